@@ -1,0 +1,246 @@
+"""Every error of yamlgen on one page: the codes, the place (`Mark`), the `Diagnostic`, the exception tree.
+
+An error says fact, place and fix. Its code is stable: scripts and searches may rely on it. Exceptions of
+foreign packages are mapped to these where they arise, and each of these survives pickling, because a row may
+fail in another process than the one that reports it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from yamlgen.ports import Attempt
+
+
+class Exit(IntEnum):
+    """The exit codes of the command line; `Exit.INTERRUPTED` and `Exit.TERMINATED` are 128 + the signal."""
+
+    OK = 0
+    FAILED_ROWS = 1
+    USAGE = 2
+    ENVIRONMENT = 3
+    LIMIT = 4
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class Code(StrEnum):
+    """The stable code of each kind of error: 0 the text, 1 its shape, 2 references, 3 files and settings,
+    4 the run's input, 5 a row, 6 the end of a run."""
+
+    UNREADABLE = "YG001"
+    NOT_YAML = "YG002"
+    NOT_UTF8 = "YG003"
+    TOO_LARGE = "YG004"
+    TOO_DEEP = "YG005"
+    EMPTY = "YG006"
+    NOT_A_MAPPING = "YG007"
+    DUPLICATE_KEY = "YG008"
+    NOT_A_STRING_KEY = "YG009"
+    CUSTOM_TAG = "YG010"
+    SEVERAL_DOCUMENTS = "YG011"
+    ALIAS_LOOP = "YG012"
+    ALIAS_BOMB = "YG013"
+    UNKNOWN_ANCHOR = "YG014"
+    BAD_MERGE = "YG015"
+    BAD_NUMBER = "YG016"
+
+    UNKNOWN_KEY = "YG101"
+    MISSING_KEY = "YG102"
+    WRONG_TYPE = "YG103"
+    WRONG_VALUE = "YG104"
+    CONFLICT = "YG105"
+    BAD_NAME = "YG106"
+
+    TEMPLATE_SYNTAX = "YG201"
+    UNKNOWN_NAME = "YG202"
+    UNKNOWN_PARAM = "YG203"
+    UNKNOWN_STEP = "YG204"
+    UNKNOWN_FIELD = "YG205"
+    UNKNOWN_COLUMN = "YG206"
+    CYCLE = "YG207"
+    FORBIDDEN = "YG208"
+    UNKNOWN_FILTER = "YG209"
+
+    UNKNOWN_MODEL_ALIAS = "YG301"
+    NO_MODEL = "YG302"
+    SECRET = "YG303"  # noqa: S105 - the code of the error about secrets
+    PLAIN_HTTP = "YG304"
+    SAMPLING_REFUSED = "YG305"
+    SETTING_REFUSED = "YG306"
+    MISSING_FILE = "YG310"
+    OUTSIDE_FOLDER = "YG311"
+    BAD_SCHEMA = "YG312"
+    BAD_REFERENCE = "YG313"
+    REMOTE_REFERENCE = "YG314"
+    UNKNOWN_KEYWORD = "YG315"
+    OUTPUT_PATH = "YG316"
+    NAME_TAKEN = "YG317"
+    UNKNOWN_FORMAT = "YG318"
+
+    UNDECLARED_PARAM = "YG401"
+    BAD_PARAM = "YG402"
+    MISSING_PARAM = "YG403"
+    BAD_OVERRIDE = "YG404"
+    MISSING_INPUT = "YG405"
+    BAD_INPUT = "YG406"
+    NOT_AN_OBJECT = "YG407"
+    DUPLICATE_ID = "YG408"
+    NO_ROWS = "YG409"
+
+    ROW_TEMPLATE = "YG501"
+    BAD_REQUEST = "YG502"
+    INVALID_OUTPUT = "YG503"
+    REFUSED = "YG504"
+    TRUNCATED = "YG505"
+    CONTEXT_EXCEEDED = "YG506"
+    UNKNOWN_STOP = "YG507"
+    NOT_A_MESSAGE = "YG508"
+    DEADLINE = "YG509"
+    TRANSPORT = "YG510"
+    NO_TEXT = "YG511"
+    INTERNAL = "YG599"
+
+    NO_KEY = "YG601"
+    KEY_REJECTED = "YG602"
+    PAYMENT = "YG603"
+    FORBIDDEN_MODEL = "YG604"
+    UNKNOWN_MODEL = "YG605"
+    SPEND_LIMIT = "YG606"
+    SAME_ERROR = "YG607"
+    UNREACHABLE = "YG608"
+    PAUSED_TOO_LONG = "YG609"
+    DISK = "YG610"
+    STOPPED = "YG611"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A range of a text file. Lines and columns count from 1, in code points; the end is exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake (or warning) in what an author wrote: fact, place, fix."""
+
+    code: Code
+    message: str
+    mark: Mark
+    hint: str | None = None
+    severity: Literal["error", "warning"] = "error"
+
+    def as_json(self) -> dict[str, Any]:
+        """The diagnostic as the mapping that `--output-format json` prints."""
+        return {
+            "file": self.mark.file,
+            "line": self.mark.line,
+            "column": self.mark.column,
+            "end_line": self.mark.end_line,
+            "end_column": self.mark.end_column,
+            "severity": self.severity,
+            "code": str(self.code),
+            "message": self.message,
+            "hint": self.hint,
+        }
+
+
+_KEY = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
+
+
+def redact(text: str, *secrets: str) -> str:
+    """`text` without anything that looks like an API key, and without each of `secrets`."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "[secret]")
+    return _KEY.sub("sk-ant-[secret]", text)
+
+
+class YamlgenError(Exception):
+    """The root of all errors that yamlgen raises.
+
+    Args:
+        message: the fact, in one sentence, with the place where there is one.
+        code: which kind of error.
+        hint: what to do about it.
+    """
+
+    exit_code: Exit = Exit.ENVIRONMENT
+
+    def __init__(self, message: str, *, code: Code, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type[YamlgenError], args: tuple[Any, ...], state: Mapping[str, Any]) -> YamlgenError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class InvalidPipeline(YamlgenError):  # noqa: N818 - a state of the file, named as users say it
+    """A pipeline with mistakes. `diagnostics` holds all of them, in source order, the warnings too."""
+
+    exit_code = Exit.USAGE
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        first = next(d for d in diagnostics if d.severity == "error")
+        count = sum(d.severity == "error" for d in diagnostics)
+        where = f"{first.mark.file}:{first.mark.line}:{first.mark.column}"
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        super().__init__(f"{where}: {first.message}{more}", code=first.code, hint=first.hint)
+        self.diagnostics = diagnostics
+
+
+class UsageError(YamlgenError):
+    """The call was wrong: an undeclared parameter, an override of nothing, a bad row before any request."""
+
+    exit_code = Exit.USAGE
+
+
+class EnvironmentProblem(YamlgenError):  # noqa: N818 - the file is right, the surroundings are not
+    """The pipeline is right, its surroundings are not: no key, no input file, no disk, no network."""
+
+
+class RunStopped(YamlgenError):  # noqa: N818 - not every stop is an error
+    """The whole run ended early: a rejected key, an unknown model, a spend limit, a full disk."""
+
+
+class RowError(YamlgenError):
+    """One row's failure at one step; its siblings go on.
+
+    Attributes:
+        request: the body of the last request, as sent, or `None` when none was made.
+        attempts: every paid answer on the way, the invalid ones too.
+    """
+
+    exit_code = Exit.FAILED_ROWS
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: Code,
+        hint: str | None = None,
+        request: Mapping[str, Any] | None = None,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.request = request
+        self.attempts = attempts
