@@ -30,8 +30,11 @@ class Exit(IntEnum):
 
 
 class Code(StrEnum):
-    """The stable code of each kind of error: 0 the text, 1 its shape, 2 references, 3 files and settings,
-    4 the run's input, 5 a row, 6 the end of a run."""
+    """The stable code of each kind of error.
+
+    The first digit says where: 0 the text, 1 its shape, 2 references, 3 files and settings, 4 the run's input,
+    5 a row, 6 the end of a run.
+    """
 
     UNREADABLE = "YG001"
     NOT_YAML = "YG002"

@@ -110,12 +110,12 @@ class Model(Protocol):
         ...
 
 
-PlanT = TypeVar("PlanT", contravariant=True)
+PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
 
 
-class Provider(Protocol[PlanT]):
+class Provider(Protocol[PlanT_contra]):
     """How a model is reached: a configuration, picklable, that opens the clients where they are used."""
 
-    def open(self, plan: PlanT) -> AbstractAsyncContextManager[Mapping[str, Model]]:
+    def open(self, plan: PlanT_contra) -> AbstractAsyncContextManager[Mapping[str, Model]]:
         """The model of each step, by its name, for as long as the context lasts; closed afterwards."""
         ...

@@ -1,0 +1,286 @@
+"""YAML text to a document: YAML 1.2 core, read the way editors read it, from libyaml's event stream.
+
+Owns reading a file and refusing what a pipeline may not hold: duplicate keys, tags, bombs, loops, depth. Nothing
+here knows what a pipeline is. The nodes are composed from events rather than by PyYAML's composer, because that
+one forgets where an alias stands, takes duplicate keys, and reads YAML 1.1; and because libyaml itself crashes on
+deep nesting unless the depth is counted while the events come.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.language.document import Document, Node, Text
+from yamlgen.language.words import suggestion
+from yamlgen.ports import JSON
+
+MOST_BYTES: Final = 1 << 20
+MOST_DEPTH: Final = 64
+MOST_ALIASED: Final = 100_000
+"""How many nodes aliases may add to a document: a bomb has billions, a long pipeline hundreds."""
+
+_MOST_DIGITS: Final = 400
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FOREIGN_BREAKS = "\x85\u2028\u2029"
+_CORE_TAG = "tag:yaml.org,2002:"
+
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]*(?:\r?\n[ \t]*)?)*")
+
+
+def read(path: Path, shown: str) -> tuple[Text | None, list[Diagnostic]]:
+    """The text of a file without its BOM, or what is wrong with its bytes."""
+    nowhere = Mark(shown, 1, 1, 1, 1)
+    try:
+        size = path.stat().st_size
+        raw = path.read_bytes() if size <= MOST_BYTES else b""
+    except OSError as error:
+        return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {error.strerror}", nowhere)]
+    if size > MOST_BYTES:
+        message = f"{shown} has {size:,} bytes; the most is {MOST_BYTES:,}"
+        return None, [Diagnostic(Code.TOO_LARGE, message, nowhere, "move rows into a file and name it under `input`")]
+    try:
+        return Text(shown, raw.decode("utf-8-sig")), []
+    except UnicodeDecodeError as error:
+        before = Text(shown, raw[: error.start].decode("utf-8", "replace"))
+        line, column = before.position(len(before.text))
+        mark = Mark(shown, line, column, line, column + 1)
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+        return None, [Diagnostic(Code.NOT_UTF8, message, mark, "save the file as UTF-8")]
+
+
+def load(path: Path, shown: str) -> tuple[Document | None, list[Diagnostic]]:
+    """Read and compose one file. With errors the document holds what could be read, or is `None`."""
+    text, diagnostics = read(path, shown)
+    return (None, diagnostics) if text is None else compose(text)
+
+
+def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, list[Diagnostic]]:
+    """A document from text, with every mistake that the text itself shows."""
+    bad = _UNPRINTABLE.search(source.text)
+    if bad:
+        message = f"the control character U+{ord(bad.group()):04X} is not allowed"
+        return None, [Diagnostic(Code.NOT_YAML, message, source.mark(bad.start(), bad.end()), "remove it")]
+    composer = _Composer(source)
+    try:
+        root = composer.compose()
+    except yaml.MarkedYAMLError as error:
+        return None, [*composer.diagnostics, _syntax_error(source, error)]
+    except _Stop:
+        return None, composer.diagnostics
+    if root is None:
+        hint = None if any_root else "`yamlgen init` writes a small pipeline to start from"
+        return None, [Diagnostic(Code.EMPTY, "the file is empty", source.mark(0, 0), hint)]
+    if root.kind != "mapping" and not any_root:
+        what = "a list" if root.kind == "sequence" else f"`{source.text[root.start : root.end][:20]}`"
+        message = f"the top of the file is {what}; it must be a mapping"
+        return None, [Diagnostic(Code.NOT_A_MAPPING, message, root.mark, "begin with `version: 1`")]
+    return Document(source, root), composer.diagnostics
+
+
+def _syntax_error(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
+    mark = error.problem_mark or error.context_mark
+    start = min(mark.index, len(source.text)) if mark else 0
+    problem = error.problem or str(error)
+    hint = None
+    message = f"not YAML: {problem}" + (f" {error.context}" if error.context else "")
+    if "cannot start any token" in problem and source.text[start : start + 1] == "\t":
+        message, hint = "a tab cannot indent YAML", "indent with spaces"
+    elif "cannot start any token" in problem:
+        message, hint = f"`{source.text[start : start + 1]}` cannot begin a value", "put the value in quotes"
+    elif "mapping values are not allowed" in problem:
+        hint = "a value that holds `: ` needs quotes, or the indentation is off"
+    elif error.context and error.context_mark and mark and error.context_mark.line != mark.line:
+        hint = f"it began in line {error.context_mark.line + 1}"
+    return Diagnostic(Code.NOT_YAML, message, source.mark(start, start + 1), hint)
+
+
+class _Stop(Exception):  # noqa: N818 - no error: the composer has said all it can
+    """Nothing after this can be read."""
+
+
+@dataclass
+class _Composer:
+    source: Text
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    anchors: dict[str, Node | None] = field(default_factory=dict)
+    depth: int = 0
+    aliased: int = 0
+    events: Iterator[Any] = iter(())
+    restore: Mapping[int, str] | None = None
+
+    def compose(self) -> Node | None:
+        text, self.restore = _hide_foreign_breaks(self.source.text)
+        self.events = iter(yaml.parse(text, Loader=yaml.CSafeLoader))
+        root: Node | None = None
+        documents = 0
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    start = event.start_mark.index
+                    self.fail(
+                        Code.SEVERAL_DOCUMENTS, "a second document begins here", start, start + 3, "keep one a file"
+                    )
+            elif not isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent | yaml.DocumentEndEvent):
+                root = self.node(event)
+        return root
+
+    def complain(self, code: Code, message: str, start: int, end: int, hint: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(code, message, self.source.mark(start, end), hint))
+
+    def fail(self, code: Code, message: str, start: int, end: int, hint: str | None = None) -> None:
+        self.complain(code, message, start, end, hint)
+        raise _Stop
+
+    def node(self, event: Any) -> Node:
+        start, end = event.start_mark.index, event.end_mark.index
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, start, end)
+        if event.anchor:
+            self.anchors[event.anchor] = None
+            start = _after_properties(self.source.text, start)
+        if isinstance(event, yaml.ScalarEvent):
+            node = Node("scalar", self.scalar(event, start, end), self.source, start, end, event.style)
+        else:
+            self.check_tag(event, start)
+            self.depth += 1
+            if self.depth > MOST_DEPTH:
+                self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep", start, start + 1)
+            node = self.mapping(start) if isinstance(event, yaml.MappingStartEvent) else self.sequence(start)
+            self.depth -= 1
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        return node
+
+    def alias(self, event: Any, start: int, end: int) -> Node:
+        name = event.anchor
+        if name not in self.anchors:
+            hint = suggestion(name, self.anchors, "anchors so far")
+            self.complain(Code.UNKNOWN_ANCHOR, f"no anchor `&{name}` stands before this alias", start, end, hint)
+            return Node("scalar", None, self.source, start, end, alias=True)
+        target = self.anchors[name]
+        if target is None:
+            self.fail(Code.ALIAS_LOOP, f"the alias `*{name}` stands inside its own anchor `&{name}`", start, end)
+            raise _Stop
+        self.aliased += target.size
+        if self.aliased > MOST_ALIASED:
+            message = f"aliases add more than {MOST_ALIASED:,} values"
+            self.fail(Code.ALIAS_BOMB, message, start, end, "write the values into an input file")
+        if self.depth + target.height > MOST_DEPTH:
+            self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep through `*{name}`", start, end)
+        return replace(target, source=self.source, start=start, end=end, alias=True)
+
+    def sequence(self, start: int) -> Node:
+        items: list[Node] = []
+        for event in self.events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            items.append(self.node(event))
+        size = 1 + sum(item.size for item in items)
+        height = 1 + max((item.height for item in items), default=0)
+        return Node("sequence", items, self.source, start, event.end_mark.index, size=size, height=height)
+
+    def mapping(self, start: int) -> Node:
+        entries: dict[str, tuple[Node, Node]] = {}
+        merged: list[tuple[str, tuple[Node, Node]]] = []
+        for event in self.events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            key = self.node(event)
+            value = self.node(next(self.events))
+            if key.kind == "scalar" and key.value == "<<" and not key.style and not key.alias:
+                merged.extend(self.merge(value))
+            elif not isinstance(key.value, str) or key.kind != "scalar":
+                shown = self.source.text[key.start : key.end].split("\n")[0]
+                hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
+                self.complain(Code.NOT_A_STRING_KEY, f"the key `{shown}` is not a string", key.start, key.end, hint)
+            elif key.value in entries:
+                first = entries[key.value][0].mark.line
+                message = f"the key `{key.value}` stands twice in this mapping"
+                self.complain(Code.DUPLICATE_KEY, message, key.start, key.end, f"the first is in line {first}")
+            else:
+                entries[key.value] = (key, value)
+        for name, pair in merged:
+            entries.setdefault(name, pair)
+        size = 1 + sum(1 + child.size for _, child in entries.values())
+        height = 1 + max((child.height for _, child in entries.values()), default=0)
+        return Node("mapping", entries, self.source, start, event.end_mark.index, size=size, height=height)
+
+    def merge(self, value: Node) -> Iterator[tuple[str, tuple[Node, Node]]]:
+        for source in value.value if value.kind == "sequence" else [value]:
+            if source.kind != "mapping":
+                hint = "`<<` takes `*anchor`, or a list of them"
+                self.complain(Code.BAD_MERGE, "only a mapping can be merged", value.start, value.end, hint)
+                return
+            shown = value if value.alias else source
+            for name, (_, child) in source.value.items():
+                at = {"start": shown.start, "end": shown.end, "alias": True} if shown.alias else {}
+                yield name, (Node("scalar", name, self.source, shown.start, shown.end), replace(child, **at))
+
+    def check_tag(self, event: Any, start: int) -> None:
+        wanted = "map" if isinstance(event, yaml.MappingStartEvent) else "seq"
+        if event.tag not in (None, "!", _CORE_TAG + wanted):
+            self.refuse_tag(event.tag, event.start_mark.index, start)
+
+    def refuse_tag(self, tag: str, start: int, end: int) -> None:
+        shown = tag.replace(_CORE_TAG, "!!")
+        hint = "remove the tag: a pipeline holds plain YAML values only"
+        self.complain(Code.CUSTOM_TAG, f"the tag `{shown}` is not allowed", start, max(end, start + len(shown)), hint)
+
+    def scalar(self, event: Any, start: int, end: int) -> JSON:
+        value: str = event.value
+        if self.restore:
+            value = value.translate(self.restore)
+        if event.tag in (None, "!") and not event.implicit[0]:
+            return value
+        if event.tag == _CORE_TAG + "str" or (event.tag is None and event.style):
+            return value
+        if event.tag is not None and event.tag not in {_CORE_TAG + kind for kind in ("int", "float", "bool", "null")}:
+            self.refuse_tag(event.tag, event.start_mark.index, start)
+            return value
+        return self.plain(value, start, end)
+
+    def plain(self, value: str, start: int, end: int) -> JSON:
+        if value in _NULL:
+            return None
+        if value in _BOOL:
+            return _BOOL[value]
+        number: JSON = value
+        if _NOT_FINITE.fullmatch(value) or (len(value) > _MOST_DIGITS and _INT.fullmatch(value)):
+            self.complain(
+                Code.BAD_NUMBER, f"`{value[:20]}` is not a JSON number", start, end, "quote it, if it is text"
+            )
+        elif _INT.fullmatch(value):
+            number = int(value, 0) if value[:2] in ("0o", "0x") else int(value)
+        elif _FLOAT.fullmatch(value):
+            number = float(value)
+            if number in (float("inf"), float("-inf")):
+                self.complain(Code.BAD_NUMBER, f"`{value[:20]}` is too large", start, end, "quote it, if it is text")
+        return number
+
+
+def _hide_foreign_breaks(text: str) -> tuple[str, Mapping[int, str] | None]:
+    """YAML 1.2 and editors end no line at NEL, LS and PS; libyaml does. They travel as private characters."""
+    if not any(mark in text for mark in _FOREIGN_BREAKS):
+        return text, None
+    free = (chr(c) for c in range(0xE000, 0xF8FF) if chr(c) not in text)
+    stand_ins = dict(zip(_FOREIGN_BREAKS, free, strict=False))
+    return text.translate({ord(k): v for k, v in stand_ins.items()}), {ord(v): k for k, v in stand_ins.items()}
+
+
+def _after_properties(text: str, start: int) -> int:
+    """Where the value itself begins, behind its anchor and tag."""
+    match = _PROPERTIES.match(text, start)
+    return match.end() if match and match.end() < len(text) else start

@@ -1,0 +1,69 @@
+"""The JSON Schema of the language: generated from its models, shipped as `pipeline.schema.json`.
+
+Owns the generation and the committed text. A test fails when the two drift; `python -m yamlgen.language.schema`
+writes the file anew. pydantic's schema is made stricter and plainer on the way: no `null` where a key may be left
+out, since an empty value in YAML is a mistake; no titles, which editors would show in place of the descriptions.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from yamlgen.ports import JSON
+
+FILE_NAME = "pipeline.schema.json"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def committed() -> str:
+    """The shipped text of the schema."""
+    return files("yamlgen.language").joinpath(FILE_NAME).read_text(encoding="utf-8")
+
+
+def generate() -> str:
+    """The text of the schema, from the models."""
+    from yamlgen.language.spec import Pipeline  # noqa: PLC0415 - pydantic loads only where the models are needed
+
+    raw = Pipeline.model_json_schema(by_alias=True)
+    schema = _plain(raw)
+    definitions = {name: _plain(part) for name, part in raw["$defs"].items()}
+    schema.pop("$defs", None)
+    document = {"$schema": DIALECT, "title": raw["title"], **schema, "$defs": definitions}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(part: JSON) -> JSON:
+    """A part of pydantic's schema without titles, nulls, and defaults of what is required."""
+    if isinstance(part, list):
+        return [_plain(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    made: dict[str, Any] = {}
+    for key, value in part.items():
+        if key == "properties":
+            made[key] = {name: _property(child, name in part.get("required", ())) for name, child in value.items()}
+        elif key == "anyOf":
+            branches = [_plain(branch) for branch in value if branch != {"type": "null"}]
+            made.update({"anyOf": branches} if len(branches) > 1 else branches[0])
+        elif key == "default" and value is None:
+            continue
+        elif key not in ("title", "$defs"):
+            made[key] = value if key in ("required", "enum", "default", "const") else _plain(value)
+    if "patternProperties" in made and list(made["patternProperties"]) != ["^x-"]:
+        ((pattern, child),) = made.pop("patternProperties").items()
+        made |= {"propertyNames": {"pattern": pattern}, "additionalProperties": child}
+    return made
+
+
+def _property(child: JSON, required: bool) -> JSON:  # noqa: FBT001 - one call, above
+    plain = _plain(child)
+    if required or plain.get("default") == {}:
+        plain.pop("default", None)
+    return plain
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name(FILE_NAME).write_text(generate(), encoding="utf-8")

@@ -1,0 +1,154 @@
+"""Templates: Jinja2 in an immutable sandbox, rendered for a row, and read statically before any row is run.
+
+Owns what a template may do (no include, no import, no name that begins with `_`, nothing random), how a missing
+value is told, and which rows, parameters and steps a template refers to, each with its offset. A template is its
+source text: compiled ones are cached here, so that a plan stays a value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, Undefined, nodes
+from jinja2.exceptions import TemplateError, TemplateSyntaxError
+from jinja2.lexer import Lexer
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from yamlgen.errors import Code, RowError
+from yamlgen.ports import JSON
+
+_METHODS = frozenset({"items", "keys", "values", "get"})
+_POSITION = re.compile(r" at (\d+)$")
+
+
+class _Missing(StrictUndefined):
+    """A missing value, told in the author's words."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint:
+            return self._undefined_hint
+        what = "value" if self._undefined_obj is None else _kind(self._undefined_obj)
+        return f"there is no `{self._undefined_name}` in the {what}"
+
+
+def _kind(value: object) -> str:
+    return {"dict": "mapping", "list": "list", "str": "text"}.get(type(value).__name__, "value")
+
+
+def _to_json(value: JSON, indent: int | None = None) -> str:
+    """JSON as it is, not escaped for HTML, keys in their order."""
+    if isinstance(value, Undefined):
+        return str(value)  # which raises, and names what is missing
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _finalize(value: object) -> object:
+    if callable(value) and not isinstance(value, Undefined):
+        name = getattr(value, "__name__", "it")
+        raise TypeError(f"`{name}` is a method, not a value; a column of that name is missing here")
+    return value
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """The environment of every template: mapping keys win over methods, and nothing depends on chance."""
+
+    def __init__(self) -> None:
+        super().__init__(undefined=_Missing, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
+        self.filters["tojson"] = _to_json
+        for name in ("random", "pprint", "xmlattr", "urlize"):
+            del self.filters[name]
+        del self.globals["lipsum"]
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`obj.attribute`: the key of a mapping, else one of its four methods."""
+        if isinstance(obj, Mapping):
+            if attribute in obj:
+                return obj[attribute]
+            if attribute not in _METHODS:
+                return self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """`obj[argument]`: of a mapping, its keys alone."""
+        if isinstance(obj, Mapping):
+            try:
+                return obj[argument]
+            except (KeyError, TypeError):
+                return self.undefined(obj=obj, name=argument)
+        return super().getitem(obj, argument)
+
+
+class _PlacesLexer(Lexer):
+    """A lexer whose line numbers are offsets into the source, so that every syntax node knows its place."""
+
+    def tokeniter(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> Iterator[tuple[int, str, str]]:
+        position = 0
+        tokens = super().tokeniter(source, name, filename, state)
+        while True:
+            try:
+                _, token, value = next(tokens)
+            except StopIteration:
+                return
+            except TemplateSyntaxError as error:
+                at = _POSITION.search(error.message or "")
+                message = (error.message or "")[: at.start()] if at else error.message
+                raise TemplateSyntaxError(message or "syntax error", int(at[1]) if at else position) from None
+            # Jinja strips white space only, so a token's text stands in the source at or after the last one.
+            at_offset = source.find(value, position)
+            position = (at_offset if at_offset >= 0 else position) + len(value)
+            yield max(at_offset, 0), token, value
+
+
+class _Reader(Sandbox):
+    @cached_property
+    def lexer(self) -> Lexer:  # type: ignore[override]  # Jinja's own is a property of the same meaning
+        return _PlacesLexer(self)
+
+
+@lru_cache(maxsize=1)
+def sandbox() -> Sandbox:
+    """The environment that renders."""
+    return Sandbox()
+
+
+@lru_cache(maxsize=1)
+def _reader() -> _Reader:
+    return _Reader()
+
+
+@lru_cache(maxsize=4096)
+def _compiled(source: str) -> Template:
+    return sandbox().from_string(source)
+
+
+def render(source: str, scope: Mapping[str, Any]) -> str:
+    """The text of a template for one row.
+
+    Raises:
+        RowError: a value is missing, or an expression cannot be computed for this row.
+    """
+    try:
+        return _compiled(source).render(scope)
+    except TemplateError as error:
+        raise RowError(f"the template cannot be filled in: {error.message}", code=Code.ROW_TEMPLATE) from None
+    except Exception as error:  # noqa: BLE001 - an expression may fail in any way that its values allow
+        message = f"the template cannot be filled in: {type(error).__name__}: {error}"
+        raise RowError(message, code=Code.ROW_TEMPLATE) from None
+
+
+def parse(source: str) -> nodes.Template:
+    """The syntax tree of a template; each node's `lineno` is its offset into `source`.
+
+    Raises:
+        TemplateSyntaxError: `lineno` is the offset of what cannot be read.
+    """
+    return _reader().parse(source)
