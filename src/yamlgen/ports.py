@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
+from yamlgen.halt import Halt
+
 JSON: TypeAlias = Any
 """A JSON value: `None`, a bool, a number, a string, a list, or a dict with string keys."""
 
@@ -116,6 +118,21 @@ PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
 class Provider(Protocol[PlanT_contra]):
     """How a model is reached: a configuration, picklable, that opens the clients where they are used."""
 
-    def open(self, plan: PlanT_contra) -> AbstractAsyncContextManager[Mapping[str, Model]]:
-        """The model of each step, by its name, for as long as the context lasts; closed afterwards."""
+    def open(self, plan: PlanT_contra, halt: Halt) -> AbstractAsyncContextManager[Mapping[str, Model]]:
+        """The model of each step, by its name, for as long as the context lasts; closed afterwards.
+
+        Once `halt` is requested the models send nothing more and raise `Halted`.
+        """
+        ...
+
+
+class RowSink(Protocol):
+    """Where finished and failed rows go, in any order, each safe when its call returns."""
+
+    def add(self, index: int, record: Mapping[str, JSON]) -> None:
+        """Keep the record of a finished row."""
+        ...
+
+    def add_failed(self, index: int, record: Mapping[str, JSON]) -> None:
+        """Keep the record of a row that was set aside."""
         ...

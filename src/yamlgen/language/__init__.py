@@ -1,0 +1,1 @@
+"""The language: YAML text to a checked plan, offline, without a key."""

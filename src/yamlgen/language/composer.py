@@ -90,7 +90,7 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
 
 
 def _syntax_error(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
-    mark = error.problem_mark or error.context_mark
+    mark: Any = error.problem_mark or error.context_mark
     start = min(mark.index, len(source.text)) if mark else 0
     problem = error.problem or str(error)
     hint = None
@@ -117,7 +117,7 @@ class _Composer:
     anchors: dict[str, Node | None] = field(default_factory=dict)
     depth: int = 0
     aliased: int = 0
-    events: Iterator[Any] = iter(())
+    events: Iterator[Any] = field(default_factory=lambda: iter(()))
     restore: Mapping[int, str] | None = None
 
     def compose(self) -> Node | None:
@@ -125,6 +125,7 @@ class _Composer:
         self.events = iter(yaml.parse(text, Loader=yaml.CSafeLoader))
         root: Node | None = None
         documents = 0
+        event: Any
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1

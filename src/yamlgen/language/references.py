@@ -55,7 +55,9 @@ def read(source: str, scope: Mapping[str, View]) -> tuple[Uses, list[Finding]]:
         tree = parse(source)
     except TemplateSyntaxError as error:
         at = min(error.lineno, max(len(source) - 1, 0))
-        return Uses(), [Finding(Code.TEMPLATE_SYNTAX, _spoken(error.message or ""), at, at + 1, _syntax_hint(source, at))]
+        return Uses(), [
+            Finding(Code.TEMPLATE_SYNTAX, _spoken(error.message or ""), at, at + 1, _syntax_hint(source, at))
+        ]
     walk = _Walk(source, dict(scope))
     walk.guard(tree)
     walk.body(tree, dict(scope))
@@ -153,7 +155,9 @@ class _Walk:
         if isinstance(target, nodes.Name):
             if target.name in self.names:
                 message = f"`{target.name}` is the name of what the template is given"
-                self.complain(Code.FORBIDDEN, message, target.lineno, target.lineno + len(target.name), "take another name")
+                self.complain(
+                    Code.FORBIDDEN, message, target.lineno, target.lineno + len(target.name), "take another name"
+                )
                 return
             scope[target.name] = view
         elif isinstance(target, nodes.Tuple):
@@ -287,7 +291,9 @@ def _path(node: nodes.Node | None) -> tuple[str | int, ...]:
     match node:
         case nodes.Name(name=name):
             return (name,)
-        case nodes.Getattr(node=owner, attr=key) | nodes.Getitem(node=owner, arg=nodes.Const(value=str() | int() as key)):
+        case (
+            nodes.Getattr(node=owner, attr=key) | nodes.Getitem(node=owner, arg=nodes.Const(value=str() | int() as key))
+        ):
             path = _path(owner)
             return (*path, key) if path else ()
         case _:

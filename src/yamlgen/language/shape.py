@@ -153,11 +153,11 @@ def _fits(shape: Shape, path: DataPath) -> bool:
     return not any(finding.path == path for finding in _findings(data))
 
 
-def _node(shape: Shape, path: DataPath) -> dict[str, Any]:
+def _node(shape: Shape, path: DataPath) -> dict[Any, Any]:
     node = shape.document.root
     for part in path:
         node = node.value[part][1] if node.kind == "mapping" else node.value[part]
-    value: dict[str, Any] = node.value
+    value: dict[Any, Any] = node.value
     return value
 
 
@@ -166,7 +166,7 @@ def _drop(shape: Shape, path: DataPath) -> None:
     while path:
         parent = _node(shape, path[:-1]) if _exists(shape, path[:-1]) else None
         if isinstance(parent, dict):
-            parent.pop(path[-1], None)  # type: ignore[arg-type]  # the key of a mapping is a string
+            parent.pop(path[-1], None)
             shape.broken.add(path)
             return
         path = path[:-1]
@@ -213,7 +213,7 @@ def _is_other_kind(inner: ValidationError, error: ValidationError) -> bool:
     return inner.validator == "type" or (inner.validator in ("enum", "const") and not isinstance(error.instance, str))
 
 
-def _explain(error: ValidationError) -> Iterator[_Finding]:
+def _explain(error: Any) -> Iterator[_Finding]:
     path: DataPath = tuple(error.absolute_path)
     value, rule = error.instance, error.validator_value
     where = _where(path)
@@ -234,9 +234,13 @@ def _explain(error: ValidationError) -> Iterator[_Finding]:
                 message = f"{where} has {listing(given)}: only one of them can stand"
                 yield _Finding(Code.CONFLICT, path, message, "remove one", given)
             else:
-                yield _Finding(Code.MISSING_KEY, path, f"{where} needs `{choices[0]}` or `{choices[1]}`", wanted=choices)
+                yield _Finding(
+                    Code.MISSING_KEY, path, f"{where} needs `{choices[0]}` or `{choices[1]}`", wanted=choices
+                )
         case "type":
-            yield _Finding(Code.WRONG_TYPE, path, f"{where} must be {_TYPES[rule]}, not {_shown(value)}", _retype(rule, value))
+            yield _Finding(
+                Code.WRONG_TYPE, path, f"{where} must be {_TYPES[rule]}, not {_shown(value)}", _retype(rule, value)
+            )
         case "anyOf":
             kinds = " or ".join(dict.fromkeys(_kind(branch) for branch in rule))
             yield _Finding(Code.WRONG_TYPE, path, f"{where} must be {kinds}, not {_shown(value)}")
@@ -262,7 +266,7 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> _F
         hint = "name its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
         return _Finding(Code.SECRET, (*path, key), message, hint)
     message = f"unknown key `{key}` in {where}"
-    hint = suggestion(key, known, "keys here")
+    hint = suggestion(key, known, "keys here") or "remove it"
     if not path and nearest(key, known) is None:
         hint = f"{hint}; a key of your own begins with `x-`"
     return _Finding(Code.UNKNOWN_KEY, (*path, key), message, hint, known)
@@ -324,7 +328,7 @@ def _retype(wanted: str, value: JSON) -> str | None:
     return None
 
 
-def _broken_rule(error: ValidationError) -> str:
+def _broken_rule(error: Any) -> str:
     rule, value = error.validator_value, error.instance
     match error.validator:
         case "minimum":

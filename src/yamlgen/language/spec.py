@@ -155,8 +155,6 @@ class Output(Part):
 
     path: Text = ""
     """The file that is written, relative to this file: .jsonl, .json or .csv."""
-    format: Literal["jsonl", "csv", "json"] | None = None
-    """The format of the rows, where the file's ending does not say it."""
 
 
 class Pipeline(Part):

@@ -110,7 +110,7 @@ class _PlacesLexer(Lexer):
 
 class _Reader(Sandbox):
     @cached_property
-    def lexer(self) -> Lexer:  # type: ignore[override]  # Jinja's own is a property of the same meaning
+    def lexer(self) -> Lexer:
         return _PlacesLexer(self)
 
 

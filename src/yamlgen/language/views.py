@@ -111,9 +111,8 @@ class SchemaView:
         if isinstance(schema.get("$ref"), str):
             found.append(self._member(follow(self.root, schema["$ref"]), key, depth - 1))
         found.extend(self._member(part, key, depth - 1) for part in schema.get("allOf", ()))
-        for word in ("anyOf", "oneOf"):
-            if schema.get(word):
-                found.append(self._any_of(schema[word], key, depth - 1))
+        unions = (schema[word] for word in ("anyOf", "oneOf") if schema.get(word))
+        found.extend(self._any_of(branches, key, depth - 1) for branches in unions)
         return next((view for view in found if view is not ANYTHING), ANYTHING)
 
     def _any_of(self, branches: list[JSON], key: str | int, depth: int) -> View:

@@ -1,0 +1,1 @@
+"""Running: rows through a plan."""

@@ -1,0 +1,404 @@
+"""The composition root: load a pipeline, run it, get the rows. It wires the rooms together and does nothing else.
+
+What the command line can do is done here, so that Python users have the same machine.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yamlgen.data.sink import OutputPaths, Sink, StdoutSink, output_paths
+from yamlgen.data.source import Source, spooled
+from yamlgen.door import wait_for
+from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError, YamlgenError
+from yamlgen.events import Emit, Event, RunFinished, RunStarted
+from yamlgen.halt import Halt
+from yamlgen.language.compiler import compile_draft
+from yamlgen.language.draft import Draft, read
+from yamlgen.language.plan import Plan
+from yamlgen.observe.record import fingerprint, run_record
+from yamlgen.observe.report import Report
+from yamlgen.ports import JSON, Columns, Provider, Row, RowSink, Usage
+
+if TYPE_CHECKING:
+    from yamlgen.claude.simulator import Simulator
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline's file, read and checked; its plan depends on the parameters of a run.
+
+    Attributes:
+        path: the file.
+        warnings: what is worth knowing, though it stops nothing.
+    """
+
+    path: Path
+    shown: str
+    draft: Draft
+    source: Source
+    columns: Columns | None
+    overrides: Mapping[str, str]
+    warnings: tuple[Diagnostic, ...]
+
+    def plan(self, params: Mapping[str, JSON] | None = None) -> Plan:
+        """The plan of a run with these parameters.
+
+        Raises:
+            InvalidPipeline: a parameter is missing, undeclared or wrong.
+        """
+        made = compile_draft(self.draft, self.columns, params, complete=True)
+        if made.plan is None:
+            raise InvalidPipeline(made.diagnostics)
+        return made.plan
+
+
+def check(
+    path: str | Path,
+    *,
+    params: Mapping[str, JSON] | None = None,
+    overrides: Mapping[str, str] | None = None,
+    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+) -> tuple[Pipeline | None, tuple[Diagnostic, ...]]:
+    """Everything that is wrong with a pipeline's file, and the pipeline if nothing is."""
+    shown, path = str(path), Path(path)
+    draft, diagnostics = read(path, shown, overrides)
+    if draft is None:
+        return None, tuple(diagnostics)
+    source = _source(draft, input)
+    columns = source.columns()
+    made = compile_draft(draft, columns, params)
+    if made.plan is None:
+        return None, made.diagnostics
+    return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), made.diagnostics), made.diagnostics
+
+
+def load(path: str | Path, *, overrides: Mapping[str, str] | None = None) -> Pipeline:
+    """Read and check a pipeline's file.
+
+    Args:
+        path: the YAML file.
+        overrides: scalars to set, by dotted path, as with `--set`; each value is read as YAML.
+
+    Raises:
+        InvalidPipeline: it has mistakes; `.diagnostics` holds all of them with their places.
+    """
+    pipeline, diagnostics = check(path, overrides=overrides)
+    if pipeline is None:
+        raise InvalidPipeline(diagnostics)
+    return pipeline
+
+
+def _source(draft: Draft, path: str | Path | None) -> Source:
+    """The pipeline's input, or another path of the command line in its place."""
+    spec = draft.pipeline.input
+    if path is not None:
+        shown = str(path)
+        kept = spec.format if spec.path is not None and Path(shown).suffix == Path(spec.path).suffix else None
+        return Source(
+            path=None if shown == "-" else Path(shown), format=kept, delimiter=spec.delimiter, id=spec.id, shown=shown
+        )
+    if spec.rows is not None:
+        return Source(rows_inline=tuple(spec.rows), id=spec.id, shown=draft.shown)
+    if spec.path in (None, "-"):
+        return Source(format=spec.format, delimiter=spec.delimiter, id=spec.id, shown="standard input")
+    where, shown = draft.beside(spec.path or "")
+    return Source(path=where, format=spec.format, delimiter=spec.delimiter, id=spec.id, shown=shown)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run differs from what the pipeline's file says.
+
+    Attributes:
+        output: another output path, or `-` for standard output.
+        limit: only the first rows.
+        simulate: talk to the simulator in place of the API.
+        max_concurrency: a ceiling below the pipeline's own.
+        latency: seconds that a simulated answer takes.
+        faults: rates of simulated faults, such as `{"rate_limit": 0.1}`.
+    """
+
+    output: str | Path | None = None
+    limit: int | None = None
+    simulate: bool = False
+    max_concurrency: int | None = None
+    latency: float = 0.0
+    faults: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that came to its end: its report, and its files."""
+
+    report: Report
+    paths: OutputPaths
+
+
+class Interrupted(YamlgenError):  # noqa: N818 - the user's wish, no error
+    """The run was asked to stop, and did; `kept` is the file of finished rows, if there are any."""
+
+    kept: Path | None = None
+
+
+async def execute(
+    pipeline: Pipeline,
+    *,
+    params: Mapping[str, JSON] | None = None,
+    options: Options | None = None,
+    emit: Emit | None = None,
+    halt: Halt | None = None,
+    collect: RowSink | None = None,
+) -> Finished:
+    """Run a pipeline to its end and leave its files.
+
+    Args:
+        pipeline: as loaded.
+        params: the values of its parameters.
+        options: what differs from the file.
+        emit: told every event.
+        halt: ends the run early when requested.
+        collect: told every row besides the files.
+
+    Raises:
+        YamlgenError: nothing could be run, or the run ended early; what was finished is in the partial file, which
+            the error's hint names.
+    """
+    options, halt, report = options or Options(), halt or Halt(), Report()
+    listeners: list[Emit] = [report.observe, *([emit] if emit else [])]
+    plan = pipeline.plan(params)
+    if options.max_concurrency is not None:
+        plan = _with_ceiling(plan, options.max_concurrency)
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    started, clock = datetime.now(UTC), time.monotonic()
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    async with _provider(plan, options) as provider:
+        with ExitStack() as stack:
+            source = stack.enter_context(spooled(pipeline.source, sys.stdin.buffer))
+            rows = _count(source, options.limit)
+            sink, paths = _sink(plan, options)
+            sink.open()
+            target: RowSink = sink if collect is None else _Both(sink, collect)
+            tell(RunStarted(run, plan.name, tuple(step.name for step in plan.steps), rows))
+            error: YamlgenError | None = None
+            try:
+                await _drive(plan, provider, source.rows(options.limit), target, tell, halt)
+                if halt.requested:
+                    error = Interrupted(f"stopped: {halt.reason}", code=Code.STOPPED)
+                if error is None:
+                    tell(RunFinished(None, time.monotonic() - clock))
+                    sink.finish(
+                        run_record(report, _about(pipeline, plan, source, paths, options), plan.folder, started)
+                    )
+            except YamlgenError as stopped:
+                error = stopped
+            except BaseException:
+                sink.abort()
+                raise
+            if error is not None:
+                kept = sink.abort()
+                tell(RunFinished(error.message, time.monotonic() - clock))
+                raise _with_kept(error, kept, report) from None
+    return Finished(report, paths)
+
+
+async def _drive(
+    plan: Plan, provider: Provider[Plan], rows: Iterator[Row], sink: RowSink, tell: Emit, halt: Halt
+) -> None:
+    from yamlgen.run.local import LocalEngine  # noqa: PLC0415 - not needed to load and check
+
+    runtime = plan.runtime
+    async with provider.open(plan, halt) as models:
+        ceiling = 0 if runtime.concurrency == "auto" else runtime.concurrency
+        await LocalEngine(plan, models, sink, tell, halt, ceiling).run(rows)
+
+
+@asynccontextmanager
+async def _provider(plan: Plan, options: Options) -> AsyncIterator[Provider[Plan]]:
+    """How the run reaches a model; the simulator lives as long as the context."""
+    from yamlgen.claude.client import ClaudeProvider  # noqa: PLC0415 - slow to import, and not needed to check
+
+    if not options.simulate:
+        provider = ClaudeProvider(plan.runtime)
+        provider.key()
+        provider.address()
+        yield provider
+        return
+    async with _simulator(options) as base_url:
+        yield ClaudeProvider(plan.runtime, base_url=base_url, needs_key=False)
+
+
+@asynccontextmanager
+async def _simulator(options: Options) -> AsyncIterator[str]:
+    from yamlgen.claude.simulator import Faults, Simulator  # noqa: PLC0415 - needed only here
+
+    simulator: Simulator = Simulator(faults=Faults(dict(options.faults)), latency=options.latency)
+    base_url = await simulator.start()
+    try:
+        yield base_url
+    finally:
+        await simulator.stop()
+
+
+def _with_ceiling(plan: Plan, most: int) -> Plan:
+    now = plan.runtime.concurrency
+    ceiling = most if now == "auto" else min(now, most)
+    return replace(plan, runtime=plan.runtime.model_copy(update={"concurrency": ceiling}))
+
+
+def _count(source: Source, limit: int | None) -> int:
+    rows = source.scan()
+    if rows == 0:
+        raise UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint="nothing was sent")
+    return rows if limit is None else min(rows, limit)
+
+
+def _sink(plan: Plan, options: Options) -> tuple[Sink, OutputPaths]:
+    if options.output is not None and str(options.output) != "-":
+        paths = output_paths(Path(options.output))
+        return Sink(paths), paths
+    target = plan.folder / plan.output.path
+    paths = output_paths(target, simulated=options.simulate, limit=options.limit)
+    if options.output is not None:
+        return StdoutSink(paths, sys.stdout.buffer), paths
+    return Sink(paths), paths
+
+
+def _about(pipeline: Pipeline, plan: Plan, source: Source, paths: OutputPaths, options: Options) -> dict[str, JSON]:
+    return {
+        "pipeline": {
+            "name": plan.name,
+            "file": pipeline.shown,
+            "hash": fingerprint(pipeline.draft.document.data),
+        },
+        "params": dict(plan.params),
+        "overrides": dict(pipeline.overrides),
+        "models": {step.name: step.model for step in plan.steps},
+        "input": source.name(),
+        "output": "-" if str(options.output) == "-" else os.path.relpath(paths.rows, plan.folder),
+        "limit": options.limit,
+        "simulated": options.simulate,
+    }
+
+
+def _with_kept(error: YamlgenError, kept: Path | None, report: Report) -> YamlgenError:
+    """The error that ended a run, with where its finished rows are."""
+    where = f"{report.finished} finished rows are in {kept}" if kept else "no row was finished"
+    error.hint = f"{error.hint}; {where}" if error.hint else where
+    if isinstance(error, Interrupted):
+        error.kept = kept
+    return error
+
+
+@dataclass
+class _Both:
+    """A sink that tells another one too."""
+
+    first: RowSink
+    second: RowSink
+
+    def add(self, index: int, record: Mapping[str, JSON]) -> None:
+        self.first.add(index, record)
+        self.second.add(index, record)
+
+    def add_failed(self, index: int, record: Mapping[str, JSON]) -> None:
+        self.first.add_failed(index, record)
+        self.second.add_failed(index, record)
+
+
+@dataclass
+class _Collected:
+    """The rows of a run in memory, for Python users."""
+
+    rows: dict[int, dict[str, JSON]] = field(default_factory=dict)
+    failures: dict[int, dict[str, JSON]] = field(default_factory=dict)
+
+    def add(self, index: int, record: Mapping[str, JSON]) -> None:
+        self.rows[index] = dict(record)
+
+    def add_failed(self, index: int, record: Mapping[str, JSON]) -> None:
+        self.failures[index] = dict(record)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run.
+
+    Attributes:
+        rows: the finished rows in input order: the row's columns, then the steps' outputs.
+        failures: the rows that were set aside, as in the `failed` file.
+        usage: the tokens of the whole run, failed rows included.
+        report: counts and usage per step, failures in groups.
+        output: the file of the finished rows.
+    """
+
+    rows: list[dict[str, JSON]]
+    failures: list[dict[str, JSON]]
+    usage: Usage
+    report: Report
+    output: Path
+
+
+async def arun(
+    pipeline: str | Path | Pipeline,
+    *,
+    params: Mapping[str, JSON] | None = None,
+    overrides: Mapping[str, str] | None = None,
+    on_event: Emit | None = None,
+    **options: Any,
+) -> Result:
+    """Run a pipeline and return its rows; its files are written as by the command line.
+
+    Args:
+        pipeline: a YAML file, or what `load` returned.
+        params: the values of its parameters.
+        overrides: scalars to set, by dotted path; only with a file.
+        on_event: told every event of the run.
+        **options: the fields of `Options`: `output`, `limit`, `simulate`, `max_concurrency`.
+
+    Raises:
+        InvalidPipeline: the file has mistakes.
+        YamlgenError: nothing could be run, or the run ended early.
+    """
+    loaded = pipeline if isinstance(pipeline, Pipeline) else load(pipeline, overrides=overrides)
+    if isinstance(pipeline, Pipeline) and overrides:
+        raise UsageError("overrides change a file while it is read", code=Code.BAD_OVERRIDE, hint="pass them to `load`")
+    collected = _Collected()
+    done = await execute(loaded, params=params, options=Options(**options), emit=on_event, collect=collected)
+    return Result(
+        rows=[collected.rows[index] for index in sorted(collected.rows)],
+        failures=[collected.failures[index] for index in sorted(collected.failures)],
+        usage=done.report.usage,
+        report=done.report,
+        output=done.paths.rows,
+    )
+
+
+def run(pipeline: str | Path | Pipeline, **arguments: Any) -> Result:
+    """`arun` for synchronous code, in a notebook too."""
+    return wait_for(arun(pipeline, **arguments))
+
+
+def check_many(
+    paths: Sequence[Path], *, params: Mapping[str, JSON] | None = None, overrides: Mapping[str, str] | None = None
+) -> Iterator[tuple[Path, Pipeline | None, tuple[Diagnostic, ...]]]:
+    """Check several files, each whole."""
+    for path in paths:
+        pipeline, diagnostics = check(path, params=params, overrides=overrides)
+        yield path, pipeline, diagnostics
+
+
+__all__ = ["Finished", "Interrupted", "Options", "Pipeline", "Result", "arun", "check", "execute", "load", "run"]

@@ -1,0 +1,148 @@
+"""The client: one per run, on the SDK's aiohttp transport, always closed.
+
+Owns how a configuration becomes an `AsyncAnthropic`: the key is looked up by the name of its variable at the
+moment the client opens, and lives in the client alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import anthropic
+import httpx2
+
+from yamlgen.claude.failure import Sender, Streak
+from yamlgen.claude.model import ClaudeModel
+from yamlgen.claude.structured import Structured
+from yamlgen.claude.transport import DEFAULT_CONCURRENCY, Transport
+from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.halt import Halt
+from yamlgen.language.plan import Plan
+from yamlgen.language.settings import plain_http
+from yamlgen.language.spec import Runtime
+from yamlgen.ports import Model
+
+PUBLIC_URL: Final = "https://api.anthropic.com"
+_CONNECT: Final = 10.0
+
+
+def build_client(
+    *,
+    api_key: str,
+    base_url: str,
+    transport: Transport,
+    max_retries: int,
+    api_version: str | None = None,
+    http_client: httpx2.AsyncClient | None = None,
+) -> anthropic.AsyncAnthropic:
+    """An SDK client whose requests go through `transport`.
+
+    `max_retries` is what the client shows; requests are made on `with_options(max_retries=0)` of it.
+    """
+    timeout = httpx2.Timeout(transport.timeout, connect=min(_CONNECT, transport.timeout))
+    if http_client is None:
+        limits = httpx2.Limits(max_connections=transport.concurrency + 8, keepalive_expiry=60.0)
+        # A key must not follow a redirect to another host.
+        http_client = anthropic.DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False)
+    return anthropic.AsyncAnthropic(
+        api_key=api_key,
+        base_url=base_url,
+        timeout=timeout,
+        max_retries=max_retries,
+        default_headers={"anthropic-version": api_version} if api_version else None,
+        http_client=http_client,
+        middleware=[transport],
+        open_telemetry={"traces": {"content_mode": "metadata_only"}},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClaudeProvider:
+    """How Claude is reached: a configuration, picklable, without a key in it.
+
+    Args:
+        runtime: the pipeline's runtime settings.
+        base_url: an address that wins over the runtime's, such as the simulator's.
+        needs_key: whether the key's variable must be set; the simulator takes any.
+    """
+
+    runtime: Runtime
+    base_url: str | None = None
+    needs_key: bool = True
+
+    def address(self) -> str:
+        """The base URL: this one's, the pipeline's, the environment's, the public one.
+
+        Raises:
+            EnvironmentProblem: the environment's would send the key in the open.
+        """
+        given = self.base_url or self.runtime.base_url
+        if given:
+            return given.rstrip("/")
+        found = os.environ.get("ANTHROPIC_BASE_URL") or PUBLIC_URL
+        if plain_http(found, self.runtime):
+            hint = "use https://, or set `runtime.allow_http: true` for a gateway in a private network"
+            raise EnvironmentProblem(
+                f"ANTHROPIC_BASE_URL is {found}: plain http would send the key in the open",
+                code=Code.PLAIN_HTTP,
+                hint=hint,
+            )
+        return found.rstrip("/")
+
+    def key(self) -> str:
+        """The API key.
+
+        Raises:
+            EnvironmentProblem: its variable is not set.
+        """
+        name = self.runtime.api_key_env
+        key = os.environ.get(name, "").strip()
+        if not self.needs_key:
+            return "simulated"
+        if not key:
+            hint = f"set {name} (or put it into a file: `--env-file .env`), or try without a key: `--simulate`"
+            raise EnvironmentProblem(
+                f"no API key: the environment variable {name} is not set", code=Code.NO_KEY, hint=hint
+            )
+        return key
+
+    @asynccontextmanager
+    async def open(self, plan: Plan, halt: Halt) -> AsyncIterator[Mapping[str, Model]]:
+        """The model of each step, by its name; the client is closed with the context."""
+        runtime, key, base_url = self.runtime, self.key(), self.address()
+        concurrency = DEFAULT_CONCURRENCY if runtime.concurrency == "auto" else runtime.concurrency
+        transport = Transport(runtime.timeout, runtime.max_retries, concurrency, base_url, halt)
+        client = build_client(
+            api_key=key,
+            base_url=base_url,
+            transport=transport,
+            max_retries=runtime.max_retries,
+            api_version=runtime.api_version,
+        )
+        async with client:
+            yield models(client.with_options(max_retries=0), plan, base_url=base_url, key=key)
+
+
+def models(client: anthropic.AsyncAnthropic, plan: Plan, *, base_url: str, key: str) -> dict[str, Model]:
+    """A model for each step of a plan, over one client."""
+    streak = Streak()
+    made: dict[str, Model] = {}
+    for step in plan.steps:
+        sender = Sender(step.model, base_url, plan.runtime.api_key_env, key)
+        structured = None
+        if step.schema is not None:
+            structured = Structured(step.name, step.schema, step.settings, step.mode)
+        made[step.name] = ClaudeModel(
+            client, step.settings, sender, structured=structured, reasks=step.reasks, streak=streak
+        )
+    return made
+
+
+def requests_of(plan: Plan) -> Mapping[str, Any]:
+    """The models of a plan, for their requests alone: nothing is sent, and no key is needed."""
+    client = anthropic.AsyncAnthropic(api_key="none", base_url=PUBLIC_URL)
+    return models(client, plan, base_url=PUBLIC_URL, key="")

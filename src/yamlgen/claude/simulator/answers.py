@@ -1,0 +1,229 @@
+"""What the simulated model answers: a message made from nothing but the request and a seed.
+
+A request says by itself what kind of answer it waits for: a tool call, native output, JSON described in the
+system prompt (as instructor's JSON mode does), or text. Tokens are counted as four characters each, so that
+limits and usage behave, not so that they are right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from yamlgen.claude.simulator.instances import Instances, instances_of
+from yamlgen.claude.simulator.problem import Problem
+from yamlgen.claude.simulator.rules import is_custom, thinks
+from yamlgen.claude.simulator.turns import blocks_of, text_of
+from yamlgen.claude.simulator.values import Values
+
+_CHARACTERS = 4
+_TOPIC_WORDS = 6
+
+Blocks = list[dict[str, Any]]
+
+
+def digest_of(body: Mapping[str, Any], seed: int) -> bytes:
+    """What an answer depends on: the simulator's seed and the body, except whether it is streamed."""
+    asked = {key: value for key, value in body.items() if key != "stream"}
+    text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{seed} {text}".encode()).digest()
+
+
+def input_tokens(body: Mapping[str, Any]) -> int:
+    """The tokens of a request: its system prompt, turns, tools and output format."""
+    read = [body.get(key) for key in ("system", "messages", "tools", "output_config")]
+    text = json.dumps([part for part in read if part], ensure_ascii=False)
+    return max(1, len(text) // _CHARACTERS)
+
+
+def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | None = None) -> dict[str, Any]:
+    """The message that answers a request which the rules let pass.
+
+    Args:
+        body: the request.
+        digest: what `digest_of` makes of it.
+        values: where the answer's values come from; seeded here.
+        fault: `refusal`, `truncate`, `invalid_output`, or another one, which is not the answer's business.
+
+    Raises:
+        Problem: 400, the schema asked for has an unsatisfiable keyword.
+    """
+    values.seed(int.from_bytes(digest[:8], "big"))
+    message = {
+        "id": f"msg_sim_{digest.hex()[:24]}",
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": [],
+        "stop_reason": "refusal",
+        "stop_sequence": None,
+        "stop_details": None,
+        "usage": _usage(body, 1),
+    }
+    if fault == "refusal":
+        return {**message, "stop_details": {"type": "refusal", "category": None, "explanation": None}}
+    content, stop = _content(body, digest, values, broken=fault == "invalid_output")
+    content, stop, sequence = _stopped(content, stop, body.get("stop_sequences") or [])
+    room = body["max_tokens"] * _CHARACTERS
+    length = sum(len(_text(block)) for block in content)
+    if fault == "truncate":
+        room = min(room, length // 2)
+    if length > room:
+        content, stop, sequence = _cut(content, room), "max_tokens", None
+    tokens = max(1, -(-sum(len(_text(block)) for block in content) // _CHARACTERS))
+    return {
+        **message,
+        "content": content,
+        "stop_reason": stop,
+        "stop_sequence": sequence,
+        "usage": _usage(body, tokens),
+    }
+
+
+def _usage(body: Mapping[str, Any], output_tokens: int) -> dict[str, Any]:
+    return {
+        "input_tokens": input_tokens(body),
+        "output_tokens": output_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "service_tier": "standard",
+    }
+
+
+def _content(body: Mapping[str, Any], digest: bytes, values: Values, *, broken: bool) -> tuple[Blocks, str]:
+    thoughts: Blocks = []
+    if thinks(body):
+        signature = digest.hex()
+        thoughts = [{"type": "thinking", "thinking": values.sentence(), "signature": signature}]
+    tools = _called(body, values)
+    if tools:
+        calls = [
+            {
+                "type": "tool_use",
+                "id": f"toolu_sim_{digest.hex()[:20]}{index:02d}",
+                "name": tool["name"],
+                "input": _drawn(tool["input_schema"], values, broken=broken),
+            }
+            for index, tool in enumerate(tools)
+        ]
+        return [*thoughts, *calls], "tool_use"
+    form = (body.get("output_config") or {}).get("format")
+    schema = form["schema"] if form else None if body.get("tools") else _described(body)
+    if schema is None:
+        return [*thoughts, {"type": "text", "text": _said(body, values)}], "end_turn"
+    text = json.dumps(_drawn(schema, values, broken=broken), ensure_ascii=False)
+    return [*thoughts, {"type": "text", "text": text}], "end_turn"
+
+
+def _called(body: Mapping[str, Any], values: Values) -> list[dict[str, Any]]:
+    """The tools that the answer calls."""
+    tools = [tool for tool in body.get("tools") or [] if is_custom(tool)]
+    choice = body.get("tool_choice") or {"type": "auto"}
+    if choice["type"] == "tool":
+        return [tool for tool in tools if tool["name"] == choice["name"]]
+    if not tools or choice["type"] == "none" or (choice["type"] == "auto" and _is_served(body)):
+        return []
+    values.rng.shuffle(tools)
+    return tools[:1] if choice.get("disable_parallel_tool_use") else tools[: values.rng.randint(1, len(tools))]
+
+
+def _is_served(body: Mapping[str, Any]) -> bool:
+    """Whether the last turn brings results that a model would now talk about; a failed call is made again."""
+    last = body["messages"][-1]
+    results = [block for block in blocks_of(last["content"]) if block.get("type") == "tool_result"]
+    return bool(results) and not any(block.get("is_error") for block in results)
+
+
+def _described(body: Mapping[str, Any]) -> Any:
+    """The schema that the system prompt shows after the words `json_schema`, or `None`."""
+    _, found, rest = text_of(body.get("system") or "").partition("json_schema")
+    if not found or "{" not in rest:
+        return None
+    try:
+        return json.JSONDecoder().raw_decode(rest, rest.index("{"))[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _drawn(schema: Any, values: Values, *, broken: bool) -> Any:
+    try:
+        instances = instances_of(json.dumps(schema))
+    except ValueError as error:
+        raise Problem(f"the simulator cannot read the schema: {getattr(error, 'message', error)}") from None
+    value = instances.draw(values)
+    return _broken(value, schema, instances) if broken else value
+
+
+def _broken(value: Any, schema: Any, instances: Instances) -> Any:
+    """`value`, changed as little as makes it invalid; the same if the schema takes anything."""
+    wrong: list[Any] = []
+    if isinstance(value, dict):
+        required = schema.get("required", []) if isinstance(schema, dict) else []
+        names = [*(name for name in required if name in value), *value]
+        wrong += [{key: kept for key, kept in value.items() if key != name} for name in names]
+        wrong += [{**value, name: {"unexpected": True}} for name in value]
+        wrong += [{**value, name: []} for name in value]
+        wrong += [{**value, "unexpected": True}]
+    else:
+        wrong += [{"unexpected": True}, "unexpected", None, []]
+    return next((other for other in wrong if not instances.accepts(other)), value)
+
+
+def _said(body: Mapping[str, Any], values: Values) -> str:
+    """Two sentences, the first of which takes up the prompt."""
+    words = text_of(body["messages"][-1]["content"]).split()[:_TOPIC_WORDS]
+    topic = " ".join(words).rstrip(".,:;!?")
+    return f"On \u201c{topic}\u201d: {values.paragraph()}" if topic else values.paragraph()
+
+
+def _text(block: Mapping[str, Any]) -> str:
+    """A block as the characters that it costs."""
+    match block["type"]:
+        case "tool_use":
+            return json.dumps(block["input"], ensure_ascii=False)
+        case "thinking":
+            return str(block["thinking"])
+        case _:
+            return str(block["text"])
+
+
+def _stopped(content: Blocks, stop: str, sequences: list[str]) -> tuple[Blocks, str, str | None]:
+    """The content up to the first stop sequence in its text."""
+    *before, last = content
+    if last["type"] != "text":
+        return content, stop, None
+    found = [(last["text"].index(sequence), sequence) for sequence in sequences if sequence in last["text"]]
+    if not found:
+        return content, stop, None
+    place, sequence = min(found)
+    text = last["text"][:place]
+    return [*before, {**last, "text": text}] if text else before, "stop_sequence", sequence
+
+
+def _cut(content: Blocks, room: int) -> Blocks:
+    """The content up to `room` characters; of a tool's input, the members that are whole."""
+    kept: Blocks = []
+    for block in content:
+        length = len(_text(block))
+        if length <= room:
+            kept.append(block)
+            room -= length
+            continue
+        if block["type"] == "tool_use":
+            kept.append({**block, "input": _part(block["input"], room)})
+        elif room > 0:
+            key = "thinking" if block["type"] == "thinking" else "text"
+            kept.append({**block, key: block[key][:room]})
+        break
+    return kept
+
+
+def _part(value: Mapping[str, Any], room: int) -> dict[str, Any]:
+    part: dict[str, Any] = {}
+    for key, member in value.items():
+        if len(json.dumps({**part, key: member}, ensure_ascii=False)) > room:
+            break
+        part[key] = member
+    return part

@@ -1,0 +1,282 @@
+"""A JSON Schema made plain: references followed, `allOf` joined, every alternative laid out as a choice.
+
+Drawing an instance then needs to look at one place only. A `Node` is what one schema says together with all
+that it refers to; two nodes join into the node of everything that both say, and a join that nothing can
+satisfy is a `Contradiction`, so that another alternative is tried. Nodes are kept: a schema is joined once, not
+once a row.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
+
+from yamlgen.claude.simulator.joins import TYPES, join_keywords, types_of
+
+_HARD = frozenset(
+    {
+        "not",
+        "if",
+        "anyOf",
+        "oneOf",
+        "contains",
+        "uniqueItems",
+        "pattern",
+        "format",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "patternProperties",
+        "propertyNames",
+        "minProperties",
+        "dependentRequired",
+        "dependentSchemas",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "enum",
+    }
+)
+_APART = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "dependentRequired", "dependentSchemas"})
+_UNKNOWN = ("$dynamicRef", "$recursiveRef")
+
+
+class Contradiction(Exception):  # noqa: N818 - a finding on the way, not an error
+    """Nothing satisfies `keyword` at `where`."""
+
+    def __init__(self, keyword: str, where: str) -> None:
+        super().__init__(f"cannot satisfy `{keyword}` at {where}")
+        self.keyword = keyword
+        self.where = where
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """What must hold at one place.
+
+    Attributes:
+        keywords: the keywords that need no choice, all of which hold.
+        choices: one schema of each tuple holds too.
+        contains: for each, an array has members that satisfy it.
+        refs: the references that led here, for telling recursion.
+        hard: whether drawing may miss, so that a draw is checked on the spot.
+        source: the schema that all this stands for.
+        where: its place, as a JSON pointer.
+    """
+
+    keywords: Mapping[str, Any]
+    choices: tuple[tuple[Any, ...], ...]
+    contains: tuple[Mapping[str, Any], ...]
+    refs: frozenset[str]
+    hard: bool
+    source: Any
+    where: str
+
+
+class Schemas:
+    """The nodes of one schema."""
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+        # The key is an identity, so the object is kept beside its node: an identity is reused once it is freed.
+        self._nodes: dict[int, tuple[Any, Node]] = {}
+        self._chosen: dict[tuple[int, int], tuple[Node, Node | Contradiction]] = {}
+
+    def node(self, schema: Any, where: str, trail: tuple[str, ...] = ()) -> Node:
+        """The node of a schema.
+
+        Raises:
+            Contradiction: nothing satisfies it, or it cannot be followed.
+        """
+        found = self._nodes.get(id(schema))
+        if found is None or isinstance(schema, bool):
+            found = schema, self._plain(schema, where, trail)
+            self._nodes[id(schema)] = found
+        return found[1]
+
+    def choose(self, node: Node, branch: int) -> Node:
+        """The node with its first choice made.
+
+        Raises:
+            Contradiction: that branch is impossible together with the rest.
+        """
+        key = id(node), branch
+        if key not in self._chosen:
+            outcome: Node | Contradiction
+            try:
+                rest = replace(node, choices=node.choices[1:])
+                outcome = _joined(rest, self.node(node.choices[0][branch], node.where))
+            except Contradiction as contradiction:
+                outcome = contradiction
+            self._chosen[key] = node, outcome
+        outcome = self._chosen[key][1]
+        if isinstance(outcome, Contradiction):
+            raise Contradiction(outcome.keyword, outcome.where)
+        return outcome
+
+    def _plain(self, schema: Any, where: str, trail: tuple[str, ...]) -> Node:
+        if schema is False:
+            raise Contradiction("false", where)
+        if schema is True:
+            schema = {}
+        for keyword in _UNKNOWN:
+            if keyword in schema:
+                raise Contradiction(keyword, where)
+        node = Node(
+            {key: value for key, value in schema.items() if key not in _APART},
+            _choices(schema),
+            ({"schema": schema["contains"], "least": schema.get("minContains", 1)},) if "contains" in schema else (),
+            frozenset(),
+            bool(_HARD & schema.keys()),
+            schema,
+            where,
+        )
+        node = _settled(replace(node, keywords=_normal(node.keywords)))
+        if "$ref" in schema:
+            node = _joined(node, self._referred(schema["$ref"], where, trail))
+        for index, part in enumerate(schema.get("allOf", ())):
+            node = _joined(node, self.node(part, f"{where}/allOf/{index}", trail))
+        return replace(node, source=schema, where=where)
+
+    def _referred(self, ref: str, where: str, trail: tuple[str, ...]) -> Node:
+        if ref in trail:
+            raise Contradiction("$ref", where)
+        node = self.node(self._target(ref, where), ref, (*trail, ref))
+        return replace(node, refs=node.refs | {ref})
+
+    def _target(self, ref: str, where: str) -> Any:
+        if not ref.startswith("#"):
+            raise Contradiction("$ref", where)
+        if ref != "#" and not ref.startswith("#/"):
+            return _anchored(self.root, ref[1:], where)
+        target = self.root
+        for part in unquote(ref[1:]).split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            try:
+                target = target[int(key)] if isinstance(target, list) else target[key]
+            except (KeyError, IndexError, ValueError, TypeError):
+                raise Contradiction("$ref", where) from None
+        return target
+
+
+def _anchored(schema: Any, anchor: str, where: str) -> Any:
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if part.get("$anchor") == anchor:
+                return part
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    raise Contradiction("$ref", where)
+
+
+def _choices(schema: Mapping[str, Any]) -> tuple[tuple[Any, ...], ...]:
+    """The alternatives of a schema. A condition is one: it holds with `then`, or fails with `else`."""
+    choices = [tuple(schema[keyword]) for keyword in ("anyOf", "oneOf") if keyword in schema]
+    if "if" in schema and ("then" in schema or "else" in schema):
+        condition = schema["if"]
+        choices.append(
+            (
+                {"allOf": [condition, schema.get("then", True)]},
+                {"allOf": [{"not": condition}, schema.get("else", True)]},
+            )
+        )
+    for name, needed in schema.get("dependentRequired", {}).items():
+        choices.append(({"required": [name, *needed]}, {"properties": {name: False}}))
+    for name, needed in schema.get("dependentSchemas", {}).items():
+        choices.append(({"required": [name], "allOf": [needed]}, {"properties": {name: False}}))
+    refused = schema.get("not")
+    if isinstance(refused, dict) and refused.keys() == {"required"} and refused["required"]:
+        choices.append(tuple({"properties": {name: False}} for name in refused["required"]))
+    return tuple(choices)
+
+
+def _normal(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    normal = {**_hinted(keywords), **keywords}
+    if "const" in normal:
+        value = normal.pop("const")
+        normal["enum"] = [v for v in normal.get("enum", [value]) if json.dumps(v) == json.dumps(value)]
+    if "type" in normal:
+        normal["type"] = types_of(normal["type"])
+    refused = normal.get("not")
+    if isinstance(refused, dict) and refused.keys() == {"type"}:
+        out = types_of(refused["type"])
+        kept = normal.get("type", TYPES)
+        normal["type"] = tuple(kind for kind in kept if kind not in out and not (kind == "integer" and "number" in out))
+    return normal
+
+
+_HINT = re.compile(r"\{([^{}]*)\}\s*$")
+_HINTS = frozenset(
+    {
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+    }
+)
+
+
+def _hinted(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits at the end of a description, `{minimum: 1, maximum: 5}`.
+
+    That is where the SDK writes what native output cannot express, for the model to read.
+    """
+    found = _HINT.search(str(keywords.get("description", "")))
+    pairs = [pair.partition(": ") for pair in found[1].split(", ")] if found else []
+    return {
+        name: float(number) if "." in number else int(number)
+        for name, _, number in pairs
+        if name in _HINTS and re.fullmatch(r"-?\d{1,15}(?:\.\d{1,15})?", number)
+    }
+
+
+def _joined(one: Node, other: Node) -> Node:
+    joined = replace(
+        one,
+        keywords=join_keywords(one.keywords, other.keywords),
+        choices=one.choices + other.choices,
+        contains=one.contains + other.contains,
+        refs=one.refs | other.refs,
+        hard=one.hard or other.hard,
+    )
+    return _settled(joined)
+
+
+_BOUNDS = (
+    ("minimum", "maximum"),
+    ("minLength", "maxLength"),
+    ("minItems", "maxItems"),
+    ("minProperties", "maxProperties"),
+)
+_BOUND_TYPES = {"Length": "string", "Items": "array", "Properties": "object"}
+
+
+def _settled(node: Node) -> Node:
+    """The node, unless it is plain that nothing satisfies it."""
+    keywords = node.keywords
+    for keyword in ("type", "enum"):
+        if keyword in keywords and not keywords[keyword]:
+            raise Contradiction(keyword, node.where)
+    kinds = keywords.get("type", ())
+    for low, high in _BOUNDS:
+        typed = _BOUND_TYPES.get(low.removeprefix("min"))
+        only = {typed} if typed else {"integer", "number"}
+        if kinds and only.issuperset(kinds) and keywords.get(low, -math.inf) > keywords.get(high, math.inf):
+            raise Contradiction(low, node.where)
+    if kinds == ("object",):
+        for name in keywords.get("required", ()):
+            if keywords.get("properties", {}).get(name) is False:
+                raise Contradiction("required", node.where)
+    return node

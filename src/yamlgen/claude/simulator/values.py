@@ -1,0 +1,242 @@
+"""Plausible values for a field: what its name, or its format, says that it holds.
+
+Names, places and sentences come from Faker, which is the kept library for them. One Faker serves a whole
+simulator (building one takes 30 ms) and is seeded for each answer (5 us). Dates are drawn here: Faker counts
+them from today, and an answer must not change overnight.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import cached_property, lru_cache
+from random import Random
+from typing import Any
+
+from faker import Faker
+
+_DAYS = (date(1990, 1, 1).toordinal(), date(2026, 12, 31).toordinal())
+_BIRTHS = (date(1940, 1, 1).toordinal(), date(2005, 12, 31).toordinal())
+
+_Draw = Callable[["Values"], str]
+
+# A field's name is looked up whole, then by its last word, then by that word's singular.
+_FIELDS: dict[str, _Draw] = {
+    "name": lambda v: v.fake.name(),
+    "full_name": lambda v: v.fake.name(),
+    "first_name": lambda v: v.fake.first_name(),
+    "given_name": lambda v: v.fake.first_name(),
+    "firstname": lambda v: v.fake.first_name(),
+    "last_name": lambda v: v.fake.last_name(),
+    "family_name": lambda v: v.fake.last_name(),
+    "lastname": lambda v: v.fake.last_name(),
+    "surname": lambda v: v.fake.last_name(),
+    "author": lambda v: v.fake.name(),
+    "person": lambda v: v.fake.name(),
+    "username": lambda v: v.fake.user_name(),
+    "user_name": lambda v: v.fake.user_name(),
+    "handle": lambda v: v.fake.user_name(),
+    "email": lambda v: v.fake.ascii_safe_email(),
+    "mail": lambda v: v.fake.ascii_safe_email(),
+    "phone": lambda v: v.fake.numerify("+1-555-###-####"),
+    "phone_number": lambda v: v.fake.numerify("+1-555-###-####"),
+    "telephone": lambda v: v.fake.numerify("+1-555-###-####"),
+    "address": lambda v: v.fake.address().replace("\n", ", "),
+    "street": lambda v: v.fake.street_address(),
+    "city": lambda v: v.fake.city(),
+    "town": lambda v: v.fake.city(),
+    "hometown": lambda v: v.fake.city(),
+    "location": lambda v: v.fake.city(),
+    "place": lambda v: v.fake.city(),
+    "state": lambda v: v.fake.state(),
+    "region": lambda v: v.fake.state(),
+    "country": lambda v: v.fake.country(),
+    "nationality": lambda v: v.fake.country(),
+    "country_code": lambda v: v.fake.country_code(),
+    "zip": lambda v: v.fake.postcode(),
+    "zipcode": lambda v: v.fake.postcode(),
+    "postcode": lambda v: v.fake.postcode(),
+    "postal_code": lambda v: v.fake.postcode(),
+    "company": lambda v: v.fake.company(),
+    "company_name": lambda v: v.fake.company(),
+    "organization": lambda v: v.fake.company(),
+    "employer": lambda v: v.fake.company(),
+    "brand": lambda v: v.fake.company(),
+    "team": lambda v: v.fake.company(),
+    "club": lambda v: v.fake.company(),
+    "job": lambda v: v.fake.job(),
+    "job_title": lambda v: v.fake.job(),
+    "occupation": lambda v: v.fake.job(),
+    "profession": lambda v: v.fake.job(),
+    "date": lambda v: v.day(_DAYS),
+    "day": lambda v: v.day(_DAYS),
+    "birthday": lambda v: v.day(_BIRTHS),
+    "birth_date": lambda v: v.day(_BIRTHS),
+    "birthdate": lambda v: v.day(_BIRTHS),
+    "date_of_birth": lambda v: v.day(_BIRTHS),
+    "time": lambda v: v.clock()[:5],
+    "timestamp": lambda v: f"{v.day(_DAYS)}T{v.clock()}Z",
+    "year": lambda v: str(v.rng.randint(1950, 2026)),
+    "url": lambda v: v.link(),
+    "uri": lambda v: v.link(),
+    "link": lambda v: v.link(),
+    "website": lambda v: v.link(),
+    "id": lambda v: v.fake.uuid4(),
+    "uuid": lambda v: v.fake.uuid4(),
+    "language": lambda v: v.fake.language_name(),
+    "currency": lambda v: v.fake.currency_code(),
+    "color": lambda v: v.fake.color_name(),
+    "colour": lambda v: v.fake.color_name(),
+    "gender": lambda v: v.rng.choice(("female", "male", "non-binary")),
+    "tag": lambda v: v.fake.word(),
+    "keyword": lambda v: v.fake.word(),
+    "label": lambda v: v.fake.word(),
+    "category": lambda v: v.fake.word(),
+    "topic": lambda v: v.fake.word(),
+    "word": lambda v: v.fake.word(),
+    "slug": lambda v: f"{v.fake.word()}-{v.fake.word()}",
+    "title": lambda v: v.fake.sentence(4).rstrip(".").title(),
+    "headline": lambda v: v.fake.sentence(6).rstrip("."),
+    "subject": lambda v: v.fake.sentence(5).rstrip("."),
+    "question": lambda v: v.fake.sentence(8).rstrip(".") + "?",
+    "description": lambda v: v.paragraph(),
+    "summary": lambda v: v.paragraph(),
+    "bio": lambda v: v.paragraph(),
+    "biography": lambda v: v.paragraph(),
+    "text": lambda v: v.paragraph(),
+    "body": lambda v: v.paragraph(),
+    "story": lambda v: v.paragraph(),
+}
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "age": (18, 90),
+    "year": (1950, 2026),
+    "month": (1, 12),
+    "day": (1, 28),
+    "hour": (0, 23),
+    "minute": (0, 59),
+    "second": (0, 59),
+    "score": (1, 5),
+    "rating": (1, 5),
+    "star": (1, 5),
+    "priority": (1, 5),
+    "rank": (1, 20),
+    "count": (1, 20),
+    "quantity": (1, 20),
+    "percent": (0, 100),
+    "percentage": (0, 100),
+    "probability": (0, 1),
+    "confidence": (0, 1),
+    "latitude": (-90, 90),
+    "lat": (-90, 90),
+    "longitude": (-180, 180),
+    "lon": (-180, 180),
+    "price": (1, 500),
+    "height": (150, 200),
+    "weight": (50, 100),
+}
+_USUAL = (1.0, 100.0)
+
+_FORMATS: dict[str, _Draw] = {
+    "date": lambda v: v.day(_DAYS),
+    "time": lambda v: f"{v.clock()}Z",
+    "date-time": lambda v: f"{v.day(_DAYS)}T{v.clock()}Z",
+    "duration": lambda v: f"PT{v.rng.randint(1, 5)}H{v.rng.randint(1, 59)}M",
+    "email": lambda v: v.fake.ascii_safe_email(),
+    "idn-email": lambda v: v.fake.ascii_safe_email(),
+    "hostname": lambda v: f"{v.fake.word()}.example.com",
+    "idn-hostname": lambda v: f"{v.fake.word()}.example.com",
+    "ipv4": lambda v: f"192.0.2.{v.rng.randint(1, 254)}",
+    "ipv6": lambda v: f"2001:db8::{v.rng.randint(1, 9999)}",
+    "uri": lambda v: v.link(),
+    "iri": lambda v: v.link(),
+    "uri-reference": lambda v: f"/{v.fake.word()}/{v.fake.word()}",
+    "iri-reference": lambda v: f"/{v.fake.word()}/{v.fake.word()}",
+    "uri-template": lambda v: f"https://example.com/{v.fake.word()}/{{id}}",
+    "uuid": lambda v: v.fake.uuid4(),
+    "json-pointer": lambda v: f"/{v.fake.word()}/{v.rng.randint(0, 9)}",
+    "relative-json-pointer": lambda v: f"{v.rng.randint(0, 9)}/{v.fake.word()}",
+    "regex": lambda v: f"^{v.fake.word()}[0-9]+$",
+}
+
+
+class Values:
+    """Values of one simulator, drawn anew from each seed."""
+
+    def __init__(self) -> None:
+        self.rng: Random = Random(0)  # noqa: S311 - invented data, no secrets
+
+    @cached_property
+    def fake(self) -> Any:
+        """The Faker; its factory rather than its proxy, which costs a third of each call."""
+        return Faker("en_US", use_weighting=False)._factories[0]  # noqa: SLF001 - no public way to the factory
+
+    def seed(self, seed: int) -> None:
+        """Start the answer of `seed`."""
+        self.rng = Random(seed)  # noqa: S311 - invented data, no secrets
+        self.fake.seed_instance(seed)
+
+    def string(self, field: str, least: int, most: int | None) -> str:
+        """Text for a field, `least` to `most` code points long."""
+        drawn = next((_FIELDS[key] for key in _keys(field) if key in _FIELDS), None)
+        return self.fit(drawn(self) if drawn else self.sentence(), least, most)
+
+    def formatted(self, form: str) -> str | None:
+        """Text of a JSON Schema `format`, or `None` when the format is not a standard one."""
+        drawn = _FORMATS.get(form)
+        return drawn(self) if drawn else None
+
+    def span(self, field: str, low: float | None, high: float | None) -> tuple[float, float]:
+        """The range to draw a field's number from: what is usual for it, inside what is allowed."""
+        usual = next((_RANGES[key] for key in _keys(field) if key in _RANGES), _USUAL)
+        least = usual[0] if low is None else low
+        most = usual[1] if high is None else high
+        if low is not None and high is not None:
+            inside = max(low, usual[0]), min(high, usual[1])
+            return inside if inside[0] < inside[1] and usual is not _USUAL else (low, high)
+        if least > most:
+            return (least, least + 100) if low is not None else (most - 100, most)
+        return least, most
+
+    def fit(self, text: str, least: int, most: int | None) -> str:
+        """`text`, cut or gone on with so that its length fits."""
+        while len(text) < least:
+            text = f"{text} {self.fake.word()}"
+        if most is not None and len(text) > most:
+            text = text[:most]
+            text = text.rstrip() if len(text.rstrip()) >= least else text.replace(" ", "x")
+        return text
+
+    def word(self) -> str:
+        """One word."""
+        return str(self.fake.word())
+
+    def sentence(self) -> str:
+        """One sentence."""
+        return str(self.fake.sentence())
+
+    def paragraph(self) -> str:
+        """Two sentences."""
+        return f"{self.sentence()} {self.sentence()}"
+
+    def day(self, days: tuple[int, int]) -> str:
+        """A date in ISO form."""
+        return date.fromordinal(self.rng.randint(*days)).isoformat()
+
+    def clock(self) -> str:
+        """A time of day."""
+        return f"{timedelta(seconds=self.rng.randrange(86_400))!s:0>8}"
+
+    def link(self) -> str:
+        """An address that leads nowhere."""
+        return f"https://www.example.com/{self.fake.word()}"
+
+
+@lru_cache(maxsize=4096)
+def _keys(field: str) -> tuple[str, ...]:
+    whole = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", field).lower().strip("_")
+    first, _, last = whole.rpartition("_")
+    # The name of a city is a city; that of a runner, of whom nothing is known here, is a name.
+    named = (first.rpartition("_")[2],) if first and last == "name" else ()
+    return whole, *named, last, last.removesuffix("s"), re.sub("ies$", "y", last)

@@ -1,0 +1,226 @@
+"""Structured output through instructor: how a step asks for JSON, reads it, and asks again.
+
+Owns the choice between native output, a tool and JSON in text, and the small classes that let instructor's own mode
+handlers carry the author's schema unchanged: they prepare the request, parse the answer and write the re-ask. The
+handlers are used directly rather than through a patched client, because the stop reason must be looked at before
+anything is validated, and every attempt's usage kept. Nothing is registered globally: a host application has its
+own instructor.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal
+
+from instructor.v2.core.errors import IncompleteOutputException, ResponseParsingError
+from instructor.v2.core.function_calls import ResponseSchema
+from instructor.v2.core.handler import ModeHandler
+from instructor.v2.providers.anthropic.handlers import (
+    AnthropicJSONHandler,
+    AnthropicStructuredOutputsHandler,
+    AnthropicToolsHandler,
+)
+from pydantic import RootModel, ValidationError, model_validator
+
+from yamlgen.language import capabilities, native
+from yamlgen.language.schemas import JSONSchema
+from yamlgen.language.spec import Settings
+from yamlgen.ports import JSON
+
+Mode = Literal["native", "tools", "json"]
+MODES: Final[tuple[Mode, ...]] = ("native", "tools", "json")
+
+_WRAP: Final = "value"
+_TOOL_NAME: Final = 64
+_CALL: Final = "Answer with a call of the tool `{}` and no other text."
+
+
+class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes to the model
+    """An answer that the author's schema does not accept; `errors` says what is wrong, each with its path."""
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+class _Rejected(ValueError):  # noqa: N818 - caught where it is raised to
+    """The errors of a value, on their way through pydantic."""
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+
+
+class Response(RootModel[Any], ResponseSchema):
+    """What instructor takes for a response model: the author's schema on the way out, its whole check on the way in."""
+
+    checked: ClassVar[JSONSchema]
+    sent: ClassVar[Mapping[str, Any]]
+    wrapped: ClassVar[bool]
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG003 - pydantic's signature
+        """The schema to send, with the title that instructor reads the tool's name from."""
+        return {"title": cls.__name__, **cls.sent}
+
+    @model_validator(mode="after")
+    def _check(self) -> Response:
+        if self.wrapped:
+            if not isinstance(self.root, dict) or set(self.root) != {_WRAP}:
+                raise _Rejected((f"$: the answer must be an object with the one key `{_WRAP}`",))
+            self.root = self.root[_WRAP]
+        errors = self.checked.errors(self.root) or _not_json(self.root)
+        if errors:
+            raise _Rejected(errors)
+        return self
+
+
+class _Tools(AnthropicToolsHandler):
+    """instructor's tool mode, with the author's schema as the tool's, untouched."""
+
+    def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        model, prepared = super().prepare_request(response_model, kwargs)
+        prepared["tools"] = [{**prepared["tools"][0], "input_schema": dict(response_model.sent)}]
+        return model, prepared
+
+
+class _Native(AnthropicStructuredOutputsHandler):
+    """instructor's structured outputs, by the parameter that the API has today."""
+
+    def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        form = {"type": "json_schema", "schema": dict(response_model.sent)}
+        return response_model, {**kwargs, "output_config": {**kwargs.get("output_config", {}), "format": form}}
+
+
+class _InText(AnthropicJSONHandler):
+    """instructor's JSON in text."""
+
+
+_HANDLERS: Final[Mapping[Mode, type[ModeHandler]]] = {"native": _Native, "tools": _Tools, "json": _InText}
+
+
+class Structured:
+    """One step's structured output, built once: what does not depend on the row is here.
+
+    Args:
+        name: what the output is called; the tool's name comes from it.
+        schema: the author's schema, bundled.
+        settings: the model's settings; `id` is set.
+        mode: what the author insists on, or `auto`.
+    """
+
+    def __init__(self, name: str, schema: JSONSchema, settings: Settings, mode: Literal["auto"] | Mode) -> None:
+        whole = schema.value
+        self.able = capabilities.of(settings.id or "")
+        wrapped = not _is_object(whole)
+        outgoing = _wrap(whole) if wrapped else whole
+        self.mode: Mode = _pick(outgoing, self.able) if mode == "auto" else mode
+        if self.mode == "native":
+            outgoing = native.reduce(outgoing)
+        tool = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(whole.get("title") or name))[:_TOOL_NAME].strip("_") or "answer"
+        self.response: type[Response] = type(
+            tool, (Response,), {"__doc__": None, "checked": schema, "sent": outgoing, "wrapped": wrapped}
+        )
+        self._handler = _HANDLERS[self.mode]()
+        self._forced = self.able.forced_tools is True and settings.thinking in (None, "disabled")
+
+    def prepare(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a request that asks for the output."""
+        if self.mode == "tools":
+            kwargs = self._choose_tool(kwargs)
+        _, prepared = self._handler.prepare_request(self.response, kwargs)
+        return prepared
+
+    def _choose_tool(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        name = self.response.__name__
+        if self._forced:
+            return {**kwargs, "tool_choice": {"type": "tool", "name": name, "disable_parallel_tool_use": True}}
+        call = _CALL.format(name)
+        system = f"{kwargs['system']}\n\n{call}" if kwargs.get("system") else call
+        return {**kwargs, "system": system, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
+
+    def parse(self, message: Any) -> JSON:
+        """The output in a message.
+
+        Raises:
+            InvalidOutput: there is none, or the author's schema does not accept it.
+        """
+        try:
+            return self._handler.parse_response(message, self.response).root  # type: ignore[attr-defined]  # a Response
+        except ValidationError as error:
+            raise InvalidOutput(_errors_of(error, self.mode)) from None
+        except (ResponseParsingError, IncompleteOutputException) as error:
+            raise InvalidOutput((f"$: {str(error).splitlines()[0]}",)) from None
+        except ValueError as error:  # json.JSONDecodeError, and integers of thousands of digits
+            raise InvalidOutput((f"$: the answer is not JSON: {error}",)) from None
+        except RecursionError:
+            raise InvalidOutput(("$: the answer is nested too deep",)) from None
+
+    def reask(self, kwargs: dict[str, Any], message: Any, invalid: InvalidOutput) -> dict[str, Any]:
+        """The arguments of the request that shows the model its answer and what is wrong with it."""
+        copied = {**kwargs, "messages": list(kwargs["messages"])}
+        return self._handler.handle_reask(copied, message, invalid)
+
+
+def _pick(schema: Mapping[str, Any], able: capabilities.Capabilities) -> Mode:
+    """What the model can do best: native output where the schema fits, else a tool, else JSON in text."""
+    if able.native_output:
+        try:
+            native.reduce(schema)
+        except native.Unfit:
+            pass
+        else:
+            return "native"
+    return "json" if able.tools is False else "tools"
+
+
+def _is_object(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "object"
+
+
+def _wrap(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """An object around a schema whose root is none; definitions go up, so that references hold."""
+    inner = {key: value for key, value in schema.items() if key not in ("$defs", "definitions", "$schema", "$id")}
+    outer: dict[str, Any] = {
+        "type": "object",
+        "properties": {_WRAP: _rebased(inner)},
+        "required": [_WRAP],
+        "additionalProperties": False,
+    }
+    return outer | {key: _rebased(schema[key]) for key in ("$defs", "definitions") if key in schema}
+
+
+def _rebased(part: JSON) -> JSON:
+    """A part whose references to the root point to the wrapped value."""
+    if isinstance(part, list):
+        return [_rebased(item) for item in part]
+    if isinstance(part, dict):
+        moved = {"$ref": f"#/properties/{_WRAP}"} if part.get("$ref") == "#" else {}
+        return {key: _rebased(value) for key, value in part.items()} | moved
+    return part
+
+
+def _not_json(value: JSON) -> tuple[str, ...]:
+    """What Python's JSON reader lets through though it is no JSON: NaN and the infinities."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return (f"$: {value} is not a JSON number",)
+    if isinstance(value, dict):
+        return next((found for child in value.values() if (found := _not_json(child))), ())
+    if isinstance(value, list):
+        return next((found for child in value if (found := _not_json(child))), ())
+    return ()
+
+
+def _errors_of(error: ValidationError, mode: Mode) -> tuple[str, ...]:
+    found: list[str] = []
+    for detail in error.errors(include_url=False):
+        cause = detail.get("ctx", {}).get("error")
+        if isinstance(cause, _Rejected):
+            found.extend(cause.errors)
+        elif mode == "tools" and detail["type"] in ("too_short", "too_long"):
+            found.append("$: the answer must be one call of the tool, no more and no less")
+        else:
+            found.append(f"$: {detail['msg']}")
+    return tuple(found)

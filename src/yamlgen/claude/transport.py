@@ -1,0 +1,214 @@
+"""One request on its way: the ceiling of concurrency, the deadline, the one layer of retries.
+
+Owns what happens between "send this" and a response, in the SDK's middleware, so that it works under instructor
+and for every client made here. The SDK's own retries are switched off: it would spend them on rate limits, sleep
+where nobody sees it, and know nothing of the other requests. A 429 closes a gate for the whole pool and costs no
+request its retries; a deadline's clock stands still while the gate or the ceiling holds the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import anthropic
+import httpx2
+from anthropic.lib.streaming import AsyncMessageStream
+
+from yamlgen.claude.failure import is_spend_limit
+from yamlgen.errors import Code, RowError, RunStopped
+from yamlgen.halt import Halt
+from yamlgen.ports import Notice
+
+DEFAULT_CONCURRENCY: Final = 20
+_FIRST_DELAY: Final = 0.5
+_MOST_DELAY: Final = 30.0
+_MOST_PAUSE: Final = 600.0
+"""How long rate limits may hold the whole run without one request coming through."""
+
+_TRANSIENT: Final = frozenset({408, 409, 529})
+_STREAM_ERRORS: Final = frozenset({"overloaded_error", "api_error", "timeout_error", "rate_limit_error"})
+
+
+def _ignore(reason: str, wait: float) -> None:
+    """The notice of a request that nobody watches."""
+
+
+notice: ContextVar[Notice] = ContextVar("notice", default=_ignore)
+"""Whom to tell that the request of this context is sent again."""
+
+
+@dataclass
+class Transport:
+    """The middleware of one client.
+
+    Args:
+        timeout: seconds that one attempt may take, from its sending to the last byte of its answer.
+        max_retries: how often a transient failure is tried again. No attempt begins once `timeout` seconds of
+            trying are spent, so that one request takes at most twice that.
+        concurrency: how many attempts may be in flight.
+        base_url: the address, for messages.
+        halt: once requested, no attempt begins any more.
+    """
+
+    timeout: float
+    max_retries: int
+    concurrency: int
+    base_url: str
+    halt: Halt
+    heard: bool = False
+    _open_at: float = 0.0
+    _limited_since: float | None = None
+    _slots: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(self.concurrency)
+
+    async def __call__(self, request: Any, call_next: Any) -> Any:
+        """Send one request until it has an answer worth returning.
+
+        Raises:
+            RowError: the deadline passed, or the connection failed once too often.
+            RunStopped: nothing was ever heard from the address, or rate limits hold everything too long.
+        """
+        retries, spent = 0, 0.0
+        while True:
+            async with self._slots:
+                await self._pass_gate()
+                self.halt.check()
+                started = time.monotonic()
+                outcome = await self._attempt(request, call_next)
+                spent += time.monotonic() - started
+            if isinstance(outcome, _Answered):
+                return outcome.value
+            if outcome.limited:
+                self._close_gate(outcome)
+                notice.get()(outcome.reason, max(0.0, self._open_at - time.monotonic()))
+                continue
+            if retries >= self.max_retries or spent >= self.timeout:
+                return self._give_up(outcome)
+            delay = self._delay(retries, outcome.retry_after)
+            retries += 1
+            notice.get()(outcome.reason, delay)
+            await self.halt.sleep(delay)
+
+    async def _attempt(self, request: Any, call_next: Any) -> _Answered | _Failed:
+        try:
+            async with asyncio.timeout(self.timeout):
+                response = await call_next(request)
+                self.heard = True
+                if response.http_response.is_success:
+                    self._limited_since = None
+                    return _Answered(await _whole(response) if request.stream else response)
+                if not response.http_response.is_closed:
+                    await response.http_response.aread()
+        except TimeoutError:
+            raise self._overdue() from None
+        except anthropic.APITimeoutError as error:
+            if not isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout):
+                raise self._overdue() from None
+            return _Failed("the connection took too long", error=error)
+        except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
+            return _Failed(f"the connection failed ({type(error.__cause__ or error).__name__})", error=error)
+        except anthropic.APIStatusError as error:
+            if error.type in _STREAM_ERRORS:
+                return _Failed(f"the stream ended with {error.type}", error=error)
+            raise
+        return _judged(response)
+
+    def _overdue(self) -> RowError:
+        message = f"no whole answer came within {self.timeout:g} s"
+        return RowError(message, code=Code.DEADLINE, hint="raise `runtime.timeout`, or lower `max_tokens`")
+
+    def _give_up(self, outcome: _Failed) -> Any:
+        if outcome.response is not None:
+            return outcome.response
+        if not self.heard:
+            cause = getattr(outcome.error, "__cause__", None) or outcome.error
+            message = f"cannot reach {self.base_url}: {cause}"
+            hint = "is the network up, and `runtime.base_url` right? `--simulate` needs neither"
+            raise RunStopped(message, code=Code.UNREACHABLE, hint=hint)
+        assert outcome.error is not None  # noqa: S101 - a failure is a response or an error
+        raise outcome.error
+
+    def _delay(self, retries: int, retry_after: float | None) -> float:
+        backoff = random.uniform(0, min(_MOST_DELAY, _FIRST_DELAY * 2**retries))  # noqa: S311 - jitter is no secret
+        return backoff if retry_after is None else min(max(retry_after, backoff), _MOST_DELAY)
+
+    async def _pass_gate(self) -> None:
+        while (wait := self._open_at - time.monotonic()) > 0:
+            await self.halt.sleep(wait)
+
+    def _close_gate(self, outcome: _Failed) -> None:
+        """Hold the whole pool for as long as the API asks, or ever longer where it does not say."""
+        now = time.monotonic()
+        since = self._limited_since = now if self._limited_since is None else self._limited_since
+        wait = outcome.retry_after
+        if wait is None:
+            wait = min(_MOST_DELAY, max(_FIRST_DELAY, now - since))
+        if now - since + wait > _MOST_PAUSE:
+            message = f"the API limits every request, and asks to wait {wait:.0f} s more"
+            hint = "run again later; what is finished is kept"
+            raise RunStopped(message, code=Code.PAUSED_TOO_LONG, hint=hint)
+        jitter = random.uniform(0, min(1.0, 0.1 * wait + 0.05))  # noqa: S311 - jitter is no secret
+        self._open_at = max(self._open_at, now + wait + jitter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What goes back to the SDK: its response, or a whole message out of a stream."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """An attempt that may be made again."""
+
+    reason: str
+    response: Any = None
+    error: Exception | None = None
+    limited: bool = False
+    retry_after: float | None = None
+
+
+def _judged(response: Any) -> _Answered | _Failed:
+    """Whether a response that is no success is final, transient, or a rate limit."""
+    status, headers = response.http_response.status_code, response.http_response.headers
+    retry_after = _seconds(headers.get("retry-after"))
+    if headers.get("x-should-retry") == "false":
+        return _Answered(response)
+    if status == 429:  # noqa: PLR2004 - Too Many Requests
+        if is_spend_limit(*_error_of(response)):
+            return _Answered(response)
+        return _Failed("rate limit (429)", response, limited=True, retry_after=retry_after)
+    if status in _TRANSIENT or status >= 500:  # noqa: PLR2004 - the server's own errors
+        what = "overloaded" if status == 529 else "server error"  # noqa: PLR2004 - the API's own status
+        return _Failed(f"{what} ({status})", response, retry_after=retry_after)
+    return _Answered(response)
+
+
+def _error_of(response: Any) -> tuple[str | None, str | None]:
+    try:
+        error = response.http_response.json()["error"]
+        return (error.get("details") or {}).get("error_code"), error.get("message")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, None
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        value = float(header or "")
+    except ValueError:
+        return None
+    return value if value >= 0 else None
+
+
+async def _whole(response: Any) -> Any:
+    """The message that a stream adds up to."""
+    async with AsyncMessageStream(await response.parse(), output_format=anthropic.NOT_GIVEN) as stream:
+        return await stream.get_final_message()

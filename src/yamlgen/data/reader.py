@@ -1,0 +1,222 @@
+"""How bytes become rows, each with its place: JSONL, a JSON array, CSV as in RFC 4180, and rows written inline.
+
+JSONL and CSV are read line by line, a JSON array is read whole (it has no line ends to rely on). Files come as bytes
+and are split at LF only: text mode would split at other characters too, and could not say which line is not UTF-8.
+What two JSON parsers may read differently is refused: a key twice in one object, NaN, numbers that overflow.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, NoReturn
+
+from yamlgen.errors import Code, UsageError
+from yamlgen.ports import JSON, Row
+
+_CELL = 1 << 28
+"""The longest CSV cell, in characters: an unclosed quote must not take a huge file into memory."""
+
+_GAP = re.compile(r"[ \t\r\n]*")
+"""What JSON calls whitespace; `str.strip` would take more."""
+
+
+def inline_rows(rows: Iterable[Row], shown: str) -> Iterator[tuple[int, dict[str, JSON]]]:
+    """Each of `rows` with its number, checked to be an object of JSON values."""
+    for number, row in enumerate(rows, start=1):
+        place = f"{shown}, row {number}"
+        if not isinstance(row, Mapping):
+            raise _bad(place, "a row that is not an object", code=Code.NOT_AN_OBJECT)
+        try:
+            json.dumps(values := dict(row), allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _bad(place, f"a value that JSON cannot hold: {error}") from error
+        yield number, values
+
+
+def jsonl_rows(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict[str, JSON]]]:
+    """The object on each line, with the line's number; empty lines are skipped."""
+    for line, text in enumerate(_lines(file, shown), start=1):
+        start = _gap(text, 0)
+        if start == len(text):
+            continue
+        row, end = _decoded(text, start, shown, line)
+        end = _gap(text, end)
+        if end != len(text):
+            raise _bad(f"{shown}:{line}:{end + 1}", "not JSON: more after the row's end", "a row has a line of its own")
+        if not isinstance(row, dict):
+            hint = 'a row is an object, {"column": value}; a file that is one JSON array has `format: json`'
+            raise _bad(
+                f"{shown}:{line}", f"a row that is not an object: {_cut(text[start:end])}", hint, Code.NOT_AN_OBJECT
+            )
+        yield line, row
+
+
+def array_rows(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict[str, JSON]]]:
+    """The objects in a JSON array, each with its line; decoded one by one, so that each has a place."""
+    text = _text(file.read(), shown, 1)
+    at = _gap(text, 0)
+    if at == len(text):
+        return
+    if text[at] != "[":
+        raise _broken(text, at, shown, "no array of rows", "a file with one object on each line has `format: jsonl`")
+    at = _gap(text, at + 1)
+    line = 1 + text.count("\n", 0, at)
+    number, more = 0, not text.startswith("]", at)
+    while more:
+        number += 1
+        row, end = _decoded(text, at, shown, line)
+        if not isinstance(row, dict):
+            place = f"{shown}:{line} (row {number})"
+            raise _bad(place, f"a row that is not an object: {_cut(text[at:end])}", code=Code.NOT_AN_OBJECT)
+        yield line, row
+        end = _gap(text, end)
+        more = text.startswith(",", end)
+        if not more and not text.startswith("]", end):
+            raise _broken(text, end, shown, "expecting a comma or the array's end")
+        following = _gap(text, end + 1) if more else end
+        line += text.count("\n", at, following)
+        at = following
+    at = _gap(text, at + 1)
+    if at != len(text):
+        raise _broken(text, at, shown, "more after the array's end")
+
+
+def csv_rows(file: BinaryIO, shown: str, delimiter: str, key: str | None) -> Iterator[tuple[int, dict[str, JSON]]]:
+    """The rows below a CSV header, each with its first line; `key` is a column that the header must have."""
+    table = csv_table(file, shown, delimiter)
+    line, header = next(table, (0, []))
+    if header and key is not None and key not in header:
+        raise _bad(f"{shown}:{line}", f"no column `{key}`, the id", f"the columns are {', '.join(header)}")
+    for line, cells in table:
+        if len(cells) != len(header):
+            problem = f"the header has {len(header)} cells, this row {len(cells)}"
+            raise _bad(f"{shown}:{line}", problem, "a cell that holds the delimiter or a line end stands in quotes")
+        yield line, dict(zip(header, cells, strict=True))
+
+
+def csv_table(file: BinaryIO, shown: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line of a CSV file, the header's first and checked; lines that are empty are skipped."""
+    reader = csv.reader(_lines(file, shown), delimiter=delimiter, strict=True)
+    header = True
+    while True:
+        line = reader.line_num + 1
+        cells = _cells(reader, f"{shown}:{line}")
+        if cells is None:
+            return
+        if not cells:
+            continue
+        if header:
+            _check_header(cells, f"{shown}:{line}")
+            header = False
+        yield line, cells
+
+
+def brief(value: JSON) -> str:
+    """A value as JSON in a message, no longer than a line."""
+    return _cut(json.dumps(value, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
+    text = text.strip()
+    return text if len(text) <= 80 else f"{text[:79]}…"  # noqa: PLR2004 - a line
+
+
+def _bad(place: str, problem: str, hint: str | None = None, code: Code = Code.BAD_INPUT) -> UsageError:
+    return UsageError(f"{place}: {problem}", code=code, hint=hint)
+
+
+def _broken(text: str, at: int, shown: str, problem: str, hint: str | None = None) -> UsageError:
+    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    return _bad(f"{shown}:{line}:{column}", f"not JSON: {problem}", hint)
+
+
+def _gap(text: str, at: int) -> int:
+    match = _GAP.match(text, at)
+    return match.end() if match else at
+
+
+def _lines(file: BinaryIO, shown: str) -> Iterator[str]:
+    for line, raw in enumerate(file, start=1):
+        yield _text(raw, shown, line)
+
+
+def _text(raw: bytes, shown: str, line: int) -> str:
+    """`raw` as text, without a BOM; `line` is its first line in the file."""
+    try:
+        text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        line += raw.count(b"\n", 0, error.start)
+        problem = f"not UTF-8: byte 0x{raw[error.start]:02x}"
+        raise _bad(f"{shown}:{line}", problem, "save the file as UTF-8") from error
+    if "\0" in text:
+        line += text.count("\n", 0, text.index("\0"))
+        raise _bad(f"{shown}:{line}", "a NUL byte", "is it a text file? save it as UTF-8")
+    return text
+
+
+def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        message = f"the key {brief(twice)} stands twice in one object"
+        raise ValueError(message)
+    return row
+
+
+def _constant(name: str) -> NoReturn:
+    message = f"not JSON: {name} is none of its values"
+    raise ValueError(message)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        message = f"the number {text} is out of range"
+        raise ValueError(message)
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+
+
+def _decoded(text: str, start: int, shown: str, line: int) -> tuple[Any, int]:
+    """The JSON value at `start` of `text`, and where it ends; `line` is the line on which it starts."""
+    try:
+        return _DECODER.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        line += text.count("\n", start, error.pos)
+        column = error.pos - text.rfind("\n", 0, error.pos)
+        raise _bad(f"{shown}:{line}:{column}", f"not JSON: {error.msg.removesuffix(' at')}") from error
+    except RecursionError as error:
+        raise _bad(f"{shown}:{line}", "nested too deeply") from error
+    except ValueError as error:
+        raise _bad(f"{shown}:{line}", str(error)) from error
+
+
+def _cells(reader: Iterator[list[str]], place: str) -> list[str] | None:
+    limit = csv.field_size_limit(_CELL)  # one for the whole process, so it is put back after each row
+    try:
+        return next(reader, None)
+    except csv.Error as error:
+        problem = str(error).partition(" - ")[0]
+        if "unexpected end of data" in problem:
+            problem = "a quote is opened here and never closed"
+        elif "field larger" in problem:
+            problem = f"a cell of more than {_CELL:,} characters; is a quote left open?"
+        hint = 'RFC 4180: a quote inside a quoted cell is doubled, "say ""yes"""; line ends are LF or CRLF'
+        raise _bad(place, f"not CSV: {problem}", hint) from error
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _check_header(names: list[str], place: str) -> None:
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            raise _bad(place, f"column {number} of the header has no name", "the first line names each column")
+        if names.index(name) < number - 1:
+            raise _bad(place, f"two columns are named `{name}`", "each column has a name of its own")

@@ -1,0 +1,230 @@
+"""Rows in: JSONL, CSV, a JSON array, standard input, rows written in the pipeline itself.
+
+Owns what a well-formed input is. A run spends money on every row, so `Source.scan` reads everything once before
+the first request and refuses what is broken, with the file and the line; afterwards `Source.rows` streams. Of ids, 16
+bytes each are kept, so that memory hardly grows; only a duplicate makes the file be read again, to say where its
+first is.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from yamlgen.data.reader import array_rows, brief, csv_rows, csv_table, inline_rows, jsonl_rows
+from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError
+from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of
+from yamlgen.ports import JSON, Columns, Row
+
+_PEEK = 100
+"""How many rows tell the columns of an input that has no header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where rows come from: a value, picklable, with no open file.
+
+    Attributes:
+        rows_inline: the rows themselves, written in the pipeline.
+        path: the file; `None` with `rows_inline` `None` is standard input, which `spooled` makes readable.
+        format: `jsonl`, `csv` or `json`; `None` goes by the path's ending, standard input is JSONL.
+        delimiter: what separates CSV cells; `None` is a comma, and a tab for `.tsv`.
+        id: the column that every row must have, with a value of its own (a string or a number).
+        shown: how messages name the input: its path as the user knows it.
+    """
+
+    rows_inline: tuple[Row, ...] | None = None
+    path: Path | None = None
+    format: str | None = None
+    delimiter: str | None = None
+    id: str | None = None
+    shown: str = ""
+
+    def columns(self) -> Columns | None:
+        """What can be known of the columns at the cost of a look: a CSV header, or the keys of the first 100 rows.
+
+        Returns:
+            `None` where nothing is known: standard input, no rows, a file that is missing or broken. The run says why.
+        """
+        if self.rows_inline is None and (self.path is None or _is_pipe(self.path)):
+            return None
+        try:
+            if self.rows_inline is None and self.kind() == "csv":
+                names, closed = self._header(), True
+            else:
+                closed = self.rows_inline is not None
+                rows = self._numbered() if closed else islice(self._numbered(), _PEEK)
+                names = tuple(dict.fromkeys(name for _, row in rows for name in row))
+        except YamlgenError:
+            return None
+        return Columns(names, closed) if names else None
+
+    def scan(self) -> int:
+        """Read everything once, check it, and count the rows (none at all is 0, and the caller's decision).
+
+        Raises:
+            EnvironmentProblem: the input is missing or cannot be read.
+            UsageError: the input is broken, a row is not an object, or an id is missing or not unique.
+        """
+        if self.id is None:
+            return sum(1 for _ in self._numbered())
+        seen: set[bytes] = set()
+        number = 0
+        for number, (line, row) in enumerate(self._numbered(), start=1):
+            key = _id_key(row.get(self.id))
+            if key is None:
+                self._refuse_id(self.id, row, self._place(line, number))
+            if key in seen:
+                self._refuse_duplicate(self.id, key, self._place(line, number))
+            seen.add(key)
+        return number
+
+    def rows(self, limit: int | None = None) -> Iterator[Row]:
+        """The rows in order, the first `limit` of them; uniqueness of ids is left to `scan`.
+
+        Raises:
+            EnvironmentProblem: the input is missing or cannot be read.
+            UsageError: the input is broken at the row that would come next.
+        """
+        return (row for _, row in islice(self._numbered(), limit))
+
+    def kind(self) -> str:
+        """The format, by `format` or by the path's ending.
+
+        Raises:
+            UsageError: neither says it.
+        """
+        kind = self.format or ("jsonl" if self.path is None else format_of(self.path))
+        if kind is None or kind not in FORMATS.values():
+            what = f"unknown format `{self.format}`" if self.format else "its ending tells no format"
+            hint = f"known endings are {ENDINGS}; or name it with `format: jsonl`, `csv` or `json`"
+            raise UsageError(f"cannot read {self.name()}: {what}", code=Code.BAD_INPUT, hint=hint)
+        return kind
+
+    def separator(self) -> str:
+        """What separates CSV cells, by `delimiter` or by the path's ending.
+
+        Raises:
+            UsageError: `delimiter` cannot do so.
+        """
+        if self.delimiter is None:
+            return "," if self.path is None else delimiter_of(self.path)
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
+            message = f"the delimiter {brief(self.delimiter)} cannot separate cells"
+            raise UsageError(message, code=Code.BAD_INPUT, hint='it is one character: "," or ";" or "\\t"')
+        return self.delimiter
+
+    def name(self) -> str:
+        """How messages name the input."""
+        unnamed = "standard input" if self.rows_inline is None else "the rows"
+        return self.shown or str(self.path or unnamed)
+
+    def _numbered(self) -> Iterator[tuple[int, dict[str, JSON]]]:
+        """Each row with its line (its number, for rows written inline)."""
+        if self.rows_inline is not None:
+            yield from inline_rows(self.rows_inline, self.name())
+            return
+        kind = self.kind()
+        with self._file() as file:
+            if kind == "csv":
+                yield from csv_rows(file, self.name(), self.separator(), self.id)
+            elif kind == "json":
+                yield from array_rows(file, self.name())
+            else:
+                yield from jsonl_rows(file, self.name())
+
+    def _header(self) -> tuple[str, ...]:
+        with self._file() as file:
+            return next((tuple(cells) for _, cells in csv_table(file, self.name(), self.separator())), ())
+
+    @contextmanager
+    def _file(self) -> Iterator[BinaryIO]:
+        if self.path is None:
+            message = "standard input has not been read yet"
+            raise EnvironmentProblem(message, code=Code.MISSING_INPUT, hint="`spooled` makes it readable")
+        try:
+            with self.path.open("rb") as file:
+                yield file
+        except FileNotFoundError as error:
+            hint = "put it there, or name another with `--input PATH`; a pipeline's paths are relative to its file"
+            raise EnvironmentProblem(f"no input at {self.name()}", code=Code.MISSING_INPUT, hint=hint) from error
+        except OSError as error:
+            message = f"cannot read {self.name()}: {error.strerror or error}"
+            hint = "the input is one file that you may read; name another with `--input PATH`"
+            raise EnvironmentProblem(message, code=Code.MISSING_INPUT, hint=hint) from error
+
+    def _place(self, line: int, number: int) -> str:
+        if self.rows_inline is not None:
+            return f"{self.name()}, row {number}"
+        place = f"{self.name()}:{line}"
+        return f"{place} (row {number})" if self.kind() == "json" else place
+
+    def _refuse_id(self, name: str, row: Row, place: str) -> NoReturn:
+        problem = f"is {brief(row[name])}, which is no id" if name in row else "is missing"
+        hint = f"`id: {name}` says that each row has one of its own: a number, or a string that is not empty"
+        raise UsageError(f"{place}: `{name}` {problem}", code=Code.BAD_INPUT, hint=hint)
+
+    def _refuse_duplicate(self, name: str, key: bytes, place: str) -> NoReturn:
+        rows = enumerate(self._numbered(), start=1)
+        first, row = next(((line, number), row) for number, (line, row) in rows if _id_key(row.get(name)) == key)
+        message = f"{place}: `{name}` {brief(row[name])} is already that of {self._place(*first)}"
+        raise UsageError(message, code=Code.DUPLICATE_ID, hint="an id belongs to one row; rename or remove one of them")
+
+
+@contextmanager
+def spooled(source: Source, stream: BinaryIO) -> Iterator[Source]:
+    """`source`, readable twice: standard input and pipes are copied to a file that lasts as long as the context.
+
+    Args:
+        source: any source; one that is a file or inline comes back as it is.
+        stream: standard input, as bytes; read to its end if `source` is standard input.
+
+    Raises:
+        EnvironmentProblem: the pipe cannot be read, or there is no room for the copy.
+    """
+    if source.rows_inline is not None or (source.path and not _is_pipe(source.path)):
+        yield source
+        return
+    settled = replace(source, format=source.kind(), delimiter=source.separator(), shown=source.name())
+    with tempfile.NamedTemporaryFile(prefix="yamlgen-") as copy:
+        try:
+            if source.path:
+                with source.path.open("rb") as pipe:
+                    shutil.copyfileobj(pipe, copy)
+            else:
+                shutil.copyfileobj(stream, copy)
+            copy.flush()
+        except OSError as error:
+            message = f"cannot copy {source.name()} to {copy.name}: {error.strerror or error}"
+            raise EnvironmentProblem(message, code=Code.DISK, hint="`TMPDIR` names another place for it") from error
+        yield replace(settled, path=Path(copy.name))
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether `path` gives its content only once, like the `/dev/fd/63` of a shell's `<(...)`."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _id_key(value: JSON) -> bytes | None:
+    """Sixteen bytes that are equal for ids that are equal as JSON values; `None` for what is no id."""
+    if isinstance(value, str):
+        if not value:
+            return None
+        text = '"' + value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        text = str(int(value) if value == int(value) else value)
+    else:
+        return None
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

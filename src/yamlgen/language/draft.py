@@ -1,0 +1,104 @@
+"""A pipeline's file as it was read: it constructs, though it may hold mistakes.
+
+Owns the first half of the way: text, overrides of the command line, secrets, shape. What comes after looks at a
+`Draft` and adds what it finds; only a draft without mistakes becomes a plan.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.language.composer import compose, load
+from yamlgen.language.document import DataPath, Document, Text
+from yamlgen.language.shape import Shape, check
+from yamlgen.language.spec import Pipeline
+
+_SECRET: Final = re.compile(r"sk-ant-[A-Za-z0-9_\-]{4,}")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a file says, as far as it can be read.
+
+    Attributes:
+        path: the file.
+        shown: the file as the user named it.
+        document: its data and places, without what is broken.
+        pipeline: the language's models of it.
+        diagnostics: what is wrong so far.
+        broken: paths that were left out; nothing more is said about them.
+    """
+
+    path: Path
+    shown: str
+    document: Document
+    pipeline: Pipeline
+    diagnostics: tuple[Diagnostic, ...]
+    broken: frozenset[DataPath]
+
+    def is_broken(self, *path: str | int) -> bool:
+        """Whether the value at `path` was left out because it, or what holds it, is wrong."""
+        return any(path[:length] in self.broken for length in range(1, len(path) + 1))
+
+    def names(self, part: str) -> set[str]:
+        """The names that a part such as `steps` declares, the broken ones too."""
+        declared = self.document.data.get(part, {})
+        return {*declared, *(str(path[1]) for path in self.broken if len(path) == 2 and path[0] == part)}  # noqa: PLR2004
+
+    def beside(self, reference: str) -> tuple[Path, str]:
+        """A path that the pipeline names: where it is, and how messages show it."""
+        return self.path.parent / reference, str(Path(self.shown).parent / reference)
+
+
+def read(path: Path, shown: str, overrides: Mapping[str, str] | None = None) -> tuple[Draft | None, list[Diagnostic]]:
+    """A draft of the file, or `None` when nothing of it can be read, with what is wrong so far."""
+    document, diagnostics = load(path, shown)
+    if document is None:
+        return None, diagnostics
+    for name, value in (overrides or {}).items():
+        document = _override(document, name, value, diagnostics)
+    diagnostics.extend(find_secrets(document.source))
+    shape = check(document)
+    _forget_told(shape, diagnostics)
+    diagnostics.extend(shape.diagnostics)
+    data = {key: value for key, value in shape.document.data.items() if not key.startswith("x-")}
+    pipeline = Pipeline.model_validate(data)
+    return Draft(path, shown, shape.document, pipeline, tuple(diagnostics), frozenset(shape.broken)), diagnostics
+
+
+def find_secrets(text: Text) -> Iterable[Diagnostic]:
+    """Every API key in a text, comments included, without repeating it."""
+    hint = "remove it, revoke it, and name the environment variable that holds the new one under `api_key_env`"
+    for match in _SECRET.finditer(text.text):
+        yield Diagnostic(Code.SECRET, "an API key stands here", text.mark(*match.span()), hint)
+
+
+def _forget_told(shape: Shape, told: list[Diagnostic]) -> None:
+    """A key under `api_key` is one mistake, though it is both a secret and an unknown key."""
+    by_key = {d.mark.line for d in shape.diagnostics if d.code is Code.SECRET}
+    told[:] = [d for d in told if not (d.code is Code.SECRET and d.mark.line in by_key)]
+    secret_lines = {d.mark.line for d in told if d.code is Code.SECRET}
+    shape.diagnostics[:] = [
+        d for d in shape.diagnostics if not (d.code is Code.WRONG_VALUE and d.mark.line in secret_lines)
+    ]
+
+
+def _override(document: Document, name: str, value: str, diagnostics: list[Diagnostic]) -> Document:
+    shown = f"--set {name}={value}"
+    mark = Mark(shown, 1, 1, 1, 1 + len(shown))
+    piece, problems = compose(Text(shown, value), any_root=True)
+    if piece is None or problems or not all(name.split(".")):
+        message = problems[0].message if problems else f"`{name}` is no path"
+        hint = "write `--set models.writer.id=claude-haiku-5-5`"
+        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, hint))
+        return document
+    try:
+        return document.override(name.split("."), piece.root, shown)
+    except LookupError as error:
+        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot apply {shown}: {error.args[0]}", mark))
+        return document

@@ -1,0 +1,97 @@
+"""Parameters of a run: declared as JSON Schemas, given as `-p name=value`, checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.language.composer import compose
+from yamlgen.language.document import Text
+from yamlgen.language.draft import Draft
+from yamlgen.language.schemas import JSONSchema, SchemaLoader
+from yamlgen.language.views import ANYTHING, Names, SchemaView, View
+from yamlgen.language.words import suggestion
+from yamlgen.ports import JSON
+
+
+@dataclass
+class Parameters:
+    """The declared parameters of a draft, with the values of one run."""
+
+    draft: Draft
+    loader: SchemaLoader
+    schemas: dict[str, JSONSchema] = field(default_factory=dict)
+    values: dict[str, JSON] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def declare(self) -> None:
+        """Load each parameter's schema, and take its default."""
+        for name, declaration in self.draft.pipeline.params.items():
+            path = ("params", name)
+            schema = self.loader.inline(self.draft.document, path, self.draft.path, declaration)
+            if schema is None:
+                continue
+            self.schemas[name] = schema
+            if "default" in declaration:
+                self.values[name] = declaration["default"]
+                for error in schema.errors(declaration["default"])[:1]:
+                    mark = self.draft.document.mark((*path, "default"))
+                    message = f"the default of `{name}` is not one: {error.removeprefix('$: ')}"
+                    self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark))
+
+    def give(self, given: Mapping[str, JSON], *, complete: bool) -> None:
+        """Take the values of a run; a text is read as YAML, as on the command line.
+
+        Args:
+            given: the values, by name.
+            complete: whether every parameter must have a value now.
+        """
+        declared = self.draft.names("params")
+        for name, value in given.items():
+            shown = f"-p {name}={value}"
+            mark = Mark(shown, 1, 1, 1, 1 + len(shown))
+            if name not in declared:
+                hint = suggestion(name, sorted(declared), "parameters") or "this pipeline declares none"
+                message = f"the pipeline has no parameter `{name}`"
+                self.diagnostics.append(Diagnostic(Code.UNDECLARED_PARAM, message, mark, hint))
+            elif name in self.schemas:
+                self._take(name, value, mark)
+        if complete:
+            for name in self.schemas:
+                if name not in self.values and name not in given:
+                    message = f"the parameter `{name}` has no default"
+                    mark = self.draft.document.mark(("params", name), key=True)
+                    hint = f"give it a value: `-p {name}=...`"
+                    self.diagnostics.append(Diagnostic(Code.MISSING_PARAM, message, mark, hint))
+
+    def _take(self, name: str, value: JSON, mark: Mark) -> None:
+        errors = self.schemas[name].errors(value)
+        if errors:
+            hint = "a value is read as YAML: quote what is text, as in -p 'name=\"12\"'" if value is not None else None
+            message = f"`{name}` is not as declared: {errors[0].removeprefix('$: ')}"
+            self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark, hint))
+        else:
+            self.values[name] = value
+
+    def view(self) -> View:
+        """What templates may find under `params`."""
+        if self.draft.is_broken("params"):
+            return ANYTHING
+        members: dict[str, View] = dict.fromkeys(self.draft.names("params"), ANYTHING)
+        for name, schema in self.schemas.items():
+            members[name] = SchemaView(schema.value, schema.value, name)
+        return Names(Code.UNKNOWN_PARAM, "parameter", members)
+
+
+def read_value(name: str, text: str) -> tuple[JSON, Diagnostic | None]:
+    """The value of `-p name=text`: a YAML scalar or flow; an empty one is the empty text."""
+    if not text.strip():
+        return text, None
+    document, problems = compose(Text(f"-p {name}={text}", text), any_root=True)
+    if document is None or problems:
+        mark = Mark(f"-p {name}={text}", 1, 1, 1, 2)
+        reason = problems[0].message if problems else "no value"
+        hint = f"put the value in quotes: -p '{name}=\"...\"'"
+        return None, Diagnostic(Code.BAD_PARAM, f"the value of `{name}` cannot be read: {reason}", mark, hint)
+    return document.data, None

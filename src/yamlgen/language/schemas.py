@@ -1,0 +1,329 @@
+"""The author's JSON Schemas: loaded, checked with places, bundled into one, and enforced whole.
+
+Owns draft 2020-12 as authors may use it: `$ref` inside a file and to files in the pipeline's folder tree, never the
+network; a bundle that stands alone on the wire; and the validator of every response, whose patterns cannot hang
+(a limit that is hit counts as invalid).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema_rs
+
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.language.composer import compose, load
+from yamlgen.language.document import DataPath, Document, Text
+from yamlgen.language.words import listing, nearest
+from yamlgen.ports import JSON
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_BACKTRACKS: Final = 100_000
+_ONE: Final = frozenset(
+    {"additionalProperties", "items", "contains", "not", "if", "then", "else", "propertyNames"}
+    | {"unevaluatedItems", "unevaluatedProperties", "contentSchema"}
+)
+_LIST: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+_MAP: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_OTHER: Final = frozenset(
+    {"type", "enum", "const", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"}
+    | {"maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems", "maxContains", "minContains"}
+    | {"maxProperties", "minProperties", "required", "dependentRequired", "format", "title", "description"}
+    | {"default", "deprecated", "readOnly", "writeOnly", "examples", "contentEncoding", "contentMediaType"}
+    | {"$schema", "$id", "$ref", "$anchor", "$dynamicRef", "$dynamicAnchor", "$vocabulary", "$comment"}
+)
+_KEYWORDS: Final = sorted(_ONE | _LIST | _MAP | _OTHER)
+_TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
+
+
+@dataclass(frozen=True, slots=True)
+class JSONSchema:
+    """A self-contained schema: as the author wrote it, what it refers to in other files bundled in."""
+
+    text: str
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The schema itself; a new copy each time."""
+        schema: dict[str, Any] = json.loads(self.text)
+        return schema
+
+    def errors(self, value: JSON) -> tuple[str, ...]:
+        """What is wrong with `value`, each with its path; empty when the schema accepts it."""
+        validator = _validator(self.text)
+        if validator.is_valid(value):
+            return ()
+        return tuple(f"{_spoken_path(e.instance_path)}: {e.message}" for e in validator.iter_errors(value))
+
+
+def json_schema(schema: Mapping[str, Any]) -> JSONSchema:
+    """A schema value from a mapping that stands alone."""
+    return JSONSchema(json.dumps(schema, ensure_ascii=False))
+
+
+@lru_cache(maxsize=512)
+def _validator(text: str) -> jsonschema_rs.Draft202012Validator:
+    options = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS)
+    return jsonschema_rs.Draft202012Validator(
+        json.loads(text), validate_formats=True, offline=True, pattern_options=options
+    )
+
+
+@lru_cache(maxsize=1)
+def _metaschema() -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator({"$ref": DIALECT}, validate_formats=True, offline=True)
+
+
+def _spoken_path(path: list[str | int]) -> str:
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a schema stands: a document, the path to it, and the file that its references start from."""
+
+    document: Document
+    prefix: DataPath
+    file: Path
+
+    def mark(self, path: DataPath) -> Mark:
+        return self.document.mark((*self.prefix, *path))
+
+    def key_mark(self, path: DataPath) -> Mark:
+        return self.document.mark((*self.prefix, *path), key=True)
+
+
+@dataclass
+class SchemaLoader:
+    """Loads the schemas of one pipeline.
+
+    Args:
+        folder: the folder tree that a `$ref` may reach.
+        shown: the folder as messages name it.
+    """
+
+    folder: Path
+    shown: str
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    files: dict[Path, tuple[JSON, _Place]] = field(default_factory=dict)
+
+    def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
+        """Add a diagnostic."""
+        severity: Any = "warning" if warn else "error"
+        self.diagnostics.append(Diagnostic(code, message, mark, hint, severity))
+
+    def inline(self, document: Document, path: DataPath, file: Path, data: JSON) -> JSONSchema | None:
+        """The schema that stands in the pipeline itself."""
+        place = _Place(document, path, file)
+        return self._finish(data, place)
+
+    def file(self, reference: str, mark: Mark) -> JSONSchema | None:
+        """The schema in a file of its own; `mark` is where the pipeline names it."""
+        path = self.folder / reference
+        loaded = self._read(path, reference, mark)
+        return None if loaded is None else self._finish(*loaded)
+
+    def _finish(self, data: JSON, place: _Place) -> JSONSchema | None:
+        before = sum(d.severity == "error" for d in self.diagnostics)
+        self._check(data, place)
+        schema = _Bundle(self, data, place).make()
+        if schema is None or sum(d.severity == "error" for d in self.diagnostics) > before:
+            return None
+        text = json.dumps(schema, ensure_ascii=False)
+        try:
+            _validator(text)
+        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+            message = str(getattr(error, "message", error)).split("\n")[0]
+            self.complain(Code.BAD_SCHEMA, f"the schema cannot be used: {message}", place.mark(()))
+            return None
+        return JSONSchema(text)
+
+    def _read(self, path: Path, shown: str, mark: Mark) -> tuple[JSON, _Place] | None:
+        real = path.resolve()
+        if real in self.files:
+            return self.files[real]
+        name = str(Path(self.shown) / shown) if self.shown else shown
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            self.complain(Code.MISSING_FILE, f"{name} {what}", mark, "the path is relative to the file that names it")
+            return None
+        document, diagnostics = load(path, name)
+        if path.suffix == ".json":
+            document, diagnostics = _as_json(path, name, document, diagnostics)
+        self.diagnostics.extend(d for d in diagnostics if d not in self.diagnostics)
+        if document is None or any(d.severity == "error" for d in diagnostics):
+            return None
+        self.files[real] = document.data, _Place(document, (), path)
+        return self.files[real]
+
+    def _check(self, data: JSON, place: _Place) -> None:
+        """Hold one file's schema against draft 2020-12."""
+        if isinstance(data, dict) and data.get("$schema", DIALECT).rstrip("#") != DIALECT:
+            message = f"the schema is written for {data['$schema']}"
+            self.complain(Code.BAD_SCHEMA, message, place.mark(("$schema",)), f"yamlgen reads {DIALECT}")
+            return
+        seen: set[tuple[Any, ...]] = set()
+        for error in _metaschema().iter_errors(data):
+            path = tuple(error.instance_path)
+            if path not in seen:
+                seen.add(path)
+                self.complain(Code.BAD_SCHEMA, *_meta_sentence(error, data, path, place))
+        for path, part in subschemas(data):
+            for key in part:
+                near = None if key in _KEYWORDS or key.startswith("x-") else nearest(key, _KEYWORDS)
+                if near is not None:
+                    message = f"`{key}` is no keyword of JSON Schema and has no effect"
+                    mark = place.key_mark((*path, key))
+                    self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
+
+
+def _as_json(
+    path: Path, shown: str, document: Document | None, diagnostics: list[Diagnostic]
+) -> tuple[Document | None, list[Diagnostic]]:
+    """A JSON file is read by the JSON reader; YAML's reading of it only lends the places."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        mark = Text(shown, error.doc).mark(error.pos, error.pos + 1)
+        return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {error.msg}", mark)]
+    except (UnicodeDecodeError, RecursionError):
+        return None, diagnostics
+    if document is not None and document.data == data:
+        return document, diagnostics
+    # What YAML reads otherwise (surrogate pairs, exponents) keeps its values, and loses its places.
+    flat, _ = compose(Text(shown, "{}"))
+    if flat is not None:
+        flat.__dict__["data"] = data
+    return flat, []
+
+
+def _meta_sentence(error: Any, data: JSON, path: tuple[Any, ...], place: _Place) -> tuple[str, Mark, str | None]:
+    value = data
+    for part in path:
+        value = value[part]
+    if path and path[-1] == "type" and isinstance(value, str):
+        near = nearest(value, _TYPES)
+        hint = f"did you mean `{near}`?" if near else f"types: {listing(_TYPES)}"
+        return f"`{value}` is no type of JSON Schema", place.mark(path), hint
+    if path and path[-1] == "pattern":
+        return f"`{value}` is no regular expression", place.mark(path), None
+    where = f"`{path[-1]}`" if path else "the schema"
+    return f"{where} is not right: {error.message}", place.mark(path), None
+
+
+def subschemas(schema: JSON, path: DataPath = ()) -> Iterator[tuple[DataPath, dict[str, Any]]]:
+    """Every object schema in a schema, itself first, with its path; never what is data (`const`, `enum`)."""
+    if not isinstance(schema, dict):
+        return
+    yield path, schema
+    for key, value in schema.items():
+        if key in _ONE:
+            yield from subschemas(value, (*path, key))
+        elif key in _LIST and isinstance(value, list):
+            for index, part in enumerate(value):
+                yield from subschemas(part, (*path, key, index))
+        elif key in _MAP and isinstance(value, dict):
+            for name, part in value.items():
+                yield from subschemas(part, (*path, key, name))
+
+
+class _Bundle:
+    """One schema out of a root and the files it refers to, each once, under the root's `$defs`."""
+
+    def __init__(self, loader: SchemaLoader, root: JSON, place: _Place) -> None:
+        self.loader = loader
+        self.root = root
+        self.place = place
+        self.names: dict[Path, str] = {}
+        self.parts: dict[str, JSON] = {}
+        self.failed = False
+
+    def make(self) -> dict[str, Any] | None:
+        schema = self._rewritten(self.root, self.place, "#")
+        if self.failed:
+            return None
+        if not isinstance(schema, dict):
+            return {} if schema else {"not": {}}
+        if self.parts:
+            schema["$defs"] = {**schema.get("$defs", {}), **self.parts}
+        return schema
+
+    def _rewritten(self, schema: JSON, place: _Place, base: str) -> JSON:
+        """A copy whose references hold inside the bundle, where this file's root stands at `base`."""
+        copy = json.loads(json.dumps(schema))
+        for path, part in subschemas(copy):
+            if base != "#":
+                part.pop("$id", None)
+                part.pop("$schema", None)
+            if isinstance(part.get("$ref"), str):
+                part["$ref"] = self._target(part["$ref"], (*path, "$ref"), schema, place, base)
+        return copy
+
+    def _target(self, ref: str, path: DataPath, schema: JSON, place: _Place, base: str) -> str:
+        mark = place.mark(path)
+        file, _, fragment = ref.partition("#")
+        if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//", file):
+            hint = "save it beside the pipeline and refer to the file: nothing is fetched"
+            return self._fail(Code.REMOTE_REFERENCE, f"the reference `{ref}` leaves this machine", mark, hint)
+        if not file:
+            if not _has(schema, fragment):
+                return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)
+            return f"{base}{fragment}" if not fragment or fragment.startswith("/") else f"#{fragment}"
+        target = place.file.parent / file
+        if not target.resolve().is_relative_to(self.loader.folder.resolve()):
+            message = f"the reference `{ref}` leaves the pipeline's folder"
+            return self._fail(Code.OUTSIDE_FOLDER, message, mark, "copy the schema into it")
+        loaded = self.loader._read(target, _shown(place, file, self.loader), mark)  # noqa: SLF001 - its own bundle
+        if loaded is None:
+            self.failed = True
+            return ref
+        data, there = loaded
+        if not _has(data, fragment):
+            return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)
+        start = self._embed(target.resolve(), data, there)
+        return f"{start}{fragment}" if not fragment or fragment.startswith("/") else f"#{fragment}"
+
+    def _embed(self, file: Path, data: JSON, place: _Place) -> str:
+        if file == self.place.file.resolve() and not self.place.prefix:
+            return "#"
+        if file not in self.names:
+            taken = {*self.names.values(), *(self.root.get("$defs", ()) if isinstance(self.root, dict) else ())}
+            stem = re.sub(r"\W+", "_", file.stem).strip("_") or "part"
+            name = next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, 1000))) if n not in taken)
+            self.names[file] = name
+            self.loader._check(data, place)  # noqa: SLF001 - its own bundle
+            self.parts[name] = self._rewritten(data, place, f"#/$defs/{name}")
+        return f"#/$defs/{self.names[file]}"
+
+    def _fail(self, code: Code, message: str, mark: Mark, hint: str | None) -> str:
+        self.loader.complain(code, message, mark, hint)
+        self.failed = True
+        return "#"
+
+
+def _shown(place: _Place, file: str, loader: SchemaLoader) -> str:
+    full = (place.file.parent / file).resolve()
+    return str(full.relative_to(loader.folder.resolve()))
+
+
+def _has(schema: JSON, fragment: str) -> bool:
+    """Whether a pointer or an anchor leads somewhere in a file's schema."""
+    if fragment and not fragment.startswith("/"):
+        return any(fragment in (part.get("$anchor"), part.get("$dynamicAnchor")) for _, part in subschemas(schema))
+    target = schema
+    for part in fragment.split("/")[1:]:
+        word = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(target, dict) and word in target:
+            target = target[word]
+        elif isinstance(target, list) and word.isdigit() and int(word) < len(target):
+            target = target[int(word)]
+        else:
+            return False
+    return True

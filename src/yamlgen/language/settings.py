@@ -1,0 +1,131 @@
+"""Which model a step asks, with which settings: aliases resolved, and settings held against the capabilities.
+
+Owns the rule that a step's own settings win over its model's, key by key, and the warnings about settings that the
+API is known to refuse. Where nothing is known (gateways, fine-tunes) nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from yamlgen.errors import Code, Diagnostic
+from yamlgen.language import capabilities
+from yamlgen.language.document import DataPath
+from yamlgen.language.draft import Draft
+from yamlgen.language.plan import DEFAULT_MAX_TOKENS
+from yamlgen.language.spec import Runtime, Settings, Step, Thinking
+from yamlgen.language.words import nearest, suggestion
+
+_SAMPLING = ("temperature", "top_p", "top_k")
+_KEYS = tuple(Settings.model_fields)
+_OFFICIAL = "https://api.anthropic.com"
+_OLD_VERSION = "2023-06-01"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Resolved:
+    """A step's settings, and where in the file each of them stands."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {}
+        self.paths: dict[str, DataPath] = {}
+
+    def take(self, part: Settings, path: DataPath) -> None:
+        """Lay a part's settings over those before it."""
+        for key in part.model_fields_set & set(_KEYS):
+            self.values[key] = getattr(part, key)
+            self.paths[key] = (*path, key)
+
+
+def resolve(draft: Draft, name: str, step: Step) -> tuple[Settings | None, list[Diagnostic]]:
+    """The settings of a step, `None` when no model is known, and what is wrong with them."""
+    at: DataPath = ("steps", name)
+    resolved = Resolved()
+    problems: list[Diagnostic] = []
+    known = not draft.is_broken(*at, "model")
+    if isinstance(step.model, Settings):
+        resolved.take(step.model, (*at, "model"))
+    elif isinstance(step.model, str):
+        known = _take_named(draft, name, step.model, resolved, problems)
+    resolved.take(step, at)
+    if known and "id" not in resolved.values:
+        problems.append(_no_model(draft, name, step))
+    problems.extend(_refused(draft, resolved))
+    settings = Settings.model_validate(resolved.values)
+    return (settings if "id" in resolved.values else None), problems
+
+
+def _take_named(draft: Draft, name: str, model: str, resolved: Resolved, problems: list[Diagnostic]) -> bool:
+    """Resolve a string under `model`; false when there is nothing more to say about the model."""
+    path: DataPath = ("steps", name, "model")
+    if "models" not in draft.document.data and not draft.is_broken("models"):
+        resolved.values["id"], resolved.paths["id"] = model, path
+        return True
+    alias = draft.pipeline.models.get(model)
+    if alias is not None:
+        resolved.take(alias, ("models", model))
+        return not any(key[:2] == ("models", model) and key[-1] == "id" for key in draft.broken)
+    if model not in draft.names("models") and not draft.is_broken("models"):
+        message = f"no model `{model}` stands under `models`"
+        near = nearest(model, draft.names("models"))
+        if near is None and "-" in model:
+            hint: str | None = f"an id stands under `id`: `model: {{id: {model}}}`"
+        else:
+            hint = suggestion(model, sorted(draft.names("models")), "models")
+        problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, draft.document.mark(path), hint))
+    return False
+
+
+def _no_model(draft: Draft, name: str, step: Step) -> Diagnostic:
+    if isinstance(step.model, str):
+        mark = draft.document.mark(("models", step.model), key=True)
+        return Diagnostic(Code.NO_MODEL, f"model `{step.model}` has no `id`", mark, "add `id: claude-haiku-5-5`")
+    mark = draft.document.mark(("steps", name), key=True)
+    hint = "add `model: claude-haiku-5-5`" if not draft.pipeline.models else "add `model:` with a name of `models`"
+    return Diagnostic(Code.NO_MODEL, f"step `{name}` names no model", mark, hint)
+
+
+def _refused(draft: Draft, resolved: Resolved) -> Iterator[Diagnostic]:
+    model = str(resolved.values.get("id", ""))
+    able = capabilities.of(model)
+    document, version = draft.document, draft.pipeline.runtime.api_version
+    official = (draft.pipeline.runtime.base_url or _OFFICIAL).rstrip("/") == _OFFICIAL
+    for key in _SAMPLING:
+        if key not in resolved.values or not (able.known or official):
+            continue
+        place = document.mark(resolved.paths[key], key=True)
+        if able.sampling is False:
+            message = f"`{model}` refuses `{key}`"
+            yield Diagnostic(
+                Code.SAMPLING_REFUSED, message, place, "remove it: only models up to 4.6 take it", "warning"
+            )
+        elif version != _OLD_VERSION:
+            message = f"the API refuses `{key}` under its version {version}"
+            hint = f'remove it, or set `runtime.api_version: "{_OLD_VERSION}"` for a model up to 4.6'
+            yield Diagnostic(Code.SAMPLING_REFUSED, message, place, hint, "warning")
+    most, limit = resolved.values.get("max_tokens", DEFAULT_MAX_TOKENS), able.max_output_tokens
+    thinking = resolved.values.get("thinking")
+    if isinstance(thinking, Thinking) and isinstance(most, int) and thinking.budget_tokens >= most:
+        message = f"thinking may take {thinking.budget_tokens} tokens, and `max_tokens` is {most}"
+        mark = document.mark((*resolved.paths["thinking"], "budget_tokens"))
+        yield Diagnostic(Code.SETTING_REFUSED, message, mark, "`max_tokens` covers thinking and answer: raise it")
+    if limit is not None and isinstance(most, int) and most > limit and "max_tokens" in resolved.paths:
+        message = f"`{model}` writes at most {limit} tokens"
+        mark = document.mark(resolved.paths["max_tokens"])
+        yield Diagnostic(Code.SETTING_REFUSED, message, mark, f"lower it to {limit}", "warning")
+
+
+def plain_http(base_url: str, runtime: Runtime) -> bool:
+    """Whether an address would carry the key in the open, beyond this machine, without the author's leave."""
+    parts = urlsplit(base_url)
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK and not runtime.allow_http
+
+
+def check_runtime(draft: Draft) -> Iterator[Diagnostic]:
+    """What is wrong with the way to the API."""
+    runtime = draft.pipeline.runtime
+    if runtime.base_url and plain_http(runtime.base_url, runtime):
+        mark = draft.document.mark(("runtime", "base_url"))
+        hint = "write `https://`, or `allow_http: true` beside it for a gateway in a private network"
+        yield Diagnostic(Code.PLAIN_HTTP, "plain `http://` would send the key in the open", mark, hint)

@@ -1,0 +1,183 @@
+"""The simulator as a server: headers, models, token counts, starting and stopping."""
+
+import asyncio
+import subprocess
+import sys
+import time
+
+import aiohttp
+import anthropic
+import pytest
+
+from yamlgen.claude.simulator import Simulator
+from yamlgen.errors import EnvironmentProblem, UsageError
+
+
+def asked(**more):
+    """A small request."""
+    return {
+        "model": "claude-haiku-5-5",
+        "max_tokens": 1000,
+        "messages": [{"role": "user", "content": "Tell me about Oslo."}],
+        **more,
+    }
+
+
+def talk(conversation, **options):
+    """Run `conversation(client, simulator)` with the SDK against a simulator."""
+
+    async def main():
+        async with (
+            Simulator(**options) as simulator,
+            anthropic.AsyncAnthropic(base_url=simulator.url, api_key="x", max_retries=0) as client,
+        ):
+            return await conversation(client, simulator)
+
+    return asyncio.run(main())
+
+
+def ask(body, **options):
+    """The message that answers one body."""
+    return talk(lambda client, _: client.messages.create(**body), **options)
+
+
+def test_headers_carry_a_request_id_and_the_rate_limits():
+    """What a client reads from headers is there."""
+
+    async def headers(client, _):
+        return (await client.messages.with_raw_response.create(**asked())).headers
+
+    found = talk(headers)
+    assert found["request-id"].startswith("req_sim_")
+    for pool in ("requests", "input-tokens", "output-tokens", "tokens"):
+        limit = int(found[f"anthropic-ratelimit-{pool}-limit"])
+        assert 0 < int(found[f"anthropic-ratelimit-{pool}-remaining"]) < limit
+        assert found[f"anthropic-ratelimit-{pool}-reset"].endswith("Z")
+
+
+def test_tokens_are_counted():
+    """`count_tokens` says what a message would use."""
+
+    async def both(client, _):
+        body = asked(tools=[{"name": "x", "input_schema": {"type": "object"}}])
+        message = await client.messages.create(**body)
+        del body["max_tokens"]
+        return message.usage.input_tokens, (await client.messages.count_tokens(**body)).input_tokens
+
+    used, counted = talk(both)
+    assert used == counted
+
+
+def test_all_models_are_listed_over_pages():
+    """The SDK pages through the list, and each entry parses."""
+
+    async def models(client, _):
+        return [model async for model in client.models.list(limit=5)]
+
+    found = talk(models)
+    assert len({model.id for model in found}) == len(found) > 20
+    for model in found:
+        assert model.type == "model"
+        assert model.display_name.startswith("Claude ")
+        assert model.capabilities.structured_outputs.supported is True
+
+
+def test_a_page_can_be_asked_for_backwards():
+    """`before_id` gives what stands before an entry."""
+
+    async def pages(client, _):
+        first = await client.models.list(limit=3)
+        second = await client.models.list(limit=3, after_id=first.last_id)
+        return first, await client.models.list(limit=3, before_id=second.first_id)
+
+    first, back = talk(pages)
+    assert [model.id for model in back.data] == [model.id for model in first.data]
+    assert first.has_more is True
+    assert back.has_more is False
+
+
+def test_one_model_is_described():
+    """`GET /v1/models/{id}` knows dated ids too, and not those of others."""
+
+    async def models(client, _):
+        dated = await client.models.retrieve("claude-haiku-4-5-20251001")
+        old = await client.models.retrieve("claude-sonnet-4-20250514")
+        with pytest.raises(anthropic.NotFoundError):
+            await client.models.retrieve("my-model")
+        return dated, old
+
+    dated, old = talk(models)
+    assert (dated.display_name, dated.line, dated.created_at.year) == ("Claude Haiku 4.5", "haiku", 2025)
+    assert old.capabilities.structured_outputs.supported is False
+
+
+def test_requests_are_counted_by_path_and_status():
+    """A test can see what was served."""
+
+    async def conversation(client, simulator):
+        await client.messages.create(**asked())
+        with pytest.raises(anthropic.NotFoundError):
+            await client.messages.create(**{**asked(), "model": "claude-nope"})
+        return dict(simulator.requests)
+
+    assert talk(conversation) == {("/v1/messages", 200): 1, ("/v1/messages", 404): 1}
+
+
+def test_only_loopback_is_listened_on():
+    """A server that takes any key stays on this machine."""
+    for host in ("0.0.0.0", "192.168.1.1", "example.com", ""):  # noqa: S104 - refused, that is the test
+        with pytest.raises(UsageError, match="does not listen"):
+            asyncio.run(Simulator().start(host))
+
+
+def test_a_taken_port_is_an_error_of_the_environment():
+    """Two servers do not share a port, and the second one says so."""
+
+    async def conversation(_, simulator):
+        other = Simulator()
+        with pytest.raises(EnvironmentProblem, match="cannot listen"):
+            await other.start(port=int(simulator.url.rpartition(":")[2]))
+
+    talk(conversation)
+
+
+def test_latency_delays_each_message_and_stopping_does_not_wait_for_it():
+    """A slow answer is slow; a stopped server is stopped."""
+    start = time.monotonic()
+    ask(asked(), latency=0.2)
+    assert time.monotonic() - start >= 0.2
+
+    async def stopped():
+        simulator = Simulator(latency=60)
+        url = await simulator.start()
+        async with aiohttp.ClientSession() as session:
+            headers = {"x-api-key": "x", "anthropic-version": "2026-10-21"}
+            waiting = asyncio.create_task(session.post(f"{url}/v1/messages", json=asked(), headers=headers))
+            await asyncio.sleep(0.2)
+            start = time.monotonic()
+            await simulator.stop()
+            with pytest.raises(aiohttp.ClientError):
+                await asyncio.wait_for(waiting, 5)
+            return time.monotonic() - start
+
+    assert asyncio.run(stopped()) < 5
+
+
+def test_stopping_twice_is_harmless():
+    """`stop` can be called at any time."""
+
+    async def main():
+        simulator = Simulator()
+        await simulator.stop()
+        await simulator.start()
+        await simulator.stop()
+        await simulator.stop()
+
+    asyncio.run(main())
+
+
+def test_neither_sdk_is_imported():
+    """`yamlgen simulate` starts fast: the simulator needs neither anthropic nor instructor."""
+    code = "import sys, yamlgen.claude.simulator; print({'anthropic', 'instructor'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "set()"

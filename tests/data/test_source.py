@@ -1,0 +1,327 @@
+"""Rows in: what is read, and what is refused with its place."""
+
+import csv
+import io
+import os
+import pickle
+import threading
+
+import pytest
+
+from yamlgen.data.source import Source, spooled
+from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
+from yamlgen.ports import Columns
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Make a source of a file with the given content; messages name it by its bare name."""
+
+    def make(name: str, content: str | bytes, **settings) -> Source:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return Source(path=path, shown=name, **settings)
+
+    return make
+
+
+def refusal(source: Source) -> UsageError:
+    """The error with which the scan of `source` ends."""
+    with pytest.raises(UsageError) as caught:
+        source.scan()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", '{"a": "1", "b": "x"}\n{"a": "2", "b": "y"}\n'),
+        ("a.ndjson", '{"a": "1", "b": "x"}\n{"a": "2", "b": "y"}'),
+        ("a.JSONL", '{"a": "1", "b": "x"}\r\n{"a": "2", "b": "y"}\r\n'),
+        ("a.jsonl", '\n{"a": "1", "b": "x"}\n \t\r\n\n{"a": "2", "b": "y"}\n\n'),
+        ("a.jsonl", b'\xef\xbb\xbf{"a": "1", "b": "x"}\n{"a": "2", "b": "y"}\n'),
+        ("a.csv", "a,b\n1,x\n2,y\n"),
+        ("a.csv", "a,b\r\n1,x\r\n2,y"),
+        ("a.csv", b"\xef\xbb\xbfa,b\n1,x\n\n2,y\n"),
+        ("a.csv", '"a","b"\n"1","x"\n"2","y"\n'),
+        ("a.tsv", "a\tb\n1\tx\n2\ty\n"),
+        ("a.json", '[{"a": "1", "b": "x"}, {"a": "2", "b": "y"}]'),
+        ("a.json", b'\xef\xbb\xbf \r\n[\r\n{"a": "1", "b": "x"}\r\n,\r\n{"a": "2", "b": "y"}\r\n]\r\n'),
+    ],
+)
+def test_every_format_gives_the_same_rows(source, name, content):
+    """The ending tells the format; BOM, CRLF, empty lines and a missing last line end are no mistakes."""
+    it = source(name, content)
+    assert it.scan() == 2
+    assert list(it.rows()) == [{"a": "1", "b": "x"}, {"a": "2", "b": "y"}]
+
+
+def test_format_overrules_the_ending(source):
+    """A named format is read whatever the ending says."""
+    it = source("a.txt", "a;b\n1;x\n", format="csv", delimiter=";")
+    assert list(it.rows()) == [{"a": "1", "b": "x"}]
+
+
+def test_limit_stops_the_rows(source):
+    """Only the first `limit` rows are given."""
+    it = source("a.jsonl", '{"a": 1}\n{"a": 2}\n{"a": 3}\n')
+    assert list(it.rows(limit=2)) == [{"a": 1}, {"a": 2}]
+
+
+def test_source_is_a_value(source):
+    """A source survives pickling and reads the same afterwards, as often as it is asked."""
+    it = pickle.loads(pickle.dumps(source("a.jsonl", '{"a": 1}\n')))  # noqa: S301 - our own bytes
+    assert list(it.rows()) == list(it.rows()) == [{"a": 1}]
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.jsonl", ""), ("a.jsonl", "\n"), ("a.csv", ""), ("a.csv", "a,b\n")])
+def test_no_rows_is_zero(source, name, content):
+    """An input without rows is counted, not refused."""
+    assert source(name, content).scan() == 0
+
+
+@pytest.mark.parametrize("content", ["", " \n", "[]", " [ ] \n"])
+def test_empty_array_is_zero(source, content):
+    """An empty JSON file and an empty array have no rows."""
+    assert source("a.json", content).scan() == 0
+
+
+def test_line_separator_inside_a_string_is_no_line_end(source):
+    """U+2028, U+0085 and a form feed inside a JSON string break no line."""
+    it = source("a.jsonl", '{"a": "x\u2028y\u0085z"}\n{"a": "2"}\n')
+    assert [row["a"] for row in it.rows()] == ["x\u2028y\u0085z", "2"]
+
+
+def test_csv_as_in_rfc_4180(source):
+    """Quotes, doubled quotes, delimiters and line ends in quotes; an empty cell is an empty string."""
+    it = source("a.csv", 'a,b,c\n"say ""hi""","x,y",\n"two\r\nlines", z ,5" nail\n')
+    assert list(it.rows()) == [
+        {"a": 'say "hi"', "b": "x,y", "c": ""},
+        {"a": "two\r\nlines", "b": " z ", "c": '5" nail'},
+    ]
+
+
+def test_very_long_cell(source):
+    """A cell may be longer than the csv module's own limit, which is the same before and after."""
+    limit = csv.field_size_limit()
+    it = source("a.csv", f"a\n{'x' * 3 * limit}\n")
+    rows = it.rows()
+    assert len(next(rows)["a"]) == 3 * limit
+    assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "place", "says"),
+    [
+        ('{"a": 1}\n\n[1]\n', Code.NOT_AN_OBJECT, "a.jsonl:3:", "[1]"),
+        ("null\n", Code.NOT_AN_OBJECT, "a.jsonl:1:", "null"),
+        ('{"a": 1}\n{"a": 1,}\n', Code.BAD_INPUT, "a.jsonl:2:9:", "not JSON"),
+        ('  {"a": }\n', Code.BAD_INPUT, "a.jsonl:1:9:", "Expecting value"),
+        ('{"a": 1} {"a": 2}\n', Code.BAD_INPUT, "a.jsonl:1:10:", "more after the row's end"),
+        ('{"a": 1}\n{"a": 1, "b": {"c": 1, "c": 2}}\n', Code.BAD_INPUT, "a.jsonl:2:", '"c" stands twice'),
+        ('{"a": NaN}\n', Code.BAD_INPUT, "a.jsonl:1:", "NaN"),
+        ('{"a": -Infinity}\n', Code.BAD_INPUT, "a.jsonl:1:", "-Infinity"),
+        ('{"a": 1e999}\n', Code.BAD_INPUT, "a.jsonl:1:", "1e999 is out of range"),
+        ('{"a": ' + "1" * 5000 + "}\n", Code.BAD_INPUT, "a.jsonl:1:", "limit"),
+        ('{"a": ' + "[" * 100_000 + "\n", Code.BAD_INPUT, "a.jsonl:1:", "nested too deeply"),
+        (b'{"a": 1}\n{"a": "\xff"}\n', Code.BAD_INPUT, "a.jsonl:2:", "not UTF-8: byte 0xff"),
+        (b'{"a": 1}\n{"a": "\x00"}\n', Code.BAD_INPUT, "a.jsonl:2:", "NUL"),
+        ('[\n{"a": 1},\n\n3\n]', Code.NOT_AN_OBJECT, "a.json:4 (row 2):", "an object: 3"),
+        ('[\n{"a": 1},\n]', Code.BAD_INPUT, "a.json:3:1:", "not JSON"),
+        ('[\n{"a": 1}\n{"a": 2}]', Code.BAD_INPUT, "a.json:3:1:", "comma"),
+        ('[{"a": 1}', Code.BAD_INPUT, "a.json:1:10:", "comma or the array's end"),
+        ("[", Code.BAD_INPUT, "a.json:1:2:", "Expecting value"),
+        ("[]\nx", Code.BAD_INPUT, "a.json:2:1:", "more after"),
+        ('\n{"a": 1}', Code.BAD_INPUT, "a.json:2:1:", "no array"),
+        ('[{"a": 1},\n{"a":\n 1, "b": x}]', Code.BAD_INPUT, "a.json:3:10:", "not JSON"),
+        ('[{"a": 1},\n{"b": 1, "b": 1}]', Code.BAD_INPUT, "a.json:2:", '"b" stands twice'),
+        (b'[{"a": 1},\n\n{"a": "\xc3\x28"}]', Code.BAD_INPUT, "a.json:3:", "not UTF-8"),
+        ('a,b\n1,2\n"x\ny",2\n1\n', Code.BAD_INPUT, "a.csv:5:", "the header has 2 cells, this row 1"),
+        ("a,b\n1,2,3\n", Code.BAD_INPUT, "a.csv:2:", "the header has 2 cells, this row 3"),
+        ('a,b\n1,2\n3,"open\n4,5\n', Code.BAD_INPUT, "a.csv:3:", "never closed"),
+        ('a,b\n1,"', Code.BAD_INPUT, "a.csv:2:", "never closed"),
+        ('a,b\n"1"x,2\n', Code.BAD_INPUT, "a.csv:2:", "expected after"),
+        ("a,b\n1\r2,3\n", Code.BAD_INPUT, "a.csv:2:", "new-line character"),
+        ("a,b,a\n1,2,3\n", Code.BAD_INPUT, "a.csv:1:", "two columns are named `a`"),
+        ("a,,b\n1,2,3\n", Code.BAD_INPUT, "a.csv:1:", "column 2"),
+        (b"a,b\n1,2\n\xe9,3\n", Code.BAD_INPUT, "a.csv:3:", "not UTF-8: byte 0xe9"),
+        (b"a,b\n1,\x002\n", Code.BAD_INPUT, "a.csv:2:", "NUL"),
+    ],
+)
+def test_broken_input_is_refused_at_its_place(source, content, code, place, says):
+    """What is broken is told with the file, the line and what is wrong, before any row is used."""
+    error = refusal(source(place.partition(":")[0], content))
+    assert error.code == code
+    assert error.message.startswith(place)
+    assert says in error.message
+    assert error.exit_code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place", "first"),
+    [
+        ("a.jsonl", '{"k": "x"}\n\n{"k": "y"}\n{"k": "x"}\n', "a.jsonl:4:", "a.jsonl:1"),
+        ("a.csv", 'k,v\nx,"1\n2"\ny,3\nx,4\n', "a.csv:5:", "a.csv:2"),
+        ("a.json", '[{"k": "y"},\n{"k": "x"}, {"k": "x"}]', "a.json:2 (row 3):", "a.json:2 (row 2)"),
+    ],
+)
+def test_duplicate_id_names_both_places(source, name, content, place, first):
+    """An id that stands twice is told with its value and both of its places."""
+    error = refusal(source(name, content, id="k"))
+    assert error.code == Code.DUPLICATE_ID
+    assert error.message == f'{place} `k` "x" is already that of {first}'
+
+
+def test_ids_compare_as_json_values(source):
+    """The number 1 and the string "1" are two ids; 1 and 1.0 are one."""
+    assert source("a.jsonl", '{"k": 1}\n{"k": "1"}\n{"k": 1.5}\n{"k": "\\ud800"}\n', id="k").scan() == 4
+    assert refusal(source("a.jsonl", '{"k": 1}\n{"k": 1.0}\n', id="k")).code == Code.DUPLICATE_ID
+
+
+@pytest.mark.parametrize("row", ['{"k": null}', '{"k": [1]}', '{"k": true}', '{"k": ""}', '{"j": 1}'])
+def test_what_is_no_id_is_refused(source, row):
+    """Null, a list, a boolean, an empty string and nothing at all name no row."""
+    error = refusal(source("a.jsonl", f'{{"k": 1}}\n{row}\n', id="k"))
+    assert error.code == Code.BAD_INPUT
+    assert error.message.startswith("a.jsonl:2: `k` ")
+
+
+def test_csv_without_the_id_column(source):
+    """A header that lacks the id column is refused with the columns that there are, even with no rows."""
+    error = refusal(source("a.csv", "a,b\n", id="k"))
+    assert error.message == "a.csv:1: no column `k`, the id"
+    assert error.hint == "the columns are a, b"
+
+
+def test_missing_file(tmp_path):
+    """A file that is not there is a matter of the environment, named as the user knows it."""
+    with pytest.raises(EnvironmentProblem) as caught:
+        Source(path=tmp_path / "no.jsonl", shown="data/no.jsonl").scan()
+    assert caught.value.code == Code.MISSING_INPUT
+    assert caught.value.exit_code == Exit.ENVIRONMENT
+    assert "data/no.jsonl" in caught.value.message
+
+
+def test_folder_as_input(tmp_path):
+    """A folder cannot be read, and the error says so."""
+    (tmp_path / "rows.jsonl").mkdir()
+    with pytest.raises(EnvironmentProblem, match="Is a directory") as caught:
+        Source(path=tmp_path / "rows.jsonl").scan()
+    assert caught.value.code == Code.MISSING_INPUT
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_file(source):
+    """A file that may not be read is a matter of the environment."""
+    it = source("a.jsonl", "{}\n")
+    it.path.chmod(0)
+    with pytest.raises(EnvironmentProblem, match="Permission denied"):
+        it.scan()
+
+
+def test_unknown_ending(source):
+    """An ending that tells no format is refused with those that do."""
+    error = refusal(source("a.parquet", ""))
+    assert error.code == Code.BAD_INPUT
+    assert ".jsonl" in error.hint
+    assert ".csv" in error.hint
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n"])
+def test_impossible_delimiter(source, delimiter):
+    """A delimiter is one character, and not one that CSV needs itself."""
+    assert refusal(source("a.csv", "a,b\n", delimiter=delimiter)).code == Code.BAD_INPUT
+
+
+def test_inline_rows():
+    """Rows written inline are given as they are; their columns are all that any of them has."""
+    it = Source(rows_inline=({"a": 1}, {"b": [None]}), id=None)
+    assert it.scan() == 2
+    assert list(it.rows()) == [{"a": 1}, {"b": [None]}]
+    assert it.columns() == Columns(("a", "b"), closed=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "message"),
+    [
+        (({"k": 1}, "x"), Code.NOT_AN_OBJECT, "p.yaml, row 2: a row that is not an object"),
+        (({"k": 1}, {"k": 1}), Code.DUPLICATE_ID, "p.yaml, row 2: `k` 1 is already that of p.yaml, row 1"),
+        (({"k": float("nan")},), Code.BAD_INPUT, "p.yaml, row 1: a value that JSON cannot hold"),
+        (({"k": {1, 2}},), Code.BAD_INPUT, "p.yaml, row 1: a value that JSON cannot hold"),
+    ],
+)
+def test_inline_rows_are_checked(rows, code, message):
+    """Rows written inline meet the same checks; their place is their number."""
+    error = refusal(Source(rows_inline=rows, id="k", shown="p.yaml"))
+    assert error.code == code
+    assert error.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns"),
+    [
+        ("a.csv", "b,a\n1\n", Columns(("b", "a"), closed=True)),
+        ("a.jsonl", '{"b": 1}\n{"a": 1, "b": 2}\n', Columns(("b", "a"), closed=False)),
+        ("a.jsonl", '{"b": 1}\n' * 100 + '{"late": 1}\n', Columns(("b",), closed=False)),
+        ("a.jsonl", '{"b": 1}\n' * 100 + "broken", Columns(("b",), closed=False)),
+        ("a.json", '[{"b": 1}]', Columns(("b",), closed=False)),
+        ("a.jsonl", '{"b": 1}\nbroken', None),
+        ("a.csv", "a,a\n", None),
+        ("a.csv", "", None),
+        ("a.jsonl", "", None),
+        ("a.xyz", "", None),
+    ],
+)
+def test_columns(source, name, content, columns):
+    """A CSV header is the last word; other files are judged by 100 rows; a broken file by nothing."""
+    assert source(name, content).columns() == columns
+
+
+def test_columns_of_nothing(tmp_path):
+    """A missing file and standard input tell no columns, and are not waited for."""
+    assert Source(path=tmp_path / "no.csv").columns() is None
+    assert Source().columns() is None
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert Source(path=tmp_path / "pipe.csv").columns() is None
+
+
+def test_standard_input_can_be_read_twice():
+    """Standard input is copied once, read as JSONL, named in messages, and the copy is removed."""
+    with spooled(Source(id="a"), io.BytesIO(b'{"a": 1}\n{"a": 2}\n')) as it:
+        assert it.scan() == 2
+        assert list(it.rows()) == [{"a": 1}, {"a": 2}]
+    assert not it.path.exists()
+    with spooled(Source(), io.BytesIO(b"x")) as it:
+        assert refusal(it).message.startswith("standard input:1:1: not JSON")
+
+
+def test_standard_input_in_a_named_format():
+    """Standard input may be CSV when the pipeline says so."""
+    with spooled(Source(format="csv", delimiter=";"), io.BytesIO(b"a;b\n1;2\n")) as it:
+        assert list(it.rows()) == [{"a": "1", "b": "2"}]
+
+
+def test_standard_input_before_it_is_copied():
+    """Standard input is nothing to read rows from until it has been copied."""
+    with pytest.raises(EnvironmentProblem):
+        Source().scan()
+
+
+def test_pipe_can_be_read_twice(tmp_path):
+    """A path that is a pipe is copied like standard input, and keeps its name and its format."""
+    pipe = tmp_path / "rows.tsv"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("a\tb\n1\t2\n",))
+    writer.start()
+    with spooled(Source(path=pipe), io.BytesIO()) as it:
+        assert it.scan() == 1
+        assert list(it.rows()) == [{"a": "1", "b": "2"}]
+        assert it.shown == str(pipe)
+    writer.join()
+
+
+def test_files_are_not_copied(source):
+    """A file and inline rows are used as they are."""
+    file, inline = source("a.jsonl", "{}\n"), Source(rows_inline=({},))
+    with spooled(file, io.BytesIO()) as one, spooled(inline, io.BytesIO()) as two:
+        assert (one, two) == (file, inline)
