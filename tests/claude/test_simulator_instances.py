@@ -17,11 +17,11 @@ VALUES = Values()
 
 def draws(schema, count=20):
     """Several instances of a schema."""
-    instances = Instances(schema)
+    instances = Instances(schema, VALUES)
     drawn = []
     for seed in range(count):
         VALUES.seed(seed)
-        drawn.append(instances.draw(VALUES))
+        drawn.append(instances.draw())
     return drawn
 
 
@@ -285,7 +285,7 @@ def grown(schemas):
 def test_what_is_drawn_satisfies_the_schema(schema, seed):
     """Over schemas of every kind: an instance is drawn, and jsonschema accepts it."""
     VALUES.seed(seed)
-    check(schema, Instances(schema).draw(VALUES))
+    check(schema, Instances(schema, VALUES).draw())
 
 
 @settings(max_examples=200, deadline=None)
@@ -295,7 +295,7 @@ def test_two_schemas_together_are_satisfied_or_refused(one, other, seed):
     VALUES.seed(seed)
     schema = {"allOf": [one, other]}
     try:
-        value = Instances(schema).draw(VALUES)
+        value = Instances(schema, VALUES).draw()
     except Problem:
         return
     check(schema, value)
@@ -306,7 +306,7 @@ def test_two_schemas_together_are_satisfied_or_refused(one, other, seed):
 def test_an_instance_is_json(schema, seed):
     """What is drawn goes over the wire unchanged."""
     VALUES.seed(seed)
-    value = Instances(schema).draw(VALUES)
+    value = Instances(schema, VALUES).draw()
     assert json.loads(json.dumps(value, allow_nan=False)) == value
 
 

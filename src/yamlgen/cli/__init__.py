@@ -1,0 +1,74 @@
+"""The command line: options, exit codes, how things are shown. The only room that knows click and rich.
+
+Commands are imported when they are called, so that `--help` and shell completion load nothing but click.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+_COMMANDS: Final = {
+    "init": "Write a small pipeline to start from.",
+    "validate": "Tell everything that is wrong with pipelines.",
+    "render": "Show a pipeline resolved, or the requests of one row.",
+    "run": "Send every row through every step, and write the rows.",
+    "schema": "Print the JSON Schema of the language, for editors.",
+    "simulate": "Serve the simulated Messages API on this machine.",
+}
+
+
+class _Commands(click.Group):
+    """The commands by name, each imported from the module of its name when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"yamlgen.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from yamlgen.language.words import suggestion  # noqa: PLC0415 - for a mistyped command only
+
+            ctx.fail(f"no command `{args[0]}`; {suggestion(args[0], _COMMANDS, 'commands')}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="yamlgen", message="%(prog)s %(version)s")
+def group() -> None:
+    """Make data with Claude: pipelines in YAML, checked before they cost anything, run with one command."""
+
+
+def main() -> None:
+    """Run the command line, and end the process with its exit code."""
+    try:
+        code = group.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except click.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except Exception as error:
+        from yamlgen.errors import YamlgenError  # noqa: PLC0415 - only where something went wrong
+
+        if not isinstance(error, YamlgenError):
+            raise
+        from yamlgen.cli.messages import show_error  # noqa: PLC0415
+
+        show_error(error)
+        code = int(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -125,15 +125,13 @@ class _Composer:
         self.events = iter(yaml.parse(text, Loader=yaml.CSafeLoader))
         root: Node | None = None
         documents = 0
-        event: Any
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    start = event.start_mark.index
-                    self.fail(
-                        Code.SEVERAL_DOCUMENTS, "a second document begins here", start, start + 3, "keep one a file"
-                    )
+                    mark: Any = event.start_mark
+                    what = "a second document begins here"
+                    self.fail(Code.SEVERAL_DOCUMENTS, what, mark.index, mark.index + 3, "keep one a file")
             elif not isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent | yaml.DocumentEndEvent):
                 root = self.node(event)
         return root

@@ -246,8 +246,8 @@ class _Walk:
         owner = self.view(node.node, scope, base=True)
         start, end = self.extent(node)
         if isinstance(node, nodes.Getattr) and str(key).startswith("_"):
-            hint = f'a column is `row["{key}"]`'
-            self.complain(Code.FORBIDDEN, f"`{key}`: no name in a template begins with `_`", start, end, hint)
+            message = f"`{key}`: no name in a template begins with `_`"
+            self.complain(Code.FORBIDDEN, message, start, end, f'a column is `row["{key}"]`')
             return ANYTHING
         path = _path(node)
         self.note(path)

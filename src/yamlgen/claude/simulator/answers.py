@@ -149,10 +149,10 @@ def _described(body: Mapping[str, Any]) -> Any:
 
 def _drawn(schema: Any, values: Values, *, broken: bool) -> Any:
     try:
-        instances = instances_of(json.dumps(schema))
+        instances = instances_of(json.dumps(schema), values)
     except ValueError as error:
         raise Problem(f"the simulator cannot read the schema: {getattr(error, 'message', error)}") from None
-    value = instances.draw(values)
+    value = instances.draw()
     return _broken(value, schema, instances) if broken else value
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from yamlgen.errors import Code, UsageError
 
@@ -34,7 +33,7 @@ class Faults:
         seed: another seed picks other requests.
     """
 
-    rates: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    rates: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
 
     @classmethod
@@ -59,7 +58,7 @@ class Faults:
                     hint=f"write NAME=RATE, a rate from 0 to 1, a name of {', '.join(NAMES)}",
                 )
             rates[name] = rate
-        return cls(MappingProxyType(rates), seed)
+        return cls(rates, seed)
 
     def pick(self, digest: bytes, before: int) -> str | None:
         """The fault of one request, or `None`.

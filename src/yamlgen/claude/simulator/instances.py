@@ -48,24 +48,28 @@ Trail = tuple[str, ...]
 
 
 class Instances:
-    """The instances of one schema, which is known to be valid."""
+    """The instances of one schema, which is known to be valid.
 
-    def __init__(self, schema: Any) -> None:
+    Args:
+        schema: the schema.
+        values: where plain values come from; its seed decides each draw.
+    """
+
+    def __init__(self, schema: Any, values: Values) -> None:
         self._schemas = Schemas(schema)
         self._validator = _validator(schema)
         self._local = _defined(schema)
         self._checks: dict[int, tuple[Node, Any]] = {}
         self._members: dict[tuple[int, str], Any] = {}
         self._misses = 0
-        self._values = Values()
+        self._values = values
 
-    def draw(self, values: Values) -> Any:
-        """One instance, decided by the seed of `values`.
+    def draw(self) -> Any:
+        """One instance.
 
         Raises:
             Problem: 400, naming the keyword that no draw satisfied.
         """
-        self._values = values
         self._misses = 0
         missed = Contradiction("false", "#")
         for _ in range(_WHOLE_DRAWS):
@@ -336,9 +340,9 @@ class Instances:
 
 
 @lru_cache(maxsize=128)
-def instances_of(text: str) -> Instances:
+def instances_of(text: str, values: Values) -> Instances:
     """The instances of a schema, given as JSON text, which is what the cache can hash."""
-    return Instances(json.loads(text))
+    return Instances(json.loads(text), values)
 
 
 def _validator(schema: Any) -> Any:

@@ -1,0 +1,110 @@
+"""How errors and diagnostics are shown: fact, place with a snippet, fix; in colour on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import click
+
+from yamlgen.errors import Code, Diagnostic, InvalidPipeline, YamlgenError, redact
+
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_COLOURS: Final = {"error": "red", "warning": "yellow"}
+_WIDEST: Final = 160
+
+
+def echo(text: str = "") -> None:
+    """Say something about the data: on stderr, coloured only where a person looks at it."""
+    click.echo(text, err=True, color=None if _colours() else False)
+
+
+def _colours() -> bool:
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def show(diagnostics: Iterable[Diagnostic]) -> None:
+    """Show diagnostics as text."""
+    for diagnostic in diagnostics:
+        echo(rendered(diagnostic))
+        echo()
+
+
+def show_error(error: YamlgenError) -> None:
+    """Show the error that ended a command."""
+    if isinstance(error, InvalidPipeline):
+        show(error.diagnostics)
+        return
+    head = click.style(f"error[{error.code}]", fg="red", bold=True)
+    echo(f"{head}: {redact(error.message)}")
+    if error.hint:
+        echo(f"  = {redact(error.hint)}")
+
+
+def as_json(diagnostics: Iterable[Diagnostic]) -> str:
+    """Diagnostics as the JSON that `--output-format json` prints."""
+    return redact(json.dumps({"diagnostics": [diagnostic.as_json() for diagnostic in diagnostics]}, ensure_ascii=False))
+
+
+def rendered(diagnostic: Diagnostic) -> str:
+    """A diagnostic as a person reads it, with the line it is about."""
+    mark = diagnostic.mark
+    colour = _COLOURS[diagnostic.severity]
+    head = click.style(f"{diagnostic.severity}[{diagnostic.code}]", fg=colour, bold=True)
+    lines = [f"{head}: {redact(diagnostic.message)}"]
+    source = _line(mark.file, mark.line)
+    place = f"{mark.file}:{mark.line}:{mark.column}" if source is not None else mark.file
+    gutter = " " * len(str(mark.line))
+    lines.append(f"{gutter} {click.style('-->', fg='blue')} {redact(place)}")
+    hint = redact(diagnostic.hint or "")
+    if source is not None:
+        bar = click.style("|", fg="blue")
+        shown, start, width = _snippet(source, mark.column, mark.end_column, secret=diagnostic.code is Code.SECRET)
+        carets = click.style("^" * width, fg=colour)
+        pad = "".join("\t" if c == "\t" else " " for c in shown[:start])
+        lines.append(f"{gutter}  {bar}")
+        lines.append(f"{click.style(str(mark.line), fg='blue')}  {bar} {shown}")
+        lines.append(f"{gutter}  {bar} {pad}{carets} {hint}".rstrip())
+    elif hint:
+        lines.append(f"{gutter}  = {hint}")
+    return "\n".join(lines)
+
+
+def _snippet(source: str, column: int, end_column: int, *, secret: bool) -> tuple[str, int, int]:
+    """The line to show, and where its carets begin and how many there are; a long line is cut around them."""
+    start = min(column - 1, len(source))
+    width = max(1, min(end_column - column, _WIDEST // 2))
+    if secret:
+        key = re.match(r"[\w\"']+", source[start:])
+        shown = source[:start] + (key.group()[:8] if key else "") + "…"
+        return shown, start, max(1, len(shown) - start)
+    masked = _masked(source)
+    cut = max(0, start - _WIDEST // 2)
+    shown = ("…" if cut else "") + masked[cut : cut + _WIDEST] + ("…" if len(masked) > cut + _WIDEST else "")
+    return shown, start - cut + (1 if cut else 0), width
+
+
+def _masked(source: str) -> str:
+    """A line without keys, as long as it was, so that carets hold."""
+    hide = re.compile(r"sk-ant-[A-Za-z0-9_\-]+|(?<=api_key:)\s*[^\s,}]+")
+    return hide.sub(lambda match: "*" * len(match.group()), source)
+
+
+@cache
+def _lines(file: str) -> tuple[str, ...]:
+    try:
+        text = Path(file).read_bytes()[: 1 << 21].decode("utf-8-sig", "replace")
+    except (OSError, ValueError):
+        return ()
+    return tuple(_LINE_END.split(text))
+
+
+def _line(file: str, line: int) -> str | None:
+    lines = _lines(file)
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in lines[line - 1]) if line <= len(lines) else None

@@ -1,0 +1,51 @@
+"""`yamlgen render`: the pipeline with everything resolved, or the exact requests of one row."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from yamlgen.cli.messages import echo, show
+from yamlgen.cli.options import pipeline_options, read_params
+from yamlgen.errors import Code, Exit, UsageError, redact
+
+
+@click.command("render")
+@click.argument("pipeline", type=click.Path(path_type=Path))
+@pipeline_options
+@click.option("--input", "input_path", metavar="PATH|-", help="Read the rows from here instead.")
+@click.option("--row", type=click.IntRange(min=1), help="Show the requests of the N-th row, counted from 1.")
+def command(
+    pipeline: Path, params: dict[str, str], overrides: dict[str, str], input_path: str | None, row: int | None
+) -> int:
+    """Show a pipeline resolved, or the requests of one row.
+
+    Without --row: the pipeline as YAML, with its parameters, settings, texts and schemas as a run would use them.
+    With it: the bodies of that row's requests as JSON, one a line and step. A step that needs the output of another
+    one is shown with an output that the simulator makes up. Nothing is sent; no key is needed, and none is shown.
+    """
+    from yamlgen.api import check, preview, resolved  # noqa: PLC0415 - loads the language
+    from yamlgen.errors import InvalidPipeline  # noqa: PLC0415
+
+    given = read_params(params)
+    loaded, diagnostics = check(pipeline, params=given, overrides=overrides, input=input_path)
+    if loaded is None:
+        raise InvalidPipeline(diagnostics)
+    show(diagnostics)
+    if row is None:
+        import yaml  # noqa: PLC0415 - for this form only
+
+        text = yaml.dump(resolved(loaded.plan(given)), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+        click.echo(redact(text), nl=False)
+        return Exit.OK
+    for step, body, made_up in asyncio.run(preview(loaded, given, row)):
+        if made_up:
+            echo(f"{step}: filled with made-up outputs of {', '.join(made_up)}")
+        click.echo(redact(json.dumps({"step": step, "request": body}, ensure_ascii=False, indent=2)))
+    return Exit.OK

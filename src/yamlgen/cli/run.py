@@ -1,0 +1,132 @@
+"""`yamlgen run`: the main job. Owns the signals, the summary and the exit code of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from yamlgen.cli.display import Display, choose, summary
+from yamlgen.cli.messages import as_json, echo, show, show_error
+from yamlgen.cli.options import output_format, pipeline_options, read_params
+from yamlgen.cli.simulate import fault_options
+from yamlgen.errors import Exit, InvalidPipeline, YamlgenError, redact
+from yamlgen.halt import Halt
+
+if TYPE_CHECKING:
+    from yamlgen.api import Finished, Options, Pipeline
+
+
+@click.command("run")
+@click.argument("pipeline", type=click.Path(path_type=Path))
+@pipeline_options
+@click.option("--input", "input_path", metavar="PATH|-", help="Read the rows from here instead.")
+@click.option("-o", "--output", metavar="PATH|-", help="Write the rows here instead; - is stdout.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N rows; the output is named after it.")
+@click.option("--simulate", is_flag=True, help="Talk to the simulator: no key, no network, no cost.")
+@click.option("--max-concurrency", type=click.IntRange(1, 1000), help="At most so many requests at once.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Say every retry and every failed row.")
+@click.option("--progress", type=click.Choice(["auto", "live", "plain", "none"]), default="auto", show_default=True)
+@output_format
+@fault_options
+def command(
+    pipeline: Path,
+    params: dict[str, str],
+    overrides: dict[str, str],
+    input_path: str | None,
+    output: str | None,
+    limit: int | None,
+    simulate: bool,  # noqa: FBT001 - click passes by name
+    max_concurrency: int | None,
+    quiet: bool,  # noqa: FBT001
+    verbose: bool,  # noqa: FBT001
+    progress: str,
+    output_format: str,
+    **simulated: Any,
+) -> int:
+    """Send every row through every step, and write the rows.
+
+    Ctrl-C once stops sending and keeps what is in flight; twice cancels. Exit codes: 0 all good, 1 rows failed,
+    2 the pipeline or the call is wrong, 3 the environment is (no key, no input, no network, no disk).
+    """
+    from yamlgen.api import Options, check  # noqa: PLC0415 - loads the language
+
+    if any(simulated[name] for name in ("latency", "faults")) and not simulate:
+        raise click.UsageError("--latency and --fault go with --simulate")
+    json_out = output_format == "json"
+    if json_out and output == "-":
+        raise click.UsageError("stdout holds the rows (-o -) or one summary (--output-format json), not both")
+    try:
+        given = read_params(params)
+        loaded, diagnostics = check(pipeline, params=given, overrides=overrides, input=input_path)
+        if loaded is None:
+            raise InvalidPipeline(diagnostics)
+        if not quiet and not json_out:
+            show(diagnostics)
+        options = Options(
+            output=output, limit=limit, simulate=simulate, max_concurrency=max_concurrency, **simulated
+        )
+        display = choose("none" if quiet else progress, verbose=verbose)
+        done = asyncio.run(_run(loaded, given, options, display))
+    except YamlgenError as error:
+        return _tell(error, json_out=json_out)
+    except asyncio.CancelledError:
+        return Exit.INTERRUPTED
+    if json_out:
+        files = {"output": str(done.paths.rows), "failed": str(done.paths.failed), "run": str(done.paths.run)}
+        click.echo(json.dumps({**done.report.as_json(), "simulated": simulate, "files": files}, ensure_ascii=False))
+    if not quiet and not json_out:
+        echo(summary(done.report, done.paths, to_stdout=output == "-", simulated=simulate))
+    return Exit.FAILED_ROWS if done.report.failed else Exit.OK
+
+
+async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, display: Display) -> Finished:
+    """Run under the signals: the first asks to stop, the second cancels."""
+    from yamlgen.api import execute  # noqa: PLC0415 - loads the engine
+
+    halt, task, loop = Halt(), asyncio.current_task(), asyncio.get_running_loop()
+
+    def interrupt(number: signal.Signals) -> None:
+        if halt.requested and task is not None:
+            task.cancel()
+            return
+        halt.request("Ctrl-C" if number is signal.SIGINT else "the process was asked to end")
+        display.say("stopping: what is in flight comes home first; Ctrl-C again cancels it")
+
+    halt_code = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
+    received: list[signal.Signals] = []
+    for number in halt_code:
+        loop.add_signal_handler(number, lambda number=number: (received.append(number), interrupt(number)))
+    with display:
+        try:
+            return await execute(pipeline, params=params, options=options, emit=display.observe, halt=halt)
+        except asyncio.CancelledError:
+            display.say(f"cancelled; {display.kept()}")
+            raise
+        except YamlgenError as error:
+            if received:
+                error.exit_code = halt_code[received[0]]
+            raise
+
+
+def _tell(error: YamlgenError, *, json_out: bool) -> int:
+    if not json_out:
+        show_error(error)
+    elif isinstance(error, InvalidPipeline):
+        click.echo(as_json(error.diagnostics))
+    else:
+        told = {"code": str(error.code), "message": error.message, "hint": error.hint}
+        click.echo(redact(json.dumps({"error": told}, ensure_ascii=False)))
+    return int(error.exit_code)
+
+
+def quiet_exit() -> None:
+    """Keep Python from complaining about a closed stdout while it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,38 @@
+"""`yamlgen schema`: the JSON Schema of the language, for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from yamlgen.cli.messages import echo
+from yamlgen.errors import Code, EnvironmentProblem, Exit
+from yamlgen.language.schema import FILE_NAME, committed
+
+
+@click.command("schema")
+@click.option(
+    "--write",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help=f"Write it to a file, or into a folder as {FILE_NAME}.",
+)
+def command(target: Path | None) -> int:
+    """Print the JSON Schema of the language, for editors.
+
+    A pipeline whose first line is `# yaml-language-server: $schema=./pipeline.schema.json` is completed and checked
+    by every editor with the YAML language server, once the file stands beside it (`--write .`).
+    """
+    if target is None:
+        click.echo(committed(), nl=False)
+        return Exit.OK
+    file = target / FILE_NAME if target.is_dir() else target
+    try:
+        file.write_text(committed(), encoding="utf-8")
+    except OSError as error:
+        message = f"cannot write {file}: {error.strerror}"
+        raise EnvironmentProblem(message, code=Code.DISK) from None
+    echo(f"wrote {file}")
+    return Exit.OK

@@ -1,0 +1,60 @@
+"""`yamlgen simulate`: the simulated Messages API as a server, for other clients."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import click
+
+from yamlgen.cli.messages import echo
+from yamlgen.errors import Code, EnvironmentProblem, Exit
+
+
+def fault_options(function: click.decorators.FC) -> click.decorators.FC:
+    """`--latency`, `--fault` and `--seed`: how the simulated API behaves."""
+    function = click.option("--seed", default=0, show_default=True, help="Seed of answers and faults.")(function)
+    function = click.option(
+        "--fault",
+        "faults",
+        multiple=True,
+        metavar="NAME=RATE",
+        help="A fault by rate, such as rate_limit=0.1. Names: rate_limit, overloaded, server_error, invalid_output, "
+        "refusal, truncate, disconnect.",
+    )(function)
+    return click.option(
+        "--latency", default=0.0, type=click.FloatRange(0, 600), help="Seconds that a simulated answer takes."
+    )(function)
+
+
+@click.command("simulate")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@fault_options
+def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> int:
+    """Serve the simulated Messages API on this machine, for other clients.
+
+    It answers as the API does, structured outputs included, refuses what the API refuses, and costs nothing.
+    Point a client to the address it prints; any key will do. Ctrl-C ends it.
+    """
+    from yamlgen.claude.simulator import Faults, Simulator  # noqa: PLC0415 - loads the server
+
+    async def serve() -> None:
+        simulator = Simulator(faults=Faults.parse(faults, seed=seed), latency=latency, seed=seed)
+        try:
+            base_url = await simulator.start(port=port)
+        except OSError as error:
+            hint = "name another one with --port, or 0 for a free one"
+            raise EnvironmentProblem(f"cannot listen on port {port}: {error.strerror}", code=Code.UNREACHABLE, hint=hint) from None
+        echo(f"simulated Messages API on {base_url}")
+        echo(f"  ANTHROPIC_BASE_URL={base_url} ANTHROPIC_API_KEY=any  (Ctrl-C ends it)")
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+        try:
+            await stopped.wait()
+        finally:
+            await simulator.stop()
+
+    asyncio.run(serve())
+    return Exit.OK
