@@ -1,0 +1,57 @@
+"""yamlgen: declarative YAML pipelines for making data with Claude.
+
+`load`, `run` and `arun` run a pipeline's file; `AnthropicLLM` is the model by itself. Each is imported when it is
+first used, because the SDK and instructor take a second to load.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yamlgen.api import Pipeline, Result, arun, load, run
+    from yamlgen.claude.llm import AnthropicLLM
+    from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
+
+_HOMES = {
+    "AnthropicLLM": "yamlgen.claude.llm",
+    "Diagnostic": "yamlgen.errors",
+    "InvalidPipeline": "yamlgen.errors",
+    "Pipeline": "yamlgen.api",
+    "Result": "yamlgen.api",
+    "RowError": "yamlgen.errors",
+    "RunStopped": "yamlgen.errors",
+    "YamlgenError": "yamlgen.errors",
+    "arun": "yamlgen.api",
+    "load": "yamlgen.api",
+    "run": "yamlgen.api",
+}
+
+__all__ = [
+    "AnthropicLLM",
+    "Diagnostic",
+    "InvalidPipeline",
+    "Pipeline",
+    "Result",
+    "RowError",
+    "RunStopped",
+    "YamlgenError",
+    "arun",
+    "load",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'yamlgen' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - part of the laziness
+
+    value = getattr(import_module(_HOMES[name]), name)
+    # `yamlgen.run` is the function, though a room of that name exists and is bound here when it is imported.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yamlgen.data.sink import OutputPaths, Sink, StdoutSink, output_paths
 from yamlgen.data.source import Source, spooled
@@ -22,9 +23,11 @@ from yamlgen.door import wait_for
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError, YamlgenError
 from yamlgen.events import Emit, Event, RunFinished, RunStarted
 from yamlgen.halt import Halt
+from yamlgen.language import capabilities
 from yamlgen.language.compiler import compile_draft
 from yamlgen.language.draft import Draft, read
-from yamlgen.language.plan import Plan
+from yamlgen.language.native import choose_mode
+from yamlgen.language.plan import Plan, PlanStep
 from yamlgen.observe.record import fingerprint, run_record
 from yamlgen.observe.report import Report
 from yamlgen.ports import JSON, Columns, Provider, Row, RowSink, Usage
@@ -125,7 +128,8 @@ class Options:
         simulate: talk to the simulator in place of the API.
         max_concurrency: a ceiling below the pipeline's own.
         latency: seconds that a simulated answer takes.
-        faults: rates of simulated faults, such as `{"rate_limit": 0.1}`.
+        faults: rates of simulated faults, such as `rate_limit=0.1`.
+        seed: picks the simulated answers and faults.
     """
 
     output: str | Path | None = None
@@ -133,7 +137,8 @@ class Options:
     simulate: bool = False
     max_concurrency: int | None = None
     latency: float = 0.0
-    faults: Mapping[str, float] = field(default_factory=dict)
+    faults: Sequence[str] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,14 @@ class Finished:
 
     report: Report
     paths: OutputPaths
+
+
+class Preview(NamedTuple):
+    """One request of one row; `made_up` names the steps whose outputs in it the simulator invented."""
+
+    step: str
+    request: dict[str, JSON]
+    made_up: tuple[str, ...]
 
 
 class Interrupted(YamlgenError):  # noqa: N818 - the user's wish, no error
@@ -205,12 +218,13 @@ async def execute(
                     )
             except YamlgenError as stopped:
                 error = stopped
-            except BaseException:
-                sink.abort()
+            except BaseException as stopped:
+                kept = sink.abort()
+                tell(RunFinished(str(stopped) or "cancelled", time.monotonic() - clock, str(kept) if kept else None))
                 raise
             if error is not None:
                 kept = sink.abort()
-                tell(RunFinished(error.message, time.monotonic() - clock))
+                tell(RunFinished(error.message, time.monotonic() - clock, str(kept) if kept else None))
                 raise _with_kept(error, kept, report) from None
     return Finished(report, paths)
 
@@ -245,7 +259,9 @@ async def _provider(plan: Plan, options: Options) -> AsyncIterator[Provider[Plan
 async def _simulator(options: Options) -> AsyncIterator[str]:
     from yamlgen.claude.simulator import Faults, Simulator  # noqa: PLC0415 - needed only here
 
-    simulator: Simulator = Simulator(faults=Faults(dict(options.faults)), latency=options.latency)
+    simulator: Simulator = Simulator(
+        faults=Faults.parse(options.faults, seed=options.seed), latency=options.latency, seed=options.seed
+    )
     base_url = await simulator.start()
     try:
         yield base_url
@@ -392,13 +408,71 @@ def run(pipeline: str | Path | Pipeline, **arguments: Any) -> Result:
     return wait_for(arun(pipeline, **arguments))
 
 
-def check_many(
-    paths: Sequence[Path], *, params: Mapping[str, JSON] | None = None, overrides: Mapping[str, str] | None = None
-) -> Iterator[tuple[Path, Pipeline | None, tuple[Diagnostic, ...]]]:
-    """Check several files, each whole."""
-    for path in paths:
-        pipeline, diagnostics = check(path, params=params, overrides=overrides)
-        yield path, pipeline, diagnostics
+async def preview(pipeline: Pipeline, params: Mapping[str, JSON], number: int) -> list[Preview]:
+    """The requests of one row, without sending any.
+
+    Args:
+        pipeline: as loaded.
+        params: the values of its parameters.
+        number: which row, counted from 1.
+
+    Raises:
+        UsageError: the input has fewer rows.
+        RowError: a template cannot be filled in for this row.
+    """
+    plan, previews = pipeline.plan(params), []
+    with spooled(pipeline.source, sys.stdin.buffer) as source:
+        row = next(islice(source.rows(), number - 1, None), None)
+    if row is None:
+        raise UsageError(f"{source.name()} has no row {number}", code=Code.NO_ROWS, hint="rows count from 1")
+    async with _provider(plan, Options(simulate=True)) as provider, provider.open(plan, Halt()) as models:
+        outputs: dict[str, JSON] = {}
+        for step in plan.ordered():
+            prompt = step.prompt(row, plan.params, outputs)
+            previews.append(Preview(step.name, models[step.name].request(prompt), tuple(sorted(step.needs))))
+            if any(step.name in other.needs for other in plan.steps):
+                answer = await models[step.name].answer(prompt, lambda _reason, _wait: None)
+                outputs[step.name] = answer.value
+    return previews
 
 
-__all__ = ["Finished", "Interrupted", "Options", "Pipeline", "Result", "arun", "check", "execute", "load", "run"]
+def resolved(plan: Plan) -> dict[str, Any]:
+    """The pipeline with everything resolved, as data that is a pipeline itself."""
+    return {
+        "version": 1,
+        "name": plan.name,
+        "params": {name: {"const": value, "default": value} for name, value in plan.params.items()},
+        "runtime": plan.runtime.model_dump(exclude_none=True),
+        "input": plan.input.model_dump(exclude_none=True),
+        "steps": {step.name: _resolved_step(step) for step in plan.steps},
+        "output": plan.output.model_dump(exclude_none=True),
+    }
+
+
+def _resolved_step(step: PlanStep) -> dict[str, Any]:
+    made: dict[str, Any] = {"model": {"max_tokens": step.max_tokens, **step.settings.model_dump(exclude_none=True)}}
+    if step.system is not None:
+        made["system"] = step.system
+    made["messages"] = [{"role": turn.role, "content": turn.content} for turn in step.messages]
+    if step.schema is not None:
+        schema = step.schema.value
+        mode = choose_mode(schema, capabilities.of(step.model)) if step.mode == "auto" else step.mode
+        made["output"] = {"schema": schema, "mode": mode, "reasks": step.reasks}
+    return made
+
+
+__all__ = [
+    "Finished",
+    "Interrupted",
+    "Options",
+    "Pipeline",
+    "Preview",
+    "Result",
+    "arun",
+    "check",
+    "execute",
+    "load",
+    "preview",
+    "resolved",
+    "run",
+]

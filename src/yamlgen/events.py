@@ -72,10 +72,17 @@ class RunDraining:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The run is over; `error` is the sentence that ended it early, `None` when it came to its end."""
+    """The run is over.
+
+    Attributes:
+        error: the sentence that ended it early, `None` when it came to its end.
+        seconds: how long it took.
+        kept: the file that holds the finished rows of a run that ended early.
+    """
 
     error: str | None
     seconds: float
+    kept: str | None = None
 
 
 Event: TypeAlias = RunStarted | RequestRetried | StepFinished | RowFinished | RowFailed | RunDraining | RunFinished

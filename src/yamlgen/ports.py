@@ -35,10 +35,10 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a prompt, as text."""
+    """One turn of a prompt: a text, or the API's content blocks as Python users may pass them."""
 
     role: Literal["user", "assistant"]
-    content: str
+    content: str | list[dict[str, JSON]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 
+from yamlgen.language.native import TOLD
 from yamlgen.claude.simulator.instances import Instances
 from yamlgen.claude.simulator.patterns import PatternError, compiled, draw
 from yamlgen.claude.simulator.problem import Problem
@@ -219,7 +220,7 @@ def test_a_schema_without_instances_is_an_error_that_names_the_keyword(schema, m
 
 def test_limits_in_a_description_are_heeded():
     """The SDK writes what native output cannot express into the description, for the model to read."""
-    schema = closed(pages={"type": "integer", "description": "How long.\n\n{minimum: 210, maximum: 220}"})
+    schema = closed(pages={"type": "integer", "description": f'How long.\n\n{TOLD}{{"minimum": 210, "maximum": 220}}'})
     assert all(210 <= value["pages"] <= 220 for value in draws(schema))
 
 

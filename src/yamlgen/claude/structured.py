@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 from instructor.v2.core.errors import IncompleteOutputException, ResponseParsingError
 from instructor.v2.core.function_calls import ResponseSchema
@@ -25,7 +25,6 @@ from instructor.v2.providers.anthropic.handlers import (
 from pydantic import RootModel, ValidationError, model_validator
 
 from yamlgen.language import capabilities, native
-from yamlgen.language.schemas import JSONSchema
 from yamlgen.language.spec import Settings
 from yamlgen.ports import JSON
 
@@ -33,6 +32,7 @@ Mode = Literal["native", "tools", "json"]
 MODES: Final[tuple[Mode, ...]] = ("native", "tools", "json")
 
 _WRAP: Final = "value"
+_KEY: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _TOOL_NAME: Final = 64
 _CALL: Final = "Answer with a call of the tool `{}` and no other text."
 
@@ -53,10 +53,23 @@ class _Rejected(ValueError):  # noqa: N818 - caught where it is raised to
         self.errors = errors
 
 
+class Checked(Protocol):
+    """What an output is held against: a JSON Schema to send, and the errors of a value."""
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The schema."""
+        ...
+
+    def errors(self, value: JSON) -> tuple[str, ...]:
+        """What is wrong with a value, each with its path."""
+        ...
+
+
 class Response(RootModel[Any], ResponseSchema):
     """What instructor takes for a response model: the author's schema on the way out, its whole check on the way in."""
 
-    checked: ClassVar[JSONSchema]
+    checked: ClassVar[Checked]
     sent: ClassVar[Mapping[str, Any]]
     wrapped: ClassVar[bool]
 
@@ -111,12 +124,12 @@ class Structured:
         mode: what the author insists on, or `auto`.
     """
 
-    def __init__(self, name: str, schema: JSONSchema, settings: Settings, mode: Literal["auto"] | Mode) -> None:
+    def __init__(self, name: str, schema: Checked, settings: Settings, mode: Literal["auto"] | Mode) -> None:
         whole = schema.value
         self.able = capabilities.of(settings.id or "")
-        wrapped = not _is_object(whole)
+        wrapped = not is_plain_object(whole)
         outgoing = _wrap(whole) if wrapped else whole
-        self.mode: Mode = _pick(outgoing, self.able) if mode == "auto" else mode
+        self.mode: Mode = native.choose_mode(outgoing, self.able) if mode == "auto" else mode
         if self.mode == "native":
             outgoing = native.reduce(outgoing)
         tool = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(whole.get("title") or name))[:_TOOL_NAME].strip("_") or "answer"
@@ -164,24 +177,14 @@ class Structured:
         return self._handler.handle_reask(copied, message, invalid)
 
 
-def _pick(schema: Mapping[str, Any], able: capabilities.Capabilities) -> Mode:
-    """What the model can do best: native output where the schema fits, else a tool, else JSON in text."""
-    if able.native_output:
-        try:
-            native.reduce(schema)
-        except native.Unfit:
-            pass
-        else:
-            return "native"
-    return "json" if able.tools is False else "tools"
-
-
-def _is_object(schema: Mapping[str, Any]) -> bool:
-    return schema.get("type") == "object"
+def is_plain_object(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema can be a tool's: an object at the root, no union there, and keys that the API takes."""
+    unions = {"anyOf", "oneOf", "allOf", "$ref"} & set(schema)
+    return schema.get("type") == "object" and not unions and all(map(_KEY.fullmatch, schema.get("properties", ())))
 
 
 def _wrap(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """An object around a schema whose root is none; definitions go up, so that references hold."""
+    """An object around a schema that cannot stand at the root; definitions go up, so that references hold."""
     inner = {key: value for key, value in schema.items() if key not in ("$defs", "definitions", "$schema", "$id")}
     outer: dict[str, Any] = {
         "type": "object",

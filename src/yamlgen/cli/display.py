@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from abc import abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 
@@ -38,7 +37,7 @@ class Display:
         self.started = time.monotonic()
         self._kept: str | None = None
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -91,7 +90,7 @@ class PlainDisplay(Display):
         """Say where the run is, if it is time."""
         now = time.monotonic()
         if isinstance(event, RunStarted):
-            echo(f"{event.pipeline}: {event.rows} rows, {', '.join(event.steps)}")
+            echo(f"{event.pipeline}: {_rows(event.rows or 0)}, {', '.join(event.steps)}")
         elif now - self._last >= _EVERY and not isinstance(event, RunFinished):
             self._last = now
             echo(self._line(now))
@@ -173,7 +172,7 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
     """The last words of a run: counts, tokens, failures in groups, and where the files are."""
     how = " (simulated)" if simulated else ""
     failed = click.style(f"{report.failed} failed", fg="red" if report.failed else None)
-    lines = [f"{report.pipeline}: {report.finished} rows finished, {failed} in {_duration(report.seconds)}{how}"]
+    lines = [f"{report.pipeline}: {_rows(report.finished)} finished, {failed} in {_duration(report.seconds)}{how}"]
     rows = [["step", "rows", "failed", "answers", "retried", "input tokens", "output tokens"]]
     for name, step in report.steps.items():
         usage = step.usage
@@ -182,7 +181,7 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
         rows.append([name, *(f"{count:,}" for count in counts)])
     lines.extend(_table(rows))
     for group in sorted(report.groups.values(), key=lambda group: -group.count):
-        lines.append(f"  {group.count} × {group.code} in {group.step}:")
+        lines.append(f"  {group.count} x {group.code} in {group.step}:")
         lines.extend(f"      row {row + 1}: {redact(message)}" for row, message in group.examples)
     lines.append(f"  output  {'standard output' if to_stdout else _near(paths.rows)}")
     if report.failed:
@@ -191,12 +190,18 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
     return "\n".join(lines)
 
 
+def _rows(number: int) -> str:
+    return f"{number:,} row{'' if number == 1 else 's'}"
+
+
 def _table(rows: list[list[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  " + "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
+
+    def line(row: list[str]) -> str:
+        counts = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        return "  ".join(["", row[0].ljust(widths[0]), *counts])
+
+    return [line(row) for row in rows]
 
 
 def _near(path: Path) -> str:

@@ -107,4 +107,6 @@ def _lines(file: str) -> tuple[str, ...]:
 
 def _line(file: str, line: int) -> str | None:
     lines = _lines(file)
-    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in lines[line - 1]) if line <= len(lines) else None
+    if line > len(lines):
+        return None
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in lines[line - 1])

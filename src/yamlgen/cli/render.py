@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import click
 
 from yamlgen.cli.messages import echo, show
 from yamlgen.cli.options import pipeline_options, read_params
-from yamlgen.errors import Code, Exit, UsageError, redact
+from yamlgen.errors import Exit, InvalidPipeline, redact
+from yamlgen.ports import JSON
 
 
 @click.command("render")
@@ -31,7 +29,6 @@ def command(
     one is shown with an output that the simulator makes up. Nothing is sent; no key is needed, and none is shown.
     """
     from yamlgen.api import check, preview, resolved  # noqa: PLC0415 - loads the language
-    from yamlgen.errors import InvalidPipeline  # noqa: PLC0415
 
     given = read_params(params)
     loaded, diagnostics = check(pipeline, params=given, overrides=overrides, input=input_path)
@@ -39,13 +36,27 @@ def command(
         raise InvalidPipeline(diagnostics)
     show(diagnostics)
     if row is None:
-        import yaml  # noqa: PLC0415 - for this form only
-
-        text = yaml.dump(resolved(loaded.plan(given)), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-        click.echo(redact(text), nl=False)
+        click.echo(redact(_as_yaml(resolved(loaded.plan(given)))), nl=False)
         return Exit.OK
     for step, body, made_up in asyncio.run(preview(loaded, given, row)):
         if made_up:
             echo(f"{step}: filled with made-up outputs of {', '.join(made_up)}")
         click.echo(redact(json.dumps({"step": step, "request": body}, ensure_ascii=False, indent=2)))
     return Exit.OK
+
+
+def _as_yaml(data: dict[str, JSON]) -> str:
+    """Data as YAML that a person reads: texts of several lines as blocks, nothing sorted."""
+    import yaml  # noqa: PLC0415 - for this form only
+
+    class Dumper(yaml.SafeDumper):
+        """Writes no anchors: each step stands for itself."""
+
+        def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--progress", type=click.Choice(["auto", "live", "plain", "none"]), default="auto", show_default=True)
 @output_format
 @fault_options
-def command(
+def command(  # noqa: PLR0913, PLR0917 - click passes its options by name
     pipeline: Path,
     params: dict[str, str],
     overrides: dict[str, str],
@@ -70,9 +68,7 @@ def command(
             raise InvalidPipeline(diagnostics)
         if not quiet and not json_out:
             show(diagnostics)
-        options = Options(
-            output=output, limit=limit, simulate=simulate, max_concurrency=max_concurrency, **simulated
-        )
+        options = Options(output=output, limit=limit, simulate=simulate, max_concurrency=max_concurrency, **simulated)
         display = choose("none" if quiet else progress, verbose=verbose)
         done = asyncio.run(_run(loaded, given, options, display))
     except YamlgenError as error:
@@ -94,16 +90,17 @@ async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, dis
     halt, task, loop = Halt(), asyncio.current_task(), asyncio.get_running_loop()
 
     def interrupt(number: signal.Signals) -> None:
-        if halt.requested and task is not None:
+        received.append(number)
+        if len(received) > 1 and task is not None:
             task.cancel()
             return
         halt.request("Ctrl-C" if number is signal.SIGINT else "the process was asked to end")
         display.say("stopping: what is in flight comes home first; Ctrl-C again cancels it")
 
-    halt_code = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
+    codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
     received: list[signal.Signals] = []
-    for number in halt_code:
-        loop.add_signal_handler(number, lambda number=number: (received.append(number), interrupt(number)))
+    for number in codes:
+        loop.add_signal_handler(number, interrupt, number)
     with display:
         try:
             return await execute(pipeline, params=params, options=options, emit=display.observe, halt=halt)
@@ -112,7 +109,7 @@ async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, dis
             raise
         except YamlgenError as error:
             if received:
-                error.exit_code = halt_code[received[0]]
+                error.exit_code = codes[received[0]]
             raise
 
 
@@ -125,8 +122,3 @@ def _tell(error: YamlgenError, *, json_out: bool) -> int:
         told = {"code": str(error.code), "message": error.message, "hint": error.hint}
         click.echo(redact(json.dumps({"error": told}, ensure_ascii=False)))
     return int(error.exit_code)
-
-
-def quiet_exit() -> None:
-    """Keep Python from complaining about a closed stdout while it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,7 +8,7 @@ import signal
 import click
 
 from yamlgen.cli.messages import echo
-from yamlgen.errors import Code, EnvironmentProblem, Exit
+from yamlgen.errors import Exit
 
 
 def fault_options(function: click.decorators.FC) -> click.decorators.FC:
@@ -40,11 +40,7 @@ def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> in
 
     async def serve() -> None:
         simulator = Simulator(faults=Faults.parse(faults, seed=seed), latency=latency, seed=seed)
-        try:
-            base_url = await simulator.start(port=port)
-        except OSError as error:
-            hint = "name another one with --port, or 0 for a free one"
-            raise EnvironmentProblem(f"cannot listen on port {port}: {error.strerror}", code=Code.UNREACHABLE, hint=hint) from None
+        base_url = await simulator.start(port=port)
         echo(f"simulated Messages API on {base_url}")
         echo(f"  ANTHROPIC_BASE_URL={base_url} ANTHROPIC_API_KEY=any  (Ctrl-C ends it)")
         stopped = asyncio.Event()

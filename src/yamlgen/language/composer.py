@@ -18,6 +18,7 @@ import yaml
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.document import Document, Node, Text
+from yamlgen.language.syntax import TEMPLATE, explain
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON
 
@@ -76,7 +77,7 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
     try:
         root = composer.compose()
     except yaml.MarkedYAMLError as error:
-        return None, [*composer.diagnostics, _syntax_error(source, error)]
+        return None, [*composer.diagnostics, explain(source, error)]
     except _Stop:
         return None, composer.diagnostics
     if root is None:
@@ -87,23 +88,6 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
         message = f"the top of the file is {what}; it must be a mapping"
         return None, [Diagnostic(Code.NOT_A_MAPPING, message, root.mark, "begin with `version: 1`")]
     return Document(source, root), composer.diagnostics
-
-
-def _syntax_error(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
-    mark: Any = error.problem_mark or error.context_mark
-    start = min(mark.index, len(source.text)) if mark else 0
-    problem = error.problem or str(error)
-    hint = None
-    message = f"not YAML: {problem}" + (f" {error.context}" if error.context else "")
-    if "cannot start any token" in problem and source.text[start : start + 1] == "\t":
-        message, hint = "a tab cannot indent YAML", "indent with spaces"
-    elif "cannot start any token" in problem:
-        message, hint = f"`{source.text[start : start + 1]}` cannot begin a value", "put the value in quotes"
-    elif "mapping values are not allowed" in problem:
-        hint = "a value that holds `: ` needs quotes, or the indentation is off"
-    elif error.context and error.context_mark and mark and error.context_mark.line != mark.line:
-        hint = f"it began in line {error.context_mark.line + 1}"
-    return Diagnostic(Code.NOT_YAML, message, source.mark(start, start + 1), hint)
 
 
 class _Stop(Exception):  # noqa: N818 - no error: the composer has said all it can
@@ -150,15 +134,20 @@ class _Composer:
         if event.anchor:
             self.anchors[event.anchor] = None
             start = _after_properties(self.source.text, start)
+        told = len(self.diagnostics)
         if isinstance(event, yaml.ScalarEvent):
             node = Node("scalar", self.scalar(event, start, end), self.source, start, end, event.style)
         else:
             self.check_tag(event, start)
+            tagged = len(self.diagnostics) > told
             self.depth += 1
             if self.depth > MOST_DEPTH:
                 self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep", start, start + 1)
             node = self.mapping(start) if isinstance(event, yaml.MappingStartEvent) else self.sequence(start)
             self.depth -= 1
+            node.unread = node.unread or tagged
+        if node.kind == "scalar":
+            node.unread = len(self.diagnostics) > told
         if event.anchor:
             self.anchors[event.anchor] = node
         return node
@@ -168,7 +157,7 @@ class _Composer:
         if name not in self.anchors:
             hint = suggestion(name, self.anchors, "anchors so far")
             self.complain(Code.UNKNOWN_ANCHOR, f"no anchor `&{name}` stands before this alias", start, end, hint)
-            return Node("scalar", None, self.source, start, end, alias=True)
+            return Node("scalar", None, self.source, start, end, alias=True, unread=True)
         target = self.anchors[name]
         if target is None:
             self.fail(Code.ALIAS_LOOP, f"the alias `*{name}` stands inside its own anchor `&{name}`", start, end)
@@ -194,6 +183,7 @@ class _Composer:
     def mapping(self, start: int) -> Node:
         entries: dict[str, tuple[Node, Node]] = {}
         merged: list[tuple[str, tuple[Node, Node]]] = []
+        unread = False
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
@@ -201,10 +191,12 @@ class _Composer:
             value = self.node(next(self.events))
             if key.kind == "scalar" and key.value == "<<" and not key.style and not key.alias:
                 merged.extend(self.merge(value))
+                unread = unread or any(part.unread or part.kind != "mapping" for part in _merged(value))
+            elif key.unread:
+                unread = True
             elif not isinstance(key.value, str) or key.kind != "scalar":
-                shown = self.source.text[key.start : key.end].split("\n")[0]
-                hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
-                self.complain(Code.NOT_A_STRING_KEY, f"the key `{shown}` is not a string", key.start, key.end, hint)
+                self.refuse_key(key)
+                unread = True
             elif key.value in entries:
                 first = entries[key.value][0].mark.line
                 message = f"the key `{key.value}` stands twice in this mapping"
@@ -215,10 +207,20 @@ class _Composer:
             entries.setdefault(name, pair)
         size = 1 + sum(1 + child.size for _, child in entries.values())
         height = 1 + max((child.height for _, child in entries.values()), default=0)
-        return Node("mapping", entries, self.source, start, event.end_mark.index, size=size, height=height)
+        return Node("mapping", entries, self.source, start, event.end_mark.index, None, False, size, height, unread)
+
+    def refuse_key(self, key: Node) -> None:
+        shown = self.source.text[key.start : key.end].split("\n")[0]
+        message = f"the key `{shown}` is not a string"
+        hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
+        if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
+            message, hint = f"`{{{shown}}}` is a template without quotes", TEMPLATE
+        self.complain(Code.NOT_A_STRING_KEY, message, key.start, key.end, hint)
 
     def merge(self, value: Node) -> Iterator[tuple[str, tuple[Node, Node]]]:
-        for source in value.value if value.kind == "sequence" else [value]:
+        for source in _merged(value):
+            if source.unread and source.kind != "mapping":
+                continue
             if source.kind != "mapping":
                 hint = "`<<` takes `*anchor`, or a list of them"
                 self.complain(Code.BAD_MERGE, "only a mapping can be merged", value.start, value.end, hint)
@@ -268,6 +270,10 @@ class _Composer:
             if number in (float("inf"), float("-inf")):
                 self.complain(Code.BAD_NUMBER, f"`{value[:20]}` is too large", start, end, "quote it, if it is text")
         return number
+
+
+def _merged(value: Node) -> list[Node]:
+    return value.value if value.kind == "sequence" else [value]
 
 
 def _hide_foreign_breaks(text: str) -> tuple[str, Mapping[int, str] | None]:

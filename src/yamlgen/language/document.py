@@ -50,7 +50,8 @@ class Text:
 class Node:
     """A piece of YAML: its value, and where it stands in which text.
 
-    `value` is the scalar itself, a list of nodes, or a dict from key to (key node, value node).
+    `value` is the scalar itself, a list of nodes, or a dict from key to (key node, value node). `unread` says that
+    it, or for a mapping one of its keys, could not be read, and was told: nothing more is to be said about it.
     """
 
     kind: Literal["scalar", "sequence", "mapping"]
@@ -62,6 +63,7 @@ class Node:
     alias: bool = False
     size: int = 1
     height: int = 1
+    unread: bool = False
 
     @property
     def mark(self) -> Mark:
@@ -115,6 +117,18 @@ class Document:
             else:
                 return node
         return node
+
+    def is_unread(self, path: Sequence[PathKey]) -> bool:
+        """Whether the value at `path` could not be read, or may be among the keys that could not."""
+        node = self.root
+        for part in path:
+            if node.kind == "mapping" and part in node.value:
+                node = node.value[part][1]
+            elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+            else:
+                return node.unread
+        return node.unread and node.kind == "scalar"
 
     def override(self, path: Sequence[PathKey], value: Node, shown: str) -> Document:
         """A document with `value` at `path`; its place is then the text `shown` of the command line.

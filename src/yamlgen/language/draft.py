@@ -43,7 +43,8 @@ class Draft:
 
     def is_broken(self, *path: str | int) -> bool:
         """Whether the value at `path` was left out because it, or what holds it, is wrong."""
-        return any(path[:length] in self.broken for length in range(1, len(path) + 1))
+        left_out = any(path[:length] in self.broken for length in range(1, len(path) + 1))
+        return left_out or self.document.is_unread(path)
 
     def names(self, part: str) -> set[str]:
         """The names that a part such as `steps` declares, the broken ones too."""

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from yamlgen.language.capabilities import Capabilities
 from yamlgen.ports import JSON
+
+TOLD: Final = "It must also satisfy "
+"""What stands in a description before the constraints, as JSON, that native output cannot express."""
 
 _FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
@@ -20,6 +24,18 @@ _FORMATS: Final = frozenset(
 _STRUCTURE: Final = ("type", "properties", "required", "items", "additionalProperties", "enum", "const", "format")
 _NOTES: Final = ("title", "description", "$comment", "examples", "deprecated", "readOnly", "writeOnly", "default")
 _DEFS: Final = ("$defs", "definitions")
+
+
+def choose_mode(schema: Mapping[str, Any], able: Capabilities) -> Literal["native", "tools", "json"]:
+    """How a model is best asked for a schema: natively where it fits, else by a tool, else as JSON in text."""
+    if able.native_output:
+        try:
+            reduce(schema)
+        except Unfit:
+            pass
+        else:
+            return "native"
+    return "json" if able.tools is False else "tools"
 
 
 class Unfit(Exception):  # noqa: N818 - an answer: this schema needs another way
@@ -135,6 +151,5 @@ def _object(schema: Mapping[str, Any], at: str, made: dict[str, Any], definition
 def _describe(made: dict[str, Any], left: Mapping[str, Any]) -> None:
     """Tell the model in words what the request cannot say in schema."""
     if left:
-        rules = ", ".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in left.items())
         before = f"{made['description']}\n\n" if made.get("description") else ""
-        made["description"] = f"{before}{{{rules}}}"
+        made["description"] = f"{before}{TOLD}{json.dumps(left, ensure_ascii=False)}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Literal
 
@@ -87,6 +88,12 @@ class Plan:
     input: Input
     steps: tuple[PlanStep, ...]
     output: Output
+
+    def ordered(self) -> tuple[PlanStep, ...]:
+        """The steps so that each comes after those it needs."""
+        steps = {step.name: step for step in self.steps}
+        order = TopologicalSorter({name: step.needs for name, step in steps.items()}).static_order()
+        return tuple(steps[name] for name in order)
 
     @property
     def folder(self) -> Path:

@@ -43,11 +43,11 @@ def resolve(draft: Draft, name: str, step: Step) -> tuple[Settings | None, list[
     at: DataPath = ("steps", name)
     resolved = Resolved()
     problems: list[Diagnostic] = []
-    known = not draft.is_broken(*at, "model")
+    known = not draft.is_broken(*at, "model", "id") and not draft.is_broken(*at, "id")
     if isinstance(step.model, Settings):
         resolved.take(step.model, (*at, "model"))
     elif isinstance(step.model, str):
-        known = _take_named(draft, name, step.model, resolved, problems)
+        known = _take_named(draft, name, step.model, resolved, problems) and known
     resolved.take(step, at)
     if known and "id" not in resolved.values:
         problems.append(_no_model(draft, name, step))
@@ -65,8 +65,8 @@ def _take_named(draft: Draft, name: str, model: str, resolved: Resolved, problem
     alias = draft.pipeline.models.get(model)
     if alias is not None:
         resolved.take(alias, ("models", model))
-        return not any(key[:2] == ("models", model) and key[-1] == "id" for key in draft.broken)
-    if model not in draft.names("models") and not draft.is_broken("models"):
+        return not draft.is_broken("models", model, "id")
+    if model not in draft.names("models") and not draft.is_broken("models", model):
         message = f"no model `{model}` stands under `models`"
         near = nearest(model, draft.names("models"))
         if near is None and "-" in model:

@@ -17,7 +17,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def listing(words: Iterable[str], most: int = 12) -> str:
+def listing(words: Iterable[str], most: int = 16) -> str:
     """Words as `a`, `b` and `c`, in code marks, cut after `most`."""
     shown = [f"`{word}`" for word in words]
     if len(shown) > most:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
 from yamlgen.claude.simulator.joins import TYPES, join_keywords, types_of
+from yamlgen.language.native import TOLD
 
 _HARD = frozenset(
     {
@@ -212,34 +212,16 @@ def _normal(keywords: Mapping[str, Any]) -> dict[str, Any]:
     return normal
 
 
-_HINT = re.compile(r"\{([^{}]*)\}\s*$")
-_HINTS = frozenset(
-    {
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "minItems",
-        "maxItems",
-    }
-)
-
-
 def _hinted(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """The limits at the end of a description, `{minimum: 1, maximum: 5}`.
-
-    That is where the SDK writes what native output cannot express, for the model to read.
-    """
-    found = _HINT.search(str(keywords.get("description", "")))
-    pairs = [pair.partition(": ") for pair in found[1].split(", ")] if found else []
-    return {
-        name: float(number) if "." in number else int(number)
-        for name, _, number in pairs
-        if name in _HINTS and re.fullmatch(r"-?\d{1,15}(?:\.\d{1,15})?", number)
-    }
+    """The constraints that a description tells because native output cannot express them, as a model reads them."""
+    _, told, text = str(keywords.get("description", "")).rpartition(TOLD)
+    if not told:
+        return {}
+    try:
+        constraints = json.loads(text)
+    except ValueError:
+        return {}
+    return constraints if isinstance(constraints, dict) else {}
 
 
 def _joined(one: Node, other: Node) -> Node:

@@ -1,0 +1,241 @@
+"""How data deviates from the language's JSON Schema, as sentences that an author understands.
+
+Owns the step from a validator's error to a finding: which rule of the language is broken at which path, in the words
+of the file, and what would mend it. Of a schema's alternatives only the one that the author chose is spoken of.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from yamlgen.errors import Code
+from yamlgen.language.document import DataPath
+from yamlgen.language.schema import committed
+from yamlgen.language.words import listing, nearest, suggestion
+from yamlgen.ports import JSON
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+EMPTY: Final = "cannot be empty"
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "`true` or `false`",
+}
+_FIXES = {
+    "base_url": "write `https://host` or `https://host/path`, without a user or a password",
+    "api_key_env": "write the name of an environment variable, such as `ANTHROPIC_API_KEY`",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One deviation. `wanted` are the keys that would mend it: the known ones, or the missing ones."""
+
+    code: Code
+    path: DataPath
+    message: str
+    hint: str | None = None
+    wanted: tuple[str, ...] = ()
+
+
+@cache
+def language() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(committed())
+    return schema
+
+
+def findings(data: JSON) -> Iterator[Finding]:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - slow to import, needed for mistakes only
+    from referencing import Registry  # noqa: PLC0415
+
+    validator = Draft202012Validator(language(), registry=Registry())
+    for error in validator.iter_errors(data):
+        for leaf in _leaves(error):
+            yield from _explain(leaf)
+
+
+def _leaves(error: ValidationError) -> Iterator[ValidationError]:
+    """The errors that matter: of alternatives, those of the one whose type the author chose."""
+    if error.validator != "anyOf" or not error.context:
+        yield error
+        return
+    branches: dict[Any, list[ValidationError]] = {}
+    for inner in error.context:
+        branches.setdefault(inner.schema_path[0], []).append(inner)
+    fitting = [inners for inners in branches.values() if not any(_is_other_kind(inner, error) for inner in inners)]
+    if len(fitting) == 1:
+        for inner in fitting[0]:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _is_other_kind(inner: ValidationError, error: ValidationError) -> bool:
+    """Whether a branch was not meant: its type is another, or it lists words and the value is no word."""
+    if inner.path:
+        return False
+    return inner.validator == "type" or (inner.validator in ("enum", "const") and not isinstance(error.instance, str))
+
+
+def _explain(error: Any) -> Iterator[Finding]:
+    path: DataPath = tuple(error.absolute_path)
+    value, rule = error.instance, error.validator_value
+    where = _where(path)
+    match error.validator:
+        case "additionalProperties":
+            known = tuple(error.schema.get("properties", ()))
+            for key in value:
+                if key not in known and not key.startswith("x-" if not path else "\0"):
+                    yield _unknown(path, key, known, where)
+        case "required":
+            for key in rule:
+                if key not in value:
+                    yield Finding(Code.MISSING_KEY, path, f"{where} needs `{key}`", wanted=(key,))
+        case "oneOf" if isinstance(value, dict):
+            choices = tuple(branch["required"][0] for branch in rule)
+            given = tuple(choice for choice in choices if choice in value)
+            if given:
+                message = f"{where} has {listing(given)}: only one of them can stand"
+                yield Finding(Code.CONFLICT, path, message, "remove one", given)
+            else:
+                yield Finding(Code.MISSING_KEY, path, f"{where} needs `{choices[0]}` or `{choices[1]}`", wanted=choices)
+        case "type":
+            yield Finding(
+                Code.WRONG_TYPE,
+                path,
+                f"{where} must be {_TYPES[rule]}, not {_shown(value)}",
+                _retype(path, rule, value),
+            )
+        case "anyOf":
+            message = f"{where} must be {_kinds(rule)}, not {_shown(value)}"
+            yield Finding(Code.WRONG_TYPE, path, message, _retype(path, "", value))
+        case "enum" | "const":
+            words = [str(choice) for choice in (rule if error.validator == "enum" else [rule])]
+            hint = suggestion(str(value), words, "it may be")
+            if isinstance(value, str) and value in words:
+                hint = f"write {value} without quotes"
+            elif nearest(str(value), words) is None and error.parent is not None and error.parent.validator == "anyOf":
+                hint = f"it may be {_kinds(error.parent.validator_value)}"
+            yield Finding(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", hint)
+        case "pattern" if "propertyNames" in error.absolute_schema_path:
+            message = f"`{value}` is no name: small letters, digits and `_`, a letter first"
+            mended = _as_name(value, str(path[-1]).removesuffix("s"))
+            yield Finding(Code.BAD_NAME, (*path, value), message, f"write `{mended}`", (mended,))
+        case "oneOf":
+            return
+        case _:
+            hint = _FIXES.get(str(path[-1])) if path else None
+            yield Finding(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint)
+
+
+def _as_name(text: str, what: str) -> str:
+    """The name that is nearest to a text, such as `my_step`; `step_2` for `2`."""
+    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    return name if name[:1].isalpha() else f"{what}_{name}".rstrip("_")
+
+
+def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> Finding:
+    if key == "api_key":
+        message = "a key never stands in a pipeline"
+        hint = "name its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
+        return Finding(Code.SECRET, (*path, key), message, hint)
+    message = f"unknown key `{key}` in {where}"
+    hint = suggestion(key, known, "keys here") or "remove it"
+    if not path and nearest(key, known) is None:
+        hint = f"{hint}; a key of your own begins with `x-`"
+    return Finding(Code.UNKNOWN_KEY, (*path, key), message, hint, known)
+
+
+def _where(path: DataPath) -> str:
+    """A path as an author would say it: step `draft`, `runtime.timeout` and so on."""
+    match path:
+        case ():
+            return "the pipeline"
+        case ("steps", str(name)):
+            return f"step `{name}`"
+        case ("steps", str(name), *rest):
+            return f"{_dotted(rest)} of step `{name}`"
+        case ("models", str(name)):
+            return f"model `{name}`"
+        case ("models", str(name), *rest):
+            return f"{_dotted(rest)} of model `{name}`"
+        case _:
+            return _dotted(list(path))
+
+
+def _dotted(parts: list[Any]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return f"`{text.removeprefix('.')}`"
+
+
+def _kinds(branches: list[dict[str, Any]]) -> str:
+    return " or ".join(dict.fromkeys(_kind(branch) for branch in branches))
+
+
+def _kind(branch: dict[str, Any]) -> str:
+    if "$ref" in branch:
+        part = language()["$defs"][branch["$ref"].rsplit("/", 1)[1]]
+        keys = ", ".join(f"{key}: ..." for key in part.get("required", ()))
+        return f"`{{{keys}}}`" if keys else "a mapping"
+    if "enum" in branch or "const" in branch:
+        return " or ".join(f"`{choice}`" for choice in branch.get("enum", [branch.get("const")]))
+    return _TYPES[branch["type"]]
+
+
+def _shown(value: JSON) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return f'the text "{value}"' if value and len(value) <= 40 and "\n" not in value else "text"  # noqa: PLR2004
+    return f"`{json.dumps(value)}`"
+
+
+def _retype(path: DataPath, wanted: str, value: JSON) -> str | None:
+    if value is None:
+        return "give it a value, or remove the key"
+    if wanted == "object" and isinstance(value, list) and path[-1:] in (("steps",), ("models",), ("params",)):
+        return f"write each {path[-1][:-1]} under its name, as in `draft:`"  # type: ignore[index]
+    if wanted == "object" and isinstance(value, str) and path[-1:] in (("input",), ("output",)):
+        return f"write `{'path' if len(path) == 1 else 'schema'}: {_shown(value, '')}` below it"
+    if wanted == "array" and isinstance(value, str) and value and "\n" not in value:
+        return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]"
+    if wanted in ("integer", "number") and isinstance(value, str) and value.replace(".", "", 1).isdigit():
+        return f"write {value} without quotes"
+    if wanted == "boolean" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
+        return "YAML 1.2 writes `true` and `false`"
+    if wanted == "string" and isinstance(value, int | float):
+        return f'put it in quotes: "{json.dumps(value)}"'
+    return None
+
+
+def _broken_rule(error: Any) -> str:
+    rule, value = error.validator_value, error.instance
+    match error.validator:
+        case "minimum":
+            return f"must be at least {rule}, not {value}"
+        case "exclusiveMinimum":
+            return f"must be more than {rule}, not {value}"
+        case "maximum":
+            return f"must be at most {rule}, not {value}"
+        case "minLength" | "minItems" | "minProperties":
+            return EMPTY
+        case "maxLength":
+            return f"must be one character, not {_shown(value)}" if rule == 1 else f"is longer than {rule}"
+        case _:
+            return f"cannot be {_shown(value)}"
