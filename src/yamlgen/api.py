@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from yamlgen.data.sink import OutputPaths, Sink, StdoutSink, output_paths
 from yamlgen.data.source import Source, spooled
 from yamlgen.door import wait_for
-from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError, YamlgenError
+from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError, YamlgenError, near
 from yamlgen.events import Emit, Event, RunFinished, RunStarted
 from yamlgen.halt import Halt
 from yamlgen.language import capabilities
@@ -158,9 +158,7 @@ class Preview(NamedTuple):
 
 
 class Interrupted(YamlgenError):  # noqa: N818 - the user's wish, no error
-    """The run was asked to stop, and did; `kept` is the file of finished rows, if there are any."""
-
-    kept: Path | None = None
+    """The run was asked to stop, and did."""
 
 
 async def execute(
@@ -219,13 +217,13 @@ async def execute(
             except YamlgenError as stopped:
                 error = stopped
             except BaseException as stopped:
-                kept = sink.abort()
-                tell(RunFinished(str(stopped) or "cancelled", time.monotonic() - clock, str(kept) if kept else None))
+                tell(RunFinished(str(stopped) or "cancelled", time.monotonic() - clock, _kept(sink, report)))
                 raise
             if error is not None:
-                kept = sink.abort()
-                tell(RunFinished(error.message, time.monotonic() - clock, str(kept) if kept else None))
-                raise _with_kept(error, kept, report) from None
+                kept = _kept(sink, report)
+                tell(RunFinished(error.message, time.monotonic() - clock, kept))
+                error.hint = f"{error.hint}; {kept}" if error.hint else kept
+                raise error from None
     return Finished(report, paths)
 
 
@@ -234,10 +232,8 @@ async def _drive(
 ) -> None:
     from yamlgen.run.local import LocalEngine  # noqa: PLC0415 - not needed to load and check
 
-    runtime = plan.runtime
     async with provider.open(plan, halt) as models:
-        ceiling = 0 if runtime.concurrency == "auto" else runtime.concurrency
-        await LocalEngine(plan, models, sink, tell, halt, ceiling).run(rows)
+        await LocalEngine(plan, models, sink, tell, halt, plan.concurrency).run(rows)
 
 
 @asynccontextmanager
@@ -270,9 +266,7 @@ async def _simulator(options: Options) -> AsyncIterator[str]:
 
 
 def _with_ceiling(plan: Plan, most: int) -> Plan:
-    now = plan.runtime.concurrency
-    ceiling = most if now == "auto" else min(now, most)
-    return replace(plan, runtime=plan.runtime.model_copy(update={"concurrency": ceiling}))
+    return replace(plan, runtime=plan.runtime.model_copy(update={"concurrency": min(plan.concurrency, most)}))
 
 
 def _count(source: Source, limit: int | None) -> int:
@@ -310,13 +304,12 @@ def _about(pipeline: Pipeline, plan: Plan, source: Source, paths: OutputPaths, o
     }
 
 
-def _with_kept(error: YamlgenError, kept: Path | None, report: Report) -> YamlgenError:
-    """The error that ended a run, with where its finished rows are."""
-    where = f"{report.finished} finished rows are in {kept}" if kept else "no row was finished"
-    error.hint = f"{error.hint}; {where}" if error.hint else where
-    if isinstance(error, Interrupted):
-        error.kept = kept
-    return error
+def _kept(sink: Sink, report: Report) -> str:
+    """Close the files of a run that ended early, and say what they hold."""
+    finished = sink.abort()
+    rows = f"{report.finished} finished row{'' if report.finished == 1 else 's'}"
+    said = f"{rows} kept in {near(finished)}" if finished else "no row was finished"
+    return said if sink.unfinished is None else f"{said}, what is known of others in {near(sink.unfinished)}"
 
 
 @dataclass

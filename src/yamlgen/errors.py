@@ -7,10 +7,12 @@ fail in another process than the one that reports it.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -167,6 +169,12 @@ def redact(text: str, *secrets: str) -> str:
         if secret:
             text = text.replace(secret, "[secret]")
     return _KEY.sub("sk-ant-[secret]", text)
+
+
+def near(path: Path) -> str:
+    """A path as messages name it: as short as it can be from the working directory."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
 
 
 class YamlgenError(Exception):

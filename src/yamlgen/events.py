@@ -77,7 +77,7 @@ class RunFinished:
     Attributes:
         error: the sentence that ended it early, `None` when it came to its end.
         seconds: how long it took.
-        kept: the file that holds the finished rows of a run that ended early.
+        kept: of a run that ended early, what is kept and where, as a sentence.
     """
 
     error: str | None

@@ -18,7 +18,7 @@ import httpx2
 from yamlgen.claude.failure import Sender, Streak
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
-from yamlgen.claude.transport import DEFAULT_CONCURRENCY, Transport
+from yamlgen.claude.transport import Transport
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
@@ -114,8 +114,7 @@ class ClaudeProvider:
     async def open(self, plan: Plan, halt: Halt) -> AsyncIterator[Mapping[str, Model]]:
         """The model of each step, by its name; the client is closed with the context."""
         runtime, key, base_url = self.runtime, self.key(), self.address()
-        concurrency = DEFAULT_CONCURRENCY if runtime.concurrency == "auto" else runtime.concurrency
-        transport = Transport(runtime.timeout, runtime.max_retries, concurrency, base_url, halt)
+        transport = Transport(runtime.timeout, runtime.max_retries, plan.concurrency, base_url, halt)
         client = build_client(
             api_key=key,
             base_url=base_url,

@@ -26,11 +26,12 @@ from yamlgen.claude.failure import Sender
 from yamlgen.claude.mode import mode_named
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Checked, Structured
-from yamlgen.claude.transport import DEFAULT_CONCURRENCY, Transport
+from yamlgen.claude.transport import Transport
 from yamlgen.door import wait_for
 from yamlgen.errors import Code, EnvironmentProblem, RowError, UsageError
 from yamlgen.halt import Halt
 from yamlgen.language.native import Unfit
+from yamlgen.language.plan import DEFAULT_CONCURRENCY
 from yamlgen.language.schemas import JSONSchema, json_schema
 from yamlgen.language.spec import Settings
 from yamlgen.language.words import suggestion

@@ -24,7 +24,6 @@ from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halt
 from yamlgen.ports import Notice
 
-DEFAULT_CONCURRENCY: Final = 20
 _FIRST_DELAY: Final = 0.5
 _MOST_DELAY: Final = 30.0
 _MOST_PAUSE: Final = 600.0

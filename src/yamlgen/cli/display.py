@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 
 from yamlgen.cli.messages import echo
-from yamlgen.errors import redact
+from yamlgen.errors import near, redact
 from yamlgen.events import Event, RequestRetried, RowFailed, RunDraining, RunFinished, RunStarted
 from yamlgen.observe.report import Report, StepCount
 
@@ -63,10 +62,8 @@ class Display:
             self.say(f"ending: {redact(event.reason)}")
 
     def kept(self) -> str:
-        """Where the finished rows of a run are that did not come to its end."""
-        if self._kept is None:
-            return "no row was finished"
-        return f"{self.report.finished} finished rows are in {self._kept}"
+        """What a run that did not come to its end has kept, and where."""
+        return self._kept or "nothing was sent"
 
     def update(self, event: Event) -> None:
         """Show what an event changed."""
@@ -183,10 +180,10 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
     for group in sorted(report.groups.values(), key=lambda group: -group.count):
         lines.append(f"  {group.count} x {group.code} in {group.step}:")
         lines.extend(f"      row {row + 1}: {redact(message)}" for row, message in group.examples)
-    lines.append(f"  output  {'standard output' if to_stdout else _near(paths.rows)}")
+    lines.append(f"  output  {'standard output' if to_stdout else near(paths.rows)}")
     if report.failed:
-        lines.append(f"  failed  {_near(paths.failed)}")
-    lines.append(f"  record  {_near(paths.run)}")
+        lines.append(f"  failed  {near(paths.failed)}")
+    lines.append(f"  record  {near(paths.run)}")
     return "\n".join(lines)
 
 
@@ -202,12 +199,6 @@ def _table(rows: list[list[str]]) -> list[str]:
         return "  ".join(["", row[0].ljust(widths[0]), *counts])
 
     return [line(row) for row in rows]
-
-
-def _near(path: Path) -> str:
-    """A path as short as it can be from here."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
 
 
 def _short(number: float) -> str:

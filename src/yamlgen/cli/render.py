@@ -25,7 +25,7 @@ def command(
     """Show a pipeline resolved, or the requests of one row.
 
     Without --row: the pipeline as YAML, with its parameters, settings, texts and schemas as a run would use them.
-    With it: the bodies of that row's requests as JSON, one a line and step. A step that needs the output of another
+    With it: the bodies of that row's requests as JSON, step by step. A step that needs the output of another
     one is shown with an output that the simulator makes up. Nothing is sent; no key is needed, and none is shown.
     """
     from yamlgen.api import check, preview, resolved  # noqa: PLC0415 - loads the language

@@ -138,6 +138,11 @@ class Sink:
                     spool.close()
         return None if self._rows.empty else self._rows.path
 
+    @property
+    def unfinished(self) -> Path | None:
+        """After `abort`: the file of the rows that failed or were cut off with something paid for, if there are any."""
+        return None if self._failed.empty else self._failed.path
+
     def _open_spool(self) -> None:
         """Create the partial file under the first number that no aborted run has taken, for it and its sibling."""
         partial, failed, number = self.paths.partial, self.paths.partial_failed, 1

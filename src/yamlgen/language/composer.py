@@ -18,8 +18,8 @@ import yaml
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.document import Document, Node, Text
-from yamlgen.language.syntax import TEMPLATE, explain
 from yamlgen.language.words import suggestion
+from yamlgen.language.yaml_syntax import TEMPLATE, explain
 from yamlgen.ports import JSON
 
 MOST_BYTES: Final = 1 << 20
@@ -207,7 +207,8 @@ class _Composer:
             entries.setdefault(name, pair)
         size = 1 + sum(1 + child.size for _, child in entries.values())
         height = 1 + max((child.height for _, child in entries.values()), default=0)
-        return Node("mapping", entries, self.source, start, event.end_mark.index, None, False, size, height, unread)
+        end = event.end_mark.index
+        return Node("mapping", entries, self.source, start, end, size=size, height=height, unread=unread)
 
     def refuse_key(self, key: Node) -> None:
         shown = self.source.text[key.start : key.end].split("\n")[0]
@@ -223,7 +224,7 @@ class _Composer:
                 continue
             if source.kind != "mapping":
                 hint = "`<<` takes `*anchor`, or a list of them"
-                self.complain(Code.BAD_MERGE, "only a mapping can be merged", value.start, value.end, hint)
+                self.complain(Code.BAD_MERGE, "only a mapping can be merged", source.start, source.end, hint)
                 return
             shown = value if value.alias else source
             for name, (_, child) in source.value.items():

@@ -39,7 +39,7 @@ _FIXES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Deviation:
     """One deviation. `wanted` are the keys that would mend it: the known ones, or the missing ones."""
 
     code: Code
@@ -51,11 +51,13 @@ class Finding:
 
 @cache
 def language() -> dict[str, Any]:
+    """The language's JSON Schema; one value, not to be changed."""
     schema: dict[str, Any] = json.loads(committed())
     return schema
 
 
-def findings(data: JSON) -> Iterator[Finding]:
+def deviations(data: JSON) -> Iterator[Deviation]:
+    """Each rule of the language that `data` breaks."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - slow to import, needed for mistakes only
     from referencing import Registry  # noqa: PLC0415
 
@@ -88,7 +90,7 @@ def _is_other_kind(inner: ValidationError, error: ValidationError) -> bool:
     return inner.validator == "type" or (inner.validator in ("enum", "const") and not isinstance(error.instance, str))
 
 
-def _explain(error: Any) -> Iterator[Finding]:
+def _explain(error: Any) -> Iterator[Deviation]:
     path: DataPath = tuple(error.absolute_path)
     value, rule = error.instance, error.validator_value
     where = _where(path)
@@ -101,17 +103,19 @@ def _explain(error: Any) -> Iterator[Finding]:
         case "required":
             for key in rule:
                 if key not in value:
-                    yield Finding(Code.MISSING_KEY, path, f"{where} needs `{key}`", wanted=(key,))
+                    yield Deviation(Code.MISSING_KEY, path, f"{where} needs `{key}`", wanted=(key,))
         case "oneOf" if isinstance(value, dict):
             choices = tuple(branch["required"][0] for branch in rule)
             given = tuple(choice for choice in choices if choice in value)
             if given:
                 message = f"{where} has {listing(given)}: only one of them can stand"
-                yield Finding(Code.CONFLICT, path, message, "remove one", given)
+                yield Deviation(Code.CONFLICT, path, message, "remove one", given)
             else:
-                yield Finding(Code.MISSING_KEY, path, f"{where} needs `{choices[0]}` or `{choices[1]}`", wanted=choices)
+                yield Deviation(
+                    Code.MISSING_KEY, path, f"{where} needs `{choices[0]}` or `{choices[1]}`", wanted=choices
+                )
         case "type":
-            yield Finding(
+            yield Deviation(
                 Code.WRONG_TYPE,
                 path,
                 f"{where} must be {_TYPES[rule]}, not {_shown(value)}",
@@ -119,24 +123,29 @@ def _explain(error: Any) -> Iterator[Finding]:
             )
         case "anyOf":
             message = f"{where} must be {_kinds(rule)}, not {_shown(value)}"
-            yield Finding(Code.WRONG_TYPE, path, message, _retype(path, "", value))
+            yield Deviation(Code.WRONG_TYPE, path, message, _retype(path, "", value))
         case "enum" | "const":
-            words = [str(choice) for choice in (rule if error.validator == "enum" else [rule])]
-            hint = suggestion(str(value), words, "it may be")
-            if isinstance(value, str) and value in words:
-                hint = f"write {value} without quotes"
-            elif nearest(str(value), words) is None and error.parent is not None and error.parent.validator == "anyOf":
-                hint = f"it may be {_kinds(error.parent.validator_value)}"
-            yield Finding(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", hint)
+            yield _not_a_choice(path, error, where)
         case "pattern" if "propertyNames" in error.absolute_schema_path:
             message = f"`{value}` is no name: small letters, digits and `_`, a letter first"
             mended = _as_name(value, str(path[-1]).removesuffix("s"))
-            yield Finding(Code.BAD_NAME, (*path, value), message, f"write `{mended}`", (mended,))
+            yield Deviation(Code.BAD_NAME, (*path, value), message, f"write `{mended}`", (mended,))
         case "oneOf":
             return
         case _:
             hint = _FIXES.get(str(path[-1])) if path else None
-            yield Finding(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint)
+            yield Deviation(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint)
+
+
+def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
+    value, rule = error.instance, error.validator_value
+    words = [str(choice) for choice in (rule if error.validator == "enum" else [rule])]
+    hint = suggestion(str(value), words, "it may be")
+    if isinstance(value, str) and value in words:
+        hint = f"write {value} without quotes"
+    elif nearest(str(value), words) is None and error.parent is not None and error.parent.validator == "anyOf":
+        hint = f"it may be {_kinds(error.parent.validator_value)}"
+    return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", hint)
 
 
 def _as_name(text: str, what: str) -> str:
@@ -146,16 +155,16 @@ def _as_name(text: str, what: str) -> str:
     return name if name[:1].isalpha() else f"{what}_{name}".rstrip("_")
 
 
-def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> Finding:
+def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> Deviation:
     if key == "api_key":
         message = "a key never stands in a pipeline"
         hint = "name its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
-        return Finding(Code.SECRET, (*path, key), message, hint)
+        return Deviation(Code.SECRET, (*path, key), message, hint)
     message = f"unknown key `{key}` in {where}"
     hint = suggestion(key, known, "keys here") or "remove it"
     if not path and nearest(key, known) is None:
         hint = f"{hint}; a key of your own begins with `x-`"
-    return Finding(Code.UNKNOWN_KEY, (*path, key), message, hint, known)
+    return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known)
 
 
 def _where(path: DataPath) -> str:
@@ -212,7 +221,7 @@ def _retype(path: DataPath, wanted: str, value: JSON) -> str | None:
     if wanted == "object" and isinstance(value, list) and path[-1:] in (("steps",), ("models",), ("params",)):
         return f"write each {path[-1][:-1]} under its name, as in `draft:`"  # type: ignore[index]
     if wanted == "object" and isinstance(value, str) and path[-1:] in (("input",), ("output",)):
-        return f"write `{'path' if len(path) == 1 else 'schema'}: {_shown(value, '')}` below it"
+        return f"write `{'path' if len(path) == 1 else 'schema'}: {value}` below it"
     if wanted == "array" and isinstance(value, str) and value and "\n" not in value:
         return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]"
     if wanted in ("integer", "number") and isinstance(value, str) and value.replace(".", "", 1).isdigit():

@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from yamlgen.language.schemas import JSONSchema
 from yamlgen.language.spec import Input, Output, Runtime, Settings
 from yamlgen.language.template import render
 from yamlgen.ports import JSON, Message, Prompt, Row
 
-DEFAULT_MAX_TOKENS = 4096
+DEFAULT_MAX_TOKENS: Final = 4096
+DEFAULT_CONCURRENCY: Final = 20
+"""How many requests may be in flight where nothing is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,12 @@ class Plan:
         steps = {step.name: step for step in self.steps}
         order = TopologicalSorter({name: step.needs for name, step in steps.items()}).static_order()
         return tuple(steps[name] for name in order)
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests may be in flight at once."""
+        ceiling = self.runtime.concurrency
+        return DEFAULT_CONCURRENCY if ceiling == "auto" else ceiling
 
     @property
     def folder(self) -> Path:

@@ -1,6 +1,6 @@
 """Is the document shaped like a pipeline? Every deviation from the language's JSON Schema, as a diagnostic.
 
-Owns the step from a validator's error to a sentence with a place. One mistake gives one diagnostic: it is
+Owns the repair that lets one mistake give one diagnostic, at its place: it is
 reported once and then mended or left out, so that the rest of the file can be checked as if it were right. A key
 that is all but certainly a misspelt one is read as the right one for that purpose.
 
@@ -18,6 +18,7 @@ from typing import Any
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic
+from yamlgen.language.deviations import EMPTY, Deviation, deviations, language
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.words import nearest
 from yamlgen.ports import JSON
@@ -58,10 +59,10 @@ def check(document: Document) -> Shape:
         return Shape(document)
     root = _copy(document.root)
     shape = Shape(Document(document.source, root))
-    seen: set[Finding] = set()
+    seen: set[Deviation] = set()
     for _ in range(_MOST_PASSES):  # a mended key may show what was hidden below it
         shape.document = Document(document.source, root)
-        findings = [finding for finding in findings(shape.document.data) if finding not in seen]
+        findings = [finding for finding in deviations(shape.document.data) if finding not in seen]
         if not findings:
             break
         seen.update(findings)
@@ -71,7 +72,7 @@ def check(document: Document) -> Shape:
     return shape
 
 
-def _settle(shape: Shape, finding: Finding) -> None:
+def _settle(shape: Shape, finding: Deviation) -> None:
     """Report a finding, unless it follows from one before, and take what is broken out of the document."""
     path, broken = finding.path, shape.broken
     told = any(path[:length] in broken for length in range(1, len(path) + 1))
@@ -101,7 +102,7 @@ def _settle(shape: Shape, finding: Finding) -> None:
         _drop(shape, path)
 
 
-def _mend_key(shape: Shape, finding: Finding) -> None:
+def _mend_key(shape: Shape, finding: Deviation) -> None:
     """Read a misspelt key as the right one where that is all but certain; leave it out otherwise."""
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
@@ -117,7 +118,7 @@ def _mend_key(shape: Shape, finding: Finding) -> None:
     shape.broken.add((*parents, near))
 
 
-def _mend_name(shape: Shape, finding: Finding) -> None:
+def _mend_name(shape: Shape, finding: Deviation) -> None:
     """Read what a bad name names under the name that is proposed, so that it is checked too."""
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
@@ -127,7 +128,7 @@ def _mend_name(shape: Shape, finding: Finding) -> None:
         mapping[name] = pair
 
 
-def _was_emptied(shape: Shape, finding: Finding) -> bool:
+def _was_emptied(shape: Shape, finding: Deviation) -> bool:
     """Whether a mapping is empty only because what it held was left out."""
     path = finding.path
     return finding.message.endswith(EMPTY) and any(left[: len(path)] == path != left for left in shape.broken)
@@ -145,7 +146,7 @@ def _copy(node: Node) -> Node:
 def _fits(shape: Shape, path: DataPath) -> bool:
     """Whether a mended key's value is of a kind that belongs there, mistakes further down aside."""
     data = Document(shape.document.source, shape.document.root).data
-    return not any(finding.path == path for finding in findings(data))
+    return not any(finding.path == path for finding in deviations(data))
 
 
 def _node(shape: Shape, path: DataPath) -> dict[Any, Any]:

@@ -19,8 +19,9 @@ from yamlgen.halt import Halt, Halted
 from yamlgen.language.plan import Plan, PlanStep
 from yamlgen.ports import JSON, Attempt, Model, Row, RowSink, Usage
 
-WINDOW: Final = 64
-"""How many rows are under way at least: enough that a slow step of one row does not starve the others."""
+SPARE: Final = 4
+"""Rows under way beyond the ceiling of requests, so that one is always ready to be sent. Not many more: rows are to
+be finished in the order in which they began, and an interrupted run is to leave few that are half paid for."""
 
 
 @dataclass
@@ -50,7 +51,7 @@ class LocalEngine:
         Raises:
             YamlgenError: the error that ended the run early; what was finished before is in the sink.
         """
-        window = asyncio.Semaphore(max(WINDOW, 2 * self.concurrency))
+        window = asyncio.Semaphore(self.concurrency + max(SPARE, self.concurrency // SPARE))
         async with asyncio.TaskGroup() as group:
             for index, row in enumerate(rows):
                 await window.acquire()
