@@ -119,9 +119,9 @@ class _Compiler:
         for name, step in self.draft.pipeline.steps.items():
             if name in self.schemas:
                 schema = self.schemas[name].value
-                steps[name] = SchemaView(schema, schema, name)
+                steps[name] = SchemaView(schema, schema, f"steps.{name}")
             elif step.output is None and not self.draft.is_broken("steps", name, "output"):
-                steps[name] = text_view(name)
+                steps[name] = text_view(f"steps.{name}")
         row: View = ANYTHING
         if self.columns is not None:
             row = Names(Code.UNKNOWN_COLUMN, "column", dict.fromkeys(self.columns.names, ANYTHING))
@@ -182,7 +182,8 @@ class _Compiler:
                 what = (
                     f"step `{first}` refers to itself" if len(ring) == 1 else f"the steps wait for each other: {chain}"
                 )
-                self.complain(Code.CYCLE, what, self.reference_mark(last, first), "one of them must come first")
+                hint = "a step sees the steps that come before it"
+                self.complain(Code.CYCLE, what, self.reference_mark(last, first), hint)
 
     def ring(self, name: str, above: tuple[str, ...], done: set[str]) -> tuple[str, ...]:
         if name in above:

@@ -80,7 +80,7 @@ class Parameters:
             return ANYTHING
         members: dict[str, View] = dict.fromkeys(self.draft.names("params"), ANYTHING)
         for name, schema in self.schemas.items():
-            members[name] = SchemaView(schema.value, schema.value, name)
+            members[name] = SchemaView(schema.value, schema.value, f"params.{name}")
         return Names(Code.UNKNOWN_PARAM, "parameter", members)
 
 

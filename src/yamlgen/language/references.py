@@ -16,12 +16,14 @@ from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code
 from yamlgen.language.template import parse, sandbox
-from yamlgen.language.views import ANYTHING, Absent, View
+from yamlgen.language.template_syntax import explain
+from yamlgen.language.views import ANYTHING, Absent, Names, View
 from yamlgen.language.words import nearest, suggestion
 
 _METHODS: Final = frozenset({"items", "keys", "values", "get"})
 _WORD = re.compile(r"\w+")
-_TAGS: Final = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+_TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}
+_UNDECLARED: Final = {Code.UNKNOWN_PARAM: "declare it under `params`, as in `params: {language: {type: string}}`"}
 _GUARDS: Final = frozenset({"defined", "undefined"})
 
 
@@ -51,27 +53,20 @@ class Uses:
 
 def read(source: str, scope: Mapping[str, View]) -> tuple[Uses, list[Finding]]:
     """What a template uses of `scope`, and every reference in it that cannot be."""
+    walk = _Walk(source, dict(scope))
     try:
         tree = parse(source)
+        walk.guard(tree)
+        walk.body(tree, dict(scope))
     except TemplateSyntaxError as error:
         at = min(error.lineno, max(len(source) - 1, 0))
-        return Uses(), [
-            Finding(Code.TEMPLATE_SYNTAX, _spoken(error.message or ""), at, at + 1, _syntax_hint(source, at))
-        ]
-    walk = _Walk(source, dict(scope))
-    walk.guard(tree)
-    walk.body(tree, dict(scope))
+        message, start, end, hint = explain(source, error.message or "", at)
+        return Uses(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)]
+    except RecursionError:
+        return Uses(), [Finding(Code.TEMPLATE_SYNTAX, "an expression is nested too deeply", 0, 1)]
+    except ValueError:
+        return Uses(), [Finding(Code.TEMPLATE_SYNTAX, "a number is too long", 0, 1)]
     return walk.uses, walk.findings
-
-
-def _spoken(message: str) -> str:
-    return f"the template cannot be read: {message[:1].lower()}{message[1:]}"
-
-
-def _syntax_hint(source: str, at: int) -> str | None:
-    if source[max(0, at - 3) : at + 1].count("{") >= 2:  # noqa: PLR2004 - the braces of an expression
-        return "to write braces as they are, put them between {% raw %} and {% endraw %}"
-    return None
 
 
 @dataclass
@@ -100,8 +95,8 @@ class _Walk:
 
     def statement(self, node: nodes.Node, scope: dict[str, View]) -> None:
         match node:
-            case nodes.Include() | nodes.Import() | nodes.FromImport() | nodes.Extends():
-                tag = {"Include": "include", "Extends": "extends"}.get(type(node).__name__, "import")
+            case nodes.Include() | nodes.Import() | nodes.FromImport() | nodes.Extends() | nodes.Block():
+                tag = _TAGS.get(type(node), "import")
                 at = node.lineno
                 hint = "write the text here, or as `{file: ...}` of its own message"
                 self.complain(Code.FORBIDDEN, f"`{tag}` is not allowed in a template", at, at + len(tag), hint)
@@ -124,7 +119,7 @@ class _Walk:
                     self.bind(target, self.view(value, scope), inner)
                 for child in node.body:
                     self.statement(child, inner)
-            case nodes.FilterBlock() | nodes.Block() | nodes.Scope() | nodes.ScopedEvalContextModifier():
+            case nodes.FilterBlock() | nodes.Scope() | nodes.ScopedEvalContextModifier():
                 self.body(node, dict(scope))
             case nodes.Expr():
                 self.view(node, scope)
@@ -223,11 +218,9 @@ class _Walk:
     def meant(self, word: str, scope: Mapping[str, View]) -> str | None:
         """The hint for a bare name: perhaps the author left out where it lives."""
         for holder in ("row", "params", "steps"):
-            try:
-                if scope[holder].member(word) is not ANYTHING or holder != "row":
-                    return f"did you mean `{holder}.{word}`?"
-            except (Absent, KeyError):
-                continue
+            view = scope.get(holder)
+            if isinstance(view, Names) and word in view.members:
+                return f"did you mean `{holder}.{word}`?"
         if nearest(word, self.names) is None:
             return f"in scope: {', '.join(f'`{name}`' for name in self.names)}; a column is `row.{word}`"
         return suggestion(word, self.names)
@@ -254,8 +247,8 @@ class _Walk:
         try:
             return owner.member(key)
         except Absent as absent:
-            if path not in self.uses.guarded or absent.code in (Code.UNKNOWN_STEP, Code.UNKNOWN_PARAM):
-                hint = suggestion(str(key), absent.known, "there is") if absent.known else None
+            if path not in self.uses.guarded or absent.code is not Code.UNKNOWN_COLUMN:
+                hint = suggestion(str(key), absent.known) or _UNDECLARED.get(absent.code)
                 self.findings.append(Finding(absent.code, absent.message, start, end, hint, path))
             return ANYTHING
 

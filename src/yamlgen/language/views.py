@@ -144,7 +144,7 @@ class SchemaView:
                 return SchemaView(part, self.root, name)
         rest = schema.get("additionalProperties")
         if rest is False:
-            raise Absent(Code.UNKNOWN_FIELD, f"the output of `{self.name}` cannot have `{key}`", tuple(properties))
+            raise Absent(Code.UNKNOWN_FIELD, f"`{self.name}` has no `{key}` by its schema", tuple(properties))
         return SchemaView(rest, self.root, name) if isinstance(rest, dict) else ANYTHING
 
     def _item(self, schema: Mapping[str, Any], types: set[str], index: int) -> View:

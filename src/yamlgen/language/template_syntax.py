@@ -1,0 +1,95 @@
+"""What Jinja says about a template that it cannot read, in an author's words and at the author's place.
+
+Owns the step from its message to a fact and a fix. Jinja speaks of tokens and of what it was looking for; an author
+wrote braces, and one of them is missing or one too many.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from yamlgen.language.words import nearest
+
+RAW: Final = "to write braces as they are, put them between {% raw %} and {% endraw %}"
+_COLUMN: Final = 'a name with a space or a sign stands in brackets: `row["First name"]`'
+_TAGS: Final = ("if", "elif", "else", "endif", "for", "endfor", "set", "endset", "macro", "endmacro", "raw", "endraw")
+_TOKENS: Final = {
+    "end of print statement": "`}}`",
+    "end of statement block": "`%}`",
+    "begin of print statement": "`{{`",
+    "begin of statement block": "`{%`",
+    "end of template": "the end",
+    "name": "a name",
+    "integer": "a number",
+    "float": "a number",
+    "string": "a text",
+}
+_EXPECTED = re.compile(r"expected token '(.+?)', got '(.*)'", re.DOTALL)
+_UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
+_TAG = re.compile(r"unknown tag '(\w+)'")
+_CHARACTER = re.compile(r"unexpected char (?:'(.)'|\"(.)\")", re.DOTALL)
+_OPENING = re.compile(r"\{\{|\{%")
+_CLOSING = re.compile(r"\}\}|%\}")
+
+
+def explain(source: str, message: str, at: int) -> tuple[str, int, int, str | None]:
+    """The fact, its range in `source`, and the fix."""
+    begins = [match.start() for match in _OPENING.finditer(source, 0, at + 1)]
+    begun = begins[-1] if begins else 0
+    mark = "`}}`" if source.startswith("{{", begun) else "`%}`"
+    low = message.lower()
+    if "end of comment tag" in low or "end of raw" in low:
+        what = "{#" if "comment" in low else "{% raw %}"
+        start = max(source.rfind(what[:2], 0, at), 0)
+        return f"`{what}` is never closed", start, start + 2, None
+    if "unexpected end of template, expected" in low or _is_open(source, begun, at):
+        what = source[begun : begun + 2]
+        return f"`{what}` is never closed by {mark}", begun, begun + 2, None
+    fact, fix = _sentence(message, mark)
+    if fix is None and source[begun + 2 : begun + 3] in ('"', "'", "{", "}", "["):
+        fix = RAW
+    word = re.compile(r"\w+|\S?").match(source, at)
+    return fact, at, max(word.end() if word else at, at + 1), fix
+
+
+def _is_open(source: str, begun: int, at: int) -> bool:
+    """Whether another expression begins, or the template ends, before the one at `begun` is closed."""
+    closing, opening = _CLOSING.search(source, begun), _OPENING.search(source, begun + 2)
+    if opening and source[begun + 2 : opening.start()].strip("-+ \n") == "":
+        return False
+    return at > begun and (closing is None or (opening is not None and opening.start() < closing.start()))
+
+
+def _sentence(message: str, mark: str) -> tuple[str, str | None]:
+    if tag := _TAG.search(message):
+        return _wrong_tag(tag[1], message)
+    if block := _UNCLOSED.search(message):
+        return f"`{{% {block[1]} %}}` is never closed", f"end it with `{{% end{block[1]} %}}`"
+    if pair := _EXPECTED.search(message):
+        wanted = _TOKENS.get(pair[1], f"`{pair[1]}`")
+        got = _TOKENS[pair[2]] if pair[2] in _TOKENS and " of " in pair[2] else f"`{pair[2]}`"
+        fix = _COLUMN if wanted == mark and re.fullmatch(r"`\w+`", got) else None
+        if got == "`=`":
+            fix = "to compare, write `==`"
+        return f"{wanted} is expected here, not {got}", fix
+    if character := _CHARACTER.search(message):
+        found = character[1] or character[2]
+        if found in "'\"":
+            return "this quote is never closed", None
+        return f"`{found}` has no meaning in a template", "the operators are `and`, `or`, `not`, `==` and the like"
+    low = message.lower()
+    if "expected an expression" in low or "tag name expected" in low or "unexpected 'end of" in low:
+        return f"something is missing before {mark}", None
+    if low == "unexpected '}'":
+        return "one brace is missing: an expression ends with `}}`", None
+    return f"the template cannot be read: {message[:1].lower()}{message[1:]}", None
+
+
+def _wrong_tag(tag: str, message: str) -> tuple[str, str | None]:
+    if block := _UNCLOSED.search(message):
+        return f"`{tag}` does not fit here", f"`{{% {block[1]} %}}` comes first: end it with `{{% end{block[1]} %}}`"
+    if tag in _TAGS:
+        return f"`{tag}` closes nothing", None
+    near = nearest(tag, _TAGS)
+    return f"there is no tag `{tag}`", f"did you mean `{near}`?" if near else "tags: `if`, `for`, `set`, `macro`, `raw`"
