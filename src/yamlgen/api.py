@@ -11,23 +11,22 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from yamlgen.data.collected import Collected
 from yamlgen.data.sink import OutputPaths, Sink, StdoutSink, output_paths
 from yamlgen.data.source import Source, spooled
 from yamlgen.door import wait_for
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError, YamlgenError, near
 from yamlgen.events import Emit, Event, RunFinished, RunStarted
 from yamlgen.halt import Halt
-from yamlgen.language import capabilities
 from yamlgen.language.compiler import compile_draft
 from yamlgen.language.draft import Draft, read
-from yamlgen.language.native import choose_mode
-from yamlgen.language.plan import Plan, PlanStep
+from yamlgen.language.plan import Plan
 from yamlgen.observe.record import fingerprint, run_record
 from yamlgen.observe.report import Report
 from yamlgen.ports import JSON, Columns, Provider, Row, RowSink, Usage
@@ -168,7 +167,7 @@ async def execute(
     options: Options | None = None,
     emit: Emit | None = None,
     halt: Halt | None = None,
-    collect: RowSink | None = None,
+    collect: Collected | None = None,
 ) -> Finished:
     """Run a pipeline to its end and leave its files.
 
@@ -178,7 +177,7 @@ async def execute(
         options: what differs from the file.
         emit: told every event.
         halt: ends the run early when requested.
-        collect: told every row besides the files.
+        collect: keeps the rows in memory, besides the files.
 
     Raises:
         YamlgenError: nothing could be run, or the run ended early; what was finished is in the partial file, which
@@ -202,7 +201,9 @@ async def execute(
             rows = _count(source, options.limit)
             sink, paths = _sink(plan, options)
             sink.open()
-            target: RowSink = sink if collect is None else _Both(sink, collect)
+            target: RowSink = sink
+            if collect is not None:
+                collect.sink, target = sink, collect
             tell(RunStarted(run, plan.name, tuple(step.name for step in plan.steps), rows))
             error: YamlgenError | None = None
             try:
@@ -312,36 +313,6 @@ def _kept(sink: Sink, report: Report) -> str:
     return said if sink.unfinished is None else f"{said}, what is known of others in {near(sink.unfinished)}"
 
 
-@dataclass
-class _Both:
-    """A sink that tells another one too."""
-
-    first: RowSink
-    second: RowSink
-
-    def add(self, index: int, record: Mapping[str, JSON]) -> None:
-        self.first.add(index, record)
-        self.second.add(index, record)
-
-    def add_failed(self, index: int, record: Mapping[str, JSON]) -> None:
-        self.first.add_failed(index, record)
-        self.second.add_failed(index, record)
-
-
-@dataclass
-class _Collected:
-    """The rows of a run in memory, for Python users."""
-
-    rows: dict[int, dict[str, JSON]] = field(default_factory=dict)
-    failures: dict[int, dict[str, JSON]] = field(default_factory=dict)
-
-    def add(self, index: int, record: Mapping[str, JSON]) -> None:
-        self.rows[index] = dict(record)
-
-    def add_failed(self, index: int, record: Mapping[str, JSON]) -> None:
-        self.failures[index] = dict(record)
-
-
 @dataclass(frozen=True)
 class Result:
     """What came of a run.
@@ -385,11 +356,11 @@ async def arun(
     loaded = pipeline if isinstance(pipeline, Pipeline) else load(pipeline, overrides=overrides)
     if isinstance(pipeline, Pipeline) and overrides:
         raise UsageError("overrides change a file while it is read", code=Code.BAD_OVERRIDE, hint="pass them to `load`")
-    collected = _Collected()
+    collected = Collected()
     done = await execute(loaded, params=params, options=Options(**options), emit=on_event, collect=collected)
     return Result(
-        rows=[collected.rows[index] for index in sorted(collected.rows)],
-        failures=[collected.failures[index] for index in sorted(collected.failures)],
+        rows=collected.rows,
+        failures=collected.failures,
         usage=done.report.usage,
         report=done.report,
         output=done.paths.rows,
@@ -427,45 +398,3 @@ async def preview(pipeline: Pipeline, params: Mapping[str, JSON], number: int) -
                 answer = await models[step.name].answer(prompt, lambda _reason, _wait: None)
                 outputs[step.name] = answer.value
     return previews
-
-
-def resolved(plan: Plan) -> dict[str, Any]:
-    """The pipeline with everything resolved, as data that is a pipeline itself."""
-    return {
-        "version": 1,
-        "name": plan.name,
-        "params": {name: {"const": value, "default": value} for name, value in plan.params.items()},
-        "runtime": plan.runtime.model_dump(exclude_none=True),
-        "input": plan.input.model_dump(exclude_none=True),
-        "steps": {step.name: _resolved_step(step) for step in plan.steps},
-        "output": plan.output.model_dump(exclude_none=True),
-    }
-
-
-def _resolved_step(step: PlanStep) -> dict[str, Any]:
-    made: dict[str, Any] = {"model": {"max_tokens": step.max_tokens, **step.settings.model_dump(exclude_none=True)}}
-    if step.system is not None:
-        made["system"] = step.system
-    made["messages"] = [{"role": turn.role, "content": turn.content} for turn in step.messages]
-    if step.schema is not None:
-        schema = step.schema.value
-        mode = choose_mode(schema, capabilities.of(step.model)) if step.mode == "auto" else step.mode
-        made["output"] = {"schema": schema, "mode": mode, "reasks": step.reasks}
-    return made
-
-
-__all__ = [
-    "Finished",
-    "Interrupted",
-    "Options",
-    "Pipeline",
-    "Preview",
-    "Result",
-    "arun",
-    "check",
-    "execute",
-    "load",
-    "preview",
-    "resolved",
-    "run",
-]

@@ -331,7 +331,7 @@ def test_a_stalled_stream_meets_the_deadline():
 
 @pytest.mark.parametrize(
     "reply",
-    [Reply(b"<html>Welcome</html>", kind="text/html"), said("Hi."), Reply(b"data: {\n\n", kind="text/event-stream")],
+    [Reply(b"<html>Welcome</html>", kind="text/html"), said("Hi."), Reply(b"event: message_start\ndata: {\n\n", kind="text/event-stream")],
     ids=["html", "json", "broken event"],
 )
 def test_a_stream_that_is_none_is_no_message(reply):

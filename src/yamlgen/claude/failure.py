@@ -50,7 +50,9 @@ def mapped(error: Exception, sender: Sender) -> YamlgenError:
         return RowError(
             f"the connection failed: {sender.clean(str(cause) or type(cause).__name__)}", code=Code.TRANSPORT
         )
-    if isinstance(error, json.JSONDecodeError | anthropic.APIResponseValidationError | RecursionError):
+    if isinstance(error, anthropic.APIResponseValidationError):
+        return not_a_message(sender.clean(error.message), sender)
+    if isinstance(error, json.JSONDecodeError | RecursionError):
         return not_a_message(f"it is not JSON: {sender.clean(str(error))}", sender)
     if isinstance(error, UnicodeEncodeError):
         message = "the prompt holds half of a surrogate pair, which no request can carry"

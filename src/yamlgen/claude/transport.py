@@ -13,6 +13,7 @@ import random
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import anthropic
@@ -179,14 +180,15 @@ def _judged(response: Any) -> _Answered | _Failed:
     """Whether a response that is no success is final, transient, or a rate limit."""
     status, headers = response.http_response.status_code, response.http_response.headers
     retry_after = _seconds(headers.get("retry-after"))
-    if headers.get("x-should-retry") == "false":
+    wanted = headers.get("x-should-retry")
+    if wanted == "false":
         return _Answered(response)
     if status == 429:  # noqa: PLR2004 - Too Many Requests
         if is_spend_limit(*_error_of(response)):
             return _Answered(response)
         return _Failed("rate limit (429)", response, limited=True, retry_after=retry_after)
-    if status in _TRANSIENT or status >= 500:  # noqa: PLR2004 - the server's own errors
-        what = "overloaded" if status == 529 else "server error"  # noqa: PLR2004 - the API's own status
+    if status in _TRANSIENT or status >= 500 or wanted == "true":  # noqa: PLR2004 - the server's own errors
+        what = "overloaded" if status == 529 else "server error" if status >= 500 else "try again"  # noqa: PLR2004
         return _Failed(f"{what} ({status})", response, retry_after=retry_after)
     return _Answered(response)
 
@@ -200,14 +202,39 @@ def _error_of(response: Any) -> tuple[str | None, str | None]:
 
 
 def _seconds(header: str | None) -> float | None:
+    """A `retry-after`, which HTTP allows to be seconds or a date."""
     try:
         value = float(header or "")
     except ValueError:
+        pass
+    else:
+        return value if value >= 0 else None
+    try:
+        return max(0.0, parsedate_to_datetime(header or "").timestamp() - time.time())
+    except (ValueError, OverflowError):
         return None
-    return value if value >= 0 else None
 
 
 async def _whole(response: Any) -> Any:
-    """The message that a stream adds up to."""
+    """The message that a stream adds up to.
+
+    Raises:
+        httpx2.RemoteProtocolError: the stream ended before its last event, however politely.
+        anthropic.APIResponseValidationError: it is no stream of a message.
+    """
+    http, ended = response.http_response, False
+    if not http.headers.get("content-type", "").startswith("text/event-stream"):
+        text = (await http.aread()).decode(errors="replace")
+        raise anthropic.APIResponseValidationError(http, None, message=f"it is no stream: {text}")
     async with AsyncMessageStream(await response.parse(), output_format=anthropic.NOT_GIVEN) as stream:
-        return await stream.get_final_message()
+        try:
+            async for event in stream:
+                ended = ended or event.type == "message_stop"
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            # The SDK's accumulator trusts the order and the fields of the events that it is fed.
+            raise anthropic.APIResponseValidationError(http, None, message=f"its stream is broken: {error}") from error
+        if not ended:
+            raise httpx2.RemoteProtocolError("the stream ended before its last event")
+        message = stream.current_message_snapshot
+        message._request_id = stream.request_id  # noqa: SLF001 - as the SDK sets it on messages that do not stream
+        return message

@@ -28,7 +28,8 @@ def command(
     With it: the bodies of that row's requests as JSON, step by step. A step that needs the output of another
     one is shown with an output that the simulator makes up. Nothing is sent; no key is needed, and none is shown.
     """
-    from yamlgen.api import check, preview, resolved  # noqa: PLC0415 - loads the language
+    from yamlgen.api import check, preview  # noqa: PLC0415 - loads the language
+    from yamlgen.language.resolution import resolved  # noqa: PLC0415
 
     given = read_params(params)
     loaded, diagnostics = check(pipeline, params=given, overrides=overrides, input=input_path)
