@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yamlgen.data.collected import Collected
 from yamlgen.data.sink import OutputPaths, Sink, StdoutSink, output_paths
-from yamlgen.data.source import Source, spooled
+from yamlgen.data.source import Source, source_of, spooled
 from yamlgen.door import wait_for
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError, YamlgenError, near
 from yamlgen.events import Emit, Event, RunFinished, RunStarted
@@ -76,7 +76,9 @@ def check(
     draft, diagnostics = read(path, shown, overrides)
     if draft is None:
         return None, tuple(diagnostics)
-    source = _source(draft, input)
+    if input is not None:
+        draft = _with_input(draft, str(input))
+    source = source_of(draft.pipeline.input, draft.path, draft.shown)
     columns = source.columns()
     made = compile_draft(draft, columns, params)
     if made.plan is None:
@@ -100,21 +102,13 @@ def load(path: str | Path, *, overrides: Mapping[str, str] | None = None) -> Pip
     return pipeline
 
 
-def _source(draft: Draft, path: str | Path | None) -> Source:
-    """The pipeline's input, or another path of the command line in its place."""
+def _with_input(draft: Draft, path: str) -> Draft:
+    """A draft that reads its rows from a path of the command line."""
     spec = draft.pipeline.input
-    if path is not None:
-        shown = str(path)
-        kept = spec.format if spec.path is not None and Path(shown).suffix == Path(spec.path).suffix else None
-        return Source(
-            path=None if shown == "-" else Path(shown), format=kept, delimiter=spec.delimiter, id=spec.id, shown=shown
-        )
-    if spec.rows is not None:
-        return Source(rows_inline=tuple(spec.rows), id=spec.id, shown=draft.shown)
-    if spec.path in (None, "-"):
-        return Source(format=spec.format, delimiter=spec.delimiter, id=spec.id, shown="standard input")
-    where, shown = draft.beside(spec.path or "")
-    return Source(path=where, format=spec.format, delimiter=spec.delimiter, id=spec.id, shown=shown)
+    kept = spec.format if path == "-" or Path(path).suffix == Path(spec.path or "").suffix else None
+    where = path if path == "-" else str(Path(path).absolute())
+    changed = spec.model_copy(update={"path": where, "rows": None, "format": kept})
+    return replace(draft, pipeline=draft.pipeline.model_copy(update={"input": changed}))
 
 
 @dataclass(frozen=True)
@@ -208,7 +202,7 @@ async def execute(
             error: YamlgenError | None = None
             try:
                 await _drive(plan, provider, source.rows(options.limit), target, tell, halt)
-                if halt.requested:
+                if halt.requested and report.finished + report.failed < rows:
                     error = Interrupted(f"stopped: {halt.reason}", code=Code.STOPPED)
                 if error is None:
                     tell(RunFinished(None, time.monotonic() - clock))

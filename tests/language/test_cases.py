@@ -39,8 +39,11 @@ def verdict(path: Path) -> tuple[Diagnostic, ...]:
         if option == "--set":
             overrides[name] = value
         else:
-            params[name], problem = read_value(name, value)
-            unread.extend([problem] if problem else [])
+            read, problem = read_value(name, value)
+            if problem is None:
+                params[name] = read
+            else:
+                unread.append(problem)
     return (*unread, *check(path, params=params, overrides=overrides)[1])
 
 

@@ -6,7 +6,6 @@ of anthropic, instructor or httpx2 leaves this room, and no message carries a ke
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,11 +51,11 @@ def mapped(error: Exception, sender: Sender) -> YamlgenError:
         )
     if isinstance(error, anthropic.APIResponseValidationError):
         return not_a_message(sender.clean(error.message), sender)
-    if isinstance(error, json.JSONDecodeError | RecursionError):
-        return not_a_message(f"it is not JSON: {sender.clean(str(error))}", sender)
     if isinstance(error, UnicodeEncodeError):
         message = "the prompt holds half of a surrogate pair, which no request can carry"
         return RowError(message, code=Code.BAD_REQUEST, hint="mend the text in the input")
+    if isinstance(error, ValueError | RecursionError):  # broken JSON, no UTF-8, integers of thousands of digits
+        return not_a_message(f"it is not JSON: {sender.clean(str(error))}", sender)
     return RowError(f"{type(error).__name__}: {sender.clean(str(error))}", code=Code.INTERNAL)
 
 

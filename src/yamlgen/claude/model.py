@@ -81,13 +81,13 @@ class ClaudeModel:
             stopped = _stopped(message)
             if stopped is not None:
                 attempts.append(_attempt(message, seconds, (stopped.message,)))
-                raise _with(stopped, arguments, attempts)
+                raise self._with(stopped, arguments, attempts)
             try:
                 value = self._read(message)
             except InvalidOutput as invalid:
                 attempts.append(_attempt(message, seconds, invalid.errors))
                 if left == 0:
-                    raise _with(self._invalid(invalid), arguments, attempts) from None
+                    raise self._with(self._invalid(invalid), arguments, attempts) from None
                 assert self._structured is not None  # noqa: S101 - text is never sent back
                 arguments = self._structured.reask(arguments, message, invalid)
             else:
@@ -103,11 +103,11 @@ class ClaudeModel:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
             ours = mapped(error, self._sender)
-            raise _with(ours, arguments, attempts) if isinstance(ours, RowError) else ours from None
+            raise self._with(ours, arguments, attempts) if isinstance(ours, RowError) else ours from None
         self._streak.broken()
-        if not isinstance(message, Message) or not isinstance(message.content, list) or message.type != "message":
+        if not _is_message(message):
             shown = self._sender.clean(str(message))[:_SHOWN]
-            raise _with(not_a_message(f"it begins with {shown!r}", self._sender), arguments, attempts)
+            raise self._with(not_a_message(f"it begins with {shown!r}", self._sender), arguments, attempts)
         return message, time.monotonic() - started
 
     def _read(self, message: Message) -> JSON:
@@ -125,6 +125,14 @@ class ClaudeModel:
         more = f" (and {len(invalid.errors) - 1} more)" if len(invalid.errors) > 1 else ""
         message = f"the output is invalid{asked}: {invalid.errors[0]}{more}"
         return RowError(message, code=Code.INVALID_OUTPUT, hint="see the attempts in the failed file")
+
+    def _with(self, error: RowError, arguments: Mapping[str, Any], attempts: list[Attempt]) -> RowError:
+        """The error with its account; its words may quote an answer, and an answer may quote the key."""
+        error.message = self._sender.clean(error.message)
+        error.args = (error.message,)
+        error.request = _body(arguments)
+        error.attempts = tuple(attempts)
+        return error
 
     def _arguments(self, prompt: Prompt) -> dict[str, Any]:
         arguments = dict(self._constant)
@@ -161,6 +169,17 @@ def _body(arguments: Mapping[str, Any]) -> dict[str, JSON]:
     return {**body, **arguments.get("extra_body", {})}
 
 
+def _is_message(answer: Any) -> bool:
+    """Whether the SDK, which checks nothing, made a message out of what the server sent."""
+    if not isinstance(answer, Message) or answer.type != "message" or not isinstance(answer.content, list):
+        return False
+    blocks: list[Any] = list(answer.content)
+    return all(
+        isinstance(kind := getattr(block, "type", None), str) and (kind != "text" or isinstance(block.text, str))
+        for block in blocks
+    )
+
+
 def _stopped(message: Message) -> RowError | None:
     """The error of an answer that ended before it was whole, or `None`."""
     reason = message.stop_reason
@@ -182,7 +201,7 @@ def _stopped(message: Message) -> RowError | None:
 def _attempt(message: Message, seconds: float, errors: tuple[str, ...]) -> Attempt:
     usage = message.usage
     return Attempt(
-        response=message.to_dict(mode="json"),
+        response=message.to_dict(mode="json", warnings=False),
         usage=Usage(
             getattr(usage, "input_tokens", 0) or 0,
             getattr(usage, "output_tokens", 0) or 0,
@@ -193,9 +212,3 @@ def _attempt(message: Message, seconds: float, errors: tuple[str, ...]) -> Attem
         request_id=getattr(message, "_request_id", None),
         seconds=seconds,
     )
-
-
-def _with(error: RowError, arguments: Mapping[str, Any], attempts: list[Attempt]) -> RowError:
-    error.request = _body(arguments)
-    error.attempts = tuple(attempts)
-    return error

@@ -113,6 +113,7 @@ class LiveDisplay(Display):
     def update(self, event: Event) -> None:
         """Move the bars."""
         if isinstance(event, RunStarted):
+            self.started = time.monotonic()
             self._progress = _bars()
             for step in event.steps:
                 self._tasks[step] = self._progress.add_task(step, total=event.rows, note="")
@@ -122,7 +123,13 @@ class LiveDisplay(Display):
                 elsewhere = self.report.failed - count.failed
                 total = (self.report.rows or 0) - elsewhere
                 done = count.finished + count.failed
-                self._progress.update(self._tasks[name], completed=done, total=max(total, done), note=_note(count))
+                self._progress.update(self._tasks[name], completed=done, total=max(total, done), note=self._note(count))
+
+    def _note(self, count: StepCount) -> str:
+        failed = f"[red]{count.failed} failed[/red]  " if count.failed else ""
+        rate = (count.finished + count.failed) / max(time.monotonic() - self.started, 0.001)
+        tokens = f"{_short(count.usage.input_tokens)} in  {_short(count.usage.output_tokens)} out"
+        return f"{failed}{rate:.1f}/s  {tokens}"
 
     def say(self, text: str) -> None:
         """Say a line above the bars."""
@@ -149,12 +156,6 @@ def _bars() -> Progress:
         TimeRemainingColumn(elapsed_when_finished=True),
     ]
     return Progress(*columns, console=Console(stderr=True), refresh_per_second=8)
-
-
-def _note(count: StepCount) -> str:
-    failed = f"[red]{count.failed} failed[/red]  " if count.failed else ""
-    usage = count.usage
-    return f"{failed}{_short(usage.input_tokens)} in  {_short(usage.output_tokens)} out"
 
 
 def choose(mode: str, *, verbose: bool) -> Display:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,8 @@ _WIDEST: Final = 160
 
 def echo(text: str = "") -> None:
     """Say something about the data: on stderr, coloured only where a person looks at it."""
-    click.echo(text, err=True, color=None if _colours() else False)
+    with suppress(OSError):  # nobody reads stderr any more; the rows still matter
+        click.echo(text, err=True, color=None if _colours() else False)
 
 
 def _colours() -> bool:
@@ -61,18 +63,18 @@ def rendered(diagnostic: Diagnostic) -> str:
     source = _line(mark.file, mark.line)
     place = f"{mark.file}:{mark.line}:{mark.column}" if source is not None else mark.file
     gutter = " " * len(str(mark.line))
-    lines.append(f"{gutter} {click.style('-->', fg='blue')} {redact(place)}")
+    lines.append(f"{gutter}{click.style('-->', fg='blue')} {redact(place)}")
     hint = redact(diagnostic.hint or "")
     if source is not None:
         bar = click.style("|", fg="blue")
         shown, start, width = _snippet(source, mark.column, mark.end_column, secret=diagnostic.code is Code.SECRET)
         carets = click.style("^" * width, fg=colour)
         pad = "".join("\t" if c == "\t" else " " for c in shown[:start])
-        lines.append(f"{gutter}  {bar}")
-        lines.append(f"{click.style(str(mark.line), fg='blue')}  {bar} {shown}")
-        lines.append(f"{gutter}  {bar} {pad}{carets} {hint}".rstrip())
+        lines.append(f"{gutter} {bar}")
+        lines.append(f"{click.style(str(mark.line), fg='blue')} {bar} {shown}")
+        lines.append(f"{gutter} {bar} {pad}{carets} {hint}".rstrip())
     elif hint:
-        lines.append(f"{gutter}  = {hint}")
+        lines.append(f"{gutter} = {hint}")
     return "\n".join(lines)
 
 

@@ -15,15 +15,17 @@ from yamlgen.language.schema import FILE_NAME, committed
 @click.option(
     "--write",
     "target",
+    is_flag=False,
+    flag_value=Path(),
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help=f"Write it to a file, or into a folder as {FILE_NAME}.",
+    help=f"Write it to a file, or into a folder as {FILE_NAME}; into this one if none is named.",
 )
 def command(target: Path | None) -> int:
     """Print the JSON Schema of the language, for editors.
 
     A pipeline whose first line is `# yaml-language-server: $schema=./pipeline.schema.json` is completed and checked
-    by every editor with the YAML language server, once the file stands beside it (`--write .`).
+    by every editor with the YAML language server, once the file stands beside it (`--write`).
     """
     if target is None:
         click.echo(committed(), nl=False)

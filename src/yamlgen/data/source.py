@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from yamlgen.data.reader import array_rows, brief, csv_rows, csv_table, inline_rows, jsonl_rows
-from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError
+from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of
+from yamlgen.language.spec import Input
 from yamlgen.ports import JSON, Columns, Row
 
 _PEEK = 100
@@ -177,6 +178,23 @@ class Source:
         first, row = next(((line, number), row) for number, (line, row) in rows if _id_key(row.get(name)) == key)
         message = f"{place}: `{name}` {brief(row[name])} is already that of {self._place(*first)}"
         raise UsageError(message, code=Code.DUPLICATE_ID, hint="an id belongs to one row; rename or remove one of them")
+
+
+def source_of(spec: Input, file: Path, shown: str) -> Source:
+    """The rows that a pipeline's `input` names.
+
+    Args:
+        spec: the input as written.
+        file: the pipeline's file, from which its path is reckoned.
+        shown: that file as the user named it.
+    """
+    if spec.rows is not None:
+        return Source(rows_inline=tuple(spec.rows), id=spec.id, shown=shown)
+    if spec.path in (None, "-"):
+        return Source(format=spec.format, delimiter=spec.delimiter, id=spec.id, shown="standard input")
+    name = str(spec.path)
+    named = near(Path(shown).parent / name)
+    return Source(path=file.parent / name, format=spec.format, delimiter=spec.delimiter, id=spec.id, shown=named)
 
 
 @contextmanager

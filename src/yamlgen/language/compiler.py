@@ -6,6 +6,7 @@ leave alone, so that each mistake is told once, at its place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -18,6 +19,7 @@ from yamlgen.language.parameters import Parameters
 from yamlgen.language.plan import Plan, PlanStep, TemplateMessage
 from yamlgen.language.references import Finding, Uses, read
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
+from yamlgen.language.secret import without_secrets
 from yamlgen.language.settings import check_runtime, resolve
 from yamlgen.language.spec import Settings, Step
 from yamlgen.language.texts import TemplateText, TextLoader
@@ -155,7 +157,17 @@ class _Compiler:
                 for finding in findings:
                     self.report(text, finding)
 
+    def is_misnamed(self, text: TemplateText, finding: Finding) -> bool:
+        """Whether a finding stands in `steps.my-step`: that the name is none was told where it is declared."""
+        for part, name in (path for path in self.draft.broken if len(path) == 2):  # noqa: PLR2004 - a part, a name
+            for match in re.finditer(re.escape(f"{part}.{name}"), text.source):
+                if match.start() <= finding.start and finding.end <= match.end():
+                    return True
+        return False
+
     def report(self, text: TemplateText, finding: Finding) -> None:
+        if self.is_misnamed(text, finding):
+            return
         mark = text.mark(finding.start, finding.end)
         sparse = finding.code is Code.UNKNOWN_COLUMN and self.columns is not None and not self.columns.closed
         if sparse:
@@ -278,5 +290,9 @@ class _Compiler:
 
 
 def _in_source_order(diagnostics: list[Diagnostic], main: str) -> tuple[Diagnostic, ...]:
-    unique = dict.fromkeys(diagnostics)
-    return tuple(sorted(unique, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code)))
+    return tuple(
+        sorted(
+            without_secrets(diagnostics),
+            key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code),
+        )
+    )

@@ -82,7 +82,8 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
         return None, composer.diagnostics
     if root is None:
         hint = None if any_root else "`yamlgen init` writes a small pipeline to start from"
-        return None, [Diagnostic(Code.EMPTY, "the file is empty", source.mark(0, 0), hint)]
+        message = "the value is empty" if any_root else "the file is empty"
+        return None, [Diagnostic(Code.EMPTY, message, source.mark(0, 0), hint)]
     if root.kind != "mapping" and not any_root:
         what = "a list" if root.kind == "sequence" else f"`{source.text[root.start : root.end][:20]}`"
         message = f"the top of the file is {what}; it must be a mapping"

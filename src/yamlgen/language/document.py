@@ -136,7 +136,7 @@ class Document:
         Raises:
             LookupError: there is no such place: a list index past the end, or a key below a scalar.
         """
-        source = Text("--set", shown)
+        source = Text(shown, shown)
         new = replace(value, source=source, start=0, end=len(shown))
         return Document(self.source, _put(self.root, tuple(path), new, source))
 
@@ -156,7 +156,7 @@ def _put(node: Node, path: DataPath, new: Node, source: Text) -> Node:
         items = list(node.value)
         items[index] = _put(items[index], rest, new, source)
         return replace(node, alias=False, value=items)
-    raise LookupError(f"`{part}` stands below a {type(node.value).__name__}")
+    raise LookupError(f"`{part}` would stand below a value that is no mapping")
 
 
 def _construct(node: Node) -> JSON:

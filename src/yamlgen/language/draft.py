@@ -6,19 +6,17 @@ Owns the first half of the way: text, overrides of the command line, secrets, sh
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.language.composer import compose, load
+from yamlgen.language.composer import compose
+from yamlgen.language.composer import read as read_text
 from yamlgen.language.document import DataPath, Document, Text
-from yamlgen.language.shape import Shape, check
+from yamlgen.language.secret import find_secrets, without_secrets
+from yamlgen.language.shape import check
 from yamlgen.language.spec import Pipeline
-
-_SECRET: Final = re.compile(r"sk-ant-[A-Za-z0-9_\-]{4,}")
 
 
 @dataclass(frozen=True)
@@ -58,44 +56,30 @@ class Draft:
 
 def read(path: Path, shown: str, overrides: Mapping[str, str] | None = None) -> tuple[Draft | None, list[Diagnostic]]:
     """A draft of the file, or `None` when nothing of it can be read, with what is wrong so far."""
-    document, diagnostics = load(path, shown)
-    if document is None:
+    text, diagnostics = read_text(path, shown)
+    if text is None:
         return None, diagnostics
+    document, diagnostics = compose(text)
+    diagnostics.extend(find_secrets(text))
+    if document is None:
+        return None, without_secrets(diagnostics)
     for name, value in (overrides or {}).items():
         document = _override(document, name, value, diagnostics)
-    diagnostics.extend(find_secrets(document.source))
     shape = check(document)
-    _forget_told(shape, diagnostics)
-    diagnostics.extend(shape.diagnostics)
+    diagnostics = without_secrets([*diagnostics, *shape.diagnostics])
     data = {key: value for key, value in shape.document.data.items() if not key.startswith("x-")}
     pipeline = Pipeline.model_validate(data)
     return Draft(path, shown, shape.document, pipeline, tuple(diagnostics), frozenset(shape.broken)), diagnostics
 
 
-def find_secrets(text: Text) -> Iterable[Diagnostic]:
-    """Every API key in a text, comments included, without repeating it."""
-    hint = "remove it, revoke it, and name the environment variable that holds the new one under `api_key_env`"
-    for match in _SECRET.finditer(text.text):
-        yield Diagnostic(Code.SECRET, "an API key stands here", text.mark(*match.span()), hint)
-
-
-def _forget_told(shape: Shape, told: list[Diagnostic]) -> None:
-    """A key under `api_key` is one mistake, though it is both a secret and an unknown key."""
-    by_key = {d.mark.line for d in shape.diagnostics if d.code is Code.SECRET}
-    told[:] = [d for d in told if not (d.code is Code.SECRET and d.mark.line in by_key)]
-    secret_lines = {d.mark.line for d in told if d.code is Code.SECRET}
-    shape.diagnostics[:] = [
-        d for d in shape.diagnostics if not (d.code is Code.WRONG_VALUE and d.mark.line in secret_lines)
-    ]
-
-
 def _override(document: Document, name: str, value: str, diagnostics: list[Diagnostic]) -> Document:
     shown = f"--set {name}={value}"
     mark = Mark(shown, 1, 1, 1, 1 + len(shown))
+    diagnostics.extend(find_secrets(Text(shown, shown)))
     piece, problems = compose(Text(shown, value), any_root=True)
     if piece is None or problems or not all(name.split(".")):
         message = problems[0].message if problems else f"`{name}` is no path"
-        hint = "write `--set models.writer.id=claude-haiku-5-5`"
+        hint = (problems[0].hint if problems else None) or "write `--set models.writer.id=claude-haiku-5-5`"
         diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, hint))
         return document
     try:

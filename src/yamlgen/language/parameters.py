@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from yamlgen.language.composer import compose
 from yamlgen.language.document import Text
 from yamlgen.language.draft import Draft
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
+from yamlgen.language.secret import find_secrets
 from yamlgen.language.views import ANYTHING, Names, SchemaView, View
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON
@@ -37,7 +39,7 @@ class Parameters:
                 self.values[name] = declaration["default"]
                 for error in schema.errors(declaration["default"])[:1]:
                     mark = self.draft.document.mark((*path, "default"))
-                    message = f"the default of `{name}` is not one: {error.removeprefix('$: ')}"
+                    message = f"the default of `{name}` does not fit: {error.removeprefix('$: ')}"
                     self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark))
 
     def give(self, given: Mapping[str, JSON], *, complete: bool) -> None:
@@ -49,8 +51,9 @@ class Parameters:
         """
         declared = self.draft.names("params")
         for name, value in given.items():
-            shown = f"-p {name}={value}"
+            shown = f"-p {name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
             mark = Mark(shown, 1, 1, 1, 1 + len(shown))
+            self.diagnostics.extend(find_secrets(Text(shown, shown)))
             if name not in declared:
                 hint = suggestion(name, sorted(declared), "parameters") or "this pipeline declares none"
                 message = f"the pipeline has no parameter `{name}`"
@@ -68,7 +71,8 @@ class Parameters:
     def _take(self, name: str, value: JSON, mark: Mark) -> None:
         errors = self.schemas[name].errors(value)
         if errors:
-            hint = "a value is read as YAML: quote what is text, as in -p 'name=\"12\"'" if value is not None else None
+            is_text = 'is not of type "string"' in errors[0]
+            hint = f"a value is read as YAML: quote what is text, as in -p '{name}=\"12\"'" if is_text else None
             message = f"`{name}` is not as declared: {errors[0].removeprefix('$: ')}"
             self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark, hint))
         else:
@@ -90,7 +94,7 @@ def read_value(name: str, text: str) -> tuple[JSON, Diagnostic | None]:
         return text, None
     document, problems = compose(Text(f"-p {name}={text}", text), any_root=True)
     if document is None or problems:
-        mark = Mark(f"-p {name}={text}", 1, 1, 1, 2)
+        mark = Mark(f"-p {name}={text}", 1, 1, 1, len(f"-p {name}={text}") + 1)
         reason = problems[0].message if problems else "no value"
         hint = f"put the value in quotes: -p '{name}=\"...\"'"
         return None, Diagnostic(Code.BAD_PARAM, f"the value of `{name}` cannot be read: {reason}", mark, hint)

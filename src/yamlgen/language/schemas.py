@@ -20,6 +20,7 @@ import jsonschema_rs
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import compose, load
 from yamlgen.language.document import DataPath, Document, Text
+from yamlgen.language.secret import find_secrets
 from yamlgen.language.words import listing, nearest
 from yamlgen.ports import JSON
 
@@ -151,12 +152,15 @@ class SchemaLoader:
         name = str(Path(self.shown) / shown) if self.shown else shown
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
-            self.complain(Code.MISSING_FILE, f"{name} {what}", mark, "the path is relative to the file that names it")
+            hint = "name a file in it" if path.is_dir() else "the path is relative to the file that names it"
+            self.complain(Code.MISSING_FILE, f"{name} {what}", mark, hint)
             return None
         document, diagnostics = load(path, name)
         if path.suffix == ".json":
             document, diagnostics = _as_json(path, name, document, diagnostics)
         self.diagnostics.extend(d for d in diagnostics if d not in self.diagnostics)
+        if document is not None:
+            self.diagnostics.extend(find_secrets(document.source))
         if document is None or any(d.severity == "error" for d in diagnostics):
             return None
         self.files[real] = document.data, _Place(document, (), path)
@@ -166,7 +170,7 @@ class SchemaLoader:
         """Hold one file's schema against draft 2020-12."""
         if isinstance(data, dict) and data.get("$schema", DIALECT).rstrip("#") != DIALECT:
             message = f"the schema is written for {data['$schema']}"
-            self.complain(Code.BAD_SCHEMA, message, place.mark(("$schema",)), f"yamlgen reads {DIALECT}")
+            self.complain(Code.BAD_SCHEMA, message, place.mark(("$schema",)), f"name {DIALECT}, or none")
             return
         seen: set[tuple[Any, ...]] = set()
         for error in _metaschema().iter_errors(data):

@@ -15,30 +15,33 @@ from yamlgen.errors import Code, Diagnostic, Mark, redact
 from yamlgen.language.document import Text
 
 _SECRET: Final = re.compile(r"sk-ant-[A-Za-z0-9_\-]{4,}")
+_FOUND: Final = "an API key stands here"
 
 
 def find_secrets(text: Text) -> Iterator[Diagnostic]:
     """Every API key in a text, comments included, without repeating it."""
     hint = "remove it, revoke it, and name the environment variable that holds the new one under `api_key_env`"
     for match in _SECRET.finditer(text.text):
-        yield Diagnostic(Code.SECRET, "an API key stands here", text.mark(*match.span()), hint)
+        yield Diagnostic(Code.SECRET, _FOUND, text.mark(*match.span()), hint)
 
 
 def without_secrets(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """The diagnostics, redacted; a key that stands where it cannot stand is one mistake, and a secret first."""
+    """The diagnostics, redacted; a key that could not stand where it does is one mistake: the secret."""
     told = list(dict.fromkeys(diagnostics))
-    secrets = [d for d in told if d.code is Code.SECRET]
+    found = [d.mark for d in told if d.code is Code.SECRET and d.message == _FOUND]
+    named = [d.mark for d in told if d.code is Code.SECRET and d.message != _FOUND]
     kept = []
     for diagnostic in told:
-        around = [d for d in secrets if d is not diagnostic and _holds(diagnostic.mark, d.mark)]
-        is_found = diagnostic.code is Code.SECRET and "stands here" in diagnostic.message
-        if not any(is_found or _holds(d.mark, diagnostic.mark) for d in around):
+        is_found = diagnostic.mark in found and diagnostic.message == _FOUND
+        above = named if is_found else found if diagnostic.code is not Code.SECRET else []
+        if not any(_covers(mark, diagnostic.mark) for mark in above):
             hint = None if diagnostic.hint is None else redact(diagnostic.hint)
             mark = replace(diagnostic.mark, file=redact(diagnostic.mark.file))
             kept.append(replace(diagnostic, message=redact(diagnostic.message), mark=mark, hint=hint))
     return kept
 
 
-def _holds(mark: Mark, other: Mark) -> bool:
+def _covers(mark: Mark, other: Mark) -> bool:
+    """Whether `other` says nothing that `mark` does not, quotes around it aside."""
     same = mark.file == other.file and mark.line == other.line
-    return same and mark.column < other.end_column and other.column < mark.end_column
+    return same and mark.column - 1 <= other.column and other.end_column <= mark.end_column + 1

@@ -81,8 +81,12 @@ def _no_model(draft: Draft, name: str, step: Step) -> Diagnostic:
     if isinstance(step.model, str):
         mark = draft.document.mark(("models", step.model), key=True)
         return Diagnostic(Code.NO_MODEL, f"model `{step.model}` has no `id`", mark, "add `id: claude-haiku-5-5`")
+    if step.model is not None:
+        mark = draft.document.mark(("steps", name, "model"), key=True)
+        message = f"the model of step `{name}` has no `id`"
+        return Diagnostic(Code.NO_MODEL, message, mark, "add `id: claude-haiku-5-5`")
     mark = draft.document.mark(("steps", name), key=True)
-    hint = "add `model: claude-haiku-5-5`" if not draft.pipeline.models else "add `model:` with a name of `models`"
+    hint = f"add `model: {next(iter(draft.pipeline.models), 'claude-haiku-5-5')}`"
     return Diagnostic(Code.NO_MODEL, f"step `{name}` names no model", mark, hint)
 
 

@@ -9,7 +9,8 @@ from typing import Literal
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import read
 from yamlgen.language.document import DataPath, Document, Text
-from yamlgen.language.draft import Draft, find_secrets
+from yamlgen.language.draft import Draft
+from yamlgen.language.secret import find_secrets
 from yamlgen.language.spec import FileText, Step
 
 
@@ -65,7 +66,7 @@ class TextLoader:
         path, shown = self.draft.beside(reference)
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
-            hint = "the path is relative to the pipeline's file"
+            hint = "name a file in it" if path.is_dir() else "the path is relative to the pipeline's file"
             self.diagnostics.append(Diagnostic(Code.MISSING_FILE, f"{shown} {what}", mark, hint))
             return None
         text, problems = read(path, shown)

@@ -53,11 +53,14 @@ class LocalEngine:
         """
         window = asyncio.Semaphore(self.concurrency + max(SPARE, self.concurrency // SPARE))
         async with asyncio.TaskGroup() as group:
-            for index, row in enumerate(rows):
-                await window.acquire()
-                if self.halt.requested:
-                    break
-                group.create_task(self._row(index, row, window))
+            try:
+                for index, row in enumerate(rows):
+                    await window.acquire()
+                    if self.halt.requested:
+                        break
+                    group.create_task(self._row(index, row, window))
+            except YamlgenError as error:  # the input changed under the run: what is under way comes home
+                self._stop(error)
         if self._fatal is not None:
             raise self._fatal
 
