@@ -1,9 +1,16 @@
-"""What holds for every test: no socket leaves loopback, here and in the processes that tests start; no stray key."""
+"""What holds for every test: no socket leaves loopback, here and in the processes that tests start; no stray key.
+
+Owns the two ways in which tests call the command line: `call` in this process, which is quick because the SDK is
+imported once, and `program` for what only a process of its own can show (signals, pipes, terminals, imports).
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,11 +21,64 @@ import sitecustomize  # noqa: E402, F401 - closes this process's sockets; child 
 
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_PROFILE")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_SHOWN = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS", "LINES")
+
+SMALL = """\
+version: 1
+name: small
+input: {path: rows.jsonl, id: id}
+steps:
+  note: {model: claude-haiku-5-5, max_tokens: 1024, prompt: "Write a note on {{ row.topic }}."}
+output: {path: out/notes.jsonl}
+"""
 
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key, address or proxy of the developer's own, and the guard for child processes."""
-    for name in (*_VARIABLES, *_PROXIES):
+    """No key, address, proxy or taste in colours of the developer's own, and the guard for child processes."""
+    for name in (*_VARIABLES, *_PROXIES, *_SHOWN):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(GUARD), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a call of the command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Called]:
+    """Call `yamlgen` with arguments, in this process: `call("validate", path, stdin=b"...")`."""
+    from yamlgen.cli import main, messages  # noqa: PLC0415 - tests of other rooms need no command line
+
+    def yamlgen(*arguments: object, stdin: bytes = b"") -> Called:
+        monkeypatch.setattr(sys, "argv", ["yamlgen", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        messages._lines.cache_clear()
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Called(int(ended.value.code or 0), said.out, said.err)
+
+    return yamlgen
+
+
+@pytest.fixture
+def program() -> str:
+    """The installed `yamlgen`, for tests that need a process."""
+    return str(Path(sys.executable).with_name("yamlgen"))
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a one-step pipeline over eight rows, `small.yaml`; the test stands in it."""
+    (tmp_path / "small.yaml").write_text(SMALL, encoding="utf-8")
+    rows = "".join(f'{{"id": {number}, "topic": "town {number}"}}\n' for number in range(1, 9))
+    (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

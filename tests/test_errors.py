@@ -91,3 +91,8 @@ def test_keys_and_secrets_are_redacted():
 def test_usage_errors_exit_with_2():
     """A wrong call is the caller's, not the surroundings'."""
     assert UsageError("so", code=Code.BAD_PARAM).exit_code == Exit.USAGE
+
+
+def test_a_placeholder_is_no_secret():
+    """A gateway's key `x` does not blot the letter out of every sentence."""
+    assert redact("an axe", "x") == "an axe"

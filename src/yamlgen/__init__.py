@@ -6,6 +6,7 @@ first used, because the SDK and instructor take a second to load.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,14 +42,16 @@ __all__ = [
     "run",
 ]
 
+# The function `run` and the room `run` share a name, and the first import of a room binds its name here. So that is
+# done now, and undone: from here on the name is the function's, whatever is imported later.
+import_module("yamlgen.run")
+del globals()["run"]
+
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'yamlgen' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - part of the laziness
-
     value = getattr(import_module(_HOMES[name]), name)
-    # `yamlgen.run` is the function, though a room of that name exists and is bound here when it is imported.
     globals()[name] = value
     return value
 

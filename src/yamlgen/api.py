@@ -193,7 +193,7 @@ async def execute(
         with ExitStack() as stack:
             source = stack.enter_context(spooled(pipeline.source, sys.stdin.buffer))
             rows = _count(source, options.limit)
-            sink, paths = _sink(plan, options)
+            sink, paths = _sink(plan, options, pipeline.source)
             sink.open()
             target: RowSink = sink
             if collect is not None:
@@ -212,10 +212,10 @@ async def execute(
             except YamlgenError as stopped:
                 error = stopped
             except BaseException as stopped:
-                tell(RunFinished(str(stopped) or "cancelled", time.monotonic() - clock, _kept(sink, report)))
+                tell(RunFinished(str(stopped) or "cancelled", time.monotonic() - clock, _kept(sink)))
                 raise
             if error is not None:
-                kept = _kept(sink, report)
+                kept = _kept(sink)
                 tell(RunFinished(error.message, time.monotonic() - clock, kept))
                 error.hint = f"{error.hint}; {kept}" if error.hint else kept
                 raise error from None
@@ -271,9 +271,11 @@ def _count(source: Source, limit: int | None) -> int:
     return rows if limit is None else min(rows, limit)
 
 
-def _sink(plan: Plan, options: Options) -> tuple[Sink, OutputPaths]:
+def _sink(plan: Plan, options: Options, source: Source) -> tuple[Sink, OutputPaths]:
     if options.output is not None and str(options.output) != "-":
         paths = output_paths(Path(options.output))
+        if source.path is not None:
+            paths.spare(source.path)
         return Sink(paths), paths
     target = plan.folder / plan.output.path
     paths = output_paths(target, simulated=options.simulate, limit=options.limit)
@@ -299,10 +301,10 @@ def _about(pipeline: Pipeline, plan: Plan, source: Source, paths: OutputPaths, o
     }
 
 
-def _kept(sink: Sink, report: Report) -> str:
+def _kept(sink: Sink) -> str:
     """Close the files of a run that ended early, and say what they hold."""
     finished = sink.abort()
-    rows = f"{report.finished} finished row{'' if report.finished == 1 else 's'}"
+    rows = f"{sink.kept} finished row{'' if sink.kept == 1 else 's'}"
     said = f"{rows} kept in {near(finished)}" if finished else "no row was finished"
     return said if sink.unfinished is None else f"{said}, what is known of others in {near(sink.unfinished)}"
 

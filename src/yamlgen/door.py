@@ -7,6 +7,7 @@ import contextvars
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -45,7 +46,8 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
         return result.result()
     except KeyboardInterrupt:
         loop, task = ready.result(timeout=5)
-        loop.call_soon_threadsafe(task.cancel)
+        with suppress(RuntimeError):  # the loop has closed meanwhile: there is nothing to cancel
+            loop.call_soon_threadsafe(task.cancel)
         raise
     finally:
         thread.join(timeout=30)

@@ -161,12 +161,16 @@ class Diagnostic:
 
 
 _KEY = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
+_SHORTEST_SECRET = 6
 
 
 def redact(text: str, *secrets: str) -> str:
-    """`text` without anything that looks like an API key, and without each of `secrets`."""
+    """`text` without anything that looks like an API key, and without each of `secrets`.
+
+    A shorter word than six characters is no secret (gateways take `x` or `none` for a key) and stays.
+    """
     for secret in secrets:
-        if secret:
+        if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "[secret]")
     return _KEY.sub("sk-ant-[secret]", text)
 

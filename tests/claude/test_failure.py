@@ -174,9 +174,7 @@ def test_a_200_that_is_no_message_costs_its_row(reply, schema):
     assert len(server.bodies) == 1
 
 
-@pytest.mark.parametrize(
-    "lost", ["id", "role", "model", "usage", "stop_sequence"], ids=lambda key: f"without {key}"
-)
+@pytest.mark.parametrize("lost", ["id", "role", "model", "usage", "stop_sequence"], ids=lambda key: f"without {key}")
 def test_a_message_may_lack_what_nobody_needs(lost):
     """A gateway that leaves out what is only for the account is no reason to lose its answer."""
     whole = message("Hi.")

@@ -302,9 +302,7 @@ def test_an_error_inside_a_stream_to_the_end_is_the_rows():
 @pytest.mark.parametrize("kept", [1, 3, 5])
 def test_a_stream_that_just_ends_is_tried_again(kept):
     """A stream without its last event is a cut body, however politely it was cut."""
-    outcome, server = ask_one(
-        events(*spoken("Hi")[:kept]), events(*spoken("Hi.")), max_tokens=STREAMED, max_retries=1
-    )
+    outcome, server = ask_one(events(*spoken("Hi")[:kept]), events(*spoken("Hi.")), max_tokens=STREAMED, max_retries=1)
     assert outcome.value == "Hi."
     assert len(server.bodies) == 2
 
@@ -331,7 +329,11 @@ def test_a_stalled_stream_meets_the_deadline():
 
 @pytest.mark.parametrize(
     "reply",
-    [Reply(b"<html>Welcome</html>", kind="text/html"), said("Hi."), Reply(b"event: message_start\ndata: {\n\n", kind="text/event-stream")],
+    [
+        Reply(b"<html>Welcome</html>", kind="text/html"),
+        said("Hi."),
+        Reply(b"event: message_start\ndata: {\n\n", kind="text/event-stream"),
+    ],
     ids=["html", "json", "broken event"],
 )
 def test_a_stream_that_is_none_is_no_message(reply):

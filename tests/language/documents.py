@@ -47,21 +47,13 @@ def accepted(schema: dict[str, Any] = SCHEMA) -> st.SearchStrategy[Any]:
         return st.just(schema["const"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
-    match schema.get("type"):
-        case "string":
-            return _string(schema)
-        case "integer":
-            return st.integers(schema.get("minimum", 0), schema.get("maximum", 10**6))
-        case "number":
-            low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-            return st.floats(low, schema["maximum"], exclude_min="exclusiveMinimum" in schema) | st.just(1)
-        case "boolean":
-            return st.booleans()
-        case "array":
-            return st.lists(accepted(schema["items"]), min_size=schema.get("minItems", 0), max_size=3)
-        case "object":
-            return _object(schema)
-    return json_values
+    made = _TYPED.get(schema.get("type"))
+    return json_values if made is None else made(schema)
+
+
+def _number(schema: dict[str, Any]) -> st.SearchStrategy[float]:
+    low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+    return st.floats(low, schema["maximum"], exclude_min="exclusiveMinimum" in schema) | st.just(1)
 
 
 def _string(schema: dict[str, Any]) -> st.SearchStrategy[str]:
@@ -94,6 +86,16 @@ def _object(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
         return made
 
     return build()
+
+
+_TYPED = {
+    "string": _string,
+    "integer": lambda schema: st.integers(schema.get("minimum", 0), schema.get("maximum", 10**6)),
+    "number": _number,
+    "boolean": lambda _: st.booleans(),
+    "array": lambda schema: st.lists(accepted(schema["items"]), min_size=schema.get("minItems", 0), max_size=3),
+    "object": _object,
+}
 
 
 @st.composite

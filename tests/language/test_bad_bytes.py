@@ -102,13 +102,13 @@ def test_a_control_character_has_a_place(only, character):
 
 def test_foreign_line_breaks_end_no_line(only):
     """Editors and YAML 1.2 end no line at NEL, LS or PS, so neither do the places."""
-    found = only("version: 1\nname: 'a\u2028b\u0085c\u2029d'\nmodles: {}\n" + PIPELINE.removeprefix("version: 1\n"))
+    found = only("version: 1\nname: 'a\u2028b\u0085c\u2029d'\ndescripton: x\n" + PIPELINE.removeprefix("version: 1\n"))
     assert (found.code, *place(found)) == (Code.UNKNOWN_KEY, 3, 1)
 
 
 def test_a_lone_carriage_return_ends_a_line(only):
     """Old Mac line ends count."""
-    found = only(PIPELINE.replace("\n", "\r") + "modles: {}\r")
+    found = only(PIPELINE.replace("\n", "\r") + "descripton: x\r")
     assert (found.code, *place(found)) == (Code.UNKNOWN_KEY, 6, 1)
 
 

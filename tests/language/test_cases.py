@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from yamlgen.api import check
-from yamlgen.errors import Diagnostic
+from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.parameters import read_value
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -87,6 +87,14 @@ def test_a_right_file_has_no_errors(name, monkeypatch):
     lines = [spoken(diagnostic, path.name) for diagnostic in diagnostics]
     assert "".join(lines) == expected(path, lines)
     assert all(diagnostic.severity == "warning" for diagnostic in diagnostics)
+
+
+def test_each_code_of_the_language_has_a_case():
+    """Whatever can be wrong with text, shape, references, files and settings is shown by a file here."""
+    said = "".join(path.read_text(encoding="utf-8") for path in CASES.glob("*/*.expected"))
+    elsewhere = {Code.UNREADABLE, Code.TOO_LARGE, Code.TOO_DEEP}  # made in test_bad_bytes.py
+    codes = {code for code in Code if code < "YG403"} - elsewhere
+    assert sorted(code for code in codes if code not in said) == []
 
 
 def test_no_expectation_is_left_without_its_case():

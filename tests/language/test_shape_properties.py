@@ -104,8 +104,49 @@ def diagnostics_of(text: str | bytes) -> tuple[Diagnostic, ...]:
 
 
 _PIECES = st.sampled_from(
-    "version: 1\n|steps:\n|  a:\n|    prompt: |    model: x\n|input: |{rows: [{a: 1}]}\n|{{ row.a }}|{{|}}|{%|%}|- |\n"
-    "|  |: |? |&a |*a |<<: |!!str |!x |[|]|{|}|'|\"|#|\n---\n|...\n|>-\n|sk-ant-abcdef|\t|é|\u2028|\x00|~|1e9|{$ref: a}".split("|")
+    [
+        "version: 1\n",
+        "steps:\n",
+        "  a:\n",
+        "    prompt: ",
+        "    model: x\n",
+        "input: ",
+        "{rows: [{a: 1}]}\n",
+        "{{ row.a }}",
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "- ",
+        "\n",
+        "  ",
+        ": ",
+        "? ",
+        "&a ",
+        "*a ",
+        "<<: ",
+        "!!str ",
+        "!x ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "'",
+        '"',
+        "#",
+        "\n---\n",
+        "...\n",
+        ">-\n",
+        "|",
+        "sk-ant-abcdef",
+        "\t",
+        "é",
+        "\u2028",
+        "\x00",
+        "~",
+        "1e9",
+        "{$ref: a}",
+    ]
 )
 
 

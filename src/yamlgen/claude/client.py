@@ -7,10 +7,13 @@ moment the client opens, and lives in the client alone.
 from __future__ import annotations
 
 import os
+import re
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
@@ -22,12 +25,59 @@ from yamlgen.claude.transport import Transport
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
-from yamlgen.language.settings import plain_http
+from yamlgen.language.settings import LOOPBACK, plain_http
 from yamlgen.language.spec import Runtime
 from yamlgen.ports import Model
 
 PUBLIC_URL: Final = "https://api.anthropic.com"
 _CONNECT: Final = 10.0
+_HEADER: Final = re.compile(r"[!-~]+")
+
+
+def open_connections(
+    base_url: str, timeout: float, concurrency: int, verify: ssl.SSLContext | None = None
+) -> httpx2.AsyncClient:
+    """The connections of one client, on aiohttp, with the proxies of the environment.
+
+    A key must not follow a redirect to another host; and what is on this machine is not reached through a proxy
+    that may be on another one.
+    """
+    return anthropic.DefaultAioHttpClient(
+        timeout=_patience(timeout),
+        limits=httpx2.Limits(max_connections=concurrency + 8, keepalive_expiry=60.0),
+        follow_redirects=False,
+        trust_env=urlsplit(base_url).hostname not in LOOPBACK,
+        verify=True if verify is None else verify,
+    )
+
+
+def _patience(timeout: float) -> httpx2.Timeout:
+    return httpx2.Timeout(timeout, connect=min(_CONNECT, timeout))
+
+
+def safe_address(found: str, runtime: Runtime) -> str:
+    """An address of the environment, if the author would have a key sent there.
+
+    Raises:
+        EnvironmentProblem: it is plain http beyond this machine.
+    """
+    if plain_http(found, runtime):
+        hint = "use https://; a gateway in a private network needs `runtime.allow_http: true`, or `base_url` in Python"
+        message = f"ANTHROPIC_BASE_URL is {found}: plain http would send the key in the open"
+        raise EnvironmentProblem(message, code=Code.PLAIN_HTTP, hint=hint)
+    return found
+
+
+def usable_key(key: str, where: str) -> str:
+    """The key, if a header can carry it.
+
+    Raises:
+        EnvironmentProblem: it cannot; the message does not show it.
+    """
+    if not _HEADER.fullmatch(key):
+        message = f"the API key in {where} holds characters that no key has"
+        raise EnvironmentProblem(message, code=Code.NO_KEY, hint="was it copied with quotes, spaces or a line break?")
+    return key
 
 
 def build_client(
@@ -43,15 +93,12 @@ def build_client(
 
     `max_retries` is what the client shows; requests are made on `with_options(max_retries=0)` of it.
     """
-    timeout = httpx2.Timeout(transport.timeout, connect=min(_CONNECT, transport.timeout))
     if http_client is None:
-        limits = httpx2.Limits(max_connections=transport.concurrency + 8, keepalive_expiry=60.0)
-        # A key must not follow a redirect to another host.
-        http_client = anthropic.DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False)
+        http_client = open_connections(base_url, transport.timeout, transport.concurrency)
     return anthropic.AsyncAnthropic(
         api_key=api_key,
         base_url=base_url,
-        timeout=timeout,
+        timeout=_patience(transport.timeout),
         max_retries=max_retries,
         default_headers={"anthropic-version": api_version} if api_version else None,
         http_client=http_client,
@@ -83,21 +130,13 @@ class ClaudeProvider:
         given = self.base_url or self.runtime.base_url
         if given:
             return given.rstrip("/")
-        found = os.environ.get("ANTHROPIC_BASE_URL") or PUBLIC_URL
-        if plain_http(found, self.runtime):
-            hint = "use https://, or set `runtime.allow_http: true` for a gateway in a private network"
-            raise EnvironmentProblem(
-                f"ANTHROPIC_BASE_URL is {found}: plain http would send the key in the open",
-                code=Code.PLAIN_HTTP,
-                hint=hint,
-            )
-        return found.rstrip("/")
+        return safe_address(os.environ.get("ANTHROPIC_BASE_URL") or PUBLIC_URL, self.runtime).rstrip("/")
 
     def key(self) -> str:
         """The API key.
 
         Raises:
-            EnvironmentProblem: its variable is not set.
+            EnvironmentProblem: its variable is not set, or holds no key.
         """
         name = self.runtime.api_key_env
         key = os.environ.get(name, "").strip()
@@ -108,7 +147,7 @@ class ClaudeProvider:
             raise EnvironmentProblem(
                 f"no API key: the environment variable {name} is not set", code=Code.NO_KEY, hint=hint
             )
-        return key
+        return usable_key(key, name)
 
     @asynccontextmanager
     async def open(self, plan: Plan, halt: Halt) -> AsyncIterator[Mapping[str, Model]]:
@@ -123,7 +162,7 @@ class ClaudeProvider:
             api_version=runtime.api_version,
         )
         async with client:
-            yield models(client.with_options(max_retries=0), plan, base_url=base_url, key=key)
+            yield models(client.with_options(max_retries=0), plan, base_url=base_url, key=key if self.needs_key else "")
 
 
 def models(client: anthropic.AsyncAnthropic, plan: Plan, *, base_url: str, key: str) -> dict[str, Model]:
@@ -139,9 +178,3 @@ def models(client: anthropic.AsyncAnthropic, plan: Plan, *, base_url: str, key: 
             client, step.settings, sender, structured=structured, reasks=step.reasks, streak=streak
         )
     return made
-
-
-def requests_of(plan: Plan) -> Mapping[str, Any]:
-    """The models of a plan, for their requests alone: nothing is sent, and no key is needed."""
-    client = anthropic.AsyncAnthropic(api_key="none", base_url=PUBLIC_URL)
-    return models(client, plan, base_url=PUBLIC_URL, key="")

@@ -21,7 +21,7 @@ import anthropic
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from yamlgen.claude.client import PUBLIC_URL, build_client
+from yamlgen.claude.client import PUBLIC_URL, build_client, open_connections, safe_address, usable_key
 from yamlgen.claude.failure import Sender
 from yamlgen.claude.mode import mode_named
 from yamlgen.claude.model import ClaudeModel
@@ -33,7 +33,7 @@ from yamlgen.halt import Halt
 from yamlgen.language.native import Unfit
 from yamlgen.language.plan import DEFAULT_CONCURRENCY
 from yamlgen.language.schemas import JSONSchema, json_schema
-from yamlgen.language.spec import Settings
+from yamlgen.language.spec import Runtime, Settings
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Answer, Message, Prompt, Usage
 
@@ -89,6 +89,16 @@ class _ModelSchema:
         return ()
 
 
+@dataclass(frozen=True)
+class _Job:
+    """One conversation, ready to be sent; `wanted` is its structured output as the caller gave it."""
+
+    prompt: Prompt
+    settings: Settings
+    structured: Structured | None
+    wanted: Mapping[str, Any]
+
+
 @dataclass
 class _Session:
     """A client in the loop that uses it, and how many calls are under way."""
@@ -127,6 +137,7 @@ class AnthropicLLM:
     _api_key_env_var: ClassVar[str] = "ANTHROPIC_API_KEY"
 
     def __post_init__(self) -> None:
+        self._address_given = bool(self.base_url)
         self.base_url = self.base_url or os.environ.get("ANTHROPIC_BASE_URL") or PUBLIC_URL
         self._aclient: anthropic.AsyncAnthropic | None = None
         self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
@@ -148,8 +159,10 @@ class AnthropicLLM:
         """Build the client, `_aclient`; nothing is sent. Called by itself before the first generation.
 
         Raises:
-            EnvironmentProblem: there is no key.
+            EnvironmentProblem: there is no key, or it would go out in the open.
         """
+        if not self._address_given:
+            safe_address(str(self.base_url), Runtime())
         self._aclient = build_client(
             api_key=self._key(),
             base_url=str(self.base_url),
@@ -186,23 +199,37 @@ class AnthropicLLM:
             RowError: the request failed.
             RunStopped: no request will succeed: a rejected key, an unknown model.
         """
-        messages, wanted = input if isinstance(input, tuple) else (input, self.structured_output)
+        return await self._send(self._job(input, max_tokens, stop_sequences, temperature, top_p, top_k))
+
+    def _job(
+        self,
+        item: Input,
+        max_tokens: int = 128,
+        stop_sequences: list[str] | None = None,
+        temperature: float = _TEMPERATURE,
+        top_p: float | None = None,
+        top_k: int | None = None,
+    ) -> _Job:
+        """What one conversation asks for; a wrong call is told here, before anything is sent."""
+        messages, wanted = item if isinstance(item, tuple) else (item, self.structured_output)
         given: dict[str, Any] = {"temperature": None if temperature is _TEMPERATURE else temperature}
         given |= {"id": self.model, "max_tokens": max_tokens, "stop_sequences": stop_sequences}
         settings = Settings.model_construct(**given, top_p=top_p, top_k=top_k)
         structured = self._structured(wanted, settings) if wanted else None
-        reasks = int(wanted.get("max_retries", 1)) if wanted else 0
-        prompt = _prompt(messages)
+        return _Job(_prompt(messages), settings, structured, wanted or {})
+
+    async def _send(self, job: _Job) -> GenerateOutput:
+        reasks = int(job.wanted.get("max_retries", 1))
         async with self._session() as client:
             sender = Sender(self.model, str(self.base_url), self._api_key_env_var, client.api_key or "")
-            model = ClaudeModel(client, settings, sender, structured=structured, reasks=reasks)
+            model = ClaudeModel(client, job.settings, sender, structured=job.structured, reasks=reasks)
             try:
-                answer = await model.answer(prompt, lambda _reason, _wait: None)
+                answer = await model.answer(job.prompt, lambda _reason, _wait: None)
             except RowError as error:
                 if error.code not in _NO_GENERATION:
                     raise
-                return _without(error, text=structured is None)
-        generation = answer.value if structured is None else _as_json(answer, wanted)
+                return _without(error, text=job.structured is None)
+        generation = answer.value if job.structured is None else _as_json(answer, job.wanted)
         return _output(generation, answer.usage)
 
     def generate(self, inputs: Sequence[Input], **arguments: Any) -> list[GenerateOutput]:
@@ -218,17 +245,20 @@ class AnthropicLLM:
         Raises:
             RunStopped: no request will succeed: a rejected key, an unknown model.
         """
-        return wait_for(self._generate_all(inputs, arguments))
+        return wait_for(self._generate_all([self._job(item, **arguments) for item in inputs]))
 
-    async def _generate_all(self, inputs: Sequence[Input], arguments: Mapping[str, Any]) -> list[GenerateOutput]:
-        async def one(item: Input) -> GenerateOutput:
+    async def _generate_all(self, jobs: Sequence[_Job]) -> list[GenerateOutput]:
+        async def one(job: _Job) -> GenerateOutput:
             try:
-                return await self.agenerate(item, **arguments)
+                return await self._send(job)
             except RowError as error:
                 return _without(error, text=False)
 
-        async with self, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in inputs]
+        try:
+            async with self, asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(job)) for job in jobs]
+        except BaseExceptionGroup as failed:  # what ended one of them would end them all
+            raise failed.exceptions[0] from None
         return [task.result() for task in tasks]
 
     async def __aenter__(self) -> Self:
@@ -271,10 +301,7 @@ class AnthropicLLM:
         if self.http_client is not None:
             return self.http_client
         self._ssl = self._ssl or httpx2.create_ssl_context()
-        limits = httpx2.Limits(max_connections=DEFAULT_CONCURRENCY + 8, keepalive_expiry=60.0)
-        return anthropic.DefaultAioHttpClient(
-            verify=self._ssl, timeout=self.timeout, limits=limits, follow_redirects=False
-        )
+        return open_connections(str(self.base_url), self.timeout, DEFAULT_CONCURRENCY, verify=self._ssl)
 
     def _transport(self) -> Transport:
         return Transport(self.timeout, self.max_retries, DEFAULT_CONCURRENCY, str(self.base_url), Halt())
@@ -287,7 +314,7 @@ class AnthropicLLM:
         if not key:
             hint = f"pass `api_key`, or set {self._api_key_env_var}"
             raise EnvironmentProblem("there is no API key", code=Code.NO_KEY, hint=hint)
-        return key
+        return usable_key(key, "`api_key`" if given else self._api_key_env_var)
 
     def _structured(self, wanted: Mapping[str, Any], settings: Settings) -> Structured:
         for key in wanted:
@@ -329,12 +356,17 @@ class AnthropicLLM:
 def _checked(schema: Any) -> Checked:
     if isinstance(schema, type) and issubclass(schema, BaseModel):
         return _ModelSchema(schema, json_schema(schema.model_json_schema()))
-    if isinstance(schema, str):
-        schema = json.loads(schema)
-    if isinstance(schema, Mapping):
-        return json_schema(schema)
-    message = f"the schema is a {type(schema).__name__}"
-    raise UsageError(message, code=Code.BAD_SCHEMA, hint="pass a pydantic model or a JSON Schema")
+    hint = "pass a pydantic model or a JSON Schema"
+    try:
+        given = json.loads(schema) if isinstance(schema, str) else schema
+        if isinstance(given, Mapping):
+            made = json_schema(given)
+            made.errors(None)  # compiles it
+            return made
+    except ValueError as error:  # no JSON, or no JSON Schema
+        said = str(getattr(error, "message", error)).split("\n")[0]
+        raise UsageError(f"the schema cannot be used: {said}", code=Code.BAD_SCHEMA, hint=hint) from None
+    raise UsageError(f"the schema is a {type(given).__name__}", code=Code.BAD_SCHEMA, hint=hint)
 
 
 def _prompt(messages: Messages) -> Prompt:
@@ -351,8 +383,8 @@ def _prompt(messages: Messages) -> Prompt:
     return Prompt(system, tuple(Message(turn["role"], turn["content"]) for turn in turns))
 
 
-def _as_json(answer: Answer, wanted: Mapping[str, Any] | None) -> str:
-    schema = (wanted or {}).get("schema")
+def _as_json(answer: Answer, wanted: Mapping[str, Any]) -> str:
+    schema = wanted.get("schema")
     text = json.dumps(answer.value, ensure_ascii=False)
     if isinstance(schema, type) and issubclass(schema, BaseModel):
         return schema.model_validate_json(text).model_dump_json()

@@ -100,7 +100,10 @@ class ClaudeModel:
         try:
             message = await self._client.messages.create(**arguments)
         except Halted:
-            raise
+            if not attempts:
+                raise
+            stopped = RowError("the run ended before the answer was valid", code=Code.STOPPED)
+            raise self._with(stopped, arguments, attempts) from None
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
             ours = mapped(error, self._sender)
             raise self._with(ours, arguments, attempts) if isinstance(ours, RowError) else ours from None
@@ -116,11 +119,15 @@ class ClaudeModel:
         text = "".join(block.text for block in message.content if block.type == "text")
         if not text:
             raise InvalidOutput(("the answer holds no text",))
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidOutput(("the answer holds half of a surrogate pair, which is no text",)) from None
         return text
 
     def _invalid(self, invalid: InvalidOutput) -> RowError:
         if self._structured is None:
-            return RowError("the answer holds no text", code=Code.NO_TEXT)
+            return RowError(invalid.errors[0], code=Code.NO_TEXT)
         asked = f" after {self._reasks} re-ask{'s' if self._reasks != 1 else ''}" if self._reasks else ""
         more = f" (and {len(invalid.errors) - 1} more)" if len(invalid.errors) > 1 else ""
         message = f"the output is invalid{asked}: {invalid.errors[0]}{more}"
@@ -198,10 +205,19 @@ def _stopped(message: Message) -> RowError | None:
             return RowError(f"the answer ended for an unknown reason, `{reason}`", code=Code.UNKNOWN_STOP)
 
 
+def _response(message: Message) -> dict[str, JSON]:
+    """An answer as the API gave it; of one that pydantic cannot put into JSON, what identifies it."""
+    try:
+        return message.to_dict(mode="json", warnings=False)
+    except (ValueError, RecursionError) as error:
+        head = {key: getattr(message, key) for key in ("id", "type", "role", "model", "stop_reason")}
+        return {**head, "content": [{"type": "text", "text": f"(not kept: {type(error).__name__})"}]}
+
+
 def _attempt(message: Message, seconds: float, errors: tuple[str, ...]) -> Attempt:
     usage = message.usage
     return Attempt(
-        response=message.to_dict(mode="json", warnings=False),
+        response=_response(message),
         usage=Usage(
             getattr(usage, "input_tokens", 0) or 0,
             getattr(usage, "output_tokens", 0) or 0,

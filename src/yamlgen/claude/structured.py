@@ -9,8 +9,10 @@ own instructor.
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal, Protocol
 
@@ -25,15 +27,16 @@ from instructor.v2.providers.anthropic.handlers import (
 from pydantic import RootModel, ValidationError, model_validator
 
 from yamlgen.language import capabilities, native
+from yamlgen.language.schemas import subschemas
 from yamlgen.language.spec import Settings
 from yamlgen.ports import JSON
 
 Mode = Literal["native", "tools", "json"]
-MODES: Final[tuple[Mode, ...]] = ("native", "tools", "json")
 
 _WRAP: Final = "value"
 _KEY: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _TOOL_NAME: Final = 64
+_DEFINED: Final = ("#/$defs/", "#/definitions/")
 _CALL: Final = "Answer with a call of the tool `{}` and no other text."
 
 
@@ -75,7 +78,7 @@ class Response(RootModel[Any], ResponseSchema):
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG003 - pydantic's signature
-        """The schema to send, with the title that instructor reads the tool's name from."""
+        """The schema to send, with a title, because instructor reads one."""
         return {"title": cls.__name__, **cls.sent}
 
     @model_validator(mode="after")
@@ -95,7 +98,8 @@ class _Tools(AnthropicToolsHandler):
 
     def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         model, prepared = super().prepare_request(response_model, kwargs)
-        prepared["tools"] = [{**prepared["tools"][0], "input_schema": dict(response_model.sent)}]
+        tool = {**prepared["tools"][0], "name": response_model.__name__, "input_schema": dict(response_model.sent)}
+        prepared["tools"] = [tool]
         return model, prepared
 
 
@@ -173,8 +177,17 @@ class Structured:
 
     def reask(self, kwargs: dict[str, Any], message: Any, invalid: InvalidOutput) -> dict[str, Any]:
         """The arguments of the request that shows the model its answer and what is wrong with it."""
-        copied = {**kwargs, "messages": list(kwargs["messages"])}
-        return self._handler.handle_reask(copied, message, invalid)
+        said: list[Any] = list(kwargs["messages"])
+        try:
+            with warnings.catch_warnings():
+                # pydantic warns of blocks that are not as the SDK has them; the model is about to be told.
+                warnings.simplefilter("ignore")
+                asked = self._handler.handle_reask({**kwargs, "messages": [*said]}, message, invalid)
+            added = [_sendable(turn) for turn in asked["messages"][len(said) :]]
+        except (ValueError, RecursionError):  # too deep, or of keys that no text can hold: it cannot be shown
+            asked = kwargs
+            added = [{"role": "user", "content": f"Your answer was invalid:\n{invalid}\nAnswer again."}]
+        return {**asked, "messages": said + added}
 
 
 def is_plain_object(schema: Mapping[str, Any]) -> bool:
@@ -192,28 +205,45 @@ def _wrap(schema: Mapping[str, Any]) -> dict[str, Any]:
         "required": [_WRAP],
         "additionalProperties": False,
     }
-    return outer | {key: _rebased(schema[key]) for key in ("$defs", "definitions") if key in schema}
+    moved = _rebased({key: schema[key] for key in ("$defs", "definitions") if key in schema})
+    return {**outer, **moved}
 
 
-def _rebased(part: JSON) -> JSON:
-    """A part whose references to the root point to the wrapped value."""
-    if isinstance(part, list):
-        return [_rebased(item) for item in part]
-    if isinstance(part, dict):
-        moved = {"$ref": f"#/properties/{_WRAP}"} if part.get("$ref") == "#" else {}
-        return {key: _rebased(value) for key, value in part.items()} | moved
-    return part
+def _rebased(schema: JSON) -> JSON:
+    """A schema whose references to its root, or from there, start at the wrapped value; data is left alone."""
+    copy = json.loads(json.dumps(schema))
+    for _, part in subschemas(copy):
+        ref = part.get("$ref")
+        if isinstance(ref, str) and (ref == "#" or ref.startswith("#/")) and not ref.startswith(_DEFINED):
+            part["$ref"] = f"#/properties/{_WRAP}{ref[1:]}"
+    return copy
 
 
 def _not_json(value: JSON) -> tuple[str, ...]:
-    """What Python's JSON reader lets through though it is no JSON: NaN and the infinities."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return (f"$: {value} is not a JSON number",)
-    if isinstance(value, dict):
-        return next((found for child in value.values() if (found := _not_json(child))), ())
-    if isinstance(value, list):
-        return next((found for child in value if (found := _not_json(child))), ())
+    """What a reader lets through though no JSON text could hold it: NaN, the infinities, halves of surrogate pairs."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return ("$: a text holds half of a surrogate pair",)
+    except ValueError as error:
+        return (f"$: {str(error).partition(';')[0]}",)
     return ()
+
+
+def _sendable(part: JSON) -> JSON:
+    """A part of a request without what no request can carry, and with tool inputs that the API takes back."""
+    if isinstance(part, str):
+        return part.encode(errors="replace").decode()
+    if isinstance(part, float) and not math.isfinite(part):
+        return None
+    if isinstance(part, list):
+        return [_sendable(item) for item in part]
+    if isinstance(part, dict):
+        made = {_sendable(key): _sendable(value) for key, value in part.items()}
+        if made.get("type") == "tool_use" and not isinstance(made.get("input"), dict):
+            made["input"] = {_WRAP: made.get("input")}
+        return made
+    return part
 
 
 def _errors_of(error: ValidationError, mode: Mode) -> tuple[str, ...]:

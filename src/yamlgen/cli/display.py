@@ -87,6 +87,7 @@ class PlainDisplay(Display):
         """Say where the run is, if it is time."""
         now = time.monotonic()
         if isinstance(event, RunStarted):
+            self.started = now
             echo(f"{event.pipeline}: {_rows(event.rows or 0)}, {', '.join(event.steps)}")
         elif now - self._last >= _EVERY and not isinstance(event, RunFinished):
             self._last = now

@@ -11,8 +11,10 @@ import click
 from yamlgen.cli.messages import echo
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
 from yamlgen.language.schema import FILE_NAME, committed
+from yamlgen.language.words import listing
 
 _STARTER: Final = ("pipeline.yaml", "data/reviews.csv", "schemas/facts.json")
+_FOLDERS: Final = ("data", "schemas")
 
 
 @click.command("init")
@@ -26,8 +28,9 @@ def command(folder: Path) -> int:
     starter = files("yamlgen.cli").joinpath("starter")
     texts = {name: starter.joinpath(name).read_text(encoding="utf-8") for name in _STARTER} | {FILE_NAME: committed()}
     taken = [str(folder / name) for name in texts if (folder / name).exists()]
+    taken += [str(parent) for name in _FOLDERS if (parent := folder / name).exists() and not parent.is_dir()]
     if taken:
-        message = f"{' and '.join(taken)} {'exists' if len(taken) == 1 else 'exist'} already; nothing was written"
+        message = f"{listing(taken)} {'exists' if len(taken) == 1 else 'exist'} already; nothing was written"
         raise UsageError(message, code=Code.OUTPUT_PATH, hint="name another folder: `yamlgen init my-pipeline`")
     for name, text in texts.items():
         path = folder / name

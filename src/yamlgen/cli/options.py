@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from yamlgen.errors import Code, InvalidPipeline, UsageError
+from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError
 from yamlgen.ports import JSON
+
+if TYPE_CHECKING:
+    from yamlgen.api import Pipeline
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,16 +81,27 @@ def _environment(_: click.Context, __: click.Parameter, path: Path | None) -> No
             os.environ.setdefault(name, value)
 
 
-def read_params(texts: dict[str, str]) -> dict[str, JSON]:
-    """The values of `-p`, each read as YAML.
-
-    Raises:
-        InvalidPipeline: one cannot be read.
-    """
+def read_params(texts: dict[str, str]) -> tuple[dict[str, JSON], list[Diagnostic]]:
+    """The values of `-p`, each read as YAML, and what is wrong with those that cannot be read."""
     from yamlgen.language.parameters import read_value  # noqa: PLC0415 - loads the language
 
     read = {name: read_value(name, text) for name, text in texts.items()}
-    problems = tuple(problem for _, problem in read.values() if problem is not None)
-    if problems:
-        raise InvalidPipeline(problems)
-    return {name: value for name, (value, _) in read.items()}
+    values = {name: value for name, (value, problem) in read.items() if problem is None}
+    return values, [problem for _, problem in read.values() if problem is not None]
+
+
+def checked(
+    path: Path, params: dict[str, str], overrides: dict[str, str], input_path: str | None
+) -> tuple[Pipeline, dict[str, JSON]]:
+    """A pipeline without mistakes, and the values of its parameters.
+
+    Raises:
+        InvalidPipeline: there are mistakes, in the file or in the call; all of them.
+    """
+    from yamlgen.api import check  # noqa: PLC0415 - loads the language
+
+    given, unread = read_params(params)
+    loaded, diagnostics = check(path, params=given, overrides=overrides, input=input_path)
+    if loaded is None or unread:
+        raise InvalidPipeline((*unread, *diagnostics))
+    return loaded, given

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from yamlgen.cli.messages import echo, show
-from yamlgen.cli.options import pipeline_options, read_params
-from yamlgen.errors import Exit, InvalidPipeline, redact
+from yamlgen.cli.options import checked, pipeline_options
+from yamlgen.errors import Exit, redact
 from yamlgen.ports import JSON
 
 
@@ -28,14 +28,11 @@ def command(
     With it: the bodies of that row's requests as JSON, step by step. A step that needs the output of another
     one is shown with an output that the simulator makes up. Nothing is sent; no key is needed, and none is shown.
     """
-    from yamlgen.api import check, preview  # noqa: PLC0415 - loads the language
+    from yamlgen.api import preview  # noqa: PLC0415 - loads the language
     from yamlgen.language.resolution import resolved  # noqa: PLC0415
 
-    given = read_params(params)
-    loaded, diagnostics = check(pipeline, params=given, overrides=overrides, input=input_path)
-    if loaded is None:
-        raise InvalidPipeline(diagnostics)
-    show(diagnostics)
+    loaded, given = checked(pipeline, params, overrides, input_path)
+    show(loaded.warnings)
     if row is None:
         click.echo(redact(_as_yaml(resolved(loaded.plan(given)))), nl=False)
         return Exit.OK

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from yamlgen.cli.display import Display, choose, summary
 from yamlgen.cli.messages import as_json, echo, show, show_error
-from yamlgen.cli.options import output_format, pipeline_options, read_params
+from yamlgen.cli.options import checked, output_format, pipeline_options
 from yamlgen.cli.simulate import fault_options
-from yamlgen.errors import Exit, InvalidPipeline, YamlgenError, redact
+from yamlgen.errors import Code, Exit, InvalidPipeline, YamlgenError, redact
+from yamlgen.events import Event, RunStarted
 from yamlgen.halt import Halt
 
 if TYPE_CHECKING:
     from yamlgen.api import Finished, Options, Pipeline
+
+_CODES: Final = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
 
 @click.command("run")
@@ -54,7 +59,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes its options by name
     Ctrl-C once stops sending and keeps what is in flight; twice cancels. Exit codes: 0 all good, 1 rows failed,
     2 the pipeline or the call is wrong, 3 the environment is (no key, no input, no network, no disk).
     """
-    from yamlgen.api import Options, check  # noqa: PLC0415 - loads the language
+    from yamlgen.api import Options  # noqa: PLC0415 - loads the language
 
     if any(simulated[name] for name in ("latency", "faults")) and not simulate:
         raise click.UsageError("--latency and --fault go with --simulate")
@@ -62,19 +67,15 @@ def command(  # noqa: PLR0913, PLR0917 - click passes its options by name
     if json_out and output == "-":
         raise click.UsageError("stdout holds the rows (-o -) or one summary (--output-format json), not both")
     try:
-        given = read_params(params)
-        loaded, diagnostics = check(pipeline, params=given, overrides=overrides, input=input_path)
-        if loaded is None:
-            raise InvalidPipeline(diagnostics)
+        loaded, given = checked(pipeline, params, overrides, input_path)
         if not quiet and not json_out:
-            show(diagnostics)
+            show(loaded.warnings)
         options = Options(output=output, limit=limit, simulate=simulate, max_concurrency=max_concurrency, **simulated)
         display = choose("none" if quiet else progress, verbose=verbose)
-        done = asyncio.run(_run(loaded, given, options, display))
+        with _interruptible():
+            done = asyncio.run(_run(loaded, given, options, display))
     except YamlgenError as error:
         return _tell(error, json_out=json_out)
-    except asyncio.CancelledError:
-        return Exit.INTERRUPTED
     if json_out:
         files = {"output": str(done.paths.rows), "failed": str(done.paths.failed), "run": str(done.paths.run)}
         click.echo(json.dumps({**done.report.as_json(), "simulated": simulate, "files": files}, ensure_ascii=False))
@@ -83,11 +84,32 @@ def command(  # noqa: PLR0913, PLR0917 - click passes its options by name
     return Exit.FAILED_ROWS if done.report.failed else Exit.OK
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end at once what comes before the first request, such as reading a pipe that never ends.
+
+    Raises:
+        YamlgenError: it did.
+    """
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, display: Display) -> Finished:
-    """Run under the signals: the first asks to stop, the second cancels."""
+    """Run under the signals: once requests are sent, the first asks to stop, and the second cancels."""
     from yamlgen.api import execute  # noqa: PLC0415 - loads the engine
 
     halt, task, loop = Halt(), asyncio.current_task(), asyncio.get_running_loop()
+    received: list[signal.Signals] = []
 
     def interrupt(number: signal.Signals) -> None:
         received.append(number)
@@ -97,20 +119,28 @@ async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, dis
         halt.request("Ctrl-C" if number is signal.SIGINT else "the process was asked to end")
         display.say("stopping: what is in flight comes home first; Ctrl-C again cancels it")
 
-    codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
-    received: list[signal.Signals] = []
-    for number in codes:
-        loop.add_signal_handler(number, interrupt, number)
+    def observe(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            for number in _CODES:
+                loop.add_signal_handler(number, interrupt, number)
+        display.observe(event)
+
     with display:
         try:
-            return await execute(pipeline, params=params, options=options, emit=display.observe, halt=halt)
+            return await execute(pipeline, params=params, options=options, emit=observe, halt=halt)
         except asyncio.CancelledError:
-            display.say(f"cancelled; {display.kept()}")
-            raise
+            number = received[0] if received else signal.SIGINT
+            raise _interrupted(f"cancelled: {halt.reason}", display.kept(), number) from None
         except YamlgenError as error:
             if received:
-                error.exit_code = codes[received[0]]
+                error.exit_code = _CODES[received[0]]
             raise
+
+
+def _interrupted(message: str, hint: str, number: signal.Signals) -> YamlgenError:
+    error = YamlgenError(message, code=Code.STOPPED, hint=hint)
+    error.exit_code = _CODES[number]
+    return error
 
 
 def _tell(error: YamlgenError, *, json_out: bool) -> int:

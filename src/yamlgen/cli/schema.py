@@ -30,7 +30,7 @@ def command(target: Path | None) -> int:
     if target is None:
         click.echo(committed(), nl=False)
         return Exit.OK
-    file = target / FILE_NAME if target.is_dir() else target
+    file = target / FILE_NAME if target.is_dir() or not target.suffix else target
     try:
         file.write_text(committed(), encoding="utf-8")
     except OSError as error:

@@ -31,10 +31,11 @@ def fault_options(function: click.decorators.FC) -> click.decorators.FC:
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @fault_options
 def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> int:
-    """Serve the simulated Messages API on this machine, for other clients.
+    """Serve the simulated Messages API on this machine.
 
-    It answers as the API does, structured outputs included, refuses what the API refuses, and costs nothing.
-    Point a client to the address it prints; any key will do. Ctrl-C ends it.
+    It is for other clients than `run --simulate`, which brings its own. It answers as the API does, structured
+    outputs included, refuses what the API refuses, and costs nothing. Point a client to the address it prints; any
+    key will do. Ctrl-C ends it.
     """
     from yamlgen.claude.simulator import Faults, Simulator  # noqa: PLC0415 - loads the server
 

@@ -8,7 +8,7 @@ import click
 
 from yamlgen.cli.messages import as_json, echo, show
 from yamlgen.cli.options import output_format, pipeline_options, read_params
-from yamlgen.errors import Diagnostic, Exit
+from yamlgen.errors import Exit
 
 
 @click.command("validate")
@@ -23,8 +23,9 @@ def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str
     """
     from yamlgen.api import check  # noqa: PLC0415 - loads the language
 
-    given = read_params(params)
-    found: list[Diagnostic] = []
+    given, found = read_params(params)
+    if output_format == "text":
+        show(found)
     for path in _files(paths):
         pipeline, diagnostics = check(path, params=given, overrides=overrides)
         found.extend(diagnostics)

@@ -20,6 +20,8 @@ from yamlgen.ports import JSON, Row
 _CELL = 1 << 28
 """The longest CSV cell, in characters: an unclosed quote must not take a huge file into memory."""
 
+_LINES = "each line is one JSON object; rows in another format are named with `--set input.format=csv` (or json)"
+
 _GAP = re.compile(r"[ \t\r\n]*")
 """What JSON calls whitespace; `str.strip` would take more."""
 
@@ -43,7 +45,7 @@ def jsonl_rows(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict[str, JSON
         start = _gap(text, 0)
         if start == len(text):
             continue
-        row, end = _decoded(text, start, shown, line)
+        row, end = _decoded(text, start, shown, line, _LINES)
         end = _gap(text, end)
         if end != len(text):
             raise _bad(f"{shown}:{line}:{end + 1}", "not JSON: more after the row's end", "a row has a line of its own")
@@ -184,14 +186,14 @@ def _float(text: str) -> float:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
 
 
-def _decoded(text: str, start: int, shown: str, line: int) -> tuple[Any, int]:
+def _decoded(text: str, start: int, shown: str, line: int, hint: str | None = None) -> tuple[Any, int]:
     """The JSON value at `start` of `text`, and where it ends; `line` is the line on which it starts."""
     try:
         return _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
         line += text.count("\n", start, error.pos)
         column = error.pos - text.rfind("\n", 0, error.pos)
-        raise _bad(f"{shown}:{line}:{column}", f"not JSON: {error.msg.removesuffix(' at')}") from error
+        raise _bad(f"{shown}:{line}:{column}", f"not JSON: {error.msg.removesuffix(' at')}", hint) from error
     except RecursionError as error:
         raise _bad(f"{shown}:{line}", "nested too deeply") from error
     except ValueError as error:

@@ -45,13 +45,27 @@ class OutputPaths:
     partial: Path
     partial_failed: Path
 
+    def spare(self, source: Path) -> None:
+        """Leave `source`, the input of the run, as it is.
+
+        Raises:
+            UsageError: one of the outputs would replace it.
+        """
+        for path in (self.rows, self.failed, self.run):
+            if _target(path) == _target(source):
+                message = f"cannot write {path}: it is the input, which the output would replace"
+                raise UsageError(message, code=Code.OUTPUT_PATH, hint="name another file")
+
 
 def output_paths(path: Path, *, simulated: bool = False, limit: int | None = None) -> OutputPaths:
     """The files of a run that writes to `path`; a simulated or limited run has names of its own.
 
     Raises:
-        UsageError: the ending of `path` tells no format.
+        UsageError: `path` is a folder, or its ending tells no format.
     """
+    if path.is_dir():
+        hint = f"name a file in it, such as {path / 'rows.jsonl'}"
+        raise UsageError(f"cannot write {path}: it is a folder", code=Code.OUTPUT_PATH, hint=hint)
     if format_of(path) is None:
         hint = f"known endings are {ENDINGS}"
         raise UsageError(f"cannot write {path}: its ending tells no format", code=Code.UNKNOWN_FORMAT, hint=hint)
@@ -139,6 +153,11 @@ class Sink:
         return None if self._rows.empty else self._rows.path
 
     @property
+    def kept(self) -> int:
+        """How many finished rows have been added."""
+        return self._rows.count
+
+    @property
     def unfinished(self) -> Path | None:
         """After `abort`: the file of the rows that failed or were cut off with something paid for, if there are any."""
         return None if self._failed.empty else self._failed.path
@@ -192,6 +211,7 @@ class StdoutSink(Sink):
     def __init__(self, paths: OutputPaths, stream: BinaryIO) -> None:
         super().__init__(paths)
         self._stream = stream
+        self._gone = False
         self._next = 0
 
     def add(self, index: int, record: Mapping[str, JSON]) -> None:
@@ -205,6 +225,8 @@ class StdoutSink(Sink):
         self._send()
 
     def _send(self) -> None:
+        if self._gone:  # said once; what is still in flight is kept in the partial file
+            return
         try:
             while (done := self._next in self._rows) or self._next in self._failed:
                 if done:
@@ -212,6 +234,7 @@ class StdoutSink(Sink):
                 self._next += 1
             self._stream.flush()
         except BrokenPipeError as error:
+            self._gone = True
             message = "the reader of standard output has gone"
             hint = "rows that it did not take are in the partial file; `-o PATH` writes to a file"
             raise EnvironmentProblem(message, code=Code.STOPPED, hint=hint) from error

@@ -34,12 +34,16 @@ class Spool:
 
     Args:
         path: the file; it must not exist when `open` is called.
+
+    Attributes:
+        count: how many records have been added.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._offsets = array("q")  # by row; -1 for a row that is not here
         self._end = 0
+        self.count = 0
         self._writer: FileIO | None = None
         self._reader: BufferedReader | None = None
 
@@ -80,6 +84,7 @@ class Spool:
             self._offsets.extend(array("q", [-1]) * (index + 1 - len(self._offsets)))
         self._offsets[index] = self._end
         self._end += len(line)
+        self.count += 1
 
     def line(self, index: int) -> bytes:
         """The JSON line of input row `index`."""

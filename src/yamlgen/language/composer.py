@@ -246,9 +246,7 @@ class _Composer:
         value: str = event.value
         if self.restore:
             value = value.translate(self.restore)
-        if event.tag in (None, "!") and not event.implicit[0]:
-            return value
-        if event.tag == _CORE_TAG + "str" or (event.tag is None and event.style):
+        if event.tag in ("!", _CORE_TAG + "str") or (event.tag is None and (event.style or not event.implicit[0])):
             return value
         if event.tag is not None and event.tag not in {_CORE_TAG + kind for kind in ("int", "float", "bool", "null")}:
             self.refuse_tag(event.tag, event.start_mark.index, start)

@@ -140,11 +140,14 @@ def _explain(error: Any) -> Iterator[Deviation]:
 def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
     value, rule = error.instance, error.validator_value
     words = [str(choice) for choice in (rule if error.validator == "enum" else [rule])]
-    hint = suggestion(str(value), words, "it may be")
+    near = nearest(str(value), words)
+    is_branch = error.parent is not None and error.parent.validator == "anyOf"
     if isinstance(value, str) and value in words:
         hint = f"write {value} without quotes"
-    elif nearest(str(value), words) is None and error.parent is not None and error.parent.validator == "anyOf":
-        hint = f"it may be {_kinds(error.parent.validator_value)}"
+    elif near is not None:
+        hint = f"did you mean `{near}`?"
+    else:
+        hint = f"it may be {_kinds(error.parent.validator_value if is_branch else [{'enum': words}])}"
     return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", hint)
 
 

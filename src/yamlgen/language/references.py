@@ -173,7 +173,6 @@ class _Walk:
             case nodes.Name():
                 return self.name(node, scope, base=base)
             case nodes.Call(node=nodes.Getattr(attr=method, node=owner)) if method in _METHODS:
-                self.whole(owner)
                 self.view(owner, scope)
                 for argument in [*node.args, *node.kwargs]:
                     self.view(argument, scope)
@@ -183,7 +182,6 @@ class _Walk:
             case nodes.Getitem(arg=nodes.Const(value=str() | int() as key)):
                 return self.member(node, key, scope)
             case nodes.Getitem():
-                self.whole(node.node)
                 self.view(node.node, scope)
                 self.view(node.arg, scope)
                 return ANYTHING

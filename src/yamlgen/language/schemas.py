@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 import jsonschema_rs
 
@@ -26,6 +27,7 @@ from yamlgen.ports import JSON
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _BACKTRACKS: Final = 100_000
+_LONGEST: Final = 600
 _ONE: Final = frozenset(
     {"additionalProperties", "items", "contains", "not", "if", "then", "else", "propertyNames"}
     | {"unevaluatedItems", "unevaluatedProperties", "contentSchema"}
@@ -58,9 +60,17 @@ class JSONSchema:
     def errors(self, value: JSON) -> tuple[str, ...]:
         """What is wrong with `value`, each with its path; empty when the schema accepts it."""
         validator = _validator(self.text)
-        if validator.is_valid(value):
-            return ()
-        return tuple(f"{_spoken_path(e.instance_path)}: {e.message}" for e in validator.iter_errors(value))
+        try:
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+            if validator.is_valid(value):
+                return ()
+            return tuple(f"{_spoken_path(e.instance_path)}: {_cut(e.message)}" for e in validator.iter_errors(value))
+        except UnicodeEncodeError:
+            return ("$: a text holds half of a surrogate pair, which is no character",)
+        except RecursionError:
+            return ("$: nested too deeply",)
+        except (TypeError, ValueError) as error:
+            return (f"$: this is no JSON value: {error}",)
 
 
 def json_schema(schema: Mapping[str, Any]) -> JSONSchema:
@@ -83,6 +93,13 @@ def _metaschema() -> jsonschema_rs.Draft202012Validator:
 
 def _spoken_path(path: list[str | int]) -> str:
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+
+
+def _cut(message: str) -> str:
+    """A message names the value first and the rule last; of a long one both ends are kept."""
+    if len(message) <= _LONGEST:
+        return message
+    return f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
 
 
 @dataclass(frozen=True)
@@ -264,8 +281,8 @@ class _Bundle:
         copy = json.loads(json.dumps(schema))
         for path, part in subschemas(copy):
             if base != "#":
-                part.pop("$id", None)
-                part.pop("$schema", None)
+                for word in ("$id", "$schema", "$anchor"):  # two files may have one anchor each of the same name
+                    part.pop(word, None)
             if isinstance(part.get("$ref"), str):
                 part["$ref"] = self._target(part["$ref"], (*path, "$ref"), schema, place, base)
         return copy
@@ -279,7 +296,7 @@ class _Bundle:
         if not file:
             if not _has(schema, fragment):
                 return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)
-            return f"{base}{fragment}" if not fragment or fragment.startswith("/") else f"#{fragment}"
+            return ref if base == "#" else base + _pointer(schema, fragment)
         target = place.file.parent / file
         if not target.resolve().is_relative_to(self.loader.folder.resolve()):
             message = f"the reference `{ref}` leaves the pipeline's folder"
@@ -292,7 +309,7 @@ class _Bundle:
         if not _has(data, fragment):
             return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)
         start = self._embed(target.resolve(), data, there)
-        return f"{start}{fragment}" if not fragment or fragment.startswith("/") else f"#{fragment}"
+        return start + _pointer(data, fragment)
 
     def _embed(self, file: Path, data: JSON, place: _Place) -> str:
         if file == self.place.file.resolve() and not self.place.prefix:
@@ -317,12 +334,25 @@ def _shown(place: _Place, file: str, loader: SchemaLoader) -> str:
     return str(full.relative_to(loader.folder.resolve()))
 
 
+def _anchored(schema: JSON, anchor: str) -> DataPath | None:
+    parts = subschemas(schema)
+    return next((path for path, part in parts if anchor in (part.get("$anchor"), part.get("$dynamicAnchor"))), None)
+
+
+def _pointer(schema: JSON, fragment: str) -> str:
+    """A fragment as a JSON pointer: an anchor's name holds in its own file only."""
+    if not fragment or fragment.startswith("/"):
+        return fragment
+    path = _anchored(schema, fragment) or ()
+    return "".join("/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="$~") for part in path)
+
+
 def _has(schema: JSON, fragment: str) -> bool:
     """Whether a pointer or an anchor leads somewhere in a file's schema."""
     if fragment and not fragment.startswith("/"):
-        return any(fragment in (part.get("$anchor"), part.get("$dynamicAnchor")) for _, part in subschemas(schema))
+        return _anchored(schema, fragment) is not None
     target = schema
-    for part in fragment.split("/")[1:]:
+    for part in unquote(fragment).split("/")[1:]:
         word = part.replace("~1", "/").replace("~0", "~")
         if isinstance(target, dict) and word in target:
             target = target[word]

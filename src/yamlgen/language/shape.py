@@ -23,8 +23,8 @@ from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.words import nearest
 from yamlgen.ports import JSON
 
-_SURE = 0.85
-_MOST_PASSES = 5
+_SURE = 0.75
+_MOST_PASSES = 20
 _AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
 
 
@@ -69,6 +69,7 @@ def check(document: Document) -> Shape:
         # Unknown keys first: one that is a misspelt required key makes that one not missing.
         for finding in sorted(findings, key=lambda f: f.code is not Code.UNKNOWN_KEY):
             _settle(shape, finding)
+    shape.document = Document(document.source, root)
     return shape
 
 
@@ -85,7 +86,8 @@ def _settle(shape: Shape, finding: Deviation) -> None:
         if not is_known and not any(shape.document.is_unread((*path, key)) for key in finding.wanted):
             mark = shape.document.mark(path, key=True)
             shape.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
-        broken.update((*path, key) for key in finding.wanted)
+        if not any(key in present for key in finding.wanted):  # a misspelt one may have been mended just before
+            broken.update((*path, key) for key in finding.wanted)
         return
     at_key = finding.code in (Code.UNKNOWN_KEY, Code.BAD_NAME)
     at = (*path, finding.wanted[1]) if finding.code is Code.CONFLICT else path
@@ -110,7 +112,7 @@ def _mend_key(shape: Shape, finding: Deviation) -> None:
     near = nearest(str(word), finding.wanted)
     if near is None or near in mapping:
         return
-    if SequenceMatcher(None, near, str(word)).ratio() > _SURE:
+    if SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
         mapping[near] = pair
         if _fits(shape, (*parents, near)):
             return

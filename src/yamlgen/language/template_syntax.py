@@ -29,6 +29,7 @@ _EXPECTED = re.compile(r"expected token '(.+?)', got '(.*)'", re.DOTALL)
 _UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
 _TAG = re.compile(r"unknown tag '(\w+)'")
 _CHARACTER = re.compile(r"unexpected char (?:'(.)'|\"(.)\")", re.DOTALL)
+_ANY_TAG = re.compile(r"\{%[-+]?\s*(end)?(\w+)")
 _OPENING = re.compile(r"\{\{|\{%")
 _CLOSING = re.compile(r"\}\}|%\}")
 
@@ -47,10 +48,22 @@ def explain(source: str, message: str, at: int) -> tuple[str, int, int, str | No
         what = source[begun : begun + 2]
         return f"`{what}` is never closed by {mark}", begun, begun + 2, None
     fact, fix = _sentence(message, mark)
+    if low.startswith("unexpected end of template. "):
+        at = _opening(source, message, at)
     if fix is None and source[begun + 2 : begun + 3] in ('"', "'", "{", "}", "["):
         fix = RAW
-    word = re.compile(r"\w+|\S?").match(source, at)
+    word = re.compile(r"\w+|\{%|\S?").match(source, at)
     return fact, at, max(word.end() if word else at, at + 1), fix
+
+
+def _opening(source: str, message: str, at: int) -> int:
+    """Where the block begins that the template's end leaves open."""
+    block = _UNCLOSED.search(message)
+    opened: list[int] = []
+    for tag in _ANY_TAG.finditer(source):
+        if block and tag[2] == block[1]:
+            opened = opened[:-1] if tag[1] else [*opened, tag.start()]
+    return opened[-1] if opened else at
 
 
 def _is_open(source: str, begun: int, at: int) -> bool:

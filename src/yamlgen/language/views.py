@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
+from urllib.parse import unquote
 
 from yamlgen.errors import Code
 from yamlgen.ports import JSON
@@ -168,7 +169,7 @@ def follow(root: JSON, ref: str) -> JSON:
     if not ref.startswith("#"):
         return True
     target = root
-    for part in ref[1:].split("/")[1:]:
+    for part in unquote(ref[1:]).split("/")[1:]:
         word = part.replace("~1", "/").replace("~0", "~")
         if isinstance(target, dict) and word in target:
             target = target[word]

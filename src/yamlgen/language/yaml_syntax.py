@@ -31,6 +31,7 @@ _SENTENCES: Final = (
         "this is no escape of a double-quoted text",
         r"write `\\` for a backslash, or use single quotes",
     ),
+    ("invalid Unicode character", "this escape is no character", "write the character itself"),
     ("hexdecimal", "this escape needs more hexadecimal digits", r"write `\\` for a backslash, or use single quotes"),
     ("expected comment or line break", "a block text begins on the next line", "move the text below, indented"),
     ("expected <document start>", "nothing can stand behind the end of the document", "keep one document a file"),

@@ -43,13 +43,14 @@ class LocalEngine:
     emit: Emit
     halt: Halt
     concurrency: int
-    _fatal: YamlgenError | None = field(default=None, init=False)
+    _fatal: Exception | None = field(default=None, init=False)
 
     async def run(self, rows: Iterable[Row]) -> None:
         """Run every row to its end.
 
         Raises:
             YamlgenError: the error that ended the run early; what was finished before is in the sink.
+            Exception: what a listener raised, which ends the run too.
         """
         window = asyncio.Semaphore(self.concurrency + max(SPARE, self.concurrency // SPARE))
         async with asyncio.TaskGroup() as group:
@@ -70,6 +71,9 @@ class LocalEngine:
             await work.finish()
         except YamlgenError as error:
             self._stop(error)
+        except Exception as error:  # noqa: BLE001 - whoever watches has failed: told where the run was started
+            self._fatal = self._fatal or error
+            self.halt.request(str(error))
         finally:
             window.release()
 
@@ -97,6 +101,7 @@ class _RowWork:
 
         Raises:
             YamlgenError: an error that ends the whole run.
+            Exception: what a listener raised.
         """
         plan = self.engine.plan
         done = {step.name: asyncio.Event() for step in plan.steps}
@@ -113,7 +118,7 @@ class _RowWork:
         finally:
             self._keep()
         for result in results:
-            if isinstance(result, YamlgenError):
+            if isinstance(result, Exception):
                 raise result
 
     async def _step(self, step: PlanStep, done: Mapping[str, asyncio.Event]) -> None:
@@ -163,12 +168,15 @@ class _RowWork:
             self.engine.sink.add_failed(self.index, self._failed_record(missing, stopped))
 
     def _set_aside(self) -> None:
-        name, error = next(iter(self.failures.items()))
+        failures = sorted(self.failures.items(), key=lambda item: item[1].code is Code.STOPPED)
+        name, error = failures[0]
         record = self._failed_record(name, error)
-        others = [{"step": step, **_told(other)} for step, other in list(self.failures.items())[1:]]
+        others = [{"step": step, **_told(other)} for step, other in failures[1:]]
         if others:
             record["also"] = others
         self.engine.sink.add_failed(self.index, record)
+        if error.code is Code.STOPPED:  # cut off between two answers: no failure of the row
+            return
         attempts = [attempt for failure in self.failures.values() for attempt in failure.attempts]
         usage = sum((attempt.usage for attempt in attempts), Usage())
         self.engine.emit(RowFailed(self.index, name, str(error.code), error.message, usage, len(attempts)))

@@ -221,7 +221,9 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     client = build_client(api_key=key, base_url=url, transport=transport, max_retries=max_retries)
     async with client:
         sending = client.with_options(max_retries=0)
-        yield Asking(ClaudeModel(sending, settings, sender, structured=structured, reasks=reasks, streak=Streak()), halt)
+        yield Asking(
+            ClaudeModel(sending, settings, sender, structured=structured, reasks=reasks, streak=Streak()), halt
+        )
 
 
 async def outcomes(*coroutines):

@@ -1,0 +1,249 @@
+"""Claude as a step's model: the body that is sent, the stop reason before all else, the account of every answer."""
+
+import asyncio
+import json
+
+import pytest
+from scripted import Reply, Server, ask_one, asking, call, error, events, message, outcomes, prompt, said, spoken
+
+from yamlgen.claude.simulator import Faults, Simulator
+from yamlgen.errors import Code, RowError
+from yamlgen.halt import Halted
+from yamlgen.ports import Answer, Usage
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "integer", "maximum": 9}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+
+
+def test_a_text_step_answers_with_text():
+    """Without a schema the value is the text, and the account holds the response as it came."""
+    outcome, server = ask_one(said("Hello!"))
+    assert outcome.value == "Hello!"
+    (attempt,) = outcome.attempts
+    assert attempt.response == message("Hello!")
+    assert attempt.usage == Usage(10, 5)
+    assert attempt.request_id == "req_0"
+    assert attempt.errors == ()
+    assert server.bodies == [
+        {"model": "claude-haiku-5-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello?"}]}
+    ]
+
+
+def test_texts_are_joined():
+    """Several blocks of text are one text, and thinking is none of it."""
+    thinking = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    outcome, _ = ask_one(said(thinking, "Hello", ", ", "you!"))
+    assert outcome.value == "Hello, you!"
+
+
+def test_tokens_of_the_cache_are_counted_apart():
+    """What is read from the cache, or written to it, has its own columns."""
+    usage = {"input_tokens": 1, "output_tokens": 2, "cache_creation_input_tokens": 3, "cache_read_input_tokens": 4}
+    outcome, _ = ask_one(said("x", usage=usage))
+    assert outcome.usage == Usage(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [
+        ({"stop_sequences": ["END"]}, {"stop_sequences": ["END"]}),
+        ({"thinking": "adaptive"}, {"thinking": {"type": "adaptive"}}),
+        ({"thinking": "disabled"}, {"thinking": {"type": "disabled"}}),
+        (
+            {"thinking": {"budget_tokens": 2000}, "max_tokens": 3000},
+            {"thinking": {"type": "enabled", "budget_tokens": 2000}, "max_tokens": 3000},
+        ),
+        ({"effort": "low"}, {"output_config": {"effort": "low"}}),
+        ({"temperature": 0, "top_p": 0.5, "top_k": 3}, {"temperature": 0, "top_p": 0.5, "top_k": 3}),
+        ({"max_tokens": None}, {"max_tokens": 4096}),
+        ({"id": "my/model:v1"}, {"model": "my/model:v1"}),
+    ],
+)
+def test_settings_reach_the_wire(settings, sent):
+    """Each setting stands in the body where the API has it, and nothing else is added."""
+    _, server = ask_one(said("x"), **settings)
+    plain = {"model": "claude-haiku-5-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello?"}]}
+    assert server.bodies[0] == {**plain, **sent}
+
+
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+@pytest.mark.parametrize("mode", ["native", "tools", "json"])
+@pytest.mark.parametrize("most", [100, 30_000])
+def test_a_preview_is_what_is_sent(schema, mode, most):
+    """`request` shows the very body that goes out, key by key."""
+
+    async def main():
+        async with (
+            Server(said("x")) as server,
+            asking(server.url, schema=schema, mode=mode, max_tokens=most, temperature=0.5) as model,
+        ):
+            shown = model.model.request(prompt(system="Be brief."))
+            await outcomes(model(system="Be brief."))
+            return shown, server.bodies[0]
+
+    shown, sent = asyncio.run(main())
+    assert json.dumps(shown, sort_keys=True) == json.dumps(sent, sort_keys=True)
+
+
+@pytest.mark.parametrize("stop", ["end_turn", "stop_sequence", "tool_use"])
+def test_an_answer_that_is_whole_goes_on(stop):
+    """These three reasons end an answer well."""
+    outcome, _ = ask_one(said("x", stop=stop))
+    assert outcome.value == "x"
+
+
+@pytest.mark.parametrize("schema", [None, SCHEMA], ids=["text", "schema"])
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [
+        ("max_tokens", Code.TRUNCATED),
+        ("refusal", Code.REFUSED),
+        ("model_context_window_exceeded", Code.CONTEXT_EXCEEDED),
+        ("pause_turn", Code.UNKNOWN_STOP),
+        ("brand_new", Code.UNKNOWN_STOP),
+        (None, Code.UNKNOWN_STOP),
+    ],
+)
+def test_the_stop_reason_comes_before_validation(schema, stop, code):
+    """An answer that is not whole is terminal: one request, no re-ask, its tokens on the account."""
+    outcome, server = ask_one(said('{"a": 1}', stop=stop), schema=schema, reasks=3, max_retries=3)
+    assert isinstance(outcome, RowError)
+    assert outcome.code == code
+    assert len(server.bodies) == 1
+    (attempt,) = outcome.attempts
+    assert attempt.usage == Usage(10, 5)
+    assert attempt.errors == (outcome.message,)
+    assert outcome.request == server.bodies[0]
+
+
+def test_a_refusal_says_why():
+    """What the API explains is passed on."""
+    details = {"type": "refusal", "category": "cyber", "explanation": "It asks for malware."}
+    outcome, _ = ask_one(said(stop="refusal", stop_details=details))
+    assert "It asks for malware." in outcome.message
+
+
+@pytest.mark.parametrize("content", [[], [""], [{"type": "thinking", "thinking": "Hm.", "signature": "s"}]])
+def test_an_answer_without_text_is_no_text(content):
+    """Nothing said is no value, is asked once, and is paid for."""
+    outcome, server = ask_one(said(*content))
+    assert outcome.code == Code.NO_TEXT
+    assert len(server.bodies) == len(outcome.attempts) == 1
+
+
+def test_half_a_character_is_no_text():
+    """A text that no file could hold does not become a row's value."""
+    outcome, _ = ask_one(said("a\ud800b"))
+    assert outcome.code == Code.NO_TEXT
+
+
+def test_a_reask_that_fails_keeps_what_was_paid():
+    """The first answer stays on the account when the request after it is refused."""
+    broken = Reply(error("api_error", "no"), 500)
+    outcome, server = ask_one(said('{"a": 10}'), broken, schema=SCHEMA, reasks=2)
+    assert outcome.code == Code.TRANSPORT
+    assert len(server.bodies) == 2
+    (attempt,) = outcome.attempts
+    assert attempt.usage == Usage(10, 5)
+    assert attempt.errors
+    assert outcome.request == server.bodies[1]
+
+
+def test_a_reask_may_be_cut_off_and_says_so():
+    """Truncation of the second answer ends the asking, with both answers on the account."""
+    outcome, _ = ask_one(said('{"a": 10}'), said('{"a":', stop="max_tokens"), schema=SCHEMA, reasks=2)
+    assert outcome.code == Code.TRUNCATED
+    assert len(outcome.attempts) == 2
+
+
+def test_retries_and_reasks_are_counted_apart():
+    """Each question has all its retries, and a retry takes no re-ask."""
+    down = Reply(error("overloaded_error", "Overloaded"), 529)
+    outcome, server = ask_one(
+        down, said('{"a": 10}'), down, said('{"a": 11}'), said('{"a": 3}'), schema=SCHEMA, reasks=2, max_retries=1
+    )
+    assert outcome.value == {"a": 3}
+    assert len(server.bodies) == 5
+    assert len(outcome.attempts) == 3
+
+
+def test_a_halt_between_reasks_keeps_what_was_paid():
+    """A run that ends while an answer is sent back does not lose that answer."""
+
+    async def main():
+        async with Server(said('{"a": 10}')) as server, asking(server.url, schema=SCHEMA, reasks=2) as model:
+            server.replies = [lambda _: model.halt.request("enough") or said('{"a": 10}')]
+            return await outcomes(model())
+
+    (outcome,) = asyncio.run(main())
+    assert isinstance(outcome, RowError)
+    assert outcome.code == Code.STOPPED
+    assert len(outcome.attempts) == 1
+
+
+def test_a_halt_before_the_first_answer_is_no_failure():
+    """Nothing was asked, so there is nothing to tell."""
+
+    async def main():
+        async with Server() as server, asking(server.url) as model:
+            model.halt.request("enough")
+            return await outcomes(model()), server.bodies
+
+    (outcome,), bodies = asyncio.run(main())
+    assert isinstance(outcome, Halted)
+    assert bodies == []
+
+
+def test_a_streamed_tool_call_is_read():
+    """A tool's input that comes in pieces is the same value."""
+    start, *_, delta, stop = spoken("")
+    pieces = ['{"a"', ": 7", "}"]
+    block = {"type": "content_block_start", "index": 0, "content_block": call({})}
+    parts = [
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": piece}}
+        for piece in pieces
+    ]
+    end = {"type": "content_block_stop", "index": 0}
+    delta["delta"]["stop_reason"] = "tool_use"
+    outcome, _ = ask_one(
+        events(start, block, *parts, end, delta, stop), schema=SCHEMA, mode="tools", max_tokens=30_000
+    )
+    assert isinstance(outcome, Answer), outcome
+    assert outcome.value == {"a": 7}
+
+
+SIMULATED = [("native", 2000), ("tools", 2000), ("json", 2000), ("native", 30_000), ("tools", 30_000)]
+
+
+@pytest.mark.parametrize(("mode", "most"), SIMULATED)
+def test_the_simulator_satisfies_each_mode(mode, most):
+    """Against the simulator's rules, which are the API's: each way of asking is accepted and answered."""
+
+    async def main():
+        async with Simulator() as simulator, asking(simulator.url, schema=SCHEMA, mode=mode, max_tokens=most) as model:
+            return await model()
+
+    assert isinstance(asyncio.run(main()).value["a"], int)
+
+
+@pytest.mark.parametrize("mode", ["native", "tools"])
+def test_the_simulator_takes_a_reask(mode):
+    """The turn that sends an answer back is well formed: the simulator refuses it otherwise."""
+
+    async def main():
+        async with (
+            Simulator(faults=Faults.parse(["invalid_output=1"])) as simulator,
+            asking(simulator.url, schema=SCHEMA, mode=mode, max_tokens=2000, reasks=2) as model,
+        ):
+            return await outcomes(model())
+
+    (outcome,) = asyncio.run(main())
+    if isinstance(outcome, RowError):
+        assert outcome.code == Code.INVALID_OUTPUT, outcome
+        assert len(outcome.attempts) == 3
+    else:
+        assert len(outcome.attempts) > 1

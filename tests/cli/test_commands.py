@@ -1,0 +1,220 @@
+"""The commands besides `run`, and what is said to those who mistype."""
+
+import json
+import re
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+import yamlgen
+from yamlgen.language.schema import committed
+
+ROOT = Path(__file__).parent.parent.parent
+PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rnu"], "no command `rnu`; did you mean `run`?"),
+        (["Validate"], "did you mean `validate`?"),
+        (["zzz"], "commands: `init`, `validate`, `render`, `run`, `schema` and `simulate`"),
+        (["run", "a.yaml", "--simulat"], "--simulate"),
+        (["run", "a.yaml", "--limt", "3"], "--limit"),
+        (["run", "a.yaml", "--progress", "lively"], "'live'"),
+        (["run", "a.yaml", "--limit", "0"], "0 is not in the range"),
+        (["run", "a.yaml", "b.yaml"], "unexpected extra argument (b.yaml)"),
+        (["run"], "Missing argument 'PIPELINE'"),
+        (["validate"], "Missing argument 'PATH...'"),
+        (["render", "a.yaml", "--row", "x"], "'x' is not a valid integer"),
+        (["--simulate"], "No such option '--simulate'"),
+    ],
+)
+def test_a_mistyped_call_says_what_is_near(arguments, said, call):
+    """A wrong command, option or argument is exit 2, with a usage line and the nearest right word."""
+    told = call(*arguments)
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith("Usage: yamlgen")
+    assert said in told.err
+
+
+def test_no_arguments_give_the_help(call):
+    """`yamlgen` alone lists the commands."""
+    told = call()
+    assert "Commands:" in told.err + told.out
+    assert "validate" in told.err + told.out
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_is_exit_0(option, call):
+    """Each command explains itself, on stdout."""
+    for command in ([], ["init"], ["validate"], ["render"], ["run"], ["schema"], ["simulate"]):
+        told = call(*command, option)
+        assert (told.code, told.err) == (0, "")
+        assert told.out.startswith("Usage: yamlgen")
+
+
+def test_the_version_is_printed(call):
+    """`--version` prints one line."""
+    assert re.fullmatch(r"yamlgen \d+\.\d+\.\d+\S*\n", call("--version").out)
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
+def test_a_rendered_pipeline_is_a_pipeline(path, call, tmp_path):
+    """`render` prints YAML that validates where the pipeline stands and asks for the very same requests."""
+    told = call("render", path)
+    assert told.code == 0
+    copy = tmp_path / "pipelines"
+    copy.mkdir()
+    (copy / "data").symlink_to(path.parent / "data")
+    (copy / "rendered.yaml").write_text(told.out, "utf-8")
+    assert call("validate", copy / "rendered.yaml").err == (
+        f"{copy}/rendered.yaml: ok ({len(yamlgen.load(path).draft.pipeline.steps)} "
+        f"step{'s' if len(yamlgen.load(path).draft.pipeline.steps) > 1 else ''})\n"
+    )
+    assert call("render", copy / "rendered.yaml").out == told.out
+    assert call("render", copy / "rendered.yaml", "--row", "2").out == call("render", path, "--row", "2").out
+
+
+def test_rendering_resolves_everything(call):
+    """The rendered pipeline has no alias, no file and no anchor left; a parameter given has its value."""
+    told = call("render", ROOT / "pipelines/marathon_runners.yaml", "-p", "language=French")
+    shown = yaml.safe_load(told.out)
+    assert shown["params"]["language"]["default"] == "French"
+    assert "models" not in shown
+    assert isinstance(shown["steps"]["profile"]["system"], str)
+    assert shown["steps"]["profile"]["output"]["schema"]["title"] == "User"
+    assert "&" not in re.sub(r'"[^"]*"', "", told.out)
+
+
+def test_a_row_shows_its_exact_requests(call):
+    """`render --row N` prints each step's body as it would be sent, for that row."""
+    told = call("render", ROOT / "pipelines/hello.yaml", "--row", "2")
+    shown = json.loads(told.out)
+    prompt = "Say hello to a reader of this file in one warm sentence, in English."
+    assert shown == {
+        "step": "greeting",
+        "request": {
+            "model": "claude-haiku-5-5",
+            "max_tokens": 1024,
+            "messages": [{"role": "user", "content": prompt}],
+        },
+    }
+
+
+def test_a_row_says_what_is_made_up(call):
+    """A step that needs another one's output is shown with a made-up one, and stderr says so."""
+    told = call("render", ROOT / "pipelines/marathon_runners.yaml", "--row", "1")
+    decoder, shown, rest = json.JSONDecoder(), [], told.out
+    while rest.strip():
+        value, end = decoder.raw_decode(rest.lstrip())
+        shown.append(value)
+        rest = rest.lstrip()[end:]
+    assert [one["step"] for one in shown] == ["profile", "believable"]
+    assert told.err == "believable: filled with made-up outputs of profile\n"
+
+
+@pytest.mark.parametrize("row", ["4", "999"])
+def test_a_row_that_is_not_there_is_told(row, call):
+    """`render --row 999` says that the input has no such row."""
+    told = call("render", ROOT / "pipelines/hello.yaml", "--row", row)
+    assert (told.code, told.out) == (2, "")
+    assert f"has no row {row}" in told.err
+
+
+def test_render_takes_another_input(call, tmp_path):
+    """`render --row 1 --input PATH` shows the requests for a row of another file."""
+    (tmp_path / "rows.jsonl").write_text('{"who": "a stranger"}\n', "utf-8")
+    told = call("render", ROOT / "pipelines/hello.yaml", "--row", "1", "--input", tmp_path / "rows.jsonl")
+    assert "Say hello to a stranger" in told.out
+
+
+def test_the_schema_is_printed(call):
+    """`schema` prints the committed JSON Schema and nothing else."""
+    told = call("schema")
+    assert (told.code, told.out, told.err) == (0, committed(), "")
+
+
+@pytest.mark.parametrize("target", [[], ["."], ["mine.json"]])
+def test_the_schema_is_written(target, call, tmp_path, monkeypatch):
+    """`schema --write` writes it into a folder, this one if none is named, or to a file."""
+    monkeypatch.chdir(tmp_path)
+    told = call("schema", "--write", *target)
+    (written,) = tmp_path.iterdir()
+    assert (told.code, told.out, told.err) == (0, "", f"wrote {written.name}\n")
+    assert written.read_text("utf-8") == committed()
+
+
+def test_the_schema_is_not_written_into_nowhere(call, tmp_path):
+    """A folder that is not there is exit 3, and no file takes its name."""
+    told = call("schema", "--write", tmp_path / "nowhere")
+    assert told.code == 3
+    assert "No such file or directory" in told.err
+    assert not (tmp_path / "nowhere").exists()
+
+
+def serving(program, *arguments):
+    """A `yamlgen simulate` process and the address that it prints."""
+    command = [program, "simulate", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    first = process.stderr.readline()
+    address = re.fullmatch(r"simulated Messages API on (http://127\.0\.0\.1:\d+)\n", first)
+    assert address, first + process.stderr.read()
+    return process, address[1]
+
+
+def test_the_simulator_serves_and_ends(program, call):
+    """`simulate` prints its address, serves others, refuses a port that is taken, and ends on Ctrl-C with 0."""
+    process, address = serving(program, "--port", "0")
+    try:
+        assert f"ANTHROPIC_BASE_URL={address} ANTHROPIC_API_KEY=any" in process.stderr.readline()
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{address}/v1/models", headers={"x-api-key": "any", "anthropic-version": "2023-06-01"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            assert json.load(answer)["data"]
+        told = call("simulate", "--port", address.rpartition(":")[2])
+        assert told.code == 3
+        assert told.err.startswith("error[YG608]: the simulator cannot listen on 127.0.0.1:")
+        assert "choose another port" in told.err
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=10)
+        assert (process.returncode, out, said) == (0, "", "")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_fault_that_is_none_lists_those_there_are(call):
+    """An unknown fault or a rate that is none is exit 2 with the known names."""
+    for fault in ("fire=0.1", "refusal=2", "refusal"):
+        told = call("simulate", "--fault", fault)
+        assert told.code == 2
+        assert f"`{fault}` is no fault" in told.err
+        assert "rate_limit" in told.err
+
+
+def test_a_pipe_that_closes_is_no_traceback(program):
+    """`yamlgen schema | head -1` ends quietly."""
+    process = subprocess.Popen([program, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    _, said = process.communicate(timeout=20)
+    assert said == ""
+
+
+def test_text_beyond_ascii_needs_no_locale(program, tmp_path):
+    """Where the locale is C, messages and rows with other letters come out whole."""
+    text = (
+        "version: 1\nname: grüße\ninput: {rows: [{id: é}]}\nsteps: {a: {model: m, promt: ü}}\noutput: {path: o.jsonl}\n"
+    )
+    (tmp_path / "ü.yaml").write_text(text, "utf-8")
+    environment = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [program, "validate", "ü.yaml"], cwd=tmp_path, env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,267 @@
+"""`yamlgen run`: what it writes, what it says, and the exit codes of runs that come to their end or never begin."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("small")
+
+FAILED = {"row", "steps", "step", "code", "message", "request", "attempts"}
+STRUCTURED = """\
+version: 1
+name: scores
+input: {path: rows.jsonl, id: id}
+steps:
+  score:
+    model: claude-haiku-5-5
+    max_tokens: 1024
+    prompt: "Score {{ row.topic }}."
+    output:
+      schema: {type: object, additionalProperties: false, required: [n], properties: {n: {type: integer}}}
+output: {path: out/scores.jsonl}
+"""
+
+
+def ids(text):
+    """The ids of rows, from JSON lines."""
+    return [json.loads(line)["id"] for line in text.splitlines()]
+
+
+def files(folder):
+    """The names of all files in a folder."""
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_a_run_ends_with_a_summary(small, call):
+    """A run without failures is exit 0, all rows in input order, and a summary with counts, tokens and files."""
+    told = call("run", "small.yaml", "--simulate")
+    assert (told.code, told.out) == (0, "")
+    assert ids((small / "out/notes.simulated.jsonl").read_text("utf-8")) == list(range(1, 9))
+    assert files("out") == ["notes.simulated.jsonl", "notes.simulated.run.json"]
+    first, *lines = told.err.splitlines()
+    assert first == "small: 8 rows, note"
+    assert re.fullmatch(r"small: 8 rows finished, 0 failed in \d+\.\d s \(simulated\)", lines[0])
+    assert lines[1].split("  ")[1:] == ["step", "rows", "failed", "answers", "retried", "input tokens", "output tokens"]
+    assert re.fullmatch(r"  note +8 +0 +8 +0 +[\d,]+ +[\d,]+", lines[2])
+    assert lines[3:] == ["  output  out/notes.simulated.jsonl", "  record  out/notes.simulated.run.json"]
+
+
+def test_without_a_key_both_ways_on_are_named(small, call):
+    """No key is exit 3, and the message names the variable, `--env-file` and `--simulate`; nothing is written."""
+    told = call("run", "small.yaml")
+    assert (told.code, told.out) == (3, "")
+    assert told.err.startswith("error[YG601]: no API key: the environment variable ANTHROPIC_API_KEY is not set\n")
+    assert "set ANTHROPIC_API_KEY" in told.err
+    assert "--env-file" in told.err
+    assert "--simulate" in told.err
+    assert files(small) == ["rows.jsonl", "small.yaml"]
+
+
+def test_the_key_is_looked_for_under_its_name(call):
+    """`runtime.api_key_env` is the variable that the message asks for."""
+    assert "set MY_KEY (" in call("run", "small.yaml", "--set", "runtime.api_key_env=MY_KEY").err
+
+
+def test_rows_go_to_stdout_and_nothing_else_does(call):
+    """`-o -` writes the rows to stdout, in input order, and everything said about them to stderr."""
+    told = call("run", "small.yaml", "--simulate", "-o", "-", "--latency", "0.01")
+    assert told.code == 0
+    assert ids(told.out) == list(range(1, 9))
+    assert "output  standard output" in told.err
+    assert files("out") == ["notes.simulated.run.json"]
+
+
+def test_an_output_path_is_relative_to_where_one_stands(small, call, monkeypatch):
+    """`-o PATH` decides alone: relative to the working directory, by its ending, without an addition to its name."""
+    (small / "elsewhere").mkdir()
+    monkeypatch.chdir(small / "elsewhere")
+    assert call("run", "../small.yaml", "--simulate", "--limit", "2", "-q", "-o", "mine.json").code == 0
+    assert files(".") == ["mine.json", "mine.run.json"]
+    assert [row["id"] for row in json.loads(Path("mine.json").read_text("utf-8"))] == [1, 2]
+    assert not (small / "out").exists()
+
+
+def test_paths_in_a_pipeline_hold_from_anywhere(small, call, monkeypatch):
+    """A pipeline that is called from another folder finds its rows and writes beside itself."""
+    (small / "elsewhere").mkdir()
+    monkeypatch.chdir(small / "elsewhere")
+    told = call("run", "../small.yaml", "--simulate")
+    assert told.code == 0
+    assert files(small / "out") == ["notes.simulated.jsonl", "notes.simulated.run.json"]
+    assert "output  ../out/notes.simulated.jsonl" in told.err
+
+
+def test_a_trial_has_a_name_of_its_own(small, call):
+    """`--simulate` and `--limit` name the output, so that a trial never replaces what was paid for."""
+    paid = small / "out" / "notes.jsonl"
+    paid.parent.mkdir()
+    for path in (paid, paid.with_name("notes.run.json"), paid.with_name("notes.failed.jsonl")):
+        path.write_text("paid\n", "utf-8")
+    assert call("run", "small.yaml", "--simulate", "--limit", "3", "-q").code == 0
+    assert call("run", "small.yaml", "--simulate", "-q", "--fault", "refusal=0.5").code == 1
+    assert files("out") == [
+        "notes.failed.jsonl",
+        "notes.jsonl",
+        "notes.run.json",
+        "notes.simulated.failed.jsonl",
+        "notes.simulated.jsonl",
+        "notes.simulated.limit-3.jsonl",
+        "notes.simulated.limit-3.run.json",
+        "notes.simulated.run.json",
+    ]
+    assert ids((small / "out/notes.simulated.limit-3.jsonl").read_text("utf-8")) == [1, 2, 3]
+    assert {path.read_text("utf-8") for path in paid.parent.glob("notes.[!s]*")} == {"paid\n"}
+
+
+def test_one_json_object_tells_of_a_run(call):
+    """`--output-format json` prints one object on stdout: counts, usage, failures, files."""
+    told = call("run", "small.yaml", "--simulate", "--output-format", "json", "--fault", "refusal=0.4")
+    assert told.code == 1
+    assert told.out.count("\n") == 1
+    report = json.loads(told.out)
+    assert report["rows"]["input"] == 8 == report["rows"]["finished"] + report["rows"]["failed"]
+    assert set(report["usage"]) >= {"input_tokens", "output_tokens"}
+    assert report["failures"][0]["code"] == "YG504"
+    assert set(report["files"]) == {"output", "failed", "run"}
+    assert report["simulated"] is True
+
+
+def test_json_tells_of_mistakes_too(small, call):
+    """With `--output-format json` an invalid pipeline is one object of diagnostics with the documented keys."""
+    (small / "small.yaml").write_text("version: 1\nstep: {}\n", "utf-8")
+    told = call("run", "small.yaml", "--simulate", "--output-format", "json")
+    assert (told.code, told.err) == (2, "")
+    (problem,) = [found for found in json.loads(told.out)["diagnostics"] if found["code"] == "YG101"]
+    keys = ["file", "line", "column", "end_line", "end_column", "severity", "code", "message", "hint"]
+    assert list(problem) == keys
+    assert (problem["file"], problem["line"], problem["column"], problem["end_column"]) == ("small.yaml", 2, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "exit_code"),
+    [
+        ([], "YG601", 3),
+        (["--simulate", "--input", "no.jsonl"], "YG405", 3),
+        (["--simulate", "-o", "."], "YG316", 2),
+        (["--simulate", "--fault", "fire=1"], "YG402", 2),
+    ],
+)
+def test_json_tells_of_errors_too(arguments, code, exit_code, call):
+    """With `--output-format json` an error is one object with its code, message and hint."""
+    told = call("run", "small.yaml", "--output-format", "json", *arguments)
+    error = json.loads(told.out)["error"]
+    assert (told.code, told.err, error["code"]) == (exit_code, "", code)
+    assert set(error) == {"code", "message", "hint"}
+
+
+def test_json_and_rows_do_not_share_stdout(call):
+    """`-o -` with `--output-format json` is a wrong call."""
+    told = call("run", "small.yaml", "--simulate", "-o", "-", "--output-format", "json")
+    assert told.code == 2
+    assert "not both" in told.err
+
+
+def test_quiet_is_silent(call):
+    """`-q` says nothing of a run that goes well, and of one with failures neither."""
+    assert call("run", "small.yaml", "--simulate", "-q").err == ""
+    told = call("run", "small.yaml", "--simulate", "-q", "--fault", "refusal=1")
+    assert (told.code, told.out, told.err) == (1, "", "")
+
+
+def test_no_progress_still_ends_with_a_summary(call):
+    """`--progress none` leaves out what is said on the way, not the summary."""
+    lines = call("run", "small.yaml", "--simulate", "--progress", "none").err.splitlines()
+    assert lines[0].startswith("small: 8 rows finished, 0 failed")
+
+
+def test_verbose_tells_retries_and_failures(call):
+    """`-v` says each retry and each failed row, with its row and step."""
+    faults = ("--fault", "server_error=0.4", "--fault", "refusal=0.4")
+    told = call("run", "small.yaml", "--simulate", "-v", *faults, "--set", "runtime.max_retries=1")
+    assert re.search(r"^row \d, note: .+, again in \d+\.\d s$", told.err, re.MULTILINE)
+    assert re.search(r"^row \d, note: YG504: the model refused$", told.err, re.MULTILINE)
+
+
+@pytest.mark.parametrize("fault", ["rate_limit", "overloaded", "server_error", "disconnect"])
+def test_passing_faults_are_outlasted(fault, call):
+    """Faults that pass cost retries and no row."""
+    told = call("run", "small.yaml", "--simulate", "--fault", f"{fault}=0.3", "--output-format", "json", "--seed", "1")
+    report = json.loads(told.out)
+    assert (told.code, report["rows"]["finished"]) == (0, 8)
+    assert report["steps"]["note"]["retried"] > 0
+    assert report["steps"]["note"]["attempts"] == 8
+
+
+@pytest.mark.parametrize(("fault", "code"), [("refusal", "YG504"), ("truncate", "YG505"), ("invalid_output", "YG503")])
+def test_rows_with_bad_answers_are_set_aside(fault, code, small, call):
+    """A refused, truncated or invalid answer sets its row aside with all that was paid for; its siblings go on."""
+    (small / "small.yaml").write_text(STRUCTURED, "utf-8")
+    arguments = ("--fault", f"{fault}=0.6", "--set", "steps.score.output.reasks=1")
+    told = call("run", "small.yaml", "--simulate", "--output-format", "json", *arguments)
+    report = json.loads(told.out)
+    assert told.code == 1
+    assert 0 < report["rows"]["failed"] < 8
+    failures = [json.loads(line) for line in Path(report["files"]["failed"]).read_text("utf-8").splitlines()]
+    finished = ids(Path(report["files"]["output"]).read_text("utf-8"))
+    assert sorted(finished + [failure["row"]["id"] for failure in failures]) == list(range(1, 9))
+    for failure in failures:
+        assert set(failure) == FAILED
+        assert (failure["step"], failure["code"], failure["steps"]) == ("score", code, {})
+        assert failure["request"]["model"] == "claude-haiku-5-5"
+        assert len(failure["attempts"]) == (2 if fault == "invalid_output" else 1)
+        assert set(failure["attempts"][0]) == {"response", "errors", "usage"}
+
+
+def test_failures_are_summed_up_in_groups(call):
+    """Failures that read alike are one group with a count and three examples, and exit 1."""
+    told = call("run", "small.yaml", "--simulate", "--fault", "refusal=1")
+    assert told.code == 1
+    assert "0 rows finished, 8 failed" in told.err
+    assert re.search(r"^  8 x YG504 in note:\n(      row \d: the model refused\n){3}  output", told.err, re.MULTILINE)
+    assert "  failed  out/notes.simulated.failed.jsonl\n" in told.err
+
+
+def test_the_failed_file_goes_when_nothing_fails(call):
+    """A run without failures removes the failed file of the run before."""
+    call("run", "small.yaml", "--simulate", "--fault", "refusal=1", "-q")
+    assert "notes.simulated.failed.jsonl" in files("out")
+    call("run", "small.yaml", "--simulate", "-q")
+    assert "notes.simulated.failed.jsonl" not in files("out")
+
+
+def test_an_unreachable_address_ends_the_run(call, monkeypatch):
+    """Where nobody answers, the run ends with exit 3 and a sentence, soon."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
+    started = time.monotonic()
+    settings = ("--set", "runtime.base_url=http://127.0.0.1:9", "--set", "runtime.max_retries=0")
+    told = call("run", "small.yaml", *settings, "--progress", "none")
+    assert told.code == 3
+    assert told.err.startswith("error[YG608]: cannot reach http://127.0.0.1:9: ")
+    assert "Traceback" not in told.err
+    assert time.monotonic() - started < 15
+    assert files("out") == []
+
+
+def test_max_concurrency_is_kept(call):
+    """With one request at a time, rows take their latency one after the other."""
+    told = call(
+        "run", "small.yaml", "--simulate", "--latency", "0.05", "--max-concurrency", "1", "--output-format", "json"
+    )
+    assert json.loads(told.out)["seconds"] > 0.4
+
+
+def test_the_record_tells_how_the_output_came_to_be(small, call):
+    """The run file holds the pipeline and its hash, overrides, versions, counts, and whether it was simulated."""
+    call("run", "small.yaml", "--simulate", "--limit", "2", "--set", "steps.note.max_tokens=512", "-q")
+    record = json.loads((small / "out/notes.simulated.limit-2.run.json").read_text("utf-8"))
+    assert record["pipeline"]["name"] == "small"
+    assert len(record["pipeline"]["hash"]) == 64
+    assert record["overrides"] == {"steps.note.max_tokens": "512"}
+    assert record["models"] == {"note": "claude-haiku-5-5"}
+    assert (record["limit"], record["simulated"], record["rows"]["finished"]) == (2, True, 2)
+    assert {"python", "yamlgen", "anthropic"} <= set(record["versions"])
+    assert record["run"]
+    assert record["started"] <= record["ended"]

@@ -1,0 +1,120 @@
+"""What a terminal shows, and what a pipe must not: bars that move, colours, the state at the end."""
+
+import fcntl
+import os
+import re
+import struct
+import subprocess
+import termios
+from contextlib import suppress
+
+import pytest
+
+ESCAPE = "\x1b"
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|9[0-7])(?:;\d+)*m")
+ANY_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+WRONG = "version: 1\ninput: {rows: [{a: 1}]}\nsteps: {s: {model: m, promt: x}}\noutput: {path: o.jsonl}\n"
+
+
+@pytest.fixture
+def on_terminal(program, small):
+    """Run `yamlgen` with a terminal as standard error, and return its exit code, its stdout and what the screen got."""
+
+    def run(*arguments, **variables):
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        environment = {**os.environ, "TERM": "xterm-256color", **variables}
+        process = subprocess.Popen(
+            [program, *arguments], cwd=small, env=environment, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs
+        )
+        os.close(theirs)
+        screen = b""
+        with suppress(OSError):  # Linux says so when the other side is closed
+            while part := os.read(ours, 65536):
+                screen += part
+        os.close(ours)
+        out, _ = process.communicate(timeout=30)
+        return process.returncode, out.decode(), screen.decode().replace("\r\n", "\n")
+
+    return run
+
+
+def last_screen(text):
+    """What stands on the screen at the end, roughly: the last drawing of each line, without codes."""
+    lines = [re.split(r"\r|\x1b\[2K", line)[-1] for line in text.split("\n")]
+    return [ANY_CODE.sub("", line).rstrip() for line in lines]
+
+
+def test_bars_move_on_a_terminal(on_terminal):
+    """A terminal gets a bar for each step that moves and stands full at the end; rows go to stdout alone."""
+    code, out, screen = on_terminal(
+        "run", "small.yaml", "--simulate", "-o", "-", "--latency", "0.3", "--max-concurrency", "2"
+    )
+    assert code == 0
+    assert out.count("\n") == 8
+    assert ESCAPE not in out
+    assert screen.count("note") > 3
+    assert len(set(re.findall(r"(\d)/8", screen))) > 2
+    assert COLOUR.search(screen)
+    shown = last_screen(screen)
+    (bar,) = [line for line in shown if "8/8" in line]
+    assert re.fullmatch(r"note ━+ 8/8 +\d+\.\d/s +\d+ in +\d+ out +\d:\d\d:\d\d", bar)
+    assert any(line.startswith("small: 8 rows finished, 0 failed") for line in shown[shown.index(bar) :])
+    assert screen.rindex("\x1b[?25h") > screen.rindex("\x1b[?25l")
+
+
+def test_failures_show_in_the_bars(on_terminal):
+    """A bar counts the rows that failed, and lines of `-v` stand above it, whole."""
+    code, _, screen = on_terminal("run", "small.yaml", "--simulate", "--fault", "refusal=1", "-v")
+    assert code == 1
+    shown = last_screen(screen)
+    assert [line for line in shown if re.match(r"note ━+ 8/8 +8 failed", line)]
+    assert len([line for line in shown if re.fullmatch(r"row \d, note: YG504: the model refused", line)]) == 8
+
+
+def test_no_color_is_obeyed_by_the_bars(on_terminal):
+    """With NO_COLOR the bars move without a colour."""
+    _, _, screen = on_terminal("run", "small.yaml", "--simulate", "--fault", "refusal=0.5", NO_COLOR="1")
+    assert "8/8" in screen
+    assert not COLOUR.search(screen)
+
+
+def test_a_dumb_terminal_gets_lines(on_terminal):
+    """Where the terminal cannot draw, there are plain lines."""
+    _, _, screen = on_terminal("run", "small.yaml", "--simulate", TERM="dumb")
+    assert screen.startswith("small: 8 rows, note\n")
+    assert ESCAPE not in screen
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_diagnostics_are_coloured_for_people(variables, coloured, on_terminal, small):
+    """A diagnostic has colours on a terminal, and none where NO_COLOR is set."""
+    (small / "small.yaml").write_text(WRONG, "utf-8")
+    code, _, screen = on_terminal("validate", "small.yaml", **variables)
+    assert code == 1
+    assert bool(COLOUR.search(screen)) is coloured
+    assert "did you mean `prompt`?" in ANY_CODE.sub("", screen)
+
+
+@pytest.mark.parametrize("progress", ["auto", "plain", "live", "none"])
+@pytest.mark.usefixtures("small")
+def test_nothing_is_animated_into_a_pipe(progress, call):
+    """Into a pipe goes no escape code and no carriage return, whatever the progress is said to be."""
+    told = call("run", "small.yaml", "--simulate", "--fault", "refusal=0.5", "-v", "--progress", progress)
+    assert not set(told.err) & {ESCAPE, "\r"}
+    assert told.err.count("8/8") <= 1
+
+
+def test_a_pipe_gets_no_colours(call, small):
+    """Diagnostics into a pipe are plain."""
+    (small / "small.yaml").write_text(WRONG, "utf-8")
+    assert ESCAPE not in call("validate", "small.yaml").err
+
+
+@pytest.mark.usefixtures("small")
+def test_a_long_run_says_a_line_now_and_then(call, monkeypatch):
+    """Without a terminal, a line every few seconds tells rows, failures, rate, tokens and what is left."""
+    monkeypatch.setattr("yamlgen.cli.display._EVERY", 0.2)
+    lines = call("run", "small.yaml", "--simulate", "--latency", "0.1", "--max-concurrency", "1").err.splitlines()
+    pattern = r"\d/8 rows, 0 failed, \d+\.\d/s, \d+ in, \d+ out(, about \d+\.\d s left)?"
+    assert len([line for line in lines if re.fullmatch(pattern, line)]) >= 2

@@ -1,0 +1,90 @@
+"""What a model can do, by its name."""
+
+from typing import get_args
+
+import pytest
+from anthropic.types import Model
+
+from yamlgen.language.capabilities import UNKNOWN, of
+
+IDS = get_args(get_args(Model)[0])
+
+
+@pytest.mark.parametrize("model", IDS)
+def test_each_model_of_the_sdk_is_known(model):
+    """The table has a family for every id that the SDK lists, and each of them has native structured output."""
+    able = of(model)
+    assert able.known
+    assert able.tools
+    assert able.native_output
+
+
+@pytest.mark.parametrize("model", [model for model in IDS if not model[-8:].isdigit()])
+def test_a_date_changes_nothing(model):
+    """A dated name is that of its family."""
+    assert of(f"{model}-20261021") == of(f"{model}-latest") == of(model)
+
+
+@pytest.mark.parametrize("model", [model for model in IDS if "-4-" not in model])
+def test_newer_models_refuse_sampling(model):
+    """From 4.7 on no model takes a temperature."""
+    assert of(model).sampling is False
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-6", "claude-sonnet-4-5", "claude-haiku-4-5-20251001"])
+def test_older_models_take_sampling(model):
+    """Up to 4.6 they do, under the older version of the API."""
+    assert of(model).sampling is True
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-7", "claude-opus-4-8", "claude-sonnet-5", "claude-haiku-5-5"])
+def test_the_line_of_sampling_is_drawn_at_4_7(model):
+    """4.7 is the first that refuses."""
+    assert of(model).sampling is False
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        ("claude-3-opus-20240229", 4096),
+        ("claude-3-5-sonnet-latest", 8192),
+        ("claude-3-7-sonnet-20250219", 64_000),
+        ("claude-opus-4-20250514", 32_000),
+        ("claude-opus-4-1-20250805", 32_000),
+        ("claude-sonnet-4-20250514", 64_000),
+    ],
+)
+def test_older_models_have_a_limit(model, most):
+    """What an older model writes at most is known, and that it has no native output."""
+    assert of(model).max_output_tokens == most
+    assert of(model).native_output is False
+
+
+@pytest.mark.parametrize("model", ["claude-2.1", "claude-2.0", "claude-2", "claude-instant-1.2"])
+def test_the_first_models_take_no_tools(model):
+    """They answer in text alone."""
+    assert of(model).tools is False
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "",
+        "claude",
+        "claude-",
+        "claude-haiku",
+        "claude-haiku-6",
+        "gpt-5",
+        "my-fine-tune",
+        "claude-haiku-5-5-mine",
+        "CLAUDE-HAIKU-5-5",
+        "claude-haiku-5-5 ",
+        "claude-haiku-5-5\n",
+        "claude-haiku-5-55",
+        "llama-claude-haiku-5-5",
+    ],
+)
+def test_an_unknown_name_is_unknown(model):
+    """Nothing is guessed about a name that no family has."""
+    assert of(model) is UNKNOWN
+    assert of(model).native_output is None

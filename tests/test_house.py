@@ -1,0 +1,229 @@
+"""The house rules that a machine can check: floors, rooms, names, sizes, what an import costs."""
+
+import ast
+import importlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import yamlgen
+from yamlgen.cli import _COMMANDS
+from yamlgen.errors import Code
+from yamlgen.language.schema import FILE_NAME, committed, generate
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "yamlgen"
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+FLOORS = [
+    {"errors", "events", "ports", "halt", "door"},
+    {"language"},
+    {"claude", "data", "store"},
+    {"run"},
+    {"observe"},
+    {"api"},
+    {"cli"},
+]
+GROUND = "the ground floor"
+
+NETWORK = {"anthropic", "instructor", "openai", "httpx", "httpx2", "aiohttp", "requests", "urllib3", "websockets"}
+NETWORK |= {"urllib.request", "http.client", "socket", "ssl", "ftplib", "smtplib", "xmlrpc"}
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc", "shared"}
+
+
+def room(module):
+    """The room and the floor of a module, `None` for the package's root."""
+    parts = module.split(".")
+    if len(parts) == 1:
+        return None
+    floor = next((number for number, rooms in enumerate(FLOORS) if parts[1] in rooms), None)
+    assert floor is not None, f"{module} is in no room of the house"
+    return (GROUND if floor == 0 else parts[1]), floor
+
+
+def imports(path):
+    """Every absolute name that a module imports anywhere in it, with the line; relative imports are none of ours."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.append((node.lineno, whole if whole in MODULES else node.module))
+    return found
+
+
+def rooms_with(packages):
+    """The rooms in which one of these packages is imported."""
+    wanted = re.compile(rf"({'|'.join(map(re.escape, sorted(packages)))})(\..*)?")
+    return {room(module)[0] for module, path in MODULES.items() if any(wanted.fullmatch(n) for _, n in imports(path))}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "yamlgen"])
+def test_imports_go_straight_down(module):
+    """A module imports from its own room and from the floors below it, never sideways, up, or from the root."""
+    here, floor = room(module)
+    wrong = []
+    for line, name in imports(MODULES[module]):
+        if name.partition(".")[0] != "yamlgen":
+            continue
+        there = room(name)
+        if there is None:
+            wrong.append(f"line {line}: the package's root")
+        elif there[0] != here and there[1] >= floor:
+            wrong.append(f"line {line}: {name}, on floor {there[1]}")
+    assert not wrong
+
+
+def test_only_the_command_line_knows_click_and_rich():
+    """How things are shown is one room's business."""
+    assert rooms_with({"click", "rich"}) == {"cli"}
+
+
+def test_only_one_room_reaches_the_network():
+    """The SDK, instructor and every library that can open a connection are imported in `claude` alone."""
+    assert rooms_with(NETWORK) == {"claude"}
+
+
+def test_files_are_short():
+    """No module is longer than 400 lines."""
+    long = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    assert not {name: lines for name, lines in long.items() if lines > 400}
+
+
+def test_names_say_something():
+    """No module is called by a word that could hold anything."""
+    assert not [name for name in MODULES if set(name.split(".")) & EMPTY_NAMES]
+
+
+def test_every_module_says_what_it_owns():
+    """Every module begins with a docstring."""
+    assert not [name for name, path in MODULES.items() if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
+
+
+def test_what_is_exported_exists():
+    """Each name of `__all__` resolves, in the package and in its modules, and the package lists no other."""
+    for name in MODULES:
+        module = importlib.import_module(name)
+        assert not [word for word in getattr(module, "__all__", ()) if not hasattr(module, word)], name
+    assert yamlgen.__all__ == sorted(yamlgen._HOMES)
+    assert set(yamlgen.__all__) <= set(dir(yamlgen))
+    assert all(getattr(yamlgen, name).__module__.startswith("yamlgen.") for name in yamlgen.__all__)
+
+
+def test_what_is_imported_for_types_is_what_is_exported():
+    """A type checker sees the same public names as Python does, from the same places."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+    homes = {alias.name: node.module for node in guarded.body for alias in node.names}
+    assert homes == yamlgen._HOMES
+
+
+def test_an_unknown_name_of_the_package_is_an_attribute_error():
+    """A name that does not exist fails as it would in any module."""
+    with pytest.raises(AttributeError, match="no attribute 'pipeline'"):
+        _ = yamlgen.pipeline
+
+
+def test_the_function_run_stays_a_function():
+    """`yamlgen.run` is the function, before and after the room of that name was imported."""
+    for first in ("yamlgen.run", "yamlgen.load", "None"):
+        code = f"import yamlgen; {first}; import yamlgen.run.local; assert callable(yamlgen.run), yamlgen.run"
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def loaded(code, *arguments, expected=0):
+    """The top-level modules that a piece of Python has loaded at its end, in a process of its own."""
+    tell = "import sys, atexit; atexit.register(lambda: print('\\n@', *{m.partition('.')[0] for m in sys.modules}))"
+    command = [sys.executable, "-c", f"{tell}\n{code}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == expected, done.stderr
+    return set(done.stdout.rpartition("\n@ ")[2].split())
+
+
+MAIN = "from yamlgen.cli import main; main()"
+
+
+def test_the_package_itself_is_light():
+    """`import yamlgen` loads neither the SDK nor instructor nor pydantic."""
+    assert not loaded("import yamlgen") & {"anthropic", "instructor", "pydantic", "yaml", "click"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_help_is_light(arguments):
+    """The help of the command line loads click and nothing that is slow."""
+    slow = {"anthropic", "instructor", "pydantic", "yaml", "jsonschema", "jsonschema_rs", "jinja2", "rich"}
+    assert not loaded(MAIN, *arguments) & slow
+
+
+def test_completion_is_light(monkeypatch):
+    """Shell completion, of commands and of a command's options, loads neither the SDK nor instructor."""
+    for words, number in (("yamlgen va", "1"), ("yamlgen run --lim", "2")):
+        monkeypatch.setenv("_YAMLGEN_COMPLETE", "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", number)
+        code = "import sys; from yamlgen.cli import group; group.main(prog_name='yamlgen')"
+        assert not loaded(code) & {"anthropic", "instructor", "pydantic", "yaml"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--help"],
+        ["simulate", "--help"],
+        ["schema"],
+        ["init", "new"],
+        ["validate", str(ROOT / "pipelines")],
+        ["render", str(ROOT / "pipelines" / "hello.yaml")],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_needs_no_model_loads_none(arguments, tmp_path, monkeypatch):
+    """Commands that send nothing load neither the SDK nor instructor nor a server."""
+    monkeypatch.chdir(tmp_path)
+    assert not loaded(MAIN, *arguments) & {"anthropic", "instructor", "openai", "httpx2", "aiohttp"}
+
+
+def test_a_mistake_is_told_before_a_model_is_loaded():
+    """`run` with a wrong parameter says so without waiting for the SDK."""
+    pipeline = str(ROOT / "pipelines" / "hello.yaml")
+    assert "anthropic" not in loaded(MAIN, "run", pipeline, "-p", "x=1", "--simulate", expected=2)
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_the_table_of_commands_repeats_their_first_sentences(name):
+    """The list in `--help`, which imports no command, says what each command says of itself."""
+    command = importlib.import_module(f"yamlgen.cli.{name}").command
+    assert command.name == name
+    assert command.help.partition("\n")[0] == _COMMANDS[name]
+
+
+def test_every_code_is_used():
+    """A code of `errors.Code` that nothing raises is no promise."""
+    text = "".join(path.read_text(encoding="utf-8") for name, path in MODULES.items() if name != "yamlgen.errors")
+    assert len({code.value for code in Code}) == len(Code.__members__)
+    assert not [name for name in Code.__members__ if not re.search(rf"\bCode\.{name}\b", text)]
+
+
+def test_the_schema_is_the_one_of_the_models():
+    """The committed JSON Schema is what the models generate, and the one beside the shipped pipelines too."""
+    assert committed() == generate(), "run `python -m yamlgen.language.schema`"
+    beside = ROOT / "pipelines" / FILE_NAME
+    assert beside.read_text(encoding="utf-8") == committed(), "run `yamlgen schema --write pipelines`"
+    json.loads(committed())
+
+
+@pytest.mark.parametrize("path", [*(ROOT / "pipelines").glob("*.yaml"), PACKAGE / "cli/starter/pipeline.yaml"], ids=str)
+def test_shipped_pipelines_name_their_schema(path):
+    """The first line of each shipped pipeline tells editors where the schema is."""
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    assert first == f"# yaml-language-server: $schema=./{FILE_NAME}"
