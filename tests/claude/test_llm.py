@@ -532,38 +532,36 @@ def test_a_client_of_ones_own_is_used_and_left_open():
 def test_generate_works_in_a_running_loop():
     """A notebook's cell."""
 
-    async def main():
-        async with Simulator() as simulator:
-            model = llm(simulator)
-            task = asyncio.to_thread(lambda: asyncio.run(_in_loop(model)))
-            return await task
+    async def cell(model):
+        return model.generate(inputs=[HELLO])
 
-    async def _in_loop(model):
-        return model.generate(inputs=[HELLO], max_tokens=500)
-
-    assert asyncio.run(main())[0]["generations"][0]
+    outputs, _ = serve(said("x"), lambda server: asyncio.to_thread(lambda: asyncio.run(cell(llm(server)))))
+    assert outputs[0]["generations"] == ["x"]
 
 
 def test_one_object_serves_two_loops():
     """One after the other: a client of a closed loop is not used again."""
-    outputs = []
-    model = None
 
     async def work(server):
-        return await model.agenerate(HELLO)
+        model = llm(server)
+        return [await asyncio.to_thread(lambda: asyncio.run(model.agenerate(HELLO))) for _ in range(2)]
 
-    for _ in range(2):
-
-        async def main():
-            nonlocal model
-            async with Server(said("x")) as server:
-                model = model or AnthropicLLM("m")
-                model.base_url = server.url
-                model._aclient = None
-                return await work(server)
-
-        outputs.append(asyncio.run(main()))
+    outputs, server = serve(said("x"), work)
     assert [output["generations"] for output in outputs] == [["x"], ["x"]]
+    assert len(server.bodies) == 2
+
+
+def test_one_object_serves_two_loops_at_once():
+    """Threads with loops of their own do not share a connection."""
+
+    async def work(server):
+        model = llm(server)
+        calls = [asyncio.to_thread(model.generate, inputs=[HELLO] * 3) for _ in range(4)]
+        return await asyncio.gather(*calls)
+
+    outputs, server = serve(Reply(message("x"), wait=0.02), work)
+    assert all(len(output) == 3 for output in outputs)
+    assert len(server.bodies) == 12
 
 
 def test_awaiting_after_generating_works():

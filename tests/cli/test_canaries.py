@@ -22,6 +22,7 @@ LEAKS = {
     "in runtime, of another shape": GOOD + f"runtime:\n  api_key: {PLAIN}\n",
     "in a flow, of another shape": GOOD + f"runtime: {{timeout: 5, api_key: {PLAIN}, max_retries: x}}\n",
     "quoted, of another shape": GOOD + f'runtime: {{"api_key": "{PLAIN}", max_retries: x}}\n',
+    "quoted, with spaces": GOOD + "runtime: {'api_key' : \"two canary, words\", max_retries: x}\n",
     "under api_key_env": GOOD + f"runtime: {{api_key_env: {CANARY}}}\n",
     "in a key": GOOD + f"x-{CANARY}: 1\n",
     "as an unknown key": GOOD + f"{CANARY}: 1\n",
@@ -48,7 +49,7 @@ CALLS = (
 def check(told):
     """No canary, nor half of one, is in what was said."""
     for text in (told.out, told.err):
-        assert "canary" not in text.replace("sk-ant-canary-docs", "")
+        assert "canary" not in text
         assert CANARY[20:30] not in text
         assert "Traceback" not in text
 

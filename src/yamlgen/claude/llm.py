@@ -19,23 +19,23 @@ from typing import Any, ClassVar, Final, Self, TypeAlias, TypedDict
 
 import anthropic
 import httpx2
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from yamlgen.claude.client import PUBLIC_URL, build_client, open_connections, safe_address, usable_key
 from yamlgen.claude.failure import Sender
 from yamlgen.claude.mode import mode_named
 from yamlgen.claude.model import ClaudeModel
-from yamlgen.claude.structured import Checked, Structured
+from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
+from yamlgen.claude.user_schema import schema_of
 from yamlgen.door import wait_for
 from yamlgen.errors import Code, EnvironmentProblem, RowError, UsageError
 from yamlgen.halt import Halt
 from yamlgen.language.native import Unfit
 from yamlgen.language.plan import DEFAULT_CONCURRENCY
-from yamlgen.language.schemas import JSONSchema, json_schema
 from yamlgen.language.spec import Runtime, Settings
 from yamlgen.language.words import suggestion
-from yamlgen.ports import JSON, Answer, Message, Prompt, Usage
+from yamlgen.ports import Answer, Message, Prompt, Usage
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
 Input: TypeAlias = "Messages | tuple[Messages, Mapping[str, Any]]"
@@ -64,29 +64,6 @@ class GenerateOutput(TypedDict):
 
     generations: list[str | None]
     statistics: Statistics
-
-
-@dataclass(frozen=True)
-class _ModelSchema:
-    """A pydantic model as an output: its JSON Schema, then its own validators."""
-
-    model: type[BaseModel]
-    schema: JSONSchema
-
-    @property
-    def value(self) -> dict[str, Any]:
-        return self.schema.value
-
-    def errors(self, value: JSON) -> tuple[str, ...]:
-        found = self.schema.errors(value)
-        if found:
-            return found
-        try:
-            self.model.model_validate_json(json.dumps(value))
-        except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False)
-            return tuple(f"${''.join(f'.{part}' for part in detail['loc'])}: {detail['msg']}" for detail in details)
-        return ()
 
 
 @dataclass(frozen=True)
@@ -324,7 +301,7 @@ class AnthropicLLM:
         if "schema" not in wanted:
             hint = 'pass {"schema": a pydantic model or a JSON Schema}'
             raise UsageError("structured_output needs a `schema`", code=Code.MISSING_KEY, hint=hint)
-        schema = _checked(wanted["schema"])
+        schema = schema_of(wanted["schema"])
         try:
             return Structured("answer", schema, settings, mode_named(wanted.get("mode") or "auto"))
         except Unfit as unfit:
@@ -336,7 +313,7 @@ class AnthropicLLM:
         """The configuration as plain data, without the key."""
         wanted = dict(self.structured_output) if self.structured_output else None
         if wanted:
-            wanted["schema"] = _checked(wanted["schema"]).value
+            wanted["schema"] = schema_of(wanted["schema"]).value
             if "mode" in wanted:
                 wanted["mode"] = mode_named(wanted["mode"])
         return {
@@ -351,22 +328,6 @@ class AnthropicLLM:
     def from_dict(cls, data: Mapping[str, Any]) -> AnthropicLLM:
         """An instance from what `dump` returned."""
         return cls(**data)
-
-
-def _checked(schema: Any) -> Checked:
-    if isinstance(schema, type) and issubclass(schema, BaseModel):
-        return _ModelSchema(schema, json_schema(schema.model_json_schema()))
-    hint = "pass a pydantic model or a JSON Schema"
-    try:
-        given = json.loads(schema) if isinstance(schema, str) else schema
-        if isinstance(given, Mapping):
-            made = json_schema(given)
-            made.errors(None)  # compiles it
-            return made
-    except ValueError as error:  # no JSON, or no JSON Schema
-        said = str(getattr(error, "message", error)).split("\n")[0]
-        raise UsageError(f"the schema cannot be used: {said}", code=Code.BAD_SCHEMA, hint=hint) from None
-    raise UsageError(f"the schema is a {type(given).__name__}", code=Code.BAD_SCHEMA, hint=hint)
 
 
 def _prompt(messages: Messages) -> Prompt:

@@ -19,6 +19,8 @@ from yamlgen.errors import Code, Diagnostic, InvalidPipeline, YamlgenError, reda
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 _WIDEST: Final = 160
+_KEY: Final = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
+_NAMED: Final = re.compile(r"""(api_key["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,}\]]+)""")
 
 
 def echo(text: str = "") -> None:
@@ -82,11 +84,9 @@ def _snippet(source: str, column: int, end_column: int, *, secret: bool) -> tupl
     """The line to show, and where its carets begin and how many there are; a long line is cut around them."""
     start = min(column - 1, len(source))
     width = max(1, min(end_column - column, _WIDEST // 2))
-    if secret:
-        key = re.match(r"[\w\"']+", source[start:])
-        shown = source[:start] + (key.group()[:8] if key else "") + "…"
-        return shown, start, max(1, len(shown) - start)
     masked = _masked(source)
+    if secret:
+        masked, width = masked[:start] + "…", 1
     cut = max(0, start - _WIDEST // 2)
     shown = ("…" if cut else "") + masked[cut : cut + _WIDEST] + ("…" if len(masked) > cut + _WIDEST else "")
     return shown, start - cut + (1 if cut else 0), width
@@ -94,8 +94,8 @@ def _snippet(source: str, column: int, end_column: int, *, secret: bool) -> tupl
 
 def _masked(source: str) -> str:
     """A line without keys, as long as it was, so that carets hold."""
-    hide = re.compile(r"sk-ant-[A-Za-z0-9_\-]+|(?<=api_key:)\s*[^\s,}]+")
-    return hide.sub(lambda match: "*" * len(match.group()), source)
+    masked = _NAMED.sub(lambda match: match[1] + "*" * len(match[2]), source)
+    return _KEY.sub(lambda match: "*" * len(match[0]), masked)
 
 
 @cache

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import compose, load
 from yamlgen.language.document import DataPath, Document, Text
+from yamlgen.language.pointer import follow
 from yamlgen.language.secret import find_secrets
 from yamlgen.language.words import listing, nearest
 from yamlgen.ports import JSON
@@ -351,13 +352,8 @@ def _has(schema: JSON, fragment: str) -> bool:
     """Whether a pointer or an anchor leads somewhere in a file's schema."""
     if fragment and not fragment.startswith("/"):
         return _anchored(schema, fragment) is not None
-    target = schema
-    for part in unquote(fragment).split("/")[1:]:
-        word = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(target, dict) and word in target:
-            target = target[word]
-        elif isinstance(target, list) and word.isdigit() and int(word) < len(target):
-            target = target[int(word)]
-        else:
-            return False
+    try:
+        follow(schema, fragment)
+    except LookupError:
+        return False
     return True

@@ -16,12 +16,15 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, Undefined, nodes
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
 from jinja2.lexer import Lexer
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from yamlgen.errors import Code, RowError
 from yamlgen.ports import JSON
 
 _METHODS = frozenset({"items", "keys", "values", "get"})
+_MOST_POWER = 64
+_MOST_REPEATED = 1 << 20
 _POSITION = re.compile(r" at (\d+)$")
 
 
@@ -49,6 +52,10 @@ def _to_json(value: JSON, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
+def _times(sequence: Any, count: Any) -> int:
+    return len(sequence) * count if isinstance(sequence, str | list | tuple) and isinstance(count, int) else 0
+
+
 def _finalize(value: object) -> object:
     if callable(value) and not isinstance(value, Undefined):
         name = getattr(value, "__name__", "it")
@@ -57,7 +64,9 @@ def _finalize(value: object) -> object:
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """The environment of every template: mapping keys win over methods, and nothing depends on chance."""
+    """The environment of every template: mapping keys win over methods, nothing depends on chance or takes forever."""
+
+    intercepted_binops = frozenset({"**", "*"})
 
     def __init__(self) -> None:
         super().__init__(undefined=_Missing, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
@@ -65,6 +74,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
         for name in ("random", "pprint", "xmlattr", "urlize"):
             del self.filters[name]
         del self.globals["lipsum"]
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """`left * right` and `left ** right`, up to a size that a prompt can hold."""
+        if operator == "**" and abs(right) > _MOST_POWER:
+            raise OverflowError(f"an exponent of {right}")
+        if operator == "*" and max(_times(left, right), _times(right, left)) > _MOST_REPEATED:
+            raise OverflowError("a text or a list repeated too often")
+        return super().call_binop(context, operator, left, right)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute`: the key of a mapping, else one of its four methods."""

@@ -6,13 +6,13 @@ what is known of it. It answers "no" only when no accepted value can have it; wh
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
-from urllib.parse import unquote
 
 from yamlgen.errors import Code
+from yamlgen.language.pointer import follow
+from yamlgen.language.schemas import json_schema
 from yamlgen.ports import JSON
 
 _MOST_REFS = 32
@@ -102,7 +102,7 @@ class SchemaView:
 
     def _resolved(self, schema: JSON, depth: int) -> Mapping[str, Any]:
         while isinstance(schema, dict) and isinstance(schema.get("$ref"), str) and len(schema) == 1 and depth > 0:
-            schema, depth = follow(self.root, schema["$ref"]), depth - 1
+            schema, depth = _referred(self.root, schema["$ref"]), depth - 1
         return schema if isinstance(schema, dict) else {}
 
     def _member(self, schema: JSON, key: str | int, depth: int) -> View:
@@ -110,7 +110,7 @@ class SchemaView:
             return ANYTHING
         found = [self._own(schema, key)]
         if isinstance(schema.get("$ref"), str):
-            found.append(self._member(follow(self.root, schema["$ref"]), key, depth - 1))
+            found.append(self._member(_referred(self.root, schema["$ref"]), key, depth - 1))
         found.extend(self._member(part, key, depth - 1) for part in schema.get("allOf", ()))
         unions = (schema[word] for word in ("anyOf", "oneOf") if schema.get(word))
         found.extend(self._any_of(branches, key, depth - 1) for branches in unions)
@@ -164,20 +164,12 @@ def text_view(name: str) -> View:
     return SchemaView({"type": "string"}, True, name)  # noqa: FBT003 - the JSON Schema `true`
 
 
-def follow(root: JSON, ref: str) -> JSON:
+def _referred(root: JSON, ref: str) -> JSON:
     """The part of a bundled schema that a local `$ref` points to; `True`, which accepts all, when there is none."""
-    if not ref.startswith("#"):
+    try:
+        return follow(root, ref[1:]) if ref == "#" or ref.startswith("#/") else True
+    except LookupError:
         return True
-    target = root
-    for part in unquote(ref[1:]).split("/")[1:]:
-        word = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(target, dict) and word in target:
-            target = target[word]
-        elif isinstance(target, list) and word.isdigit() and int(word) < len(target):
-            target = target[int(word)]
-        else:
-            return True
-    return target
 
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
@@ -195,8 +187,5 @@ def _spoken(types: set[str]) -> str:
 
 
 def _may_match(pattern: str, key: str) -> bool:
-    """Keys are short and come from a template, so even a slow pattern ends; one Python cannot read may match."""
-    try:
-        return re.search(pattern, key) is not None
-    except re.error:
-        return True
+    """Whether a property of this name falls under a pattern, by the engine that checks outputs, which cannot hang."""
+    return not json_schema({"pattern": pattern}).errors(key)

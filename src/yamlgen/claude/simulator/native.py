@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
 
 from yamlgen.claude.simulator.problem import Problem
+from yamlgen.language.pointer import follow
 
 _UNSUPPORTED = {
     "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
@@ -101,13 +101,10 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
 def _target(ref: str, root: dict[str, Any]) -> Any:
     if not ref.startswith("#"):
         return None
-    node: Any = root
-    for part in unquote(ref[1:]).split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        if not isinstance(node, dict) or key not in node:
-            return None
-        node = node[key]
-    return node
+    try:
+        return follow(root, ref[1:])
+    except LookupError:
+        return None
 
 
 def _check_recursion(node: Any, root: dict[str, Any], trail: tuple[str, ...], finished: set[str], where: str) -> None:

@@ -13,10 +13,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote
 
 from yamlgen.claude.simulator.joins import TYPES, join_keywords, types_of
 from yamlgen.language.native import TOLD
+from yamlgen.language.pointer import follow
 
 _HARD = frozenset(
     {
@@ -153,14 +153,10 @@ class Schemas:
             raise Contradiction("$ref", where)
         if ref != "#" and not ref.startswith("#/"):
             return _anchored(self.root, ref[1:], where)
-        target = self.root
-        for part in unquote(ref[1:]).split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            try:
-                target = target[int(key)] if isinstance(target, list) else target[key]
-            except (KeyError, IndexError, ValueError, TypeError):
-                raise Contradiction("$ref", where) from None
-        return target
+        try:
+            return follow(self.root, ref[1:])
+        except LookupError:
+            raise Contradiction("$ref", where) from None
 
 
 def _anchored(schema: Any, anchor: str, where: str) -> Any:
