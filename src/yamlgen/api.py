@@ -20,10 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from yamlgen.data.collected import Collected
 from yamlgen.data.sink import OutputPaths, Sink, StdoutSink, output_paths
 from yamlgen.data.source import Source, source_of, spooled
-from yamlgen.door import wait_for
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError, YamlgenError, near
 from yamlgen.events import Emit, Event, RunFinished, RunStarted
-from yamlgen.halt import Halt
 from yamlgen.language.compiler import compile_draft
 from yamlgen.language.draft import Draft, read
 from yamlgen.language.plan import Plan
@@ -32,6 +30,7 @@ from yamlgen.observe.report import Report
 from yamlgen.ports import JSON, Columns, Provider, Row, RowSink, Usage
 
 if TYPE_CHECKING:
+    from yamlgen.halt import Halt
     from yamlgen.claude.simulator import Simulator
 
 
@@ -177,6 +176,8 @@ async def execute(
         YamlgenError: nothing could be run, or the run ended early; what was finished is in the partial file, which
             the error's hint names.
     """
+    from yamlgen.halt import Halt  # noqa: PLC0415 - asyncio loads where something runs
+
     options, halt, report = options or Options(), halt or Halt(), Report()
     listeners: list[Emit] = [report.observe, *([emit] if emit else [])]
     plan = pipeline.plan(params)
@@ -365,6 +366,8 @@ async def arun(
 
 def run(pipeline: str | Path | Pipeline, **arguments: Any) -> Result:
     """`arun` for synchronous code, in a notebook too."""
+    from yamlgen.door import wait_for  # noqa: PLC0415 - asyncio loads where something runs
+
     return wait_for(arun(pipeline, **arguments))
 
 
@@ -380,6 +383,8 @@ async def preview(pipeline: Pipeline, params: Mapping[str, JSON], number: int) -
         UsageError: the input has fewer rows.
         RowError: a template cannot be filled in for this row.
     """
+    from yamlgen.halt import Halt  # noqa: PLC0415 - asyncio loads where something runs
+
     plan, previews = pipeline.plan(params), []
     with spooled(pipeline.source, sys.stdin.buffer) as source:
         row = next(islice(source.rows(), number - 1, None), None)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
-from yamlgen.halt import Halt
+if TYPE_CHECKING:
+    from yamlgen.halt import Halt  # asyncio takes 30 ms to load, which `validate` need not wait for
 
 JSON: TypeAlias = Any
 """A JSON value: `None`, a bool, a number, a string, a list, or a dict with string keys."""
