@@ -14,9 +14,12 @@ from yamlgen.language.document import Text
 anything = st.text(
     st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\t\r\x85\u2028 :#-'\"{}")
 )
+keys = anything.filter(
+    lambda key: len(key) <= 100
+)  # YAML ends a key in one line after 1,024 characters, escapes included
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | anything,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(anything, inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
     max_leaves=12,
 )
 
