@@ -6,9 +6,10 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import httpx2
 from aiohttp import web
 
-from yamlgen.claude.client import build_client
+from yamlgen.claude.client import build_client, open_connections
 from yamlgen.claude.failure import Sender, Streak
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
@@ -17,6 +18,9 @@ from yamlgen.halt import Halt
 from yamlgen.language.schemas import json_schema
 from yamlgen.language.spec import Settings
 from yamlgen.ports import Message, Prompt
+
+CERTIFICATES = httpx2.create_ssl_context()
+"""Made once: it takes longer than most tests."""
 
 KEY = "canary-key-9d1c7f"
 """The key that every test sends, and that must never come back in an error."""
@@ -218,7 +222,8 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     transport = Transport(timeout, max_retries, concurrency, url, halt)
     structured = None if schema is None else Structured("answer", json_schema(schema), settings, mode)
     sender = Sender(settings.id, url, "ANTHROPIC_API_KEY", key)
-    client = build_client(api_key=key, base_url=url, transport=transport, max_retries=max_retries)
+    http = open_connections(url, timeout, concurrency, verify=CERTIFICATES)
+    client = build_client(api_key=key, base_url=url, transport=transport, max_retries=max_retries, http_client=http)
     async with client:
         sending = client.with_options(max_retries=0)
         yield Asking(

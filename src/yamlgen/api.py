@@ -30,8 +30,8 @@ from yamlgen.observe.report import Report
 from yamlgen.ports import JSON, Columns, Provider, Row, RowSink, Usage
 
 if TYPE_CHECKING:
-    from yamlgen.halt import Halt
     from yamlgen.claude.simulator import Simulator
+    from yamlgen.halt import Halt
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ async def execute(
 
     async with _provider(plan, options) as provider:
         with ExitStack() as stack:
-            source = stack.enter_context(spooled(pipeline.source, sys.stdin.buffer))
+            source = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
             rows = _count(source, options.limit)
             sink, paths = _sink(plan, options, pipeline.source)
             sink.open()
@@ -275,8 +275,7 @@ def _count(source: Source, limit: int | None) -> int:
 def _sink(plan: Plan, options: Options, source: Source) -> tuple[Sink, OutputPaths]:
     if options.output is not None and str(options.output) != "-":
         paths = output_paths(Path(options.output))
-        if source.path is not None:
-            paths.spare(source.path)
+        paths.spare(source.path)
         return Sink(paths), paths
     target = plan.folder / plan.output.path
     paths = output_paths(target, simulated=options.simulate, limit=options.limit)
@@ -386,7 +385,7 @@ async def preview(pipeline: Pipeline, params: Mapping[str, JSON], number: int) -
     from yamlgen.halt import Halt  # noqa: PLC0415 - asyncio loads where something runs
 
     plan, previews = pipeline.plan(params), []
-    with spooled(pipeline.source, sys.stdin.buffer) as source:
+    with spooled(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
         row = next(islice(source.rows(), number - 1, None), None)
     if row is None:
         raise UsageError(f"{source.name()} has no row {number}", code=Code.NO_ROWS, hint="rows count from 1")

@@ -234,7 +234,13 @@ class EnvironmentProblem(YamlgenError):  # noqa: N818 - the file is right, the s
 
 
 class RunStopped(YamlgenError):  # noqa: N818 - not every stop is an error
-    """The whole run ended early: a rejected key, an unknown model, a spend limit, a full disk."""
+    """The whole run ended early: a rejected key, an unknown model, a spend limit, a full disk.
+
+    Attributes:
+        attempts: what the row that met the end had paid for until then.
+    """
+
+    attempts: tuple[Attempt, ...] = ()
 
 
 class RowError(YamlgenError):

@@ -5,8 +5,8 @@ import json
 import pickle
 
 import pytest
-from scripted import KEY, Reply, Server, ask, ask_one, asking, call, message, outcomes, refusal, said
 
+from scripted import KEY, Reply, Server, ask, ask_one, asking, call, message, outcomes, refusal, said
 from yamlgen.claude.failure import Sender, Streak, mapped
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
 from yamlgen.ports import Answer
@@ -219,9 +219,11 @@ def fed(texts):
     """What became of sequential requests, one per text, each refused with its text."""
 
     async def main():
-        async with Server(lambda body: refusal(400, body["messages"][0]["content"])) as server:
-            async with asking(server.url) as model:
-                return [(await outcomes(model(text)))[0] for text in texts]
+        async with (
+            Server(lambda body: refusal(400, body["messages"][0]["content"])) as server,
+            asking(server.url) as model,
+        ):
+            return [(await outcomes(model(text)))[0] for text in texts]
 
     return asyncio.run(main())
 

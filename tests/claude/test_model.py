@@ -4,10 +4,10 @@ import asyncio
 import json
 
 import pytest
-from scripted import Reply, Server, ask_one, asking, call, error, events, message, outcomes, prompt, said, spoken
 
+from scripted import Reply, Server, ask_one, asking, call, error, events, message, outcomes, prompt, said, spoken
 from yamlgen.claude.simulator import Faults, Simulator
-from yamlgen.errors import Code, RowError
+from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halted
 from yamlgen.ports import Answer, Usage
 
@@ -153,6 +153,15 @@ def test_a_reask_that_fails_keeps_what_was_paid():
     assert outcome.request == server.bodies[1]
 
 
+def test_a_run_that_stops_within_a_reask_keeps_what_was_paid():
+    """The error that ends the run carries the answer that was paid for before it."""
+    rejected = Reply(error("authentication_error", "no"), 401)
+    outcome, _ = ask_one(said('{"a": 10}'), rejected, schema=SCHEMA, reasks=2)
+    assert isinstance(outcome, RunStopped)
+    (attempt,) = outcome.attempts
+    assert attempt.usage == Usage(10, 5)
+
+
 def test_a_reask_may_be_cut_off_and_says_so():
     """Truncation of the second answer ends the asking, with both answers on the account."""
     outcome, _ = ask_one(said('{"a": 10}'), said('{"a":', stop="max_tokens"), schema=SCHEMA, reasks=2)
@@ -209,9 +218,7 @@ def test_a_streamed_tool_call_is_read():
     ]
     end = {"type": "content_block_stop", "index": 0}
     delta["delta"]["stop_reason"] = "tool_use"
-    outcome, _ = ask_one(
-        events(start, block, *parts, end, delta, stop), schema=SCHEMA, mode="tools", max_tokens=30_000
-    )
+    outcome, _ = ask_one(events(start, block, *parts, end, delta, stop), schema=SCHEMA, mode="tools", max_tokens=30_000)
     assert isinstance(outcome, Answer), outcome
     assert outcome.value == {"a": 7}
 

@@ -5,8 +5,8 @@ import socket
 import time
 
 import pytest
-from scripted import Reply, Server, ask, ask_one, asking, error, events, message, outcomes, refusal, said, spoken
 
+from scripted import Reply, Server, ask, ask_one, asking, error, events, message, outcomes, refusal, said, spoken
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halted
 from yamlgen.ports import Answer
@@ -114,11 +114,17 @@ def test_a_rate_limit_holds_the_whole_pool():
 
 
 def test_retry_after_may_be_a_date():
-    """HTTP allows a date in place of seconds; one in the past is no reason to wait."""
-    limited = refusal(429, headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"})
-    outcome, server = ask_one(limited, said("Hi."))
+    """HTTP allows a date in place of seconds, and one of next century is beyond patience."""
+    outcome, _ = ask_one(refusal(429, headers={"retry-after": "Tue, 21 Oct 2149 07:28:00 GMT"}))
+    assert outcome.code == Code.PAUSED_TOO_LONG
+
+
+@pytest.mark.parametrize("header", ["0", "-1", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_rate_limit_is_never_hammered(header):
+    """A `retry-after` that asks for no wait, or makes no sense, is waited out all the same."""
+    outcome, server = ask_one(refusal(429, headers={"retry-after": header}), said("Hi."))
     assert outcome.value == "Hi."
-    assert server.times[1] - server.times[0] < 0.4
+    assert server.times[1] - server.times[0] >= 0.5
 
 
 def test_a_spend_limit_ends_the_run():

@@ -147,6 +147,9 @@ def test_warnings_do_not_change_the_exit_code(place, call):
     assert told.err.endswith("warned.yaml: ok (1 step)\n0 errors, 1 warning\n")
     ended, (found,) = told_as_json(call, "validate", "warned.yaml")
     assert (ended, found["severity"], found["line"]) == (0, "warning", 5)
+    told = call("run", "warned.yaml", "--simulate", "--output-format", "json")
+    assert told.err.startswith("warning[YG305]: ")
+    assert json.loads(told.out)["rows"]["input"] == 1
 
 
 def test_five_mistakes_are_five_diagnostics(place, call):

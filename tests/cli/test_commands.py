@@ -196,22 +196,41 @@ def test_a_fault_that_is_none_lists_those_there_are(call):
 
 
 def test_a_pipe_that_closes_is_no_traceback(program):
-    """`yamlgen schema | head -1` ends quietly."""
+    """`yamlgen schema | true` ends quietly."""
     process = subprocess.Popen([program, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.close()
-    _, said = process.communicate(timeout=20)
-    assert said == ""
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    process.wait(timeout=20)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_disk_behind_stdout_is_told(program):
+    """`yamlgen schema > file` on a full disk is exit 3 and a sentence."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([program, "schema"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        3,
+        "error[YG610]: cannot write standard output: No space left on device\n",
+    )
+
+
+@pytest.mark.usefixtures("small")
+def test_a_run_needs_no_standard_streams(program):
+    """Started with its standard streams closed, as some schedulers do, a run writes its files."""
+    shell = 'exec "$0" run small.yaml --simulate <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", shell, program], check=False).returncode == 0
+    assert len(Path("out/notes.simulated.jsonl").read_text("utf-8").splitlines()) == 8
 
 
 def test_text_beyond_ascii_needs_no_locale(program, tmp_path):
-    """Where the locale is C, messages and rows with other letters come out whole."""
-    text = (
-        "version: 1\nname: grüße\ninput: {rows: [{id: é}]}\nsteps: {a: {model: m, promt: ü}}\noutput: {path: o.jsonl}\n"
-    )
+    """Where the locale is C and streams are ASCII, messages come through, and JSON is UTF-8."""
+    text = "version: 1\ninput: {rows: [{id: é}]}\nsteps: {a: {model: m, prümpt: ü}}\noutput: {path: o.jsonl}\n"
     (tmp_path / "ü.yaml").write_text(text, "utf-8")
     environment = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        [program, "validate", "ü.yaml"], cwd=tmp_path, env=environment, capture_output=True, check=False
-    )
+    settings = {"cwd": tmp_path, "env": environment, "capture_output": True}
+    done = subprocess.run([program, "validate", "ü.yaml"], check=False, **settings)
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
+    done = subprocess.run([program, "validate", "ü.yaml", "--output-format", "json"], check=False, **settings)
+    assert "prümpt" in json.loads(done.stdout.decode("utf-8"))["diagnostics"][0]["message"]

@@ -183,6 +183,8 @@ def test_a_broken_input_is_told_before_the_first_request(name, data, said, code,
         (small / name).write_bytes(data)
     told = call("run", "small.yaml", "--simulate", "--input", name)
     assert (told.code, told.out) == (code, "")
+    assert told.err.startswith("error[")
+    assert told.err.count("-->") == 0
     assert said in told.err
     assert "small: " not in told.err
     assert not (small / "out").exists()

@@ -5,10 +5,13 @@ import os
 import re
 import struct
 import subprocess
+import sys
 import termios
 from contextlib import suppress
 
 import pytest
+
+from yamlgen.cli.display import LiveDisplay, PlainDisplay, choose
 
 ESCAPE = "\x1b"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|9[0-7])(?:;\d+)*m")
@@ -64,26 +67,26 @@ def test_bars_move_on_a_terminal(on_terminal):
 
 
 def test_failures_show_in_the_bars(on_terminal):
-    """A bar counts the rows that failed, and lines of `-v` stand above it, whole."""
-    code, _, screen = on_terminal("run", "small.yaml", "--simulate", "--fault", "refusal=1", "-v")
+    """A bar counts the rows that failed, lines of `-v` stand above it, whole, and NO_COLOR takes the colours away."""
+    code, _, screen = on_terminal("run", "small.yaml", "--simulate", "--fault", "refusal=1", "-v", NO_COLOR="1")
     assert code == 1
     shown = last_screen(screen)
     assert [line for line in shown if re.match(r"note ━+ 8/8 +8 failed", line)]
     assert len([line for line in shown if re.fullmatch(r"row \d, note: YG504: the model refused", line)]) == 8
-
-
-def test_no_color_is_obeyed_by_the_bars(on_terminal):
-    """With NO_COLOR the bars move without a colour."""
-    _, _, screen = on_terminal("run", "small.yaml", "--simulate", "--fault", "refusal=0.5", NO_COLOR="1")
-    assert "8/8" in screen
+    assert ESCAPE in screen
     assert not COLOUR.search(screen)
 
 
-def test_a_dumb_terminal_gets_lines(on_terminal):
-    """Where the terminal cannot draw, there are plain lines."""
-    _, _, screen = on_terminal("run", "small.yaml", "--simulate", TERM="dumb")
-    assert screen.startswith("small: 8 rows, note\n")
-    assert ESCAPE not in screen
+@pytest.mark.parametrize(
+    ("terminal", "rows_shown", "kind"),
+    [("xterm", False, LiveDisplay), ("dumb", False, PlainDisplay), ("xterm", True, PlainDisplay)],
+)
+def test_bars_are_for_terminals_that_can_draw(terminal, rows_shown, kind, monkeypatch):
+    """Bars go to a terminal, and plain lines to one that cannot draw or gets the rows as well."""
+    monkeypatch.setenv("TERM", terminal)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert type(choose("auto", verbose=False, rows_shown=rows_shown)) is kind
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])

@@ -15,7 +15,7 @@ from anthropic.types import Message
 from yamlgen.claude.failure import Sender, Streak, mapped, not_a_message
 from yamlgen.claude.structured import InvalidOutput, Structured
 from yamlgen.claude.transport import notice
-from yamlgen.errors import Code, RowError
+from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halted
 from yamlgen.language.plan import DEFAULT_MAX_TOKENS
 from yamlgen.language.spec import Settings, Thinking
@@ -106,6 +106,8 @@ class ClaudeModel:
             raise self._with(stopped, arguments, attempts) from None
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
             ours = mapped(error, self._sender)
+            if isinstance(ours, RunStopped):
+                ours.attempts = tuple(attempts)
             raise self._with(ours, arguments, attempts) if isinstance(ours, RowError) else ours from None
         self._streak.broken()
         if not _is_message(message):

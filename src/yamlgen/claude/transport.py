@@ -101,8 +101,9 @@ class Transport:
             async with asyncio.timeout(self.timeout):
                 response = await call_next(request)
                 self.heard = True
-                if response.http_response.is_success:
+                if response.http_response.status_code != 429:  # noqa: PLR2004 - Too Many Requests
                     self._limited_since = None
+                if response.http_response.is_success:
                     return _Answered(await _whole(response) if request.stream else response)
                 if not response.http_response.is_closed:
                     await response.http_response.aread()
@@ -148,7 +149,7 @@ class Transport:
         now = time.monotonic()
         since = self._limited_since = now if self._limited_since is None else self._limited_since
         wait = outcome.retry_after
-        if wait is None:
+        if not wait:  # zero would hammer on a closed door
             wait = min(_MOST_DELAY, max(_FIRST_DELAY, now - since))
         if now - since + wait > _MOST_PAUSE:
             message = f"the API limits every request, and asks to wait {wait:.0f} s more"

@@ -5,6 +5,7 @@ Commands are imported when they are called, so that `--help` and shell completio
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any, Final
@@ -53,6 +54,7 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
+    _open_streams()
     try:
         code = group.main(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -72,3 +74,10 @@ def main() -> None:
         show_error(error)
         code = int(error.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_streams() -> None:
+    """Stand-ins for the standard streams that the caller has closed, so that no file of ours takes their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we live

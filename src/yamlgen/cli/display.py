@@ -159,10 +159,11 @@ def _bars() -> Progress:
     return Progress(*columns, console=Console(stderr=True), refresh_per_second=8)
 
 
-def choose(mode: str, *, verbose: bool) -> Display:
-    """The display for a mode; `auto` is live where a person looks at a terminal."""
+def choose(mode: str, *, verbose: bool, rows_shown: bool = False) -> Display:
+    """The display for a mode; `auto` is live where a person looks at a terminal that is not shown the rows as well."""
     if mode == "auto":
-        mode = "live" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"
+        drawable = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        mode = "live" if drawable and not (rows_shown and sys.stdout.isatty()) else "plain"
     kinds = {"live": LiveDisplay, "plain": PlainDisplay, "none": Display}
     return kinds[mode](verbose=verbose)
 

@@ -14,7 +14,8 @@ from typing import Final
 
 import click
 
-from yamlgen.errors import Code, Diagnostic, InvalidPipeline, YamlgenError, redact
+from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
+from yamlgen.ports import JSON
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
@@ -27,6 +28,22 @@ def echo(text: str = "") -> None:
     """Say something about the data: on stderr, coloured only where a person looks at it."""
     with suppress(OSError):  # nobody reads stderr any more; the rows still matter
         click.echo(text, err=True, color=None if _colours() else False)
+
+
+def put(text: str) -> None:
+    """Write data to stdout: as UTF-8, whatever the terminal's encoding, for it is JSON or YAML.
+
+    Raises:
+        EnvironmentProblem: it cannot be written; a reader that has gone is click's to end quietly.
+    """
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        message = f"cannot write standard output: {error.strerror}"
+        raise EnvironmentProblem(message, code=Code.DISK) from None
 
 
 def _colours() -> bool:
@@ -52,8 +69,13 @@ def show_error(error: YamlgenError) -> None:
 
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> str:
-    """Diagnostics as the JSON that `--output-format json` prints."""
-    return redact(json.dumps({"diagnostics": [diagnostic.as_json() for diagnostic in diagnostics]}, ensure_ascii=False))
+    """Diagnostics as the line of JSON that `--output-format json` prints."""
+    return json_line({"diagnostics": [diagnostic.as_json() for diagnostic in diagnostics]})
+
+
+def json_line(value: JSON, indent: int | None = None) -> str:
+    """A value as JSON for stdout, without a key in it."""
+    return redact(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"
 
 
 def rendered(diagnostic: Diagnostic) -> str:

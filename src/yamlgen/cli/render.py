@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import click
 
-from yamlgen.cli.messages import echo, show
+from yamlgen.cli.messages import echo, json_line, put, show
 from yamlgen.cli.options import checked, pipeline_options
 from yamlgen.errors import Exit, redact
 from yamlgen.ports import JSON
@@ -34,12 +33,12 @@ def command(
     loaded, given = checked(pipeline, params, overrides, input_path)
     show(loaded.warnings)
     if row is None:
-        click.echo(redact(_as_yaml(resolved(loaded.plan(given)))), nl=False)
+        put(redact(_as_yaml(resolved(loaded.plan(given)))))
         return Exit.OK
     for step, body, made_up in asyncio.run(preview(loaded, given, row)):
         if made_up:
             echo(f"{step}: filled with made-up outputs of {', '.join(made_up)}")
-        click.echo(redact(json.dumps({"step": step, "request": body}, ensure_ascii=False, indent=2)))
+        put(json_line({"step": step, "request": body}, indent=2))
     return Exit.OK
 
 

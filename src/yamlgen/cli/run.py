@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from yamlgen.cli.display import Display, choose, summary
-from yamlgen.cli.messages import as_json, echo, show, show_error
+from yamlgen.cli.messages import as_json, echo, json_line, put, show, show_error
 from yamlgen.cli.options import checked, output_format, pipeline_options
 from yamlgen.cli.simulate import fault_options
-from yamlgen.errors import Code, Exit, InvalidPipeline, YamlgenError, redact
+from yamlgen.errors import Code, Exit, InvalidPipeline, YamlgenError
 from yamlgen.events import Event, RunStarted
 from yamlgen.halt import Halt
 
@@ -68,17 +67,17 @@ def command(  # noqa: PLR0913, PLR0917 - click passes its options by name
         raise click.UsageError("stdout holds the rows (-o -) or one summary (--output-format json), not both")
     try:
         loaded, given = checked(pipeline, params, overrides, input_path)
-        if not quiet and not json_out:
-            show(loaded.warnings)
+        if not quiet:  # that the input is missing is an error of the run, below
+            show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
         options = Options(output=output, limit=limit, simulate=simulate, max_concurrency=max_concurrency, **simulated)
-        display = choose("none" if quiet else progress, verbose=verbose)
+        display = choose("none" if quiet else progress, verbose=verbose, rows_shown=output == "-")
         with _interruptible():
             done = asyncio.run(_run(loaded, given, options, display))
     except YamlgenError as error:
         return _tell(error, json_out=json_out)
     if json_out:
         files = {"output": str(done.paths.rows), "failed": str(done.paths.failed), "run": str(done.paths.run)}
-        click.echo(json.dumps({**done.report.as_json(), "simulated": simulate, "files": files}, ensure_ascii=False))
+        put(json_line({**done.report.as_json(), "simulated": simulate, "files": files}))
     if not quiet and not json_out:
         echo(summary(done.report, done.paths, to_stdout=output == "-", simulated=simulate))
     return Exit.FAILED_ROWS if done.report.failed else Exit.OK
@@ -147,8 +146,8 @@ def _tell(error: YamlgenError, *, json_out: bool) -> int:
     if not json_out:
         show_error(error)
     elif isinstance(error, InvalidPipeline):
-        click.echo(as_json(error.diagnostics))
+        put(as_json(error.diagnostics))
     else:
         told = {"code": str(error.code), "message": error.message, "hint": error.hint}
-        click.echo(redact(json.dumps({"error": told}, ensure_ascii=False)))
+        put(json_line({"error": told}))
     return int(error.exit_code)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from yamlgen.cli.messages import echo
+from yamlgen.cli.messages import echo, put
 from yamlgen.errors import Code, EnvironmentProblem, Exit
 from yamlgen.language.schema import FILE_NAME, committed
 
@@ -28,7 +28,7 @@ def command(target: Path | None) -> int:
     by every editor with the YAML language server, once the file stands beside it (`--write`).
     """
     if target is None:
-        click.echo(committed(), nl=False)
+        put(committed())
         return Exit.OK
     file = target / FILE_NAME if target.is_dir() or not target.suffix else target
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from yamlgen.cli.messages import as_json, echo, show
+from yamlgen.cli.messages import as_json, echo, put, show
 from yamlgen.cli.options import output_format, pipeline_options, read_params
 from yamlgen.errors import Exit
 
@@ -37,7 +37,7 @@ def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     warnings = len(found) - errors
     if output_format == "json":
-        click.echo(as_json(found))
+        put(as_json(found))
     elif found:
         echo(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
     return Exit.FAILED_ROWS if errors else Exit.OK

@@ -45,14 +45,14 @@ class OutputPaths:
     partial: Path
     partial_failed: Path
 
-    def spare(self, source: Path) -> None:
-        """Leave `source`, the input of the run, as it is.
+    def spare(self, source: Path | None) -> None:
+        """Leave `source`, the input of the run if that is a file, as it is.
 
         Raises:
             UsageError: one of the outputs would replace it.
         """
         for path in (self.rows, self.failed, self.run):
-            if _target(path) == _target(source):
+            if source is not None and _target(path) == _target(source):
                 message = f"cannot write {path}: it is the input, which the output would replace"
                 raise UsageError(message, code=Code.OUTPUT_PATH, hint="name another file")
 

@@ -198,12 +198,12 @@ def source_of(spec: Input, file: Path, shown: str) -> Source:
 
 
 @contextmanager
-def spooled(source: Source, stream: BinaryIO) -> Iterator[Source]:
+def spooled(source: Source, stream: BinaryIO | None) -> Iterator[Source]:
     """`source`, readable twice: standard input and pipes are copied to a file that lasts as long as the context.
 
     Args:
         source: any source; one that is a file or inline comes back as it is.
-        stream: standard input, as bytes; read to its end if `source` is standard input.
+        stream: standard input as bytes, read to its end if that is the source; `None` where a program has none.
 
     Raises:
         EnvironmentProblem: the pipe cannot be read, or there is no room for the copy.
@@ -217,7 +217,7 @@ def spooled(source: Source, stream: BinaryIO) -> Iterator[Source]:
             if source.path:
                 with source.path.open("rb") as pipe:
                     shutil.copyfileobj(pipe, copy)
-            else:
+            elif stream is not None:
                 shutil.copyfileobj(stream, copy)
             copy.flush()
         except OSError as error:

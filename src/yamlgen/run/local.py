@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from yamlgen.errors import Code, RowError, YamlgenError
+from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
 from yamlgen.events import Emit, RequestRetried, RowFailed, RowFinished, RunDraining, StepFinished
 from yamlgen.halt import Halt, Halted
 from yamlgen.language.plan import Plan, PlanStep
@@ -22,6 +22,8 @@ from yamlgen.ports import JSON, Attempt, Model, Row, RowSink, Usage
 SPARE: Final = 4
 """Rows under way beyond the ceiling of requests, so that one is always ready to be sent. Not many more: rows are to
 be finished in the order in which they began, and an interrupted run is to leave few that are half paid for."""
+
+_CUT_OFF: Final = "the run ended before this step was done"
 
 
 @dataclass
@@ -142,8 +144,10 @@ class _RowWork:
             self.failures[step.name] = error
         except Halted:
             self.halted = self.halted or step.name
-        except YamlgenError:
+        except YamlgenError as error:
             self.halted = self.halted or step.name
+            if isinstance(error, RunStopped) and error.attempts:
+                self.failures[step.name] = RowError(_CUT_OFF, code=Code.STOPPED, attempts=error.attempts)
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours costs one row, not the run
             message = f"{type(error).__name__}: {error}"
@@ -164,7 +168,7 @@ class _RowWork:
             self._set_aside()
         elif self.outputs:
             missing = self.halted or next(step.name for step in steps if step.name not in self.outputs)
-            stopped = RowError("the run ended before this step", code=Code.STOPPED)
+            stopped = RowError(_CUT_OFF, code=Code.STOPPED)
             self.engine.sink.add_failed(self.index, self._failed_record(missing, stopped))
 
     def _set_aside(self) -> None:
