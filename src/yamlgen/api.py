@@ -9,8 +9,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -30,7 +30,7 @@ from yamlgen.observe.report import Report
 from yamlgen.ports import JSON, Columns, Provider, Row, RowSink, Usage
 
 if TYPE_CHECKING:
-    from yamlgen.claude.simulator import Simulator
+    from yamlgen.claude.access import Simulation
     from yamlgen.halt import Halt
 
 
@@ -72,11 +72,9 @@ def check(
 ) -> tuple[Pipeline | None, tuple[Diagnostic, ...]]:
     """Everything that is wrong with a pipeline's file, and the pipeline if nothing is."""
     shown, path = str(path), Path(path)
-    draft, diagnostics = read(path, shown, overrides)
+    draft, diagnostics = read(path, shown, overrides, None if input is None else str(input))
     if draft is None:
         return None, tuple(diagnostics)
-    if input is not None:
-        draft = _with_input(draft, str(input))
     source = source_of(draft.pipeline.input, draft.path, draft.shown)
     columns = source.columns()
     made = compile_draft(draft, columns, params)
@@ -101,15 +99,6 @@ def load(path: str | Path, *, overrides: Mapping[str, str] | None = None) -> Pip
     return pipeline
 
 
-def _with_input(draft: Draft, path: str) -> Draft:
-    """A draft that reads its rows from a path of the command line."""
-    spec = draft.pipeline.input
-    kept = spec.format if path == "-" or Path(path).suffix == Path(spec.path or "").suffix else None
-    where = path if path == "-" else str(Path(path).absolute())
-    changed = spec.model_copy(update={"path": where, "rows": None, "format": kept})
-    return replace(draft, pipeline=draft.pipeline.model_copy(update={"input": changed}))
-
-
 @dataclass(frozen=True)
 class Options:
     """How a run differs from what the pipeline's file says.
@@ -131,6 +120,13 @@ class Options:
     latency: float = 0.0
     faults: Sequence[str] = ()
     seed: int = 0
+
+    @property
+    def simulation(self) -> Simulation | None:
+        """How the simulator behaves, if there is to be one."""
+        from yamlgen.claude.access import Simulation  # noqa: PLC0415 - the SDK loads where something runs
+
+        return Simulation(self.latency, tuple(self.faults), self.seed) if self.simulate else None
 
 
 @dataclass(frozen=True)
@@ -176,7 +172,8 @@ async def execute(
         YamlgenError: nothing could be run, or the run ended early; what was finished is in the partial file, which
             the error's hint names.
     """
-    from yamlgen.halt import Halt  # noqa: PLC0415 - asyncio loads where something runs
+    from yamlgen.claude.access import reach  # noqa: PLC0415 - the SDK loads where something runs
+    from yamlgen.halt import Halt  # noqa: PLC0415
 
     options, halt, report = options or Options(), halt or Halt(), Report()
     listeners: list[Emit] = [report.observe, *([emit] if emit else [])]
@@ -184,13 +181,12 @@ async def execute(
     if options.max_concurrency is not None:
         plan = _with_ceiling(plan, options.max_concurrency)
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    started, clock = datetime.now(UTC), time.monotonic()
 
     def tell(event: Event) -> None:
         for listener in listeners:
             listener(event)
 
-    async with _provider(plan, options) as provider:
+    async with reach(plan.runtime, options.simulation) as provider:
         with ExitStack() as stack:
             source = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
             rows = _count(source, options.limit)
@@ -199,6 +195,7 @@ async def execute(
             target: RowSink = sink
             if collect is not None:
                 collect.sink, target = sink, collect
+            started, clock = datetime.now(UTC), time.monotonic()
             tell(RunStarted(run, plan.name, tuple(step.name for step in plan.steps), rows))
             error: YamlgenError | None = None
             try:
@@ -232,35 +229,6 @@ async def _drive(
         await LocalEngine(plan, models, sink, tell, halt, plan.concurrency).run(rows)
 
 
-@asynccontextmanager
-async def _provider(plan: Plan, options: Options) -> AsyncIterator[Provider[Plan]]:
-    """How the run reaches a model; the simulator lives as long as the context."""
-    from yamlgen.claude.client import ClaudeProvider  # noqa: PLC0415 - slow to import, and not needed to check
-
-    if not options.simulate:
-        provider = ClaudeProvider(plan.runtime)
-        provider.key()
-        provider.address()
-        yield provider
-        return
-    async with _simulator(options) as base_url:
-        yield ClaudeProvider(plan.runtime, base_url=base_url, needs_key=False)
-
-
-@asynccontextmanager
-async def _simulator(options: Options) -> AsyncIterator[str]:
-    from yamlgen.claude.simulator import Faults, Simulator  # noqa: PLC0415 - needed only here
-
-    simulator: Simulator = Simulator(
-        faults=Faults.parse(options.faults, seed=options.seed), latency=options.latency, seed=options.seed
-    )
-    base_url = await simulator.start()
-    try:
-        yield base_url
-    finally:
-        await simulator.stop()
-
-
 def _with_ceiling(plan: Plan, most: int) -> Plan:
     return replace(plan, runtime=plan.runtime.model_copy(update={"concurrency": min(plan.concurrency, most)}))
 
@@ -278,10 +246,9 @@ def _sink(plan: Plan, options: Options, source: Source) -> tuple[Sink, OutputPat
         paths.spare(source.path)
         return Sink(paths), paths
     target = plan.folder / plan.output.path
-    paths = output_paths(target, simulated=options.simulate, limit=options.limit)
-    if options.output is not None:
-        return StdoutSink(paths, sys.stdout.buffer), paths
-    return Sink(paths), paths
+    to_stdout = options.output is not None
+    paths = output_paths(target, simulated=options.simulate, limit=options.limit, to_stdout=to_stdout)
+    return (StdoutSink(paths, sys.stdout.buffer) if to_stdout else Sink(paths)), paths
 
 
 def _about(pipeline: Pipeline, plan: Plan, source: Source, paths: OutputPaths, options: Options) -> dict[str, JSON]:
@@ -382,14 +349,15 @@ async def preview(pipeline: Pipeline, params: Mapping[str, JSON], number: int) -
         UsageError: the input has fewer rows.
         RowError: a template cannot be filled in for this row.
     """
-    from yamlgen.halt import Halt  # noqa: PLC0415 - asyncio loads where something runs
+    from yamlgen.claude.access import Simulation, reach  # noqa: PLC0415 - the SDK loads where something runs
+    from yamlgen.halt import Halt  # noqa: PLC0415
 
     plan, previews = pipeline.plan(params), []
     with spooled(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
         row = next(islice(source.rows(), number - 1, None), None)
     if row is None:
         raise UsageError(f"{source.name()} has no row {number}", code=Code.NO_ROWS, hint="rows count from 1")
-    async with _provider(plan, Options(simulate=True)) as provider, provider.open(plan, Halt()) as models:
+    async with reach(plan.runtime, Simulation()) as provider, provider.open(plan, Halt()) as models:
         outputs: dict[str, JSON] = {}
         for step in plan.ordered():
             prompt = step.prompt(row, plan.params, outputs)

@@ -177,7 +177,10 @@ def redact(text: str, *secrets: str) -> str:
 
 def near(path: Path) -> str:
     """A path as messages name it: as short as it can be from the working directory."""
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # the working directory is gone
+        return str(path)
     return str(path) if relative.startswith("..") else relative
 
 

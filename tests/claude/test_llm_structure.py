@@ -181,13 +181,20 @@ def test_an_unknown_mode_lists_the_known(mode):
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"shema": USER}, {}, {"schema": 7}, {"schema": USER, "retries": 1}, {"schema": "{"}, {"schema": int}]
+    "wanted",
+    [
+        {},
+        {"mode": "json"},
+        {"shema": USER},
+        {"schema": USER, "retries": 1},
+        {"schema": 7},
+        {"schema": int},
+        {"schema": "{"},
+        {"schema": {"type": "object", "additionalProperties": {}}, "mode": "native"},
+    ],
 )
 def test_a_wrong_structure_is_told_at_once(wanted):
-    """A mistyped key, a missing schema, a schema that is none: the caller's mistake, when the object is made."""
-    if not wanted:
-        assert AnthropicLLM("m", structured_output=None)
-        return
+    """A mistyped key, a missing schema, one that is none or does not fit: told when the object is made."""
     with pytest.raises(UsageError):
         AnthropicLLM("m", structured_output=wanted)
 

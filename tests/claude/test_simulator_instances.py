@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 
-from yamlgen.language.native import TOLD
 from yamlgen.claude.simulator.instances import Instances
 from yamlgen.claude.simulator.patterns import PatternError, compiled, draw
 from yamlgen.claude.simulator.problem import Problem
 from yamlgen.claude.simulator.values import Values
+from yamlgen.language.native import TOLD
 
 VALUES = Values()
 

@@ -87,7 +87,7 @@ class Response(RootModel[Any], ResponseSchema):
             if not isinstance(self.root, dict) or set(self.root) != {_WRAP}:
                 raise _Rejected((f"$: the answer must be an object with the one key `{_WRAP}`",))
             self.root = self.root[_WRAP]
-        errors = self.checked.errors(self.root) or _not_json(self.root)
+        errors = self.checked.errors(self.root)
         if errors:
             raise _Rejected(errors)
         return self
@@ -217,17 +217,6 @@ def _rebased(schema: JSON) -> JSON:
         if isinstance(ref, str) and (ref == "#" or ref.startswith("#/")) and not ref.startswith(_DEFINED):
             part["$ref"] = f"#/properties/{_WRAP}{ref[1:]}"
     return copy
-
-
-def _not_json(value: JSON) -> tuple[str, ...]:
-    """What a reader lets through though no JSON text could hold it: NaN, the infinities, halves of surrogate pairs."""
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        return ("$: a text holds half of a surrogate pair",)
-    except ValueError as error:
-        return (f"$: {str(error).partition(';')[0]}",)
-    return ()
 
 
 def _sendable(part: JSON) -> JSON:

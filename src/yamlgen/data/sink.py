@@ -57,8 +57,10 @@ class OutputPaths:
                 raise UsageError(message, code=Code.OUTPUT_PATH, hint="name another file")
 
 
-def output_paths(path: Path, *, simulated: bool = False, limit: int | None = None) -> OutputPaths:
-    """The files of a run that writes to `path`; a simulated or limited run has names of its own.
+def output_paths(
+    path: Path, *, simulated: bool = False, limit: int | None = None, to_stdout: bool = False
+) -> OutputPaths:
+    """The files of a run that writes to `path`; a simulated, limited or printed run has names of its own.
 
     Raises:
         UsageError: `path` is a folder, or its ending tells no format.
@@ -70,6 +72,7 @@ def output_paths(path: Path, *, simulated: bool = False, limit: int | None = Non
         hint = f"known endings are {ENDINGS}"
         raise UsageError(f"cannot write {path}: its ending tells no format", code=Code.UNKNOWN_FORMAT, hint=hint)
     stem = path.stem + (".simulated" if simulated else "") + ("" if limit is None else f".limit-{limit}")
+    stem += ".stdout" if to_stdout else ""
     return OutputPaths(
         rows=path.with_name(stem + path.suffix),
         failed=path.with_name(f"{stem}.failed.jsonl"),

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.errors import Diagnostic
 from yamlgen.language.composer import compose
 from yamlgen.language.composer import read as read_text
-from yamlgen.language.document import DataPath, Document, Text
+from yamlgen.language.document import DataPath, Document
+from yamlgen.language.overrides import set_input, set_value
 from yamlgen.language.secret import find_secrets, without_secrets
 from yamlgen.language.shape import check
 from yamlgen.language.spec import Pipeline
@@ -54,8 +55,17 @@ class Draft:
         return self.path.parent / reference, str(Path(self.shown).parent / reference)
 
 
-def read(path: Path, shown: str, overrides: Mapping[str, str] | None = None) -> tuple[Draft | None, list[Diagnostic]]:
-    """A draft of the file, or `None` when nothing of it can be read, with what is wrong so far."""
+def read(
+    path: Path, shown: str, overrides: Mapping[str, str] | None = None, rows: str | None = None
+) -> tuple[Draft | None, list[Diagnostic]]:
+    """A draft of the file, or `None` when nothing of it can be read, with what is wrong so far.
+
+    Args:
+        path: the file.
+        shown: the file as the user named it.
+        overrides: values to set, by dotted path, as with `--set`.
+        rows: where the rows come from instead, as with `--input`.
+    """
     text, diagnostics = read_text(path, shown)
     if text is None:
         return None, diagnostics
@@ -64,26 +74,11 @@ def read(path: Path, shown: str, overrides: Mapping[str, str] | None = None) -> 
     if document is None:
         return None, without_secrets(diagnostics)
     for name, value in (overrides or {}).items():
-        document = _override(document, name, value, diagnostics)
+        document = set_value(document, name, value, diagnostics)
+    if rows is not None:
+        document = set_input(document, rows)
     shape = check(document)
     diagnostics = without_secrets([*diagnostics, *shape.diagnostics])
     data = {key: value for key, value in shape.document.data.items() if not key.startswith("x-")}
     pipeline = Pipeline.model_validate(data)
     return Draft(path, shown, shape.document, pipeline, tuple(diagnostics), frozenset(shape.broken)), diagnostics
-
-
-def _override(document: Document, name: str, value: str, diagnostics: list[Diagnostic]) -> Document:
-    shown = f"--set {name}={value}"
-    mark = Mark(shown, 1, 1, 1, 1 + len(shown))
-    diagnostics.extend(find_secrets(Text(shown, shown)))
-    piece, problems = compose(Text(shown, value), any_root=True)
-    if piece is None or problems or not all(name.split(".")):
-        message = problems[0].message if problems else f"`{name}` is no path"
-        hint = (problems[0].hint if problems else None) or "write `--set models.writer.id=claude-haiku-5-5`"
-        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, hint))
-        return document
-    try:
-        return document.override(name.split("."), piece.root, shown)
-    except LookupError as error:
-        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot apply {shown}: {error.args[0]}", mark))
-        return document

@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import os
 from collections import Counter
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
@@ -92,8 +93,9 @@ class Simulator:
             await web.TCPSite(runner, host, port).start()
         except (OSError, OverflowError) as error:
             await runner.cleanup()
+            known = isinstance(error, OSError) and error.errno
             raise EnvironmentProblem(
-                f"the simulator cannot listen on {host}:{port}: {error}",
+                f"the simulator cannot listen on {host}:{port}: {os.strerror(known) if known else error}",
                 code=Code.UNREACHABLE,
                 hint="choose another port, or 0 for a free one",
             ) from None

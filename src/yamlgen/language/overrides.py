@@ -1,0 +1,79 @@
+"""What the command line changes in a pipeline's data, before it is checked like the file: `--set` and `--input`.
+
+A changed value stands, for every message, in the option that set it. The author's file is never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.language.composer import compose
+from yamlgen.language.document import Document, Node, Text
+from yamlgen.language.formats import format_of
+from yamlgen.language.secret import find_secrets
+from yamlgen.language.words import suggestion
+
+_NAMED = ("models", "steps", "params")
+"""The parts whose keys the author names: a name that is not there is a mistake, not a new one."""
+
+
+def set_value(document: Document, name: str, value: str, diagnostics: list[Diagnostic]) -> Document:
+    """The document with the value of `--set name=value`, or as it was with one diagnostic more."""
+    shown = f"--set {name}={value}"
+    mark = Mark(shown, 1, 1, 1, 1 + len(shown))
+    diagnostics.extend(find_secrets(Text(shown, shown)))
+    piece, problems = compose(Text(shown, value), any_root=True)
+    parts = name.split(".")
+    if piece is None or problems or not all(parts):
+        message = problems[0].message if problems else f"`{name}` is no path"
+        example = "write `--set models.writer.id=claude-haiku-5-5`"
+        hint = (problems[0].hint if problems else None) or example
+        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, hint))
+        return document
+    named = document.data.get(parts[0])
+    if parts[0] in _NAMED and len(parts) > 1 and isinstance(named, dict | None) and parts[1] not in (named or {}):
+        message = f"cannot apply {shown}: there is no `{parts[1]}` under `{parts[0]}`"
+        near = suggestion(parts[1], named or {}, parts[0])
+        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, message, mark, near))
+        return document
+    try:
+        return document.override(parts, piece.root, shown)
+    except LookupError as error:
+        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot apply {shown}: {error.args[0]}", mark))
+        return document
+
+
+def set_input(document: Document, path: str) -> Document:
+    """The document with the rows of `--input path` in place of its own; the path is relative to where the user is."""
+    shown = f"--input {path}"
+    source = Text(shown, shown)
+    written = document.data.get("input")
+    if not isinstance(written, dict):
+        written = {}
+    where = path if path == "-" else str(Path(path).absolute())
+    kept = written.get("format") if path == "-" or format_of(Path(path)) in (None, _format(written)) else None
+    if kept is None and _is_pipe(path):
+        kept = "jsonl"
+
+    def scalar(value: str) -> Node:
+        return Node("scalar", value, source, 0, len(shown))
+
+    document = document.override(["input", "path"], scalar(where), shown)
+    if kept is not None:
+        document = document.override(["input", "format"], scalar(kept), shown)
+    key, node = document.root.value["input"]
+    left = {name: pair for name, pair in node.value.items() if name != "rows" and (kept or name != "format")}
+    root = replace(document.root, value={**document.root.value, "input": (key, replace(node, value=left))})
+    return Document(document.source, root)
+
+
+def _is_pipe(path: str) -> bool:
+    """Whether a path is what a shell makes of `<(...)`: without an ending it carries JSON lines, like standard input."""
+    where = Path(path)
+    return path != "-" and format_of(where) is None and where.exists() and not where.is_file() and not where.is_dir()
+
+
+def _format(written: dict[str, object]) -> str | None:
+    return str(written["format"]) if written.get("format") else format_of(Path(str(written.get("path", ""))))
