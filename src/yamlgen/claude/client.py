@@ -22,7 +22,7 @@ from yamlgen.claude.failure import Sender, Streak
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
-from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.errors import Code, EnvironmentProblem, redact
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
 from yamlgen.language.settings import LOOPBACK, plain_http
@@ -59,8 +59,12 @@ def safe_address(found: str, runtime: Runtime) -> str:
     """An address of the environment, if the author would have a key sent there.
 
     Raises:
-        EnvironmentProblem: it is plain http beyond this machine.
+        EnvironmentProblem: it is no address, or plain http beyond this machine.
     """
+    parts = urlsplit(found)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        message = f"ANTHROPIC_BASE_URL is {redact(found)}, which is no address"
+        raise EnvironmentProblem(message, code=Code.UNREACHABLE, hint="write https://host, or unset it")
     if plain_http(found, runtime):
         hint = "use https://; a gateway in a private network needs `runtime.allow_http: true`, or `base_url` in Python"
         message = f"ANTHROPIC_BASE_URL is {found}: plain http would send the key in the open"
