@@ -70,7 +70,7 @@ def set_input(document: Document, path: str) -> Document:
 
 
 def _is_pipe(path: str) -> bool:
-    """Whether a path is what a shell makes of `<(...)`: it has no ending, and carries JSON lines like standard input."""
+    """Whether a path is what a shell makes of `<(...)`: without an ending, it carries JSON lines like stdin."""
     where = Path(path)
     return path != "-" and format_of(where) is None and where.exists() and not where.is_file() and not where.is_dir()
 
