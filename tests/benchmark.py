@@ -4,6 +4,9 @@ Measured in November 2026 with Python 3.11 on two shared cores:
 
 | what | figure | goal |
 |---|---|---|
+| `yamlgen --help` against `python -c "import click"` | 1.2 times (0.050 s, 0.043 s) | 3 times |
+| `yamlgen validate`, 1,965 lines, whole process | 0.35 s; up to 0.54 s while the machine was busy | 0.5 s |
+| `yamlgen run --simulate`, 5,000 rows, one structured step | 444 rows/s, the simulator in the same process | none |
 """
 
 from __future__ import annotations

@@ -66,9 +66,9 @@ def until_output(process, text):
     return said
 
 
-def partial_ids():
+def partial_ids(path="out/notes.simulated.partial.jsonl"):
     """The ids of the rows in the partial file, each line whole."""
-    lines = Path("out/notes.simulated.partial.jsonl").read_text("utf-8").splitlines()
+    lines = Path(path).read_text("utf-8").splitlines()
     return [json.loads(line)["id"] for line in lines]
 
 
@@ -201,4 +201,6 @@ def test_a_reader_that_goes_away_is_told(start):
     error, hint = process.stderr.read().splitlines()
     assert error == "error[YG611]: the reader of standard output has gone"
     assert hint.startswith("  = rows that it did not take are in the partial file; `-o PATH` writes to a file; ")
-    assert hint.endswith(f"; {len(partial_ids())} finished rows kept in out/notes.simulated.partial.jsonl")
+    assert hint.endswith(
+        f"; {len(partial_ids('out/notes.simulated.stdout.partial.jsonl'))} finished rows kept in out/notes.simulated.stdout.partial.jsonl"
+    )

@@ -71,7 +71,7 @@ def test_rows_go_to_stdout_and_nothing_else_does(call):
     assert told.code == 0
     assert ids(told.out) == list(range(1, 9))
     assert "output  standard output" in told.err
-    assert files("out") == ["notes.simulated.run.json"]
+    assert files("out") == ["notes.simulated.stdout.run.json"]
 
 
 def test_an_output_path_is_relative_to_where_one_stands(small, call, monkeypatch):
