@@ -201,6 +201,5 @@ def test_a_reader_that_goes_away_is_told(start):
     error, hint = process.stderr.read().splitlines()
     assert error == "error[YG611]: the reader of standard output has gone"
     assert hint.startswith("  = rows that it did not take are in the partial file; `-o PATH` writes to a file; ")
-    assert hint.endswith(
-        f"; {len(partial_ids('out/notes.simulated.stdout.partial.jsonl'))} finished rows kept in out/notes.simulated.stdout.partial.jsonl"
-    )
+    partial = "out/notes.simulated.stdout.partial.jsonl"
+    assert hint.endswith(f"; {len(partial_ids(partial))} finished rows kept in {partial}")
