@@ -198,11 +198,14 @@ class SchemaLoader:
                 self.complain(Code.BAD_SCHEMA, *_meta_sentence(error, data, path, place))
         for path, part in subschemas(data):
             for key in part:
-                near = None if key in _KEYWORDS or key.startswith("x-") else nearest(key, _KEYWORDS)
-                if near is not None:
-                    message = f"`{key}` is no keyword of JSON Schema and has no effect"
-                    mark = place.key_mark((*path, key))
-                    self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
+                if key in _KEYWORDS or key.startswith("x-"):
+                    continue
+                near = nearest(key, _KEYWORDS)
+                hint = f"did you mean `{near}`?" if near else "a note of your own begins with `x-`"
+                if near is None and part[key] is None:
+                    hint = "a text that holds a comma needs quotes inside `{...}`"
+                message = f"`{key}` is no keyword of JSON Schema and has no effect"
+                self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
 
 
 def _as_json(
