@@ -5,6 +5,7 @@ What the command line can do is done here, so that Python users have the same ma
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
@@ -83,17 +84,24 @@ def check(
     return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), made.diagnostics), made.diagnostics
 
 
-def load(path: str | Path, *, overrides: Mapping[str, str] | None = None) -> Pipeline:
+def load(
+    path: str | Path,
+    *,
+    overrides: Mapping[str, JSON] | None = None,
+    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+) -> Pipeline:
     """Read and check a pipeline's file.
 
     Args:
         path: the YAML file.
-        overrides: scalars to set, by dotted path, as with `--set`; each value is read as YAML.
+        overrides: values to set, by dotted path, as with `--set`; a text is read as YAML.
+        input: where the rows come from instead, as with `--input`.
 
     Raises:
         InvalidPipeline: it has mistakes; `.diagnostics` holds all of them with their places.
     """
-    pipeline, diagnostics = check(path, overrides=overrides)
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (overrides or {}).items()}
+    pipeline, diagnostics = check(path, overrides=texts, input=input)
     if pipeline is None:
         raise InvalidPipeline(diagnostics)
     return pipeline
@@ -120,6 +128,12 @@ class Options:
     latency: float = 0.0
     faults: Sequence[str] = ()
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("limit", 1), ("max_concurrency", 1), ("latency", 0)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value < least):
+                raise UsageError(f"{name} is {value!r}", code=Code.BAD_PARAM, hint=f"{least} or more")
 
     @property
     def simulation(self) -> Simulation | None:
@@ -189,8 +203,9 @@ async def execute(
     async with reach(plan.runtime, options.simulation) as provider:
         with ExitStack() as stack:
             source = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
-            rows = _count(source, options.limit)
-            sink, paths = _sink(plan, options, pipeline.source)
+            rows = _count(source, plan, options.limit)
+            sink, paths = _sink(plan, options)
+            paths.spare(pipeline.draft.files())
             sink.open()
             target: RowSink = sink
             if collect is not None:
@@ -203,10 +218,10 @@ async def execute(
                 if halt.requested and report.finished + report.failed < rows:
                     error = Interrupted(f"stopped: {halt.reason}", code=Code.STOPPED)
                 if error is None:
-                    tell(RunFinished(None, time.monotonic() - clock))
-                    sink.finish(
-                        run_record(report, _about(pipeline, plan, source, paths, options), plan.folder, started)
-                    )
+                    report.seconds = time.monotonic() - clock
+                    about = _about(pipeline, plan, source, paths, options)
+                    sink.finish(run_record(report, about, plan.folder, started))
+                    tell(RunFinished(None, report.seconds))
             except YamlgenError as stopped:
                 error = stopped
             except BaseException as stopped:
@@ -233,17 +248,16 @@ def _with_ceiling(plan: Plan, most: int) -> Plan:
     return replace(plan, runtime=plan.runtime.model_copy(update={"concurrency": min(plan.concurrency, most)}))
 
 
-def _count(source: Source, limit: int | None) -> int:
-    rows = source.scan()
+def _count(source: Source, plan: Plan, limit: int | None) -> int:
+    rows = source.scan(frozenset(step.name for step in plan.steps))
     if rows == 0:
         raise UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint="nothing was sent")
     return rows if limit is None else min(rows, limit)
 
 
-def _sink(plan: Plan, options: Options, source: Source) -> tuple[Sink, OutputPaths]:
+def _sink(plan: Plan, options: Options) -> tuple[Sink, OutputPaths]:
     if options.output is not None and str(options.output) != "-":
         paths = output_paths(Path(options.output))
-        paths.spare(source.path)
         return Sink(paths), paths
     target = plan.folder / plan.output.path
     to_stdout = options.output is not None
@@ -285,21 +299,22 @@ class Result:
         failures: the rows that were set aside, as in the `failed` file.
         usage: the tokens of the whole run, failed rows included.
         report: counts and usage per step, failures in groups.
-        output: the file of the finished rows.
+        output: the file of the finished rows; `None` when they were printed.
     """
 
     rows: list[dict[str, JSON]]
     failures: list[dict[str, JSON]]
     usage: Usage
     report: Report
-    output: Path
+    output: Path | None
 
 
 async def arun(
     pipeline: str | Path | Pipeline,
     *,
     params: Mapping[str, JSON] | None = None,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, JSON] | None = None,
+    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
     on_event: Emit | None = None,
     **options: Any,
 ) -> Result:
@@ -308,17 +323,20 @@ async def arun(
     Args:
         pipeline: a YAML file, or what `load` returned.
         params: the values of its parameters.
-        overrides: scalars to set, by dotted path; only with a file.
+        overrides: values to set, by dotted path; only with a file.
+        input: where the rows come from instead; only with a file.
         on_event: told every event of the run.
-        **options: the fields of `Options`: `output`, `limit`, `simulate`, `max_concurrency`.
+        **options: the fields of `Options`: `output`, `limit`, `simulate`, `max_concurrency`, and for the simulator
+            `latency`, `faults` and `seed`.
 
     Raises:
         InvalidPipeline: the file has mistakes.
         YamlgenError: nothing could be run, or the run ended early.
     """
-    loaded = pipeline if isinstance(pipeline, Pipeline) else load(pipeline, overrides=overrides)
-    if isinstance(pipeline, Pipeline) and overrides:
-        raise UsageError("overrides change a file while it is read", code=Code.BAD_OVERRIDE, hint="pass them to `load`")
+    if isinstance(pipeline, Pipeline) and (overrides or input is not None):
+        message = "overrides and input change a pipeline while it is read"
+        raise UsageError(message, code=Code.BAD_OVERRIDE, hint="pass them to `load`")
+    loaded = pipeline if isinstance(pipeline, Pipeline) else load(pipeline, overrides=overrides, input=input)
     collected = Collected()
     done = await execute(loaded, params=params, options=Options(**options), emit=on_event, collect=collected)
     return Result(
@@ -326,7 +344,7 @@ async def arun(
         failures=collected.failures,
         usage=done.report.usage,
         report=done.report,
-        output=done.paths.rows,
+        output=None if str(options.get("output")) == "-" else done.paths.rows,
     )
 
 

@@ -254,3 +254,10 @@ def test_the_simulator_takes_a_reask(mode):
         assert len(outcome.attempts) == 3
     else:
         assert len(outcome.attempts) > 1
+
+
+@pytest.mark.parametrize("usage", [{"input_tokens": "7", "output_tokens": None}, {"input_tokens": -5}])
+def test_a_usage_that_is_none_counts_nothing(usage):
+    """A gateway's odd usage costs no row, and is no number of tokens."""
+    outcome, _ = ask_one(said("x", usage=usage))
+    assert (outcome.value, outcome.usage) == ("x", Usage())

@@ -194,7 +194,7 @@ def test_a_broken_input_is_told_before_the_first_request(name, data, said, code,
     ("output", "said"),
     [
         (".", "cannot write .: it is a folder"),
-        ("rows.jsonl", "cannot write rows.jsonl: it is the input"),
+        ("rows.jsonl", "cannot write rows.jsonl: the run reads it"),
         ("rows", "its ending tells no format"),
         ("rows.txt", "known endings are .jsonl"),
         ("folder.jsonl", "cannot write folder.jsonl: it is a folder"),

@@ -216,15 +216,21 @@ def _response(message: Message) -> dict[str, JSON]:
         return {**head, "content": [{"type": "text", "text": f"(not kept: {type(error).__name__})"}]}
 
 
+def _tokens(usage: Any, name: str) -> int:
+    """A count of tokens, 0 where a gateway sends something else."""
+    count = getattr(usage, name, 0)
+    return count if isinstance(count, int) and count >= 0 else 0
+
+
 def _attempt(message: Message, seconds: float, errors: tuple[str, ...]) -> Attempt:
     usage = message.usage
     return Attempt(
         response=_response(message),
         usage=Usage(
-            getattr(usage, "input_tokens", 0) or 0,
-            getattr(usage, "output_tokens", 0) or 0,
-            getattr(usage, "cache_creation_input_tokens", 0) or 0,
-            getattr(usage, "cache_read_input_tokens", 0) or 0,
+            _tokens(usage, "input_tokens"),
+            _tokens(usage, "output_tokens"),
+            _tokens(usage, "cache_creation_input_tokens"),
+            _tokens(usage, "cache_read_input_tokens"),
         ),
         errors=errors,
         request_id=getattr(message, "_request_id", None),

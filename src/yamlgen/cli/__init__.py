@@ -56,7 +56,7 @@ def main() -> None:
     """Run the command line, and end the process with its exit code."""
     _open_streams()
     try:
-        code = group.main(standalone_mode=False)
+        code = group.main(prog_name="yamlgen", standalone_mode=False)
     except click.exceptions.Exit as done:
         code = done.exit_code
     except click.Abort:

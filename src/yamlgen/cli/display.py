@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 
-from yamlgen.cli.messages import echo
-from yamlgen.errors import near, redact
+from yamlgen.cli.messages import echo, safe
+from yamlgen.errors import near
 from yamlgen.events import Event, RequestRetried, RowFailed, RunDraining, RunFinished, RunStarted
 from yamlgen.observe.report import Report, StepCount
 
@@ -55,11 +55,11 @@ class Display:
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, RequestRetried):
-            self.say(f"row {event.row + 1}, {event.step}: {event.reason}, again in {event.wait:.1f} s")
+            self.say(f"row {event.row + 1}, {event.step}: {safe(event.reason)}, again in {event.wait:.1f} s")
         elif isinstance(event, RowFailed):
-            self.say(f"row {event.row + 1}, {event.step}: {event.code}: {redact(event.message)}")
+            self.say(f"row {event.row + 1}, {event.step}: {event.code}: {safe(event.message)}")
         elif isinstance(event, RunDraining):
-            self.say(f"ending: {redact(event.reason)}")
+            self.say(f"ending: {safe(event.reason)}")
 
     def kept(self) -> str:
         """What a run that did not come to its end has kept, and where."""
@@ -182,8 +182,9 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
     lines.extend(_table(rows))
     for group in sorted(report.groups.values(), key=lambda group: -group.count):
         lines.append(f"  {group.count} x {group.code} in {group.step}:")
-        lines.extend(f"      row {row + 1}: {redact(message)}" for row, message in group.examples)
-    lines.append(f"  output  {'standard output' if to_stdout else near(paths.rows)}")
+        lines.extend(f"      row {row + 1}: {safe(message)}" for row, message in group.examples)
+    where = "standard output" if to_stdout else near(paths.rows)
+    lines.append(f"  output  {where}" if report.finished else "  output  none: no row was finished")
     if report.failed:
         lines.append(f"  failed  {near(paths.failed)}")
     lines.append(f"  record  {near(paths.run)}")

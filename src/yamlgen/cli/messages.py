@@ -30,6 +30,11 @@ def echo(text: str = "") -> None:
         click.echo(text, err=True, color=None if _colours() else False)
 
 
+def safe(text: str) -> str:
+    """A text from anywhere, fit to be shown: no keys, and nothing that a terminal would obey."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in redact(text))
+
+
 def put(text: str) -> None:
     """Write data to stdout: as UTF-8, whatever the terminal's encoding, for it is JSON or YAML.
 
@@ -63,9 +68,9 @@ def show_error(error: YamlgenError) -> None:
         show(error.diagnostics)
         return
     head = click.style(f"error[{error.code}]", fg="red", bold=True)
-    echo(f"{head}: {redact(error.message)}")
+    echo(f"{head}: {safe(error.message)}")
     if error.hint:
-        echo(f"  = {redact(error.hint)}")
+        echo(f"  = {safe(error.hint)}")
 
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> str:
@@ -83,12 +88,12 @@ def rendered(diagnostic: Diagnostic) -> str:
     mark = diagnostic.mark
     colour = _COLOURS[diagnostic.severity]
     head = click.style(f"{diagnostic.severity}[{diagnostic.code}]", fg=colour, bold=True)
-    lines = [f"{head}: {redact(diagnostic.message)}"]
+    lines = [f"{head}: {safe(diagnostic.message)}"]
     source = _line(mark.file, mark.line)
     place = f"{mark.file}:{mark.line}:{mark.column}" if source is not None else mark.file
     gutter = " " * len(str(mark.line))
-    lines.append(f"{gutter}{click.style('-->', fg='blue')} {redact(place)}")
-    hint = redact(diagnostic.hint or "")
+    lines.append(f"{gutter}{click.style('-->', fg='blue')} {safe(place)}")
+    hint = safe(diagnostic.hint or "")
     if source is not None:
         bar = click.style("|", fg="blue")
         shown, start, width = _snippet(source, mark.column, mark.end_column, secret=diagnostic.code is Code.SECRET)

@@ -60,8 +60,8 @@ def command(  # noqa: PLR0913, PLR0917 - click passes its options by name
     """
     from yamlgen.api import Options  # noqa: PLC0415 - loads the language
 
-    if any(simulated[name] for name in ("latency", "faults")) and not simulate:
-        raise click.UsageError("--latency and --fault go with --simulate")
+    if any(simulated.values()) and not simulate:
+        raise click.UsageError("--latency, --fault and --seed go with --simulate")
     json_out = output_format == "json"
     if json_out and output == "-":
         raise click.UsageError("stdout holds the rows (-o -) or one summary (--output-format json), not both")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from yamlgen.cli.messages import echo, put
-from yamlgen.errors import Code, EnvironmentProblem, Exit
+from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
 from yamlgen.language.schema import FILE_NAME, committed
 
 
@@ -31,6 +32,9 @@ def command(target: Path | None) -> int:
         put(committed())
         return Exit.OK
     file = target / FILE_NAME if target.is_dir() or not target.suffix else target
+    if file.exists() and not _is_ours(file):
+        message = f"{file} is there already, and is no schema of yamlgen"
+        raise UsageError(message, code=Code.OUTPUT_PATH, hint=f"name a folder, or a file such as {FILE_NAME}")
     try:
         file.write_text(committed(), encoding="utf-8")
     except OSError as error:
@@ -38,3 +42,12 @@ def command(target: Path | None) -> int:
         raise EnvironmentProblem(message, code=Code.DISK) from None
     echo(f"wrote {file}")
     return Exit.OK
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a file may be written anew: it holds this schema, or that of another version."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("title") == json.loads(committed())["title"]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from yamlgen.data.spool import Spool
-from yamlgen.errors import Code, EnvironmentProblem, UsageError
+from yamlgen.errors import Code, EnvironmentProblem, UsageError, near
 from yamlgen.language.formats import ENDINGS, delimiter_of, format_of
 from yamlgen.ports import JSON
 
@@ -45,16 +45,17 @@ class OutputPaths:
     partial: Path
     partial_failed: Path
 
-    def spare(self, source: Path | None) -> None:
-        """Leave `source`, the input of the run if that is a file, as it is.
+    def spare(self, read: Iterable[Path]) -> None:
+        """Leave every file that the run reads as it is.
 
         Raises:
-            UsageError: one of the outputs would replace it.
+            UsageError: one of the outputs would replace or remove it.
         """
+        kept = {_target(path) for path in read}
         for path in (self.rows, self.failed, self.run):
-            if source is not None and _target(path) == _target(source):
-                message = f"cannot write {path}: it is the input, which the output would replace"
-                raise UsageError(message, code=Code.OUTPUT_PATH, hint="name another file")
+            if _target(path) in kept:
+                message = f"cannot write {near(path)}: the run reads it, and the output would replace it"
+                raise UsageError(message, code=Code.OUTPUT_PATH, hint="name another output, as with `-o PATH`")
 
 
 def output_paths(
@@ -182,7 +183,8 @@ class Sink:
         return (self.paths.rows, self.paths.failed, self.paths.run)
 
     def _contents(self, run: Mapping[str, JSON]) -> Iterator[tuple[Path, Chunks]]:
-        yield self.paths.rows, _formatted(self._rows, self.paths.rows)
+        if not (self._rows.empty and self.paths.rows.exists()):  # no row is no reason to lose those of before
+            yield self.paths.rows, _formatted(self._rows, self.paths.rows)
         yield from self._notes(run)
 
     def _notes(self, run: Mapping[str, JSON]) -> Iterator[tuple[Path, Chunks]]:

@@ -68,18 +68,27 @@ class Source:
             return None
         return Columns(names, closed) if names else None
 
-    def scan(self) -> int:
+    def scan(self, taken: frozenset[str] = frozenset()) -> int:
         """Read everything once, check it, and count the rows (none at all is 0, and the caller's decision).
+
+        Args:
+            taken: names that no column may have, because a step's output is written under them.
 
         Raises:
             EnvironmentProblem: the input is missing or cannot be read.
-            UsageError: the input is broken, a row is not an object, or an id is missing or not unique.
+            UsageError: the input is broken, a row is not an object or has a column of a step's name, or an id is
+                missing or not unique.
         """
-        if self.id is None:
-            return sum(1 for _ in self._numbered())
         seen: set[bytes] = set()
         number = 0
         for number, (line, row) in enumerate(self._numbered(), start=1):
+            if not taken.isdisjoint(row):
+                name = min(taken.intersection(row))
+                message = f"{self._place(line, number)}: the column `{name}` is named like a step"
+                hint = "both would be written under that name: rename one of them"
+                raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
+            if self.id is None:
+                continue
             key = _id_key(row.get(self.id))
             if key is None:
                 self._refuse_id(self.id, row, self._place(line, number))

@@ -17,7 +17,7 @@ from yamlgen.language.document import DataPath, Document
 from yamlgen.language.overrides import set_input, set_value
 from yamlgen.language.secret import find_secrets, without_secrets
 from yamlgen.language.shape import check
-from yamlgen.language.spec import Pipeline
+from yamlgen.language.spec import FileText, Pipeline
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,15 @@ class Draft:
     def beside(self, reference: str) -> tuple[Path, str]:
         """A path that the pipeline names: where it is, and how messages show it."""
         return self.path.parent / reference, str(Path(self.shown).parent / reference)
+
+    def files(self) -> set[Path]:
+        """The pipeline's file and every one that it names for reading."""
+        named = [step.output.schema_ for step in self.pipeline.steps.values() if step.output]
+        for step in self.pipeline.steps.values():
+            texts = (step.system, step.prompt, *(turn.content for turn in step.messages or ()))
+            named.extend(text.file for text in texts if isinstance(text, FileText))
+        named.append(self.pipeline.input.path or "-")
+        return {self.path, *(self.path.parent / name for name in named if isinstance(name, str) and name != "-")}
 
 
 def read(
