@@ -38,7 +38,7 @@ def test_hello_world_awaited():
 
 
 def test_the_signature_is_the_references():
-    """Names and defaults, as users of the reference know them."""
+    """Names and defaults, as users of the reference know them, and ours behind them."""
     parameters = inspect.signature(AnthropicLLM).parameters
     assert {name: parameter.default for name, parameter in parameters.items()} == {
         "model": inspect.Parameter.empty,
@@ -48,10 +48,16 @@ def test_the_signature_is_the_references():
         "max_retries": 6,
         "http_client": None,
         "structured_output": None,
+        "allow_http": False,
     }
-    parameters = inspect.signature(AnthropicLLM.agenerate).parameters
+
+
+@pytest.mark.parametrize(("method", "first"), [("agenerate", "input"), ("generate", "inputs")])
+def test_the_signatures_of_calls_are_the_references(method, first):
+    """Both ways of asking have the same arguments, by name."""
+    parameters = inspect.signature(getattr(AnthropicLLM, method)).parameters
     assert {name: parameter.default for name, parameter in list(parameters.items())[1:]} == {
-        "input": inspect.Parameter.empty,
+        first: inspect.Parameter.empty,
         "max_tokens": 128,
         "stop_sequences": None,
         "temperature": 1.0,

@@ -50,9 +50,27 @@ def test_plain_http_from_the_environment_is_refused(monkeypatch):
     """An address that nobody wrote into the program does not get the key in the open."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://gateway.example")
     with pytest.raises(EnvironmentProblem) as caught:
-        AnthropicLLM("m").load()
+        AnthropicLLM("m")
     assert caught.value.code == Code.PLAIN_HTTP
-    AnthropicLLM("m", base_url="http://gateway.example").load()
+    assert "allow_http=True" in caught.value.hint
+    AnthropicLLM("m", allow_http=True).load()
+
+
+def test_a_given_plain_http_address_needs_leave():
+    """Nor does one in the program, unless `allow_http` stands beside it or it is on this machine."""
+    with pytest.raises(UsageError) as caught:
+        AnthropicLLM("m", base_url="http://gateway.example")
+    assert caught.value.code == Code.PLAIN_HTTP
+    assert "allow_http=True" in caught.value.hint
+    AnthropicLLM("m", base_url="http://gateway.example", allow_http=True).load()
+    AnthropicLLM("m", base_url="http://127.0.0.1:9").load()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ftp://x.example", "https://", "http://[::1", "https://x:port", 7])
+def test_an_address_that_is_none_is_told(address):
+    """At once, by the argument's own name."""
+    with pytest.raises(UsageError, match=r"`base_url` is .* no address"):
+        AnthropicLLM("m", base_url=address)
 
 
 @pytest.mark.parametrize("given", [None, ""])

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import warnings
+from collections.abc import Callable
 
 import pytest
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from calls import ADA, HELLO, USER, User, agenerate, generate, llm, serve
 from scripted import KEY, call, said
@@ -180,6 +181,12 @@ def test_an_unknown_mode_lists_the_known(mode):
     assert "json" in caught.value.hint
 
 
+class Unspoken(BaseModel):
+    """A field that no JSON Schema has words for."""
+
+    call: Callable[[], int]
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -189,6 +196,10 @@ def test_an_unknown_mode_lists_the_known(mode):
         {"schema": USER, "retries": 1},
         {"schema": 7},
         {"schema": int},
+        {"schema": Unspoken},
+        User,
+        "schema",
+        [],
         {"schema": "{"},
         {"schema": {"type": "object", "additionalProperties": {}}, "mode": "native"},
     ],
@@ -218,6 +229,26 @@ class Even(BaseModel):
         if value % 2:
             raise ValueError("must be even")
         return value
+
+
+class Aliased(BaseModel):
+    """A field that JSON names otherwise."""
+
+    number: int = Field(alias="user-name", ge=1)
+
+
+def test_a_models_json_is_valid_under_its_own_schema():
+    """The generation is the JSON that was checked, under the names that the model's schema has."""
+    output, _ = agenerate(said('{"user-name": 41}'), options={"structured_output": {"schema": Aliased}})
+    assert output["generations"] == ['{"user-name": 41}']
+    assert Aliased.model_validate_json(output["generations"][0]).number == 41
+
+
+@pytest.mark.parametrize("reasks", [-1, 11, "x", "3", None, True, 1.0])
+def test_reasks_that_are_no_number_are_told(reasks):
+    """`max_retries` of a structure is an integer from 0 to 10."""
+    with pytest.raises(UsageError, match="`max_retries` must be an integer from 0 to 10"):
+        AnthropicLLM("m", structured_output={"schema": USER, "max_retries": reasks})
 
 
 def test_a_models_own_validators_are_asked_again():

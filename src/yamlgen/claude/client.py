@@ -55,19 +55,28 @@ def _patience(timeout: float) -> httpx2.Timeout:
     return httpx2.Timeout(timeout, connect=min(_CONNECT, timeout))
 
 
-def safe_address(found: str, runtime: Runtime) -> str:
-    """An address of the environment, if the author would have a key sent there.
+def is_address(found: str) -> bool:
+    """Whether a client can be pointed at it."""
+    try:
+        parts = urlsplit(found)
+        _ = parts.port  # reads it
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", found)
+
+
+def safe_address(found: str, runtime: Runtime, way: str = "`runtime.allow_http: true`") -> str:
+    """An address of the environment, if the author would have a key sent there; `way` is how to say so.
 
     Raises:
         EnvironmentProblem: it is no address, or plain http beyond this machine.
     """
-    parts = urlsplit(found)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_address(found):
         message = f"ANTHROPIC_BASE_URL is {redact(found)}, which is no address"
         raise EnvironmentProblem(message, code=Code.UNREACHABLE, hint="write https://host, or unset it")
     if plain_http(found, runtime):
-        hint = "use https://; a gateway in a private network needs `runtime.allow_http: true`, or `base_url` in Python"
         message = f"ANTHROPIC_BASE_URL is {found}: plain http would send the key in the open"
+        hint = f"use https://; a gateway in a private network needs {way}"
         raise EnvironmentProblem(message, code=Code.PLAIN_HTTP, hint=hint)
     return found
 

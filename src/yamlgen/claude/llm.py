@@ -8,6 +8,7 @@ or as long as `async with`, in the event loop that uses it, and is closed with i
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import ssl
@@ -19,7 +20,6 @@ from typing import Any, ClassVar, Final, Self, TypeAlias, TypedDict
 
 import anthropic
 import httpx2
-from pydantic import BaseModel
 
 from yamlgen.claude.client import PUBLIC_URL, build_client, open_connections, safe_address, usable_key
 from yamlgen.claude.failure import Sender
@@ -27,21 +27,28 @@ from yamlgen.claude.mode import mode_named
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
-from yamlgen.claude.user_schema import schema_of
+from yamlgen.claude.user_schema import (
+    given_address,
+    inputs_of,
+    pair_of,
+    prompt_of,
+    runtime_of,
+    schema_of,
+    settings_of,
+    structure_of,
+)
 from yamlgen.door import wait_for
 from yamlgen.errors import Code, EnvironmentProblem, RowError, UsageError
 from yamlgen.halt import Halt
 from yamlgen.language.native import Unfit
 from yamlgen.language.plan import DEFAULT_CONCURRENCY
-from yamlgen.language.spec import Runtime, Settings
-from yamlgen.language.words import suggestion
-from yamlgen.ports import Answer, Message, Prompt, Usage
+from yamlgen.language.spec import Settings
+from yamlgen.ports import Prompt, Usage
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
 Input: TypeAlias = "Messages | tuple[Messages, Mapping[str, Any]]"
 """A conversation, or a pair of one and its own structured output."""
 
-_KEYS: Final = ("schema", "mode", "max_retries")
 _NO_GENERATION: Final = frozenset({Code.NO_TEXT, Code.REFUSED, Code.INVALID_OUTPUT, Code.TRUNCATED})
 
 
@@ -66,14 +73,18 @@ class GenerateOutput(TypedDict):
     statistics: Statistics
 
 
+_Told: TypeAlias = tuple[GenerateOutput, str | None]
+"""An output, and what to warn of."""
+
+
 @dataclass(frozen=True)
 class _Job:
-    """One conversation, ready to be sent; `wanted` is its structured output as the caller gave it."""
+    """One conversation, ready to be sent, and how often an invalid output is sent back."""
 
     prompt: Prompt
     settings: Settings
     structured: Structured | None
-    wanted: Mapping[str, Any]
+    reasks: int
 
 
 @dataclass
@@ -96,6 +107,7 @@ class AnthropicLLM:
         max_retries: how often a transient failure is tried again.
         http_client: an `httpx2.AsyncClient` of your own, which you close.
         structured_output: `{"schema": a pydantic model or a JSON Schema, "mode": ..., "max_retries": 1}`.
+        allow_http: whether the key may go out over plain `http://` beyond this machine.
 
     Example:
         >>> llm = AnthropicLLM(model="claude-haiku-5-5")
@@ -110,22 +122,41 @@ class AnthropicLLM:
     max_retries: int = 6
     http_client: httpx2.AsyncClient | None = field(default=None, repr=False)
     structured_output: Mapping[str, Any] | None = None
+    allow_http: bool = False
 
     _api_key_env_var: ClassVar[str] = "ANTHROPIC_API_KEY"
 
     def __post_init__(self) -> None:
-        self._address_given = bool(self.base_url)
-        self.base_url = self.base_url or os.environ.get("ANTHROPIC_BASE_URL") or PUBLIC_URL
-        self._aclient: anthropic.AsyncAnthropic | None = None
-        self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
-        self._held: dict[asyncio.AbstractEventLoop, AsyncExitStack] = {}
-        self._ssl: ssl.SSLContext | None = None
+        self._found = None if self.base_url else os.environ.get("ANTHROPIC_BASE_URL")
+        self.base_url = self.base_url or self._found or PUBLIC_URL
+        self._forget()
         if self.http_client is not None and not isinstance(self.http_client, httpx2.AsyncClient):
             kind = f"{type(self.http_client).__module__}.{type(self.http_client).__name__}"
             message = f"http_client must be an httpx2.AsyncClient, not {kind}"
             raise UsageError(message, code=Code.BAD_PARAM, hint="anthropic 2 sits on httpx2: make it with that package")
+        self._check()
+        settings = settings_of(id=self.model)
         if self.structured_output is not None:
-            self._structured(self.structured_output, Settings(id=self.model))
+            self._structured(self.structured_output, settings)
+
+    def _forget(self) -> None:
+        """Hold no client."""
+        self._aclient: anthropic.AsyncAnthropic | None = None
+        self._sessions: dict[tuple[object, ...], _Session] = {}
+        self._held: dict[asyncio.AbstractEventLoop, AsyncExitStack] = {}
+        self._ssl: ssl.SSLContext | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle carries: the attributes, and none of the clients that were built from them."""
+        return {**self.__dict__, "_aclient": None, "_sessions": {}, "_held": {}, "_ssl": None}
+
+    def _check(self) -> None:
+        """Hold the attributes as they are now against what a client can be built from."""
+        runtime = runtime_of(timeout=self.timeout, max_retries=self.max_retries, allow_http=self.allow_http)
+        if self._found and self.base_url == self._found:
+            safe_address(self._found, runtime, "`allow_http=True`")
+        else:
+            given_address(str(self.base_url), runtime)
 
     @property
     def model_name(self) -> str:
@@ -138,13 +169,16 @@ class AnthropicLLM:
         Raises:
             EnvironmentProblem: there is no key, or it would go out in the open.
         """
-        if not self._address_given:
-            safe_address(str(self.base_url), Runtime())
-        self._aclient = build_client(
-            api_key=self._key(),
+        self._aclient = self._client(self._key(), self.max_retries)
+
+    def _client(self, key: str, max_retries: int) -> anthropic.AsyncAnthropic:
+        """A client of the attributes as they are now."""
+        self._check()
+        return build_client(
+            api_key=key,
             base_url=str(self.base_url),
-            transport=self._transport(),
-            max_retries=self.max_retries,
+            transport=Transport(self.timeout, self.max_retries, DEFAULT_CONCURRENCY, str(self.base_url), Halt()),
+            max_retries=max_retries,
             http_client=self._http_client(),
         )
 
@@ -173,59 +207,69 @@ class AnthropicLLM:
             after the last re-ask.
 
         Raises:
+            UsageError: the call is wrong; nothing was sent.
             RowError: the request failed.
             RunStopped: no request will succeed: a rejected key, an unknown model.
         """
-        return await self._send(self._job(input, max_tokens, stop_sequences, temperature, top_p, top_k))
+        settings = self._settings(
+            max_tokens=max_tokens, stop_sequences=stop_sequences, temperature=temperature, top_p=top_p, top_k=top_k
+        )
+        output, warning = await self._send(self._job(input, settings))
+        _warn(warning)
+        return output
 
-    def _job(
-        self,
-        item: Input,
-        max_tokens: int = 128,
-        stop_sequences: list[str] | None = None,
-        temperature: float = _TEMPERATURE,
-        top_p: float | None = None,
-        top_k: int | None = None,
-    ) -> _Job:
+    def _settings(self, *, temperature: float, **others: Any) -> Settings:
+        """The settings of a call, checked; a temperature that the caller did not pass is none."""
+        passed = None if temperature is _TEMPERATURE else temperature
+        return settings_of(id=self.model, temperature=passed, **others)
+
+    def _job(self, item: Input, settings: Settings) -> _Job:
         """What one conversation asks for; a wrong call is told here, before anything is sent."""
-        messages, wanted = item if isinstance(item, tuple) else (item, self.structured_output)
-        given: dict[str, Any] = {"temperature": None if temperature is _TEMPERATURE else temperature}
-        given |= {"id": self.model, "max_tokens": max_tokens, "stop_sequences": stop_sequences}
-        settings = Settings.model_construct(**given, top_p=top_p, top_k=top_k)
-        structured = self._structured(wanted, settings) if wanted else None
-        return _Job(_prompt(messages), settings, structured, wanted or {})
+        messages, wanted = pair_of(item, self.structured_output)
+        structured = None if wanted is None else self._structured(wanted, settings)
+        return _Job(prompt_of(messages), settings, structured, (wanted or {}).get("max_retries", 1))
 
-    async def _send(self, job: _Job) -> GenerateOutput:
-        reasks = int(job.wanted.get("max_retries", 1))
+    async def _send(self, job: _Job) -> _Told:
+        text = job.structured is None
         async with self._session() as client:
             sender = Sender(self.model, str(self.base_url), self._api_key_env_var, client.api_key or "")
-            model = ClaudeModel(client, job.settings, sender, structured=job.structured, reasks=reasks)
+            model = ClaudeModel(client, job.settings, sender, structured=job.structured, reasks=job.reasks)
             try:
                 answer = await model.answer(job.prompt, lambda _reason, _wait: None)
             except RowError as error:
                 if error.code not in _NO_GENERATION:
                     raise
-                return _without(error, text=job.structured is None)
-        generation = answer.value if job.structured is None else _as_json(answer, job.wanted)
-        return _output(generation, answer.usage)
+                return _without(error, text=text)
+        return _output(answer.value if text else json.dumps(answer.value, ensure_ascii=False), answer.usage), None
 
-    def generate(self, inputs: Sequence[Input], **arguments: Any) -> list[GenerateOutput]:
+    def generate(
+        self,
+        inputs: Sequence[Input],
+        max_tokens: int = 128,
+        stop_sequences: list[str] | None = None,
+        temperature: float = _TEMPERATURE,
+        top_p: float | None = None,
+        top_k: int | None = None,
+    ) -> list[GenerateOutput]:
         """One generation for each input, all at once, in their order; also inside a running event loop.
 
         An input whose request fails has the generation `None`, what it used as statistics, and a warning that says
-        why; the others are not touched by it.
-
-        Args:
-            inputs: the conversations.
-            **arguments: those of `agenerate`.
+        why; the others are not touched by it. The other arguments are those of `agenerate`.
 
         Raises:
+            UsageError: the call is wrong; nothing was sent.
             RunStopped: no request will succeed: a rejected key, an unknown model.
         """
-        return wait_for(self._generate_all([self._job(item, **arguments) for item in inputs]))
+        settings = self._settings(
+            max_tokens=max_tokens, stop_sequences=stop_sequences, temperature=temperature, top_p=top_p, top_k=top_k
+        )
+        told = wait_for(self._generate_all([self._job(item, settings) for item in inputs_of(inputs)]))
+        for _, warning in told:
+            _warn(warning)
+        return [output for output, _ in told]
 
-    async def _generate_all(self, jobs: Sequence[_Job]) -> list[GenerateOutput]:
-        async def one(job: _Job) -> GenerateOutput:
+    async def _generate_all(self, jobs: Sequence[_Job]) -> list[_Told]:
+        async def one(job: _Job) -> _Told:
             try:
                 return await self._send(job)
             except RowError as error:
@@ -252,36 +296,29 @@ class AnthropicLLM:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[anthropic.AsyncAnthropic]:
-        """A client of this loop, shared by the calls that are under way, closed by the last of them."""
+        """A client of this loop and of the attributes as they are now, shared by the calls that are under way."""
         if self._aclient is None:
             self.load()
-        loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
+        key, own = self._key(), self.http_client
+        made_of = (asyncio.get_running_loop(), key, self.base_url, self.timeout, self.max_retries, own, self.allow_http)
+        session = self._sessions.get(made_of)
         if session is None:
-            session = self._sessions[loop] = _Session(self._client_here())
+            session = self._sessions[made_of] = _Session(self._client(key, 0))
         session.users += 1
         try:
             yield session.client
         finally:
             session.users -= 1
             if session.users == 0:
-                del self._sessions[loop]
-                if self.http_client is None:
+                del self._sessions[made_of]
+                if own is None:
                     await session.client.close()
-
-    def _client_here(self) -> anthropic.AsyncAnthropic:
-        """A copy of the client with connections and a limiter of this loop's own, its own retries off."""
-        assert self._aclient is not None  # noqa: S101 - loaded by the caller
-        return self._aclient.copy(http_client=self._http_client(), middleware=[self._transport()], max_retries=0)
 
     def _http_client(self) -> httpx2.AsyncClient:
         if self.http_client is not None:
             return self.http_client
         self._ssl = self._ssl or httpx2.create_ssl_context()
         return open_connections(str(self.base_url), self.timeout, DEFAULT_CONCURRENCY, verify=self._ssl)
-
-    def _transport(self) -> Transport:
-        return Transport(self.timeout, self.max_retries, DEFAULT_CONCURRENCY, str(self.base_url), Halt())
 
     def _key(self) -> str:
         given = self.api_key
@@ -294,13 +331,7 @@ class AnthropicLLM:
         return usable_key(key, "`api_key`" if given else self._api_key_env_var)
 
     def _structured(self, wanted: Mapping[str, Any], settings: Settings) -> Structured:
-        for key in wanted:
-            if key not in _KEYS:
-                hint = suggestion(str(key), _KEYS, "keys")
-                raise UsageError(f"structured_output has no `{key}`", code=Code.UNKNOWN_KEY, hint=hint)
-        if "schema" not in wanted:
-            hint = 'pass {"schema": a pydantic model or a JSON Schema}'
-            raise UsageError("structured_output needs a `schema`", code=Code.MISSING_KEY, hint=hint)
+        wanted = structure_of(wanted)
         schema = schema_of(wanted["schema"])
         try:
             return Structured("answer", schema, settings, mode_named(wanted.get("mode") or "auto"))
@@ -322,6 +353,7 @@ class AnthropicLLM:
             "timeout": self.timeout,
             "max_retries": self.max_retries,
             "structured_output": wanted,
+            "allow_http": self.allow_http,
         }
 
     @classmethod
@@ -330,38 +362,29 @@ class AnthropicLLM:
         return cls(**data)
 
 
-def _prompt(messages: Messages) -> Prompt:
-    turns = list(messages)
-    system = None
-    if turns and turns[0].get("role") == "system":
-        system = turns.pop(0).get("content") or None
-    if not turns:
-        raise UsageError("there is no message to answer", code=Code.WRONG_VALUE, hint="add one of the role `user`")
-    for turn in turns:
-        if turn.get("role") not in ("user", "assistant") or "content" not in turn:
-            message = f"a message must be {{'role': 'user' or 'assistant', 'content': ...}}, not {dict(turn)!r:.80}"
-            raise UsageError(message, code=Code.WRONG_VALUE, hint="a system message stands first, and once")
-    return Prompt(system, tuple(Message(turn["role"], turn["content"]) for turn in turns))
-
-
-def _as_json(answer: Answer, wanted: Mapping[str, Any]) -> str:
-    schema = wanted.get("schema")
-    text = json.dumps(answer.value, ensure_ascii=False)
-    if isinstance(schema, type) and issubclass(schema, BaseModel):
-        return schema.model_validate_json(text).model_dump_json()
-    return text
-
-
-def _without(error: RowError, *, text: bool) -> GenerateOutput:
-    """The output of an input that has no generation; a text that was cut off is kept, and both are warned of."""
+def _without(error: RowError, *, text: bool) -> _Told:
+    """The output of an input that has no generation, and why; a text that was cut off is kept."""
     usage = sum((attempt.usage for attempt in error.attempts), Usage())
     generation: str | None = None
     if text and error.code is Code.TRUNCATED:
         blocks = error.attempts[-1].response.get("content", [])
         generation = "".join(block.get("text", "") for block in blocks if block.get("type") == "text") or None
     hint = f" ({error.hint})" if error.hint else ""
-    warnings.warn(f"{error.message}{hint}", stacklevel=3)
-    return _output(generation, usage)
+    return _output(generation, usage), f"{error.message}{hint}"
+
+
+def _warn(text: str | None) -> None:
+    """Warn at the line of the caller's that led here; below a task of asyncio's, at the one that runs the loop."""
+    if text is None:
+        return
+    here = frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("yamlgen", "asyncio"):
+        frame = frame.f_back
+    at = frame or here
+    assert at is not None  # noqa: S101 - this interpreter has frames
+    names = at.f_globals
+    registry = names.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(text, UserWarning, at.f_code.co_filename, at.f_lineno, names.get("__name__"), registry)
 
 
 def _output(generation: str | None, usage: Usage) -> GenerateOutput:

@@ -27,16 +27,13 @@ from instructor.v2.providers.anthropic.handlers import (
 from pydantic import RootModel, ValidationError, model_validator
 
 from yamlgen.language import capabilities, native
-from yamlgen.language.schemas import subschemas
 from yamlgen.language.spec import Settings
+from yamlgen.language.wrapping import WRAP, outgoing
 from yamlgen.ports import JSON
 
 Mode = Literal["native", "tools", "json"]
 
-_WRAP: Final = "value"
-_KEY: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _TOOL_NAME: Final = 64
-_DEFINED: Final = ("#/$defs/", "#/definitions/")
 _CALL: Final = "Answer with a call of the tool `{}` and no other text."
 
 
@@ -84,9 +81,9 @@ class Response(RootModel[Any], ResponseSchema):
     @model_validator(mode="after")
     def _check(self) -> Response:
         if self.wrapped:
-            if not isinstance(self.root, dict) or set(self.root) != {_WRAP}:
-                raise _Rejected((f"$: the answer must be an object with the one key `{_WRAP}`",))
-            self.root = self.root[_WRAP]
+            if not isinstance(self.root, dict) or set(self.root) != {WRAP}:
+                raise _Rejected((f"$: the answer must be an object with the one key `{WRAP}`",))
+            self.root = self.root[WRAP]
         errors = self.checked.errors(self.root)
         if errors:
             raise _Rejected(errors)
@@ -131,14 +128,13 @@ class Structured:
     def __init__(self, name: str, schema: Checked, settings: Settings, mode: Literal["auto"] | Mode) -> None:
         whole = schema.value
         self.able = capabilities.of(settings.id or "")
-        wrapped = not is_plain_object(whole)
-        outgoing = _wrap(whole) if wrapped else whole
-        self.mode: Mode = native.choose_mode(outgoing, self.able) if mode == "auto" else mode
+        sent, wrapped = outgoing(whole)
+        self.mode: Mode = native.choose_mode(sent, self.able) if mode == "auto" else mode
         if self.mode == "native":
-            outgoing = native.reduce(outgoing)
+            sent = native.reduce(sent)
         tool = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(whole.get("title") or name))[:_TOOL_NAME].strip("_") or "answer"
         self.response: type[Response] = type(
-            tool, (Response,), {"__doc__": None, "checked": schema, "sent": outgoing, "wrapped": wrapped}
+            tool, (Response,), {"__doc__": None, "checked": schema, "sent": sent, "wrapped": wrapped}
         )
         self._handler = _HANDLERS[self.mode]()
         self._forced = self.able.forced_tools is True and settings.thinking in (None, "disabled")
@@ -190,35 +186,6 @@ class Structured:
         return {**asked, "messages": said + added}
 
 
-def is_plain_object(schema: Mapping[str, Any]) -> bool:
-    """Whether a schema can be a tool's: an object at the root, no union there, and keys that the API takes."""
-    unions = {"anyOf", "oneOf", "allOf", "$ref"} & set(schema)
-    return schema.get("type") == "object" and not unions and all(map(_KEY.fullmatch, schema.get("properties", ())))
-
-
-def _wrap(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """An object around a schema that cannot stand at the root; definitions go up, so that references hold."""
-    inner = {key: value for key, value in schema.items() if key not in ("$defs", "definitions", "$schema", "$id")}
-    outer: dict[str, Any] = {
-        "type": "object",
-        "properties": {_WRAP: _rebased(inner)},
-        "required": [_WRAP],
-        "additionalProperties": False,
-    }
-    moved = _rebased({key: schema[key] for key in ("$defs", "definitions") if key in schema})
-    return {**outer, **moved}
-
-
-def _rebased(schema: JSON) -> JSON:
-    """A schema whose references to its root, or from there, start at the wrapped value; data is left alone."""
-    copy = json.loads(json.dumps(schema))
-    for _, part in subschemas(copy):
-        ref = part.get("$ref")
-        if isinstance(ref, str) and (ref == "#" or ref.startswith("#/")) and not ref.startswith(_DEFINED):
-            part["$ref"] = f"#/properties/{_WRAP}{ref[1:]}"
-    return copy
-
-
 def _sendable(part: JSON) -> JSON:
     """A part of a request without what no request can carry, and with tool inputs that the API takes back."""
     if isinstance(part, str):
@@ -230,7 +197,7 @@ def _sendable(part: JSON) -> JSON:
     if isinstance(part, dict):
         made = {_sendable(key): _sendable(value) for key, value in part.items()}
         if made.get("type") == "tool_use" and not isinstance(made.get("input"), dict):
-            made["input"] = {_WRAP: made.get("input")}
+            made["input"] = {WRAP: made.get("input")}
         return made
     return part
 

@@ -1,18 +1,32 @@
-"""What a Python user may pass as the schema of an output: a pydantic model, a JSON Schema, or the text of one."""
+"""What a Python user may pass to `AnthropicLLM`: schemas, settings, addresses, conversations.
+
+Owns the words of a wrong call: each is a `UsageError` that names the argument, before anything is sent.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.errors import PydanticUserError
 
+from yamlgen.claude.client import is_address
 from yamlgen.claude.structured import Checked
-from yamlgen.errors import Code, UsageError
+from yamlgen.errors import Code, UsageError, redact
 from yamlgen.language.schemas import JSONSchema, json_schema
-from yamlgen.ports import JSON
+from yamlgen.language.settings import plain_http
+from yamlgen.language.spec import Part, Runtime, Settings
+from yamlgen.language.words import suggestion
+from yamlgen.ports import JSON, Message, Prompt
+
+_KEYS: Final = ("schema", "mode", "max_retries")
+_MOST_REASKS: Final = 10
+_A_MESSAGE: Final = "{'role': 'user' or 'assistant', 'content': ...}"
+
+P = TypeVar("P", bound=Part)
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,11 @@ def schema_of(given: Any) -> Checked:
         UsageError: it is none.
     """
     if isinstance(given, type) and issubclass(given, BaseModel):
-        return ModelSchema(given, json_schema(given.model_json_schema()))
+        try:
+            return ModelSchema(given, json_schema(given.model_json_schema()))
+        except PydanticUserError as error:
+            message = f"`{given.__name__}` has no JSON Schema: {error.message}"
+            raise UsageError(message, code=Code.BAD_SCHEMA) from None
     hint = "pass a pydantic model or a JSON Schema"
     try:
         value = json.loads(given) if isinstance(given, str) else given
@@ -59,3 +77,142 @@ def schema_of(given: Any) -> Checked:
         said = str(getattr(error, "message", error)).split("\n")[0]
         raise UsageError(f"the schema cannot be used: {said}", code=Code.BAD_SCHEMA, hint=hint) from None
     raise UsageError(f"the schema is a {type(value).__name__}", code=Code.BAD_SCHEMA, hint=hint)
+
+
+def structure_of(given: Any) -> Mapping[str, Any]:
+    """A structured output whose keys are known and whose re-asks are a number.
+
+    Raises:
+        UsageError: it is none.
+    """
+    hint = 'pass {"schema": a pydantic model or a JSON Schema}'
+    if not isinstance(given, Mapping):
+        raise _wrong(f"`structured_output` must be a mapping, not {given!r:.80}", hint)
+    for key in given:
+        if key not in _KEYS:
+            near = suggestion(str(key), _KEYS, "keys")
+            raise UsageError(f"structured_output has no `{key}`", code=Code.UNKNOWN_KEY, hint=near)
+    if "schema" not in given:
+        raise UsageError("structured_output needs a `schema`", code=Code.MISSING_KEY, hint=hint)
+    reasks = given.get("max_retries", 1)
+    if type(reasks) is not int or not 0 <= reasks <= _MOST_REASKS:
+        raise _wrong(
+            f"structured_output: `max_retries` must be an integer from 0 to {_MOST_REASKS}, not {reasks!r:.80}"
+        )
+    return given
+
+
+def settings_of(**given: Any) -> Settings:
+    """The settings of a call.
+
+    Raises:
+        UsageError: one of them is none.
+    """
+    for key in ("id", "max_tokens"):
+        if key in given and given[key] is None:
+            raise _wrong(f"`{_argument(key)}` must not be None")
+    if isinstance(given.get("stop_sequences"), tuple):
+        given["stop_sequences"] = list(given["stop_sequences"])
+    return _checked(Settings, given)
+
+
+def runtime_of(**given: Any) -> Runtime:
+    """The way to the API that a constructor's arguments describe.
+
+    Raises:
+        UsageError: one of them is none.
+    """
+    return _checked(Runtime, given)
+
+
+def _checked(kind: type[P], given: Mapping[str, Any]) -> P:
+    try:
+        return kind.model_validate(given, strict=True)
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_context=False)[0]
+        name = _argument(str(detail["loc"][0])) + "".join(f"[{part}]" for part in detail["loc"][1:])
+        said = detail["msg"].replace("Input should be", "must be").replace("String should", "must")
+        raise _wrong(f"`{name}` {said}, not {detail['input']!r:.80}") from None
+
+
+def _argument(key: str) -> str:
+    return "model" if key == "id" else key
+
+
+def given_address(found: str, runtime: Runtime) -> None:
+    """Refuse a `base_url` that is none, or that would send the key in the open.
+
+    Raises:
+        UsageError: it is one of these.
+    """
+    if not is_address(found):
+        raise _wrong(f"`base_url` is {redact(found)!r:.80}, which is no address", "write https://host")
+    if plain_http(found, runtime):
+        message = f"`base_url` is {redact(found)}: plain http would send the key in the open"
+        hint = "use https://; a gateway in a private network needs `allow_http=True`"
+        raise UsageError(message, code=Code.PLAIN_HTTP, hint=hint)
+
+
+def inputs_of(inputs: Any) -> list[Any]:
+    """The inputs of `generate`.
+
+    Raises:
+        UsageError: they are no list of conversations.
+    """
+    if not _is_list(inputs):
+        raise _wrong(f"`inputs` must be a list of conversations, not {inputs!r:.80}")
+    items = list(inputs)
+    if any(isinstance(item, Mapping) for item in items):
+        raise _wrong("`inputs` is a list of conversations: wrap it in a list", "generate(inputs=[conversation])")
+    return items
+
+
+def pair_of(item: Any, own: Mapping[str, Any] | None) -> tuple[Any, Mapping[str, Any] | None]:
+    """An input's messages, and its structured output: that of the pair, or else the model's own.
+
+    Raises:
+        UsageError: it is a pair of something else.
+    """
+    pair = "(conversation, structured_output)"
+    if isinstance(item, tuple):
+        if len(item) != 2 or not _is_list(item[0]):  # noqa: PLR2004 - a pair
+            message = f"a tuple is a pair {pair}, not {item!r:.80}"
+            raise _wrong(message, "write a conversation as a list of messages")
+        return item
+    if isinstance(item, list) and len(item) == 2 and _is_list(item[0]) and isinstance(item[1], Mapping):  # noqa: PLR2004
+        raise _wrong(f"a pair of a conversation and its structured output must be a tuple: {pair}")
+    return item, own
+
+
+def prompt_of(messages: Any) -> Prompt:
+    """The prompt of a conversation, which stays as it was.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not _is_list(messages):
+        hint = "[{'role': 'user', 'content': ...}]"
+        raise _wrong(f"a conversation must be a list of messages, not {messages!r:.80}", hint)
+    turns = list(messages)
+    for turn in turns:
+        if not isinstance(turn, Mapping):
+            hint = "one conversation is a list of messages; `generate` takes a list of conversations"
+            raise _wrong(f"a message must be {_A_MESSAGE}, not {turn!r:.80}", hint)
+    system = None
+    if turns and turns[0].get("role") == "system":
+        system = turns.pop(0).get("content") or None
+    if not turns:
+        raise _wrong("there is no message to answer", "add one of the role `user`")
+    for turn in turns:
+        if turn.get("role") not in ("user", "assistant") or not isinstance(turn.get("content"), str | list | tuple):
+            message = f"a message must be {_A_MESSAGE}, not {dict(turn)!r:.80}"
+            raise _wrong(message, "a system message stands first, and once")
+    return Prompt(system, tuple(Message(turn["role"], turn["content"]) for turn in turns))
+
+
+def _is_list(given: Any) -> bool:
+    return isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping)
+
+
+def _wrong(message: str, hint: str | None = None) -> UsageError:
+    return UsageError(message, code=Code.WRONG_VALUE, hint=hint)
