@@ -84,3 +84,10 @@ def test_wrong_options_are_told_to_python_users(wrong):
 
     with pytest.raises(UsageError, match=next(iter(wrong))):
         Options(**wrong)
+
+
+def test_a_device_is_no_pipeline(small, call):
+    """What never ends is told to be no file, at once."""
+    told = call("validate", "/dev/zero")
+    assert told.code == 1
+    assert "is no regular file" in told.err

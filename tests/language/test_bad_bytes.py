@@ -128,6 +128,37 @@ def test_a_folder_is_no_pipeline(tmp_path, monkeypatch):
     assert found.code is Code.UNREADABLE
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="a device of Unix")  # noqa: PTH110 - a name, not a path
+def test_a_device_is_no_pipeline():
+    """What has no end is not read."""
+    _, (found,) = check("/dev/zero")
+    assert found.code is Code.UNREADABLE
+    assert found.message == "/dev/zero is no regular file"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe of Unix")
+def test_a_pipe_without_a_writer_is_not_waited_for(tmp_path):
+    """A FIFO is told, and not opened."""
+    os.mkfifo(tmp_path / "pipeline.yaml")
+    _, (found,) = check(tmp_path / "pipeline.yaml")
+    assert found.message.endswith("is no regular file")
+
+
+def test_a_file_of_more_than_its_size_is_refused(monkeypatch, only):
+    """The size is counted while reading: what the file system says of it may be old."""
+    monkeypatch.setattr("yamlgen.language.composer.MOST_BYTES", 10)
+    found = only(PIPELINE)
+    assert found.code is Code.TOO_LARGE
+
+
+def test_a_json_schema_past_the_limit_is_refused(tmp_path):
+    """A schema in JSON has the limit of every file."""
+    (tmp_path / "big.json").write_text('{"description": "' + "x" * (1 << 20) + '"}')
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(PIPELINE.replace("Hello", "Hello, output: {schema: big.json}"))
+    assert [found.code for found in check(path)[1]] == [Code.TOO_LARGE]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission_is_told(tmp_path):
     """What may not be read is told."""

@@ -121,3 +121,18 @@ def test_a_wrong_parameter_is_one_error(pipeline, params, code):
     with pytest.raises(InvalidPipeline) as caught:
         pipeline.plan(params)
     assert [d.code for d in caught.value.diagnostics] == [code]
+
+
+@pytest.mark.parametrize("name", [1, None, ("a", "b")])
+def test_a_parameter_s_name_is_text(pipeline, name):
+    """Another key of `params` is told like an unknown name."""
+    with pytest.raises(InvalidPipeline) as caught:
+        pipeline.plan({"language": "French", name: 1})
+    (found,) = caught.value.diagnostics
+    assert found.code is Code.UNDECLARED_PARAM
+    assert found.message == f"a parameter's name is text, not `{name!r}`"
+
+
+def test_a_text_parameter_is_taken_as_it_is(pipeline):
+    """Only the command line reads YAML."""
+    assert pipeline.plan({"language": "12"}).params["language"] == "12"

@@ -9,7 +9,6 @@ own instructor.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import warnings

@@ -128,7 +128,10 @@ def _masked(source: str) -> str:
 @cache
 def _lines(file: str) -> tuple[str, ...]:
     try:
-        text = Path(file).read_bytes()[: 1 << 21].decode("utf-8-sig", "replace")
+        if not Path(file).is_file():  # a pipe or a device has no line to show, and would never end
+            return ()
+        with Path(file).open("rb") as opened:
+            text = opened.read(1 << 21).decode("utf-8-sig", "replace")
     except (OSError, ValueError):
         return ()
     return tuple(_LINE_END.split(text))

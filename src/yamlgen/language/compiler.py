@@ -25,6 +25,7 @@ from yamlgen.language.spec import Settings, Step
 from yamlgen.language.texts import TemplateText, TextLoader
 from yamlgen.language.views import ANYTHING, Names, SchemaView, View, text_view
 from yamlgen.language.words import suggestion
+from yamlgen.language.wrapping import outgoing
 from yamlgen.ports import JSON, Columns
 
 
@@ -147,7 +148,7 @@ class _Compiler:
             self.complain(Code.SETTING_REFUSED, f"`{model}` takes no tools", mark, hint)
         elif mode == "native" and name in self.schemas:
             try:
-                native.reduce(self.schemas[name].value)
+                native.reduce(outgoing(self.schemas[name].value)[0])
             except native.Unfit as unfit:
                 self.complain(Code.SETTING_REFUSED, f"native output cannot express the schema: {unfit}", mark, hint)
 
@@ -172,8 +173,8 @@ class _Compiler:
         sparse = finding.code is Code.UNKNOWN_COLUMN and self.columns is not None and not self.columns.closed
         if sparse:
             message = f"none of the first rows has the column `{finding.path[-1]}`"
-            hint = finding.hint or ""
-            if not hint.startswith("did you mean"):
+            hint = finding.hint
+            if not finding.near:
                 hint = "a row without it is set aside; `default` or `is defined` allow for that"
             self.complain(finding.code, message, mark, hint, warn=True)
         else:

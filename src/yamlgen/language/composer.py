@@ -9,6 +9,7 @@ deep nesting unless the depth is counted while the events come.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,9 @@ MOST_DEPTH: Final = 64
 MOST_ALIASED: Final = 100_000
 """How many nodes aliases may add to a document: a bomb has billions, a long pipeline hundreds."""
 
+IRREGULAR: Final = "save what it gives into a file, and name that"
+"""What to do about a device, a pipe or a socket."""
+
 _MOST_DIGITS: Final = 400
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FOREIGN_BREAKS = "\x85\u2028\u2029"
@@ -44,11 +48,15 @@ def read(path: Path, shown: str) -> tuple[Text | None, list[Diagnostic]]:
     """The text of a file without its BOM, or what is wrong with its bytes."""
     nowhere = Mark(shown, 1, 1, 1, 1)
     try:
-        size = path.stat().st_size
-        raw = path.read_bytes() if size <= MOST_BYTES else b""
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            return None, [Diagnostic(Code.UNREADABLE, f"{shown} is no regular file", nowhere, IRREGULAR)]
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {error.strerror}", nowhere)]
-    if size > MOST_BYTES:
+    if len(raw) > MOST_BYTES:
+        size = max(status.st_size, len(raw))
         message = f"{shown} has {size:,} bytes; the most is {MOST_BYTES:,}"
         return None, [Diagnostic(Code.TOO_LARGE, message, nowhere, "move rows into a file and name it under `input`")]
     try:
@@ -59,6 +67,23 @@ def read(path: Path, shown: str) -> tuple[Text | None, list[Diagnostic]]:
         mark = Mark(shown, line, column, line, column + 1)
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
         return None, [Diagnostic(Code.NOT_UTF8, message, mark, "save the file as UTF-8")]
+
+
+def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
+    """Why a path that is named in a file cannot be read, and what to do; `None` when it is a regular file.
+
+    Args:
+        path: where it is.
+        shown: how messages show it.
+        beside: what the path is relative to, in words.
+    """
+    if path.is_file():
+        return None
+    if path.is_dir():
+        return f"{shown} is a folder", "name a file in it"
+    if path.exists():
+        return f"{shown} is no regular file", IRREGULAR
+    return f"{shown} does not exist", f"the path is relative to {beside}"
 
 
 def load(path: Path, shown: str) -> tuple[Document | None, list[Diagnostic]]:

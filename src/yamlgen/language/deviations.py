@@ -23,7 +23,7 @@ from yamlgen.ports import JSON
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-EMPTY: Final = "cannot be empty"
+_NOT_EMPTY: Final = frozenset({"minLength", "minItems", "minProperties"})
 _TYPES = {
     "object": "a mapping",
     "array": "a list",
@@ -32,7 +32,7 @@ _TYPES = {
     "number": "a number",
     "boolean": "`true` or `false`",
 }
-_FIXES = {
+FIXES: Final = {
     "base_url": "write `https://host` or `https://host/path`, without a user or a password",
     "api_key_env": "write the name of an environment variable, such as `ANTHROPIC_API_KEY`",
 }
@@ -40,13 +40,14 @@ _FIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """One deviation. `wanted` are the keys that would mend it: the known ones, or the missing ones."""
+    """One deviation. `wanted` are the keys that would mend it, known or missing; `is_empty`: it has nothing in it."""
 
     code: Code
     path: DataPath
     message: str
     hint: str | None = None
     wanted: tuple[str, ...] = ()
+    is_empty: bool = False
 
 
 @cache
@@ -123,7 +124,10 @@ def _explain(error: Any) -> Iterator[Deviation]:
             )
         case "anyOf":
             message = f"{where} must be {_kinds(rule)}, not {_shown(value)}"
-            yield Deviation(Code.WRONG_TYPE, path, message, _retype(path, "", value))
+            hint = _retype(path, "", value)
+            if isinstance(value, bool) and path[-2:] == ("output", "schema"):
+                hint = "write `{}` for anything, or leave `output` out for text"
+            yield Deviation(Code.WRONG_TYPE, path, message, hint)
         case "enum" | "const":
             yield _not_a_choice(path, error, where)
         case "pattern" if "propertyNames" in error.absolute_schema_path:
@@ -133,8 +137,9 @@ def _explain(error: Any) -> Iterator[Deviation]:
         case "oneOf":
             return
         case _:
-            hint = _FIXES.get(str(path[-1])) if path else None
-            yield Deviation(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint)
+            hint = FIXES.get(str(path[-1])) if path else None
+            is_empty = error.validator in _NOT_EMPTY
+            yield Deviation(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint, is_empty=is_empty)
 
 
 def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
@@ -246,7 +251,7 @@ def _broken_rule(error: Any) -> str:
         case "maximum":
             return f"must be at most {rule}, not {value}"
         case "minLength" | "minItems" | "minProperties":
-            return EMPTY
+            return "cannot be empty"
         case "maxLength":
             return f"must be one character, not {_shown(value)}" if rule == 1 else f"is longer than {rule}"
         case _:

@@ -43,7 +43,7 @@ class Parameters:
                     self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark))
 
     def give(self, given: Mapping[str, JSON], *, complete: bool) -> None:
-        """Take the values of a run; a text is read as YAML, as on the command line.
+        """Take the values of a run, as they are: what the command line is given it reads before.
 
         Args:
             given: the values, by name.
@@ -51,10 +51,14 @@ class Parameters:
         """
         declared = self.draft.names("params")
         for name, value in given.items():
-            shown = f"-p {name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+            spoken = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+            shown = f"-p {name}={spoken}"
             mark = Mark(shown, 1, 1, 1, 1 + len(shown))
             self.diagnostics.extend(find_secrets(Text(shown, shown)))
-            if name not in declared:
+            if not isinstance(name, str):
+                message, hint = f"a parameter's name is text, not `{name!r}`", "name it as the pipeline does"
+                self.diagnostics.append(Diagnostic(Code.UNDECLARED_PARAM, message, mark, hint))
+            elif name not in declared:
                 hint = suggestion(name, sorted(declared), "parameters") or "this pipeline declares none"
                 message = f"the pipeline has no parameter `{name}`"
                 self.diagnostics.append(Diagnostic(Code.UNDECLARED_PARAM, message, mark, hint))
@@ -71,7 +75,7 @@ class Parameters:
     def _take(self, name: str, value: JSON, mark: Mark) -> None:
         errors = self.schemas[name].errors(value)
         if errors:
-            is_text = 'is not of type "string"' in errors[0]
+            is_text = self.schemas[name].wants_text(value)
             hint = f"a value is read as YAML: quote what is text, as in -p '{name}=\"12\"'" if is_text else None
             message = f"`{name}` is not as declared: {errors[0].removeprefix('$: ')}"
             self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark, hint))

@@ -7,7 +7,7 @@ finding's place is a pair of offsets into the template's source.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,7 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code
-from yamlgen.language.template import parse, sandbox
+from yamlgen.language.template import filters, parse, sandbox
 from yamlgen.language.template_syntax import explain
 from yamlgen.language.views import ANYTHING, Absent, Names, View
 from yamlgen.language.words import nearest, suggestion
@@ -38,6 +38,8 @@ class Finding:
     hint: str | None = None
     path: tuple[str | int, ...] = ()
     """The reference that was looked up, for findings about one."""
+    near: bool = False
+    """Whether the hint names what was probably meant."""
 
 
 @dataclass
@@ -186,7 +188,7 @@ class _Walk:
                 self.view(node.arg, scope)
                 return ANYTHING
             case nodes.Filter():
-                self.known(node, sandbox().filters, "filter")
+                self.known(node, filters(), "filter")
             case nodes.Test():
                 self.known(node, sandbox().tests, "test")
             case _:
@@ -195,7 +197,7 @@ class _Walk:
             self.view(child, scope)
         return ANYTHING
 
-    def known(self, node: nodes.Filter | nodes.Test, there: Mapping[str, object], what: str) -> None:
+    def known(self, node: nodes.Filter | nodes.Test, there: Collection[str], what: str) -> None:
         if node.name not in there:
             hint = suggestion(node.name, there, f"{what}s")
             start = self.source.find(node.name, node.lineno)
@@ -247,7 +249,8 @@ class _Walk:
         except Absent as absent:
             if path not in self.uses.guarded or absent.code is not Code.UNKNOWN_COLUMN:
                 hint = suggestion(str(key), absent.known) or _UNDECLARED.get(absent.code)
-                self.findings.append(Finding(absent.code, absent.message, start, end, hint, path))
+                near = nearest(str(key), absent.known) is not None
+                self.findings.append(Finding(absent.code, absent.message, start, end, hint, path, near))
             return ANYTHING
 
     def note(self, path: tuple[str | int, ...]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from yamlgen.language import capabilities
 from yamlgen.language.native import choose_mode
 from yamlgen.language.plan import Plan, PlanStep
+from yamlgen.language.wrapping import outgoing
 
 
 def resolved(plan: Plan) -> dict[str, Any]:
@@ -29,6 +30,6 @@ def _resolved_step(step: PlanStep) -> dict[str, Any]:
     made["messages"] = [{"role": turn.role, "content": turn.content} for turn in step.messages]
     if step.schema is not None:
         schema = step.schema.value
-        mode = choose_mode(schema, capabilities.of(step.model)) if step.mode == "auto" else step.mode
+        mode = choose_mode(outgoing(schema)[0], capabilities.of(step.model)) if step.mode == "auto" else step.mode
         made["output"] = {"schema": schema, "mode": mode, "reasks": step.reasks}
     return made

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.language.composer import compose, load
+from yamlgen.language.composer import absence, compose, load
 from yamlgen.language.document import DataPath, Document, Text
 from yamlgen.language.pointer import follow
 from yamlgen.language.secret import find_secrets
@@ -43,6 +43,8 @@ _OTHER: Final = frozenset(
     | {"$schema", "$id", "$ref", "$anchor", "$dynamicRef", "$dynamicAnchor", "$vocabulary", "$comment"}
 )
 _KEYWORDS: Final = sorted(_ONE | _LIST | _MAP | _OTHER)
+_LEAVES: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|//")
+_SAVE: Final = "save it beside the pipeline and refer to the file: nothing is fetched"
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -72,6 +74,14 @@ class JSONSchema:
             return ("$: nested too deeply",)
         except (TypeError, ValueError) as error:
             return (f"$: this is no JSON value: {error}",)
+
+    def wants_text(self, value: JSON) -> bool:
+        """Whether the first thing wrong with `value` is that it, or a part of it, is no text."""
+        try:
+            first = next(iter(_validator(self.text).iter_errors(value)), None)
+        except (RecursionError, TypeError, ValueError):
+            return False
+        return first is not None and getattr(first.kind, "types", None) == ["string"]
 
 
 def json_schema(schema: Mapping[str, Any]) -> JSONSchema:
@@ -144,6 +154,9 @@ class SchemaLoader:
 
     def file(self, reference: str, mark: Mark) -> JSONSchema | None:
         """The schema in a file of its own; `mark` is where the pipeline names it."""
+        if _LEAVES.match(reference):
+            self.complain(Code.REMOTE_REFERENCE, f"the schema `{reference}` leaves this machine", mark, _SAVE)
+            return None
         path = self.folder / reference
         loaded = self._read(path, reference, mark)
         return None if loaded is None else self._finish(*loaded)
@@ -168,13 +181,12 @@ class SchemaLoader:
         if real in self.files:
             return self.files[real]
         name = str(Path(self.shown) / shown) if self.shown else shown
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
-            hint = "name a file in it" if path.is_dir() else "the path is relative to the file that names it"
-            self.complain(Code.MISSING_FILE, f"{name} {what}", mark, hint)
+        absent = absence(path, name, "the file that names it")
+        if absent is not None:
+            self.complain(Code.MISSING_FILE, absent[0], mark, absent[1])
             return None
         document, diagnostics = load(path, name)
-        if path.suffix == ".json":
+        if path.suffix == ".json" and not any(d.code in (Code.TOO_LARGE, Code.UNREADABLE) for d in diagnostics):
             document, diagnostics = _as_json(path, name, document, diagnostics)
         self.diagnostics.extend(d for d in diagnostics if d not in self.diagnostics)
         if document is not None:
@@ -295,8 +307,7 @@ class _Bundle:
         mark = place.mark(path)
         file, _, fragment = ref.partition("#")
         if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//", file):
-            hint = "save it beside the pipeline and refer to the file: nothing is fetched"
-            return self._fail(Code.REMOTE_REFERENCE, f"the reference `{ref}` leaves this machine", mark, hint)
+            return self._fail(Code.REMOTE_REFERENCE, f"the reference `{ref}` leaves this machine", mark, _SAVE)
         if not file:
             if not _has(schema, fragment):
                 return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)

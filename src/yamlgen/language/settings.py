@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.language import capabilities
+from yamlgen.language.deviations import FIXES
 from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
 from yamlgen.language.plan import DEFAULT_MAX_TOKENS
@@ -126,10 +127,23 @@ def plain_http(base_url: str, runtime: Runtime) -> bool:
     return parts.scheme == "http" and parts.hostname not in LOOPBACK and not runtime.allow_http
 
 
+def _is_address(base_url: str) -> bool:
+    """Whether the host and the port of an address can be."""
+    try:
+        parts = urlsplit(base_url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def check_runtime(draft: Draft) -> Iterator[Diagnostic]:
     """What is wrong with the way to the API."""
     runtime = draft.pipeline.runtime
-    if runtime.base_url and plain_http(runtime.base_url, runtime):
+    if runtime.base_url and not _is_address(runtime.base_url):
+        mark = draft.document.mark(("runtime", "base_url"))
+        message = f'`runtime.base_url` cannot be the text "{runtime.base_url}"'
+        yield Diagnostic(Code.WRONG_VALUE, message, mark, FIXES["base_url"])
+    elif runtime.base_url and plain_http(runtime.base_url, runtime):
         mark = draft.document.mark(("runtime", "base_url"))
         hint = "write `https://`, or `allow_http: true` beside it for a gateway in a private network"
         yield Diagnostic(Code.PLAIN_HTTP, "plain `http://` would send the key in the open", mark, hint)

@@ -18,7 +18,7 @@ from typing import Any
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.language.deviations import EMPTY, Deviation, deviations, language
+from yamlgen.language.deviations import Deviation, deviations, language
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.words import nearest
 from yamlgen.ports import JSON
@@ -133,7 +133,7 @@ def _mend_name(shape: Shape, finding: Deviation) -> None:
 def _was_emptied(shape: Shape, finding: Deviation) -> bool:
     """Whether a mapping is empty only because what it held was left out."""
     path = finding.path
-    return finding.message.endswith(EMPTY) and any(left[: len(path)] == path != left for left in shape.broken)
+    return finding.is_empty and any(left[: len(path)] == path != left for left in shape.broken)
 
 
 def _copy(node: Node) -> Node:

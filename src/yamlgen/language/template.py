@@ -9,21 +9,38 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import StrictUndefined, Template, Undefined, nodes
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
 from jinja2.lexer import Lexer
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEscapeFormatter, SandboxedFormatter
+from markupsafe import Markup
 
 from yamlgen.errors import Code, RowError
+from yamlgen.language.bounds import (
+    COUNTERS,
+    STEP,
+    Counting,
+    binary_cost,
+    budget,
+    call_cost,
+    counted,
+    spend,
+    weight,
+    widths,
+)
 from yamlgen.ports import JSON
 
 _METHODS = frozenset({"items", "keys", "values", "get"})
+MOST_TEXT: Final = 1 << 22
+"""The most characters of a text that a template makes."""
+
 _MOST_POWER = 64
+_MOST_INDENT = 16
 _MOST_REPEATED = 1 << 20
 _POSITION = re.compile(r" at (\d+)$")
 
@@ -49,6 +66,8 @@ def _to_json(value: JSON, indent: int | None = None) -> str:
     """JSON as it is, not escaped for HTML, keys in their order."""
     if isinstance(value, Undefined):
         return str(value)  # which raises, and names what is missing
+    if isinstance(indent, int) and indent > _MOST_INDENT:
+        raise OverflowError(f"an indent of {indent}")
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
@@ -60,20 +79,62 @@ def _finalize(value: object) -> object:
     if callable(value) and not isinstance(value, Undefined):
         name = getattr(value, "__name__", "it")
         raise TypeError(f"`{name}` is a method, not a value; a column of that name is missing here")
+    spend(weight(value))
     return value
+
+
+class _Formatter(SandboxedFormatter):
+    """`str.format`, whose every field is counted before it is made."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        spend(weight(value) + widths(format_spec))
+        text: str = super().format_field(value, format_spec)
+        return text
+
+
+class _EscapeFormatter(_Formatter, SandboxedEscapeFormatter):
+    """The same of a text that is marked as HTML."""
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
     """The environment of every template: mapping keys win over methods, nothing depends on chance or takes forever."""
 
-    intercepted_binops = frozenset({"**", "*"})
+    intercepted_binops = frozenset({"**", "*", "%", "+"})
 
     def __init__(self) -> None:
         super().__init__(undefined=_Missing, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
         self.filters["tojson"] = _to_json
         for name in ("random", "pprint", "xmlattr", "urlize"):
             del self.filters[name]
+        self.filters = {name: counted(name, function) for name, function in self.filters.items()}
+        self.filters.update(COUNTERS)
         del self.globals["lipsum"]
+
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        rewritten = Counting().visit(source)
+        rewritten.set_environment(self)
+        return super()._generate(rewritten, *args, **kwargs)
+
+    def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """A call, when what it would make is not too much."""
+        cost, args = call_cost(called, args, kwargs)
+        spend(cost)
+        return super().call(context, called, *args, **kwargs)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """`text.format` and `text.format_map`, field by field."""
+        if super().wrap_str_format(value) is None:
+            return None
+        text, is_map = value.__self__, value.__name__ == "format_map"
+        is_html = isinstance(text, Markup)
+        formatter = _EscapeFormatter(self, escape=text.escape) if is_html else _Formatter(self)
+
+        def format_(*args: Any, **kwargs: Any) -> str:
+            spend(STEP + len(text))
+            made = formatter.vformat(text, () if is_map else args, args[0] if is_map else kwargs)
+            return type(text)(made)  # type: ignore[no-any-return]  # a str, or its kind
+
+        return format_
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """`left * right` and `left ** right`, up to a size that a prompt can hold."""
@@ -81,6 +142,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise OverflowError(f"an exponent of {right}")
         if operator == "*" and max(_times(left, right), _times(right, left)) > _MOST_REPEATED:
             raise OverflowError("a text or a list repeated too often")
+        spend(binary_cost(operator, left, right))
         return super().call_binop(context, operator, left, right)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -137,6 +199,11 @@ def sandbox() -> Sandbox:
     return Sandbox()
 
 
+def filters() -> list[str]:
+    """The filters that an author may use."""
+    return [name for name in sandbox().filters if name not in COUNTERS]
+
+
 @lru_cache(maxsize=1)
 def _reader() -> _Reader:
     return _Reader()
@@ -154,12 +221,27 @@ def render(source: str, scope: Mapping[str, Any]) -> str:
         RowError: a value is missing, or an expression cannot be computed for this row.
     """
     try:
-        return _compiled(source).render(scope)
+        with budget():
+            text = _first(_compiled(source).generate(scope))
     except TemplateError as error:
         raise RowError(f"the template cannot be filled in: {error.message}", code=Code.ROW_TEMPLATE) from None
     except Exception as error:  # noqa: BLE001 - an expression may fail in any way that its values allow
         message = f"the template cannot be filled in: {type(error).__name__}: {error}"
         raise RowError(message, code=Code.ROW_TEMPLATE) from None
+    if len(text) > MOST_TEXT:
+        raise RowError(f"the template renders to more than {MOST_TEXT:,} characters", code=Code.ROW_TEMPLATE)
+    return text
+
+
+def _first(parts: Iterator[str]) -> str:
+    """The whole text, or so much of it that it is seen to be too long."""
+    made, size = [], 0
+    for part in parts:
+        made.append(part)
+        size += len(part)
+        if size > MOST_TEXT:
+            break
+    return "".join(made)
 
 
 def parse(source: str) -> nodes.Template:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.language.composer import read
+from yamlgen.language.composer import absence, read
 from yamlgen.language.document import DataPath, Document, Text
 from yamlgen.language.draft import Draft
 from yamlgen.language.secret import find_secrets
@@ -64,10 +64,9 @@ class TextLoader:
 
     def _read(self, reference: str, mark: Mark) -> Text | None:
         path, shown = self.draft.beside(reference)
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
-            hint = "name a file in it" if path.is_dir() else "the path is relative to the pipeline's file"
-            self.diagnostics.append(Diagnostic(Code.MISSING_FILE, f"{shown} {what}", mark, hint))
+        absent = absence(path, shown, "the pipeline's file")
+        if absent is not None:
+            self.diagnostics.append(Diagnostic(Code.MISSING_FILE, absent[0], mark, absent[1]))
             return None
         text, problems = read(path, shown)
         self.diagnostics.extend(problems)
