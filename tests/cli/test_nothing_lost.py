@@ -86,7 +86,7 @@ def test_wrong_options_are_told_to_python_users(wrong):
         Options(**wrong)
 
 
-def test_a_device_is_no_pipeline(small, call):
+def test_a_device_is_no_pipeline(call):
     """What never ends is told to be no file, at once."""
     told = call("validate", "/dev/zero")
     assert told.code == 1
