@@ -160,7 +160,9 @@ class Diagnostic:
         }
 
 
-_KEY = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
+KEY_SHAPE = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
+"""What an API key looks like."""
+
 _SHORTEST_SECRET = 6
 
 
@@ -172,7 +174,7 @@ def redact(text: str, *secrets: str) -> str:
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "[secret]")
-    return _KEY.sub("sk-ant-[secret]", text)
+    return KEY_SHAPE.sub("sk-ant-[secret]", text)
 
 
 def near(path: Path) -> str:

@@ -1,6 +1,5 @@
 """What the simulator answers, asked over real HTTP as clients ask it."""
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import anthropic
 import pytest
 from jsonschema import Draft202012Validator
 
-from yamlgen.claude.simulator import Simulator
+from simulated import ask, talk
 
 MODEL = "claude-haiku-5-5"
 USER = {
@@ -29,24 +28,6 @@ NATIVE = {"format": {"type": "json_schema", "schema": USER}}
 def asked(prompt="Tell me about Oslo.", **more):
     """A request for `prompt`."""
     return {"model": MODEL, "max_tokens": 1000, "messages": [{"role": "user", "content": prompt}], **more}
-
-
-def talk(conversation, **options):
-    """Run `conversation(client, simulator)` with the SDK against a simulator."""
-
-    async def main():
-        async with (
-            Simulator(**options) as simulator,
-            anthropic.AsyncAnthropic(base_url=simulator.url, api_key="x", max_retries=0) as client,
-        ):
-            return await conversation(client, simulator)
-
-    return asyncio.run(main())
-
-
-def ask(body, **options):
-    """The message that answers one body."""
-    return talk(lambda client, _: client.messages.create(**body), **options)
 
 
 def called(message):

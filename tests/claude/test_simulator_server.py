@@ -9,6 +9,7 @@ import aiohttp
 import anthropic
 import pytest
 
+from simulated import ask, talk
 from yamlgen.claude.simulator import Simulator
 from yamlgen.errors import EnvironmentProblem, UsageError
 
@@ -21,24 +22,6 @@ def asked(**more):
         "messages": [{"role": "user", "content": "Tell me about Oslo."}],
         **more,
     }
-
-
-def talk(conversation, **options):
-    """Run `conversation(client, simulator)` with the SDK against a simulator."""
-
-    async def main():
-        async with (
-            Simulator(**options) as simulator,
-            anthropic.AsyncAnthropic(base_url=simulator.url, api_key="x", max_retries=0) as client,
-        ):
-            return await conversation(client, simulator)
-
-    return asyncio.run(main())
-
-
-def ask(body, **options):
-    """The message that answers one body."""
-    return talk(lambda client, _: client.messages.create(**body), **options)
 
 
 def test_headers_carry_a_request_id_and_the_rate_limits():

@@ -8,27 +8,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from scripted import Reply, ask, ask_one, call, message, said
+from shapes import MODES, OPEN, USER
 from yamlgen.claude.structured import Structured
 from yamlgen.language.native import Unfit
 from yamlgen.language.schemas import json_schema
 from yamlgen.language.spec import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")
-
-MODES = ("native", "tools", "json")
-USER = {
-    "title": "User",
-    "description": "A person.",
-    "type": "object",
-    "properties": {
-        "zip": {"type": "string", "description": "Postal code."},
-        "age": {"type": "integer", "minimum": 0, "maximum": 120},
-    },
-    "required": ["zip", "age"],
-    "additionalProperties": False,
-}
-OPEN = {"type": "object", "additionalProperties": {"type": "integer"}}
-"""A schema that native output cannot express: keys of any name."""
 
 
 def sent(schema, model="claude-haiku-5-5", mode="auto", **settings):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from scripted import ask_one, call, message, said
+from shapes import MODES, USER
 from yamlgen.claude.structured import InvalidOutput, Structured
 from yamlgen.errors import Code
 from yamlgen.language.native import Unfit
@@ -19,21 +20,6 @@ from yamlgen.language.spec import Settings
 from yamlgen.ports import Answer
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")
-
-MODES = ("native", "tools", "json")
-USER = {
-    "title": "User",
-    "description": "A person.",
-    "type": "object",
-    "properties": {
-        "zip": {"type": "string", "description": "Postal code."},
-        "age": {"type": "integer", "minimum": 0, "maximum": 120},
-    },
-    "required": ["zip", "age"],
-    "additionalProperties": False,
-}
-OPEN = {"type": "object", "additionalProperties": {"type": "integer"}}
-"""A schema that native output cannot express: keys of any name."""
 
 
 THINKING = {"type": "thinking", "thinking": "Hm, {} or [1]?", "signature": "s"}

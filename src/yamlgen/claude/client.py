@@ -25,11 +25,10 @@ from yamlgen.claude.transport import Transport
 from yamlgen.errors import Code, EnvironmentProblem, redact
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
-from yamlgen.language.settings import LOOPBACK, plain_http
+from yamlgen.language.settings import LOOPBACK, PUBLIC_URL, plain_http
 from yamlgen.language.spec import Runtime
 from yamlgen.ports import Model
 
-PUBLIC_URL: Final = "https://api.anthropic.com"
 _CONNECT: Final = 10.0
 _HEADER: Final = re.compile(r"[!-~]+")
 

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final, Self, TypeAlias, TypedDict
 import anthropic
 import httpx2
 
-from yamlgen.claude.client import PUBLIC_URL, build_client, open_connections, safe_address, usable_key
+from yamlgen.claude.client import build_client, open_connections, safe_address, usable_key
 from yamlgen.claude.failure import Sender
 from yamlgen.claude.mode import mode_named
 from yamlgen.claude.model import ClaudeModel
@@ -42,6 +42,7 @@ from yamlgen.errors import Code, EnvironmentProblem, RowError, UsageError
 from yamlgen.halt import Halt
 from yamlgen.language.native import Unfit
 from yamlgen.language.plan import DEFAULT_CONCURRENCY
+from yamlgen.language.settings import PUBLIC_URL
 from yamlgen.language.spec import Settings
 from yamlgen.ports import Prompt, Usage
 

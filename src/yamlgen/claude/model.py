@@ -17,6 +17,7 @@ from yamlgen.claude.structured import InvalidOutput, Structured
 from yamlgen.claude.transport import notice
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halted
+from yamlgen.language import capabilities
 from yamlgen.language.plan import DEFAULT_MAX_TOKENS
 from yamlgen.language.spec import Settings, Thinking
 from yamlgen.ports import JSON, Answer, Attempt, Notice, Prompt, Usage
@@ -24,7 +25,6 @@ from yamlgen.ports import JSON, Answer, Attempt, Notice, Prompt, Usage
 STREAM_ABOVE: Final = 21_333
 """The most `max_tokens` that the SDK deems safe without streaming: more may idle past a proxy's patience."""
 
-_SAMPLING: Final = ("temperature", "top_p", "top_k")
 _DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _SHOWN: Final = 300
 
@@ -164,7 +164,7 @@ def _constant(settings: Settings) -> dict[str, Any]:
     if settings.effort is not None:
         arguments["output_config"] = {"effort": settings.effort}
     # The SDK no longer has these as arguments; older models under the older API version still take them.
-    sampling = {key: getattr(settings, key) for key in _SAMPLING if getattr(settings, key) is not None}
+    sampling = {key: getattr(settings, key) for key in capabilities.SAMPLING if getattr(settings, key) is not None}
     if sampling:
         arguments["extra_body"] = sampling
     if most > STREAM_ABOVE:

@@ -14,13 +14,12 @@ from typing import Final
 
 import click
 
-from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
+from yamlgen.errors import KEY_SHAPE, Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
 from yamlgen.ports import JSON
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 _WIDEST: Final = 160
-_KEY: Final = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
 _NAMED: Final = re.compile(r"""(api_key["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,}\]]+)""")
 
 
@@ -122,7 +121,7 @@ def _snippet(source: str, column: int, end_column: int, *, secret: bool) -> tupl
 def _masked(source: str) -> str:
     """A line without keys, as long as it was, so that carets hold."""
     masked = _NAMED.sub(lambda match: match[1] + "*" * len(match[2]), source)
-    return _KEY.sub(lambda match: "*" * len(match[0]), masked)
+    return KEY_SHAPE.sub(lambda match: "*" * len(match[0]), masked)
 
 
 @cache

@@ -9,7 +9,6 @@ first is.
 from __future__ import annotations
 
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from typing import BinaryIO, NoReturn
 
 from yamlgen.data.reader import array_rows, brief, csv_rows, csv_table, inline_rows, jsonl_rows
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
-from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of
+from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of, is_pipe
 from yamlgen.language.spec import Input
 from yamlgen.ports import JSON, Columns, Row
 
@@ -55,7 +54,7 @@ class Source:
         Returns:
             `None` where nothing is known: standard input, no rows, a file that is missing or broken. The run says why.
         """
-        if self.rows_inline is None and (self.path is None or _is_pipe(self.path)):
+        if self.rows_inline is None and (self.path is None or is_pipe(self.path)):
             return None
         try:
             if self.rows_inline is None and self.kind() == "csv":
@@ -217,7 +216,7 @@ def spooled(source: Source, stream: BinaryIO | None) -> Iterator[Source]:
     Raises:
         EnvironmentProblem: the pipe cannot be read, or there is no room for the copy.
     """
-    if source.rows_inline is not None or (source.path and not _is_pipe(source.path)):
+    if source.rows_inline is not None or (source.path and not is_pipe(source.path)):
         yield source
         return
     settled = replace(source, format=source.kind(), delimiter=source.separator(), shown=source.name())
@@ -233,15 +232,6 @@ def spooled(source: Source, stream: BinaryIO | None) -> Iterator[Source]:
             message = f"cannot copy {source.name()} to {copy.name}: {error.strerror or error}"
             raise EnvironmentProblem(message, code=Code.DISK, hint="`TMPDIR` names another place for it") from error
         yield replace(settled, path=Path(copy.name))
-
-
-def _is_pipe(path: Path) -> bool:
-    """Whether `path` gives its content only once, like the `/dev/fd/63` of a shell's `<(...)`."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _id_key(value: JSON) -> bytes | None:

@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+SAMPLING: Final = ("temperature", "top_p", "top_k")
+"""The settings that newer models, and the newer version of the API, refuse."""
+
 CHECKED: Final = "2026-11"
 """When the table was last held against the documentation."""
 

@@ -5,7 +5,8 @@ Input and output share this one table, so that what was written can be read back
 
 from __future__ import annotations
 
-from pathlib import PurePath
+import stat
+from pathlib import Path, PurePath
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv"}
 """Ending (in lower case) -> format."""
@@ -22,3 +23,12 @@ def format_of(path: PurePath) -> str | None:
 def delimiter_of(path: PurePath) -> str:
     """What separates the cells of a CSV file at `path`: a tab for `.tsv`, else a comma."""
     return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether `path` gives its content only once, like the `/dev/fd/63` of a shell's `<(...)`."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)

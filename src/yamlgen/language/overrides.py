@@ -11,7 +11,7 @@ from pathlib import Path
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import compose
 from yamlgen.language.document import Document, Node, Text
-from yamlgen.language.formats import format_of
+from yamlgen.language.formats import format_of, is_pipe
 from yamlgen.language.secret import find_secrets
 from yamlgen.language.words import suggestion
 
@@ -54,8 +54,8 @@ def set_input(document: Document, path: str) -> Document:
         written = {}
     where = path if path == "-" else str(Path(path).absolute())
     kept = written.get("format") if path == "-" or format_of(Path(path)) in (None, _format(written)) else None
-    if kept is None and _is_pipe(path):
-        kept = "jsonl"
+    if kept is None and path != "-" and format_of(Path(path)) is None and is_pipe(Path(path)):
+        kept = "jsonl"  # what a shell makes of `<(...)` has no ending: it carries JSON lines, like standard input
 
     def scalar(value: str) -> Node:
         return Node("scalar", value, source, 0, len(shown))
@@ -67,12 +67,6 @@ def set_input(document: Document, path: str) -> Document:
     left = {name: pair for name, pair in node.value.items() if name != "rows" and (kept or name != "format")}
     root = replace(document.root, value={**document.root.value, "input": (key, replace(node, value=left))})
     return Document(document.source, root)
-
-
-def _is_pipe(path: str) -> bool:
-    """Whether a path is what a shell makes of `<(...)`: without an ending, it carries JSON lines like stdin."""
-    where = Path(path)
-    return path != "-" and format_of(where) is None and where.exists() and not where.is_file() and not where.is_dir()
 
 
 def _format(written: dict[str, object]) -> str | None:

@@ -15,12 +15,11 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code
-from yamlgen.language.template import filters, parse, sandbox
+from yamlgen.language.template import MAPPING_METHODS, filters, parse, sandbox
 from yamlgen.language.template_syntax import explain
 from yamlgen.language.views import ANYTHING, Absent, Names, View
 from yamlgen.language.words import nearest, suggestion
 
-_METHODS: Final = frozenset({"items", "keys", "values", "get"})
 _WORD = re.compile(r"\w+")
 _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}
 _UNDECLARED: Final = {Code.UNKNOWN_PARAM: "declare it under `params`, as in `params: {language: {type: string}}`"}
@@ -174,7 +173,7 @@ class _Walk:
         match node:
             case nodes.Name():
                 return self.name(node, scope, base=base)
-            case nodes.Call(node=nodes.Getattr(attr=method, node=owner)) if method in _METHODS:
+            case nodes.Call(node=nodes.Getattr(attr=method, node=owner)) if method in MAPPING_METHODS:
                 self.view(owner, scope)
                 for argument in [*node.args, *node.kwargs]:
                     self.view(argument, scope)

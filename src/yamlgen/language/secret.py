@@ -14,6 +14,7 @@ from typing import Final
 from yamlgen.errors import Code, Diagnostic, Mark, redact
 from yamlgen.language.document import Text
 
+# Longer than what `redact` hides: a sentence about `sk-ant-` and three letters is no key, and no mistake.
 _SECRET: Final = re.compile(r"sk-ant-[A-Za-z0-9_\-]{4,}")
 
 

@@ -18,9 +18,8 @@ from yamlgen.language.plan import DEFAULT_MAX_TOKENS
 from yamlgen.language.spec import Runtime, Settings, Step, Thinking
 from yamlgen.language.words import nearest, suggestion
 
-_SAMPLING = ("temperature", "top_p", "top_k")
 _KEYS = tuple(Settings.model_fields)
-_OFFICIAL = "https://api.anthropic.com"
+PUBLIC_URL = "https://api.anthropic.com"
 _OLD_VERSION = "2023-06-01"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -95,8 +94,8 @@ def _refused(draft: Draft, resolved: Resolved) -> Iterator[Diagnostic]:
     model = str(resolved.values.get("id", ""))
     able = capabilities.of(model)
     document, version = draft.document, draft.pipeline.runtime.api_version
-    official = (draft.pipeline.runtime.base_url or _OFFICIAL).rstrip("/") == _OFFICIAL
-    for key in _SAMPLING:
+    official = (draft.pipeline.runtime.base_url or PUBLIC_URL).rstrip("/") == PUBLIC_URL
+    for key in capabilities.SAMPLING:
         if key not in resolved.values or not (able.known or official):
             continue
         place = document.mark(resolved.paths[key], key=True)

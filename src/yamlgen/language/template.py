@@ -35,7 +35,7 @@ from yamlgen.language.bounds import (
 )
 from yamlgen.ports import JSON
 
-_METHODS = frozenset({"items", "keys", "values", "get"})
+MAPPING_METHODS = frozenset({"items", "keys", "values", "get"})
 MOST_TEXT: Final = 1 << 22
 """The most characters of a text that a template makes."""
 
@@ -150,7 +150,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(obj, Mapping):
             if attribute in obj:
                 return obj[attribute]
-            if attribute not in _METHODS:
+            if attribute not in MAPPING_METHODS:
                 return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 

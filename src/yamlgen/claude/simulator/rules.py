@@ -23,7 +23,6 @@ from yamlgen.language import capabilities
 OLD_VERSION = "2023-06-01"
 VERSIONS = (OLD_VERSION, "2026-10-21")
 
-_SAMPLING = ("temperature", "top_p", "top_k")
 _COUNTED = {
     "model",
     "messages",
@@ -38,7 +37,7 @@ _COUNTED = {
     "speed",
 }
 _ALLOWED = _COUNTED | {
-    *_SAMPLING,
+    *capabilities.SAMPLING,
     "max_tokens",
     "metadata",
     "service_tier",
@@ -140,7 +139,7 @@ def _check_max_tokens(body: dict[str, Any], known: capabilities.Capabilities) ->
 
 
 def _check_sampling(body: dict[str, Any], version: str, known: capabilities.Capabilities) -> None:
-    for name in _SAMPLING:
+    for name in capabilities.SAMPLING:
         if name not in body:
             continue
         if version != OLD_VERSION:
