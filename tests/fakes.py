@@ -2,10 +2,12 @@
 
 import asyncio
 
-from yamlgen.api import load
+from yamlgen.api.loading import load
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halt
-from yamlgen.ports import Answer, Attempt, Usage
+from yamlgen.language.spec import Limits
+from yamlgen.ports import Answer, Attempt, InputRow, Usage
+from yamlgen.run.limits import Budget
 from yamlgen.run.local import LocalEngine
 
 HEAD = "version: 1\ninput: {rows: [{n: 0}]}\noutput: {path: out.jsonl}\nsteps:\n"
@@ -18,36 +20,46 @@ PAID = Attempt({"id": "msg"}, Usage(10, 5), ("$: no",))
 
 
 class Sink:
-    """Keeps rows in memory."""
+    """Keeps rows in memory: the finished ones as the output has them, the outcomes of the failed ones."""
 
     def __init__(self):
         self.rows, self.failed = {}, {}
 
-    def add(self, index, record):
-        """Keep a finished row."""
-        self.rows[index] = dict(record)
+    async def add(self, outcome):
+        """Keep what came of a row."""
+        await asyncio.sleep(0)
+        if outcome.failures:
+            self.failed[outcome.row.index] = outcome
+            return
+        self.rows[outcome.row.index] = {**outcome.row.row, **values(outcome)}
 
-    def add_failed(self, index, record):
-        """Keep a failed row."""
-        self.failed[index] = dict(record)
+
+def values(outcome):
+    """What each step made of a row."""
+    return {step: answer.value for step, answer in outcome.answers.items()}
 
 
 class Models:
-    """One model for every step: a function of the step, the text and the notice, awaited."""
+    """One model for every step: an async function of the step, the text and the watch. What it sends is told."""
 
     def __init__(self, reply):
         self.reply = reply
-        self.asked = []
+        self.asked, self.askers, self.halt = [], [], Halt()
 
     def __getitem__(self, step):
         models = self
 
         class Fake:
-            async def answer(self, prompt, notice):
+            async def answer(self, prompt, asker):
+                models.halt.check_sending()
                 text = prompt.messages[-1].content
                 models.asked.append((step, text))
-                value = await models.reply(step, text, notice)
-                return value if isinstance(value, Answer) else Answer(value, (Attempt({}, Usage(1, 2)),))
+                models.askers.append(asker)
+                asker.watch.sent()
+                value = await models.reply(step, text, asker.watch)
+                attempt = Attempt({}, Usage(1, 2), seconds=0.5, cost=0.25)
+                asker.watch.received(attempt)
+                return Answer(value, (attempt,))
 
         return Fake()
 
@@ -55,19 +67,26 @@ class Models:
 class Run:
     """A run of an engine over rows `{n: 0}, {n: 1}, ...`, and all that came of it."""
 
-    def __init__(self, tmp_path, reply, steps=ONE, rows=3, concurrency=20):
+    def __init__(self, tmp_path, reply, steps=ONE, rows=3, **options):
         path = tmp_path / "p.yaml"
         path.write_text(HEAD + steps)
         self.plan = load(path).plan()
         self.models, self.sink, self.events, self.halt = Models(reply), Sink(), [], None
-        self.concurrency = concurrency
-        self.rows = [{"n": n} for n in range(rows)] if isinstance(rows, int) else rows
+        self.concurrency, self.limits = options.get("concurrency", 20), options.get("limits", {})
+        rows = ({"n": n} for n in range(rows)) if isinstance(rows, int) else rows
+        self.rows = (InputRow(index, row, f"row {index}") for index, row in enumerate(rows))
 
     async def engine(self):
         """Run it in this loop."""
-        self.halt = Halt()
-        engine = LocalEngine(self.plan, self.models, self.sink, self.events.append, self.halt, self.concurrency)
+        self.halt = self.models.halt = Halt()
+        self.budget = Budget(Limits(**self.limits), self.halt)
+        engine = LocalEngine(self.plan, self.models, self.sink, self.emit, self.halt, self.concurrency)
         await engine.run(self.rows)
+
+    def emit(self, event):
+        """Note an event, and count what it costs."""
+        self.events.append(event)
+        self.budget.observe(event)
 
     def __call__(self):
         """Run it."""
@@ -79,7 +98,7 @@ class Run:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-async def echo(step, text, _notice):
+async def echo(step, text, _watch):
     """Answer at once."""
     return f"{step}<{text}>"
 

@@ -17,7 +17,7 @@ from yamlgen.claude.transport import Transport
 from yamlgen.halt import Halt
 from yamlgen.language.schemas import json_schema
 from yamlgen.language.spec import Settings
-from yamlgen.ports import Message, Prompt
+from yamlgen.ports import Asker, Message, Prompt
 
 CERTIFICATES = httpx2.create_ssl_context()
 """Made once: it takes longer than most tests."""
@@ -192,15 +192,29 @@ def prompt(text="Hello?", system=None):
 
 @dataclass
 class Asking:
-    """A model at a server, and what it told on the way."""
+    """A model at a server, and what it told on the way: how often it sent, its retries, its attempts."""
 
     model: ClaudeModel
     halt: Halt
+    sends: int = 0
     notices: list = field(default_factory=list)
+    attempts: list = field(default_factory=list)
 
     async def __call__(self, text="Hello?", system=None):
         """Ask."""
-        return await self.model.answer(prompt(text, system), lambda *notice: self.notices.append(notice))
+        return await self.model.answer(prompt(text, system), Asker("answer", "row", self))
+
+    def sent(self):
+        """Count a request."""
+        self.sends += 1
+
+    def retried(self, reason, wait):
+        """Note a retry."""
+        self.notices.append((reason, wait))
+
+    def received(self, attempt):
+        """Note an attempt."""
+        self.attempts.append(attempt)
 
 
 @asynccontextmanager

@@ -9,7 +9,16 @@ import pytest
 import yamlgen
 from scripted import KEY, refusal
 from towns import TOWNS, answers, files, lay_out, lines, served, write
-from yamlgen.events import RowFinished, RunFinished, RunStarted, StepFinished
+from yamlgen.errors import Code
+from yamlgen.events import (
+    AnswerReceived,
+    RequestSent,
+    RowFinished,
+    RunFinished,
+    RunForecast,
+    RunStarted,
+    StepFinished,
+)
 
 
 @pytest.fixture
@@ -39,9 +48,12 @@ def test_a_run_leaves_the_files_of_the_command_line(towns):
 
 
 def test_a_simulated_run_is_the_same_every_time(towns):
-    """The same pipeline over the same rows writes the same bytes."""
+    """The same pipeline over the same rows writes the same bytes, out of the store or asked for again."""
     first = yamlgen.run(towns, simulate=True).output.read_bytes()
     assert yamlgen.run(towns, simulate=True).output.read_bytes() == first
+    again = yamlgen.run(towns, simulate=True, fresh=True)
+    assert again.report.paid.attempts == 10
+    assert again.output.read_bytes() == first
 
 
 def test_a_loaded_pipeline_runs_with_parameters(towns):
@@ -68,14 +80,31 @@ def test_arun_is_awaited(towns):
 
 
 def test_two_runs_side_by_side(towns):
-    """Two runs of one program do not get in each other's way."""
+    """Two pipelines of one folder run in one program, and do not get in each other's way."""
+    other = towns.with_name("other.yaml")
+    other.write_text(towns.read_text().replace("out/towns", "out/other"))
 
     async def main():
         return await asyncio.gather(
-            yamlgen.arun(towns, simulate=True, limit=2), yamlgen.arun(towns, simulate=True, limit=3)
+            yamlgen.arun(towns, simulate=True, limit=2), yamlgen.arun(other, simulate=True, limit=3)
         )
 
     assert [len(done.rows) for done in asyncio.run(main())] == [2, 3]
+
+
+def test_one_pipeline_runs_once_at_a_time(towns):
+    """A second run of a pipeline that is at work is told who holds it, and sends nothing; the first goes on."""
+
+    async def main():
+        return await asyncio.gather(
+            *(yamlgen.arun(towns, simulate=True, limit=limit) for limit in (2, 3)), return_exceptions=True
+        )
+
+    first, second = asyncio.run(main())
+    assert len(first.rows) == 2
+    assert second.code == Code.BUSY
+    assert first.report.run in second.message
+    assert files(towns.parent / "out") == ["towns.simulated.limit-2.jsonl", "towns.simulated.limit-2.run.json"]
 
 
 def test_a_limit_has_a_name_of_its_own(towns):
@@ -94,12 +123,15 @@ def test_another_output_is_taken_as_it_is(towns, tmp_path):
 
 
 def test_events_are_told_in_order(towns):
-    """Whoever watches sees the start, each answer, each row, and the end."""
+    """Whoever watches sees the forecast, the start, each answer, each row, and the end."""
     events = []
     yamlgen.run(towns, simulate=True, on_event=events.append)
-    assert isinstance(events[0], RunStarted)
+    assert [type(event) for event in events[:2]] == [RunForecast, RunStarted]
+    assert (events[0].requests, events[0].stored, events[0].rows) == (10, 0, 5)
     assert isinstance(events[-1], RunFinished)
     assert events[-1].error is None
+    assert sum(isinstance(event, RequestSent) for event in events) == 10
+    assert sum(isinstance(event, AnswerReceived) for event in events) == 10
     assert sum(isinstance(event, StepFinished) for event in events) == 10
     assert sum(isinstance(event, RowFinished) for event in events) == 5
 
@@ -135,7 +167,7 @@ def test_invalid_outputs_are_asked_again(towns):
     """Some answers need a second try; what the runner accepts has the schema's blessing."""
     done = yamlgen.run(towns, simulate=True, faults=("invalid_output=0.4",), seed=1)
     assert all(1 <= row["facts"]["score"] <= 5 for row in done.rows)
-    assert done.report.steps["facts"].attempts > 5
+    assert done.report.steps["facts"].paid.attempts > 5
 
 
 def test_truncated_answers_cost_their_row(towns):
@@ -153,8 +185,9 @@ def test_the_record_tells_how_the_output_came_to_be(towns):
     assert len(record["pipeline"]["hash"]) == 64
     assert record["params"] == {"tone": "warm"}
     assert record["models"] == {"facts": "claude-haiku-5-5", "line": "claude-haiku-5-5"}
-    assert record["rows"] == {"input": 3, "finished": 3, "failed": 0}
-    assert record["usage"]["output_tokens"] > 0
+    assert record["rows"] == {"input": 3, "finished": 3, "failed": 0, "missing": 0}
+    assert record["paid"]["usage"]["output_tokens"] > 0
+    assert (record["paid"]["attempts"], record["reused"]["attempts"]) == (6, 0)
     assert record["simulated"] is True
     assert record["limit"] == 3
     assert record["error"] is None
@@ -187,5 +220,7 @@ def test_no_file_holds_the_key(towns, monkeypatch):
     done = asyncio.run(served(reply, work))
     assert len(done.failures) == 1
     assert files(towns.parent / "out") == ["towns.failed.jsonl", "towns.jsonl", "towns.run.json"]
-    for path in (towns.parent / "out").iterdir():
-        assert KEY not in path.read_text()
+    written = [path for path in towns.parent.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".db" for path in written)
+    for path in written:
+        assert KEY.encode() not in path.read_bytes()

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import math
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -10,11 +12,13 @@ import warnings
 import pytest
 
 import yamlgen
-from scripted import KEY, refusal, said
-from towns import answers, files, lay_out, lines, served, write
-from yamlgen.api import Options, execute, preview
-from yamlgen.errors import Code, Exit, InvalidPipeline, RunStopped, UsageError, YamlgenError
-from yamlgen.events import RunFinished, StepFinished
+from scripted import KEY, call, refusal, said
+from towns import TOWNS, answers, files, lay_out, lines, served, write
+from yamlgen.api.execution import execute
+from yamlgen.api.options import Options
+from yamlgen.api.preview import preview
+from yamlgen.errors import Code, EnvironmentProblem, Exit, InvalidPipeline, RunStopped, UsageError, YamlgenError
+from yamlgen.events import AnswerReceived, RowFinished, RunFinished, StepFinished
 from yamlgen.halt import Halt
 
 
@@ -26,7 +30,7 @@ def towns(tmp_path, monkeypatch):
 
 
 def test_a_missing_key_stops_before_anything_is_written(towns):
-    """Exit 3, both ways on, and no folder made."""
+    """Exit 3, both ways on, and no output folder made."""
     with pytest.raises(YamlgenError) as caught:
         yamlgen.run(towns)
     assert caught.value.exit_code == Exit.ENVIRONMENT
@@ -38,7 +42,7 @@ def test_a_missing_key_stops_before_anything_is_written(towns):
 
 @pytest.mark.parametrize(("status", "code"), [(401, Code.KEY_REJECTED), (403, Code.FORBIDDEN_MODEL)])
 def test_an_aborted_run_keeps_what_is_finished(towns, monkeypatch, status, code):
-    """A key that is rejected midway: finished rows in the partial file, the previous output as it was."""
+    """A key that is rejected midway leaves the previous output as it was; the next run asks for the rest alone."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     out = towns.parent / "out"
     out.mkdir()
@@ -47,29 +51,33 @@ def test_an_aborted_run_keeps_what_is_finished(towns, monkeypatch, status, code)
 
     async def work(server):
         write(towns.parent, f"base_url: '{server.url}', max_retries: 0, concurrency: 1")
-        return await yamlgen.arun(towns, on_event=events.append)
+        with pytest.raises(RunStopped) as caught:
+            await yamlgen.arun(towns, on_event=events.append)
+        assert files(out) == ["towns.jsonl"]
+        assert (out / "towns.jsonl").read_text() == "previous\n"
+        rejected.append(len(server.bodies))
+        return caught.value, await yamlgen.arun(towns), len(server.bodies)
 
-    asked = []
+    rejected, asked = [], []
 
     def reply(body):
         asked.append(body)
-        return refusal(status, "no more") if len(asked) == 9 else answers(body)
+        return refusal(status, "no more") if len(asked) >= 9 and not rejected else answers(body)
 
-    with pytest.raises(RunStopped) as caught:
-        asyncio.run(served(reply, work))
-    assert caught.value.code == code
-    assert "partial" in caught.value.hint
-    assert (out / "towns.jsonl").read_text() == "previous\n"
-    kept = lines(out / "towns.partial.jsonl")
-    assert 0 < len(kept) < 5
-    assert all(row["line"].startswith("A line") for row in kept)
-    assert len(asked) <= 10
+    error, done, requests = asyncio.run(served(reply, work))
+    assert error.code == code
+    assert re.search(r"; \d finished rows? .* in the store; the same command goes on from there$", error.hint)
     assert isinstance(events[-1], RunFinished)
-    assert events[-1].error == caught.value.message
+    assert events[-1].error == error.message
+    assert 0 < sum(isinstance(event, RowFinished) for event in events) < 5
+    assert [row["town"] for row in lines(out / "towns.jsonl")] == TOWNS
+    assert lines(out / "towns.jsonl") == done.rows
+    assert (done.report.reused.attempts, done.report.paid.attempts) == (8, 2)
+    assert requests == rejected[0] + 2
 
 
 def test_a_halted_run_keeps_what_is_finished(towns):
-    """Asked to stop, a run drains, keeps, and raises; nothing is in the output's place."""
+    """Asked to stop, a run drains, keeps, and raises; nothing is in the output's place, and nothing is paid twice."""
     halt_after = 3
 
     async def main():
@@ -84,14 +92,91 @@ def test_a_halted_run_keeps_what_is_finished(towns):
         options = Options(simulate=True, max_concurrency=1)
         with pytest.raises(YamlgenError) as caught:
             await execute(pipeline, options=options, emit=watch, halt=halt)
-        return caught.value, events
+        assert files(towns.parent / "out") == []
+        return caught.value, events, await execute(pipeline, options=options)
 
-    error, events = asyncio.run(main())
+    error, events, done = asyncio.run(main())
     assert error.code == Code.STOPPED
     assert "interrupted" in error.message
-    assert "towns.simulated.jsonl" not in files(towns.parent / "out")
-    assert any("partial" in name for name in files(towns.parent / "out"))
-    assert len([event for event in events if isinstance(event, StepFinished)]) < 10
+    paid = [event for event in events if isinstance(event, AnswerReceived)]
+    assert halt_after <= len(paid) < 10
+    assert done.report.reused.attempts == len(paid)
+    assert done.report.paid.attempts == 10 - len(paid)
+    assert [row["town"] for row in lines(towns.parent / "out" / "towns.simulated.jsonl")] == TOWNS
+
+
+def test_a_run_that_is_over_sends_nothing_again(towns, monkeypatch):
+    """The same run again asks for nothing, pays nothing, and writes the same bytes; a fresh one asks for all."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    output = towns.parent / "out" / "towns.jsonl"
+
+    async def work(server):
+        write(towns.parent, f"base_url: '{server.url}'")
+        counted = []
+        for fresh in (False, False, True):
+            done = await yamlgen.arun(towns, fresh=fresh)
+            report = done.report
+            counted.append((len(server.bodies), report.paid.attempts, report.reused.attempts, output.read_bytes()))
+            assert done.usage == report.paid.usage
+        return counted
+
+    first, second, third = asyncio.run(served(answers, work))
+    assert first[:3] == (10, 10, 0)
+    assert second == (10, 0, 10, first[3])
+    assert third == (20, 10, 0, first[3])
+
+
+def test_what_a_run_pays_has_a_price(towns, monkeypatch):
+    """`cost_usd` is what this run paid: nothing when the store had every answer."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+
+    async def work(server):
+        write(towns.parent, f"base_url: '{server.url}'")
+        text = towns.read_text().replace(
+            "model: claude-haiku-5-5", "model: {id: claude-haiku-5-5, price: {input: 2, output: 10}}"
+        )
+        towns.write_text(text)
+        return [await yamlgen.arun(towns) for _ in range(2)]
+
+    first, second = asyncio.run(served(answers, work))
+    assert first.cost_usd == pytest.approx(10 * (10 * 2 + 5 * 10) / 1e6)
+    assert second.cost_usd == 0
+    assert second.report.reused.cost_usd == first.cost_usd
+
+
+def test_files_that_cannot_be_put_in_place_cost_no_row(towns):
+    """When the output folder is lost during a run, that is told; the next run sends nothing and writes every row."""
+    out = towns.parent / "out"
+
+    def lose(event):
+        if isinstance(event, RowFinished) and out.is_dir():
+            out.rmdir()
+            out.write_text("in the way")
+
+    with pytest.raises(EnvironmentProblem) as caught:
+        yamlgen.run(towns, simulate=True, on_event=lose)
+    assert caught.value.code == Code.DISK
+    assert "5 finished rows and every answer are in the store" in caught.value.hint
+    out.unlink()
+    done = yamlgen.run(towns, simulate=True)
+    assert (done.report.paid.attempts, done.report.reused.attempts) == (0, 10)
+    assert [row["town"] for row in lines(done.output)] == TOWNS
+
+
+def test_the_same_request_of_a_row_is_paid_once(towns, monkeypatch):
+    """Two steps that ask the same thing for one row share an answer, and only one of them has it on its bill."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+
+    async def work(server):
+        write(towns.parent, f"base_url: '{server.url}'")
+        step = "{model: claude-haiku-5-5, max_tokens: 9, prompt: '{{ row.town }}'}"
+        head, tail = towns.read_text().split("steps:")[0], "output: {path: out/towns.jsonl}\n"
+        towns.write_text(f"{head}steps:\n  one: {step}\n  two: {step}\n{tail}")
+        return await yamlgen.arun(towns), len(server.bodies)
+
+    done, requests = asyncio.run(served(answers, work))
+    assert all(row["one"] == row["two"] for row in done.rows)
+    assert requests == done.report.paid.attempts == done.report.reused.attempts == 5
 
 
 def test_a_callback_that_fails_ends_the_run(towns):
@@ -103,7 +188,7 @@ def test_a_callback_that_fails_ends_the_run(towns):
 
     with pytest.raises(ZeroDivisionError, match="in the callback"):
         yamlgen.run(towns, simulate=True, on_event=watch)
-    assert "towns.simulated.jsonl" not in files(towns.parent / "out")
+    assert files(towns.parent / "out") == []
 
 
 def test_an_invalid_pipeline_carries_its_diagnostics(towns):
@@ -164,7 +249,7 @@ def test_the_ceiling_of_the_caller_holds(towns, monkeypatch):
         write(towns.parent, f"base_url: '{server.url}', concurrency: 2")
         await yamlgen.arun(towns, max_concurrency=1)
         first = server.most
-        await yamlgen.arun(towns, max_concurrency=50)
+        await yamlgen.arun(towns, max_concurrency=50, fresh=True)
         return first, server.most
 
     lowest, most = asyncio.run(served(answers, work))
@@ -203,7 +288,7 @@ runtime: {{base_url: '{server.url}'}}
 input: {{rows: [{{text: "{nasty}"}}]}}
 steps:
   one: {{model: m, prompt: "{{{{ row.text }}}}"}}
-  two: {{model: m, prompt: "{{{{ steps.one }}}}"}}
+  two: {{model: m, prompt: "{{{{ steps.one }}}}", max_tokens: 500}}
 output: {{path: out.jsonl}}
 """)
         await yamlgen.arun(tmp_path / "p.yaml")
@@ -226,6 +311,21 @@ def test_an_answer_with_half_a_character_costs_its_row(towns, monkeypatch):
     done = asyncio.run(served(reply, work))
     assert len(done.failures) == 5
     assert len(lines(towns.parent / "out" / "towns.failed.jsonl")) == 5
+
+
+def test_an_answer_with_a_number_that_json_has_not_is_shown_in_json(towns, monkeypatch):
+    """A tool call with NaN in it is invalid, and the failed file that quotes it holds JSON all the same."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+
+    async def work(server):
+        write(towns.parent, f"base_url: '{server.url}'")
+        towns.write_text(towns.read_text().replace("output:\n      schema", "output:\n      mode: tools\n      schema"))
+        return await yamlgen.arun(towns)
+
+    asyncio.run(served(said(call({"score": math.nan}, name="facts"), stop="tool_use"), work))
+    text = (towns.parent / "out" / "towns.failed.jsonl").read_text()
+    assert '"input": {"score": null}' in text
+    assert "NaN" not in text
 
 
 def test_requests_can_be_looked_at_first(towns):

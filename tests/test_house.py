@@ -23,7 +23,7 @@ MODULES = {
 }
 
 FLOORS = [
-    {"errors", "events", "ports", "halt", "door"},
+    {"errors", "events", "ports", "outcome", "halt", "door", "canonical", "failpoint"},
     {"language"},
     {"claude", "data", "store"},
     {"run"},
@@ -34,6 +34,7 @@ FLOORS = [
 GROUND = "the ground floor"
 
 NETWORK = {"anthropic", "instructor", "openai", "httpx", "httpx2", "aiohttp", "requests", "urllib3", "websockets"}
+NETWORK |= {"genai_prices"}
 NETWORK |= {"urllib.request", "http.client", "socket", "ssl", "ftplib", "smtplib", "xmlrpc"}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc", "shared"}
 

@@ -32,7 +32,7 @@ def shell_lines():
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A copy of `pipelines/`, in a folder where the test stands as a reader of the README stands in the project."""
-    shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines", ignore=shutil.ignore_patterns("out"))
+    shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines", ignore=shutil.ignore_patterns("out", ".yamlgen"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -117,12 +117,13 @@ def run_example(code):
 
 
 def test_a_run_from_python(place, capsys):
-    """The README's `yamlgen.run` returns rows, failures and usage, and writes the file."""
+    """The README's `yamlgen.run` returns rows, failures, usage and cost, and writes the file."""
     _, scope = run_example(blocks("python")[0])
     result = scope["result"]
     said = capsys.readouterr().out
-    assert said == f"{result.rows[0]['greeting']} [] {result.usage.output_tokens}\n"
+    assert said == f"{result.rows[0]['greeting']} [] {result.usage.output_tokens} {result.cost_usd}\n"
     assert result.usage.output_tokens > 0
+    assert result.cost_usd > 0
     assert (place / "pipelines/out/hello.simulated.jsonl").exists()
 
 
@@ -138,11 +139,9 @@ def test_the_model_from_python(simulated_api):
 
 def options():
     """Every option of every command, and of the program itself."""
-    found = {"-h", "--help", "--version"}
-    for name in _COMMANDS:
-        for parameter in group.get_command(None, name).params:
-            found.update(parameter.opts)
-    return found
+    commands = [group.get_command(None, name) for name in _COMMANDS]
+    commands += [command for parent in commands for command in getattr(parent, "commands", {}).values()]
+    return {"-h", "--help", "--version"}.union(*(option.opts for command in commands for option in command.params))
 
 
 def test_the_options_exist():
@@ -154,11 +153,20 @@ def test_the_options_exist():
 
 
 def test_the_options_of_run_are_all_named():
-    """No option of `run` is left out of the README."""
-    missing = {o.opts[-1] if len(o.opts[0]) > 2 else o.opts[0] for o in group.get_command(None, "run").params[1:]}
-    assert not {name for name in missing if f"`{name}" not in README}
+    """No option of `run` is left out of the README; a limit stands there as the key of `limits` that it goes over."""
+    (limits,) = [block for block in blocks("yaml") if block.startswith("limits:")]
+    keys = {f"--{key.replace('_', '-')}" for key in re.findall(r"^  (\w+):", limits, re.MULTILINE)}
+    names = {o.opts[-1] if len(o.opts[0]) > 2 else o.opts[0] for o in group.get_command(None, "run").params[1:]}
+    assert not {name for name in names - keys if f"`{name}" not in README}
 
 
 def test_the_commands_are_all_named():
     """The README's table of commands has each of them, in the order of `--help`, and no other."""
-    assert list(dict.fromkeys(re.findall(r"^\| `yamlgen (\w+)", README, re.MULTILINE))) == list(_COMMANDS)
+    table = README[README.index("| `yamlgen init") :]
+    assert re.findall(r"^\| `yamlgen (\w+)", table, re.MULTILINE) == list(_COMMANDS)
+
+
+def test_the_ways_to_look_at_runs_are_all_named():
+    """The README's table of `yamlgen runs` has each of its commands and no other."""
+    named = set(re.findall(r"^\| `yamlgen runs (\w+)[ `]", README, re.MULTILINE))
+    assert named == set(group.get_command(None, "runs").commands)

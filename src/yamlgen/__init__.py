@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yamlgen.api import Pipeline, Result, arun, load, run
+    from yamlgen.api.loading import Pipeline, load
+    from yamlgen.api.results import Result, arun, run
     from yamlgen.claude.llm import AnthropicLLM
     from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
 
@@ -18,14 +19,14 @@ _HOMES = {
     "AnthropicLLM": "yamlgen.claude.llm",
     "Diagnostic": "yamlgen.errors",
     "InvalidPipeline": "yamlgen.errors",
-    "Pipeline": "yamlgen.api",
-    "Result": "yamlgen.api",
+    "Pipeline": "yamlgen.api.loading",
+    "Result": "yamlgen.api.results",
     "RowError": "yamlgen.errors",
     "RunStopped": "yamlgen.errors",
     "YamlgenError": "yamlgen.errors",
-    "arun": "yamlgen.api",
-    "load": "yamlgen.api",
-    "run": "yamlgen.api",
+    "arun": "yamlgen.api.results",
+    "load": "yamlgen.api.loading",
+    "run": "yamlgen.api.results",
 }
 
 __all__ = [

@@ -109,6 +109,7 @@ class Code(StrEnum):
     DEADLINE = "YG509"
     TRANSPORT = "YG510"
     NO_TEXT = "YG511"
+    NOT_STORED = "YG512"
     INTERNAL = "YG599"
 
     NO_KEY = "YG601"
@@ -122,6 +123,14 @@ class Code(StrEnum):
     PAUSED_TOO_LONG = "YG609"
     DISK = "YG610"
     STOPPED = "YG611"
+    LIMIT = "YG612"
+    BUSY = "YG613"
+    STORE_PLACE = "YG614"
+    STORE_DAMAGED = "YG615"
+    STORE_VERSION = "YG616"
+    NO_RUN = "YG617"
+    NO_PRICE = "YG618"
+    NOT_CONFIRMED = "YG619"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -166,13 +175,15 @@ KEY_SHAPE = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
 _SHORTEST_SECRET = 6
 
 
-def redact(text: str, *secrets: str) -> str:
-    """`text` without anything that looks like an API key, and without each of `secrets`.
+def is_secret(key: str) -> bool:
+    """Whether a key is one to hide: gateways take `x` or `none`, which every text holds."""
+    return len(key) >= _SHORTEST_SECRET
 
-    A shorter word than six characters is no secret (gateways take `x` or `none` for a key) and stays.
-    """
+
+def redact(text: str, *secrets: str) -> str:
+    """`text` without anything that looks like an API key, and without each of `secrets`."""
     for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
+        if is_secret(secret):
             text = text.replace(secret, "[secret]")
     return KEY_SHAPE.sub("sk-ant-[secret]", text)
 
@@ -239,13 +250,13 @@ class EnvironmentProblem(YamlgenError):  # noqa: N818 - the file is right, the s
 
 
 class RunStopped(YamlgenError):  # noqa: N818 - not every stop is an error
-    """The whole run ended early: a rejected key, an unknown model, a spend limit, a full disk.
+    """The whole run ended early: a rejected key, an unknown model, a spend limit, a full disk."""
 
-    Attributes:
-        attempts: what the row that met the end had paid for until then.
-    """
 
-    attempts: tuple[Attempt, ...] = ()
+class LimitReached(RunStopped):
+    """The run ended early at a limit that its author set, or was not confirmed."""
+
+    exit_code = Exit.LIMIT
 
 
 class RowError(YamlgenError):
@@ -254,6 +265,7 @@ class RowError(YamlgenError):
     Attributes:
         request: the body of the last request, as sent, or `None` when none was made.
         attempts: every paid answer on the way, the invalid ones too.
+        key: of the first request, if it came to one.
     """
 
     exit_code = Exit.FAILED_ROWS
@@ -266,7 +278,9 @@ class RowError(YamlgenError):
         hint: str | None = None,
         request: Mapping[str, Any] | None = None,
         attempts: tuple[Attempt, ...] = (),
+        key: bytes = b"",
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.request = request
         self.attempts = attempts
+        self.key = key

@@ -14,6 +14,62 @@ from yamlgen.ports import Usage
 
 
 @dataclass(frozen=True, slots=True)
+class StepForecast:
+    """What a run will ask at one step, as far as it can be known before.
+
+    Attributes:
+        step: its name.
+        rows: how many rows reach it.
+        stored: rows whose answer is in the store already, failed ones (`failed`) included.
+        failed: rows that a stored answer has failed.
+        requests: how many requests there are to send, re-asks left out.
+        input_tokens: of those requests; an estimate.
+        output_tokens: the least and the most that their answers may take.
+        cost: the least and the most, in US dollars; `None` where the model's price is not known.
+        how: how the estimate was made, as a phrase.
+    """
+
+    step: str
+    rows: int
+    stored: int
+    failed: int
+    requests: int
+    input_tokens: int
+    output_tokens: tuple[int, int]
+    cost: tuple[float, float] | None
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunForecast:
+    """What a run will ask, told before it starts; `sampled` is how many rows it was reckoned from, `None` if all."""
+
+    pipeline: str
+    rows: int
+    steps: tuple[StepForecast, ...]
+    sampled: int | None
+
+    @property
+    def requests(self) -> int:
+        """The requests of all steps."""
+        return sum(step.requests for step in self.steps)
+
+    @property
+    def stored(self) -> int:
+        """The answers of all steps that are in the store."""
+        return sum(step.stored for step in self.steps)
+
+    @property
+    def cost(self) -> tuple[float, float] | None:
+        """The least and the most that the run costs, in US dollars; `None` where a price is missing."""
+        costs = [step.cost for step in self.steps if step.requests]
+        if any(cost is None for cost in costs):
+            return None
+        known = [cost for cost in costs if cost is not None]
+        return sum(cost[0] for cost in known), sum(cost[1] for cost in known)
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """A run begins; `rows` is how many the input has, `None` when nobody knows."""
 
@@ -21,6 +77,14 @@ class RunStarted:
     pipeline: str
     steps: tuple[str, ...]
     rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSent:
+    """A request goes out; one that is tried again goes out again."""
+
+    row: int
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +98,28 @@ class RequestRetried:
 
 
 @dataclass(frozen=True, slots=True)
-class StepFinished:
-    """A step has a value for a row; `attempts` counts the paid answers that it took."""
+class AnswerReceived:
+    """A paid answer is on disk, or was there already (`reused`).
+
+    Attributes:
+        usage: its tokens.
+        cost: in US dollars, `None` where the price is not known.
+    """
 
     row: int
     step: str
     usage: Usage
-    attempts: int
+    cost: float | None
+    reused: bool
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A step has a value for a row."""
+
+    row: int
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +131,12 @@ class RowFinished:
 
 @dataclass(frozen=True, slots=True)
 class RowFailed:
-    """A row is set aside at a step."""
+    """A row is set aside at a step, and what is known of it is on disk."""
 
     row: int
     step: str
     code: str
     message: str
-    usage: Usage
-    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +161,17 @@ class RunFinished:
     kept: str | None = None
 
 
-Event: TypeAlias = RunStarted | RequestRetried | StepFinished | RowFinished | RowFailed | RunDraining | RunFinished
+Event: TypeAlias = (
+    RunForecast
+    | RunStarted
+    | RequestSent
+    | RequestRetried
+    | AnswerReceived
+    | StepFinished
+    | RowFinished
+    | RowFailed
+    | RunDraining
+    | RunFinished
+)
 
 Emit: TypeAlias = Callable[[Event], None]

@@ -10,22 +10,33 @@ class Halted(Exception):  # noqa: N818 - no error: the run was asked to stop
 
 
 class Halt:
-    """A switch that the engine, the transport and the command line share. It belongs to one event loop."""
+    """A switch that the engine, the transport and the command line share. It belongs to one event loop.
+
+    A run is ended by `request`; `close` stops the sending alone, so that a run which needs nothing more to be sent
+    still comes to its end, and the first that would send ends it.
+    """
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._requested = False
+        self._awake = asyncio.Event()
         self.reason = ""
 
     @property
     def requested(self) -> bool:
         """Whether the run is to end."""
-        return self._event.is_set()
+        return self._requested
 
     def request(self, reason: str) -> None:
         """End the run; the first reason stands."""
-        if not self.requested:
-            self.reason = reason
-            self._event.set()
+        if not self._requested:
+            self.reason = self.reason or reason
+            self._requested = True
+            self._awake.set()
+
+    def close(self, reason: str) -> None:
+        """Send nothing more; whoever wants to ends the run."""
+        self.reason = self.reason or reason
+        self._awake.set()
 
     def check(self) -> None:
         """Go on only if the run does.
@@ -33,18 +44,28 @@ class Halt:
         Raises:
             Halted: it does not.
         """
-        if self.requested:
+        if self._requested:
             raise Halted(self.reason)
 
-    async def sleep(self, seconds: float) -> None:
-        """Sleep, unless the run ends meanwhile.
+    def check_sending(self) -> None:
+        """Send only if the run still does.
 
         Raises:
-            Halted: it did.
+            Halted: it does not, and now it ends.
+        """
+        if self._awake.is_set():
+            self.request(self.reason)
+        self.check()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep before sending, unless nothing is sent any more.
+
+        Raises:
+            Halted: so it is.
         """
         try:
             async with asyncio.timeout(seconds):
-                await self._event.wait()
+                await self._awake.wait()
         except TimeoutError:
             return
-        raise Halted(self.reason)
+        self.check_sending()

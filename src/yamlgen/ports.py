@@ -6,7 +6,7 @@ safe to pickle and to send to another process, or a protocol with more than one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
@@ -69,14 +69,40 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class InputRow:
+    """One row of an input, its place in it (from 0), and who it is.
+
+    `identity` is what keeps the answers of two rows apart, whatever their order: canonical JSON of the row's id, or
+    of its values in the columns that the pipeline refers to and an ordinal among equal ones.
+    """
+
+    index: int
+    row: Row
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One paid answer: the response as the API gave it, and what was wrong with it (nothing, if valid)."""
+    """One paid answer: the response as the API gave it, and what was wrong with it (nothing, if valid).
+
+    Attributes:
+        response: the body of the response.
+        errors: what the check said of it.
+        request_id: the API's own name for the request.
+        seconds: how long it took.
+        cost: in US dollars; `None` where the model's price is not known.
+        reused: whether it came out of the store, where an earlier run or another step had put it.
+        number: its number in the store; 0 where it was not stored.
+    """
 
     response: Mapping[str, JSON]
     usage: Usage
     errors: tuple[str, ...] = ()
     request_id: str | None = None
     seconds: float = 0.0
+    cost: float | None = None
+    reused: bool = False
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +111,7 @@ class Answer:
 
     value: JSON
     attempts: tuple[Attempt, ...] = field(default=())
+    key: bytes = b""
 
     @property
     def usage(self) -> Usage:
@@ -92,8 +119,29 @@ class Answer:
         return sum((attempt.usage for attempt in self.attempts), Usage())
 
 
-Notice: TypeAlias = Callable[[str, float], None]
-"""Called with a reason and the seconds to wait, whenever a request is about to be sent again."""
+class Watch(Protocol):
+    """Is told what happens to the requests of one row at one step."""
+
+    def sent(self) -> None:
+        """A request goes out now, or goes out again."""
+        ...
+
+    def retried(self, reason: str, wait: float) -> None:
+        """The request will go out again after `wait` seconds, because of `reason`."""
+        ...
+
+    def received(self, attempt: Attempt) -> None:
+        """An answer is there, and safe; what is wrong with it is not known yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks a model: a step for a row, by the row's identity, and who watches."""
+
+    step: str
+    identity: str
+    watch: Watch
 
 
 class Model(Protocol):
@@ -103,13 +151,48 @@ class Model(Protocol):
         """The body of the first request for `prompt`, exactly as it would be sent."""
         ...
 
-    async def answer(self, prompt: Prompt, notice: Notice) -> Answer:
-        """Ask, check, ask again.
+    async def answer(self, prompt: Prompt, asker: Asker) -> Answer:
+        """Ask, check, ask again; what has been answered before is not sent again.
 
         Raises:
             RowError: this prompt has no valid answer; others may.
             RunStopped: no prompt will have one.
         """
+        ...
+
+
+class Chain(Protocol):
+    """The attempts of one step for one row: the first request, and the re-asks that follow from its answers.
+
+    Attributes:
+        sends: whether what was never answered may be sent.
+    """
+
+    @property
+    def sends(self) -> bool: ...  # noqa: D102 - said above
+
+    def recall(self, key: bytes) -> Attempt | None:
+        """The answer that a request with this key has had, or `None`."""
+        ...
+
+    def answered(self, key: bytes) -> int:
+        """How many answers a request with this key has had, those that are not recalled included."""
+        ...
+
+    async def record(self, key: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
+        """Keep a paid answer; when this returns, it is on disk. The attempt comes back with its number.
+
+        Raises:
+            EnvironmentProblem: the disk refuses.
+        """
+        ...
+
+
+class Recorder(Protocol):
+    """What was paid for before, and where what is paid for now is kept."""
+
+    def chain(self, key: bytes, asker: Asker) -> AbstractAsyncContextManager[Chain]:
+        """The attempts that begin with the request of this key, for as long as the context lasts."""
         ...
 
 
@@ -119,21 +202,12 @@ PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
 class Provider(Protocol[PlanT_contra]):
     """How a model is reached: a configuration, picklable, that opens the clients where they are used."""
 
-    def open(self, plan: PlanT_contra, halt: Halt) -> AbstractAsyncContextManager[Mapping[str, Model]]:
+    def open(
+        self, plan: PlanT_contra, halt: Halt, recorder: Recorder | None = None
+    ) -> AbstractAsyncContextManager[Mapping[str, Model]]:
         """The model of each step, by its name, for as long as the context lasts; closed afterwards.
 
-        Once `halt` is requested the models send nothing more and raise `Halted`.
+        Once `halt` is requested the models send nothing more and raise `Halted`. Without a recorder every answer is
+        asked for, and none is kept.
         """
-        ...
-
-
-class RowSink(Protocol):
-    """Where finished and failed rows go, in any order, each safe when its call returns."""
-
-    def add(self, index: int, record: Mapping[str, JSON]) -> None:
-        """Keep the record of a finished row."""
-        ...
-
-    def add_failed(self, index: int, record: Mapping[str, JSON]) -> None:
-        """Keep the record of a row that was set aside."""
         ...

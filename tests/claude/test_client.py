@@ -9,9 +9,10 @@ import pytest
 from aiohttp import web
 
 from scripted import KEY, Reply, Server, outcomes, prompt, refusal, said
-from yamlgen.api import load
+from yamlgen.api.loading import load
 from yamlgen.claude.client import PUBLIC_URL, ClaudeProvider
 from yamlgen.claude.simulator import Simulator
+from yamlgen.claude.transport import NOBODY
 from yamlgen.errors import Code, EnvironmentProblem, Exit, RunStopped
 from yamlgen.halt import Halt
 from yamlgen.language.spec import Runtime
@@ -42,7 +43,7 @@ def plan(tmp_path):
 async def asked(provider, plan, step="first"):
     """What a step's model answers, or the error."""
     async with provider.open(plan, Halt()) as models:
-        (outcome,) = await outcomes(models[step].answer(prompt(), lambda _reason, _wait: None))
+        (outcome,) = await outcomes(models[step].answer(prompt(), NOBODY))
         return outcome
 
 
@@ -145,7 +146,7 @@ def test_the_client_is_closed(plan):
     async def main():
         async with Simulator() as simulator:
             made = plan()
-            outcome = await asked(ClaudeProvider(made.runtime, base_url=simulator.url, needs_key=False), made)
+            outcome = await asked(ClaudeProvider(made.runtime, base_url=simulator.url, simulator="simulator"), made)
             assert outcome.value
 
     with warnings.catch_warnings():
@@ -162,9 +163,7 @@ def test_one_ceiling_holds_for_all_steps(plan, monkeypatch):
         async with Server(Reply(wait=0.02)) as server:
             made = plan(f"base_url: '{server.url}', concurrency: 2")
             async with ClaudeProvider(made.runtime).open(made, Halt()) as models:
-                await asyncio.gather(
-                    *(model.answer(prompt(), lambda _r, _w: None) for model in models.values() for _ in range(8))
-                )
+                await asyncio.gather(*(model.answer(prompt(), NOBODY) for model in models.values() for _ in range(8)))
             return server.most, len(server.bodies)
 
     assert asyncio.run(main()) == (2, 16)
@@ -181,7 +180,7 @@ def test_one_streak_holds_for_all_steps(plan, monkeypatch):
                 found = []
                 for number in range(20):
                     model = models["first" if number % 2 else "second"]
-                    found += await outcomes(model.answer(prompt(), lambda _r, _w: None))
+                    found += await outcomes(model.answer(prompt(), NOBODY))
                 return found
 
     found = asyncio.run(main())
@@ -253,7 +252,7 @@ def test_the_simulator_is_never_reached_by_proxy(plan, monkeypatch):
             for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
                 monkeypatch.setenv(name, proxy.url)
             made = plan()
-            provider = ClaudeProvider(made.runtime, base_url=simulator.url, needs_key=False)
+            provider = ClaudeProvider(made.runtime, base_url=simulator.url, simulator="simulator")
             return await asked(provider, made), proxy.asked
 
     outcome, requests = asyncio.run(main())

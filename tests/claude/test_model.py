@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from scripted import Reply, Server, ask_one, asking, call, error, events, message, outcomes, prompt, said, spoken
+from scripted import Reply, Server, ask, ask_one, asking, call, error, events, message, outcomes, prompt, said, spoken
 from yamlgen.claude.simulator import Faults, Simulator
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halted
@@ -153,13 +153,25 @@ def test_a_reask_that_fails_keeps_what_was_paid():
     assert outcome.request == server.bodies[1]
 
 
-def test_a_run_that_stops_within_a_reask_keeps_what_was_paid():
-    """The error that ends the run carries the answer that was paid for before it."""
+def test_a_run_that_stops_within_a_reask_has_told_what_was_paid():
+    """The answer that was paid for is told when it comes, whatever ends the run after it."""
     rejected = Reply(error("authentication_error", "no"), 401)
-    outcome, _ = ask_one(said('{"a": 10}'), rejected, schema=SCHEMA, reasks=2)
+    (outcome,), _, model = ask(said('{"a": 10}'), rejected, schema=SCHEMA, reasks=2)
     assert isinstance(outcome, RunStopped)
-    (attempt,) = outcome.attempts
+    (attempt,) = model.attempts
     assert attempt.usage == Usage(10, 5)
+
+
+def test_who_asks_is_told_of_each_request_and_each_answer():
+    """A request that goes out again is told again; an answer is told once, with its tokens, its time and its name."""
+    down = Reply(error("overloaded_error", "Overloaded"), 529)
+    (outcome,), server, model = ask(down, said('{"a": 10}'), said('{"a": 3}'), schema=SCHEMA, reasks=1, max_retries=1)
+    assert outcome.value == {"a": 3}
+    assert model.sends == len(server.bodies) == 3
+    assert len(model.notices) == 1
+    assert [attempt.request_id for attempt in model.attempts] == ["req_1", "req_2"]
+    assert {attempt.usage for attempt in model.attempts} == {Usage(10, 5)}
+    assert all(attempt.seconds > 0 and not attempt.reused for attempt in model.attempts)
 
 
 def test_a_reask_may_be_cut_off_and_says_so():
@@ -180,18 +192,17 @@ def test_retries_and_reasks_are_counted_apart():
     assert len(outcome.attempts) == 3
 
 
-def test_a_halt_between_reasks_keeps_what_was_paid():
-    """A run that ends while an answer is sent back does not lose that answer."""
+def test_a_halt_between_reasks_is_no_failure():
+    """A run that ends before an answer is sent back leaves the row undone; the answer was told before."""
 
     async def main():
         async with Server(said('{"a": 10}')) as server, asking(server.url, schema=SCHEMA, reasks=2) as model:
             server.replies = [lambda _: model.halt.request("enough") or said('{"a": 10}')]
-            return await outcomes(model())
+            return await outcomes(model()), server.bodies, model.attempts
 
-    (outcome,) = asyncio.run(main())
-    assert isinstance(outcome, RowError)
-    assert outcome.code == Code.STOPPED
-    assert len(outcome.attempts) == 1
+    (outcome,), bodies, attempts = asyncio.run(main())
+    assert isinstance(outcome, Halted)
+    assert len(bodies) == len(attempts) == 1
 
 
 def test_a_halt_before_the_first_answer_is_no_failure():

@@ -89,7 +89,6 @@ def test_what_is_no_output_is_sent_back(mode, content, told):
     assert told in outcome.message
     assert len(server.bodies) == len(outcome.attempts) == 2
     assert outcome.attempts[0].errors
-    json.dumps(outcome.attempts[0].response, allow_nan=False)
 
 
 @pytest.mark.parametrize("mode", ["tools", "json"])

@@ -21,7 +21,7 @@ PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))
     [
         (["rnu"], "no command `rnu`; did you mean `run`?"),
         (["Validate"], "did you mean `validate`?"),
-        (["zzz"], "commands: `init`, `validate`, `render`, `run`, `schema` and `simulate`"),
+        (["zzz"], "commands: `init`, `validate`, `render`, `plan`, `run`, `retry`, `runs`, `schema` and `simulate`"),
         (["run", "a.yaml", "--simulat"], "--simulate"),
         (["run", "a.yaml", "--limt", "3"], "--limit"),
         (["run", "a.yaml", "--progress", "lively"], "'live'"),

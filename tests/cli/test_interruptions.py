@@ -1,8 +1,7 @@
-"""Runs that end early, as processes: signals, a kill, a full disk, a reader that goes away. What was finished stays."""
+"""Runs that end early, as processes: signals, a full disk, a reader that goes away. The next run goes on from there."""
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -10,6 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+
+from yamlgen.errors import YamlgenError
+from yamlgen.store.place import place_of
+from yamlgen.store.session import archived
 
 PREVIOUS = "the output of the run before\n"
 LIMITED = (
@@ -47,10 +50,19 @@ def start(program):
         process.communicate()
 
 
-def until_rows(number, process, path=Path("out/notes.simulated.partial.jsonl")):
-    """Wait until so many rows are in the partial file of a run."""
+def finished():
+    """How many rows the last run has finished in the store; `None` before it has begun."""
+    try:
+        with archived(place_of(Path("small.yaml"), simulated=True)) as archive:
+            return archive.run().finished
+    except YamlgenError:
+        return None
+
+
+def until_rows(number, process):
+    """Wait until a run has finished so many rows."""
     ends = time.monotonic() + 60
-    while not path.exists() or path.read_text("utf-8").count("\n") < number:
+    while (finished() or 0) < number:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < ends
         time.sleep(0.01)
@@ -66,10 +78,14 @@ def until_output(process, text):
     return said
 
 
-def partial_ids(path="out/notes.simulated.partial.jsonl"):
-    """The ids of the rows in the partial file, each line whole."""
-    lines = Path(path).read_text("utf-8").splitlines()
-    return [json.loads(line)["id"] for line in lines]
+def go_on(call):
+    """Run the same again, to its end; what it paid for, and what it took out of the store."""
+    told = call("run", "small.yaml", "--simulate", "--output-format", "json", "--progress", "none")
+    assert told.code == 0, told.err
+    rows = [json.loads(line) for line in Path("out/notes.simulated.jsonl").read_text("utf-8").splitlines()]
+    assert [row["id"] for row in rows] == list(range(1, 61))
+    report = json.loads(told.out)
+    return report["paid"]["attempts"], report["reused"]["attempts"]
 
 
 def check_previous_is_whole():
@@ -77,32 +93,34 @@ def check_previous_is_whole():
     assert Path("out/notes.simulated.jsonl").read_text("utf-8") == PREVIOUS
 
 
-SLOW = ("--latency", "0.3", "--max-concurrency", "4", "--progress", "none")
+SLOW = ("--latency", "0.3", "--max-concurrency", "4", "--progress", "none", "-q")
+GO_ON = "finished rows and every answer are in the store; the same command goes on from there"
 
 
 @pytest.mark.usefixtures("folder")
-def test_ctrl_c_once_drains(start):
-    """Ctrl-C sends nothing more, waits for what is in flight, keeps it, says where, and ends with 130."""
+def test_ctrl_c_once_drains(start, call):
+    """Ctrl-C sends nothing more, waits for what is in flight, keeps it, and ends with 130; a re-run sends the rest."""
     process = start(*SLOW)
     until_rows(5, process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 130
-    finished = partial_ids()
-    assert 5 <= len(finished) < 60
+    kept = finished()
+    assert 5 <= kept < 60
     assert said.splitlines() == [
         "stopping: what is in flight comes home first; Ctrl-C again cancels it",
         "error[YG611]: stopped: Ctrl-C",
-        f"  = {len(finished)} finished rows kept in out/notes.simulated.partial.jsonl",
+        f"  = {kept} {GO_ON}",
     ]
     check_previous_is_whole()
+    assert go_on(call) == (60 - kept, kept)
 
 
 @pytest.mark.usefixtures("folder")
 def test_ctrl_c_twice_cancels(start):
     """A second Ctrl-C does not wait for what is in flight, and ends with 130 as well."""
     process = start("--latency", "60", "--progress", "plain")
-    until_output(process, "small: 60 rows")
+    until_output(process, "small: 60 rows, note")
     process.send_signal(signal.SIGINT)
     until_output(process, "stopping: ")
     started = time.monotonic()
@@ -124,7 +142,8 @@ def test_a_request_to_end_is_143_and_one_json_object(start):
     assert process.returncode == 143
     error = json.loads(out)["error"]
     assert (error["code"], error["message"]) == ("YG611", "stopped: the process was asked to end")
-    assert f"{len(partial_ids())} finished rows kept in out/" in error["hint"]
+    assert error["hint"] == f"{finished()} {GO_ON}"
+    check_previous_is_whole()
 
 
 def test_ctrl_c_ends_a_wait_for_input(start, folder, monkeypatch):
@@ -144,62 +163,36 @@ def test_ctrl_c_ends_a_wait_for_input(start, folder, monkeypatch):
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_kill_leaves_what_was_finished(start, call):
-    """After `kill -9` the finished rows are whole lines of the partial file, and a later run leaves them there."""
-    process = start(*SLOW)
-    until_rows(5, process)
-    process.kill()
-    process.communicate()
-    finished = partial_ids()
-    assert len(finished) >= 5
-    check_previous_is_whole()
-    assert call("run", "small.yaml", "--simulate", "-q").code == 0
-    assert partial_ids() == finished
-    assert Path("out/notes.simulated.jsonl").read_text("utf-8") != PREVIOUS
-    assert not list(Path("out").glob("*partial-2*"))
-
-
-@pytest.mark.usefixtures("folder")
-def test_a_full_disk_keeps_what_was_finished(start):
+def test_a_full_disk_keeps_what_was_finished(start, call):
     """When the disk is full, the run ends with exit 3 and one sentence; finished rows and the old output are whole."""
-    process = start("--progress", "none", prefix=(sys.executable, "-c", LIMITED, "3000"))
+    process = start("--progress", "none", "-q", prefix=(sys.executable, "-c", LIMITED, "500000"))
     _, said = process.communicate(timeout=30)
     assert process.returncode == 3
-    finished = partial_ids()
-    assert 0 < len(finished) < 60
+    kept = finished()
+    assert 0 < kept < 60
     first, hint = said.splitlines()
-    assert first == "error[YG610]: cannot write out/notes.simulated.partial.jsonl: File too large"
-    assert hint.startswith("  = make room, or name a file on another disk with `-o`; ")
-    assert f"{len(finished)} finished rows kept in out/notes.simulated.partial.jsonl" in hint
+    assert first.startswith("error[YG610]: ")
+    assert ".yamlgen" in first
+    assert hint.endswith(f"{kept} {GO_ON}")
     check_previous_is_whole()
+    paid, reused = go_on(call)
+    assert paid + reused == 60
+    assert reused >= kept
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_disk_that_is_full_at_the_end_costs_no_row(start):
-    """When there is room for the rows and none for the files beside them, all rows are in the partial file."""
-    process = start("--progress", "none", "--limit", "5", prefix=(sys.executable, "-c", LIMITED, "1000"))
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 3
-    assert re.search(r"^error\[YG610\]: cannot write .*: File too large$", said, re.MULTILINE)
-    lines = Path("out/notes.simulated.limit-5.partial.jsonl").read_text("utf-8").splitlines()
-    assert sorted(json.loads(line)["id"] for line in lines) == [1, 2, 3, 4, 5]
-    assert "5 finished rows kept in out/notes.simulated.limit-5.partial.jsonl" in said
-    assert sorted(path.name for path in Path("out").iterdir()) == [
-        "notes.simulated.jsonl",
-        "notes.simulated.limit-5.partial.jsonl",
-    ]
-
-
-@pytest.mark.usefixtures("folder")
-def test_a_reader_that_goes_away_is_told(start):
-    """`run -o - | head -1` ends with exit 3 and a clear error; what the reader did not take is in the partial file."""
+def test_a_reader_that_goes_away_is_told(start, call):
+    """`run -o - | head -1` ends with exit 3 and a clear error; what the reader did not take is in the store."""
     process = start("-o", "-", *SLOW)
     first = process.stdout.readline()
     process.stdout.close()
     assert process.wait(timeout=30) == 3
     assert json.loads(first)["id"] == 1
     error, hint = process.stderr.read().splitlines()
+    kept = finished()
     assert error == "error[YG611]: the reader of standard output has gone"
-    assert hint.startswith("  = rows that it did not take are in the partial file; `-o PATH` writes to a file; ")
-    partial = "out/notes.simulated.stdout.partial.jsonl"
-    assert hint.endswith(f"; {len(partial_ids(partial))} finished rows kept in {partial}")
+    assert hint.startswith("  = finished rows are in the store: `yamlgen runs export` writes them to a file; ")
+    assert hint.endswith(f"; {kept} {GO_ON}" if kept > 1 else GO_ON.partition(" ")[2])
+    check_previous_is_whole()
+    paid, reused = go_on(call)
+    assert (paid + reused, reused) == (60, kept)

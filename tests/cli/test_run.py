@@ -10,6 +10,10 @@ import pytest
 pytestmark = pytest.mark.usefixtures("small")
 
 FAILED = {"row", "steps", "step", "code", "message", "request", "attempts"}
+FORETOLD = (
+    r"small: 8 rows, 0 answers in the store, 8 to ask for: "
+    r"\d+ tokens in, \d+ to [\d.]+k out, \$0\.\d{4} to \$0\.\d{4}"
+)
 STRUCTURED = """\
 version: 1
 name: scores
@@ -36,17 +40,66 @@ def files(folder):
 
 
 def test_a_run_ends_with_a_summary(small, call):
-    """A run without failures is exit 0, all rows in input order, and a summary with counts, tokens and files."""
+    """A run without failures is exit 0, all rows in input order, and a summary with counts, tokens, cost and files."""
     told = call("run", "small.yaml", "--simulate")
     assert (told.code, told.out) == (0, "")
     assert ids((small / "out/notes.simulated.jsonl").read_text("utf-8")) == list(range(1, 9))
     assert files("out") == ["notes.simulated.jsonl", "notes.simulated.run.json"]
-    first, *lines = told.err.splitlines()
-    assert first == "small: 8 rows, note"
+    first, second, *lines = told.err.splitlines()
+    assert re.fullmatch(FORETOLD, first)
+    assert second == "small: 8 rows, note"
     assert re.fullmatch(r"small: 8 rows finished, 0 failed in \d+\.\d s \(simulated\)", lines[0])
-    assert lines[1].split("  ")[1:] == ["step", "rows", "failed", "answers", "retried", "input tokens", "output tokens"]
-    assert re.fullmatch(r"  note +8 +0 +8 +0 +[\d,]+ +[\d,]+", lines[2])
-    assert lines[3:] == ["  output  out/notes.simulated.jsonl", "  record  out/notes.simulated.run.json"]
+    head = ["step", "rows", "failed", "answers", "retried", "input tokens", "output tokens", "cost", "stored"]
+    assert re.split(" {2,}", lines[1])[1:] == head
+    assert re.fullmatch(r"  note +8 +0 +8 +0 +[\d,]+ +[\d,]+ +\$0\.\d{4} +0", lines[2])
+    assert re.fullmatch(r"  paid: \$0\.\d{4}", lines[3])
+    assert lines[4:] == ["  output  out/notes.simulated.jsonl", "  record  out/notes.simulated.run.json"]
+
+
+def test_the_same_run_again_sends_nothing(small, call):
+    """A finished run, run again, says beforehand and afterwards that nothing is sent, and writes the same bytes."""
+    call("run", "small.yaml", "--simulate")
+    output = small / "out/notes.simulated.jsonl"
+    before = output.read_bytes()
+    told = call("run", "small.yaml", "--simulate")
+    assert told.code == 0
+    first, _, _, _, row, bill, *_ = told.err.splitlines()
+    assert first == "small: 8 rows, 8 answers in the store, nothing to send"
+    assert re.fullmatch(r"  note +8 +0 +0 +0 +0 +0 +\$0\.00 +8", row)
+    assert re.fullmatch(r"  nothing was sent; 8 answers from the store, worth \$0\.\d{4}", bill)
+    assert output.read_bytes() == before
+
+
+def test_a_fresh_run_asks_again(call):
+    """`--fresh` takes no answer out of the store."""
+    reports = []
+    for arguments in ((), ("--fresh",), ()):
+        told = call("run", "small.yaml", "--simulate", "--output-format", "json", *arguments)
+        reports.append(json.loads(told.out))
+    assert [report["paid"]["attempts"] for report in reports] == [8, 8, 0]
+    assert [report["reused"]["attempts"] for report in reports] == [0, 0, 8]
+
+
+def test_a_limit_ends_a_run_and_the_next_goes_on(call):
+    """At a limit a run is exit 4 with the limit's name, nothing takes the output's place; the next sends the rest."""
+    slow = ("run", "small.yaml", "--simulate", "--max-concurrency", "1", "-q")
+    told = call(*slow, "--max-requests", "3")
+    assert told.code == 4
+    assert told.err.startswith("error[YG612]: stopped at `limits.max_requests`: 3 requests are sent\n")
+    assert "3 finished rows and every answer are in the store" in told.err
+    assert files("out") == []
+    report = json.loads(call(*slow, "--output-format", "json", "--max-requests", "5").out)
+    assert (report["paid"]["attempts"], report["reused"]["attempts"], report["rows"]["finished"]) == (5, 3, 8)
+
+
+def test_a_changed_row_is_the_only_one_that_is_asked_for(small, call):
+    """When one row changes, its request alone is sent; the others come out of the store."""
+    call("run", "small.yaml", "--simulate", "-q")
+    rows = (small / "rows.jsonl").read_text("utf-8").replace("town 3", "village 3")
+    (small / "rows.jsonl").write_text(rows, "utf-8")
+    report = json.loads(call("run", "small.yaml", "--simulate", "--output-format", "json").out)
+    assert (report["paid"]["attempts"], report["reused"]["attempts"]) == (1, 7)
+    assert ids((small / "out/notes.simulated.jsonl").read_text("utf-8")) == list(range(1, 9))
 
 
 def test_without_a_key_both_ways_on_are_named(small, call):
@@ -57,7 +110,7 @@ def test_without_a_key_both_ways_on_are_named(small, call):
     assert "set ANTHROPIC_API_KEY" in told.err
     assert "--env-file" in told.err
     assert "--simulate" in told.err
-    assert files(small) == ["rows.jsonl", "small.yaml"]
+    assert [name for name in files(small) if name != ".yamlgen"] == ["rows.jsonl", "small.yaml"]
 
 
 def test_the_key_is_looked_for_under_its_name(call):
@@ -117,13 +170,17 @@ def test_a_trial_has_a_name_of_its_own(small, call):
 
 
 def test_one_json_object_tells_of_a_run(call):
-    """`--output-format json` prints one object on stdout: counts, usage, failures, files."""
+    """`--output-format json` prints one object on stdout: counts, what was paid, failures, files."""
     told = call("run", "small.yaml", "--simulate", "--output-format", "json", "--fault", "refusal=0.4")
     assert told.code == 1
     assert told.out.count("\n") == 1
     report = json.loads(told.out)
     assert report["rows"]["input"] == 8 == report["rows"]["finished"] + report["rows"]["failed"]
-    assert set(report["usage"]) >= {"input_tokens", "output_tokens"}
+    assert report["rows"]["missing"] == 0
+    assert report["paid"]["attempts"] == 8
+    for bill in (report["paid"], report["reused"], report["steps"]["note"]["paid"], report["steps"]["note"]["reused"]):
+        assert set(bill) == {"attempts", "usage", "cost_usd"}
+        assert set(bill["usage"]) >= {"input_tokens", "output_tokens"}
     assert report["failures"][0]["code"] == "YG504"
     assert set(report["files"]) == {"output", "failed", "run"}
     assert report["simulated"] is True
@@ -172,9 +229,10 @@ def test_quiet_is_silent(call):
 
 
 def test_no_progress_still_ends_with_a_summary(call):
-    """`--progress none` leaves out what is said on the way, not the summary."""
+    """`--progress none` leaves out what is said on the way, not the forecast and not the summary."""
     lines = call("run", "small.yaml", "--simulate", "--progress", "none").err.splitlines()
-    assert lines[0].startswith("small: 8 rows finished, 0 failed")
+    assert re.fullmatch(FORETOLD, lines[0])
+    assert lines[1].startswith("small: 8 rows finished, 0 failed")
 
 
 def test_verbose_tells_retries_and_failures(call):
@@ -192,7 +250,8 @@ def test_passing_faults_are_outlasted(fault, call):
     report = json.loads(told.out)
     assert (told.code, report["rows"]["finished"]) == (0, 8)
     assert report["steps"]["note"]["retried"] > 0
-    assert report["steps"]["note"]["attempts"] == 8
+    assert report["steps"]["note"]["paid"]["attempts"] == 8
+    assert report["steps"]["note"]["sent"] == 8 + report["steps"]["note"]["retried"]
 
 
 @pytest.mark.parametrize(("fault", "code"), [("refusal", "YG504"), ("truncate", "YG505"), ("invalid_output", "YG503")])
@@ -237,7 +296,7 @@ def test_an_unreachable_address_ends_the_run(call, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
     started = time.monotonic()
     settings = ("--set", "runtime.base_url=http://127.0.0.1:9", "--set", "runtime.max_retries=0")
-    told = call("run", "small.yaml", *settings, "--progress", "none")
+    told = call("run", "small.yaml", *settings, "--progress", "none", "-q")
     assert told.code == 3
     assert told.err.startswith("error[YG608]: cannot reach http://127.0.0.1:9: ")
     assert "Traceback" not in told.err

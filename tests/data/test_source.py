@@ -25,6 +25,11 @@ def source(tmp_path):
     return make
 
 
+def read(source: Source, **settings) -> list:
+    """The rows of `source`."""
+    return [row.row for row in source.rows(**settings)]
+
+
 def refusal(source: Source) -> UsageError:
     """The error with which the scan of `source` ends."""
     with pytest.raises(UsageError) as caught:
@@ -53,25 +58,25 @@ def test_every_format_gives_the_same_rows(source, name, content):
     """The ending tells the format; BOM, CRLF, empty lines and a missing last line end are no mistakes."""
     it = source(name, content)
     assert it.scan() == 2
-    assert list(it.rows()) == [{"a": "1", "b": "x"}, {"a": "2", "b": "y"}]
+    assert read(it) == [{"a": "1", "b": "x"}, {"a": "2", "b": "y"}]
 
 
 def test_format_overrules_the_ending(source):
     """A named format is read whatever the ending says."""
     it = source("a.txt", "a;b\n1;x\n", format="csv", delimiter=";")
-    assert list(it.rows()) == [{"a": "1", "b": "x"}]
+    assert read(it) == [{"a": "1", "b": "x"}]
 
 
 def test_limit_stops_the_rows(source):
     """Only the first `limit` rows are given."""
     it = source("a.jsonl", '{"a": 1}\n{"a": 2}\n{"a": 3}\n')
-    assert list(it.rows(limit=2)) == [{"a": 1}, {"a": 2}]
+    assert read(it, limit=2) == [{"a": 1}, {"a": 2}]
 
 
 def test_source_is_a_value(source):
     """A source survives pickling and reads the same afterwards, as often as it is asked."""
     it = pickle.loads(pickle.dumps(source("a.jsonl", '{"a": 1}\n')))  # noqa: S301 - our own bytes
-    assert list(it.rows()) == list(it.rows()) == [{"a": 1}]
+    assert read(it) == read(it) == [{"a": 1}]
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.jsonl", ""), ("a.jsonl", "\n"), ("a.csv", ""), ("a.csv", "a,b\n")])
@@ -89,13 +94,13 @@ def test_empty_array_is_zero(source, content):
 def test_line_separator_inside_a_string_is_no_line_end(source):
     """U+2028, U+0085 and a form feed inside a JSON string break no line."""
     it = source("a.jsonl", '{"a": "x\u2028y\u0085z"}\n{"a": "2"}\n')
-    assert [row["a"] for row in it.rows()] == ["x\u2028y\u0085z", "2"]
+    assert [row["a"] for row in read(it)] == ["x\u2028y\u0085z", "2"]
 
 
 def test_csv_as_in_rfc_4180(source):
     """Quotes, doubled quotes, delimiters and line ends in quotes; an empty cell is an empty string."""
     it = source("a.csv", 'a,b,c\n"say ""hi""","x,y",\n"two\r\nlines", z ,5" nail\n')
-    assert list(it.rows()) == [
+    assert read(it) == [
         {"a": 'say "hi"', "b": "x,y", "c": ""},
         {"a": "two\r\nlines", "b": " z ", "c": '5" nail'},
     ]
@@ -106,7 +111,7 @@ def test_very_long_cell(source):
     limit = csv.field_size_limit()
     it = source("a.csv", f"a\n{'x' * 3 * limit}\n")
     rows = it.rows()
-    assert len(next(rows)["a"]) == 3 * limit
+    assert len(next(rows).row["a"]) == 3 * limit
     assert csv.field_size_limit() == limit
 
 
@@ -237,7 +242,7 @@ def test_inline_rows():
     """Rows written inline are given as they are; their columns are all that any of them has."""
     it = Source(rows_inline=({"a": 1}, {"b": [None]}), id=None)
     assert it.scan() == 2
-    assert list(it.rows()) == [{"a": 1}, {"b": [None]}]
+    assert read(it) == [{"a": 1}, {"b": [None]}]
     assert it.columns() == Columns(("a", "b"), closed=True)
 
 
@@ -248,6 +253,7 @@ def test_inline_rows():
         (({"k": 1}, {"k": 1}), Code.DUPLICATE_ID, "p.yaml, row 2: `k` 1 is already that of p.yaml, row 1"),
         (({"k": float("nan")},), Code.BAD_INPUT, "p.yaml, row 1: a value that JSON cannot hold"),
         (({"k": {1, 2}},), Code.BAD_INPUT, "p.yaml, row 1: a value that JSON cannot hold"),
+        (({"k": {1: 1, "a": 1}},), Code.BAD_INPUT, "p.yaml, row 1: a value that JSON cannot hold"),
     ],
 )
 def test_inline_rows_are_checked(rows, code, message):
@@ -289,7 +295,7 @@ def test_standard_input_can_be_read_twice():
     """Standard input is copied once, read as JSONL, named in messages, and the copy is removed."""
     with spooled(Source(id="a"), io.BytesIO(b'{"a": 1}\n{"a": 2}\n')) as it:
         assert it.scan() == 2
-        assert list(it.rows()) == [{"a": 1}, {"a": 2}]
+        assert read(it) == [{"a": 1}, {"a": 2}]
     assert not it.path.exists()
     with spooled(Source(), io.BytesIO(b"x")) as it:
         assert refusal(it).message.startswith("standard input:1:1: not JSON")
@@ -298,7 +304,7 @@ def test_standard_input_can_be_read_twice():
 def test_standard_input_in_a_named_format():
     """Standard input may be CSV when the pipeline says so."""
     with spooled(Source(format="csv", delimiter=";"), io.BytesIO(b"a;b\n1;2\n")) as it:
-        assert list(it.rows()) == [{"a": "1", "b": "2"}]
+        assert read(it) == [{"a": "1", "b": "2"}]
 
 
 def test_standard_input_before_it_is_copied():
@@ -315,7 +321,7 @@ def test_pipe_can_be_read_twice(tmp_path):
     writer.start()
     with spooled(Source(path=pipe), io.BytesIO()) as it:
         assert it.scan() == 1
-        assert list(it.rows()) == [{"a": "1", "b": "2"}]
+        assert read(it) == [{"a": "1", "b": "2"}]
         assert it.shown == str(pipe)
     writer.join()
 
@@ -325,3 +331,10 @@ def test_files_are_not_copied(source):
     file, inline = source("a.jsonl", "{}\n"), Source(rows_inline=({},))
     with spooled(file, io.BytesIO()) as one, spooled(inline, io.BytesIO()) as two:
         assert (one, two) == (file, inline)
+
+
+def test_column_named_like_a_step(source):
+    """A column under whose name a step's output would be written is refused at its first row."""
+    with pytest.raises(UsageError, match=r"a\.jsonl:2: the column `note` is named like a step") as caught:
+        source("a.jsonl", '{"a": 1}\n{"note": 1}\n').scan(taken=frozenset({"note", "b"}))
+    assert caught.value.code == Code.NAME_TAKEN

@@ -33,6 +33,7 @@ _PATTERNS = {
     "^[a-z][a-z0-9_]*$": names,
     "^[A-Za-z_][A-Za-z0-9_]*$": names,
     r"^https?://[^\s/@]+(/\S*)?$": st.sampled_from(["https://a.example", "http://127.0.0.1:80/v1", "http://b.example"]),
+    r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$": st.sampled_from(["0%", "2.5%", "100%"]),
 }
 
 
@@ -53,7 +54,7 @@ def accepted(schema: dict[str, Any] = SCHEMA) -> st.SearchStrategy[Any]:
 
 def _number(schema: dict[str, Any]) -> st.SearchStrategy[float]:
     low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-    return st.floats(low, schema["maximum"], exclude_min="exclusiveMinimum" in schema) | st.just(1)
+    return st.floats(low, schema.get("maximum", 10**6), exclude_min="exclusiveMinimum" in schema) | st.just(1)
 
 
 def _string(schema: dict[str, Any]) -> st.SearchStrategy[str]:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from yamlgen.api import check
+from yamlgen.api.loading import check
 from yamlgen.errors import Code
 
 PIPELINE = """version: 1

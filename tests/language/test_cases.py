@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from yamlgen.api import check
+from yamlgen.api.loading import check
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.parameters import read_value
 

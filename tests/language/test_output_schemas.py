@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yamlgen.api import check, load
+from yamlgen.api.loading import check, load
 from yamlgen.errors import Code
 from yamlgen.language.schemas import JSONSchema, json_schema
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from yamlgen.api import check, load
+from yamlgen.api.loading import check, load
 from yamlgen.errors import Code
 
 PIPELINE = """version: 1

@@ -4,9 +4,12 @@ import dataclasses
 import pickle
 
 import pytest
+import yaml
 
-from yamlgen.api import load
+from yamlgen.api.loading import load
 from yamlgen.errors import Code, InvalidPipeline, RowError
+from yamlgen.language.resolution import resolved
+from yamlgen.language.spec import Limits, Price
 from yamlgen.ports import Message, Prompt
 
 PIPELINE = """version: 1
@@ -136,3 +139,111 @@ def test_a_parameter_s_name_is_text(pipeline, name):
 def test_a_text_parameter_is_taken_as_it_is(pipeline):
     """Only the command line reads YAML."""
     assert pipeline.plan({"language": "12"}).params["language"] == "12"
+
+
+PRICED = """version: 1
+models:
+  tuned: {id: my-fine-tune, price: {input: 2, output: 10}}
+  plain: {id: claude-haiku-5-5}
+limits: {max_failures: 5%, max_cost_usd: 2.5}
+input: {rows: [{name: Oslo, city: Oslo}]}
+steps:
+  aliased: {model: tuned, prompt: "{{ row.name }}", max_tokens: 10}
+  same: {model: tuned, id: my-fine-tune, prompt: "{{ row.city }}"}
+  other: {model: tuned, id: claude-haiku-5-5, prompt: Hello}
+  inline: {model: {id: my-own, price: {input: 1, output: 5, cache_read: 0}}, prompt: Hello}
+  outside: {model: {price: {input: 1, output: 5}}, id: my-own, prompt: Hello}
+  unpriced: {model: plain, prompt: Hello}
+output: {path: out.jsonl}
+"""
+
+
+def planned(folder, text, overrides=None):
+    """The plan of a file with this text."""
+    path = folder / "pipeline.yaml"
+    path.write_text(text)
+    return load(path, overrides=overrides).plan()
+
+
+@pytest.mark.parametrize(
+    ("step", "price"),
+    [
+        ("aliased", Price(input=2, output=10)),
+        ("same", Price(input=2, output=10)),
+        ("inline", Price(input=1, output=5, cache_read=0)),
+        ("outside", Price(input=1, output=5)),
+        ("unpriced", None),
+    ],
+)
+def test_a_step_has_the_price_of_its_model(tmp_path, step, price):
+    """It comes with the alias or the inline model; without one it is to be looked up."""
+    prices = {each.name: each.price for each in planned(tmp_path, PRICED).steps}
+    assert prices[step] == price
+
+
+def test_a_price_is_that_of_one_id(tmp_path):
+    """A step that names another model than its alias does not pay the alias's price."""
+    other = planned(tmp_path, PRICED).steps[2]
+    assert (other.name, other.model, other.price) == ("other", "claude-haiku-5-5", None)
+
+
+def test_a_price_is_no_setting(tmp_path):
+    """What a request is made of knows nothing of it."""
+    assert "price" not in planned(tmp_path, PRICED).steps[0].settings.model_dump()
+
+
+def test_a_plan_has_the_limits_of_its_pipeline(tmp_path):
+    """Those that are not set are `None`."""
+    assert planned(tmp_path, PRICED).limits == Limits(max_failures="5%", max_cost_usd=2.5)
+
+
+def test_a_pipeline_without_limits_has_none(plan):
+    """Nothing stops a run that its author did not bound."""
+    assert set(plan.limits.model_dump().values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "limits"),
+    [
+        ("max_cost_usd", "5", Limits(max_failures="5%", max_cost_usd=5)),
+        ("max_failures", "3", Limits(max_failures=3, max_cost_usd=2.5)),
+        ("max_failures", "100%", Limits(max_failures="100%", max_cost_usd=2.5)),
+        ("confirm_above_usd", "0", Limits(max_failures="5%", max_cost_usd=2.5, confirm_above_usd=0)),
+    ],
+)
+def test_the_command_line_sets_a_limit(tmp_path, name, text, limits):
+    """`--set limits.max_cost_usd=5` wins over the file."""
+    assert planned(tmp_path, PRICED, {f"limits.{name}": text}).limits == limits
+
+
+def test_the_command_line_adds_limits(pipeline):
+    """A pipeline without `limits` takes one from there."""
+    limited = load(pipeline.draft.path, overrides={"limits.max_cost_usd": "5"}).plan({"language": "French"})
+    assert limited.limits == Limits(max_cost_usd=5)
+
+
+def test_a_plan_knows_the_columns_of_all_its_steps(tmp_path):
+    """They are those that some step refers to."""
+    assert planned(tmp_path, PRICED).columns == {"name", "city"}
+
+
+def test_a_plan_that_needs_whole_rows_names_no_columns(tmp_path):
+    """One step that takes the row as it is needs them all."""
+    assert planned(tmp_path, PRICED.replace("{{ row.city }}", "{{ row | tojson }}")).columns is None
+
+
+def test_a_resolved_pipeline_is_one_that_means_the_same(tmp_path):
+    """Limits, prices and models come back as they went in."""
+    plan = planned(tmp_path, PRICED)
+    again = planned(tmp_path, yaml.safe_dump(resolved(plan), sort_keys=False))
+    assert again.limits == plan.limits
+    assert [(step.model, step.price) for step in again.steps] == [(step.model, step.price) for step in plan.steps]
+
+
+def test_a_resolved_pipeline_has_only_what_is_set(tmp_path, plan):
+    """A limit or a price that nobody set is not shown."""
+    assert "limits" not in resolved(plan)
+    assert "price" not in resolved(plan)["steps"]["draft"]["model"]
+    shown = resolved(planned(tmp_path, PRICED))
+    assert shown["limits"] == {"max_failures": "5%", "max_cost_usd": 2.5}
+    assert shown["steps"]["aliased"]["model"]["price"] == {"input": 2, "output": 10}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from yamlgen.api import check
+from yamlgen.api.loading import check
 from yamlgen.errors import Code
 
 KEY = "sk-ant-api03-Zm9vYmFy_quux-12345"

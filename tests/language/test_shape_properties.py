@@ -11,7 +11,7 @@ from documents import SCHEMA, accepted, damaged, json_values, texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from yamlgen.api import check as check_file
+from yamlgen.api.loading import check as check_file
 from yamlgen.errors import Diagnostic
 from yamlgen.language.composer import compose
 from yamlgen.language.document import Text

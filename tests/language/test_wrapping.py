@@ -2,7 +2,7 @@
 
 import pytest
 
-from yamlgen.api import check, load
+from yamlgen.api.loading import check, load
 from yamlgen.claude.structured import Structured
 from yamlgen.language.resolution import resolved
 from yamlgen.language.schemas import json_schema

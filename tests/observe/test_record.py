@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from yamlgen.observe.record import fingerprint, git_state, run_record, versions
+from yamlgen.canonical import fingerprint
+from yamlgen.observe.record import git_state, run_record, surroundings, versions
 from yamlgen.observe.report import Report
 
 
@@ -62,6 +63,11 @@ def test_versions_are_of_what_shapes_a_request():
     assert {"python", "yamlgen", "anthropic", "instructor", "jsonschema-rs"} <= set(versions())
 
 
+def test_the_surroundings_of_a_run_are_both(folder):
+    """The commit of the pipeline's folder, and what is installed."""
+    assert surroundings(folder) == {"git": git_state(folder), "versions": versions()}
+
+
 def test_a_fingerprint_is_of_the_content():
     """The order of keys does not matter; a value does, whatever characters it has."""
     assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1})
@@ -69,9 +75,9 @@ def test_a_fingerprint_is_of_the_content():
     assert len(fingerprint({"é": "\ud800"})) == 64
 
 
-def test_no_key_is_kept(tmp_path):
+def test_no_key_is_kept():
     """Anything in the shape of a key is blotted out, wherever it came from."""
     about = {"params": {"oops": "sk-ant-api03-AbC"}, "input": "sk-ant-x.jsonl"}
-    record = run_record(Report(), about, tmp_path, datetime.now(UTC))
+    record = run_record(Report(), about, datetime.now(UTC))
     assert "AbC" not in str(record)
     assert record["params"]["oops"] == "sk-ant-[secret]"

@@ -5,9 +5,9 @@ import contextlib
 
 import pytest
 
-from fakes import ONE, TWO, Run, Sink, echo, refused
+from fakes import ONE, PAID, SIDE, TWO, Run, Sink, echo, refused
 from yamlgen.errors import Code, EnvironmentProblem, RunStopped
-from yamlgen.events import RowFailed, RunDraining, StepFinished
+from yamlgen.events import AnswerReceived, RowFailed, RowFinished, RunDraining, StepFinished
 from yamlgen.halt import Halt, Halted
 from yamlgen.run.local import LocalEngine
 
@@ -16,7 +16,7 @@ def halting(after):
     """A reply that halts the run during the `after`-th answer and goes on answering."""
     holder = {}
 
-    async def reply(_step, text, _notice):
+    async def reply(_step, text, _watch):
         run = holder["run"]
         run.halt.check()
         if len(run.models.asked) == after:
@@ -27,16 +27,14 @@ def halting(after):
     return holder, reply
 
 
-def test_a_halt_keeps_what_is_paid(tmp_path):
-    """A row that was cut off between its steps is kept with what it has, under the code of a stopped run."""
+def test_a_halt_between_two_steps_leaves_the_row_undone(tmp_path):
+    """What is in flight comes home; a row that was cut off between its steps is neither finished nor failed."""
     holder, reply = halting(after=2)
     run = holder["run"] = Run(tmp_path, reply, ONE + TWO, rows=100, concurrency=2)
     run()
-    assert run.sink.rows == {}
-    assert len(run.sink.failed) == 2
-    assert run.sink.failed[0]["steps"] == {"one": "one 0"}
-    assert run.sink.failed[0]["step"] == "two"
-    assert run.sink.failed[0]["code"] == "YG611"
+    assert (run.sink.rows, run.sink.failed) == ({}, {})
+    assert len(run.of(StepFinished)) == len(run.of(AnswerReceived)) == 2
+    assert run.of(RowFailed) == []
     assert len(run.models.asked) < 20
 
 
@@ -51,29 +49,45 @@ def test_a_halt_is_no_failure(tmp_path):
 
 
 def test_a_halt_between_reasks_is_no_failure_either(tmp_path):
-    """A row that was halted with an invalid answer is kept with that answer, and is not counted as failed."""
+    """A row that was halted after an invalid answer is undone; that answer was told, so it is in the store."""
 
-    async def reply(_step, _text, _notice):
-        holder.halt.request("enough")
-        raise refused(Code.STOPPED)
+    async def reply(_step, _text, watch):
+        watch.received(PAID)
+        run.halt.request("enough")
+        run.halt.check()
 
-    holder = Run(tmp_path, reply, rows=1)
-    run = holder()
-    assert run.sink.failed[0]["code"] == "YG611"
-    assert len(run.sink.failed[0]["attempts"]) == 1
+    run = Run(tmp_path, reply, rows=1)
+    run()
+    assert (run.sink.rows, run.sink.failed) == ({}, {})
+    assert len(run.of(AnswerReceived)) == 1
     assert run.of(RowFailed) == []
+
+
+def test_a_failed_row_is_kept_in_a_halted_run(tmp_path):
+    """A row that failed by itself while the run was ending is set aside as ever, whatever its other step missed."""
+
+    async def reply(step, _text, _watch):
+        run.halt.request("enough")
+        if step == "side":
+            run.halt.check()
+        raise refused()
+
+    run = Run(tmp_path, reply, ONE + SIDE, rows=1)
+    run()
+    assert list(run.sink.failed[0].failures) == ["one"]
+    assert run.of(RowFailed) == [RowFailed(0, "one", "YG504", "no")]
 
 
 def test_a_fatal_error_ends_the_run_and_keeps_what_is_finished(tmp_path):
     """A rejected key ends all: what is in flight comes home, nothing new is asked, the first error is raised."""
 
-    async def reply(step, text, notice):
+    async def reply(step, text, watch):
         number = int(text.split()[1])
         run.halt.check()
         if number == 3:
             raise RunStopped("the API rejected the key", code=Code.KEY_REJECTED)
         await asyncio.sleep(0.02 if number > 3 else 0)
-        return await echo(step, text, notice)
+        return await echo(step, text, watch)
 
     run = Run(tmp_path, reply, rows=1000, concurrency=4)
     with pytest.raises(RunStopped, match="rejected the key"):
@@ -88,7 +102,7 @@ def test_a_fatal_error_ends_the_run_and_keeps_what_is_finished(tmp_path):
 def test_only_the_first_fatal_error_is_told(tmp_path):
     """Ten rows that meet the same wall are one sentence."""
 
-    async def reply(_step, text, _notice):
+    async def reply(_step, text, _watch):
         raise RunStopped(f"stop {text}", code=Code.KEY_REJECTED)
 
     run = Run(tmp_path, reply, rows=10)
@@ -97,34 +111,19 @@ def test_only_the_first_fatal_error_is_told(tmp_path):
     assert len(run.of(RunDraining)) == 1
 
 
-def test_a_fatal_error_keeps_what_its_row_has(tmp_path):
-    """The row that met the wall in its second step does not lose its first."""
+def test_a_fatal_error_is_no_failure_of_its_row(tmp_path):
+    """The row that met the wall in its second step is undone: the next run goes on from its first."""
 
-    async def reply(step, text, notice):
+    async def reply(step, text, watch):
         if step == "two":
             raise RunStopped("stop", code=Code.UNKNOWN_MODEL)
-        return await echo(step, text, notice)
+        return await echo(step, text, watch)
 
     run = Run(tmp_path, reply, ONE + TWO, rows=1)
     with pytest.raises(RunStopped):
         run()
-    assert run.sink.failed[0]["steps"] == {"one": "one<one 0>"}
-    assert run.sink.failed[0]["code"] == "YG611"
-
-
-def test_a_fatal_error_keeps_what_its_step_has_paid(tmp_path):
-    """The answer before the re-ask that met the wall is kept, though the row did not fail by itself."""
-
-    async def reply(_step, _text, _notice):
-        error = RunStopped("stop", code=Code.KEY_REJECTED)
-        error.attempts = refused().attempts
-        raise error
-
-    run = Run(tmp_path, reply, rows=1)
-    with pytest.raises(RunStopped):
-        run()
-    assert run.sink.failed[0]["code"] == "YG611"
-    assert len(run.sink.failed[0]["attempts"]) == 1
+    assert run.of(StepFinished) == [StepFinished(0, "one")]
+    assert (run.sink.rows, run.sink.failed) == ({}, {})
     assert run.of(RowFailed) == []
 
 
@@ -132,16 +131,18 @@ def test_a_full_disk_ends_the_run(tmp_path):
     """A sink that cannot keep a row stops new requests, and says so once."""
 
     class Full(Sink):
-        def add(self, index, record):
-            if index:
+        async def add(self, outcome):
+            if outcome.row.index:
                 raise EnvironmentProblem("the disk is full", code=Code.DISK)
-            super().add(index, record)
+            await super().add(outcome)
 
     run = Run(tmp_path, echo, rows=1000, concurrency=2)
     run.sink = Full()
     with pytest.raises(EnvironmentProblem, match="the disk is full"):
         run()
     assert list(run.sink.rows) == [0]
+    assert run.of(RowFinished) == [RowFinished(0)]
+    assert len(run.of(RunDraining)) == 1
     assert len(run.models.asked) < 50
 
 
@@ -152,9 +153,9 @@ def test_an_input_that_breaks_ends_the_run(tmp_path):
         yield from ({"n": n} for n in range(50))
         raise EnvironmentProblem("the input changed", code=Code.BAD_INPUT)
 
-    async def reply(step, text, notice):
+    async def reply(step, text, watch):
         await asyncio.sleep(0.01)
-        return await echo(step, text, notice)
+        return await echo(step, text, watch)
 
     run = Run(tmp_path, reply, rows=rows(), concurrency=4)
     with pytest.raises(EnvironmentProblem, match="the input changed"):
@@ -164,9 +165,9 @@ def test_an_input_that_breaks_ends_the_run(tmp_path):
 
 
 def test_cancelling_is_cancelling(tmp_path):
-    """A second Ctrl-C waits for nothing; what was paid before is still kept, and no task is left behind."""
+    """A second Ctrl-C waits for nothing: rows under way are undone, and no task is left behind."""
 
-    async def reply(step, text, _notice):
+    async def reply(step, text, _watch):
         if step == "two":
             await asyncio.sleep(60)
         return text
@@ -182,9 +183,8 @@ def test_cancelling_is_cancelling(tmp_path):
         return run
 
     run = asyncio.run(main())
-    assert run.sink.rows == {}
-    assert len(run.sink.failed) == 10
-    assert {record["code"] for record in run.sink.failed.values()} == {"YG611"}
+    assert len(run.of(AnswerReceived)) == 10
+    assert (run.sink.rows, run.sink.failed) == ({}, {})
 
 
 def test_a_listener_that_fails_is_heard(tmp_path):

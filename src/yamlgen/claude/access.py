@@ -24,16 +24,28 @@ class Simulation:
     faults: Sequence[str] = ()
     seed: int = 0
 
+    @property
+    def name(self) -> str:
+        """What its answers depend on: with other faults or another seed, others answer."""
+        return f"simulator?seed={self.seed}" + "".join(f"&{fault}" for fault in sorted(self.faults))
+
 
 @asynccontextmanager
-async def reach(runtime: Runtime, simulation: Simulation | None) -> AsyncIterator[ClaudeProvider]:
+async def reach(
+    runtime: Runtime, simulation: Simulation | None, *, needs_key: bool = True
+) -> AsyncIterator[ClaudeProvider]:
     """The provider of a run; without a simulation its key and its address are looked up now, before any row is.
+
+    Args:
+        runtime: the pipeline's.
+        simulation: how the simulator behaves, if there is one.
+        needs_key: whether anything will be sent.
 
     Raises:
         EnvironmentProblem: there is no key, or the environment's address cannot be used.
     """
     if simulation is None:
-        provider = ClaudeProvider(runtime)
+        provider = ClaudeProvider(runtime, needs_key=needs_key)
         provider.key()
         provider.address()
         yield provider
@@ -44,6 +56,6 @@ async def reach(runtime: Runtime, simulation: Simulation | None) -> AsyncIterato
     simulator = Simulator(faults=faults, latency=simulation.latency, seed=simulation.seed)
     base_url = await simulator.start()
     try:
-        yield ClaudeProvider(runtime, base_url=base_url, needs_key=False)
+        yield ClaudeProvider(runtime, base_url=base_url, simulator=simulation.name)
     finally:
         await simulator.stop()

@@ -19,7 +19,8 @@ import anthropic
 import httpx2
 
 from yamlgen.claude.failure import Sender, Streak
-from yamlgen.claude.model import ClaudeModel
+from yamlgen.claude.model import ClaudeModel, Keeping
+from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
 from yamlgen.errors import Code, EnvironmentProblem, redact
@@ -27,7 +28,7 @@ from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
 from yamlgen.language.settings import LOOPBACK, PUBLIC_URL, plain_http
 from yamlgen.language.spec import Runtime
-from yamlgen.ports import Model
+from yamlgen.ports import Model, Recorder
 
 _CONNECT: Final = 10.0
 _HEADER: Final = re.compile(r"[!-~]+")
@@ -126,11 +127,13 @@ class ClaudeProvider:
     Args:
         runtime: the pipeline's runtime settings.
         base_url: an address that wins over the runtime's, such as the simulator's.
-        needs_key: whether the key's variable must be set; the simulator takes any.
+        simulator: how the simulator behaves, as a text; `None` where there is none.
+        needs_key: whether anything will be sent, so that the key's variable must be set; the simulator takes any.
     """
 
     runtime: Runtime
     base_url: str | None = None
+    simulator: str | None = None
     needs_key: bool = True
 
     def address(self) -> str:
@@ -152,8 +155,10 @@ class ClaudeProvider:
         """
         name = self.runtime.api_key_env
         key = os.environ.get(name, "").strip()
-        if not self.needs_key:
+        if self.simulator is not None:
             return "simulated"
+        if not (key or self.needs_key):
+            return "none"
         if not key:
             hint = f"set {name} (or put it into a file: `--env-file .env`), or try without a key: `--simulate`"
             raise EnvironmentProblem(
@@ -162,7 +167,9 @@ class ClaudeProvider:
         return usable_key(key, name)
 
     @asynccontextmanager
-    async def open(self, plan: Plan, halt: Halt) -> AsyncIterator[Mapping[str, Model]]:
+    async def open(
+        self, plan: Plan, halt: Halt, recorder: Recorder | None = None
+    ) -> AsyncIterator[Mapping[str, Model]]:
         """The model of each step, by its name; the client is closed with the context."""
         runtime, key, base_url = self.runtime, self.key(), self.address()
         transport = Transport(runtime.timeout, runtime.max_retries, plan.concurrency, base_url, halt)
@@ -173,11 +180,29 @@ class ClaudeProvider:
             max_retries=runtime.max_retries,
             api_version=runtime.api_version,
         )
+        simulated = self.simulator is not None
+        keeping = None
+        if recorder is not None:
+            answerer = self.simulator or normalised(base_url)
+            keeping = Keeping(recorder, answerer, runtime.api_version, tell_row=simulated)
         async with client:
-            yield models(client.with_options(max_retries=0), plan, base_url=base_url, key=key if self.needs_key else "")
+            sending = client.with_options(max_retries=0)
+            yield models(sending, plan, base_url=base_url, key="" if simulated else key, keeping=keeping)
 
 
-def models(client: anthropic.AsyncAnthropic, plan: Plan, *, base_url: str, key: str) -> dict[str, Model]:
+def normalised(base_url: str) -> str:
+    """An address as all its spellings share it: lower case where case does not matter, no usual port, no last `/`."""
+    parts = urlsplit(base_url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+def models(
+    client: anthropic.AsyncAnthropic, plan: Plan, *, base_url: str, key: str, keeping: Keeping | None = None
+) -> dict[str, Model]:
     """A model for each step of a plan, over one client."""
     streak = Streak()
     made: dict[str, Model] = {}
@@ -187,6 +212,13 @@ def models(client: anthropic.AsyncAnthropic, plan: Plan, *, base_url: str, key: 
         if step.schema is not None:
             structured = Structured(step.name, step.schema, step.settings, step.mode)
         made[step.name] = ClaudeModel(
-            client, step.settings, sender, structured=structured, reasks=step.reasks, streak=streak
+            client,
+            step.settings,
+            sender,
+            structured=structured,
+            reasks=step.reasks,
+            streak=streak,
+            keeping=keeping,
+            tariff=tariff_of(step.model, step.price),
         )
     return made

@@ -12,7 +12,8 @@ from typing import Any, Final
 import anthropic
 import httpx2
 
-from yamlgen.errors import Code, RowError, RunStopped, YamlgenError, redact
+from yamlgen.errors import Code, RowError, RunStopped, YamlgenError, is_secret, redact
+from yamlgen.ports import JSON
 
 SPEND_LIMIT: Final = "enforced_spend_limit_reached"
 _MOST_SHOWN: Final = 500
@@ -31,6 +32,20 @@ class Sender:
         """A foreign text, safe to show: without the key, and not too long."""
         text = redact(text, self.key)
         return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+    def is_told(self, response: JSON) -> bool:
+        """Whether an answer repeats the key."""
+        return is_secret(self.key) and repr(self.key)[1:-1] in repr(response)
+
+    def scrubbed(self, value: JSON) -> JSON:
+        """An answer, or a part of it, without the key."""
+        if isinstance(value, str):
+            return value.replace(self.key, "[secret]")
+        if isinstance(value, list):
+            return [self.scrubbed(item) for item in value]
+        if isinstance(value, dict):
+            return {self.scrubbed(key): self.scrubbed(item) for key, item in value.items()}
+        return value
 
 
 def is_spend_limit(error_code: str | None, message: str | None) -> bool:

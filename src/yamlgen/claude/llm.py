@@ -26,7 +26,7 @@ from yamlgen.claude.failure import Sender
 from yamlgen.claude.mode import mode_named
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
-from yamlgen.claude.transport import Transport
+from yamlgen.claude.transport import NOBODY, Transport
 from yamlgen.claude.user_schema import (
     given_address,
     inputs_of,
@@ -236,7 +236,7 @@ class AnthropicLLM:
             sender = Sender(self.model, str(self.base_url), self._api_key_env_var, client.api_key or "")
             model = ClaudeModel(client, job.settings, sender, structured=job.structured, reasks=job.reasks)
             try:
-                answer = await model.answer(job.prompt, lambda _reason, _wait: None)
+                answer = await model.answer(job.prompt, NOBODY)
             except RowError as error:
                 if error.code not in _NO_GENERATION:
                     raise

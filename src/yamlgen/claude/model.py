@@ -6,27 +6,56 @@ Owns the body of a request, the reading of the stop reason before anything is va
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
 
 import anthropic
+from anthropic._models import construct_type
 from anthropic.types import Message
+from pydantic import ValidationError
 
+from yamlgen.canonical import digest, fingerprint
 from yamlgen.claude.failure import Sender, Streak, mapped, not_a_message
+from yamlgen.claude.prices import Tariff
+from yamlgen.claude.simulator.server import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.structured import InvalidOutput, Structured
-from yamlgen.claude.transport import notice
-from yamlgen.errors import Code, RowError, RunStopped
+from yamlgen.claude.transport import watching
+from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
 from yamlgen.language.plan import DEFAULT_MAX_TOKENS
 from yamlgen.language.spec import Settings, Thinking
-from yamlgen.ports import JSON, Answer, Attempt, Notice, Prompt, Usage
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Prompt, Recorder, Usage
 
 STREAM_ABOVE: Final = 21_333
 """The most `max_tokens` that the SDK deems safe without streaming: more may idle past a proxy's patience."""
 
+_TO_SEND: Final = "`yamlgen run` sends it"
 _DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _SHOWN: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How answers are kept, and found again.
+
+    Attributes:
+        recorder: where they are.
+        address: the normalised base URL, or the simulator's settings: who answers.
+        api_version: the version of the API.
+        tell_row: whether to tell the server which row asks: the simulator alone answers by it.
+    """
+
+    recorder: Recorder
+    address: str
+    api_version: str
+    tell_row: bool = False
+
+    def key(self, body: Mapping[str, JSON], identity: str) -> bytes:
+        """What tells the answer to `body` for the row of `identity` from all others."""
+        asked = {"address": self.address, "api_version": self.api_version, "body": body, "row": identity}
+        return digest({**asked, "sample": 0})  # a step has one answer for a row
 
 
 class ClaudeModel:
@@ -39,9 +68,11 @@ class ClaudeModel:
         structured: how JSON is asked for; `None` for text.
         reasks: how often an invalid output is sent back.
         streak: counts equal failures across all models of a run.
+        keeping: where answers are kept; without it each is asked for.
+        tariff: what usage costs; `None` where nobody knows.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one part of a model, by name
         self,
         client: anthropic.AsyncAnthropic,
         settings: Settings,
@@ -50,70 +81,105 @@ class ClaudeModel:
         structured: Structured | None = None,
         reasks: int = 0,
         streak: Streak | None = None,
+        keeping: Keeping | None = None,
+        tariff: Tariff | None = None,
     ) -> None:
         self._client = client
         self._sender = sender
         self._structured = structured
         self._reasks = reasks if structured else 0
         self._streak = streak or Streak()
+        self._keeping = keeping
+        self._tariff = tariff
         self._constant = _constant(settings)
 
     def request(self, prompt: Prompt) -> dict[str, JSON]:
         """The body of the first request for `prompt`, exactly as it would be sent."""
         return _body(self._arguments(prompt))
 
-    async def answer(self, prompt: Prompt, watch: Notice) -> Answer:
+    async def answer(self, prompt: Prompt, asker: Asker) -> Answer:
         """Ask, check, and ask again while the output is invalid and re-asks are left."""
-        token = notice.set(watch)
-        attempts: list[Attempt] = []
+        token = watching.set(asker.watch)
         arguments = self._arguments(prompt)
         try:
-            return await self._ask(arguments, attempts)
+            if self._keeping is None:
+                return await self._ask(arguments, asker, b"", None)
+            key = self._keeping.key(_body(arguments), asker.identity)
+            async with self._keeping.recorder.chain(key, asker) as chain:
+                return await self._ask(arguments, asker, key, chain)
         except RowError as error:
             self._streak.failed(error)
             raise
         finally:
-            notice.reset(token)
+            watching.reset(token)
 
-    async def _ask(self, arguments: dict[str, Any], attempts: list[Attempt]) -> Answer:
+    async def _ask(self, arguments: dict[str, Any], asker: Asker, first: bytes, chain: Chain | None) -> Answer:
+        attempts: list[Attempt] = []
+        key = first
         for left in range(self._reasks, -1, -1):
-            message, seconds = await self._send(arguments, attempts)
+            try:
+                message, attempt = await self._next(arguments, asker, key, chain)
+            except RowError as error:
+                raise self._with(error, arguments, attempts, first) from None
             stopped = _stopped(message)
             if stopped is not None:
-                attempts.append(_attempt(message, seconds, (stopped.message,)))
-                raise self._with(stopped, arguments, attempts)
+                attempts.append(replace(attempt, errors=(stopped.message,)))
+                raise self._with(stopped, arguments, attempts, first)
             try:
                 value = self._read(message)
             except InvalidOutput as invalid:
-                attempts.append(_attempt(message, seconds, invalid.errors))
+                attempts.append(replace(attempt, errors=invalid.errors))
                 if left == 0:
-                    raise self._with(self._invalid(invalid), arguments, attempts) from None
+                    raise self._with(self._invalid(invalid), arguments, attempts, first) from None
                 assert self._structured is not None  # noqa: S101 - text is never sent back
                 arguments = self._structured.reask(arguments, message, invalid)
+                key = self._keeping.key(_body(arguments), asker.identity) if self._keeping else b""
             else:
-                attempts.append(_attempt(message, seconds, ()))
-                return Answer(value, tuple(attempts))
+                return Answer(value, (*attempts, attempt), first)
         raise AssertionError("a loop over at least one attempt ends inside it")
 
-    async def _send(self, arguments: dict[str, Any], attempts: list[Attempt]) -> tuple[Message, float]:
+    async def _next(
+        self, arguments: dict[str, Any], asker: Asker, key: bytes, chain: Chain | None
+    ) -> tuple[Message, Attempt]:
+        """The answer to a request: the one that it has had, or one that is paid for now and kept."""
+        attempt = chain.recall(key) if chain else None
+        if attempt is not None:
+            message = _rebuilt(attempt)
+        else:
+            if chain and not chain.sends:
+                raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
+            message, attempt = await self._send({**arguments, **self._told(asker, key, chain)})
+            if chain:
+                attempt = await chain.record(key, _body(arguments), attempt)
+        asker.watch.received(attempt)
+        return message, attempt
+
+    def _told(self, asker: Asker, key: bytes, chain: Chain | None) -> dict[str, Any]:
+        """What the simulator is told besides the request: which row asks, and how often it was answered before."""
+        if chain is None or self._keeping is None or not self._keeping.tell_row:
+            return {}
+        return {"extra_headers": {ROW_HEADER: fingerprint(asker.identity), AGAIN_HEADER: str(chain.answered(key))}}
+
+    async def _send(self, arguments: dict[str, Any]) -> tuple[Message, Attempt]:
         started = time.monotonic()
         try:
             message = await self._client.messages.create(**arguments)
         except Halted:
-            if not attempts:
-                raise
-            stopped = RowError("the run ended before the answer was valid", code=Code.STOPPED)
-            raise self._with(stopped, arguments, attempts) from None
+            raise
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
-            ours = mapped(error, self._sender)
-            if isinstance(ours, RunStopped):
-                ours.attempts = tuple(attempts)
-            raise self._with(ours, arguments, attempts) if isinstance(ours, RowError) else ours from None
+            raise mapped(error, self._sender) from None
         self._streak.broken()
         if not _is_message(message):
             shown = self._sender.clean(str(message))[:_SHOWN]
-            raise self._with(not_a_message(f"it begins with {shown!r}", self._sender), arguments, attempts)
-        return message, time.monotonic() - started
+            raise not_a_message(f"it begins with {shown!r}", self._sender)
+        usage = _usage(message)
+        cost = None if self._tariff is None else self._tariff(usage)
+        response = message.to_dict(mode="python", warnings=False)  # JSON mode would lose infinities, and refuse depth
+        attempt = Attempt(response, usage, (), getattr(message, "_request_id", None), time.monotonic() - started, cost)
+        if not self._sender.is_told(response):
+            return message, attempt
+        attempt = replace(attempt, response=self._sender.scrubbed(response))  # what is kept is what is read
+        return _rebuilt(attempt), attempt
 
     def _read(self, message: Message) -> JSON:
         if self._structured is not None:
@@ -135,12 +201,11 @@ class ClaudeModel:
         message = f"the output is invalid{asked}: {invalid.errors[0]}{more}"
         return RowError(message, code=Code.INVALID_OUTPUT, hint="see the attempts in the failed file")
 
-    def _with(self, error: RowError, arguments: Mapping[str, Any], attempts: list[Attempt]) -> RowError:
+    def _with(self, error: RowError, arguments: Mapping[str, Any], attempts: Sequence[Attempt], key: bytes) -> RowError:
         """The error with its account; its words may quote an answer, and an answer may quote the key."""
         error.message = self._sender.clean(error.message)
         error.args = (error.message,)
-        error.request = _body(arguments)
-        error.attempts = tuple(attempts)
+        error.request, error.attempts, error.key = _body(arguments), tuple(attempts), key
         return error
 
     def _arguments(self, prompt: Prompt) -> dict[str, Any]:
@@ -207,32 +272,21 @@ def _stopped(message: Message) -> RowError | None:
             return RowError(f"the answer ended for an unknown reason, `{reason}`", code=Code.UNKNOWN_STOP)
 
 
-def _response(message: Message) -> dict[str, JSON]:
-    """An answer as the API gave it; of one that pydantic cannot put into JSON, what identifies it."""
-    try:
-        return message.to_dict(mode="json", warnings=False)
-    except (ValueError, RecursionError) as error:
-        head = {key: getattr(message, key) for key in ("id", "type", "role", "model", "stop_reason")}
-        return {**head, "content": [{"type": "text", "text": f"(not kept: {type(error).__name__})"}]}
-
-
 def _tokens(usage: Any, name: str) -> int:
     """A count of tokens, 0 where a gateway sends something else."""
     count = getattr(usage, name, 0)
     return count if isinstance(count, int) and count >= 0 else 0
 
 
-def _attempt(message: Message, seconds: float, errors: tuple[str, ...]) -> Attempt:
-    usage = message.usage
-    return Attempt(
-        response=_response(message),
-        usage=Usage(
-            _tokens(usage, "input_tokens"),
-            _tokens(usage, "output_tokens"),
-            _tokens(usage, "cache_creation_input_tokens"),
-            _tokens(usage, "cache_read_input_tokens"),
-        ),
-        errors=errors,
-        request_id=getattr(message, "_request_id", None),
-        seconds=seconds,
-    )
+def _usage(message: Message) -> Usage:
+    return Usage(*(_tokens(message.usage, name) for name in Usage.__dataclass_fields__))
+
+
+def _rebuilt(attempt: Attempt) -> Message:
+    """The answer that a stored attempt was: validated, which is quick, or as the SDK takes what it does not know."""
+    try:
+        message = Message.model_validate(attempt.response)
+    except ValidationError:
+        message = cast("Message", construct_type(type_=Message, value=dict(attempt.response)))
+    message._request_id = attempt.request_id  # noqa: SLF001 - as the SDK sets it
+    return message

@@ -20,10 +20,11 @@ import anthropic
 import httpx2
 from anthropic.lib.streaming import AsyncMessageStream
 
+from yamlgen import failpoint
 from yamlgen.claude.failure import is_spend_limit
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halt
-from yamlgen.ports import Notice
+from yamlgen.ports import Asker, Attempt, Watch
 
 _FIRST_DELAY: Final = 0.5
 _MOST_DELAY: Final = 30.0
@@ -34,12 +35,24 @@ _TRANSIENT: Final = frozenset({408, 409, 529})
 _STREAM_ERRORS: Final = frozenset({"overloaded_error", "api_error", "timeout_error", "rate_limit_error"})
 
 
-def _ignore(reason: str, wait: float) -> None:
-    """The notice of a request that nobody watches."""
+class Unwatched:
+    """The watch of a request that nobody watches."""
+
+    def sent(self) -> None:
+        """Tell nobody."""
+
+    def retried(self, reason: str, wait: float) -> None:
+        """Tell nobody."""
+
+    def received(self, attempt: Attempt) -> None:
+        """Tell nobody."""
 
 
-notice: ContextVar[Notice] = ContextVar("notice", default=_ignore)
-"""Whom to tell that the request of this context is sent again."""
+NOBODY: Final = Asker("", "", Unwatched())
+"""Who asks where nobody watches, and no row is meant."""
+
+watching: ContextVar[Watch] = ContextVar("watching", default=NOBODY.watch)
+"""Whom to tell what happens to the request of this context."""
 
 
 @dataclass
@@ -79,7 +92,9 @@ class Transport:
         while True:
             async with self._slots:
                 await self._pass_gate()
-                self.halt.check()
+                self.halt.check_sending()
+                watching.get().sent()
+                failpoint.reach("before-send")
                 started = time.monotonic()
                 outcome = await self._attempt(request, call_next)
                 spent += time.monotonic() - started
@@ -87,13 +102,13 @@ class Transport:
                 return outcome.value
             if outcome.limited:
                 self._close_gate(outcome)
-                notice.get()(outcome.reason, max(0.0, self._open_at - time.monotonic()))
+                watching.get().retried(outcome.reason, max(0.0, self._open_at - time.monotonic()))
                 continue
             if retries >= self.max_retries or spent >= self.timeout:
                 return self._give_up(outcome)
             delay = self._delay(retries, outcome.retry_after)
             retries += 1
-            notice.get()(outcome.reason, delay)
+            watching.get().retried(outcome.reason, delay)
             await self.halt.sleep(delay)
 
     async def _attempt(self, request: Any, call_next: Any) -> _Answered | _Failed:

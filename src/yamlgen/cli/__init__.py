@@ -16,7 +16,10 @@ _COMMANDS: Final = {
     "init": "Write a small pipeline to start from.",
     "validate": "Tell everything that is wrong with pipelines.",
     "render": "Show a pipeline resolved, or the requests of one row.",
+    "plan": "Show what a run would ask, and what that may cost.",
     "run": "Send every row through every step, and write the rows.",
+    "retry": "Ask again for the failed rows of a run, and for no others.",
+    "runs": "List runs, show them, export their rows, prune them.",
     "schema": "Print the JSON Schema of the language, for editors.",
     "simulate": "Serve the simulated Messages API on this machine.",
 }

@@ -16,23 +16,25 @@ import click
 
 from yamlgen.cli.messages import echo, safe
 from yamlgen.errors import near
-from yamlgen.events import Event, RequestRetried, RowFailed, RunDraining, RunFinished, RunStarted
-from yamlgen.observe.report import Report, StepCount
+from yamlgen.events import Event, RequestRetried, RowFailed, RunDraining, RunFinished, RunForecast, RunStarted
+from yamlgen.observe.report import Bill, Report, StepCount
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from yamlgen.data.sink import OutputPaths
+    from yamlgen.data.outputs import OutputPaths
 
 _EVERY: Final = 5.0
+_HEAD: Final = ["step", "rows", "failed", "answers", "retried", "input tokens", "output tokens", "cost", "stored"]
 
 
 class Display:
     """Shows nothing, and keeps the report that the others show."""
 
-    def __init__(self, *, verbose: bool = False) -> None:
+    def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
         self.report = Report()
         self.verbose = verbose
+        self.quiet = quiet
         self.started = time.monotonic()
         self._kept: str | None = None
 
@@ -49,6 +51,8 @@ class Display:
         self.report.observe(event)
         if isinstance(event, RunFinished):
             self._kept = event.kept
+        if isinstance(event, RunForecast) and not self.quiet:
+            self.say(foretold(event))
         if self.verbose:
             self._tell(event)
         self.update(event)
@@ -79,8 +83,8 @@ class Display:
 class PlainDisplay(Display):
     """A line at the start and every few seconds, for logs."""
 
-    def __init__(self, *, verbose: bool = False) -> None:
-        super().__init__(verbose=verbose)
+    def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
+        super().__init__(verbose=verbose, quiet=quiet)
         self._last = time.monotonic()
 
     def update(self, event: Event) -> None:
@@ -96,18 +100,18 @@ class PlainDisplay(Display):
     def _line(self, now: float) -> str:
         report = self.report
         done = report.finished + report.failed
-        usage = report.usage
+        paid = report.paid
         rate = done / max(now - self.started, 0.001)
         left = f", about {_duration((report.rows - done) / rate)} left" if report.rows and done else ""
-        tokens = f"{_short(usage.input_tokens)} in, {_short(usage.output_tokens)} out"
+        tokens = f"{_short(paid.usage.input_tokens)} in, {_short(paid.usage.output_tokens)} out{_spent(paid)}"
         return f"{done}/{report.rows} rows, {report.failed} failed, {rate:.1f}/s, {tokens}{left}"
 
 
 class LiveDisplay(Display):
     """A bar for each step, while it runs."""
 
-    def __init__(self, *, verbose: bool = False) -> None:
-        super().__init__(verbose=verbose)
+    def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
+        super().__init__(verbose=verbose, quiet=quiet)
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
@@ -129,8 +133,10 @@ class LiveDisplay(Display):
     def _note(self, count: StepCount) -> str:
         failed = f"[red]{count.failed} failed[/red]  " if count.failed else ""
         rate = (count.finished + count.failed) / max(time.monotonic() - self.started, 0.001)
-        tokens = f"{_short(count.usage.input_tokens)} in  {_short(count.usage.output_tokens)} out"
-        return f"{failed}{rate:.1f}/s  {tokens}"
+        usage = count.paid.usage
+        tokens = f"{_short(usage.input_tokens)} in  {_short(usage.output_tokens)} out{_spent(count.paid)}"
+        reused = f"  {count.reused.attempts:,} stored" if count.reused.attempts else ""
+        return f"{failed}{rate:.1f}/s  {tokens}{reused}"
 
     def say(self, text: str) -> None:
         """Say a line above the bars."""
@@ -159,13 +165,13 @@ def _bars() -> Progress:
     return Progress(*columns, console=Console(stderr=True), refresh_per_second=8)
 
 
-def choose(mode: str, *, verbose: bool, rows_shown: bool = False) -> Display:
+def choose(mode: str, *, verbose: bool, quiet: bool = False, rows_shown: bool = False) -> Display:
     """The display for a mode; `auto` is live where a person looks at a terminal that is not shown the rows as well."""
     if mode == "auto":
         drawable = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         mode = "live" if drawable and not (rows_shown and sys.stdout.isatty()) else "plain"
     kinds = {"live": LiveDisplay, "plain": PlainDisplay, "none": Display}
-    return kinds[mode](verbose=verbose)
+    return kinds["none" if quiet else mode](verbose=verbose, quiet=quiet)
 
 
 def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: bool) -> str:
@@ -173,16 +179,9 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
     how = " (simulated)" if simulated else ""
     failed = click.style(f"{report.failed} failed", fg="red" if report.failed else None)
     lines = [f"{report.pipeline}: {_rows(report.finished)} finished, {failed} in {_duration(report.seconds)}{how}"]
-    rows = [["step", "rows", "failed", "answers", "retried", "input tokens", "output tokens"]]
-    for name, step in report.steps.items():
-        usage = step.usage
-        read = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
-        counts = (step.finished, step.failed, step.attempts, step.retried, read, usage.output_tokens)
-        rows.append([name, *(f"{count:,}" for count in counts)])
-    lines.extend(_table(rows))
-    for group in sorted(report.groups.values(), key=lambda group: -group.count):
-        lines.append(f"  {group.count} x {group.code} in {group.step}:")
-        lines.extend(f"      row {row + 1}: {safe(message)}" for row, message in group.examples)
+    lines.extend(table([_HEAD, *(_step_row(name, step) for name, step in report.steps.items())]))
+    lines.append(_bill(report))
+    lines.extend(failures(report))
     where = "standard output" if to_stdout else near(paths.rows)
     lines.append(f"  output  {where}" if report.finished else "  output  none: no row was finished")
     if report.failed:
@@ -191,11 +190,65 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
     return "\n".join(lines)
 
 
+def failures(report: Report) -> list[str]:
+    """The failures of a run in groups, as lines."""
+    lines: list[str] = []
+    for group in sorted(report.groups.values(), key=lambda group: -group.count):
+        lines.append(f"  {group.count:,} x {group.code} in {group.step}:")
+        lines.extend(f"      row {row + 1}: {safe(message)}" for row, message in group.examples)
+    return lines
+
+
+def _step_row(name: str, step: StepCount) -> list[str]:
+    usage = step.paid.usage
+    read = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
+    counts = (step.finished, step.failed, step.paid.attempts, step.retried, read, usage.output_tokens)
+    cost = "unknown" if step.paid.cost_usd is None else dollars(step.paid.cost_usd)
+    return [name, *(f"{count:,}" for count in counts), cost, f"{step.reused.attempts:,}"]
+
+
+def _bill(report: Report) -> str:
+    """What was paid now, and what would have been without the store."""
+    paid, reused = report.paid, report.reused
+    told = "nothing was sent" if not paid.attempts else "paid: price unknown"
+    if paid.attempts and paid.cost_usd is not None:
+        told = f"paid: {dollars(paid.cost_usd)}"
+    if reused.attempts:
+        worth = "" if reused.cost_usd is None else f", worth {dollars(reused.cost_usd)}"
+        told += f"; {reused.attempts:,} answers from the store{worth}"
+    return f"  {told}"
+
+
+def _spent(bill: Bill) -> str:
+    return "" if not bill.attempts or bill.cost_usd is None else f"  {dollars(bill.cost_usd)}"
+
+
+def dollars(amount: float) -> str:
+    """An amount of money, in cents where it is a dollar or more."""
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
+
+
+def foretold(forecast: RunForecast) -> str:
+    """What a run will ask, in one line."""
+    about = "about " if forecast.sampled is not None else ""
+    known = f"{forecast.pipeline}: {_rows(forecast.rows)}, {about}{forecast.stored:,} answers in the store"
+    if not forecast.requests:
+        return f"{known}, nothing to send"
+    least, most = (sum(step.output_tokens[end] for step in forecast.steps) for end in (0, 1))
+    tokens = (
+        f"{_short(sum(step.input_tokens for step in forecast.steps))} tokens in, {_short(least)} to {_short(most)} out"
+    )
+    cost = forecast.cost
+    price = "price unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
+    return f"{known}, {about}{forecast.requests:,} to ask for: {tokens}, {price}"
+
+
 def _rows(number: int) -> str:
     return f"{number:,} row{'' if number == 1 else 's'}"
 
 
-def _table(rows: list[list[str]]) -> list[str]:
+def table(rows: list[list[str]]) -> list[str]:
+    """The lines of a table: the first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
 
     def line(row: list[str]) -> str:

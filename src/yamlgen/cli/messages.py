@@ -82,6 +82,23 @@ def json_line(value: JSON, indent: int | None = None) -> str:
     return redact(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"
 
 
+def as_yaml(data: dict[str, JSON]) -> str:
+    """Data as YAML that a person reads: texts of several lines as blocks, nothing sorted."""
+    import yaml  # noqa: PLC0415 - for this form only
+
+    class Dumper(yaml.SafeDumper):
+        """Writes no anchors: each step stands for itself."""
+
+        def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return redact(yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100))
+
+
 def rendered(diagnostic: Diagnostic) -> str:
     """A diagnostic as a person reads it, with the line it is about."""
     mark = diagnostic.mark

@@ -13,9 +13,33 @@ from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError
 from yamlgen.ports import JSON
 
 if TYPE_CHECKING:
-    from yamlgen.api import Pipeline
+    from yamlgen.api.loading import Pipeline
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _environment(_: click.Context, __: click.Parameter, path: Path | None) -> None:
+    if path is None:
+        return
+    from dotenv import dotenv_values  # noqa: PLC0415 - for this option only
+
+    try:
+        values = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}", code=Code.UNREADABLE) from None
+    for name, value in values.items():
+        if value is not None:
+            os.environ.setdefault(name, value)
+
+
+environment_option = click.option(
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_environment,
+    expose_value=False,
+    is_eager=True,
+    help="Read environment variables from a file, for those that are not set.",
+)
 
 
 def pipeline_options(function: F) -> F:
@@ -37,14 +61,7 @@ def pipeline_options(function: F) -> F:
         callback=_pairs,
         help="Set a value of the file, such as models.writer.id=claude-haiku-5-5.",
     )(function)
-    return click.option(
-        "--env-file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        callback=_environment,
-        expose_value=False,
-        is_eager=True,
-        help="Read environment variables from a file, for those that are not set.",
-    )(function)
+    return environment_option(function)
 
 
 output_format = click.option(
@@ -53,6 +70,71 @@ output_format = click.option(
     default="text",
     help="What goes to stdout: nothing but rows (text), or one JSON object.",
 )
+
+
+store_option = click.option(
+    "--store",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="PATH",
+    help="The folder of the store, in place of .yamlgen beside the pipeline.",
+)
+
+input_option = click.option("--input", "input_path", metavar="PATH|-", help="Read the rows from here instead.")
+
+
+def limit_options(function: F) -> F:
+    """What a run may spend: each wins over its namesake under `limits`."""
+    for name, kind, text in _LIMITS:
+        function = click.option(f"--{name}", type=kind, metavar="N", help=text)(function)
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever the run may cost.")(function)
+
+
+class _Failures(click.ParamType[int | str]):
+    """A number of rows, or a percentage of them."""
+
+    name = "N|N%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        text = str(value)
+        if text.isdigit():
+            return int(text)
+        if text.endswith("%") and text[:-1].replace(".", "", 1).isdigit():
+            return text
+        return self.fail(f"`{text}` is neither a number nor a percentage such as 5%", param, ctx)
+
+
+_LIMITS: tuple[tuple[str, Any, str], ...] = (
+    ("confirm-above-usd", click.FloatRange(min=0), "Ask before a run that may cost more dollars."),
+    ("max-cost-usd", click.FloatRange(min=0, min_open=True), "Stop once so many dollars are spent."),
+    ("max-failures", _Failures(), "Stop once more rows failed: a number, or such as 5%."),
+    ("max-requests", click.IntRange(min=1), "Stop once so many requests were sent."),
+    ("max-concurrency", click.IntRange(1, 1000), "At most so many requests at once."),
+)
+
+
+def display_options(function: F) -> F:
+    """How much of a run is said."""
+    function = click.option(
+        "--progress", type=click.Choice(["auto", "live", "plain", "none"]), default="auto", show_default=True
+    )(function)
+    function = click.option("-v", "--verbose", is_flag=True, help="Say every retry and every failed row.")(function)
+    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")(function)
+
+
+def fault_options(function: F) -> F:
+    """`--latency`, `--fault` and `--seed`: how the simulated API behaves."""
+    function = click.option("--seed", default=0, show_default=True, help="Seed of answers and faults.")(function)
+    function = click.option(
+        "--fault",
+        "faults",
+        multiple=True,
+        metavar="NAME=RATE",
+        help="A fault by rate, such as rate_limit=0.1. Names: rate_limit, overloaded, server_error, invalid_output, "
+        "refusal, truncate, disconnect.",
+    )(function)
+    return click.option(
+        "--latency", default=0.0, type=click.FloatRange(0, 600), help="Seconds that a simulated answer takes."
+    )(function)
 
 
 def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -67,20 +149,6 @@ def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
     return pairs
 
 
-def _environment(_: click.Context, __: click.Parameter, path: Path | None) -> None:
-    if path is None:
-        return
-    from dotenv import dotenv_values  # noqa: PLC0415 - for this option only
-
-    try:
-        values = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}", code=Code.UNREADABLE) from None
-    for name, value in values.items():
-        if value is not None:
-            os.environ.setdefault(name, value)
-
-
 def read_params(texts: dict[str, str]) -> tuple[dict[str, JSON], list[Diagnostic]]:
     """The values of `-p`, each read as YAML, and what is wrong with those that cannot be read."""
     from yamlgen.language.parameters import read_value  # noqa: PLC0415 - loads the language
@@ -91,16 +159,28 @@ def read_params(texts: dict[str, str]) -> tuple[dict[str, JSON], list[Diagnostic
 
 
 def checked(
-    path: Path, params: dict[str, str], overrides: dict[str, str], input_path: str | None
+    path: Path,
+    params: dict[str, str],
+    overrides: dict[str, str],
+    input_path: str | None,
+    values: dict[str, JSON] | None = None,
 ) -> tuple[Pipeline, dict[str, JSON]]:
     """A pipeline without mistakes, and the values of its parameters.
+
+    Args:
+        path: its file.
+        params: the texts of `-p`.
+        overrides: the texts of `--set`.
+        input_path: where the rows come from instead.
+        values: parameters that are values already.
 
     Raises:
         InvalidPipeline: there are mistakes, in the file or in the call; all of them.
     """
-    from yamlgen.api import check  # noqa: PLC0415 - loads the language
+    from yamlgen.api.loading import check  # noqa: PLC0415 - loads the language
 
     given, unread = read_params(params)
+    given |= values or {}
     loaded, diagnostics = check(path, params=given, overrides=overrides, input=input_path)
     if loaded is None or unread:
         raise InvalidPipeline((*unread, *diagnostics))

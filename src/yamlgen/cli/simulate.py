@@ -8,23 +8,8 @@ import signal
 import click
 
 from yamlgen.cli.messages import echo
+from yamlgen.cli.options import fault_options
 from yamlgen.errors import Exit
-
-
-def fault_options(function: click.decorators.FC) -> click.decorators.FC:
-    """`--latency`, `--fault` and `--seed`: how the simulated API behaves."""
-    function = click.option("--seed", default=0, show_default=True, help="Seed of answers and faults.")(function)
-    function = click.option(
-        "--fault",
-        "faults",
-        multiple=True,
-        metavar="NAME=RATE",
-        help="A fault by rate, such as rate_limit=0.1. Names: rate_limit, overloaded, server_error, invalid_output, "
-        "refusal, truncate, disconnect.",
-    )(function)
-    return click.option(
-        "--latency", default=0.0, type=click.FloatRange(0, 600), help="Seconds that a simulated answer takes."
-    )(function)
 
 
 @click.command("simulate")

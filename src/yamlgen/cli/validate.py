@@ -21,7 +21,7 @@ def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str
     Each PATH is a pipeline, or a folder whose .yaml files are. All mistakes of all files are told at once, each
     with its place. Nothing is sent, and no key is needed. Exit code 1 when there is a mistake.
     """
-    from yamlgen.api import check  # noqa: PLC0415 - loads the language
+    from yamlgen.api.loading import check  # noqa: PLC0415 - loads the language
 
     given, found = read_params(params)
     if output_format == "text":

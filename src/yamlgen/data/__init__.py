@@ -1,1 +1,1 @@
-"""Rows in and rows out: `source` reads an input, `sink` leaves the files of a run."""
+"""Rows in and rows out: `source` reads an input, `outputs` leaves the files of a run, `printer` prints its rows."""

@@ -33,7 +33,7 @@ def inline_rows(rows: Iterable[Row], shown: str) -> Iterator[tuple[int, dict[str
         if not isinstance(row, Mapping):
             raise _bad(place, "a row that is not an object", code=Code.NOT_AN_OBJECT)
         try:
-            json.dumps(values := dict(row), allow_nan=False)
+            json.dumps(values := dict(row), allow_nan=False, sort_keys=True)  # which refuses keys of several types
         except (TypeError, ValueError, RecursionError) as error:
             raise _bad(place, f"a value that JSON cannot hold: {error}") from error
         yield number, values

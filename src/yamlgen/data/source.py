@@ -1,9 +1,9 @@
 """Rows in: JSONL, CSV, a JSON array, standard input, rows written in the pipeline itself.
 
 Owns what a well-formed input is. A run spends money on every row, so `Source.scan` reads everything once before
-the first request and refuses what is broken, with the file and the line; afterwards `Source.rows` streams. Of ids, 16
-bytes each are kept, so that memory hardly grows; only a duplicate makes the file be read again, to say where its
-first is.
+the first request and refuses what is broken, with the file and the line; afterwards `Source.rows` streams. What must
+be known of all rows, who they are, is on disk (see `seen`), so that memory does not grow; only a duplicate makes the
+file be read again, to say where its first is.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from yamlgen.data.identity import id_identity, row_identity, short
 from yamlgen.data.reader import array_rows, brief, csv_rows, csv_table, inline_rows, jsonl_rows
+from yamlgen.data.seen import Seen
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of, is_pipe
 from yamlgen.language.spec import Input
-from yamlgen.ports import JSON, Columns, Row
+from yamlgen.ports import JSON, Columns, InputRow, Row
 
 _PEEK = 100
 """How many rows tell the columns of an input that has no header."""
@@ -74,36 +75,42 @@ class Source:
             taken: names that no column may have, because a step's output is written under them.
 
         Raises:
-            EnvironmentProblem: the input is missing or cannot be read.
+            EnvironmentProblem: the input is missing or cannot be read, or there is no room for temporary files.
             UsageError: the input is broken, a row is not an object or has a column of a step's name, or an id is
                 missing or not unique.
         """
-        seen: set[bytes] = set()
         number = 0
-        for number, (line, row) in enumerate(self._numbered(), start=1):
-            if not taken.isdisjoint(row):
-                name = min(taken.intersection(row))
-                message = f"{self._place(line, number)}: the column `{name}` is named like a step"
-                hint = "both would be written under that name: rename one of them"
-                raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
-            if self.id is None:
-                continue
-            key = _id_key(row.get(self.id))
-            if key is None:
-                self._refuse_id(self.id, row, self._place(line, number))
-            if key in seen:
-                self._refuse_duplicate(self.id, key, self._place(line, number))
-            seen.add(key)
+        with Seen() as seen:
+            for number, (line, row) in enumerate(self._numbered(), start=1):
+                if not taken.isdisjoint(row):
+                    name = min(taken.intersection(row))
+                    message = f"{self._place(line, number)}: the column `{name}` is named like a step"
+                    hint = "both would be written under that name: rename one of them"
+                    raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
+                if self.id is None:
+                    continue
+                identity = self._identity(self.id, row, line, number)
+                if seen.count(short(identity.encode())):
+                    self._refuse_duplicate(self.id, identity, self._place(line, number))
         return number
 
-    def rows(self, limit: int | None = None) -> Iterator[Row]:
+    def rows(self, limit: int | None = None, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
         """The rows in order, the first `limit` of them; uniqueness of ids is left to `scan`.
 
+        Args:
+            limit: how many; `None` is all.
+            columns: those that the pipeline refers to, by which rows without an id are told apart; `None` is all.
+
         Raises:
-            EnvironmentProblem: the input is missing or cannot be read.
-            UsageError: the input is broken at the row that would come next.
+            EnvironmentProblem: the input is missing or cannot be read, or there is no room for temporary files.
+            UsageError: the input is broken at the row that would come next, or that row has no id.
         """
-        return (row for _, row in islice(self._numbered(), limit))
+        with Seen() as seen:
+            for index, (line, row) in enumerate(islice(self._numbered(), limit)):
+                if self.id is None:
+                    yield InputRow(index, row, row_identity(row, columns, seen))
+                else:
+                    yield InputRow(index, row, self._identity(self.id, row, line, index + 1))
 
     def kind(self) -> str:
         """The format, by `format` or by the path's ending.
@@ -176,14 +183,19 @@ class Source:
         place = f"{self.name()}:{line}"
         return f"{place} (row {number})" if self.kind() == "json" else place
 
-    def _refuse_id(self, name: str, row: Row, place: str) -> NoReturn:
-        problem = f"is {brief(row[name])}, which is no id" if name in row else "is missing"
-        hint = f"`id: {name}` says that each row has one of its own: a number, or a string that is not empty"
-        raise UsageError(f"{place}: `{name}` {problem}", code=Code.BAD_INPUT, hint=hint)
+    def _identity(self, name: str, row: Row, line: int, number: int) -> str:
+        identity = id_identity(row.get(name))
+        if identity is None:
+            problem = f"is {brief(row[name])}, which is no id" if name in row else "is missing"
+            hint = f"`id: {name}` says that each row has one of its own: a number, or a string that is not empty"
+            raise UsageError(f"{self._place(line, number)}: `{name}` {problem}", code=Code.BAD_INPUT, hint=hint)
+        return identity
 
-    def _refuse_duplicate(self, name: str, key: bytes, place: str) -> NoReturn:
+    def _refuse_duplicate(self, name: str, identity: str, place: str) -> NoReturn:
         rows = enumerate(self._numbered(), start=1)
-        first, row = next(((line, number), row) for number, (line, row) in rows if _id_key(row.get(name)) == key)
+        first, row = next(
+            ((line, number), row) for number, (line, row) in rows if id_identity(row.get(name)) == identity
+        )
         message = f"{place}: `{name}` {brief(row[name])} is already that of {self._place(*first)}"
         raise UsageError(message, code=Code.DUPLICATE_ID, hint="an id belongs to one row; rename or remove one of them")
 
@@ -232,16 +244,3 @@ def spooled(source: Source, stream: BinaryIO | None) -> Iterator[Source]:
             message = f"cannot copy {source.name()} to {copy.name}: {error.strerror or error}"
             raise EnvironmentProblem(message, code=Code.DISK, hint="`TMPDIR` names another place for it") from error
         yield replace(settled, path=Path(copy.name))
-
-
-def _id_key(value: JSON) -> bytes | None:
-    """Sixteen bytes that are equal for ids that are equal as JSON values; `None` for what is no id."""
-    if isinstance(value, str):
-        if not value:
-            return None
-        text = '"' + value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        text = str(int(value) if value == int(value) else value)
-    else:
-        return None
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

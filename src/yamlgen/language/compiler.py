@@ -20,7 +20,7 @@ from yamlgen.language.plan import Plan, PlanStep, TemplateMessage
 from yamlgen.language.references import Finding, Uses, read
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.secret import without_secrets
-from yamlgen.language.settings import check_runtime, resolve
+from yamlgen.language.settings import check_runtime, price_of, resolve
 from yamlgen.language.spec import Settings, Step
 from yamlgen.language.texts import TemplateText, TextLoader
 from yamlgen.language.views import ANYTHING, Names, SchemaView, View, text_view
@@ -81,6 +81,7 @@ class _Compiler:
         self.report_references()
         self.report_cycles()
         self.check_steps()
+        self.check_provenance()
         self.check_files()
         self.diagnostics.extend(check_runtime(draft))
         for part in (self.params, self.loader, self.texts):
@@ -93,6 +94,7 @@ class _Compiler:
             file=draft.path,
             params=dict(self.params.values),
             runtime=draft.pipeline.runtime,
+            limits=draft.pipeline.limits,
             input=draft.pipeline.input,
             steps=tuple(self.step(name, step, settings[name] or Settings()) for name, step in steps.items()),
             output=draft.pipeline.output,
@@ -237,6 +239,21 @@ class _Compiler:
                 hint = "newer models refuse an answer that is begun for them; end with the user"
                 self.complain(Code.SETTING_REFUSED, "the conversation ends with the assistant", mark, hint, warn=True)
 
+    def check_provenance(self) -> None:
+        """Nothing else may be written under the name of the column that `output.provenance` adds."""
+        name, document = "provenance", self.draft.document
+        if not self.draft.pipeline.output.provenance:
+            return
+        if self.columns is not None and name in self.columns.names:
+            mark = document.mark(("output", name), key=True)
+            message = f"the column that `output.{name}` adds is named like a column of the input"
+            hint = "both would be written under that name: rename the input's, or leave this out"
+            self.complain(Code.NAME_TAKEN, message, mark, hint)
+        elif name in self.draft.pipeline.steps:
+            mark = document.mark(("steps", name), key=True)
+            message = f"step `{name}` is named like the column that `output.{name}` adds"
+            self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
+
     def check_files(self) -> None:
         """The input and the output, as far as the file system tells."""
         draft, document = self.draft, self.draft.document
@@ -287,6 +304,7 @@ class _Compiler:
             reasks=step.output.reasks if step.output else 0,
             needs=frozenset(self.needs(name)),
             columns=None if columns is None else frozenset(columns),
+            price=price_of(self.draft, step, settings),
         )
 
 

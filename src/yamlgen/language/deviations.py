@@ -35,6 +35,7 @@ _TYPES = {
 FIXES: Final = {
     "base_url": "write `https://host` or `https://host/path`, without a user or a password",
     "api_key_env": "write the name of an environment variable, such as `ANTHROPIC_API_KEY`",
+    "max_failures": "write a number of rows, or a percentage up to 100, such as `5%`",
 }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from yamlgen.language.schemas import JSONSchema
-from yamlgen.language.spec import Input, Output, Runtime, Settings
+from yamlgen.language.spec import Input, Limits, Output, Price, Runtime, Settings
 from yamlgen.language.template import render
 from yamlgen.ports import JSON, Message, Prompt, Row
 
@@ -39,6 +39,7 @@ class PlanStep:
         schema: what the output must satisfy; `None` for text.
         needs: the steps that this one refers to.
         columns: the columns that its templates refer to; `None` when they need the row as a whole.
+        price: what the author says that the model costs; `None` leaves it to the price list.
     """
 
     name: str
@@ -50,6 +51,7 @@ class PlanStep:
     reasks: int
     needs: frozenset[str]
     columns: frozenset[str] | None
+    price: Price | None = None
 
     @property
     def model(self) -> str:
@@ -87,6 +89,7 @@ class Plan:
     file: Path
     params: Mapping[str, JSON]
     runtime: Runtime
+    limits: Limits
     input: Input
     steps: tuple[PlanStep, ...]
     output: Output
@@ -96,6 +99,12 @@ class Plan:
         steps = {step.name: step for step in self.steps}
         order = TopologicalSorter({name: step.needs for name, step in steps.items()}).static_order()
         return tuple(steps[name] for name in order)
+
+    @property
+    def columns(self) -> frozenset[str] | None:
+        """The columns that any step refers to; `None` when one needs the row as a whole."""
+        each = [step.columns for step in self.steps if step.columns is not None]
+        return frozenset().union(*each) if len(each) == len(self.steps) else None
 
     @property
     def concurrency(self) -> int:

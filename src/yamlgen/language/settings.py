@@ -15,7 +15,7 @@ from yamlgen.language.deviations import FIXES
 from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
 from yamlgen.language.plan import DEFAULT_MAX_TOKENS
-from yamlgen.language.spec import Runtime, Settings, Step, Thinking
+from yamlgen.language.spec import ModelSettings, Price, Runtime, Settings, Step, Thinking
 from yamlgen.language.words import nearest, suggestion
 
 _KEYS = tuple(Settings.model_fields)
@@ -54,6 +54,12 @@ def resolve(draft: Draft, name: str, step: Step) -> tuple[Settings | None, list[
     problems.extend(_refused(draft, resolved))
     settings = Settings.model_validate(resolved.values)
     return (settings if "id" in resolved.values else None), problems
+
+
+def price_of(draft: Draft, step: Step, settings: Settings) -> Price | None:
+    """What the author says that a step's model costs: an alias's price is not that of another `id` in the step."""
+    part = step.model if isinstance(step.model, ModelSettings) else draft.pipeline.models.get(step.model or "")
+    return part.price if part is not None and part.id in (None, settings.id) else None
 
 
 def _take_named(draft: Draft, name: str, model: str, resolved: Resolved, problems: list[Diagnostic]) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 NAME = r"^[a-z][a-z0-9_]*$"
+PERCENT = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"
 
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=NAME)]
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
@@ -63,6 +64,28 @@ class Settings(Part):
     """Sample from the `top_k` likeliest tokens. Only models up to 4.6, under `runtime.api_version: "2023-06-01"`."""
 
 
+class Price(Part):
+    """What a model costs, in US dollars per million tokens."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["input", "output"]})
+
+    input: float = Field(0, ge=0)
+    """US dollars per million tokens of input that the prompt cache has no part in."""
+    output: float = Field(0, ge=0)
+    """US dollars per million tokens of output, thinking included."""
+    cache_read: float | None = Field(None, ge=0)
+    """US dollars per million tokens read from the prompt cache. A tenth of `input` where none is set."""
+    cache_write: float | None = Field(None, ge=0)
+    """US dollars per million tokens written to the prompt cache. 1.25 times `input` where none is set."""
+
+
+class ModelSettings(Settings):
+    """A model: its settings, and what it costs."""
+
+    price: Price | None = None
+    """The price of this `id`, for a gateway or a fine-tune. Never sent. The public list price where none is set."""
+
+
 class Runtime(Part):
     """The way to the API. Only `base_url` and `api_version` decide what is sent."""
 
@@ -80,6 +103,19 @@ class Runtime(Part):
     """The version of the API. `2023-06-01` is for models that still take sampling parameters."""
     allow_http: bool = False
     """Allow a plain `http://` address beyond this machine, such as a gateway in a private network."""
+
+
+class Limits(Part):
+    """Where a run stops, and what it asks before it starts. What was paid for is kept: the next run goes on from it."""
+
+    max_requests: int | None = Field(None, ge=1)
+    """The most requests that a run may send, those that are sent again included. The run stops before the next one."""
+    max_failures: Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(pattern=PERCENT)] | None = None
+    """How many rows that a run asks for may fail: a number, or `5%` of the finished ones once there are fifty."""
+    max_cost_usd: float | None = Field(None, gt=0)
+    """The most US dollars that a run may spend. The price of each model must be known: see `price` under a model."""
+    confirm_above_usd: float | None = Field(None, ge=0)
+    """Ask before a run that may cost more US dollars than this. 0 asks before every run that may cost anything."""
 
 
 class Input(Part):
@@ -136,7 +172,7 @@ class Step(Settings):
     """What the step does: `generate` asks a model."""
     description: str | None = None
     """What the step is for. Not sent."""
-    model: Text | Settings | None = None
+    model: Text | ModelSettings | None = None
     """An alias of `models`, or the settings themselves. Without `models`, a string is a model's id."""
     system: Text | FileText | None = None
     """The system prompt: a template, or `{file: path}`."""
@@ -155,6 +191,8 @@ class Output(Part):
 
     path: Text = ""
     """The file that is written, relative to this file: .jsonl, .json or .csv."""
+    provenance: bool = False
+    """Add a column `provenance` to each row: its run, the models that answered, stop reasons, usage and cost."""
 
 
 class Pipeline(Part):
@@ -176,10 +214,12 @@ class Pipeline(Part):
     """What the pipeline is for."""
     params: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     """Parameters of a run (`-p name=value`), each a JSON Schema; with a `default` it may be left out."""
-    models: dict[Name, Settings] = Field(default_factory=dict)
+    models: dict[Name, ModelSettings] = Field(default_factory=dict)
     """Models by alias, so that a model changes on one line."""
     runtime: Runtime = Field(default_factory=Runtime)
     """How the API is reached."""
+    limits: Limits = Field(default_factory=Limits)
+    """Where a run stops, and what it asks before it starts."""
     input: Input = Field(default_factory=Input)
     """Where the rows come from."""
     steps: Annotated[dict[Name, Step], Field(min_length=1)] = Field(default_factory=dict)

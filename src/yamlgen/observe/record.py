@@ -6,7 +6,6 @@ time and may fail without failing the run.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import subprocess
@@ -21,12 +20,6 @@ from yamlgen.ports import JSON
 
 _PACKAGES: Final = ("yamlgen", "anthropic", "instructor", "jsonschema-rs", "pydantic")
 _GIT_SECONDS: Final = 5
-
-
-def fingerprint(value: JSON) -> str:
-    """The sha256 of a value's canonical JSON: keys sorted, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -58,15 +51,18 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def run_record(report: Report, about: dict[str, JSON], folder: Path, started: datetime) -> dict[str, JSON]:
+def surroundings(folder: Path) -> dict[str, JSON]:
+    """The git commit of a folder and the versions of what is installed."""
+    return {"git": git_state(folder), "versions": versions()}
+
+
+def run_record(report: Report, about: dict[str, JSON], started: datetime) -> dict[str, JSON]:
     """Everything that tells how an output was made, without a key in it."""
     record = {
         **report.as_json(),
         **about,
         "started": started.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        "git": git_state(folder),
-        "versions": versions(),
     }
     cleaned: dict[str, JSON] = json.loads(redact(json.dumps(record, ensure_ascii=False)))
     return cleaned

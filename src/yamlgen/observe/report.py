@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from yamlgen.errors import Code
 from yamlgen.events import (
+    AnswerReceived,
     Event,
     RequestRetried,
+    RequestSent,
     RowFailed,
     RowFinished,
     RunFinished,
@@ -23,19 +26,54 @@ from yamlgen.events import (
 from yamlgen.ports import Usage
 
 EXAMPLES: Final = 3
+_DIGITS: Final = 9
 _VARYING: Final = re.compile(r"""\d+(\.\d+)?|"[^"]*"|'[^']*'""")
 
 
 @dataclass
+class Bill:
+    """Answers, their tokens and their dollars; `unpriced` counts those whose price nobody knows."""
+
+    attempts: int = 0
+    usage: Usage = field(default_factory=Usage)
+    cost: float = 0.0
+    unpriced: int = 0
+
+    def add(self, usage: Usage, cost: float | None) -> None:
+        """Put one answer on it."""
+        self.attempts += 1
+        self.usage += usage
+        self.cost += cost or 0.0
+        self.unpriced += cost is None
+
+    def __add__(self, other: Bill) -> Bill:
+        return Bill(
+            self.attempts + other.attempts,
+            self.usage + other.usage,
+            self.cost + other.cost,
+            self.unpriced + other.unpriced,
+        )
+
+    @property
+    def cost_usd(self) -> float | None:
+        """The dollars, or `None` where a price is missing."""
+        return None if self.unpriced else round(self.cost, _DIGITS)
+
+    def as_json(self) -> dict[str, Any]:
+        """The bill as plain JSON values."""
+        return {"attempts": self.attempts, "usage": asdict(self.usage), "cost_usd": self.cost_usd}
+
+
+@dataclass
 class StepCount:
-    """What one step did: rows answered, paid answers (re-asks included), retries, tokens."""
+    """What one step did: rows answered, requests sent and tried again, what was paid and what was paid before."""
 
     finished: int = 0
     failed: int = 0
-    attempts: int = 0
+    sent: int = 0
     retried: int = 0
-    usage: Usage = field(default_factory=Usage)
-    seconds: float = 0.0
+    paid: Bill = field(default_factory=Bill)
+    reused: Bill = field(default_factory=Bill)
 
 
 @dataclass
@@ -50,22 +88,33 @@ class FailureGroup:
 
 @dataclass
 class Report:
-    """The state of a run so far. `observe` folds one event into it."""
+    """The state of a run so far. `observe` folds one event into it.
+
+    Attributes:
+        rows: how many the input has.
+        missing: rows that need a request which this run may not send.
+    """
 
     run: str = ""
     pipeline: str = ""
     rows: int | None = None
     finished: int = 0
     failed: int = 0
+    missing: int = 0
     steps: dict[str, StepCount] = field(default_factory=dict)
     groups: dict[tuple[str, str, str], FailureGroup] = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
 
     @property
-    def usage(self) -> Usage:
-        """The tokens of all steps together, failed rows included."""
-        return sum((step.usage for step in self.steps.values()), Usage())
+    def paid(self) -> Bill:
+        """What this run has paid for, failed rows included."""
+        return sum((step.paid for step in self.steps.values()), Bill())
+
+    @property
+    def reused(self) -> Bill:
+        """What came out of the store, and so was not paid for now."""
+        return sum((step.reused for step in self.steps.values()), Bill())
 
     def observe(self, event: Event) -> None:
         """Fold one event."""
@@ -73,14 +122,15 @@ class Report:
             case RunStarted():
                 self.run, self.pipeline, self.rows = event.run, event.pipeline, event.rows
                 self.steps = {name: StepCount() for name in event.steps}
-            case StepFinished():
-                step = self.steps[event.step]
-                step.finished += 1
-                step.attempts += event.attempts
-                step.usage += event.usage
-                step.seconds += event.seconds
+            case RequestSent():
+                self.steps[event.step].sent += 1
             case RequestRetried():
                 self.steps[event.step].retried += 1
+            case AnswerReceived():
+                step = self.steps[event.step]
+                (step.reused if event.reused else step.paid).add(event.usage, event.cost)
+            case StepFinished():
+                self.steps[event.step].finished += 1
             case RowFinished():
                 self.finished += 1
             case RowFailed():
@@ -91,11 +141,11 @@ class Report:
                 pass
 
     def _failed(self, event: RowFailed) -> None:
-        self.failed += 1
-        step = self.steps[event.step]
-        step.failed += 1
-        step.attempts += event.attempts
-        step.usage += event.usage
+        if event.code == Code.NOT_STORED:
+            self.missing += 1
+        else:
+            self.failed += 1
+            self.steps[event.step].failed += 1
         key = (event.step, event.code, _VARYING.sub("…", event.message))
         group = self.groups.setdefault(key, FailureGroup(event.step, event.code))
         group.count += 1
@@ -107,15 +157,16 @@ class Report:
         return {
             "run": self.run,
             "pipeline": self.pipeline,
-            "rows": {"input": self.rows, "finished": self.finished, "failed": self.failed},
-            "usage": asdict(self.usage),
+            "rows": {"input": self.rows, "finished": self.finished, "failed": self.failed, "missing": self.missing},
+            "paid": self.paid.as_json(),
+            "reused": self.reused.as_json(),
             "steps": {name: _step_json(step) for name, step in self.steps.items()},
             "failures": [
                 {
                     "step": group.step,
                     "code": group.code,
                     "count": group.count,
-                    "examples": [{"row": row, "message": message} for row, message in group.examples],
+                    "examples": [{"row": row + 1, "message": message} for row, message in group.examples],
                 }
                 for group in sorted(self.groups.values(), key=lambda group: -group.count)
             ],
@@ -128,7 +179,8 @@ def _step_json(step: StepCount) -> Mapping[str, Any]:
     return {
         "finished": step.finished,
         "failed": step.failed,
-        "attempts": step.attempts,
+        "sent": step.sent,
         "retried": step.retried,
-        "usage": asdict(step.usage),
+        "paid": step.paid.as_json(),
+        "reused": step.reused.as_json(),
     }

@@ -24,11 +24,11 @@ _TOPIC_WORDS = 6
 Blocks = list[dict[str, Any]]
 
 
-def digest_of(body: Mapping[str, Any], seed: int) -> bytes:
-    """What an answer depends on: the simulator's seed and the body, except whether it is streamed."""
+def digest_of(body: Mapping[str, Any], seed: int, row: str = "") -> bytes:
+    """What an answer depends on: the simulator's seed, the body (but not whether it is streamed), and who asks."""
     asked = {key: value for key, value in body.items() if key != "stream"}
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(f"{seed} {text}".encode()).digest()
+    return hashlib.sha256(f"{seed} {text}{row}".encode()).digest()
 
 
 def input_tokens(body: Mapping[str, Any]) -> int:

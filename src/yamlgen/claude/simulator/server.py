@@ -27,6 +27,12 @@ from yamlgen.claude.simulator.rules import check_count, check_headers, check_mes
 from yamlgen.claude.simulator.values import Values
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
 
+ROW_HEADER = "x-yamlgen-row"
+"""Our own clients say here which row asks, so that equal rows get answers of their own."""
+
+AGAIN_HEADER = "x-yamlgen-again"
+"""And here how often this request was answered before, so that a fault need not strike twice."""
+
 _REQUEST_ID: ContextVar[str] = ContextVar("request_id")
 _LOG = logging.getLogger("yamlgen.simulator")
 _MOST_BYTES = 32 * 2**20
@@ -146,8 +152,8 @@ class Simulator:
         version = check_headers(request.headers)
         body = await _body(request)
         check_message(body, version)
-        digest = digest_of(body, self._seed)
-        fault = self._fault(digest)
+        digest = digest_of(body, self._seed, request.headers.get(ROW_HEADER, ""))
+        fault = self._fault(digest, request.headers.get(AGAIN_HEADER, "0"))
         if self._latency:
             await asyncio.sleep(self._latency)
         if fault in _FAULTS:
@@ -158,11 +164,12 @@ class Simulator:
         response = web.json_response(message, headers=_limits(message))
         return await _cut_off(request, response) if fault == "disconnect" else response
 
-    def _fault(self, digest: bytes) -> str | None:
+    def _fault(self, digest: bytes, again: str) -> str | None:
         if not self._faults.rates:
             return None
         self._before[digest] += 1
-        return self._faults.pick(digest, self._before[digest] - 1)
+        answered = int(again) if again.isdecimal() else 0
+        return self._faults.pick(digest, max(answered, self._before[digest] - 1))
 
     async def _streamed(self, request: web.Request, message: dict[str, Any], *, cut: bool) -> web.StreamResponse:
         headers = {"Cache-Control": "no-cache", "request-id": _REQUEST_ID.get(), **_limits(message)}

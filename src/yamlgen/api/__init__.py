@@ -1,0 +1,4 @@
+"""The composition root: load a pipeline, plan it, run it, look at its runs. It wires the rooms together.
+
+What the command line can do is done here, so that Python users have the same machine.
+"""

@@ -1,0 +1,264 @@
+"""A run, from its first look at the store to its files in place.
+
+Owns the order in which a run is made ready, begun and ended. What was paid for is in the store before anything else
+happens to it, so every way in which a run can end early leaves the same thing behind: a store from which the next
+run goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from yamlgen.api.loading import Pipeline
+from yamlgen.api.options import Options
+from yamlgen.api.planning import Prospect, prospect
+from yamlgen.canonical import fingerprint
+from yamlgen.data.outputs import OutputPaths, output_paths, prepare, publish
+from yamlgen.data.printer import Printer
+from yamlgen.errors import Code, LimitReached, RunStopped, YamlgenError
+from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted
+from yamlgen.halt import Halt
+from yamlgen.language.plan import Plan
+from yamlgen.language.resolution import resolved
+from yamlgen.observe.record import run_record, surroundings
+from yamlgen.observe.report import Report
+from yamlgen.ports import JSON
+from yamlgen.run.limits import Budget
+from yamlgen.run.local import LocalEngine
+from yamlgen.store.archive import Archive, RunEntry
+from yamlgen.store.place import Place
+from yamlgen.store.session import Running, running
+
+Confirm = Callable[[RunForecast], bool]
+"""Asks whether a run may cost what is forecast."""
+
+_GO_ON: Final = "the same command goes on from there"
+_GO_ON_FRESH: Final = "the same command without `--fresh` goes on from there"
+
+
+class Interrupted(YamlgenError):  # noqa: N818 - the user's wish, no error
+    """The run was asked to stop, and did."""
+
+
+class Incomplete(RunStopped):
+    """The run came to its end without the rows that it might not send."""
+
+    exit_code = LimitReached.exit_code.FAILED_ROWS
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that came to its end: its report, its files, and where the store has it."""
+
+    report: Report
+    paths: OutputPaths
+    entry: RunEntry
+    place: Place
+
+
+async def execute(
+    pipeline: Pipeline,
+    *,
+    params: Mapping[str, JSON] | None = None,
+    options: Options | None = None,
+    emit: Emit | None = None,
+    halt: Halt | None = None,
+    confirm: Confirm | None = None,
+) -> Finished:
+    """Run a pipeline to its end and leave its files.
+
+    Args:
+        pipeline: as loaded.
+        params: the values of its parameters.
+        options: what differs from the file.
+        emit: told every event.
+        halt: ends the run early when requested.
+        confirm: asked before a run that may cost more than `limits.confirm_above_usd`; without it such a run does
+            not begin.
+
+    Raises:
+        YamlgenError: nothing could be run, or the run ended early; what was finished is in the store.
+    """
+    options, halt = options or Options(), halt or Halt()
+    plan = options.over(pipeline.plan(params))
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    work = _Run(pipeline, plan, options, name, halt, [] if emit is None else [emit])
+    async with prospect(pipeline, plan, options, halt, f"run {name}") as ready:
+        work.make_ready(ready)
+        forecast = await ready.forecast(quick=True)
+        work.tell(forecast)
+        _confirm(forecast, plan, options, confirm)
+        return await work.go(ready)
+
+
+class _Run:
+    """One run on its way."""
+
+    def __init__(
+        self, pipeline: Pipeline, plan: Plan, options: Options, name: str, halt: Halt, listeners: list[Emit]
+    ) -> None:
+        self.pipeline = pipeline
+        self.plan = plan
+        self.options = options
+        self.name = name
+        self.halt = halt
+        self.report = Report()
+        self.budget = Budget(plan.limits, halt)
+        self.listeners: list[Emit] = [self.report.observe, self.budget.observe, *listeners]
+        self.to_stdout = str(options.output) == "-"
+        self.paths = _paths(plan, options)
+
+    def tell(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+    def make_ready(self, ready: Prospect) -> None:
+        """See that the files can be written, before anything is paid for."""
+        self.paths.spare(path for path in (*self.pipeline.draft.files(), ready.source.path) if path is not None)
+        prepare(self.paths, to_stdout=self.to_stdout)
+
+    async def go(self, ready: Prospect) -> Finished:
+        """Run every row, and put the files in place."""
+        about = {**self._about(ready), **surroundings(self.plan.folder)}
+        kept = {**about, "resolved": resolved(self.plan), "options": self._options(), "rows": ready.rows}
+        archive, clock, started = ready.session.archive, time.monotonic(), datetime.now(UTC)
+        connection = ready.connection
+        assert connection is not None  # noqa: S101 - a run holds its store
+        async with running(ready.session, connection, self.name, kept) as run:
+            if self.to_stdout:
+                self.listeners.append(_printing(archive, run.entry))
+            self.tell(RunStarted(self.name, self.plan.name, tuple(step.name for step in self.plan.steps), ready.rows))
+            error: YamlgenError | None = None
+            try:
+                await self._drive(ready)
+                error = self._unfinished(ready.rows)
+                if error is None:
+                    self.report.seconds = time.monotonic() - clock
+                    record = run_record(self.report, about, started)
+                    self._publish(archive, run.entry, record)
+                    await run.end("finished", record)
+                    self.tell(RunFinished(None, self.report.seconds))
+            except YamlgenError as stopped:
+                error = stopped
+            except BaseException as stopped:
+                await self._stop(run, str(stopped) or "cancelled", clock)
+                raise
+            if error is not None:
+                kept_rows = await self._stop(run, error.message, clock)
+                error.hint = f"{error.hint}; {kept_rows}" if error.hint else kept_rows
+                raise error from None
+            return Finished(self.report, self.paths, run.entry, archive.place)
+
+    async def _drive(self, ready: Prospect) -> None:
+        rows = ready.source.rows(ready.rows, self.plan.columns)
+        ledger, concurrency = ready.session.ledger, self.plan.concurrency
+        await LocalEngine(self.plan, ready.models, ledger, self.tell, self.halt, concurrency).run(rows)
+
+    def _unfinished(self, rows: int) -> YamlgenError | None:
+        """Why the run did not finish every row, if it did not."""
+        report = self.report
+        if report.missing:
+            what = "row has" if report.missing == 1 else "rows have"
+            message = f"{report.missing:,} {what} no answer in the store, and this run may not ask for it"
+            hint = "`yamlgen runs failed` lists them, `yamlgen run` asks for them; the output is as it was"
+            return Incomplete(message, code=Code.NOT_STORED, hint=hint)
+        if report.finished + report.failed < rows:
+            return self.budget.error or Interrupted(f"stopped: {self.halt.reason}", code=Code.STOPPED)
+        return None
+
+    async def _stop(self, run: Running, message: str, clock: float) -> str:
+        """Note in the store that the run ended early, and say what is kept."""
+        self.report.error, self.report.seconds = message, time.monotonic() - clock
+        with suppress(YamlgenError):  # a disk that refuses has been told already
+            await run.end("stopped", self.report.as_json())
+        kept = self._kept()
+        self.tell(RunFinished(message, self.report.seconds, kept))
+        return kept
+
+    def _kept(self) -> str:
+        """What an ended run leaves behind, as a sentence."""
+        finished = self.report.finished
+        if not (finished or self.report.paid.attempts):
+            return "no row was finished"
+        rows = f"{finished:,} finished row{'' if finished == 1 else 's'} and every answer are in the store"
+        return f"{rows}; {_GO_ON_FRESH if self.options.fresh else _GO_ON}"
+
+    def _publish(self, archive: Archive, entry: RunEntry, record: dict[str, JSON]) -> None:
+        finished, failed = self.report.finished, self.report.failed
+        keep_rows = self.to_stdout or not (finished or not self.paths.rows.exists())
+        publish(
+            self.paths,
+            rows=None if keep_rows else lambda: archive.rows(entry),
+            failed=(lambda: archive.failed(entry)) if failed else None,
+            run=record,
+        )
+
+    def _about(self, ready: Prospect) -> dict[str, JSON]:
+        plan = self.plan
+        return {
+            "pipeline": {
+                "name": plan.name,
+                "file": self.pipeline.shown,
+                "hash": fingerprint(self.pipeline.draft.document.data),
+            },
+            "params": dict(plan.params),
+            "overrides": dict(self.pipeline.overrides),
+            "models": {step.name: step.model for step in plan.steps},
+            "input": ready.source.name(),
+            "output": "-" if self.to_stdout else os.path.relpath(self.paths.rows, plan.folder),
+            "limit": self.options.limit,
+            "simulated": self.options.simulate,
+            "provenance": plan.output.provenance,
+        }
+
+    def _options(self) -> dict[str, JSON]:
+        """What a retry needs to be asked in the same way."""
+        given, output = self.pipeline.input, self.options.output
+        return {
+            "input": given if given in (None, "-") else str(Path(str(given)).absolute()),
+            "output": None if output is None else "-" if self.to_stdout else str(Path(output).absolute()),
+            "limit": self.options.limit,
+            "faults": list(self.options.faults),
+            "seed": self.options.seed,
+        }
+
+
+def _confirm(forecast: RunForecast, plan: Plan, options: Options, confirm: Confirm | None) -> None:
+    most = plan.limits.confirm_above_usd
+    if most is None or options.yes or not forecast.requests:
+        return
+    cost = forecast.cost
+    if cost is not None and cost[1] <= most:
+        return
+    if confirm is None or not confirm(forecast):
+        told = "nobody knows what the run costs" if cost is None else f"the run may cost ${cost[1]:.2f}"
+        message = f"{told}, and `limits.confirm_above_usd` is {most:g}"
+        hint = "nothing was sent; confirm it with `--yes`, or raise the limit"
+        raise LimitReached(message, code=Code.NOT_CONFIRMED, hint=hint)
+
+
+def _paths(plan: Plan, options: Options) -> OutputPaths:
+    if options.output is not None and str(options.output) != "-":
+        return output_paths(Path(options.output))
+    target = plan.folder / plan.output.path
+    to_stdout = options.output is not None
+    return output_paths(target, simulated=options.simulate, limit=options.limit, to_stdout=to_stdout)
+
+
+def _printing(archive: Archive, entry: RunEntry) -> Emit:
+    printer = Printer(sys.stdout.buffer, lambda index: archive.line(entry, index))
+
+    def observe(event: Event) -> None:
+        if isinstance(event, RowFinished | RowFailed):
+            printer.done(event.row)
+
+    return observe

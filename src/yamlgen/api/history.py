@@ -1,0 +1,173 @@
+"""The runs that stores hold: where the stores are, which run is meant, and what a retry of one repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from yamlgen.errors import Code, UsageError, near
+from yamlgen.ports import JSON
+from yamlgen.store.archive import Archive, RunEntry
+from yamlgen.store.place import ENDING, FOLDER, SIMULATED, Place, place_of
+from yamlgen.store.pruning import Pruning, prune
+from yamlgen.store.session import archived
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run, and the store that holds it."""
+
+    place: Place
+    entry: RunEntry
+
+
+def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
+    """The stores of pipelines, or of all pipelines in folders; those of and below this folder where none is named.
+
+    Args:
+        targets: pipelines' files, or folders of them.
+        store: the folder of the stores, in place of `.yamlgen/` beside the pipelines.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found: list[Place] = []
+    for target in targets:
+        if target.is_dir():
+            found += _in_folder(store or target / FOLDER)
+        else:
+            both = (place_of(target, store), place_of(target, store, simulated=True))
+            found += [place for place in both if place.database.exists()]
+    if not targets:
+        folders = [store] if store else [Path(FOLDER), *sorted(Path().glob(f"*/{FOLDER}"))]
+        found += [place for folder in folders for place in _in_folder(folder)]
+    if not found:
+        where = ", ".join(near(target) for target in targets) or near(store or Path())
+        message = f"there is no store of a run at {where}"
+        raise UsageError(message, code=Code.NO_RUN, hint="name the pipeline, and `--store` if it has a store elsewhere")
+    return found
+
+
+def _in_folder(folder: Path) -> list[Place]:
+    made: list[Place] = []
+    for path in sorted(folder.glob(f"*{ENDING}")):
+        name = path.name.removesuffix(ENDING)
+        made.append(Place(folder, name.removesuffix(SIMULATED), name.endswith(SIMULATED)))
+    return made
+
+
+def list_runs(stores: Sequence[Place]) -> list[Found]:
+    """All runs of these stores, the oldest first."""
+    found: list[Found] = []
+    for place in stores:
+        with archived(place) as archive:
+            found += [Found(place, entry) for entry in archive.runs()]
+    return sorted(found, key=lambda run: run.entry.started)  # of one second, as their store has them
+
+
+def find_run(stores: Sequence[Place], name: str | None) -> Found:
+    """A run by its name or the beginning of it, or the last one.
+
+    Raises:
+        UsageError: there is no such run, or several.
+    """
+    runs = list_runs(stores)
+    matching = [run for run in runs if name is None or run.entry.name.startswith(name)]
+    exact = [run for run in matching if run.entry.name == name]
+    if not matching:
+        message = f"there is no run `{name}`" if name else "there is no run yet"
+        raise UsageError(message, code=Code.NO_RUN, hint="`yamlgen runs ls` lists them")
+    if name and not exact and len(matching) > 1:
+        message = f"{len(matching)} runs begin with `{name}`"
+        raise UsageError(message, code=Code.NO_RUN, hint="write more of its name; `yamlgen runs ls` lists them")
+    return (exact or matching)[-1]
+
+
+def described(archive: Archive, run: RunEntry) -> dict[str, JSON]:
+    """All that is known of a run but its rows: how it was asked for, how it went, what it paid."""
+    report = run.report or {}
+    steps = report.get("steps") or {step: {"paid": paid} for step, paid in archive.paid(run.number).items()}
+    about = {key: value for key, value in run.about.items() if key != "options"}
+    return {
+        "run": run.name,
+        "status": run.status,
+        "started": run.started,
+        "ended": run.ended,
+        "seconds": report.get("seconds"),
+        "rows": {"input": about.pop("rows", None), "finished": run.finished, "failed": run.failed},
+        "steps": steps,
+        "failures": report.get("failures", []),
+        "error": report.get("error"),
+        **about,
+    }
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """How a run was asked for, so that it can be asked for again in the same way."""
+
+    params: dict[str, JSON]
+    overrides: dict[str, str]
+    input: str | None
+    options: dict[str, Any]
+
+
+def repeat(run: RunEntry, given: str | None = None) -> Repeat:
+    """What a retry of a run has in common with it.
+
+    Args:
+        run: the run.
+        given: where its rows come from, in place of what the run says.
+
+    Raises:
+        UsageError: its rows came from standard input, which cannot be read twice.
+    """
+    kept = run.about["options"]
+    if given is None and kept["input"] == "-":
+        message = f"run {run.name} read its rows from standard input"
+        raise UsageError(message, code=Code.MISSING_INPUT, hint="give them again: `--input -`, or `--input PATH`")
+    options = {name: kept[name] for name in ("output", "limit", "seed")}
+    return Repeat(
+        run.about["params"],
+        run.about["overrides"],
+        given or kept["input"],
+        {**options, "faults": tuple(kept["faults"]), "simulate": run.about["simulated"], "retry": run.name},
+    )
+
+
+def prune_runs(
+    stores: Sequence[Place],
+    *,
+    keep: int | None = None,
+    older: timedelta | None = None,
+    confirm: Callable[[Place, Pruning], bool],
+) -> list[tuple[Place, Pruning]]:
+    """Take old runs out of stores, and of their answers those that no kept run needs.
+
+    Args:
+        stores: where.
+        keep: how many of the newest runs stay in each.
+        older: the age from which on runs go.
+        confirm: asked for each store, once it is known what goes.
+
+    Returns:
+        What went out of which store.
+    """
+    gone: list[tuple[Place, Pruning]] = []
+    for place in stores:
+        with archived(place) as archive:
+            runs = archive.runs()
+        old = runs[: max(0, len(runs) - keep)] if keep is not None else runs
+        if older is not None:
+            limit = (datetime.now(UTC) - older).isoformat(timespec="seconds")
+            old = [run for run in old if run.started < limit]
+        if not old:
+            continue
+        pruning = prune(place, [run.number for run in old], partial(confirm, place))
+        if pruning is not None:
+            gone.append((place, pruning))
+    return gone

@@ -1,0 +1,92 @@
+"""A pipeline's file, read and checked: what every command begins with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from yamlgen.data.source import Source, source_of
+from yamlgen.errors import Diagnostic, InvalidPipeline
+from yamlgen.language.compiler import compile_draft
+from yamlgen.language.draft import Draft, read
+from yamlgen.language.plan import Plan
+from yamlgen.ports import JSON, Columns
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline's file, read and checked; its plan depends on the parameters of a run.
+
+    Attributes:
+        path: the file.
+        overrides: what was set from outside, by dotted path.
+        input: where the rows come from instead, as it was given.
+        warnings: what is worth knowing, though it stops nothing.
+    """
+
+    path: Path
+    shown: str
+    draft: Draft
+    source: Source
+    columns: Columns | None
+    overrides: Mapping[str, str]
+    input: str | None
+    warnings: tuple[Diagnostic, ...]
+
+    def plan(self, params: Mapping[str, JSON] | None = None) -> Plan:
+        """The plan of a run with these parameters.
+
+        Raises:
+            InvalidPipeline: a parameter is missing, undeclared or wrong.
+        """
+        made = compile_draft(self.draft, self.columns, params, complete=True)
+        if made.plan is None:
+            raise InvalidPipeline(made.diagnostics)
+        return made.plan
+
+
+def check(
+    path: str | Path,
+    *,
+    params: Mapping[str, JSON] | None = None,
+    overrides: Mapping[str, str] | None = None,
+    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+) -> tuple[Pipeline | None, tuple[Diagnostic, ...]]:
+    """Everything that is wrong with a pipeline's file, and the pipeline if nothing is."""
+    shown, path = str(path), Path(path)
+    draft, diagnostics = read(path, shown, overrides, None if input is None else str(input))
+    if draft is None:
+        return None, tuple(diagnostics)
+    source = source_of(draft.pipeline.input, draft.path, draft.shown)
+    columns = source.columns()
+    made = compile_draft(draft, columns, params)
+    if made.plan is None:
+        return None, made.diagnostics
+    given = None if input is None else str(input)
+    found = made.diagnostics
+    return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), given, found), found
+
+
+def load(
+    path: str | Path,
+    *,
+    overrides: Mapping[str, JSON] | None = None,
+    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+) -> Pipeline:
+    """Read and check a pipeline's file.
+
+    Args:
+        path: the YAML file.
+        overrides: values to set, by dotted path, as with `--set`; a text is read as YAML.
+        input: where the rows come from instead, as with `--input`.
+
+    Raises:
+        InvalidPipeline: it has mistakes; `.diagnostics` holds all of them with their places.
+    """
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (overrides or {}).items()}
+    pipeline, diagnostics = check(path, overrides=texts, input=input)
+    if pipeline is None:
+        raise InvalidPipeline(diagnostics)
+    return pipeline

@@ -1,0 +1,138 @@
+"""The plan of a run: what it will ask and what that may cost, before anything is sent."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from yamlgen.api.loading import Pipeline
+from yamlgen.api.options import Options
+from yamlgen.claude.access import reach
+from yamlgen.claude.prices import Tariff, tariff_of
+from yamlgen.data.source import Source, spooled
+from yamlgen.errors import Code, UsageError
+from yamlgen.events import RunForecast
+from yamlgen.halt import Halt
+from yamlgen.language.plan import Plan
+from yamlgen.ports import JSON, Model
+from yamlgen.run.forecast import Forecaster
+from yamlgen.run.local import LocalEngine
+from yamlgen.store.ledger import Reuse
+from yamlgen.store.place import Place, place_of
+from yamlgen.store.session import Session, archived, held, opened
+
+FEW: Final = 100
+"""How many rows tell what a run will ask when nothing was ever answered."""
+
+SAMPLE: Final = 500
+"""How many rows at most, evenly spread, tell it when something was."""
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """A run that could begin: everything is opened and checked, nothing was sent.
+
+    Attributes:
+        plan: what will run, the options over it.
+        source: the input, readable.
+        rows: how many of its rows will run.
+        session: the store; until the run begins, it answers and keeps nothing.
+        models: the model of each step.
+        tariffs: what a step's answers cost; `None` where nobody knows.
+        connection: for writing to the store; `None` where it is only looked at.
+    """
+
+    plan: Plan
+    source: Source
+    rows: int
+    session: Session
+    models: Mapping[str, Model]
+    tariffs: Mapping[str, Tariff | None]
+    connection: sqlite3.Connection | None
+
+    async def forecast(self, *, quick: bool) -> RunForecast:
+        """What the run will ask: of all rows, or `quick`, of so few that nobody waits for it."""
+        rows, archive = self.source.rows(self.rows, self.plan.columns), self.session.archive
+        if quick and not archive.holds_answers():
+            rows = islice(rows, FEW)
+        elif quick:
+            stride = -(-self.rows // SAMPLE)
+            rows = (row for row in rows if row.index % stride == 0)
+        past = {step.name: archive.history(step.name, step.model) for step in self.plan.steps}
+        counted = Forecaster(self.plan, self.models, past, self.tariffs, self.session.ledger.allows)
+        engine = LocalEngine(self.plan, self.models, counted, lambda _: None, Halt(), self.plan.concurrency)
+        await engine.run(rows)
+        return counted.forecast(self.rows)
+
+
+@asynccontextmanager
+async def prospect(
+    pipeline: Pipeline, plan: Plan, options: Options, halt: Halt, holder: str | None = None
+) -> AsyncIterator[Prospect]:
+    """Open what a run of `plan` needs, for as long as the context lasts.
+
+    Args:
+        pipeline: as loaded.
+        plan: of it, the options over it.
+        options: how the run differs from the file.
+        halt: ends the run early.
+        holder: who keeps the store for itself, to write to it. Without, it is only looked at, and no key is needed.
+
+    Raises:
+        EnvironmentProblem: there is no key, no input, or the store is in use or cannot be read.
+        UsageError: the input is broken or empty, or a limit on cost meets a model without a price.
+    """
+    tariffs = {step.name: tariff_of(step.model, step.price) for step in plan.steps}
+    _check_prices(plan, tariffs)
+    async with AsyncExitStack() as stack:
+        needs_key = holder is not None and not options.offline
+        provider = await stack.enter_async_context(reach(plan.runtime, options.simulation, needs_key=needs_key))
+        source = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
+        rows = _count(source, plan, options.limit)
+        place = place_of(plan.file, options.store, simulated=options.simulate)
+        connection = None if holder is None else stack.enter_context(held(place, holder))
+        session = stack.enter_context(opened(place, _reuse(options, place)))
+        models = await stack.enter_async_context(provider.open(plan, halt, session.ledger))
+        yield Prospect(plan, source, rows, session, models, tariffs, connection)
+
+
+async def foresee(
+    pipeline: Pipeline, *, params: Mapping[str, JSON] | None = None, options: Options | None = None
+) -> RunForecast:
+    """What a run would ask, and what that may cost, reckoned from every row. Nothing is sent, and no key is needed.
+
+    Raises:
+        YamlgenError: the run could not begin.
+    """
+    options = options or Options()
+    plan = options.over(pipeline.plan(params))
+    async with prospect(pipeline, plan, options, Halt()) as run:
+        return await run.forecast(quick=False)
+
+
+def _check_prices(plan: Plan, tariffs: Mapping[str, Tariff | None]) -> None:
+    for step in plan.steps:
+        if plan.limits.max_cost_usd is not None and tariffs[step.name] is None:
+            message = f"`limits.max_cost_usd` is set, and nobody knows the price of `{step.model}` (step `{step.name}`)"
+            hint = "write it under the model: `price: {input: 1, output: 5}`, in US dollars for a million tokens"
+            raise UsageError(message, code=Code.NO_PRICE, hint=hint)
+
+
+def _count(source: Source, plan: Plan, limit: int | None) -> int:
+    taken = {step.name for step in plan.steps} | ({"provenance"} if plan.output.provenance else set())
+    rows = source.scan(frozenset(taken))
+    if rows == 0:
+        raise UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint="nothing was sent")
+    return rows if limit is None else min(rows, limit)
+
+
+def _reuse(options: Options, place: Place) -> Reuse:
+    if options.retry is None:
+        return Reuse(options.fresh, options.offline)
+    with archived(place) as archive:
+        return Reuse(offline=options.offline, retry=archive.run(options.retry).number)

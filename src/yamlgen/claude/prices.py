@@ -1,0 +1,77 @@
+"""What an answer costs in US dollars: by the author's own price, or by the list prices of `genai-prices`.
+
+Owns the step from tokens to money, and the caution about which model a listed price belongs to. The list is the one
+that came with the package: nothing is fetched. It is Anthropic's, so a gateway that charges otherwise needs a `price`
+under its model. Cache writes are taken to last five minutes, since `Usage` does not tell them from those of an hour.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from yamlgen.language.spec import Price
+from yamlgen.ports import Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation
+
+Tariff: TypeAlias = Callable[[Usage], float]
+"""What one answer costs, in US dollars. Long prompts may cost more per token: never call it with a sum of answers."""
+
+_CACHE_READ: Final = 0.1
+_CACHE_WRITE: Final = 1.25
+_DIGITS: Final = 12
+"""Decimals of a cost: a token of the cheapest model shows, the noise of binary fractions does not."""
+
+_SUFFIX: Final = re.compile(r"(-0)?(-20\d{6}|-latest)?\Z")
+
+
+def tariff_of(model: str, price: Price | None) -> Tariff | None:
+    """How the answers of a model are charged, picklable; `None` where its price is not known.
+
+    The author's price wins. The list itself matches by prefix: it would give `claude-haiku-4-5-mine` the price of
+    Haiku 4.5, and `claude-opus-4-10` that of Opus 4.1. So a listed price is taken only for an id that is the listed
+    model's, a date, `-latest` or the `-0` of a first version aside. Whatever else a gateway calls its models has no
+    price here, a cloud's ids (`us.anthropic.claude-...`, `claude-...@20251001`) included: clouds have other prices.
+    """
+    if price is not None:
+        return partial(_own, price)
+    try:
+        listed = _calculation(model, Usage()).model.id
+    except LookupError:
+        return None
+    return partial(_listed, model) if _SUFFIX.sub("", listed) == _SUFFIX.sub("", model) else None
+
+
+def _own(price: Price, usage: Usage) -> float:
+    read = price.input * _CACHE_READ if price.cache_read is None else price.cache_read
+    write = price.input * _CACHE_WRITE if price.cache_write is None else price.cache_write
+    millionths = (
+        usage.input_tokens * price.input
+        + usage.output_tokens * price.output
+        + usage.cache_read_input_tokens * read
+        + usage.cache_creation_input_tokens * write
+    )
+    return round(millionths / 1e6, _DIGITS)
+
+
+def _listed(model: str, usage: Usage) -> float:
+    return round(float(_calculation(model, usage).total_price), _DIGITS)
+
+
+def _calculation(model: str, usage: Usage) -> PriceCalculation:
+    from genai_prices import Usage as Tokens  # noqa: PLC0415 - it brings an HTTP client along, which takes 0.3 s
+    from genai_prices import calc_price  # noqa: PLC0415
+
+    read, write = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
+    # Here the input is the whole prompt, as the thresholds of long prompts are, and what was cached is a part of it.
+    tokens = Tokens(
+        input_tokens=usage.input_tokens + read + write,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+    )
+    return calc_price(tokens, model, provider_id="anthropic")

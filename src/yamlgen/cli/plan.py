@@ -1,0 +1,100 @@
+"""`yamlgen plan`: what a run would ask, and what that may cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from yamlgen.cli.messages import echo, json_line, put, show
+from yamlgen.cli.options import (
+    checked,
+    fault_options,
+    input_option,
+    output_format,
+    pipeline_options,
+    store_option,
+)
+from yamlgen.errors import Code, Exit, YamlgenError
+
+if TYPE_CHECKING:
+    from yamlgen.api.loading import Pipeline
+    from yamlgen.api.options import Options
+    from yamlgen.cli.running import Prepare
+    from yamlgen.events import RunForecast
+
+
+@click.command("plan")
+@click.argument("pipeline", type=click.Path(path_type=Path))
+@pipeline_options
+@input_option
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N rows.")
+@click.option("--fresh", is_flag=True, help="As if nothing were in the store.")
+@store_option
+@click.option("--simulate", is_flag=True, help="For a run with the simulator.")
+@output_format
+@fault_options
+def command(
+    *,
+    pipeline: Path,
+    params: dict[str, str],
+    overrides: dict[str, str],
+    input_path: str | None,
+    output_format: str,
+    **chosen: Any,
+) -> int:
+    """Show what a run would ask, and what that may cost.
+
+    For each step: the rows, the answers that are in the store already, the requests to send, their tokens and their
+    cost. Nothing is sent, and no key is needed.
+    """
+    from yamlgen.api.options import Options  # noqa: PLC0415 - loads the language
+
+    def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
+        loaded, given = checked(pipeline, params, overrides, input_path)
+        return loaded, given, Options(**chosen)
+
+    return show_plan(prepare, json_out=output_format == "json")
+
+
+def show_plan(prepare: Prepare, *, json_out: bool) -> int:
+    """Plan a run and show it; the exit code."""
+    import asyncio  # noqa: PLC0415 - takes 30 ms to load
+
+    from yamlgen.api.planning import foresee  # noqa: PLC0415 - loads the engine
+    from yamlgen.cli.running import interruptible, tell  # noqa: PLC0415
+
+    try:
+        loaded, given, options = prepare()
+        show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
+        with interruptible():
+            forecast = asyncio.run(foresee(loaded, params=given, options=options))
+    except YamlgenError as error:
+        return tell(error, json_out=json_out)
+    if json_out:
+        steps = {step.step: asdict(step) for step in forecast.steps}
+        cost = {"requests": forecast.requests, "cost_usd": forecast.cost, "steps": steps}
+        put(json_line({"pipeline": forecast.pipeline, "rows": forecast.rows, **cost}))
+    else:
+        echo("\n".join(_lines(forecast)))
+    return Exit.OK
+
+
+def _lines(forecast: RunForecast) -> list[str]:
+    from yamlgen.cli.display import dollars, foretold, table  # noqa: PLC0415 - only where text is shown
+
+    head = ["step", "rows", "in the store", "failed", "to send", "input tokens", "output tokens", "cost"]
+    rows = [head]
+    for step in forecast.steps:
+        counts = (step.rows, step.stored, step.failed, step.requests, step.input_tokens)
+        least, most = step.output_tokens
+        cost = "unknown" if step.cost is None else f"{dollars(step.cost[0])} to {dollars(step.cost[1])}"
+        cells = [f"{count:,}" for count in counts]
+        rows.append([step.step, *cells, f"{least:,} to {most:,}", cost if step.requests else dollars(0)])
+    notes = [f"  {step.step}: {step.how}" for step in forecast.steps if step.requests]
+    told = (
+        ["  estimated:", *(f"  {note}" for note in notes), "  re-asks of invalid answers come on top"] if notes else []
+    )
+    return [foretold(forecast), *table(rows), *told, "  nothing was sent"]

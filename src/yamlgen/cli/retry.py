@@ -1,0 +1,77 @@
+"""`yamlgen retry`: the failed rows of a run, asked again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from yamlgen.cli.messages import echo, json_line, put
+from yamlgen.cli.options import (
+    checked,
+    display_options,
+    environment_option,
+    input_option,
+    limit_options,
+    output_format,
+    store_option,
+)
+from yamlgen.errors import Exit, YamlgenError
+
+if TYPE_CHECKING:
+    from yamlgen.api.loading import Pipeline
+    from yamlgen.api.options import Options
+
+
+@click.command("retry")
+@click.argument("pipeline", type=click.Path(path_type=Path))
+@click.argument("run", required=False)
+@environment_option
+@input_option
+@limit_options
+@store_option
+@click.option("--simulate", is_flag=True, help="Retry the last simulated run, with the simulator.")
+@display_options
+@output_format
+def command(  # noqa: PLR0913 - click passes its options by name
+    *,
+    pipeline: Path,
+    run: str | None,
+    input_path: str | None,
+    simulate: bool,
+    quiet: bool,
+    verbose: bool,
+    progress: str,
+    output_format: str,
+    store: Path | None,
+    **chosen: Any,
+) -> int:
+    """Ask again for the failed rows of a run, and for no others.
+
+    RUN is the name of a run or its beginning; the last one where none is named. The run's parameters, overrides,
+    input and output are taken over. What the other rows were answered comes out of the store; the output is written
+    when nothing else is missing.
+    """
+    from yamlgen.api.history import find_run, places, repeat  # noqa: PLC0415 - loads the store
+    from yamlgen.api.options import Options  # noqa: PLC0415
+    from yamlgen.cli.running import Shown, run_shown, tell  # noqa: PLC0415
+
+    json_out = output_format == "json"
+    try:
+        stores = [place for place in places([pipeline], store) if place.simulated is simulate]
+        found = find_run(stores, run).entry
+        again = repeat(found, input_path)
+    except YamlgenError as error:
+        return tell(error, json_out=json_out)
+    if not found.failed:
+        echo(f"run {found.name} has no failed row: nothing to retry")
+        if json_out:
+            put(json_line({"run": found.name, "rows": {"failed": 0}}))
+        return Exit.OK
+
+    def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
+        loaded, _ = checked(pipeline, {}, again.overrides, again.input, again.params)
+        return loaded, again.params, Options(store=store, **again.options, **chosen)
+
+    return run_shown(prepare, Shown(quiet, verbose, progress, json_out))

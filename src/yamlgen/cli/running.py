@@ -1,0 +1,152 @@
+"""A run as the command line has it: the signals, the question, the summary and the exit code.
+
+`run` and `retry` differ in what they ask for; what happens around a run is the same, and is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from yamlgen.cli.display import Display, choose, failures, foretold, summary
+from yamlgen.cli.messages import as_json, echo, json_line, put, show, show_error
+from yamlgen.errors import Code, Exit, InvalidPipeline, YamlgenError
+from yamlgen.events import Event, RunForecast, RunStarted
+from yamlgen.halt import Halt
+
+if TYPE_CHECKING:
+    from yamlgen.api.execution import Finished
+    from yamlgen.api.loading import Pipeline
+    from yamlgen.api.options import Options
+
+_CODES: Final = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How much of a run is shown, and where."""
+
+    quiet: bool
+    verbose: bool
+    progress: str
+    as_json: bool
+
+
+Prepare = Callable[[], tuple["Pipeline", dict[str, Any], "Options"]]
+
+
+def run_shown(prepare: Prepare, shown: Shown) -> int:
+    """Load, run and show; the exit code."""
+    try:
+        loaded, given, options = prepare()
+        if not shown.quiet:  # that the input is missing is an error of the run, below
+            show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
+        to_stdout = str(options.output) == "-"
+        display = choose(shown.progress, verbose=shown.verbose, quiet=shown.quiet, rows_shown=to_stdout)
+        with interruptible():
+            done = asyncio.run(_run(loaded, given, options, display))
+    except YamlgenError as error:
+        return tell(error, json_out=shown.as_json)
+    report, paths = done.report, done.paths
+    if shown.as_json:
+        files = {"output": str(paths.rows), "failed": str(paths.failed), "run": str(paths.run)}
+        put(json_line({**report.as_json(), "simulated": options.simulate, "files": files}))
+    elif not shown.quiet:
+        echo(summary(report, paths, to_stdout=to_stdout, simulated=options.simulate))
+    return Exit.FAILED_ROWS if report.failed else Exit.OK
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end at once what comes before the first request, such as reading a pipe that never ends.
+
+    Raises:
+        YamlgenError: it did.
+    """
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, display: Display) -> Finished:
+    """Run under the signals: once requests are sent, the first asks to stop, and the second cancels."""
+    from yamlgen.api.execution import execute  # noqa: PLC0415 - loads the engine
+
+    halt, task, loop = Halt(), asyncio.current_task(), asyncio.get_running_loop()
+    received: list[signal.Signals] = []
+
+    def interrupt(number: signal.Signals) -> None:
+        received.append(number)
+        if len(received) > 1 and task is not None:
+            task.cancel()
+            return
+        halt.request("Ctrl-C" if number is signal.SIGINT else "the process was asked to end")
+        display.say("stopping: what is in flight comes home first; Ctrl-C again cancels it")
+
+    def observe(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            for number in _CODES:
+                loop.add_signal_handler(number, interrupt, number)
+        display.observe(event)
+
+    try:
+        with display:
+            return await execute(
+                pipeline, params=params, options=options, emit=observe, halt=halt, confirm=_asker(display)
+            )
+    except asyncio.CancelledError:
+        number = received[0] if received else signal.SIGINT
+        raise _interrupted(f"cancelled: {halt.reason}", display.kept(), number) from None
+    except YamlgenError as error:
+        if received:
+            error.exit_code = _CODES[received[0]]
+        if not display.quiet:
+            for line in failures(display.report):
+                echo(line)
+        raise
+
+
+def _asker(display: Display) -> Callable[[RunForecast], bool] | None:
+    """How a person is asked; `None` where nobody sits."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+
+    def ask(forecast: RunForecast) -> bool:
+        if display.quiet:
+            echo(foretold(forecast))
+        return click.confirm("Go on?", default=False, err=True)
+
+    return ask
+
+
+def _interrupted(message: str, hint: str, number: signal.Signals) -> YamlgenError:
+    error = YamlgenError(message, code=Code.STOPPED, hint=hint)
+    error.exit_code = _CODES[number]
+    return error
+
+
+def tell(error: YamlgenError, *, json_out: bool) -> int:
+    """Show the error that ended a command, as text or as JSON; the exit code."""
+    if not json_out:
+        show_error(error)
+    elif isinstance(error, InvalidPipeline):
+        put(as_json(error.diagnostics))
+    else:
+        told = {"code": str(error.code), "message": error.message, "hint": error.hint}
+        put(json_line({"error": told}))
+    return int(error.exit_code)

@@ -1,0 +1,235 @@
+"""`yamlgen runs`: what the stores hold. Each command prints text for people, or JSON with `--json`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe
+from yamlgen.cli.options import store_option
+from yamlgen.errors import Code, Exit, UsageError, near
+
+if TYPE_CHECKING:
+    from yamlgen.api.history import Found
+    from yamlgen.store.place import Place
+    from yamlgen.store.pruning import Pruning
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_UNITS: Final = {"m": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0}
+_ENDINGS: Final = (".yaml", ".yml")
+
+
+@click.group("runs")
+def command() -> None:
+    """List runs, show them, export their rows, prune them.
+
+    Runs are found by the pipeline (or a folder of pipelines), by a run's name or its beginning, or by both; where
+    neither is named, the stores in this folder and in the folders below it are looked at, and the last run is meant.
+    """
+
+
+def _common(function: F) -> F:
+    function = click.option("--json", "json_out", is_flag=True, help="Print JSON.")(function)
+    return store_option(function)
+
+
+def _split(words: tuple[str, ...]) -> tuple[list[Path], str | None]:
+    """Pipelines and folders on one side, the name of a run on the other."""
+    paths = [Path(word) for word in words if word.endswith(_ENDINGS) or Path(word).exists()]
+    names = [word for word in words if not (word.endswith(_ENDINGS) or Path(word).exists())]
+    if len(names) > 1:
+        raise click.UsageError(f"several runs are named: {', '.join(names)}; one at a time")
+    return paths, names[0] if names else None
+
+
+def _found(words: tuple[str, ...], store: Path | None) -> Found:
+    from yamlgen.api.history import find_run, places  # noqa: PLC0415 - loads the store
+
+    paths, name = _split(words)
+    return find_run(places(paths, store), name)
+
+
+@command.command("ls")
+@click.argument("where", nargs=-1, metavar="[PIPELINE|FOLDER]...")
+@_common
+def list_command(where: tuple[str, ...], store: Path | None, *, json_out: bool) -> int:
+    """List all runs, the oldest first."""
+    from yamlgen.api.history import list_runs, places  # noqa: PLC0415 - loads the store
+
+    runs = list_runs(places([Path(word) for word in where], store))
+    if json_out:
+        put(json_line({"runs": [{"store": str(run.place.database), **_brief(run)} for run in runs]}))
+        return Exit.OK
+    from yamlgen.cli.display import table  # noqa: PLC0415 - only where text is shown
+
+    head = ["run", "pipeline", "status", "started", "rows", "finished", "failed", "answers", "cost"]
+    put("".join(f"{line.strip()}\n" for line in table([head, *map(_line, runs)])))
+    return Exit.OK
+
+
+def _brief(run: Found) -> dict[str, Any]:
+    entry, report = run.entry, run.entry.report or {}
+    return {
+        "run": entry.name,
+        "pipeline": run.place.name,
+        "simulated": run.place.simulated,
+        "status": entry.status,
+        "started": entry.started,
+        "ended": entry.ended,
+        "rows": {"input": entry.about.get("rows"), "finished": entry.finished, "failed": entry.failed},
+        "paid": entry.paid,
+        "reused": report.get("reused"),
+    }
+
+
+def _line(run: Found) -> list[str]:
+    from yamlgen.cli.display import dollars  # noqa: PLC0415 - only where text is shown
+
+    brief = _brief(run)
+    paid, rows = brief["paid"], brief["rows"]
+    cost = paid["cost_usd"]
+    pipeline = run.place.name + (" (simulated)" if run.place.simulated else "")
+    counts = [str(rows[key]) for key in ("input", "finished", "failed")]
+    spent = "unknown" if cost is None else dollars(cost)
+    return [
+        run.entry.name,
+        pipeline,
+        run.entry.status,
+        run.entry.started,
+        *counts,
+        str(paid["attempts"]),
+        spent,
+    ]
+
+
+@command.command("show")
+@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
+@click.option("--row", type=click.IntRange(min=1), help="All that is known of the N-th row, counted from 1.")
+@_common
+def show_command(which: tuple[str, ...], row: int | None, store: Path | None, *, json_out: bool) -> int:
+    """Show a run: how it was asked for, how it went, the pipeline as it ran.
+
+    With --row: that row's requests, every attempt and what the validator said of it. It works while a run goes on.
+    """
+    from yamlgen.api.history import described  # noqa: PLC0415 - loads the store
+    from yamlgen.store.session import archived  # noqa: PLC0415
+
+    run = _found(which, store)
+    with archived(run.place) as archive:
+        told = described(archive, run.entry) if row is None else archive.detail(run.entry, row - 1)
+    put(json_line(told) if json_out else as_yaml(told))
+    return Exit.OK
+
+
+@command.command("failed")
+@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
+@_common
+def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool) -> int:
+    """Tell which rows of a run failed, and why.
+
+    With --json: a line for each row, as in the file of failed rows.
+    """
+    from yamlgen.store.session import archived  # noqa: PLC0415 - loads the store
+
+    run = _found(which, store)
+    with archived(run.place) as archive:
+        if json_out:
+            _put_lines(archive.failed(run.entry))
+            return Exit.OK
+        for row in archive.failures(run.entry):
+            put(f"row {row.number + 1}, {row.step}: {row.code}: {safe(row.message)}\n")
+    if not run.entry.failed:
+        echo(f"run {run.entry.name} has no failed row")
+    return Exit.OK
+
+
+@command.command("export")
+@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A .jsonl, .json or .csv file; else stdout.")
+@click.option("--failed", is_flag=True, help="The failed rows, as in the file of failed rows.")
+@_common
+def export_command(
+    which: tuple[str, ...], output: Path | None, store: Path | None, *, failed: bool, json_out: bool
+) -> int:
+    """Write the rows of a run, also of one that did not come to its end.
+
+    Without --output they go to stdout as JSON lines, with --json as one JSON array.
+    """
+    from yamlgen.data.lines import formatted  # noqa: PLC0415 - loads the language
+    from yamlgen.data.outputs import write_rows  # noqa: PLC0415
+    from yamlgen.store.session import archived  # noqa: PLC0415
+
+    run = _found(which, store)
+    with archived(run.place) as archive:
+
+        def lines() -> Iterable[bytes]:
+            return archive.failed(run.entry) if failed else archive.rows(run.entry)
+
+        if output is None:
+            _put_lines(formatted(lines, Path("rows.json")) if json_out else lines())
+            return Exit.OK
+        write_rows(output, lines)
+    rows = run.entry.failed if failed else run.entry.finished
+    echo(f"wrote {rows:,} rows of run {run.entry.name} to {near(output)}")
+    if json_out:
+        put(json_line({"run": run.entry.name, "rows": rows, "output": str(output)}))
+    return Exit.OK
+
+
+def _put_lines(lines: Iterable[bytes]) -> None:
+    for line in lines:
+        put(line.decode())
+
+
+@command.command("prune")
+@click.argument("where", nargs=-1, metavar="[PIPELINE|FOLDER]...")
+@click.option("--keep", type=click.IntRange(min=0), help="Keep the N newest runs of each store.")
+@click.option("--older", metavar="AGE", help="Drop runs that are older, such as 30d, 12h or 4w.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@_common
+def prune_command(
+    where: tuple[str, ...], keep: int | None, older: str | None, store: Path | None, *, yes: bool, json_out: bool
+) -> int:
+    """Drop old runs, and the answers that no kept run needs.
+
+    It asks before anything is gone. What is dropped is paid for again when a run needs it.
+    """
+    from yamlgen.api.history import places, prune_runs  # noqa: PLC0415 - loads the store
+
+    if keep is None and older is None:
+        raise click.UsageError("say which runs go: --keep N or --older 30d")
+
+    def confirm(place: Place, pruning: Pruning) -> bool:
+        told = f"{near(place.database)}: {pruning.runs} runs, {pruning.rows:,} rows, {pruning.answers:,} answers"
+        if yes:
+            return True
+        if not (sys.stdin and sys.stdin.isatty()):
+            message = f"this drops {told}, and nobody is there to ask"
+            raise UsageError(message, code=Code.NOT_CONFIRMED, hint="say `--yes`; nothing was dropped")
+        return click.confirm(f"drop {told}?", default=False, err=True)
+
+    age = None if older is None else _age(older)
+    gone = prune_runs(places([Path(word) for word in where], store), keep=keep, older=age, confirm=confirm)
+    if json_out:
+        stores = {str(place.database): pruning for place, pruning in gone}
+        told = {name: {"runs": p.runs, "rows": p.rows, "answers": p.answers} for name, p in stores.items()}
+        put(json_line({"pruned": told}))
+    for place, pruning in gone:
+        echo(f"{near(place.database)}: dropped {pruning.runs} runs and {pruning.answers:,} answers")
+    if not gone:
+        echo("nothing was dropped")
+    return Exit.OK
+
+
+def _age(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,6})([mhdw])", text)
+    if not match:
+        raise click.BadParameter(f"`{text}` is no age; such as 30d, 12h, 4w", param_hint="--older")
+    return timedelta(days=int(match[1]) * _UNITS[match[2]])

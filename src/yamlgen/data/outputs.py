@@ -1,0 +1,150 @@
+"""Rows out: the files of a run, each whole or not there at all.
+
+What a run finishes is in the store until its end; then its files are made of it and take their places together. So
+an output is never half a run, and an interrupted run leaves the previous one as it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from yamlgen.data.lines import Lines, encoded, formatted
+from yamlgen.data.staging import Staging, target_of, writing
+from yamlgen.errors import Code, UsageError, near
+from yamlgen.failpoint import reach
+from yamlgen.language.formats import ENDINGS, format_of
+from yamlgen.ports import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPaths:
+    """The files of a run.
+
+    Attributes:
+        rows: the finished rows, in the format of its ending.
+        failed: the rows that failed, JSONL; not there when none did.
+        run: how the output came to be, JSON.
+    """
+
+    rows: Path
+    failed: Path
+    run: Path
+
+    def spare(self, read: Iterable[Path]) -> None:
+        """Leave every file that the run reads as it is.
+
+        Raises:
+            UsageError: one of the outputs would replace or remove it.
+        """
+        kept = {target_of(path) for path in read}
+        for path in (self.rows, self.failed, self.run):
+            if target_of(path) in kept:
+                message = f"cannot write {near(path)}: the run reads it, and the output would replace it"
+                raise UsageError(message, code=Code.OUTPUT_PATH, hint="name another output, as with `-o PATH`")
+
+
+def output_paths(
+    path: Path, *, simulated: bool = False, limit: int | None = None, to_stdout: bool = False
+) -> OutputPaths:
+    """The files of a run that writes to `path`; a simulated, limited or printed run has names of its own.
+
+    Raises:
+        UsageError: `path` is a folder, or its ending tells no format.
+    """
+    _check_name(path)
+    stem = path.stem + (".simulated" if simulated else "") + ("" if limit is None else f".limit-{limit}")
+    stem += ".stdout" if to_stdout else ""
+    return OutputPaths(
+        rows=path.with_name(stem + path.suffix),
+        failed=path.with_name(f"{stem}.failed.jsonl"),
+        run=path.with_name(f"{stem}.run.json"),
+    )
+
+
+def prepare(paths: OutputPaths, *, to_stdout: bool) -> None:
+    """See that the files of a run can be written, before anything is paid for; create their folder.
+
+    Args:
+        paths: the files.
+        to_stdout: whether the rows are printed, so that `paths.rows` is not used.
+
+    Raises:
+        UsageError: an output path is taken by something that is not a file.
+        EnvironmentProblem: the folder cannot be created or written to, or another run is writing there.
+    """
+    files = (paths.failed, paths.run) if to_stdout else (paths.rows, paths.failed, paths.run)
+    for path in files:
+        _check_place(path)
+    with Staging() as staging:
+        for path in files:
+            _make_folder(path)
+            staging.reserve(path)
+
+
+def publish(paths: OutputPaths, *, rows: Lines | None, failed: Lines | None, run: Mapping[str, JSON]) -> None:
+    """Put the files of a run in place; whatever goes wrong before that leaves the previous ones whole.
+
+    Args:
+        paths: the files.
+        rows: the finished rows; `None` leaves the file of before alone.
+        failed: the rows that failed; `None` removes the file of before.
+        run: how the output came to be.
+
+    Raises:
+        EnvironmentProblem: the disk refuses, or another run is writing there.
+    """
+    with Staging() as staging:
+        if rows is not None:
+            staging.write(paths.rows, _exported(rows, paths.rows))
+        if failed is None:
+            staging.remove(paths.failed)
+        else:
+            staging.write(paths.failed, failed())
+        staging.write(paths.run, [encoded(json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")])
+        staging.replace()
+
+
+def write_rows(path: Path, lines: Lines) -> None:
+    """Write one file of rows, in the format of its ending, with the same care; create its folder.
+
+    Raises:
+        UsageError: `path` is not a file, or its ending tells no format.
+        EnvironmentProblem: the disk refuses, or another run is writing there.
+    """
+    _check_name(path)
+    _check_place(path)
+    _make_folder(path)
+    with Staging() as staging:
+        staging.write(path, _exported(lines, path))
+        staging.replace()
+
+
+def _exported(lines: Lines, path: Path) -> Iterator[bytes]:
+    for chunk in formatted(lines, path):
+        reach("during-export")
+        yield chunk
+
+
+def _check_name(path: Path) -> None:
+    if path.is_dir():
+        hint = f"name a file in it, such as {path / 'rows.jsonl'}"
+        raise UsageError(f"cannot write {path}: it is a folder", code=Code.OUTPUT_PATH, hint=hint)
+    if format_of(path) is None:
+        hint = f"known endings are {ENDINGS}"
+        raise UsageError(f"cannot write {path}: its ending tells no format", code=Code.UNKNOWN_FORMAT, hint=hint)
+
+
+def _check_place(path: Path) -> None:
+    with writing(path):
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "not a regular file"
+            message = f"cannot write {path}: it is {what}"
+            raise UsageError(message, code=Code.OUTPUT_PATH, hint="name a file, with `output.path` or `-o`")
+
+
+def _make_folder(path: Path) -> None:
+    with writing(path):
+        target_of(path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,79 @@
+"""What its author allows a run to spend: requests, failed rows, dollars.
+
+Owns the counting, as a fold over the events. At a limit nothing more is sent, what is in flight comes home and is
+kept; so a run goes over a limit by at most what was in flight, and one that needs nothing more comes to its end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from yamlgen.errors import Code, LimitReached
+from yamlgen.events import AnswerReceived, Event, RequestSent, RowFailed, RowFinished
+from yamlgen.halt import Halt
+from yamlgen.language.spec import Limits
+
+FIRST_SHARE: Final = 50
+"""How many rows must be done before a percentage of them says anything."""
+
+
+@dataclass
+class Budget:
+    """Counts what a run spends against its limits.
+
+    Args:
+        limits: the author's.
+        halt: ends the run.
+
+    Attributes:
+        error: which limit was reached; `None` while none is.
+    """
+
+    limits: Limits
+    halt: Halt
+    error: LimitReached | None = None
+    requests: int = 0
+    cost: float = 0.0
+    done: int = 0
+    failed: int = 0
+    _asked: set[int] = field(default_factory=set)
+
+    def observe(self, event: Event) -> None:
+        """Count one event."""
+        match event:
+            case RequestSent():
+                self.requests += 1
+                self._asked.add(event.row)
+                if self.limits.max_requests is not None and self.requests >= self.limits.max_requests:
+                    self._reach(f"{self.requests:,} requests are sent", "max_requests")
+            case AnswerReceived(reused=False):
+                self.cost += event.cost or 0.0
+                most = self.limits.max_cost_usd
+                if most is not None and self.cost >= most:
+                    self._reach(f"${self.cost:.4f} of ${most:g} are spent", "max_cost_usd")
+            case RowFinished() | RowFailed() if event.row in self._asked:
+                # A row that was answered out of the store costs nothing, so that it may fail as often as it likes.
+                self._asked.discard(event.row)
+                self.done += 1
+                if isinstance(event, RowFailed):
+                    self.failed += 1
+                    self._judge_failures()
+            case _:
+                pass
+
+    def _judge_failures(self) -> None:
+        most = self.limits.max_failures
+        if isinstance(most, int) and self.failed > most:
+            self._reach(f"{self.failed:,} rows failed, more than {most:,}", "max_failures")
+        elif isinstance(most, str) and self.done >= FIRST_SHARE:
+            share = 100 * self.failed / self.done
+            if share > float(most.rstrip("%")):
+                self._reach(f"{share:.1f}% of {self.done:,} rows failed, more than {most}", "max_failures")
+
+    def _reach(self, what: str, limit: str) -> None:
+        if self.error is None and not self.halt.requested:
+            option = f"--{limit.replace('_', '-')}"
+            hint = f"what was paid for is kept; to go on, raise `limits.{limit}` (or `{option}`) and run again"
+            self.error = LimitReached(f"stopped at `limits.{limit}`: {what}", code=Code.LIMIT, hint=hint)
+            self.halt.close(self.error.message)

@@ -1,0 +1,283 @@
+"""What a store holds, for reading: its runs, their rows as the output has them, every attempt of a row.
+
+Nothing here writes, so it may look on while a run is at work.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from yamlgen.errors import Code, UsageError
+from yamlgen.ports import JSON, Usage
+from yamlgen.store.database import mapped
+from yamlgen.store.packing import shown, text_of, unpacked
+from yamlgen.store.place import Place, is_locked
+
+_TOKENS: Final = tuple(Usage.__dataclass_fields__)
+_SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in _TOKENS)
+_RECENT: Final = 200
+"""How many earlier answers a forecast looks at."""
+
+_VISIBLE: Final = "WHERE status <> 'pruned'"
+_ROWS: Final = """
+    SELECT row.number, row.status, source.row, row.results FROM row CROSS JOIN source ON source.id = row.source
+    WHERE row.run = ?
+"""
+"""CROSS keeps SQLite from looking through the sources first: rows come in the order of their index, unsorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """One run of a store.
+
+    Attributes:
+        number: its number in this store.
+        name: how users call it.
+        status: `running`, `finished`, `stopped`, or `killed`.
+        about: the pipeline as it ran, parameters, overrides, git, versions.
+        report: how it ended; `None` while it runs, and when it was killed.
+        finished: finished rows in the store.
+        failed: failed rows in the store, those included that it might not ask for.
+        paid: what it has paid for until now: attempts, usage, cost.
+    """
+
+    number: int
+    name: str
+    started: str
+    ended: str | None
+    status: str
+    about: dict[str, JSON]
+    report: dict[str, JSON] | None
+    finished: int
+    failed: int
+    paid: dict[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a row failed, in short; `number` counts from 0."""
+
+    number: int
+    step: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What earlier answers of a step took: how many are known, and their tokens.
+
+    Attributes:
+        per_character: input tokens for a character of the request.
+        output: the least, the mean and the most output tokens.
+    """
+
+    answers: int
+    per_character: float
+    output: tuple[int, int, int]
+
+
+class Archive:
+    """A store, read.
+
+    Args:
+        connection: one that only reads; the caller closes it.
+        place: the store's files.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, place: Place) -> None:
+        self._connection = connection
+        self.place = place
+
+    def _all(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with mapped(self.place.database):
+            return self._connection.execute(query, values).fetchall()
+
+    def _each(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        with mapped(self.place.database):
+            yield from self._connection.execute(query, values)
+
+    def runs(self) -> list[RunEntry]:
+        """All runs, the oldest first."""
+        return [self._entry(row) for row in self._all(f"SELECT * FROM run {_VISIBLE} ORDER BY id")]
+
+    def run(self, name: str | None = None) -> RunEntry:
+        """A run by its name or the beginning of it; the last one where none is named.
+
+        Raises:
+            UsageError: there is no such run, or several.
+        """
+        query = f"SELECT * FROM run {_VISIBLE} AND substr(name, 1, length(?)) = ? ORDER BY id DESC LIMIT 2"
+        found = self._all(query, name or "", name or "")
+        if not found:
+            message = f"the store holds no run `{name}`" if name else "the store holds no run yet"
+            raise UsageError(message, code=Code.NO_RUN, hint="`yamlgen runs ls` lists them")
+        if name and len(found) > 1 and found[0][1] != name:
+            message = f"several runs begin with `{name}`"
+            raise UsageError(message, code=Code.NO_RUN, hint="write more of its name; `yamlgen runs ls` lists them")
+        return self._entry(found[0])
+
+    def _entry(self, row: tuple[Any, ...]) -> RunEntry:
+        number, name, started, ended, status, about, report = row
+        if status == "running" and not is_locked(self.place):
+            status = "killed"
+        told = None if report is None else json.loads(report)
+        counts = told["rows"] if told else self._counts(number)
+        finished, failed = counts.get("finished", 0), counts.get("failed", 0) + counts.get("missing", 0)
+        paid = told["paid"] if told else self._bill("run = ?", number)
+        return RunEntry(number, name, started, ended, status, json.loads(about), told, finished, failed, paid)
+
+    def _counts(self, run: int) -> dict[str, int]:
+        return dict(self._all("SELECT status, count(*) FROM row WHERE run = ? GROUP BY status", run))
+
+    def paid(self, run: int) -> dict[str, dict[str, JSON]]:
+        """What a run has paid for until now, by step: attempts, usage, cost."""
+        steps = self._all("SELECT DISTINCT step FROM attempt WHERE run = ?", run)
+        return {step: self._bill("run = ? AND step = ?", run, step) for (step,) in steps}
+
+    def _bill(self, which: str, *values: Any) -> dict[str, JSON]:
+        ((attempts, *tokens, cost, priced),) = self._all(
+            f"SELECT count(*), {_SUMS}, coalesce(sum(cost), 0), count(cost) FROM attempt WHERE {which}", *values
+        )
+        usage = dict(zip(_TOKENS, tokens, strict=True))
+        return {"attempts": attempts, "usage": usage, "cost_usd": round(cost, 9) if priced == attempts else None}
+
+    def history(self, step: str, model: str) -> History | None:
+        """What the newest answers of a step took, by whatever run; `None` where there are none."""
+        query = (
+            "SELECT input_tokens + cache_creation_input_tokens + cache_read_input_tokens, output_tokens, "
+            "request_characters FROM attempt WHERE step = ? AND requested = ? ORDER BY id DESC LIMIT ?"
+        )
+        found = self._all(query, step, model, _RECENT)
+        if not found:
+            return None
+        outputs = [row[1] for row in found]
+        characters = sum(row[2] for row in found)
+        mean = round(sum(outputs) / len(outputs))
+        read = sum(row[0] for row in found)
+        return History(len(found), read / max(characters, 1), (min(outputs), mean, max(outputs)))
+
+    def holds_answers(self) -> bool:
+        """Whether anything was ever answered."""
+        return bool(self._all("SELECT 1 FROM attempt LIMIT 1"))
+
+    def rows(self, run: RunEntry) -> Iterator[bytes]:
+        """The finished rows of a run as JSON lines, in input order: the row's columns, then the steps' values."""
+        for _, _, source, results in self._each(f"{_ROWS} AND row.status = 'finished' ORDER BY row.number", run.number):
+            yield self._finished(source, results, provenance=bool(run.about.get("provenance")))
+
+    def failed(self, run: RunEntry) -> Iterator[bytes]:
+        """The failed rows of a run as JSON lines, in input order."""
+        for _, _, source, results in self._each(f"{_ROWS} AND row.status = 'failed' ORDER BY row.number", run.number):
+            yield f"{text_of(self._failed(source, results))}\n".encode()
+
+    def failures(self, run: RunEntry) -> Iterator[Failure]:
+        """Why each failed row of a run failed, in input order."""
+        query = f"{_ROWS} AND row.status = 'failed' ORDER BY row.number"
+        for number, _, _, results in self._each(query, run.number):
+            for result in json.loads(results):
+                step, _, _, error, _ = self._result(result)
+                if error is not None:
+                    yield Failure(number, step, error["code"], error["message"])
+                    break
+
+    def line(self, run: RunEntry, number: int) -> bytes | None:
+        """The JSON line of one row (from 0): empty when it failed, `None` when it is not done."""
+        found = self._all(f"{_ROWS} AND row.number = ?", run.number, number)
+        if not found:
+            return None
+        _, status, source, results = found[0]
+        if status == "failed":
+            return b""
+        return self._finished(source, results, provenance=bool(run.about.get("provenance")))
+
+    def detail(self, run: RunEntry, number: int) -> dict[str, JSON]:
+        """All that is known of one row (from 0): its columns, and each step's request, attempts, value or error.
+
+        Raises:
+            UsageError: the run has not finished such a row.
+        """
+        found = self._all(f"{_ROWS} AND row.number = ?", run.number, number)
+        if not found:
+            message = f"run {run.name} has no row {number + 1}, or has not finished it"
+            raise UsageError(message, code=Code.NO_RUN, hint="rows count from 1")
+        _, status, source, results = found[0]
+        steps = {}
+        for result in json.loads(results):
+            step, made, value, error, attempts = self._result(result)
+            told: dict[str, JSON] = {"status": made, "attempts": [self._attempt(*each) for each in attempts]}
+            told |= {"value": value} if error is None else {"error": error}
+            steps[step] = told
+        return {"run": run.name, "row": number + 1, "status": status, "columns": json.loads(source), "steps": steps}
+
+    def _result(self, number: int) -> tuple[str, str, JSON, dict[str, JSON] | None, list[Any]]:
+        query = "SELECT step, status, value, error, attempts FROM result WHERE id = ?"
+        ((step, status, value, error, attempts),) = self._all(query, number)
+        told = None if error is None else unpacked(error)
+        return step, status, None if value is None else json.loads(value), told, json.loads(attempts)
+
+    def _attempt(self, number: int, errors: list[str]) -> dict[str, JSON]:
+        query = (
+            "SELECT run.name, attempt.received, attempt.request, attempt.response, attempt.request_id, attempt.model, "
+            f"attempt.stop_reason, attempt.cost, attempt.seconds, {', '.join(f'attempt.{name}' for name in _TOKENS)} "
+            "FROM attempt LEFT JOIN run ON run.id = attempt.run WHERE attempt.id = ?"
+        )
+        ((run, received, request, response, request_id, model, stop, cost, seconds, *tokens),) = self._all(
+            query, number
+        )
+        return {
+            "run": run,
+            "received": received,
+            "request": unpacked(request),
+            "response": shown(response),
+            "errors": errors,
+            "usage": dict(zip(_TOKENS, tokens, strict=True)),
+            "cost_usd": cost,
+            "seconds": round(seconds, 3),
+            "model": model,
+            "stop_reason": stop,
+            "request_id": request_id,
+        }
+
+    def _finished(self, source: str, results: str, *, provenance: bool) -> bytes:
+        parts, made = [], {}
+        for number in json.loads(results):
+            ((step, value, attempts),) = self._all("SELECT step, value, attempts FROM result WHERE id = ?", number)
+            parts.append(f'"{step}": {value}')
+            if provenance:
+                made[step] = self._provenance(json.loads(attempts))
+        if provenance:
+            parts.append(f'"provenance": {text_of(made)}')
+        columns = source[1:-1]
+        return f"{{{', '.join([columns, *parts] if columns else parts)}}}\n".encode()
+
+    def _provenance(self, attempts: list[Any]) -> dict[str, JSON]:
+        told = [self._attempt(*each) for each in attempts]
+        costs = [each["cost_usd"] for each in told]
+        return {
+            "run": told[-1]["run"],
+            "models": [each["model"] for each in told],
+            "stop_reasons": [each["stop_reason"] for each in told],
+            "usage": {name: sum(each["usage"][name] for each in told) for name in _TOKENS},
+            "cost_usd": None if None in costs else round(sum(costs), 9),
+        }
+
+    def _failed(self, source: str, results: str) -> dict[str, JSON]:
+        values: dict[str, JSON] = {}
+        failures: list[dict[str, JSON]] = []
+        for number in json.loads(results):
+            step, _, value, error, attempts = self._result(number)
+            if error is None:
+                values[step] = value
+                continue
+            told = [self._attempt(*each) for each in attempts]
+            short = [{key: each[key] for key in ("response", "errors", "usage")} for each in told]
+            about = {key: error[key] for key in ("code", "message", "request")}
+            failures.append({"step": step, **about, "attempts": short})
+        first, *others = failures
+        record = {"row": json.loads(source), "steps": values, **first}
+        return {**record, "also": others} if others else record

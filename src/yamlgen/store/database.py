@@ -1,0 +1,204 @@
+"""The database of a store: created whole, opened with care, never deleted.
+
+Owns what is asked of SQLite (write-ahead log, every commit on disk before it returns), the migration of an older
+store after a copy, and the sentences for one that is newer, foreign or damaged.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from yamlgen.errors import Code, EnvironmentProblem, near
+from yamlgen.store.tables import APPLICATION, SCRIPTS, VERSION
+
+_PATIENCE: Final = 30.0
+_CACHE_KIB: Final = 8192
+_FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY"})
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[None]:
+    """The errors of SQLite, and of the disk under it, as ours.
+
+    Raises:
+        EnvironmentProblem: the disk refuses, or the database is damaged.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise problem(path, error) from error
+    except OSError as error:
+        raise _refused(path, error.strerror or str(error)) from error
+
+
+def problem(path: Path, error: sqlite3.Error) -> EnvironmentProblem:
+    """The error of ours for one of SQLite's."""
+    name = getattr(error, "sqlite_errorname", "")
+    if any(name.startswith(kind) for kind in _FULL):
+        return _refused(path, str(error))
+    return damaged(path, str(error))
+
+
+def _refused(path: Path, what: str) -> EnvironmentProblem:
+    message = f"cannot write the store {near(path)}: {what}"
+    hint = "is the disk full? what was stored is safe; run again to go on"
+    return EnvironmentProblem(message, code=Code.DISK, hint=hint)
+
+
+def damaged(path: Path, what: str) -> EnvironmentProblem:
+    """The error for a database that cannot be read; it stays where it is."""
+    message = f"the store {near(path)} is damaged: {what}"
+    hint = "it was left as it is: put a copy back, or move it away to begin anew (which pays again)"
+    return EnvironmentProblem(message, code=Code.STORE_DAMAGED, hint=hint)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection for writing, to a database that is there; the caller holds the store's lock.
+
+    Raises:
+        EnvironmentProblem: the database is damaged, not ours, or newer than this version of yamlgen.
+    """
+    _reading(path).close()  # so that what is not ours is not so much as opened for writing
+    with mapped(path):
+        connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+    try:
+        with mapped(path):
+            _settle(connection)
+            _tidy(connection)
+            _check_size(connection, path)
+            _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def read(path: Path) -> sqlite3.Connection:
+    """A connection that only reads, at any time.
+
+    Raises:
+        EnvironmentProblem: there is no store, or not one that this version can read.
+    """
+    if not path.exists():
+        message = f"there is no store at {near(path)}"
+        raise EnvironmentProblem(message, code=Code.NO_RUN, hint="a run makes it; `--store PATH` names another place")
+    connection = _reading(path)
+    try:
+        with mapped(path):
+            _check_size(connection, path)
+            _check_age(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads, to a store of ours that is not newer than this version."""
+    with mapped(path):
+        if not path.stat().st_size:  # it was made whole, under another name
+            raise damaged(path, "it is empty")
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)
+    try:
+        with mapped(path):
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            _check(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def create(path: Path) -> None:
+    """Make an empty database, readable by its owner alone; it appears under its name once it is whole."""
+    new = path.with_name(f"{path.name}.new")
+    with mapped(path):
+        new.unlink(missing_ok=True)
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            _settle(connection)
+            _apply(connection, 0)
+        new.replace(path)
+
+
+def empty() -> sqlite3.Connection:
+    """A database in memory that holds nothing: the store of a pipeline that never ran."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    _apply(connection, 0)
+    return connection
+
+
+def _settle(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+
+
+def _tidy(connection: sqlite3.Connection) -> None:
+    """Put the log of a killed run into the database, unless somebody is reading; nobody waits for that."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute(f"PRAGMA busy_timeout = {round(_PATIENCE * 1000)}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION:
+        raise EnvironmentProblem(
+            f"{near(path)} is no store of yamlgen",
+            code=Code.STORE_VERSION,
+            hint="move it away, or name another place with `--store PATH`",
+        )
+    if _version(connection) > VERSION:
+        message = f"the store {near(path)} was made by a newer yamlgen"
+        hint = f"this one knows stores up to version {VERSION}, that is {_version(connection)}: update yamlgen"
+        raise EnvironmentProblem(message, code=Code.STORE_VERSION, hint=hint)
+
+
+def _check_age(connection: sqlite3.Connection, path: Path) -> None:
+    if _version(connection) < VERSION:
+        message = f"the store {near(path)} was made by an older yamlgen"
+        raise EnvironmentProblem(message, code=Code.STORE_VERSION, hint="`yamlgen run` brings it up to date")
+
+
+def _check_size(connection: sqlite3.Connection, path: Path) -> None:
+    """Notice a file that was cut short before anything is read out of the part that is left."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:  # pages that the file has not yet may be in it
+        return
+    found = path.stat().st_size
+    if found < pages * size:
+        raise damaged(path, f"it is cut short: {found:,} of {pages * size:,} bytes are left")
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = _version(connection)
+    if version == VERSION:
+        return
+    copy = path.with_name(f"{path.name}.version-{version}")
+    part = copy.with_name(f"{copy.name}.new")
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with closing(sqlite3.connect(part)) as target:
+        connection.backup(target)
+    part.replace(copy)
+    _apply(connection, version)
+
+
+def _apply(connection: sqlite3.Connection, version: int) -> None:
+    for number, script in enumerate(SCRIPTS[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")

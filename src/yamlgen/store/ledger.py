@@ -1,0 +1,240 @@
+"""A run's own view of its store: what it may take out of it, and what it puts in.
+
+Owns which stored answers a run may use (all of them; none from before it; or none from before it where the row is to
+be tried again) and the writing of attempts and outcomes. An answer is told from others by its key alone; the newest
+one of a key is its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from yamlgen import failpoint
+from yamlgen.errors import RowError
+from yamlgen.outcome import Outcome
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Usage
+from yamlgen.store.database import mapped
+from yamlgen.store.packing import packed, packed_text, short_digest, text_of, unpacked
+from yamlgen.store.writer import Writer
+
+_RECALL: Final = """
+    SELECT id, response, request_id, seconds, cost, input_tokens, output_tokens,
+           cache_creation_input_tokens, cache_read_input_tokens
+    FROM attempt WHERE key = ? AND id > ? ORDER BY id DESC LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Which answers a run takes out of the store, and what it may send.
+
+    Attributes:
+        fresh: none from before this run.
+        offline: nothing is sent.
+        retry: the number of a run whose failed rows alone are asked again, without the answers that failed them.
+    """
+
+    fresh: bool = False
+    offline: bool = False
+    retry: int | None = None
+
+
+class Ledger:
+    """Answers and outcomes of one run: a recorder for its models, a sink for its rows.
+
+    Args:
+        reader: a connection of this thread, which only reads.
+        path: the database, for messages.
+        reuse: which stored answers may be used.
+
+    Until `begin` nothing may be sent and nothing is kept: that is how a run is planned.
+    """
+
+    def __init__(self, reader: sqlite3.Connection, path: Path, reuse: Reuse) -> None:
+        self._reader = reader
+        self._path = path
+        self._reuse = reuse
+        self._writer: Writer | None = None
+        self._run = 0
+        self._busy: dict[bytes, asyncio.Event] = {}
+        with mapped(path):
+            (self._before,) = reader.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()
+            if reuse.retry is not None:
+                self._note_failed(reuse.retry)
+
+    def begin(self, writer: Writer, run: int) -> None:
+        """Keep what comes from now on, as that of a run."""
+        self._writer, self._run = writer, run
+
+    def allows(self, identity: str) -> bool:
+        """Whether this run may send a request for a row."""
+        if self._reuse.offline:
+            return False
+        return self._reuse.retry is None or self._found("failed_row", "identity", short_digest(identity))
+
+    def _note_failed(self, run: int) -> None:
+        """Note what is to be tried again, on disk: all rows of a million may have failed."""
+        self._reader.executescript(
+            "CREATE TEMP TABLE failed_row (identity BLOB PRIMARY KEY) WITHOUT ROWID;"
+            "CREATE TEMP TABLE failed_key (key BLOB PRIMARY KEY) WITHOUT ROWID;"
+        )
+        self._reader.execute(
+            "INSERT OR IGNORE INTO failed_row SELECT identity FROM row WHERE run = ? AND status = 'failed'", (run,)
+        )
+        self._reader.execute(
+            "INSERT OR IGNORE INTO failed_key SELECT result.key FROM row, json_each(row.results) AS each "
+            "JOIN result ON result.id = each.value "
+            "WHERE row.run = ? AND row.status = 'failed' AND result.status = 'failed' AND result.key IS NOT NULL",
+            (run,),
+        )
+
+    @asynccontextmanager
+    async def chain(self, key: bytes, asker: Asker) -> AsyncIterator[Chain]:
+        """The attempts that begin with the request of this key; the same request of a row is made once."""
+        while key in self._busy:
+            await self._busy[key].wait()
+        done = self._busy[key] = asyncio.Event()
+        try:
+            yield self._chain(key, asker)
+        finally:
+            del self._busy[key]
+            done.set()
+
+    def _chain(self, key: bytes, asker: Asker) -> _Chain:
+        after = 0
+        if self._reuse.fresh or (self._reuse.retry is not None and self._found("failed_key", "key", key)):
+            after = self._before
+        return _Chain(self, asker.step, self._writer is not None and self.allows(asker.identity), after)
+
+    def _found(self, table: str, column: str, value: bytes) -> bool:
+        with mapped(self._path):
+            query = f"SELECT 1 FROM {table} WHERE {column} = ?"
+            return self._reader.execute(query, (value,)).fetchone() is not None
+
+    def recall(self, key: bytes, after: int) -> Attempt | None:
+        """The newest answer of a key with a number above `after`."""
+        with mapped(self._path):
+            row = self._reader.execute(_RECALL, (key, after)).fetchone()
+        if row is None:
+            return None
+        number, response, request_id, seconds, cost, *tokens = row
+        return Attempt(unpacked(response), Usage(*tokens), (), request_id, seconds, cost, reused=True, number=number)
+
+    def answered(self, key: bytes) -> int:
+        """How many answers a key has had."""
+        with mapped(self._path):
+            (count,) = self._reader.execute("SELECT count(*) FROM attempt WHERE key = ?", (key,)).fetchone()
+        return int(count)
+
+    async def write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Do `work` in the writer's next transaction."""
+        assert self._writer is not None  # noqa: S101 - a ledger without one is asked for nothing of this kind
+        return await self._writer.write(work)
+
+    async def record(self, key: bytes, step: str, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
+        """Keep a paid answer; it comes back with its number once it is on disk."""
+        failpoint.reach("after-receive")
+        text, response, usage = text_of(request), attempt.response, attempt.usage
+        values = {
+            "key": key,
+            "run": self._run,
+            "step": step,
+            "received": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request": packed_text(text),
+            "response": packed(response),
+            "request_id": attempt.request_id,
+            "requested": _text(request.get("model")),
+            "model": _text(response.get("model")),
+            "stop_reason": _text(response.get("stop_reason")),
+            **{name: getattr(usage, name) for name in Usage.__dataclass_fields__},
+            "cost": attempt.cost,
+            "seconds": attempt.seconds,
+            "request_characters": len(text),
+        }
+        number = await self.write(lambda connection: _insert(connection, "attempt", values).lastrowid)
+        return replace(attempt, number=number)
+
+    async def add(self, outcome: Outcome) -> None:
+        """Keep what came of a row; when this returns, it is on disk."""
+        source = text_of(dict(outcome.row.row))
+        made: dict[str, Answer | RowError] = {**outcome.answers, **outcome.failures}
+        results = [_result(step, each) for step, each in made.items()]
+        row = {
+            "run": self._run,
+            "number": outcome.row.index,
+            "identity": short_digest(outcome.row.identity),
+            "status": "failed" if outcome.failures else "finished",
+        }
+        await self.write(lambda connection: _insert_row(connection, row, source, results))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    ledger: Ledger
+    step: str
+    sends: bool
+    after: int
+
+    def recall(self, key: bytes) -> Attempt | None:
+        return self.ledger.recall(key, self.after)
+
+    def answered(self, key: bytes) -> int:
+        return self.ledger.answered(key)
+
+    async def record(self, key: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
+        return await self.ledger.record(key, self.step, request, attempt)
+
+
+def _text(value: JSON) -> str | None:
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else None
+
+
+def _result(step: str, made: Answer | RowError) -> dict[str, Any]:
+    """The values of a result, its digest first."""
+    attempts = text_of([[attempt.number, list(attempt.errors)] for attempt in made.attempts])
+    if isinstance(made, Answer):
+        status, value, error = "finished", text_of(made.value), None
+    else:
+        told = {"code": str(made.code), "message": made.message, "hint": made.hint, "request": made.request}
+        status, value, error = "failed", None, packed(told)
+    key = made.key or None
+    digest = short_digest(step, key, status, value, error, attempts)
+    return {
+        "digest": digest,
+        "step": step,
+        "key": key,
+        "status": status,
+        "value": value,
+        "error": error,
+        "attempts": attempts,
+    }
+
+
+def _insert(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
+    names = ", ".join(values)
+    holes = ", ".join(f":{name}" for name in values)
+    return connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", values)
+
+
+def _shared(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> int:
+    """The number of what is kept once, by its digest."""
+    query = f"SELECT id FROM {table} WHERE digest = :digest"
+    found = connection.execute(query, values).fetchone()
+    number: int | None = found[0] if found else _insert(connection, table, values).lastrowid
+    return number or 0
+
+
+def _insert_row(
+    connection: sqlite3.Connection, row: Mapping[str, Any], source: str, results: list[dict[str, Any]]
+) -> None:
+    numbers = [_shared(connection, "result", result) for result in results]
+    kept = _shared(connection, "source", {"digest": short_digest(source), "row": source})
+    _insert(connection, "row", {**row, "source": kept, "results": json.dumps(numbers)})

@@ -1,0 +1,181 @@
+"""Where a pipeline's store is: a folder beside it, one database in it for each pipeline, one lock for each database.
+
+Owns the folder's permissions, the refusal of network file systems (SQLite's log in shared memory and `flock` do not
+hold there), and the lock that keeps a second run out. The kernel frees the lock of a killed process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from yamlgen.errors import Code, EnvironmentProblem, near
+
+FOLDER: Final = ".yamlgen"
+ENDING: Final = ".db"
+SIMULATED: Final = ".simulated"
+
+_NETWORK: Final = frozenset(
+    {"9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "davfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs"}
+    | {"nfs4", "orangefs", "smb3", "smbfs", "webdav"}
+    | {f"fuse.{name}" for name in ("gcsfuse", "glusterfs", "rclone", "s3fs", "sshfs")}
+)
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_TRIES: Final = 10
+_PAUSE: Final = 0.01
+_ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of one pipeline's store. Simulated answers live apart, and never answer a real run."""
+
+    folder: Path
+    name: str
+    simulated: bool = False
+
+    @property
+    def database(self) -> Path:
+        """The database."""
+        return self.folder / f"{self.name}{SIMULATED if self.simulated else ''}{ENDING}"
+
+    @property
+    def lock(self) -> Path:
+        """The file that the process at work holds locked; it says who that is."""
+        return self.database.with_suffix(".lock")
+
+
+def place_of(pipeline: Path, folder: Path | None = None, *, simulated: bool = False) -> Place:
+    """The store of a pipeline's file: in `.yamlgen/` beside it, or in `folder`."""
+    return Place(folder or pipeline.absolute().parent / FOLDER, pipeline.name, simulated)
+
+
+def make_folder(folder: Path) -> None:
+    """Create the folder of a store, for its owner alone, out of sight of git.
+
+    Raises:
+        EnvironmentProblem: it cannot be created, or lies on a network file system.
+    """
+    try:
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, parents=True)
+        kind = network_kind(folder)
+        if kind is not None:
+            message = f"the store cannot be in {near(folder)}: it is on a network file system ({kind})"
+            hint = "keep it on a disk of this machine: `--store PATH`"
+            raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint)
+        ignore = folder / ".gitignore"
+        if not any(folder.iterdir()):  # a folder with other things in it is the user's own
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        message = f"cannot create the store in {near(folder)}: {error.strerror or error}"
+        hint = "name a folder that you may write with `--store PATH`"
+        raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint) from None
+
+
+def network_kind(folder: Path) -> str | None:
+    """The kind of network file system that a folder lies on, or `None` when it is on this machine."""
+    kind = _mounted(Path(os.path.realpath(folder)), _mounts())
+    return kind if kind in _NETWORK else None
+
+
+def _mounts() -> dict[Path, str]:
+    """Each mount point with the kind of its file system."""
+    if _MOUNTS.exists():
+        lines = [line.split() for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()]
+        return {Path(_ESCAPED.sub(_unescaped, line[4])): line[line.index("-") + 1] for line in lines}
+    found: dict[Path, str] = {}
+    try:  # macOS: `host:/share on /Volumes/share (nfs, nodev)`
+        told = subprocess.run(["/sbin/mount"], capture_output=True, text=True, timeout=5, check=False).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    for line in told.splitlines():
+        point, _, about = line.partition(" on ")[2].rpartition(" (")
+        found[Path(point)] = about.partition(",")[0].rstrip(")")
+    return found
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """A space, a tab, a line break or a backslash, which the kernel writes as its octal number."""
+    return chr(int(found[1], 8))
+
+
+def _mounted(folder: Path, mounts: dict[Path, str]) -> str | None:
+    above = next((path for path in (folder, *folder.parents) if path in mounts), None)
+    return None if above is None else mounts[above]
+
+
+@contextmanager
+def locked(place: Place, what: str) -> Iterator[None]:
+    """Hold a store for this process; `what` is told to whoever comes second.
+
+    Raises:
+        EnvironmentProblem: another process holds it.
+    """
+    try:
+        descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _cannot_lock(place, error) from None
+    try:
+        try:
+            _lock(descriptor)
+            about = {"pid": os.getpid(), "what": what, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(about).encode(), 0)
+        except BlockingIOError:
+            raise _busy(place) from None
+        except OSError as error:  # a file system without locks, or without room
+            raise _cannot_lock(place, error) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock, if nobody has it; a reader who tries whether it is free has it for less than a moment."""
+    for _ in range(_TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_PAUSE)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _cannot_lock(place: Place, error: OSError) -> EnvironmentProblem:
+    message = f"cannot lock the store {near(place.lock)}: {error.strerror or error}"
+    return EnvironmentProblem(message, code=Code.STORE_PLACE, hint="`--store PATH` names another place")
+
+
+def is_locked(place: Place) -> bool:
+    """Whether a process is at work on a store."""
+    try:
+        descriptor = os.open(place.lock, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _busy(place: Place) -> EnvironmentProblem:
+    try:
+        told = json.loads(place.lock.read_text(encoding="utf-8"))
+        who = f"{told['what']} (process {told['pid']}, since {told['since']})"
+        hint = f"wait for it, or end it: `kill {told['pid']}`"
+    except (OSError, ValueError, KeyError, TypeError):  # it has the lock, and is about to say so
+        who, hint = "another run", "wait for it"
+    return EnvironmentProblem(f"{who} is at work on this pipeline", code=Code.BUSY, hint=hint)

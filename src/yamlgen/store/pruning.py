@@ -1,0 +1,72 @@
+"""Old runs out of a store, and of their answers those that no other run needs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from yamlgen.store.database import mapped
+from yamlgen.store.place import Place
+from yamlgen.store.session import held
+
+_DELETIONS: Final = {
+    "rows": "DELETE FROM row WHERE run IN (SELECT run FROM pruned)",
+    "results": ("DELETE FROM result WHERE id NOT IN (SELECT each.value FROM row, json_each(row.results) AS each)"),
+    "sources": "DELETE FROM source WHERE id NOT IN (SELECT source FROM row)",
+    "answers": (
+        "DELETE FROM attempt WHERE run IN (SELECT run FROM pruned UNION SELECT id FROM run WHERE status = 'pruned') "
+        "AND id NOT IN (SELECT json_extract(each.value, '$[0]') FROM result, json_each(result.attempts) AS each)"
+    ),
+    "runs": "DELETE FROM run WHERE id IN (SELECT run FROM pruned) AND id NOT IN (SELECT run FROM attempt)",
+}
+
+# Who paid for an answer that stays is told by the name of its run, so such a run keeps its name.
+_FORGET: Final = "UPDATE run SET status = 'pruned', about = '{}', report = NULL WHERE id IN (SELECT run FROM pruned)"
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What a pruning takes out of a store."""
+
+    runs: int
+    rows: int
+    answers: int
+
+
+def prune(place: Place, runs: Iterable[int], confirm: Callable[[Pruning], bool]) -> Pruning | None:
+    """Take runs out of a store, and the answers that none of the others needs.
+
+    Args:
+        place: the store's files.
+        runs: their numbers.
+        confirm: asked once it is known what goes; until then nothing is gone.
+
+    Returns:
+        What went, or `None` when it was not confirmed.
+
+    Raises:
+        EnvironmentProblem: a run is at work, or the store cannot be written.
+    """
+    with held(place, "pruning") as connection, mapped(place.database):
+        connection.execute("CREATE TEMP TABLE pruned (run INTEGER PRIMARY KEY)")
+        connection.executemany("INSERT INTO pruned VALUES (?)", [(run,) for run in runs])
+        connection.execute("BEGIN IMMEDIATE")
+        pruning = _delete(connection)
+        if not confirm(pruning):
+            connection.execute("ROLLBACK")
+            return None
+        connection.execute("COMMIT")
+        with suppress(sqlite3.Error):  # it takes room to give room back; without, the room is used again
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return pruning
+
+
+def _delete(connection: sqlite3.Connection) -> Pruning:
+    (runs,) = connection.execute("SELECT count(*) FROM pruned").fetchone()
+    gone = {name: connection.execute(deletion).rowcount for name, deletion in _DELETIONS.items()}
+    connection.execute(_FORGET)
+    return Pruning(runs, gone["rows"], gone["answers"])

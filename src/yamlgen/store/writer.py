@@ -1,0 +1,115 @@
+"""The one writer of a store: a thread that takes all that waits, commits it, and tells those who wait.
+
+Whoever awaits a write goes on after its COMMIT, not before. Many rows share one commit, so that the disk is waited
+for once and not once each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from yamlgen import failpoint
+from yamlgen.errors import EnvironmentProblem
+from yamlgen.store.database import problem
+
+Write = Callable[[sqlite3.Connection], Any]
+"""What is done in the writer's transaction. It runs SQL and nothing that may fail for another reason."""
+
+_MOST: Final = 1024
+"""How many writes share a commit at most, so that none waits long."""
+
+
+class Writer:
+    """Runs writes in the order in which they come; it belongs to one event loop.
+
+    Args:
+        connection: the store's, handed over until `close` returns.
+        path: the database, for messages.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[tuple[Write, asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._failed: EnvironmentProblem | None = None
+        self._thread = threading.Thread(target=self._work, name="yamlgen store", daemon=True)
+        self._thread.start()
+
+    async def write(self, work: Write) -> Any:
+        """Do `work` in a transaction; its value, once that is committed.
+
+        Raises:
+            EnvironmentProblem: the disk refused this write or an earlier one; nothing is tried again on top of it.
+        """
+        if self._failed is not None:
+            raise EnvironmentProblem(self._failed.message, code=self._failed.code, hint=self._failed.hint)
+        future = self._loop.create_future()
+        self._queue.put((work, future))
+        return await future
+
+    async def close(self) -> None:
+        """Finish what waits, and end the thread."""
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        last = False
+        while not last:
+            batch, last = self._batch()
+            if batch:
+                self._commit(batch)
+
+    def _batch(self) -> tuple[list[tuple[Write, asyncio.Future[Any]]], bool]:
+        """All that waits, at least one; and whether that was the last."""
+        item, batch = self._queue.get(), []
+        while item is not None:
+            batch.append(item)
+            if len(batch) == _MOST:
+                return batch, False
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _commit(self, batch: list[tuple[Write, asyncio.Future[Any]]]) -> None:
+        error: BaseException | None = self._failed
+        values: list[Any] = []
+        if error is None:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                values = [work(self._connection) for work, _ in batch]
+                failpoint.reach("before-commit")
+                self._connection.execute("COMMIT")
+                failpoint.reach("after-commit")
+            except BaseException as raised:  # noqa: BLE001 - told to those who wait
+                error = self._give_up(raised)
+        told = [(future, values[at] if error is None else error) for at, (_, future) in enumerate(batch)]
+        self._loop.call_soon_threadsafe(_settle, told)
+
+    def _give_up(self, raised: BaseException) -> BaseException:
+        if self._connection.in_transaction:
+            with suppress(sqlite3.Error):  # the file is as it was before the transaction all the same
+                self._connection.execute("ROLLBACK")
+        if not isinstance(raised, sqlite3.Error):
+            return raised
+        self._failed = problem(self._path, raised)
+        return self._failed
+
+
+def _settle(told: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, value in told:
+        if future.done():  # whoever waited was cancelled
+            continue
+        if isinstance(value, BaseException):
+            future.set_exception(value)
+        else:
+            future.set_result(value)

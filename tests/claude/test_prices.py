@@ -1,0 +1,172 @@
+"""What an answer costs, and that no model is given the price of another."""
+
+import pickle
+import subprocess
+import sys
+from typing import get_args
+
+import genai_prices
+import pytest
+from anthropic.types import Model as ModelParam
+
+from yamlgen.claude.prices import tariff_of
+from yamlgen.language.spec import Price
+from yamlgen.ports import Usage
+
+LISTED = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-4-6", "claude-sonnet-4-5-20250929"]
+UNLISTED = {"claude-mythos-5-1", "claude-mythos-5", "claude-mythos-preview"}
+THRESHOLD = 100_000
+"""Haiku 5.5 costs more per token where the prompt is longer than this, whatever part of it was cached."""
+
+USAGES = [
+    Usage(),
+    Usage(1_000, 200),
+    Usage(1_000, 200, cache_creation_input_tokens=3_000),
+    Usage(1_000, 200, cache_read_input_tokens=50_000),
+    Usage(0, 1, 7, 11),
+    Usage(THRESHOLD, 1),
+    Usage(THRESHOLD + 1, 1),
+    Usage(60_000, 1_000, 20_000, 20_001),
+    Usage(250_000, 1_000, 20_000, 500_000),
+]
+
+
+def cost(model, usage, price=None):
+    """The cost of one answer."""
+    return tariff_of(model, price)(usage)
+
+
+def read_by_the_list(model, usage):
+    """The cost that `genai-prices` reads off the API's own response."""
+    said = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_creation_input_tokens": usage.cache_creation_input_tokens,
+        "cache_read_input_tokens": usage.cache_read_input_tokens,
+    }
+    extracted = genai_prices.extract_usage({"model": model, "usage": said}, provider_id="anthropic")
+    return float(extracted.calc_price().total_price)
+
+
+@pytest.mark.parametrize("model", LISTED)
+@pytest.mark.parametrize("usage", USAGES, ids=str)
+def test_the_tokens_of_the_api_are_charged_as_the_list_charges_them(model, usage):
+    """Cached tokens are a part of the list's input and none of the API's: each is charged once, at its own price."""
+    assert cost(model, usage) == pytest.approx(read_by_the_list(model, usage), abs=1e-12)
+
+
+def test_cached_tokens_have_prices_of_their_own():
+    """A token that is read from the cache costs a tenth of a fresh one, one that is written there a quarter more."""
+    fresh = cost("claude-sonnet-5", Usage(input_tokens=1_000))
+    assert cost("claude-sonnet-5", Usage(cache_read_input_tokens=1_000)) == pytest.approx(0.1 * fresh)
+    assert cost("claude-sonnet-5", Usage(cache_creation_input_tokens=1_000)) == pytest.approx(1.25 * fresh)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [Usage(THRESHOLD), Usage(1, 0, 0, THRESHOLD - 1), Usage(1, 0, THRESHOLD - 1, 0)],
+    ids=str,
+)
+def test_a_long_prompt_is_charged_by_its_whole_length(usage):
+    """One token more than the threshold, cached tokens counted, and each token of the request costs more."""
+    one_more = usage + Usage(1)
+    each = cost("claude-haiku-5-5", Usage(1))
+    assert cost("claude-haiku-5-5", usage) <= THRESHOLD * 1.25 * each
+    assert cost("claude-haiku-5-5", one_more) > 4 * cost("claude-haiku-5-5", usage)
+
+
+def test_a_long_answer_makes_no_long_prompt():
+    """The output does not count towards the threshold."""
+    one = cost("claude-haiku-5-5", Usage(0, 1))
+    assert cost("claude-haiku-5-5", Usage(0, 2 * THRESHOLD)) == pytest.approx(2 * THRESHOLD * one)
+
+
+@pytest.mark.parametrize("model", get_args(get_args(ModelParam)[0]))
+def test_the_models_of_the_sdk_have_a_price(model):
+    """Only those that the list itself leaves out have none."""
+    assert (tariff_of(model, None) is None) == (model in UNLISTED)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "claude-3-haiku-20240307",
+        "claude-3-5-haiku-latest",
+        "claude-opus-4-0",
+        "claude-opus-4-20250514",
+        "claude-sonnet-4-20250514",
+        "claude-haiku-5-5-20270101",
+    ],
+)
+def test_a_date_changes_no_price(model):
+    """Dated, latest and first versions are the listed model."""
+    assert cost(model, Usage(1_000, 1_000)) > 0
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "my-claude-ft",
+        "my-claude-haiku-5-5",
+        "claude-haiku-4-5-mine",
+        "claude-haiku-4-5-20251001-mine",
+        "claude-haiku-4-50",
+        "claude-opus-4-10",
+        "claude-haiku-4-5@20251001",
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        "anthropic/claude-haiku-4-5",
+        "CLAUDE-HAIKU-4-5",
+        "claude-haiku-4-5\n",
+        "claude-haiku-99",
+        "claude",
+        "gpt-5",
+        "",
+    ],
+)
+def test_a_name_that_only_looks_like_a_model_s_has_no_price(model):
+    """No price is better than a wrong one."""
+    assert tariff_of(model, None) is None
+
+
+@pytest.mark.parametrize("model", ["my-claude-ft", "claude-haiku-5-5"])
+def test_the_author_s_price_wins(model):
+    """It holds for a model that nobody knows, and against the list."""
+    assert cost(model, Usage(1_000_000, 100_000), Price(input=2, output=10)) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("price", "expected"),
+    [
+        (Price(input=2, output=10), 0.2 + 2.5),
+        (Price(input=2, output=10, cache_read=1), 1 + 2.5),
+        (Price(input=2, output=10, cache_write=3), 0.2 + 3),
+        (Price(input=2, output=10, cache_read=0, cache_write=0), 0.0),
+    ],
+)
+def test_the_author_s_price_of_cached_tokens(price, expected):
+    """What is not set follows from that of the input; 0 is a price."""
+    usage = Usage(cache_read_input_tokens=1_000_000, cache_creation_input_tokens=1_000_000)
+    assert cost("my-own", usage, price) == pytest.approx(expected)
+
+
+def test_a_cost_has_no_noise():
+    """Binary fractions do not show."""
+    assert cost("my-own", Usage(100_000, 200_000), Price(input=1, output=1)) == 0.3
+    assert str(cost("claude-haiku-5-5", Usage(3, 3))) == "1.8e-06"
+
+
+def test_a_tariff_survives_pickling():
+    """An engine may run in another process."""
+    for tariff in (tariff_of("claude-haiku-5-5", None), tariff_of("my-own", Price(input=1, output=5))):
+        there = pickle.loads(pickle.dumps(tariff))  # noqa: S301 - our own bytes
+        assert there(Usage(1_000, 1_000)) == tariff(Usage(1_000, 1_000))
+
+
+def test_the_list_is_loaded_where_it_is_needed():
+    """Neither the module nor an author's own price brings the list and its HTTP client in."""
+    code = (
+        "import sys; from yamlgen.claude.prices import tariff_of; from yamlgen.language.spec import Price; "
+        "tariff_of('x', Price(input=1, output=1)); print(*sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"genai_prices", "httpx2", "anthropic"} & set(ran.stdout.split())
