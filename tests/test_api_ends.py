@@ -156,7 +156,7 @@ def test_files_that_cannot_be_put_in_place_cost_no_row(towns):
     with pytest.raises(EnvironmentProblem) as caught:
         yamlgen.run(towns, simulate=True, on_event=lose)
     assert caught.value.code == Code.DISK
-    assert "5 finished rows and every answer are in the store" in caught.value.hint
+    assert "5 finished rows kept in the store" in caught.value.hint
     out.unlink()
     done = yamlgen.run(towns, simulate=True)
     assert (done.report.paid.attempts, done.report.reused.attempts) == (0, 10)

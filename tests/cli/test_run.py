@@ -86,7 +86,7 @@ def test_a_limit_ends_a_run_and_the_next_goes_on(call):
     told = call(*slow, "--max-requests", "3")
     assert told.code == 4
     assert told.err.startswith("error[YG612]: stopped at `limits.max_requests`: 3 requests are sent\n")
-    assert "3 finished rows and every answer are in the store" in told.err
+    assert "3 finished rows kept in the store" in told.err
     assert files("out") == []
     report = json.loads(call(*slow, "--output-format", "json", "--max-requests", "5").out)
     assert (report["paid"]["attempts"], report["reused"]["attempts"], report["rows"]["finished"]) == (5, 3, 8)

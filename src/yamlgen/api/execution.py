@@ -189,8 +189,8 @@ class _Run:
         finished = self.report.finished
         if not (finished or self.report.paid.attempts):
             return "no row was finished"
-        rows = f"{finished:,} finished row{'' if finished == 1 else 's'} and every answer are in the store"
-        return f"{rows}; {_GO_ON_FRESH if self.options.fresh else _GO_ON}"
+        rows = f"{finished:,} finished row{'' if finished == 1 else 's'}" if finished else "what was answered"
+        return f"{rows} kept in the store; {_GO_ON_FRESH if self.options.fresh else _GO_ON}"
 
     def _publish(self, archive: Archive, entry: RunEntry, record: dict[str, JSON]) -> None:
         finished, failed = self.report.finished, self.report.failed

@@ -20,7 +20,7 @@ from yamlgen.claude.failure import Sender, Streak, mapped, not_a_message
 from yamlgen.claude.prices import Tariff
 from yamlgen.claude.simulator.server import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.structured import InvalidOutput, Structured
-from yamlgen.claude.transport import watching
+from yamlgen.claude.transport import Slot, holding, watching
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
@@ -148,10 +148,23 @@ class ClaudeModel:
         else:
             if chain and not chain.sends:
                 raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
+            message, attempt = await self._pay(arguments, asker, key, chain)
+        asker.watch.received(attempt)
+        return message, attempt
+
+    async def _pay(
+        self, arguments: dict[str, Any], asker: Asker, key: bytes, chain: Chain | None
+    ) -> tuple[Message, Attempt]:
+        """Send a request, and keep its answer before another one may take its place in flight."""
+        slot = Slot()
+        token = holding.set(slot)
+        try:
             message, attempt = await self._send({**arguments, **self._told(asker, key, chain)})
             if chain:
                 attempt = await chain.record(key, _body(arguments), attempt)
-        asker.watch.received(attempt)
+        finally:
+            holding.reset(token)
+            slot.give_back()
         return message, attempt
 
     def _told(self, asker: Asker, key: bytes, chain: Chain | None) -> dict[str, Any]:

@@ -51,6 +51,32 @@ class Unwatched:
 NOBODY: Final = Asker("", "", Unwatched())
 """Who asks where nobody watches, and no row is meant."""
 
+
+class Slot:
+    """A request's place among those in flight.
+
+    It is given back once its answer is safe, not once it is there: so a process that is killed has no more answers to
+    pay for again than requests were allowed in flight.
+    """
+
+    def __init__(self) -> None:
+        self._slots: asyncio.Semaphore | None = None
+
+    async def take(self, slots: asyncio.Semaphore) -> None:
+        """Wait for a place."""
+        await slots.acquire()
+        self._slots = slots
+
+    def give_back(self) -> None:
+        """Let another request have it, if there is one."""
+        if self._slots is not None:
+            self._slots.release()
+            self._slots = None
+
+
+holding: ContextVar[Slot | None] = ContextVar("holding", default=None)
+"""The place of the request of this context, for whoever gives it back."""
+
 watching: ContextVar[Watch] = ContextVar("watching", default=NOBODY.watch)
 """Whom to tell what happens to the request of this context."""
 
@@ -88,9 +114,11 @@ class Transport:
             RowError: the deadline passed, or the connection failed once too often.
             RunStopped: nothing was ever heard from the address, or rate limits hold everything too long.
         """
-        retries, spent = 0, 0.0
+        retries, spent, slot = 0, 0.0, holding.get()
+        mine = slot or Slot()
         while True:
-            async with self._slots:
+            await mine.take(self._slots)
+            try:
                 await self._pass_gate()
                 self.halt.check_sending()
                 watching.get().sent()
@@ -98,6 +126,11 @@ class Transport:
                 started = time.monotonic()
                 outcome = await self._attempt(request, call_next)
                 spent += time.monotonic() - started
+            except BaseException:
+                mine.give_back()
+                raise
+            if not isinstance(outcome, _Answered) or slot is None:
+                mine.give_back()
             if isinstance(outcome, _Answered):
                 return outcome.value
             if outcome.limited:

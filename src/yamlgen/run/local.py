@@ -70,7 +70,7 @@ class LocalEngine:
                         break
                     group.create_task(self._row(row, window))
             except YamlgenError as error:  # the input changed under the run: what is under way comes home
-                self._stop(error)
+                self.stop(error)
         if self._fatal is not None:
             raise self._fatal
 
@@ -79,14 +79,14 @@ class LocalEngine:
         try:
             await work.finish()
         except YamlgenError as error:
-            self._stop(error)
+            self.stop(error)
         except Exception as error:  # noqa: BLE001 - whoever watches has failed: told where the run was started
             self._fatal = self._fatal or error
             self.halt.request(str(error))
         finally:
             window.release()
 
-    def _stop(self, error: YamlgenError) -> None:
+    def stop(self, error: YamlgenError) -> None:
         """End the run because of `error`; the first one is the one to tell."""
         if self._fatal is None:
             self._fatal = error
@@ -146,7 +146,8 @@ class _RowWork:
             self.failures[step.name] = error
         except Halted:
             return  # what was answered until now is in the store: the next run goes on from there
-        except YamlgenError:
+        except YamlgenError as error:
+            engine.stop(error)  # at once: a request that waits for this one's place must not go out any more
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours costs one row, not the run
             message = f"{type(error).__name__}: {error}"
@@ -166,7 +167,8 @@ class _RowWork:
         if finished:
             self.engine.emit(RowFinished(self.row.index))
             return
-        name, error = next(iter(failures.items()))
+        # A row that lacks an answer is not done, though another step of it has failed.
+        name, error = min(failures.items(), key=lambda failed: failed[1].code is not Code.NOT_STORED)
         self.engine.emit(RowFailed(self.row.index, name, str(error.code), error.message))
 
 

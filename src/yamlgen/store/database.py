@@ -18,7 +18,7 @@ from yamlgen.store.tables import APPLICATION, SCRIPTS, VERSION
 
 _PATIENCE: Final = 30.0
 _CACHE_KIB: Final = 8192
-_FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY"})
+_FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"})
 
 
 @contextmanager
@@ -41,6 +41,9 @@ def problem(path: Path, error: sqlite3.Error) -> EnvironmentProblem:
     name = getattr(error, "sqlite_errorname", "")
     if any(name.startswith(kind) for kind in _FULL):
         return _refused(path, str(error))
+    if name.startswith("SQLITE_BUSY"):
+        message = f"another program holds the store {near(path)}"
+        return EnvironmentProblem(message, code=Code.BUSY, hint="close it there, and run again")
     return damaged(path, str(error))
 
 

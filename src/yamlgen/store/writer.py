@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from yamlgen import failpoint
-from yamlgen.errors import EnvironmentProblem
+from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.store.database import problem
 
 Write = Callable[[sqlite3.Connection], Any]
@@ -37,6 +37,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._inode = path.stat().st_ino
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[tuple[Write, asyncio.Future[Any]] | None] = queue.SimpleQueue()
         self._failed: EnvironmentProblem | None = None
@@ -85,6 +86,7 @@ class Writer:
         values: list[Any] = []
         if error is None:
             try:
+                self._check_place()
                 self._connection.execute("BEGIN IMMEDIATE")
                 values = [work(self._connection) for work, _ in batch]
                 failpoint.reach("before-commit")
@@ -95,14 +97,29 @@ class Writer:
         told = [(future, values[at] if error is None else error) for at, (_, future) in enumerate(batch)]
         self._loop.call_soon_threadsafe(_settle, told)
 
+    def _check_place(self) -> None:
+        """Notice a database that was moved or removed: the kernel would go on writing to a file without a name.
+
+        Raises:
+            EnvironmentProblem: so it was.
+        """
+        try:
+            found = self._path.stat().st_ino
+        except OSError:
+            found = None
+        if found != self._inode:
+            message = f"the store {near(self._path)} was moved or removed while the run was at work"
+            raise EnvironmentProblem(message, code=Code.DISK, hint="put it back, or begin anew (which pays again)")
+
     def _give_up(self, raised: BaseException) -> BaseException:
         if self._connection.in_transaction:
             with suppress(sqlite3.Error):  # the file is as it was before the transaction all the same
                 self._connection.execute("ROLLBACK")
-        if not isinstance(raised, sqlite3.Error):
-            return raised
-        self._failed = problem(self._path, raised)
-        return self._failed
+        if isinstance(raised, sqlite3.Error):
+            raised = problem(self._path, raised)
+        if isinstance(raised, EnvironmentProblem):
+            self._failed = raised
+        return raised
 
 
 def _settle(told: list[tuple[asyncio.Future[Any], Any]]) -> None:

@@ -1,0 +1,192 @@
+"""A disk that is full or fails, under the store and under the output: one sentence, and nothing kept is lost."""
+
+import asyncio
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing, contextmanager
+
+import pytest
+from kills import FILES, IN_FLIGHT, PREVIOUS, kept, lay_out, leftovers, outputs
+
+from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.store.place import Place
+from yamlgen.store.session import held
+from yamlgen.store.writer import Writer
+
+needs_mount = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="only root can mount")
+
+
+@contextmanager
+def small_disk(folder, size):
+    """A file system of so many bytes at `folder`; it comes with a function that makes it larger."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o"]
+    if subprocess.run([*mount, f"size={size}", "yamlgen-test", folder], check=False, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield lambda more: subprocess.run(["mount", "-o", f"remount,size={more}", folder], check=True)
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def check_one_sentence(ended, code=Code.DISK):
+    """The run ended with 3, one error, no traceback."""
+    assert ended.code == 3, ended.err
+    assert "Traceback" not in ended.err
+    assert [line[6:11] for line in ended.err.splitlines() if "error[" in line] == [code], ended.err
+
+
+def check_previous(folder):
+    """The files of the run before are as they were, and nothing lies beside them."""
+    assert [(folder / name).read_bytes() for name in FILES] == [PREVIOUS] * 3
+    assert leftovers(folder) == []
+
+
+def check_goes_on(scene, folder, *arguments):
+    """The next run asks for what was not kept, and ends as if nothing had been."""
+    before, held_before = scene.server.asked, kept(folder)
+    ended = scene.run(folder, *arguments)
+    assert ended.code == scene.reference.code, ended.err
+    assert scene.server.asked - before == scene.reference.requests - held_before
+    assert outputs(folder) == scene.reference.outputs
+    assert leftovers(folder) == []
+
+
+@pytest.mark.parametrize("size", [4_096, 40_000, 70_000, 180_000, 500_000])
+def test_a_store_that_cannot_grow(size, scene):
+    """When the store's file cannot grow, at once or half way, the run ends with one sentence and can go on later."""
+    folder = lay_out(scene.folder / f"size {size}", scene.server.url)
+    before = scene.server.asked
+    check_one_sentence(scene.run(folder, size=size))
+    check_previous(folder)
+    assert scene.server.asked - before - kept(folder) <= IN_FLIGHT
+    assert (0 < kept(folder) < scene.reference.requests) == (size > 50_000)
+    check_goes_on(scene, folder)
+
+
+def test_an_output_that_cannot_be_written(scene):
+    """When there is room for the store and none for the output, the previous output stands; nothing is paid twice."""
+    folder = lay_out(scene.folder / "output", scene.server.url, rows=12)
+    rows = [json.dumps({"id": n, "town": f"town {n}", "text": "x" * 50_000}) + "\n" for n in range(12)]
+    (folder / "rows.jsonl").write_text("".join(rows), "utf-8")
+    assert scene.run(folder, "-o", "other.jsonl").code in (0, 1)
+    before = scene.server.asked
+    ended = scene.run(folder, size=250_000)
+    check_one_sentence(ended)
+    assert "cannot write" in ended.err
+    assert "towns.jsonl: File too large" in ended.err
+    check_previous(folder)
+    assert scene.run(folder).code in (0, 1)
+    assert scene.server.asked == before
+    assert outputs(folder) == [(folder / name).read_bytes() for name in ("other.jsonl", "other.failed.jsonl")]
+
+
+@needs_mount
+def test_a_disk_that_is_full_under_the_store(scene):
+    """When the disk of the store is full, the run says so in one sentence; with more room the next one goes on."""
+    folder = lay_out(scene.folder / "full store", scene.server.url)
+    with small_disk(folder / "disk", 200_000) as grow:
+        before = scene.server.asked
+        check_one_sentence(scene.run(folder, "--store", "disk/store"))
+        check_previous(folder)
+        with closing(sqlite3.connect(f"file:{folder}/disk/store/towns.yaml.db?mode=ro", uri=True)) as connection:
+            (held_before,) = connection.execute("SELECT count(*) FROM attempt").fetchone()
+        assert 0 < held_before < scene.reference.requests
+        assert scene.server.asked - before - held_before <= IN_FLIGHT
+        grow("20m")
+        before = scene.server.asked
+        assert scene.run(folder, "--store", "disk/store").code == scene.reference.code
+        assert scene.server.asked - before == scene.reference.requests - held_before
+        assert outputs(folder) == scene.reference.outputs
+
+
+@needs_mount
+@pytest.mark.parametrize("room", [4096, 0])
+def test_a_disk_that_is_full_before_the_store_is_made(room, scene):
+    """On a disk without room for a store, or for a single byte, nothing is sent and one sentence says so."""
+    folder = lay_out(scene.folder / f"no room {room}", scene.server.url)
+    with small_disk(folder / "disk", 40_960):
+        (folder / "disk/ballast").write_bytes(b"x" * (40_960 - room))
+        before = scene.server.asked
+        ended = scene.run(folder, "--store", "disk/store")
+        check_one_sentence(ended, Code.DISK if "error[YG610" in ended.err else Code.STORE_PLACE)
+        assert scene.server.asked == before
+        check_previous(folder)
+
+
+@needs_mount
+def test_a_disk_that_is_full_under_the_output(scene):
+    """When the disk of the output is full at the end, all that was paid for is kept, and the old output stands."""
+    folder = lay_out(scene.folder / "full output", scene.server.url, previous=False)
+    with small_disk(folder / "out", 24_576) as grow:
+        (folder / "out/ballast").write_bytes(b"x" * 8_000)
+        for name in FILES:
+            (folder / name).write_bytes(PREVIOUS)
+        ended = scene.run(folder)
+        check_one_sentence(ended)
+        assert [(folder / name).read_bytes() for name in FILES] == [PREVIOUS] * 3
+        assert leftovers(folder) == ["ballast"]
+        assert kept(folder) == scene.reference.requests
+        grow("10m")
+        (folder / "out/ballast").unlink()
+        check_goes_on(scene, folder)
+
+
+def test_a_store_that_is_taken_away(scene):
+    """When the store's folder is deleted during the run, the run ends and says so, and the next one works."""
+    folder = lay_out(scene.folder / "gone", scene.server.url)
+    life = scene.start(folder)
+    life.until("RowFinished", times=5)
+    shutil.rmtree(folder / ".yamlgen")
+    ended = life.wait()
+    check_one_sentence(ended)
+    assert "was moved or removed" in ended.err
+    check_previous(folder)
+    check_goes_on(scene, folder)
+
+
+class Failing(sqlite3.Connection):
+    """A connection whose commits fail from the third one on; it counts what is tried afterwards."""
+
+    commits = tried = 0
+
+    def execute(self, query, *values):
+        """Fail like a full disk."""
+        self.tried += self.commits > 2
+        if query == "COMMIT":
+            self.commits += 1
+            if self.commits > 2:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorname = "SQLITE_FULL"
+                raise error
+        return super().execute(query, *values)
+
+
+def test_nothing_is_tried_again_on_top_of_a_failing_disk(tmp_path):
+    """After a commit has failed, its write and every later one is told so at once, and SQLite is left alone."""
+    place = Place(tmp_path / "store", "a.yaml")
+    with held(place, "a test"):
+        pass
+
+    async def work():
+        with closing(
+            sqlite3.connect(place.database, factory=Failing, isolation_level=None, check_same_thread=False)
+        ) as c:
+            writer = Writer(c, place.database)
+            for number in range(5):
+                query = f"INSERT INTO source (digest, row) VALUES ({number}, '{{}}')"  # noqa: S608 - a number
+                if number < 2:
+                    await writer.write(lambda connection, query=query: connection.execute(query))
+                    continue
+                with pytest.raises(EnvironmentProblem, match="disk is full") as told:
+                    await writer.write(lambda connection, query=query: connection.execute(query))
+                assert told.value.code == Code.DISK
+            await writer.close()
+            return c.tried
+
+    assert asyncio.run(work()) == 1, "the rollback, and nothing more"
+    with closing(sqlite3.connect(place.database)) as connection:
+        assert connection.execute("SELECT count(*) FROM source").fetchone() == (2,)

@@ -1,0 +1,48 @@
+"""`kill -9` at any moment: nothing that was told is lost, at most what was in flight is paid for again."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from kills import KEY, POINTS, Kill, kept, lay_out, outputs, seeded
+
+from yamlgen.errors import Code
+
+TEN = seeded(10, seed=7)
+
+
+def test_the_reference_has_all_kinds_of_rows(scene):
+    """The undisturbed run has re-asks, refusals and failed rows, so that the kills below meet all of them."""
+    good, failed = (text.decode().splitlines() for text in scene.reference.outputs)
+    assert len(good) + len(failed) == 60
+    assert len(failed) > 5
+    assert all(code in "".join(failed) for code in (Code.INVALID_OUTPUT, Code.REFUSED, Code.TRUNCATED))
+    assert scene.reference.requests > 60 + len(good)
+
+
+@pytest.mark.parametrize(("name", "random"), TEN, ids=[f"{number}-{name}" for number, (name, _) in enumerate(TEN)])
+def test_a_kill_costs_what_was_in_flight(name, random, scene):
+    """After a kill the output is whole and all that was told is kept; the next run ends as if nothing had been."""
+    kill = Kill.drawn(name, random, scene.reference.requests)
+    told = scene.story(f"story {name} {kill.number}", kill)
+    assert (told.lost, told.doubled) == (0, 0)
+    assert told.killed == 1 or name not in POINTS
+
+
+def test_a_second_kill_costs_no_more_than_the_first(scene):
+    """A run that is killed, and whose next run is killed too, ends as if nothing had been."""
+    told = scene.story("twice", Kill("after-receive", 20), Kill("before-commit", 9), Kill("before-rename", 2))
+    assert (told.killed, told.lost, told.doubled) == (3, 0, 0)
+
+
+def test_the_failpoint_of_the_installed_program_kills_it(scene, program):
+    """`YAMLGEN_FAILPOINT` of the environment kills the real program at its place; nothing is sent twice by the next."""
+    folder = lay_out(scene.folder / "program", scene.server.url)
+    environment = {**os.environ, "ANTHROPIC_API_KEY": KEY, "YAMLGEN_FAILPOINT": "before-commit:5"}
+    done = subprocess.run([program, "run", "towns.yaml"], cwd=folder, env=environment, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
+    before, held = scene.server.asked, kept(folder)
+    assert scene.run(folder).code == scene.reference.code
+    assert scene.server.asked - before == scene.reference.requests - held
+    assert outputs(folder) == scene.reference.outputs
