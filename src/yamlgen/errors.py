@@ -133,6 +133,12 @@ class Code(StrEnum):
     NOT_CONFIRMED = "YG619"
 
 
+ANSWERED = frozenset(
+    {Code.INVALID_OUTPUT, Code.REFUSED, Code.TRUNCATED, Code.CONTEXT_EXCEEDED, Code.UNKNOWN_STOP, Code.NO_TEXT}
+)
+"""What a row fails with when its model has answered: a plain run does not ask again, a retry does."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
     """A range of a text file. Lines and columns count from 1, in code points; the end is exclusive."""

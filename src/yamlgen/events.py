@@ -123,6 +123,15 @@ class StepFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A step has no value for a row; told at once, before the row is on disk."""
+
+    row: int
+    step: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class RowFinished:
     """All steps of a row are done, and its record is on disk."""
 
@@ -168,6 +177,7 @@ Event: TypeAlias = (
     | RequestRetried
     | AnswerReceived
     | StepFinished
+    | StepFailed
     | RowFinished
     | RowFailed
     | RunDraining

@@ -6,7 +6,7 @@ import pytest
 
 from fakes import ONE, TWO, Run, echo, refused
 from yamlgen.errors import Code, Exit
-from yamlgen.events import AnswerReceived, RequestRetried, RequestSent, RowFailed, RowFinished, RunDraining
+from yamlgen.events import AnswerReceived, RequestRetried, RequestSent, RowFailed, RowFinished, RunDraining, StepFailed
 from yamlgen.halt import Halt, Halted
 from yamlgen.language.spec import Limits
 from yamlgen.ports import Usage
@@ -43,7 +43,8 @@ def answer(row, cost, *, reused=False):
 
 def asked(row, *, fails=False):
     """A row that was asked for, and what came of it."""
-    return [RequestSent(row, "one"), RowFailed(row, "one", "YG504", "no") if fails else RowFinished(row)]
+    failed = [StepFailed(row, "one", "YG504"), RowFailed(row, "one", "YG504", "no")]
+    return [RequestSent(row, "one"), *(failed if fails else [RowFinished(row)])]
 
 
 def test_without_limits_nothing_ends():
@@ -109,21 +110,22 @@ def test_a_share_that_is_met_exactly_is_allowed():
 
 def test_a_row_that_failed_long_ago_is_not_counted():
     """A row that the store fails was not asked for, so a second run does not end at the failures of the first."""
-    budget = spent({"max_failures": 0}, *(RowFailed(row, "one", "YG504", "no") for row in range(9)))
+    budget = spent({"max_failures": 0}, *(StepFailed(row, "one", "YG504") for row in range(9)))
     assert (budget.failed, budget.done) == (0, 0)
     assert sends(budget)
 
 
 def test_a_row_is_done_once():
     """However many of its steps are asked for, a row counts once."""
-    events = [RequestSent(0, "one"), RequestSent(0, "two"), RowFailed(0, "one", "YG504", "no")]
+    events = [RequestSent(0, "one"), StepFailed(0, "one", "YG504"), RequestSent(0, "two")]
+    events += [StepFailed(0, "two", "YG504"), RowFailed(0, "one", "YG504", "no")]
     budget = spent({"max_failures": 5}, *events)
     assert (budget.failed, budget.done, budget.requests) == (1, 1, 2)
 
 
 def test_the_first_limit_is_told():
     """When several are reached, the first has ended the run; it has a code, an exit code and a way on."""
-    events = [RequestSent(0, "one"), RequestSent(1, "one"), answer(0, 9.0), RowFailed(0, "one", "YG504", "no")]
+    events = [RequestSent(0, "one"), RequestSent(1, "one"), answer(0, 9.0), StepFailed(0, "one", "YG504")]
     budget = spent(REASONS, *events)
     assert "limits.max_requests" in budget.error.message
     assert budget.halt.reason == budget.error.message

@@ -42,7 +42,7 @@ Confirm = Callable[[RunForecast], bool]
 """Asks whether a run may cost what is forecast."""
 
 _GO_ON: Final = "the same command goes on from there"
-_GO_ON_FRESH: Final = "the same command without `--fresh` goes on from there"
+_GO_ON_FRESH: Final = "without `--fresh` the same command takes these, and older answers where there are any"
 
 
 class Interrupted(YamlgenError):  # noqa: N818 - the user's wish, no error
@@ -227,6 +227,7 @@ class _Run:
             "input": given if given in (None, "-") else str(Path(str(given)).absolute()),
             "output": None if output is None else "-" if self.to_stdout else str(Path(output).absolute()),
             "limit": self.options.limit,
+            "retry": self.options.retry,
             "faults": list(self.options.faults),
             "seed": self.options.seed,
         }

@@ -87,6 +87,17 @@ def find_run(stores: Sequence[Place], name: str | None) -> Found:
     return (exact or matching)[-1]
 
 
+def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bool]:
+    """A run to retry, by its name or the beginning of it, or the last one; and whether rows of it failed.
+
+    Raises:
+        UsageError: there is no such run, or several.
+    """
+    found = find_run(stores, name)
+    with archived(found.place) as archive:
+        return found.entry, any(run.failed for run in archive.retried(found.entry))
+
+
 def described(archive: Archive, run: RunEntry) -> dict[str, JSON]:
     """All that is known of a run but its rows: how it was asked for, how it went, what it paid."""
     report = run.report or {}

@@ -135,4 +135,5 @@ def _reuse(options: Options, place: Place) -> Reuse:
     if options.retry is None:
         return Reuse(options.fresh, options.offline)
     with archived(place) as archive:
-        return Reuse(offline=options.offline, retry=archive.run(options.retry).number)
+        retried = archive.retried(archive.run(options.retry))
+        return Reuse(offline=options.offline, retry=tuple(run.number for run in retried))

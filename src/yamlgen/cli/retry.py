@@ -53,18 +53,18 @@ def command(  # noqa: PLR0913 - click passes its options by name
     input and output are taken over. What the other rows were answered comes out of the store; the output is written
     when nothing else is missing.
     """
-    from yamlgen.api.history import find_run, places, repeat  # noqa: PLC0415 - loads the store
+    from yamlgen.api.history import find_failed, places, repeat  # noqa: PLC0415 - loads the store
     from yamlgen.api.options import Options  # noqa: PLC0415
     from yamlgen.cli.running import Shown, run_shown, tell  # noqa: PLC0415
 
     json_out = output_format == "json"
     try:
         stores = [place for place in places([pipeline], store) if place.simulated is simulate]
-        found = find_run(stores, run).entry
+        found, failed = find_failed(stores, run)
         again = repeat(found, input_path)
     except YamlgenError as error:
         return tell(error, json_out=json_out)
-    if not found.failed:
+    if not failed:
         echo(f"run {found.name} has no failed row: nothing to retry")
         if json_out:
             put(json_line({"run": found.name, "rows": {"failed": 0}}))

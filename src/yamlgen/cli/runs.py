@@ -143,9 +143,12 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
         if json_out:
             _put_lines(archive.failed(run.entry))
             return Exit.OK
-        for row in archive.failures(run.entry):
-            put(f"row {row.number + 1}, {row.step}: {row.code}: {safe(row.message)}\n")
-    if not run.entry.failed:
+        lines = [
+            f"row {row.number + 1}, {row.step}: {row.code}: {safe(row.message)}" for row in archive.failures(run.entry)
+        ]
+    for line in lines:
+        put(f"{line}\n")
+    if not lines:
         echo(f"run {run.entry.name} has no failed row")
     return Exit.OK
 

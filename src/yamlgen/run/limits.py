@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from yamlgen.errors import Code, LimitReached
-from yamlgen.events import AnswerReceived, Event, RequestSent, RowFailed, RowFinished
+from yamlgen.events import AnswerReceived, Event, RequestSent, RowFailed, RowFinished, StepFailed
 from yamlgen.halt import Halt
 from yamlgen.language.spec import Limits
 
@@ -37,14 +37,14 @@ class Budget:
     cost: float = 0.0
     done: int = 0
     failed: int = 0
-    _asked: set[int] = field(default_factory=set)
+    _asked: dict[int, bool] = field(default_factory=dict)  # rows under way, and whether they have failed
 
     def observe(self, event: Event) -> None:
         """Count one event."""
         match event:
             case RequestSent():
                 self.requests += 1
-                self._asked.add(event.row)
+                self._asked.setdefault(event.row, False)
                 if self.limits.max_requests is not None and self.requests >= self.limits.max_requests:
                     self._reach(f"{self.requests:,} requests are sent", "max_requests")
             case AnswerReceived(reused=False):
@@ -52,12 +52,16 @@ class Budget:
                 most = self.limits.max_cost_usd
                 if most is not None and self.cost >= most:
                     self._reach(f"${self.cost:.4f} of ${most:g} are spent", "max_cost_usd")
-            case RowFinished() | RowFailed() if event.row in self._asked:
-                # A row that was answered out of the store costs nothing, so that it may fail as often as it likes.
-                self._asked.discard(event.row)
+            case StepFailed() if self._asked.get(event.row) is False:
+                # Told before the row is on disk, so that nothing goes out meanwhile. A row that was answered out of
+                # the store is not among those asked: it costs nothing, so that it may fail as often as it likes.
+                self._asked[event.row] = True
                 self.done += 1
-                if isinstance(event, RowFailed):
-                    self.failed += 1
+                self.failed += 1
+                self._judge_failures()
+            case RowFinished() | RowFailed():
+                if self._asked.pop(event.row, True) is False:
+                    self.done += 1
                     self._judge_failures()
             case _:
                 pass

@@ -21,6 +21,7 @@ from yamlgen.events import (
     RowFailed,
     RowFinished,
     RunDraining,
+    StepFailed,
     StepFinished,
 )
 from yamlgen.halt import Halt, Halted
@@ -143,7 +144,7 @@ class _RowWork:
             prompt = step.prompt(self.row.row, engine.plan.params, outputs)
             self.answers[step.name] = await engine.models[step.name].answer(prompt, asker)
         except RowError as error:
-            self.failures[step.name] = error
+            self._fail(step, error)
         except Halted:
             return  # what was answered until now is in the store: the next run goes on from there
         except YamlgenError as error:
@@ -151,9 +152,13 @@ class _RowWork:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours costs one row, not the run
             message = f"{type(error).__name__}: {error}"
-            self.failures[step.name] = RowError(message, code=Code.INTERNAL, hint="please report this")
+            self._fail(step, RowError(message, code=Code.INTERNAL, hint="please report this"))
         else:
             engine.emit(StepFinished(self.row.index, step.name))
+
+    def _fail(self, step: PlanStep, error: RowError) -> None:
+        self.failures[step.name] = error
+        self.engine.emit(StepFailed(self.row.index, step.name, str(error.code)))
 
     async def _keep(self) -> None:
         """Put the row into the sink, if it came to its end."""

@@ -41,7 +41,7 @@ class RunEntry:
         about: the pipeline as it ran, parameters, overrides, git, versions.
         report: how it ended; `None` while it runs, and when it was killed.
         finished: finished rows in the store.
-        failed: failed rows in the store, those included that it might not ask for.
+        failed: failed rows in the store.
         paid: what it has paid for until now: attempts, usage, cost.
     """
 
@@ -121,13 +121,24 @@ class Archive:
             raise UsageError(message, code=Code.NO_RUN, hint="write more of its name; `yamlgen runs ls` lists them")
         return self._entry(found[0])
 
+    def retried(self, run: RunEntry) -> list[RunEntry]:
+        """The runs whose failed rows a retry of `run` asks again.
+
+        That is itself, and where it is a retry that did not come to its end, the run that it retried, too: it may not
+        have reached all of its rows.
+        """
+        found = [run]
+        while found[-1].status != "finished" and found[-1].about["options"]["retry"]:
+            found.append(self.run(found[-1].about["options"]["retry"]))
+        return found
+
     def _entry(self, row: tuple[Any, ...]) -> RunEntry:
         number, name, started, ended, status, about, report = row
         if status == "running" and not is_locked(self.place):
             status = "killed"
         told = None if report is None else json.loads(report)
         counts = told["rows"] if told else self._counts(number)
-        finished, failed = counts.get("finished", 0), counts.get("failed", 0) + counts.get("missing", 0)
+        finished, failed = counts.get("finished", 0), counts.get("failed", 0)
         paid = told["paid"] if told else self._bill("run = ?", number)
         return RunEntry(number, name, started, ended, status, json.loads(about), told, finished, failed, paid)
 
@@ -176,8 +187,8 @@ class Archive:
             yield f"{text_of(self._failed(source, results))}\n".encode()
 
     def failures(self, run: RunEntry) -> Iterator[Failure]:
-        """Why each failed row of a run failed, in input order."""
-        query = f"{_ROWS} AND row.status = 'failed' ORDER BY row.number"
+        """Why each row failed, or what it was missing, in input order."""
+        query = f"{_ROWS} AND row.status <> 'finished' ORDER BY row.number"
         for number, _, _, results in self._each(query, run.number):
             for result in json.loads(results):
                 step, _, _, error, _ = self._result(result)
@@ -191,7 +202,7 @@ class Archive:
         if not found:
             return None
         _, status, source, results = found[0]
-        if status == "failed":
+        if status != "finished":
             return b""
         return self._finished(source, results, provenance=bool(run.about.get("provenance")))
 

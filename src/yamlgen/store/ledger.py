@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from yamlgen import failpoint
-from yamlgen.errors import RowError
+from yamlgen.errors import ANSWERED, Code, RowError
 from yamlgen.outcome import Outcome
 from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Usage
 from yamlgen.store.database import mapped
@@ -32,6 +32,25 @@ _RECALL: Final = """
 """
 
 
+_FAILED_TABLES: Final = """
+    CREATE TEMP TABLE failed_row (identity BLOB PRIMARY KEY) WITHOUT ROWID;
+    CREATE TEMP TABLE failed_key (key BLOB PRIMARY KEY, newest INTEGER) WITHOUT ROWID;
+"""
+_DONE: Final = "SELECT identity FROM row WHERE run IN ({})"
+_ANSWERED: Final = ", ".join(f"'{code}'" for code in sorted(ANSWERED))
+_FAILED_KEYS: Final = f"""
+    INSERT OR IGNORE INTO failed_key
+    SELECT result.key, (
+        SELECT max(json_extract(attempt.value, '$[0]')) FROM result AS other, json_each(other.attempts) AS attempt
+        WHERE other.key = result.key AND other.code IN ({_ANSWERED})
+    )
+    FROM (SELECT results {{}}) AS failed, json_each(failed.results) AS each JOIN result ON result.id = each.value
+    WHERE result.key IS NOT NULL AND result.code IN ({_ANSWERED})
+"""
+"""The keys of the failed rows, each with the newest answer that failed it in any run: whatever was answered after
+that, by a retry that was stopped or by a fresh run, is not paid for again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reuse:
     """Which answers a run takes out of the store, and what it may send.
@@ -39,12 +58,13 @@ class Reuse:
     Attributes:
         fresh: none from before this run.
         offline: nothing is sent.
-        retry: the number of a run whose failed rows alone are asked again, without the answers that failed them.
+        retry: the numbers of runs whose failed rows alone are asked again, without the answers that failed them. What
+            became of a row in an earlier one of these counts for the later ones.
     """
 
     fresh: bool = False
     offline: bool = False
-    retry: int | None = None
+    retry: tuple[int, ...] = ()
 
 
 class Ledger:
@@ -67,7 +87,7 @@ class Ledger:
         self._busy: dict[bytes, asyncio.Event] = {}
         with mapped(path):
             (self._before,) = reader.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()
-            if reuse.retry is not None:
+            if reuse.retry:
                 self._note_failed(reuse.retry)
 
     def begin(self, writer: Writer, run: int) -> None:
@@ -78,23 +98,20 @@ class Ledger:
         """Whether this run may send a request for a row."""
         if self._reuse.offline:
             return False
-        return self._reuse.retry is None or self._found("failed_row", "identity", short_digest(identity))
+        if not self._reuse.retry:
+            return True
+        with mapped(self._path):
+            query = "SELECT 1 FROM failed_row WHERE identity = ?"
+            return self._reader.execute(query, (short_digest(identity),)).fetchone() is not None
 
-    def _note_failed(self, run: int) -> None:
+    def _note_failed(self, runs: tuple[int, ...]) -> None:
         """Note what is to be tried again, on disk: all rows of a million may have failed."""
-        self._reader.executescript(
-            "CREATE TEMP TABLE failed_row (identity BLOB PRIMARY KEY) WITHOUT ROWID;"
-            "CREATE TEMP TABLE failed_key (key BLOB PRIMARY KEY) WITHOUT ROWID;"
-        )
-        self._reader.execute(
-            "INSERT OR IGNORE INTO failed_row SELECT identity FROM row WHERE run = ? AND status = 'failed'", (run,)
-        )
-        self._reader.execute(
-            "INSERT OR IGNORE INTO failed_key SELECT result.key FROM row, json_each(row.results) AS each "
-            "JOIN result ON result.id = each.value "
-            "WHERE row.run = ? AND row.status = 'failed' AND result.status = 'failed' AND result.key IS NOT NULL",
-            (run,),
-        )
+        self._reader.executescript(_FAILED_TABLES)
+        for number, run in enumerate(runs):
+            done = ", ".join(map(str, runs[:number]))
+            failed = f"FROM row WHERE run = {run} AND status = 'failed' AND identity NOT IN ({_DONE.format(done)})"
+            self._reader.execute(f"INSERT OR IGNORE INTO failed_row SELECT identity {failed}")
+            self._reader.execute(_FAILED_KEYS.format(failed))
 
     @asynccontextmanager
     async def chain(self, key: bytes, asker: Asker) -> AsyncIterator[Chain]:
@@ -109,15 +126,14 @@ class Ledger:
             done.set()
 
     def _chain(self, key: bytes, asker: Asker) -> _Chain:
-        after = 0
-        if self._reuse.fresh or (self._reuse.retry is not None and self._found("failed_key", "key", key)):
-            after = self._before
+        after = self._before if self._reuse.fresh else self._failed_by(key) if self._reuse.retry else 0
         return _Chain(self, asker.step, self._writer is not None and self.allows(asker.identity), after)
 
-    def _found(self, table: str, column: str, value: bytes) -> bool:
+    def _failed_by(self, key: bytes) -> int:
+        """The number of the newest answer that has failed a row which is tried again, and 0 for other keys."""
         with mapped(self._path):
-            query = f"SELECT 1 FROM {table} WHERE {column} = ?"
-            return self._reader.execute(query, (value,)).fetchone() is not None
+            found = self._reader.execute("SELECT newest FROM failed_key WHERE key = ?", (key,)).fetchone()
+        return int(found[0]) if found else 0
 
     def recall(self, key: bytes, after: int) -> Attempt | None:
         """The newest answer of a key with a number above `after`."""
@@ -171,7 +187,7 @@ class Ledger:
             "run": self._run,
             "number": outcome.row.index,
             "identity": short_digest(outcome.row.identity),
-            "status": "failed" if outcome.failures else "finished",
+            "status": _status(outcome),
         }
         await self.write(lambda connection: _insert_row(connection, row, source, results))
 
@@ -193,6 +209,12 @@ class _Chain:
         return await self.ledger.record(key, self.step, request, attempt)
 
 
+def _status(outcome: Outcome) -> str:
+    if any(error.code is Code.NOT_STORED for error in outcome.failures.values()):
+        return "missing"
+    return "failed" if outcome.failures else "finished"
+
+
 def _text(value: JSON) -> str | None:
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else None
 
@@ -201,10 +223,10 @@ def _result(step: str, made: Answer | RowError) -> dict[str, Any]:
     """The values of a result, its digest first."""
     attempts = text_of([[attempt.number, list(attempt.errors)] for attempt in made.attempts])
     if isinstance(made, Answer):
-        status, value, error = "finished", text_of(made.value), None
+        status, value, code, error = "finished", text_of(made.value), None, None
     else:
         told = {"code": str(made.code), "message": made.message, "hint": made.hint, "request": made.request}
-        status, value, error = "failed", None, packed(told)
+        status, value, code, error = "failed", None, str(made.code), packed(told)
     key = made.key or None
     digest = short_digest(step, key, status, value, error, attempts)
     return {
@@ -213,6 +235,7 @@ def _result(step: str, made: Answer | RowError) -> dict[str, Any]:
         "key": key,
         "status": status,
         "value": value,
+        "code": code,
         "error": error,
         "attempts": attempts,
     }

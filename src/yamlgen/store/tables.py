@@ -56,9 +56,12 @@ SCRIPTS: Final = (
         key BLOB,                         -- of the first request, if it came to one
         status TEXT NOT NULL,             -- finished, failed
         value TEXT,                       -- JSON
+        code TEXT,                        -- of the error
         error BLOB,                       -- JSON, compressed: code, message, request
         attempts TEXT NOT NULL            -- JSON: [[attempt, [what was wrong with it]], ...]
     );
+
+    CREATE INDEX result_by_key ON result (key);
 
     -- The columns of an input row; runs of the same input share it.
     CREATE TABLE source (
@@ -73,7 +76,7 @@ SCRIPTS: Final = (
         number INTEGER NOT NULL,
         identity BLOB NOT NULL,           -- digest of who the row is
         source INTEGER NOT NULL,
-        status TEXT NOT NULL,             -- finished, failed
+        status TEXT NOT NULL,             -- finished, failed, missing (it might not ask)
         results TEXT NOT NULL             -- JSON: [result, ...] in the order of the steps
     );
     CREATE UNIQUE INDEX row_by_number ON row (run, number);

@@ -1,0 +1,25 @@
+"""The workbench, ready; certificates are read once, because that takes longer than a run."""
+
+from functools import partial
+
+import pytest
+
+from scripted import CERTIFICATES, KEY
+from yamlgen.claude import client
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(client, "open_connections", partial(client.open_connections, verify=CERTIFICATES))
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    """A pipeline with two steps over four towns, with a scripted API; the test stands beside it."""
+    from workbench import Workbench  # noqa: PLC0415 - found once a test of this folder is read
+
+    monkeypatch.chdir(tmp_path)
+    with Workbench(tmp_path) as made:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", made.server.url)
+        yield made

@@ -1,0 +1,157 @@
+"""`plan`: what a run would ask, as the run that follows does ask it."""
+
+import json
+
+import pytest
+from workbench import SERVER_ERROR, TOWNS, fact
+
+ALL = len(TOWNS)
+
+
+def nothing(_bench):
+    """A store that is not there yet."""
+    return {}
+
+
+def everything(bench):
+    """A run that came to its end."""
+    bench.run()
+    return {}
+
+
+def a_half(bench):
+    """A run that was stopped."""
+    bench.set("runtime.concurrency", 1)
+    bench.run(stop_after=ALL + 1)
+    return {}
+
+
+def a_second_step(bench):
+    """Another prompt of the second step."""
+    bench.run()
+    bench.set("steps.line.prompt", "A line on {{ row.town }}.")
+    return {}
+
+
+def new_rows(bench):
+    """A row that is new, and one that is equal to another."""
+    bench.run()
+    bench.rows += [{"town": "Troy"}, {"town": "Rome"}]
+    return {}
+
+
+def failed_rows(bench):
+    """A row that was refused, and one that got no answer."""
+    bench.refuse("Facts on Rome")
+    bench.refuse("A line on Oslo", reply=SERVER_ERROR)
+    bench.run()
+    return {}
+
+
+def fresh(bench):
+    """A run that takes nothing out of the store."""
+    bench.run()
+    return {"fresh": True}
+
+
+def retry(bench):
+    """A run that asks failed rows again, at whatever step they failed."""
+    bench.refuse("Facts on Rome", "A line on Oslo")
+    return {"retry": bench.run().report.run}
+
+
+def retry_of_a_changed_pipeline(bench):
+    """A retry of which the other rows have no answer any more."""
+    bench.refuse("Facts on Rome")
+    name = bench.run().report.run
+    bench.set("steps.line.prompt", "A line on {{ row.town }}.")
+    return {"retry": name}
+
+
+def first_rows(bench):
+    """A trial over the first rows, of which one is there."""
+    bench.run(limit=1)
+    return {"limit": 3}
+
+
+EXACT = [nothing, everything, a_half, a_second_step, new_rows, failed_rows, fresh, retry, first_rows]
+EXACT += [retry_of_a_changed_pipeline]
+
+
+@pytest.mark.parametrize("state", EXACT)
+def test_a_plan_comes_true(bench, monkeypatch, state):
+    """What is to be sent at each step is what the next run sends, and what is stored is what it takes out."""
+    options = state(bench)
+    asked = len(bench.server.bodies)
+    with monkeypatch.context() as context:
+        context.delenv("ANTHROPIC_API_KEY")
+        forecast = bench.plan(**options)
+    assert len(bench.server.bodies) == asked
+    done = bench.run(**options)
+    assert {step.step: step.requests for step in forecast.steps if step.requests} == done.sent
+    assert forecast.requests == done.asked
+    counts = done.report.steps.values()
+    assert [step.stored for step in forecast.steps] == [count.reused.attempts for count in counts]
+    assert [step.rows for step in forecast.steps] == [count.finished + count.failed for count in counts]
+
+
+@pytest.mark.parametrize("fault", [(), ("refusal=0.3",), ("truncate=0.4",)], ids=str)
+def test_a_simulated_plan_comes_true(bench, fault):
+    """So it is with the simulator, and its faults are foreseen where they were met before."""
+    bench.rows = [{"town": town} for town in "abcdefgh"]
+    options = {"simulate": True, "faults": fault}
+    bench.run(**options, limit=4)
+    forecast = bench.plan(**options)
+    done = bench.run(**options)
+    assert forecast.requests >= done.asked > 0
+    assert fault or forecast.requests == done.asked
+    assert bench.plan(**options).requests == 0
+    assert [step.failed for step in bench.plan(**options).steps] == [step.failed for step in done.report.steps.values()]
+
+
+def test_a_plan_foresees_a_reask(bench):
+    """An invalid answer whose re-ask was not sent is no answer yet: its row is to be asked once more."""
+    bench.rows = [{"town": "Rome"}]
+    bench.refuse("Facts on Rome", reply=fact("none"))
+    bench.run(stop_after=1)
+    forecast = bench.plan()
+    assert [(step.stored, step.requests) for step in forecast.steps] == [(0, 1), (0, 1)]
+    assert bench.run().sent == {"facts": 1, "line": 1}
+
+
+def test_a_plan_foresees_no_luck(bench):
+    """Behind an edited step all rows may be asked; those whose prompt turns out the same are not."""
+    bench.run()
+    bench.set("steps.facts.system", "You know {{ row.town }} well.")
+    forecast = bench.plan()
+    assert [step.requests for step in forecast.steps] == [ALL, ALL]
+    assert bench.run().sent == {"facts": ALL}
+
+
+def test_a_plan_leaves_nothing(bench, monkeypatch):
+    """Before the first run a plan makes no store and no output, needs no key, and sends nothing."""
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    assert bench.plan().requests == 2 * ALL
+    assert sorted(path.name for path in bench.folder.iterdir()) == ["rows.jsonl", "towns.yaml"]
+    assert bench.server.bodies == []
+
+
+def test_a_plan_changes_no_store(bench):
+    """A plan over a store leaves every file of it, and the output, as it was."""
+    bench.run()
+    bench.set("steps.line.prompt", "A line on {{ row.town }}.")
+    before = bench.files(), bench.store().read_bytes()
+    assert bench.plan().requests == ALL
+    assert (bench.files(), bench.store().read_bytes()) == before
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("words", [["plan"], ["run", "--dry-run"]], ids=str)
+def test_the_command_tells_the_same(call, words):
+    """`plan` and `run --dry-run` tell in JSON what the run's own JSON confirms."""
+    call("run", "small.yaml", "--simulate", "--limit", 3)
+    arguments = ["small.yaml", "--simulate", "--output-format", "json"]
+    foretold = json.loads(call(*words, *arguments).out)
+    done = json.loads(call("run", *arguments).out)
+    assert (foretold["requests"], foretold["steps"]["note"]["stored"]) == (5, 3)
+    assert (done["paid"]["attempts"], done["reused"]["attempts"]) == (5, 3)

@@ -1,0 +1,269 @@
+"""`retry`: the failed rows of a run are asked again, and no others."""
+
+import json
+from pathlib import Path
+
+import pytest
+from workbench import SERVER_ERROR, TOWNS, fact
+
+from yamlgen.api.history import find_run, list_runs, places, repeat
+from yamlgen.errors import Code, Exit
+
+ALL = len(TOWNS)
+
+
+def retry(bench, run=None, **options):
+    """Retry a run as the command line does: by what the store knows of it."""
+    again = repeat(find_run(places([bench.path]), run).entry)
+    return bench.run(params=again.params, **{**again.options, **options})
+
+
+def test_a_retry_asks_the_failed_rows_alone(bench):
+    """The refused row is asked again, the others keep their answers, and the output has all of them."""
+    bench.refuse("Facts on Rome")
+    bench.run()
+    before = bench.lines()
+    again = retry(bench)
+    assert (again.code, again.sent) == (0, {"facts": 1, "line": 1})
+    assert {**bench.lines(), "Rome": ""} == {**before, "Rome": ""}
+    assert set(bench.lines()) == set(TOWNS)
+    assert sorted(bench.files()) == ["towns.jsonl"]
+
+
+def test_what_a_retry_got_wins(bench):
+    """From then on the new answers serve, also where the old ones would have failed the row."""
+    bench.refuse("Facts on Rome")
+    bench.run()
+    retry(bench)
+    before = bench.files()
+    again = bench.run()
+    assert (again.code, again.asked) == (0, 0)
+    assert bench.files() == before
+
+
+def test_a_retry_keeps_the_steps_that_went_well(bench):
+    """Of a row that failed at its second step, the answer to the first one is kept."""
+    bench.refuse("A line on Rome")
+    bench.run()
+    assert retry(bench).sent == {"line": 1}
+
+
+def test_a_retry_that_fails_again_can_be_retried(bench):
+    """A row that is refused by a retry too is a failed row of that one, the last run."""
+    bench.refuse("Facts on Rome", "Facts on Rome")
+    bench.run()
+    assert (retry(bench).asked, list(bench.failed())) == (1, ["Rome"])
+    assert bench.run().asked == 0
+    assert (retry(bench).asked, bench.failed()) == (2, {})
+
+
+def test_a_retry_asks_an_invalid_row_from_the_start(bench):
+    """Of a row that stayed invalid the first request is sent again, not one more re-ask."""
+    for _ in range(3):
+        bench.refuse("Facts on Rome", reply=fact("none"))
+    bench.run()
+    assert retry(bench).sent == {"facts": 1, "line": 1}
+    assert len(bench.server.bodies[-2]["messages"]) == 3
+    assert bench.run().asked == 0
+
+
+def test_an_earlier_run_can_be_retried_by_the_beginning_of_its_name(bench):
+    """The failed rows of a named run are asked again, also when a later run has others."""
+    bench.refuse("Facts on Rome")
+    name = bench.run().report.run
+    bench.rows = [{"town": "Oslo"}]
+    bench.run()
+    bench.rows = [{"town": town} for town in TOWNS]
+    assert retry(bench, name[:-3]).sent == {"facts": 1, "line": 1}
+
+
+def test_a_retry_of_a_row_that_got_no_answer(bench):
+    """A row without an answer is a failed row too; a retry sends it as a plain run would."""
+    bench.refuse("Facts on Rome", reply=SERVER_ERROR)
+    bench.run()
+    assert retry(bench).sent == {"facts": 1, "line": 1}
+    assert bench.run().asked == 0
+
+
+def test_equal_rows_are_retried_apart(bench):
+    """Of two equal rows only the one that failed is asked again."""
+    bench.rows = [{"town": "Rome"}, {"town": "Rome"}]
+    bench.refuse("Facts on Rome")
+    bench.run()
+    (before,) = bench.lines().values()
+    assert retry(bench).sent == {"facts": 1, "line": 1}
+    rows = [json.loads(line)["line"] for line in (bench.folder / "out/towns.jsonl").read_text().splitlines()]
+    assert len(set(rows)) == 2
+    assert before in rows
+
+
+def test_a_retry_after_a_stop_asks_the_failed_rows_alone(bench):
+    """The rows that the stopped run did not reach stay for `run`: the output is as it was, and the hint says so."""
+    bench.set("runtime.concurrency", 1)
+    bench.run()
+    before = bench.files()
+    bench.set("steps.facts.system", "You know {{ row.town }} well.")
+    bench.refuse("Facts on Oslo")
+    stopped = bench.run(stop_after=2)
+    assert (str(stopped.error.code), stopped.sent) == (Code.STOPPED, {"facts": 2})
+    again = retry(bench)
+    assert (again.code, str(again.error.code), again.sent) == (Exit.FAILED_ROWS, Code.NOT_STORED, {"facts": 1})
+    assert again.error.message.startswith("2 rows have no answer in the store")
+    assert "`yamlgen run` asks for them; the output is as it was" in again.error.hint
+    assert bench.files() == before
+    assert bench.run().sent == {"facts": 2}
+
+
+def test_a_stopped_retry_is_gone_on_with(bench):
+    """What a retry paid for before it was stopped is not paid again; the rows that it did not reach stay failed."""
+    bench.set("runtime.concurrency", 1)
+    bench.refuse("Facts on Oslo", "Facts on Rome")
+    bench.run()
+    before = bench.files()
+    assert retry(bench, stop_after=1).sent == {"facts": 1}
+    assert bench.files() == before
+    assert bench.run().sent == {"line": 1}
+    assert list(bench.failed()) == ["Rome"]
+    assert retry(bench).sent == {"facts": 1, "line": 1}
+
+
+def test_a_stopped_retry_can_be_retried(bench):
+    """The rows that a stopped retry did not reach are among those that the next one asks."""
+    bench.set("runtime.concurrency", 1)
+    bench.refuse("Facts on Oslo", "Facts on Rome", "Facts on Cork")
+    bench.run()
+    assert retry(bench, stop_after=1).sent == {"facts": 1}
+    again = retry(bench)
+    assert (again.code, again.sent) == (Exit.OK, {"facts": 2, "line": 3})
+    assert set(bench.lines()) == set(TOWNS)
+
+
+def test_rows_that_were_never_asked_are_not_retried(bench):
+    """However often an incomplete run is retried, its failed rows alone are asked."""
+    bench.set("runtime.concurrency", 1)
+    bench.refuse("Facts on Oslo", "Facts on Oslo")
+    bench.run(stop_after=2)
+    assert retry(bench).sent == {"facts": 1}
+    assert retry(bench).sent == {"facts": 1, "line": 1}
+    assert bench.run().sent == {"facts": 2, "line": 3}
+
+
+def test_an_answer_that_did_not_fail_the_row_is_kept(bench):
+    """When a re-ask got no answer, a retry sends the re-ask alone."""
+    bench.refuse("Facts on Rome", reply=fact("none"))
+    bench.refuse("Facts on Rome", reply=SERVER_ERROR)
+    assert bench.run().code == Exit.FAILED_ROWS
+    assert bench.failed() == {"Rome": Code.TRANSPORT}
+    again = retry(bench)
+    assert (again.code, again.sent) == (Exit.OK, {"facts": 1, "line": 1})
+
+
+def test_a_retry_of_a_changed_pipeline_asks_for_no_other_row(bench):
+    """After an edit the failed rows are asked in the new way; the others have no answer yet, and the output stays."""
+    bench.refuse("Facts on Rome")
+    bench.run()
+    before = bench.files()
+    bench.set("steps.facts.system", "You know {{ row.town }} well.")
+    again = retry(bench)
+    assert (again.code, again.sent) == (Exit.FAILED_ROWS, {"facts": 1, "line": 1})
+    assert bench.files() == before
+    assert bench.run().sent == {"facts": ALL - 1}
+
+
+def test_a_retry_offline_tells_what_it_would_ask(bench):
+    """Offline, the failed rows are missing, because their answers are not taken and none may be asked for."""
+    bench.refuse("Facts on Rome")
+    bench.run()
+    before = bench.files()
+    again = retry(bench, offline=True)
+    assert (again.code, again.asked) == (Exit.FAILED_ROWS, 0)
+    assert bench.files() == before
+
+
+def test_a_limit_holds_for_a_retry(bench):
+    """A retry stops at a limit like any run, and a plain run goes on from what it was answered."""
+    bench.refuse("Facts on Rome")
+    bench.run()
+    again = retry(bench, max_requests=1)
+    assert (again.code, again.sent) == (Exit.LIMIT, {"facts": 1})
+    assert bench.run().sent == {"line": 1}
+
+
+def test_the_last_run_is_the_one_that_began_last(bench, monkeypatch):
+    """Runs of one second are told apart by their order, whatever their names end with."""
+    endings = iter(["ffffff", "eeeeee", "dddddd"])
+    monkeypatch.setattr("yamlgen.api.execution.secrets.token_hex", lambda _: next(endings))
+    names = [bench.run().report.run for _ in range(3)]
+    assert [run.entry.name for run in list_runs(places([bench.path]))] == names
+    assert find_run(places([bench.path]), None).entry.name == names[-1]
+
+
+REFUSES = ("--simulate", "--fault", "refusal=0.5")
+
+
+@pytest.mark.usefixtures("small")
+class TestCommand:
+    """`yamlgen retry`, against the simulator: half of its answers are refusals."""
+
+    def test_until_none_fails(self, call):
+        """Retries end with all rows, each asking no more than what failed; then there is nothing to retry."""
+        told = call("run", "small.yaml", *REFUSES)
+        failed = Path("out/notes.simulated.failed.jsonl")
+        assert told.code == 1
+        while failed.exists():
+            left = len(failed.read_text().splitlines())
+            told = call("retry", "small.yaml", "--simulate", "--output-format", "json")
+            assert json.loads(told.out)["steps"]["note"]["sent"] == left
+        assert told.code == 0
+        assert len(Path("out/notes.simulated.jsonl").read_text().splitlines()) == 8
+        before = Path("out/notes.simulated.jsonl").read_bytes()
+        told = call("retry", "small.yaml", "--simulate")
+        assert (told.code, "no failed row: nothing to retry" in told.err) == (0, True)
+        told = call("run", "small.yaml", *REFUSES, "--output-format", "json")
+        assert (told.code, json.loads(told.out)["paid"]["attempts"]) == (0, 0)
+        assert Path("out/notes.simulated.jsonl").read_bytes() == before
+
+    def test_what_a_run_was_asked_is_taken_over(self, call, small):
+        """Parameters, overrides, input, limit, output, faults and seed are those of the run; only the rows differ."""
+        text = (small / "small.yaml").read_text().replace("version: 1", "version: 1\nparams: {tone: {type: string}}")
+        (small / "small.yaml").write_text(text.replace("a note", "a {{ params.tone }} note"))
+        (small / "rows.jsonl").rename(small / "others.jsonl")
+        arguments = ["-p", "tone=dry", "--set", "steps.note.max_tokens=999", "--input", "others.jsonl", "--limit", "6"]
+        first = call("run", "small.yaml", *arguments, "-o", "here.csv", *REFUSES, "--seed", "3")
+        assert first.code == 1
+        assert {path.name for path in small.glob("here*")} == {"here.csv", "here.failed.jsonl", "here.run.json"}
+        left = len((small / "here.failed.jsonl").read_text().splitlines())
+        told = json.loads(call("retry", "small.yaml", "--simulate", "--output-format", "json").out)
+        assert (told["steps"]["note"]["sent"], told["rows"]["input"]) == (left, 6)
+        assert told["files"]["output"] == str(small / "here.csv")
+        record = json.loads((small / "here.run.json").read_text())
+        assert (record["params"], record["overrides"]) == ({"tone": "dry"}, {"steps.note.max_tokens": "999"})
+        told = json.loads(call("runs", "show", "small.yaml", "--row", "1", "--json").out)
+        asked = told["steps"]["note"]["attempts"][0]["request"]
+        assert (asked["max_tokens"], asked["messages"][0]["content"]) == (999, "Write a dry note on town 1.")
+
+    def test_an_unknown_run_is_told(self, call):
+        """A name that no run begins with is exit 2, before anything is asked; so is a pipeline without a run."""
+        assert call("retry", "small.yaml", "--simulate").code == 2
+        call("run", "small.yaml", *REFUSES)
+        told = call("retry", "small.yaml", "1999", "--simulate")
+        assert (told.code, Code.NO_RUN in told.err) == (2, True)
+
+    def test_rows_of_standard_input_are_to_be_given_again(self, call, small):
+        """What was read from a pipe cannot be read twice: a retry says so, and takes the rows again."""
+        rows = (small / "rows.jsonl").read_bytes()
+        assert call("run", "small.yaml", "--input", "-", *REFUSES, stdin=rows).code == 1
+        told = call("retry", "small.yaml", "--simulate")
+        assert (told.code, "standard input" in told.err) == (2, True)
+        again = call("retry", "small.yaml", "--simulate", "--input", "-", "--output-format", "json", stdin=rows)
+        assert 0 < json.loads(again.out)["paid"]["attempts"] < 8
+
+
+def test_a_retry_of_a_run_with_a_good_answer_after_all(bench):
+    """A row that has had a good answer since (here by `fresh`) is not paid for again."""
+    bench.refuse("Facts on Rome")
+    name = bench.run().report.run
+    bench.run(fresh=True)
+    before = bench.files()
+    assert retry(bench, name).asked == 0
+    assert bench.files() == before

@@ -1,0 +1,227 @@
+"""Limits: where a run stops, what it may go over by, and what does not count."""
+
+import asyncio
+import json
+
+import pytest
+from workbench import REFUSED, SERVER_ERROR, TOWNS
+
+from scripted import said
+from yamlgen.api.execution import execute
+from yamlgen.api.loading import load
+from yamlgen.api.options import Options
+from yamlgen.errors import Code, Exit, LimitReached, UsageError
+
+ALL = len(TOWNS)
+DOLLAR = {"input": 100_000, "output": 0}
+"""A price at which each scripted answer, of ten tokens of input, costs a dollar."""
+
+
+def widen(bench, rows, concurrency=1):
+    """Give the workbench one step, so many rows, and a ceiling of requests."""
+    bench.rows = [{"town": f"Town {number}"} for number in range(rows)]
+    bench.document["steps"] = {"line": {"model": "quick", "prompt": "A line on {{ row.town }}."}}
+    bench.set("runtime.concurrency", concurrency)
+
+
+def refusing(_body):
+    """A refusal, whatever is asked."""
+    return REFUSED
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 20])
+def test_requests_are_counted_exactly(bench, concurrency):
+    """`max_requests` is never gone over, however many are in flight; each next run goes on, and the last finishes."""
+    bench.set("runtime.concurrency", concurrency)
+    for _ in range(2):
+        stopped = bench.run(max_requests=3)
+        assert (stopped.code, stopped.asked, str(stopped.error.code)) == (Exit.LIMIT, 3, Code.LIMIT)
+        assert "`limits.max_requests` (or `--max-requests`)" in stopped.error.hint
+        assert bench.files() == {}
+    assert bench.run(max_requests=2).code == Exit.OK
+    assert set(bench.lines()) == set(TOWNS)
+    assert len(bench.server.bodies) == 2 * ALL
+
+
+def test_what_is_sent_again_counts(bench):
+    """A request that is tried again is one more request."""
+    widen(bench, 1)
+    bench.set("runtime.max_retries", 5)
+    bench.script = lambda _: said("A line.") if len(bench.server.bodies) > 2 else SERVER_ERROR
+    stopped = bench.run(max_requests=1)
+    assert (stopped.code, stopped.asked) == (Exit.LIMIT, 1)
+    finished = bench.run(max_requests=2)
+    assert (finished.code, finished.asked) == (Exit.OK, 2)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_number_of_failures(bench, concurrency):
+    """Once more rows failed than allowed nothing more is sent; what was in flight comes home."""
+    widen(bench, 40, concurrency)
+    bench.script = refusing
+    stopped = bench.run(max_failures=2)
+    assert (stopped.code, str(stopped.error.code)) == (Exit.LIMIT, Code.LIMIT)
+    assert 3 <= stopped.asked <= 2 + concurrency
+    again = bench.run(max_failures=2)
+    assert again.code == Exit.LIMIT
+    assert 3 <= again.asked <= 2 + concurrency
+    bench.script = lambda _: said("A line.")
+    rest = bench.run(max_failures=0)
+    assert (rest.code, rest.asked) == (Exit.FAILED_ROWS, 40 - stopped.asked - again.asked)
+
+
+def test_as_many_failures_as_allowed(bench):
+    """A run with exactly as many failures as allowed comes to its end."""
+    widen(bench, 5)
+    bench.refuse("Town 1", "Town 3")
+    assert bench.run(max_failures=2).code == Exit.FAILED_ROWS
+    assert len(bench.failed()) == 2
+
+
+def test_a_share_of_failures(bench):
+    """A percentage is judged from fifty rows on, however many failed before."""
+    widen(bench, 80, 5)
+    bench.script = refusing
+    stopped = bench.run(max_failures="10%")
+    assert stopped.code == Exit.LIMIT
+    assert 50 <= stopped.asked <= 49 + 5
+    assert "100.0% of 50 rows failed, more than 10%" in stopped.error.message
+
+
+def test_a_share_that_is_not_passed(bench):
+    """With no more than the share a run comes to its end; one of fewer than fifty rows does so anyway."""
+    widen(bench, 60, 5)
+    bench.refuse(*(f"Town {number}." for number in range(5, 60, 12)))
+    assert bench.run(max_failures="10%").code == Exit.FAILED_ROWS
+    widen(bench, 40)
+    bench.set("steps.line.system", "Be brief.")
+    bench.script = refusing
+    assert (bench.run(max_failures="1%").code, len(bench.failed("towns.failed.jsonl"))) == (Exit.FAILED_ROWS, 40)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_dollars(bench, concurrency):
+    """Once the dollars are spent nothing more is sent; a re-run has them anew, and goes on."""
+    widen(bench, 20, concurrency)
+    bench.set("models.quick.price", DOLLAR)
+    stopped = bench.run(max_cost_usd=3)
+    assert (stopped.code, str(stopped.error.code)) == (Exit.LIMIT, Code.LIMIT)
+    assert 3 <= stopped.asked < 3 + concurrency
+    rest = bench.run(max_cost_usd=100)
+    assert (rest.code, rest.asked) == (Exit.OK, 20 - stopped.asked)
+
+
+def test_exactly_the_dollars(bench):
+    """A run that needs just what it may spend comes to its end."""
+    widen(bench, 3)
+    bench.set("models.quick.price", DOLLAR)
+    done = bench.run(max_cost_usd=3)
+    assert (done.code, done.report.paid.cost_usd) == (Exit.OK, 3)
+
+
+TIGHT = [{"max_requests": 1}, {"max_failures": 0}, {"max_failures": "0%"}, {"max_cost_usd": 1e-9}]
+
+
+@pytest.mark.parametrize("limit", TIGHT, ids=str)
+def test_stored_answers_do_not_count(bench, limit):
+    """A run that finds all its answers in the store finishes under any limit, failed rows included."""
+    bench.refuse("Facts on Rome", "Facts on Oslo")
+    bench.run()
+    again = bench.run(**limit, confirm_above_usd=0)
+    assert (again.code, again.asked) == (Exit.FAILED_ROWS, 0)
+
+
+def test_stored_answers_cost_nothing(bench):
+    """What was spent before leaves a run all of its dollars, though their answers come out of the store first."""
+    widen(bench, 5)
+    bench.set("models.quick.price", DOLLAR)
+    bench.run()
+    bench.rows.append({"town": "Troy"})
+    again = bench.run(max_cost_usd=1)
+    assert (again.code, again.asked) == (Exit.OK, 1)
+
+
+def test_the_limits_of_the_file(bench):
+    """What stands under `limits` holds, and what is given for a run wins over it."""
+    bench.set("limits.max_requests", 2)
+    assert bench.run().asked == 2
+    assert bench.run(max_requests=4).asked == 4
+    assert bench.run().code == Exit.OK
+
+
+def test_a_limit_needs_a_price(bench):
+    """A limit of dollars on a model whose price nobody knows is an error before anything is sent, by its step."""
+    bench.set("models.quick.id", "my-own-model")
+    wrong = bench.run(max_cost_usd=1)
+    assert (wrong.code, wrong.asked, str(wrong.error.code)) == (Exit.USAGE, 0, Code.NO_PRICE)
+    assert "`my-own-model` (step `facts`)" in wrong.error.message
+    assert isinstance(wrong.error, UsageError)
+    assert bench.files() == {}
+    bench.set("models.quick.price", {"input": 1, "output": 1})
+    assert bench.run(max_cost_usd=1).code == Exit.OK
+
+
+def test_nobody_confirms(bench):
+    """A run that may cost more than is allowed without asking does not begin where nobody can be asked."""
+    bench.set("models.quick.price", {"input": 1, "output": 1000})
+    unconfirmed = bench.run(confirm_above_usd=1)
+    assert (unconfirmed.code, unconfirmed.asked, str(unconfirmed.error.code)) == (Exit.LIMIT, 0, Code.NOT_CONFIRMED)
+    assert "the run may cost $" in unconfirmed.error.message
+    assert "--yes" in unconfirmed.error.hint
+    assert bench.run(confirm_above_usd=1, yes=True).asked == 2 * ALL
+
+
+def test_a_cheap_run_is_not_asked_about(bench):
+    """A run that costs less than the limit begins, and so does one that asks for nothing, whatever the limit."""
+    assert bench.run(confirm_above_usd=1000).asked == 2 * ALL
+    bench.set("models.quick.price", {"input": 1000, "output": 1000})
+    assert bench.run(confirm_above_usd=0).code == Exit.OK
+
+
+def test_an_unknown_price_is_asked_about(bench):
+    """Where nobody knows the price, any limit asks."""
+    bench.set("models.quick.id", "my-own-model")
+    unconfirmed = bench.run(confirm_above_usd=1_000_000)
+    assert (unconfirmed.code, unconfirmed.asked) == (Exit.LIMIT, 0)
+    assert unconfirmed.error.message.startswith("nobody knows what the run costs")
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_whoever_is_asked_decides(bench, answer):
+    """The forecast is shown to whoever confirms; a no is the end of it, before the run is noted in the store."""
+    bench.save()
+    asked = []
+
+    def confirm(forecast):
+        asked.append(forecast.requests)
+        return answer
+
+    running = execute(load(bench.path), options=Options(simulate=True, confirm_above_usd=0), confirm=confirm)
+    if answer:
+        asyncio.run(running)
+    else:
+        with pytest.raises(LimitReached):
+            asyncio.run(running)
+    assert asked == [2 * ALL]
+    assert bool(bench.files()) is answer
+
+
+@pytest.mark.usefixtures("small")
+class TestCommand:
+    """The same from the command line, which has an exit code of its own for limits."""
+
+    def test_a_limit_is_exit_4(self, call):
+        """A run that stops at a limit says which and how to go on, and the same command goes on."""
+        told = call("run", "small.yaml", "--simulate", "--max-requests", 5)
+        assert told.code == 4
+        assert "stopped at `limits.max_requests`: 5 requests are sent" in told.err
+        assert "run again" in told.err
+        told = call("run", "small.yaml", "--simulate", "--max-requests", 5, "--output-format", "json")
+        assert (told.code, json.loads(told.out)["paid"]["attempts"]) == (0, 3)
+
+    def test_yes(self, call):
+        """Without a terminal a run above the limit is exit 4 until it is said with `--yes`."""
+        told = call("run", "small.yaml", "--simulate", "--confirm-above-usd", 0)
+        assert (told.code, Code.NOT_CONFIRMED in told.err) == (4, True)
+        assert call("run", "small.yaml", "--simulate", "--confirm-above-usd", 0, "--yes").code == 0
+        assert call("run", "small.yaml", "--simulate", "--confirm-above-usd", 0).code == 0
