@@ -153,8 +153,9 @@ class _Run:
                 await self._stop(run, str(stopped) or "cancelled", clock)
                 raise
             if error is not None:
-                kept_rows = await self._stop(run, error.message, clock)
-                error.hint = f"{error.hint}; {kept_rows}" if error.hint else kept_rows
+                left = await self._stop(run, error.message, clock)
+                if not isinstance(error, Incomplete):
+                    error.hint = f"{error.hint}; {left}" if error.hint else left
                 raise error from None
             return Finished(self.report, self.paths, run.entry, archive.place)
 

@@ -63,14 +63,19 @@ class Forecaster:
     tariffs: Mapping[str, Tariff | None]
     allows: Callable[[str], bool]
     rows: int = 0
-    _counts: dict[str, _Count] = field(default_factory=dict)
+    _counts: dict[str, _Count] = field(init=False)
+    _ordered: tuple[PlanStep, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ordered = self.plan.ordered()
+        self._counts = {step.name: _Count() for step in self._ordered}
 
     async def add(self, outcome: Outcome) -> None:
         """Count one row."""
         self.rows += 1
         missing: set[str] = set()
-        for step in self.plan.ordered():
-            count = self._counts.setdefault(step.name, _Count())
+        for step in self._ordered:
+            count = self._counts[step.name]
             error = outcome.failures.get(step.name)
             if step.name in outcome.answers:
                 count.stored += 1
@@ -91,12 +96,11 @@ class Forecaster:
     def forecast(self, rows: int) -> RunForecast:
         """What all `rows` of the input will ask, reckoned from those that were counted."""
         scale = rows / self.rows if self.rows else 0.0
-        steps = {step.name: self._step(step, scale) for step in self.plan.ordered()}
-        in_file_order = tuple(steps[step.name] for step in self.plan.steps)
-        return RunForecast(self.plan.name, rows, in_file_order, None if self.rows == rows else self.rows)
+        steps = tuple(self._step(step, scale) for step in self.plan.steps)
+        return RunForecast(self.plan.name, rows, steps, None if self.rows == rows else self.rows)
 
     def _step(self, step: PlanStep, scale: float) -> StepForecast:
-        count, past, tariff = self._counts.get(step.name, _Count()), self.past[step.name], self.tariffs[step.name]
+        count, past, tariff = self._counts[step.name], self.past[step.name], self.tariffs[step.name]
         requests = round(count.requests * scale)
         per_character = past.per_character if past else 1 / PER_TOKEN
         characters = count.characters + count.unknown * self._characters(step)
