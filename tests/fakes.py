@@ -58,7 +58,7 @@ class Models:
                 asker.watch.sent()
                 value = await models.reply(step, text, asker.watch)
                 attempt = Attempt({}, Usage(1, 2), seconds=0.5, cost=0.25)
-                asker.watch.received(attempt)
+                asker.watch.received(attempt, reask=False)
                 return Answer(value, (attempt,))
 
         return Fake()

@@ -199,6 +199,7 @@ class Asking:
     sends: int = 0
     notices: list = field(default_factory=list)
     attempts: list = field(default_factory=list)
+    reasked: list = field(default_factory=list)
 
     async def __call__(self, text="Hello?", system=None):
         """Ask."""
@@ -212,9 +213,10 @@ class Asking:
         """Note a retry."""
         self.notices.append((reason, wait))
 
-    def received(self, attempt):
-        """Note an attempt."""
+    def received(self, attempt, *, reask):
+        """Note an attempt, and whether it answers a re-ask."""
         self.attempts.append(attempt)
+        self.reasked.append(reask)
 
 
 @asynccontextmanager

@@ -259,6 +259,16 @@ class RunStopped(YamlgenError):  # noqa: N818 - not every stop is an error
     """The whole run ended early: a rejected key, an unknown model, a spend limit, a full disk."""
 
 
+class Interrupted(RunStopped):
+    """The run was asked to stop, and did."""
+
+
+class Incomplete(RunStopped):
+    """The run came to its end without rows that it might not ask for; its output was not written."""
+
+    exit_code = Exit.FAILED_ROWS
+
+
 class LimitReached(RunStopped):
     """The run ended early at a limit that its author set, or was not confirmed."""
 

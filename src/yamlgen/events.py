@@ -104,6 +104,7 @@ class AnswerReceived:
     Attributes:
         usage: its tokens.
         cost: in US dollars, `None` where the price is not known.
+        reask: whether it answers a request that showed the model what was wrong before.
     """
 
     row: int
@@ -112,6 +113,7 @@ class AnswerReceived:
     cost: float | None
     reused: bool
     seconds: float
+    reask: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ safe to pickle and to send to another process, or a protocol with more than one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
@@ -119,6 +119,10 @@ class Answer:
         return sum((attempt.usage for attempt in self.attempts), Usage())
 
 
+Tariff: TypeAlias = Callable[[Usage], float]
+"""What one answer costs, in US dollars. Long prompts may cost more per token: never call it with a sum of answers."""
+
+
 class Watch(Protocol):
     """Is told what happens to the requests of one row at one step."""
 
@@ -130,8 +134,8 @@ class Watch(Protocol):
         """The request will go out again after `wait` seconds, because of `reason`."""
         ...
 
-    def received(self, attempt: Attempt) -> None:
-        """An answer is there, and safe; what is wrong with it is not known yet."""
+    def received(self, attempt: Attempt, *, reask: bool) -> None:
+        """An answer, to a first request or to a re-ask, is there, and safe; what is wrong with it is not known yet."""
         ...
 
 

@@ -270,3 +270,13 @@ def test_tracing_keeps_content_out(plan, monkeypatch):
             return models["first"]._client._otel.records_content
 
     assert asyncio.run(main()) is False
+
+
+@pytest.mark.parametrize("who", ["me:hunter2-word", "hunter2-word", ":hunter2-word"])
+def test_a_password_in_the_address_is_refused_unsaid(monkeypatch, who):
+    """An address of the environment with a name or a password is refused, and neither is repeated."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", f"https://{who}@gateway.example")
+    with pytest.raises(EnvironmentProblem) as caught:
+        ClaudeProvider(Runtime()).address()
+    assert caught.value.code == Code.SECRET
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"

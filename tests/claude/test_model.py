@@ -171,6 +171,7 @@ def test_who_asks_is_told_of_each_request_and_each_answer():
     assert len(model.notices) == 1
     assert [attempt.request_id for attempt in model.attempts] == ["req_1", "req_2"]
     assert {attempt.usage for attempt in model.attempts} == {Usage(10, 5)}
+    assert model.reasked == [False, True]
     assert all(attempt.seconds > 0 and not attempt.reused for attempt in model.attempts)
 
 
@@ -267,7 +268,9 @@ def test_the_simulator_takes_a_reask(mode):
         assert len(outcome.attempts) > 1
 
 
-@pytest.mark.parametrize("usage", [{"input_tokens": "7", "output_tokens": None}, {"input_tokens": -5}])
+@pytest.mark.parametrize(
+    "usage", [{"input_tokens": "7", "output_tokens": None}, {"input_tokens": -5}, {"input_tokens": 2**53}]
+)
 def test_a_usage_that_is_none_counts_nothing(usage):
     """A gateway's odd usage costs no row, and is no number of tokens."""
     outcome, _ = ask_one(said("x", usage=usage))

@@ -54,7 +54,8 @@ def finished():
     """How many rows the last run has finished in the store; `None` before it has begun."""
     try:
         with archived(place_of(Path("small.yaml"), simulated=True)) as archive:
-            return archive.run().finished
+            runs = archive.runs()
+            return runs[-1].finished if runs else None
     except YamlgenError:
         return None
 
@@ -66,6 +67,16 @@ def until_rows(number, process):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < ends
         time.sleep(0.01)
+
+
+def until_begun(process):
+    """Wait until a run has begun, and its first requests are out."""
+    ends = time.monotonic() + 60
+    while finished() is None:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    time.sleep(1)
 
 
 def until_output(process, text):
@@ -120,7 +131,7 @@ def test_ctrl_c_once_drains(start, call):
 def test_ctrl_c_twice_cancels(start):
     """A second Ctrl-C does not wait for what is in flight, and ends with 130 as well."""
     process = start("--latency", "60", "--progress", "plain")
-    until_output(process, "small: 60 rows, note")
+    until_begun(process)
     process.send_signal(signal.SIGINT)
     until_output(process, "stopping: ")
     started = time.monotonic()
@@ -130,6 +141,19 @@ def test_ctrl_c_twice_cancels(start):
     assert process.returncode == 130
     assert said == "error[YG611]: cancelled: Ctrl-C\n  = no row was finished\n"
     check_previous_is_whole()
+
+
+def test_ctrl_c_twice_waits_for_no_reader(start, folder):
+    """Whoever cancels is not held up by a reader of standard output that does not read."""
+    text = "x" * 100_000
+    wide = "".join(f'{{"id": {number}, "topic": "town", "text": "{text}"}}\n' for number in range(1, 61))
+    (folder / "rows.jsonl").write_text(wide, "utf-8")
+    process = start("-o", "-", "--latency", "1", "--max-concurrency", "4", "--progress", "none")
+    until_rows(4, process)
+    process.send_signal(signal.SIGINT)
+    until_output(process, "stopping: ")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
 
 
 @pytest.mark.usefixtures("folder")

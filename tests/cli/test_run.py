@@ -11,8 +11,8 @@ pytestmark = pytest.mark.usefixtures("small")
 
 FAILED = {"row", "steps", "step", "code", "message", "request", "attempts"}
 FORETOLD = (
-    r"small: 8 rows, 0 answers in the store, 8 to ask for: "
-    r"\d+ tokens in, \d+ to [\d.]+k out, \$0\.\d{4} to \$0\.\d{4}"
+    r"small: 8 rows, 0 answers in the store, 8 requests to send: "
+    r"\d+ tokens in, \d+ to [\d.]+k out, <?\$0\.\d{4} to \$0\.\d{4}"
 )
 STRUCTURED = """\
 version: 1
@@ -45,13 +45,13 @@ def test_a_run_ends_with_a_summary(small, call):
     assert (told.code, told.out) == (0, "")
     assert ids((small / "out/notes.simulated.jsonl").read_text("utf-8")) == list(range(1, 9))
     assert files("out") == ["notes.simulated.jsonl", "notes.simulated.run.json"]
-    first, second, *lines = told.err.splitlines()
+    first, *lines = told.err.splitlines()
     assert re.fullmatch(FORETOLD, first)
-    assert second == "small: 8 rows, note"
     assert re.fullmatch(r"small: 8 rows finished, 0 failed in \d+\.\d s \(simulated\)", lines[0])
-    head = ["step", "rows", "failed", "answers", "retried", "input tokens", "output tokens", "cost", "stored"]
+    head = ["step", "rows", "failed", "answers", "re-asks", "retried"]
+    head += ["input tokens", "output tokens", "cost", "stored"]
     assert re.split(" {2,}", lines[1])[1:] == head
-    assert re.fullmatch(r"  note +8 +0 +8 +0 +[\d,]+ +[\d,]+ +\$0\.\d{4} +0", lines[2])
+    assert re.fullmatch(r"  note +8 +0 +8 +0 +0 +[\d,]+ +[\d,]+ +\$0\.\d{4} +0", lines[2])
     assert re.fullmatch(r"  paid: \$0\.\d{4}", lines[3])
     assert lines[4:] == ["  output  out/notes.simulated.jsonl", "  record  out/notes.simulated.run.json"]
 
@@ -63,9 +63,9 @@ def test_the_same_run_again_sends_nothing(small, call):
     before = output.read_bytes()
     told = call("run", "small.yaml", "--simulate")
     assert told.code == 0
-    first, _, _, _, row, bill, *_ = told.err.splitlines()
+    first, _, _, row, bill, *_ = told.err.splitlines()
     assert first == "small: 8 rows, 8 answers in the store, nothing to send"
-    assert re.fullmatch(r"  note +8 +0 +0 +0 +0 +0 +\$0\.00 +8", row)
+    assert re.fullmatch(r"  note +8 +0 +0 +0 +0 +0 +0 +\$0\.00 +8", row)
     assert re.fullmatch(r"  nothing was sent; 8 answers from the store, worth \$0\.\d{4}", bill)
     assert output.read_bytes() == before
 
@@ -85,11 +85,37 @@ def test_a_limit_ends_a_run_and_the_next_goes_on(call):
     slow = ("run", "small.yaml", "--simulate", "--max-concurrency", "1", "-q")
     told = call(*slow, "--max-requests", "3")
     assert told.code == 4
-    assert told.err.startswith("error[YG612]: stopped at `limits.max_requests`: 3 requests are sent\n")
+    assert told.err.startswith("error[YG612]: stopped at `limits.max_requests`: 3 sent\n")
     assert "3 finished rows kept in the store" in told.err
     assert files("out") == []
     report = json.loads(call(*slow, "--output-format", "json", "--max-requests", "5").out)
     assert (report["paid"]["attempts"], report["reused"]["attempts"], report["rows"]["finished"]) == (5, 3, 8)
+
+
+def test_a_run_that_a_limit_ends_shows_its_bill(call):
+    """What was paid is shown before the error, as a table or beside `error` in JSON."""
+    limited = ("run", "small.yaml", "--simulate", "--max-concurrency", "1", "--max-requests", "3")
+    told = call(*limited)
+    _, head, row, bill, error, hint = told.err.splitlines()
+    assert head.split()[:2] == ["step", "rows"]
+    assert re.fullmatch(r"  note +3 +0 +3 +0 +0 .+", row)
+    assert re.fullmatch(r"  paid: <?\$0\.\d{4}", bill)
+    assert error.startswith("error[YG612]: ")
+    assert hint.startswith("  = each run counts anew; `limits.max_requests` or `--max-requests` allows more; ")
+    told = call(*limited, "--output-format", "json", "--progress", "none", "--fresh")
+    report = json.loads(told.out)
+    assert (told.code, report["error"]["code"], report["paid"]["attempts"]) == (4, "YG612", 3)
+    assert report["rows"] == {"input": 8, "finished": 3, "failed": 0, "missing": 0}
+
+
+def test_reasks_are_told(small, call):
+    """An invalid answer that is sent back is counted in the summary and in the report of a step."""
+    (small / "small.yaml").write_text(STRUCTURED, "utf-8")
+    faulty = ("run", "small.yaml", "--simulate", "--fault", "invalid_output=0.5", "--seed", "1", "--fresh")
+    step = json.loads(call(*faulty, "--output-format", "json").out)["steps"]["score"]
+    assert step["reasks"] == step["paid"]["attempts"] - 8 > 0
+    counts = call(*faulty).err.split("  score ")[1].split()
+    assert int(counts[2]) - 8 == int(counts[3]) > 0
 
 
 def test_a_changed_row_is_the_only_one_that_is_asked_for(small, call):

@@ -61,7 +61,8 @@ def test_the_list_as_json(call, two):
     assert [first["run"], second["run"]] == list(two)
     assert first["simulated"] is True
     assert first["rows"]["failed"] > 0
-    assert second["rows"] == {"input": 8, "finished": 8, "failed": 0}
+    assert second["rows"] == {"input": 8, "finished": 8, "failed": 0, "missing": 0}
+    assert second["seconds"] > 0
     assert second["paid"]["attempts"] == 8
     assert second["reused"]["attempts"] == 0
 
@@ -259,13 +260,20 @@ def test_what_no_run_needs_is_paid_again(call):
     assert json.loads(done.out)["paid"]["attempts"] == 8
 
 
-@pytest.mark.usefixtures("two")
-def test_runs_are_pruned_by_age(call):
-    """Runs of today are younger than a day and older than nothing."""
+def test_runs_are_pruned_by_age(call, two):
+    """Runs of today are younger than a day and older than nothing; the newest whole one stays, however old."""
     assert told(call, "prune", "--older", "1d", "-y")["pruned"] == {}
     time.sleep(1.1)  # a run's start is told in seconds
     pruned = told(call, "prune", "--older", "0h", "-y")["pruned"]
-    assert [store["runs"] for store in pruned.values()] == [2]
+    assert [store["runs"] for store in pruned.values()] == [1]
+    assert [run["run"] for run in told(call, "ls")["runs"]] == [two[1]]
+
+
+def test_a_run_over_some_rows_stands_for_no_whole_one(call, two):
+    """`--keep 1` keeps the newest whole run and what came after it; a trial with `--limit` is none."""
+    trial = run(call, "--limit", "2")
+    told(call, "prune", "--keep", "1", "-y")
+    assert [each["run"] for each in told(call, "ls")["runs"]] == [two[1], trial]
 
 
 @pytest.mark.usefixtures("small")

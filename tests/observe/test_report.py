@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import random
+import string
 
 from yamlgen import events
 from yamlgen.api.loading import load
@@ -49,9 +51,9 @@ def failed(row, message, step="one", code="YG503"):
     return RowFailed(row, step, code, message)
 
 
-def answered(step="one", cost=0.5, *, reused=False, usage=Usage(10, 5)):  # noqa: B008 - a value
+def answered(step="one", cost=0.5, *, reused=False, usage=Usage(10, 5), reask=False):  # noqa: B008 - a value
     """An answer at a cost."""
-    return AnswerReceived(0, step, usage, cost, reused, 0.1)
+    return AnswerReceived(0, step, usage, cost, reused, 0.1, reask)
 
 
 def test_rows_are_counted():
@@ -162,6 +164,29 @@ def test_the_largest_group_comes_first():
 def test_retries_are_counted():
     """How often a step's requests went out again."""
     assert folded(RequestRetried(0, "two", "overloaded", 0.5)).steps["two"].retried == 1
+
+
+def test_reasks_are_counted():
+    """How many paid answers came to a request that showed the model what was wrong; those out of the store do not."""
+    report = folded(answered(), answered(reask=True), answered(reask=True), answered(reask=True, reused=True))
+    assert report.steps["one"].reasks == 2
+    assert {name: step["reasks"] for name, step in report.as_json()["steps"].items()} == {"one": 2, "two": 0}
+
+
+def test_groups_of_failures_are_few():
+    """Where every row fails in words of its own, most of a step's failures share a group; none is left uncounted."""
+    words = ["".join(random.Random(number).sample(string.ascii_letters, 12)) for number in range(60)]  # noqa: S311
+    groups = folded(*(failed(row, word) for row, word in enumerate(words))).as_json()["failures"]
+    assert len(groups) == 41
+    assert sum(group["count"] for group in groups) == 60
+    assert groups[0]["count"] == 20
+    assert [example["message"] for example in groups[0]["examples"]] == words[40:43]
+
+
+def test_a_long_message_is_cut():
+    """A group keeps the beginning of what its examples say."""
+    (group,) = folded(failed(0, "x" * 1000)).as_json()["failures"]
+    assert group["examples"] == [{"row": 1, "message": "x" * 300}]
 
 
 def test_an_early_end_is_told():

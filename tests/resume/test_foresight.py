@@ -128,6 +128,14 @@ def test_a_plan_foresees_no_luck(bench):
     assert bench.run().sent == {"facts": ALL}
 
 
+def test_a_request_that_two_steps_share_counts_once(bench):
+    """Two steps of a row that ask the same share one answer: the plan counts what the run sends."""
+    bench.document["steps"] = {
+        name: {"model": "quick", "prompt": "A line on {{ row.town }}."} for name in ("line", "same")
+    }
+    assert bench.plan().requests == bench.run().asked == ALL
+
+
 def test_a_plan_leaves_nothing(bench, monkeypatch):
     """Before the first run a plan makes no store and no output, needs no key, and sends nothing."""
     monkeypatch.delenv("ANTHROPIC_API_KEY")

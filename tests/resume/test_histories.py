@@ -171,7 +171,6 @@ class Histories(RuleBasedStateMachine):
         if done.finished:
             self.completed(done, missing)
             return
-        self.settled = None
         assert done.error is None or done.error.code is Code.STOPPED
         assert self.bench.files() == before
 
@@ -211,10 +210,16 @@ class Histories(RuleBasedStateMachine):
 
     @rule(keep=st.integers(0, 3))
     def prune(self, keep):
-        """Old runs go; what the last one needs stays."""
+        """Old runs go; the newest whole ones, all that came after them and what those retried stay."""
         if not self.place.database.exists():
             return
+        runs = self.runs()
+        whole = [run.number for run in runs if run.status == "finished"]
+        first = whole[-keep:][0] if whole else 0
+        retried = {run.retry for run in runs if run.number >= first}
+        stay = [run.name for run in runs if keep and (run.number >= first or run.name in retried)]
         prune_runs([self.place], keep=keep, confirm=lambda *_: True)
+        assert [run.name for run in self.runs()] == stay
         if not keep:
             self.settled = None
         elif self.settled == self.signature():
@@ -266,7 +271,6 @@ class Histories(RuleBasedStateMachine):
 
     def incomplete(self, done, before):
         """A run could not finish every row, said so, and left the output alone."""
-        self.settled = None
         assert done.error is not None
         assert done.error.code is Code.NOT_STORED
         assert self.bench.files() == before

@@ -158,6 +158,18 @@ def test_an_interrupted_reask_goes_on_where_it_stood(bench, mode):
     assert list(bench.lines()) == ["Rome"]
 
 
+def test_provenance_names_every_run_that_paid(bench):
+    """Of answers that several runs paid for, the provenance names each, in the order of the attempts."""
+    bench.set("output", {**bench.document["output"], "provenance": True})
+    bench.rows = [{"town": "Rome"}]
+    bench.refuse("Facts on Rome", reply=fact("none"))
+    first = bench.run(stop_after=1).report.run
+    second = bench.run().report.run
+    (row,) = (bench.folder / "out/towns.jsonl").read_text().splitlines()
+    made = json.loads(row)["provenance"]
+    assert (made["facts"]["runs"], made["line"]["runs"]) == ([first, second], [second])
+
+
 @pytest.mark.parametrize("stop_after", [1, 2, 5, 7])
 def test_a_stopped_run_is_gone_on_with(bench, stop_after):
     """What a stopped run was answered is there for the next one, and the output of before stays until then."""

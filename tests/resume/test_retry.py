@@ -1,13 +1,17 @@
 """`retry`: the failed rows of a run are asked again, and no others."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from workbench import SERVER_ERROR, TOWNS, fact
 
-from yamlgen.api.history import find_run, list_runs, places, repeat
+from yamlgen.api.history import find_run, list_runs, places, prune_runs, repeat
 from yamlgen.errors import Code, Exit
+from yamlgen.store.place import place_of
+from yamlgen.store.session import archived
 
 ALL = len(TOWNS)
 
@@ -109,7 +113,7 @@ def test_a_retry_after_a_stop_asks_the_failed_rows_alone(bench):
     again = retry(bench)
     assert (again.code, str(again.error.code), again.sent) == (Exit.FAILED_ROWS, Code.NOT_STORED, {"facts": 1})
     assert again.error.message.startswith("2 rows have no answer in the store")
-    assert "`yamlgen run` asks for them; the output is as it was" in again.error.hint
+    assert "`yamlgen run` asks for them; the previous output stays as it was" in again.error.hint
     assert bench.files() == before
     assert bench.run().sent == {"facts": 2}
 
@@ -194,8 +198,84 @@ def test_the_last_run_is_the_one_that_began_last(bench, monkeypatch):
     endings = iter(["ffffff", "eeeeee", "dddddd"])
     monkeypatch.setattr("yamlgen.api.execution.secrets.token_hex", lambda _: next(endings))
     names = [bench.run().report.run for _ in range(3)]
-    assert [run.entry.name for run in list_runs(places([bench.path]))] == names
+    runs, unread = list_runs(places([bench.path]))
+    assert ([run.entry.name for run in runs], unread) == (names, [])
     assert find_run(places([bench.path]), None).entry.name == names[-1]
+
+
+def test_a_store_that_cannot_be_read_hides_no_other(bench):
+    """The runs of the other stores are listed, with what is wrong with the one."""
+    name = bench.run().report.run
+    bench.run(simulate=True)
+    bench.store(simulated=True).write_bytes(b"rotten" * 1000)
+    runs, unread = list_runs(places([bench.path]))
+    assert [run.entry.name for run in runs] == [name]
+    assert [error.code for error in unread] == [Code.STORE_DAMAGED]
+
+
+def pruned(bench, keep):
+    """The names of the runs that a pruning leaves."""
+    place = place_of(bench.path)
+    prune_runs([place], keep=keep, confirm=lambda *_: True)
+    with archived(place) as archive:
+        return [run.name for run in archive.runs()]
+
+
+def test_the_newest_whole_run_outlives_a_pruning(bench):
+    """A stopped run and a trial over some rows stand for no whole run: it stays, with them, and nothing is re-paid."""
+    bench.run()
+    names = [bench.run().report.run, bench.run(limit=1).report.run]
+    bench.run(fresh=True, stop_after=1)
+    left = pruned(bench, 1)
+    assert (left[:2], len(left)) == (names, 3)
+    assert bench.run().asked == 0
+
+
+def test_without_a_whole_run_nothing_is_pruned(bench):
+    """As long as no run came to its end over all rows, each may hold answers that are needed."""
+    bench.run(stop_after=1)
+    bench.run(limit=1)
+    assert len(pruned(bench, 1)) == 2
+
+
+def test_a_run_that_lacks_answers_is_no_whole_one(bench):
+    """An offline run that lacks answers does not make the run before it superfluous."""
+    name = bench.run().report.run
+    bench.set("steps.line.prompt", "Another line on {{ row.town }}.")
+    bench.run(offline=True)
+    assert pruned(bench, 1)[0] == name
+
+
+def test_what_a_kept_retry_refers_to_is_kept(bench):
+    """The run that a kept retry asked again stays, however old."""
+    bench.set("runtime.concurrency", 1)
+    bench.refuse("Facts on Oslo", "Facts on Rome")
+    first = bench.run().report.run
+    second = bench.run().report.run
+    third = bench.run().report.run
+    stopped = retry(bench, first, stop_after=1).report.run
+    assert pruned(bench, 1) == [first, third, stopped]
+    assert second not in (first, third)
+    assert retry(bench).code == Exit.OK
+
+
+def test_keeping_none_drops_all(bench):
+    """`--keep 0` leaves nothing."""
+    bench.run()
+    assert pruned(bench, 0) == []
+
+
+def test_a_stopped_retry_of_a_run_that_is_gone_can_be_retried(bench):
+    """What a stopped retry referred to may be gone: its own failed rows are asked again, and that is all."""
+    bench.set("runtime.concurrency", 1)
+    bench.refuse("Facts on Oslo", "Facts on Rome", "Facts on Oslo")
+    bench.run()
+    stopped = retry(bench, stop_after=1).report.run
+    with closing(sqlite3.connect(bench.store())) as connection, connection:
+        connection.execute("UPDATE run SET status = 'pruned' WHERE name <> ?", (stopped,))
+    with archived(place_of(bench.path)) as archive:
+        assert [run.name for run in archive.retried(archive.run(stopped))] == [stopped]
+    assert retry(bench).sent["facts"] == 1
 
 
 REFUSES = ("--simulate", "--fault", "refusal=0.5")

@@ -36,7 +36,7 @@ def test_requests_are_counted_exactly(bench, concurrency):
     for _ in range(2):
         stopped = bench.run(max_requests=3)
         assert (stopped.code, stopped.asked, str(stopped.error.code)) == (Exit.LIMIT, 3, Code.LIMIT)
-        assert "`limits.max_requests` (or `--max-requests`)" in stopped.error.hint
+        assert "each run counts anew; `limits.max_requests` or `--max-requests` allows more" in stopped.error.hint
         assert bench.files() == {}
     assert bench.run(max_requests=2).code == Exit.OK
     assert set(bench.lines()) == set(TOWNS)
@@ -206,6 +206,16 @@ def test_whoever_is_asked_decides(bench, answer):
     assert bool(bench.files()) is answer
 
 
+def test_the_question_is_put_by_every_row(bench):
+    """Where a cost may have to be confirmed, the forecast looks at all rows: the only long one counts."""
+    widen(bench, 400)
+    bench.rows[237]["town"] = "Llanfair " * 100_000
+    bench.set("models.quick.price", {"input": 10, "output": 0})
+    unconfirmed = bench.run(confirm_above_usd=2)
+    assert (unconfirmed.asked, str(unconfirmed.error.code)) == (0, Code.NOT_CONFIRMED)
+    assert "the run may cost $2.3" in unconfirmed.error.message
+
+
 @pytest.mark.usefixtures("small")
 class TestCommand:
     """The same from the command line, which has an exit code of its own for limits."""
@@ -214,8 +224,8 @@ class TestCommand:
         """A run that stops at a limit says which and how to go on, and the same command goes on."""
         told = call("run", "small.yaml", "--simulate", "--max-requests", 5)
         assert told.code == 4
-        assert "stopped at `limits.max_requests`: 5 requests are sent" in told.err
-        assert "run again" in told.err
+        assert "stopped at `limits.max_requests`: 5 sent" in told.err
+        assert "the same command goes on from there" in told.err
         told = call("run", "small.yaml", "--simulate", "--max-requests", 5, "--output-format", "json")
         assert (told.code, json.loads(told.out)["paid"]["attempts"]) == (0, 3)
 

@@ -38,7 +38,7 @@ def sends(budget):
 
 def answer(row, cost, *, reused=False):
     """A row's answer at a cost."""
-    return AnswerReceived(row, "one", Usage(10, 5), cost, reused, 0.1)
+    return AnswerReceived(row, "one", Usage(10, 5), cost, reused, 0.1, reask=False)
 
 
 def asked(row, *, fails=False):
@@ -61,7 +61,7 @@ def test_the_last_request_that_is_allowed_is_sent():
     assert sends(spent(limits, *(RequestSent(row, "one") for row in range(2))))
     budget = spent(limits, *(RequestSent(row, "one") for row in range(3)))
     assert not sends(budget)
-    assert budget.error.message == "stopped at `limits.max_requests`: 3 requests are sent"
+    assert budget.error.message == "stopped at `limits.max_requests`: 3 sent"
 
 
 def test_a_request_that_goes_out_again_counts_again():

@@ -1,9 +1,12 @@
 """The database of a store: cut short, foreign, older, newer; whatever it is, nothing is lost or laid open."""
 
+import json
 import os
+import re
 import sqlite3
 import stat
 import time
+import zlib
 from contextlib import closing
 
 import pytest
@@ -11,7 +14,8 @@ import pytest
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.store import database, tables
 from yamlgen.store.ledger import Reuse
-from yamlgen.store.place import Place
+from yamlgen.store.packing import packed
+from yamlgen.store.place import Place, place_of
 from yamlgen.store.session import archived, held, opened
 
 SECOND = "ALTER TABLE run ADD COLUMN note TEXT; UPDATE run SET note = name || '!';"
@@ -163,7 +167,7 @@ def test_an_obstacle_to_the_creation_is_one_sentence(tmp_path):
     """Where the database cannot be made, that is an error of ours."""
     (tmp_path / "a.yaml.db.new").mkdir()
     with (
-        pytest.raises(EnvironmentProblem, match="cannot write the store") as told,
+        pytest.raises(EnvironmentProblem, match="cannot use the store") as told,
         held(Place(tmp_path, "a.yaml"), "x"),
     ):
         pass
@@ -194,8 +198,9 @@ def test_a_folder_of_the_users_own_gets_no_gitignore(small, call):
     (small / "mine").mkdir()
     (small / "mine/thesis.txt").write_text("precious")
     assert call("run", "small.yaml", "--simulate", "-q", "--store", "mine").code == 0
-    names = sorted(path.name for path in (small / "mine").iterdir())
-    assert names == ["small.yaml.simulated.db", "small.yaml.simulated.lock", "thesis.txt"]
+    store = place_of(small / "small.yaml", small / "mine", simulated=True)
+    names = {path.name for path in (small / "mine").iterdir()}
+    assert names == {store.database.name, store.lock.name, "thesis.txt"}
     assert not (small / ".yamlgen").exists()
 
 
@@ -222,3 +227,57 @@ def test_a_look_makes_nothing(tmp_path):
     with opened(Place(tmp_path / "store", "a.yaml"), Reuse()) as session:
         assert session.archive.runs() == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pipelines_of_one_name_share_a_folder(small, call):
+    """With `--store` the database is named by the pipeline's file and its whole path, so that two never meet."""
+    (small / "other").mkdir()
+    for name in ("small.yaml", "rows.jsonl"):
+        (small / "other" / name).write_bytes((small / name).read_bytes())
+    for path in ("small.yaml", "other/small.yaml"):
+        told = call("run", path, "--simulate", "--store", "mine", "--output-format", "json")
+        assert json.loads(told.out)["paid"]["attempts"] == 8
+    names = [path.name for path in (small / "mine").glob("*.db")]
+    assert len(names) == 2
+    assert all(re.fullmatch(r"small\.yaml-[0-9a-f]{8}\.simulated\.db", name) for name in names)
+
+
+def test_a_damaged_store_is_three_files(stored, call):
+    """Who moves a damaged store away must move its log as well; the hint names all three."""
+    stored.write_bytes(os.urandom(20_000))
+    hint = call("run", "small.yaml", "--simulate").err.splitlines()[-1]
+    assert all(f"{stored.name}{ending}" in hint for ending in (",", "-wal", "-shm")), hint
+
+
+def test_a_log_without_its_database_is_not_taken(stored, call):
+    """The log that a lost database left behind is told, and neither used nor changed; no new database is made."""
+    log = stored.with_name(f"{stored.name}-wal")
+    log.write_bytes(os.urandom(5000))
+    stored.unlink()
+    before = log.read_bytes()
+    told = call("run", "small.yaml", "--simulate")
+    assert (told.code, f"error[{Code.STORE_DAMAGED}]" in told.err, log.name in told.err) == (3, True, True)
+    assert log.read_bytes() == before
+    assert not stored.exists()
+
+
+@pytest.mark.parametrize("rotten", [b"", os.urandom(99), packed({})[:-3], zlib.compress(b'{"content": [')])
+def test_a_rotten_answer_is_a_damaged_store(rotten, stored, call, small):
+    """An answer that does not decompress or parse is told as damage, and the previous output stands."""
+    before = {path.name: path.read_bytes() for path in (small / "out").iterdir()}
+    with closing(sqlite3.connect(stored)) as connection, connection:
+        connection.execute("UPDATE attempt SET response = ? WHERE id = 3", (rotten,))
+    told = call("run", "small.yaml", "--simulate")
+    assert (told.code, f"error[{Code.STORE_DAMAGED}]" in told.err, "Traceback" in told.err) == (3, True, False)
+    assert {path.name: path.read_bytes() for path in (small / "out").iterdir()} == before
+    told = call("runs", "show", "small.yaml", "--row", 3)
+    assert (told.code, f"error[{Code.STORE_DAMAGED}]" in told.err) == (3, True)
+
+
+def test_a_rotten_report_is_a_damaged_store(stored, call):
+    """What is kept of a run and does not parse is told as damage, wherever runs are listed."""
+    with closing(sqlite3.connect(stored)) as connection, connection:
+        connection.execute("UPDATE run SET report = '{'")
+    for command in ("ls", "show", "export"):
+        told = call("runs", command, "small.yaml")
+        assert (told.code, f"error[{Code.STORE_DAMAGED}]" in told.err, "Traceback" in told.err) == (3, True, False)

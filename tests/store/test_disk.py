@@ -92,7 +92,8 @@ def test_a_disk_that_is_full_under_the_store(scene):
         before = scene.server.asked
         check_one_sentence(scene.run(folder, "--store", "disk/store"))
         check_previous(folder)
-        with closing(sqlite3.connect(f"file:{folder}/disk/store/towns.yaml.db?mode=ro", uri=True)) as connection:
+        (store,) = (folder / "disk/store").glob("towns.yaml-*.db")
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
             (held_before,) = connection.execute("SELECT count(*) FROM attempt").fetchone()
         assert 0 < held_before < scene.reference.requests
         assert scene.server.asked - before - held_before <= IN_FLIGHT
@@ -190,3 +191,22 @@ def test_nothing_is_tried_again_on_top_of_a_failing_disk(tmp_path):
     assert asyncio.run(work()) == 1, "the rollback, and nothing more"
     with closing(sqlite3.connect(place.database)) as connection:
         assert connection.execute("SELECT count(*) FROM source").fetchone() == (2,)
+
+
+def test_a_write_that_cannot_be_done_fails_alone(tmp_path):
+    """Of writes that share a commit the one with a number beyond 64 bits fails; the others and later ones are kept."""
+    place = Place(tmp_path / "store", "a.yaml")
+    insert = "INSERT INTO source (digest, row) VALUES (?, '{}')"
+
+    async def work(connection):
+        writer = Writer(connection, place.database)
+        numbers = [1, 2, 2**64, 3]
+        writes = [writer.write(lambda one, number=number: one.execute(insert, (number,))) for number in numbers]
+        told = await asyncio.gather(*writes, return_exceptions=True)
+        assert [type(each) for each in told if isinstance(each, Exception)] == [OverflowError]
+        await writer.write(lambda one: one.execute(insert, (4,)))
+        await writer.close()
+
+    with held(place, "a test") as connection:
+        asyncio.run(work(connection))
+        assert connection.execute("SELECT digest FROM source ORDER BY 1").fetchall() == [(1,), (2,), (3,), (4,)]

@@ -143,6 +143,16 @@ def test_a_killed_run_is_called_so(scene, folder):
         assert [run.status for run in archive.runs()] == ["killed", "finished"]
 
 
+def test_a_killed_run_is_called_so_while_another_works(scene, folder):
+    """A run that was killed is not taken for the one that is at work now."""
+    scene.run(folder, failpoint="after-commit:3")
+    life = start_waiting(scene, folder)
+    with archived(place_of(folder)) as archive:
+        assert [run.status for run in archive.runs()] == ["killed", "running"]
+    scene.server.release()
+    assert life.wait().code == scene.reference.code
+
+
 def test_what_a_killed_run_leaves_is_the_owners_alone(scene, folder):
     """Under umask 0, whatever a killed run leaves in the store's folder can be read by its owner alone."""
     assert scene.run(folder, umask=0, failpoint="after-commit:9").code == -9

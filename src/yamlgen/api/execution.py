@@ -7,24 +7,27 @@ run goes on.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from yamlgen.api.loading import Pipeline
 from yamlgen.api.options import Options
 from yamlgen.api.planning import Prospect, prospect
 from yamlgen.canonical import fingerprint
 from yamlgen.data.outputs import OutputPaths, output_paths, prepare, publish
-from yamlgen.data.printer import Printer
-from yamlgen.errors import Code, LimitReached, RunStopped, YamlgenError
+from yamlgen.data.printer import Printer, PrinterThread
+from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, UsageError, YamlgenError
 from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
@@ -34,9 +37,9 @@ from yamlgen.observe.report import Report
 from yamlgen.ports import JSON
 from yamlgen.run.limits import Budget
 from yamlgen.run.local import LocalEngine
-from yamlgen.store.archive import Archive, RunEntry
+from yamlgen.store.archive import RunEntry
 from yamlgen.store.place import Place
-from yamlgen.store.session import Running, running
+from yamlgen.store.session import Running, archived, running
 
 Confirm = Callable[[RunForecast], bool]
 """Asks whether a run may cost what is forecast."""
@@ -45,14 +48,8 @@ _GO_ON: Final = "the same command goes on from there"
 _GO_ON_FRESH: Final = "without `--fresh` the same command takes these, and older answers where there are any"
 
 
-class Interrupted(YamlgenError):  # noqa: N818 - the user's wish, no error
-    """The run was asked to stop, and did."""
-
-
-class Incomplete(RunStopped):
-    """The run came to its end without the rows that it might not send."""
-
-    exit_code = LimitReached.exit_code.FAILED_ROWS
+class _Unwanted(Exception):  # noqa: N818 - the user's wish, no error
+    """The files of a run that was cancelled are not put in place any more."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,8 @@ async def execute(
     work = _Run(pipeline, plan, options, name, halt, [] if emit is None else [emit])
     async with prospect(pipeline, plan, options, halt, f"run {name}") as ready:
         work.make_ready(ready)
-        forecast = await ready.forecast(quick=True)
+        asks = plan.limits.confirm_above_usd is not None and not options.yes
+        forecast = await ready.forecast(quick=not asks)  # a question is put by what all rows say
         work.tell(forecast)
         _confirm(forecast, plan, options, confirm)
         return await work.go(ready)
@@ -133,19 +131,17 @@ class _Run:
         archive, clock, started = ready.session.archive, time.monotonic(), datetime.now(UTC)
         connection = ready.connection
         assert connection is not None  # noqa: S101 - a run holds its store
-        async with running(ready.session, connection, self.name, kept) as run:
-            if self.to_stdout:
-                self.listeners.append(_printing(archive, run.entry))
+        async with running(ready.session, connection, self.name, kept, self.options.retry) as run:
             self.tell(RunStarted(self.name, self.plan.name, tuple(step.name for step in self.plan.steps), ready.rows))
             error: YamlgenError | None = None
             try:
-                await self._drive(ready)
+                await self._drive(ready, run.entry)
                 error = self._unfinished(ready.rows)
                 if error is None:
                     self.report.seconds = time.monotonic() - clock
                     record = run_record(self.report, about, started)
-                    self._publish(archive, run.entry, record)
-                    await run.end("finished", record)
+                    await self._publish(archive.place, run.entry, record)
+                    await _whole(run.end("finished", record))
                     self.tell(RunFinished(None, self.report.seconds))
             except YamlgenError as stopped:
                 error = stopped
@@ -159,22 +155,40 @@ class _Run:
                 raise error from None
             return Finished(self.report, self.paths, run.entry, archive.place)
 
-    async def _drive(self, ready: Prospect) -> None:
+    async def _drive(self, ready: Prospect, entry: RunEntry) -> None:
+        printer = None
+        if self.to_stdout:
+            printer = PrinterThread(partial(_opened_printer, ready.session.archive.place, entry))
+            self.listeners.append(partial(_print, printer))
         rows = ready.source.rows(ready.rows, self.plan.columns)
         ledger, concurrency = ready.session.ledger, self.plan.concurrency
-        await LocalEngine(self.plan, ready.models, ledger, self.tell, self.halt, concurrency).run(rows)
+        try:
+            await LocalEngine(self.plan, ready.models, ledger, self.tell, self.halt, concurrency).run(rows)
+        except asyncio.CancelledError:  # in a hurry: a reader that does not read is not waited for
+            if printer is not None:
+                printer.leave()
+                printer = None
+            raise
+        finally:
+            if printer is not None:
+                await printer.close()
 
     def _unfinished(self, rows: int) -> YamlgenError | None:
         """Why the run did not finish every row, if it did not."""
         report = self.report
         if report.missing:
             what = "row has" if report.missing == 1 else "rows have"
-            message = f"{report.missing:,} {what} no answer in the store, and this run may not ask for it"
-            hint = "`yamlgen runs failed` lists them, `yamlgen run` asks for them; the output is as it was"
+            message = f"{report.missing:,} {what} no answer in the store, and this run may not ask"
+            hint = "`yamlgen runs failed` lists them, `yamlgen run` asks for them; the previous output stays as it was"
             return Incomplete(message, code=Code.NOT_STORED, hint=hint)
-        if report.finished + report.failed < rows:
-            return self.budget.error or Interrupted(f"stopped: {self.halt.reason}", code=Code.STOPPED)
-        return None
+        if report.finished + report.failed == rows:
+            return None
+        if not self.halt.requested:
+            message = (
+                f"the input changed while it was read: {rows:,} rows at first, {report.finished + report.failed:,} now"
+            )
+            return UsageError(message, code=Code.BAD_INPUT, hint="run again")
+        return self.budget.error or Interrupted(f"stopped: {self.halt.reason}", code=Code.STOPPED)
 
     async def _stop(self, run: Running, message: str, clock: float) -> str:
         """Note in the store that the run ended early, and say what is kept."""
@@ -190,18 +204,34 @@ class _Run:
         finished = self.report.finished
         if not (finished or self.report.paid.attempts):
             return "no row was finished"
-        rows = f"{finished:,} finished row{'' if finished == 1 else 's'}" if finished else "what was answered"
+        rows = f"{finished:,} finished row{'' if finished == 1 else 's'}" if finished else "some answers"
         return f"{rows} kept in the store; {_GO_ON_FRESH if self.options.fresh else _GO_ON}"
 
-    def _publish(self, archive: Archive, entry: RunEntry, record: dict[str, JSON]) -> None:
+    async def _publish(self, place: Place, entry: RunEntry, record: dict[str, JSON]) -> None:
+        """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished."""
+        unwanted = threading.Event()
+        try:
+            await _whole(asyncio.to_thread(self._write, place, entry, record, unwanted), unwanted.set)
+        except _Unwanted:
+            raise asyncio.CancelledError from None
+
+    def _write(self, place: Place, entry: RunEntry, record: dict[str, JSON], unwanted: threading.Event) -> None:
         finished, failed = self.report.finished, self.report.failed
         keep_rows = self.to_stdout or not (finished or not self.paths.rows.exists())
-        publish(
-            self.paths,
-            rows=None if keep_rows else lambda: archive.rows(entry),
-            failed=(lambda: archive.failed(entry)) if failed else None,
-            run=record,
-        )
+        with archived(place) as archive:
+
+            def wanted(lines: Callable[[RunEntry], Iterator[bytes]]) -> Iterator[bytes]:
+                for line in lines(entry):
+                    if unwanted.is_set():
+                        raise _Unwanted
+                    yield line
+
+            publish(
+                self.paths,
+                rows=None if keep_rows else lambda: wanted(archive.rows),
+                failed=(lambda: wanted(archive.failed)) if failed else None,
+                run=record,
+            )
 
     def _about(self, ready: Prospect) -> dict[str, JSON]:
         plan = self.plan
@@ -228,10 +258,25 @@ class _Run:
             "input": given if given in (None, "-") else str(Path(str(given)).absolute()),
             "output": None if output is None else "-" if self.to_stdout else str(Path(output).absolute()),
             "limit": self.options.limit,
-            "retry": self.options.retry,
             "faults": list(self.options.faults),
             "seed": self.options.seed,
         }
+
+
+async def _whole(work: Coroutine[Any, Any, None], hurry: Callable[[], object] = bool) -> None:
+    """Await what must not be left half done: whoever cancels it is told to `hurry`, and waits all the same."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            hurry()
+    task.result()
+
+
+def _print(printer: PrinterThread, event: Event) -> None:
+    if isinstance(event, RowFinished | RowFailed):
+        printer.done(event.row)
 
 
 def _confirm(forecast: RunForecast, plan: Plan, options: Options, confirm: Confirm | None) -> None:
@@ -242,7 +287,7 @@ def _confirm(forecast: RunForecast, plan: Plan, options: Options, confirm: Confi
     if cost is not None and cost[1] <= most:
         return
     if confirm is None or not confirm(forecast):
-        told = "nobody knows what the run costs" if cost is None else f"the run may cost ${cost[1]:.2f}"
+        told = "nobody knows what the run costs" if cost is None else f"the run may cost ${cost[1]:.4g}"
         message = f"{told}, and `limits.confirm_above_usd` is {most:g}"
         hint = "nothing was sent; confirm it with `--yes`, or raise the limit"
         raise LimitReached(message, code=Code.NOT_CONFIRMED, hint=hint)
@@ -256,11 +301,9 @@ def _paths(plan: Plan, options: Options) -> OutputPaths:
     return output_paths(target, simulated=options.simulate, limit=options.limit, to_stdout=to_stdout)
 
 
-def _printing(archive: Archive, entry: RunEntry) -> Emit:
-    printer = Printer(sys.stdout.buffer, lambda index: archive.line(entry, index))
-
-    def observe(event: Event) -> None:
-        if isinstance(event, RowFinished | RowFailed):
-            printer.done(event.row)
-
-    return observe
+@contextmanager
+def _opened_printer(place: Place, entry: RunEntry) -> Iterator[Printer]:
+    """A printer to standard output that reads the store by itself; unbuffered, so that nothing is left at the end."""
+    stream = sys.stdout.buffer
+    with archived(place) as archive:
+        yield Printer(getattr(stream, "raw", stream), lambda index: archive.line(entry, index))

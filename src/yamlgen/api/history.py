@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from yamlgen.errors import Code, UsageError, near
+from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.ports import JSON
 from yamlgen.store.archive import Archive, RunEntry
 from yamlgen.store.place import ENDING, FOLDER, SIMULATED, Place, place_of
@@ -60,31 +60,44 @@ def _in_folder(folder: Path) -> list[Place]:
     return made
 
 
-def list_runs(stores: Sequence[Place]) -> list[Found]:
-    """All runs of these stores, the oldest first."""
+def list_runs(stores: Sequence[Place]) -> tuple[list[Found], list[YamlgenError]]:
+    """All runs of these stores, the oldest first, and what is wrong with the stores that cannot be read."""
     found: list[Found] = []
+    unread: list[YamlgenError] = []
     for place in stores:
-        with archived(place) as archive:
-            found += [Found(place, entry) for entry in archive.runs()]
-    return sorted(found, key=lambda run: run.entry.started)  # of one second, as their store has them
+        try:
+            with archived(place) as archive:
+                found += [Found(place, entry) for entry in archive.runs()]
+        except EnvironmentProblem as error:
+            unread.append(error)
+    # A stable sort: of runs that began in one second the store knows the order.
+    return sorted(found, key=lambda run: run.entry.started), unread
 
 
 def find_run(stores: Sequence[Place], name: str | None) -> Found:
-    """A run by its name or the beginning of it, or the last one.
+    """A run by its name or the beginning of it, or the last one, which is a simulated one only where no other is.
 
     Raises:
         UsageError: there is no such run, or several.
     """
-    runs = list_runs(stores)
-    matching = [run for run in runs if name is None or run.entry.name.startswith(name)]
-    exact = [run for run in matching if run.entry.name == name]
+    known: list[tuple[str, str, Place]] = []
+    for place in stores:
+        with archived(place) as archive:
+            known += [(started, found, place) for started, found in archive.names()]
+    if name is None and any(not place.simulated for _, _, place in known):
+        known = [run for run in known if not run[2].simulated]  # a trial never stands for what was paid for
+    known.sort(key=lambda run: run[0])  # stable: of runs that began in one second the store knows the order
+    matching = [run for run in known if name is None or run[1].startswith(name)]
+    exact = [run for run in matching if run[1] == name]
     if not matching:
         message = f"there is no run `{name}`" if name else "there is no run yet"
         raise UsageError(message, code=Code.NO_RUN, hint="`yamlgen runs ls` lists them")
     if name and not exact and len(matching) > 1:
         message = f"{len(matching)} runs begin with `{name}`"
         raise UsageError(message, code=Code.NO_RUN, hint="write more of its name; `yamlgen runs ls` lists them")
-    return (exact or matching)[-1]
+    _, found, place = (exact or matching)[-1]
+    with archived(place) as archive:
+        return Found(place, archive.run(found))
 
 
 def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bool]:
@@ -98,6 +111,11 @@ def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bo
         return found.entry, any(run.failed for run in archive.retried(found.entry))
 
 
+def counted(run: RunEntry) -> dict[str, JSON]:
+    """The rows of a run by what became of them."""
+    return {"finished": run.finished, "failed": run.failed, "missing": run.missing}
+
+
 def described(archive: Archive, run: RunEntry) -> dict[str, JSON]:
     """All that is known of a run but its rows: how it was asked for, how it went, what it paid."""
     report = run.report or {}
@@ -109,7 +127,7 @@ def described(archive: Archive, run: RunEntry) -> dict[str, JSON]:
         "started": run.started,
         "ended": run.ended,
         "seconds": report.get("seconds"),
-        "rows": {"input": about.pop("rows", None), "finished": run.finished, "failed": run.failed},
+        "rows": {"input": about.pop("rows", None), **counted(run)},
         "steps": steps,
         "failures": report.get("failures", []),
         "error": report.get("error"),
@@ -150,6 +168,24 @@ def repeat(run: RunEntry, given: str | None = None) -> Repeat:
     )
 
 
+def _old(runs: list[RunEntry], keep: int | None, older: timedelta | None) -> list[RunEntry]:
+    """The runs that go. A run that was stopped, or took only some rows, stands for no whole one before it."""
+    if keep == 0:
+        return runs
+    whole = [run for run in runs if run.status == "finished" and not run.about["limit"] and not run.missing]
+    if not whole:
+        return []
+    old = runs[: runs.index(whole[-(keep or 1) :][0])]
+    if older is not None:
+        limit = (datetime.now(UTC) - older).isoformat(timespec="seconds")
+        old = [run for run in old if run.started < limit]
+    gone = {run.name for run in old}
+    for run in reversed(runs):  # a retry that stays keeps the run that it retried, which is older, and so on
+        if run.retry and run.name not in gone:
+            gone.discard(run.retry)
+    return [run for run in old if run.name in gone]
+
+
 def prune_runs(
     stores: Sequence[Place],
     *,
@@ -161,8 +197,8 @@ def prune_runs(
 
     Args:
         stores: where.
-        keep: how many of the newest runs stay in each.
-        older: the age from which on runs go.
+        keep: how many of the newest whole runs stay in each, with all that came after them; 0 keeps nothing.
+        older: the age from which on runs go; the newest whole run stays, because the next one needs its answers.
         confirm: asked for each store, once it is known what goes.
 
     Returns:
@@ -172,10 +208,7 @@ def prune_runs(
     for place in stores:
         with archived(place) as archive:
             runs = archive.runs()
-        old = runs[: max(0, len(runs) - keep)] if keep is not None else runs
-        if older is not None:
-            limit = (datetime.now(UTC) - older).isoformat(timespec="seconds")
-            old = [run for run in old if run.started < limit]
+        old = _old(runs, keep, older)
         if not old:
             continue
         pruning = prune(place, [run.number for run in old], partial(confirm, place))

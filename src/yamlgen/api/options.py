@@ -73,7 +73,7 @@ class Options:
 
     def _check_limit(self, name: str, value: Any) -> None:
         try:
-            Limits.model_validate({name: value}, strict=not isinstance(value, int))
+            Limits.model_validate({name: str(value) if isinstance(value, bool) else value})  # pydantic takes True for 1
         except ValidationError:
             hint = str(Limits.model_fields[name].description)
             raise UsageError(f"{name} is {value!r}", code=Code.BAD_PARAM, hint=hint) from None

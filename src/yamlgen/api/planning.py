@@ -7,19 +7,18 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from yamlgen.api.loading import Pipeline
 from yamlgen.api.options import Options
 from yamlgen.claude.access import reach
-from yamlgen.claude.prices import Tariff, tariff_of
+from yamlgen.claude.prices import tariff_of
 from yamlgen.data.source import Source, spooled
 from yamlgen.errors import Code, UsageError
 from yamlgen.events import RunForecast
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
-from yamlgen.ports import JSON, Model
+from yamlgen.ports import JSON, Model, Tariff
 from yamlgen.run.forecast import Forecaster
 from yamlgen.run.local import LocalEngine
 from yamlgen.store.ledger import Reuse
@@ -27,10 +26,13 @@ from yamlgen.store.place import Place, place_of
 from yamlgen.store.session import Session, archived, held, opened
 
 FEW: Final = 100
-"""How many rows tell what a run will ask when nothing was ever answered."""
+"""About how many rows tell what a run will ask when nothing was ever answered."""
 
 SAMPLE: Final = 500
-"""How many rows at most, evenly spread, tell it when something was."""
+"""About how many tell it when something was."""
+
+_ODD: Final = 2_654_435_761
+"""Knuth's multiplier: it spreads neighbours far apart."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,19 @@ class Prospect:
     async def forecast(self, *, quick: bool) -> RunForecast:
         """What the run will ask: of all rows, or `quick`, of so few that nobody waits for it."""
         rows, archive = self.source.rows(self.rows, self.plan.columns), self.session.archive
-        if quick and not archive.holds_answers():
-            rows = islice(rows, FEW)
-        elif quick:
-            stride = -(-self.rows // SAMPLE)
-            rows = (row for row in rows if row.index % stride == 0)
-        past = {step.name: archive.history(step.name, step.model) for step in self.plan.steps}
+        if quick:
+            share = (SAMPLE if archive.holds_answers() else FEW) / self.rows
+            rows = (row for row in rows if row.index == 0 or _spread(row.index) < share)
+        past = {step.name: archive.past(step.name, step.model) for step in self.plan.steps}
         counted = Forecaster(self.plan, self.models, past, self.tariffs, self.session.ledger.allows)
         engine = LocalEngine(self.plan, self.models, counted, lambda _: None, Halt(), self.plan.concurrency)
         await engine.run(rows)
         return counted.forecast(self.rows)
+
+
+def _spread(index: int) -> float:
+    """A number from 0 up to 1 that looks random: what repeats in an input must not meet what is looked at."""
+    return (index * _ODD % 2**32) / 2**32
 
 
 @asynccontextmanager

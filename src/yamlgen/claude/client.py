@@ -74,6 +74,9 @@ def safe_address(found: str, runtime: Runtime, way: str = "`runtime.allow_http: 
     if not is_address(found):
         message = f"ANTHROPIC_BASE_URL is {redact(found)}, which is no address"
         raise EnvironmentProblem(message, code=Code.UNREACHABLE, hint="write https://host, or unset it")
+    if "@" in urlsplit(found).netloc:
+        message = "ANTHROPIC_BASE_URL holds a name or a password"
+        raise EnvironmentProblem(message, code=Code.SECRET, hint="write https://host; a key has a variable of its own")
     if plain_http(found, runtime):
         message = f"ANTHROPIC_BASE_URL is {found}: plain http would send the key in the open"
         hint = f"use https://; a gateway in a private network needs {way}"

@@ -17,8 +17,7 @@ from pydantic import ValidationError
 
 from yamlgen.canonical import digest, fingerprint
 from yamlgen.claude.failure import Sender, Streak, mapped, not_a_message
-from yamlgen.claude.prices import Tariff
-from yamlgen.claude.simulator.server import AGAIN_HEADER, ROW_HEADER
+from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.structured import InvalidOutput, Structured
 from yamlgen.claude.transport import Slot, holding, watching
 from yamlgen.errors import Code, RowError
@@ -26,12 +25,13 @@ from yamlgen.halt import Halted
 from yamlgen.language import capabilities
 from yamlgen.language.plan import DEFAULT_MAX_TOKENS
 from yamlgen.language.spec import Settings, Thinking
-from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Prompt, Recorder, Usage
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Prompt, Recorder, Tariff, Usage
 
 STREAM_ABOVE: Final = 21_333
 """The most `max_tokens` that the SDK deems safe without streaming: more may idle past a proxy's patience."""
 
 _TO_SEND: Final = "`yamlgen run` sends it"
+_MOST_TOKENS: Final = 2**53
 _DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _SHOWN: Final = 300
 
@@ -121,6 +121,7 @@ class ClaudeModel:
                 message, attempt = await self._next(arguments, asker, key, chain)
             except RowError as error:
                 raise self._with(error, arguments, attempts, first) from None
+            asker.watch.received(attempt, reask=bool(attempts))
             stopped = _stopped(message)
             if stopped is not None:
                 attempts.append(replace(attempt, errors=(stopped.message,)))
@@ -149,7 +150,6 @@ class ClaudeModel:
             if chain and not chain.sends:
                 raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
             message, attempt = await self._pay(arguments, asker, key, chain)
-        asker.watch.received(attempt)
         return message, attempt
 
     async def _pay(
@@ -186,13 +186,20 @@ class ClaudeModel:
             shown = self._sender.clean(str(message))[:_SHOWN]
             raise not_a_message(f"it begins with {shown!r}", self._sender)
         usage = _usage(message)
-        cost = None if self._tariff is None else self._tariff(usage)
         response = message.to_dict(mode="python", warnings=False)  # JSON mode would lose infinities, and refuse depth
-        attempt = Attempt(response, usage, (), getattr(message, "_request_id", None), time.monotonic() - started, cost)
+        request_id, seconds = getattr(message, "_request_id", None), time.monotonic() - started
+        attempt = Attempt(response, usage, (), request_id, seconds, self._cost(usage))
         if not self._sender.is_told(response):
             return message, attempt
         attempt = replace(attempt, response=self._sender.scrubbed(response))  # what is kept is what is read
         return _rebuilt(attempt), attempt
+
+    def _cost(self, usage: Usage) -> float | None:
+        """What an answer cost; whatever the list of prices makes of odd tokens, the answer is worth keeping."""
+        try:
+            return None if self._tariff is None else self._tariff(usage)
+        except (ArithmeticError, LookupError, ValueError):
+            return None
 
     def _read(self, message: Message) -> JSON:
         if self._structured is not None:
@@ -288,7 +295,7 @@ def _stopped(message: Message) -> RowError | None:
 def _tokens(usage: Any, name: str) -> int:
     """A count of tokens, 0 where a gateway sends something else."""
     count = getattr(usage, name, 0)
-    return count if isinstance(count, int) and count >= 0 else 0
+    return count if type(count) is int and 0 <= count < _MOST_TOKENS else 0
 
 
 def _usage(message: Message) -> Usage:

@@ -8,18 +8,14 @@ under its model. Cache writes are taken to last five minutes, since `Usage` does
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from yamlgen.language.spec import Price
-from yamlgen.ports import Usage
+from yamlgen.ports import Tariff, Usage
 
 if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
-
-Tariff: TypeAlias = Callable[[Usage], float]
-"""What one answer costs, in US dollars. Long prompts may cost more per token: never call it with a sum of answers."""
 
 _CACHE_READ: Final = 0.1
 _CACHE_WRITE: Final = 1.25

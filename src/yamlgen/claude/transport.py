@@ -44,7 +44,7 @@ class Unwatched:
     def retried(self, reason: str, wait: float) -> None:
         """Tell nobody."""
 
-    def received(self, attempt: Attempt) -> None:
+    def received(self, attempt: Attempt, *, reask: bool) -> None:
         """Tell nobody."""
 
 

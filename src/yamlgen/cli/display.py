@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     from yamlgen.data.outputs import OutputPaths
 
 _EVERY: Final = 5.0
-_HEAD: Final = ["step", "rows", "failed", "answers", "retried", "input tokens", "output tokens", "cost", "stored"]
+_LEAST: Final = 0.0001
+_HEAD: Final = [
+    "step",
+    "rows",
+    "failed",
+    "answers",
+    "re-asks",
+    "retried",
+    "input tokens",
+    "output tokens",
+    "cost",
+    "stored",
+]
 
 
 class Display:
@@ -81,7 +93,7 @@ class Display:
 
 
 class PlainDisplay(Display):
-    """A line at the start and every few seconds, for logs."""
+    """A line every few seconds, for logs."""
 
     def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
         super().__init__(verbose=verbose, quiet=quiet)
@@ -92,7 +104,6 @@ class PlainDisplay(Display):
         now = time.monotonic()
         if isinstance(event, RunStarted):
             self.started = now
-            echo(f"{event.pipeline}: {_rows(event.rows or 0)}, {', '.join(event.steps)}")
         elif now - self._last >= _EVERY and not isinstance(event, RunFinished):
             self._last = now
             echo(self._line(now))
@@ -179,8 +190,7 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
     how = " (simulated)" if simulated else ""
     failed = click.style(f"{report.failed} failed", fg="red" if report.failed else None)
     lines = [f"{report.pipeline}: {_rows(report.finished)} finished, {failed} in {_duration(report.seconds)}{how}"]
-    lines.extend(table([_HEAD, *(_step_row(name, step) for name, step in report.steps.items())]))
-    lines.append(_bill(report))
+    lines.extend(outlay(report))
     lines.extend(failures(report))
     where = "standard output" if to_stdout else near(paths.rows)
     lines.append(f"  output  {where}" if report.finished else "  output  none: no row was finished")
@@ -188,6 +198,11 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
         lines.append(f"  failed  {near(paths.failed)}")
     lines.append(f"  record  {near(paths.run)}")
     return "\n".join(lines)
+
+
+def outlay(report: Report) -> list[str]:
+    """What each step did, and what the run paid, as lines."""
+    return [*table([_HEAD, *(_step_row(name, step) for name, step in report.steps.items())]), _bill(report)]
 
 
 def failures(report: Report) -> list[str]:
@@ -202,7 +217,7 @@ def failures(report: Report) -> list[str]:
 def _step_row(name: str, step: StepCount) -> list[str]:
     usage = step.paid.usage
     read = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
-    counts = (step.finished, step.failed, step.paid.attempts, step.retried, read, usage.output_tokens)
+    counts = (step.finished, step.failed, step.paid.attempts, step.reasks, step.retried, read, usage.output_tokens)
     cost = "unknown" if step.paid.cost_usd is None else dollars(step.paid.cost_usd)
     return [name, *(f"{count:,}" for count in counts), cost, f"{step.reused.attempts:,}"]
 
@@ -225,6 +240,8 @@ def _spent(bill: Bill) -> str:
 
 def dollars(amount: float) -> str:
     """An amount of money, in cents where it is a dollar or more."""
+    if amount and amount < _LEAST:
+        return f"<${_LEAST}"
     return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
 
 
@@ -233,14 +250,16 @@ def foretold(forecast: RunForecast) -> str:
     about = "about " if forecast.sampled is not None else ""
     known = f"{forecast.pipeline}: {_rows(forecast.rows)}, {about}{forecast.stored:,} answers in the store"
     if not forecast.requests:
-        return f"{known}, nothing to send"
+        if forecast.sampled is None:
+            return f"{known}, nothing to send"
+        return f"{known}, little or nothing to send ({_rows(forecast.sampled)} looked at)"
     least, most = (sum(step.output_tokens[end] for step in forecast.steps) for end in (0, 1))
     tokens = (
         f"{_short(sum(step.input_tokens for step in forecast.steps))} tokens in, {_short(least)} to {_short(most)} out"
     )
     cost = forecast.cost
     price = "price unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
-    return f"{known}, {about}{forecast.requests:,} to ask for: {tokens}, {price}"
+    return f"{known}, {about}{forecast.requests:,} requests to send: {tokens}, {price}"
 
 
 def _rows(number: int) -> str:

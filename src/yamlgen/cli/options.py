@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -96,19 +97,19 @@ class _Failures(click.ParamType[int | str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         text = str(value)
-        if text.isdigit():
+        if re.fullmatch(r"[0-9]{1,15}", text):
             return int(text)
-        if text.endswith("%") and text[:-1].replace(".", "", 1).isdigit():
+        if re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?%", text):
             return text
         return self.fail(f"`{text}` is neither a number nor a percentage such as 5%", param, ctx)
 
 
 _LIMITS: tuple[tuple[str, Any, str], ...] = (
-    ("confirm-above-usd", click.FloatRange(min=0), "Ask before a run that may cost more dollars."),
-    ("max-cost-usd", click.FloatRange(min=0, min_open=True), "Stop once so many dollars are spent."),
-    ("max-failures", _Failures(), "Stop once more rows failed: a number, or such as 5%."),
-    ("max-requests", click.IntRange(min=1), "Stop once so many requests were sent."),
-    ("max-concurrency", click.IntRange(1, 1000), "At most so many requests at once."),
+    ("confirm-above-usd", click.FloatRange(min=0), "Ask before a run that may cost more than N dollars."),
+    ("max-cost-usd", click.FloatRange(min=0, min_open=True), "Stop when N dollars are spent."),
+    ("max-failures", _Failures(), "Stop when more rows than N have failed, or more than N%."),
+    ("max-requests", click.IntRange(min=1), "Stop when N requests are sent."),
+    ("max-concurrency", click.IntRange(1, 1000), "At most N requests at once."),
 )
 
 

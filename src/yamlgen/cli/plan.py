@@ -18,6 +18,7 @@ from yamlgen.cli.options import (
     store_option,
 )
 from yamlgen.errors import Code, Exit, YamlgenError
+from yamlgen.ports import JSON
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
@@ -74,12 +75,23 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     except YamlgenError as error:
         return tell(error, json_out=json_out)
     if json_out:
-        steps = {step.step: asdict(step) for step in forecast.steps}
-        cost = {"requests": forecast.requests, "cost_usd": forecast.cost, "steps": steps}
-        put(json_line({"pipeline": forecast.pipeline, "rows": forecast.rows, **cost}))
+        put(json_line(_as_json(forecast)))
     else:
         echo("\n".join(_lines(forecast)))
     return Exit.OK
+
+
+def _as_json(forecast: RunForecast) -> dict[str, JSON]:
+    def span(ends: tuple[float, float] | None) -> dict[str, float] | None:
+        return None if ends is None else {"least": ends[0], "most": ends[1]}
+
+    steps: dict[str, JSON] = {}
+    for step in forecast.steps:
+        told = asdict(step)
+        del told["step"], told["cost"]
+        steps[step.step] = {**told, "output_tokens": span(step.output_tokens), "cost_usd": span(step.cost)}
+    known = {"pipeline": forecast.pipeline, "rows": forecast.rows, "requests": forecast.requests}
+    return {**known, "stored": forecast.stored, "cost_usd": span(forecast.cost), "steps": steps}
 
 
 def _lines(forecast: RunForecast) -> list[str]:

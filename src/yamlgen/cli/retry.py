@@ -65,7 +65,8 @@ def command(  # noqa: PLR0913 - click passes its options by name
     except YamlgenError as error:
         return tell(error, json_out=json_out)
     if not failed:
-        echo(f"run {found.name} has no failed row: nothing to retry")
+        if not quiet:
+            echo(f"run {found.name} has no failed row: nothing to retry")
         if json_out:
             put(json_line({"run": found.name, "rows": {"failed": 0}}))
         return Exit.OK

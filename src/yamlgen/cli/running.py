@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from yamlgen.cli.display import Display, choose, failures, foretold, summary
+from yamlgen.cli.display import Display, choose, failures, foretold, outlay, summary
 from yamlgen.cli.messages import as_json, echo, json_line, put, show, show_error
 from yamlgen.errors import Code, Exit, InvalidPipeline, YamlgenError
 from yamlgen.events import Event, RunForecast, RunStarted
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from yamlgen.api.execution import Finished
     from yamlgen.api.loading import Pipeline
     from yamlgen.api.options import Options
+    from yamlgen.observe.report import Report
 
 _CODES: Final = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
@@ -44,16 +45,20 @@ Prepare = Callable[[], tuple["Pipeline", dict[str, Any], "Options"]]
 
 def run_shown(prepare: Prepare, shown: Shown) -> int:
     """Load, run and show; the exit code."""
+    display: Display | None = None
     try:
         loaded, given, options = prepare()
         if not shown.quiet:  # that the input is missing is an error of the run, below
             show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
         to_stdout = str(options.output) == "-"
+        if to_stdout and shown.as_json:
+            message = "stdout holds the rows (-o -) or one summary (--output-format json), not both"
+            raise click.UsageError(message)
         display = choose(shown.progress, verbose=shown.verbose, quiet=shown.quiet, rows_shown=to_stdout)
         with interruptible():
             done = asyncio.run(_run(loaded, given, options, display))
     except YamlgenError as error:
-        return tell(error, json_out=shown.as_json)
+        return tell(error, json_out=shown.as_json, report=display.report if display else None)
     report, paths = done.report, done.paths
     if shown.as_json:
         files = {"output": str(paths.rows), "failed": str(paths.failed), "run": str(paths.run)}
@@ -115,8 +120,8 @@ async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, dis
     except YamlgenError as error:
         if received:
             error.exit_code = _CODES[received[0]]
-        if not display.quiet:
-            for line in failures(display.report):
+        if not display.quiet and display.report.run:
+            for line in (*outlay(display.report), *failures(display.report)):
                 echo(line)
         raise
 
@@ -129,7 +134,10 @@ def _asker(display: Display) -> Callable[[RunForecast], bool] | None:
     def ask(forecast: RunForecast) -> bool:
         if display.quiet:
             echo(foretold(forecast))
-        return click.confirm("Go on?", default=False, err=True)
+        try:
+            return click.confirm("Go on?", default=False, err=True)
+        except click.Abort:
+            raise _interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
 
     return ask
 
@@ -140,13 +148,13 @@ def _interrupted(message: str, hint: str, number: signal.Signals) -> YamlgenErro
     return error
 
 
-def tell(error: YamlgenError, *, json_out: bool) -> int:
-    """Show the error that ended a command, as text or as JSON; the exit code."""
+def tell(error: YamlgenError, *, json_out: bool, report: Report | None = None) -> int:
+    """Show the error that ended a command, as text or as JSON, with what a run did until then; the exit code."""
     if not json_out:
         show_error(error)
     elif isinstance(error, InvalidPipeline):
         put(as_json(error.diagnostics))
     else:
         told = {"code": str(error.code), "message": error.message, "hint": error.hint}
-        put(json_line({"error": told}))
+        put(json_line({**(report.as_json() if report and report.run else {}), "error": told}))
     return int(error.exit_code)

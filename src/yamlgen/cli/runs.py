@@ -6,22 +6,22 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe
+from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe, show_error
 from yamlgen.cli.options import store_option
-from yamlgen.errors import Code, Exit, UsageError, near
+from yamlgen.errors import Code, Exit, UsageError, YamlgenError, near
 
 if TYPE_CHECKING:
     from yamlgen.api.history import Found
     from yamlgen.store.place import Place
     from yamlgen.store.pruning import Pruning
 
-F = TypeVar("F", bound=Callable[..., Any])
-
+_HEAD: Final = ["run", "pipeline", "status", "started", "rows", "finished", "failed", "answers", "cost"]
 _UNITS: Final = {"m": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0}
 _ENDINGS: Final = (".yaml", ".yml")
 
@@ -35,9 +35,19 @@ def command() -> None:
     """
 
 
-def _common(function: F) -> F:
-    function = click.option("--json", "json_out", is_flag=True, help="Print JSON.")(function)
-    return store_option(function)
+def _common(function: Callable[..., int]) -> Any:
+    """The options of all these commands, and their errors as JSON where JSON is wanted."""
+
+    @wraps(function)
+    def told(*arguments: Any, json_out: bool, **options: Any) -> int:
+        from yamlgen.cli.running import tell  # noqa: PLC0415 - loads asyncio
+
+        try:
+            return function(*arguments, json_out=json_out, **options)
+        except YamlgenError as error:
+            return tell(error, json_out=json_out)
+
+    return store_option(click.option("--json", "json_out", is_flag=True, help="Print JSON.")(told))
 
 
 def _split(words: tuple[str, ...]) -> tuple[list[Path], str | None]:
@@ -63,18 +73,22 @@ def list_command(where: tuple[str, ...], store: Path | None, *, json_out: bool) 
     """List all runs, the oldest first."""
     from yamlgen.api.history import list_runs, places  # noqa: PLC0415 - loads the store
 
-    runs = list_runs(places([Path(word) for word in where], store))
+    runs, unread = list_runs(places([Path(word) for word in where], store))
     if json_out:
-        put(json_line({"runs": [{"store": str(run.place.database), **_brief(run)} for run in runs]}))
-        return Exit.OK
-    from yamlgen.cli.display import table  # noqa: PLC0415 - only where text is shown
+        told = [{"store": str(run.place.database), **_brief(run)} for run in runs]
+        put(json_line({"runs": told, "unread": [error.message for error in unread]}))
+    else:
+        from yamlgen.cli.display import table  # noqa: PLC0415 - only where text is shown
 
-    head = ["run", "pipeline", "status", "started", "rows", "finished", "failed", "answers", "cost"]
-    put("".join(f"{line.strip()}\n" for line in table([head, *map(_line, runs)])))
-    return Exit.OK
+        put("".join(f"{line.strip()}\n" for line in table([_HEAD, *map(_line, runs)])))
+        for error in unread:
+            show_error(error)
+    return Exit.ENVIRONMENT if unread else Exit.OK
 
 
 def _brief(run: Found) -> dict[str, Any]:
+    from yamlgen.api.history import counted  # noqa: PLC0415 - loads the store
+
     entry, report = run.entry, run.entry.report or {}
     return {
         "run": entry.name,
@@ -83,7 +97,8 @@ def _brief(run: Found) -> dict[str, Any]:
         "status": entry.status,
         "started": entry.started,
         "ended": entry.ended,
-        "rows": {"input": entry.about.get("rows"), "finished": entry.finished, "failed": entry.failed},
+        "seconds": report.get("seconds"),
+        "rows": {"input": entry.about.get("rows"), **counted(entry)},
         "paid": entry.paid,
         "reused": report.get("reused"),
     }
@@ -91,11 +106,13 @@ def _brief(run: Found) -> dict[str, Any]:
 
 def _line(run: Found) -> list[str]:
     from yamlgen.cli.display import dollars  # noqa: PLC0415 - only where text is shown
+    from yamlgen.store.place import FOLDER  # noqa: PLC0415
 
     brief = _brief(run)
     paid, rows = brief["paid"], brief["rows"]
     cost = paid["cost_usd"]
-    pipeline = run.place.name + (" (simulated)" if run.place.simulated else "")
+    folder = run.place.folder.parent if run.place.folder.name == FOLDER else run.place.folder
+    pipeline = near(folder / run.place.name) + (" (simulated)" if run.place.simulated else "")
     counts = [str(rows[key]) for key in ("input", "finished", "failed")]
     spent = "unknown" if cost is None else dollars(cost)
     return [
@@ -143,12 +160,9 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
         if json_out:
             _put_lines(archive.failed(run.entry))
             return Exit.OK
-        lines = [
-            f"row {row.number + 1}, {row.step}: {row.code}: {safe(row.message)}" for row in archive.failures(run.entry)
-        ]
-    for line in lines:
-        put(f"{line}\n")
-    if not lines:
+        for row in archive.failures(run.entry):
+            put(f"row {row.number + 1}, {row.step}: {row.code}: {safe(row.message)}\n")
+    if not (run.entry.failed or run.entry.missing):
         echo(f"run {run.entry.name} has no failed row")
     return Exit.OK
 
@@ -180,21 +194,25 @@ def export_command(
             return Exit.OK
         write_rows(output, lines)
     rows = run.entry.failed if failed else run.entry.finished
-    echo(f"wrote {rows:,} rows of run {run.entry.name} to {near(output)}")
+    how = "simulated run" if run.place.simulated else "run"
+    echo(f"wrote {rows:,} rows of {how} {run.entry.name} to {near(output)}")
     if json_out:
         put(json_line({"run": run.entry.name, "rows": rows, "output": str(output)}))
     return Exit.OK
 
 
 def _put_lines(lines: Iterable[bytes]) -> None:
-    for line in lines:
-        put(line.decode())
+    try:
+        for line in lines:
+            put(line.decode())
+    finally:  # before the store is, also where the reader of stdout has gone
+        getattr(lines, "close", bool)()
 
 
 @command.command("prune")
 @click.argument("where", nargs=-1, metavar="[PIPELINE|FOLDER]...")
-@click.option("--keep", type=click.IntRange(min=0), help="Keep the N newest runs of each store.")
-@click.option("--older", metavar="AGE", help="Drop runs that are older, such as 30d, 12h or 4w.")
+@click.option("--keep", type=click.IntRange(min=0), help="Keep the N newest whole runs, and what came after them.")
+@click.option("--older", metavar="AGE", help="Drop what is older, such as 30d, 12h or 4w.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @_common
 def prune_command(
@@ -202,7 +220,8 @@ def prune_command(
 ) -> int:
     """Drop old runs, and the answers that no kept run needs.
 
-    It asks before anything is gone. What is dropped is paid for again when a run needs it.
+    The newest whole run stays (one that finished, over all rows), unless all go with --keep 0. It asks before anything
+    is gone. What is dropped is paid for again when a run needs it.
     """
     from yamlgen.api.history import places, prune_runs  # noqa: PLC0415 - loads the store
 
@@ -232,7 +251,7 @@ def prune_command(
 
 
 def _age(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6})([mhdw])", text)
+    match = re.fullmatch(r"([0-9]{1,5})([mhdw])", text)
     if not match:
         raise click.BadParameter(f"`{text}` is no age; such as 30d, 12h, 4w", param_hint="--older")
     return timedelta(days=int(match[1]) * _UNITS[match[2]])

@@ -1,11 +1,16 @@
-"""Rows on standard output, in input order, each as soon as all before it are done.
+"""Rows on standard output, in input order, each as soon as all before them are done.
 
-Rows that wait for a slower one wait in the store, so this keeps one number, however far ahead the others are.
+Rows that wait for a slower one wait in the store, so a printer keeps one number, however far ahead the others are.
+It works in a thread of its own: a reader that takes its time must not hold up the answers that come in.
 """
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from queue import SimpleQueue
 from typing import BinaryIO, Final
 
 from yamlgen.errors import Code, EnvironmentProblem
@@ -37,7 +42,9 @@ class Printer:
             return
         try:
             while (line := self._line(self._next)) is not None:
-                self._stream.write(line)
+                rest = memoryview(line)
+                while rest:  # a pipe takes what it has room for
+                    rest = rest[self._stream.write(rest) :]
                 self._next += 1
             self._stream.flush()
         except BrokenPipeError as error:
@@ -48,3 +55,58 @@ class Printer:
             self._gone = True
             message = f"cannot write standard output: {error.strerror or error}"
             raise EnvironmentProblem(message, code=Code.DISK, hint=_HINT) from error
+
+
+class PrinterThread:
+    """A printer that nobody waits for until the end.
+
+    Args:
+        opened: gives the printer, in the thread that works with it.
+    """
+
+    def __init__(self, opened: Callable[[], AbstractContextManager[Printer]]) -> None:
+        self._opened = opened
+        self._queue: SimpleQueue[int | None] = SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._error: Exception | None = None
+        threading.Thread(target=self._work, name="yamlgen printer", daemon=True).start()
+
+    def done(self, index: int) -> None:
+        """Take note that a row is safe in the store.
+
+        Raises:
+            Exception: an earlier row could not be printed; said once.
+        """
+        self._queue.put(index)
+        self._complain()
+
+    def leave(self) -> None:
+        """Let the thread end when its reader lets it, and wait for nobody."""
+        self._queue.put(None)
+
+    async def close(self) -> None:
+        """Wait until all rows are printed.
+
+        Raises:
+            Exception: a row could not be printed; said once.
+        """
+        self._queue.put(None)
+        await self._ended.wait()
+        self._complain()
+
+    def _complain(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _work(self) -> None:
+        try:
+            with self._opened() as printer:
+                while (index := self._queue.get()) is not None:
+                    printer.done(index)
+        except Exception as error:  # noqa: BLE001 - told to the run, which must not end as if all were printed
+            self._error = error
+        finally:
+            with suppress(RuntimeError):  # the loop is gone when the run was cancelled
+                self._loop.call_soon_threadsafe(self._ended.set)

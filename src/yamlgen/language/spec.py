@@ -111,11 +111,11 @@ class Limits(Part):
     max_requests: int | None = Field(None, ge=1)
     """The most requests that a run may send, those that are sent again included. The run stops before the next one."""
     max_failures: Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(pattern=PERCENT)] | None = None
-    """How many rows that a run asks for may fail: a number, or `5%` of the finished ones once there are fifty."""
+    """How many rows that a run asks for may fail: a number, or `5%` of those that are done, once they are fifty."""
     max_cost_usd: float | None = Field(None, gt=0)
     """The most US dollars that a run may spend. The price of each model must be known: see `price` under a model."""
     confirm_above_usd: float | None = Field(None, ge=0)
-    """Ask before a run that may cost more US dollars than this. 0 asks before every run that may cost anything."""
+    """Ask before a run that may cost more US dollars than this, or whose price nobody knows. 0 asks before each."""
 
 
 class Input(Part):
@@ -192,7 +192,7 @@ class Output(Part):
     path: Text = ""
     """The file that is written, relative to this file: .jsonl, .json or .csv."""
     provenance: bool = False
-    """Add a column `provenance` to each row: its run, the models that answered, stop reasons, usage and cost."""
+    """Add a column `provenance` to each row: the runs that paid, models that answered, stop reasons, usage, cost."""
 
 
 class Pipeline(Part):

@@ -18,7 +18,7 @@ from yamlgen.errors import redact
 from yamlgen.observe.report import Report
 from yamlgen.ports import JSON
 
-_PACKAGES: Final = ("yamlgen", "anthropic", "instructor", "jsonschema-rs", "pydantic")
+_PACKAGES: Final = ("yamlgen", "anthropic", "genai-prices", "instructor", "jsonschema-rs", "pydantic")
 _GIT_SECONDS: Final = 5
 
 

@@ -26,6 +26,10 @@ from yamlgen.events import (
 from yamlgen.ports import Usage
 
 EXAMPLES: Final = 3
+_MOST_GROUPS: Final = 40
+"""Groups of failures that are told apart; the messages of a million rows may all differ."""
+
+_LONGEST: Final = 300
 _DIGITS: Final = 9
 _VARYING: Final = re.compile(r"""\d+(\.\d+)?|"[^"]*"|'[^']*'""")
 
@@ -66,12 +70,13 @@ class Bill:
 
 @dataclass
 class StepCount:
-    """What one step did: rows answered, requests sent and tried again, what was paid and what was paid before."""
+    """What one step did: rows answered, requests sent, tried again and re-asked, what was paid, what came for free."""
 
     finished: int = 0
     failed: int = 0
     sent: int = 0
     retried: int = 0
+    reasks: int = 0
     paid: Bill = field(default_factory=Bill)
     reused: Bill = field(default_factory=Bill)
 
@@ -129,6 +134,7 @@ class Report:
             case AnswerReceived():
                 step = self.steps[event.step]
                 (step.reused if event.reused else step.paid).add(event.usage, event.cost)
+                step.reasks += event.reask and not event.reused
             case StepFinished():
                 self.steps[event.step].finished += 1
             case RowFinished():
@@ -146,11 +152,13 @@ class Report:
         else:
             self.failed += 1
             self.steps[event.step].failed += 1
-        key = (event.step, event.code, _VARYING.sub("…", event.message))
+        key = (event.step, event.code, _VARYING.sub("…", event.message)[:_LONGEST])
+        if key not in self.groups and len(self.groups) >= _MOST_GROUPS:
+            key = (event.step, event.code, "")
         group = self.groups.setdefault(key, FailureGroup(event.step, event.code))
         group.count += 1
         if len(group.examples) < EXAMPLES:
-            group.examples.append((event.row, event.message))
+            group.examples.append((event.row, event.message[:_LONGEST]))
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -181,6 +189,7 @@ def _step_json(step: StepCount) -> Mapping[str, Any]:
         "failed": step.failed,
         "sent": step.sent,
         "retried": step.retried,
+        "reasks": step.reasks,
         "paid": step.paid.as_json(),
         "reused": step.reused.as_json(),
     }

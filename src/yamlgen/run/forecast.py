@@ -15,12 +15,10 @@ from yamlgen.errors import Code
 from yamlgen.events import RunForecast, StepForecast
 from yamlgen.language.plan import Plan, PlanStep
 from yamlgen.outcome import Outcome
-from yamlgen.ports import Message, Model, Prompt, Usage
+from yamlgen.ports import Message, Model, Prompt, Tariff, Usage
 
 PER_TOKEN: Final = 4
 """Characters of a token, where no earlier answer tells."""
-
-Tariff = Callable[[Usage], float]
 
 
 class Past(Protocol):
@@ -74,6 +72,7 @@ class Forecaster:
         """Count one row."""
         self.rows += 1
         missing: set[str] = set()
+        keys: set[bytes] = set()
         for step in self._ordered:
             count = self._counts[step.name]
             error = outcome.failures.get(step.name)
@@ -86,6 +85,9 @@ class Forecaster:
                 continue
             elif error is not None:
                 missing.add(step.name)
+                if error.key in keys:  # another step asks the same of this row, and they share the answer
+                    continue
+                keys.add(error.key)
                 count.requests += 1
                 count.characters += len(json.dumps(error.request, ensure_ascii=False))
             elif all(need in outcome.answers or need in missing for need in step.needs):

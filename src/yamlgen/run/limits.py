@@ -46,7 +46,7 @@ class Budget:
                 self.requests += 1
                 self._asked.setdefault(event.row, False)
                 if self.limits.max_requests is not None and self.requests >= self.limits.max_requests:
-                    self._reach(f"{self.requests:,} requests are sent", "max_requests")
+                    self._reach(f"{self.requests:,} sent", "max_requests")
             case AnswerReceived(reused=False):
                 self.cost += event.cost or 0.0
                 most = self.limits.max_cost_usd
@@ -78,6 +78,6 @@ class Budget:
     def _reach(self, what: str, limit: str) -> None:
         if self.error is None and not self.halt.requested:
             option = f"--{limit.replace('_', '-')}"
-            hint = f"what was paid for is kept; to go on, raise `limits.{limit}` (or `{option}`) and run again"
+            hint = f"each run counts anew; `limits.{limit}` or `{option}` allows more"
             self.error = LimitReached(f"stopped at `limits.{limit}`: {what}", code=Code.LIMIT, hint=hint)
             self.halt.close(self.error.message)

@@ -191,5 +191,6 @@ class _Watched:
     def retried(self, reason: str, wait: float) -> None:
         self.emit(RequestRetried(self.row, self.step, reason, wait))
 
-    def received(self, attempt: Attempt) -> None:
-        self.emit(AnswerReceived(self.row, self.step, attempt.usage, attempt.cost, attempt.reused, attempt.seconds))
+    def received(self, attempt: Attempt, *, reask: bool) -> None:
+        cost, reused, seconds = attempt.cost, attempt.reused, attempt.seconds
+        self.emit(AnswerReceived(self.row, self.step, attempt.usage, cost, reused, seconds, reask))

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from yamlgen.errors import Code, UsageError
 from yamlgen.ports import JSON, Usage
-from yamlgen.store.database import mapped
+from yamlgen.store.database import damaged, mapped
 from yamlgen.store.packing import shown, text_of, unpacked
-from yamlgen.store.place import Place, is_locked
+from yamlgen.store.place import Place, holder
 
 _TOKENS: Final = tuple(Usage.__dataclass_fields__)
 _SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in _TOKENS)
 _RECENT: Final = 200
 """How many earlier answers a forecast looks at."""
 
-_VISIBLE: Final = "WHERE status <> 'pruned'"
+_RUNS: Final = "SELECT id, name, started, ended, status, retry, about, report FROM run WHERE status <> 'pruned'"
 _ROWS: Final = """
     SELECT row.number, row.status, source.row, row.results FROM row CROSS JOIN source ON source.id = row.source
     WHERE row.run = ?
@@ -38,10 +38,12 @@ class RunEntry:
         number: its number in this store.
         name: how users call it.
         status: `running`, `finished`, `stopped`, or `killed`.
+        retry: the name of the run whose failed rows it asks again.
         about: the pipeline as it ran, parameters, overrides, git, versions.
         report: how it ended; `None` while it runs, and when it was killed.
         finished: finished rows in the store.
         failed: failed rows in the store.
+        missing: rows that lack an answer which the run might not ask for.
         paid: what it has paid for until now: attempts, usage, cost.
     """
 
@@ -50,10 +52,12 @@ class RunEntry:
     started: str
     ended: str | None
     status: str
+    retry: str | None
     about: dict[str, JSON]
     report: dict[str, JSON] | None
     finished: int
     failed: int
+    missing: int
     paid: dict[str, JSON]
 
 
@@ -68,7 +72,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class Past:
     """What earlier answers of a step took: how many are known, and their tokens.
 
     Attributes:
@@ -97,29 +101,44 @@ class Archive:
         with mapped(self.place.database):
             return self._connection.execute(query, values).fetchall()
 
+    def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
+        found = self._all(query, *values)
+        if not found:
+            raise damaged(self.place.database, "a record that others refer to is gone")
+        return found[0]
+
     def _each(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         with mapped(self.place.database):
             yield from self._connection.execute(query, values)
 
+    def _read(self, unpack: Callable[[Any], JSON], data: Any) -> JSON:
+        """What was kept, or the error that the store is damaged."""
+        with mapped(self.place.database):
+            return unpack(data)
+
     def runs(self) -> list[RunEntry]:
         """All runs, the oldest first."""
-        return [self._entry(row) for row in self._all(f"SELECT * FROM run {_VISIBLE} ORDER BY id")]
+        return [self._entry(row) for row in self._all(f"{_RUNS} ORDER BY id")]
 
-    def run(self, name: str | None = None) -> RunEntry:
-        """A run by its name or the beginning of it; the last one where none is named.
+    def names(self) -> list[tuple[str, str]]:
+        """When each run began, and its name, the oldest first."""
+        return self._all("SELECT started, name FROM run WHERE status <> 'pruned' ORDER BY id")
+
+    def run(self, name: str) -> RunEntry:
+        """A run by its name.
 
         Raises:
-            UsageError: there is no such run, or several.
+            UsageError: there is no such run.
         """
-        query = f"SELECT * FROM run {_VISIBLE} AND substr(name, 1, length(?)) = ? ORDER BY id DESC LIMIT 2"
-        found = self._all(query, name or "", name or "")
-        if not found:
-            message = f"the store holds no run `{name}`" if name else "the store holds no run yet"
+        entry = self._find(name)
+        if entry is None:
+            message = f"the store holds no run `{name}`"
             raise UsageError(message, code=Code.NO_RUN, hint="`yamlgen runs ls` lists them")
-        if name and len(found) > 1 and found[0][1] != name:
-            message = f"several runs begin with `{name}`"
-            raise UsageError(message, code=Code.NO_RUN, hint="write more of its name; `yamlgen runs ls` lists them")
-        return self._entry(found[0])
+        return entry
+
+    def _find(self, name: str) -> RunEntry | None:
+        found = self._all(f"{_RUNS} AND name = ?", name)
+        return self._entry(found[0]) if found else None
 
     def retried(self, run: RunEntry) -> list[RunEntry]:
         """The runs whose failed rows a retry of `run` asks again.
@@ -128,19 +147,34 @@ class Archive:
         have reached all of its rows.
         """
         found = [run]
-        while found[-1].status != "finished" and found[-1].about["options"]["retry"]:
-            found.append(self.run(found[-1].about["options"]["retry"]))
+        while found[-1].status != "finished" and found[-1].retry:
+            before = self._find(found[-1].retry)
+            if before is None:
+                break
+            found.append(before)
         return found
 
     def _entry(self, row: tuple[Any, ...]) -> RunEntry:
-        number, name, started, ended, status, about, report = row
-        if status == "running" and not is_locked(self.place):
-            status = "killed"
-        told = None if report is None else json.loads(report)
+        number, name, started, ended, status, retry, about, report = row
+        if status == "running" and holder(self.place) != f"run {name}":  # it may have ended since it was read
+            status, ended, report = self._one("SELECT status, ended, report FROM run WHERE id = ?", number)
+            status = "killed" if status == "running" else status
+        told = None if report is None else self._read(json.loads, report)
         counts = told["rows"] if told else self._counts(number)
-        finished, failed = counts.get("finished", 0), counts.get("failed", 0)
-        paid = told["paid"] if told else self._bill("run = ?", number)
-        return RunEntry(number, name, started, ended, status, json.loads(about), told, finished, failed, paid)
+        return RunEntry(
+            number,
+            name,
+            started,
+            ended,
+            status,
+            retry,
+            self._read(json.loads, about),
+            told,
+            counts.get("finished", 0),
+            counts.get("failed", 0),
+            counts.get("missing", 0),
+            told["paid"] if told else self._bill("run = ?", number),
+        )
 
     def _counts(self, run: int) -> dict[str, int]:
         return dict(self._all("SELECT status, count(*) FROM row WHERE run = ? GROUP BY status", run))
@@ -157,7 +191,7 @@ class Archive:
         usage = dict(zip(_TOKENS, tokens, strict=True))
         return {"attempts": attempts, "usage": usage, "cost_usd": round(cost, 9) if priced == attempts else None}
 
-    def history(self, step: str, model: str) -> History | None:
+    def past(self, step: str, model: str) -> Past | None:
         """What the newest answers of a step took, by whatever run; `None` where there are none."""
         query = (
             "SELECT input_tokens + cache_creation_input_tokens + cache_read_input_tokens, output_tokens, "
@@ -170,7 +204,7 @@ class Archive:
         characters = sum(row[2] for row in found)
         mean = round(sum(outputs) / len(outputs))
         read = sum(row[0] for row in found)
-        return History(len(found), read / max(characters, 1), (min(outputs), mean, max(outputs)))
+        return Past(len(found), read / max(characters, 1), (min(outputs), mean, max(outputs)))
 
     def holds_answers(self) -> bool:
         """Whether anything was ever answered."""
@@ -182,15 +216,17 @@ class Archive:
             yield self._finished(source, results, provenance=bool(run.about.get("provenance")))
 
     def failed(self, run: RunEntry) -> Iterator[bytes]:
-        """The failed rows of a run as JSON lines, in input order."""
-        for _, _, source, results in self._each(f"{_ROWS} AND row.status = 'failed' ORDER BY row.number", run.number):
+        """The rows of a run that failed, or lack an answer, as JSON lines, in input order."""
+        for _, _, source, results in self._each(
+            f"{_ROWS} AND row.status <> 'finished' ORDER BY row.number", run.number
+        ):
             yield f"{text_of(self._failed(source, results))}\n".encode()
 
     def failures(self, run: RunEntry) -> Iterator[Failure]:
         """Why each row failed, or what it was missing, in input order."""
         query = f"{_ROWS} AND row.status <> 'finished' ORDER BY row.number"
         for number, _, _, results in self._each(query, run.number):
-            for result in json.loads(results):
+            for result in self._read(json.loads, results):
                 step, _, _, error, _ = self._result(result)
                 if error is not None:
                     yield Failure(number, step, error["code"], error["message"])
@@ -218,59 +254,68 @@ class Archive:
             raise UsageError(message, code=Code.NO_RUN, hint="rows count from 1")
         _, status, source, results = found[0]
         steps = {}
-        for result in json.loads(results):
+        for result in self._read(json.loads, results):
             step, made, value, error, attempts = self._result(result)
             told: dict[str, JSON] = {"status": made, "attempts": [self._attempt(*each) for each in attempts]}
             told |= {"value": value} if error is None else {"error": error}
             steps[step] = told
-        return {"run": run.name, "row": number + 1, "status": status, "columns": json.loads(source), "steps": steps}
+        return {
+            "run": run.name,
+            "row": number + 1,
+            "status": status,
+            "columns": self._read(json.loads, source),
+            "steps": steps,
+        }
 
     def _result(self, number: int) -> tuple[str, str, JSON, dict[str, JSON] | None, list[Any]]:
         query = "SELECT step, status, value, error, attempts FROM result WHERE id = ?"
-        ((step, status, value, error, attempts),) = self._all(query, number)
-        told = None if error is None else unpacked(error)
-        return step, status, None if value is None else json.loads(value), told, json.loads(attempts)
+        step, status, value, error, attempts = self._one(query, number)
+        told = None if error is None else self._read(unpacked, error)
+        made = None if value is None else self._read(json.loads, value)
+        return step, status, made, told, self._read(json.loads, attempts)
 
-    def _attempt(self, number: int, errors: list[str]) -> dict[str, JSON]:
+    def _account(self, number: int) -> dict[str, JSON]:
+        """Who paid for an attempt, who answered, and what it cost."""
         query = (
-            "SELECT run.name, attempt.received, attempt.request, attempt.response, attempt.request_id, attempt.model, "
-            f"attempt.stop_reason, attempt.cost, attempt.seconds, {', '.join(f'attempt.{name}' for name in _TOKENS)} "
+            "SELECT run.name, attempt.received, attempt.model, attempt.stop_reason, attempt.request_id, attempt.cost, "
+            f"attempt.seconds, {', '.join(f'attempt.{name}' for name in _TOKENS)} "
             "FROM attempt LEFT JOIN run ON run.id = attempt.run WHERE attempt.id = ?"
         )
-        ((run, received, request, response, request_id, model, stop, cost, seconds, *tokens),) = self._all(
-            query, number
-        )
+        run, received, model, stop_reason, request_id, cost, seconds, *tokens = self._one(query, number)
         return {
             "run": run,
             "received": received,
-            "request": unpacked(request),
-            "response": shown(response),
-            "errors": errors,
+            "model": model,
+            "stop_reason": stop_reason,
+            "request_id": request_id,
             "usage": dict(zip(_TOKENS, tokens, strict=True)),
             "cost_usd": cost,
             "seconds": round(seconds, 3),
-            "model": model,
-            "stop_reason": stop,
-            "request_id": request_id,
         }
+
+    def _attempt(self, number: int, errors: list[str]) -> dict[str, JSON]:
+        """An attempt as a whole."""
+        request, response = self._one("SELECT request, response FROM attempt WHERE id = ?", number)
+        told = {"request": self._read(unpacked, request), "response": self._read(shown, response), "errors": errors}
+        return {**told, **self._account(number)}
 
     def _finished(self, source: str, results: str, *, provenance: bool) -> bytes:
         parts, made = [], {}
-        for number in json.loads(results):
-            ((step, value, attempts),) = self._all("SELECT step, value, attempts FROM result WHERE id = ?", number)
+        for number in self._read(json.loads, results):
+            step, value, attempts = self._one("SELECT step, value, attempts FROM result WHERE id = ?", number)
             parts.append(f'"{step}": {value}')
             if provenance:
-                made[step] = self._provenance(json.loads(attempts))
+                made[step] = self._provenance(self._read(json.loads, attempts))
         if provenance:
             parts.append(f'"provenance": {text_of(made)}')
         columns = source[1:-1]
         return f"{{{', '.join([columns, *parts] if columns else parts)}}}\n".encode()
 
     def _provenance(self, attempts: list[Any]) -> dict[str, JSON]:
-        told = [self._attempt(*each) for each in attempts]
+        told = [self._account(number) for number, _ in attempts]
         costs = [each["cost_usd"] for each in told]
         return {
-            "run": told[-1]["run"],
+            "runs": [each["run"] for each in told],
             "models": [each["model"] for each in told],
             "stop_reasons": [each["stop_reason"] for each in told],
             "usage": {name: sum(each["usage"][name] for each in told) for name in _TOKENS},
@@ -280,7 +325,7 @@ class Archive:
     def _failed(self, source: str, results: str) -> dict[str, JSON]:
         values: dict[str, JSON] = {}
         failures: list[dict[str, JSON]] = []
-        for number in json.loads(results):
+        for number in self._read(json.loads, results):
             step, _, value, error, attempts = self._result(number)
             if error is None:
                 values[step] = value
@@ -290,5 +335,5 @@ class Archive:
             about = {key: error[key] for key in ("code", "message", "request")}
             failures.append({"step": step, **about, "attempts": short})
         first, *others = failures
-        record = {"row": json.loads(source), "steps": values, **first}
+        record = {"row": self._read(json.loads, source), "steps": values, **first}
         return {**record, "also": others} if others else record

@@ -8,32 +8,40 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.store.tables import APPLICATION, SCRIPTS, VERSION
 
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 120.0
+"""Seconds that a write waits for another program which holds the database, such as a browser of databases."""
+
+_LOG: Final = "-wal"
 _CACHE_KIB: Final = 8192
 _FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"})
 
 
 @contextmanager
 def mapped(path: Path) -> Iterator[None]:
-    """The errors of SQLite, and of the disk under it, as ours.
+    """The errors of SQLite, of the disk under it, and of what was kept in it, as ours.
 
     Raises:
         EnvironmentProblem: the disk refuses, or the database is damaged.
     """
     try:
         yield
+    except sqlite3.ProgrammingError:  # a mistake of ours, and none of the store's
+        raise
     except sqlite3.Error as error:
         raise problem(path, error) from error
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
+    except (zlib.error, ValueError, RecursionError) as error:  # what SQLite keeps, it does not check
+        raise damaged(path, str(error)) from error
 
 
 def problem(path: Path, error: sqlite3.Error) -> EnvironmentProblem:
@@ -48,15 +56,16 @@ def problem(path: Path, error: sqlite3.Error) -> EnvironmentProblem:
 
 
 def _refused(path: Path, what: str) -> EnvironmentProblem:
-    message = f"cannot write the store {near(path)}: {what}"
-    hint = "is the disk full? what was stored is safe; run again to go on"
+    message = f"cannot use the store {near(path)}: {what}"
+    hint = "is the disk full, or the folder not yours to write? what was stored is safe; run again to go on"
     return EnvironmentProblem(message, code=Code.DISK, hint=hint)
 
 
 def damaged(path: Path, what: str) -> EnvironmentProblem:
     """The error for a database that cannot be read; it stays where it is."""
     message = f"the store {near(path)} is damaged: {what}"
-    hint = "it was left as it is: put a copy back, or move it away to begin anew (which pays again)"
+    files = f"{path.name}, {path.name}{_LOG} and {path.name}-shm"
+    hint = f"it was left as it is: put copies back, or move {files} away together to begin anew (which pays again)"
     return EnvironmentProblem(message, code=Code.STORE_DAMAGED, hint=hint)
 
 
@@ -119,7 +128,12 @@ def _reading(path: Path) -> sqlite3.Connection:
 
 
 def create(path: Path) -> None:
-    """Make an empty database, readable by its owner alone; it appears under its name once it is whole."""
+    """Make an empty database, readable by its owner alone; it appears under its name once it is whole.
+
+    Raises:
+        EnvironmentProblem: the log of another database is there, which SQLite would take for that of the new one.
+    """
+    _check_log(path)
     new = path.with_name(f"{path.name}.new")
     with mapped(path):
         new.unlink(missing_ok=True)
@@ -131,8 +145,19 @@ def create(path: Path) -> None:
         new.replace(path)
 
 
-def empty() -> sqlite3.Connection:
-    """A database in memory that holds nothing: the store of a pipeline that never ran."""
+def _check_log(path: Path) -> None:
+    log = path.with_name(f"{path.name}{_LOG}")
+    if log.exists() and log.stat().st_size:
+        raise damaged(path, f"its log {log.name} is there without it")
+
+
+def empty(path: Path) -> sqlite3.Connection:
+    """A database in memory that holds nothing: the store of a pipeline that never ran.
+
+    Raises:
+        EnvironmentProblem: the log of a database is there, so that the pipeline did run.
+    """
+    _check_log(path)
     connection = sqlite3.connect(":memory:", isolation_level=None)
     _apply(connection, 0)
     return connection
@@ -180,9 +205,10 @@ def _check_size(connection: sqlite3.Connection, path: Path) -> None:
     """Notice a file that was cut short before anything is read out of the part that is left."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (size,) = connection.execute("PRAGMA page_size").fetchone()
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size:  # pages that the file has not yet may be in it
-        return
+    log = path.with_name(f"{path.name}{_LOG}")
+    with suppress(FileNotFoundError):
+        if log.stat().st_size:  # pages that the file has not yet may be in it
+            return
     found = path.stat().st_size
     if found < pages * size:
         raise damaged(path, f"it is cut short: {found:,} of {pages * size:,} bytes are left")

@@ -139,10 +139,11 @@ class Ledger:
         """The newest answer of a key with a number above `after`."""
         with mapped(self._path):
             row = self._reader.execute(_RECALL, (key, after)).fetchone()
-        if row is None:
-            return None
-        number, response, request_id, seconds, cost, *tokens = row
-        return Attempt(unpacked(response), Usage(*tokens), (), request_id, seconds, cost, reused=True, number=number)
+            if row is None:
+                return None
+            number, response, request_id, seconds, cost, *tokens = row
+            kept = unpacked(response)
+        return Attempt(kept, Usage(*tokens), (), request_id, seconds, cost, reused=True, number=number)
 
     def answered(self, key: bytes) -> int:
         """How many answers a key has had."""

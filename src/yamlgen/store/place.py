@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from yamlgen.errors import Code, EnvironmentProblem, near
+from yamlgen.store.packing import short_digest
 
 FOLDER: Final = ".yamlgen"
 ENDING: Final = ".db"
@@ -56,8 +57,11 @@ class Place:
 
 
 def place_of(pipeline: Path, folder: Path | None = None, *, simulated: bool = False) -> Place:
-    """The store of a pipeline's file: in `.yamlgen/` beside it, or in `folder`."""
-    return Place(folder or pipeline.absolute().parent / FOLDER, pipeline.name, simulated)
+    """The store of a pipeline's file: in `.yamlgen/` beside it, or in `folder`, where files of one name may meet."""
+    path = pipeline.absolute()
+    if folder is None:
+        return Place(path.parent / FOLDER, path.name, simulated)
+    return Place(folder, f"{path.name}-{short_digest(str(path)).hex()[:8]}", simulated)
 
 
 def make_folder(folder: Path) -> None:
@@ -154,6 +158,15 @@ def _lock(descriptor: int) -> None:
 def _cannot_lock(place: Place, error: OSError) -> EnvironmentProblem:
     message = f"cannot lock the store {near(place.lock)}: {error.strerror or error}"
     return EnvironmentProblem(message, code=Code.STORE_PLACE, hint="`--store PATH` names another place")
+
+
+def holder(place: Place) -> str | None:
+    """What a process is at work with on a store, or `None` when none is."""
+    try:
+        told = json.loads(place.lock.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(told.get("what")) if isinstance(told, dict) and is_locked(place) else None
 
 
 def is_locked(place: Place) -> bool:

@@ -57,7 +57,7 @@ def opened(place: Place, reuse: Reuse) -> Iterator[Session]:
     Raises:
         EnvironmentProblem: the store is damaged, or of another version.
     """
-    connection = read(place.database) if place.database.exists() else empty()
+    connection = read(place.database) if place.database.exists() else empty(place.database)
     with closing(connection):
         yield Session(Archive(connection, place), Ledger(connection, place.database, reuse))
 
@@ -93,7 +93,7 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    session: Session, connection: sqlite3.Connection, name: str, about: dict[str, JSON]
+    session: Session, connection: sqlite3.Connection, name: str, about: dict[str, JSON], retry: str | None = None
 ) -> AsyncIterator[Running]:
     """A run that begins now, and may send.
 
@@ -102,11 +102,12 @@ async def running(
         connection: that of `held`.
         name: the run's.
         about: what is known of it before it starts.
+        retry: the run whose failed rows it asks again, if it is a retry.
     """
     path = session.archive.place.database
     with mapped(path):
-        query = "INSERT INTO run (name, started, status, about) VALUES (?, ?, 'running', ?)"
-        number = connection.execute(query, (name, _now(), redact(text_of(about)))).lastrowid
+        query = "INSERT INTO run (name, started, status, retry, about) VALUES (?, ?, 'running', ?, ?)"
+        number = connection.execute(query, (name, _now(), retry, redact(text_of(about)))).lastrowid
     assert number is not None  # noqa: S101 - an INSERT has one
     writer = Writer(connection, path)
     session.ledger.begin(writer, number)

@@ -19,6 +19,7 @@ SCRIPTS: Final = (
         started TEXT NOT NULL,
         ended TEXT,
         status TEXT NOT NULL,             -- running, finished, stopped; a running one whose lock is free was killed
+        retry TEXT,                       -- the name of the run whose failed rows it asks again
         about TEXT NOT NULL,              -- JSON: the pipeline as it ran, parameters, overrides, git, versions
         report TEXT                       -- JSON: the report of a run that has ended
     );
@@ -30,8 +31,6 @@ SCRIPTS: Final = (
         run INTEGER NOT NULL,
         step TEXT NOT NULL,
         received TEXT NOT NULL,
-        request BLOB NOT NULL,            -- JSON, compressed
-        response BLOB NOT NULL,           -- JSON, compressed
         request_id TEXT,
         requested TEXT,                   -- the model that was asked
         model TEXT,                       -- the model that answered
@@ -42,7 +41,9 @@ SCRIPTS: Final = (
         cache_read_input_tokens INTEGER NOT NULL,
         cost REAL,                        -- US dollars by the price of that day
         seconds REAL NOT NULL,
-        request_characters INTEGER NOT NULL
+        request_characters INTEGER NOT NULL,
+        request BLOB NOT NULL,            -- JSON, compressed; what is long stands last, so that sums need not read it
+        response BLOB NOT NULL            -- JSON, compressed
     );
     CREATE INDEX attempt_by_key ON attempt (key);
     CREATE INDEX attempt_by_run ON attempt (run, step);

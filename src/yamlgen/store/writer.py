@@ -57,9 +57,17 @@ class Writer:
         return await future
 
     async def close(self) -> None:
-        """Finish what waits, and end the thread."""
+        """Finish what waits, and end the thread; whoever is in a hurry waits for it all the same."""
         self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        joined = asyncio.ensure_future(asyncio.to_thread(self._thread.join))
+        cancelled: asyncio.CancelledError | None = None
+        while not joined.done():
+            try:
+                await asyncio.shield(joined)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     def _work(self) -> None:
         last = False
@@ -82,6 +90,7 @@ class Writer:
         return batch, True
 
     def _commit(self, batch: list[tuple[Write, asyncio.Future[Any]]]) -> None:
+        """Do all writes in one transaction, or each in its own where one of them cannot be done."""
         error: BaseException | None = self._failed
         values: list[Any] = []
         if error is None:
@@ -94,6 +103,10 @@ class Writer:
                 failpoint.reach("after-commit")
             except BaseException as raised:  # noqa: BLE001 - told to those who wait
                 error = self._give_up(raised)
+                if error is not self._failed and len(batch) > 1:
+                    for item in batch:
+                        self._commit([item])
+                    return
         told = [(future, values[at] if error is None else error) for at, (_, future) in enumerate(batch)]
         self._loop.call_soon_threadsafe(_settle, told)
 

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.simulator import catalogue
 from yamlgen.claude.simulator.answers import answer, digest_of, input_tokens
 from yamlgen.claude.simulator.events import events_of
@@ -26,12 +27,6 @@ from yamlgen.claude.simulator.problem import Problem
 from yamlgen.claude.simulator.rules import check_count, check_headers, check_message
 from yamlgen.claude.simulator.values import Values
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
-
-ROW_HEADER = "x-yamlgen-row"
-"""Our own clients say here which row asks, so that equal rows get answers of their own."""
-
-AGAIN_HEADER = "x-yamlgen-again"
-"""And here how often this request was answered before, so that a fault need not strike twice."""
 
 _REQUEST_ID: ContextVar[str] = ContextVar("request_id")
 _LOG = logging.getLogger("yamlgen.simulator")

@@ -1,0 +1,11 @@
+"""What our own clients tell the simulator, and nobody else, besides the request."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROW_HEADER: Final = "x-yamlgen-row"
+"""Which row asks, so that equal rows get answers of their own."""
+
+AGAIN_HEADER: Final = "x-yamlgen-again"
+"""How often this request was answered before, so that a fault need not strike twice."""
