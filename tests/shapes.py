@@ -1,4 +1,8 @@
-"""Schemas and modes that several tests of structured output ask for."""
+"""Shapes that several tests ask for: schemas and modes of structured output, a line of an output."""
+
+import json
+
+from yamlgen.data.lines import encoded
 
 MODES = ("native", "tools", "json")
 USER = {
@@ -14,3 +18,8 @@ USER = {
 }
 OPEN = {"type": "object", "additionalProperties": {"type": "integer"}}
 """A schema that native output cannot express: keys of any name."""
+
+
+def json_line(record):
+    """A record as a line of an output."""
+    return encoded(json.dumps(record, ensure_ascii=False) + "\n")

@@ -115,15 +115,21 @@ async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, dis
                 pipeline, params=params, options=options, emit=observe, halt=halt, confirm=_asker(display)
             )
     except asyncio.CancelledError:
+        _show_ended(display)
         number = received[0] if received else signal.SIGINT
         raise _interrupted(f"cancelled: {halt.reason}", display.kept(), number) from None
     except YamlgenError as error:
         if received:
             error.exit_code = _CODES[received[0]]
-        if not display.quiet and display.report.run:
-            for line in (*outlay(display.report), *failures(display.report)):
-                echo(line)
+        _show_ended(display)
         raise
+
+
+def _show_ended(display: Display) -> None:
+    """What a run that ended early did until then, and what it paid."""
+    if not display.quiet and display.report.run:
+        for line in (*outlay(display.report), *failures(display.report)):
+            echo(line)
 
 
 def _asker(display: Display) -> Callable[[RunForecast], bool] | None:

@@ -8,35 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from yamlgen.language.formats import delimiter_of, format_of
 from yamlgen.ports import JSON
 
 Lines: TypeAlias = Callable[[], Iterable[bytes]]
 """JSON lines, UTF-8, each with its line end, in input order; the same ones whenever it is called."""
-
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-
-
-def json_text(value: JSON) -> str:
-    """`value` as JSON that UTF-8 can hold: half of a surrogate pair is written as its JSON escape.
-
-    Raises:
-        ValueError: `value` holds NaN or an infinity, which JSON has not.
-    """
-    return encoded(_ENCODER.encode(value)).decode()
-
-
-def json_line(record: Mapping[str, JSON]) -> bytes:
-    """`record` as one line of JSON, as `json_text` has it.
-
-    Raises:
-        ValueError: `record` holds NaN or an infinity, which JSON has not.
-    """
-    return encoded(_ENCODER.encode(dict(record)) + "\n")
 
 
 def encoded(text: str) -> bytes:
