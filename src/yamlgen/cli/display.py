@@ -225,9 +225,10 @@ def _step_row(name: str, step: StepCount) -> list[str]:
 def _bill(report: Report) -> str:
     """What was paid now, and what would have been without the store."""
     paid, reused = report.paid, report.reused
-    told = "nothing was sent" if not paid.attempts else "paid: price unknown"
-    if paid.attempts and paid.cost_usd is not None:
-        told = f"paid: {dollars(paid.cost_usd)}"
+    sent = sum(step.sent for step in report.steps.values())
+    told = "paid: price unknown" if paid.cost_usd is None else f"paid: {dollars(paid.cost_usd)}"
+    if not paid.attempts:
+        told = f"{sent:,} sent, none answered" if sent else "nothing was sent"
     if reused.attempts:
         worth = "" if reused.cost_usd is None else f", worth {dollars(reused.cost_usd)}"
         told += f"; {reused.attempts:,} answers from the store{worth}"
