@@ -2,7 +2,7 @@
 
 import json
 
-from yamlgen.data.lines import encoded
+from yamlgen.canonical import encoded
 
 MODES = ("native", "tools", "json")
 USER = {

@@ -1,4 +1,4 @@
-"""Canonical JSON, by which values are told apart: keys sorted, no spaces, UTF-8.
+"""Canonical JSON, by which values are told apart: keys sorted, no spaces, UTF-8; and their digests.
 
 What is hashed anywhere in yamlgen is hashed in this form, so it is a contract: another form would make every stored
 answer unfindable.
@@ -18,6 +18,26 @@ _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure
 def canonical(value: JSON) -> bytes:
     """A JSON value as the bytes that equal values share; half of a surrogate pair keeps its code point."""
     return _ENCODER.encode(value).encode("utf-8", "surrogatepass")
+
+
+def encoded(text: str) -> bytes:
+    """A text in UTF-8; half of a surrogate pair, which UTF-8 cannot hold, as the escape that JSON has for it."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def storable(text: str) -> str:
+    """A text that UTF-8 can hold."""
+    return encoded(text).decode()
+
+
+def short_digest(*parts: str | bytes | None) -> bytes:
+    """Sixteen bytes that tell these parts from any others."""
+    made = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        made.update(b"-" if data is None else b"%d:" % len(data))
+        made.update(data or b"")
+    return made.digest()
 
 
 def digest(value: JSON) -> bytes:

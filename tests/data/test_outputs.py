@@ -43,7 +43,7 @@ def program(code: str, path: Path, **environment) -> subprocess.CompletedProcess
     script = """
         import json, resource, signal, sys
         from pathlib import Path
-        from yamlgen.data.lines import encoded
+        from yamlgen.canonical import encoded
         from yamlgen.data.outputs import output_paths, prepare, publish
         from yamlgen.errors import EnvironmentProblem
 

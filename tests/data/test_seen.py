@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
+from yamlgen.canonical import short_digest
 from yamlgen.data import seen as module
-from yamlgen.data.identity import short
 from yamlgen.data.seen import Seen
 from yamlgen.errors import Code, EnvironmentProblem
 
@@ -28,16 +28,16 @@ def test_more_than_the_cache():
     """Digests that fill the cache several times over are all remembered."""
     number = 4 * module._CACHE * 1024 // 24
     with Seen() as seen:
-        assert not any(seen.count(short(b"%d" % index)) for index in range(number))
-        assert all(seen.count(short(b"%d" % index)) == 1 for index in range(0, number, 97))
-        assert seen.count(short(b"new")) == 0
+        assert not any(seen.count(short_digest(b"%d" % index)) for index in range(number))
+        assert all(seen.count(short_digest(b"%d" % index)) == 1 for index in range(0, number, 97))
+        assert seen.count(short_digest(b"new")) == 0
 
 
 def test_full_disk():
     """A temporary file that does not fit is a problem of the disk, with what to do about it."""
     script = """
         import resource, signal
-        from yamlgen.data.identity import short
+        from yamlgen.canonical import short_digest
         from yamlgen.data.seen import Seen
         from yamlgen.errors import EnvironmentProblem
 
@@ -46,7 +46,7 @@ def test_full_disk():
         try:
             with Seen() as seen:
                 for index in range(1_000_000):
-                    seen.count(short(b"%d" % index))
+                    seen.count(short_digest(b"%d" % index))
         except EnvironmentProblem as error:
             print(error.code, "TMPDIR" in error.hint, error)
     """

@@ -24,9 +24,9 @@ from scripted import CERTIFICATES
 from yamlgen.api import execution
 from yamlgen.api.history import prune_runs
 from yamlgen.api.loading import load
+from yamlgen.canonical import short_digest
 from yamlgen.claude import client
 from yamlgen.errors import Code
-from yamlgen.store.packing import short_digest
 from yamlgen.store.place import place_of
 from yamlgen.store.session import archived
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import click
 
+from yamlgen.canonical import encoded
 from yamlgen.errors import KEY_SHAPE, Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
 from yamlgen.ports import JSON
 
@@ -41,7 +42,7 @@ def put(text: str) -> None:
         EnvironmentProblem: it cannot be written; a reader that has gone is click's to end quietly.
     """
     try:
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.write(encoded(text))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise

@@ -6,9 +6,7 @@ pair (that is written as its JSON escape), so it is UTF-8 wherever it goes.
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
-from yamlgen.canonical import canonical
+from yamlgen.canonical import canonical, short_digest, storable
 from yamlgen.data.seen import Seen
 from yamlgen.ports import JSON, Row
 
@@ -31,13 +29,8 @@ def row_identity(row: Row, columns: frozenset[str] | None, seen: Seen) -> str:
         seen: counts the rows of one input, in its order.
     """
     values = canonical({name: row[name] for name in row if columns is None or name in columns})
-    return _text(b'["row",%b,%d]' % (values, seen.count(short(values))))
-
-
-def short(content: bytes) -> bytes:
-    """Sixteen bytes that stand for `content`."""
-    return blake2b(content, digest_size=16).digest()
+    return _text(b'["row",%b,%d]' % (values, seen.count(short_digest(values))))
 
 
 def _text(content: bytes) -> str:
-    return content.decode("utf-8", "surrogatepass").encode("utf-8", "backslashreplace").decode()
+    return storable(content.decode("utf-8", "surrogatepass"))

@@ -12,16 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 from typing import TypeAlias
 
+from yamlgen.canonical import encoded
 from yamlgen.language.formats import delimiter_of, format_of
 from yamlgen.ports import JSON
 
 Lines: TypeAlias = Callable[[], Iterable[bytes]]
 """JSON lines, UTF-8, each with its line end, in input order; the same ones whenever it is called."""
-
-
-def encoded(text: str) -> bytes:
-    """`text` in UTF-8; half of a surrogate pair, which UTF-8 cannot hold, as its escape."""
-    return text.encode("utf-8", "backslashreplace")
 
 
 def formatted(lines: Lines, path: PurePath) -> Iterable[bytes]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from yamlgen.data.lines import Lines, encoded, formatted
+from yamlgen.canonical import encoded
+from yamlgen.data.lines import Lines, formatted
 from yamlgen.data.staging import Staging, target_of, writing
 from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach

@@ -17,7 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from yamlgen.data.identity import id_identity, row_identity, short
+from yamlgen.canonical import short_digest
+from yamlgen.data.identity import id_identity, row_identity
 from yamlgen.data.reader import array_rows, brief, csv_rows, csv_table, inline_rows, jsonl_rows
 from yamlgen.data.seen import Seen
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
@@ -90,7 +91,7 @@ class Source:
                 if self.id is None:
                     continue
                 identity = self._identity(self.id, row, line, number)
-                if seen.count(short(identity.encode())):
+                if seen.count(short_digest(identity)):
                     self._refuse_duplicate(self.id, identity, self._place(line, number))
         return number
 

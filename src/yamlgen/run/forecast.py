@@ -31,7 +31,7 @@ class Past(Protocol):
     def per_character(self) -> float: ...  # noqa: D102
 
     @property
-    def output(self) -> tuple[int, int, int]: ...  # noqa: D102
+    def output(self) -> tuple[int, int]: ...  # noqa: D102
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Forecaster:
         per_character = past.per_character if past else 1 / PER_TOKEN
         characters = count.characters + count.unknown * self._characters(step)
         read = round(characters * scale * per_character)
-        least, most = (past.output[0], past.output[2]) if past else (1, step.max_tokens)
+        least, most = past.output if past else (1, step.max_tokens)
         written = (least * requests, most * requests)
         cost = None
         if tariff is not None:

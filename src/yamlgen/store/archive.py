@@ -77,12 +77,12 @@ class Past:
 
     Attributes:
         per_character: input tokens for a character of the request.
-        output: the least, the mean and the most output tokens.
+        output: the least and the most output tokens.
     """
 
     answers: int
     per_character: float
-    output: tuple[int, int, int]
+    output: tuple[int, int]
 
 
 class Archive:
@@ -202,9 +202,8 @@ class Archive:
             return None
         outputs = [row[1] for row in found]
         characters = sum(row[2] for row in found)
-        mean = round(sum(outputs) / len(outputs))
         read = sum(row[0] for row in found)
-        return Past(len(found), read / max(characters, 1), (min(outputs), mean, max(outputs)))
+        return Past(len(found), read / max(characters, 1), (min(outputs), max(outputs)))
 
     def holds_answers(self) -> bool:
         """Whether anything was ever answered."""

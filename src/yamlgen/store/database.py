@@ -78,15 +78,11 @@ def connect(path: Path) -> sqlite3.Connection:
     _reading(path).close()  # so that what is not ours is not so much as opened for writing
     with mapped(path):
         connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-    try:
-        with mapped(path):
-            _settle(connection)
-            _tidy(connection)
-            _check_size(connection, path)
-            _migrate(connection, path)
-    except BaseException:
-        connection.close()
-        raise
+    with _judged(connection, path):
+        _settle(connection)
+        _tidy(connection)
+        _check_size(connection, path)
+        _migrate(connection, path)
     return connection
 
 
@@ -100,13 +96,9 @@ def read(path: Path) -> sqlite3.Connection:
         message = f"there is no store at {near(path)}"
         raise EnvironmentProblem(message, code=Code.NO_RUN, hint="a run makes it; `--store PATH` names another place")
     connection = _reading(path)
-    try:
-        with mapped(path):
-            _check_size(connection, path)
-            _check_age(connection, path)
-    except BaseException:
-        connection.close()
-        raise
+    with _judged(connection, path):
+        _check_size(connection, path)
+        _check_age(connection, path)
     return connection
 
 
@@ -117,14 +109,21 @@ def _reading(path: Path) -> sqlite3.Connection:
             raise damaged(path, "it is empty")
         uri = f"{path.absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)
+    with _judged(connection, path):
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        _check(connection, path)
+    return connection
+
+
+@contextmanager
+def _judged(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Close a connection to a database that turns out not to be usable."""
     try:
         with mapped(path):
-            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            _check(connection, path)
+            yield
     except BaseException:
         connection.close()
         raise
-    return connection
 
 
 def create(path: Path) -> None:

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from yamlgen import failpoint
+from yamlgen.canonical import short_digest, storable
 from yamlgen.errors import ANSWERED, Code, RowError
 from yamlgen.outcome import Outcome
 from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Usage
 from yamlgen.store.database import mapped
-from yamlgen.store.packing import packed, packed_text, short_digest, text_of, unpacked
+from yamlgen.store.packing import packed, packed_text, text_of, unpacked
 from yamlgen.store.writer import Writer
 
 _RECALL: Final = """
@@ -217,7 +218,7 @@ def _status(outcome: Outcome) -> str:
 
 
 def _text(value: JSON) -> str | None:
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else None
+    return storable(value) if isinstance(value, str) else None
 
 
 def _result(step: str, made: Answer | RowError) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from hashlib import blake2b
 from typing import Final
 
+from yamlgen.canonical import storable
 from yamlgen.ports import JSON
 
 _LEVEL: Final = 1
@@ -20,7 +20,7 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 
 def text_of(value: JSON) -> str:
     """A value as JSON that UTF-8 can hold: half of a surrogate pair becomes its JSON escape."""
-    return _ENCODER.encode(value).encode("utf-8", "backslashreplace").decode()
+    return storable(_ENCODER.encode(value))
 
 
 def packed(value: JSON) -> bytes:
@@ -42,13 +42,3 @@ def unpacked(data: bytes) -> JSON:
 def shown(data: bytes) -> JSON:
     """What was packed, to be written as JSON: a number that JSON has not is null."""
     return json.loads(zlib.decompress(data), parse_constant=lambda _: None)
-
-
-def short_digest(*parts: str | bytes | None) -> bytes:
-    """Sixteen bytes that tell these parts from any others."""
-    made = blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        made.update(b"-" if data is None else b"%d:" % len(data))
-        made.update(data or b"")
-    return made.digest()

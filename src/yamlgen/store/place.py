@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from yamlgen.canonical import short_digest
 from yamlgen.errors import Code, EnvironmentProblem, near
-from yamlgen.store.packing import short_digest
 
 FOLDER: Final = ".yamlgen"
 ENDING: Final = ".db"
