@@ -12,7 +12,7 @@ from typing import Final
 
 from yamlgen.ports import JSON
 
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)
 
 
 def canonical(value: JSON) -> bytes:

@@ -117,6 +117,35 @@ class AnswerReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceChanged:
+    """How fast the API lets requests through; told now and then, and whenever it objects.
+
+    Attributes:
+        pool: the family of models that shares its quotas, such as `haiku-5`.
+        limit: how many requests may be in flight.
+        in_flight: how many are.
+        most: how many were at once.
+        waiting: how many wait for a gate or a quota.
+        closed: seconds until the gate opens; 0 where it is open.
+        reason: what the API objected to last, `None` once an answer came through.
+        limited: rate limits (429) until now.
+        overloaded: other failures of the server or the connection until now.
+        held: seconds for which requests waited for a gate or a quota.
+    """
+
+    pool: str
+    limit: int
+    in_flight: int
+    most: int
+    waiting: int
+    closed: float
+    reason: str | None
+    limited: int
+    overloaded: int
+    held: float
+
+
+@dataclass(frozen=True, slots=True)
 class StepFinished:
     """A step has a value for a row."""
 
@@ -178,6 +207,7 @@ Event: TypeAlias = (
     | RequestSent
     | RequestRetried
     | AnswerReceived
+    | PaceChanged
     | StepFinished
     | StepFailed
     | RowFinished

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 
 class Halted(Exception):  # noqa: N818 - no error: the run was asked to stop
@@ -19,6 +20,7 @@ class Halt:
     def __init__(self) -> None:
         self._requested = False
         self._awake = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
         self.reason = ""
 
     @property
@@ -26,17 +28,31 @@ class Halt:
         """Whether the run is to end."""
         return self._requested
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is sent any more."""
+        return self._awake.is_set()
+
     def request(self, reason: str) -> None:
         """End the run; the first reason stands."""
         if not self._requested:
             self.reason = self.reason or reason
             self._requested = True
-            self._awake.set()
+            self._wake()
 
     def close(self, reason: str) -> None:
         """Send nothing more; whoever wants to ends the run."""
         self.reason = self.reason or reason
+        self._wake()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` once nothing is sent any more."""
+        self._listeners.append(listener)
+
+    def _wake(self) -> None:
         self._awake.set()
+        for listener in self._listeners:
+            listener()
 
     def check(self) -> None:
         """Go on only if the run does.

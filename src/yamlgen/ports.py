@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from yamlgen.events import Emit
     from yamlgen.halt import Halt  # asyncio takes 30 ms to load, which `validate` need not wait for
 
 JSON: TypeAlias = Any
@@ -141,11 +142,32 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks a model: a step for a row, by the row's identity, and who watches."""
+    """Who asks a model: a step for a row, by the row's identity, and who watches.
+
+    `row` is the row's place in the input: of those who wait, the first goes first.
+    """
 
     step: str
     identity: str
     watch: Watch
+    row: int = 0
+
+
+class _Nobody:
+    """The watch of a request that nobody watches."""
+
+    def sent(self) -> None:
+        """Tell nobody."""
+
+    def retried(self, reason: str, wait: float) -> None:
+        """Tell nobody."""
+
+    def received(self, attempt: Attempt, *, reask: bool) -> None:
+        """Tell nobody."""
+
+
+NOBODY: Final = Asker("", "", _Nobody())
+"""Who asks where nobody watches, and no row is meant."""
 
 
 class Model(Protocol):
@@ -207,11 +229,11 @@ class Provider(Protocol[PlanT_contra]):
     """How a model is reached: a configuration, picklable, that opens the clients where they are used."""
 
     def open(
-        self, plan: PlanT_contra, halt: Halt, recorder: Recorder | None = None
+        self, plan: PlanT_contra, halt: Halt, recorder: Recorder | None = None, emit: Emit | None = None
     ) -> AbstractAsyncContextManager[Mapping[str, Model]]:
         """The model of each step, by its name, for as long as the context lasts; closed afterwards.
 
         Once `halt` is requested the models send nothing more and raise `Halted`. Without a recorder every answer is
-        asked for, and none is kept.
+        asked for, and none is kept. `emit` is told how fast the API lets requests through.
         """
         ...

@@ -12,10 +12,10 @@ from scripted import KEY, Reply, Server, outcomes, prompt, refusal, said
 from yamlgen.api.loading import load
 from yamlgen.claude.client import PUBLIC_URL, ClaudeProvider
 from yamlgen.claude.simulator import Simulator
-from yamlgen.claude.transport import NOBODY
 from yamlgen.errors import Code, EnvironmentProblem, Exit, RunStopped
 from yamlgen.halt import Halt
 from yamlgen.language.spec import Runtime
+from yamlgen.ports import NOBODY
 
 PIPELINE = """\
 version: 1

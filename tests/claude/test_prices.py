@@ -1,5 +1,7 @@
 """What an answer costs, and that no model is given the price of another."""
 
+import dataclasses
+import datetime as dt
 import pickle
 import subprocess
 import sys
@@ -8,6 +10,9 @@ from typing import get_args
 import genai_prices
 import pytest
 from anthropic.types import Model as ModelParam
+from genai_prices.data import providers
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from yamlgen.claude.prices import tariff_of
 from yamlgen.language.spec import Price
@@ -15,6 +20,8 @@ from yamlgen.ports import Usage
 
 LISTED = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-4-6", "claude-sonnet-4-5-20250929"]
 UNLISTED = {"claude-mythos-5-1", "claude-mythos-5", "claude-mythos-preview"}
+OPUS = "claude-opus-4-6"
+"""Its price of long prompts ended on a day."""
 THRESHOLD = 100_000
 """Haiku 5.5 costs more per token where the prompt is longer than this, whatever part of it was cached."""
 
@@ -53,6 +60,50 @@ def read_by_the_list(model, usage):
 def test_the_tokens_of_the_api_are_charged_as_the_list_charges_them(model, usage):
     """Cached tokens are a part of the list's input and none of the API's: each is charged once, at its own price."""
     assert cost(model, usage) == pytest.approx(read_by_the_list(model, usage), abs=1e-12)
+
+
+LISTED_MODELS = [model.id for provider in providers if provider.id == "anthropic" for model in provider.models]
+COUNTS = st.integers(0, 1_000_000) | st.integers(0, 100)
+
+
+@pytest.mark.parametrize("model", LISTED_MODELS)
+@settings(max_examples=40, deadline=None)
+@given(st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS))
+@example(Usage(THRESHOLD))
+@example(Usage(THRESHOLD, 0, 1))
+@example(Usage(200_000, 1))
+@example(Usage(199_999, 1, 1, 1))
+def test_every_listed_model_is_charged_to_the_last_bit_as_the_list_charges_it(model, usage):
+    """However a sum is made, it is the one that `genai-prices` makes: of any tokens, below and above a threshold."""
+    read, write = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
+    tokens = genai_prices.Usage(
+        input_tokens=usage.input_tokens + read + write,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+    )
+    listed = genai_prices.calc_price(tokens, model, provider_id="anthropic").total_price
+    assert cost(model, usage) == round(float(listed), 12)
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-haiku-5-5"])
+def test_the_list_is_not_asked_about_each_answer(model, monkeypatch):
+    """An answer of a usual length is charged by what was read of the list once: the list takes longer than the rest."""
+    tariff = tariff_of(model, None)
+    monkeypatch.setattr(genai_prices, "calc_price", None)
+    assert tariff(Usage(1_000, 200)) > 0
+
+
+def test_a_price_that_is_announced_holds_from_its_day(monkeypatch):
+    """A run that goes on past midnight pays what the list says of the new day."""
+    (opus,) = [m for provider in providers if provider.id == "anthropic" for m in provider.models if m.id == OPUS]
+    later = dataclasses.replace(opus.prices[-1].constraint, start_date=dt.date(9999, 1, 1))
+    monkeypatch.setattr(opus.prices[-1], "constraint", later)
+    tariff = tariff_of(OPUS, None)
+    long = Usage(1_000_000)
+    assert tariff(long) == 10
+    monkeypatch.setattr(later, "start_date", dt.date(2026, 1, 1))
+    assert tariff(long) == 5
 
 
 def test_cached_tokens_have_prices_of_their_own():

@@ -20,6 +20,8 @@ LIMITED = (
     "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); os.execv(sys.argv[2], sys.argv[2:])"
 )
 
+LIMIT = (sys.executable, "-c", LIMITED)
+
 
 @pytest.fixture
 def folder(small):
@@ -139,7 +141,7 @@ def test_ctrl_c_twice_cancels(start):
     _, said = process.communicate(timeout=20)
     assert time.monotonic() - started < 5
     assert process.returncode == 130
-    assert "  20 sent, none answered\n" in said
+    assert "  32 sent, none answered\n" in said
     assert said.endswith("\nerror[YG611]: cancelled: Ctrl-C\n  = no row was finished\n")
     check_previous_is_whole()
 
@@ -190,7 +192,7 @@ def test_ctrl_c_ends_a_wait_for_input(start, folder, monkeypatch):
 @pytest.mark.usefixtures("folder")
 def test_a_full_disk_keeps_what_was_finished(start, call):
     """When the disk is full, the run ends with exit 3 and one sentence; finished rows and the old output are whole."""
-    process = start("--progress", "none", "-q", prefix=(sys.executable, "-c", LIMITED, "500000"))
+    process = start("--progress", "none", "-q", "--max-concurrency", "4", prefix=(*LIMIT, "400000"))
     _, said = process.communicate(timeout=30)
     assert process.returncode == 3
     kept = finished()

@@ -89,7 +89,7 @@ async def execute(
     plan = options.over(pipeline.plan(params))
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     work = _Run(pipeline, plan, options, name, halt, [] if emit is None else [emit])
-    async with prospect(pipeline, plan, options, halt, f"run {name}") as ready:
+    async with prospect(pipeline, plan, options, halt, f"run {name}", work.tell) as ready:
         work.make_ready(ready)
         asks = plan.limits.confirm_above_usd is not None and not options.yes
         forecast = await ready.forecast(quick=not asks)  # a question is put by what all rows say

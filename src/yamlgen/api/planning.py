@@ -15,7 +15,7 @@ from yamlgen.claude.access import reach
 from yamlgen.claude.prices import tariff_of
 from yamlgen.data.source import Source, spooled
 from yamlgen.errors import Code, UsageError
-from yamlgen.events import RunForecast
+from yamlgen.events import Emit, RunForecast
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
 from yamlgen.ports import JSON, Model, Tariff
@@ -77,7 +77,12 @@ def _spread(index: int) -> float:
 
 @asynccontextmanager
 async def prospect(
-    pipeline: Pipeline, plan: Plan, options: Options, halt: Halt, holder: str | None = None
+    pipeline: Pipeline,
+    plan: Plan,
+    options: Options,
+    halt: Halt,
+    holder: str | None = None,
+    emit: Emit | None = None,
 ) -> AsyncIterator[Prospect]:
     """Open what a run of `plan` needs, for as long as the context lasts.
 
@@ -87,6 +92,7 @@ async def prospect(
         options: how the run differs from the file.
         halt: ends the run early.
         holder: who keeps the store for itself, to write to it. Without, it is only looked at, and no key is needed.
+        emit: told how fast the API lets requests through.
 
     Raises:
         EnvironmentProblem: there is no key, no input, or the store is in use or cannot be read.
@@ -102,7 +108,7 @@ async def prospect(
         place = place_of(plan.file, options.store, simulated=options.simulate)
         connection = None if holder is None else stack.enter_context(held(place, holder))
         session = stack.enter_context(opened(place, _reuse(options, place)))
-        models = await stack.enter_async_context(provider.open(plan, halt, session.ledger))
+        models = await stack.enter_async_context(provider.open(plan, halt, session.ledger, emit))
         yield Prospect(plan, source, rows, session, models, tariffs, connection)
 
 

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from yamlgen.api.loading import Pipeline
 from yamlgen.claude.access import Simulation, reach
-from yamlgen.claude.transport import NOBODY
 from yamlgen.data.source import spooled
 from yamlgen.errors import Code, UsageError
 from yamlgen.halt import Halt
-from yamlgen.ports import JSON
+from yamlgen.ports import JSON, NOBODY
 
 
 class Preview(NamedTuple):

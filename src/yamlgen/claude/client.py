@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,11 +20,14 @@ import anthropic
 import httpx2
 
 from yamlgen.claude.failure import Sender, Streak
+from yamlgen.claude.limiter import Limiter
 from yamlgen.claude.model import ClaudeModel, Keeping
+from yamlgen.claude.pool import MAX_PAUSE
 from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
 from yamlgen.errors import Code, EnvironmentProblem, redact
+from yamlgen.events import Emit
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
 from yamlgen.language.settings import LOOPBACK, PUBLIC_URL, plain_http
@@ -31,6 +35,9 @@ from yamlgen.language.spec import Runtime
 from yamlgen.ports import Model, Recorder
 
 _CONNECT: Final = 10.0
+_OTHER_FILES: Final = 64
+"""File descriptors that are not connections."""
+
 _HEADER: Final = re.compile(r"[!-~]+")
 
 
@@ -53,6 +60,12 @@ def open_connections(
 
 def _patience(timeout: float) -> httpx2.Timeout:
     return httpx2.Timeout(timeout, connect=min(_CONNECT, timeout))
+
+
+def affordable(ceiling: int) -> int:
+    """A ceiling of connections for which the process has file descriptors."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return ceiling if most == resource.RLIM_INFINITY else max(1, min(ceiling, most - _OTHER_FILES))
 
 
 def is_address(found: str) -> bool:
@@ -110,7 +123,7 @@ def build_client(
     `max_retries` is what the client shows; requests are made on `with_options(max_retries=0)` of it.
     """
     if http_client is None:
-        http_client = open_connections(base_url, transport.timeout, transport.concurrency)
+        http_client = open_connections(base_url, transport.timeout, transport.limiter.ceiling)
     return anthropic.AsyncAnthropic(
         api_key=api_key,
         base_url=base_url,
@@ -171,11 +184,12 @@ class ClaudeProvider:
 
     @asynccontextmanager
     async def open(
-        self, plan: Plan, halt: Halt, recorder: Recorder | None = None
+        self, plan: Plan, halt: Halt, recorder: Recorder | None = None, emit: Emit | None = None
     ) -> AsyncIterator[Mapping[str, Model]]:
         """The model of each step, by its name; the client is closed with the context."""
         runtime, key, base_url = self.runtime, self.key(), self.address()
-        transport = Transport(runtime.timeout, runtime.max_retries, plan.concurrency, base_url, halt)
+        limiter = Limiter(affordable(plan.concurrency), halt, plan.limits.max_pause or MAX_PAUSE, emit)
+        transport = Transport(runtime.timeout, runtime.max_retries, limiter, base_url, halt)
         client = build_client(
             api_key=key,
             base_url=base_url,

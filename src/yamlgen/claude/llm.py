@@ -21,12 +21,13 @@ from typing import Any, ClassVar, Final, Self, TypeAlias, TypedDict
 import anthropic
 import httpx2
 
-from yamlgen.claude.client import build_client, open_connections, safe_address, usable_key
+from yamlgen.claude.client import affordable, build_client, open_connections, safe_address, usable_key
 from yamlgen.claude.failure import Sender
+from yamlgen.claude.limiter import Limiter
 from yamlgen.claude.mode import mode_named
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
-from yamlgen.claude.transport import NOBODY, Transport
+from yamlgen.claude.transport import Transport
 from yamlgen.claude.user_schema import (
     given_address,
     inputs_of,
@@ -41,10 +42,10 @@ from yamlgen.door import wait_for
 from yamlgen.errors import Code, EnvironmentProblem, RowError, UsageError
 from yamlgen.halt import Halt
 from yamlgen.language.native import Unfit
-from yamlgen.language.plan import DEFAULT_CONCURRENCY
+from yamlgen.language.plan import MOST_CONCURRENCY
 from yamlgen.language.settings import PUBLIC_URL
 from yamlgen.language.spec import Settings
-from yamlgen.ports import Prompt, Usage
+from yamlgen.ports import NOBODY, Prompt, Usage
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
 Input: TypeAlias = "Messages | tuple[Messages, Mapping[str, Any]]"
@@ -175,10 +176,12 @@ class AnthropicLLM:
     def _client(self, key: str, max_retries: int) -> anthropic.AsyncAnthropic:
         """A client of the attributes as they are now."""
         self._check()
+        halt = Halt()
+        limiter = Limiter(affordable(MOST_CONCURRENCY), halt)
         return build_client(
             api_key=key,
             base_url=str(self.base_url),
-            transport=Transport(self.timeout, self.max_retries, DEFAULT_CONCURRENCY, str(self.base_url), Halt()),
+            transport=Transport(self.timeout, self.max_retries, limiter, str(self.base_url), halt),
             max_retries=max_retries,
             http_client=self._http_client(),
         )
@@ -319,7 +322,7 @@ class AnthropicLLM:
         if self.http_client is not None:
             return self.http_client
         self._ssl = self._ssl or httpx2.create_ssl_context()
-        return open_connections(str(self.base_url), self.timeout, DEFAULT_CONCURRENCY, verify=self._ssl)
+        return open_connections(str(self.base_url), self.timeout, affordable(MOST_CONCURRENCY), verify=self._ssl)
 
     def _key(self) -> str:
         given = self.api_key

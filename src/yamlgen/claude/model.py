@@ -5,6 +5,7 @@ Owns the body of a request, the reading of the stop reason before anything is va
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +19,9 @@ from pydantic import ValidationError
 from yamlgen.canonical import digest, fingerprint
 from yamlgen.claude.failure import Sender, Streak, mapped, not_a_message
 from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
+from yamlgen.claude.limiter import Slot
 from yamlgen.claude.structured import InvalidOutput, Structured
-from yamlgen.claude.transport import Slot, holding, watching
+from yamlgen.claude.transport import holding
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
@@ -30,6 +32,8 @@ from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Prompt, Recorder,
 STREAM_ABOVE: Final = 21_333
 """The most `max_tokens` that the SDK deems safe without streaming: more may idle past a proxy's patience."""
 
+_PATH: Final = "/v1/messages"
+_BYTES: Final = anthropic.AsyncAPIResponse[bytes]
 _TO_SEND: Final = "`yamlgen run` sends it"
 _MOST_TOKENS: Final = 2**53
 _DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
@@ -99,7 +103,6 @@ class ClaudeModel:
 
     async def answer(self, prompt: Prompt, asker: Asker) -> Answer:
         """Ask, check, and ask again while the output is invalid and re-asks are left."""
-        token = watching.set(asker.watch)
         arguments = self._arguments(prompt)
         try:
             if self._keeping is None:
@@ -110,8 +113,6 @@ class ClaudeModel:
         except RowError as error:
             self._streak.failed(error)
             raise
-        finally:
-            watching.reset(token)
 
     async def _ask(self, arguments: dict[str, Any], asker: Asker, first: bytes, chain: Chain | None) -> Answer:
         attempts: list[Attempt] = []
@@ -145,7 +146,7 @@ class ClaudeModel:
         """The answer to a request: the one that it has had, or one that is paid for now and kept."""
         attempt = chain.recall(key) if chain else None
         if attempt is not None:
-            message = _rebuilt(attempt)
+            message = _rebuilt(attempt.response, attempt.request_id)
         else:
             if chain and not chain.sends:
                 raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
@@ -156,10 +157,11 @@ class ClaudeModel:
         self, arguments: dict[str, Any], asker: Asker, key: bytes, chain: Chain | None
     ) -> tuple[Message, Attempt]:
         """Send a request, and keep its answer before another one may take its place in flight."""
-        slot = Slot()
+        slot = Slot(asker)
         token = holding.set(slot)
         try:
-            message, attempt = await self._send({**arguments, **self._told(asker, key, chain)})
+            message, attempt = await self._send(arguments, self._told(asker, key, chain))
+            slot.note(attempt.usage)
             if chain:
                 attempt = await chain.record(key, _body(arguments), attempt)
         finally:
@@ -167,16 +169,16 @@ class ClaudeModel:
             slot.give_back()
         return message, attempt
 
-    def _told(self, asker: Asker, key: bytes, chain: Chain | None) -> dict[str, Any]:
+    def _told(self, asker: Asker, key: bytes, chain: Chain | None) -> dict[str, str]:
         """What the simulator is told besides the request: which row asks, and how often it was answered before."""
         if chain is None or self._keeping is None or not self._keeping.tell_row:
             return {}
-        return {"extra_headers": {ROW_HEADER: fingerprint(asker.identity), AGAIN_HEADER: str(chain.answered(key))}}
+        return {ROW_HEADER: fingerprint(asker.identity), AGAIN_HEADER: str(chain.answered(key))}
 
-    async def _send(self, arguments: dict[str, Any]) -> tuple[Message, Attempt]:
+    async def _send(self, arguments: dict[str, Any], told: Mapping[str, str]) -> tuple[Message, Attempt]:
         started = time.monotonic()
         try:
-            message = await self._client.messages.create(**arguments)
+            message, response = await self._exchange(arguments, told)
         except Halted:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
@@ -186,13 +188,30 @@ class ClaudeModel:
             shown = self._sender.clean(str(message))[:_SHOWN]
             raise not_a_message(f"it begins with {shown!r}", self._sender)
         usage = _usage(message)
-        response = message.to_dict(mode="python", warnings=False)  # JSON mode would lose infinities, and refuse depth
         request_id, seconds = getattr(message, "_request_id", None), time.monotonic() - started
         attempt = Attempt(response, usage, (), request_id, seconds, self._cost(usage))
         if not self._sender.is_told(response):
             return message, attempt
         attempt = replace(attempt, response=self._sender.scrubbed(response))  # what is kept is what is read
-        return _rebuilt(attempt), attempt
+        return _rebuilt(attempt.response, request_id), attempt
+
+    async def _exchange(self, arguments: dict[str, Any], told: Mapping[str, str]) -> tuple[Any, dict[str, JSON]]:
+        """The message that answers a request, and its body.
+
+        A request of texts alone is posted as it is, and its answer read here: the SDK walks through both, twice, which
+        takes as long as all the rest of it. What it may have to translate, and what streams, it sends itself.
+        """
+        plain = all(isinstance(turn["content"], str) for turn in arguments["messages"])
+        if plain and "stream" not in arguments:
+            answer = await self._client.post(_PATH, cast_to=_BYTES, body=_body(arguments), options={"headers": told})
+            response = json.loads(answer.http_response.content)
+            if not isinstance(response, dict):
+                return response, {}
+            return _rebuilt(response, answer.request_id), response
+        message = await self._client.messages.create(**arguments, extra_headers=told)
+        if not isinstance(message, Message):
+            return message, {}
+        return message, message.to_dict(mode="python", warnings=False)  # JSON mode would lose infinities
 
     def _cost(self, usage: Usage) -> float | None:
         """What an answer cost; whatever the list of prices makes of odd tokens, the answer is worth keeping."""
@@ -302,11 +321,11 @@ def _usage(message: Message) -> Usage:
     return Usage(*(_tokens(message.usage, name) for name in Usage.__dataclass_fields__))
 
 
-def _rebuilt(attempt: Attempt) -> Message:
-    """The answer that a stored attempt was: validated, which is quick, or as the SDK takes what it does not know."""
+def _rebuilt(response: Mapping[str, JSON], request_id: str | None) -> Message:
+    """The message that a body is: validated, which is quick, or as the SDK takes what it does not know."""
     try:
-        message = Message.model_validate(attempt.response)
+        message = Message.model_validate(response)
     except ValidationError:
-        message = cast("Message", construct_type(type_=Message, value=dict(attempt.response)))
-    message._request_id = attempt.request_id  # noqa: SLF001 - as the SDK sets it
+        message = cast("Message", construct_type(type_=Message, value=dict(response)))
+    message._request_id = request_id  # noqa: SLF001 - as the SDK sets it
     return message

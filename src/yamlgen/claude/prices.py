@@ -7,7 +7,9 @@ under its model. Cache writes are taken to last five minutes, since `Usage` does
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +17,7 @@ from yamlgen.language.spec import Price
 from yamlgen.ports import Tariff, Usage
 
 if TYPE_CHECKING:
-    from genai_prices.types import PriceCalculation
+    from genai_prices.types import ModelInfo, PriceCalculation
 
 _CACHE_READ: Final = 0.1
 _CACHE_WRITE: Final = 1.25
@@ -36,10 +38,30 @@ def tariff_of(model: str, price: Price | None) -> Tariff | None:
     if price is not None:
         return partial(_own, price)
     try:
-        listed = _calculation(model, Usage()).model.id
+        nothing = _calculation(model, Usage())
     except LookupError:
         return None
-    return partial(_listed, model) if _SUFFIX.sub("", listed) == _SUFFIX.sub("", model) else None
+    if _SUFFIX.sub("", nothing.model.id) != _SUFFIX.sub("", model):
+        return None
+    one_of_each = (Usage(1), Usage(0, 1), Usage(0, 0, 1), Usage(0, 0, 0, 1))
+    each = [_calculation(model, one).total_price.scaleb(_DIGITS) for one in one_of_each]
+    if nothing.total_price or any(price % 1 for price in each):
+        return partial(_listed, model)
+    return partial(_summed, model, tuple(map(int, each)), _longest(nothing.model))
+
+
+def _longest(model: ModelInfo) -> float:
+    """The longest prompt for which each token costs what one alone costs, in every answer from now on."""
+    from genai_prices.types import StartDateConstraint, TieredPrices  # noqa: PLC0415 - as below
+
+    prices = model.prices
+    if isinstance(prices, list):  # the last one that holds is taken, and what has begun goes on
+        start = prices[-1].constraint
+        if not isinstance(start, StartDateConstraint) or not start.active(datetime.now(UTC)):
+            return -1
+        prices = prices[-1].prices
+    tiered = [price for price in vars(prices).values() if isinstance(price, TieredPrices)]
+    return min((tier.start for price in tiered for tier in price.tiers), default=math.inf)
 
 
 def _own(price: Price, usage: Usage) -> float:
@@ -52,6 +74,19 @@ def _own(price: Price, usage: Usage) -> float:
         + usage.cache_creation_input_tokens * write
     )
     return round(millionths / 1e6, _DIGITS)
+
+
+def _summed(model: str, each: tuple[int, ...], longest: float, usage: Usage) -> float:
+    """What `_listed` says, much quicker where the prompt is not longer than `longest`.
+
+    Each token's price is in units of the last of `_DIGITS`, so that the sum is exact.
+    """
+    fresh, read, write = usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens
+    if fresh + read + write > longest:
+        return _listed(model, usage)
+    of_fresh, of_output, of_write, of_read = each
+    cost = fresh * of_fresh + usage.output_tokens * of_output + write * of_write + read * of_read
+    return cost / 10**_DIGITS
 
 
 def _listed(model: str, usage: Usage) -> float:

@@ -9,10 +9,11 @@ own instructor.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Literal, Protocol
 
 from instructor.v2.core.errors import IncompleteOutputException, ResponseParsingError
@@ -22,6 +23,8 @@ from instructor.v2.providers.anthropic.handlers import (
     AnthropicJSONHandler,
     AnthropicStructuredOutputsHandler,
     AnthropicToolsHandler,
+    combine_system_messages,
+    process_messages_for_anthropic,
 )
 from pydantic import RootModel, ValidationError, model_validator
 
@@ -90,28 +93,55 @@ class Response(RootModel[Any], ResponseSchema):
 
 
 class _Tools(AnthropicToolsHandler):
-    """instructor's tool mode, with the author's schema as the tool's, untouched."""
+    """instructor's tool mode, with the author's schema as the tool's, untouched; the tool is made once for all rows."""
+
+    def __init__(self, response: type[Response]) -> None:
+        super().__init__()
+        _, made = super().prepare_request(response, {"messages": []})
+        self._tools = [{**made["tools"][0], "name": response.__name__, "input_schema": dict(response.sent)}]
 
     def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        model, prepared = super().prepare_request(response_model, kwargs)
-        tool = {**prepared["tools"][0], "name": response_model.__name__, "input_schema": dict(response_model.sent)}
-        prepared["tools"] = [tool]
-        return model, prepared
+        messages = process_messages_for_anthropic(kwargs["messages"])
+        return response_model, {**kwargs, "messages": messages, "tools": self._tools}
+
+    def parse_response(self, response: Any, response_model: Any, *args: Any, **kwargs: Any) -> Any:
+        calls = [block for block in response.content if block.type == "tool_use"]
+        if len(calls) != 1 or response.stop_reason == "max_tokens":
+            return super().parse_response(response, response_model, *args, **kwargs)
+        # What instructor does with one call; to see that it is one, it builds a validator for each answer.
+        return response_model.model_validate_json(json.dumps(calls[0].input))
 
 
 class _Native(AnthropicStructuredOutputsHandler):
     """instructor's structured outputs, by the parameter that the API has today."""
 
+    def __init__(self, response: type[Response]) -> None:
+        super().__init__()
+        self._form = {"type": "json_schema", "schema": dict(response.sent)}
+
     def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        form = {"type": "json_schema", "schema": dict(response_model.sent)}
-        return response_model, {**kwargs, "output_config": {**kwargs.get("output_config", {}), "format": form}}
+        return response_model, {**kwargs, "output_config": {**kwargs.get("output_config", {}), "format": self._form}}
 
 
 class _InText(AnthropicJSONHandler):
-    """instructor's JSON in text."""
+    """instructor's JSON in text; what it says of the schema is made once for all rows."""
+
+    def __init__(self, response: type[Response]) -> None:
+        super().__init__()
+        _, made = super().prepare_request(response, {"messages": []})
+        self._told = made["system"]
+
+    def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        messages = process_messages_for_anthropic(kwargs["messages"])
+        system = combine_system_messages(kwargs.get("system"), self._told)
+        return response_model, {**kwargs, "messages": messages, "system": system}
 
 
-_HANDLERS: Final[Mapping[Mode, type[ModeHandler]]] = {"native": _Native, "tools": _Tools, "json": _InText}
+_HANDLERS: Final[Mapping[Mode, Callable[[type[Response]], ModeHandler]]] = {
+    "native": _Native,
+    "tools": _Tools,
+    "json": _InText,
+}
 
 
 class Structured:
@@ -135,7 +165,7 @@ class Structured:
         self.response: type[Response] = type(
             tool, (Response,), {"__doc__": None, "checked": schema, "sent": sent, "wrapped": wrapped}
         )
-        self._handler = _HANDLERS[self.mode]()
+        self._handler = _HANDLERS[self.mode](self.response)
         self._forced = self.able.forced_tools is True and settings.thinking in (None, "disabled")
 
     def prepare(self, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""One request on its way: the ceiling of concurrency, the deadline, the one layer of retries.
+"""One request on its way: its deadline, and the one layer of retries.
 
 Owns what happens between "send this" and a response, in the SDK's middleware, so that it works under instructor
 and for every client made here. The SDK's own retries are switched off: it would spend them on rate limits, sleep
-where nobody sees it, and know nothing of the other requests. A 429 closes a gate for the whole pool and costs no
-request its retries; a deadline's clock stands still while the gate or the ceiling holds the request.
+where nobody sees it, and know nothing of the other requests. When a request goes out is the limiter's business; a
+deadline's clock stands still while it holds the request.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -22,63 +22,19 @@ from anthropic.lib.streaming import AsyncMessageStream
 
 from yamlgen import failpoint
 from yamlgen.claude.failure import is_spend_limit
+from yamlgen.claude.limiter import Limiter, Slot
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halt
-from yamlgen.ports import Asker, Attempt, Watch
 
 _FIRST_DELAY: Final = 0.5
 _MOST_DELAY: Final = 30.0
-_MOST_PAUSE: Final = 600.0
-"""How long rate limits may hold the whole run without one request coming through."""
 
 _TRANSIENT: Final = frozenset({408, 409, 529})
 _STREAM_ERRORS: Final = frozenset({"overloaded_error", "api_error", "timeout_error", "rate_limit_error"})
 
 
-class Unwatched:
-    """The watch of a request that nobody watches."""
-
-    def sent(self) -> None:
-        """Tell nobody."""
-
-    def retried(self, reason: str, wait: float) -> None:
-        """Tell nobody."""
-
-    def received(self, attempt: Attempt, *, reask: bool) -> None:
-        """Tell nobody."""
-
-
-NOBODY: Final = Asker("", "", Unwatched())
-"""Who asks where nobody watches, and no row is meant."""
-
-
-class Slot:
-    """A request's place among those in flight.
-
-    It is given back once its answer is safe, not once it is there: so a process that is killed has no more answers to
-    pay for again than requests were allowed in flight.
-    """
-
-    def __init__(self) -> None:
-        self._slots: asyncio.Semaphore | None = None
-
-    async def take(self, slots: asyncio.Semaphore) -> None:
-        """Wait for a place."""
-        await slots.acquire()
-        self._slots = slots
-
-    def give_back(self) -> None:
-        """Let another request have it, if there is one."""
-        if self._slots is not None:
-            self._slots.release()
-            self._slots = None
-
-
 holding: ContextVar[Slot | None] = ContextVar("holding", default=None)
 """The place of the request of this context, for whoever gives it back."""
-
-watching: ContextVar[Watch] = ContextVar("watching", default=NOBODY.watch)
-"""Whom to tell what happens to the request of this context."""
 
 
 @dataclass
@@ -89,77 +45,72 @@ class Transport:
         timeout: seconds that one attempt may take, from its sending to the last byte of its answer.
         max_retries: how often a transient failure is tried again. No attempt begins once `timeout` seconds of
             trying are spent, so that one request takes at most twice that.
-        concurrency: how many attempts may be in flight.
+        limiter: lets each attempt go.
         base_url: the address, for messages.
         halt: once requested, no attempt begins any more.
     """
 
     timeout: float
     max_retries: int
-    concurrency: int
+    limiter: Limiter
     base_url: str
     halt: Halt
-    heard: bool = False
-    _open_at: float = 0.0
-    _limited_since: float | None = None
-    _slots: asyncio.Semaphore = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._slots = asyncio.Semaphore(self.concurrency)
 
     async def __call__(self, request: Any, call_next: Any) -> Any:
         """Send one request until it has an answer worth returning.
 
         Raises:
             RowError: the deadline passed, or the connection failed once too often.
-            RunStopped: nothing was ever heard from the address, or rate limits hold everything too long.
+            RunStopped: nothing was ever heard from the address, or its failures hold everything too long.
         """
-        retries, spent, slot = 0, 0.0, holding.get()
-        mine = slot or Slot()
+        retries, spent, held, limiter = 0, 0.0, holding.get(), self.limiter
+        slot = held or Slot()
+        model = str((request.json or {}).get("model", ""))
         while True:
-            await mine.take(self._slots)
+            await limiter.admit(slot, model)
+            started = time.monotonic()
             try:
-                await self._pass_gate()
-                self.halt.check_sending()
-                watching.get().sent()
+                slot.asker.watch.sent()
                 failpoint.reach("before-send")
-                started = time.monotonic()
-                outcome = await self._attempt(request, call_next)
-                spent += time.monotonic() - started
+                outcome = await self._attempt(request, call_next, slot)
+                if isinstance(outcome, _Answered):
+                    limiter.succeeded(slot)
+                elif outcome.limited:
+                    wait = limiter.refused(slot, outcome.retry_after)
+                else:
+                    retries += limiter.failed(slot, outcome.reason)
+                    spent += time.monotonic() - started
             except BaseException:
-                mine.give_back()
+                slot.give_back()
                 raise
-            if not isinstance(outcome, _Answered) or slot is None:
-                mine.give_back()
             if isinstance(outcome, _Answered):
+                if held is None:
+                    slot.give_back()
                 return outcome.value
+            slot.give_back()
             if outcome.limited:
-                self._close_gate(outcome)
-                watching.get().retried(outcome.reason, max(0.0, self._open_at - time.monotonic()))
+                slot.asker.watch.retried(outcome.reason, wait)
                 continue
-            if retries >= self.max_retries or spent >= self.timeout:
+            if retries > self.max_retries or spent >= self.timeout:
                 return self._give_up(outcome)
-            delay = self._delay(retries, outcome.retry_after)
-            retries += 1
-            watching.get().retried(outcome.reason, delay)
+            delay = self._delay(max(retries - 1, 0), outcome.retry_after)
+            slot.asker.watch.retried(outcome.reason, delay)
             await self.halt.sleep(delay)
 
-    async def _attempt(self, request: Any, call_next: Any) -> _Answered | _Failed:
+    async def _attempt(self, request: Any, call_next: Any, slot: Slot) -> _Answered | _Failed:
         try:
             async with asyncio.timeout(self.timeout):
                 response = await call_next(request)
-                self.heard = True
-                if response.http_response.status_code != 429:  # noqa: PLR2004 - Too Many Requests
-                    self._limited_since = None
+                self.limiter.answered(slot, response.http_response.headers)
                 if response.http_response.is_success:
                     return _Answered(await _whole(response) if request.stream else response)
                 if not response.http_response.is_closed:
                     await response.http_response.aread()
         except TimeoutError:
-            raise self._overdue() from None
+            raise self._overdue(slot) from None
         except anthropic.APITimeoutError as error:
             if not isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout):
-                raise self._overdue() from None
+                raise self._overdue(slot) from None
             return _Failed("the connection took too long", error=error)
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
             return _Failed(f"the connection failed ({type(error.__cause__ or error).__name__})", error=error)
@@ -169,14 +120,15 @@ class Transport:
             raise
         return _judged(response)
 
-    def _overdue(self) -> RowError:
+    def _overdue(self, slot: Slot) -> RowError:
+        self.limiter.failed(slot, "no answer in time")
         message = f"no whole answer came within {self.timeout:g} s"
         return RowError(message, code=Code.DEADLINE, hint="raise `runtime.timeout`, or lower `max_tokens`")
 
     def _give_up(self, outcome: _Failed) -> Any:
         if outcome.response is not None:
             return outcome.response
-        if not self.heard:
+        if not self.limiter.heard:
             cause = getattr(outcome.error, "__cause__", None) or outcome.error
             message = f"cannot reach {self.base_url}: {cause}"
             hint = "is the network up, and `runtime.base_url` right? `--simulate` needs neither"
@@ -187,24 +139,6 @@ class Transport:
     def _delay(self, retries: int, retry_after: float | None) -> float:
         backoff = random.uniform(0, min(_MOST_DELAY, _FIRST_DELAY * 2**retries))  # noqa: S311 - jitter is no secret
         return backoff if retry_after is None else min(max(retry_after, backoff), _MOST_DELAY)
-
-    async def _pass_gate(self) -> None:
-        while (wait := self._open_at - time.monotonic()) > 0:
-            await self.halt.sleep(wait)
-
-    def _close_gate(self, outcome: _Failed) -> None:
-        """Hold the whole pool for as long as the API asks, or ever longer where it does not say."""
-        now = time.monotonic()
-        since = self._limited_since = now if self._limited_since is None else self._limited_since
-        wait = outcome.retry_after
-        if not wait:  # zero would hammer on a closed door
-            wait = min(_MOST_DELAY, max(_FIRST_DELAY, now - since))
-        if now - since + wait > _MOST_PAUSE:
-            message = f"the API limits every request, and asks to wait {wait:.0f} s more"
-            hint = "run again later; what is finished is kept"
-            raise RunStopped(message, code=Code.PAUSED_TOO_LONG, hint=hint)
-        jitter = random.uniform(0, min(1.0, 0.1 * wait + 0.05))  # noqa: S311 - jitter is no secret
-        self._open_at = max(self._open_at, now + wait + jitter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ Commands are imported when they are called, so that `--help` and shell completio
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from importlib import import_module
@@ -23,6 +25,10 @@ _COMMANDS: Final = {
     "schema": "Print the JSON Schema of the language, for editors.",
     "simulate": "Serve the simulated Messages API on this machine.",
 }
+
+
+_GARBAGE: Final = 50_000
+"""New objects between two looks for garbage."""
 
 
 class _Commands(click.Group):
@@ -58,6 +64,10 @@ def group() -> None:
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
     _open_streams()
+    # What is imported lives as long as the process: looking through it for garbage again and again takes longer than
+    # loading it, and looking through it once more at the end takes as long.
+    gc.set_threshold(_GARBAGE)
+    atexit.register(gc.freeze)
     try:
         code = group.main(prog_name="yamlgen", standalone_mode=False)
     except click.exceptions.Exit as done:

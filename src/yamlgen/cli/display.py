@@ -16,15 +16,29 @@ import click
 
 from yamlgen.cli.messages import echo, safe
 from yamlgen.errors import near
-from yamlgen.events import Event, RequestRetried, RowFailed, RunDraining, RunFinished, RunForecast, RunStarted
+from yamlgen.events import (
+    Event,
+    PaceChanged,
+    RequestRetried,
+    RowFailed,
+    RunDraining,
+    RunFinished,
+    RunForecast,
+    RunStarted,
+)
 from yamlgen.observe.report import Bill, Report, StepCount
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.live import Live
     from rich.progress import Progress, TaskID
 
     from yamlgen.data.outputs import OutputPaths
 
 _EVERY: Final = 5.0
+_FRAME: Final = 0.1
+_HELD: Final = 0.05
 _LEAST: Final = 0.0001
 _HEAD: Final = [
     "step",
@@ -115,7 +129,8 @@ class PlainDisplay(Display):
         rate = done / max(now - self.started, 0.001)
         left = f", about {_duration((report.rows - done) / rate)} left" if report.rows and done else ""
         tokens = f"{_short(paid.usage.input_tokens)} in, {_short(paid.usage.output_tokens)} out{_spent(paid)}"
-        return f"{done}/{report.rows} rows, {report.failed} failed, {rate:.1f}/s, {tokens}{left}"
+        line = f"{done}/{report.rows} rows, {report.failed} failed, {rate:.1f}/s, {tokens}{left}"
+        return "; ".join([line, *map(pace_told, report.pace.values())])
 
 
 class LiveDisplay(Display):
@@ -124,17 +139,27 @@ class LiveDisplay(Display):
     def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
         super().__init__(verbose=verbose, quiet=quiet)
         self._progress: Progress | None = None
+        self._live: Live | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._drawn = 0.0
 
     def update(self, event: Event) -> None:
-        """Move the bars."""
+        """Move the bars, as often as an eye sees it."""
         if isinstance(event, RunStarted):
             self.started = time.monotonic()
-            self._progress = _bars()
+            self._progress, self._live = _bars(self._paces)
             for step in event.steps:
                 self._tasks[step] = self._progress.add_task(step, total=event.rows, note="")
-            self._progress.start()
-        elif self._progress is not None:
+            self._live.start()
+        elif self._progress is not None and time.monotonic() - self._drawn >= _FRAME:
+            self._draw()
+
+    def _paces(self) -> str:
+        return "\n".join(map(pace_told, self.report.pace.values()))
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        if self._progress is not None:
             for name, count in self.report.steps.items():
                 elsewhere = self.report.failed - count.failed
                 total = (self.report.rows or 0) - elsewhere
@@ -151,20 +176,24 @@ class LiveDisplay(Display):
 
     def say(self, text: str) -> None:
         """Say a line above the bars."""
-        if self._progress is None:
+        if self._live is None:
             echo(text)
         else:
-            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Draw the bars a last time, and leave them standing."""
-        if self._progress is not None:
-            self._progress.stop()
+        self._draw()
+        if self._live is not None:
+            self._live.stop()
 
 
-def _bars() -> Progress:
-    from rich.console import Console  # noqa: PLC0415 - for a terminal only
+def _bars(below: Callable[[], str]) -> tuple[Progress, Live]:
+    """The bars, and what draws them, with a text below them."""
+    from rich.console import Console, Group  # noqa: PLC0415 - for a terminal only
+    from rich.live import Live  # noqa: PLC0415
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     columns: list[Any] = [
         TextColumn("{task.description}"),
@@ -173,7 +202,14 @@ def _bars() -> Progress:
         TextColumn("{task.fields[note]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
     ]
-    return Progress(*columns, console=Console(stderr=True), refresh_per_second=8)
+    console = Console(stderr=True)
+    progress = Progress(*columns, console=console)
+
+    def drawn() -> Group:
+        told = below()
+        return Group(progress, Text(told, style="dim")) if told else Group(progress)
+
+    return progress, Live(get_renderable=drawn, console=console, refresh_per_second=8)
 
 
 def choose(mode: str, *, verbose: bool, quiet: bool = False, rows_shown: bool = False) -> Display:
@@ -202,7 +238,8 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
 
 def outlay(report: Report) -> list[str]:
     """What each step did, and what the run paid, as lines."""
-    return [*table([_HEAD, *(_step_row(name, step) for name, step in report.steps.items())]), _bill(report)]
+    steps = [_step_row(name, step) for name, step in report.steps.items()]
+    return [*table([_HEAD, *steps]), _bill(report), *_pace_lines(report)]
 
 
 def failures(report: Report) -> list[str]:
@@ -233,6 +270,31 @@ def _bill(report: Report) -> str:
         worth = "" if reused.cost_usd is None else f", worth {dollars(reused.cost_usd)}"
         told += f"; {reused.attempts:,} answers from the store{worth}"
     return f"  {told}"
+
+
+def pace_told(pace: PaceChanged) -> str:
+    """How fast the API lets requests through now, in one line."""
+    told = [f"{pace.pool}: {pace.in_flight} in flight of {pace.limit}"]
+    if pace.waiting:
+        told.append(f"{pace.waiting} waiting for {'the API' if pace.closed else 'quota'}")
+    if pace.closed:
+        told.append(f"closed for {pace.closed:.1f} s")
+    return ", ".join([*told, *_objections(pace), *([safe(pace.reason)] if pace.reason else [])])
+
+
+def _objections(pace: PaceChanged) -> list[str]:
+    counts = ((pace.limited, "rate limit"), (pace.overloaded, "failure"))
+    return [f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts if count]
+
+
+def _pace_lines(report: Report) -> list[str]:
+    """How fast the API let requests through, as lines; none where it was never asked."""
+    lines = []
+    for pace in report.pace.values():
+        held = [f"held for {_duration(pace.held)}"] if pace.held >= _HELD else []
+        told = ", ".join([f"up to {pace.most} in flight", *_objections(pace), *held])
+        lines.append(f"  {pace.pool}: {told}")
+    return lines
 
 
 def _spent(bill: Bill) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -92,6 +93,7 @@ async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, dis
     """Run under the signals: once requests are sent, the first asks to stop, and the second cancels."""
     from yamlgen.api.execution import execute  # noqa: PLC0415 - loads the engine
 
+    gc.freeze()  # none of that is ever garbage
     halt, task, loop = Halt(), asyncio.current_task(), asyncio.get_running_loop()
     received: list[signal.Signals] = []
 

@@ -18,8 +18,8 @@ from yamlgen.language.template import render
 from yamlgen.ports import JSON, Message, Prompt, Row
 
 DEFAULT_MAX_TOKENS: Final = 4096
-DEFAULT_CONCURRENCY: Final = 20
-"""How many requests may be in flight where nothing is set."""
+MOST_CONCURRENCY: Final = 1000
+"""How many requests may be in flight where nothing is set; how many are is for the API to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,9 @@ class Plan:
 
     @property
     def concurrency(self) -> int:
-        """How many requests may be in flight at once."""
+        """The most requests in flight at once."""
         ceiling = self.runtime.concurrency
-        return DEFAULT_CONCURRENCY if ceiling == "auto" else ceiling
+        return MOST_CONCURRENCY if ceiling == "auto" else ceiling
 
     @property
     def folder(self) -> Path:

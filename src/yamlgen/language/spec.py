@@ -116,6 +116,8 @@ class Limits(Part):
     """The most US dollars that a run may spend. The price of each model must be known: see `price` under a model."""
     confirm_above_usd: float | None = Field(None, ge=0)
     """Ask before a run that may cost more US dollars than this, or whose price nobody knows. 0 asks before each."""
+    max_pause: float | None = Field(None, gt=0, le=86400)
+    """Seconds that a run waits for an API that lets nothing through, before it stops; 600 where none is set."""
 
 
 class Input(Part):

@@ -15,6 +15,7 @@ from yamlgen.errors import Code
 from yamlgen.events import (
     AnswerReceived,
     Event,
+    PaceChanged,
     RequestRetried,
     RequestSent,
     RowFailed,
@@ -98,6 +99,7 @@ class Report:
     Attributes:
         rows: how many the input has.
         missing: rows that need a request which this run may not send.
+        pace: how fast the API lets requests through, the latest of each family of models.
     """
 
     run: str = ""
@@ -108,6 +110,7 @@ class Report:
     missing: int = 0
     steps: dict[str, StepCount] = field(default_factory=dict)
     groups: dict[tuple[str, str, str], FailureGroup] = field(default_factory=dict)
+    pace: dict[str, PaceChanged] = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
 
@@ -135,6 +138,8 @@ class Report:
                 step = self.steps[event.step]
                 (step.reused if event.reused else step.paid).add(event.usage, event.cost)
                 step.reasks += event.reask and not event.reused
+            case PaceChanged():
+                self.pace[event.pool] = event
             case StepFinished():
                 self.steps[event.step].finished += 1
             case RowFinished():
@@ -169,6 +174,7 @@ class Report:
             "paid": self.paid.as_json(),
             "reused": self.reused.as_json(),
             "steps": {name: _step_json(step) for name, step in self.steps.items()},
+            "pace": {name: _pace_json(pace) for name, pace in self.pace.items()},
             "failures": [
                 {
                     "step": group.step,
@@ -181,6 +187,16 @@ class Report:
             "seconds": round(self.seconds, 3),
             "error": self.error,
         }
+
+
+def _pace_json(pace: PaceChanged) -> Mapping[str, Any]:
+    return {
+        "limit": pace.limit,
+        "most_in_flight": pace.most,
+        "rate_limits": pace.limited,
+        "failures": pace.overloaded,
+        "held_seconds": round(pace.held, 3),
+    }
 
 
 def _step_json(step: StepCount) -> Mapping[str, Any]:

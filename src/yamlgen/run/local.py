@@ -8,7 +8,7 @@ home and is kept. It knows models and sinks by their ports only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,8 +30,9 @@ from yamlgen.outcome import Outcome, RowSink
 from yamlgen.ports import Answer, Asker, Attempt, InputRow, Model
 
 SPARE: Final = 4
-"""Rows under way beyond the ceiling of requests, so that one is always ready to be sent. Not many more: rows are to
-be finished in the order in which they began, and an interrupted run is to leave few that are half paid for."""
+"""Rows under way beyond the ceiling of requests, so that one is always ready to be sent, and so that a step that is
+held back does not keep rows from another. Rows are finished in the order in which they began all the same: of the
+requests that wait, that of the oldest row goes first."""
 
 
 @dataclass
@@ -111,9 +112,24 @@ class _RowWork:
             YamlgenError: an error that ends the whole run.
             Exception: what a listener raised.
         """
-        plan = self.engine.plan
-        done = {step.name: asyncio.Event() for step in plan.steps}
-        tasks = [asyncio.ensure_future(self._step(step, done)) for step in plan.steps]
+        steps = self.engine.plan.steps
+        errors = await (self._alone(steps[0]) if len(steps) == 1 else self._together(steps))
+        await self._keep()
+        for error in errors:
+            raise error
+
+    async def _alone(self, step: PlanStep) -> list[Exception]:
+        """Do the one step of a plan, without a task of its own, and give back what it raised."""
+        try:
+            await self._answer(step)
+        except Exception as error:  # noqa: BLE001 - raised once the row is kept
+            return [error]
+        return []
+
+    async def _together(self, steps: Sequence[PlanStep]) -> list[Exception]:
+        """Do the steps side by side, each once its needs are met, and give back what they raised."""
+        done = {step.name: asyncio.Event() for step in steps}
+        tasks = [asyncio.ensure_future(self._step(step, done)) for step in steps]
         try:
             results = await asyncio.gather(*tasks, return_exceptions=True)
         except asyncio.CancelledError:
@@ -121,10 +137,7 @@ class _RowWork:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
-        await self._keep()
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+        return [result for result in results if isinstance(result, Exception)]
 
     async def _step(self, step: PlanStep, done: Mapping[str, asyncio.Event]) -> None:
         try:
@@ -137,7 +150,8 @@ class _RowWork:
 
     async def _answer(self, step: PlanStep) -> None:
         engine = self.engine
-        asker = Asker(step.name, self.row.identity, _Watched(engine.emit, self.row.index, step.name))
+        watch = _Watched(engine.emit, self.row.index, step.name)
+        asker = Asker(step.name, self.row.identity, watch, self.row.index)
         try:
             engine.halt.check()
             outputs = {name: answer.value for name, answer in self.answers.items()}

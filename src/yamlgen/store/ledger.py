@@ -33,6 +33,22 @@ _RECALL: Final = """
 """
 
 
+def _insert(table: str, *names: str) -> str:
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
+
+
+_TOKENS: Final = tuple(Usage.__dataclass_fields__)
+_ATTEMPT: Final = _insert(
+    "attempt",
+    *("key", "run", "step", "received", "request", "response", "request_id", "requested", "model", "stop_reason"),
+    *("cost", "seconds", "request_characters", *_TOKENS),
+)
+_RESULT: Final = _insert("result", "digest", "step", "key", "status", "value", "code", "error", "attempts")
+_SOURCE: Final = _insert("source", "digest", "row")
+_ROW: Final = _insert("row", "run", "number", "identity", "status", "source", "results")
+_FIND_RESULT: Final = "SELECT id FROM result WHERE digest = :digest"
+_FIND_SOURCE: Final = "SELECT id FROM source WHERE digest = :digest"
+
 _FAILED_TABLES: Final = """
     CREATE TEMP TABLE failed_row (identity BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TEMP TABLE failed_key (key BLOB PRIMARY KEY, newest INTEGER) WITHOUT ROWID;
@@ -172,12 +188,12 @@ class Ledger:
             "requested": _text(request.get("model")),
             "model": _text(response.get("model")),
             "stop_reason": _text(response.get("stop_reason")),
-            **{name: getattr(usage, name) for name in Usage.__dataclass_fields__},
+            **{name: getattr(usage, name) for name in _TOKENS},
             "cost": attempt.cost,
             "seconds": attempt.seconds,
             "request_characters": len(text),
         }
-        number = await self.write(lambda connection: _insert(connection, "attempt", values).lastrowid)
+        number = await self.write(lambda connection: connection.execute(_ATTEMPT, values).lastrowid)
         return replace(attempt, number=number)
 
     async def add(self, outcome: Outcome) -> None:
@@ -243,23 +259,16 @@ def _result(step: str, made: Answer | RowError) -> dict[str, Any]:
     }
 
 
-def _insert(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
-    names = ", ".join(values)
-    holes = ", ".join(f":{name}" for name in values)
-    return connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", values)
-
-
-def _shared(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> int:
+def _shared(connection: sqlite3.Connection, find: str, insert: str, values: Mapping[str, Any]) -> int:
     """The number of what is kept once, by its digest."""
-    query = f"SELECT id FROM {table} WHERE digest = :digest"
-    found = connection.execute(query, values).fetchone()
-    number: int | None = found[0] if found else _insert(connection, table, values).lastrowid
+    found = connection.execute(find, values).fetchone()
+    number: int | None = found[0] if found else connection.execute(insert, values).lastrowid
     return number or 0
 
 
 def _insert_row(
     connection: sqlite3.Connection, row: Mapping[str, Any], source: str, results: list[dict[str, Any]]
 ) -> None:
-    numbers = [_shared(connection, "result", result) for result in results]
-    kept = _shared(connection, "source", {"digest": short_digest(source), "row": source})
-    _insert(connection, "row", {**row, "source": kept, "results": json.dumps(numbers)})
+    numbers = [_shared(connection, _FIND_RESULT, _RESULT, result) for result in results]
+    kept = _shared(connection, _FIND_SOURCE, _SOURCE, {"digest": short_digest(source), "row": source})
+    connection.execute(_ROW, {**row, "source": kept, "results": json.dumps(numbers)})

@@ -14,7 +14,7 @@ _WINDOW: Final = 13
 _MEMORY: Final = 6
 """Of zlib. Its usual window takes twelve times longer to set up than a request takes to compress."""
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str, check_circular=False)
 """The SDK makes dates out of some texts of a response; they go back to texts."""
 
 

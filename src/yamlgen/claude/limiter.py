@@ -1,0 +1,224 @@
+"""Which request goes out, and when: one limiter for a run, with a pool for each family of models.
+
+Owns the queue. A request that waits, for a place in flight, for a gate or for a quota, holds no place; older rows go
+first, so that rows are finished in the order in which they began, and what has failed lets the others pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from yamlgen.claude.pool import MAX_PAUSE, Pool
+from yamlgen.claude.quota import Claim
+from yamlgen.events import Emit
+from yamlgen.halt import Halt
+from yamlgen.ports import NOBODY, Asker, Usage
+
+_EVERY: Final = 0.25
+"""Seconds between two tellings of how the pools are."""
+
+_FAMILY: Final = re.compile(r"claude-([a-z]+-\d+)(?=-|\Z)")
+
+
+def family_of(model: str) -> str:
+    """The pool that a model belongs to: quotas are for a family and its major version, such as `opus-4`."""
+    found = _FAMILY.match(model)
+    return found[1] if found else model
+
+
+@dataclass(eq=False)
+class Slot:
+    """A request's place among those in flight, asked for by `Limiter.admit` as often as it is sent.
+
+    It is given back once its answer is safe, not once it is there: so a process that is killed has no more answers to
+    pay for again than requests were allowed in flight.
+
+    Attributes:
+        asker: who asks.
+        failures: how often it has failed, rate limits aside; others go first then.
+        claim: what it took of its pool's quota; `None` while it has no place.
+    """
+
+    asker: Asker = NOBODY
+    failures: int = 0
+    claim: Claim | None = None
+    limiter: Limiter | None = None
+    pool: Pool | None = None
+
+    def place(self) -> tuple[Pool, Claim]:
+        """Where it is in flight, and what it took of the quota."""
+        assert self.pool is not None and self.claim is not None, "it is not in flight"  # noqa: PT018, S101
+        return self.pool, self.claim
+
+    def note(self, usage: Usage) -> None:
+        """Tell what the answer took."""
+        if self.pool is not None:
+            self.pool.quota.note(self.asker.step, usage)
+
+    def give_back(self) -> None:
+        """Let another request have the place, if it has one."""
+        if self.claim is not None and self.limiter is not None and self.pool is not None:
+            self.claim = None
+            self.limiter.leave(self.pool)
+
+
+class Limiter:
+    """Lets the requests of one run go; it belongs to one event loop.
+
+    Args:
+        ceiling: the most requests in flight, of all pools together.
+        halt: once it is thrown, nobody is let go any more.
+        max_pause: seconds without an answer that a pool's failures may take before the run ends.
+        emit: told what changes.
+
+    Attributes:
+        heard: whether anything ever came back: an address where nobody is does not deserve patience.
+    """
+
+    def __init__(self, ceiling: int, halt: Halt, max_pause: float = MAX_PAUSE, emit: Emit | None = None) -> None:
+        self.ceiling = ceiling
+        self.max_pause = max_pause
+        self.heard = False
+        self._halt = halt
+        self._emit = emit
+        self._pools: dict[str, Pool] = {}
+        self._flying = 0
+        self._tickets = count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._told = -math.inf
+        self._most_told: dict[str, int] = {}
+        halt.listen(self._wake_all)
+
+    async def admit(self, slot: Slot, model: str) -> None:
+        """Wait until a request may go; it is in flight from then on, until its slot is given back.
+
+        Raises:
+            Halted: nothing is sent any more.
+        """
+        self._halt.check_sending()
+        slot.limiter, slot.pool = self, self._pool(family_of(model))
+        pool, now = slot.pool, time.monotonic()
+        if pool.waiting or self._flying >= self.ceiling or pool.wait(now, slot.asker.step) > 0:
+            await self._queue(pool, slot)
+        else:
+            self._launch(pool, slot, now)
+        self._tell(pool, now)
+
+    async def _queue(self, pool: Pool, slot: Slot) -> None:
+        future = asyncio.get_running_loop().create_future()
+        order = (slot.failures, slot.asker.row, next(self._tickets))
+        heapq.heappush(pool.waiting, (order, slot, future))
+        self._pump()
+        try:
+            await future
+        except BaseException:
+            future.cancel()  # it is passed over where it stands
+            slot.give_back()
+            self._pump()
+            raise
+        if self._halt.closed:
+            slot.give_back()
+            self._halt.check_sending()
+
+    def answered(self, slot: Slot, headers: Mapping[str, str]) -> None:
+        """An answer has come: take over what its headers tell."""
+        self.heard = True
+        pool, claim = slot.place()
+        pool.quota.learn(time.monotonic(), claim, headers)
+
+    def succeeded(self, slot: Slot) -> None:
+        """The answer is worth keeping."""
+        pool, _ = slot.place()
+        was = pool.paused
+        pool.succeed()
+        self._tell(pool, time.monotonic(), at_once=was)
+
+    def refused(self, slot: Slot, retry_after: float | None) -> float:
+        """A rate limit; seconds until its pool's gate opens.
+
+        Raises:
+            RunStopped: it is too long.
+        """
+        (pool, claim), now = slot.place(), time.monotonic()
+        wait = pool.refuse(now, claim.sent, retry_after)
+        self._tell(pool, now, at_once=True)
+        return wait
+
+    def failed(self, slot: Slot, reason: str) -> bool:
+        """Another failure; whether it counts against its request, which that of a probe does not.
+
+        Raises:
+            RunStopped: there was nothing else for too long.
+        """
+        (pool, claim), now = slot.place(), time.monotonic()
+        counts = not pool.paused
+        pool.fail(now, claim.sent, reason, heard=self.heard)
+        slot.failures += 1
+        self._tell(pool, now, at_once=True)
+        return counts
+
+    def leave(self, pool: Pool) -> None:
+        """A place is free again."""
+        pool.flying -= 1
+        self._flying -= 1
+        self._pump()
+
+    def _pool(self, name: str) -> Pool:
+        found = self._pools.get(name)
+        if found is None:
+            found = self._pools[name] = Pool(name, self.ceiling, self.max_pause)
+        return found
+
+    def _launch(self, pool: Pool, slot: Slot, now: float) -> None:
+        pool.hold(now, held=False)
+        pool.flying += 1
+        pool.most = max(pool.most, pool.flying)
+        self._flying += 1
+        slot.claim = pool.quota.claim(now, slot.asker.step)
+
+    def _pump(self) -> None:
+        """Let go whoever may; come back when the next one may."""
+        now, soonest = time.monotonic(), math.inf
+        pools = [pool for pool in self._pools.values() if pool.waiting]
+        while pools and self._flying < self.ceiling:
+            pool = min(pools, key=lambda each: each.waiting[0][0])
+            _, slot, future = pool.waiting[0]
+            wait = 0.0 if future.done() else pool.wait(now, slot.asker.step)
+            if wait <= 0:
+                heapq.heappop(pool.waiting)
+                if not future.done():
+                    self._launch(pool, slot, now)
+                    future.set_result(None)
+            elif wait < math.inf:
+                pool.hold(now, held=True)
+                soonest = min(soonest, wait)
+            if wait > 0 or not pool.waiting:
+                pools.remove(pool)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if soonest < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(soonest, self._pump)
+
+    def _wake_all(self) -> None:
+        """Nothing is sent any more: whoever waits learns it."""
+        for pool in self._pools.values():
+            for _, _, future in pool.waiting:
+                if not future.done():
+                    future.set_result(None)
+            pool.waiting.clear()
+
+    def _tell(self, pool: Pool, now: float, *, at_once: bool = False) -> None:
+        if self._emit is None:
+            return
+        if at_once or pool.most > self._most_told.get(pool.name, 0) or now - self._told >= _EVERY:
+            self._told, self._most_told[pool.name] = now, pool.most
+            self._emit(pool.state(now))

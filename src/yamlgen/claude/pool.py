@@ -1,0 +1,191 @@
+"""A pool: the models that share their quotas, and how many of their requests may be in flight.
+
+Owns how the ceiling is found (it doubles until the API objects, then grows slowly and gives way quickly), the gate
+that a rate limit closes, and the budget of failures: when it is empty, the API is asked by single probes until one
+comes through. How long an answer takes is no signal: a language model takes as long as its answer is.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from yamlgen.claude.quota import Quota
+from yamlgen.errors import Code, RunStopped
+from yamlgen.events import PaceChanged
+
+START: Final = 32
+"""Requests at once to begin with: enough that finding a ceiling of 64 costs no measurable time."""
+
+MAX_PAUSE: Final = 600.0
+"""Seconds that a run waits for an API that answers nothing but failures, where nothing is set."""
+
+_CUT: Final = 0.8
+_GROWTH: Final = 0.05
+_USED: Final = 0.8
+_COOL: Final = 1.0
+_CROWD: Final = 20
+_SHARE: Final = 0.2
+"""Of the last twenty answers, how many tell of a server in trouble before fewer requests are sent at once."""
+
+_BUDGET: Final = 100.0
+_LIMITED: Final = 1.0
+_FAILED: Final = 5.0
+_REFUND: Final = 1.0
+_REOPENED: Final = 50.0
+"""What a pool's budget of failures holds, what a rate limit and another failure take of it, what an answer gives back,
+and what it holds again once a probe has come through."""
+
+_FIRST_WAIT: Final = 0.5
+_MOST_WAIT: Final = 30.0
+
+
+@dataclass(eq=False)
+class Pool:
+    """The models that share their quotas: how many requests they may have in flight now, and when the next may go.
+
+    Attributes:
+        name: the family's.
+        ceiling: the most requests in flight.
+        max_pause: seconds without an answer that its failures may take before the run ends.
+        limit: how many may be in flight now.
+        flying: how many are.
+        most: how many were at once.
+        limited: rate limits until now.
+        overloaded: other failures until now.
+        open_at: when its gate opens, by the monotonic clock.
+        paused: whether its budget of failures is empty, so that only probes go.
+        quota: what the API's headers leave.
+        waiting: those who wait, as a heap.
+    """
+
+    name: str
+    ceiling: int
+    max_pause: float
+    limit: float = field(init=False)
+    flying: int = 0
+    most: int = 0
+    limited: int = 0
+    overloaded: int = 0
+    open_at: float = 0.0
+    paused: bool = False
+    quota: Quota = field(default_factory=Quota)
+    waiting: list[Any] = field(default_factory=list)
+    _reason: str | None = None
+    _held: float = 0.0
+    _growing: bool = True
+    _budget: float = _BUDGET
+    _silent_since: float | None = None
+    _cut_at: float = -math.inf
+    _held_since: float | None = None
+    _probes: int = 0
+    _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_CROWD))
+
+    def __post_init__(self) -> None:
+        self.limit = float(min(START, self.ceiling))
+
+    def wait(self, now: float, step: str) -> float:
+        """Seconds until a request of `step` may go; infinite while places are taken."""
+        if self.flying >= (1 if self.paused else int(self.limit)):
+            return math.inf
+        return max(self.open_at - now, self.quota.wait(now, step))
+
+    def hold(self, now: float, *, held: bool) -> None:
+        """Keep the time for which requests are held by a gate or a quota."""
+        if held and self._held_since is None:
+            self._held_since = now
+        elif not held and self._held_since is not None:
+            self._held += now - self._held_since
+            self._held_since = None
+
+    def succeed(self) -> None:
+        """An answer has come through."""
+        self._silent_since, self._reason, self._probes = None, None, 0
+        self._recent.append(False)
+        self._budget = min(_BUDGET, self._budget + _REFUND)
+        if self.paused:
+            self.paused, self._budget = False, _REOPENED
+        if self.flying >= _USED * self.limit:
+            self.limit = min(self.ceiling, self.limit + (1.0 if self._growing else _GROWTH))
+
+    def refuse(self, now: float, sent: float, retry_after: float | None) -> float:
+        """A rate limit: close the gate, for as long as the API asks or ever longer where it does not say.
+
+        Returns:
+            Seconds until the gate opens.
+
+        Raises:
+            RunStopped: that is longer than a run waits.
+        """
+        self.limited += 1
+        since = self._draw(now, _LIMITED, "rate limit (429)", heard=True)
+        wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))  # zero would hammer on a closed door
+        if now - since + wait > self.max_pause:
+            raise _given_up(f"the API limits every request, and asks to wait {wait:.0f} s more", self.max_pause)
+        self._close(now, wait)
+        self._growing = False
+        self._cut(now, sent)
+        return self.open_at - now
+
+    def fail(self, now: float, sent: float, reason: str, *, heard: bool) -> None:
+        """A failure of the server or of the connection; `heard`: whether anything ever came back.
+
+        Raises:
+            RunStopped: nothing else has come back for longer than a run waits.
+        """
+        self.overloaded += 1
+        since = self._draw(now, _FAILED, reason, heard=heard)
+        self._recent.append(True)
+        if len(self._recent) * _SHARE <= sum(self._recent) and len(self._recent) == _CROWD:
+            self._recent.clear()
+            self._cut(now, sent)
+        if self.paused:
+            wait = min(_MOST_WAIT, _FIRST_WAIT * 2**self._probes)
+            self._probes += 1
+            if now - since + wait > self.max_pause:
+                message = f"the API has answered nothing for {now - since:.0f} s but: {reason}"
+                raise _given_up(message, self.max_pause)
+            self._close(now, wait)
+
+    def _draw(self, now: float, cost: float, reason: str, *, heard: bool) -> float:
+        """Draw on the budget; since when nothing has come through."""
+        self._budget -= cost
+        self.paused = self.paused or (heard and self._budget <= 0)
+        self._reason = reason
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        return self._silent_since
+
+    def _close(self, now: float, wait: float) -> None:
+        jitter = random.uniform(0, min(1.0, 0.1 * wait + 0.05))  # noqa: S311 - jitter is no secret
+        self.open_at = max(self.open_at, now + wait + jitter)
+
+    def _cut(self, now: float, sent: float) -> None:
+        """Fewer at once; not again for what was sent before, nor within a second."""
+        if sent > self._cut_at and now - self._cut_at > _COOL:
+            self._cut_at = now
+            self.limit = max(1.0, _CUT * min(self.limit, self.flying + 1.0))
+
+    def state(self, now: float) -> PaceChanged:
+        """What a reader is told of the pool."""
+        waits = len(self.waiting)
+        held = self._held + (0.0 if self._held_since is None else now - self._held_since)
+        return PaceChanged(
+            pool=self.name,
+            limit=1 if self.paused else int(self.limit),
+            in_flight=self.flying,
+            most=self.most,
+            waiting=waits if self._held_since is not None else 0,
+            closed=max(0.0, self.open_at - now),
+            reason=f"paused: {self._reason}" if self.paused else self._reason,
+            limited=self.limited,
+            overloaded=self.overloaded,
+            held=held,
+        )
+
+
+def _given_up(message: str, most: float) -> RunStopped:
+    hint = f"run again later, what is finished is kept; `limits.max_pause` ({most:g} s) says how long a run waits"
+    return RunStopped(message, code=Code.PAUSED_TOO_LONG, hint=hint)
