@@ -110,7 +110,7 @@ class Limiter:
             await self._queue(pool, slot)
         else:
             self._launch(pool, slot, now)
-        self._tell(pool, now)
+        self._tell(pool, time.monotonic())
 
     async def _queue(self, pool: Pool, slot: Slot) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -178,11 +178,8 @@ class Limiter:
         return found
 
     def _launch(self, pool: Pool, slot: Slot, now: float) -> None:
-        pool.hold(now, held=False)
-        pool.flying += 1
-        pool.most = max(pool.most, pool.flying)
         self._flying += 1
-        slot.claim = pool.quota.claim(now, slot.asker.step)
+        slot.claim = pool.launch(now, slot.asker.step)
 
     def _pump(self) -> None:
         """Let go whoever may; come back when the next one may."""
@@ -200,6 +197,8 @@ class Limiter:
             elif wait < math.inf:
                 pool.hold(now, held=True)
                 soonest = min(soonest, wait)
+            if not pool.waiting:
+                pool.hold(now, held=False)
             if wait > 0 or not pool.waiting:
                 pools.remove(pool)
         if self._timer is not None:
@@ -215,6 +214,7 @@ class Limiter:
                 if not future.done():
                     future.set_result(None)
             pool.waiting.clear()
+            pool.hold(time.monotonic(), held=False)
 
     def _tell(self, pool: Pool, now: float, *, at_once: bool = False) -> None:
         if self._emit is None:

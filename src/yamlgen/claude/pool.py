@@ -13,12 +13,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from yamlgen.claude.quota import Quota
+from yamlgen.claude.quota import Claim, Quota
 from yamlgen.errors import Code, RunStopped
 from yamlgen.events import PaceChanged
 
-START: Final = 32
-"""Requests at once to begin with: enough that finding a ceiling of 64 costs no measurable time."""
+START: Final = 48
+"""Requests at once to begin with: fewer than the fifty a minute of the smallest account, which nobody knows yet."""
 
 MAX_PAUSE: Final = 600.0
 """Seconds that a run waits for an API that answers nothing but failures, where nothing is set."""
@@ -81,6 +81,8 @@ class Pool:
     _silent_since: float | None = None
     _cut_at: float = -math.inf
     _held_since: float | None = None
+    _drawn_at: float = -math.inf
+    _paused_at: float = math.inf
     _probes: int = 0
     _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_CROWD))
 
@@ -92,6 +94,13 @@ class Pool:
         if self.flying >= (1 if self.paused else int(self.limit)):
             return math.inf
         return max(self.open_at - now, self.quota.wait(now, step))
+
+    def launch(self, now: float, step: str) -> Claim:
+        """A request of `step` goes out; what it takes of the quota."""
+        self.hold(now, held=False)
+        self.flying += 1
+        self.most = max(self.most, self.flying)
+        return self.quota.claim(now, step)
 
     def hold(self, now: float, *, held: bool) -> None:
         """Keep the time for which requests are held by a gate or a quota."""
@@ -107,9 +116,10 @@ class Pool:
         self._recent.append(False)
         self._budget = min(_BUDGET, self._budget + _REFUND)
         if self.paused:
-            self.paused, self._budget = False, _REOPENED
+            self.paused, self._budget, self._paused_at = False, _REOPENED, math.inf
         if self.flying >= _USED * self.limit:
-            self.limit = min(self.ceiling, self.limit + (1.0 if self._growing else _GROWTH))
+            more = 1.0 if self._growing else max(_GROWTH, 1.0 / self.limit)  # by each of a window's answers
+            self.limit = min(self.ceiling, self.limit + more)
 
     def refuse(self, now: float, sent: float, retry_after: float | None) -> float:
         """A rate limit: close the gate, for as long as the API asks or ever longer where it does not say.
@@ -121,7 +131,7 @@ class Pool:
             RunStopped: that is longer than a run waits.
         """
         self.limited += 1
-        since = self._draw(now, _LIMITED, "rate limit (429)", heard=True)
+        since = self._draw(now, sent, _LIMITED, "rate limit (429)", heard=True)
         wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))  # zero would hammer on a closed door
         if now - since + wait > self.max_pause:
             raise _given_up(f"the API limits every request, and asks to wait {wait:.0f} s more", self.max_pause)
@@ -137,25 +147,28 @@ class Pool:
             RunStopped: nothing else has come back for longer than a run waits.
         """
         self.overloaded += 1
-        since = self._draw(now, _FAILED, reason, heard=heard)
+        since = self._draw(now, sent, _FAILED, reason, heard=heard)
         self._recent.append(True)
         if len(self._recent) * _SHARE <= sum(self._recent) and len(self._recent) == _CROWD:
             self._recent.clear()
             self._cut(now, sent)
         if self.paused:
-            wait = min(_MOST_WAIT, _FIRST_WAIT * 2**self._probes)
-            self._probes += 1
+            wait = min(_MOST_WAIT, _FIRST_WAIT * 2.0 ** min(self._probes, 30))
+            self._probes += sent >= self._paused_at  # what was in flight when the pause began is no probe
             if now - since + wait > self.max_pause:
                 message = f"the API has answered nothing for {now - since:.0f} s but: {reason}"
                 raise _given_up(message, self.max_pause)
             self._close(now, wait)
 
-    def _draw(self, now: float, cost: float, reason: str, *, heard: bool) -> float:
-        """Draw on the budget; since when nothing has come through."""
+    def _draw(self, now: float, sent: float, cost: float, reason: str, *, heard: bool) -> float:
+        """Draw on the budget; since when nothing has come through, though somebody asked."""
         self._budget -= cost
-        self.paused = self.paused or (heard and self._budget <= 0)
+        if not self.paused and heard and self._budget <= 0:
+            self.paused, self._paused_at, self._probes = True, now, 0
         self._reason = reason
-        self._silent_since = now if self._silent_since is None else self._silent_since
+        if self._silent_since is None or sent - max(self._drawn_at, self.open_at) > _MOST_WAIT:
+            self._silent_since = now
+        self._drawn_at = now
         return self._silent_since
 
     def _close(self, now: float, wait: float) -> None:
@@ -163,10 +176,10 @@ class Pool:
         self.open_at = max(self.open_at, now + wait + jitter)
 
     def _cut(self, now: float, sent: float) -> None:
-        """Fewer at once; not again for what was sent before, nor within a second."""
-        if sent > self._cut_at and now - self._cut_at > _COOL:
+        """Fewer at once; not again for what was sent before, nor within a second, nor for a probe."""
+        if sent < self._paused_at and sent > self._cut_at and now - self._cut_at > _COOL:
             self._cut_at = now
-            self.limit = max(1.0, _CUT * min(self.limit, self.flying + 1.0))
+            self.limit = max(1.0, _CUT * self.limit)
 
     def state(self, now: float) -> PaceChanged:
         """What a reader is told of the pool."""

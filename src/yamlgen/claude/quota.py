@@ -45,10 +45,14 @@ class Bucket:
     _at: float = 0.0
     _newest: float = -math.inf
 
-    def spend(self, cost: float) -> None:
+    def spend(self, now: float, cost: float) -> None:
         """Count what is sent now."""
         self.spent += cost
-        self._level -= cost
+        self._level, self._at = self._left(now) - cost, now
+
+    def _left(self, now: float) -> float:
+        """What the bucket holds now: it fills all the time, and never above its limit."""
+        return min(self.limit, self._level + self._rate * (now - self._at))
 
     def learn(self, now: float, sent: float, spent: float, told: tuple[float, float, float | None]) -> None:
         """Take over what a header tells.
@@ -70,12 +74,12 @@ class Bucket:
         self._level = min(limit, remaining + self._rate * (now - sent) - (self.spent - spent))
 
     def wait(self, now: float, cost: float) -> float:
-        """Seconds until the bucket holds what a request takes."""
+        """Seconds until the bucket holds what a request takes; its longest wait counts from what it last knew."""
         if not self.limit:
             return 0.0
         wanted = min(cost + _MARGIN * self.limit, self.limit)
-        level = min(self.limit, self._level + self._rate * (now - self._at))
-        return 0.0 if level >= wanted else min((wanted - level) / self._rate, _LONGEST)
+        missing = wanted - self._left(now)
+        return 0.0 if missing <= 0 else max(0.0, min(missing / self._rate, self._at + _LONGEST - now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class Quota:
     def claim(self, now: float, step: str) -> Claim:
         """Count a request that is sent now."""
         for bucket, cost in zip(self._each, self._costs(step), strict=True):
-            bucket.spend(cost)
+            bucket.spend(now, cost)
         requests, read, written = self._each
         return Claim(now, (requests.spent, read.spent, written.spent))
 
@@ -134,7 +138,7 @@ class Quota:
 def _told(headers: Mapping[str, str], name: str) -> tuple[float, float, float | None] | None:
     """What the headers say of a bucket, as far as it makes sense."""
     limit = _number(headers.get(f"{_PREFIX}{name}-limit"))
-    if not limit:
+    if not limit or limit < 1:  # not one request, not one token: no bucket
         return None
     remaining = _number(headers.get(f"{_PREFIX}{name}-remaining"))
     if remaining is None:

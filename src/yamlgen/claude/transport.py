@@ -78,8 +78,9 @@ class Transport:
                 elif outcome.limited:
                     wait = limiter.refused(slot, outcome.retry_after)
                 else:
-                    retries += limiter.failed(slot, outcome.reason)
-                    spent += time.monotonic() - started
+                    counts = limiter.failed(slot, outcome.reason)
+                    retries += counts
+                    spent += counts * (time.monotonic() - started)
             except BaseException:
                 slot.give_back()
                 raise

@@ -1,0 +1,55 @@
+"""Figures, by hand: `python tests/benchmark [--pairs N] [--all] [NAMES...]` prints a table.
+
+Whole processes, in fresh folders below TMPDIR (which should be on a disk, as a store is), against servers in processes
+of their own. What is compared runs in turn, and the median of the ratios is told. Without names everything is measured
+but `memory`, which takes ten minutes: name it, or say `--all`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from kept import measure_memory, measure_rerun, measure_share
+from limits import measure_quota, measure_storm
+from speed import measure_cpu, measure_latency, measure_throughput
+from start import measure_simulator, measure_start
+from table import Line, heading
+
+WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
+    "cpu": measure_cpu,
+    "latency": measure_latency,
+    "throughput": measure_throughput,
+    "quota": measure_quota,
+    "storm": measure_storm,
+    "start": measure_start,
+    "simulator": measure_simulator,
+    "share": measure_share,
+    "rerun": measure_rerun,
+    "memory": measure_memory,
+}
+_LONG: Final = "memory"
+
+
+def main() -> None:
+    """Print the table, each line when it is known."""
+    parser = argparse.ArgumentParser(prog="python tests/benchmark", description="Measure yamlgen on this machine.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(WORKS)}")
+    parser.add_argument("--pairs", type=int, default=5, help="how often what is compared runs in turn (5)")
+    parser.add_argument("--all", action="store_true", help=f"{_LONG} as well, which takes ten minutes")
+    given = parser.parse_args()
+    if unknown := sorted(set(given.names) - set(WORKS)):
+        parser.error(f"no work is called {', '.join(unknown)}")
+    names = given.names or [name for name in WORKS if given.all or name != _LONG]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
+    print(heading(), flush=True)
+    for name in names:
+        for line in WORKS[name](given.pairs):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

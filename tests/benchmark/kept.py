@@ -1,0 +1,150 @@
+"""What the store costs and what it saves: its share of a row, and runs whose answers are all in it.
+
+A store of a million answers is filled directly: it would take hours to ask for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pipelines
+from processes import YAMLGEN, Took, run, serving
+from table import Line
+
+from yamlgen.api.execution import execute
+from yamlgen.api.loading import load
+from yamlgen.api.options import Options
+from yamlgen.claude.access import reach
+from yamlgen.claude.failure import Sender
+from yamlgen.claude.model import ClaudeModel, Keeping
+from yamlgen.claude.structured import Structured
+from yamlgen.halt import Halt
+from yamlgen.language.settings import PUBLIC_URL
+from yamlgen.run.local import LocalEngine
+from yamlgen.store.ledger import Reuse
+from yamlgen.store.packing import packed
+from yamlgen.store.place import place_of
+from yamlgen.store.session import held, opened
+
+
+def measure_rerun(_pairs: int) -> Iterator[Line]:
+    """How fast rows come out of the store."""
+    for rows in (10_000, 100_000):
+        yield from _told(rows, rerun(rows))
+
+
+def measure_memory(_pairs: int) -> Iterator[Line]:
+    """Whether a million rows need more memory than ten thousand."""
+    few, many = 10_000, 1_000_000
+    small, large = rerun(few), rerun(many)
+    yield from _told(many, large)
+    peaks = [max(took.peak for took in runs) for runs in (small, large)]
+    yield Line(
+        f"{many:,} rows from the store",
+        f"peak memory against that of {few:,} rows",
+        "at most 1.15",
+        f"{peaks[1] / peaks[0]:.2f} ({peaks[1]:.0f} MiB, {peaks[0]:.0f} MiB)",
+    )
+
+
+def _told(rows: int, runs: list[Took]) -> Iterator[Line]:
+    """The first run writes its rows into the store, the second finds them there."""
+    for which, took in zip(("first", "second"), runs, strict=True):
+        figure = f"{took.wall:.1f} s: {rows / took.wall:,.0f} rows/s, peak {took.peak:.0f} MiB"
+        yield Line(f"{rows:,} rows from the store", f"{which} re-run, whole process", "none", figure)
+
+
+def rerun(rows: int) -> list[Took]:
+    """Two runs over rows whose answers are all in the store."""
+    with tempfile.TemporaryDirectory() as name:
+        path = pipelines.many(Path(name), rows)
+        fill(path)
+        return [run(YAMLGEN, "run", str(path), "--offline", "--progress", "none", "--quiet") for _ in range(2)]
+
+
+def fill(pipeline: Path) -> None:
+    """Put an answer for every row of a pipeline of one step into its store, as a run would have kept it."""
+    loaded = load(pipeline)
+    plan = loaded.plan()
+    (step,) = plan.steps
+    place = place_of(plan.file)
+    sender = Sender(step.model, PUBLIC_URL, "ANTHROPIC_API_KEY", "")
+    structured = Structured(step.name, step.schema, step.settings, step.mode)
+    model = ClaudeModel(None, step.settings, sender, structured=structured)
+    response = packed(
+        {
+            "id": "msg_filled",
+            "type": "message",
+            "role": "assistant",
+            "model": step.model,
+            "content": [{"type": "text", "text": '{"label": "a"}'}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 300, "output_tokens": 10},
+        }
+    )
+    with held(place, "filling") as connection, opened(place, Reuse()) as session:
+        keeping = Keeping(session.ledger, PUBLIC_URL, plan.runtime.api_version)
+
+        def answers() -> Iterator[tuple[bytes, bytes]]:
+            for row in loaded.source.rows(None, plan.columns):
+                body = model.request(step.prompt(row.row, plan.params, {}))
+                yield keeping.key(body, row.identity), packed(body)
+
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO attempt (key, run, step, received, request, response, requested, model, stop_reason, "
+            "input_tokens, output_tokens, cache_creation_input_tokens, cache_read_input_tokens, cost, seconds, "
+            "request_characters) "
+            "VALUES (?, 0, 'label', '2026-11-22', ?, ?, '', '', 'end_turn', 300, 10, 0, 0, 0, 1, 900)",
+            ((key, request, response) for key, request in answers()),
+        )
+        connection.execute("COMMIT")
+
+
+class Kept:
+    """A sink in memory."""
+
+    def __init__(self) -> None:
+        self.rows: list[object] = []
+
+    async def add(self, outcome: object) -> None:
+        """Keep an outcome."""
+        self.rows.append(outcome)
+
+
+def measure_share(pairs: int) -> Iterator[Line]:
+    """What the store adds to a row that the API answers at once, in CPU seconds of this process."""
+    rows = 2_000
+    figures: dict[str, list[float]] = {"bare": [], "stored": []}
+    with tempfile.TemporaryDirectory() as name, serving("server.py", "0") as url:
+        path = pipelines.label(Path(name), rows)
+        os.environ |= {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "any"}
+        loaded = load(path)
+        plan = loaded.plan()
+
+        async def bare() -> None:
+            halt = Halt()
+            async with reach(plan.runtime, None) as provider, provider.open(plan, halt) as models:
+                engine = LocalEngine(plan, models, Kept(), lambda _: None, halt, plan.concurrency)
+                await engine.run(loaded.source.rows(None, plan.columns))
+
+        for _ in range(pairs):
+            for kind, work in (("bare", bare), ("stored", lambda: execute(loaded, options=Options(fresh=True)))):
+                started = time.process_time()
+                asyncio.run(work())
+                figures[kind].append(time.process_time() - started)
+        del os.environ["ANTHROPIC_BASE_URL"], os.environ["ANTHROPIC_API_KEY"]
+    without, stored = (1000 * statistics.median(figures[kind]) / rows for kind in ("bare", "stored"))
+    yield Line(
+        f"{rows:,} rows, no latency",
+        "the store's share of the CPU",
+        "none",
+        f"{(stored - without) / stored:.0%} ({stored:.2f} ms a row, {without:.2f} without)",
+    )

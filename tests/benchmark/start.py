@@ -1,0 +1,38 @@
+"""What a command takes before and without the API: the help, a check of a long file, a run against the simulator."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pipelines
+from processes import YAMLGEN, in_turn, middle, ratio, run
+from table import Line
+
+
+def measure_start(pairs: int) -> Iterator[Line]:
+    """How soon a command is there."""
+    runs = in_turn(2 * pairs + 1, lambda: run(YAMLGEN, "--help"), lambda: run(sys.executable, "-c", "import click"))
+    yield Line(
+        "`yamlgen --help`",
+        "whole process against `python -c 'import click'`",
+        "at most 3",
+        f"{ratio(runs, 0, 1, 'wall'):.2f} ({middle(runs, 0, 'wall'):.3f} s, {middle(runs, 1, 'wall'):.3f} s)",
+    )
+    with tempfile.TemporaryDirectory() as name:
+        path = pipelines.long(Path(name))
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        runs = in_turn(2 * pairs + 1, lambda: run(YAMLGEN, "validate", str(path)))
+        took = middle(runs, 0, "wall")
+        yield Line(f"`yamlgen validate`, {lines:,} lines", "whole process", "at most 0.5 s", f"{took:.3f} s")
+
+
+def measure_simulator(_pairs: int) -> Iterator[Line]:
+    """How fast a run goes when the simulator lives in the same process."""
+    rows = 5_000
+    with tempfile.TemporaryDirectory() as name:
+        path = pipelines.many(Path(name), rows)
+        took = run(YAMLGEN, "run", str(path), "--simulate", "--progress", "none", "--quiet")
+    yield Line(f"`yamlgen run --simulate`, {rows:,} rows", "whole process", "none", f"{rows / took.wall:.0f} rows/s")
