@@ -228,3 +228,13 @@ def test_shipped_pipelines_name_their_schema(path):
     """The first line of each shipped pipeline tells editors where the schema is."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     assert first == f"# yaml-language-server: $schema=./{FILE_NAME}"
+
+
+def test_a_pipeline_of_texts_loads_no_instructor(tmp_path):
+    """What asks for no structured output does not wait for instructor."""
+    pipeline = tmp_path / "texts.yaml"
+    steps = "steps: {note: {model: claude-haiku-5-5, prompt: 'Say {{ row.n }}'}}"
+    pipeline.write_text(f"version: 1\ninput: {{rows: [{{n: 1}}]}}\n{steps}\noutput: {{path: out.jsonl}}\n", "utf-8")
+    found = loaded(MAIN, "run", str(pipeline), "--simulate", "-q")
+    assert "anthropic" in found
+    assert not found & {"instructor", "openai"}

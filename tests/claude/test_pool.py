@@ -79,7 +79,7 @@ def test_a_rate_limit_cuts_by_a_fifth():
 
 
 def test_a_cut_is_of_the_limit():
-    """What is in flight may be little, because a quota holds the rest back: the limit that was found is worth keeping."""
+    """What is in flight may be little, because a quota holds the rest back; the limit was found all the same."""
     found = pool()
     found.limit, found.flying = 100.0, 2
     found.refuse(0.0, 0.0, 1.0)

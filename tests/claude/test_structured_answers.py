@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 
 from scripted import ask_one, call, message, said
 from shapes import MODES, USER
-from yamlgen.claude.structured import InvalidOutput, Structured
+from yamlgen.claude.failure import InvalidOutput
+from yamlgen.claude.structured import Structured
 from yamlgen.errors import Code
 from yamlgen.language.native import Unfit
 from yamlgen.language.schemas import json_schema

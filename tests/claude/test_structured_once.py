@@ -13,7 +13,8 @@ from instructor.v2.providers.anthropic import handlers
 
 from scripted import call, message
 from shapes import MODES, OPEN, USER
-from yamlgen.claude.structured import InvalidOutput, Structured
+from yamlgen.claude.failure import InvalidOutput
+from yamlgen.claude.structured import Structured
 from yamlgen.language.schemas import json_schema
 from yamlgen.language.spec import Settings, Thinking
 

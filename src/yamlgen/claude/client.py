@@ -24,7 +24,6 @@ from yamlgen.claude.limiter import Limiter
 from yamlgen.claude.model import ClaudeModel, Keeping
 from yamlgen.claude.pool import MAX_PAUSE
 from yamlgen.claude.prices import tariff_of
-from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
 from yamlgen.errors import Code, EnvironmentProblem, redact
 from yamlgen.events import Emit
@@ -227,6 +226,8 @@ def models(
         sender = Sender(step.model, base_url, plan.runtime.api_key_env, key)
         structured = None
         if step.schema is not None:
+            from yamlgen.claude.structured import Structured  # noqa: PLC0415 - instructor, which takes half a second
+
             structured = Structured(step.name, step.schema, step.settings, step.mode)
         made[step.name] = ClaudeModel(
             client,

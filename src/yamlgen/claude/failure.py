@@ -19,6 +19,14 @@ SPEND_LIMIT: Final = "enforced_spend_limit_reached"
 _MOST_SHOWN: Final = 500
 
 
+class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes to the model
+    """An answer that the author's schema does not accept; `errors` says what is wrong, each with its path."""
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """Who sends, for the sentence of an error: the model, the address, the variable of the key, and the key."""

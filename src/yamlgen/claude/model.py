@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import anthropic
 from anthropic._models import construct_type
@@ -17,10 +17,9 @@ from anthropic.types import Message
 from pydantic import ValidationError
 
 from yamlgen.canonical import digest, fingerprint
-from yamlgen.claude.failure import Sender, Streak, mapped, not_a_message
+from yamlgen.claude.failure import InvalidOutput, Sender, Streak, mapped, not_a_message
 from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.limiter import Slot
-from yamlgen.claude.structured import InvalidOutput, Structured
 from yamlgen.claude.transport import holding
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
@@ -28,6 +27,9 @@ from yamlgen.language import capabilities
 from yamlgen.language.plan import DEFAULT_MAX_TOKENS
 from yamlgen.language.spec import Settings, Thinking
 from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Prompt, Recorder, Tariff, Usage
+
+if TYPE_CHECKING:
+    from yamlgen.claude.structured import Structured
 
 STREAM_ABOVE: Final = 21_333
 """The most `max_tokens` that the SDK deems safe without streaming: more may idle past a proxy's patience."""

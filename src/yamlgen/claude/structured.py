@@ -28,6 +28,7 @@ from instructor.v2.providers.anthropic.handlers import (
 )
 from pydantic import RootModel, ValidationError, model_validator
 
+from yamlgen.claude.failure import InvalidOutput
 from yamlgen.language import capabilities, native
 from yamlgen.language.spec import Settings
 from yamlgen.language.wrapping import WRAP, outgoing
@@ -37,14 +38,6 @@ Mode = Literal["native", "tools", "json"]
 
 _TOOL_NAME: Final = 64
 _CALL: Final = "Answer with a call of the tool `{}` and no other text."
-
-
-class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes to the model
-    """An answer that the author's schema does not accept; `errors` says what is wrong, each with its path."""
-
-    def __init__(self, errors: tuple[str, ...]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
 
 
 class _Rejected(ValueError):  # noqa: N818 - caught where it is raised to
