@@ -111,19 +111,21 @@ def test_one_row_goes_in_the_order_of_asking():
     assert asyncio.run(main()) == [0, 1, 2, 3, 4, 5]
 
 
-def test_what_has_failed_lets_others_pass():
-    """A first row that has failed waits behind rows that have not."""
+def test_what_has_failed_lets_a_window_of_others_pass():
+    """A row that has failed waits behind as many rows as may be in flight, and no longer."""
 
     async def main():
-        crowd = Crowd(1)
-        holder = await crowd.enter(0)
-        await crowd.enter(1, failures=1)
-        await crowd.enter(2)
-        holder.give_back()
+        crowd = Crowd(2)
+        holders = [await crowd.enter(row) for row in (0, 1)]
+        await crowd.enter(2, failures=1)
+        for row in (3, 5, 6):
+            await crowd.enter(row)
+        for holder in holders:
+            holder.give_back()
         await settle()
         return crowd.gone
 
-    assert asyncio.run(main()) == [0, 2]
+    assert asyncio.run(main()) == [0, 1, 3, 2]
 
 
 def test_a_failure_is_counted_by_the_limiter():
@@ -194,7 +196,7 @@ def test_a_quota_holds_and_lets_go():
         crowd = Crowd(3)
         slot = await crowd.enter(0)
         told = {"anthropic-ratelimit-requests-limit": f"{limit}", "anthropic-ratelimit-requests-remaining": "0"}
-        crowd.limiter.answered(slot, told)
+        crowd.limiter.answered(slot, 200, told)
         slot.give_back()
         started = time.monotonic()
         await crowd.enter(1)
@@ -215,7 +217,7 @@ def test_an_absurd_reset_holds_nobody_for_ever(monkeypatch):
         crowd = Crowd(3)
         slot = await crowd.enter(0)
         told = {"limit": "50", "remaining": "0", "reset": "2999-01-01T00:00:00Z"}
-        crowd.limiter.answered(slot, {f"anthropic-ratelimit-requests-{key}": value for key, value in told.items()})
+        crowd.limiter.answered(slot, 200, {f"anthropic-ratelimit-requests-{key}": value for key, value in told.items()})
         slot.give_back()
         await crowd.enter(1)
         await asyncio.wait_for(crowd.tasks[1], 2)
@@ -311,15 +313,16 @@ def test_a_halt_before_waking_takes_the_place_back():
 
 
 def test_a_probe_does_not_count_against_its_request():
-    """While a pool is paused, a failure is the server's, not the row's."""
+    """While a pool is paused, a failure is the server's, not the row's; until that row has failed too often."""
 
     async def main():
         crowd = Crowd(40)
-        slot = await crowd.enter(0)
-        crowd.limiter.answered(slot, {})
-        return [crowd.limiter.failed(slot, "overloaded (529)") for _ in range(22)]
+        slots = [await crowd.enter(row) for row in range(21)]
+        crowd.limiter.answered(slots[0], 200, {})
+        counted = [crowd.limiter.failed(slot, "overloaded (529)") for slot in slots[:20]]
+        return counted, [crowd.limiter.failed(slots[20], "overloaded (529)") for _ in range(12)]
 
-    assert asyncio.run(main()) == [True] * 20 + [False] * 2
+    assert asyncio.run(main()) == ([True] * 20, [False] * 9 + [True] * 3)
 
 
 ACTIONS = st.lists(

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from test_limiter import Crowd, settle
+from test_limiter import HAIKU, Crowd, settle
 
 from yamlgen.events import PaceChanged
 
@@ -55,10 +55,12 @@ def test_the_end_of_a_pause_is_told_at_once():
     async def main():
         crowd = Crowd(40)
         slot = await crowd.enter(0)
-        crowd.limiter.answered(slot, {})
+        crowd.limiter.answered(slot, 200, {})
         for _ in range(20):
             crowd.limiter.failed(slot, "overloaded (529)")
         paused = crowd.told[-1]
+        slot.give_back()
+        await crowd.limiter.admit(slot, HAIKU)
         crowd.limiter.succeeded(slot)
         return paused, crowd.told[-1]
 
@@ -72,7 +74,7 @@ def test_what_is_told_after_a_wait_is_how_it_is_then():
 
     async def main():
         crowd = Crowd(8)
-        await crowd.refuse(0.4)
+        await crowd.refuse(0.8)
         await asyncio.sleep(0.3)
         crowd.told.clear()
         for row in (1, 2, 3):

@@ -19,8 +19,14 @@ def window(found, used=1.0):
     width = int(found.limit)
     for _ in range(width):
         found.flying = math.ceil(used * found.limit)
-        found.succeed()
+        succeed(found)
     found.flying = 0
+
+
+def succeed(found, sent=math.inf):
+    """An answer has come through, to a request that was sent then."""
+    found.hear()
+    found.succeed(0.0, sent)
 
 
 def fail(found, now, times=1, reason="overloaded (529)", *, heard=True):
@@ -114,8 +120,8 @@ def test_after_a_rate_limit_it_grows_by_a_twentieth_a_window():
     assert found.limit == pytest.approx(110.25, abs=0.1)
 
 
-def test_failures_do_not_end_the_doubling():
-    """A server in trouble says nothing about how much an account may send."""
+def test_a_failure_does_not_end_the_doubling():
+    """One failure says nothing about how many may go at once."""
     found = pool()
     fail(found, 0.0)
     window(found)
@@ -132,7 +138,7 @@ def test_a_failure_now_and_then_cuts_nothing():
             fail(found, 10.0 + number)
         else:
             found.flying = 0
-            found.succeed()
+            succeed(found)
     assert found.limit == before
 
 
@@ -141,7 +147,7 @@ def test_a_fifth_of_failures_cuts():
     found = pool()
     found.flying = 0
     for _ in range(16):
-        found.succeed()
+        succeed(found)
     found.flying = 100
     fail(found, 10.0, 3)
     assert found.limit == START
@@ -171,9 +177,9 @@ def test_the_limit_stays_between_one_and_the_ceiling(ceiling, happenings):
         now += seconds
         found.flying = min(flying, int(found.limit))
         if what == "s":
-            found.succeed()
+            succeed(found)
         elif what == "r":
-            assert found.refuse(now, now - ago, None) > 0
+            assert found.refuse(now, now - ago, None) >= 0
         else:
             found.fail(now, now - ago, "overloaded (529)", heard=True)
         assert 1 <= found.limit <= ceiling
@@ -224,7 +230,7 @@ def test_an_answer_begins_the_waits_anew():
     """After an answer the next rate limit is a first one again."""
     found = pool()
     found.refuse(0.0, 0.0, None)
-    found.succeed()
+    succeed(found)
     assert found.refuse(100.0, 100.0, None) <= 0.6
 
 

@@ -89,7 +89,7 @@ async def execute(
     plan = options.over(pipeline.plan(params))
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     work = _Run(pipeline, plan, options, name, halt, [] if emit is None else [emit])
-    async with prospect(pipeline, plan, options, halt, f"run {name}", work.tell) as ready:
+    async with prospect(pipeline, plan, options, halt, f"run {name}", work.tell_pace) as ready:
         work.make_ready(ready)
         asks = plan.limits.confirm_above_usd is not None and not options.yes
         forecast = await ready.forecast(quick=not asks)  # a question is put by what all rows say
@@ -112,12 +112,21 @@ class _Run:
         self.report = Report()
         self.budget = Budget(plan.limits, halt)
         self.listeners: list[Emit] = [self.report.observe, self.budget.observe, *listeners]
+        self.broken: Exception | None = None
         self.to_stdout = str(options.output) == "-"
         self.paths = _paths(plan, options)
 
     def tell(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
+
+    def tell_pace(self, event: Event) -> None:
+        """Tell an event from inside a request, which must not fail for whoever listens: the run does, at its end."""
+        try:
+            self.tell(event)
+        except Exception as error:  # noqa: BLE001 - a listener's own
+            self.broken = self.broken or error
+            self.halt.request(str(error))
 
     def make_ready(self, ready: Prospect) -> None:
         """See that the files can be written, before anything is paid for."""
@@ -164,6 +173,8 @@ class _Run:
         ledger, concurrency = ready.session.ledger, self.plan.concurrency
         try:
             await LocalEngine(self.plan, ready.models, ledger, self.tell, self.halt, concurrency).run(rows)
+            if self.broken is not None:
+                raise self.broken
         except asyncio.CancelledError:  # in a hurry: a reader that does not read is not waited for
             if printer is not None:
                 printer.leave()

@@ -16,7 +16,7 @@ from yamlgen.language.spec import Limits
 if TYPE_CHECKING:
     from yamlgen.claude.access import Simulation
 
-_LIMITS: Final = ("max_requests", "max_failures", "max_cost_usd", "confirm_above_usd")
+_LIMITS: Final = ("max_requests", "max_failures", "max_cost_usd", "confirm_above_usd", "max_pause")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Options:
         max_failures: as in `limits`: a number, or such as `5%`.
         max_cost_usd: as in `limits`.
         confirm_above_usd: as in `limits`.
+        max_pause: as in `limits`.
         yes: go on without asking, whatever it may cost.
         latency: seconds that a simulated answer takes.
         faults: rates of simulated faults, such as `rate_limit=0.1`.
@@ -54,6 +55,7 @@ class Options:
     max_failures: int | str | None = None
     max_cost_usd: float | None = None
     confirm_above_usd: float | None = None
+    max_pause: float | None = None
     yes: bool = False
     latency: float = 0.0
     faults: Sequence[str] = ()

@@ -23,7 +23,14 @@ from yamlgen.halt import Halt
 from yamlgen.ports import NOBODY, Asker, Usage
 
 _EVERY: Final = 0.25
-"""Seconds between two tellings of how the pools are."""
+_SHOWN: Final = 1.0
+"""Seconds between two tellings of how a pool is: at least, and at most while requests are held."""
+
+_REFUSALS: Final = 5
+"""How many rate limits a request waits out while others come through: a request may be larger than its quota."""
+
+_SPARED: Final = 8
+"""How many failures of a request cost it no retry while its pool is paused: then it may be the request itself."""
 
 _FAMILY: Final = re.compile(r"claude-([a-z]+-\d+)(?=-|\Z)")
 
@@ -43,12 +50,17 @@ class Slot:
 
     Attributes:
         asker: who asks.
-        failures: how often it has failed, rate limits aside; others go first then.
+        failures: how often it has failed.
+        hopeless: whether to send it again is of no use: nothing was ever heard from the address.
+        refusals: how often a rate limit has refused it, the first time at `refused_at`.
         claim: what it took of its pool's quota; `None` while it has no place.
     """
 
     asker: Asker = NOBODY
     failures: int = 0
+    hopeless: bool = False
+    refusals: int = 0
+    refused_at: float = 0.0
     claim: Claim | None = None
     limiter: Limiter | None = None
     pool: Pool | None = None
@@ -93,8 +105,7 @@ class Limiter:
         self._flying = 0
         self._tickets = count()
         self._timer: asyncio.TimerHandle | None = None
-        self._told = -math.inf
-        self._most_told: dict[str, int] = {}
+        self._told: dict[str, tuple[float, int]] = {}
         halt.listen(self._wake_all)
 
     async def admit(self, slot: Slot, model: str) -> None:
@@ -114,7 +125,8 @@ class Limiter:
 
     async def _queue(self, pool: Pool, slot: Slot) -> None:
         future = asyncio.get_running_loop().create_future()
-        order = (slot.failures, slot.asker.row, next(self._tickets))
+        tries = slot.failures + slot.refusals  # it lets a window of others pass, so that a bad one stops nobody
+        order = (slot.asker.row + tries * int(pool.limit), next(self._tickets))
         heapq.heappush(pool.waiting, (order, slot, future))
         self._pump()
         try:
@@ -128,41 +140,54 @@ class Limiter:
             slot.give_back()
             self._halt.check_sending()
 
-    def answered(self, slot: Slot, headers: Mapping[str, str]) -> None:
-        """An answer has come: take over what its headers tell."""
+    def answered(self, slot: Slot, status: int, headers: Mapping[str, str]) -> None:
+        """An answer has begun: take over what its headers tell."""
         self.heard = True
         pool, claim = slot.place()
+        if status < 400:  # noqa: PLR2004 - no error
+            pool.hear()
         pool.quota.learn(time.monotonic(), claim, headers)
 
     def succeeded(self, slot: Slot) -> None:
         """The answer is worth keeping."""
-        pool, _ = slot.place()
+        (pool, claim), now = slot.place(), time.monotonic()
         was = pool.paused
-        pool.succeed()
-        self._tell(pool, time.monotonic(), at_once=was)
+        pool.succeed(now, claim.sent)
+        self._tell(pool, now, at_once=was)
 
-    def refused(self, slot: Slot, retry_after: float | None) -> float:
+    def refused(self, slot: Slot, retry_after: float | None) -> float | None:
         """A rate limit; seconds until its pool's gate opens.
+
+        Returns:
+            `None` where others come through and this request never does: that is no limit of a rate, but a failure.
 
         Raises:
             RunStopped: it is too long.
         """
         (pool, claim), now = slot.place(), time.monotonic()
-        wait = pool.refuse(now, claim.sent, retry_after)
-        self._tell(pool, now, at_once=True)
-        return wait
+        if slot.refusals >= _REFUSALS and pool.succeeded_at > slot.refused_at:
+            return None
+        slot.refused_at = slot.refused_at or now
+        slot.refusals += 1
+        try:
+            return pool.refuse(now, claim.sent, retry_after)
+        finally:
+            self._tell(pool, now, at_once=True)
 
     def failed(self, slot: Slot, reason: str) -> bool:
-        """Another failure; whether it counts against its request, which that of a probe does not.
+        """Another failure; whether it counts against its request, which the first ones in a pause do not.
 
         Raises:
             RunStopped: there was nothing else for too long.
         """
         (pool, claim), now = slot.place(), time.monotonic()
-        counts = not pool.paused
-        pool.fail(now, claim.sent, reason, heard=self.heard)
+        counts = not pool.paused or slot.failures > _SPARED
         slot.failures += 1
-        self._tell(pool, now, at_once=True)
+        try:
+            if not pool.fail(now, claim.sent, reason, heard=self.heard):
+                slot.hopeless = True
+        finally:
+            self._tell(pool, now, at_once=True)
         return counts
 
     def leave(self, pool: Pool) -> None:
@@ -170,6 +195,7 @@ class Limiter:
         pool.flying -= 1
         self._flying -= 1
         self._pump()
+        self._tell(pool, time.monotonic(), at_once=pool.flying == 0)
 
     def _pool(self, name: str) -> Pool:
         found = self._pools.get(name)
@@ -194,18 +220,24 @@ class Limiter:
                 if not future.done():
                     self._launch(pool, slot, now)
                     future.set_result(None)
-            elif wait < math.inf:
-                pool.hold(now, held=True)
+            else:
+                pool.hold(now, held=wait < math.inf)
                 soonest = min(soonest, wait)
             if not pool.waiting:
                 pool.hold(now, held=False)
             if wait > 0 or not pool.waiting:
                 pools.remove(pool)
+        self._rest()
+        if soonest < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(min(soonest, _SHOWN), self._pump)
+        for pool in self._pools.values():
+            if pool.waiting:
+                self._tell(pool, now)
+
+    def _rest(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if soonest < math.inf:
-            self._timer = asyncio.get_running_loop().call_later(soonest, self._pump)
 
     def _wake_all(self) -> None:
         """Nothing is sent any more: whoever waits learns it."""
@@ -215,10 +247,12 @@ class Limiter:
                     future.set_result(None)
             pool.waiting.clear()
             pool.hold(time.monotonic(), held=False)
+        self._rest()
 
     def _tell(self, pool: Pool, now: float, *, at_once: bool = False) -> None:
         if self._emit is None:
             return
-        if at_once or pool.most > self._most_told.get(pool.name, 0) or now - self._told >= _EVERY:
-            self._told, self._most_told[pool.name] = now, pool.most
+        at, most = self._told.get(pool.name, (-math.inf, 0))
+        if at_once or pool.most > most or now - at >= _EVERY:
+            self._told[pool.name] = now, pool.most
             self._emit(pool.state(now))

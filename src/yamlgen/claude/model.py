@@ -187,7 +187,7 @@ class ClaudeModel:
             raise mapped(error, self._sender) from None
         self._streak.broken()
         if not _is_message(message):
-            shown = self._sender.clean(str(message))[:_SHOWN]
+            shown = self._sender.clean(str(response or message))[:_SHOWN]
             raise not_a_message(f"it begins with {shown!r}", self._sender)
         usage = _usage(message)
         request_id, seconds = getattr(message, "_request_id", None), time.monotonic() - started
@@ -206,7 +206,11 @@ class ClaudeModel:
         plain = all(isinstance(turn["content"], str) for turn in arguments["messages"])
         if plain and "stream" not in arguments:
             answer = await self._client.post(_PATH, cast_to=_BYTES, body=_body(arguments), options={"headers": told})
-            response = json.loads(answer.http_response.content)
+            try:
+                response = json.loads(answer.http_response.content)
+            except ValueError as error:
+                shown = self._sender.clean(answer.http_response.text)[:_SHOWN]
+                raise ValueError(f"{error}; it begins with {shown!r}") from None
             if not isinstance(response, dict):
                 return response, {}
             return _rebuilt(response, answer.request_id), response
@@ -287,6 +291,8 @@ def _body(arguments: Mapping[str, Any]) -> dict[str, JSON]:
 def _is_message(answer: Any) -> bool:
     """Whether the SDK, which checks nothing, made a message out of what the server sent."""
     if not isinstance(answer, Message) or answer.type != "message" or not isinstance(answer.content, list):
+        return False
+    if not isinstance(answer.stop_reason, str | None):
         return False
     blocks: list[Any] = list(answer.content)
     return all(

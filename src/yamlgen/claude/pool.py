@@ -25,6 +25,7 @@ MAX_PAUSE: Final = 600.0
 
 _CUT: Final = 0.8
 _GROWTH: Final = 0.05
+_STEP: Final = 0.25
 _USED: Final = 0.8
 _COOL: Final = 1.0
 _CROWD: Final = 20
@@ -38,6 +39,12 @@ _REFUND: Final = 1.0
 _REOPENED: Final = 50.0
 """What a pool's budget of failures holds, what a rate limit and another failure take of it, what an answer gives back,
 and what it holds again once a probe has come through."""
+
+_UNHEARD: Final = 8.0
+"""Seconds of failures that an address has from which nothing was ever heard: it may be a wrong one."""
+
+_TRIES: Final = 15
+"""About how often a row is tried before it is set aside in a pause."""
 
 _FIRST_WAIT: Final = 0.5
 _MOST_WAIT: Final = 30.0
@@ -57,6 +64,7 @@ class Pool:
         limited: rate limits until now.
         overloaded: other failures until now.
         open_at: when its gate opens, by the monotonic clock.
+        succeeded_at: when the last answer came through.
         paused: whether its budget of failures is empty, so that only probes go.
         quota: what the API's headers leave.
         waiting: those who wait, as a heap.
@@ -71,6 +79,7 @@ class Pool:
     limited: int = 0
     overloaded: int = 0
     open_at: float = 0.0
+    succeeded_at: float = -math.inf
     paused: bool = False
     quota: Quota = field(default_factory=Quota)
     waiting: list[Any] = field(default_factory=list)
@@ -110,15 +119,19 @@ class Pool:
             self._held += now - self._held_since
             self._held_since = None
 
-    def succeed(self) -> None:
+    def hear(self) -> None:
+        """The API takes requests, though their answers may take long."""
+        self._silent_since = None
+
+    def succeed(self, now: float, sent: float) -> None:
         """An answer has come through."""
-        self._silent_since, self._reason, self._probes = None, None, 0
+        self.succeeded_at, self._reason = now, None
         self._recent.append(False)
         self._budget = min(_BUDGET, self._budget + _REFUND)
-        if self.paused:
+        if self.paused and sent >= self._paused_at:
             self.paused, self._budget, self._paused_at = False, _REOPENED, math.inf
         if self.flying >= _USED * self.limit:
-            more = 1.0 if self._growing else max(_GROWTH, 1.0 / self.limit)  # by each of a window's answers
+            more = 1.0 if self._growing else max(_GROWTH, _STEP / self.limit)  # by each of a window's answers
             self.limit = min(self.ceiling, self.limit + more)
 
     def refuse(self, now: float, sent: float, retry_after: float | None) -> float:
@@ -131,39 +144,55 @@ class Pool:
             RunStopped: that is longer than a run waits.
         """
         self.limited += 1
-        since = self._draw(now, sent, _LIMITED, "rate limit (429)", heard=True)
+        others = self.succeeded_at > sent  # come through: without a word of waiting, it is a matter of how many
+        since = self._draw(now, sent, _LIMITED, "rate limit (429)")
+        self._cut(now, sent)
+        if others and retry_after is None:
+            return max(0.0, self.open_at - now)
         wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))  # zero would hammer on a closed door
         if now - since + wait > self.max_pause:
-            raise _given_up(f"the API limits every request, and asks to wait {wait:.0f} s more", self.max_pause)
+            if self.flying <= 1 or now - since > self.max_pause:
+                asked = f" and asks to wait {retry_after:.0f} s" if retry_after else ""
+                message = (
+                    f"the API answers {self.name} with rate limits (429){asked}; nothing else since {now - since:.0f} s"
+                )
+                raise _given_up(message, self.max_pause)
+            wait = min(wait, _MOST_WAIT)  # what is still in flight may come through
         self._close(now, wait)
-        self._growing = False
-        self._cut(now, sent)
         return self.open_at - now
 
-    def fail(self, now: float, sent: float, reason: str, *, heard: bool) -> None:
+    def fail(self, now: float, sent: float, reason: str, *, heard: bool) -> bool:
         """A failure of the server or of the connection; `heard`: whether anything ever came back.
+
+        Returns:
+            Whether to go on: an address from which nothing was ever heard has not much time.
 
         Raises:
             RunStopped: nothing else has come back for longer than a run waits.
         """
         self.overloaded += 1
-        since = self._draw(now, sent, _FAILED, reason, heard=heard)
+        since = self._draw(now, sent, _FAILED, reason)
         self._recent.append(True)
         if len(self._recent) * _SHARE <= sum(self._recent) and len(self._recent) == _CROWD:
             self._recent.clear()
             self._cut(now, sent)
         if self.paused:
-            wait = min(_MOST_WAIT, _FIRST_WAIT * 2.0 ** min(self._probes, 30))
+            # So short that rows which always fail, and nothing else, are through with their tries before a pause is.
+            each = self.max_pause / 2 / (_TRIES * (1 + len(self.waiting)))
+            wait = min(_MOST_WAIT, _FIRST_WAIT * 2.0 ** min(self._probes, 30), max(_FIRST_WAIT, each))
             self._probes += sent >= self._paused_at  # what was in flight when the pause began is no probe
+            self._close(now, wait)
+            if not heard:
+                return now - since <= _UNHEARD
             if now - since + wait > self.max_pause:
                 message = f"the API has answered nothing for {now - since:.0f} s but: {reason}"
                 raise _given_up(message, self.max_pause)
-            self._close(now, wait)
+        return True
 
-    def _draw(self, now: float, sent: float, cost: float, reason: str, *, heard: bool) -> float:
+    def _draw(self, now: float, sent: float, cost: float, reason: str) -> float:
         """Draw on the budget; since when nothing has come through, though somebody asked."""
         self._budget -= cost
-        if not self.paused and heard and self._budget <= 0:
+        if not self.paused and self._budget <= 0:
             self.paused, self._paused_at, self._probes = True, now, 0
         self._reason = reason
         if self._silent_since is None or sent - max(self._drawn_at, self.open_at) > _MOST_WAIT:
@@ -178,7 +207,7 @@ class Pool:
     def _cut(self, now: float, sent: float) -> None:
         """Fewer at once; not again for what was sent before, nor within a second, nor for a probe."""
         if sent < self._paused_at and sent > self._cut_at and now - self._cut_at > _COOL:
-            self._cut_at = now
+            self._cut_at, self._growing = now, False
             self.limit = max(1.0, _CUT * self.limit)
 
     def state(self, now: float) -> PaceChanged:

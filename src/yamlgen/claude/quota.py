@@ -26,12 +26,15 @@ _MARGIN: Final = 0.01
 _SURE: Final = 1.0
 """Seconds to a bucket's reset from which on they say how fast it fills; they are told in whole ones."""
 
+_FARTHEST: Final = 2 * _MINUTE
+"""Seconds to a reset that are believed: a bucket is a minute's."""
+
 _LONGEST: Final = 15.0
 """Seconds that a request waits for a bucket at most; then it is sent, and the API says itself whether it may be."""
 
 _WEIGHT: Final = 0.1
 _USUAL: Final = 500
-"""The output tokens of an answer, where none has come yet."""
+"""The tokens of a prompt, and of an answer, where none has come yet."""
 
 
 @dataclass
@@ -146,6 +149,10 @@ def _told(headers: Mapping[str, str], name: str) -> tuple[float, float, float | 
     reset = _moment(headers.get(f"{_PREFIX}{name}-reset"))
     if reset is not None:
         reset -= _date(headers.get("date", "")) or time.time()
+        if reset < 0:
+            return None  # full by now, whatever remained
+        if reset > _FARTHEST:
+            reset = None
     return limit, min(remaining, limit), reset
 
 

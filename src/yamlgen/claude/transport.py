@@ -65,7 +65,7 @@ class Transport:
         """
         retries, spent, held, limiter = 0, 0.0, holding.get(), self.limiter
         slot = held or Slot()
-        model = str((request.json or {}).get("model", ""))
+        model = str(request.json.get("model")) if isinstance(request.json, dict) else ""
         while True:
             await limiter.admit(slot, model)
             started = time.monotonic()
@@ -75,12 +75,12 @@ class Transport:
                 outcome = await self._attempt(request, call_next, slot)
                 if isinstance(outcome, _Answered):
                     limiter.succeeded(slot)
-                elif outcome.limited:
-                    wait = limiter.refused(slot, outcome.retry_after)
                 else:
-                    counts = limiter.failed(slot, outcome.reason)
-                    retries += counts
-                    spent += counts * (time.monotonic() - started)
+                    wait = limiter.refused(slot, outcome.retry_after) if outcome.limited else None
+                    if wait is None:
+                        counts = limiter.failed(slot, outcome.reason)
+                        retries += counts
+                        spent += counts * (time.monotonic() - started)
             except BaseException:
                 slot.give_back()
                 raise
@@ -89,10 +89,10 @@ class Transport:
                     slot.give_back()
                 return outcome.value
             slot.give_back()
-            if outcome.limited:
+            if wait is not None:
                 slot.asker.watch.retried(outcome.reason, wait)
                 continue
-            if retries > self.max_retries or spent >= self.timeout:
+            if retries > self.max_retries or spent >= self.timeout or slot.hopeless:
                 return self._give_up(outcome)
             delay = self._delay(max(retries - 1, 0), outcome.retry_after)
             slot.asker.watch.retried(outcome.reason, delay)
@@ -102,16 +102,16 @@ class Transport:
         try:
             async with asyncio.timeout(self.timeout):
                 response = await call_next(request)
-                self.limiter.answered(slot, response.http_response.headers)
+                self.limiter.answered(slot, response.http_response.status_code, response.http_response.headers)
                 if response.http_response.is_success:
                     return _Answered(await _whole(response) if request.stream else response)
                 if not response.http_response.is_closed:
                     await response.http_response.aread()
         except TimeoutError:
-            raise self._overdue(slot) from None
+            raise self._overdue() from None
         except anthropic.APITimeoutError as error:
             if not isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout):
-                raise self._overdue(slot) from None
+                raise self._overdue() from None
             return _Failed("the connection took too long", error=error)
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
             return _Failed(f"the connection failed ({type(error.__cause__ or error).__name__})", error=error)
@@ -121,8 +121,7 @@ class Transport:
             raise
         return _judged(response)
 
-    def _overdue(self, slot: Slot) -> RowError:
-        self.limiter.failed(slot, "no answer in time")
+    def _overdue(self) -> RowError:
         message = f"no whole answer came within {self.timeout:g} s"
         return RowError(message, code=Code.DEADLINE, hint="raise `runtime.timeout`, or lower `max_tokens`")
 

@@ -93,7 +93,8 @@ class Display:
 
     def kept(self) -> str:
         """What a run that did not come to its end has kept, and where."""
-        return self._kept or "nothing was sent"
+        sent = any(step.sent for step in self.report.steps.values())
+        return self._kept or ("what was answered is in the store" if sent else "nothing was sent")
 
     def update(self, event: Event) -> None:
         """Show what an event changed."""
@@ -118,7 +119,7 @@ class PlainDisplay(Display):
         now = time.monotonic()
         if isinstance(event, RunStarted):
             self.started = now
-        elif now - self._last >= _EVERY and not isinstance(event, RunFinished):
+        elif self.report.run and now - self._last >= _EVERY and not isinstance(event, RunFinished):
             self._last = now
             echo(self._line(now))
 
@@ -155,7 +156,7 @@ class LiveDisplay(Display):
             self._draw()
 
     def _paces(self) -> str:
-        return "\n".join(map(pace_told, self.report.pace.values()))
+        return "\n".join(map(pace_told, list(self.report.pace.values())))  # it is drawn in a thread of its own
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from yamlgen.api.options import Options
     from yamlgen.observe.report import Report
 
+_GARBAGE: Final = 20_000
+"""New objects between two looks for garbage during a run."""
+
 _CODES: Final = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
 
@@ -93,7 +96,8 @@ async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, dis
     """Run under the signals: once requests are sent, the first asks to stop, and the second cancels."""
     from yamlgen.api.execution import execute  # noqa: PLC0415 - loads the engine
 
-    gc.freeze()  # none of that is ever garbage
+    gc.freeze()  # what is loaded by now is never garbage; so what is left is little, and looked through often
+    gc.set_threshold(_GARBAGE, 2, 2)
     halt, task, loop = Halt(), asyncio.current_task(), asyncio.get_running_loop()
     received: list[signal.Signals] = []
 

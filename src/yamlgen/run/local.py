@@ -16,6 +16,7 @@ from yamlgen.errors import Code, RowError, YamlgenError
 from yamlgen.events import (
     AnswerReceived,
     Emit,
+    Event,
     RequestRetried,
     RequestSent,
     RowFailed,
@@ -30,9 +31,40 @@ from yamlgen.outcome import Outcome, RowSink
 from yamlgen.ports import Answer, Asker, Attempt, InputRow, Model
 
 SPARE: Final = 4
-"""Rows under way beyond the ceiling of requests, so that one is always ready to be sent, and so that a step that is
-held back does not keep rows from another. Rows are finished in the order in which they began all the same: of the
-requests that wait, that of the oldest row goes first."""
+SHARE: Final = 0.25
+"""Rows under way beyond the ceiling of requests, at least and as a share of it, so that a step that is held back does
+not keep rows from another. Of the requests that wait that of the oldest row goes first all the same."""
+
+READY: Final = 32
+"""Rows under way that have sent nothing yet: one is always ready, and memory follows what is sent, not the ceiling."""
+
+
+class Window:
+    """The rows under way: at most `size`, and at most `READY` of them before their first request is sent."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._rows = self._ready = 0
+        self._room = asyncio.Event()
+
+    async def enter(self) -> None:
+        """Wait until a row may begin."""
+        while self._rows >= self._size or self._ready >= READY:
+            self._room.clear()
+            await self._room.wait()
+        self._rows += 1
+        self._ready += 1
+
+    def send(self) -> None:
+        """A row sends its first request."""
+        self._ready -= 1
+        self._room.set()
+
+    def leave(self, *, sent: bool) -> None:
+        """A row is done; `sent`: whether it has sent anything."""
+        self._rows -= 1
+        self._ready -= not sent
+        self._room.set()
 
 
 @dataclass
@@ -63,11 +95,11 @@ class LocalEngine:
             YamlgenError: the error that ended the run early; what was finished before is in the sink.
             Exception: what a listener raised, which ends the run too.
         """
-        window = asyncio.Semaphore(self.concurrency + max(SPARE, self.concurrency // SPARE))
+        window = Window(self.concurrency + max(SPARE, int(SHARE * self.concurrency)))
         async with asyncio.TaskGroup() as group:
             try:
                 for row in rows:
-                    await window.acquire()
+                    await window.enter()
                     if self.halt.requested:
                         break
                     group.create_task(self._row(row, window))
@@ -76,8 +108,8 @@ class LocalEngine:
         if self._fatal is not None:
             raise self._fatal
 
-    async def _row(self, row: InputRow, window: asyncio.Semaphore) -> None:
-        work = _RowWork(self, row)
+    async def _row(self, row: InputRow, window: Window) -> None:
+        work = _RowWork(self, row, window)
         try:
             await work.finish()
         except YamlgenError as error:
@@ -86,7 +118,7 @@ class LocalEngine:
             self._fatal = self._fatal or error
             self.halt.request(str(error))
         finally:
-            window.release()
+            window.leave(sent=work.sent)
 
     def stop(self, error: YamlgenError) -> None:
         """End the run because of `error`; the first one is the one to tell."""
@@ -102,6 +134,8 @@ class _RowWork:
 
     engine: LocalEngine
     row: InputRow
+    window: Window
+    sent: bool = False
     answers: dict[str, Answer] = field(default_factory=dict)
     failures: dict[str, RowError] = field(default_factory=dict)
 
@@ -117,6 +151,12 @@ class _RowWork:
         await self._keep()
         for error in errors:
             raise error
+
+    def begin(self) -> None:
+        """Note that the row has sent a request."""
+        if not self.sent:
+            self.sent = True
+            self.window.send()
 
     async def _alone(self, step: PlanStep) -> list[Exception]:
         """Do the one step of a plan, without a task of its own, and give back what it raised."""
@@ -150,7 +190,7 @@ class _RowWork:
 
     async def _answer(self, step: PlanStep) -> None:
         engine = self.engine
-        watch = _Watched(engine.emit, self.row.index, step.name)
+        watch = _Watched(self, step.name)
         asker = Asker(step.name, self.row.identity, watch, self.row.index)
         try:
             engine.halt.check()
@@ -195,16 +235,20 @@ class _RowWork:
 class _Watched:
     """Turns what happens to the requests of one row at one step into events."""
 
-    emit: Emit
-    row: int
+    work: _RowWork
     step: str
 
     def sent(self) -> None:
-        self.emit(RequestSent(self.row, self.step))
+        self.work.begin()
+        self._emit(RequestSent(self.work.row.index, self.step))
 
     def retried(self, reason: str, wait: float) -> None:
-        self.emit(RequestRetried(self.row, self.step, reason, wait))
+        self._emit(RequestRetried(self.work.row.index, self.step, reason, wait))
 
     def received(self, attempt: Attempt, *, reask: bool) -> None:
         cost, reused, seconds = attempt.cost, attempt.reused, attempt.seconds
-        self.emit(AnswerReceived(self.row, self.step, attempt.usage, cost, reused, seconds, reask))
+        row = self.work.row.index
+        self._emit(AnswerReceived(row, self.step, attempt.usage, cost, reused, seconds, reask))
+
+    def _emit(self, event: Event) -> None:
+        self.work.engine.emit(event)
