@@ -238,7 +238,7 @@ def test_a_remainder_above_the_limit_is_the_limit():
 
 @pytest.mark.parametrize(
     "reset",
-    ["", "soon", "12", "9999-12-31T23:59:59", "25:00"],
+    ["", "soon", "12", "0001-01-01T00:00:00", "9999-12-31T23:59:59", "25:00"],
 )
 def test_a_reset_that_makes_no_sense_tells_no_rate(reset):
     """A reset that nobody can read, or none at all, leaves the bucket at its limit a minute, and the wait bounded."""
@@ -351,7 +351,7 @@ def test_a_bucket_that_is_waited_for_is_never_overdrawn(limit, share, reset, gap
             assert level >= -1e-6
 
 
-@pytest.mark.parametrize("reset", ["2020-01-01T00:00:00Z", "2020-01-01", "0001-01-01T00:00:00"])
+@pytest.mark.parametrize("reset", ["2020-01-01T00:00:00Z", "2020-01-01"])
 def test_a_reset_in_the_past_holds_nobody(reset):
     """A bucket that was to be full by now is, whatever else is said of it."""
     quota = Quota()

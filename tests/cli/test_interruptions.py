@@ -141,7 +141,7 @@ def test_ctrl_c_twice_cancels(start):
     _, said = process.communicate(timeout=20)
     assert time.monotonic() - started < 5
     assert process.returncode == 130
-    assert "  32 sent, none answered\n" in said
+    assert "  48 sent, none answered\n" in said
     assert said.endswith("\nerror[YG611]: cancelled: Ctrl-C\n  = no row was finished\n")
     check_previous_is_whole()
 

@@ -23,14 +23,17 @@ START: Final = 48
 MAX_PAUSE: Final = 600.0
 """Seconds that a run waits for an API that answers nothing but failures, where nothing is set."""
 
+_HALF: Final = 0.5
 _CUT: Final = 0.8
 _GROWTH: Final = 0.05
 _STEP: Final = 0.25
 _USED: Final = 0.8
-_COOL: Final = 1.0
+"""What the limit becomes at the first rate limit, since doubling may have gone twice too far, and at later ones; by how
+much it grows in a window of answers afterwards, as a share of it and at least; and while how much of it is in use."""
+
 _CROWD: Final = 20
 _SHARE: Final = 0.2
-"""Of the last twenty answers, how many tell of a server in trouble before fewer requests are sent at once."""
+"""The last answers that are looked at, and the share of failures among them that tells of a server in trouble."""
 
 _BUDGET: Final = 100.0
 _LIMITED: Final = 1.0
@@ -48,6 +51,7 @@ _TRIES: Final = 15
 
 _FIRST_WAIT: Final = 0.5
 _MOST_WAIT: Final = 30.0
+"""Seconds for which a gate is closed where the API does not say how long: they double with each probe that fails."""
 
 
 @dataclass(eq=False)
@@ -205,10 +209,10 @@ class Pool:
         self.open_at = max(self.open_at, now + wait + jitter)
 
     def _cut(self, now: float, sent: float) -> None:
-        """Fewer at once; not again for what was sent before, nor within a second, nor for a probe."""
-        if sent < self._paused_at and sent > self._cut_at and now - self._cut_at > _COOL:
+        """Fewer at once; not again for what was sent before the last cut, nor for a probe."""
+        if self._cut_at < sent < self._paused_at:
+            self.limit = max(1.0, (_HALF if self._growing else _CUT) * self.limit)
             self._cut_at, self._growing = now, False
-            self.limit = max(1.0, _CUT * self.limit)
 
     def state(self, now: float) -> PaceChanged:
         """What a reader is told of the pool."""
