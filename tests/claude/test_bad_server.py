@@ -34,7 +34,6 @@ def _quick(monkeypatch):
     """Waits of hundredths of seconds."""
     monkeypatch.setattr(pool, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(pool, "_MOST_WAIT", 0.05)
-    monkeypatch.setattr(pool, "_COOL", 0.05)
     monkeypatch.setattr(transport, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(transport, "_MOST_DELAY", 0.1)
 
@@ -109,7 +108,7 @@ def test_rate_limits_for_ever_end_the_run():
     """An API that limits everything for longer than `max_pause` ends the run, and no row of it."""
     started = time.monotonic()
     found, server, _ = ask(refusal(429), texts="x" * 10, max_pause=1.5, max_retries=2)
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 20
     assert any(isinstance(outcome, RunStopped) and outcome.code == Code.PAUSED_TOO_LONG for outcome in found)
     assert not any(isinstance(outcome, RowError) for outcome in found)
     assert len(server.bodies) < 60

@@ -155,13 +155,11 @@ class Pool:
             return max(0.0, self.open_at - now)
         wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))  # zero would hammer on a closed door
         if now - since + wait > self.max_pause:
-            if self.flying <= 1 or now - since > self.max_pause:
-                asked = f" and asks to wait {retry_after:.0f} s" if retry_after else ""
-                message = (
-                    f"the API answers {self.name} with rate limits (429){asked}; nothing else since {now - since:.0f} s"
-                )
-                raise _given_up(message, self.max_pause)
-            wait = min(wait, _MOST_WAIT)  # what is still in flight may come through
+            if self.flying <= 1:
+                asked = f", and asks to wait {retry_after:.0f} s" if retry_after else ""
+                limits = f"the API has answered {self.name} with rate limits (429) alone for {now - since:.0f} s"
+                raise _given_up(limits + asked, self.max_pause)
+            wait = min(wait, _MOST_WAIT, self.max_pause / 2)  # what is still in flight may come through
         self._close(now, wait)
         return self.open_at - now
 
