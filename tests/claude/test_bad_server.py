@@ -263,7 +263,7 @@ def test_a_slow_outage_loses_no_row():
 
     async def main():
         down = Reply(error("overloaded_error", "Overloaded"), 529, wait=0.12)
-        script = [said("Hi.")] + [refusal(529, "Overloaded")] * 22 + [down] * 4 + [said("Hi.")]
+        script = [said("Hi.")] + [refusal(529, "Overloaded")] * 22 + [down] * 2 + [said("Hi.")]
         async with Server(*script) as server, asking(server.url, concurrency=8, max_retries=15, timeout=0.4) as model:
             return await outcomes(*(model() for _ in range(3)))
 
