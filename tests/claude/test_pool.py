@@ -82,7 +82,7 @@ def test_the_first_rate_limit_halves_and_later_ones_cut_by_a_fifth():
     found.limit, found.flying = 200.0, 200
     found.refuse(0.0, 0.0, 1.0)
     assert found.limit == 100
-    found.refuse(1.0, 0.5, 1.0)
+    found.refuse(1.0, 0.5, None)
     assert found.limit == 80
 
 
@@ -90,7 +90,7 @@ def test_a_cut_is_of_the_limit():
     """What is in flight may be little, because a quota holds the rest back; the limit was found all the same."""
     found = limited()
     found.flying = 2
-    found.refuse(5.0, 4.0, 1.0)
+    found.refuse(6.0, 5.0, 1.0)
     assert found.limit == 80
 
 
@@ -106,10 +106,20 @@ def test_a_crowd_of_rate_limits_cuts_once():
 def test_what_is_sent_after_a_cut_may_cut_again():
     """It has met the limit that was cut, and found it too high."""
     found = limited()
-    found.refuse(5.0, 4.0, 0.1)
-    found.refuse(5.9, 4.9, 0.1)
+    found.refuse(5.0, 4.0, None)
+    found.refuse(5.9, 4.9, None)
     assert found.limit == 80
-    found.refuse(6.1, 5.5, 0.1)
+    found.refuse(6.1, 5.5, None)
+    assert found.limit == 64
+
+
+def test_rate_limits_that_say_how_long_cut_now_and_then():
+    """They are of a rate, which the gate obeys: one in twenty answers must not bring the limit down to nothing."""
+    found = limited()
+    for second in range(6, 11):
+        found.refuse(float(second), second - 0.1, 1.0)
+    assert found.limit == 80
+    found.refuse(12.0, 11.9, 1.0)
     assert found.limit == 64
 
 

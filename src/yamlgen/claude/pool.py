@@ -31,6 +31,9 @@ _USED: Final = 0.8
 """What the limit becomes at the first rate limit, since doubling may have gone twice too far, and at later ones; by how
 much it grows in a window of answers afterwards, as a share of it and at least; and while how much of it is in use."""
 
+_COOL: Final = 5.0
+"""Seconds between two cuts for rate limits that say how long to wait: those are of a rate, and the gate obeys them."""
+
 _CROWD: Final = 20
 _SHARE: Final = 0.2
 """The last answers that are looked at, and the share of failures among them that tells of a server in trouble."""
@@ -150,7 +153,8 @@ class Pool:
         self.limited += 1
         others = self.succeeded_at > sent  # come through: without a word of waiting, it is a matter of how many
         since = self._draw(now, sent, _LIMITED, "rate limit (429)")
-        self._cut(now, sent)
+        if retry_after is None or now - self._cut_at > _COOL:
+            self._cut(now, sent)
         if others and retry_after is None:
             return max(0.0, self.open_at - now)
         wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))  # zero would hammer on a closed door
