@@ -108,7 +108,7 @@ def test_rate_limits_for_ever_end_the_run():
     """An API that limits everything for longer than `max_pause` ends the run, and no row of it."""
     started = time.monotonic()
     found, server, _ = ask(refusal(429), texts="x" * 10, max_pause=1.5, max_retries=2)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 6
     assert any(isinstance(outcome, RunStopped) and outcome.code == Code.PAUSED_TOO_LONG for outcome in found)
     assert not any(isinstance(outcome, RowError) for outcome in found)
     assert len(server.bodies) < 60

@@ -189,3 +189,19 @@ def test_a_pool_that_nobody_asked_was_not_silent(kind):
     else:
         fail(found, 3600.0, 30)
         assert found.paused
+
+
+def test_a_pause_without_a_last_failure_is_told_plainly():
+    """An answer to what was sent before the pause leaves it standing, and nothing to say but that."""
+    found = empty(pool())
+    succeed(found, sent=-1.0)
+    assert found.paused
+    assert found.state(0.0).reason == "paused"
+
+
+def test_a_final_answer_ends_the_silence():
+    """A refusal of what was asked shows that the API is there: the next rate limit begins to count anew."""
+    found = pool(max_pause=10.0)
+    found.refuse(0.0, 0.0, 1.0)
+    succeed(found, sent=8.0)
+    assert found.refuse(9.0, 8.5, 5.0) < 7

@@ -149,7 +149,7 @@ class Limiter:
         pool.quota.learn(time.monotonic(), claim, headers)
 
     def succeeded(self, slot: Slot) -> None:
-        """The answer is worth keeping."""
+        """A final answer has come."""
         (pool, claim), now = slot.place(), time.monotonic()
         was = pool.paused
         pool.succeed(now, claim.sent)

@@ -95,6 +95,7 @@ class Pool:
     _growing: bool = True
     _budget: float = _BUDGET
     _silent_since: float | None = None
+    _over: bool = False
     _cut_at: float = -math.inf
     _held_since: float | None = None
     _drawn_at: float = -math.inf
@@ -128,10 +129,11 @@ class Pool:
 
     def hear(self) -> None:
         """The API takes requests, though their answers may take long."""
-        self._silent_since = None
+        self._silent_since, self._over = None, False
 
     def succeed(self, now: float, sent: float) -> None:
-        """An answer has come through."""
+        """A final answer has come through, be it a refusal of what was asked."""
+        self.hear()
         self.succeeded_at, self._reason = now, None
         self._recent.append(False)
         self._budget = min(_BUDGET, self._budget + _REFUND)
@@ -159,7 +161,8 @@ class Pool:
             return max(0.0, self.open_at - now)
         wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))  # zero would hammer on a closed door
         if now - since + wait > self.max_pause:
-            if self.flying <= 1:
+            if self.flying <= 1 or self._over:
+                self._over = True  # for whoever still waits too
                 asked = f", and asks to wait {retry_after:.0f} s" if retry_after else ""
                 limits = f"the API has answered {self.name} with rate limits (429) alone for {now - since:.0f} s"
                 raise _given_up(limits + asked, self.max_pause)
@@ -219,6 +222,7 @@ class Pool:
     def state(self, now: float) -> PaceChanged:
         """What a reader is told of the pool."""
         waits = len(self.waiting)
+        told = [part for part in ("paused" if self.paused else None, self._reason) if part]
         held = self._held + (0.0 if self._held_since is None else now - self._held_since)
         return PaceChanged(
             pool=self.name,
@@ -227,7 +231,7 @@ class Pool:
             most=self.most,
             waiting=waits if self._held_since is not None else 0,
             closed=max(0.0, self.open_at - now),
-            reason=f"paused: {self._reason}" if self.paused else self._reason,
+            reason=": ".join(told) or None,
             limited=self.limited,
             overloaded=self.overloaded,
             held=held,
