@@ -1,14 +1,17 @@
 """A local engine with models and a sink at its ports, for the tests of the engine."""
 
 import asyncio
+from dataclasses import replace
 
 from yamlgen.api.loading import load
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halt
 from yamlgen.language.spec import Limits
 from yamlgen.ports import Answer, Attempt, InputRow, Usage
+from yamlgen.run.functions import Functions
 from yamlgen.run.limits import Budget
 from yamlgen.run.local import LocalEngine
+from yamlgen.run.step import Performer
 
 HEAD = "version: 1\ninput: {rows: [{n: 0}]}\noutput: {path: out.jsonl}\nsteps:\n"
 ONE = '  one: {model: m, prompt: "one {{ row.n }}"}\n'
@@ -50,7 +53,7 @@ class Models:
         models = self
 
         class Fake:
-            async def answer(self, prompt, asker):
+            async def answer(self, prompt, asker, check=None):  # noqa: ARG002 - a fake checks nothing
                 models.halt.check_sending()
                 text = prompt.messages[-1].content
                 models.asked.append((step, text))
@@ -80,8 +83,9 @@ class Run:
         """Run it in this loop."""
         self.halt = self.models.halt = Halt()
         self.budget = Budget(Limits(**self.limits), self.halt)
-        engine = LocalEngine(self.plan, self.models, self.sink, self.emit, self.halt, self.concurrency)
-        await engine.run(self.rows)
+        plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
+        performer = Performer(self.models, Functions(plan.folder))
+        await LocalEngine(plan, performer, self.sink, self.emit, self.halt).run(self.rows)
 
     def emit(self, event):
         """Note an event, and count what it costs."""

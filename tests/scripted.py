@@ -16,8 +16,8 @@ from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
 from yamlgen.halt import Halt
+from yamlgen.language.parts import Settings
 from yamlgen.language.schemas import json_schema
-from yamlgen.language.spec import Settings
 from yamlgen.ports import Asker, Message, Prompt
 
 CERTIFICATES = httpx2.create_ssl_context()

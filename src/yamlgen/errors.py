@@ -71,6 +71,8 @@ class Code(StrEnum):
     CYCLE = "YG207"
     FORBIDDEN = "YG208"
     UNKNOWN_FILTER = "YG209"
+    MAY_BE_NULL = "YG210"
+    NOT_A_LIST = "YG211"
 
     UNKNOWN_MODEL_ALIAS = "YG301"
     NO_MODEL = "YG302"
@@ -87,6 +89,11 @@ class Code(StrEnum):
     OUTPUT_PATH = "YG316"
     NAME_TAKEN = "YG317"
     UNKNOWN_FORMAT = "YG318"
+    BAD_MODULE = "YG319"
+    UNKNOWN_FUNCTION = "YG320"
+    WRONG_ARGUMENT = "YG321"
+    BAD_DRAW = "YG322"
+    BAD_MATRIX = "YG323"
 
     UNDECLARED_PARAM = "YG401"
     BAD_PARAM = "YG402"
@@ -110,6 +117,9 @@ class Code(StrEnum):
     TRANSPORT = "YG510"
     NO_TEXT = "YG511"
     NOT_STORED = "YG512"
+    CALL_FAILED = "YG513"
+    CALL_TIMEOUT = "YG514"
+    INVALID_VALUE = "YG515"
     INTERNAL = "YG599"
 
     NO_KEY = "YG601"
@@ -282,6 +292,8 @@ class RowError(YamlgenError):
         request: the body of the last request, as sent, or `None` when none was made.
         attempts: every paid answer on the way, the invalid ones too.
         key: of the first request, if it came to one.
+        parts: the errors of the items that failed, where the step was done for several; `attempts` are those of all
+            its items then, and `key` says nothing.
     """
 
     exit_code = Exit.FAILED_ROWS
@@ -295,8 +307,10 @@ class RowError(YamlgenError):
         request: Mapping[str, Any] | None = None,
         attempts: tuple[Attempt, ...] = (),
         key: bytes = b"",
+        parts: tuple[RowError, ...] = (),
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.request = request
         self.attempts = attempts
         self.key = key
+        self.parts = parts

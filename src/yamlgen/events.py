@@ -154,6 +154,25 @@ class StepFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class StepSkipped:
+    """A step is not done for a row, because its `when`, or that of a step it needs, does not hold."""
+
+    row: int
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailed:
+    """One item of a step has no value for a row, and is null in its list (`on_item_error: "null"`); `item` from 0."""
+
+    row: int
+    step: str
+    item: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepFailed:
     """A step has no value for a row; told at once, before the row is on disk."""
 
@@ -209,6 +228,8 @@ Event: TypeAlias = (
     | AnswerReceived
     | PaceChanged
     | StepFinished
+    | StepSkipped
+    | ItemFailed
     | StepFailed
     | RowFinished
     | RowFailed

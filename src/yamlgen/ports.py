@@ -28,11 +28,14 @@ class Columns:
 
     Attributes:
         names: the columns, in order.
-        closed: true when no row can have another (a CSV header); false when they are those of the first rows.
+        closed: true when no row can have another (a CSV header, rows written inline); false when they are those of the
+            first rows.
+        types: a JSON Schema for each column, which all rows satisfy when `closed`, and the first rows otherwise.
     """
 
     names: tuple[str, ...]
     closed: bool
+    types: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +111,26 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a step made of a row: a string, or a value that its output schema accepts."""
+    """What a step made of a row: a string, or a value that its output schema accepts.
+
+    Attributes:
+        key: of the first request, if there was one alone.
+        skipped: whether the step was not done, because its `when` did not hold; the value is null then.
+    """
 
     value: JSON
     attempts: tuple[Attempt, ...] = field(default=())
     key: bytes = b""
+    skipped: bool = False
 
     @property
     def usage(self) -> Usage:
         """The tokens of all attempts together."""
         return sum((attempt.usage for attempt in self.attempts), Usage())
 
+
+Check: TypeAlias = Callable[[JSON], tuple[str, ...]]
+"""What is wrong with an output beyond its schema. Raises `RowError` where that cannot be told."""
 
 Tariff: TypeAlias = Callable[[Usage], float]
 """What one answer costs, in US dollars. Long prompts may cost more per token: never call it with a sum of answers."""
@@ -144,13 +156,17 @@ class Watch(Protocol):
 class Asker:
     """Who asks a model: a step for a row, by the row's identity, and who watches.
 
-    `row` is the row's place in the input: of those who wait, the first goes first.
+    Attributes:
+        row: the row's place in the input: of those who wait, the first goes first.
+        sample: which one this is, from 0, of the equal requests that the step makes for the row; each has its own
+            answer.
     """
 
     step: str
     identity: str
     watch: Watch
     row: int = 0
+    sample: int = 0
 
 
 class _Nobody:
@@ -177,8 +193,13 @@ class Model(Protocol):
         """The body of the first request for `prompt`, exactly as it would be sent."""
         ...
 
-    async def answer(self, prompt: Prompt, asker: Asker) -> Answer:
+    async def answer(self, prompt: Prompt, asker: Asker, check: Check | None = None) -> Answer:
         """Ask, check, ask again; what has been answered before is not sent again.
+
+        Args:
+            prompt: what is asked.
+            asker: who asks.
+            check: what must hold of the output besides its schema.
 
         Raises:
             RowError: this prompt has no valid answer; others may.
@@ -225,13 +246,29 @@ class Recorder(Protocol):
 PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
 
 
+class Keeper(Protocol):
+    """Keeps what the author's own functions made, where the author wants that."""
+
+    def kept(self, key: bytes) -> tuple[JSON] | None:
+        """The value that was kept under a key, by itself in a tuple, or `None`."""
+        ...
+
+    async def keep(self, key: bytes, value: JSON) -> None:
+        """Keep a value; when this returns, it is on disk.
+
+        Raises:
+            EnvironmentProblem: the disk refuses.
+        """
+        ...
+
+
 class Provider(Protocol[PlanT_contra]):
     """How a model is reached: a configuration, picklable, that opens the clients where they are used."""
 
     def open(
         self, plan: PlanT_contra, halt: Halt, recorder: Recorder | None = None, emit: Emit | None = None
     ) -> AbstractAsyncContextManager[Mapping[str, Model]]:
-        """The model of each step, by its name, for as long as the context lasts; closed afterwards.
+        """The models that the plan asks, by the names of its variants, while the context lasts; closed afterwards.
 
         Once `halt` is requested the models send nothing more and raise `Halted`. Without a recorder every answer is
         asked for, and none is kept. `emit` is told how fast the API lets requests through.

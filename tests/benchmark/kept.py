@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,9 @@ from yamlgen.claude.model import ClaudeModel, Keeping
 from yamlgen.claude.structured import Structured
 from yamlgen.halt import Halt
 from yamlgen.language.settings import PUBLIC_URL
+from yamlgen.ports import NOBODY
 from yamlgen.run.local import LocalEngine
+from yamlgen.run.step import Performer
 from yamlgen.store.ledger import Reuse
 from yamlgen.store.packing import packed
 from yamlgen.store.place import place_of
@@ -80,15 +83,16 @@ def fill(pipeline: Path) -> None:
     plan = loaded.plan()
     (step,) = plan.steps
     place = place_of(plan.file)
-    sender = Sender(step.model, PUBLIC_URL, "ANTHROPIC_API_KEY", "")
-    structured = Structured(step.name, step.schema, step.settings, step.mode)
-    model = ClaudeModel(None, step.settings, sender, structured=structured)
+    (asked,) = step.variants
+    sender = Sender(asked.model, PUBLIC_URL, "ANTHROPIC_API_KEY", "")
+    structured = Structured(step.name, step.schema, asked.settings, step.mode)
+    model = ClaudeModel(None, asked.settings, sender, structured=structured)
     response = packed(
         {
             "id": "msg_filled",
             "type": "message",
             "role": "assistant",
-            "model": step.model,
+            "model": asked.model,
             "content": [{"type": "text", "text": '{"label": "a"}'}],
             "stop_reason": "end_turn",
             "stop_sequence": None,
@@ -100,8 +104,8 @@ def fill(pipeline: Path) -> None:
 
         def answers() -> Iterator[tuple[bytes, bytes]]:
             for row in loaded.source.rows(None, plan.columns):
-                body = model.request(step.prompt(row.row, plan.params, {}))
-                yield keeping.key(body, row.identity), packed(body)
+                body = model.request(step.prompt({"row": row.row, "params": plan.params, "steps": {}}))
+                yield keeping.key(body, replace(NOBODY, identity=row.identity)), packed(body)
 
         connection.execute("BEGIN")
         connection.executemany(
@@ -138,7 +142,7 @@ def measure_share(pairs: int) -> Iterator[Line]:
         async def bare() -> None:
             halt = Halt()
             async with reach(plan.runtime, None) as provider, provider.open(plan, halt) as models:
-                engine = LocalEngine(plan, models, Kept(), lambda _: None, halt, plan.concurrency)
+                engine = LocalEngine(plan, Performer(models), Kept(), lambda _: None, halt)
                 await engine.run(loaded.source.rows(None, plan.columns))
 
         for _ in range(pairs):

@@ -11,8 +11,8 @@ from scripted import Reply, ask, ask_one, call, message, said
 from shapes import MODES, OPEN, USER
 from yamlgen.claude.structured import Structured
 from yamlgen.language.native import Unfit
+from yamlgen.language.parts import Settings
 from yamlgen.language.schemas import json_schema
-from yamlgen.language.spec import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")
 
@@ -237,7 +237,7 @@ from instructor.v2.core.registry import mode_registry
 before = dict(vars(mode_registry)["_handlers"])
 from yamlgen.claude.structured import Structured
 from yamlgen.language.schemas import json_schema
-from yamlgen.language.spec import Settings
+from yamlgen.language.parts import Settings
 for mode in ("native", "tools", "json"):
     made = Structured("a", json_schema({"type": "object", "properties": {}, "additionalProperties": False}),
                       Settings(id="claude-haiku-5-5"), mode)

@@ -16,8 +16,8 @@ from yamlgen.claude.failure import InvalidOutput
 from yamlgen.claude.structured import Structured
 from yamlgen.errors import Code
 from yamlgen.language.native import Unfit
+from yamlgen.language.parts import Settings
 from yamlgen.language.schemas import json_schema
-from yamlgen.language.spec import Settings
 from yamlgen.ports import Answer
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")

@@ -15,8 +15,8 @@ from scripted import call, message
 from shapes import MODES, OPEN, USER
 from yamlgen.claude.failure import InvalidOutput
 from yamlgen.claude.structured import Structured
+from yamlgen.language.parts import Settings, Thinking
 from yamlgen.language.schemas import json_schema
-from yamlgen.language.spec import Settings, Thinking
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")
 

@@ -12,6 +12,9 @@ from yamlgen.data.source import Source, spooled
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
 from yamlgen.ports import Columns
 
+TEXT = {"type": "string"}
+INT = {"type": "integer"}
+
 
 @pytest.fixture
 def source(tmp_path):
@@ -243,7 +246,8 @@ def test_inline_rows():
     it = Source(rows_inline=({"a": 1}, {"b": [None]}), id=None)
     assert it.scan() == 2
     assert read(it) == [{"a": 1}, {"b": [None]}]
-    assert it.columns() == Columns(("a", "b"), closed=True)
+    types = {"a": {"type": "integer"}, "b": {"type": "array", "items": {"type": "null"}}}
+    assert it.columns() == Columns(("a", "b"), closed=True, types=types)
 
 
 @pytest.mark.parametrize(
@@ -266,11 +270,12 @@ def test_inline_rows_are_checked(rows, code, message):
 @pytest.mark.parametrize(
     ("name", "content", "columns"),
     [
-        ("a.csv", "b,a\n1\n", Columns(("b", "a"), closed=True)),
-        ("a.jsonl", '{"b": 1}\n{"a": 1, "b": 2}\n', Columns(("b", "a"), closed=False)),
-        ("a.jsonl", '{"b": 1}\n' * 100 + '{"late": 1}\n', Columns(("b",), closed=False)),
-        ("a.jsonl", '{"b": 1}\n' * 100 + "broken", Columns(("b",), closed=False)),
-        ("a.json", '[{"b": 1}]', Columns(("b",), closed=False)),
+        ("a.csv", "b,a\n1\n", Columns(("b", "a"), closed=True, types={"b": TEXT, "a": TEXT})),
+        ("a.jsonl", '{"b": 1}\n{"a": 1, "b": 2}\n', Columns(("b", "a"), closed=False, types={"b": INT, "a": INT})),
+        ("a.jsonl", '{"b": 1}\n' * 100 + '{"late": 1}\n', Columns(("b",), closed=False, types={"b": INT})),
+        ("a.jsonl", '{"b": 1}\n' * 100 + '{"b": "late"}\n', Columns(("b",), closed=False, types={"b": INT})),
+        ("a.jsonl", '{"b": 1}\n' * 100 + "broken", Columns(("b",), closed=False, types={"b": INT})),
+        ("a.json", '[{"b": 1}]', Columns(("b",), closed=False, types={"b": INT})),
         ("a.jsonl", '{"b": 1}\nbroken', None),
         ("a.csv", "a,a\n", None),
         ("a.csv", "", None),
@@ -281,6 +286,15 @@ def test_inline_rows_are_checked(rows, code, message):
 def test_columns(source, name, content, columns):
     """A CSV header is the last word; other files are judged by 100 rows; a broken file by nothing."""
     assert source(name, content).columns() == columns
+
+
+def test_the_type_of_a_column_is_that_of_the_values_that_are_there(source):
+    """Values of several types, a null and a row without the column are all allowed for; objects stay open."""
+    content = '{"a": 1, "b": {"c": "x"}}\n{"b": {}}\n{"a": null}\n{"a": 2.5}\n'
+    assert source("a.jsonl", content).columns().types == {
+        "a": {"type": ["null", "number"]},
+        "b": {"type": "object", "properties": {"c": TEXT}},
+    }
 
 
 def test_columns_of_nothing(tmp_path):

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from yamlgen.language.kinds import CALL, KINDS
 from yamlgen.language.schema import committed
 
 SCHEMA = json.loads(committed())
@@ -34,6 +35,7 @@ _PATTERNS = {
     "^[A-Za-z_][A-Za-z0-9_]*$": names,
     r"^https?://[^\s/@]+(/\S*)?$": st.sampled_from(["https://a.example", "http://127.0.0.1:80/v1", "http://b.example"]),
     r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$": st.sampled_from(["0%", "2.5%", "100%"]),
+    CALL: st.sampled_from(["calls:score", "lib.calls:score"]),
 }
 
 
@@ -48,6 +50,8 @@ def accepted(schema: dict[str, Any] = SCHEMA) -> st.SearchStrategy[Any]:
         return st.just(schema["const"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
+    if "allOf" in schema:  # the kinds of a step
+        return st.one_of([accepted(rule["then"]) for rule in schema["allOf"]])
     made = _TYPED.get(schema.get("type"))
     return json_values if made is None else made(schema)
 
@@ -71,16 +75,23 @@ def _object(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
         inner = accepted(schema["additionalProperties"])
         return st.dictionaries(names, inner, min_size=schema.get("minProperties", 0), max_size=3)
     if "properties" not in schema:
-        return st.dictionaries(texts, json_values, max_size=3)
+        rest = schema.get("additionalProperties")
+        inner = accepted(rest) if isinstance(rest, dict) else json_values
+        return st.dictionaries(texts, inner, min_size=schema.get("minProperties", 0), max_size=3)
     choices = [branch["required"][0] for branch in schema.get("oneOf", ())]
     parts = {name: accepted(part) for name, part in schema["properties"].items()}
     required = set(schema.get("required", ()))
+    beside = schema.get("dependentRequired", {})
+    if "kind" in parts:
+        parts["kind"] = st.just(_kind_of(schema))
 
     @st.composite
     def build(draw) -> dict[str, Any]:
         needed = required | ({draw(st.sampled_from(choices))} if choices else set())
+        needed |= {other for name in needed for other in beside.get(name, ())}
         free = sorted(set(parts) - needed - set(choices))
         some = needed | (set(draw(st.lists(st.sampled_from(free), unique=True, max_size=4))) if free else set())
+        some = {name for name in some if some.issuperset(beside.get(name, ()))}
         made = {name: draw(parts[name]) for name in parts if name in some}
         if "patternProperties" in schema and draw(st.booleans()):
             made["x-own"] = draw(json_values)
@@ -89,12 +100,19 @@ def _object(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return build()
 
 
+def _kind_of(schema: dict[str, Any]) -> str:
+    """The kind of step whose keys a part of the language's schema has."""
+    return next(name for name, model in KINDS.items() if SCHEMA["$defs"][model.__name__] is schema)
+
+
 _TYPED = {
     "string": _string,
     "integer": lambda schema: st.integers(schema.get("minimum", 0), schema.get("maximum", 10**6)),
     "number": _number,
     "boolean": lambda _: st.booleans(),
-    "array": lambda schema: st.lists(accepted(schema["items"]), min_size=schema.get("minItems", 0), max_size=3),
+    "array": lambda schema: st.lists(
+        accepted(schema["items"]), min_size=schema.get("minItems", 0), max_size=schema.get("maxItems", 3)
+    ),
     "object": _object,
 }
 

@@ -8,8 +8,9 @@ import yaml
 
 from yamlgen.api.loading import load
 from yamlgen.errors import Code, InvalidPipeline, RowError
+from yamlgen.language.parts import Price
 from yamlgen.language.resolution import resolved
-from yamlgen.language.spec import Limits, Price
+from yamlgen.language.spec import Limits
 from yamlgen.ports import Message, Prompt
 
 PIPELINE = """version: 1
@@ -54,7 +55,7 @@ def test_a_plan_survives_pickling(plan):
     """An engine may run in another process."""
     there = pickle.loads(pickle.dumps(plan))  # noqa: S301 - our own bytes
     assert there == plan
-    assert there.steps[1].prompt({"name": "Oslo"}, there.params, {}) == Prompt(
+    assert there.steps[1].prompt({"row": {"name": "Oslo"}, "params": there.params, "steps": {}}) == Prompt(
         "Be dry.", (Message("user", "Write about Oslo."),)
     )
 
@@ -69,7 +70,7 @@ def test_a_plan_cannot_be_changed(plan):
 
 def test_an_alias_is_resolved_key_by_key(plan):
     """A step's own settings win, the others are those of its model."""
-    judge, draft = plan.steps
+    judge, draft = (step.variants[0] for step in plan.steps)
     assert (judge.model, judge.max_tokens, judge.settings.effort) == ("claude-haiku-5-5", 50, "low")
     assert (draft.model, draft.max_tokens) == ("claude-haiku-5-5", 100)
 
@@ -95,7 +96,7 @@ def test_what_a_step_says_of_its_output(plan):
 
 def test_a_conversation_is_rendered_turn_by_turn(plan):
     """Each turn is a template of its own."""
-    prompt = plan.steps[0].prompt({}, plan.params, {"draft": {"text": "{{ row.x }}"}})
+    prompt = plan.steps[0].prompt({"row": {}, "params": plan.params, "steps": {"draft": {"text": "{{ row.x }}"}}})
     assert prompt == Prompt(
         None, (Message("user", "Judge {{ row.x }}"), Message("assistant", "Which?"), Message("user", "French"))
     )
@@ -104,7 +105,7 @@ def test_a_conversation_is_rendered_turn_by_turn(plan):
 def test_a_row_that_lacks_a_value_fails_alone(plan):
     """The message names the column."""
     with pytest.raises(RowError, match="there is no `name`"):
-        plan.steps[1].prompt({}, plan.params, {})
+        plan.steps[1].prompt({"row": {}, "params": plan.params, "steps": {}})
 
 
 def test_a_run_needs_every_parameter(pipeline):
@@ -177,19 +178,19 @@ def planned(folder, text, overrides=None):
 )
 def test_a_step_has_the_price_of_its_model(tmp_path, step, price):
     """It comes with the alias or the inline model; without one it is to be looked up."""
-    prices = {each.name: each.price for each in planned(tmp_path, PRICED).steps}
+    prices = {each.name: each.price for _, each in planned(tmp_path, PRICED).variants}
     assert prices[step] == price
 
 
 def test_a_price_is_that_of_one_id(tmp_path):
     """A step that names another model than its alias does not pay the alias's price."""
-    other = planned(tmp_path, PRICED).steps[2]
+    _, other = planned(tmp_path, PRICED).variants[2]
     assert (other.name, other.model, other.price) == ("other", "claude-haiku-5-5", None)
 
 
 def test_a_price_is_no_setting(tmp_path):
     """What a request is made of knows nothing of it."""
-    assert "price" not in planned(tmp_path, PRICED).steps[0].settings.model_dump()
+    assert "price" not in planned(tmp_path, PRICED).variants[0][1].settings.model_dump()
 
 
 def test_a_plan_has_the_limits_of_its_pipeline(tmp_path):
@@ -237,7 +238,8 @@ def test_a_resolved_pipeline_is_one_that_means_the_same(tmp_path):
     plan = planned(tmp_path, PRICED)
     again = planned(tmp_path, yaml.safe_dump(resolved(plan), sort_keys=False))
     assert again.limits == plan.limits
-    assert [(step.model, step.price) for step in again.steps] == [(step.model, step.price) for step in plan.steps]
+    asked = [[(each.name, each.model, each.price) for _, each in made.variants] for made in (plan, again)]
+    assert asked[0] == asked[1]
 
 
 def test_a_resolved_pipeline_has_only_what_is_set(tmp_path, plan):

@@ -26,9 +26,9 @@ def scope(*, columns=tuple(ROW)):
 
 def uses(source):
     """What a template that reads clean uses."""
-    found, findings = read(source, scope())
-    assert findings == []
-    return found
+    found = read(source, scope())
+    assert found.findings == []
+    return found.uses
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_the_steps_that_are_needed(source, steps):
 )
 def test_a_mistake_has_one_finding_at_its_place(source, code, shown):
     """The range of a finding is what the author wrote wrong, the right one where it stands more than once."""
-    _, (finding,) = read(source, scope())
+    (finding,) = read(source, scope()).findings
     assert finding.code is code
     assert source[finding.start : finding.end] == shown
     if source.count(shown) > 1 and code not in (Code.FORBIDDEN, Code.TEMPLATE_SYNTAX):
@@ -219,7 +219,7 @@ PIECES = st.sampled_from(
 @example("{{ row.a | default }}{{ row.a is divisibleby 3 }}")
 def test_any_template_is_read(source):
     """Whatever stands in a template, reading it ends with findings inside its source."""
-    _, findings = read(source, scope())
+    findings = read(source, scope()).findings
     for finding in findings:
         assert 0 <= finding.start < max(finding.end, 1)
         assert finding.start <= len(source)
@@ -257,15 +257,16 @@ blocks = st.recursive(
 @given(blocks)
 def test_a_template_that_reads_clean_finds_what_it_names(source):
     """Rendered with every column, it lacks nothing; with the columns that it uses alone, it says the same."""
-    found, findings = read(source, scope())
+    found = read(source, scope())
+    findings = found.findings
     if findings:
         return
     filled = {"params": {"p": "P"}, "steps": {"draft": {"x": "X"}, "judge": 1}}
     try:
         text = render(source, {"row": ROW, **filled})
     except RowError as error:  # an expression may fail, and a template that asks first may use what is not there
-        assert found.guarded or "there is no" not in error.message  # noqa: PT017
+        assert found.uses.guarded or "there is no" not in error.message  # noqa: PT017
         return
-    if found.columns is not None:
-        needed = {name: value for name, value in ROW.items() if name in found.columns}
+    if found.uses.columns is not None:
+        needed = {name: value for name, value in ROW.items() if name in found.uses.columns}
         assert render(source, {"row": needed, **filled}) == text

@@ -4,9 +4,9 @@ import pytest
 
 from yamlgen.api.loading import check, load
 from yamlgen.claude.structured import Structured
+from yamlgen.language.parts import Settings
 from yamlgen.language.resolution import resolved
 from yamlgen.language.schemas import json_schema
-from yamlgen.language.spec import Settings
 from yamlgen.language.wrapping import WRAP, outgoing
 
 PIPELINE = """version: 1

@@ -11,6 +11,7 @@ from yamlgen.api.results import run
 from yamlgen.errors import Code
 from yamlgen.events import (
     AnswerReceived,
+    ItemFailed,
     RequestRetried,
     RequestSent,
     RowFailed,
@@ -19,6 +20,7 @@ from yamlgen.events import (
     RunFinished,
     RunStarted,
     StepFinished,
+    StepSkipped,
 )
 from yamlgen.observe.report import Bill, Report
 from yamlgen.ports import Usage
@@ -49,6 +51,31 @@ def folded(*parts):
 def failed(row, message, step="one", code="YG503"):
     """A failed row."""
     return RowFailed(row, step, code, message)
+
+
+def item(row, message, number=0, step="one", code="YG503"):
+    """An item that failed, in a row that did not."""
+    return ItemFailed(row, step, number, code, message)
+
+
+def replayed(journal):
+    """The report of events that were written down."""
+    report = Report()
+    for line in journal:
+        name, fields = json.loads(line)
+        if "usage" in fields:
+            fields["usage"] = Usage(**fields["usage"])
+        if name == "RunForecast":
+            continue
+        if "steps" in fields:
+            fields["steps"] = tuple(fields["steps"])
+        report.observe(getattr(events, name)(**fields))
+    return report
+
+
+def written(event):
+    """An event, written down."""
+    return json.dumps([type(event).__name__, dataclasses.asdict(event)])
 
 
 def answered(step="one", cost=0.5, *, reused=False, usage=Usage(10, 5), reask=False):  # noqa: B008 - a value
@@ -134,6 +161,40 @@ def test_requests_are_counted_as_they_go_out():
     assert report.as_json()["steps"]["two"]["sent"] == 2
 
 
+def test_skipped_steps_are_counted_apart():
+    """A step that was skipped for a row has finished nothing there; the row is a finished one."""
+    report = folded(StepFinished(0, "one"), StepSkipped(0, "two"), RowFinished(0), StepSkipped(1, "two"))
+    steps = report.as_json()["steps"]
+    assert [(step["finished"], step["skipped"]) for step in steps.values()] == [(1, 0), (0, 2)]
+    assert report.as_json()["rows"] == {"input": 9, "finished": 1, "failed": 0, "missing": 0}
+
+
+def test_a_step_is_through_with_rows_that_finished_were_skipped_or_failed():
+    """How far a step is counts all rows that it will not be done for any more."""
+    report = folded(StepFinished(0, "one"), StepFinished(1, "one"), StepSkipped(2, "one"), failed(3, "no"))
+    assert (report.steps["one"].done, report.steps["two"].done) == (4, 0)
+
+
+def test_failed_items_fail_no_row():
+    """Items that are null in their lists are counted at their step; no row and no step counts as failed."""
+    report = folded(item(0, "no"), item(0, "no", 1), item(1, "no"), StepFinished(0, "one"))
+    told = report.as_json()
+    assert [(step["failed_items"], step["failed"]) for step in told["steps"].values()] == [(3, 0), (0, 0)]
+    assert told["rows"]["failed"] == 0
+
+
+def test_why_items_failed_is_told_apart():
+    """Items that failed alike are a group, the largest first, with examples; it is none of the groups of rows."""
+    words = [item(row, f"item {row + 1}: no", row) for row in range(4)]
+    told = folded(item(0, "refused", code="YG504"), *words, failed(5, "item 5: no")).as_json()
+    examples = [{"row": row + 1, "message": f"item {row + 1}: no"} for row in range(3)]
+    assert told["failed_items"] == [
+        {"step": "one", "code": "YG503", "count": 4, "examples": examples},
+        {"step": "one", "code": "YG504", "count": 1, "examples": [{"row": 1, "message": "refused"}]},
+    ]
+    assert [group["count"] for group in told["failures"]] == [1]
+
+
 def test_failures_that_read_alike_are_one_group():
     """Numbers and quoted values do not make two failures different."""
     report = folded(*(failed(row, f'$.age: {row} is greater than "x{row}"') for row in range(5)), failed(7, "no text"))
@@ -207,23 +268,23 @@ def test_a_report_from_a_journal_equals_the_live_one(tmp_path):
     journal = []
 
     def write(event):
-        journal.append(json.dumps([type(event).__name__, dataclasses.asdict(event)]))
+        journal.append(written(event))
 
     faults = ("invalid_output=0.3", "refusal=0.2", "server_error=0.1")
     live = run(load(tmp_path / "p.yaml"), simulate=True, faults=faults, on_event=write).report
 
-    replayed = Report()
-    for line in journal:
-        name, fields = json.loads(line)
-        if "usage" in fields:
-            fields["usage"] = Usage(**fields["usage"])
-        if name == "RunForecast":
-            continue
-        if "steps" in fields:
-            fields["steps"] = tuple(fields["steps"])
-        replayed.observe(getattr(events, name)(**fields))
     assert live.failed > 0
     assert live.steps["mood"].retried > 0
     assert live.paid.attempts > 30
-    assert replayed == live
-    assert replayed.as_json() == live.as_json()
+    assert replayed(journal) == live
+    assert replayed(journal).as_json() == live.as_json()
+
+
+def test_what_was_skipped_or_null_comes_back_from_a_journal():
+    """Skipped steps and failed items, written down and read back, tell the same."""
+    told = [StepSkipped(0, "one"), item(1, "item 3: no", 2), item(1, "item 4: no", 3), StepFinished(1, "two")]
+    live = folded(*told)
+    again = replayed([written(RunStarted("r1", "p", ("one", "two"), 9)), *map(written, told)])
+    assert again == live
+    assert again.as_json() == live.as_json()
+    assert (live.steps["one"].skipped, live.steps["one"].failed_items) == (1, 2)

@@ -10,6 +10,7 @@ from yamlgen.errors import Code, EnvironmentProblem, RunStopped
 from yamlgen.events import AnswerReceived, RowFailed, RowFinished, RunDraining, StepFinished
 from yamlgen.halt import Halt, Halted
 from yamlgen.run.local import LocalEngine
+from yamlgen.run.step import Performer
 
 
 def halting(after):
@@ -198,7 +199,7 @@ def test_a_listener_that_fails_is_heard(tmp_path):
             if isinstance(event, StepFinished):
                 raise ZeroDivisionError("in the callback")
 
-        await LocalEngine(run.plan, run.models, run.sink, emit, halt, 4).run(run.rows)
+        await LocalEngine(run.plan, Performer(run.models), run.sink, emit, halt).run(run.rows)
 
     with pytest.raises(ZeroDivisionError, match="in the callback"):
         asyncio.run(main())

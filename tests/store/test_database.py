@@ -18,9 +18,10 @@ from yamlgen.store.packing import packed
 from yamlgen.store.place import Place, place_of
 from yamlgen.store.session import archived, held, opened
 
-SECOND = "ALTER TABLE run ADD COLUMN note TEXT; UPDATE run SET note = name || '!';"
+NEXT = "ALTER TABLE run ADD COLUMN note TEXT; UPDATE run SET note = name || '!';"
 BROKEN = "ALTER TABLE run ADD COLUMN note TEXT; INSERT INTO nowhere VALUES (1);"
-HISTORY = (*tables.SCRIPTS, SECOND)
+HISTORY = (*tables.SCRIPTS, NEXT)
+VERSION = tables.VERSION
 
 
 @pytest.fixture
@@ -100,14 +101,14 @@ def test_a_newer_store(stored, call):
 def test_an_older_store_is_copied_then_migrated(place, monkeypatch):
     """A store of the version before is copied as it was, then brought up; what it holds survives."""
     monkeypatch.setattr(database, "SCRIPTS", HISTORY)
-    monkeypatch.setattr(database, "VERSION", 2)
+    monkeypatch.setattr(database, "VERSION", VERSION + 1)
     with held(place, "a test") as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
         assert connection.execute("SELECT name, note FROM run").fetchall() == [("first", "first!")]
-    copy = place.database.with_name("a.yaml.db.version-1")
+    copy = place.database.with_name(f"a.yaml.db.version-{VERSION}")
     assert mode(copy) == 0o600
     with closing(sqlite3.connect(copy)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert connection.execute("SELECT name FROM run").fetchall() == [("first",)]
         with pytest.raises(sqlite3.OperationalError, match="no such column"):
             connection.execute("SELECT note FROM run")
@@ -115,12 +116,12 @@ def test_an_older_store_is_copied_then_migrated(place, monkeypatch):
 
 def test_a_migration_that_fails_changes_nothing(place, monkeypatch):
     """When a migration fails half way, the store is as it was; the next try, with a good script, brings it up."""
-    monkeypatch.setattr(database, "VERSION", 2)
+    monkeypatch.setattr(database, "VERSION", VERSION + 1)
     monkeypatch.setattr(database, "SCRIPTS", (*tables.SCRIPTS, BROKEN))
     with pytest.raises(EnvironmentProblem, match="nowhere"), held(place, "a test"):
         pass
     with closing(sqlite3.connect(place.database)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert connection.execute("SELECT * FROM run").fetchall()[0][1] == "first"
     monkeypatch.setattr(database, "SCRIPTS", HISTORY)
     with held(place, "a test") as connection:
@@ -129,7 +130,7 @@ def test_a_migration_that_fails_changes_nothing(place, monkeypatch):
 
 def test_the_copy_is_of_what_is_migrated(place, monkeypatch):
     """The copy of an earlier try is not taken for that of a store which an older yamlgen has gone on with since."""
-    monkeypatch.setattr(database, "VERSION", 2)
+    monkeypatch.setattr(database, "VERSION", VERSION + 1)
     monkeypatch.setattr(database, "SCRIPTS", (*tables.SCRIPTS, "INSERT INTO nowhere VALUES (1);"))
     with pytest.raises(EnvironmentProblem), held(place, "a test"):
         pass
@@ -138,7 +139,7 @@ def test_the_copy_is_of_what_is_migrated(place, monkeypatch):
     monkeypatch.setattr(database, "SCRIPTS", HISTORY)
     with held(place, "a test"):
         pass
-    with closing(sqlite3.connect(place.database.with_name("a.yaml.db.version-1"))) as connection:
+    with closing(sqlite3.connect(place.database.with_name(f"a.yaml.db.version-{VERSION}"))) as connection:
         assert connection.execute("SELECT name FROM run").fetchall() == [("first",), ("second",)]
 
 
@@ -146,7 +147,7 @@ def test_an_older_store_is_not_read_as_it_is(place, monkeypatch):
     """Who only reads an older store is told that a run brings it up; reading changes nothing."""
     before = place.database.read_bytes()
     monkeypatch.setattr(database, "SCRIPTS", HISTORY)
-    monkeypatch.setattr(database, "VERSION", 2)
+    monkeypatch.setattr(database, "VERSION", VERSION + 1)
     with pytest.raises(EnvironmentProblem, match="older yamlgen") as told, archived(place):
         pass
     assert told.value.code == Code.STORE_VERSION

@@ -35,8 +35,10 @@ from yamlgen.language.resolution import resolved
 from yamlgen.observe.record import run_record, surroundings
 from yamlgen.observe.report import Report
 from yamlgen.ports import JSON
+from yamlgen.run.functions import Functions
 from yamlgen.run.limits import Budget
 from yamlgen.run.local import LocalEngine
+from yamlgen.run.step import Performer
 from yamlgen.store.archive import RunEntry
 from yamlgen.store.place import Place
 from yamlgen.store.session import Running, archived, running
@@ -170,9 +172,10 @@ class _Run:
             printer = PrinterThread(partial(_opened_printer, ready.session.archive.place, entry))
             self.listeners.append(partial(_print, printer))
         rows = ready.source.rows(ready.rows, self.plan.columns)
-        ledger, concurrency = ready.session.ledger, self.plan.concurrency
+        ledger, functions = ready.session.ledger, Functions(self.plan.folder)
+        performer = Performer(ready.models, functions, ledger, self.plan.concurrency)
         try:
-            await LocalEngine(self.plan, ready.models, ledger, self.tell, self.halt, concurrency).run(rows)
+            await LocalEngine(self.plan, performer, ledger, self.tell, self.halt).run(rows)
             if self.broken is not None:
                 raise self.broken
         except asyncio.CancelledError:  # in a hurry: a reader that does not read is not waited for
@@ -181,6 +184,7 @@ class _Run:
                 printer = None
             raise
         finally:
+            functions.close()
             if printer is not None:
                 await printer.close()
 
@@ -254,7 +258,7 @@ class _Run:
             },
             "params": dict(plan.params),
             "overrides": dict(self.pipeline.overrides),
-            "models": {step.name: step.model for step in plan.steps},
+            "models": {variant.name: variant.model for _, variant in plan.variants},
             "input": ready.source.name(),
             "output": "-" if self.to_stdout else os.path.relpath(self.paths.rows, plan.folder),
             "limit": self.options.limit,

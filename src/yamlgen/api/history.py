@@ -130,6 +130,7 @@ def described(archive: Archive, run: RunEntry) -> dict[str, JSON]:
         "rows": {"input": about.pop("rows", None), **counted(run)},
         "steps": steps,
         "failures": report.get("failures", []),
+        "failed_items": report.get("failed_items", []),
         "error": report.get("error"),
         **about,
     }

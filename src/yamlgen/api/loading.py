@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from yamlgen.data.column import read_column
 from yamlgen.data.source import Source, source_of
 from yamlgen.errors import Diagnostic, InvalidPipeline
 from yamlgen.language.compiler import compile_draft
@@ -41,7 +43,7 @@ class Pipeline:
         Raises:
             InvalidPipeline: a parameter is missing, undeclared or wrong.
         """
-        made = compile_draft(self.draft, self.columns, params, complete=True)
+        made = compile_draft(self.draft, self.columns, partial(_column, self.draft), params, complete=True)
         if made.plan is None:
             raise InvalidPipeline(made.diagnostics)
         return made.plan
@@ -61,12 +63,17 @@ def check(
         return None, tuple(diagnostics)
     source = source_of(draft.pipeline.input, draft.path, draft.shown)
     columns = source.columns()
-    made = compile_draft(draft, columns, params)
+    made = compile_draft(draft, columns, partial(_column, draft), params)
     if made.plan is None:
         return None, made.diagnostics
     given = None if input is None else str(input)
     found = made.diagnostics
     return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), given, found), found
+
+
+def _column(draft: Draft, path: str, name: str) -> tuple[JSON, ...]:
+    """A column of a file that a draw names."""
+    return read_column(*draft.beside(path), name)
 
 
 def load(

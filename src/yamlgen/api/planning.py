@@ -21,6 +21,7 @@ from yamlgen.language.plan import Plan
 from yamlgen.ports import JSON, Model, Tariff
 from yamlgen.run.forecast import Forecaster
 from yamlgen.run.local import LocalEngine
+from yamlgen.run.step import Performer
 from yamlgen.store.ledger import Reuse
 from yamlgen.store.place import Place, place_of
 from yamlgen.store.session import Session, archived, held, opened
@@ -44,8 +45,8 @@ class Prospect:
         source: the input, readable.
         rows: how many of its rows will run.
         session: the store; until the run begins, it answers and keeps nothing.
-        models: the model of each step.
-        tariffs: what a step's answers cost; `None` where nobody knows.
+        models: the models that are asked, by the names of the plan's variants.
+        tariffs: what their answers cost; `None` where nobody knows.
         connection: for writing to the store; `None` where it is only looked at.
     """
 
@@ -63,10 +64,11 @@ class Prospect:
         if quick:
             share = (SAMPLE if archive.holds_answers() else FEW) / self.rows
             rows = (row for row in rows if row.index == 0 or _spread(row.index) < share)
-        past = {step.name: archive.past(step.name, step.model) for step in self.plan.steps}
-        counted = Forecaster(self.plan, self.models, past, self.tariffs, self.session.ledger.allows)
-        engine = LocalEngine(self.plan, self.models, counted, lambda _: None, Halt(), self.plan.concurrency)
-        await engine.run(rows)
+        past = {variant.name: archive.past(step.name, variant.model) for step, variant in self.plan.variants}
+        ledger = self.session.ledger
+        counted = Forecaster(self.plan, self.models, past, self.tariffs, ledger.allows)
+        performer = Performer(self.models, keeper=ledger)
+        await LocalEngine(self.plan, performer, counted, lambda _: None, Halt()).run(rows)
         return counted.forecast(self.rows)
 
 
@@ -98,7 +100,7 @@ async def prospect(
         EnvironmentProblem: there is no key, no input, or the store is in use or cannot be read.
         UsageError: the input is broken or empty, or a limit on cost meets a model without a price.
     """
-    tariffs = {step.name: tariff_of(step.model, step.price) for step in plan.steps}
+    tariffs = {variant.name: tariff_of(variant.model, variant.price) for _, variant in plan.variants}
     _check_prices(plan, tariffs)
     async with AsyncExitStack() as stack:
         needs_key = holder is not None and not options.offline
@@ -127,9 +129,10 @@ async def foresee(
 
 
 def _check_prices(plan: Plan, tariffs: Mapping[str, Tariff | None]) -> None:
-    for step in plan.steps:
-        if plan.limits.max_cost_usd is not None and tariffs[step.name] is None:
-            message = f"`limits.max_cost_usd` is set, and nobody knows the price of `{step.model}` (step `{step.name}`)"
+    for step, variant in plan.variants:
+        if plan.limits.max_cost_usd is not None and tariffs[variant.name] is None:
+            named = f"`{variant.model}` (step `{step.name}`)"
+            message = f"`limits.max_cost_usd` is set, and nobody knows the price of {named}"
             hint = "write it under the model: `price: {input: 1, output: 5}`, in US dollars for a million tokens"
             raise UsageError(message, code=Code.NO_PRICE, hint=hint)
 

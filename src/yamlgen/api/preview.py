@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
 from yamlgen.api.loading import Pipeline
 from yamlgen.claude.access import Simulation, reach
-from yamlgen.data.source import spooled
+from yamlgen.claude.simulator import made_up
+from yamlgen.data.source import Source, spooled
 from yamlgen.errors import Code, UsageError
 from yamlgen.halt import Halt
-from yamlgen.ports import JSON, NOBODY
+from yamlgen.language.plan import AnyStep, GenerateStep, Plan, PythonStep
+from yamlgen.ports import JSON, NOBODY, Answer, InputRow, Model
+from yamlgen.run.step import Performer
 
 
 class Preview(NamedTuple):
-    """One request of one row; `made_up` names the steps whose outputs in it the simulator invented."""
+    """One request of one row.
+
+    Attributes:
+        case: which one it is, where the step makes several: `item 2`, `sample 1`.
+        made_up: the steps before it whose outputs the simulator invented.
+    """
 
     step: str
+    case: str
     request: dict[str, JSON]
     made_up: tuple[str, ...]
 
@@ -35,17 +45,51 @@ async def preview(pipeline: Pipeline, params: Mapping[str, JSON], number: int) -
         UsageError: the input has fewer rows.
         RowError: a template cannot be filled in for this row.
     """
-    plan, previews = pipeline.plan(params), []
+    plan = pipeline.plan(params)
     with spooled(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
-        found = next(islice(source.rows(), number - 1, None), None)
+        found = _row(source, plan, number)
+    async with reach(plan.runtime, Simulation()) as provider, provider.open(plan, Halt()) as models:
+        return await _Preview(plan, models, found).make()
+
+
+def _row(source: Source, plan: Plan, number: int) -> InputRow:
+    found = next(islice(source.rows(columns=plan.columns), number - 1, None), None)
     if found is None:
         raise UsageError(f"{source.name()} has no row {number}", code=Code.NO_ROWS, hint="rows count from 1")
-    async with reach(plan.runtime, Simulation()) as provider, provider.open(plan, Halt()) as models:
-        outputs: dict[str, JSON] = {}
-        for step in plan.ordered():
-            prompt = step.prompt(found.row, plan.params, outputs)
-            previews.append(Preview(step.name, models[step.name].request(prompt), tuple(sorted(step.needs))))
-            if any(step.name in other.needs for other in plan.steps):
-                answer = await models[step.name].answer(prompt, NOBODY)
-                outputs[step.name] = answer.value
-    return previews
+    return found
+
+
+@dataclass
+class _Preview:
+    plan: Plan
+    models: Mapping[str, Model]
+    row: InputRow
+
+    async def make(self) -> list[Preview]:
+        """The requests, step by step; what depends on an answer is filled with one that is made up."""
+        made: list[Preview] = []
+        outputs: dict[str, Answer] = {}
+        invented: set[str] = set()
+        for step in self.plan.ordered():
+            values = {name: answer.value for name, answer in outputs.items()}
+            scope = {"row": self.row.row, "params": self.plan.params, "steps": values}
+            is_idle = any(outputs[need].skipped for need in step.needs - step.asks)
+            if is_idle or not step.is_wanted(scope):
+                outputs[step.name] = Answer(None, skipped=True)
+                continue
+            seen = tuple(sorted(step.needs & invented))
+            if isinstance(step, GenerateStep):
+                for case in step.cases(scope):
+                    request = self.models[step.variant(case).name].request(step.prompt(case.scope))
+                    made.append(Preview(step.name, step.spoken(case), request, seen))
+            if isinstance(step, GenerateStep | PythonStep) or seen:
+                invented.add(step.name)
+            outputs[step.name] = await self._value(step, scope)
+        return made
+
+    async def _value(self, step: AnyStep, scope: Mapping[str, JSON]) -> Answer:
+        if isinstance(step, PythonStep):  # the author's code runs when the pipeline does
+            return Answer(made_up(step.schema.value if step.schema else {}, step.name))
+        asker = replace(NOBODY, step=step.name, identity=self.row.identity, row=self.row.index)
+        unchecked = replace(step, checks=()) if isinstance(step, GenerateStep) else step
+        return await Performer(self.models).perform(unchecked, scope, asker, lambda *_: None)

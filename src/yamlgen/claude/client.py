@@ -185,7 +185,7 @@ class ClaudeProvider:
     async def open(
         self, plan: Plan, halt: Halt, recorder: Recorder | None = None, emit: Emit | None = None
     ) -> AsyncIterator[Mapping[str, Model]]:
-        """The model of each step, by its name; the client is closed with the context."""
+        """The models that the plan asks, by name; the client is closed with the context."""
         runtime, key, base_url = self.runtime, self.key(), self.address()
         limiter = Limiter(affordable(plan.concurrency), halt, plan.limits.max_pause or MAX_PAUSE, emit)
         transport = Transport(runtime.timeout, runtime.max_retries, limiter, base_url, halt)
@@ -219,24 +219,24 @@ def normalised(base_url: str) -> str:
 def models(
     client: anthropic.AsyncAnthropic, plan: Plan, *, base_url: str, key: str, keeping: Keeping | None = None
 ) -> dict[str, Model]:
-    """A model for each step of a plan, over one client."""
+    """The models that a plan asks, by the names of its variants, over one client."""
     streak = Streak()
     made: dict[str, Model] = {}
-    for step in plan.steps:
-        sender = Sender(step.model, base_url, plan.runtime.api_key_env, key)
+    for step, variant in plan.variants:
+        sender = Sender(variant.model, base_url, plan.runtime.api_key_env, key)
         structured = None
         if step.schema is not None:
             from yamlgen.claude.structured import Structured  # noqa: PLC0415 - instructor, which takes half a second
 
-            structured = Structured(step.name, step.schema, step.settings, step.mode)
-        made[step.name] = ClaudeModel(
+            structured = Structured(step.name, step.schema, variant.settings, step.mode)
+        made[variant.name] = ClaudeModel(
             client,
-            step.settings,
+            variant.settings,
             sender,
             structured=structured,
             reasks=step.reasks,
             streak=streak,
             keeping=keeping,
-            tariff=tariff_of(step.model, step.price),
+            tariff=tariff_of(variant.model, variant.price),
         )
     return made

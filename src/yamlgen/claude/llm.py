@@ -42,9 +42,9 @@ from yamlgen.door import wait_for
 from yamlgen.errors import Code, EnvironmentProblem, RowError, UsageError
 from yamlgen.halt import Halt
 from yamlgen.language.native import Unfit
+from yamlgen.language.parts import Settings
 from yamlgen.language.plan import MOST_CONCURRENCY
 from yamlgen.language.settings import PUBLIC_URL
-from yamlgen.language.spec import Settings
 from yamlgen.ports import NOBODY, Prompt, Usage
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]

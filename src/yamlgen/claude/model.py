@@ -24,9 +24,8 @@ from yamlgen.claude.transport import holding
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
-from yamlgen.language.plan import DEFAULT_MAX_TOKENS
-from yamlgen.language.spec import Settings, Thinking
-from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Prompt, Recorder, Tariff, Usage
+from yamlgen.language.parts import DEFAULT_MAX_TOKENS, Settings, Thinking
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Check, Prompt, Recorder, Tariff, Usage
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -58,10 +57,14 @@ class Keeping:
     api_version: str
     tell_row: bool = False
 
-    def key(self, body: Mapping[str, JSON], identity: str) -> bytes:
-        """What tells the answer to `body` for the row of `identity` from all others."""
-        asked = {"address": self.address, "api_version": self.api_version, "body": body, "row": identity}
-        return digest({**asked, "sample": 0})  # a step has one answer for a row
+    def key(self, body: Mapping[str, JSON], asker: Asker) -> bytes:
+        """What tells the answer to `body` for this asker's row and sample from all others."""
+        asked = {"address": self.address, "api_version": self.api_version, "body": body}
+        return digest({**asked, "row": asker.identity, "sample": asker.sample})
+
+    def told(self, asker: Asker) -> str:
+        """Who asks, as the simulator is told: by nothing else can it answer equal requests differently."""
+        return fingerprint([asker.identity, asker.sample] if asker.sample else asker.identity)
 
 
 class ClaudeModel:
@@ -72,7 +75,7 @@ class ClaudeModel:
         settings: the model's settings; `id` is set.
         sender: who sends, for the sentences of errors.
         structured: how JSON is asked for; `None` for text.
-        reasks: how often an invalid output is sent back.
+        reasks: how often an invalid output is sent back; a text is invalid only where a check says so.
         streak: counts equal failures across all models of a run.
         keeping: where answers are kept; without it each is asked for.
         tariff: what usage costs; `None` where nobody knows.
@@ -93,7 +96,7 @@ class ClaudeModel:
         self._client = client
         self._sender = sender
         self._structured = structured
-        self._reasks = reasks if structured else 0
+        self._reasks = reasks
         self._streak = streak or Streak()
         self._keeping = keeping
         self._tariff = tariff
@@ -103,20 +106,22 @@ class ClaudeModel:
         """The body of the first request for `prompt`, exactly as it would be sent."""
         return _body(self._arguments(prompt))
 
-    async def answer(self, prompt: Prompt, asker: Asker) -> Answer:
+    async def answer(self, prompt: Prompt, asker: Asker, check: Check | None = None) -> Answer:
         """Ask, check, and ask again while the output is invalid and re-asks are left."""
         arguments = self._arguments(prompt)
         try:
             if self._keeping is None:
-                return await self._ask(arguments, asker, b"", None)
-            key = self._keeping.key(_body(arguments), asker.identity)
+                return await self._ask(arguments, asker, check, b"", None)
+            key = self._keeping.key(_body(arguments), asker)
             async with self._keeping.recorder.chain(key, asker) as chain:
-                return await self._ask(arguments, asker, key, chain)
+                return await self._ask(arguments, asker, check, key, chain)
         except RowError as error:
             self._streak.failed(error)
             raise
 
-    async def _ask(self, arguments: dict[str, Any], asker: Asker, first: bytes, chain: Chain | None) -> Answer:
+    async def _ask(
+        self, arguments: dict[str, Any], asker: Asker, check: Check | None, first: bytes, chain: Chain | None
+    ) -> Answer:
         attempts: list[Attempt] = []
         key = first
         for left in range(self._reasks, -1, -1):
@@ -125,19 +130,17 @@ class ClaudeModel:
             except RowError as error:
                 raise self._with(error, arguments, attempts, first) from None
             asker.watch.received(attempt, reask=bool(attempts))
-            stopped = _stopped(message)
-            if stopped is not None:
-                attempts.append(replace(attempt, errors=(stopped.message,)))
-                raise self._with(stopped, arguments, attempts, first)
             try:
-                value = self._read(message)
+                value = self._valid(message, check)
+            except RowError as error:
+                attempts.append(replace(attempt, errors=(error.message,)))
+                raise self._with(error, arguments, attempts, first) from None
             except InvalidOutput as invalid:
                 attempts.append(replace(attempt, errors=invalid.errors))
                 if left == 0:
                     raise self._with(self._invalid(invalid), arguments, attempts, first) from None
-                assert self._structured is not None  # noqa: S101 - text is never sent back
-                arguments = self._structured.reask(arguments, message, invalid)
-                key = self._keeping.key(_body(arguments), asker.identity) if self._keeping else b""
+                arguments = self._reask(arguments, message, invalid)
+                key = self._keeping.key(_body(arguments), asker) if self._keeping else b""
             else:
                 return Answer(value, (*attempts, attempt), first)
         raise AssertionError("a loop over at least one attempt ends inside it")
@@ -175,7 +178,7 @@ class ClaudeModel:
         """What the simulator is told besides the request: which row asks, and how often it was answered before."""
         if chain is None or self._keeping is None or not self._keeping.tell_row:
             return {}
-        return {ROW_HEADER: fingerprint(asker.identity), AGAIN_HEADER: str(chain.answered(key))}
+        return {ROW_HEADER: self._keeping.told(asker), AGAIN_HEADER: str(chain.answered(key))}
 
     async def _send(self, arguments: dict[str, Any], told: Mapping[str, str]) -> tuple[Message, Attempt]:
         started = time.monotonic()
@@ -226,21 +229,31 @@ class ClaudeModel:
         except (ArithmeticError, LookupError, ValueError):
             return None
 
-    def _read(self, message: Message) -> JSON:
+    def _valid(self, message: Message, check: Check | None) -> JSON:
+        """The output in a message.
+
+        Raises:
+            InvalidOutput: it is none, or not as its schema or its checks want it.
+            RowError: the answer is not whole, holds no text, or cannot be checked.
+        """
+        stopped = _stopped(message)
+        if stopped is not None:
+            raise stopped
+        value = self._structured.parse(message) if self._structured is not None else _text_of(message)
+        errors = check(value) if check is not None else ()
+        if errors:
+            raise InvalidOutput(errors)
+        return value
+
+    def _reask(self, arguments: dict[str, Any], message: Message, invalid: InvalidOutput) -> dict[str, Any]:
+        """The arguments of the request that shows the model its answer and what is wrong with it."""
         if self._structured is not None:
-            return self._structured.parse(message)
-        text = "".join(block.text for block in message.content if block.type == "text")
-        if not text:
-            raise InvalidOutput(("the answer holds no text",))
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InvalidOutput(("the answer holds half of a surrogate pair, which is no text",)) from None
-        return text
+            return self._structured.reask(arguments, message, invalid)
+        told = f"Your answer is not valid:\n{invalid}\nAnswer again, in full and without a comment."
+        said = [{"role": "assistant", "content": _text_of(message)}, {"role": "user", "content": told}]
+        return {**arguments, "messages": [*arguments["messages"], *said]}
 
     def _invalid(self, invalid: InvalidOutput) -> RowError:
-        if self._structured is None:
-            return RowError(invalid.errors[0], code=Code.NO_TEXT)
         asked = f" after {self._reasks} re-ask{'s' if self._reasks != 1 else ''}" if self._reasks else ""
         more = f" (and {len(invalid.errors) - 1} more)" if len(invalid.errors) > 1 else ""
         message = f"the output is invalid{asked}: {invalid.errors[0]}{more}"
@@ -299,6 +312,23 @@ def _is_message(answer: Any) -> bool:
         isinstance(kind := getattr(block, "type", None), str) and (kind != "text" or isinstance(block.text, str))
         for block in blocks
     )
+
+
+def _text_of(message: Message) -> str:
+    """The text of an answer.
+
+    Raises:
+        RowError: there is none.
+    """
+    text = "".join(block.text for block in message.content if block.type == "text")
+    if not text:
+        raise RowError("the answer holds no text", code=Code.NO_TEXT)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        fact = "the answer holds half of a surrogate pair, which is no text"
+        raise RowError(fact, code=Code.NO_TEXT) from None
+    return text
 
 
 def _stopped(message: Message) -> RowError | None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from yamlgen.language.spec import Price
+from yamlgen.language.parts import Price
 from yamlgen.ports import Tariff, Usage
 
 if TYPE_CHECKING:

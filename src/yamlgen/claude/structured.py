@@ -30,7 +30,7 @@ from pydantic import RootModel, ValidationError, model_validator
 
 from yamlgen.claude.failure import InvalidOutput
 from yamlgen.language import capabilities, native
-from yamlgen.language.spec import Settings
+from yamlgen.language.parts import Settings
 from yamlgen.language.wrapping import WRAP, outgoing
 from yamlgen.ports import JSON
 

@@ -16,9 +16,10 @@ from pydantic.errors import PydanticUserError
 from yamlgen.claude.client import is_address
 from yamlgen.claude.structured import Checked
 from yamlgen.errors import Code, UsageError, redact
+from yamlgen.language.parts import Part, Settings
 from yamlgen.language.schemas import JSONSchema, json_schema
 from yamlgen.language.settings import plain_http
-from yamlgen.language.spec import Part, Runtime, Settings
+from yamlgen.language.spec import Runtime
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Message, Prompt
 

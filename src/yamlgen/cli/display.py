@@ -18,6 +18,7 @@ from yamlgen.cli.messages import echo, safe
 from yamlgen.errors import near
 from yamlgen.events import (
     Event,
+    ItemFailed,
     PaceChanged,
     RequestRetried,
     RowFailed,
@@ -26,7 +27,7 @@ from yamlgen.events import (
     RunForecast,
     RunStarted,
 )
-from yamlgen.observe.report import Bill, Report, StepCount
+from yamlgen.observe.report import Bill, FailureGroup, Report, StepCount, largest_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ class Display:
     def _tell(self, event: Event) -> None:
         if isinstance(event, RequestRetried):
             self.say(f"row {event.row + 1}, {event.step}: {safe(event.reason)}, again in {event.wait:.1f} s")
-        elif isinstance(event, RowFailed):
+        elif isinstance(event, RowFailed | ItemFailed):
             self.say(f"row {event.row + 1}, {event.step}: {event.code}: {safe(event.message)}")
         elif isinstance(event, RunDraining):
             self.say(f"ending: {safe(event.reason)}")
@@ -131,7 +132,7 @@ class PlainDisplay(Display):
         left = f", about {_duration((report.rows - done) / rate)} left" if report.rows and done else ""
         tokens = f"{_short(paid.usage.input_tokens)} in, {_short(paid.usage.output_tokens)} out{_spent(paid)}"
         line = f"{done}/{report.rows} rows, {report.failed} failed, {rate:.1f}/s, {tokens}{left}"
-        return "; ".join([line, *map(pace_told, report.pace.values())])
+        return "; ".join([line, *_left_out(report), *map(pace_told, report.pace.values())])
 
 
 class LiveDisplay(Display):
@@ -163,17 +164,18 @@ class LiveDisplay(Display):
         if self._progress is not None:
             for name, count in self.report.steps.items():
                 elsewhere = self.report.failed - count.failed
-                total = (self.report.rows or 0) - elsewhere
-                done = count.finished + count.failed
-                self._progress.update(self._tasks[name], completed=done, total=max(total, done), note=self._note(count))
+                total = max((self.report.rows or 0) - elsewhere, count.done)
+                self._progress.update(self._tasks[name], completed=count.done, total=total, note=self._note(count))
 
     def _note(self, count: StepCount) -> str:
         failed = f"[red]{count.failed} failed[/red]  " if count.failed else ""
-        rate = (count.finished + count.failed) / max(time.monotonic() - self.started, 0.001)
+        skipped = f"{count.skipped:,} skipped  " if count.skipped else ""
+        items = f"{_many(count.failed_items, 'item')} failed  " if count.failed_items else ""
+        rate = count.done / max(time.monotonic() - self.started, 0.001)
         usage = count.paid.usage
         tokens = f"{_short(usage.input_tokens)} in  {_short(usage.output_tokens)} out{_spent(count.paid)}"
         reused = f"  {count.reused.attempts:,} stored" if count.reused.attempts else ""
-        return f"{failed}{rate:.1f}/s  {tokens}{reused}"
+        return f"{failed}{skipped}{items}{rate:.1f}/s  {tokens}{reused}"
 
     def say(self, text: str) -> None:
         """Say a line above the bars."""
@@ -226,7 +228,9 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
     """The last words of a run: counts, tokens, failures in groups, and where the files are."""
     how = " (simulated)" if simulated else ""
     failed = click.style(f"{report.failed} failed", fg="red" if report.failed else None)
-    lines = [f"{report.pipeline}: {_rows(report.finished)} finished, {failed} in {_duration(report.seconds)}{how}"]
+    lines = [
+        f"{report.pipeline}: {_many(report.finished, 'row')} finished, {failed} in {_duration(report.seconds)}{how}"
+    ]
     lines.extend(outlay(report))
     lines.extend(failures(report))
     where = "standard output" if to_stdout else near(paths.rows)
@@ -240,16 +244,31 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
 def outlay(report: Report) -> list[str]:
     """What each step did, and what the run paid, as lines."""
     steps = [_step_row(name, step) for name, step in report.steps.items()]
-    return [*table([_HEAD, *steps]), _bill(report), *_pace_lines(report)]
+    return [*table([_HEAD, *steps]), *(f"  {told}" for told in _left_out(report)), _bill(report), *_pace_lines(report)]
 
 
 def failures(report: Report) -> list[str]:
-    """The failures of a run in groups, as lines."""
-    lines: list[str] = []
-    for group in sorted(report.groups.values(), key=lambda group: -group.count):
-        lines.append(f"  {group.count:,} x {group.code} in {group.step}:")
-        lines.extend(f"      row {row + 1}: {safe(message)}" for row, message in group.examples)
-    return lines
+    """The failures of a run in groups, as lines: those of rows, then those of items in rows that did not fail."""
+    rows = [_group_lines(group, group.step) for group in largest_first(report.groups)]
+    items = [_group_lines(group, f"items of {group.step}") for group in largest_first(report.item_groups)]
+    return [line for lines in rows + items for line in lines]
+
+
+def _group_lines(group: FailureGroup, where: str) -> list[str]:
+    examples = (f"      row {row + 1}: {safe(message)}" for row, message in group.examples)
+    return [f"  {group.count:,} x {group.code} in {where}:", *examples]
+
+
+def _left_out(report: Report) -> list[str]:
+    """What steps were not done for, and items that they have no value for, as phrases; none where there is neither."""
+    told = []
+    for name, step in report.steps.items():
+        whose = "its list" if step.failed_items == 1 else "their lists"
+        skipped = [f"{step.skipped:,} skipped"] if step.skipped else []
+        items = [f"{_many(step.failed_items, 'item')} failed, null in {whose}"] if step.failed_items else []
+        if skipped or items:
+            told.append(f"{name}: {', '.join(skipped + items)}")
+    return told
 
 
 def _step_row(name: str, step: StepCount) -> list[str]:
@@ -285,7 +304,7 @@ def pace_told(pace: PaceChanged) -> str:
 
 def _objections(pace: PaceChanged) -> list[str]:
     counts = ((pace.limited, "rate limit"), (pace.overloaded, "failure"))
-    return [f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts if count]
+    return [_many(count, what) for count, what in counts if count]
 
 
 def _pace_lines(report: Report) -> list[str]:
@@ -312,11 +331,11 @@ def dollars(amount: float) -> str:
 def foretold(forecast: RunForecast) -> str:
     """What a run will ask, in one line."""
     about = "about " if forecast.sampled is not None else ""
-    known = f"{forecast.pipeline}: {_rows(forecast.rows)}, {about}{forecast.stored:,} answers in the store"
+    known = f"{forecast.pipeline}: {_many(forecast.rows, 'row')}, {about}{forecast.stored:,} answers in the store"
     if not forecast.requests:
         if forecast.sampled is None:
             return f"{known}, nothing to send"
-        return f"{known}, little or nothing to send ({_rows(forecast.sampled)} looked at)"
+        return f"{known}, little or nothing to send ({_many(forecast.sampled, 'row')} looked at)"
     least, most = (sum(step.output_tokens[end] for step in forecast.steps) for end in (0, 1))
     tokens = (
         f"{_short(sum(step.input_tokens for step in forecast.steps))} tokens in, {_short(least)} to {_short(most)} out"
@@ -326,8 +345,8 @@ def foretold(forecast: RunForecast) -> str:
     return f"{known}, {about}{forecast.requests:,} requests to send: {tokens}, {price}"
 
 
-def _rows(number: int) -> str:
-    return f"{number:,} row{'' if number == 1 else 's'}"
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def table(rows: list[list[str]]) -> list[str]:

@@ -35,8 +35,10 @@ def command(
         return Exit.OK
     from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
 
-    for step, body, made_up in asyncio.run(preview(loaded, given, row)):
-        if made_up:
+    told: set[str] = set()
+    for step, case, body, made_up in asyncio.run(preview(loaded, given, row)):
+        if made_up and step not in told:
+            told.add(step)
             echo(f"{step}: filled with made-up outputs of {', '.join(made_up)}")
-        put(json_line({"step": step, "request": body}, indent=2))
+        put(json_line({"step": step, **({"case": case} if case else {}), "request": body}, indent=2))
     return Exit.OK

@@ -218,7 +218,7 @@ def _put_lines(lines: Iterable[bytes]) -> None:
 def prune_command(
     where: tuple[str, ...], keep: int | None, older: str | None, store: Path | None, *, yes: bool, json_out: bool
 ) -> int:
-    """Drop old runs, and the answers that no kept run needs.
+    """Drop old runs, and the answers and kept values of functions that no kept run needs.
 
     The newest whole run stays (one that finished, over all rows), unless all go with --keep 0. It asks before anything
     is gone. What is dropped is paid for again when a run needs it.

@@ -24,6 +24,7 @@ from yamlgen.data.seen import Seen
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of, is_pipe
 from yamlgen.language.spec import Input
+from yamlgen.language.types import Type, observed
 from yamlgen.ports import JSON, Columns, InputRow, Row
 
 _PEEK = 100
@@ -51,7 +52,7 @@ class Source:
     shown: str = ""
 
     def columns(self) -> Columns | None:
-        """What can be known of the columns at the cost of a look: a CSV header, or the keys of the first 100 rows.
+        """What can be known of the columns at the cost of a look: by a CSV header, or by the first 100 rows.
 
         Returns:
             `None` where nothing is known: standard input, no rows, a file that is missing or broken. The run says why.
@@ -60,14 +61,13 @@ class Source:
             return None
         try:
             if self.rows_inline is None and self.kind() == "csv":
-                names, closed = self._header(), True
+                types, closed = {name: {"type": "string"} for name in self._header()}, True
             else:
                 closed = self.rows_inline is not None
-                rows = self._numbered() if closed else islice(self._numbered(), _PEEK)
-                names = tuple(dict.fromkeys(name for _, row in rows for name in row))
+                types = self._types(None if closed else _PEEK)
         except YamlgenError:
             return None
-        return Columns(names, closed) if names else None
+        return Columns(tuple(types), closed, types) if types else None
 
     def scan(self, taken: frozenset[str] = frozenset()) -> int:
         """Read everything once, check it, and count the rows (none at all is 0, and the caller's decision).
@@ -157,6 +157,14 @@ class Source:
                 yield from array_rows(file, self.name())
             else:
                 yield from jsonl_rows(file, self.name())
+
+    def _types(self, limit: int | None) -> dict[str, Type]:
+        """The columns of the first `limit` rows, each with the type of the values that are there."""
+        columns: dict[str, list[JSON]] = {}
+        for _, row in islice(self._numbered(), limit):
+            for name, value in row.items():
+                columns.setdefault(name, []).append(value)
+        return {name: observed(values) for name, values in columns.items()}
 
     def _header(self) -> tuple[str, ...]:
         with self._file() as file:

@@ -12,20 +12,25 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.language import capabilities, native
+from yamlgen.language.assembly import Assembly
+from yamlgen.language.cycles import rings
 from yamlgen.language.draft import Draft
+from yamlgen.language.draws import Column
 from yamlgen.language.formats import format_of
+from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
+from yamlgen.language.lookup import Finding
 from yamlgen.language.parameters import Parameters
-from yamlgen.language.plan import Plan, PlanStep, TemplateMessage
-from yamlgen.language.references import Finding, Uses, read
+from yamlgen.language.plan import Plan, ordered
+from yamlgen.language.references import Reading, read, read_expression
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
+from yamlgen.language.scopes import Scopes, StepReading, compute_type
 from yamlgen.language.secret import without_secrets
-from yamlgen.language.settings import check_runtime, price_of, resolve
-from yamlgen.language.spec import Settings, Step
-from yamlgen.language.texts import TemplateText, TextLoader
-from yamlgen.language.views import ANYTHING, Names, SchemaView, View, text_view
+from yamlgen.language.settings import check_runtime
+from yamlgen.language.texts import Passage, TextLoader
+from yamlgen.language.types import ANYTHING as ANY_TYPE
+from yamlgen.language.types import Type
+from yamlgen.language.views import ANYTHING, Absent, View, spoken
 from yamlgen.language.words import suggestion
-from yamlgen.language.wrapping import outgoing
 from yamlgen.ports import JSON, Columns
 
 
@@ -38,26 +43,34 @@ class Compilation:
 
 
 def compile_draft(
-    draft: Draft, columns: Columns | None, params: Mapping[str, JSON] | None = None, *, complete: bool = False
+    draft: Draft,
+    columns: Columns | None,
+    column: Column,
+    params: Mapping[str, JSON] | None = None,
+    *,
+    complete: bool = False,
 ) -> Compilation:
     """Check a draft whole, and resolve it into a plan.
 
     Args:
         draft: the file as read.
         columns: what is known of the input's columns; `None` when nothing is.
+        column: reads a column of a file that a draw names.
         params: the values of a run's parameters.
         complete: whether a run is about to start, so that every parameter must have a value.
     """
-    return _Compiler(draft, columns).compile(params or {}, complete=complete)
+    return _Compiler(draft, columns, column).compile(params or {}, complete=complete)
 
 
 @dataclass
 class _Compiler:
     draft: Draft
     columns: Columns | None
+    column: Column
     diagnostics: list[Diagnostic] = field(default_factory=list)
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
-    uses: dict[str, list[tuple[TemplateText, Uses, list[Finding]]]] = field(default_factory=dict)
+    steps: dict[str, StepReading] = field(default_factory=dict)
+    types: dict[str, Type] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         draft = self.draft
@@ -66,6 +79,7 @@ class _Compiler:
         self.loader = SchemaLoader(draft.path.parent, "" if str(folder) == "." else str(folder))
         self.texts = TextLoader(draft)
         self.params = Parameters(draft, self.loader)
+        self.assembly = Assembly(draft, self.schemas, self.column)
 
     def compile(self, given: Mapping[str, JSON], *, complete: bool) -> Compilation:
         draft, steps = self.draft, self.draft.pipeline.steps
@@ -73,44 +87,41 @@ class _Compiler:
         self.params.give(given, complete=complete)
         for name, step in steps.items():
             self.load_schema(name, step)
-        views = self.views()
-        texts = {name: self.texts.of(name, step) for name, step in steps.items()}
-        for name in steps:
-            self.uses[name] = [(text, *read(text.source, views)) for text in texts[name]]
-        settings = {name: self.settings(name, step) for name, step in steps.items()}
-        self.report_references()
+            self.assembly.check(name, step)
+        self.look(steps)
         self.report_cycles()
+        self.read_steps()
         self.check_steps()
         self.check_provenance()
         self.check_files()
         self.diagnostics.extend(check_runtime(draft))
-        for part in (self.params, self.loader, self.texts):
+        for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
-        ordered = _in_source_order(self.diagnostics, draft.shown)
-        if any(d.severity == "error" for d in ordered):
-            return Compilation(None, ordered)
+        found = _in_source_order(self.diagnostics, draft.shown)
+        if any(d.severity == "error" for d in found):
+            return Compilation(None, found)
         plan = Plan(
             name=draft.pipeline.name or draft.path.stem,
             file=draft.path,
             params=dict(self.params.values),
+            models=dict(draft.pipeline.models),
             runtime=draft.pipeline.runtime,
             limits=draft.pipeline.limits,
             input=draft.pipeline.input,
-            steps=tuple(self.step(name, step, settings[name] or Settings()) for name, step in steps.items()),
+            steps=tuple(self.assembly.step(self.steps[name], self.types[name]) for name in steps),
             output=draft.pipeline.output,
         )
-        return Compilation(plan, ordered)
+        return Compilation(plan, found)
 
     def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
         self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
 
     def load_schema(self, name: str, step: Step) -> None:
         path = ("steps", name, "output", "schema")
-        if step.output is None or self.draft.is_broken(*path) or not step.output.schema_:
-            if step.output is not None and step.output.schema_ == {} and not self.draft.is_broken(*path):
-                self.schemas[name] = JSONSchema("{}")
+        output = None if isinstance(step, Draw) else step.output
+        if output is None or output.schema_ is None or self.draft.is_broken(*path):
             return
-        written = step.output.schema_
+        written = output.schema_
         if isinstance(written, str):
             schema = self.loader.file(written, self.draft.document.mark(path))
         else:
@@ -118,49 +129,101 @@ class _Compiler:
         if schema is not None:
             self.schemas[name] = schema
 
-    def views(self) -> dict[str, View]:
-        """What every template of the pipeline has in scope."""
-        steps: dict[str, View] = dict.fromkeys(self.draft.names("steps"), ANYTHING)
-        for name, step in self.draft.pipeline.steps.items():
-            if name in self.schemas:
-                schema = self.schemas[name].value
-                steps[name] = SchemaView(schema, schema, f"steps.{name}")
-            elif step.output is None and not self.draft.is_broken("steps", name, "output"):
-                steps[name] = text_view(f"steps.{name}")
-        row: View = ANYTHING
-        if self.columns is not None:
-            row = Names(Code.UNKNOWN_COLUMN, "column", dict.fromkeys(self.columns.names, ANYTHING))
-        known = Names(Code.UNKNOWN_STEP, "step", steps) if not self.draft.is_broken("steps") else ANYTHING
-        return {"row": row, "params": self.params.view(), "steps": known}
+    def look(self, steps: Mapping[str, Step]) -> None:
+        """See which steps each of them refers to, so that they can be read in the order in which they run."""
+        blind: dict[str, View] = dict.fromkeys(("row", "params", "steps", "item", "item_index", "matrix"), ANYTHING)
+        for name, step in steps.items():
+            passages = [
+                (passage, _read(passage, {**blind, "output": ANYTHING})) for passage in self.texts.of(name, step)
+            ]
+            seen = StepReading(name, step, passages)
+            seen.needs = frozenset(used for _, reading in passages for used in reading.uses.steps if used in steps)
+            seen.asks = frozenset(used for _, reading in seen.of("when") for used in reading.uses.steps)
+            self.steps[name] = seen
 
-    def settings(self, name: str, step: Step) -> Settings | None:
-        settings, problems = resolve(self.draft, name, step)
-        self.diagnostics.extend(problems)
-        if settings is not None and step.output is not None:
-            self.check_mode(name, step.output.mode, settings.id or "")
-        return settings
+    def read_steps(self) -> None:
+        """Read the steps in their order, each with the types of those before it."""
+        draft = self.draft
+        names = dict.fromkeys(draft.names("steps"), ANYTHING)
+        scopes = Scopes(self.columns, self.params.view(), None if draft.is_broken("steps") else names)
+        in_ring = {name for ring in rings({name: step.needs for name, step in self.steps.items()}) for name in ring}
+        straight = {name: step.needs - in_ring for name, step in self.steps.items()}
+        for name in ordered({**straight, **dict.fromkeys(in_ring, ())}):
+            step = self.steps[name]
+            output = self.output_type(name, step)
+            scopes.types[f"{name} output"] = output
+            values = self.read_step(step, scopes)
+            if isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
+                output = compute_type(step.step, values)
+            self.types[name] = scopes.settle(step, output)
 
-    def check_mode(self, name: str, mode: str, model: str) -> None:
-        able = capabilities.of(model)
-        mark = self.draft.document.mark(("steps", name, "output", "mode"))
-        hint = "leave `mode` out: `auto` picks what the model can do"
-        if mode == "native" and able.native_output is False:
-            self.complain(Code.SETTING_REFUSED, f"`{model}` has no native structured output", mark, hint)
-        elif mode == "tools" and able.tools is False:
-            self.complain(Code.SETTING_REFUSED, f"`{model}` takes no tools", mark, hint)
-        elif mode == "native" and name in self.schemas:
-            try:
-                native.reduce(outgoing(self.schemas[name].value)[0])
-            except native.Unfit as unfit:
-                self.complain(Code.SETTING_REFUSED, f"native output cannot express the schema: {unfit}", mark, hint)
+    def output_type(self, name: str, read: StepReading) -> Type:
+        """What is known of one output of a step before its expressions are."""
+        step = read.step
+        if name in self.schemas:
+            return self.schemas[name].value
+        if isinstance(step, Draw):
+            return self.assembly.draws(name)
+        written = step.output if isinstance(step, Generate | Compute | Python) else None
+        is_known = not self.draft.is_broken("steps", name, "output")
+        if isinstance(step, Generate) and is_known and (written is None or written.schema_ is None):
+            return {"type": "string"}
+        return ANY_TYPE
 
-    def report_references(self) -> None:
-        for read_texts in self.uses.values():
-            for text, _, findings in read_texts:
-                for finding in findings:
-                    self.report(text, finding)
+    def read_step(self, read: StepReading, scopes: Scopes) -> dict[str, View]:
+        """Read the passages of a step, report what is wrong with them, and give back the views of its values."""
+        item: View | None = None
+        values: dict[str, View] = {}
+        solid = frozenset[tuple[str | int, ...]]()
+        for number, (passage, _) in enumerate(read.passages):
+            reading = _read(passage, scopes.of(read, passage, item), solid)
+            read.passages[number] = (passage, reading)
+            for finding in reading.findings:
+                self.report(passage, finding)
+            if passage.role == "when":
+                solid = reading.proves
+            elif passage.role == "for_each":
+                item = self.item_view(passage, reading, scopes, read)
+            elif passage.role == "value":
+                sure = scopes.of(read, passage, item, sure=True)
+                values[passage.name] = _read(passage, sure, solid).view
+        return values
 
-    def is_misnamed(self, text: TemplateText, finding: Finding) -> bool:
+    def item_view(self, passage: Passage, reading: Reading, scopes: Scopes, read: StepReading) -> View:
+        """What is known of an item of `for_each`; that it is none of a list is told."""
+        sure = _read(passage, scopes.of(read, passage, sure=True)).view.solid()
+        if reading.findings or self.is_no_list(passage, reading, is_guess=not sure.types()):
+            return ANYTHING
+        kind = sure.type()
+        read.items = (kind.get("minItems", 0), kind.get("maxItems"))
+        try:
+            return sure.element()
+        except Absent:
+            return ANYTHING
+
+    def is_no_list(self, passage: Passage, reading: Reading, *, is_guess: bool) -> bool:
+        """Whether what `for_each` names is no list for sure, or may be none; that is told."""
+        mark, kinds, columns = passage.mark(0, len(passage.source)), reading.view.solid().types(), reading.uses.columns
+        if reading.view.null is not None:
+            message = f"`{passage.source}` may be null here: {reading.view.null}"
+            self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {passage.source}`")
+        elif not kinds and columns is not None and not columns:
+            message = f"nothing says that `{passage.source}` is a list"
+            hint = "say it in the step's `output.schema`, as `type: array` with `items`"
+            self.complain(Code.NOT_A_LIST, message, mark, hint)
+        elif kinds - {"array"}:
+            hints = {
+                frozenset({"array", "null"}): f"`{passage.source} or []` stands for a list that is missing",
+                frozenset({"string"}): f'a text that holds several can be split: `{passage.source}.split(";")`',
+            }
+            where = " in the first rows" if is_guess else ""
+            message = f"expected a list, this is {spoken(kinds)}{where}"
+            self.complain(Code.NOT_A_LIST, message, mark, hints.get(kinds), warn=is_guess)
+        else:
+            return False
+        return True
+
+    def is_misnamed(self, text: Passage, finding: Finding) -> bool:
         """Whether a finding stands in `steps.my-step`: that the name is none was told where it is declared."""
         for part, name in (path for path in self.draft.broken if len(path) == 2):  # noqa: PLR2004 - a part, a name
             for match in re.finditer(re.escape(f"{part}.{name}"), text.source):
@@ -168,53 +231,34 @@ class _Compiler:
                     return True
         return False
 
-    def report(self, text: TemplateText, finding: Finding) -> None:
+    def report(self, text: Passage, finding: Finding) -> None:
         if self.is_misnamed(text, finding):
             return
         mark = text.mark(finding.start, finding.end)
-        sparse = finding.code is Code.UNKNOWN_COLUMN and self.columns is not None and not self.columns.closed
-        if sparse:
+        is_guess = finding.path[:1] == ("row",) and self.columns is not None and not self.columns.closed
+        if is_guess and finding.code is Code.UNKNOWN_COLUMN:
             message = f"none of the first rows has the column `{finding.path[-1]}`"
             hint = finding.hint
             if not finding.near:
                 hint = "a row without it is set aside; `default` or `is defined` allow for that"
             self.complain(finding.code, message, mark, hint, warn=True)
         else:
-            self.complain(finding.code, finding.message, mark, finding.hint)
-
-    def needs(self, name: str) -> set[str]:
-        return {step for _, uses, _ in self.uses[name] for step in uses.steps if step in self.uses}
+            where = " in the first rows" if is_guess else ""
+            self.complain(finding.code, f"{finding.message}{where}", mark, finding.hint, warn=is_guess)
 
     def report_cycles(self) -> None:
         """Each ring of steps that wait for one another, told once, at a reference that closes it."""
-        done: set[str] = set()
-        for name in self.uses:
-            ring = self.ring(name, (), done)
-            if ring:
-                done.update(ring)
-                last, first = ring[-1], ring[0]
-                chain = " -> ".join(f"`{step}`" for step in (*ring, first))
-                what = (
-                    f"step `{first}` refers to itself" if len(ring) == 1 else f"the steps wait for each other: {chain}"
-                )
-                hint = "a step sees the steps that come before it"
-                self.complain(Code.CYCLE, what, self.reference_mark(last, first), hint)
-
-    def ring(self, name: str, above: tuple[str, ...], done: set[str]) -> tuple[str, ...]:
-        if name in above:
-            return above[above.index(name) :]
-        if name in done:
-            return ()
-        for step in sorted(self.needs(name)):
-            ring = self.ring(step, (*above, name), done)
-            if ring:
-                return ring
-        done.add(name)
-        return ()
+        for ring in rings({name: step.needs for name, step in self.steps.items()}):
+            last, first = ring[-1], ring[0]
+            chain = " -> ".join(f"`{step}`" for step in (*ring, first))
+            what = f"step `{first}` refers to itself" if len(ring) == 1 else f"the steps wait for each other: {chain}"
+            self.complain(
+                Code.CYCLE, what, self.reference_mark(last, first), "a step sees the steps that come before it"
+            )
 
     def reference_mark(self, name: str, to: str) -> Mark:
-        for text, uses, _ in self.uses[name]:
-            if to in uses.steps:
+        for text, reading in self.steps[name].passages:
+            if to in reading.uses.steps:
                 start = next((at for at in (text.source.find(f"steps.{to}"), text.source.find("steps")) if at >= 0), 0)
                 return text.mark(start, start + len(f"steps.{to}"))
         return self.draft.document.mark(("steps", name), key=True)
@@ -226,7 +270,7 @@ class _Compiler:
                 mark = document.mark(("steps", name), key=True)
                 message = f"step `{name}` is named like a column of the input"
                 self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
-            if not step.messages or self.draft.is_broken("steps", name, "messages"):
+            if not isinstance(step, Generate) or not step.messages or self.draft.is_broken("steps", name, "messages"):
                 continue
             at = ("steps", name, "messages")
             if step.messages[0].role != "user":
@@ -289,23 +333,11 @@ class _Compiler:
         hint = "end it in .jsonl, .json or .csv" + (", or add `format:` under `input`" if part == "input" else "")
         self.complain(Code.UNKNOWN_FORMAT, what, self.draft.document.mark((part, "path")), hint)
 
-    def step(self, name: str, step: Step, settings: Settings) -> PlanStep:
-        columns: set[str] | None = set()
-        for _, uses, _ in self.uses[name]:
-            columns = None if columns is None or uses.columns is None else columns | uses.columns
-        texts = [text for text, _, _ in self.uses[name]]
-        return PlanStep(
-            name=name,
-            settings=settings,
-            system=next((text.source for text in texts if text.role == "system"), None),
-            messages=tuple(TemplateMessage(text.role, text.source) for text in texts if text.role != "system"),
-            schema=self.schemas.get(name),
-            mode=step.output.mode if step.output else "auto",
-            reasks=step.output.reasks if step.output else 0,
-            needs=frozenset(self.needs(name)),
-            columns=None if columns is None else frozenset(columns),
-            price=price_of(self.draft, step, settings),
-        )
+
+def _read(
+    passage: Passage, scope: Mapping[str, View], solid: frozenset[tuple[str | int, ...]] = frozenset()
+) -> Reading:
+    return (read_expression if passage.is_expression else read)(passage.source, scope, solid)
 
 
 def _in_source_order(diagnostics: list[Diagnostic], main: str) -> tuple[Diagnostic, ...]:

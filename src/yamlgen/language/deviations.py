@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from yamlgen.errors import Code
 from yamlgen.language.document import DataPath
+from yamlgen.language.parts import NAME
 from yamlgen.language.schema import committed
 from yamlgen.language.words import listing, nearest, suggestion
 from yamlgen.ports import JSON
@@ -36,6 +37,7 @@ FIXES: Final = {
     "base_url": "write `https://host` or `https://host/path`, without a user or a password",
     "api_key_env": "write the name of an environment variable, such as `ANTHROPIC_API_KEY`",
     "max_failures": "write a number of rows, or a percentage up to 100, such as `5%`",
+    "call": "write `module:function`, for a function in the file `module.py` beside the pipeline",
 }
 
 
@@ -107,15 +109,9 @@ def _explain(error: Any) -> Iterator[Deviation]:
                 if key not in value:
                     yield Deviation(Code.MISSING_KEY, path, f"{where} needs `{key}`", wanted=(key,))
         case "oneOf" if isinstance(value, dict):
-            choices = tuple(branch["required"][0] for branch in rule)
-            given = tuple(choice for choice in choices if choice in value)
-            if given:
-                message = f"{where} has {listing(given)}: only one of them can stand"
-                yield Deviation(Code.CONFLICT, path, message, "remove one", given)
-            else:
-                yield Deviation(
-                    Code.MISSING_KEY, path, f"{where} needs `{choices[0]}` or `{choices[1]}`", wanted=choices
-                )
+            yield _one_of(path, rule, value, where)
+        case "dependentRequired":
+            yield from _alone(path, rule, value)
         case "type":
             yield Deviation(
                 Code.WRONG_TYPE,
@@ -132,7 +128,8 @@ def _explain(error: Any) -> Iterator[Deviation]:
         case "enum" | "const":
             yield _not_a_choice(path, error, where)
         case "pattern" if "propertyNames" in error.absolute_schema_path:
-            message = f"`{value}` is no name: small letters, digits and `_`, a letter first"
+            letters = "small letters" if rule == NAME else "letters"
+            message = f"`{value}` is no name: {letters}, digits and `_`, a letter first"
             mended = _as_name(value, str(path[-1]).removesuffix("s"))
             yield Deviation(Code.BAD_NAME, (*path, value), message, f"write `{mended}`", (mended,))
         case "oneOf":
@@ -141,6 +138,24 @@ def _explain(error: Any) -> Iterator[Deviation]:
             hint = FIXES.get(str(path[-1])) if path else None
             is_empty = error.validator in _NOT_EMPTY
             yield Deviation(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint, is_empty=is_empty)
+
+
+def _one_of(path: DataPath, rule: list[Any], value: JSON, where: str) -> Deviation:
+    choices = tuple(branch["required"][0] for branch in rule)
+    given = tuple(choice for choice in choices if choice in value)
+    if given:
+        message = f"{where} has {listing(given)}: only one of them can stand"
+        return Deviation(Code.CONFLICT, path, message, "remove one", given)
+    return Deviation(Code.MISSING_KEY, path, f"{where} needs {_either(choices)}", wanted=choices)
+
+
+def _alone(path: DataPath, rule: dict[str, list[str]], value: JSON) -> Iterator[Deviation]:
+    """Each key that stands without the one that it belongs to."""
+    for key, needed in rule.items():
+        for other in needed:
+            if key in value and other not in value:
+                message = f"`{key}` stands only beside `{other}`"
+                yield Deviation(Code.CONFLICT, path, message, f"add `{other}`, or remove `{key}`", ("", key))
 
 
 def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
@@ -170,10 +185,15 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
         hint = "name its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
         return Deviation(Code.SECRET, (*path, key), message, hint)
     message = f"unknown key `{key}` in {where}"
-    hint = suggestion(key, known, "keys here") or "remove it"
+    hint = suggestion(key, known, "keys here", most=24) or "remove it"
     if not path and nearest(key, known) is None:
         hint = f"{hint}; a key of your own begins with `x-`"
     return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known)
+
+
+def _either(words: tuple[str, ...]) -> str:
+    marked = [f"`{word}`" for word in words]
+    return f"{', '.join(marked[:-1])} or {marked[-1]}"
 
 
 def _where(path: DataPath) -> str:
@@ -251,9 +271,13 @@ def _broken_rule(error: Any) -> str:
             return f"must be more than {rule}, not {value}"
         case "maximum":
             return f"must be at most {rule}, not {value}"
+        case "minItems" if rule > 1:
+            return f"must have {rule} items, not {len(value)}"
         case "minLength" | "minItems" | "minProperties":
             return "cannot be empty"
         case "maxLength":
             return f"must be one character, not {_shown(value)}" if rule == 1 else f"is longer than {rule}"
+        case "maxItems":
+            return f"must have {rule} items, not {len(value)}"
         case _:
             return f"cannot be {_shown(value)}"

@@ -14,10 +14,12 @@ from yamlgen.errors import Diagnostic
 from yamlgen.language.composer import compose
 from yamlgen.language.composer import read as read_text
 from yamlgen.language.document import DataPath, Document
+from yamlgen.language.kinds import Draw, Generate, Python, rules_of
 from yamlgen.language.overrides import set_input, set_value
+from yamlgen.language.parts import FileText
 from yamlgen.language.secret import find_secrets, without_secrets
 from yamlgen.language.shape import check
-from yamlgen.language.spec import FileText, Pipeline
+from yamlgen.language.spec import Pipeline
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,17 @@ class Draft:
 
     def files(self) -> set[Path]:
         """The pipeline's file and every one that it names for reading."""
-        named = [step.output.schema_ for step in self.pipeline.steps.values() if step.output]
+        named: list[object] = [self.pipeline.input.path or "-"]
         for step in self.pipeline.steps.values():
-            texts = (step.system, step.prompt, *(turn.content for turn in step.messages or ()))
-            named.extend(text.file for text in texts if isinstance(text, FileText))
-        named.append(self.pipeline.input.path or "-")
+            if isinstance(step, Generate):
+                texts = (step.system, step.prompt, *(turn.content for turn in step.messages or ()))
+                named.extend(text.file for text in texts if isinstance(text, FileText))
+            if isinstance(step, Draw):
+                named.extend(rule.path for rule in rules_of(step.draws.values()) if rule.path)
+            elif step.output is not None:
+                named.append(step.output.schema_)
+            if isinstance(step, Python):
+                named.append(f"{step.call.partition(':')[0].replace('.', '/')}.py")
         return {self.path, *(self.path.parent / name for name in named if isinstance(name, str) and name != "-")}
 
 

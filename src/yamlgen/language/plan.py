@@ -1,25 +1,36 @@
 """A plan: a pipeline checked, resolved and ordered, as immutable values that can be sent anywhere.
 
-Owns what a run needs to know and nothing that a run holds: no client, no open file, no loop. Templates stay their
-source text, schemas their JSON text; what is compiled from them is cached where it is used.
+Owns what a run needs to know and nothing that a run holds: no client, no open file, no loop. Templates and expressions
+stay their source text, schemas their JSON text; what is compiled from them is cached where it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
+from yamlgen.errors import Code, RowError
+from yamlgen.language.draws import Rule, draw
+from yamlgen.language.expression import evaluate, shown
+from yamlgen.language.functions import Function
+from yamlgen.language.kinds import DrawRule
+from yamlgen.language.parts import DEFAULT_MAX_TOKENS, ModelSettings, Price, Settings
 from yamlgen.language.schemas import JSONSchema
-from yamlgen.language.spec import Input, Limits, Output, Price, Runtime, Settings
+from yamlgen.language.spec import Input, Limits, Output, Runtime
 from yamlgen.language.template import render
-from yamlgen.ports import JSON, Message, Prompt, Row
+from yamlgen.ports import JSON, Message, Prompt
 
-DEFAULT_MAX_TOKENS: Final = 4096
 MOST_CONCURRENCY: Final = 1000
 """How many requests may be in flight where nothing is set; how many are is for the API to say."""
+
+MOST_ITEMS: Final = 100_000
+"""The longest list that `for_each` takes: more in one row is a mistake that would cost much."""
+
+Scope: TypeAlias = Mapping[str, Any]
+"""What templates and expressions see: `row`, `params`, `steps`, and of a case `item`, `item_index`, `matrix`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +42,131 @@ class TemplateMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanStep:
-    """One step: which model is asked what, and what its answer must be.
+class Case:
+    """One of the times that a step is done for a row.
 
     Attributes:
-        settings: the model's settings, the step's own over its alias's; `id` is set.
-        schema: what the output must satisfy; `None` for text.
+        scope: what its templates see.
+        item: the index in the list of `for_each`; 0 without one.
+        combination: the index among the combinations of the matrix; 0 without one.
+        sample: the number of the sample; 0 without several.
+    """
+
+    scope: Scope
+    item: int = 0
+    combination: int = 0
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStep:
+    """What every step has, whatever its kind.
+
+    Attributes:
+        type: a JSON Schema of the step's value, as far as it is known before any row is run.
         needs: the steps that this one refers to.
-        columns: the columns that its templates refer to; `None` when they need the row as a whole.
+        asks: those of them that its own `when` asks about, so that it is done though they were skipped.
+        columns: the columns that it refers to; `None` when it needs the row as a whole.
+        when: the expression without which the step is skipped.
+        for_each: the expression that gives the items.
+        least_items: the fewest items that it gives, as far as is known.
+        most_items: the most of them; `None` where nothing says that.
+        matrix: the combinations, each from name to value; `None` without a matrix.
+        samples: how many samples there are; `None` for one that is no list.
+        null_items: whether an item that fails is null in its list, and the row goes on.
+    """
+
+    name: str
+    type: JSONSchema
+    needs: frozenset[str] = frozenset()
+    asks: frozenset[str] = frozenset()
+    columns: frozenset[str] | None = frozenset()
+    when: str | None = None
+    for_each: str | None = None
+    least_items: int = 0
+    most_items: int | None = None
+    matrix: tuple[Mapping[str, JSON], ...] | None = None
+    samples: int | None = None
+    null_items: bool = False
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the step is done once for a row, so that its value is no list."""
+        return self.for_each is None and self.matrix is None and self.samples is None
+
+    def is_wanted(self, scope: Scope) -> bool:
+        """Whether the step is to be done for a row.
+
+        Raises:
+            RowError: its `when` cannot be computed.
+        """
+        return self.when is None or bool(evaluate(self.when, scope))
+
+    def cases(self, scope: Scope) -> list[Case]:
+        """The times that the step is done for a row: for each item, each combination, each sample, in this order.
+
+        Raises:
+            RowError: `for_each` gives no list, or one that is too long.
+        """
+        made: list[Case] = []
+        for item, seen in enumerate(self._items(scope)):
+            for combination, labels in enumerate(self.matrix or ({},)):
+                full = seen if self.matrix is None else {**seen, "matrix": labels}
+                made.extend(Case(full, item, combination, sample) for sample in range(self.samples or 1))
+        return made
+
+    def _items(self, scope: Scope) -> Iterator[Scope]:
+        if self.for_each is None:
+            yield scope
+            return
+        items = evaluate(self.for_each, scope)
+        if not isinstance(items, list):
+            message = f"`for_each: {shown(self.for_each)}` gives no list, but {_kind(items)}"
+            raise RowError(message, code=Code.ROW_TEMPLATE)
+        if len(items) > MOST_ITEMS:
+            message = f"`for_each: {shown(self.for_each)}` gives {len(items):,} items, more than {MOST_ITEMS:,}"
+            raise RowError(message, code=Code.ROW_TEMPLATE)
+        for index, item in enumerate(items):
+            yield {**scope, "item": item, "item_index": index}
+
+    def whole(self, values: Sequence[JSON]) -> JSON:
+        """The step's value from those of its cases, in their order."""
+        combinations = self.matrix or ({},)
+        each = iter(values)
+
+        def samples() -> JSON:
+            return next(each) if self.samples is None else [next(each) for _ in range(self.samples)]
+
+        def labelled() -> JSON:
+            return samples() if self.matrix is None else [{**labels, "output": samples()} for labels in combinations]
+
+        if self.for_each is None:
+            return labelled()
+        count = len(values) // (len(combinations) * (self.samples or 1))
+        return [labelled() for _ in range(count)]
+
+    def spoken(self, case: Case) -> str:
+        """Which case it is, as messages say it: `item 3`, `sample 2`, `tone=dry`; they count from 1."""
+        parts = [f"item {case.item + 1}"] if self.for_each is not None else []
+        if self.matrix is not None:
+            parts.extend(f"{name}={value}" for name, value in self.matrix[case.combination].items())
+        if self.samples is not None:
+            parts.append(f"sample {case.sample + 1}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A model that a step asks, with its settings.
+
+    Attributes:
+        name: what tells it from the other models of a run: the step's name, and the alias where a matrix has several.
+        settings: the model's settings, the step's own over its alias's; `id` is set.
         price: what the author says that the model costs; `None` leaves it to the price list.
     """
 
     name: str
     settings: Settings
-    system: str | None
-    messages: tuple[TemplateMessage, ...]
-    schema: JSONSchema | None
-    mode: Literal["auto", "native", "tools", "json"]
-    reasks: int
-    needs: frozenset[str]
-    columns: frozenset[str] | None
     price: Price | None = None
 
     @property
@@ -63,16 +179,121 @@ class PlanStep:
         """The most tokens of an answer."""
         return self.settings.max_tokens or DEFAULT_MAX_TOKENS
 
-    def prompt(self, row: Row, params: Mapping[str, JSON], outputs: Mapping[str, JSON]) -> Prompt:
-        """The step's templates filled in for one row.
+
+@dataclass(frozen=True, slots=True)
+class PlanCheck:
+    """What must hold of an output: an expression, and the template of what the model is told when it does not."""
+
+    expression: str
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateStep(PlanStep):
+    """A step that asks a model.
+
+    Attributes:
+        variants: the models that it asks.
+        own: the settings that stand in the step itself.
+        asked: which of them each combination of the matrix asks, by index.
+        schema: what an output must satisfy; `None` for text.
+        checks: what must hold of it besides.
+    """
+
+    kind: ClassVar[str] = "generate"
+    variants: tuple[Variant, ...]
+    own: Settings
+    asked: tuple[int, ...] = (0,)
+    system: str | None
+    messages: tuple[TemplateMessage, ...]
+    schema: JSONSchema | None
+    mode: Literal["auto", "native", "tools", "json"] = "auto"
+    reasks: int = 0
+    checks: tuple[PlanCheck, ...] = ()
+
+    def variant(self, case: Case) -> Variant:
+        """The model that a case asks."""
+        return self.variants[self.asked[case.combination]]
+
+    def prompt(self, scope: Scope) -> Prompt:
+        """The step's templates filled in.
 
         Raises:
             RowError: a value that a template needs is missing in this row.
         """
-        scope = {"row": row, "params": params, "steps": outputs}
         system = None if self.system is None else render(self.system, scope)
         messages = tuple(Message(turn.role, render(turn.content, scope)) for turn in self.messages)
         return Prompt(system, messages)
+
+    def errors(self, output: JSON, scope: Scope) -> tuple[str, ...]:
+        """What of the step's checks does not hold of an output.
+
+        Raises:
+            RowError: a check cannot be computed.
+        """
+        seen = {**scope, "output": output}
+        return tuple(_told(check, seen) for check in self.checks if not evaluate(check.expression, seen))
+
+
+def _told(check: PlanCheck, scope: Scope) -> str:
+    if check.message is None:
+        return f"$: `{shown(check.expression)}` does not hold"
+    return f"$: {render(check.message, scope)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeStep(PlanStep):
+    """A step of expressions, by name; its value is the mapping of theirs."""
+
+    kind: ClassVar[str] = "compute"
+    values: Mapping[str, str]
+    schema: JSONSchema | None = None
+
+    def compute(self, scope: Scope) -> dict[str, JSON]:
+        """The values.
+
+        Raises:
+            RowError: one cannot be computed for this row.
+        """
+        return {name: evaluate(source, scope) for name, source in self.values.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonStep(PlanStep):
+    """A step that calls a function of the author's with expressions for its arguments."""
+
+    kind: ClassVar[str] = "python"
+    call: str
+    function: Function
+    args: Mapping[str, str]
+    timeout: float
+    keep: bool = False
+    schema: JSONSchema | None = None
+
+    def arguments(self, scope: Scope) -> dict[str, JSON]:
+        """The arguments of a call.
+
+        Raises:
+            RowError: one cannot be computed for this row.
+        """
+        return {name: evaluate(source, scope) for name, source in self.args.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawStep(PlanStep):
+    """A step of seeded draws: as they are written, and as rules."""
+
+    kind: ClassVar[str] = "draw"
+    draws: Mapping[str, DrawRule]
+    rules: Mapping[str, Rule]
+    seed: int = 0
+
+    def draw(self, identity: str, case: Case) -> dict[str, JSON]:
+        """The draws of a row: always the same, whatever the order of the rows."""
+        return draw(self.rules, self.seed, [identity, self.name, case.item, case.sample])
+
+
+AnyStep: TypeAlias = GenerateStep | ComputeStep | PythonStep | DrawStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +303,34 @@ class Plan:
     Attributes:
         file: the pipeline's file.
         params: every parameter's value.
+        models: the aliases.
         steps: in file order; the graph is in their `needs`.
     """
 
     name: str
     file: Path
     params: Mapping[str, JSON]
+    models: Mapping[str, ModelSettings]
     runtime: Runtime
     limits: Limits
     input: Input
-    steps: tuple[PlanStep, ...]
+    steps: tuple[AnyStep, ...]
     output: Output
 
-    def ordered(self) -> tuple[PlanStep, ...]:
+    def ordered(self) -> tuple[AnyStep, ...]:
         """The steps so that each comes after those it needs."""
         steps = {step.name: step for step in self.steps}
-        order = TopologicalSorter({name: step.needs for name, step in steps.items()}).static_order()
-        return tuple(steps[name] for name in order)
+        return tuple(steps[name] for name in ordered({name: step.needs for name, step in steps.items()}))
+
+    @property
+    def generating(self) -> tuple[GenerateStep, ...]:
+        """The steps that ask a model."""
+        return tuple(step for step in self.steps if isinstance(step, GenerateStep))
+
+    @property
+    def variants(self) -> tuple[tuple[GenerateStep, Variant], ...]:
+        """Each model that is asked, with the step that asks it."""
+        return tuple((step, variant) for step in self.generating for variant in step.variants)
 
     @property
     def columns(self) -> frozenset[str] | None:
@@ -114,5 +346,19 @@ class Plan:
 
     @property
     def folder(self) -> Path:
-        """The folder that the pipeline's paths start from."""
+        """Where the paths of the pipeline start from."""
         return self.file.parent
+
+
+def ordered(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Names so that each comes after those it needs.
+
+    Raises:
+        graphlib.CycleError: some need one another.
+    """
+    return tuple(TopologicalSorter(needs).static_order())
+
+
+def _kind(value: JSON) -> str:
+    kinds: dict[type, str] = {dict: "an object", str: "text", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")

@@ -2,7 +2,8 @@
 
 Owns the generation and the committed text. A test fails when the two drift; `python -m yamlgen.language.schema`
 writes the file anew. pydantic's schema is made stricter and plainer on the way: no `null` where a key may be left
-out, since an empty value in YAML is a mistake; no titles, which editors would show in place of the descriptions.
+out, since an empty value in YAML is a mistake; no titles, which editors would show in place of the descriptions. The
+kinds of a step become `if` and `then` by its `kind`: of a bare union a validator could only say that nothing fits.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yamlgen.ports import JSON
+
+if TYPE_CHECKING:
+    from yamlgen.language.kinds import Common
 
 FILE_NAME = "pipeline.schema.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,9 +34,32 @@ def generate() -> str:
     raw = Pipeline.model_json_schema(by_alias=True)
     schema = _plain(raw)
     definitions = {name: _plain(part) for name, part in raw["$defs"].items()}
-    schema.pop("$defs", None)
+    schema["properties"]["steps"]["additionalProperties"] = {"$ref": "#/$defs/Step"}
+    definitions["Step"] = _by_kind(definitions)
     document = {"$schema": DIALECT, "title": raw["title"], **schema, "$defs": definitions}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _by_kind(definitions: dict[str, Any]) -> dict[str, Any]:
+    """A step of any kind, as one mapping whose `kind` says which keys it has."""
+    from yamlgen.language.kinds import KINDS  # noqa: PLC0415
+
+    kind = {"enum": list(KINDS), "default": next(iter(KINDS)), "description": "What the step does."}
+    rules = []
+    for name, model in KINDS.items():
+        is_kind: dict[str, Any] = {"type": "object", "properties": {"kind": {"const": name}}}
+        if name != kind["default"]:
+            is_kind["required"] = ["kind"]
+        rules.append({"if": is_kind, "then": {"$ref": f"#/$defs/{model.__name__}"}})
+        known = definitions[model.__name__]["properties"]
+        own = {key: known[key] for key in known if key in _aliases(model)}
+        definitions[model.__name__]["properties"] = {**own, **known, "kind": kind}
+    return {"type": "object", "properties": {"kind": kind}, "allOf": rules}
+
+
+def _aliases(model: type[Common]) -> set[str]:
+    """The keys that a kind of step has of its own; editors and messages name them first."""
+    return set(vars(model)["__annotations__"])
 
 
 def _plain(part: JSON) -> JSON:
@@ -50,8 +77,10 @@ def _plain(part: JSON) -> JSON:
             made.update({"anyOf": branches} if len(branches) > 1 else branches[0])
         elif key == "default" and value is None:
             continue
+        elif key == "description":
+            made[key] = " ".join(value.partition("\n\n")[0].split())
         elif key not in ("title", "$defs"):
-            made[key] = value if key in ("required", "enum", "default", "const") else _plain(value)
+            made[key] = value if key in ("required", "enum", "default", "const", "dependentRequired") else _plain(value)
     if "patternProperties" in made and list(made["patternProperties"]) != ["^x-"]:
         ((pattern, child),) = made.pop("patternProperties").items()
         made |= {"propertyNames": {"pattern": pattern}, "additionalProperties": child}

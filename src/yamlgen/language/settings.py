@@ -14,8 +14,9 @@ from yamlgen.language import capabilities
 from yamlgen.language.deviations import FIXES
 from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
-from yamlgen.language.plan import DEFAULT_MAX_TOKENS
-from yamlgen.language.spec import ModelSettings, Price, Runtime, Settings, Step, Thinking
+from yamlgen.language.kinds import Generate
+from yamlgen.language.parts import DEFAULT_MAX_TOKENS, ModelSettings, Price, Settings, Text, Thinking
+from yamlgen.language.spec import Runtime
 from yamlgen.language.words import nearest, suggestion
 
 _KEYS = tuple(Settings.model_fields)
@@ -38,33 +39,42 @@ class Resolved:
             self.paths[key] = (*path, key)
 
 
-def resolve(draft: Draft, name: str, step: Step) -> tuple[Settings | None, list[Diagnostic]]:
-    """The settings of a step, `None` when no model is known, and what is wrong with them."""
+def resolve(
+    draft: Draft, name: str, step: Generate, model: Text | ModelSettings | None, place: DataPath
+) -> tuple[Settings | None, list[Diagnostic]]:
+    """The settings of a model that a step asks, `None` when none is known, and what is wrong with them.
+
+    Args:
+        draft: the file.
+        name: the step's.
+        step: the step.
+        model: as it stands under the step's `model`, or in its matrix.
+        place: where that is.
+    """
     at: DataPath = ("steps", name)
     resolved = Resolved()
     problems: list[Diagnostic] = []
-    known = not draft.is_broken(*at, "model", "id") and not draft.is_broken(*at, "id")
-    if isinstance(step.model, Settings):
-        resolved.take(step.model, (*at, "model"))
-    elif isinstance(step.model, str):
-        known = _take_named(draft, name, step.model, resolved, problems) and known
+    known = not draft.is_broken(*place, "id") and not draft.is_broken(*at, "id")
+    if isinstance(model, Settings):
+        resolved.take(model, place)
+    elif isinstance(model, str):
+        known = _take_named(draft, model, place, resolved, problems) and known
     resolved.take(step, at)
     if known and "id" not in resolved.values:
-        problems.append(_no_model(draft, name, step))
+        problems.append(_no_model(draft, name, model))
     problems.extend(_refused(draft, resolved))
     settings = Settings.model_validate(resolved.values)
     return (settings if "id" in resolved.values else None), problems
 
 
-def price_of(draft: Draft, step: Step, settings: Settings) -> Price | None:
-    """What the author says that a step's model costs: an alias's price is not that of another `id` in the step."""
-    part = step.model if isinstance(step.model, ModelSettings) else draft.pipeline.models.get(step.model or "")
+def price_of(draft: Draft, model: Text | ModelSettings | None, settings: Settings) -> Price | None:
+    """What the author says that a model costs: an alias's price is not that of another `id` in the step."""
+    part = model if isinstance(model, ModelSettings) else draft.pipeline.models.get(model or "")
     return part.price if part is not None and part.id in (None, settings.id) else None
 
 
-def _take_named(draft: Draft, name: str, model: str, resolved: Resolved, problems: list[Diagnostic]) -> bool:
-    """Resolve a string under `model`; false when there is nothing more to say about the model."""
-    path: DataPath = ("steps", name, "model")
+def _take_named(draft: Draft, model: str, path: DataPath, resolved: Resolved, problems: list[Diagnostic]) -> bool:
+    """Resolve a string that names a model; false when there is nothing more to say about the model."""
     if "models" not in draft.document.data and not draft.is_broken("models"):
         resolved.values["id"], resolved.paths["id"] = model, path
         return True
@@ -83,11 +93,11 @@ def _take_named(draft: Draft, name: str, model: str, resolved: Resolved, problem
     return False
 
 
-def _no_model(draft: Draft, name: str, step: Step) -> Diagnostic:
-    if isinstance(step.model, str):
-        mark = draft.document.mark(("models", step.model), key=True)
-        return Diagnostic(Code.NO_MODEL, f"model `{step.model}` has no `id`", mark, "add `id: claude-haiku-5-5`")
-    if step.model is not None:
+def _no_model(draft: Draft, name: str, model: Text | ModelSettings | None) -> Diagnostic:
+    if isinstance(model, str):
+        mark = draft.document.mark(("models", model), key=True)
+        return Diagnostic(Code.NO_MODEL, f"model `{model}` has no `id`", mark, "add `id: claude-haiku-5-5`")
+    if model is not None:
         mark = draft.document.mark(("steps", name, "model"), key=True)
         message = f"the model of step `{name}` has no `id`"
         return Diagnostic(Code.NO_MODEL, message, mark, "add `id: claude-haiku-5-5`")

@@ -160,7 +160,19 @@ def _node(shape: Shape, path: DataPath) -> dict[Any, Any]:
 
 
 def _drop(shape: Shape, path: DataPath) -> None:
-    """Take the nearest mapping entry around `path` out of the document."""
+    """Take the nearest mapping entry around `path` out of the document.
+
+    A misspelt kind of step is read as the right one, since the keys beside it are those of that kind; a step of no kind
+    goes as a whole.
+    """
+    if len(path) == 3 and path[0] == "steps" and path[2] == "kind":  # noqa: PLR2004 - steps, a name, its kind
+        step = _node(shape, path[:2])
+        key, node = step["kind"]
+        meant = nearest(str(node.value), language()["$defs"]["Step"]["properties"]["kind"]["enum"])
+        if meant is not None:
+            step["kind"] = (key, replace(node, kind="scalar", value=meant))
+            return
+        path = path[:2]
     while path:
         parent = _node(shape, path[:-1]) if _exists(shape, path[:-1]) else None
         if isinstance(parent, dict):

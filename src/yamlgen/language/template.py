@@ -205,7 +205,8 @@ def filters() -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _reader() -> _Reader:
+def reader() -> Sandbox:
+    """The environment that reads: the places of its syntax trees are offsets into the source."""
     return _Reader()
 
 
@@ -250,4 +251,4 @@ def parse(source: str) -> nodes.Template:
     Raises:
         TemplateSyntaxError: `lineno` is the offset of what cannot be read.
     """
-    return _reader().parse(source)
+    return reader().parse(source)

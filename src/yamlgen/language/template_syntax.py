@@ -34,6 +34,27 @@ _OPENING = re.compile(r"\{\{|\{%")
 _CLOSING = re.compile(r"\}\}|%\}")
 
 
+def explain_expression(source: str, message: str, at: int) -> tuple[str, int, int, str | None]:
+    """The same of an expression, which stands without braces."""
+    braces = _OPENING.search(source)
+    if braces:
+        inner = source[braces.end() :].partition("}}")[0].partition("%}")[0].strip()
+        hint = f"write it without braces: `{inner}`" if inner else "write it without braces"
+        return f"an expression stands without `{braces[0]}`", braces.start(), braces.end(), hint
+    if not source.strip():
+        return "the expression is empty", 0, 1, None
+    if "unexpected 'end of template'" in message or "got 'end of template'" in message:
+        end = len(source.rstrip())
+        return "the expression is not finished", max(end - 1, 0), end, None
+    if message == "an expression ends here":
+        rest = source[at:].split(None, 1)[0]
+        compares = rest.startswith("=")
+        hint = "to compare, write `==`" if compares else "join it by `and` and the like, or put a text into quotes"
+        return f"the expression is over before `{rest}`", at, at + len(rest), hint
+    fact, fix = _sentence(message, "the end")
+    return fact, at, at + 1, fix
+
+
 def explain(source: str, message: str, at: int) -> tuple[str, int, int, str | None]:
     """The fact, its range in `source`, and the fix."""
     begins = [match.start() for match in _OPENING.finditer(source, 0, at + 1)]

@@ -27,10 +27,10 @@ def listing(words: Iterable[str], most: int = 16) -> str:
     return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def suggestion(word: str, known: Iterable[str], what: str = "known") -> str | None:
+def suggestion(word: str, known: Iterable[str], what: str = "known", most: int = 16) -> str | None:
     """The hint for an unknown word: the nearest one, else what there is."""
     words = list(known)
     near = nearest(word, words)
     if near is not None:
         return f"did you mean `{near}`?"
-    return f"{what}: {listing(words)}" if words else None
+    return f"{what}: {listing(words, most)}" if words else None

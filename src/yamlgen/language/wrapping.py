@@ -5,13 +5,11 @@ What is chosen by a schema (the mode of a step) is chosen by the one that goes o
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from yamlgen.language.schemas import subschemas
-from yamlgen.ports import JSON
+from yamlgen.language.types import redirected
 
 WRAP: Final = "value"
 """The one key of an object around a schema that cannot stand at the root."""
@@ -36,19 +34,15 @@ def _wrap(schema: Mapping[str, Any]) -> dict[str, Any]:
     inner = {key: value for key, value in schema.items() if key not in ("$defs", "definitions", "$schema", "$id")}
     outer: dict[str, Any] = {
         "type": "object",
-        "properties": {WRAP: _rebased(inner)},
+        "properties": {WRAP: redirected(inner, _at_value)},
         "required": [WRAP],
         "additionalProperties": False,
     }
-    moved = _rebased({key: schema[key] for key in ("$defs", "definitions") if key in schema})
+    moved = redirected({key: schema[key] for key in ("$defs", "definitions") if key in schema}, _at_value)
     return {**outer, **moved}
 
 
-def _rebased(schema: JSON) -> JSON:
-    """A schema whose references to its root, or from there, start at the wrapped value; data is left alone."""
-    copy = json.loads(json.dumps(schema))
-    for _, part in subschemas(copy):
-        ref = part.get("$ref")
-        if isinstance(ref, str) and (ref == "#" or ref.startswith("#/")) and not ref.startswith(_DEFINED):
-            part["$ref"] = f"#/properties/{WRAP}{ref[1:]}"
-    return copy
+def _at_value(ref: str) -> str:
+    """A reference to the root, or from there, as one that starts at the wrapped value."""
+    moves = (ref == "#" or ref.startswith("#/")) and not ref.startswith(_DEFINED)
+    return f"#/properties/{WRAP}{ref[1:]}" if moves else ref

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from yamlgen.errors import Code
 from yamlgen.events import (
     AnswerReceived,
     Event,
+    ItemFailed,
     PaceChanged,
     RequestRetried,
     RequestSent,
@@ -23,6 +24,7 @@ from yamlgen.events import (
     RunFinished,
     RunStarted,
     StepFinished,
+    StepSkipped,
 )
 from yamlgen.ports import Usage
 
@@ -71,15 +73,34 @@ class Bill:
 
 @dataclass
 class StepCount:
-    """What one step did: rows answered, requests sent, tried again and re-asked, what was paid, what came for free."""
+    """What one step did.
+
+    Attributes:
+        finished: rows that it has a value for.
+        skipped: rows that it was not done for.
+        failed: rows that failed at it.
+        failed_items: items that are null in the values of rows which did not fail for it.
+        sent: requests sent, those that went out again included.
+        retried: requests that went out again.
+        reasks: paid answers to requests that showed the model what was wrong before.
+        paid: what was paid.
+        reused: what came for free.
+    """
 
     finished: int = 0
+    skipped: int = 0
     failed: int = 0
+    failed_items: int = 0
     sent: int = 0
     retried: int = 0
     reasks: int = 0
     paid: Bill = field(default_factory=Bill)
     reused: Bill = field(default_factory=Bill)
+
+    @property
+    def done(self) -> int:
+        """Rows that the step is through with, whatever came of them."""
+        return self.finished + self.skipped + self.failed
 
 
 @dataclass
@@ -91,6 +112,20 @@ class FailureGroup:
     count: int = 0
     examples: list[tuple[int, str]] = field(default_factory=list)
 
+    def add(self, row: int, message: str) -> None:
+        """Put one failure into it."""
+        self.count += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append((row, message[:_LONGEST]))
+
+    def as_json(self) -> dict[str, Any]:
+        """The group as plain JSON values; rows count from 1."""
+        examples = [{"row": row + 1, "message": message} for row, message in self.examples]
+        return {"step": self.step, "code": self.code, "count": self.count, "examples": examples}
+
+
+_Groups: TypeAlias = dict[tuple[str, str, str], FailureGroup]
+
 
 @dataclass
 class Report:
@@ -99,6 +134,8 @@ class Report:
     Attributes:
         rows: how many the input has.
         missing: rows that need a request which this run may not send.
+        groups: why rows failed, or what they were missing.
+        item_groups: why items are null in rows that did not fail for them.
         pace: how fast the API lets requests through, the latest of each family of models.
     """
 
@@ -109,7 +146,8 @@ class Report:
     failed: int = 0
     missing: int = 0
     steps: dict[str, StepCount] = field(default_factory=dict)
-    groups: dict[tuple[str, str, str], FailureGroup] = field(default_factory=dict)
+    groups: _Groups = field(default_factory=dict)
+    item_groups: _Groups = field(default_factory=dict)
     pace: dict[str, PaceChanged] = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
@@ -142,6 +180,11 @@ class Report:
                 self.pace[event.pool] = event
             case StepFinished():
                 self.steps[event.step].finished += 1
+            case StepSkipped():
+                self.steps[event.step].skipped += 1
+            case ItemFailed():
+                self.steps[event.step].failed_items += 1
+                _group(self.item_groups, event).add(event.row, event.message)
             case RowFinished():
                 self.finished += 1
             case RowFailed():
@@ -157,13 +200,7 @@ class Report:
         else:
             self.failed += 1
             self.steps[event.step].failed += 1
-        key = (event.step, event.code, _VARYING.sub("…", event.message)[:_LONGEST])
-        if key not in self.groups and len(self.groups) >= _MOST_GROUPS:
-            key = (event.step, event.code, "")
-        group = self.groups.setdefault(key, FailureGroup(event.step, event.code))
-        group.count += 1
-        if len(group.examples) < EXAMPLES:
-            group.examples.append((event.row, event.message[:_LONGEST]))
+        _group(self.groups, event).add(event.row, event.message)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -175,18 +212,24 @@ class Report:
             "reused": self.reused.as_json(),
             "steps": {name: _step_json(step) for name, step in self.steps.items()},
             "pace": {name: _pace_json(pace) for name, pace in self.pace.items()},
-            "failures": [
-                {
-                    "step": group.step,
-                    "code": group.code,
-                    "count": group.count,
-                    "examples": [{"row": row + 1, "message": message} for row, message in group.examples],
-                }
-                for group in sorted(self.groups.values(), key=lambda group: -group.count)
-            ],
+            "failures": [group.as_json() for group in largest_first(self.groups)],
+            "failed_items": [group.as_json() for group in largest_first(self.item_groups)],
             "seconds": round(self.seconds, 3),
             "error": self.error,
         }
+
+
+def _group(groups: _Groups, event: RowFailed | ItemFailed) -> FailureGroup:
+    """The group that a failure belongs to; there is one for the rest of a step once there are many."""
+    key = (event.step, event.code, _VARYING.sub("…", event.message)[:_LONGEST])
+    if key not in groups and len(groups) >= _MOST_GROUPS:
+        key = (event.step, event.code, "")
+    return groups.setdefault(key, FailureGroup(event.step, event.code))
+
+
+def largest_first(groups: _Groups) -> list[FailureGroup]:
+    """Groups of failures in the order in which they are told."""
+    return sorted(groups.values(), key=lambda group: -group.count)
 
 
 def _pace_json(pace: PaceChanged) -> Mapping[str, Any]:
@@ -202,7 +245,9 @@ def _pace_json(pace: PaceChanged) -> Mapping[str, Any]:
 def _step_json(step: StepCount) -> Mapping[str, Any]:
     return {
         "finished": step.finished,
+        "skipped": step.skipped,
         "failed": step.failed,
+        "failed_items": step.failed_items,
         "sent": step.sent,
         "retried": step.retried,
         "reasks": step.reasks,

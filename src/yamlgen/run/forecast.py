@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from yamlgen.errors import Code
+from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
-from yamlgen.language.plan import Plan, PlanStep
+from yamlgen.language.plan import AnyStep, GenerateStep, Plan, Variant
 from yamlgen.outcome import Outcome
-from yamlgen.ports import Message, Model, Prompt, Tariff, Usage
+from yamlgen.ports import JSON, Attempt, Message, Model, Prompt, Tariff, Usage
 
 PER_TOKEN: Final = 4
 """Characters of a token, where no earlier answer tells."""
@@ -35,12 +35,32 @@ class Past(Protocol):
 
 
 @dataclass
+class _Asked:
+    """Requests to one model of a step: those that are known, and the characters in them."""
+
+    requests: int = 0
+    characters: int = 0
+
+
+@dataclass
 class _Count:
+    """What was counted of one step.
+
+    Attributes:
+        rows: those that reach it.
+        stored: answers in the store.
+        failed: rows that a stored answer has failed.
+        cases: how often it is done for the `known` rows, of which that can be told.
+        unknown: rows for which it cannot, since they depend on answers that are not there yet.
+    """
+
+    rows: int = 0
     stored: int = 0
     failed: int = 0
-    requests: int = 0
+    cases: int = 0
+    known: int = 0
     unknown: int = 0
-    characters: int = 0
+    asked: dict[str, _Asked] = field(default_factory=dict)
 
 
 @dataclass
@@ -49,9 +69,9 @@ class Forecaster:
 
     Args:
         plan: what will run.
-        models: the model of each step, for the shape of its requests.
-        past: what earlier answers took, by step.
-        tariffs: what usage costs, by step.
+        models: the models that are asked, by the names of the plan's variants, for the shape of their requests.
+        past: what earlier answers took, by variant.
+        tariffs: what usage costs, by variant.
         allows: whether the run may send for a row.
     """
 
@@ -62,11 +82,14 @@ class Forecaster:
     allows: Callable[[str], bool]
     rows: int = 0
     _counts: dict[str, _Count] = field(init=False)
-    _ordered: tuple[PlanStep, ...] = field(init=False)
+    _ordered: tuple[AnyStep, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self._ordered = self.plan.ordered()
-        self._counts = {step.name: _Count() for step in self._ordered}
+        self._counts = {
+            step.name: _Count(asked={variant.name: _Asked() for variant in step.variants})
+            for step in self.plan.generating
+        }
 
     async def add(self, outcome: Outcome) -> None:
         """Count one row."""
@@ -74,61 +97,131 @@ class Forecaster:
         missing: set[str] = set()
         keys: set[bytes] = set()
         for step in self._ordered:
-            count = self._counts[step.name]
             error = outcome.failures.get(step.name)
-            if step.name in outcome.answers:
-                count.stored += 1
-            elif error is not None and error.code is not Code.NOT_STORED:
-                count.failed += 1
-                count.stored += bool(error.attempts)
-            elif not self.allows(outcome.row.identity):
+            is_missing = error is not None and error.code is Code.NOT_STORED
+            if not isinstance(step, GenerateStep):
+                if is_missing or (error is None and self._waits(step, outcome, missing)):
+                    missing.add(step.name)
                 continue
+            count, answer = self._counts[step.name], outcome.answers.get(step.name)
+            if answer is not None:
+                count.rows += not answer.skipped
+                self._count_known(count, 0 if answer.skipped else max(1, _chains(answer.attempts)), 0)
             elif error is not None:
-                missing.add(step.name)
-                if error.key in keys:  # another step asks the same of this row, and they share the answer
+                if is_missing and not self.allows(outcome.row.identity):
                     continue
-                keys.add(error.key)
-                count.requests += 1
-                count.characters += len(json.dumps(error.request, ensure_ascii=False))
-            elif all(need in outcome.answers or need in missing for need in step.needs):
+                count.rows += 1
+                count.failed += not is_missing
+                sent = self._count_missing(step, error, keys)
+                self._count_known(count, _chains(error.attempts) + (bool(error.attempts) and not is_missing), sent)
+                if is_missing:
+                    missing.add(step.name)
+            elif self._waits(step, outcome, missing) and self.allows(outcome.row.identity):
                 missing.add(step.name)
-                count.requests += 1
+                count.rows += 1
                 count.unknown += 1
+
+    def _waits(self, step: AnyStep, outcome: Outcome, missing: set[str]) -> bool:
+        """Whether a step was not done only because it needs what is missing."""
+        return step.name not in outcome.answers and all(
+            need in outcome.answers or need in missing for need in step.needs
+        )
+
+    def _count_known(self, count: _Count, stored: int, sent: int) -> None:
+        count.stored += stored
+        if stored + sent:
+            count.cases += stored + sent
+            count.known += 1
+
+    def _count_missing(self, step: GenerateStep, error: RowError, keys: set[bytes]) -> int:
+        """Count the requests that a row lacks, and give back how many they are."""
+        sent = 0
+        for part in error.parts or (error,):
+            if (
+                part.code is not Code.NOT_STORED or part.key in keys
+            ):  # another step asks the same: they share the answer
+                continue
+            keys.add(part.key)
+            asked = self._counts[step.name].asked[_variant(step, part.request or {}).name]
+            asked.requests += 1
+            asked.characters += len(json.dumps(part.request, ensure_ascii=False))
+            sent += 1
+        return sent
 
     def forecast(self, rows: int) -> RunForecast:
         """What all `rows` of the input will ask, reckoned from those that were counted."""
         scale = rows / self.rows if self.rows else 0.0
-        steps = tuple(self._step(step, scale) for step in self.plan.steps)
+        steps = tuple(self._step(step, scale) for step in self.plan.generating)
         return RunForecast(self.plan.name, rows, steps, None if self.rows == rows else self.rows)
 
-    def _step(self, step: PlanStep, scale: float) -> StepForecast:
-        count, past, tariff = self._counts[step.name], self.past[step.name], self.tariffs[step.name]
-        requests = round(count.requests * scale)
-        per_character = past.per_character if past else 1 / PER_TOKEN
-        characters = count.characters + count.unknown * self._characters(step)
-        read = round(characters * scale * per_character)
-        least, most = past.output if past else (1, step.max_tokens)
-        written = (least * requests, most * requests)
-        cost = None
-        if tariff is not None:
-            each = read // requests if requests else 0
-            cost = tuple(requests * tariff(Usage(each, output)) for output in (least, most))
-        how = f"as in {past.answers} earlier answers" if past else f"{PER_TOKEN} characters a token, up to `max_tokens`"
+    def _step(self, step: GenerateStep, scale: float) -> StepForecast:
+        count = self._counts[step.name]
+        cases, guessed = _cases(step, count)
+        requests = read = least = most = 0
+        cost: tuple[float, float] | None = (0.0, 0.0)
+        how: list[str] = []
+        for index, variant in enumerate(step.variants):
+            asked, past, tariff = count.asked[variant.name], self.past[variant.name], self.tariffs[variant.name]
+            unknown = count.unknown * cases * step.asked.count(index) / len(step.asked)
+            sent = round((asked.requests + unknown) * scale)
+            per_character = past.per_character if past else 1 / PER_TOKEN
+            characters = asked.characters + unknown * self._characters(step, variant)
+            tokens = round(characters * scale * per_character)
+            ends = past.output if past else (1, variant.max_tokens)
+            requests, read = requests + sent, read + tokens
+            least, most = least + ends[0] * sent, most + ends[1] * sent
+            if sent and tariff is None:
+                cost = None
+            elif sent and tariff is not None and cost is not None:
+                low, high = (sent * tariff(Usage(tokens // sent, output)) for output in ends)
+                cost = cost[0] + low, cost[1] + high
+            words = f"{PER_TOKEN} characters a token, up to `max_tokens`"
+            how.append(f"as in {past.answers} earlier answers" if past else words)
+        told = "; ".join(dict.fromkeys(how))
         if count.unknown:
-            how += "; without the text of answers that are still to come"
+            told += "; without the text of answers that are still to come"
+            told += "; if its `when` holds" if step.when is not None else ""
+            told += f"; {guessed}" if guessed else ""
         return StepForecast(
             step=step.name,
-            rows=round((count.stored + count.requests) * scale),
+            rows=round(count.rows * scale),
             stored=round(count.stored * scale),
             failed=round(count.failed * scale),
             requests=requests,
             input_tokens=read,
-            output_tokens=written,
-            cost=cost if cost is None else (cost[0], cost[1]),
-            how=how,
+            output_tokens=(least, most),
+            cost=None if guessed.startswith("at least") else cost,
+            how=told,
         )
 
-    def _characters(self, step: PlanStep) -> int:
+    def _characters(self, step: GenerateStep, variant: Variant) -> int:
         """The length of a request whose templates are not filled in."""
         turns = tuple(Message(turn.role, turn.content) for turn in step.messages)
-        return len(json.dumps(self.models[step.name].request(Prompt(step.system, turns)), ensure_ascii=False))
+        return len(json.dumps(self.models[variant.name].request(Prompt(step.system, turns)), ensure_ascii=False))
+
+
+def _chains(attempts: tuple[Attempt, ...]) -> int:
+    """How many requests came to a valid answer."""
+    return sum(not attempt.errors for attempt in attempts)
+
+
+def _variant(step: GenerateStep, request: Mapping[str, JSON]) -> Variant:
+    """The model that a request is for."""
+    asked = (request.get("model"), request.get("max_tokens"))
+    found = (variant for variant in step.variants if (variant.model, variant.max_tokens) == asked)
+    return next(found, step.variants[0])
+
+
+def _cases(step: GenerateStep, count: _Count) -> tuple[float, str]:
+    """How often a step is done for a row of which that is not known, and how that was reckoned."""
+    once = len(step.matrix or ((),)) * (step.samples or 1)
+    if step.for_each is None:
+        return once, ""
+    if count.known:
+        each = count.cases / count.known
+        return each, f"with {each / once:.3g} items a row, as in those that are known"
+    if step.most_items is not None:
+        return once * step.most_items, f"with {step.most_items} items a row, the most that its list may have"
+    least = max(1, step.least_items)
+    unbounded = "nothing says how long its list may be (`maxItems` in a schema does)"
+    return once * least, f"at least {least} a row: {unbounded}"

@@ -301,10 +301,12 @@ class Archive:
     def _finished(self, source: str, results: str, *, provenance: bool) -> bytes:
         parts, made = [], {}
         for number in self._read(json.loads, results):
-            step, value, attempts = self._one("SELECT step, value, attempts FROM result WHERE id = ?", number)
+            query = "SELECT step, status, value, attempts FROM result WHERE id = ?"
+            step, status, value, attempts = self._one(query, number)
             parts.append(f'"{step}": {value}')
             if provenance:
-                made[step] = self._provenance(self._read(json.loads, attempts))
+                skipped = status == "skipped"
+                made[step] = {"skipped": True} if skipped else self._provenance(self._read(json.loads, attempts))
         if provenance:
             parts.append(f'"provenance": {text_of(made)}')
         columns = source[1:-1]
@@ -331,7 +333,8 @@ class Archive:
                 continue
             told = [self._attempt(*each) for each in attempts]
             short = [{key: each[key] for key in ("response", "errors", "usage")} for each in told]
-            about = {key: error[key] for key in ("code", "message", "request")}
+            keys = ("code", "message", "request", "items")
+            about: dict[str, JSON] = {key: error[key] for key in keys if key in error}
             failures.append({"step": step, **about, "attempts": short})
         first, *others = failures
         record = {"row": self._read(json.loads, source), "steps": values, **first}

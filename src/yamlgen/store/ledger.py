@@ -1,8 +1,8 @@
 """A run's own view of its store: what it may take out of it, and what it puts in.
 
 Owns which stored answers a run may use (all of them; none from before it; or none from before it where the row is to
-be tried again) and the writing of attempts and outcomes. An answer is told from others by its key alone; the newest
-one of a key is its answer.
+be tried again) and the writing of attempts, outcomes, and what the author's functions made. An answer is told from
+others by its key alone; the newest one of a key is its answer.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ _ATTEMPT: Final = _insert(
 _RESULT: Final = _insert("result", "digest", "step", "key", "status", "value", "code", "error", "attempts")
 _SOURCE: Final = _insert("source", "digest", "row")
 _ROW: Final = _insert("row", "run", "number", "identity", "status", "source", "results")
+_FAILED_REQUEST: Final = "INSERT INTO failed_request (result, key, code, newest) VALUES (?, ?, ?, ?)"
+_KEEP: Final = "INSERT OR REPLACE INTO kept (key, run, value) VALUES (?, ?, ?)"
+_TAKE: Final = "UPDATE kept SET run = ? WHERE key = ?"
 _FIND_RESULT: Final = "SELECT id FROM result WHERE digest = :digest"
 _FIND_SOURCE: Final = "SELECT id FROM source WHERE digest = :digest"
 
@@ -57,15 +60,17 @@ _DONE: Final = "SELECT identity FROM row WHERE run IN ({})"
 _ANSWERED: Final = ", ".join(f"'{code}'" for code in sorted(ANSWERED))
 _FAILED_KEYS: Final = f"""
     INSERT OR IGNORE INTO failed_key
-    SELECT result.key, (
-        SELECT max(json_extract(attempt.value, '$[0]')) FROM result AS other, json_each(other.attempts) AS attempt
-        WHERE other.key = result.key AND other.code IN ({_ANSWERED})
+    SELECT request.key, (
+        SELECT max(other.newest) FROM failed_request AS other
+        WHERE other.key = request.key AND other.code IN ({_ANSWERED})
     )
-    FROM (SELECT results {{}}) AS failed, json_each(failed.results) AS each JOIN result ON result.id = each.value
-    WHERE result.key IS NOT NULL AND result.code IN ({_ANSWERED})
+    FROM (SELECT results {{}}) AS failed, json_each(failed.results) AS each
+    JOIN failed_request AS request ON request.result = each.value
+    WHERE request.code IN ({_ANSWERED})
 """
 """The keys of the failed rows, each with the newest answer that failed it in any run: whatever was answered after
-that, by a retry that was stopped or by a fresh run, is not paid for again."""
+that, by a retry that was stopped or by a fresh run, is not paid for again. Of a step that asked several times these
+are the keys of the items that failed; the others keep their answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class Reuse:
 
 
 class Ledger:
-    """Answers and outcomes of one run: a recorder for its models, a sink for its rows.
+    """Answers and outcomes of one run: a recorder for its models, a keeper for its functions, a sink for its rows.
 
     Args:
         reader: a connection of this thread, which only reads.
@@ -102,6 +107,7 @@ class Ledger:
         self._writer: Writer | None = None
         self._run = 0
         self._busy: dict[bytes, asyncio.Event] = {}
+        self._taken: set[bytes] = set()
         with mapped(path):
             (self._before,) = reader.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()
             if reuse.retry:
@@ -196,6 +202,22 @@ class Ledger:
         number = await self.write(lambda connection: connection.execute(_ATTEMPT, values).lastrowid)
         return replace(attempt, number=number)
 
+    def kept(self, key: bytes) -> tuple[JSON] | None:
+        """What a function made under a key, by itself in a tuple: in this run, or before it unless it is fresh."""
+        with mapped(self._path):
+            found = self._reader.execute("SELECT run, value FROM kept WHERE key = ?", (key,)).fetchone()
+            if found is None or (self._reuse.fresh and found[0] != self._run):
+                return None
+            value = json.loads(found[1])
+        if found[0] != self._run and self._writer is not None:
+            self._taken.add(key)
+        return (value,)
+
+    async def keep(self, key: bytes, value: JSON) -> None:
+        """Keep what a function made; when this returns, it is on disk."""
+        values = (key, self._run, text_of(value))
+        await self.write(lambda connection: connection.execute(_KEEP, values))
+
     async def add(self, outcome: Outcome) -> None:
         """Keep what came of a row; when this returns, it is on disk."""
         source = text_of(dict(outcome.row.row))
@@ -207,7 +229,14 @@ class Ledger:
             "identity": short_digest(outcome.row.identity),
             "status": _status(outcome),
         }
-        await self.write(lambda connection: _insert_row(connection, row, source, results))
+        taken, self._taken = [(self._run, key) for key in self._taken], set()  # so that no pruning takes it from us
+
+        def insert(connection: sqlite3.Connection) -> None:
+            _insert_row(connection, row, source, results)
+            if taken:
+                connection.executemany(_TAKE, taken)
+
+        await self.write(insert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,17 +266,31 @@ def _text(value: JSON) -> str | None:
     return storable(value) if isinstance(value, str) else None
 
 
-def _result(step: str, made: Answer | RowError) -> dict[str, Any]:
-    """The values of a result, its digest first."""
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """A result as it is kept.
+
+    Attributes:
+        values: its line in the table, the digest first.
+        failed: the first requests that failed it, each with its code and the newest of its attempts.
+    """
+
+    values: dict[str, Any]
+    failed: list[tuple[bytes, str, int]]
+
+
+def _result(step: str, made: Answer | RowError) -> _Result:
     attempts = text_of([[attempt.number, list(attempt.errors)] for attempt in made.attempts])
+    failed: list[tuple[bytes, str, int]] = []
+    parts: tuple[RowError, ...] = ()
     if isinstance(made, Answer):
-        status, value, code, error = "finished", text_of(made.value), None, None
+        status, value, code, error = "skipped" if made.skipped else "finished", text_of(made.value), None, None
     else:
-        told = {"code": str(made.code), "message": made.message, "hint": made.hint, "request": made.request}
-        status, value, code, error = "failed", None, str(made.code), packed(told)
+        status, value, code, error = "failed", None, str(made.code), packed(_told(made))
+        failed, parts = _failed_requests(made), made.parts
     key = made.key or None
-    digest = short_digest(step, key, status, value, error, attempts)
-    return {
+    digest = short_digest(step, key, status, value, error, attempts, *(part.key for part in parts))
+    values = {
         "digest": digest,
         "step": step,
         "key": key,
@@ -257,18 +300,46 @@ def _result(step: str, made: Answer | RowError) -> dict[str, Any]:
         "error": error,
         "attempts": attempts,
     }
+    return _Result(values, failed)
 
 
-def _shared(connection: sqlite3.Connection, find: str, insert: str, values: Mapping[str, Any]) -> int:
-    """The number of what is kept once, by its digest."""
+def _told(error: RowError) -> dict[str, JSON]:
+    """An error as it is kept; of a step that was done for several items, with those that failed."""
+    told: dict[str, JSON] = {
+        "code": str(error.code),
+        "message": error.message,
+        "hint": error.hint,
+        "request": error.request,
+    }
+    if error.parts:
+        told["items"] = [{"code": str(p.code), "message": p.message, "request": p.request} for p in error.parts]
+    return told
+
+
+def _failed_requests(error: RowError) -> list[tuple[bytes, str, int]]:
+    return [
+        (each.key, str(each.code), max(attempt.number for attempt in each.attempts))
+        for each in error.parts or (error,)
+        if each.key and each.attempts
+    ]
+
+
+def _shared(connection: sqlite3.Connection, find: str, insert: str, values: Mapping[str, Any]) -> tuple[int, bool]:
+    """The number of what is kept once, by its digest, and whether it is new."""
     found = connection.execute(find, values).fetchone()
-    number: int | None = found[0] if found else connection.execute(insert, values).lastrowid
-    return number or 0
+    if found:
+        return found[0], False
+    return connection.execute(insert, values).lastrowid or 0, True
 
 
-def _insert_row(
-    connection: sqlite3.Connection, row: Mapping[str, Any], source: str, results: list[dict[str, Any]]
-) -> None:
-    numbers = [_shared(connection, _FIND_RESULT, _RESULT, result) for result in results]
-    kept = _shared(connection, _FIND_SOURCE, _SOURCE, {"digest": short_digest(source), "row": source})
-    connection.execute(_ROW, {**row, "source": kept, "results": json.dumps(numbers)})
+def _insert_row(connection: sqlite3.Connection, row: Mapping[str, Any], source: str, results: list[_Result]) -> None:
+    numbers = [_insert_result(connection, result) for result in results]
+    columns, _ = _shared(connection, _FIND_SOURCE, _SOURCE, {"digest": short_digest(source), "row": source})
+    connection.execute(_ROW, {**row, "source": columns, "results": json.dumps(numbers)})
+
+
+def _insert_result(connection: sqlite3.Connection, result: _Result) -> int:
+    number, new = _shared(connection, _FIND_RESULT, _RESULT, result.values)
+    if new and result.failed:
+        connection.executemany(_FAILED_REQUEST, [(number, *each) for each in result.failed])
+    return number

@@ -15,11 +15,13 @@ from yamlgen.store.session import held
 _DELETIONS: Final = {
     "rows": "DELETE FROM row WHERE run IN (SELECT run FROM pruned)",
     "results": ("DELETE FROM result WHERE id NOT IN (SELECT each.value FROM row, json_each(row.results) AS each)"),
+    "failed requests": "DELETE FROM failed_request WHERE result NOT IN (SELECT id FROM result)",
     "sources": "DELETE FROM source WHERE id NOT IN (SELECT source FROM row)",
     "answers": (
         "DELETE FROM attempt WHERE run IN (SELECT run FROM pruned UNION SELECT id FROM run WHERE status = 'pruned') "
         "AND id NOT IN (SELECT json_extract(each.value, '$[0]') FROM result, json_each(result.attempts) AS each)"
     ),
+    "kept values": "DELETE FROM kept WHERE run IN (SELECT run FROM pruned)",
     "runs": "DELETE FROM run WHERE id IN (SELECT run FROM pruned) AND id NOT IN (SELECT run FROM attempt)",
 }
 

@@ -82,5 +82,32 @@ SCRIPTS: Final = (
     );
     CREATE UNIQUE INDEX row_by_number ON row (run, number);
     """,
+    """
+    -- A result may also be `skipped`, with the value null; its key is null where it took several first requests.
+
+    -- The first requests whose answers failed a result: one, or one for each of its items that failed.
+    CREATE TABLE failed_request (
+        id INTEGER PRIMARY KEY,
+        result INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        code TEXT NOT NULL,               -- of the error that the request came to
+        newest INTEGER NOT NULL           -- the newest attempt among those that came to it
+    );
+    INSERT INTO failed_request (result, key, code, newest)
+    SELECT result.id, result.key, result.code, max(json_extract(each.value, '$[0]'))
+    FROM result, json_each(result.attempts) AS each
+    WHERE result.key IS NOT NULL AND result.code IS NOT NULL
+    GROUP BY result.id;
+    CREATE INDEX failed_request_by_result ON failed_request (result);
+    CREATE INDEX failed_request_by_key ON failed_request (key);
+    DROP INDEX result_by_key;
+
+    -- What the author's functions made and the author wants kept; the newest value of a key is the one.
+    CREATE TABLE kept (
+        key BLOB PRIMARY KEY,
+        run INTEGER NOT NULL,             -- the newest run that made it or took it
+        value TEXT NOT NULL               -- JSON
+    );
+    """,
 )
 VERSION: Final = len(SCRIPTS)

@@ -4,7 +4,8 @@ Everything between a client and the API stays in play: headers, envelopes, strea
 do is think: its answers are drawn from the schema and the field names, the same for the same request.
 """
 
+from yamlgen.claude.simulator.answers import made_up
 from yamlgen.claude.simulator.faults import NO_FAULTS, Faults
 from yamlgen.claude.simulator.server import Simulator
 
-__all__ = ["NO_FAULTS", "Faults", "Simulator"]
+__all__ = ["NO_FAULTS", "Faults", "Simulator", "made_up"]

@@ -1,0 +1,76 @@
+"""What an expression proves about null: which references are not null where it holds, and where it does not.
+
+Owns the reading of the questions that authors ask: `steps.a`, `steps.a is not none`, `not steps.a`, joined by `and` and
+`or`. It only ever says what is certain; a question that it does not understand proves nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+from jinja2 import nodes
+
+Path: TypeAlias = tuple[str | int, ...]
+"""A fixed reference such as `steps.profile["age"]`, from its root."""
+
+_NOTHING: Final[frozenset[Path]] = frozenset()
+_PRESENT: Final = frozenset(
+    {"string", "mapping", "sequence", "iterable", "number", "integer", "float", "boolean", "true", "false"}
+)
+"""Tests that null does not pass."""
+
+
+def path_of(node: nodes.Node | None) -> Path:
+    """A reference as a path; empty for what is no fixed reference."""
+    match node:
+        case nodes.Name(name=name):
+            return (name,)
+        case (
+            nodes.Getattr(node=owner, attr=key) | nodes.Getitem(node=owner, arg=nodes.Const(value=str() | int() as key))
+        ):
+            path = path_of(owner)
+            return (*path, key) if path else ()
+        case _:
+            return ()
+
+
+def if_true(node: nodes.Node | None) -> frozenset[Path]:
+    """The references that are not null where an expression holds."""
+    match node:
+        case nodes.And():
+            return if_true(node.left) | if_true(node.right)
+        case nodes.Or():
+            return if_true(node.left) & if_true(node.right)
+        case nodes.Not():
+            return if_false(node.node)
+        case nodes.Test(name=name) if name in _PRESENT:
+            return _only(node.node)
+        case nodes.Compare(ops=[nodes.Operand(op="ne", expr=nodes.Const(value=None))]):
+            return _only(node.expr)
+        case nodes.Compare(ops=[nodes.Operand(op="eq", expr=nodes.Const() as other)]) if other.value is not None:
+            return _only(node.expr)
+        case _:
+            return _only(node)
+
+
+def if_false(node: nodes.Node | None) -> frozenset[Path]:
+    """The references that are not null where an expression does not hold."""
+    match node:
+        case nodes.And():
+            return if_false(node.left) & if_false(node.right)
+        case nodes.Or():
+            return if_false(node.left) | if_false(node.right)
+        case nodes.Not():
+            return if_true(node.node)
+        case nodes.Test(name="none"):
+            return _only(node.node)
+        case nodes.Compare(ops=[nodes.Operand(op="eq", expr=nodes.Const(value=None))]):
+            return _only(node.expr)
+        case _:
+            return _NOTHING
+
+
+def _only(node: nodes.Node | None) -> frozenset[Path]:
+    """A reference, and what it leads through: null has no members."""
+    path = path_of(node)
+    return frozenset(path[:length] for length in range(1, len(path) + 1))

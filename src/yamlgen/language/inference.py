@@ -1,0 +1,199 @@
+"""The static type of what an operator, a filter or a method gives, from the types of what it is given.
+
+Owns the tables of what Jinja's operations are known to make. Soundness comes before precision: whatever depends on
+values, or is not listed here, is anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from jinja2 import nodes
+
+from yamlgen.language.types import list_of, object_of, observed, union
+from yamlgen.language.views import ANYTHING, Absent, SchemaView, View
+
+TEXT: Final = SchemaView.of({"type": "string"}, "the text")
+INTEGER: Final = SchemaView.of({"type": "integer"}, "the number")
+BOOLEAN: Final = SchemaView.of({"type": "boolean"}, "the condition")
+_NUMBER: Final = SchemaView.of({"type": "number"}, "the number")
+_TEXTS: Final = SchemaView.of({"type": "array", "items": {"type": "string"}}, "the list")
+
+_NUMBERS: Final = frozenset({"integer", "number"})
+_LIST: Final = frozenset({"array"})
+_STRING: Final = frozenset({"string"})
+
+NEED_LIST: Final = frozenset(
+    {"map", "select", "reject", "selectattr", "rejectattr", "sum", "groupby", "batch", "slice", "first", "last"}
+)
+"""Filters that make sense of a list alone; a text is one of characters to `first` and `last`."""
+
+NULL_SAFE: Final = frozenset({"default", "d", "tojson"})
+"""Filters that know what to do with null."""
+
+_TO_TEXT: Final = (
+    *("upper", "lower", "title", "capitalize", "trim", "striptags", "string", "replace", "truncate", "indent", "join"),
+    *("wordwrap", "center", "tojson", "format", "urlencode", "escape", "e", "forceescape", "filesizeformat"),
+)
+_MAKE: Final = {**dict.fromkeys(_TO_TEXT, TEXT), **dict.fromkeys(("length", "count", "wordcount"), INTEGER)}
+_KEEP_LIST: Final = frozenset({"sort", "unique", "reverse", "list", "select", "reject", "selectattr", "rejectattr"})
+_ONE_ITEM: Final = frozenset({"first", "last", "min", "max"})
+
+
+def constant(value: Any) -> View:
+    """A value that stands in the expression itself."""
+    return SchemaView.of(observed([value]), "the value") if value is None or _is_plain(value) else ANYTHING
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and abs(value) < float("inf"))
+
+
+def sequence(items: Sequence[View]) -> View:
+    """A list that is written out."""
+    return SchemaView.of(list_of(union(item.type() for item in items)) if items else {"type": "array"}, "the list")
+
+
+def mapping(node: nodes.Dict, values: Sequence[View]) -> View:
+    """A mapping that is written out."""
+    keys = [pair.key.value if isinstance(pair.key, nodes.Const) else None for pair in node.items]
+    if not all(isinstance(key, str) for key in keys):
+        return ANYTHING
+    members = {str(key): value.type() for key, value in zip(keys, values, strict=True)}
+    return SchemaView.of(object_of(members), "the mapping")
+
+
+def either(left: View, right: View) -> View:
+    """One of two values."""
+    return SchemaView.of(union([left.type(), right.type()]), "the value")
+
+
+def truthy(view: View) -> View:
+    """A value of which it is known that it holds: it is not null."""
+    made = view.solid().type()
+    kinds = made.get("type")
+    if isinstance(kinds, list) and "null" in kinds:
+        return SchemaView.of({**made, "type": [kind for kind in kinds if kind != "null"]}, "the value")
+    return view.solid()
+
+
+def arithmetic(operator: str, left: View, right: View) -> View:
+    """`left operator right`."""
+    kinds = (left.types(), right.types())
+    if all(kind and kind <= _NUMBERS for kind in kinds):
+        whole = operator in ("add", "sub", "mul") and all(kind == {"integer"} for kind in kinds)
+        return INTEGER if whole else _NUMBER if operator != "pow" else ANYTHING
+    if operator == "add" and kinds == (_STRING, _STRING):
+        return TEXT
+    if operator == "add" and kinds == (_LIST, _LIST):
+        return SchemaView.of(list_of(union([item_of(left).type(), item_of(right).type()])), "the list")
+    return ANYTHING
+
+
+def item_of(view: View) -> View:
+    """What a loop over a list yields; anything where that is not known."""
+    try:
+        return view.element()
+    except Absent:
+        return ANYTHING
+
+
+def sliced(owner: View) -> View:
+    """A part of a list or a text, as in `steps.a[:3]`."""
+    if owner.types() == _LIST:
+        return SchemaView.of(list_of(item_of(owner).type()), "the list")
+    return TEXT if owner.types() == _STRING else ANYTHING
+
+
+def filtered(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
+    """What a filter makes of a value."""
+    name = node.name
+    if name in _MAKE:
+        return _MAKE[name]
+    if name in ("default", "d"):
+        return _defaulted(node, view, args)
+    if name in ("int", "float"):
+        return ANYTHING if node.args or node.kwargs else INTEGER if name == "int" else _NUMBER
+    if name == "round" and view.types() <= _NUMBERS and view.types():
+        return _NUMBER
+    if name == "abs" and view.types() <= _NUMBERS and view.types():
+        return SchemaView.of({"type": sorted(view.types())}, "the number")
+    return _from_list(node, view) if view.types() == _LIST else TEXT if _is_part_of_text(name, view) else ANYTHING
+
+
+def _is_part_of_text(name: str, view: View) -> bool:
+    return view.types() == _STRING and name in ("reverse", "first", "last")
+
+
+def _defaulted(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
+    given = args[0] if args else TEXT
+    boolean = node.args[1] if len(node.args) > 1 else next((k.value for k in node.kwargs if k.key == "boolean"), None)
+    if node.kwargs and not args:
+        return ANYTHING
+    replaces_null = isinstance(boolean, nodes.Const) and bool(boolean.value)
+    return either(truthy(view) if replaces_null else view, given)
+
+
+def _from_list(node: nodes.Filter, view: View) -> View:
+    item = item_of(view)
+    name = node.name
+    if name in _KEEP_LIST:
+        asks_null = name == "select" and not node.args
+        asks_null |= name == "reject" and [_value(arg) for arg in node.args] == ["none"]
+        return SchemaView.of(list_of((item.solid() if asks_null else item).type()), "the list")
+    if name in _ONE_ITEM:
+        return item
+    if name == "map":
+        return SchemaView.of(list_of(_mapped(node, item).type()), "the list")
+    if name == "sum" and not node.args and all(pair.key == "attribute" for pair in node.kwargs):
+        summed = mapped_attribute(node, item)
+        kinds = summed.types()
+        return INTEGER if kinds == {"integer"} else _NUMBER if kinds and kinds <= _NUMBERS else ANYTHING
+    return ANYTHING
+
+
+def _mapped(node: nodes.Filter, item: View) -> View:
+    names = {pair.key for pair in node.kwargs}
+    if names == {"attribute"} and not node.args:
+        return mapped_attribute(node, item)
+    if not names and len(node.args) == 1:
+        return _MAKE.get(str(_value(node.args[0])), ANYTHING)
+    return ANYTHING
+
+
+def attribute_of(node: nodes.Filter) -> str | None:
+    """The `attribute` that a filter is given, where it is written out."""
+    given = next((pair.value for pair in node.kwargs if pair.key == "attribute"), None)
+    value = _value(given)
+    return value if isinstance(value, str) else None
+
+
+def mapped_attribute(node: nodes.Filter, item: View) -> View:
+    """An item seen through the `attribute` of a filter.
+
+    Raises:
+        Absent: no item can have it.
+    """
+    attribute = attribute_of(node)
+    if attribute is None:
+        return item if not node.kwargs else ANYTHING
+    for key in attribute.split("."):
+        item = item.solid().member(int(key) if key.isdigit() else key)
+    return item
+
+
+def _value(node: nodes.Node | None) -> Any:
+    return node.value if isinstance(node, nodes.Const) else None
+
+
+def called(method: str, owner: View) -> View:
+    """What a method of a text or a mapping gives."""
+    if owner.types() == _STRING:
+        if method in ("split", "rsplit", "splitlines"):
+            return _TEXTS
+        if method in ("upper", "lower", "strip", "lstrip", "rstrip", "title", "capitalize", "replace", "join"):
+            return TEXT
+        if method in ("startswith", "endswith", "isdigit", "isalpha", "islower", "isupper"):
+            return BOOLEAN
+    return ANYTHING

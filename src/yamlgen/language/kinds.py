@@ -1,0 +1,228 @@
+"""The steps of a pipeline, one model for each kind, as authors may write them.
+
+Wire types, as in `parts`: an expression stays a string. What a kind does not know is an unknown key of it, so each
+kind says its own keys, and shares with the others only what means the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+from yamlgen.language.parts import FileText, ModelSettings, Name, Part, Settings, Text
+
+CALL = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
+
+Argument: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""The name of a parameter of a Python function."""
+
+Expression: TypeAlias = Text
+"""A Jinja expression, without braces around it."""
+
+
+class Common(Part):
+    """What every step may say, whatever its kind."""
+
+    description: str | None = None
+    """What the step is for. Not sent."""
+    when: Expression | None = None
+    """An expression: where it does not hold for a row, the step is skipped and its value is null. Steps that refer to
+    it are skipped too, unless their own `when` asks about it."""
+    for_each: Expression | None = None
+    """An expression that gives a list: the step is done once for each `item`, side by side, and its value is the list
+    of outputs in order. Templates see `item` and `item_index` (from 0)."""
+    on_item_error: Literal["fail", "null"] = "fail"
+    """What one failed item of `for_each`, `samples` or `matrix` does: `fail` sets the row aside, `"null"` (in quotes)
+    leaves a null in the list."""
+
+
+class Turn(Part):
+    """One message of a conversation."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["role", "content"]})
+
+    role: Literal["user", "assistant"] = "user"
+    """Who speaks."""
+    content: Text | FileText = ""
+    """What is said: a template, or `{file: path}`."""
+
+
+class StepOutput(Part):
+    """The output of a step that answers in JSON."""
+
+    model_config = ConfigDict(json_schema_extra={"dependentRequired": {"mode": ["schema"]}})
+
+    schema_: Text | dict[str, Any] | None = Field(None, alias="schema")
+    """The JSON Schema (draft 2020-12) of the output: a path (.json, .yaml), or the schema itself. Without one the
+    output is text."""
+    mode: Literal["auto", "native", "tools", "json"] = "auto"
+    """How the model is asked for it: `auto` picks by what the model can do."""
+    reasks: int = Field(2, ge=0, le=10)
+    """How often an invalid answer is sent back to the model with the errors."""
+
+
+class TypedOutput(Part):
+    """The output of a step without a model."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["schema"]})
+
+    schema_: Text | dict[str, Any] | None = Field(None, alias="schema")
+    """The JSON Schema (draft 2020-12) that the value must satisfy: a path (.json, .yaml), or the schema itself."""
+
+
+class Check(Part):
+    """One thing that must hold of an output."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["expression"]})
+
+    expression: Expression = ""
+    """An expression over `output`, `row`, `steps` and `params` that must hold."""
+    message: Text | None = None
+    """What the model is told when it does not: a template over the same names."""
+
+
+class Generate(Settings, Common):
+    """One request for each row, to a model. A step whose templates refer to another step runs after it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["prompt"]}, {"required": ["messages"]}]},
+    )
+
+    kind: Literal["generate"] = "generate"
+    """What the step does: `generate` asks a model."""
+    model: Text | ModelSettings | None = None
+    """An alias of `models`, or the settings themselves. Without `models`, a string is a model's id."""
+    system: Text | FileText | None = None
+    """The system prompt: a template, or `{file: path}`."""
+    prompt: Text | FileText | None = None
+    """What the user says: a template, or `{file: path}`."""
+    messages: Annotated[list[Turn], Field(min_length=1)] | None = None
+    """A whole conversation in place of `prompt`, for examples (few-shot); the last message is the user's."""
+    output: StepOutput | None = None
+    """The schema of the answer. Without one the step's value is text."""
+    check: Annotated[list[Expression | Check], Field(min_length=1)] | None = None
+    """What must hold of an output besides its schema, as expressions over `output`, `row`, `steps` and `params`. One
+    that does not hold makes the answer invalid: the model is told, within `output.reasks`."""
+    samples: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many independent answers to ask for; the value is a list of them. Raising it pays for the new ones only."""
+    matrix: Annotated[dict[Name, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)] | None = None
+    """Once for each combination of these values, such as `{model: [writer, judge], tone: [dry, warm]}`. Templates see
+    `matrix.tone`; `model` names the model that is asked. The value is a list of `{model, tone, output}`."""
+
+
+class Compute(Common):
+    """Values made from others by expressions, without a model."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "values"]})
+
+    kind: Literal["compute"] = "compute"
+    """What the step does: `compute` evaluates expressions."""
+    values: Annotated[dict[Name, Expression], Field(min_length=1)] = Field(default_factory=dict)
+    """Expressions by name. The step's value is the mapping of their JSON values."""
+    output: TypedOutput | None = None
+    """The schema of the value: it is checked, and later steps know the types by it."""
+
+
+class Python(Common):
+    """A function of the author's own, from a file beside the pipeline."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "call"]})
+
+    kind: Literal["python"] = "python"
+    """What the step does: `python` calls a function."""
+    call: Annotated[str, StringConstraints(pattern=CALL)] = "module:function"
+    """The function, as `module:function`; `module` is a file beside the pipeline, `module.py`. A coroutine function is
+    awaited, any other runs in a thread. Its value must be a JSON value."""
+    args: dict[Argument, Expression] = Field(default_factory=dict)
+    """The keyword arguments, each an expression."""
+    timeout: float | None = Field(None, gt=0, le=86400)
+    """Seconds that one call may take; `runtime.timeout` where none is set."""
+    keep: bool = False
+    """Keep the results in the store, by the arguments and the source of the module, and do not call again for them."""
+    output: TypedOutput | None = None
+    """The schema of the value: it is checked, and later steps know the types by it."""
+
+
+class DrawRule(Part):
+    """How one value is drawn."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": [word]} for word in ("choices", "integer", "number", "date", "column", "cases")],
+            "dependentRequired": {
+                "weights": ["choices"],
+                "decimals": ["number"],
+                "column": ["path"],
+                "path": ["column"],
+                "cases": ["given"],
+                "given": ["cases"],
+                "otherwise": ["cases"],
+            },
+        },
+    )
+
+    choices: Annotated[list[Any], Field(min_length=1)] | None = None
+    """One of these values."""
+    weights: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] | None = None
+    """How likely each of the `choices` is, in their order; any scale. Equally likely where none is set."""
+    integer: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
+    """An integer, as `[least, most]`, both included."""
+    number: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """A number, as `[least, most]`."""
+    decimals: Annotated[int, Field(ge=0, le=12)] | None = None
+    """To how many decimals a `number` is rounded."""
+    date: Annotated[list[Text], Field(min_length=2, max_length=2)] | None = None
+    """A date as text, `2026-11-30`, as `[first, last]`, both included."""
+    column: Text | None = None
+    """A value from this column of the file `path`, each of its rows equally likely."""
+    path: Text | None = None
+    """The file of `column`, relative to this file: .jsonl, .json or .csv."""
+    given: Name | None = None
+    """An earlier draw of this step, whose value picks one of `cases`."""
+    cases: Annotated[dict[str, DrawRule], Field(min_length=1)] | None = None
+    """How the value is drawn, by the value of `given`."""
+    otherwise: DrawRule | None = None
+    """How the value is drawn where `given` has a value that `cases` does not name."""
+
+
+def rules_of(rules: Iterable[DrawRule]) -> Iterator[DrawRule]:
+    """Rules, and those inside them."""
+    for rule in rules:
+        yield rule
+        inside = [*(rule.cases or {}).values(), *([rule.otherwise] if rule.otherwise else [])]
+        yield from rules_of(inside)
+
+
+class Draw(Common):
+    """Seeded draws, for variety. The same row always draws the same, whatever the order of the rows."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "draws"]})
+
+    kind: Literal["draw"] = "draw"
+    """What the step does: `draw` draws values."""
+    seed: int = 0
+    """Another seed gives other draws."""
+    draws: Annotated[dict[Name, DrawRule], Field(min_length=1)] = Field(default_factory=dict)
+    """The values to draw, by name. The step's value is the mapping of them."""
+    samples: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many independent draws to make; the value is a list of them."""
+
+
+KINDS: dict[str, type[Common]] = {"generate": Generate, "compute": Compute, "python": Python, "draw": Draw}
+
+
+def _kind(step: Any) -> str:
+    kind = step.get("kind", "generate") if isinstance(step, dict) else getattr(step, "kind", "generate")
+    return kind if kind in KINDS else "generate"
+
+
+Step: TypeAlias = Annotated[
+    Annotated[Generate, Tag("generate")]
+    | Annotated[Compute, Tag("compute")]
+    | Annotated[Python, Tag("python")]
+    | Annotated[Draw, Tag("draw")],
+    Discriminator(_kind),
+]
+"""A step of any kind; one that says none is a `generate`."""

@@ -1,0 +1,152 @@
+"""One step for one row: once, or for each item, combination and sample side by side.
+
+Owns how each kind comes to its value, and what becomes of a step of which some items have failed. Equal requests of a
+step for a row are numbered, so that each has its own answer, and more of them pay for the new ones only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from yamlgen.errors import Code, RowError, YamlgenError
+from yamlgen.halt import Halted
+from yamlgen.language.plan import AnyStep, Case, ComputeStep, DrawStep, GenerateStep, PythonStep, Scope
+from yamlgen.language.schemas import JSONSchema
+from yamlgen.ports import JSON, Answer, Asker, Keeper, Model, Prompt
+from yamlgen.run.functions import Functions
+from yamlgen.run.functions import key as key_of
+
+Lose = Callable[[str, int, RowError], None]
+"""Is told that an item of a step is null: the step, the item, why."""
+
+
+@dataclass(frozen=True)
+class Performer:
+    """Does the steps of a run.
+
+    Args:
+        models: the models that are asked, by the names of the plan's variants.
+        functions: calls the author's functions; `None` where nothing may be called.
+        keeper: keeps what they made.
+        width: the most items of a step that are under way for one row.
+    """
+
+    models: Mapping[str, Model]
+    functions: Functions | None = None
+    keeper: Keeper | None = None
+    width: int = 1000
+
+    async def perform(self, step: AnyStep, scope: Scope, asker: Asker, lose: Lose) -> Answer:
+        """The value of a step for one row.
+
+        Raises:
+            RowError: it has none.
+            Halted: nothing more is sent.
+            YamlgenError: the run cannot go on.
+        """
+        if step.is_single:
+            return await self._one(step, Case(scope), asker)
+        cases = step.cases(scope)
+        made = await self._side_by_side(step, cases, asker)
+        return _together(step, cases, made, lose)
+
+    async def _side_by_side(self, step: AnyStep, cases: list[Case], asker: Asker) -> list[Answer | RowError]:
+        """What came of each case. What one raises that is no row's own is raised once all have come home."""
+        made: list[Answer | RowError | None] = [None] * len(cases)
+        equal: Counter[Any] = Counter()
+        waiting = enumerate(cases)
+
+        async def work() -> None:
+            for number, case in waiting:
+                try:
+                    made[number] = await self._one(step, case, asker, equal)
+                except RowError as error:
+                    made[number] = error
+                except (YamlgenError, Halted):
+                    raise
+                except Exception as error:  # noqa: BLE001 - a fault of ours costs one item
+                    message = f"{type(error).__name__}: {error}"
+                    made[number] = RowError(message, code=Code.INTERNAL, hint="please report this")
+
+        workers = min(len(cases), self.width)
+        raised = await asyncio.gather(*(work() for _ in range(workers)), return_exceptions=True)
+        errors = [error for error in raised if isinstance(error, BaseException)]
+        for error in sorted(errors, key=lambda error: not isinstance(error, YamlgenError)):
+            raise error
+        return [each for each in made if each is not None]
+
+    async def _one(self, step: AnyStep, case: Case, asker: Asker, equal: Counter[Any] | None = None) -> Answer:
+        match step:
+            case GenerateStep():
+                return await self._ask(step, case, asker, equal)
+            case ComputeStep():
+                return Answer(_checked(step.compute(case.scope), step.schema))
+            case PythonStep():
+                return Answer(await self._call(step, case.scope))
+            case DrawStep():
+                return Answer(step.draw(asker.identity, case))
+
+    async def _ask(self, step: GenerateStep, case: Case, asker: Asker, equal: Counter[Any] | None) -> Answer:
+        prompt, variant = step.prompt(case.scope), step.variant(case)
+        if equal is not None:
+            request: tuple[str, Prompt] = (variant.name, prompt)
+            asker = replace(asker, sample=equal[request])
+            equal[request] += 1
+        check = partial(step.errors, scope=case.scope) if step.checks else None
+        return await self.models[variant.name].answer(prompt, asker, check)
+
+    async def _call(self, step: PythonStep, scope: Scope) -> JSON:
+        args = step.arguments(scope)
+        key = key_of(step.function, args) if step.keep and self.keeper is not None else b""
+        found = self.keeper.kept(key) if key and self.keeper is not None else None
+        if found is not None:
+            return _checked(found[0], step.schema)
+        if self.functions is None:
+            message = f"`{step.function.name}` is called when the pipeline runs"
+            raise RowError(message, code=Code.NOT_STORED, hint="`yamlgen run` calls it")
+        value = _checked(await self.functions.call(step.function, args, step.timeout), step.schema)
+        if key and self.keeper is not None:
+            await self.keeper.keep(key, value)
+        return value
+
+
+def _checked(value: JSON, schema: JSONSchema | None) -> JSON:
+    errors = schema.errors(value) if schema is not None else ()
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        message = f"the value does not fit the step's `output.schema`: {errors[0]}{more}"
+        raise RowError(message, code=Code.INVALID_VALUE)
+    return value
+
+
+def _together(step: AnyStep, cases: list[Case], made: list[Answer | RowError], lose: Lose) -> Answer:
+    """The value of a step out of what came of its cases.
+
+    Raises:
+        RowError: some have failed, and are not to be null, or wait for an answer that this run may not ask for.
+    """
+    attempts = tuple(attempt for each in made for attempt in each.attempts)
+    failed = [_named(step, case, each) for case, each in zip(cases, made, strict=True) if isinstance(each, RowError)]
+    missing = [error for error in failed if error.code is Code.NOT_STORED]
+    if missing or (failed and not step.null_items):
+        first = (missing or failed)[0]
+        others = f" (and {len(failed) - 1} more of {len(made)})" if len(failed) > 1 else ""
+        message = f"{first.message}{others}"
+        code, hint = first.code, first.hint
+        raise RowError(message, code=code, hint=hint, request=first.request, attempts=attempts, parts=tuple(failed))
+    for number, each in enumerate(made):
+        if isinstance(each, RowError):
+            lose(step.name, number, each)
+    return Answer(step.whole([None if isinstance(each, RowError) else each.value for each in made]), attempts)
+
+
+def _named(step: AnyStep, case: Case, error: RowError) -> RowError:
+    """The error of a case, which says which one it is."""
+    error.message = f"{step.spoken(case)}: {error.message}"
+    error.args = (error.message,)
+    return error

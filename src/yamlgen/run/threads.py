@@ -1,0 +1,97 @@
+"""Daemon threads for functions that are not ours: made when needed, used again, given up when they hang.
+
+An executor of the standard library waits for its threads when the interpreter ends, so that one function that never
+returns would keep the program for ever; and it gives the place of such a function to nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Final
+
+MOST: Final = min(32, (os.cpu_count() or 1) + 4)
+"""How many functions run at once: as many as an executor of the standard library would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a call of a function that is not ours ended: its value, or what it raised, whatever that was."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[], Any]
+    context: contextvars.Context
+    future: asyncio.Future[Ended]
+    given_up: bool = False
+
+    def do(self) -> Ended:
+        try:
+            return Ended(self.context.run(self.work))
+        except BaseException as error:  # noqa: BLE001 - a `SystemExit` is the caller's to judge, and must not end a thread
+            return Ended(error=error)
+
+
+class Threads:
+    """Threads of one event loop.
+
+    Attributes:
+        places: whoever calls `run` holds one, so that there are `MOST` calls at once, those that were given up aside.
+    """
+
+    def __init__(self) -> None:
+        self.places = asyncio.Semaphore(MOST)
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._idle = 0
+
+    async def run(self, work: Callable[[], Any], seconds: float) -> Ended:
+        """Call `work` in a thread, in a copy of this context.
+
+        Raises:
+            TimeoutError: it has not ended after `seconds`. It goes on alone, and its thread ends with it.
+        """
+        job = _Job(work, contextvars.copy_context(), asyncio.get_running_loop().create_future())
+        if self._idle:
+            self._idle -= 1
+        else:
+            threading.Thread(target=self._work, name="yamlgen function", daemon=True).start()
+        self._jobs.put(job)
+        try:
+            await asyncio.wait({job.future}, timeout=seconds)
+        finally:
+            if job.future.done():
+                self._idle += 1
+            else:
+                job.given_up = True
+        if not job.future.done():
+            raise TimeoutError
+        return job.future.result()
+
+    def close(self) -> None:
+        """End the threads that are idle; the others end with what they do."""
+        self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            ended = job.do()
+            with suppress(RuntimeError):  # the loop is gone when the run was cancelled
+                job.future.get_loop().call_soon_threadsafe(_settle, job.future, ended)
+            if job.given_up:
+                return
+            del job, ended  # an idle thread holds on to nothing
+        self._jobs.put(None)  # for the next one
+
+
+def _settle(future: asyncio.Future[Ended], ended: Ended) -> None:
+    if not future.done():
+        future.set_result(ended)

@@ -1,0 +1,174 @@
+"""A step that asks several times for one row: all answers are kept, and a retry asks for what failed, and no more."""
+
+import pytest
+from books import ROW, Book, ask, ask_all, failed, finished, refused
+
+from yamlgen.errors import Code, RowError
+from yamlgen.ports import Answer, InputRow
+
+KEYS = (b"one", b"two", b"three")
+REFUSED = Code.REFUSED
+
+
+@pytest.fixture
+def book(tmp_path):
+    """An empty store."""
+    return Book(tmp_path / "store")
+
+
+async def fail(ledger, codes, row=ROW):
+    """Ask for each item; those with a code have failed, and the row with them. Which answers were reused."""
+    attempts = await ask_all(ledger, KEYS)
+    parts = tuple(
+        refused(key, attempt, code, f"item {number}: no")
+        for number, (key, attempt, code) in enumerate(zip(KEYS, attempts, codes, strict=True), start=1)
+        if code is not None
+    )
+    error = RowError("items failed", code=parts[0].code, attempts=tuple(attempts), parts=parts)
+    await ledger.add(failed(error, row))
+    return [attempt.reused for attempt in attempts]
+
+
+def failing(*codes):
+    """The work of a run in which these items fail."""
+    return lambda ledger: fail(ledger, codes)
+
+
+async def finish(ledger):
+    """Ask for each item, and finish the row. Which answers were reused."""
+    attempts = await ask_all(ledger, KEYS)
+    await ledger.add(finished(facts=Answer(["a", "b", "c"], tuple(attempts))))
+    return [attempt.reused for attempt in attempts]
+
+
+def test_a_retry_asks_for_each_item_that_failed(book):
+    """The items that the model's answers failed are asked for again; the answers of the others are recalled."""
+    book.run("first", failing(None, REFUSED, REFUSED))
+    assert book.run("again", finish, book.retry("first")) == [True, False, False]
+
+
+def test_a_plain_run_asks_for_no_item(book):
+    """What was answered is not asked for by a run that is no retry, whichever item it failed."""
+    book.run("first", failing(None, REFUSED, REFUSED))
+    assert book.run("again", failing(None, REFUSED, REFUSED)) == [True, True, True]
+
+
+def test_an_answer_that_did_not_fail_its_item_is_kept(book):
+    """An item whose re-ask got no answer goes on from its first answer, beside one that is asked for anew."""
+    book.run("first", failing(Code.TRANSPORT, REFUSED, None))
+    assert book.run("again", finish, book.retry("first")) == [True, False, True]
+
+
+def test_items_that_fail_a_retry_too_can_be_retried(book):
+    """Of a retry, the items that failed again are asked for, and not those that it went well with."""
+    book.run("first", failing(None, REFUSED, REFUSED))
+    book.run("second", failing(None, REFUSED, None), book.retry("first"))
+    assert book.run("third", finish, book.retry("second")) == [True, False, True]
+
+
+def test_an_item_with_a_good_answer_since_is_not_paid_again(book):
+    """A retry that was stopped has paid for one item: the next one of the same run takes its answer."""
+    book.run("first", failing(REFUSED, REFUSED, None))
+    book.run("stopped", lambda ledger: ask(ledger, KEYS[0]), book.retry("first"))
+    assert book.run("again", finish, book.retry("first")) == [True, False, True]
+
+
+def test_another_run_may_have_failed_the_item_later(book):
+    """The newest answer that failed an item counts, whichever run it was in."""
+    book.run("first", failing(REFUSED, None, None))
+    book.run("second", failing(REFUSED, None, None), book.retry("first"))
+    assert book.run("again", finish, book.retry("first")) == [False, True, True]
+
+
+def test_a_single_request_is_retried_by_the_same_means(book):
+    """A step that asks once is asked again with a retry, and its row alone."""
+    other = InputRow(1, {"town": "Rome"}, '"Rome"')
+
+    async def work(ledger):
+        attempt = await ask(ledger, b"single")
+        await ledger.add(failed(refused(b"single", attempt, REFUSED)))
+        await ledger.add(finished(other, facts=Answer("x", (await ask(ledger, b"other", other),), b"other")))
+
+    async def again(ledger):
+        return [(await ask(ledger, b"single")).reused, (await ask(ledger, b"other", other)).reused]
+
+    book.run("first", work)
+    assert book.run("again", again, book.retry("first")) == [False, True]
+
+
+def test_what_finished_is_no_failed_request(book):
+    """Requests of finished results are not noted, nor are failures before the first answer; an equal one is shared."""
+
+    async def unsent(ledger):
+        await ledger.add(failed(RowError("no template", code=Code.ROW_TEMPLATE)))
+
+    book.run("first", finish)
+    book.run("second", unsent)
+    assert book.query("SELECT * FROM failed_request") == []
+    for name in ("third", "fourth"):
+        book.run(name, failing(None, REFUSED, None))
+    assert book.query("SELECT key, code, newest FROM failed_request") == [(b"two", str(REFUSED), 2)]
+
+
+def test_failed_requests_go_with_their_results(book):
+    """A pruned run's failures are forgotten, those of a run that stays are not."""
+    book.run("first", failing(REFUSED, None, None))
+    book.run("second", failing(None, REFUSED, None))
+    book.prune("first")
+    assert book.query("SELECT key FROM failed_request") == [(b"two",)]
+    assert book.run("again", finish, book.retry("second")) == [True, False, True]
+
+
+def test_pruning_keeps_the_answers_of_all_items(book):
+    """The answers of every item stay as long as a run needs them, and their provenance tells all of them."""
+    book.run("first", finish)
+    book.run("second", finish, provenance=True)
+    book.prune("first")
+    (row,) = book.read("second", "rows")
+    assert row["provenance"]["facts"]["runs"] == ["first"] * 3
+    assert (row["provenance"]["facts"]["usage"]["input_tokens"], row["provenance"]["facts"]["cost_usd"]) == (30, 1.5)
+    assert book.run("third", finish) == [True, True, True]
+
+
+def test_the_failed_file_tells_each_item(book):
+    """A failed row has the code, the message and the request of each item that failed, and the attempts of all."""
+    book.run("first", failing(REFUSED, None, Code.TRUNCATED))
+    (row,) = book.read("first", "failed")
+    assert row["items"] == [
+        {"code": REFUSED, "message": "item 1: no", "request": {"messages": ["one"]}},
+        {"code": Code.TRUNCATED, "message": "item 3: no", "request": {"messages": ["three"]}},
+    ]
+    assert (row["code"], row["message"], row["request"], len(row["attempts"])) == (REFUSED, "items failed", None, 3)
+
+
+def test_the_failed_file_of_a_single_request_has_no_items(book):
+    """A step that asks once leaves what it always left."""
+
+    async def work(ledger):
+        await ledger.add(failed(refused(b"single", await ask(ledger, b"single"), REFUSED)))
+
+    book.run("first", work)
+    (row,) = book.read("first", "failed")
+    assert list(row) == ["row", "steps", "step", "code", "message", "request", "attempts"]
+
+
+def test_a_row_shows_the_attempts_of_all_items(book):
+    """`runs show --row` has every attempt with the request that it answers."""
+    book.run("first", failing(None, REFUSED, None))
+    told = book.read("first", "detail", 0)["steps"]["facts"]
+    assert [attempt["request"]["messages"] for attempt in told["attempts"]] == [["one"], ["two"], ["three"]]
+    assert [item["message"] for item in told["error"]["items"]] == ["item 2: no"]
+
+
+def test_failures_of_different_items_are_different_results(book):
+    """Errors that read alike, of the same answers, are told apart by the items that they are of."""
+
+    async def work(ledger):
+        attempts = tuple(await ask_all(ledger, KEYS[:2]))
+        for number, (key, attempt) in enumerate(zip(KEYS, attempts, strict=False)):
+            part = RowError("no", code=REFUSED, attempts=(attempt,), key=key)
+            error = RowError("items failed", code=REFUSED, attempts=attempts, parts=(part,))
+            await ledger.add(failed(error, InputRow(number, {}, str(number))))
+
+    book.run("first", work)
+    assert book.query("SELECT key FROM failed_request ORDER BY key") == [(b"one",), (b"two",)]

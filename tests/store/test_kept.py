@@ -1,0 +1,105 @@
+"""What the author's functions made, kept from run to run."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+from books import Book, finished
+
+from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.ports import Answer
+from yamlgen.store.ledger import Reuse
+from yamlgen.store.session import opened
+
+FRESH = Reuse(fresh=True)
+VALUES = [None, "", "é \ud800", 1.5, [1, {"a": None}], {"b": [True]}]
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A store in which the run `first` kept a value."""
+    made = Book(tmp_path / "store")
+    made.run("first", keeping("old"))
+    return made
+
+
+def keeping(value, key=b"key"):
+    """The work of a run that keeps a value."""
+
+    async def work(ledger):
+        await ledger.keep(key, value)
+        return ledger.kept(key)
+
+    return work
+
+
+async def take(ledger):
+    """Take what is kept, and finish a row with it."""
+    found = ledger.kept(b"key")
+    await ledger.add(finished(made=Answer(None if found is None else found[0])))
+    return found
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_a_value_comes_back(book, value):
+    """A kept value is found by a later run, null too; under another key there is nothing."""
+    book.run("second", keeping(value, b"other"))
+
+    async def look(ledger):
+        return ledger.kept(b"other"), ledger.kept(b"nothing")
+
+    assert book.run("third", look) == ((value,), None)
+
+
+def test_the_last_write_wins(book):
+    """What is kept again replaces what was kept, in the same run too."""
+
+    async def work(ledger):
+        await ledger.keep(b"key", "new")
+        await ledger.keep(b"key", "newer")
+        return ledger.kept(b"key")
+
+    assert book.run("second", work) == ("newer",)
+    assert book.run("third", take) == ("newer",)
+
+
+def test_a_fresh_run_takes_its_own_values_alone(book):
+    """What was kept before a fresh run is not used; what it keeps itself is, by it and by those after it."""
+    assert book.run("second", take, FRESH) is None
+    assert book.run("third", keeping("new"), FRESH) == ("new",)
+    assert book.run("fourth", take) == ("new",)
+
+
+@pytest.mark.parametrize(("reuse", "found"), [(Reuse(), ("old",)), (FRESH, None)], ids=["plain", "fresh"])
+def test_a_forecast_takes_what_the_run_would(book, reuse, found):
+    """Before a run begins, it is known what it will take; nothing can be kept then."""
+    with opened(book.place, reuse) as session:
+        assert session.ledger.kept(b"key") == found
+        with pytest.raises(AssertionError):
+            asyncio.run(session.ledger.keep(b"key", "new"))
+
+
+def test_pruned_runs_take_their_values_along(book):
+    """What a pruned run kept is gone with it; what another one kept stays."""
+    book.run("second", keeping("mine", b"other"))
+    book.prune("first")
+    assert book.query("SELECT key FROM kept") == [(b"other",)]
+
+
+def test_a_value_that_a_kept_run_took_stays(book):
+    """Pruning the run that made a value leaves it to the run that took it, so that this one can be repeated."""
+    book.run("second", take)
+    book.prune("first")
+    assert book.run("third", take) == ("old",)
+    book.prune("second", "third")
+    assert book.query("SELECT key FROM kept") == []
+
+
+def test_a_rotten_value_is_a_damaged_store(book):
+    """A kept value that does not parse is told as damage."""
+    with closing(sqlite3.connect(book.place.database)) as connection, connection:
+        connection.execute("UPDATE kept SET value = '{'")
+    with pytest.raises(EnvironmentProblem) as told:
+        book.run("second", take)
+    assert told.value.code == Code.STORE_DAMAGED

@@ -1,0 +1,52 @@
+"""A step that was not done for a row, because its `when` did not hold."""
+
+import pytest
+from books import SKIPPED, Book, ask, failed, finished, refused
+
+from yamlgen.errors import Code
+from yamlgen.ports import Answer
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A store with a run of one row: a step finished, one was skipped, and one gave null."""
+    made = Book(tmp_path / "store")
+
+    async def work(ledger):
+        attempt = await ask(ledger, b"key")
+        await ledger.add(finished(facts=Answer("x", (attempt,), b"key"), line=SKIPPED, null=Answer(None)))
+
+    made.run("first", work, provenance=True)
+    return made
+
+
+def test_a_row_says_that_a_step_was_skipped(book):
+    """`runs show --row` tells a skipped step from one whose value is null."""
+    steps = book.read("first", "detail", 0)["steps"]
+    assert {name: step["status"] for name, step in steps.items()} == {
+        "facts": "finished",
+        "line": "skipped",
+        "null": "finished",
+    }
+    assert steps["line"] == {"status": "skipped", "attempts": [], "value": None}
+
+
+def test_a_skipped_step_is_null_in_the_output(book):
+    """The output row has the step, with null for its value, and its provenance says that it was skipped."""
+    (row,) = book.read("first", "rows")
+    provenance = row.pop("provenance")
+    assert row == {"town": "Oslo", "facts": "x", "line": None, "null": None}
+    assert provenance["line"] == {"skipped": True}
+    assert provenance["facts"]["models"] == ["m"]
+    assert provenance["null"]["runs"] == []
+
+
+def test_a_skipped_step_beside_a_failed_one(book):
+    """In the file of failed rows a skipped step is null among the values."""
+
+    async def work(ledger):
+        await ledger.add(failed(refused(b"key", await ask(ledger, b"key"), Code.REFUSED), line=SKIPPED))
+
+    book.run("second", work)
+    (row,) = book.read("second", "failed")
+    assert (row["step"], row["steps"]) == ("facts", {"line": None})

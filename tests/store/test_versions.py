@@ -1,0 +1,112 @@
+"""The versions of a store: one that an earlier yamlgen made serves on, and what it paid for is not paid again."""
+
+import hashlib
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from books import Book, ask, finished
+
+from yamlgen.canonical import short_digest
+from yamlgen.ports import Answer, InputRow
+from yamlgen.store import tables
+from yamlgen.store.ledger import Reuse
+from yamlgen.store.packing import packed
+from yamlgen.store.place import make_folder
+
+RELEASED = ("cb14a5f8a6d5b9cadea4eb4ccf212343c1baab82fac41b918316877a8b2bdd60",)
+"""The scripts of the versions before this one."""
+
+TOWNS = ("Oslo", "Rome", "Graz", "Cork")
+ATTEMPTS = ((1, b"oslo"), (2, b"rome"), (3, b"rome again"), (4, b"graz"))
+RESULTS = (
+    # number, key, status, value, code, attempts
+    (1, b"oslo", "finished", '"old"', None, [[1, []]]),
+    (2, b"rome", "failed", None, "YG503", [[2, ["$: bad"]], [3, ["$: bad"]]]),
+    (3, b"graz", "failed", None, "YG510", [[4, ["$: bad"]]]),
+    (4, None, "failed", None, "YG501", []),
+)
+
+
+def row_of(number):
+    """The row of a town, as an engine has it."""
+    return InputRow(number, {"town": TOWNS[number]}, json.dumps(TOWNS[number]))
+
+
+async def ask_each(ledger):
+    """Ask for three of the towns, and finish their rows. Which answers were reused."""
+    reused = []
+    for number, key in enumerate((b"oslo", b"rome", b"graz")):
+        attempt = await ask(ledger, key, row_of(number))
+        await ledger.add(finished(row_of(number), facts=Answer("old", (attempt,), key)))
+        reused.append(attempt.reused)
+    return reused
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A store as version 1 left it: a finished row, an invalid one, one without an answer, one never asked for."""
+    made = Book(tmp_path / "store")
+    make_folder(made.place.folder)
+    with closing(sqlite3.connect(made.place.database)) as connection, connection:
+        connection.executescript(tables.SCRIPTS[0])
+        connection.execute(f"PRAGMA application_id = {tables.APPLICATION}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute(
+            "INSERT INTO run (name, started, status, about) VALUES ('first', '2026-01-01T00:00:00', 'finished', '{}')"
+        )
+        for number, key in ATTEMPTS:
+            values = (number, key, packed({"model": "m"}), packed({"model": "m"}))
+            connection.execute(
+                "INSERT INTO attempt VALUES (?, ?, 1, 'facts', 'then', NULL, 'm', 'm', 'end_turn', 10, 5, 0, 0, 0.5, "
+                "1.0, 20, ?, ?)",
+                values,
+            )
+        for number, key, status, value, code, attempts in RESULTS:
+            error = None if code is None else packed({"code": code, "message": "no", "hint": None, "request": None})
+            values = (number, bytes([number]), key, status, value, code, error, json.dumps(attempts))
+            connection.execute("INSERT INTO result VALUES (?, ?, 'facts', ?, ?, ?, ?, ?, ?)", values)
+            row = row_of(number - 1)
+            source = (number, bytes([number]), json.dumps(dict(row.row)))
+            connection.execute("INSERT INTO source VALUES (?, ?, ?)", source)
+            connection.execute(
+                "INSERT INTO row VALUES (1, ?, ?, ?, ?, ?)",
+                (number - 1, short_digest(row.identity), number, "failed" if code else "finished", f"[{number}]"),
+            )
+    return made
+
+
+def test_a_released_script_is_never_changed():
+    """A store that was brought up by a script must be what a new one is: what was released stays to the byte."""
+    assert tuple(hashlib.sha256(script.encode()).hexdigest() for script in tables.SCRIPTS[: len(RELEASED)]) == RELEASED
+    assert len(tables.SCRIPTS) == len(RELEASED) + 1
+
+
+def test_a_store_of_version_1_is_retried(book):
+    """The request whose answers failed its row is asked again; the one that got no answer goes on, the others stay."""
+    assert book.run("again", ask_each, Reuse(retry=(1,))) == [True, False, True]
+
+
+def test_a_store_of_version_1_serves_a_plain_run(book):
+    """All that was answered is recalled, and the rows of the old run are as they were."""
+    assert book.run("again", ask_each) == [True, True, True]
+    assert book.read("first", "rows") == [{"town": "Oslo", "facts": "old"}]
+    assert [row["code"] for row in book.read("first", "failed")] == ["YG503", "YG510", "YG501"]
+
+
+def test_the_failed_requests_of_version_1_are_noted(book):
+    """Each failed result with an answer has its request noted, with the newest of its attempts; no other has."""
+    book.run("again", ask_each)
+    found = book.query("SELECT result, key, code, newest FROM failed_request ORDER BY id")
+    assert found == [(2, b"rome", "YG503", 3), (3, b"graz", "YG510", 4)]
+
+
+def test_a_store_that_was_brought_up_is_like_a_new_one(book, tmp_path):
+    """Both have the same tables and indexes."""
+    new = Book(tmp_path / "new")
+    schema = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
+    made = [each.run("again", ask_each) and each.query(schema) for each in (book, new)]
+    assert made[0] == made[1]
+    assert book.query("PRAGMA user_version") == new.query("PRAGMA user_version") == [(tables.VERSION,)]
+    assert book.place.database.with_name("a.yaml.db.version-1").exists()
