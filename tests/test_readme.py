@@ -77,9 +77,24 @@ def test_the_example_is_a_pipeline(place, call):
 
 def test_the_runtime_block_is_right(place, call):
     """The README's `runtime`, added to its pipeline, validates too."""
-    text = "".join(blocks("yaml"))
+    example, *parts = blocks("yaml")
+    text = "".join([example, *(part for part in parts if not part.startswith("version:"))])
     (place / "pipelines" / "example.yaml").write_text(text, encoding="utf-8")
     assert call("validate", "pipelines/example.yaml").code == 0
+
+
+def test_the_steps_beyond_one_prompt_run(place, call):
+    """The README's second pipeline validates without a warning, and writes what its comments say."""
+    (found,) = [block for block in blocks("yaml")[1:] if block.startswith("version:")]
+    (place / "pipelines" / "guides.yaml").write_text(found, encoding="utf-8")
+    assert call("validate", "pipelines/guides.yaml").err == "pipelines/guides.yaml: ok (6 steps)\n"
+    told = call("run", "pipelines/guides.yaml", "--simulate", "-q", "-o", "-")
+    assert told.code == 0, told.err
+    for row in map(json.loads, told.out.splitlines()):
+        assert len(row["section"]) == len(row["outline"]["sections"])
+        assert len(row["title"]) == 3
+        assert (row["advice"] is None) == (row["reader"]["level"] != "first-timer")
+        assert row["guide"]["text"] == "\n\n".join(row["section"])
 
 
 def test_the_example_writes_what_is_shown(place, call):

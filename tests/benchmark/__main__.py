@@ -15,12 +15,13 @@ from typing import Final
 
 from kept import measure_memory, measure_rerun, measure_share
 from limits import measure_quota, measure_storm
-from speed import measure_cpu, measure_latency, measure_throughput
+from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
 from start import measure_simulator, measure_start
 from table import Line, heading
 
 WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "cpu": measure_cpu,
+    "fan": measure_fan,
     "latency": measure_latency,
     "throughput": measure_throughput,
     "quota": measure_quota,

@@ -37,6 +37,18 @@ def label(folder: Path, rows: int) -> Path:
     return path
 
 
+def fan(folder: Path, rows: int, items: int) -> Path:
+    """The same step for each of `items` texts in each of `rows` rows."""
+    texts = (
+        {"n": n, "texts": [f"Row number {n * items + item}: {_TEXT}" for item in range(items)]} for n in range(rows)
+    )
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in texts), encoding="utf-8")
+    path = folder / "fan.yaml"
+    each = _LABEL.replace("  label:\n", "  label:\n    for_each: row.texts\n").replace("row.text }}", "item }}")
+    path.write_text(each, encoding="utf-8")
+    return path
+
+
 def many(folder: Path, rows: int) -> Path:
     """A pipeline of one structured step over `rows` short rows."""
     (folder / "rows.jsonl").write_text("".join(f'{{"n": {n}, "text": "some text"}}\n' for n in range(rows)), "utf-8")

@@ -81,6 +81,25 @@ def measure_throughput(pairs: int) -> Iterator[Line]:
     yield _server(work, runs)
 
 
+def measure_fan(pairs: int) -> Iterator[Line]:
+    """What a request of a fan-out costs against one of a row of its own."""
+    rows, items = 2_000, 10
+    work = f"{rows:,} rows, `for_each` of {items}, no latency, 64 at once"
+    with serving("server.py", "0") as url:
+        runs = in_turn(pairs, lambda: _fanned(url, rows, items), lambda: _fanned(url, rows * items, 1))
+    fan, single = (1000 * middle(runs, which, "cpu") / (rows * items) for which in (0, 1))
+    figure = f"{ratio(runs, 0, 1, 'cpu'):.2f} ({fan:.2f} ms a request, {single:.2f})"
+    yield Line(work, f"CPU against {rows * items:,} rows of one prompt", "at most 1.0", figure)
+    yield _server(work, runs)
+
+
+def _fanned(url: str, rows: int, items: int) -> Took:
+    with tempfile.TemporaryDirectory() as name:
+        path = pipelines.label(Path(name), rows) if items == 1 else pipelines.fan(Path(name), rows, items)
+        sets = ("--set", "runtime.concurrency=64", "--set", "steps.label.output.mode=tools")
+        return run(YAMLGEN, "run", str(path), "--progress", "none", "--quiet", *sets, url=url)
+
+
 def _most(runs: list[tuple[Took, ...]]) -> int:
     """How many requests of ours were in flight at most."""
     return max(each[_OURS].seen["most"] for each in runs)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from yamlgen.api.loading import Pipeline
 from yamlgen.api.options import Options
@@ -72,6 +72,7 @@ async def execute(
     emit: Emit | None = None,
     halt: Halt | None = None,
     confirm: Confirm | None = None,
+    stdout: BinaryIO | None = None,
 ) -> Finished:
     """Run a pipeline to its end and leave its files.
 
@@ -83,6 +84,7 @@ async def execute(
         halt: ends the run early when requested.
         confirm: asked before a run that may cost more than `limits.confirm_above_usd`; without it such a run does
             not begin.
+        stdout: where the rows of a run with the output `-` go; standard output, where none is given.
 
     Raises:
         YamlgenError: nothing could be run, or the run ended early; what was finished is in the store.
@@ -90,7 +92,7 @@ async def execute(
     options, halt = options or Options(), halt or Halt()
     plan = options.over(pipeline.plan(params))
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    work = _Run(pipeline, plan, options, name, halt, [] if emit is None else [emit])
+    work = _Run(pipeline, plan, options, name, halt, [] if emit is None else [emit], stdout)
     async with prospect(pipeline, plan, options, halt, f"run {name}", work.tell_pace) as ready:
         work.make_ready(ready)
         asks = plan.limits.confirm_above_usd is not None and not options.yes
@@ -104,7 +106,14 @@ class _Run:
     """One run on its way."""
 
     def __init__(
-        self, pipeline: Pipeline, plan: Plan, options: Options, name: str, halt: Halt, listeners: list[Emit]
+        self,
+        pipeline: Pipeline,
+        plan: Plan,
+        options: Options,
+        name: str,
+        halt: Halt,
+        listeners: list[Emit],
+        stdout: BinaryIO | None,
     ) -> None:
         self.pipeline = pipeline
         self.plan = plan
@@ -116,6 +125,7 @@ class _Run:
         self.listeners: list[Emit] = [self.report.observe, self.budget.observe, *listeners]
         self.broken: Exception | None = None
         self.to_stdout = str(options.output) == "-"
+        self.stdout = stdout
         self.paths = _paths(plan, options)
 
     def tell(self, event: Event) -> None:
@@ -169,7 +179,7 @@ class _Run:
     async def _drive(self, ready: Prospect, entry: RunEntry) -> None:
         printer = None
         if self.to_stdout:
-            printer = PrinterThread(partial(_opened_printer, ready.session.archive.place, entry))
+            printer = PrinterThread(partial(_opened_printer, ready.session.archive.place, entry, self.stdout))
             self.listeners.append(partial(_print, printer))
         rows = ready.source.rows(ready.rows, self.plan.columns)
         ledger, functions = ready.session.ledger, Functions(self.plan.folder)
@@ -317,8 +327,8 @@ def _paths(plan: Plan, options: Options) -> OutputPaths:
 
 
 @contextmanager
-def _opened_printer(place: Place, entry: RunEntry) -> Iterator[Printer]:
+def _opened_printer(place: Place, entry: RunEntry, stdout: BinaryIO | None) -> Iterator[Printer]:
     """A printer to standard output that reads the store by itself; unbuffered, so that nothing is left at the end."""
-    stream = sys.stdout.buffer
+    stream = stdout or sys.stdout.buffer
     with archived(place) as archive:
         yield Printer(getattr(stream, "raw", stream), lambda index: archive.line(entry, index))

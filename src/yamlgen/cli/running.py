@@ -10,7 +10,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,10 +115,11 @@ async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, dis
                 loop.add_signal_handler(number, interrupt, number)
         display.observe(event)
 
+    rows, confirm = sys.stdout.buffer, _asker(display)
     try:
-        with display:
+        with display, redirect_stdout(sys.stderr):  # what an author's function prints must not stand among the rows
             return await execute(
-                pipeline, params=params, options=options, emit=observe, halt=halt, confirm=_asker(display)
+                pipeline, params=params, options=options, emit=observe, halt=halt, confirm=confirm, stdout=rows
             )
     except asyncio.CancelledError:
         _show_ended(display)

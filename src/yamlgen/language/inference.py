@@ -17,6 +17,7 @@ from yamlgen.language.views import ANYTHING, Absent, SchemaView, View
 TEXT: Final = SchemaView.of({"type": "string"}, "the text")
 INTEGER: Final = SchemaView.of({"type": "integer"}, "the number")
 BOOLEAN: Final = SchemaView.of({"type": "boolean"}, "the condition")
+INTEGERS: Final = SchemaView.of({"type": "array", "items": {"type": "integer"}}, "the list")
 _NUMBER: Final = SchemaView.of({"type": "number"}, "the number")
 _TEXTS: Final = SchemaView.of({"type": "array", "items": {"type": "string"}}, "the list")
 
@@ -163,9 +164,12 @@ def _mapped(node: nodes.Filter, item: View) -> View:
 
 
 def attribute_of(node: nodes.Filter) -> str | None:
-    """The `attribute` that a filter is given, where it is written out."""
+    """The attribute of the items that a filter looks at, where it is written out."""
+    if node.name in ("selectattr", "rejectattr"):
+        asks = [_value(arg) for arg in node.args]
+        return None if {"defined", "undefined"} & set(asks[1:]) else next(map(str, asks), None)
     given = next((pair.value for pair in node.kwargs if pair.key == "attribute"), None)
-    value = _value(given)
+    value = _value(node.args[0] if node.name == "groupby" and node.args else given)
     return value if isinstance(value, str) else None
 
 

@@ -23,19 +23,81 @@ Expression: TypeAlias = Text
 
 
 class Common(Part):
-    """What every step may say, whatever its kind."""
+    """What every step may say, whatever its kind.
+
+    `for_each` says how often a step is done for a row, `when` whether it is.
+    """
 
     description: str | None = None
     """What the step is for. Not sent."""
     when: Expression | None = None
     """An expression: where it does not hold for a row, the step is skipped and its value is null. Steps that refer to
-    it are skipped too, unless their own `when` asks about it."""
+    it are skipped too, unless their own `when` asks about it.
+
+    It is asked once for a row, before any item of `for_each`. Here `thanks` is skipped where `apology` is, and `reply`
+    is done for each row:
+
+    ```yaml
+    input:
+      rows: [{text: The kettle leaks., stars: 1}, {text: Great colour!, stars: 5}]
+    steps:
+      apology:
+        when: row.stars < 3
+        model: claude-haiku-5-5
+        prompt: "Apologise for this: {{ row.text }}"
+      thanks:
+        model: claude-haiku-5-5
+        prompt: "End this letter with thanks for the patience: {{ steps.apology }}"
+      reply:
+        kind: compute
+        when: steps.thanks is none or row.stars < 3
+        values:
+          text: steps.thanks or "Thank you for your review!"
+    ```
+    """
     for_each: Expression | None = None
     """An expression that gives a list: the step is done once for each `item`, side by side, and its value is the list
-    of outputs in order. Templates see `item` and `item_index` (from 0)."""
+    of outputs in order. Templates see `item` and `item_index` (from 0).
+
+    An empty list gives an empty list. A row has at most 100,000 items. With `maxItems` in the schema that makes the
+    list, `yamlgen plan` knows what the step may cost at most.
+
+    ```yaml
+    steps:
+      claims:
+        model: claude-haiku-5-5
+        prompt: "Which facts does this text claim? {{ row.text }}"
+        output:
+          schema: {type: array, maxItems: 5, items: {type: string}}
+      verdicts:
+        for_each: steps.claims
+        model: claude-haiku-5-5
+        prompt: "Claim {{ item_index + 1 }} of {{ steps.claims | length }}: {{ item }}\nIs it true? Say why."
+    ```
+    """
     on_item_error: Literal["fail", "null"] = "fail"
     """What one failed item of `for_each`, `samples` or `matrix` does: `fail` sets the row aside, `"null"` (in quotes)
-    leaves a null in the list."""
+    leaves a null in the list.
+
+    The other items are finished and kept either way. A run tells how many items are null.
+
+    ```yaml
+    steps:
+      votes:
+        model: claude-haiku-5-5
+        prompt: "How angry is this customer, from 1 to 5? {{ row.text }}"
+        output:
+          schema: {type: integer, minimum: 1, maximum: 5}
+        samples: 5
+        on_item_error: "null"
+      anger:
+        when: steps.votes | reject("none") | list | length > 2
+        kind: compute
+        values:
+          votes: steps.votes | reject("none") | list
+          mean: steps.votes | reject("none") | sum / steps.votes | reject("none") | list | length
+    ```
+    """
 
 
 class Turn(Part):
@@ -50,7 +112,30 @@ class Turn(Part):
 
 
 class StepOutput(Part):
-    """The output of a step that answers in JSON."""
+    """The output of a step that answers in JSON.
+
+    Every keyword of the schema is enforced on every answer, `format` included. `$ref` may lead to files in the
+    pipeline's folder tree; nothing is fetched. A schema need not be an object: the step's value is what it describes.
+
+    `labels.json`:
+
+    ```json
+    {
+      "type": "object",
+      "additionalProperties": false,
+      "required": ["topic", "urgent"],
+      "properties": {"topic": {"enum": ["delivery", "defect", "praise"]}, "urgent": {"type": "boolean"}}
+    }
+    ```
+
+    ```yaml
+    steps:
+      labels:
+        model: claude-haiku-5-5
+        prompt: "Label this review: {{ row.text }}"
+        output: {schema: labels.json, reasks: 3}
+    ```
+    """
 
     model_config = ConfigDict(json_schema_extra={"dependentRequired": {"mode": ["schema"]}})
 
@@ -64,7 +149,10 @@ class StepOutput(Part):
 
 
 class TypedOutput(Part):
-    """The output of a step without a model."""
+    """The output of a step without a model.
+
+    A value that does not fit its schema sets the row aside.
+    """
 
     model_config = ConfigDict(json_schema_extra={"required": ["schema"]})
 
@@ -78,13 +166,31 @@ class Check(Part):
     model_config = ConfigDict(json_schema_extra={"required": ["expression"]})
 
     expression: Expression = ""
-    """An expression over `output`, `row`, `steps` and `params` that must hold."""
+    """An expression over `output` and all that the step's templates see; it must hold."""
     message: Text | None = None
     """What the model is told when it does not: a template over the same names."""
 
 
 class Generate(Settings, Common):
-    """One request for each row, to a model. A step whose templates refer to another step runs after it."""
+    """One request for each row, to a model. A step whose templates refer to another step runs after it.
+
+    Say `prompt` or `messages`, one of them. The [settings of a model](#models) may stand in the step, too.
+
+    `style.md`:
+
+    ```md
+    You write as a customer of a small shop would: short, concrete, no adjectives in pairs.
+    ```
+
+    ```yaml
+    steps:
+      review:
+        model: claude-haiku-5-5
+        max_tokens: 500
+        system: {file: style.md}
+        prompt: A review of a kettle that was bought for {{ row.topic }}.
+    ```
+    """
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["prompt"]}, {"required": ["messages"]}]},
@@ -99,21 +205,100 @@ class Generate(Settings, Common):
     prompt: Text | FileText | None = None
     """What the user says: a template, or `{file: path}`."""
     messages: Annotated[list[Turn], Field(min_length=1)] | None = None
-    """A whole conversation in place of `prompt`, for examples (few-shot); the last message is the user's."""
+    """A whole conversation in place of `prompt`, for examples (few-shot); the last message is the user's.
+
+    ```yaml
+    steps:
+      tone:
+        model: claude-haiku-5-5
+        messages:
+          - {role: user, content: "Came in a day. Great colour!"}
+          - {role: assistant, content: pleased}
+          - {role: user, content: "{{ row.text }}"}
+    ```
+    """
     output: StepOutput | None = None
     """The schema of the answer. Without one the step's value is text."""
     check: Annotated[list[Expression | Check], Field(min_length=1)] | None = None
-    """What must hold of an output besides its schema, as expressions over `output`, `row`, `steps` and `params`. One
-    that does not hold makes the answer invalid: the model is told, within `output.reasks`."""
+    """What must hold of an output besides its schema, as expressions over `output` and all that the step's templates
+    see. One that does not hold makes the answer invalid: the model is told, within `output.reasks`.
+
+    Checks are for texts, too. An answer that fits its schema is checked, each sample and item for itself. One that is
+    still invalid in the end has failed.
+
+    ```yaml
+    steps:
+      paraphrase:
+        model: claude-haiku-5-5
+        prompt: "Say this in other words: {{ row.text }}"
+        output: {reasks: 4}
+        check:
+          - output | length < 1000
+          - expression: output | lower != row.text | lower
+            message: You repeated "{{ row.text }}". Use other words.
+    ```
+    """
     samples: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """How many independent answers to ask for; the value is a list of them. Raising it pays for the new ones only."""
+    """How many independent answers to ask for; the value is a list of them. Raising it pays for the new ones only.
+
+    ```yaml
+    steps:
+      drafts:
+        model: claude-haiku-5-5
+        prompt: A slogan for {{ row.topic }}.
+        samples: 4
+      best:
+        model: claude-haiku-5-5
+        prompt: |
+          Which slogan is best? Answer with its number.
+          {% for draft in steps.drafts %}
+          {{ loop.index }}. {{ draft }}
+          {% endfor %}
+    ```
+    """
     matrix: Annotated[dict[Name, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)] | None = None
     """Once for each combination of these values, such as `{model: [writer, judge], tone: [dry, warm]}`. Templates see
-    `matrix.tone`; `model` names the model that is asked. The value is a list of `{model, tone, output}`."""
+    `matrix.tone`; `model` names the model that is asked. The value is a list of `{model, tone, output}`.
+
+    The last name turns fastest. The values may be of any type. Combinations and samples make at most 1000 requests for
+    one item.
+
+    ```yaml
+    models:
+      small: {id: claude-haiku-5-5}
+      large: {id: claude-sonnet-5-5}
+    steps:
+      answers:
+        matrix: {model: [small, large], words: [20, 80]}
+        prompt: Explain {{ row.topic }} in {{ matrix.words }} words.
+      lengths:
+        kind: compute
+        values:
+          of_large: steps.answers | selectattr("model", "equalto", "large") | map(attribute="output") | map("length") | list
+    ```
+    """
 
 
 class Compute(Common):
-    """Values made from others by expressions, without a model."""
+    """Values made from others by expressions, without a model.
+
+    An expression sees the row and other steps, not the other values of its own step.
+
+    ```yaml
+    steps:
+      score:
+        model: claude-haiku-5-5
+        prompt: "Rate this text from 1 to 10: {{ row.text }}"
+        output:
+          schema: {type: integer, minimum: 1, maximum: 10}
+      verdict:
+        kind: compute
+        values:
+          keep: steps.score >= 7
+          label: '"good" if steps.score >= 7 else "bad"'
+          words: row.text.split() | length
+    ```
+    """
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "values"]})
 
@@ -126,7 +311,37 @@ class Compute(Common):
 
 
 class Python(Common):
-    """A function of the author's own, from a file beside the pipeline."""
+    """A function of your own, from a file beside the pipeline.
+
+    `validate` reads the file and does not run it. The function is given copies of its arguments. It returns a JSON
+    value: None, a bool, a number, a text, or lists and dicts of them. What it raises sets the row aside. The module is
+    loaded once a run; it may import its siblings.
+
+    `textstats.py`:
+
+    ```python
+    def stats(text, stop=()):
+        words = [word for word in text.lower().split() if word not in stop]
+        return {"words": len(words), "distinct": len(set(words))}
+    ```
+
+    ```yaml
+    steps:
+      essay:
+        model: claude-haiku-5-5
+        prompt: An essay about {{ row.topic }}.
+      stats:
+        kind: python
+        call: textstats:stats
+        args: {text: steps.essay, stop: '["the", "a"]'}
+        timeout: 5
+        output:
+          schema:
+            type: object
+            required: [words, distinct]
+            properties: {words: {type: integer}, distinct: {type: integer}}
+    ```
+    """
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "call"]})
 
@@ -146,7 +361,10 @@ class Python(Common):
 
 
 class DrawRule(Part):
-    """How one value is drawn."""
+    """How one value is drawn.
+
+    A rule is one of `choices`, `integer`, `number`, `date`, `column` with `path`, or `cases` with `given`.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -196,7 +414,39 @@ def rules_of(rules: Iterable[DrawRule]) -> Iterator[DrawRule]:
 
 
 class Draw(Common):
-    """Seeded draws, for variety. The same row always draws the same, whatever the order of the rows."""
+    """Seeded draws, for variety. The same row always draws the same, whatever the order of the rows.
+
+    Each draw has a chance of its own, made from the seed, the row's `id` (or all its values), the step's name, the
+    item, the sample and the draw's name. So a draw that is added, removed or moved changes no other one, and a weight
+    that changes a little changes few rows.
+
+    `towns.csv`:
+
+    ```csv
+    town,country
+    Lima,PE
+    Oslo,NO
+    ```
+
+    ```yaml
+    steps:
+      customer:
+        kind: draw
+        draws:
+          age: {integer: [18, 90]}
+          mood: {choices: [calm, angry], weights: [3, 1]}
+          town: {path: towns.csv, column: town}
+          language:
+            given: town
+            cases: {Lima: {choices: [Spanish, Quechua]}}
+            otherwise: {choices: [Norwegian]}
+      complaint:
+        model: claude-haiku-5-5
+        prompt: |
+          Write a complaint about {{ row.topic }} in {{ steps.customer.language }}. The customer is
+          {{ steps.customer.age }} years old, lives in {{ steps.customer.town }} and is {{ steps.customer.mood }}.
+    ```
+    """
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "draws"]})
 

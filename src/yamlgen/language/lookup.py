@@ -31,7 +31,6 @@ _ELSEWHERE: Final = {
 }
 _GUARDS: Final = frozenset({"defined", "undefined"})
 _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
-_LOOK_INSIDE: Final = frozenset({"map", "sum", "sort", "unique", "min", "max", "selectattr", "rejectattr", "groupby"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +123,10 @@ class Lookup:
                 return inference.TEXT
             case nodes.Call(node=nodes.Getattr(attr=method, node=owner)):
                 return self._call(node, method, owner, scope)
+            case nodes.Call(node=nodes.Name(name="range")) if "range" not in scope:
+                for argument in node.args:
+                    self._operand(argument, scope)
+                return inference.INTEGERS
             case nodes.And() | nodes.Or() | nodes.CondExpr():
                 return self._choice(node, scope)
             case nodes.Filter():
@@ -231,19 +234,20 @@ class Lookup:
         return self._mapped(node, view, args)
 
     def _mapped(self, node: nodes.Filter, view: View, args: list[View]) -> View:
-        """A filter over a list that looks into its items."""
+        """A filter, perhaps over a list, whose items it may look into."""
         item = inference.item_of(view) if view.types() == {"array"} else ANYTHING
-        looks = node.name in _LOOK_INSIDE and (node.args or node.kwargs)
         defaults = any(pair.key == "default" for pair in node.kwargs)
-        looks_inside = node.name in ("selectattr", "rejectattr") or inference.attribute_of(node) is not None
-        if looks and looks_inside and not defaults and item.null is not None:
-            hint = "take those out first: `| reject('none')`"
-            self._maybe_null(node.node, item, hint, what="an item of " + self._quoted(node.node, view))
         try:
+            if inference.attribute_of(node) is not None and not defaults:
+                if item.null is not None:
+                    hint = "take those out first: `| reject('none')`"
+                    self._maybe_null(node.node, item, hint, what="an item of " + self._quoted(node.node, view))
+                inference.mapped_attribute(node, item)
             return inference.filtered(node, view, args)
         except Absent as absent:
             start, end = self._extent(node.node)
-            self._complain(absent.code, absent.message, start, end, suggestion("", absent.known))
+            attribute = (inference.attribute_of(node) or "").rpartition(".")[2]
+            self._complain(absent.code, absent.message, start, end, suggestion(attribute, absent.known))
             return ANYTHING
 
     def _known_not_null(self, node: nodes.Node, view: View) -> View:

@@ -237,8 +237,8 @@ class GenerateStep(PlanStep):
 
 def _told(check: PlanCheck, scope: Scope) -> str:
     if check.message is None:
-        return f"$: `{shown(check.expression)}` does not hold"
-    return f"$: {render(check.message, scope)}"
+        return f"`{shown(check.expression)}` does not hold"
+    return render(check.message, scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

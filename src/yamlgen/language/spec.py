@@ -2,6 +2,82 @@
 
 The JSON Schema made of these models, of `kinds` and of `parts` is the gate for shape; a document that passed it only
 has to construct.
+
+## Types
+
+The plan knows a type, as a JSON Schema, for every reference: of a parameter by its declaration, of a step by its
+`output.schema`, its draws or its expressions, of a column by the rows (a CSV cell is text; of a JSON file the first
+rows tell). A step without a schema is text; a `python` step without one may be anything. `for_each`, `samples`,
+`matrix`, `when` and `on_item_error` wrap the type as they wrap the value. So `validate` finds, before a request is
+paid:
+
+- a step, a parameter, a column or a field that cannot be there,
+- a `for_each` over what is no list,
+- a filter that needs a list and is given something else,
+- a reference that may be null, where the pipeline does not ask first.
+
+What only the first rows of a JSON file say is a warning, since later rows may differ. In this file two things are
+wrong:
+
+`review.yaml`:
+
+```yaml
+version: 1
+input:
+  rows: [{text: The kettle leaks., stars: 2}]
+steps:
+  facts:
+    model: claude-haiku-5-5
+    prompt: "What is broken? {{ row.text }}"
+    output:
+      schema:
+        type: object
+        additionalProperties: false
+        required: [product, defect]
+        properties: {product: {type: string}, defect: {type: string}}
+  apology:
+    when: row.stars < 3
+    model: claude-haiku-5-5
+    prompt: Write an apology for {{ steps.facts.defcet }}.
+  reply:
+    when: row.stars < 5
+    kind: compute
+    values:
+      text: steps.apology ~ " Your shop"
+  all:
+    kind: compute
+    when: steps.apology is none or row.stars == 1
+    values:
+      letters: steps.apology | length
+output:
+  path: out.jsonl
+```
+
+```text
+TO BE FILLED
+```
+
+`reply` is right: it is skipped where `apology` is. `all` asks whether `apology` is null, so it is done all the same,
+and then its expression must ask too.
+
+## How answers are kept
+
+An answer is kept under what was sent, where it was sent to, which row asked, and its number among the equal requests
+of that row. Nothing else: renaming a step or changing its `check` asks for nothing again.
+
+- **Each sample and each item is an answer of its own.** Raising `samples` from 3 to 5 pays for two more. Lowering it
+  pays for nothing. A run that was killed among the items of a row goes on with those that are missing.
+- **An item is known by its request, not by its place.** One item more in the list that another step made asks for that
+  item alone, wherever it stands. A template that uses `item_index` makes the place a part of the request.
+- **Equal items are asked each for themselves**: a list of `[a, a]` makes two requests, and may give two values.
+- **Two steps that send the same request for a row share its answer.**
+- **A row is known by its `id`** (see [`input`](#input)). Without one it is known by its values in the columns that the
+  pipeline refers to; so when such a list in the input changes, all items of that row are asked again.
+- **An answer is checked anew when it is used**, against the schema and the checks of today.
+
+`compute` and `draw` keep nothing: they give the same value again. A `python` step is called in every run, unless it
+says `keep: true`; its value is then kept under the function's name, the source of its module and the arguments,
+whichever row asks.
 """
 
 from __future__ import annotations
@@ -17,7 +93,19 @@ PERCENT = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"
 
 
 class Runtime(Part):
-    """The way to the API. Only `base_url` and `api_version` decide what is sent."""
+    """The way to the API. Only `base_url` and `api_version` decide what is sent.
+
+    A change of any other key asks for nothing again.
+
+    ```yaml
+    runtime:
+      api_key_env: TEAM_ANTHROPIC_KEY
+      timeout: 120
+      concurrency: 20
+    steps:
+      haiku: {model: claude-haiku-5-5, prompt: "A haiku about {{ row.topic }}."}
+    ```
+    """
 
     api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "ANTHROPIC_API_KEY"
     """The name of the environment variable that holds the API key. Never the key."""
@@ -36,7 +124,20 @@ class Runtime(Part):
 
 
 class Limits(Part):
-    """Where a run stops, and what it asks before it starts. What was paid for is kept: the next run goes on from it."""
+    """Where a run stops, and what it asks before it starts. What was paid for is kept: the next run goes on from it.
+
+    Only what a run itself asks for counts, not what the store answers. A limit is overshot by at most what was in
+    flight.
+
+    ```yaml
+    limits:
+      max_cost_usd: 20
+      max_failures: 5%
+      confirm_above_usd: 5
+    steps:
+      haiku: {model: claude-haiku-5-5, prompt: "A haiku about {{ row.topic }}."}
+    ```
+    """
 
     max_requests: int | None = Field(None, ge=1)
     """The most requests that a run may send, those that are sent again included. The run stops before the next one."""
@@ -51,7 +152,27 @@ class Limits(Part):
 
 
 class Input(Part):
-    """Where the rows come from: a file, standard input, or rows written here."""
+    """Where the rows come from: a file, standard input, or rows written here.
+
+    Say `path` or `rows`, one of them. The values of a CSV file are texts, an empty cell is `""`. Give the rows an `id`
+    where you can: by it an answer finds its row again when other columns change.
+
+    `reviews.csv`:
+
+    ```csv
+    review_id,text
+    r-1,The kettle leaks.
+    r-2,Came in a day. Great colour!
+    ```
+
+    ```yaml
+    input:
+      path: reviews.csv
+      id: review_id
+    steps:
+      summary: {model: claude-haiku-5-5, prompt: "Sum this up in five words: {{ row.text }}"}
+    ```
+    """
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["path"]}, {"required": ["rows"]}]},
@@ -70,7 +191,19 @@ class Input(Part):
 
 
 class Output(Part):
-    """The file of finished rows; failed rows and the run's record stand beside it."""
+    """The file of finished rows; failed rows and the run's record stand beside it.
+
+    A row of the output is the row of the input with the values of all steps behind it, in file order. In CSV a value
+    that is no text is written as JSON.
+
+    ```yaml
+    steps:
+      haiku: {model: claude-haiku-5-5, prompt: "A haiku about {{ row.topic }}."}
+    output:
+      path: out/haikus.csv
+      provenance: true
+    ```
+    """
 
     model_config = ConfigDict(json_schema_extra={"required": ["path"]})
 
@@ -81,7 +214,30 @@ class Output(Part):
 
 
 class Pipeline(Part):
-    """A pipeline: rows in, each through every step, rows out."""
+    """A pipeline: rows in, each through every step, rows out.
+
+    Unknown keys are errors, everywhere. Only keys at the top that begin with `x-` are free, as a place for anchors.
+    Names of steps, parameters and models are small letters, digits and `_`, and begin with a letter. Paths are relative
+    to the file.
+
+    ```yaml
+    version: 1
+    name: haikus
+    input:
+      rows: [{topic: tea}, {topic: rain}]
+    steps:
+      haiku:
+        model: claude-haiku-5-5
+        prompt: A haiku about {{ row.topic }}.
+      title:
+        model: claude-haiku-5-5
+        prompt: |
+          A title for this haiku, in five words at most:
+          {{ steps.haiku }}
+    output:
+      path: out/haikus.jsonl
+    ```
+    """
 
     model_config = ConfigDict(
         title="yamlgen pipeline",
@@ -98,9 +254,26 @@ class Pipeline(Part):
     description: str | None = None
     """What the pipeline is for."""
     params: dict[Name, dict[str, Any]] = Field(default_factory=dict)
-    """Parameters of a run (`-p name=value`), each a JSON Schema; with a `default` it may be left out."""
+    """Parameters of a run (`-p name=value`), each a JSON Schema; with a `default` it may be left out.
+
+    The value of `-p` is read as YAML is, so `-p count=3` gives a number, and is then held against the schema.
+    Parameters are for templates and expressions; `--set` changes any other value of the file.
+
+    ```yaml
+    params:
+      language: {type: string, enum: [English, French], default: English}
+      words: {type: integer, minimum: 10, default: 50}
+    steps:
+      text:
+        model: claude-haiku-5-5
+        prompt: Write {{ params.words }} words about {{ row.topic }}, in {{ params.language }}.
+    ```
+    """
     models: dict[Name, ModelSettings] = Field(default_factory=dict)
-    """Models by alias, so that a model changes on one line."""
+    """Models by alias, so that a model changes on one line.
+
+    Once a file has `models`, a text under a step's `model` must be one of them; without `models` it is an id.
+    """
     runtime: Runtime = Field(default_factory=Runtime)
     """How the API is reached."""
     limits: Limits = Field(default_factory=Limits)
@@ -108,6 +281,51 @@ class Pipeline(Part):
     input: Input = Field(default_factory=Input)
     """Where the rows come from."""
     steps: Annotated[dict[Name, Step], Field(min_length=1)] = Field(default_factory=dict)
-    """The steps, in the order in which a reader would tell the story."""
+    """The steps, in the order in which a reader would tell the story.
+
+    A step that refers to another one runs after it; the order in the file does not matter. Steps that do not need each
+    other run side by side, and a row moves on as soon as its own step is done. A row that fails at a step is set aside,
+    and its siblings go on. A step may not be named like a column of the input. What a step does is its `kind`:
+
+    | kind | does | its value |
+    |---|---|---|
+    | `generate` | asks a model; the kind of a step that says none | a text, or what its schema describes |
+    | `compute` | evaluates expressions | a mapping from their names to their values |
+    | `python` | calls a function of yours | what it returns |
+    | `draw` | draws values by chance, always the same for a row | a mapping from their names to the values |
+
+    Any step can be done several times for a row. What does that nests, from the outside in: `for_each` gives a list
+    with an entry for each item; `matrix` a list of `{labels..., output}`, one for each combination; `samples` a list of
+    outputs.
+
+    ```yaml
+    steps:
+      questions:
+        model: claude-haiku-5-5
+        prompt: Questions that a customer may have about {{ row.topic }}.
+        output:
+          schema: {type: array, minItems: 2, maxItems: 4, items: {type: string}}
+      answers:
+        for_each: steps.questions
+        matrix: {tone: [dry, warm]}
+        samples: 3
+        model: claude-haiku-5-5
+        prompt: "Answer in a {{ matrix.tone }} tone: {{ item }}"
+      picked:
+        kind: compute
+        values:
+          first_dry: steps.answers[0][0].output[0]
+          tones: steps.answers[0] | map(attribute="tone") | list
+    ```
+
+    The value of `answers` above, for two questions:
+
+    ```json
+    [
+      [{"tone": "dry", "output": ["...", "...", "..."]}, {"tone": "warm", "output": ["...", "...", "..."]}],
+      [{"tone": "dry", "output": ["...", "...", "..."]}, {"tone": "warm", "output": ["...", "...", "..."]}]
+    ]
+    ```
+    """
     output: Output = Field(default_factory=Output)
     """Where the rows go."""
