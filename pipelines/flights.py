@@ -28,16 +28,23 @@ def calendar(launched: str, landed: str) -> dict[str, object]:
     }
 
 
-def audit(text: str, facts: object) -> dict[str, object]:
-    """A text, and the numbers in it that the facts do not have; words such as `eleven` are not looked at."""
+def unsupported(text: str, facts: object) -> list[str]:
+    """The numbers of a text that the facts do not have; words such as `eleven` are not looked at."""
     known = set(_numbers(facts))
-    found = dict.fromkeys(number for number in _NUMBER.findall(text) if _plain(number) not in known)
-    return {"text": text, "unsupported": list(found)}
+    return list(dict.fromkeys(number for number in _NUMBER.findall(text) if _plain(number) not in known))
+
+
+def audited(label: str, facts: object) -> dict[str, object]:
+    """A label with its unsupported numbers beside it."""
+    return {"label": label, "unsupported": unsupported(label, facts)}
 
 
 def _date(text: str) -> date:
-    day, month, year = text.split()
-    return date(int(year), _MONTHS.index(month) + 1, int(day))
+    try:
+        day, month, year = text.split()
+        return date(int(year), _MONTHS.index(month) + 1, int(day))
+    except ValueError:
+        raise ValueError(f"{text!r} is no date such as '16 July 1969'") from None
 
 
 def _numbers(facts: object) -> Iterator[str]:

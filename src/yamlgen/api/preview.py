@@ -89,7 +89,8 @@ class _Preview:
 
     async def _value(self, step: AnyStep, scope: Mapping[str, JSON]) -> Answer:
         if isinstance(step, PythonStep):  # the author's code runs when the pipeline does
-            return Answer(made_up(step.schema.value if step.schema else {}, step.name))
+            value = made_up(step.schema.value if step.schema else {}, step.name)
+            return Answer(value if step.is_single else step.whole([value] * len(step.cases(scope))))
         asker = replace(NOBODY, step=step.name, identity=self.row.identity, row=self.row.index)
         unchecked = replace(step, checks=()) if isinstance(step, GenerateStep) else step
-        return await Performer(self.models).perform(unchecked, scope, asker, lambda *_: None)
+        return await Performer(self.models).perform(unchecked, scope, asker)

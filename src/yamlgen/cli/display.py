@@ -341,7 +341,7 @@ def foretold(forecast: RunForecast) -> str:
         f"{_short(sum(step.input_tokens for step in forecast.steps))} tokens in, {_short(least)} to {_short(most)} out"
     )
     cost = forecast.cost
-    price = "price unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
+    price = "cost unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
     return f"{known}, {about}{forecast.requests:,} requests to send: {tokens}, {price}"
 
 

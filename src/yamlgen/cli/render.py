@@ -1,9 +1,13 @@
-"""`yamlgen render`: the pipeline with everything resolved, or the exact requests of one row."""
+"""`yamlgen render`: the pipeline with everything resolved, the graph of its steps, or the exact requests of one row.
+
+Owns that `--graph` may stand alone: click would take the pipeline behind it for its value.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -11,25 +15,65 @@ from yamlgen.cli.messages import as_yaml, echo, json_line, put, show
 from yamlgen.cli.options import checked, input_option, pipeline_options
 from yamlgen.errors import Exit
 
+_FORMS: Final = ("text", "mermaid")
 
-@click.command("render")
+
+class _Render(click.Command):
+    """A command whose `--graph` takes a word, and never a file, for its value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = args[: args.index("--")] if "--" in args else args
+        given = [
+            f"--graph={_FORMS[0]}" if word == "--graph" and _is_file(after) else word
+            for word, after in zip(options, [*options[1:], "."], strict=True)
+        ]
+        return super().parse_args(ctx, given + args[len(options) :])
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word behind `--graph` is a pipeline, and no form that may be misspelt."""
+    return word not in _FORMS and (not word.isalpha() or Path(word).exists())
+
+
+@click.command("render", cls=_Render)
 @click.argument("pipeline", type=click.Path(path_type=Path))
 @pipeline_options
 @input_option
 @click.option("--row", type=click.IntRange(min=1), help="Show the requests of the N-th row, counted from 1.")
+@click.option(
+    "--graph",
+    type=click.Choice(_FORMS),
+    is_flag=False,
+    flag_value=_FORMS[0],
+    help="Show the steps with their types and what needs what: as text, or as a Mermaid flowchart.",
+)
 def command(
-    pipeline: Path, params: dict[str, str], overrides: dict[str, str], input_path: str | None, row: int | None
+    *,
+    pipeline: Path,
+    params: dict[str, str],
+    overrides: dict[str, str],
+    input_path: str | None,
+    row: int | None,
+    graph: str | None,
 ) -> int:
-    """Show a pipeline resolved, or the requests of one row.
+    """Show a pipeline resolved, the graph of its steps, or the requests of one row.
 
-    Without --row: the pipeline as YAML, with its parameters, settings, texts and schemas as a run would use them.
-    With it: the bodies of that row's requests as JSON, step by step. A step that needs the output of another
+    Alone: the pipeline as YAML, with its parameters, settings, texts and schemas as a run would use them.
+    With --graph: each step with what it needs, reads and gives, in running order; --graph=mermaid draws the same.
+    With --row: the bodies of that row's requests as JSON, step by step. A step that needs the output of another
     one is shown with an output that the simulator makes up. Nothing is sent; no key is needed, and none is shown.
     """
+    if graph is not None and row is not None:
+        raise click.UsageError("--graph shows the steps, --row the requests of a row: one at a time")
     from yamlgen.language.resolution import resolved  # noqa: PLC0415 - loads the language
 
     loaded, given = checked(pipeline, params, overrides, input_path)
     show(loaded.warnings)
+    if graph is not None:
+        from yamlgen.language.graph import as_mermaid, as_text  # noqa: PLC0415 - for this form only
+
+        put((as_mermaid if graph == "mermaid" else as_text)(loaded.plan(given)))
+        return Exit.OK
     if row is None:
         put(as_yaml(resolved(loaded.plan(given))))
         return Exit.OK

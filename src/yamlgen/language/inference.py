@@ -34,7 +34,7 @@ NULL_SAFE: Final = frozenset({"default", "d", "tojson"})
 """Filters that know what to do with null."""
 
 _TO_TEXT: Final = (
-    *("upper", "lower", "title", "capitalize", "trim", "striptags", "string", "replace", "truncate", "indent", "join"),
+    *("upper", "lower", "title", "capitalize", "trim", "striptags", "string", "replace", "indent", "join"),
     *("wordwrap", "center", "tojson", "format", "urlencode", "escape", "e", "forceescape", "filesizeformat"),
 )
 _MAKE: Final = {**dict.fromkeys(_TO_TEXT, TEXT), **dict.fromkeys(("length", "count", "wordcount"), INTEGER)}
@@ -124,7 +124,7 @@ def filtered(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
 
 
 def _is_part_of_text(name: str, view: View) -> bool:
-    return view.types() == _STRING and name in ("reverse", "first", "last")
+    return view.types() == _STRING and name in ("reverse", "first", "last", "truncate")
 
 
 def _defaulted(node: nodes.Filter, view: View, args: Sequence[View]) -> View:

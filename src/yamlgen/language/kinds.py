@@ -23,10 +23,7 @@ Expression: TypeAlias = Text
 
 
 class Common(Part):
-    """What every step may say, whatever its kind.
-
-    `for_each` says how often a step is done for a row, `when` whether it is.
-    """
+    """What every step may say, whatever its kind."""
 
     description: str | None = None
     """What the step is for. Not sent."""
@@ -34,69 +31,21 @@ class Common(Part):
     """An expression: where it does not hold for a row, the step is skipped and its value is null. Steps that refer to
     it are skipped too, unless their own `when` asks about it.
 
-    It is asked once for a row, before any item of `for_each`. Here `thanks` is skipped where `apology` is, and `reply`
-    is done for each row:
-
-    ```yaml
-    input:
-      rows: [{text: The kettle leaks., stars: 1}, {text: Great colour!, stars: 5}]
-    steps:
-      apology:
-        when: row.stars < 3
-        model: claude-haiku-5-5
-        prompt: "Apologise for this: {{ row.text }}"
-      thanks:
-        model: claude-haiku-5-5
-        prompt: "End this letter with thanks for the patience: {{ steps.apology }}"
-      reply:
-        kind: compute
-        when: steps.thanks is none or row.stars < 3
-        values:
-          text: steps.thanks or "Thank you for your review!"
-    ```
+    It is asked once for a row, before any item of `for_each`. [Null](#null) has an example.
     """
     for_each: Expression | None = None
     """An expression that gives a list: the step is done once for each `item`, side by side, and its value is the list
     of outputs in order. Templates see `item` and `item_index` (from 0).
 
     An empty list gives an empty list. A row has at most 100,000 items. With `maxItems` in the schema that makes the
-    list, `yamlgen plan` knows what the step may cost at most.
-
-    ```yaml
-    steps:
-      claims:
-        model: claude-haiku-5-5
-        prompt: "Which facts does this text claim? {{ row.text }}"
-        output:
-          schema: {type: array, maxItems: 5, items: {type: string}}
-      verdicts:
-        for_each: steps.claims
-        model: claude-haiku-5-5
-        prompt: "Claim {{ item_index + 1 }} of {{ steps.claims | length }}: {{ item }}\nIs it true? Say why."
-    ```
+    list, `yamlgen plan` knows what the step may cost at most. [`steps`](#steps) has an example.
     """
     on_item_error: Literal["fail", "null"] = "fail"
     """What one failed item of `for_each`, `samples` or `matrix` does: `fail` sets the row aside, `"null"` (in quotes)
     leaves a null in the list.
 
-    The other items are finished and kept either way. A run tells how many items are null.
-
-    ```yaml
-    steps:
-      votes:
-        model: claude-haiku-5-5
-        prompt: "How angry is this customer, from 1 to 5? {{ row.text }}"
-        output:
-          schema: {type: integer, minimum: 1, maximum: 5}
-        samples: 5
-        on_item_error: "null"
-      anger:
-        when: steps.votes | reject("none") | list | length > 2
-        kind: compute
-        values:
-          votes: steps.votes | reject("none") | list
-          mean: steps.votes | reject("none") | sum / steps.votes | reject("none") | list | length
-    ```
+    The other items are finished and kept either way, and a run tells how many are null. [`generate`:
+    `samples`](#generate-samples) has an example.
     """
 
 
@@ -121,9 +70,7 @@ class StepOutput(Part):
 
     ```json
     {
-      "type": "object",
-      "additionalProperties": false,
-      "required": ["topic", "urgent"],
+      "type": "object", "required": ["topic", "urgent"], "additionalProperties": false,
       "properties": {"topic": {"enum": ["delivery", "defect", "praise"]}, "urgent": {"type": "boolean"}}
     }
     ```
@@ -149,10 +96,7 @@ class StepOutput(Part):
 
 
 class TypedOutput(Part):
-    """The output of a step without a model.
-
-    A value that does not fit its schema sets the row aside.
-    """
+    """The output of a step without a model."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["schema"]})
 
@@ -174,7 +118,7 @@ class Check(Part):
 class Generate(Settings, Common):
     """One request for each row, to a model. A step whose templates refer to another step runs after it.
 
-    Say `prompt` or `messages`, one of them. The [settings of a model](#models) may stand in the step, too.
+    Say `prompt` or `messages`, one of them. See also [model settings](#models) and [every step](#every-step).
 
     `style.md`:
 
@@ -189,6 +133,12 @@ class Generate(Settings, Common):
         max_tokens: 500
         system: {file: style.md}
         prompt: A review of a kettle that was bought for {{ row.topic }}.
+      mood:
+        model: claude-haiku-5-5
+        messages:
+          - {role: user, content: "Came in a day. Great colour!"}
+          - {role: assistant, content: pleased}
+          - {role: user, content: "{{ steps.review }}"}
     ```
     """
 
@@ -205,18 +155,7 @@ class Generate(Settings, Common):
     prompt: Text | FileText | None = None
     """What the user says: a template, or `{file: path}`."""
     messages: Annotated[list[Turn], Field(min_length=1)] | None = None
-    """A whole conversation in place of `prompt`, for examples (few-shot); the last message is the user's.
-
-    ```yaml
-    steps:
-      tone:
-        model: claude-haiku-5-5
-        messages:
-          - {role: user, content: "Came in a day. Great colour!"}
-          - {role: assistant, content: pleased}
-          - {role: user, content: "{{ row.text }}"}
-    ```
-    """
+    """A whole conversation in place of `prompt`, for examples (few-shot); the last message is the user's."""
     output: StepOutput | None = None
     """The schema of the answer. Without one the step's value is text."""
     check: Annotated[list[Expression | Check], Field(min_length=1)] | None = None
@@ -243,25 +182,24 @@ class Generate(Settings, Common):
 
     ```yaml
     steps:
-      drafts:
+      votes:
         model: claude-haiku-5-5
-        prompt: A slogan for {{ row.topic }}.
-        samples: 4
-      best:
-        model: claude-haiku-5-5
-        prompt: |
-          Which slogan is best? Answer with its number.
-          {% for draft in steps.drafts %}
-          {{ loop.index }}. {{ draft }}
-          {% endfor %}
+        prompt: "How angry is this customer, from 1 to 5? {{ row.text }}"
+        output: {schema: {type: integer, minimum: 1, maximum: 5}}
+        samples: 5
+        on_item_error: "null"
+      anger:
+        kind: compute
+        when: steps.votes | reject("none") | list | length > 2
+        values:
+          mean: steps.votes | reject("none") | sum / steps.votes | reject("none") | list | length
     ```
     """
     matrix: Annotated[dict[Name, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)] | None = None
     """Once for each combination of these values, such as `{model: [writer, judge], tone: [dry, warm]}`. Templates see
     `matrix.tone`; `model` names the model that is asked. The value is a list of `{model, tone, output}`.
 
-    The last name turns fastest. The values may be of any type. Combinations and samples make at most 1000 requests for
-    one item.
+    The last name turns fastest. The values may be of any type. An item has at most 1000 combinations and samples in all.
 
     ```yaml
     models:
@@ -271,10 +209,6 @@ class Generate(Settings, Common):
       answers:
         matrix: {model: [small, large], words: [20, 80]}
         prompt: Explain {{ row.topic }} in {{ matrix.words }} words.
-      lengths:
-        kind: compute
-        values:
-          of_large: steps.answers | selectattr("model", "equalto", "large") | map(attribute="output") | map("length") | list
     ```
     """
 
@@ -282,19 +216,17 @@ class Generate(Settings, Common):
 class Compute(Common):
     """Values made from others by expressions, without a model.
 
-    An expression sees the row and other steps, not the other values of its own step.
+    An expression does not see the other values of its own step.
 
     ```yaml
     steps:
       score:
         model: claude-haiku-5-5
         prompt: "Rate this text from 1 to 10: {{ row.text }}"
-        output:
-          schema: {type: integer, minimum: 1, maximum: 10}
+        output: {schema: {type: integer, minimum: 1, maximum: 10}}
       verdict:
         kind: compute
         values:
-          keep: steps.score >= 7
           label: '"good" if steps.score >= 7 else "bad"'
           words: row.text.split() | length
     ```
@@ -307,7 +239,7 @@ class Compute(Common):
     values: Annotated[dict[Name, Expression], Field(min_length=1)] = Field(default_factory=dict)
     """Expressions by name. The step's value is the mapping of their JSON values."""
     output: TypedOutput | None = None
-    """The schema of the value: it is checked, and later steps know the types by it."""
+    """The schema of the value. A value that does not fit sets the row aside; later steps know the types by it."""
 
 
 class Python(Common):
@@ -320,9 +252,8 @@ class Python(Common):
     `textstats.py`:
 
     ```python
-    def stats(text, stop=()):
-        words = [word for word in text.lower().split() if word not in stop]
-        return {"words": len(words), "distinct": len(set(words))}
+    def stats(text, least=1):
+        return {"words": sum(len(word) >= least for word in text.split())}
     ```
 
     ```yaml
@@ -333,13 +264,8 @@ class Python(Common):
       stats:
         kind: python
         call: textstats:stats
-        args: {text: steps.essay, stop: '["the", "a"]'}
-        timeout: 5
-        output:
-          schema:
-            type: object
-            required: [words, distinct]
-            properties: {words: {type: integer}, distinct: {type: integer}}
+        args: {text: steps.essay, least: "4"}
+        output: {schema: {type: object, required: [words], properties: {words: {type: integer}}}}
     ```
     """
 
@@ -357,14 +283,11 @@ class Python(Common):
     keep: bool = False
     """Keep the results in the store, by the arguments and the source of the module, and do not call again for them."""
     output: TypedOutput | None = None
-    """The schema of the value: it is checked, and later steps know the types by it."""
+    """The schema of the value. A value that does not fit sets the row aside; later steps know the types by it."""
 
 
 class DrawRule(Part):
-    """How one value is drawn.
-
-    A rule is one of `choices`, `integer`, `number`, `date`, `column` with `path`, or `cases` with `given`.
-    """
+    """One of `choices`, `integer`, `number`, `date`, `column` with its `path`, or `cases` with `given`."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -436,10 +359,7 @@ class Draw(Common):
           age: {integer: [18, 90]}
           mood: {choices: [calm, angry], weights: [3, 1]}
           town: {path: towns.csv, column: town}
-          language:
-            given: town
-            cases: {Lima: {choices: [Spanish, Quechua]}}
-            otherwise: {choices: [Norwegian]}
+          language: {given: town, cases: {Lima: {choices: [Spanish, Quechua]}}, otherwise: {choices: [Norwegian]}}
       complaint:
         model: claude-haiku-5-5
         prompt: |

@@ -121,12 +121,8 @@ class Lookup:
                 return inference.constant(node.value)
             case nodes.TemplateData():
                 return inference.TEXT
-            case nodes.Call(node=nodes.Getattr(attr=method, node=owner)):
-                return self._call(node, method, owner, scope)
-            case nodes.Call(node=nodes.Name(name="range")) if "range" not in scope:
-                for argument in node.args:
-                    self._operand(argument, scope)
-                return inference.INTEGERS
+            case nodes.Call():
+                return self._call(node, scope)
             case nodes.And() | nodes.Or() | nodes.CondExpr():
                 return self._choice(node, scope)
             case nodes.Filter():
@@ -170,13 +166,18 @@ class Lookup:
             case _:
                 return ANYTHING
 
-    def _call(self, node: nodes.Call, method: str, owner: nodes.Expr, scope: dict[str, View]) -> View:
-        if method in MAPPING_METHODS:
-            self._known_not_null(owner, self.view(owner, scope))
-            made: View = ANYTHING
-        else:
-            self.view(node.node, scope)
-            made = inference.called(method, self._quietly(owner, scope))
+    def _call(self, node: nodes.Call, scope: dict[str, View]) -> View:
+        made: View = ANYTHING
+        match node.node:
+            case nodes.Getattr(attr=method, node=owner) if method in MAPPING_METHODS:
+                self._known_not_null(owner, self.view(owner, scope))
+            case nodes.Getattr(attr=method, node=owner):
+                self.view(node.node, scope)
+                made = inference.called(method, self._quietly(owner, scope))
+            case nodes.Name(name="range") if "range" not in scope:
+                made = inference.INTEGERS
+            case _:
+                self.view(node.node, scope)
         for argument in [*node.args, *node.kwargs]:
             self.view(argument, scope)
         return made

@@ -17,14 +17,14 @@ gives text; an expression gives a JSON value.
 | `row` | the row of the input | everywhere |
 | `params` | the parameters of the run | everywhere |
 | `steps` | the values of other steps, by name | everywhere |
-| `item`, `item_index` | an item of `for_each`, and its place, from 0 | in a step with `for_each`, but not in `when`, `for_each` |
-| `matrix` | the values of one combination | in a step with `matrix`, but not in `when`, `for_each` |
+| `item`, `item_index` | an item of `for_each`, and its place, from 0 | in a step with `for_each`; not in its `when` |
+| `matrix` | the values of one combination | in a step with `matrix`; not in its `when`, `for_each` |
 | `output` | the answer that is checked | in `check` and its `message` |
 
 A column whose name is no identifier stands in brackets: `row["First name"]`. The keys of a mapping win over Jinja's
 methods: `row.items` is the column. `{{ steps.facts | tojson }}` writes a value as JSON. In an expression, filters bind
-tighter than operators: `steps.a | length > 3` compares a length. In a YAML list, put an expression that begins with a
-quote, a bracket or a brace into quotes of its own.
+tighter than operators: `steps.a | length > 3` compares a length. In YAML, an expression that begins with a quote, a
+bracket or a brace, or that holds `: `, stands in quotes of its own.
 
 ```yaml
 steps:
@@ -52,10 +52,126 @@ tag on a line of its own leaves no empty line behind.
 **Missing values.** A reference that cannot be there is an error of `validate`. A value that is missing in one row sets
 that row aside; `row.note | default("none")` and `row.note is defined` allow for it.
 
-**Null.** A skipped step is null, and so is a failed item under `on_item_error: "null"`. `validate` reports where such a
-reference may be null and the pipeline does not ask first: by the step's own `when`, by `{% if steps.a %}` or
-`a if steps.a else b`, by `steps.a is not none and ...`, or by `steps.a or "none"`. `| reject("none")` takes the nulls
-out of a list. A null that the row itself holds is not reported: a template prints it as `None`, `tojson` as `null`.
+### Null
+
+A skipped step is null, and so is a failed item under `on_item_error: "null"`. `validate` reports where such a reference
+may be null and the pipeline does not ask first. To ask:
+
+- in the step's own `when`: `steps.a`, `steps.a is not none`, and the like; then all its templates may use `steps.a`,
+- in a template: `{% if steps.a %}`,
+- in an expression: `steps.a or "none"`, `steps.a.score if steps.a else 0`, `steps.a is not none and steps.a.score > 3`,
+- in a list: `steps.a | reject("none")`.
+
+A null that the row itself holds is not reported: a template prints it as `None`, `tojson` as `null`.
+
+Here `thanks` is skipped where `apology` is. The `when` of `reply` asks about `thanks`, so it is done for each row:
+
+```yaml
+input:
+  rows: [{text: The kettle leaks., stars: 1}, {text: Great colour!, stars: 5}]
+steps:
+  apology:
+    when: row.stars < 3
+    model: claude-haiku-5-5
+    prompt: "Apologise for this: {{ row.text }}"
+  thanks:
+    model: claude-haiku-5-5
+    prompt: "End this letter with thanks for the patience: {{ steps.apology }}"
+  reply:
+    when: steps.thanks is none or row.stars < 3
+    kind: compute
+    values:
+      text: steps.thanks or "Thank you for your review!"
+```
+
+## Types
+
+The plan knows a type, as a JSON Schema, for every reference: of a parameter by its declaration, of a step by its
+`output.schema`, its draws or its expressions, of a column by the rows (a CSV cell is text; of a JSON file the first
+rows tell). A step without a schema is text; a `python` step without one may be anything. `for_each`, `samples`,
+`matrix`, `when` and `on_item_error` wrap the type as they wrap the value. So `validate` finds, before a request is
+paid:
+
+- a step, a parameter, a column or a field that cannot be there,
+- a `for_each` over what is no list,
+- a filter that needs a list and is given something else,
+- a reference that may be null, where the pipeline does not ask first.
+
+What only the first rows of a JSON file say is a warning, since later rows may differ. In this file two things are
+wrong:
+
+`review.yaml`:
+
+```yaml
+version: 1
+input:
+  rows: [{text: The kettle leaks., stars: 2}]
+steps:
+  facts:
+    model: claude-haiku-5-5
+    prompt: "What is broken? {{ row.text }}"
+    output:
+      schema:
+        type: object
+        additionalProperties: false
+        required: [product, defect]
+        properties: {product: {type: string}, defect: {type: string}}
+  apology:
+    when: row.stars < 3
+    model: claude-haiku-5-5
+    prompt: Write an apology for {{ steps.facts.defcet }}.
+  reply:
+    when: row.stars < 5
+    kind: compute
+    values:
+      text: steps.apology ~ " Your shop"
+  all:
+    kind: compute
+    when: steps.apology is none or row.stars == 1
+    values:
+      letters: steps.apology | length
+output:
+  path: out.jsonl
+```
+
+```text
+error[YG205]: `steps.facts` has no `defcet` by its schema
+  --> review.yaml:17:37
+   |
+17 |     prompt: Write an apology for {{ steps.facts.defcet }}.
+   |                                     ^^^^^^^^^^^^^^^^^^ did you mean `defect`?
+
+error[YG210]: `steps.apology` may be null here: it has a `when`
+  --> review.yaml:27:16
+   |
+27 |       letters: steps.apology | length
+   |                ^^^^^^^^^^^^^ ask first, as in `steps.apology is not none and ...`
+
+2 errors, 0 warnings
+```
+
+`reply` is right: it is skipped where `apology` is. `all` asks whether `apology` is null, so it is done all the same,
+and then its expression must ask too.
+
+## How answers are kept
+
+An answer is kept under what was sent, where it was sent to, which row asked, and its number among the equal requests
+of that row. Nothing else: renaming a step or changing its `check` asks for nothing again.
+
+- **Each sample and each item is an answer of its own.** Raising `samples` from 3 to 5 pays for two more. Lowering it
+  pays for nothing. A run that was killed among the items of a row goes on with those that are missing.
+- **An item is known by its request, not by its place.** One item more in the list that another step made asks for that
+  item alone, wherever it stands. A template that uses `item_index` makes the place a part of the request.
+- **Equal items are asked each for themselves**: a list of `[a, a]` makes two requests, and may give two values.
+- **Two steps that send the same request for a row share its answer.**
+- **A row is known by its `id`** (see [`input`](#input)). Without one it is known by its values in the columns that the
+  pipeline refers to (in all of them, if a step draws or uses `row` as a whole). So without an `id`, a change of a list
+  in the input asks for all of its items again.
+- **An answer is checked anew when it is used**, against the schema and the checks of today.
+
+`compute` and `draw` keep nothing: they give the same value again. A `python` step is called in every run, unless it
+says `keep: true`; its value is then kept under the function's name, the source of its module and the arguments,
+whichever row asks.
 """
 
 from __future__ import annotations

@@ -2,82 +2,6 @@
 
 The JSON Schema made of these models, of `kinds` and of `parts` is the gate for shape; a document that passed it only
 has to construct.
-
-## Types
-
-The plan knows a type, as a JSON Schema, for every reference: of a parameter by its declaration, of a step by its
-`output.schema`, its draws or its expressions, of a column by the rows (a CSV cell is text; of a JSON file the first
-rows tell). A step without a schema is text; a `python` step without one may be anything. `for_each`, `samples`,
-`matrix`, `when` and `on_item_error` wrap the type as they wrap the value. So `validate` finds, before a request is
-paid:
-
-- a step, a parameter, a column or a field that cannot be there,
-- a `for_each` over what is no list,
-- a filter that needs a list and is given something else,
-- a reference that may be null, where the pipeline does not ask first.
-
-What only the first rows of a JSON file say is a warning, since later rows may differ. In this file two things are
-wrong:
-
-`review.yaml`:
-
-```yaml
-version: 1
-input:
-  rows: [{text: The kettle leaks., stars: 2}]
-steps:
-  facts:
-    model: claude-haiku-5-5
-    prompt: "What is broken? {{ row.text }}"
-    output:
-      schema:
-        type: object
-        additionalProperties: false
-        required: [product, defect]
-        properties: {product: {type: string}, defect: {type: string}}
-  apology:
-    when: row.stars < 3
-    model: claude-haiku-5-5
-    prompt: Write an apology for {{ steps.facts.defcet }}.
-  reply:
-    when: row.stars < 5
-    kind: compute
-    values:
-      text: steps.apology ~ " Your shop"
-  all:
-    kind: compute
-    when: steps.apology is none or row.stars == 1
-    values:
-      letters: steps.apology | length
-output:
-  path: out.jsonl
-```
-
-```text
-TO BE FILLED
-```
-
-`reply` is right: it is skipped where `apology` is. `all` asks whether `apology` is null, so it is done all the same,
-and then its expression must ask too.
-
-## How answers are kept
-
-An answer is kept under what was sent, where it was sent to, which row asked, and its number among the equal requests
-of that row. Nothing else: renaming a step or changing its `check` asks for nothing again.
-
-- **Each sample and each item is an answer of its own.** Raising `samples` from 3 to 5 pays for two more. Lowering it
-  pays for nothing. A run that was killed among the items of a row goes on with those that are missing.
-- **An item is known by its request, not by its place.** One item more in the list that another step made asks for that
-  item alone, wherever it stands. A template that uses `item_index` makes the place a part of the request.
-- **Equal items are asked each for themselves**: a list of `[a, a]` makes two requests, and may give two values.
-- **Two steps that send the same request for a row share its answer.**
-- **A row is known by its `id`** (see [`input`](#input)). Without one it is known by its values in the columns that the
-  pipeline refers to; so when such a list in the input changes, all items of that row are asked again.
-- **An answer is checked anew when it is used**, against the schema and the checks of today.
-
-`compute` and `draw` keep nothing: they give the same value again. A `python` step is called in every run, unless it
-says `keep: true`; its value is then kept under the function's name, the source of its module and the arguments,
-whichever row asks.
 """
 
 from __future__ import annotations
@@ -264,7 +188,7 @@ class Pipeline(Part):
       language: {type: string, enum: [English, French], default: English}
       words: {type: integer, minimum: 10, default: 50}
     steps:
-      text:
+      article:
         model: claude-haiku-5-5
         prompt: Write {{ params.words }} words about {{ row.topic }}, in {{ params.language }}.
     ```

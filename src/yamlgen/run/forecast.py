@@ -52,6 +52,7 @@ class _Count:
         failed: rows that a stored answer has failed.
         cases: how often it is done for the `known` rows, of which that can be told.
         unknown: rows for which it cannot, since they depend on answers that are not there yet.
+        doubtful: whether for some of these its `when` does, too.
     """
 
     rows: int = 0
@@ -60,6 +61,7 @@ class _Count:
     cases: int = 0
     known: int = 0
     unknown: int = 0
+    doubtful: bool = False
     asked: dict[str, _Asked] = field(default_factory=dict)
 
 
@@ -94,44 +96,41 @@ class Forecaster:
     async def add(self, outcome: Outcome) -> None:
         """Count one row."""
         self.rows += 1
-        missing: set[str] = set()
+        coming = _Coming(outcome, self.plan.params)
         keys: set[bytes] = set()
         for step in self._ordered:
             error = outcome.failures.get(step.name)
             is_missing = error is not None and error.code is Code.NOT_STORED
             if not isinstance(step, GenerateStep):
-                if is_missing or (error is None and self._waits(step, outcome, missing)):
-                    missing.add(step.name)
+                if is_missing or (error is None and coming.has(step)):
+                    coming.missing.add(step.name)
                 continue
             count, answer = self._counts[step.name], outcome.answers.get(step.name)
             if answer is not None:
                 count.rows += not answer.skipped
-                self._count_known(count, 0 if answer.skipped else max(1, _chains(answer.attempts)), 0)
+                if not answer.skipped:
+                    self._count_known(count, _times(step, answer.value), 0)
             elif error is not None:
                 if is_missing and not self.allows(outcome.row.identity):
                     continue
                 count.rows += 1
                 count.failed += not is_missing
                 sent = self._count_missing(step, error, keys)
-                self._count_known(count, _chains(error.attempts) + (bool(error.attempts) and not is_missing), sent)
+                stored = _valid(error.attempts) + sum(_is_answered(part) for part in error.parts or (error,))
+                if stored or sent:
+                    self._count_known(count, stored, sent)
                 if is_missing:
-                    missing.add(step.name)
-            elif self._waits(step, outcome, missing) and self.allows(outcome.row.identity):
-                missing.add(step.name)
+                    coming.missing.add(step.name)
+            elif coming.has(step) and self.allows(outcome.row.identity):
+                coming.missing.add(step.name)
                 count.rows += 1
                 count.unknown += 1
-
-    def _waits(self, step: AnyStep, outcome: Outcome, missing: set[str]) -> bool:
-        """Whether a step was not done only because it needs what is missing."""
-        return step.name not in outcome.answers and all(
-            need in outcome.answers or need in missing for need in step.needs
-        )
+                count.doubtful |= step.when is not None and not coming.knows(step)
 
     def _count_known(self, count: _Count, stored: int, sent: int) -> None:
         count.stored += stored
-        if stored + sent:
-            count.cases += stored + sent
-            count.known += 1
+        count.cases += stored + sent
+        count.known += 1
 
     def _count_missing(self, step: GenerateStep, error: RowError, keys: set[bytes]) -> int:
         """Count the requests that a row lacks, and give back how many they are."""
@@ -180,7 +179,7 @@ class Forecaster:
         told = "; ".join(dict.fromkeys(how))
         if count.unknown:
             told += "; without the text of answers that are still to come"
-            told += "; if its `when` holds" if step.when is not None else ""
+            told += "; if its `when` holds" if count.doubtful else ""
             told += f"; {guessed}" if guessed else ""
         return StepForecast(
             step=step.name,
@@ -190,7 +189,7 @@ class Forecaster:
             requests=requests,
             input_tokens=read,
             output_tokens=(least, most),
-            cost=None if guessed.startswith("at least") else cost,
+            cost=None if count.unknown and guessed.startswith("at least") else cost,
             how=told,
         )
 
@@ -200,9 +199,64 @@ class Forecaster:
         return len(json.dumps(self.models[variant.name].request(Prompt(step.system, turns)), ensure_ascii=False))
 
 
-def _chains(attempts: tuple[Attempt, ...]) -> int:
+@dataclass
+class _Coming:
+    """What of a row is not known, since it needs what is missing.
+
+    Attributes:
+        missing: the steps whose values are missing.
+        skipped: those that will be skipped, whatever is missing.
+    """
+
+    outcome: Outcome
+    params: Mapping[str, JSON]
+    missing: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
+
+    def has(self, step: AnyStep) -> bool:
+        """Whether a step is still to be done, as far as can be told; one that will be skipped is noted."""
+        answers = self.outcome.answers
+        if step.name in answers or not step.needs <= answers.keys() | self.missing | self.skipped:
+            return False
+        idle = self.skipped | {name for name, answer in answers.items() if answer.skipped}
+        if idle & (step.needs - step.asks):
+            self.skipped.add(step.name)
+            return False
+        if not self.knows(step):
+            return True
+        values: dict[str, JSON] = {name: answer.value for name, answer in answers.items()}
+        values |= dict.fromkeys(self.skipped)
+        try:
+            is_wanted = step.is_wanted({"row": self.outcome.row.row, "params": self.params, "steps": values})
+        except RowError:
+            return False
+        if not is_wanted:
+            self.skipped.add(step.name)
+        return is_wanted
+
+    def knows(self, step: AnyStep) -> bool:
+        """Whether all that the step's `when` asks about is known."""
+        return not step.asks & self.missing
+
+
+def _times(step: GenerateStep, value: JSON) -> int:
+    """How often a step was done for its value."""
+    return _once(step) * (1 if step.for_each is None else len(value))
+
+
+def _once(step: GenerateStep) -> int:
+    """How often a step is done for an item."""
+    return len(step.matrix or ((),)) * (step.samples or 1)
+
+
+def _valid(attempts: tuple[Attempt, ...]) -> int:
     """How many requests came to a valid answer."""
     return sum(not attempt.errors for attempt in attempts)
+
+
+def _is_answered(error: RowError) -> bool:
+    """Whether it is an answer that has failed."""
+    return bool(error.attempts) and error.code is not Code.NOT_STORED
 
 
 def _variant(step: GenerateStep, request: Mapping[str, JSON]) -> Variant:
@@ -214,10 +268,10 @@ def _variant(step: GenerateStep, request: Mapping[str, JSON]) -> Variant:
 
 def _cases(step: GenerateStep, count: _Count) -> tuple[float, str]:
     """How often a step is done for a row of which that is not known, and how that was reckoned."""
-    once = len(step.matrix or ((),)) * (step.samples or 1)
+    once = _once(step)
     if step.for_each is None:
         return once, ""
-    if count.known:
+    if count.cases:
         each = count.cases / count.known
         return each, f"with {each / once:.3g} items a row, as in those that are known"
     if step.most_items is not None:

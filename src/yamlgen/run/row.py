@@ -93,6 +93,18 @@ class RowWork:
             self.sent = True
             self.first()
 
+    def check(self) -> None:
+        """Begin another item only if the run goes on."""
+        self.engine.halt.check()
+
+    def stop(self, error: YamlgenError) -> None:
+        """End the run because of what an item of a step met."""
+        self.engine.stop(error)
+
+    def lose(self, step: str, item: int, error: RowError) -> None:
+        """Tell that an item of a step is null."""
+        self.engine.emit(ItemFailed(self.row.index, step, item, str(error.code), error.message))
+
     async def _alone(self, step: AnyStep) -> list[Exception]:
         """Do the one step of a plan, without a task of its own, and give back what it raised."""
         try:
@@ -150,11 +162,7 @@ class RowWork:
         if not step.is_wanted(scope):
             return _SKIPPED
         asker = Asker(step.name, self.row.identity, _Watched(self, step.name), self.row.index)
-        return await self.engine.performer.perform(step, scope, asker, self._lose)
-
-    def _lose(self, step: str, item: int, error: RowError) -> None:
-        """Tell that an item of a step is null."""
-        self.engine.emit(ItemFailed(self.row.index, step, item, str(error.code), error.message))
+        return await self.engine.performer.perform(step, scope, asker, self)
 
     def _fail(self, step: AnyStep, error: RowError) -> None:
         self.failures[step.name] = error

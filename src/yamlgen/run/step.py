@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final, Protocol
 
 from yamlgen.errors import Code, RowError, YamlgenError
 from yamlgen.halt import Halted
@@ -21,8 +21,45 @@ from yamlgen.ports import JSON, Answer, Asker, Keeper, Model, Prompt
 from yamlgen.run.functions import Functions
 from yamlgen.run.functions import key as key_of
 
-Lose = Callable[[str, int, RowError], None]
-"""Is told that an item of a step is null: the step, the item, why."""
+_TURN: Final = 64
+"""How many cases are begun until others get their turn: those of expressions alone wait for nothing."""
+
+
+class Overseer(Protocol):
+    """Whoever takes the row through its steps, as far as a step in the middle of its cases needs that."""
+
+    def check(self) -> None:
+        """Begin another case only if the run goes on.
+
+        Raises:
+            Halted: it does not.
+        """
+        ...
+
+    def stop(self, error: YamlgenError) -> None:
+        """End the run because of `error`, whatever else of the step is still under way."""
+        ...
+
+    def lose(self, step: str, item: int, error: RowError) -> None:
+        """Hear that an item of a step is null, and why."""
+        ...
+
+
+class _Nobody:
+    """The overseer of a step that is done for its own sake."""
+
+    def check(self) -> None:
+        """Go on."""
+
+    def stop(self, error: YamlgenError) -> None:
+        """Leave it to the error itself."""
+
+    def lose(self, step: str, item: int, error: RowError) -> None:
+        """Tell nobody."""
+
+
+_UNSEEN: Final = _Nobody()
+_CALL_FAILED: Final = frozenset({Code.CALL_FAILED, Code.CALL_TIMEOUT})
 
 
 @dataclass(frozen=True)
@@ -40,8 +77,9 @@ class Performer:
     functions: Functions | None = None
     keeper: Keeper | None = None
     width: int = 1000
+    _calls: dict[bytes, asyncio.Future[RowError | None]] = field(default_factory=dict, init=False)
 
-    async def perform(self, step: AnyStep, scope: Scope, asker: Asker, lose: Lose) -> Answer:
+    async def perform(self, step: AnyStep, scope: Scope, asker: Asker, overseer: Overseer = _UNSEEN) -> Answer:
         """The value of a step for one row.
 
         Raises:
@@ -52,10 +90,12 @@ class Performer:
         if step.is_single:
             return await self._one(step, Case(scope), asker)
         cases = step.cases(scope)
-        made = await self._side_by_side(step, cases, asker)
-        return _together(step, cases, made, lose)
+        made = await self._side_by_side(step, cases, asker, overseer)
+        return _together(step, cases, made, overseer)
 
-    async def _side_by_side(self, step: AnyStep, cases: list[Case], asker: Asker) -> list[Answer | RowError]:
+    async def _side_by_side(
+        self, step: AnyStep, cases: list[Case], asker: Asker, overseer: Overseer
+    ) -> list[Answer | RowError]:
         """What came of each case. What one raises that is no row's own is raised once all have come home."""
         made: list[Answer | RowError | None] = [None] * len(cases)
         equal: Counter[Any] = Counter()
@@ -63,15 +103,21 @@ class Performer:
 
         async def work() -> None:
             for number, case in waiting:
+                overseer.check()
                 try:
                     made[number] = await self._one(step, case, asker, equal)
                 except RowError as error:
                     made[number] = error
-                except (YamlgenError, Halted):
+                except Halted:
+                    raise
+                except YamlgenError as error:
+                    overseer.stop(error)  # at once: what waits for this one's place must not go out any more
                     raise
                 except Exception as error:  # noqa: BLE001 - a fault of ours costs one item
                     message = f"{type(error).__name__}: {error}"
                     made[number] = RowError(message, code=Code.INTERNAL, hint="please report this")
+                if number % _TURN == _TURN - 1:
+                    await asyncio.sleep(0)
 
         workers = min(len(cases), self.width)
         raised = await asyncio.gather(*(work() for _ in range(workers)), return_exceptions=True)
@@ -94,7 +140,8 @@ class Performer:
     async def _ask(self, step: GenerateStep, case: Case, asker: Asker, equal: Counter[Any] | None) -> Answer:
         prompt, variant = step.prompt(case.scope), step.variant(case)
         if equal is not None:
-            request: tuple[str, Prompt] = (variant.name, prompt)
+            alike = next(other.name for other in step.variants if other.settings == variant.settings)
+            request: tuple[str, Prompt] = (alike, prompt)
             asker = replace(asker, sample=equal[request])
             equal[request] += 1
         check = partial(step.errors, scope=case.scope) if step.checks else None
@@ -102,17 +149,43 @@ class Performer:
 
     async def _call(self, step: PythonStep, scope: Scope) -> JSON:
         args = step.arguments(scope)
-        key = key_of(step.function, args) if step.keep and self.keeper is not None else b""
-        found = self.keeper.kept(key) if key and self.keeper is not None else None
-        if found is not None:
-            return _checked(found[0], step.schema)
+        if not step.keep or self.keeper is None:
+            return await self._called(step, args)
+        key = key_of(step.function, args)
+        while key in self._calls:  # made once: another value than the kept one would be another row in the next run
+            failed = await asyncio.shield(self._calls[key])
+            if failed is not None:
+                raise _copied(failed)
+        return await self._kept(step, args, key, self.keeper)
+
+    async def _kept(self, step: PythonStep, args: Mapping[str, JSON], key: bytes, keeper: Keeper) -> JSON:
+        failed: RowError | None = None
+        call = self._calls[key] = asyncio.get_running_loop().create_future()
+        try:
+            found = keeper.kept(key)
+            if found is not None:
+                return _checked(found[0], step.schema)
+            value = await self._called(step, args)
+            await keeper.keep(key, value)
+        except RowError as error:
+            failed = _copied(error) if error.code in _CALL_FAILED else None
+            raise
+        else:
+            return value
+        finally:
+            del self._calls[key]
+            call.set_result(failed)
+
+    async def _called(self, step: PythonStep, args: Mapping[str, JSON]) -> JSON:
         if self.functions is None:
             message = f"`{step.function.name}` is called when the pipeline runs"
             raise RowError(message, code=Code.NOT_STORED, hint="`yamlgen run` calls it")
-        value = _checked(await self.functions.call(step.function, args, step.timeout), step.schema)
-        if key and self.keeper is not None:
-            await self.keeper.keep(key, value)
-        return value
+        return _checked(await self.functions.call(step.function, args, step.timeout), step.schema)
+
+
+def _copied(error: RowError) -> RowError:
+    """The failure of a call for another row, which adds to its message which item it was."""
+    return RowError(error.message, code=error.code, hint=error.hint)
 
 
 def _checked(value: JSON, schema: JSONSchema | None) -> JSON:
@@ -124,7 +197,7 @@ def _checked(value: JSON, schema: JSONSchema | None) -> JSON:
     return value
 
 
-def _together(step: AnyStep, cases: list[Case], made: list[Answer | RowError], lose: Lose) -> Answer:
+def _together(step: AnyStep, cases: list[Case], made: list[Answer | RowError], overseer: Overseer) -> Answer:
     """The value of a step out of what came of its cases.
 
     Raises:
@@ -141,7 +214,7 @@ def _together(step: AnyStep, cases: list[Case], made: list[Answer | RowError], l
         raise RowError(message, code=code, hint=hint, request=first.request, attempts=attempts, parts=tuple(failed))
     for number, each in enumerate(made):
         if isinstance(each, RowError):
-            lose(step.name, number, each)
+            overseer.lose(step.name, number, each)
     return Answer(step.whole([None if isinstance(each, RowError) else each.value for each in made]), attempts)
 
 
