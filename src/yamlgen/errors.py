@@ -73,6 +73,7 @@ class Code(StrEnum):
     UNKNOWN_FILTER = "YG209"
     MAY_BE_NULL = "YG210"
     NOT_A_LIST = "YG211"
+    NEVER_EQUAL = "YG212"
 
     UNKNOWN_MODEL_ALIAS = "YG301"
     NO_MODEL = "YG302"

@@ -241,7 +241,7 @@ def expressions(draw, scope: Scope, kind: str = "any", depth: int = 2):
     if depth == 0:
         return LITERALS.get(kind, '"z"')
     if kind == "any":
-        kind = draw(st.sampled_from(list(_MAKERS)))
+        kind = draw(st.sampled_from([name for name in _MAKERS if name != "lazy"]))
     return draw(_MAKERS[kind](scope, depth - 1))
 
 
@@ -344,20 +344,32 @@ _MAKERS = {
         "{array}[:2]",
         "{array}[1:]",
         "{array} + {array2}",
-        "{array} | reverse",
+        "{array} | reverse | list",
         "{array} | list",
-        "{array} | select",
-        "{array} | reject('none')",
-        "{array} | map('string') | unique",
+        "{array} | select | list",
+        "{array} | reject('none') | list",
+        "{array} | map('string') | unique | list",
         "{array} | map('tojson') | sort",
         '{string}.split(";")',
-        "{object}.values()",
+        "{object}.values() | list",
         "{any} or []",
         "{array} or [{integer}]",
-        "{array} | batch(2)",
+        "{array} | batch(2) | list",
         "{array} if {boolean} else [{any}]",
         "{array} * 2",
         "{array} | truncate",
+    ),
+    "lazy": _maker(
+        "{array} | reverse",
+        "{array} | select",
+        "{array} | reject('none')",
+        "{array} | map('string')",
+        "{array} | map('truncate')",
+        "{array} | unique",
+        "{array} | batch(2)",
+        "{object}.values()",
+        "{object}.items()",
+        "range({integer} % 4)",
     ),
     "object": _maker(
         '{{"a": {any}, "bee": {string}}}',

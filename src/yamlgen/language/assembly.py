@@ -82,8 +82,9 @@ class Assembly:
             self._check_draws(name, step)
 
     def draws(self, name: str) -> Type:
-        """What is known of the draws of a step."""
-        return schema_of(self._rules.get(name, {}))
+        """What is known of the draws of a step; nothing, where one of them is wrong, which was told."""
+        rules, step = self._rules.get(name, {}), self.draft.pipeline.steps[name]
+        return schema_of(rules) if isinstance(step, Draw) and len(rules) == len(step.draws) else {}
 
     def _check_matrix(self, name: str, step: Generate) -> None:
         at, mark = ("steps", name, "matrix"), self.draft.document.mark

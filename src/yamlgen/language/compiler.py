@@ -29,7 +29,7 @@ from yamlgen.language.settings import check_runtime
 from yamlgen.language.texts import Passage, TextLoader
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
-from yamlgen.language.views import ANYTHING, Absent, View, spoken
+from yamlgen.language.views import ANYTHING, Absent, SchemaView, View, spoken
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Columns
 
@@ -156,6 +156,21 @@ class _Compiler:
             if isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
                 output = compute_type(step.step, values)
             self.types[name] = scopes.settle(step, output)
+            self.check_questions(step, scopes)
+
+    def check_questions(self, read: StepReading, scopes: Scopes) -> None:
+        """A step that asks whether another is null has to ask in its `when`: otherwise it is skipped with it."""
+        for need in sorted((read.needs - read.asks) & scopes.nulls.keys()):
+            if "array" in SchemaView.of(scopes.types[need], need).types():  # the question may be whether it is empty
+                continue
+            asking = (passage for passage, reading in read.passages if ("steps", need) in reading.uses.nulls)
+            passage = next(asking, None)
+            if passage is not None:
+                name = f"steps.{need}"
+                start = max(passage.source.find(name), 0)
+                message = f"`{name}` is never null here: where it is, step `{read.name}` is skipped too"
+                hint = f"`when: {name} is defined` has it done all the same"
+                self.complain(Code.MAY_BE_NULL, message, passage.mark(start, start + len(name)), hint, warn=True)
 
     def output_type(self, name: str, read: StepReading) -> Type:
         """What is known of one output of a step before its expressions are."""

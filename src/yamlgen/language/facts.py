@@ -70,6 +70,26 @@ def if_false(node: nodes.Node | None) -> frozenset[Path]:
             return _NOTHING
 
 
+def asked(node: nodes.Node | None) -> frozenset[Path]:
+    """The references of which an expression asks whether they are null, or there at all."""
+    match node:
+        case nodes.And() | nodes.Or():
+            return asked(node.left) | asked(node.right)
+        case nodes.Not():
+            return asked(node.node)
+        case nodes.Test(name="none" | "defined" | "undefined"):
+            return _itself(node.node)
+        case nodes.Compare(ops=[nodes.Operand(expr=nodes.Const(value=None))]):
+            return _itself(node.expr)
+        case _:
+            return _itself(node)
+
+
+def _itself(node: nodes.Node | None) -> frozenset[Path]:
+    path = path_of(node)
+    return frozenset({path}) if path else _NOTHING
+
+
 def _only(node: nodes.Node | None) -> frozenset[Path]:
     """A reference, and what it leads through: null has no members."""
     path = path_of(node)

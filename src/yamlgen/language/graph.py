@@ -26,9 +26,6 @@ from yamlgen.ports import JSON
 
 _WIDTH: Final = 100
 _LONGEST: Final = 80
-_MOST_PARTS: Final = 100
-"""How many parts of a type are looked at: a line has no room for more, and a type may hold itself."""
-
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _INSIDE: Final = re.compile(r"\{.*\}|\(.*\)")
 _SPECIAL: Final = re.compile(r"(?!(?<=\w)[-._/](?=\w))[^\w ,:?']|(?<!\w)_|_(?!\w)")
@@ -42,7 +39,7 @@ def as_text(plan: Plan) -> str:
     for number, level in enumerate(_levels(plan), 1):
         lines += ["", f"level {number}{', side by side' if len(level) > 1 else ''}"]
         for step in level:
-            lines += _wrapped(f"  {step.name}  {_what(step)}", "    ")
+            lines += _entry(f"  {step.name} ", _what(step))
             for word, value in _facts(step):
                 lines += _entry(f"    {word}", value)
     return "\n".join([*lines, "", *_entry("output", _printable(plan.output.path)), ""])
@@ -77,9 +74,8 @@ def _levels(plan: Plan) -> list[list[AnyStep]]:
 
 def _input(plan: Plan) -> str:
     given = plan.input
-    name = "rows in the pipeline's file"
-    if given.path is not None:
-        name = "standard input" if given.path == "-" else _printable(given.path)
+    named = {None: "rows in the pipeline's file", "-": "standard input"}
+    name = named.get(given.path) or _printable(given.path or "")
     return name if given.id is None else f"{name}, id {_printable(given.id)}"
 
 
@@ -136,12 +132,10 @@ def _paths(node: nodes.Node) -> Iterator[Path]:
     path = path_of(node)
     if path[:1] == ("steps",) and len(path) > 1:
         yield path
-    elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr):
-        for child in (node.node.node, *node.iter_child_nodes(exclude=("node",))):
-            yield from _paths(child)
-    else:
-        for child in node.iter_child_nodes():
-            yield from _paths(child)
+        return
+    callee = node.node if isinstance(node, nodes.Call) else None
+    for child in node.iter_child_nodes():
+        yield from _paths(child.node if child is callee and isinstance(child, nodes.Getattr) else child)
 
 
 def _written(path: Path) -> str:
@@ -151,20 +145,16 @@ def _written(path: Path) -> str:
 
 def spoken_type(schema: Mapping[str, Any]) -> str:
     """A type in a few words, such as `list of {title: text, points: list of text}`; what is long is cut."""
-    said = ""
-    for depth in (4, 3, 2):
-        said = _Speaker(schema).say(schema, depth)
-        if len(said) <= _LONGEST:
-            break
-    return _cut(said)
+    said = [_Speaker(schema).say(schema, depth) for depth in (4, 3, 2)]
+    return _cut(next((short for short in said if len(short) <= _LONGEST), said[-1]))
 
 
 @dataclass
 class _Speaker:
-    """Says parts of one schema, as many as a line may have use for."""
+    """Says parts of one schema: at most a hundred, for a line has no room for more, and a type may hold itself."""
 
     root: JSON
-    left: int = _MOST_PARTS
+    left: int = 100
 
     def say(self, schema: JSON, depth: int) -> str:
         self.left -= 1
@@ -201,7 +191,7 @@ def _any(each: Iterable[str]) -> str:
 
 def _values(values: list[JSON]) -> str:
     said = _any(map(_json, values))
-    kinds = map(str, map(kind_of, values))
+    kinds = [str(kind_of(value)) for value in values]
     return said if len(said) <= _LONGEST // 2 else _any(_SPOKEN.get(kind, kind) for kind in kinds)
 
 
@@ -220,11 +210,7 @@ def _cut(text: str) -> str:
 
 def _entry(word: str, value: str) -> list[str]:
     """A word and its value, the lines of the value under one another."""
-    return _wrapped(f"{word:<13} {value}", " " * 14)
-
-
-def _wrapped(line: str, indent: str) -> list[str]:
-    return textwrap.wrap(line, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.wrap(f"{word:<13} {value}", _WIDTH, subsequent_indent=" " * 14, break_on_hyphens=False)
 
 
 def _label(*lines: str) -> str:

@@ -51,6 +51,12 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | bool | int) or (isinstance(value, float) and abs(value) < float("inf"))
 
 
+def values_of(view: View) -> list[Any] | None:
+    """All values that there can be, where they are listed."""
+    known = view.solid().type()
+    return [known["const"]] if "const" in known else known.get("enum")
+
+
 def sequence(items: Sequence[View]) -> View:
     """A list that is written out."""
     return SchemaView.of(list_of(union(item.type() for item in items)) if items else {"type": "array"}, "the list")
@@ -105,6 +111,11 @@ def sliced(owner: View) -> View:
     if owner.types() == _LIST:
         return SchemaView.of(list_of(item_of(owner).type()), "the list")
     return TEXT if owner.types() == _STRING else ANYTHING
+
+
+def indexed(owner: View) -> View:
+    """An item of a list at a place that is computed, as in `steps.a[item_index]`."""
+    return item_of(owner) if owner.types() == _LIST else ANYTHING
 
 
 def filtered(node: nodes.Filter, view: View, args: Sequence[View]) -> View:

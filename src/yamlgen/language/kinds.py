@@ -199,7 +199,7 @@ class Generate(Settings, Common):
     """Once for each combination of these values, such as `{model: [writer, judge], tone: [dry, warm]}`. Templates see
     `matrix.tone`; `model` names the model that is asked. The value is a list of `{model, tone, output}`.
 
-    The last name turns fastest. The values may be of any type. An item has at most 1000 combinations and samples in all.
+    The last name turns fastest. The values may be of any type. Of combinations and samples an item has at most 1000.
 
     ```yaml
     models:

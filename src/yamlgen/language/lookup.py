@@ -6,6 +6,7 @@ not there, what may be null, what is no list. A finding's place is a pair of off
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from jinja2 import nodes
 
 from yamlgen.errors import Code
 from yamlgen.language import inference
-from yamlgen.language.facts import Path, if_false, if_true, path_of
+from yamlgen.language.facts import Path, asked, if_false, if_true, path_of
 from yamlgen.language.template import MAPPING_METHODS, filters, sandbox
 from yamlgen.language.views import ANYTHING, Absent, Names, View, spoken
 from yamlgen.language.words import nearest, suggestion
@@ -57,6 +58,8 @@ class Uses:
     columns: set[str] | None = field(default_factory=set)
     guarded: set[tuple[str | int, ...]] = field(default_factory=set)
     """Paths that the template itself asks about: `is defined`, `default`."""
+    nulls: set[tuple[str | int, ...]] = field(default_factory=set)
+    """Paths of which it asks whether they are null."""
 
 
 @dataclass
@@ -76,6 +79,8 @@ class Lookup:
             is_default = isinstance(node, nodes.Filter) and node.name in ("default", "d")
             if is_test or is_default:
                 self.uses.guarded.add(path_of(node.node))  # type: ignore[attr-defined]  # both have one
+        for node in (tree, *tree.find_all((nodes.If, nodes.CondExpr, nodes.And, nodes.Or, nodes.Test, nodes.Compare))):
+            self.uses.nulls |= asked(node.test if isinstance(node, nodes.If | nodes.CondExpr) else node)
 
     @contextmanager
     def _knowing(self, proven: frozenset[Path]) -> Iterator[None]:
@@ -162,7 +167,7 @@ class Lookup:
             case nodes.Getitem():
                 owner = self._known_not_null(node.node, self.view(node.node, scope))
                 self.view(node.arg, scope)
-                return inference.sliced(owner) if isinstance(node.arg, nodes.Slice) else ANYTHING
+                return inference.sliced(owner) if isinstance(node.arg, nodes.Slice) else inference.indexed(owner)
             case _:
                 return ANYTHING
 
@@ -203,14 +208,31 @@ class Lookup:
         return inference.either(left if is_and else inference.truthy(left), right)
 
     def _compare(self, node: nodes.Compare, scope: dict[str, View]) -> None:
-        ordered = any(operand.op in _ORDERED for operand in node.ops)
-        for side in (node.expr, *(operand.expr for operand in node.ops)):
-            view = self.view(side, scope)
-            if ordered:
-                self._known_not_null(side, view)
+        left, is_chain = node.expr, len(node.ops) > 1
+        view = self.view(left, scope)
         for operand in node.ops:
-            if operand.op in ("in", "notin"):
-                self._known_not_null(operand.expr, self._quietly(operand.expr, scope))
+            other = self.view(operand.expr, scope)
+            if operand.op in _ORDERED:
+                self._known_not_null(left, view)
+                self._known_not_null(operand.expr, other)
+            elif operand.op in ("in", "notin"):
+                self._known_not_null(operand.expr, other)
+            if not is_chain:
+                self._never(left, view, operand.expr)
+                self._never(operand.expr, other, left)
+            left, view = operand.expr, other
+
+    def _never(self, node: nodes.Node, view: View, other: nodes.Node) -> None:
+        """Tell of a constant that is compared with a value which it can never be."""
+        known = inference.values_of(view) if path_of(node) else None
+        for constant in other.items if isinstance(other, nodes.List | nodes.Tuple) else [other]:
+            if known is None or not isinstance(constant, nodes.Const) or constant.value in (None, *known):
+                continue
+            start = constant.lineno
+            size = len(constant.value) + 2 if isinstance(constant.value, str) else len(str(constant.value))
+            message = f"{self._quoted(node, view)} is never {json.dumps(constant.value)}"
+            near = suggestion(str(constant.value), map(str, known), "it is one of")
+            self._complain(Code.NEVER_EQUAL, message, start, start + size, near)
 
     def _operand(self, node: nodes.Node, scope: dict[str, View]) -> View:
         return self._known_not_null(node, self.view(node, scope))
@@ -246,9 +268,10 @@ class Lookup:
                 inference.mapped_attribute(node, item)
             return inference.filtered(node, view, args)
         except Absent as absent:
-            start, end = self._extent(node.node)
-            attribute = (inference.attribute_of(node) or "").rpartition(".")[2]
-            self._complain(absent.code, absent.message, start, end, suggestion(attribute, absent.known))
+            attribute = inference.attribute_of(node) or ""
+            start = max(self.source.find(attribute, node.lineno), 0)
+            near = suggestion(attribute.rpartition(".")[2], absent.known)
+            self._complain(absent.code, absent.message, start, start + len(attribute), near)
             return ANYTHING
 
     def _known_not_null(self, node: nodes.Node, view: View) -> View:

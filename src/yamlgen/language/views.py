@@ -168,6 +168,12 @@ class SchemaView:
         """An item of the list; the keys of an object, the characters of a text."""
         return self._found(self._looped)
 
+    @property
+    def _shown(self) -> str:
+        """The value as messages name it; one that an expression makes has no name of its own."""
+        made, _, rest = self.name.partition("[]") if self.name.startswith("the ") else ("", "", self.name)
+        return f"`{rest}`" if not made else f"an item of {made}" if not rest else f"`{rest.lstrip('.')}` of {made}"
+
     def _found(self, look: _Look) -> View:
         return _Search(look, _Kinds(self.root)).of(solid(self.schema), _UNKNOWN, _MOST_REFS)
 
@@ -178,7 +184,7 @@ class SchemaView:
         if kinds and "object" not in kinds:
             if "string" in kinds and not key.startswith("_") and hasattr(str, key):
                 return ANYTHING
-            raise Absent(Code.UNKNOWN_FIELD, f"`{self.name}` has no `{key}`: it is {spoken(kinds)}")
+            raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no `{key}`: it is {spoken(kinds)}")
         properties = schema.get("properties", {})
         if key in properties:
             return self._part(properties[key], f".{key}")
@@ -187,21 +193,21 @@ class SchemaView:
                 return self._part(part, f".{key}")
         rest = schema.get("additionalProperties")
         if rest is False:
-            raise Absent(Code.UNKNOWN_FIELD, f"`{self.name}` has no `{key}` by its schema", tuple(properties))
+            raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no `{key}` by its schema", tuple(properties))
         return self._part(rest, f".{key}") if isinstance(rest, dict) else ANYTHING
 
     def _item(self, schema: Mapping[str, Any], kinds: frozenset[str], index: int) -> View:
         if kinds and not kinds & _LOOPED:
-            raise Absent(Code.UNKNOWN_FIELD, f"`{self.name}` has no [{index}]: it is {spoken(kinds)}")
+            raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no [{index}]: it is {spoken(kinds)}")
         if kinds == {"object"}:
-            raise Absent(Code.UNKNOWN_FIELD, f"`{self.name}` has no [{index}]: it is an object, its keys are text")
+            raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no [{index}]: it is an object, its keys are text")
         if kinds & _LOOPED == {"string"}:
             return self._part({"type": "string"}, f"[{index}]")
         return ANYTHING if "string" in kinds else self._items(schema, kinds, f"[{index}]")
 
     def _looped(self, schema: Mapping[str, Any], kinds: frozenset[str]) -> View:
         if kinds and not kinds & _LOOPED:
-            raise Absent(Code.UNKNOWN_FIELD, f"`{self.name}` is no list: it is {spoken(kinds)}")
+            raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} is no list: it is {spoken(kinds)}")
         if kinds and "array" not in kinds:
             return self._part({"type": "string"}, "[]")
         return self._items(schema, kinds, "[]") if kinds & _LOOPED == {"array"} else ANYTHING
