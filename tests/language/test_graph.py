@@ -30,7 +30,7 @@ steps:
     samples: 2
     prompt: "{{ item }} {{ matrix.tone }}"
     check: [output | length > 3, output != ""]
-  shout: {kind: compute, when: steps.end, values: {x: "steps.end | tojson", y: steps.draft.points[0].strip()}}
+  shout: {kind: compute, when: steps.end, values: {x: "steps.end | tojson", y: "steps.draft.points[0].strip()"}}
 output: {path: out/story.jsonl}
 """
 TEXT = """\
@@ -54,11 +54,11 @@ level 2
     matrix    model: ["writer", "judge"], tone: ["dry", "warm"]
     samples   2
     checks    2
-    gives     list of list of {model: "writer" or "judge", tone: "dry" or "warm", output: list...
+    gives     list of list of {model: "writer" or "judge", tone: "dry" or "warm", ou... or null
 
 level 3
   shout       compute
-    needs     steps.draft.points
+    needs     steps.draft.points[0]
     needs     steps.end (asked by when)
     when      steps.end
     gives     {x: text, y: text} or null
@@ -93,7 +93,7 @@ def test_edges_are_references_and_those_of_when_are_dashed(plan):
         "input --> step_facts",
         'step_draft -->|"steps.draft.points"| step_end',
         'step_facts -.->|"steps.facts.size"| step_end',
-        'step_draft -->|"steps.draft.points"| step_shout',
+        'step_draft -->|"steps.draft.points#91;0#93;"| step_shout',
         'step_end -.->|"steps.end"| step_shout',
         "step_shout --> output",
     ]
@@ -159,6 +159,12 @@ def test_a_type_without_end_is_cut(schema):
     said = spoken_type(schema)
     assert said.endswith("...")
     assert len(said) <= 80
+
+
+def test_a_type_that_is_cut_still_says_that_it_may_be_null():
+    """That a step may be skipped is said, however long the rest is."""
+    long = {"properties": {f"a_long_name_{number}": {} for number in range(9)}}
+    assert spoken_type({"anyOf": [long, {"type": "null"}]}).endswith("... or null")
 
 
 words = st.text(st.sampled_from("ab_ -.\"'`[](){}|<>#;&%\\/*\n\t\x1b\u202e\u00e9\u65e5:="), min_size=1, max_size=12)

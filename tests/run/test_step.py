@@ -254,7 +254,7 @@ def test_a_halt_in_the_middle_leaves_the_row_undone(tmp_path):
 
     run = Fanned(tmp_path, reply, rows=[100], width=3)
     run()
-    assert run.texts == [f"fan {item}" for item in range(6)]
+    assert run.texts == [f"fan {item}" for item in range(5)]
     assert (run.sink.rows, run.sink.failed, run.of(ItemFailed)) == ({}, {}, [])
 
 

@@ -33,6 +33,7 @@ _TYPES = {
     "number": "a number",
     "boolean": "`true` or `false`",
 }
+_QUOTE_NULL: Final = 'write `"null"`, in quotes: without, YAML reads that nothing stands there'
 FIXES: Final = {
     "base_url": "write `https://host` or `https://host/path`, without a user or a password",
     "api_key_env": "write the name of an environment variable, such as `ANTHROPIC_API_KEY`",
@@ -162,6 +163,8 @@ def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
     value, rule = error.instance, error.validator_value
     words = [str(choice) for choice in (rule if error.validator == "enum" else [rule])]
     near = nearest(str(value), words)
+    if value is None and "null" in words:
+        return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", _QUOTE_NULL)
     is_branch = error.parent is not None and error.parent.validator == "anyOf"
     if isinstance(value, str) and value in words:
         hint = f"write {value} without quotes"
@@ -186,6 +189,9 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
         return Deviation(Code.SECRET, (*path, key), message, hint)
     message = f"unknown key `{key}` in {where}"
     hint = suggestion(key, known, "keys here", most=24) or "remove it"
+    others = [kind for kind in _kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
+    if others:
+        hint = f"it belongs to a step of kind {' or '.join(f'`{kind}`' for kind in others)}"
     if not path and nearest(key, known) is None:
         hint = f"{hint}; a key of your own begins with `x-`"
     return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known)
@@ -194,6 +200,13 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
 def _either(words: tuple[str, ...]) -> str:
     marked = [f"`{word}`" for word in words]
     return f"{', '.join(marked[:-1])} or {marked[-1]}"
+
+
+def _kinds_with(key: str) -> list[str]:
+    """The kinds of steps that have a key."""
+    parts = language()["$defs"]
+    rules = {rule["if"]["properties"]["kind"]["const"]: rule["then"]["$ref"] for rule in parts["Step"]["allOf"]}
+    return [kind for kind, ref in rules.items() if key in parts[ref.rsplit("/", 1)[1]]["properties"]]
 
 
 def _where(path: DataPath) -> str:
@@ -251,8 +264,8 @@ def _retype(path: DataPath, wanted: str, value: JSON) -> str | None:
         return f"write each {path[-1][:-1]} under its name, as in `draft:`"  # type: ignore[index]
     if wanted == "object" and isinstance(value, str) and path[-1:] in (("input",), ("output",)):
         return f"write `{'path' if len(path) == 1 else 'schema'}: {value}` below it"
-    if wanted == "array" and isinstance(value, str) and value and "\n" not in value:
-        return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]"
+    if wanted == "array":
+        return _as_list(path, value)
     if wanted in ("integer", "number") and isinstance(value, str) and value.replace(".", "", 1).isdigit():
         return f"write {value} without quotes"
     if wanted == "boolean" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
@@ -260,6 +273,13 @@ def _retype(path: DataPath, wanted: str, value: JSON) -> str | None:
     if wanted == "string" and isinstance(value, int | float):
         return f'put it in quotes: "{json.dumps(value)}"'
     return None
+
+
+def _as_list(path: DataPath, value: JSON) -> str | None:
+    if path[-1] in ("integer", "number", "date"):
+        return "write both ends as a list: [least, most]"
+    plain = isinstance(value, str) and value and "\n" not in value
+    return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]" if plain else None
 
 
 def _broken_rule(error: Any) -> str:

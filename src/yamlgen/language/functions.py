@@ -81,7 +81,9 @@ def find(folder: Path, shown: str, call: str, mark: Mark) -> tuple[Found | None,
     file, place = (folder / relative).absolute(), str(Path(shown) / relative)
     absent = absence(file, place, "the pipeline's file")
     if absent is not None:
-        return None, [Diagnostic(Code.MISSING_FILE, absent[0], mark, absent[1])]
+        bare = module.removesuffix(".py")
+        hint = absent[1] if bare == module else f"write `{bare}:{name}`: a module stands without `.py`"
+        return None, [Diagnostic(Code.MISSING_FILE, absent[0], mark, hint)]
     try:
         source = file.read_bytes()
     except OSError as error:

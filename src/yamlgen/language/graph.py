@@ -74,8 +74,7 @@ def _levels(plan: Plan) -> list[list[AnyStep]]:
 
 def _input(plan: Plan) -> str:
     given = plan.input
-    named = {None: "rows in the pipeline's file", "-": "standard input"}
-    name = named.get(given.path) or _printable(given.path or "")
+    name = {None: "rows in the pipeline's file", "-": "standard input"}.get(given.path) or _printable(given.path or "")
     return name if given.id is None else f"{name}, id {_printable(given.id)}"
 
 
@@ -145,8 +144,9 @@ def _written(path: Path) -> str:
 
 def spoken_type(schema: Mapping[str, Any]) -> str:
     """A type in a few words, such as `list of {title: text, points: list of text}`; what is long is cut."""
-    said = [_Speaker(schema).say(schema, depth) for depth in (4, 3, 2)]
-    return _cut(next((short for short in said if len(short) <= _LONGEST), said[-1]))
+    said = [_Speaker(schema).say(schema, depth) for depth in (4, 3, 2, 1)]
+    tail = " or null" if said[-1].endswith(" or null") else ""
+    return _cut(next((short for short in said if len(short) <= _LONGEST), said[-1]), tail)
 
 
 @dataclass
@@ -175,8 +175,8 @@ class _Speaker:
 
     def _kind(self, kind: str, schema: Mapping[str, Any], depth: int) -> str:
         members, needed = schema.get("properties"), schema.get("required", ())
-        if kind == "array" and depth > 0 and "items" in schema:
-            item = self.say(schema["items"], depth - 1)
+        if kind == "array" and "items" in schema:
+            item = self.say(schema["items"], depth)
             return f"list of ({item})" if " or " in _INSIDE.sub("", item) else f"list of {item}"
         if kind == "object" and depth > 0 and members:
             names = {name: _printable(name) + ("" if name in needed else "?") for name in members}
@@ -204,8 +204,8 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(redact(text).split()))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+def _cut(text: str, tail: str = "") -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3 - len(tail)]}...{tail}"
 
 
 def _entry(word: str, value: str) -> list[str]:

@@ -30,6 +30,9 @@ _ELSEWHERE: Final = {
     "matrix": "in a step with `matrix`",
     "output": "in the `check` of a step",
 }
+_FILTERS: Final = {"len": "length", "sorted": "sort", "str": "string"} | {
+    word: word for word in ("int", "float", "list", "sum", "min", "max", "round", "abs", "map")
+}
 _GUARDS: Final = frozenset({"defined", "undefined"})
 _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
 
@@ -322,6 +325,8 @@ class Lookup:
         """The hint for a bare name: perhaps the author left out where it lives."""
         if word in _ELSEWHERE:
             return f"`{word}` is there {_ELSEWHERE[word]}"
+        if word in _FILTERS:
+            return f"it is a filter here: `... | {_FILTERS[word]}`"
         for holder in ("row", "params", "steps"):
             view = scope.get(holder)
             if isinstance(view, Names) and word in view.members:

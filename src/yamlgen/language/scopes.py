@@ -17,9 +17,9 @@ from yamlgen.language.kinds import Common, Compute, Draw, Generate
 from yamlgen.language.references import Reading
 from yamlgen.language.texts import Passage
 from yamlgen.language.types import ANYTHING as ANY_TYPE
-from yamlgen.language.types import Type, list_of, nullable, object_of
+from yamlgen.language.types import Type, list_of, nullable, object_of, observed
 from yamlgen.language.views import ANYTHING, Names, SchemaView, View
-from yamlgen.ports import Columns
+from yamlgen.ports import JSON, Columns
 
 _BEFORE_ITEMS: Final = frozenset({"when", "for_each"})
 
@@ -98,7 +98,7 @@ class Scopes:
         if step.for_each is not None:
             seen |= {"item": item or ANYTHING, "item_index": inference.INTEGER}
         if isinstance(step, Generate) and step.matrix is not None:
-            axes = {name: SchemaView.of({"enum": values}, f"matrix.{name}") for name, values in step.matrix.items()}
+            axes = {name: SchemaView.of(_axis(values), f"matrix.{name}") for name, values in step.matrix.items()}
             seen["matrix"] = Names(Code.UNKNOWN_FIELD, "matrix value", axes)
         if passage.role in ("check", "message"):
             seen["output"] = SchemaView.of(self.types.get(f"{read.name} output", ANY_TYPE), "output")
@@ -122,7 +122,7 @@ class Scopes:
         if isinstance(step, Generate | Draw) and step.samples is not None:
             made = list_of(made, length=step.samples)
         if isinstance(step, Generate) and step.matrix is not None:
-            labels = {name: {"enum": values} for name, values in step.matrix.items()}
+            labels = {name: _axis(values) for name, values in step.matrix.items()}
             made = list_of(object_of({**labels, "output": made}))
         if step.for_each is not None:
             made = list_of(made)
@@ -140,6 +140,13 @@ class Scopes:
             return "it has a `when`"
         unasked = sorted((read.needs - read.asks) & self.nulls.keys())
         return f"it needs `steps.{unasked[0]}`, and {self.nulls[unasked[0]]}" if unasked else None
+
+
+def _axis(values: list[JSON]) -> Type:
+    """The type of the values of one axis of a matrix, all of which are known."""
+    made = observed(values)
+    closed = {"additionalProperties": False} if made.get("type") == "object" else {}
+    return {**made, **closed, "enum": values}
 
 
 def compute_type(step: Compute, values: Mapping[str, View]) -> Type:

@@ -119,7 +119,8 @@ class Performer:
                 if number % _TURN == _TURN - 1:
                     await asyncio.sleep(0)
 
-        workers = min(len(cases), self.width)
+        waits = isinstance(step, GenerateStep | PythonStep)  # the others are done one after the other in any case
+        workers = min(len(cases), self.width if waits else 1)
         raised = await asyncio.gather(*(work() for _ in range(workers)), return_exceptions=True)
         errors = [error for error in raised if isinstance(error, BaseException)]
         for error in sorted(errors, key=lambda error: not isinstance(error, YamlgenError)):
