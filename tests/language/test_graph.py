@@ -54,7 +54,7 @@ level 2
     matrix    model: ["writer", "judge"], tone: ["dry", "warm"]
     samples   2
     checks    2
-    gives     list of list of {model: "writer" or "judge", tone: "dry" or "warm", ou... or null
+    gives     list of list of {model: "writer" or "judge", tone: "dry" or "warm", o... or null
 
 level 3
   shout       compute

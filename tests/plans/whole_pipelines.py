@@ -171,7 +171,9 @@ def schemas(draw, depth=3):
         case "null":
             return {"anyOf": [inner, {"type": "null"}]}, ANY
         case "either":
-            return {draw(st.sampled_from(["anyOf", "oneOf"])): [inner, draw(schemas(0))[0]]}, ANY
+            other = {"type": ["string", "null"]}, {"type": "array", "maxItems": 1}, {"type": "integer", "minimum": 3}
+            one_of = {"oneOf": list(draw(st.permutations(other)))[:2]}
+            return draw(st.sampled_from([one_of, {"anyOf": [inner, draw(schemas(0))[0]]}])), ANY
         case "prefix":
             return {"type": "array", "prefixItems": [inner], "items": {"type": "integer"}, "minItems": 1}, Shape("array", ANY)
         case _:

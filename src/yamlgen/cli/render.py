@@ -56,7 +56,7 @@ def command(
     row: int | None,
     graph: str | None,
 ) -> int:
-    """Show a pipeline resolved, the graph of its steps, or the requests of one row.
+    """Show a pipeline resolved, or the requests of one row.
 
     Alone: the pipeline as YAML, with its parameters, settings, texts and schemas as a run would use them.
     With --graph: each step with what it needs, reads and gives, in running order; --graph=mermaid draws the same.

@@ -16,7 +16,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from yamlgen.errors import Code
 from yamlgen.language import inference
 from yamlgen.language.expression import parse_expression
-from yamlgen.language.facts import Path, if_false, if_true
+from yamlgen.language.facts import Path, if_false, if_true, path_of
 from yamlgen.language.lookup import Finding, Lookup, Uses
 from yamlgen.language.template import parse
 from yamlgen.language.template_syntax import explain, explain_expression
@@ -32,12 +32,14 @@ class Reading:
     Attributes:
         view: what is known of an expression's value; of a template it is text.
         proves: the references that are not null where an expression holds.
+        holds: whether it always does: `steps.x is defined` asks about a step that may be null, and nothing else.
     """
 
     uses: Uses
     findings: list[Finding]
     view: View = ANYTHING
     proves: frozenset[Path] = frozenset()
+    holds: bool = False
 
 
 def read(source: str, scope: Mapping[str, View], solid: frozenset[Path] = frozenset()) -> Reading:
@@ -75,7 +77,12 @@ def read_expression(source: str, scope: Mapping[str, View], solid: frozenset[Pat
         return Reading(Uses(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
     except (RecursionError, ValueError) as error:
         return Reading(Uses(), [_unreadable(error)])
-    return Reading(walk.uses, walk.findings, view, if_true(tree))
+    return Reading(walk.uses, walk.findings, view, if_true(tree), _always_holds(tree))
+
+
+def _always_holds(tree: nodes.Expr) -> bool:
+    path = path_of(tree.node) if isinstance(tree, nodes.Test) and tree.name == "defined" else ()
+    return path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - a step as a whole
 
 
 def _unreadable(error: Exception) -> Finding:

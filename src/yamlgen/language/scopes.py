@@ -21,6 +21,7 @@ from yamlgen.language.types import Type, list_of, nullable, object_of, observed
 from yamlgen.language.views import ANYTHING, Names, SchemaView, View
 from yamlgen.ports import JSON, Columns
 
+_WHEN: Final = "it has a `when`"
 _BEFORE_ITEMS: Final = frozenset({"when", "for_each"})
 
 
@@ -129,15 +130,15 @@ class Scopes:
         why = self._why_null(read)
         if why is not None:
             made = nullable(made, why)
-            self.nulls[read.name] = f"`{read.name}` {'has a `when`' if step.when else 'may be skipped'}"
+            self.nulls[read.name] = f"`{read.name}` {'has a `when`' if why == _WHEN else 'may be skipped'}"
         self.types[read.name] = made
         if self.steps is not None:
             self.steps[read.name] = SchemaView.of(made, f"steps.{read.name}")
         return made
 
     def _why_null(self, read: StepReading) -> str | None:
-        if read.step.when is not None:
-            return "it has a `when`"
+        if read.step.when is not None and not any(reading.holds for _, reading in read.of("when")):
+            return _WHEN
         unasked = sorted((read.needs - read.asks) & self.nulls.keys())
         return f"it needs `steps.{unasked[0]}`, and {self.nulls[unasked[0]]}" if unasked else None
 

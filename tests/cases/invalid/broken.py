@@ -1,2 +1,3 @@
-def broken(:
-    pass
+"""A module that Python refuses."""
+
+return 1  # noqa: F706

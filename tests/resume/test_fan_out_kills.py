@@ -1,0 +1,81 @@
+"""`kill -9` in the middle of a fan-out: at most what was in flight is paid for again, item by item.
+
+The stories are those of `tests/store/kills.py`, told of a pipeline that asks several times for each row: for items, two
+of which are equal, and for the samples of each combination. An item that fails is null in one step, and fails its row
+in the other.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
+import kills
+from kills import Kill, Scene, look, seeded, simulator
+from nursery import Nursery
+from served import serving
+
+PIPELINE = """\
+version: 1
+name: towns
+runtime: {{base_url: "{url}", concurrency: {concurrency}}}
+models: {{quick: {{id: claude-haiku-5-5, max_tokens: 1000}}}}
+input: {{path: rows.jsonl, id: id}}
+steps:
+  facts:
+    model: quick
+    for_each: "['sea', 'food', 'food']"
+    on_item_error: "null"
+    prompt: "The {{{{ item }}}} of {{{{ row.town }}}}."
+    output:
+      reasks: 1
+      schema:
+        type: object
+        additionalProperties: false
+        required: [score]
+        properties: {{score: {{type: integer, minimum: 1, maximum: 5}}}}
+  line:
+    model: quick
+    matrix: {{tone: [dry, warm]}}
+    samples: 2
+    prompt: "A {{{{ matrix.tone }}}} line on {{{{ row.town }}}}: {{{{ steps.facts | tojson }}}}."
+output: {{path: out/towns.jsonl}}
+"""
+MOMENTS = [*seeded(9, seed=11), ("after-commit", seeded(1, seed=12)[0][1])]
+
+
+@pytest.fixture(scope="module")
+def fanned(tmp_path_factory):
+    """A server, and what an undisturbed run of the pipeline above comes to there."""
+    folder = tmp_path_factory.mktemp("fanned")
+    with pytest.MonkeyPatch.context() as patch, serving(simulator()) as server, Nursery(folder) as nursery:
+        patch.setattr(kills, "PIPELINE", PIPELINE)
+        yield Scene(nursery, server, folder / "scene")
+
+
+def test_the_reference_asks_for_each_item(fanned):
+    """The undisturbed run asks for all items, combinations and samples, with null items and failed rows among them."""
+    good, failed = (text.decode() for text in fanned.reference.outputs)
+    assert fanned.reference.requests > 60 * (3 + 4)
+    assert '"facts": [null, ' in good
+    assert len(failed.splitlines()) > 3
+    folder = fanned.folder / "reference"
+    doubled = "SELECT count(*) - count(DISTINCT request), count(*) - count(DISTINCT key) FROM attempt WHERE step = 'line'"
+    ((equal, same),) = look(folder, doubled)
+    assert (equal, same) == (60 * 2, 0)
+
+
+@pytest.mark.parametrize(("name", "random"), MOMENTS, ids=[f"{at}-{name}" for at, (name, _) in enumerate(MOMENTS)])
+def test_a_kill_in_a_fan_out_costs_what_was_in_flight(name, random, fanned):
+    """After a kill all that was told is kept; the next run asks for no item that was answered, and ends the same."""
+    kill = Kill.drawn(name, random, fanned.reference.requests)
+    told = fanned.story(f"story {name} {kill.number}", kill)
+    assert (told.lost, told.doubled) == (0, 0)
+    assert told.killed == 1 or name not in kills.POINTS
+
+
+def test_a_fan_out_that_is_killed_twice(fanned):
+    """A run that is killed in a row's items, and whose next run is killed in them too, ends as if nothing had been."""
+    told = fanned.story("twice", Kill("after-receive", 100), Kill("before-commit", 50), Kill("before-send", 40))
+    assert (told.killed, told.lost, told.doubled) == (3, 0, 0)
