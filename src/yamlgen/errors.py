@@ -74,6 +74,7 @@ class Code(StrEnum):
     MAY_BE_NULL = "YG210"
     NOT_A_LIST = "YG211"
     NEVER_EQUAL = "YG212"
+    WRONG_KIND = "YG213"
 
     UNKNOWN_MODEL_ALIAS = "YG301"
     NO_MODEL = "YG302"

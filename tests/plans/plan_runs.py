@@ -6,12 +6,13 @@ Owns what is expected to come of any plan that compiles, so that the tests only 
 import asyncio
 import hashlib
 import json
+import os
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypothesis import assume
+from hypothesis import HealthCheck, reject, settings
 
 from yamlgen.api.loading import Pipeline, check
 from yamlgen.claude.simulator import made_up
@@ -21,6 +22,19 @@ from yamlgen.ports import Answer
 from yamlgen.run.functions import Functions
 from yamlgen.run.local import LocalEngine
 from yamlgen.run.step import Performer
+
+_LONGER = int(os.environ.get("PLANS", "0"))
+
+
+def several(examples):
+    """The settings of a property: the same examples in every run of the tests, and more of them where `PLANS` says."""
+    return settings(
+        max_examples=_LONGER or examples,
+        derandomize=not _LONGER,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,10 @@ class Compiled:
         """Its plan."""
         return self.pipeline.plan(self.params)
 
+    def rows(self):
+        """Its rows."""
+        return list(self.pipeline.source.rows(columns=self.plan.columns))
+
 
 @contextmanager
 def compiled(made):
@@ -43,7 +61,8 @@ def compiled(made):
     with tempfile.TemporaryDirectory(prefix="plans-") as folder:
         path = made.write(Path(folder))
         pipeline, _ = check(path, params=made.params)
-        assume(pipeline is not None)
+        if pipeline is None:
+            reject()
         yield Compiled(path, pipeline, made.params)
 
 

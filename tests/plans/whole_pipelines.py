@@ -12,6 +12,9 @@ from pathlib import Path
 
 import yaml
 from hypothesis import strategies as st
+from made_draws import distinct, rules
+from made_expressions import KINDS_OF_VALUES, Scope, expressions, templates
+from made_values import ANY, BOOLEAN, INTEGER, NUMBER, TEXT, Shape, odd, rooted, words
 
 CALLS = '''\
 """What the steps of kind `python` call."""
@@ -56,28 +59,6 @@ def exits(value=None):
 '''
 
 MODELS = ("claude-haiku-5-5", "claude-opus-5-5", "claude-sonnet-4", "gateway/own")
-NAMES = ("a", "bee", "items", "Größe x", "$d")
-LITERALS = {"string": '"z"', "integer": "7", "number": "1.5", "boolean": "true", "array": '["q"]', "object": '{"a": 1}'}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a value is, as far as the strategy knows.
-
-    Attributes:
-        kind: as JSON Schema calls it, or `any`.
-        null: whether yamlgen may make it null, so that it must be asked about.
-        absent: whether it may be missing where it stands.
-    """
-
-    kind: str = "any"
-    item: "Shape | None" = None
-    members: tuple[tuple[str, "Shape"], ...] = ()
-    null: bool = False
-    absent: bool = False
-
-
-TEXT, INTEGER, NUMBER, BOOLEAN, ANY = (Shape(kind) for kind in ("string", "integer", "number", "boolean", "any"))
 
 
 @dataclass
@@ -86,7 +67,7 @@ class Made:
 
     document: dict
     files: dict[str, str]
-    params: dict
+    params: dict = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Put it into a folder; the pipeline's file."""
@@ -102,39 +83,6 @@ class Made:
         return f"\n{shown}--- files: {inputs}\n--- params: {self.params}\n"
 
 
-@dataclass
-class Scope:
-    """What an expression may refer to: sources with their shapes."""
-
-    atoms: list[tuple[str, Shape]] = field(default_factory=list)
-
-    def add(self, source: str, shape: Shape, depth: int = 2) -> None:
-        """Take in a reference, and those into it."""
-        self.atoms.append((source, shape))
-        if shape.null or shape.absent or depth == 0:
-            return
-        for name, member in shape.members:
-            plain = name.isidentifier() and name.isascii() and name != "items"
-            self.add(f"{source}.{name}" if plain else f"{source}[{json.dumps(name, ensure_ascii=False)}]", member, depth - 1)
-
-    def having(self, *kinds: str, null: bool | None = None) -> list[tuple[str, Shape]]:
-        """The references of some kinds."""
-        return [
-            (source, shape)
-            for source, shape in self.atoms
-            if (not kinds or shape.kind in kinds) and (null is None or shape.null == null)
-        ]
-
-
-# Values and schemas
-
-
-words = st.sampled_from(["Oslo", "", "a;b", "Größe ✓", "{{ row.x }}", "12", "null", " \n", "x" * 40])
-odd = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 10**12) | st.sampled_from([0.5, -1e300, 1.0, 2e-7]) | words,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
-    max_leaves=6,
-)
 _COLUMNS = {
     "name": (TEXT, words),
     "n": (INTEGER, st.integers(-3, 99)),
@@ -153,326 +101,6 @@ _COLUMNS = {
     "Größe x": (ANY, st.none() | words),
     "yes": (BOOLEAN, st.booleans()),
 }
-
-
-@st.composite
-def schemas(draw, depth=3):
-    """A JSON Schema, and the shape of what it accepts."""
-    if depth == 0 or draw(st.integers(0, 2)) == 0:
-        return draw(st.sampled_from(_LEAVES))
-    inner, shape = draw(schemas(depth - 1))
-    match draw(st.sampled_from(["array", "array", "object", "object", "object", "null", "either", "prefix", "all"])):
-        case "array":
-            least = draw(st.integers(0, 2))
-            made = {"type": "array", "items": inner, "minItems": least, "maxItems": least + draw(st.integers(0, 1))}
-            return made, Shape("array", shape)
-        case "object":
-            return draw(_objects(inner, shape, depth))
-        case "null":
-            return {"anyOf": [inner, {"type": "null"}]}, ANY
-        case "either":
-            other = {"type": ["string", "null"]}, {"type": "array", "maxItems": 1}, {"type": "integer", "minimum": 3}
-            one_of = {"oneOf": list(draw(st.permutations(other)))[:2]}
-            return draw(st.sampled_from([one_of, {"anyOf": [inner, draw(schemas(0))[0]]}])), ANY
-        case "prefix":
-            return {"type": "array", "prefixItems": [inner], "items": {"type": "integer"}, "minItems": 1}, Shape("array", ANY)
-        case _:
-            return {"allOf": [inner]}, shape
-
-
-_LEAVES = [
-    ({"type": "string"}, TEXT),
-    ({"type": "string", "minLength": 1, "maxLength": 5}, TEXT),
-    ({"type": "string", "format": "date"}, TEXT),
-    ({"enum": ["red", "grün", ""]}, TEXT),
-    ({"type": "integer"}, INTEGER),
-    ({"type": "integer", "minimum": 0, "maximum": 9}, INTEGER),
-    ({"type": "number", "minimum": 0}, NUMBER),
-    ({"type": "boolean"}, BOOLEAN),
-    ({"type": ["string", "null"]}, ANY),
-    ({"enum": [1, True, "1", None, 1.5, [1]]}, ANY),
-    ({"const": 1}, INTEGER),
-    ({"const": True}, BOOLEAN),
-    ({"type": "null"}, ANY),
-    ({}, ANY),
-]
-
-
-@st.composite
-def _objects(draw, inner, shape, depth):
-    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
-    parts = {names[0]: (inner, shape), **{name: draw(schemas(depth - 2 if depth > 1 else 0)) for name in names[1:]}}
-    needed = names if draw(st.integers(0, 3)) else names[1:]
-    made = {"type": "object", "properties": {name: part for name, (part, _) in parts.items()}, "required": needed}
-    rest = draw(st.sampled_from([None, False, False, True, {"type": "integer"}]))
-    if rest is not None:
-        made["additionalProperties"] = rest
-    if draw(st.integers(0, 5)) == 0:
-        made["patternProperties"] = {"^z_": {"type": "integer"}}
-    members = tuple((name, replace(known, absent=name not in needed)) for name, (_, known) in parts.items())
-    return made, Shape("object", members=members)
-
-
-@st.composite
-def rooted(draw):
-    """A whole schema, sometimes with definitions that its parts refer to."""
-    schema, shape = draw(schemas())
-    match draw(st.integers(0, 5)):
-        case 0:
-            return {"$ref": "#/$defs/it", "$defs": {"it": schema}}, shape
-        case 1:
-            tree = {"type": "object", "required": ["v"], "properties": {"v": schema, "kids": {"items": {"$ref": "#"}}}}
-            tree["properties"]["kids"] |= {"type": "array", "maxItems": 1}
-            return tree, Shape("object", members=(("v", shape), ("kids", Shape("array", ANY, absent=True))))
-        case 2:
-            definition = {"$defs": {"a b/%": schema}, "type": "array", "items": {"$ref": "#/$defs/a%20b~1%25"}}
-            return {**definition, "maxItems": 2}, Shape("array", shape)
-        case _:
-            return schema, shape
-
-
-# Expressions
-
-
-@st.composite
-def expressions(draw, scope: Scope, kind: str = "any", depth: int = 2):
-    """An expression that gives a value of a kind, where the values that it uses allow it."""
-    known = scope.having(kind) if kind != "any" else scope.having()
-    if known and draw(st.integers(0, 3 if depth else 1)) < (2 if depth else 4):
-        return draw(_asked(draw(st.sampled_from(known)), kind))
-    if depth == 0:
-        return LITERALS.get(kind, '"z"')
-    if kind == "any":
-        kind = draw(st.sampled_from([name for name in _MAKERS if name != "lazy"]))
-    return draw(_MAKERS[kind](scope, depth - 1))
-
-
-@st.composite
-def _asked(draw, atom, kind):
-    """A reference, asked about first where it may be null or missing."""
-    source, shape = atom
-    instead = LITERALS.get(shape.kind if kind == "any" else kind, '"z"')
-    if shape.absent:
-        return f"({source} | default({instead}))"
-    if not shape.null:
-        return source
-    forms = ("({0} or {1})", "({0} if {0} is not none else {1})", "({0} | default({1}, true))", "({1} if not {0} else {0})")
-    return draw(st.sampled_from(forms)).format(source, instead)
-
-
-def _maker(*forms):
-    """A maker of expressions out of forms, in which `{string}` stands for an expression of that kind."""
-
-    @st.composite
-    def make(draw, scope, depth):
-        class Parts(dict):
-            def __missing__(self, name):
-                kind = name.rstrip("123")
-                return f"({draw(expressions(scope, kind, depth))})"
-
-        return draw(st.sampled_from(forms)).format_map(Parts())
-
-    return make
-
-
-_MAKERS = {
-    "string": _maker(
-        '"Hello"',
-        "{any} ~ {any2}",
-        "{string} | upper",
-        "{any} | string",
-        "{any} | tojson",
-        '{array} | join(", ")',
-        "{string} if {boolean} else {string2}",
-        '{any} | default("none", true) | string',
-        "{string}[:3]",
-        "{string}.strip().title()",
-        '{string} | replace("a", "bb") | trim',
-        "{string} | first",
-        "{any} | truncate(4, true)",
-        "{string} + {string2}",
-        '"%s!" | format({any})',
-        "{array} | map('string') | join",
-        "{string} | reverse",
-        "{any} | urlencode if {string} else {string2}",
-    ),
-    "integer": _maker(
-        "3",
-        "{integer} + {integer2}",
-        "{integer} * 2 - {integer2}",
-        "{array} | length",
-        "{string} | length",
-        "{any} | int",
-        "-{integer}",
-        "{integer} // 2",
-        "{integer} % 3",
-        "{array} | map('string') | map('length') | sum",
-        "{integer} if {boolean} else {integer2}",
-        "[{integer}, {integer2}] | max",
-        "{integer} | abs",
-    ),
-    "number": _maker(
-        "1.5",
-        "{integer} / 2",
-        "{number} * {integer}",
-        "{any} | float",
-        "{number} | round(1)",
-        "{number} | round",
-        "{number} | abs",
-        "[{number}, {integer}] | sum",
-        "{number} ** 2",
-        "[{number}, {integer}] | min",
-    ),
-    "boolean": _maker(
-        "true",
-        "{integer} > 3",
-        "{number} <= {integer}",
-        "{any} is none",
-        "{any} == {any2}",
-        "{any} is string",
-        "not {any}",
-        "{boolean} and {boolean2}",
-        "{boolean} or {boolean2}",
-        "{string} in {array}",
-        "{string} | length is odd",
-        '{string}.startswith("a")',
-        "{any} is mapping",
-    ),
-    "array": _maker(
-        "[]",
-        "[{any}, {any2}]",
-        "[{string}]",
-        "[{integer}, {number}]",
-        "{array}[:2]",
-        "{array}[1:]",
-        "{array} + {array2}",
-        "{array} | reverse | list",
-        "{array} | list",
-        "{array} | select | list",
-        "{array} | reject('none') | list",
-        "{array} | map('string') | unique | list",
-        "{array} | map('tojson') | sort",
-        '{string}.split(";")',
-        "{object}.values() | list",
-        "{any} or []",
-        "{array} or [{integer}]",
-        "{array} | batch(2) | list",
-        "{array} if {boolean} else [{any}]",
-        "{array} * 2",
-        "{array} | truncate",
-    ),
-    "lazy": _maker(
-        "{array} | reverse",
-        "{array} | select",
-        "{array} | reject('none')",
-        "{array} | map('string')",
-        "{array} | map('truncate')",
-        "{array} | unique",
-        "{array} | batch(2)",
-        "{object}.values()",
-        "{object}.items()",
-        "range({integer} % 4)",
-    ),
-    "object": _maker(
-        '{{"a": {any}, "bee": {string}}}',
-        '{{"items": {array}}}',
-        "{object} or {{}}",
-        "{object} if {boolean} else {{}}",
-        '{object} and {{"a": {integer}}}',
-        '{object} | default({{"a": 2}}, true)',
-        "dict(a={any})",
-    ),
-}
-
-
-@st.composite
-def templates(draw, scope: Scope):
-    """A text with what is in scope in it."""
-    parts = [draw(st.sampled_from(["Go on.", "Hello,", "Écris:"]))]
-    for _ in range(draw(st.integers(0, 3))):
-        match draw(st.sampled_from(["print", "print", "json", "if", "loop", "set", "null"])):
-            case "print":
-                parts.append(f"{{{{ {draw(expressions(scope))} }}}}")
-            case "json":
-                parts.append(f"{{{{ ({draw(expressions(scope))}) | tojson(2) }}}}")
-            case "if":
-                test, one, other = (draw(expressions(scope, kind, 1)) for kind in ("boolean", "any", "string"))
-                parts.append(f"{{% if {test} %}}{{{{ {one} }}}}{{% else %}}{{{{ {other} }}}}{{% endif %}}")
-            case "loop":
-                over = draw(expressions(scope, "array", 1))
-                part = draw(st.sampled_from(["{{ x }}", "{{ x | tojson }}", "{{ loop.index }}"]))
-                parts.append(f"{{% for x in ({over}) if x is not none %}}{part}{{% endfor %}}")
-            case "set":
-                parts.append(f"{{% set y = {draw(expressions(scope))} %}}{{{{ y }}}}")
-            case _:
-                for source, _ in scope.having(null=True)[:1]:
-                    asked = draw(st.sampled_from([source, f"{source} is not none"]))
-                    parts.append(f"{{% if {asked} %}}{{{{ {source} }}}}{{% endif %}}")
-    return " ".join(parts)
-
-
-# Draws
-
-
-def _distinct(values):
-    return [value for index, value in enumerate(values) if not any(_same(value, other) for other in values[:index])]
-
-
-def _same(one, other):
-    return json.dumps(one) == json.dumps(other) or (
-        one == other and isinstance(one, bool) is isinstance(other, bool) and isinstance(one, int | float | list | dict)
-    )
-
-
-@st.composite
-def rules(draw):
-    """The rules of a draw step, and the shape of what it draws."""
-    made, members = {}, []
-    for name in draw(st.lists(st.sampled_from(["who", "what", "much", "day", "cell"]), min_size=1, unique=True)):
-        kind = draw(st.sampled_from(["choices", "weights", "integer", "number", "date", "column", "given"]))
-        before = [other for other, rule in made.items() if "choices" in rule and isinstance(rule["choices"][0], str)]
-        if kind == "given" and not before:
-            kind = "choices"
-        rule, shape = draw(_rules(kind, before, made))
-        made[name] = rule
-        members.append((name, shape))
-    return made, Shape("object", members=tuple(members))
-
-
-@st.composite
-def _rules(draw, kind, before, made):
-    match kind:
-        case "choices":
-            texts = draw(st.lists(st.sampled_from(["x", "y", "ü", ""]), min_size=1, unique=True))
-            return {"choices": texts}, TEXT
-        case "weights":
-            values = _distinct(draw(st.lists(odd, min_size=1, max_size=4)))
-            return {"choices": values, "weights": [*draw(_weights(len(values) - 1)), 1]}, ANY
-        case "integer":
-            least = draw(st.integers(-5, 5))
-            return {"integer": [least, least + draw(st.integers(0, 10**6))]}, INTEGER
-        case "number":
-            least = draw(st.sampled_from([-1.5, 0, 0.1, 3]))
-            more = {"decimals": draw(st.integers(1, 5))} if draw(st.booleans()) else {}
-            return {"number": [least, least + draw(st.sampled_from([1, 0.25, 1e9]))], **more}, NUMBER
-        case "date":
-            return {"date": ["2024-02-28", draw(st.sampled_from(["2024-02-28", "2026-01-01"]))]}, TEXT
-        case "column":
-            return {"column": draw(st.sampled_from(["town", "size"])), "path": "towns.csv"}, TEXT
-        case _:
-            given = draw(st.sampled_from(before))
-            cases = {value: draw(_rules(draw(st.sampled_from(["integer", "date"])), (), {}))[0] for value in made[given]["choices"]}
-            if len(cases) > 1 and draw(st.booleans()):
-                cases.popitem()
-                return {"given": given, "cases": cases, "otherwise": {"choices": [None, 1, True]}}, ANY
-            return {"given": given, "cases": cases}, ANY
-
-
-def _weights(size):
-    return st.lists(st.sampled_from([0, 1, 0.1, 2.5]), min_size=size, max_size=size)
-
-
-# Steps
 
 
 @st.composite
@@ -501,6 +129,10 @@ def _list_source(draw, scope: Scope):
             return f"{source} + {source}", item
         case _:
             return source, item
+
+
+_PROVING = ("{}", "{} is not none", "{} is not none and true", "{0} and true")
+_ASKING = ("{} is none", "not {}", "{0} is none or {0}")
 
 
 @dataclass
@@ -544,9 +176,10 @@ class Maker:
         match draw(st.sampled_from(["no", "no", "no", "ask", "ask", "test"])):
             case "ask" if maybe:
                 name = draw(st.sampled_from(maybe))
-                form = draw(st.sampled_from(["{}", "{} is not none", "{} is none", "not {}", "{} is not none and true"]))
+                proves = draw(st.booleans())
+                form = draw(st.sampled_from(_PROVING if proves else _ASKING))
                 step["when"] = form.format(f"steps.{name}")
-                return {name}, set() if form in ("{} is none", "not {}") else {name}
+                return {name}, {name} if proves else set()
             case "test":
                 step["when"] = draw(expressions(sure, "boolean"))
         return set(), set()
@@ -575,7 +208,7 @@ class Maker:
         model = draw(st.sampled_from(self.aliases or MODELS))
         axes = {}
         if draw(st.integers(0, 3)) == 0:
-            axes["tone"] = _distinct(draw(st.lists(odd, min_size=1, max_size=2)))
+            axes["tone"] = distinct(draw(st.lists(odd, min_size=1, max_size=2)))
         if draw(st.integers(0, 5)) == 0:
             axes["model"] = sorted(set(draw(st.lists(st.sampled_from(self.aliases or MODELS), min_size=1, max_size=2))))
         if "model" not in axes:
@@ -618,7 +251,7 @@ class Maker:
                 values[name], shape = draw(st.sampled_from(atoms))
                 members.append((name, shape))
                 continue
-            kind = draw(st.sampled_from([*_MAKERS, "any"]))
+            kind = draw(st.sampled_from(KINDS_OF_VALUES))
             values[name] = draw(expressions(scope, kind))
             members.append((name, Shape(kind if kind in ("string", "integer", "number", "boolean") else "any")))
         step["values"] = values
@@ -655,8 +288,6 @@ class Maker:
             step["samples"] = draw(st.integers(1, 3))
         return shape
 
-
-# Whole pipelines
 
 KINDS = ("generate", "generate", "compute", "python", "draw")
 

@@ -42,7 +42,9 @@ steps:
     prompt: "A {{{{ matrix.tone }}}} line on {{{{ row.town }}}}: {{{{ steps.facts | tojson }}}}."
 output: {{path: out/towns.jsonl}}
 """
-MOMENTS = [*seeded(9, seed=11), ("after-commit", seeded(1, seed=12)[0][1])]
+NAMES = ("after-receive", "a random moment")
+MOMENTS = [moment for moment in seeded(9, seed=11) if moment[0] in NAMES]
+"""`durability.py` has the others, and many of them; here it is the middle of a row's items that counts."""
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +63,8 @@ def test_the_reference_asks_for_each_item(fanned):
     assert '"facts": [null, ' in good
     assert len(failed.splitlines()) > 3
     folder = fanned.folder / "reference"
-    doubled = "SELECT count(*) - count(DISTINCT request), count(*) - count(DISTINCT key) FROM attempt WHERE step = 'line'"
-    ((equal, same),) = look(folder, doubled)
+    counts = "count(*) - count(DISTINCT request), count(*) - count(DISTINCT key)"
+    ((equal, same),) = look(folder, f"SELECT {counts} FROM attempt WHERE step = 'line'")  # noqa: S608 - its own words
     assert (equal, same) == (60 * 2, 0)
 
 
@@ -77,5 +79,5 @@ def test_a_kill_in_a_fan_out_costs_what_was_in_flight(name, random, fanned):
 
 def test_a_fan_out_that_is_killed_twice(fanned):
     """A run that is killed in a row's items, and whose next run is killed in them too, ends as if nothing had been."""
-    told = fanned.story("twice", Kill("after-receive", 100), Kill("before-commit", 50), Kill("before-send", 40))
-    assert (told.killed, told.lost, told.doubled) == (3, 0, 0)
+    told = fanned.story("twice", Kill("before-send", 100), Kill("after-commit", 30))
+    assert (told.killed, told.lost, told.doubled) == (2, 0, 0)

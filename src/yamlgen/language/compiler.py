@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.language import inference
 from yamlgen.language.assembly import Assembly
 from yamlgen.language.cycles import rings
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column
+from yamlgen.language.expression import shown
 from yamlgen.language.formats import format_of
 from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
-from yamlgen.language.lookup import Finding
+from yamlgen.language.lookup import Finding, Uses
 from yamlgen.language.parameters import Parameters
 from yamlgen.language.plan import Plan, ordered
 from yamlgen.language.references import Reading, read, read_expression
@@ -29,7 +31,7 @@ from yamlgen.language.settings import check_runtime
 from yamlgen.language.texts import Passage, TextLoader
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
-from yamlgen.language.views import ANYTHING, Absent, SchemaView, View, spoken
+from yamlgen.language.views import ANYTHING, SchemaView, View, spoken
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Columns
 
@@ -145,7 +147,8 @@ class _Compiler:
         """Read the steps in their order, each with the types of those before it."""
         draft = self.draft
         names = dict.fromkeys(draft.names("steps"), ANYTHING)
-        scopes = Scopes(self.columns, self.params.view(), None if draft.is_broken("steps") else names)
+        known = None if draft.is_broken("steps") else names
+        scopes = Scopes(self.columns, self.params.view(), known, draft.is_broken)
         in_ring = {name for ring in rings({name: step.needs for name, step in self.steps.items()}) for name in ring}
         straight = {name: step.needs - in_ring for name, step in self.steps.items()}
         for name in ordered({**straight, **dict.fromkeys(in_ring, ())}):
@@ -189,51 +192,57 @@ class _Compiler:
         """Read the passages of a step, report what is wrong with them, and give back the views of its values."""
         item: View | None = None
         values: dict[str, View] = {}
-        solid = frozenset[tuple[str | int, ...]]()
+        when = Reading(Uses(), [])
         for number, (passage, _) in enumerate(read.passages):
-            reading = _read(passage, scopes.of(read, passage, item), solid)
+            reading = _read(passage, scopes.of(read, passage, item), when)
+            sure = reading if self.is_closed else _read(passage, scopes.of(read, passage, item, sure=True), when)
             read.passages[number] = (passage, reading)
             for finding in reading.findings:
-                self.report(passage, finding)
+                self.report(passage, finding, is_guess=finding not in sure.findings)
             if passage.role == "when":
-                solid = reading.proves
+                when = reading
             elif passage.role == "for_each":
-                item = self.item_view(passage, reading, scopes, read)
+                item = self.item_view(read, passage, reading, sure)
             elif passage.role == "value":
-                sure = scopes.of(read, passage, item, sure=True)
-                values[passage.name] = _read(passage, sure, solid).view
+                values[passage.name] = sure.view
         return values
 
-    def item_view(self, passage: Passage, reading: Reading, scopes: Scopes, read: StepReading) -> View:
+    @property
+    def is_closed(self) -> bool:
+        """Whether what is known of the columns holds for all rows."""
+        return self.columns is None or self.columns.closed
+
+    def item_view(self, read: StepReading, passage: Passage, reading: Reading, sure: Reading) -> View:
         """What is known of an item of `for_each`; that it is none of a list is told."""
-        sure = _read(passage, scopes.of(read, passage, sure=True)).view.solid()
-        if reading.findings or self.is_no_list(passage, reading, is_guess=not sure.types()):
+        view = sure.view.solid()
+        if reading.findings or self.is_no_list(passage, reading, is_guess=not view.types()):
             return ANYTHING
-        kind = sure.type()
+        kind = view.type()
         read.items = (kind.get("minItems", 0), kind.get("maxItems"))
-        try:
-            return sure.element()
-        except Absent:
-            return ANYTHING
+        return inference.item_of(view)
 
     def is_no_list(self, passage: Passage, reading: Reading, *, is_guess: bool) -> bool:
         """Whether what `for_each` names is no list for sure, or may be none; that is told."""
         mark, kinds, columns = passage.mark(0, len(passage.source)), reading.view.solid().types(), reading.uses.columns
+        source = shown(passage.source)
         if reading.view.null is not None:
-            message = f"`{passage.source}` may be null here: {reading.view.null}"
-            self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {passage.source}`")
+            message = f"`{source}` may be null here: {reading.view.null}"
+            self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {source}`")
         elif not kinds and columns is not None and not columns:
-            message = f"nothing says that `{passage.source}` is a list"
+            message = f"nothing says that `{source}` is a list"
             hint = "say it in the step's `output.schema`, as `type: array` with `items`"
             self.complain(Code.NOT_A_LIST, message, mark, hint)
         elif kinds - {"array"}:
             hints = {
-                frozenset({"array", "null"}): f"`{passage.source} or []` stands for a list that is missing",
-                frozenset({"string"}): f'a text that holds several can be split: `{passage.source}.split(";")`',
+                frozenset({"array", "null"}): f"`({source}) or []` stands for a list that is missing",
+                frozenset({"string"}): f'a text that holds several can be split: `({source}).split(";")`',
             }
             where = " in the first rows" if is_guess else ""
             message = f"expected a list, this is {spoken(kinds)}{where}"
-            self.complain(Code.NOT_A_LIST, message, mark, hints.get(kinds), warn=is_guess)
+            fix = hints.get(kinds)
+            if fix is not None and re.fullmatch(r"[\w.]+", source):
+                fix = fix.replace(f"({source})", source)
+            self.complain(Code.NOT_A_LIST, message, mark, fix, warn=is_guess)
         else:
             return False
         return True
@@ -246,11 +255,11 @@ class _Compiler:
                     return True
         return False
 
-    def report(self, text: Passage, finding: Finding) -> None:
+    def report(self, text: Passage, finding: Finding, *, is_guess: bool) -> None:
+        """Say what was found; what only the first rows tell is no error."""
         if self.is_misnamed(text, finding):
             return
         mark = text.mark(finding.start, finding.end)
-        is_guess = finding.path[:1] == ("row",) and self.columns is not None and not self.columns.closed
         if is_guess and finding.code is Code.UNKNOWN_COLUMN:
             message = f"none of the first rows has the column `{finding.path[-1]}`"
             hint = finding.hint
@@ -349,10 +358,10 @@ class _Compiler:
         self.complain(Code.UNKNOWN_FORMAT, what, self.draft.document.mark((part, "path")), hint)
 
 
-def _read(
-    passage: Passage, scope: Mapping[str, View], solid: frozenset[tuple[str | int, ...]] = frozenset()
-) -> Reading:
-    return (read_expression if passage.is_expression else read)(passage.source, scope, solid)
+def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = None) -> Reading:
+    """Read a passage, where a step's `when` is known to hold."""
+    known = (when.proves, when.forks) if when is not None else ()
+    return (read_expression if passage.is_expression else read)(passage.source, scope, *known)
 
 
 def _in_source_order(diagnostics: list[Diagnostic], main: str) -> tuple[Diagnostic, ...]:

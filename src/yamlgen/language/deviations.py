@@ -156,7 +156,7 @@ def _alone(path: DataPath, rule: dict[str, list[str]], value: JSON) -> Iterator[
         for other in needed:
             if key in value and other not in value:
                 message = f"`{key}` stands only beside `{other}`"
-                yield Deviation(Code.CONFLICT, path, message, f"add `{other}`, or remove `{key}`", ("", key))
+                yield Deviation(Code.CONFLICT, path, message, f"add `{other}`, or remove `{key}`", (other, key))
 
 
 def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
@@ -202,11 +202,24 @@ def _either(words: tuple[str, ...]) -> str:
     return f"{', '.join(marked[:-1])} or {marked[-1]}"
 
 
-def _kinds_with(key: str) -> list[str]:
-    """The kinds of steps that have a key."""
+@cache
+def _keys() -> dict[str, set[str]]:
+    """The keys of each kind of step."""
     parts = language()["$defs"]
     rules = {rule["if"]["properties"]["kind"]["const"]: rule["then"]["$ref"] for rule in parts["Step"]["allOf"]}
-    return [kind for kind, ref in rules.items() if key in parts[ref.rsplit("/", 1)[1]]["properties"]]
+    return {kind: set(parts[ref.rsplit("/", 1)[1]]["properties"]) for kind, ref in rules.items()}
+
+
+def own_keys() -> dict[str, set[str]]:
+    """The keys that one kind of step alone has, of the kinds that a step has to name."""
+    first, *named = _keys()
+    others = {kind: set().union(*(keys for name, keys in _keys().items() if name != kind)) for kind in named}
+    return {kind: _keys()[kind] - others[kind] for kind in named if kind != first}
+
+
+def _kinds_with(key: str) -> list[str]:
+    """The kinds of steps that have a key."""
+    return [kind for kind, keys in _keys().items() if key in keys]
 
 
 def _where(path: DataPath) -> str:

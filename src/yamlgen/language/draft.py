@@ -47,10 +47,11 @@ class Draft:
         left_out = any(path[:length] in self.broken for length in range(1, len(path) + 1))
         return left_out or self.document.is_unread(path)
 
-    def names(self, part: str) -> set[str]:
-        """The names that a part such as `steps` declares, the broken ones too."""
+    def names(self, part: str) -> list[str]:
+        """The names that a part such as `steps` declares, in order, and behind them the broken ones."""
         declared = self.document.data.get(part, {})
-        return {*declared, *(str(path[1]) for path in self.broken if len(path) == 2 and path[0] == part)}  # noqa: PLR2004
+        broken = sorted(str(path[1]) for path in self.broken if len(path) == 2 and path[0] == part)  # noqa: PLR2004
+        return list(dict.fromkeys([*declared, *broken]))
 
     def beside(self, reference: str) -> tuple[Path, str]:
         """A path that the pipeline names: where it is, and how messages show it."""

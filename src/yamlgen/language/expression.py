@@ -7,6 +7,7 @@ lazy sequences become lists here, and what JSON cannot hold sets the row aside, 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from functools import lru_cache
 from typing import Any, Final
@@ -22,6 +23,9 @@ from yamlgen.language.template import reader, sandbox
 from yamlgen.ports import JSON
 
 _DEEPEST: Final = 64
+_EACH: Final = 32
+"""What a value costs of the budget: a value is larger than a character."""
+
 _LONGEST: Final = 80
 
 
@@ -31,7 +35,9 @@ class _Unfit(ValueError):  # noqa: N818 - a value, told where it is met
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> TemplateExpression:
-    return sandbox().compile_expression(source, undefined_to_none=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # of Python, about constants that an author wrote
+        return sandbox().compile_expression(source, undefined_to_none=False)
 
 
 def evaluate(source: str, scope: Mapping[str, Any]) -> JSON:
@@ -72,7 +78,7 @@ def parse_expression(source: str) -> nodes.Expr:
 
 
 def _as_json(value: Any, depth: int) -> JSON:
-    spend(1)
+    spend(_EACH)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Undefined):

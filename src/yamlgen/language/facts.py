@@ -45,6 +45,9 @@ def if_true(node: nodes.Node | None) -> frozenset[Path]:
             return if_false(node.node)
         case nodes.Test(name=name) if name in _PRESENT:
             return _only(node.node)
+        case nodes.Test(name="defined"):
+            path = path_of(node.node)
+            return _prefixes(path[:-1]) if len(path) > 2 else _NOTHING  # noqa: PLR2004 - a root and its member
         case nodes.Compare(ops=[nodes.Operand(op="ne", expr=nodes.Const(value=None))]):
             return _only(node.expr)
         case nodes.Compare(ops=[nodes.Operand(op="eq", expr=nodes.Const() as other)]) if other.value is not None:
@@ -63,11 +66,52 @@ def if_false(node: nodes.Node | None) -> frozenset[Path]:
         case nodes.Not():
             return if_true(node.node)
         case nodes.Test(name="none"):
-            return _only(node.node)
+            return _itself(node.node)  # a member of null is missing, which is not none
         case nodes.Compare(ops=[nodes.Operand(op="eq", expr=nodes.Const(value=None))]):
             return _only(node.expr)
         case _:
             return _NOTHING
+
+
+def empty_if_true(node: nodes.Node | None) -> frozenset[Path]:
+    """The references that are null, or empty, where an expression holds."""
+    match node:
+        case nodes.And():
+            return empty_if_true(node.left) | empty_if_true(node.right)
+        case nodes.Not():
+            return empty_if_false(node.node)
+        case nodes.Test(name="none"):
+            return _itself(node.node)
+        case _:
+            return _NOTHING
+
+
+def empty_if_false(node: nodes.Node | None) -> frozenset[Path]:
+    """The references that are null, or empty, where an expression does not hold."""
+    match node:
+        case nodes.Or():
+            return empty_if_false(node.left) | empty_if_false(node.right)
+        case nodes.Not():
+            return empty_if_true(node.node)
+        case nodes.Test():
+            return _NOTHING
+        case _:
+            return _itself(node)
+
+
+def forks(node: nodes.Node | None) -> frozenset[frozenset[Path]]:
+    """Sets of references of which one at least is neither null nor empty where an expression holds."""
+    if isinstance(node, nodes.And):
+        return forks(node.left) | forks(node.right)
+    paths = alternatives(node)
+    return frozenset({frozenset(paths)}) if len(paths) > 1 and all(paths) else frozenset()
+
+
+def alternatives(node: nodes.Node | None) -> list[Path]:
+    """The references of `a or b or c`; an empty one for what is none."""
+    if isinstance(node, nodes.Or):
+        return [*alternatives(node.left), *alternatives(node.right)]
+    return [path_of(node)]
 
 
 def asked(node: nodes.Node | None) -> frozenset[Path]:
@@ -92,5 +136,8 @@ def _itself(node: nodes.Node | None) -> frozenset[Path]:
 
 def _only(node: nodes.Node | None) -> frozenset[Path]:
     """A reference, and what it leads through: null has no members."""
-    path = path_of(node)
+    return _prefixes(path_of(node))
+
+
+def _prefixes(path: Path) -> frozenset[Path]:
     return frozenset(path[:length] for length in range(1, len(path) + 1))

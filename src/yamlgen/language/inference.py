@@ -21,6 +21,8 @@ INTEGERS: Final = SchemaView.of({"type": "array", "items": {"type": "integer"}},
 _NUMBER: Final = SchemaView.of({"type": "number"}, "the number")
 _TEXTS: Final = SchemaView.of({"type": "array", "items": {"type": "string"}}, "the list")
 
+_A_LIST: Final = SchemaView.of({"type": "array"}, "the list")
+
 _NUMBERS: Final = frozenset({"integer", "number"})
 _LIST: Final = frozenset({"array"})
 _STRING: Final = frozenset({"string"})
@@ -33,13 +35,14 @@ NEED_LIST: Final = frozenset(
 NULL_SAFE: Final = frozenset({"default", "d", "tojson"})
 """Filters that know what to do with null."""
 
-_TO_TEXT: Final = (
+TO_TEXT: Final = (
     *("upper", "lower", "title", "capitalize", "trim", "striptags", "string", "replace", "indent", "join"),
     *("wordwrap", "center", "tojson", "format", "urlencode", "escape", "e", "forceescape", "filesizeformat"),
 )
-_MAKE: Final = {**dict.fromkeys(_TO_TEXT, TEXT), **dict.fromkeys(("length", "count", "wordcount"), INTEGER)}
+_MAKE: Final = {**dict.fromkeys(TO_TEXT, TEXT), **dict.fromkeys(("length", "count", "wordcount"), INTEGER)}
 _KEEP_LIST: Final = frozenset({"sort", "unique", "reverse", "list", "select", "reject", "selectattr", "rejectattr"})
 _ONE_ITEM: Final = frozenset({"first", "last", "min", "max"})
+_FROM_LIST: Final = _KEEP_LIST | _ONE_ITEM | {"map", "sum"}
 
 
 def constant(value: Any) -> View:
@@ -79,10 +82,32 @@ def either(left: View, right: View) -> View:
 def truthy(view: View) -> View:
     """A value of which it is known that it holds: it is not null."""
     made = view.solid().type()
-    kinds = made.get("type")
+    if made.get("type") == "null":
+        return view.solid()
+    kinds, branches = made.get("type"), made.get("anyOf")
     if isinstance(kinds, list) and "null" in kinds:
-        return SchemaView.of({**made, "type": [kind for kind in kinds if kind != "null"]}, "the value")
-    return view.solid()
+        made = {**made, "type": [kind for kind in kinds if kind != "null"]}
+    elif isinstance(branches, list):
+        made = {**made, "anyOf": [branch for branch in branches if branch != {"type": "null"}] or branches}
+    else:
+        return view.solid()
+    return SchemaView.of(made, getattr(view, "name", "the value"))
+
+
+_CLASS: Final = {"integer": "n", "number": "n", "boolean": "n", "string": "s", "array": "a", "object": "o", "null": "0"}
+_FITTING: Final = {
+    "add": {"nn", "ss", "aa"},
+    "mul": {"nn", "sn", "ns", "an", "na"},
+    "mod": {"nn", *(f"s{kind}" for kind in "nsao0")},
+    "ordered": {"nn", "ss", "aa"},
+}
+
+
+def fit(operator: str, left: frozenset[str], right: frozenset[str]) -> bool:
+    """Whether an operator can work on two values of these types at all; unknown ones may be anything."""
+    known = _FITTING.get(operator, {"nn"})
+    lefts, rights = ({_CLASS[kind] for kind in kinds} or set("nsao0") for kinds in (left, right))
+    return any(f"{one}{other}" in known for one in lefts for other in rights)
 
 
 def arithmetic(operator: str, left: View, right: View) -> View:
@@ -93,6 +118,10 @@ def arithmetic(operator: str, left: View, right: View) -> View:
         return INTEGER if whole else _NUMBER if operator != "pow" else ANYTHING
     if operator == "add" and kinds == (_STRING, _STRING):
         return TEXT
+    if operator == "mul" and _LIST in kinds and kinds[0] != kinds[1]:
+        listed = left if kinds[0] == _LIST else right
+        other = kinds[1] if kinds[0] == _LIST else kinds[0]
+        return SchemaView.of(list_of(item_of(listed).type()), "the list") if other == {"integer"} else ANYTHING
     if operator == "add" and kinds == (_LIST, _LIST):
         return SchemaView.of(list_of(union([item_of(left).type(), item_of(right).type()])), "the list")
     return ANYTHING
@@ -120,31 +149,40 @@ def indexed(owner: View) -> View:
 
 def filtered(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
     """What a filter makes of a value."""
-    name = node.name
+    name, kinds = node.name, view.types()
     if name in _MAKE:
         return _MAKE[name]
     if name in ("default", "d"):
         return _defaulted(node, view, args)
     if name in ("int", "float"):
         return ANYTHING if node.args or node.kwargs else INTEGER if name == "int" else _NUMBER
-    if name == "round" and view.types() <= _NUMBERS and view.types():
-        return _NUMBER
-    if name == "abs" and view.types() <= _NUMBERS and view.types():
-        return SchemaView.of({"type": sorted(view.types())}, "the number")
-    return _from_list(node, view) if view.types() == _LIST else TEXT if _is_part_of_text(name, view) else ANYTHING
+    if name in ("round", "abs") and kinds and kinds <= _NUMBERS:
+        return _NUMBER if name == "round" else SchemaView.of({"type": sorted(kinds)}, "the number")
+    if kinds == _LIST and name in _FROM_LIST:
+        return _from_list(node, view)
+    return _sequenced(name, kinds)
 
 
-def _is_part_of_text(name: str, view: View) -> bool:
-    return view.types() == _STRING and name in ("reverse", "first", "last", "truncate")
+def _sequenced(name: str, kinds: frozenset[str]) -> View:
+    """What a filter makes that walks over whatever it is given."""
+    if name in ("items", "dictsort", "batch", "slice", "groupby"):
+        return _A_LIST
+    if name == "list" and kinds and kinds <= {"string", "object"}:
+        return _TEXTS
+    return TEXT if kinds == _STRING and name in ("reverse", "first", "last") else ANYTHING
 
 
 def _defaulted(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
     given = args[0] if args else TEXT
-    boolean = node.args[1] if len(node.args) > 1 else next((k.value for k in node.kwargs if k.key == "boolean"), None)
     if node.kwargs and not args:
         return ANYTHING
-    replaces_null = isinstance(boolean, nodes.Const) and bool(boolean.value)
-    return either(truthy(view) if replaces_null else view, given)
+    return either(truthy(view) if replaces_null(node) else view, given)
+
+
+def replaces_null(node: nodes.Filter) -> bool:
+    """Whether a `default` stands in for null too: its second argument says so."""
+    boolean = node.args[1] if len(node.args) > 1 else next((k.value for k in node.kwargs if k.key == "boolean"), None)
+    return isinstance(boolean, nodes.Const) and bool(boolean.value)
 
 
 def _from_list(node: nodes.Filter, view: View) -> View:
@@ -211,4 +249,6 @@ def called(method: str, owner: View) -> View:
             return TEXT
         if method in ("startswith", "endswith", "isdigit", "isalpha", "islower", "isupper"):
             return BOOLEAN
+    if owner.types() == {"object"}:
+        return {"items": _A_LIST, "values": _A_LIST, "keys": _TEXTS}.get(method, ANYTHING)
     return ANYTHING

@@ -7,8 +7,9 @@ behind it see.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
@@ -16,12 +17,14 @@ from jinja2.exceptions import TemplateSyntaxError
 from yamlgen.errors import Code
 from yamlgen.language import inference
 from yamlgen.language.expression import parse_expression
-from yamlgen.language.facts import Path, if_false, if_true, path_of
-from yamlgen.language.lookup import Finding, Lookup, Uses
+from yamlgen.language.facts import Path, forks, if_true, path_of
+from yamlgen.language.lookup import Finding, Uses
+from yamlgen.language.operations import Operations
 from yamlgen.language.template import parse
 from yamlgen.language.template_syntax import explain, explain_expression
 from yamlgen.language.views import ANYTHING, View
 
+Forks: TypeAlias = frozenset[frozenset[Path]]
 _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}
 
 
@@ -32,6 +35,7 @@ class Reading:
     Attributes:
         view: what is known of an expression's value; of a template it is text.
         proves: the references that are not null where an expression holds.
+        forks: those of which at least one is not, where it holds.
         holds: whether it always does: `steps.x is defined` asks about a step that may be null, and nothing else.
     """
 
@@ -39,18 +43,22 @@ class Reading:
     findings: list[Finding]
     view: View = ANYTHING
     proves: frozenset[Path] = frozenset()
+    forks: Forks = frozenset()
     holds: bool = False
 
 
-def read(source: str, scope: Mapping[str, View], solid: frozenset[Path] = frozenset()) -> Reading:
+def read(
+    source: str, scope: Mapping[str, View], solid: frozenset[Path] = frozenset(), forked: Forks = frozenset()
+) -> Reading:
     """What a template uses of `scope`, and every reference in it that cannot be.
 
     Args:
         source: the template.
         scope: what it sees.
         solid: references that are known not to be null.
+        forked: references of which at least one is known not to be null.
     """
-    walk = _Statements(source, dict(scope), solid)
+    walk = _Statements(source, dict(scope), solid, forked)
     try:
         tree = parse(source)
         walk.guard(tree)
@@ -64,9 +72,11 @@ def read(source: str, scope: Mapping[str, View], solid: frozenset[Path] = frozen
     return Reading(walk.uses, walk.findings, inference.TEXT)
 
 
-def read_expression(source: str, scope: Mapping[str, View], solid: frozenset[Path] = frozenset()) -> Reading:
+def read_expression(
+    source: str, scope: Mapping[str, View], solid: frozenset[Path] = frozenset(), forked: Forks = frozenset()
+) -> Reading:
     """What an expression uses of `scope`, what its value is, and every reference in it that cannot be."""
-    walk = Lookup(source, dict(scope), solid)
+    walk = Operations(source, dict(scope), solid, forked)
     try:
         tree = parse_expression(source)
         walk.guard(tree)
@@ -77,10 +87,12 @@ def read_expression(source: str, scope: Mapping[str, View], solid: frozenset[Pat
         return Reading(Uses(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
     except (RecursionError, ValueError) as error:
         return Reading(Uses(), [_unreadable(error)])
-    return Reading(walk.uses, walk.findings, view, if_true(tree), _always_holds(tree))
+    return Reading(walk.uses, walk.findings, view, if_true(tree), forks(tree), _always_holds(tree))
 
 
-def _always_holds(tree: nodes.Expr) -> bool:
+def _always_holds(tree: nodes.Node) -> bool:
+    if isinstance(tree, nodes.And):
+        return _always_holds(tree.left) and _always_holds(tree.right)
     path = path_of(tree.node) if isinstance(tree, nodes.Test) and tree.name == "defined" else ()
     return path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - a step as a whole
 
@@ -90,7 +102,7 @@ def _unreadable(error: Exception) -> Finding:
     return Finding(Code.TEMPLATE_SYNTAX, what, 0, 1)
 
 
-class _Statements(Lookup):
+class _Statements(Operations):
     def body(self, node: nodes.Node, scope: dict[str, View]) -> None:
         """Walk a node's children in order; an assignment is seen by what follows it."""
         for child in node.iter_child_nodes():
@@ -108,8 +120,7 @@ class _Statements(Lookup):
             case nodes.Assign():
                 self._bind(node.target, self.view(node.node, scope), scope)
             case nodes.AssignBlock():
-                self.body(node, dict(scope))
-                self._bind(node.target, ANYTHING, scope)
+                self._block(node, scope)
             case nodes.Macro():
                 scope[node.name] = ANYTHING
                 self._callee(node, scope)
@@ -134,23 +145,27 @@ class _Statements(Lookup):
             case _:
                 self.body(node, scope)
 
+    def _block(self, node: nodes.AssignBlock, scope: dict[str, View]) -> None:
+        for child in node.body:
+            self._statement(child, dict(scope))
+        self._bind(node.target, ANYTHING, scope)
+
     def _printed(self, node: nodes.Node, view: View) -> None:
         if view.null is not None:
-            hint = f"it would print `None`: ask `{{% if {self._named(node, view)} %}}` first"
-            self._maybe_null(node, view, hint)
+            name = self._named(node, view) if path_of(node) else "..."
+            self._maybe_null(node, view, f"it would print `None`: ask `{{% if {name} %}}` first")
 
     def _branches(self, node: nodes.If, scope: dict[str, View]) -> None:
         """An `if` with its `elif`s: each branch knows what the questions before it have proven."""
-        before = self.solid
-        for branch in (node, *node.elif_):
-            self.view(branch.test, scope)
-            with self._knowing(if_true(branch.test)):
-                for child in branch.body:
-                    self._statement(child, scope)
-            self.solid |= if_false(branch.test)
-        for child in node.else_:
-            self._statement(child, scope)
-        self.solid = before
+        with ExitStack() as known:
+            for branch in (node, *node.elif_):
+                self.view(branch.test, scope)
+                with self._where(branch.test, holds=True):
+                    for child in branch.body:
+                        self._statement(child, scope)
+                known.enter_context(self._where(branch.test, holds=False))
+            for child in node.else_:
+                self._statement(child, scope)
 
     def _loop(self, node: nodes.For, scope: dict[str, View]) -> None:
         over = self._known_not_null(node.iter, self.view(node.iter, scope))
@@ -158,7 +173,7 @@ class _Statements(Lookup):
         self._bind(node.target, self._try_element(over, node.iter), inner)
         if node.test is not None:
             self.view(node.test, inner)
-        with self._knowing(if_true(node.test)):
+        with self._where(node.test, holds=True):
             for child in node.body:
                 self._statement(child, inner)
         for child in node.else_:

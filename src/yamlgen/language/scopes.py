@@ -6,13 +6,12 @@ and the rule of null: a step may be null by its own `when`, or by that of a step
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from yamlgen.errors import Code
 from yamlgen.language import inference
-from yamlgen.language.facts import Path
 from yamlgen.language.kinds import Common, Compute, Draw, Generate
 from yamlgen.language.references import Reading
 from yamlgen.language.texts import Passage
@@ -64,11 +63,13 @@ class Scopes:
         columns: what is known of the input's columns; `None` when nothing is.
         params: the view of the parameters.
         steps: a view for every name that stands under `steps`; `None` when those are not known.
+        is_broken: whether what stands at a path is wrong, so that nothing is known of it.
     """
 
     columns: Columns | None
     params: View
     steps: dict[str, View] | None
+    is_broken: Callable[..., bool]
     types: dict[str, Type] = field(default_factory=dict)
     nulls: dict[str, str] = field(default_factory=dict)
 
@@ -96,8 +97,10 @@ class Scopes:
         step = read.step
         if passage.role in _BEFORE_ITEMS:
             return seen
-        if step.for_each is not None:
+        if step.for_each is not None or self.is_broken("steps", read.name, "for_each"):
             seen |= {"item": item or ANYTHING, "item_index": inference.INTEGER}
+        if self.is_broken("steps", read.name, "matrix"):
+            seen["matrix"] = ANYTHING
         if isinstance(step, Generate) and step.matrix is not None:
             axes = {name: SchemaView.of(_axis(values), f"matrix.{name}") for name, values in step.matrix.items()}
             seen["matrix"] = Names(Code.UNKNOWN_FIELD, "matrix value", axes)
@@ -110,10 +113,6 @@ class Scopes:
             return ANYTHING
         asked = {name: view if name in read.asks else view.solid() for name, view in self.steps.items()}
         return Names(Code.UNKNOWN_STEP, "step", asked)
-
-    def proven(self, read: StepReading) -> frozenset[Path]:
-        """The references that are not null because the step's `when` held."""
-        return next((reading.proves for _, reading in read.of("when")), frozenset())
 
     def settle(self, read: StepReading, output: Type) -> Type:
         """The type of a step's value, from that of one output; those after it see it from now on."""

@@ -18,7 +18,7 @@ from typing import Any
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.language.deviations import Deviation, deviations, language
+from yamlgen.language.deviations import Deviation, deviations, language, own_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.words import nearest
 from yamlgen.ports import JSON
@@ -59,6 +59,7 @@ def check(document: Document) -> Shape:
         return Shape(document)
     root = _copy(document.root)
     shape = Shape(Document(document.source, root))
+    _name_kinds(shape)
     seen: set[Deviation] = set()
     for _ in range(_MOST_PASSES):  # a mended key may show what was hidden below it
         shape.document = Document(document.source, root)
@@ -66,11 +67,36 @@ def check(document: Document) -> Shape:
         if not findings:
             break
         seen.update(findings)
+        findings = _without_echoes(findings)
         # Unknown keys first: one that is a misspelt required key makes that one not missing.
         for finding in sorted(findings, key=lambda f: f.code is not Code.UNKNOWN_KEY):
             _settle(shape, finding)
     shape.document = Document(document.source, root)
     return shape
+
+
+def _name_kinds(shape: Shape) -> None:
+    """Tell of each step that has keys of another kind, and says no kind: read it as one of that kind."""
+    steps = shape.document.data.get("steps")
+    for name, step in steps.items() if isinstance(steps, dict) else ():
+        if not isinstance(step, dict) or {"kind", "prompt", "messages"} & step.keys():
+            continue
+        for kind, keys in own_keys().items():
+            key = next((key for key in step if key in keys), None)
+            if key is not None:
+                mark = shape.document.mark(("steps", name, key), key=True)
+                message = f"step `{name}` has `{key}`, and says no kind"
+                shape.diagnostics.append(Diagnostic(Code.MISSING_KEY, message, mark, f"add `kind: {kind}`"))
+                here = _node(shape, ("steps", name))
+                holder = here[key][0]
+                here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
+                break
+
+
+def _without_echoes(findings: list[Deviation]) -> list[Deviation]:
+    """Without what a mapping lacks, where a key of it is told to stand without another: that says the same."""
+    alone = {finding.path for finding in findings if finding.code is Code.CONFLICT}
+    return [finding for finding in findings if finding.code is not Code.MISSING_KEY or finding.path not in alone]
 
 
 def _settle(shape: Shape, finding: Deviation) -> None:
@@ -88,6 +114,9 @@ def _settle(shape: Shape, finding: Deviation) -> None:
             shape.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
         if not any(key in present for key in finding.wanted):  # a misspelt one may have been mended just before
             broken.update((*path, key) for key in finding.wanted)
+        return
+    if finding.code is Code.CONFLICT and (*path, finding.wanted[0]) in broken:  # what it stands beside is wrong
+        _drop(shape, (*path, finding.wanted[1]))
         return
     at_key = finding.code in (Code.UNKNOWN_KEY, Code.BAD_NAME)
     at = (*path, finding.wanted[1]) if finding.code is Code.CONFLICT else path

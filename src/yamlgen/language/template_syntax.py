@@ -30,6 +30,7 @@ _UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
 _TAG = re.compile(r"unknown tag '(\w+)'")
 _CHARACTER = re.compile(r"unexpected char (?:'(.)'|\"(.)\")", re.DOTALL)
 _ANY_TAG = re.compile(r"\{%[-+]?\s*(end)?(\w+)")
+_BRACKETS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[()\[\]{}]""", re.DOTALL)
 _OPENING = re.compile(r"\{\{|\{%")
 _CLOSING = re.compile(r"\}\}|%\}")
 
@@ -38,21 +39,44 @@ def explain_expression(source: str, message: str, at: int) -> tuple[str, int, in
     """The same of an expression, which stands without braces."""
     braces = _OPENING.search(source)
     if braces:
-        inner = source[braces.end() :].partition("}}")[0].partition("%}")[0].strip()
-        hint = f"write it without braces: `{inner}`" if inner else "write it without braces"
+        inner = source[braces.end() :].partition("}}")[0].strip() if braces[0] == "{{" else ""
+        hint = f"write it without braces: `{inner}`" if inner else "a condition is written `a if b else c`"
         return f"an expression stands without `{braces[0]}`", braces.start(), braces.end(), hint
     if not source.strip():
         return "the expression is empty", 0, 1, None
-    if "unexpected 'end of template'" in message or "got 'end of template'" in message:
+    opened = _open_bracket(source)
+    if opened is not None:
+        return f"`{source[opened]}` is never closed", opened, opened + 1, None
+    if "end of template" in message:
         end = len(source.rstrip())
         return "the expression is not finished", max(end - 1, 0), end, None
     if message == "an expression ends here":
         rest = source[at:].split(None, 1)[0]
-        compares = rest.startswith("=")
-        hint = "to compare, write `==`" if compares else "join it by `and` and the like, or put a text into quotes"
-        return f"the expression is over before `{rest}`", at, at + len(rest), hint
+        return f"the expression is over before `{rest}`", at, at + len(rest), _continued(source, rest, at)
     fact, fix = _sentence(message, "the end")
-    return fact, at, at + 1, fix
+    if source.startswith("==", at - 2) and source[at : at + 1] == "=":
+        fix = "to compare, write `==`"
+    return fact.replace("in a template", "in an expression").replace("the template", "the expression"), at, at + 1, fix
+
+
+def _continued(source: str, rest: str, at: int) -> str:
+    """What would mend an expression that goes on where it is over."""
+    if rest.startswith("="):
+        return "to compare, write `==`"
+    if re.search(r"row\.\w+\s+$", source[:at]) and re.fullmatch(r"[^\W\d]\w*", rest):
+        return _COLUMN
+    return "join it by `and` and the like, or put a text into quotes"
+
+
+def _open_bracket(source: str) -> int | None:
+    """Where the last bracket stands that is never closed; texts in quotes aside."""
+    opened: list[int] = []
+    for match in _BRACKETS.finditer(source):
+        if match[0] in "([{":
+            opened.append(match.start())
+        elif match[0] in ")]}" and opened:
+            opened.pop()
+    return opened[-1] if opened else None
 
 
 def explain(source: str, message: str, at: int) -> tuple[str, int, int, str | None]:

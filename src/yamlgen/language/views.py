@@ -171,8 +171,10 @@ class SchemaView:
     @property
     def _shown(self) -> str:
         """The value as messages name it; one that an expression makes has no name of its own."""
-        made, _, rest = self.name.partition("[]") if self.name.startswith("the ") else ("", "", self.name)
-        return f"`{rest}`" if not made else f"an item of {made}" if not rest else f"`{rest.lstrip('.')}` of {made}"
+        if not self.name.startswith("the "):
+            return f"`{self.name}`"
+        made, item, rest = self.name.partition("[]")
+        return made if not item else f"an item of {made}" if not rest else f"`{rest.lstrip('.')}` of {made}"
 
     def _found(self, look: _Look) -> View:
         return _Search(look, _Kinds(self.root)).of(solid(self.schema), _UNKNOWN, _MOST_REFS)
@@ -182,7 +184,8 @@ class SchemaView:
 
     def _own(self, schema: Mapping[str, Any], kinds: frozenset[str], key: str) -> View:
         if kinds and "object" not in kinds:
-            if "string" in kinds and not key.startswith("_") and hasattr(str, key):
+            owner = str if "string" in kinds else list if "array" in kinds else None
+            if owner is not None and not key.startswith("_") and hasattr(owner, key):
                 return ANYTHING
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no `{key}`: it is {spoken(kinds)}")
         properties = schema.get("properties", {})

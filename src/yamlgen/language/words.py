@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
+
+_ENOUGH: Final = 3
+"""How many letters of a word are its beginning."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -14,7 +18,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     if exact is not None and exact != word:
         return exact
     matches = get_close_matches(word, words, n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    if matches:
+        return matches[0]
+    begun = [known for known in words if len(word) >= _ENOUGH and known.startswith(word)]
+    return begun[0] if len(begun) == 1 else None
 
 
 def listing(words: Iterable[str], most: int = 16) -> str:
