@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from yamlgen.errors import RowError
 from yamlgen.language.expression import evaluate, parse_expression
-from yamlgen.language.facts import if_false, if_true, path_of
+from yamlgen.language.facts import empty_if_false, empty_if_true, forks, if_false, if_true, path_of
 
 A, B = ("steps", "a"), ("steps", "b")
 
@@ -146,3 +146,27 @@ def test_what_is_proven_is_not_null(source, a, b, item):
         return
     for path in (if_true if holds else if_false)(parse_expression(source)):
         assert found(scope, path) is not None, path
+
+
+def test_a_missing_member_proves_nothing_of_its_owner():
+    """A member of null is missing, and what is missing is not none."""
+    source = "steps.a.x is not none"
+    assert evaluate(source, {"steps": {"a": None}}) is True
+    assert ("steps", "a") not in if_true(parse_expression(source))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(questions, values, values, values)
+@example("steps.a or steps.b", None, 1, None)
+def test_of_a_fork_one_is_there(source, a, b, item):
+    """Where a question holds, one of each set of references is there, and what is empty is empty."""
+    scope = {"steps": {"a": a, "b": b}, "item": item}
+    try:
+        holds = bool(evaluate(source, scope))
+    except RowError:
+        return
+    tree = parse_expression(source)
+    for fork in forks(tree) if holds else ():
+        assert any(found(scope, path) for path in fork), fork
+    for path in (empty_if_true if holds else empty_if_false)(tree):
+        assert not found(scope, path) or found(scope, path) is ..., path
