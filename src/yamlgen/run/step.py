@@ -164,8 +164,8 @@ class Performer:
         call = self._calls[key] = asyncio.get_running_loop().create_future()
         try:
             found = keeper.kept(key)
-            if found is not None:
-                return _checked(found[0], step.schema)
+            if found is not None and not _errors(found[0], step.schema):  # by today's schema
+                return found[0]
             value = await self._called(step, args)
             await keeper.keep(key, value)
         except RowError as error:
@@ -189,8 +189,12 @@ def _copied(error: RowError) -> RowError:
     return RowError(error.message, code=error.code, hint=error.hint)
 
 
+def _errors(value: JSON, schema: JSONSchema | None) -> tuple[str, ...]:
+    return schema.errors(value) if schema is not None else ()
+
+
 def _checked(value: JSON, schema: JSONSchema | None) -> JSON:
-    errors = schema.errors(value) if schema is not None else ()
+    errors = _errors(value, schema)
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         message = f"the value does not fit the step's `output.schema`: {errors[0]}{more}"
