@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final
 
-from jinja2 import nodes
+from jinja2 import Undefined, nodes
 from jinja2.runtime import Context
 from jinja2.utils import pass_context
 from jinja2.visitor import NodeTransformer
@@ -169,13 +169,16 @@ def _spend_on_filter(name: str, value: Any, args: tuple[Any, ...], kwargs: Mappi
 
 
 def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that counts what it does."""
+    """A filter that counts what it does, and gives lists: what is lazy holds whether or not there is anything in it."""
     at = 1 if hasattr(function, "jinja_pass_arg") else 0
 
     @wraps(function)
     def filter_(*args: Any, **kwargs: Any) -> Any:
         value = _spend_on_filter(name, args[at], args[at + 1 :], kwargs)
-        return function(*args[:at], value, *args[at + 1 :], **kwargs)
+        if name == "indent" and not isinstance(value, str | Undefined):
+            value = str(value)  # Jinja would put a line break into a list, and the list is the row's own
+        made = function(*args[:at], value, *args[at + 1 :], **kwargs)
+        return list(made) if isinstance(made, Iterator) else made
 
     return filter_
 

@@ -106,6 +106,7 @@ class _Compiler:
             name=draft.pipeline.name or draft.path.stem,
             file=draft.path,
             params=dict(self.params.values),
+            declared=dict(self.params.schemas),
             models=dict(draft.pipeline.models),
             runtime=draft.pipeline.runtime,
             limits=draft.pipeline.limits,

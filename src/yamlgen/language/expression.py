@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -95,7 +95,7 @@ def _as_json(value: Any, depth: int) -> JSON:
         return float(value)
     if isinstance(value, Mapping):
         return {_key(key): _as_json(member, depth + 1) for key, member in value.items()}
-    if isinstance(value, list | tuple | range | Iterator | KeysView | ValuesView | ItemsView):
+    if isinstance(value, list | tuple | range | Iterator):
         spend(STEP)
         return [_as_json(item, depth + 1) for item in value]
     raise _Unfit(f"a value of the type `{type(value).__name__}`")

@@ -303,6 +303,7 @@ class Plan:
     Attributes:
         file: the pipeline's file.
         params: every parameter's value.
+        declared: what each may be.
         models: the aliases.
         steps: in file order; the graph is in their `needs`.
     """
@@ -310,6 +311,7 @@ class Plan:
     name: str
     file: Path
     params: Mapping[str, JSON]
+    declared: Mapping[str, JSONSchema]
     models: Mapping[str, ModelSettings]
     runtime: Runtime
     limits: Limits

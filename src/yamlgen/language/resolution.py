@@ -23,7 +23,7 @@ def resolved(plan: Plan) -> dict[str, Any]:
     return {
         "version": 1,
         "name": plan.name,
-        "params": {name: {"const": value, "default": value} for name, value in plan.params.items()},
+        "params": {name: {**plan.declared[name].value, "default": value} for name, value in plan.params.items()},
         **({"models": models} if models else {}),
         "runtime": plan.runtime.model_dump(exclude_none=True),
         **({"limits": limits} if limits else {}),

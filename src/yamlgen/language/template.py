@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
@@ -116,10 +116,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super()._generate(rewritten, *args, **kwargs)
 
     def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """A call, when what it would make is not too much."""
+        """A call, when what it would make is not too much; the views of a mapping are lists."""
         cost, args = call_cost(called, args, kwargs)
         spend(cost)
-        return super().call(context, called, *args, **kwargs)
+        made = super().call(context, called, *args, **kwargs)
+        return list(made) if isinstance(made, KeysView | ValuesView | ItemsView) else made
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         """`text.format` and `text.format_map`, field by field."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from yamlgen.canonical import canonical
 from yamlgen.errors import Code
 from yamlgen.language.schemas import json_schema
 from yamlgen.language.types import Type, kind_of, referred, solid, standing, why_null
@@ -288,8 +289,8 @@ class _Search:
         if len(known) < len(views) or not known:
             return ANYTHING
         first = known[0]
-        schemas = [view.schema for view in known if view.schema != first.schema]
-        return SchemaView({"anyOf": [first.schema, *schemas]}, first.root, first.name) if schemas else first
+        schemas = list({canonical(view.schema): view.schema for view in known}.values())  # 1 and true are equal
+        return SchemaView({"anyOf": schemas}, first.root, first.name) if len(schemas) > 1 else first
 
 
 def text_view(name: str) -> View:

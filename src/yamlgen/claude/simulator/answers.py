@@ -148,10 +148,16 @@ def _described(body: Mapping[str, Any]) -> Any:
 
 
 def made_up(schema: Any, seed: str) -> Any:
-    """A value that a schema accepts, always the same for the same seed; a text where there is no schema."""
+    """A value that a schema accepts, always the same for the same seed; a text where there is no schema.
+
+    `None` where the simulator cannot make one.
+    """
     values = Values()
     values.seed(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
-    return _drawn(schema, values, broken=False) if schema else values.paragraph()
+    try:
+        return _drawn(schema, values, broken=False) if schema else values.paragraph()
+    except Problem:
+        return None
 
 
 def _drawn(schema: Any, values: Values, *, broken: bool) -> Any:
