@@ -163,11 +163,14 @@ class StepSkipped:
 
 @dataclass(frozen=True, slots=True)
 class ItemFailed:
-    """One item of a step has no value for a row, and is null in its list (`on_item_error: "null"`); `item` from 0."""
+    """An item of a step has no value for a row, and is null in its list (`on_item_error: "null"`).
+
+    `case` is its place, from 0, among all times that the step is done for the row: items, combinations and samples.
+    """
 
     row: int
     step: str
-    item: int
+    case: int
     code: str
     message: str
 

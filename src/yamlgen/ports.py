@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from yamlgen.errors import RowError
     from yamlgen.events import Emit
     from yamlgen.halt import Halt  # asyncio takes 30 ms to load, which `validate` need not wait for
 
@@ -116,12 +117,14 @@ class Answer:
     Attributes:
         key: of the first request, if there was one alone.
         skipped: whether the step was not done, because its `when` did not hold; the value is null then.
+        lost: the errors of the items that are null, where a step that was done for several allows that.
     """
 
     value: JSON
     attempts: tuple[Attempt, ...] = field(default=())
     key: bytes = b""
     skipped: bool = False
+    lost: tuple[RowError, ...] = ()
 
     @property
     def usage(self) -> Usage:

@@ -150,7 +150,7 @@ def test_what_cannot_be_moved_is_anything(schema):
 
 def test_simple_types_look_simple():
     """Types without references are written as one would write them."""
-    assert list_of(TEXT, length=3) == {"type": "array", "items": TEXT, "minItems": 3, "maxItems": 3}
+    assert list_of(TEXT, 3, 3) == {"type": "array", "items": TEXT, "minItems": 3, "maxItems": 3}
     assert object_of({"a": TEXT}) == {
         "type": "object",
         "properties": {"a": TEXT},

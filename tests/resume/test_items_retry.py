@@ -204,10 +204,20 @@ class TestNulls:
         offline = nulls.run(offline=True)
         assert (offline.report.missing, offline.report.finished, nulls.files()) == (3, 1, {})
 
-    def test_failed_rows_alone_count_as_failures(self, nulls):
-        """A null is no failed row: `max_failures` does not stop for it."""
+    def test_a_row_that_loses_an_item_counts_as_a_failure(self, nulls):
+        """What fails for every item is stopped by `max_failures`, though no row fails."""
         refuse(nulls, "Oslo and its sea", "Rome and its food", "Cork and its sea")
-        assert nulls.run(max_failures=0).code == Exit.OK
+        done = nulls.run(max_failures=0)
+        assert (done.code, done.report.failed) == (Exit.LIMIT, 0)
+        assert nulls.run(max_failures=3).code == Exit.OK
+
+    def test_a_retry_asks_for_the_items_that_failed(self, nulls):
+        """Rows that are finished with a null in them are asked again, for that item alone."""
+        refuse(nulls, "Oslo and its sea", "Rome and its food")
+        assert nulls.run().code == Exit.OK
+        assert (retry(nulls).sent, failed(nulls)) == ({"line": 2}, {})
+        assert all(None not in row["line"] for row in rows(nulls).values())
+        assert nulls.run().asked == 0
 
 
 class TestChecks:

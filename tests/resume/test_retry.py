@@ -298,7 +298,7 @@ class TestCommand:
         assert len(Path("out/notes.simulated.jsonl").read_text().splitlines()) == 8
         before = Path("out/notes.simulated.jsonl").read_bytes()
         told = call("retry", "small.yaml", "--simulate")
-        assert (told.code, "no failed row: nothing to retry" in told.err) == (0, True)
+        assert (told.code, "no failed row or item: nothing to retry" in told.err) == (0, True)
         told = call("run", "small.yaml", *REFUSES, "--output-format", "json")
         assert (told.code, json.loads(told.out)["paid"]["attempts"]) == (0, 0)
         assert Path("out/notes.simulated.jsonl").read_bytes() == before

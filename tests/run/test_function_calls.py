@@ -15,7 +15,7 @@ import pytest
 import yamlgen
 from yamlgen.errors import Code, RowError
 from yamlgen.language.functions import Function
-from yamlgen.run.functions import Functions, key
+from yamlgen.run.functions import Functions, key_of
 from yamlgen.run.threads import MOST
 from yamlgen.run.traces import Trace
 
@@ -382,11 +382,11 @@ def test_an_exceptions_text_is_made_fit_for_a_message(tmp_path):
 def test_a_result_is_kept_by_function_source_and_arguments():
     """Equal calls have one key, whatever the order of their arguments and wherever the file is; others have others."""
     one = Function(Path("/a/scoring.py"), "score", "aa")
-    same = key(one, {"x": 1, "y": [2]})
-    assert same == key(Function(Path("/b/scoring.py"), "score", "aa"), {"y": [2], "x": 1})
+    same = key_of(one, {"x": 1, "y": [2]})
+    assert same == key_of(Function(Path("/b/scoring.py"), "score", "aa"), {"y": [2], "x": 1})
     others = [
-        key(one, {"x": 1, "y": [3]}),
-        key(Function(one.file, "other", "aa"), {"x": 1, "y": [2]}),
-        key(Function(one.file, "score", "bb"), {"x": 1, "y": [2]}),
+        key_of(one, {"x": 1, "y": [3]}),
+        key_of(Function(one.file, "other", "aa"), {"x": 1, "y": [2]}),
+        key_of(Function(one.file, "score", "bb"), {"x": 1, "y": [2]}),
     ]
     assert len({same, *others}) == 4

@@ -75,7 +75,7 @@ def test_a_failed_call_is_made_again_later(tmp_path):
     step = CALL.format(name="fan", x="1", more=', on_item_error: "null"')
     run = Fanned(tmp_path, repeat, LIST + step, (3,), keeper=Kept(), width=1)()
     assert run.value() == [None, [1, 2], [1, 2]]
-    assert [event.item for event in run.of(ItemFailed)] == [0]
+    assert [event.case for event in run.of(ItemFailed)] == [0]
 
 
 def test_a_value_that_does_not_fit_is_not_kept(tmp_path):

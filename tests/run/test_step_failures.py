@@ -85,7 +85,7 @@ def test_a_null_may_stand_deep_in_a_value(tmp_path):
     step = '  fan: {on_item_error: "null", model: m, matrix: {t: [dry, warm]}, samples: 2, prompt: "{{ matrix.t }}"}\n'
     run = Fanned(tmp_path, reply, step, width=1)
     assert run().value() == [{"t": "dry", "output": ["dry", "dry"]}, {"t": "warm", "output": ["warm", None]}]
-    assert [event.item for event in run.of(ItemFailed)] == [3]
+    assert [event.case for event in run.of(ItemFailed)] == [3]
 
 
 def test_all_items_may_be_null(tmp_path):
@@ -117,7 +117,7 @@ def test_an_item_whose_template_cannot_be_filled_in_fails_alone(tmp_path):
     step = '  fan: {model: m, for_each: steps.list.all, prompt: "fan {{ [5, 6][item] }}"}\n'
     run = Fanned(tmp_path, repeat, LIST + step.replace("{model", '{on_item_error: "null", model'), rows=[3])()
     assert run.value() == ["fan 5", "fan 6", None]
-    assert [(event.item, event.code) for event in run.of(ItemFailed)] == [(2, "YG501")]
+    assert [(event.case, event.code) for event in run.of(ItemFailed)] == [(2, "YG501")]
     assert len(run.of(RequestSent)) == 2
 
 

@@ -182,7 +182,7 @@ class _Run:
             printer = PrinterThread(partial(_opened_printer, ready.session.archive.place, entry, self.stdout))
             self.listeners.append(partial(_print, printer))
         rows = ready.source.rows(ready.rows, self.plan.columns)
-        ledger, functions = ready.session.ledger, Functions(self.plan.folder)
+        ledger, functions = ready.session.ledger, Functions(self.plan.folder, self.plan.concurrency)
         performer = Performer(ready.models, functions, ledger, self.plan.concurrency)
         try:
             await LocalEngine(self.plan, performer, ledger, self.tell, self.halt).run(rows)

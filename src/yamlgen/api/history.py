@@ -108,7 +108,7 @@ def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bo
     """
     found = find_run(stores, name)
     with archived(found.place) as archive:
-        return found.entry, any(run.failed for run in archive.retried(found.entry))
+        return found.entry, archive.has_to_retry(found.entry)
 
 
 def counted(run: RunEntry) -> dict[str, JSON]:

@@ -84,7 +84,8 @@ class _Preview:
                     made.append(Preview(step.name, step.spoken(case), request, seen))
             if isinstance(step, GenerateStep | PythonStep) or seen:
                 invented.add(step.name)
-            outputs[step.name] = await self._value(step, scope)
+            if any(step.name in other.needs for other in self.plan.steps):
+                outputs[step.name] = await self._value(step, scope)
         return made
 
     async def _value(self, step: AnyStep, scope: Mapping[str, JSON]) -> Answer:

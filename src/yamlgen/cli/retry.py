@@ -49,6 +49,8 @@ def command(  # noqa: PLR0913 - click passes its options by name
 ) -> int:
     """Ask again for the failed rows of a run, and for no others.
 
+    A row of which an item failed and is null (`on_item_error: "null"`) is asked again for that item.
+
     RUN is the name of a run or its beginning; the last one where none is named. The run's parameters, overrides,
     input and output are taken over. What the other rows were answered comes out of the store; the output is written
     when nothing else is missing.
@@ -66,7 +68,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
         return tell(error, json_out=json_out)
     if not failed:
         if not quiet:
-            echo(f"run {found.name} has no failed row: nothing to retry")
+            echo(f"run {found.name} has no failed row or item: nothing to retry")
         if json_out:
             put(json_line({"run": found.name, "rows": {"failed": 0}}))
         return Exit.OK

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -74,6 +75,7 @@ class Assembly:
             message = f"step `{name}` has no items: `on_item_error` says nothing"
             self.complain(Code.CONFLICT, message, mark, "add `for_each`, `samples` or `matrix`, or remove it")
         if isinstance(step, Generate):
+            self._check_output(name, step)
             self._check_matrix(name, step)
             self._variants[name] = self._resolve(name, step)
         elif isinstance(step, Python):
@@ -85,6 +87,17 @@ class Assembly:
         """What is known of the draws of a step; nothing, where one of them is wrong, which was told."""
         rules, step = self._rules.get(name, {}), self.draft.pipeline.steps[name]
         return schema_of(rules) if isinstance(step, Draw) and len(rules) == len(step.draws) else {}
+
+    def _check_output(self, name: str, step: Generate) -> None:
+        """An output of text is never invalid, unless a check says so."""
+        at = ("steps", name, "output")
+        if step.output is None or step.output.schema_ is not None or step.check or self.draft.is_broken(*at, "schema"):
+            return
+        if not self.draft.is_broken("steps", name, "check") and not any(path[:3] == at for path in self.draft.broken):
+            message = f"step `{name}` has no schema and no `check`: `output` says nothing"
+            mark = self.draft.document.mark(at, key=True)
+            hint = "add `schema` below it, or `check` to the step, or remove it"
+            self.complain(Code.CONFLICT, message, mark, hint, warn=True)
 
     def _check_matrix(self, name: str, step: Generate) -> None:
         at, mark = ("steps", name, "matrix"), self.draft.document.mark
@@ -105,7 +118,7 @@ class Assembly:
             key = _MODEL if step.model is not None else "id"
             message = f"the matrix of step `{name}` names its models, and `{key}` names one too"
             self.complain(Code.CONFLICT, message, mark(("steps", name, key), key=True), "remove one")
-        cases = (step.samples or 1) * len(list(product(*step.matrix.values())))
+        cases = (step.samples or 1) * prod(map(len, step.matrix.values()))
         if cases > MOST_CASES:
             message = f"the matrix and the samples of step `{name}` make {cases:,} requests for one item"
             self.complain(Code.BAD_MATRIX, message, mark(at, key=True), f"at most {MOST_CASES:,} make sense")
@@ -124,12 +137,13 @@ class Assembly:
                     hint = "name an alias of `models`" if self.draft.pipeline.models else "name a model's id"
                     mark = self.draft.document.mark(at)
                     self.complain(Code.BAD_MATRIX, "a model in a matrix is named by a text", mark, hint)
-        made = []
+        made: list[Variant] = []
         for model, at, unique in asked:
             settings, problems = resolve(self.draft, name, step, model, at)
             self.diagnostics.extend(problems)
             if settings is not None:
-                made.append(Variant(unique, settings, price_of(self.draft, model, settings)))
+                alike = next((other.name for other in made if other.settings == settings), unique)
+                made.append(Variant(unique, settings, price_of(self.draft, model, settings), alike))
                 if step.output is not None:
                     self._check_mode(name, step.output.mode, settings.id or "")
         return made

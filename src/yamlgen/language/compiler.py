@@ -200,6 +200,8 @@ class _Compiler:
             read.passages[number] = (passage, reading)
             for finding in reading.findings:
                 self.report(passage, finding, is_guess=finding not in sure.findings)
+            if passage.role in ("when", "check"):
+                self.check_question(passage, reading)
             if passage.role == "when":
                 when = reading
             elif passage.role == "for_each":
@@ -207,6 +209,16 @@ class _Compiler:
             elif passage.role == "value":
                 values[passage.name] = sure.view
         return values
+
+    def check_question(self, passage: Passage, reading: Reading) -> None:
+        """A question that is a text holds for any text: `no`, `false` and `0` too."""
+        if reading.view.null is None and reading.view.types() == {"string"} and not reading.findings:
+            source = shown(passage.source)
+            message = f'`{source}` is text, which holds unless it is empty: `"no"` does'
+            hint = "compare it with the text that is meant"
+            if re.fullmatch(r"[\w.]+", source):
+                hint = f'compare it, as in `{source} == "yes"`, or ask whether there is any: `{source} != ""`'
+            self.complain(Code.WRONG_KIND, message, passage.mark(0, len(passage.source)), hint, warn=True)
 
     @property
     def is_closed(self) -> bool:

@@ -41,6 +41,7 @@ TO_TEXT: Final = (
 )
 _MAKE: Final = {**dict.fromkeys(TO_TEXT, TEXT), **dict.fromkeys(("length", "count", "wordcount"), INTEGER)}
 _KEEP_LIST: Final = frozenset({"sort", "unique", "reverse", "list", "select", "reject", "selectattr", "rejectattr"})
+_KEEP_ALL: Final = frozenset({"sort", "reverse", "list"})
 _ONE_ITEM: Final = frozenset({"first", "last", "min", "max"})
 _FROM_LIST: Final = _KEEP_LIST | _ONE_ITEM | {"map", "sum"}
 
@@ -62,7 +63,9 @@ def values_of(view: View) -> list[Any] | None:
 
 def sequence(items: Sequence[View]) -> View:
     """A list that is written out."""
-    return SchemaView.of(list_of(union(item.type() for item in items)) if items else {"type": "array"}, "the list")
+    if not items:
+        return SchemaView.of({"type": "array", "maxItems": 0}, "the list")
+    return SchemaView.of(list_of(union(item.type() for item in items), len(items), len(items)), "the list")
 
 
 def mapping(node: nodes.Dict, values: Sequence[View]) -> View:
@@ -186,16 +189,16 @@ def replaces_null(node: nodes.Filter) -> bool:
 
 
 def _from_list(node: nodes.Filter, view: View) -> View:
-    item = item_of(view)
-    name = node.name
+    item, name, most = item_of(view), node.name, view.type().get("maxItems")
     if name in _KEEP_LIST:
         asks_null = name == "select" and not node.args
         asks_null |= name == "reject" and [_value(arg) for arg in node.args] == ["none"]
-        return SchemaView.of(list_of((item.solid() if asks_null else item).type()), "the list")
+        least = view.type().get("minItems", 0) if name in _KEEP_ALL else 0
+        return SchemaView.of(list_of((item.solid() if asks_null else item).type(), least, most), "the list")
     if name in _ONE_ITEM:
         return item
     if name == "map":
-        return SchemaView.of(list_of(_mapped(node, item).type()), "the list")
+        return SchemaView.of(list_of(_mapped(node, item).type(), view.type().get("minItems", 0), most), "the list")
     if name == "sum" and not node.args and all(pair.key == "attribute" for pair in node.kwargs):
         summed = mapped_attribute(node, item)
         kinds = summed.types()

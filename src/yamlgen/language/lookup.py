@@ -15,7 +15,6 @@ from typing import Final
 from jinja2 import nodes
 
 from yamlgen.errors import Code
-from yamlgen.language import inference
 from yamlgen.language.facts import Path, asked, empty_if_false, empty_if_true, if_false, if_true, path_of
 from yamlgen.language.template import filters, sandbox
 from yamlgen.language.views import ANYTHING, Absent, Names, View
@@ -81,10 +80,6 @@ class Lookup:
     _empty: frozenset[Path] = frozenset()
     _asking: bool = False
 
-    def view(self, node: nodes.Node, scope: dict[str, View], *, base: bool = False) -> View:
-        """The view of an expression's value; what it refers to is looked up and noted on the way."""
-        raise NotImplementedError
-
     def guard(self, tree: nodes.Node) -> None:
         """Note what the source asks about."""
         for node in (tree, *tree.find_all((nodes.Test, nodes.Filter))):
@@ -143,21 +138,6 @@ class Lookup:
             start, end = self._extent(node)
             self._complain(absent.code, absent.message, start, end)
             return ANYTHING
-
-    def _reference(self, node: nodes.Node, scope: dict[str, View], *, base: bool) -> View:
-        match node:
-            case nodes.Name():
-                return self._name(node, scope, base=base)
-            case nodes.Getattr():
-                return self._member(node, node.attr, scope)
-            case nodes.Getitem(arg=nodes.Const(value=str() | int() as key)):
-                return self._member(node, key, scope)
-            case nodes.Getitem():
-                owner = self._known_not_null(node.node, self.view(node.node, scope))
-                self.view(node.arg, scope)
-                return inference.sliced(owner) if isinstance(node.arg, nodes.Slice) else inference.indexed(owner)
-            case _:
-                return ANYTHING
 
     def _known_not_null(self, node: nodes.Node, view: View) -> View:
         """The view without null; where it may be null, that is told."""
@@ -234,8 +214,8 @@ class Lookup:
             hint = "name the step, as in `steps.profile`"
             self._complain(Code.UNKNOWN_STEP, "`steps` alone says not which step", node.lineno, node.lineno + 5, hint)
 
-    def _member(self, node: nodes.Getattr | nodes.Getitem, key: str | int, scope: dict[str, View]) -> View:
-        owner = self.view(node.node, scope, base=True)
+    def _member(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: View) -> View:
+        """The member of a value that is there under a key."""
         start, end = self._extent(node)
         if isinstance(node, nodes.Getattr) and str(key).startswith("_"):
             message = f"`{key}`: no name in a template begins with `_`"

@@ -15,7 +15,7 @@ from jinja2 import nodes
 from yamlgen.errors import Code
 from yamlgen.language import inference
 from yamlgen.language.facts import alternatives, path_of
-from yamlgen.language.lookup import Lookup, Uses
+from yamlgen.language.lookup import Lookup
 from yamlgen.language.template import MAPPING_METHODS, filters, sandbox
 from yamlgen.language.views import ANYTHING, Absent, View, spoken
 from yamlgen.language.words import suggestion
@@ -85,11 +85,11 @@ class Operations(Lookup):
         made: View = ANYTHING
         match node.node:
             case nodes.Getattr(attr=method, node=owner) if method in MAPPING_METHODS:
-                view = self._operand(owner, scope)
-                made = inference.called(method, view)
+                made = inference.called(method, self._operand(owner, scope))
             case nodes.Getattr(attr=method, node=owner):
-                self.view(node.node, scope)
-                made = inference.called(method, self._quietly(owner, scope))
+                view = self.view(owner, scope, base=True)
+                self._member(node.node, method, view)
+                made = inference.called(method, view.solid())
             case nodes.Name(name="range") if "range" not in scope:
                 made = inference.INTEGERS
             case _:
@@ -98,9 +98,20 @@ class Operations(Lookup):
             self.view(argument, scope)
         return made
 
-    def _quietly(self, node: nodes.Node, scope: dict[str, View]) -> View:
-        """The view of an expression that was walked before: what is wrong with it has been told."""
-        return Operations(self.source, self.names, self.solid, self.forks, Uses()).view(node, scope)
+    def _reference(self, node: nodes.Node, scope: dict[str, View], *, base: bool) -> View:
+        match node:
+            case nodes.Name():
+                return self._name(node, scope, base=base)
+            case nodes.Getattr():
+                return self._member(node, node.attr, self.view(node.node, scope, base=True))
+            case nodes.Getitem(arg=nodes.Const(value=str() | int() as key)):
+                return self._member(node, key, self.view(node.node, scope, base=True))
+            case nodes.Getitem():
+                owner = self._known_not_null(node.node, self.view(node.node, scope))
+                self.view(node.arg, scope)
+                return inference.sliced(owner) if isinstance(node.arg, nodes.Slice) else inference.indexed(owner)
+            case _:
+                return ANYTHING
 
     def _choice(self, node: nodes.And | nodes.Or | nodes.CondExpr, scope: dict[str, View]) -> View:
         """`a and b`, `a or b`, `a if c else b`: what is looked at second knows what the first has proven."""

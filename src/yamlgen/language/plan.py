@@ -6,12 +6,14 @@ stay their source text, schemas their JSON text; what is compiled from them is c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
+from yamlgen.canonical import canonical
 from yamlgen.errors import Code, RowError
 from yamlgen.language.draws import Rule, draw
 from yamlgen.language.expression import evaluate, shown
@@ -50,12 +52,14 @@ class Case:
         item: the index in the list of `for_each`; 0 without one.
         combination: the index among the combinations of the matrix; 0 without one.
         sample: the number of the sample; 0 without several.
+        twin: of a draw, how many equal items come before this one.
     """
 
     scope: Scope
     item: int = 0
     combination: int = 0
     sample: int = 0
+    twin: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,11 +167,13 @@ class Variant:
         name: what tells it from the other models of a run: the step's name, and the alias where a matrix has several.
         settings: the model's settings, the step's own over its alias's; `id` is set.
         price: what the author says that the model costs; `None` leaves it to the price list.
+        alike: the name of the first variant of the step with the same settings, which makes the same requests.
     """
 
     name: str
     settings: Settings
     price: Price | None = None
+    alike: str = ""
 
     @property
     def model(self) -> str:
@@ -288,9 +294,22 @@ class DrawStep(PlanStep):
     rules: Mapping[str, Rule]
     seed: int = 0
 
+    def cases(self, scope: Scope) -> list[Case]:
+        """The times that the step is done; equal items are told apart by their order, others by what they are."""
+        made, seen = PlanStep.cases(self, scope), Counter[bytes]()
+        if self.for_each is None:
+            return made
+        twins = []
+        for case in made[:: self.samples or 1]:
+            item = canonical(case.scope["item"])
+            twins.append(seen[item])
+            seen[item] += 1
+        return [replace(case, twin=twins[case.item]) for case in made]
+
     def draw(self, identity: str, case: Case) -> dict[str, JSON]:
-        """The draws of a row: always the same, whatever the order of the rows."""
-        return draw(self.rules, self.seed, [identity, self.name, case.item, case.sample])
+        """The draws of a row: always the same, whatever the order of the rows, and of the items in one."""
+        item = [] if self.for_each is None else [case.scope["item"], case.twin]
+        return draw(self.rules, self.seed, [identity, self.name, *item, case.sample])
 
 
 AnyStep: TypeAlias = GenerateStep | ComputeStep | PythonStep | DrawStep
@@ -336,9 +355,22 @@ class Plan:
 
     @property
     def columns(self) -> frozenset[str] | None:
-        """The columns that any step refers to; `None` when one needs the row as a whole."""
-        each = [step.columns for step in self.steps if step.columns is not None]
-        return frozenset().union(*each) if len(each) == len(self.steps) else None
+        """The columns that decide what is asked; `None` when a step that does needs the row as a whole.
+
+        A step on whose value neither a request nor a draw depends has no part in it: adding one must not make new rows
+        of all.
+        """
+        steps = {step.name: step for step in self.steps}
+        reached: set[str] = set()
+        waiting = [name for name, step in steps.items() if isinstance(step, GenerateStep | DrawStep)]
+        while waiting:
+            name = waiting.pop()
+            if name not in reached:
+                reached.add(name)
+                waiting.extend(steps[name].needs)
+        each = [steps[name].columns for name in reached]
+        known = [columns for columns in each if columns is not None]
+        return frozenset().union(*known) if len(known) == len(each) else None
 
     @property
     def concurrency(self) -> int:

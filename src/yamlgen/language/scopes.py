@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Final
 
 from yamlgen.errors import Code
@@ -120,12 +121,13 @@ class Scopes:
         if step.on_item_error == "null":
             made = nullable(made, 'a failed item of it is null (`on_item_error: "null"`)')
         if isinstance(step, Generate | Draw) and step.samples is not None:
-            made = list_of(made, length=step.samples)
+            made = list_of(made, step.samples, step.samples)
         if isinstance(step, Generate) and step.matrix is not None:
             labels = {name: _axis(values) for name, values in step.matrix.items()}
-            made = list_of(object_of({**labels, "output": made}))
+            count = prod(map(len, step.matrix.values()))
+            made = list_of(object_of({**labels, "output": made}), count, count)
         if step.for_each is not None:
-            made = list_of(made)
+            made = list_of(made, *read.items)
         why = self._why_null(read)
         if why is not None:
             made = nullable(made, why)

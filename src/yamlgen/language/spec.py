@@ -66,7 +66,8 @@ class Limits(Part):
     max_requests: int | None = Field(None, ge=1)
     """The most requests that a run may send, those that are sent again included. The run stops before the next one."""
     max_failures: Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(pattern=PERCENT)] | None = None
-    """How many rows that a run asks for may fail: a number, or `5%` of those that are done, once they are fifty."""
+    """How many rows that a run asks for may fail, or lose an item: a number, or `5%` of those that are done, once they
+    are fifty."""
     max_cost_usd: float | None = Field(None, gt=0)
     """The most US dollars that a run may spend. The price of each model must be known: see `price` under a model."""
     confirm_above_usd: float | None = Field(None, ge=0)

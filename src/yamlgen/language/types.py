@@ -37,12 +37,14 @@ _DEEPEST: Final = 6
 _MOST: Final = 200
 
 
-def list_of(item: Type, *, length: int | None = None) -> Type:
-    """Lists of items of one type; of exactly `length` of them, if that is known."""
+def list_of(item: Type, least: int = 0, most: int | None = None) -> Type:
+    """Lists of items of one type, of `least` to `most` of them, as far as that is known."""
     definitions = _Definitions()
     made: Type = {"type": "array", "items": definitions.take(item, item)}
-    if length is not None:
-        made |= {"minItems": length, "maxItems": length}
+    if least:
+        made["minItems"] = least
+    if most is not None:
+        made["maxItems"] = most
     return definitions.under(made, instead={"type": "array"})
 
 

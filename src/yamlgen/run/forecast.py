@@ -61,7 +61,8 @@ class _Count:
     cases: int = 0
     known: int = 0
     unknown: int = 0
-    doubtful: bool = False
+    doubtful: int = 0
+    doubts: set[str] = field(default_factory=set)
     asked: dict[str, _Asked] = field(default_factory=dict)
 
 
@@ -104,6 +105,7 @@ class Forecaster:
             if not isinstance(step, GenerateStep):
                 if is_missing or (error is None and coming.has(step)):
                     coming.missing.add(step.name)
+                    coming.uncalled |= {step.name} if is_missing or coming.uncalled & step.needs else set()
                 continue
             count, answer = self._counts[step.name], outcome.answers.get(step.name)
             if answer is not None:
@@ -114,7 +116,7 @@ class Forecaster:
                 if is_missing and not self.allows(outcome.row.identity):
                     continue
                 count.rows += 1
-                count.failed += not is_missing
+                count.failed += not is_missing and any(map(_is_answered, error.parts or (error,)))
                 sent = self._count_missing(step, error, keys)
                 stored = _valid(error.attempts) + sum(_is_answered(part) for part in error.parts or (error,))
                 if stored or sent:
@@ -123,9 +125,12 @@ class Forecaster:
                     coming.missing.add(step.name)
             elif coming.has(step) and self.allows(outcome.row.identity):
                 coming.missing.add(step.name)
+                coming.uncalled |= {step.name} if coming.uncalled & step.needs else set()
                 count.rows += 1
                 count.unknown += 1
-                count.doubtful |= step.when is not None and not coming.knows(step)
+                doubts = coming.doubts(step)
+                count.doubtful += bool(doubts)
+                count.doubts.update(doubts)
 
     def _count_known(self, count: _Count, stored: int, sent: int) -> None:
         count.stored += stored
@@ -136,9 +141,7 @@ class Forecaster:
         """Count the requests that a row lacks, and give back how many they are."""
         sent = 0
         for part in error.parts or (error,):
-            if (
-                part.code is not Code.NOT_STORED or part.key in keys
-            ):  # another step asks the same: they share the answer
+            if part.code is not Code.NOT_STORED or part.key in keys:  # a step that asks the same shares the answer
                 continue
             keys.add(part.key)
             asked = self._counts[step.name].asked[_variant(step, part.request or {}).name]
@@ -161,26 +164,27 @@ class Forecaster:
         how: list[str] = []
         for index, variant in enumerate(step.variants):
             asked, past, tariff = count.asked[variant.name], self.past[variant.name], self.tariffs[variant.name]
-            unknown = count.unknown * cases * step.asked.count(index) / len(step.asked)
+            share = cases * step.asked.count(index) / len(step.asked)
+            unknown = count.unknown * share
             sent = round((asked.requests + unknown) * scale)
+            sure = round((asked.requests + (count.unknown - count.doubtful) * share) * scale)
             per_character = past.per_character if past else 1 / PER_TOKEN
             characters = asked.characters + unknown * self._characters(step, variant)
             tokens = round(characters * scale * per_character)
             ends = past.output if past else (1, variant.max_tokens)
             requests, read = requests + sent, read + tokens
-            least, most = least + ends[0] * sent, most + ends[1] * sent
+            least, most = least + ends[0] * sure, most + ends[1] * sent
             if sent and tariff is None:
                 cost = None
             elif sent and tariff is not None and cost is not None:
-                low, high = (sent * tariff(Usage(tokens // sent, output)) for output in ends)
-                cost = cost[0] + low, cost[1] + high
+                low, high = (tariff(Usage(tokens // sent, output)) for output in ends)
+                cost = cost[0] + sure * low, cost[1] + sent * high
             words = f"{PER_TOKEN} characters a token, up to `max_tokens`"
             how.append(f"as in {past.answers} earlier answers" if past else words)
         told = "; ".join(dict.fromkeys(how))
         if count.unknown:
             told += "; without the text of answers that are still to come"
-            told += "; if its `when` holds" if count.doubtful else ""
-            told += f"; {guessed}" if guessed else ""
+            told = "; ".join([told, *sorted(count.doubts), *([guessed] if guessed else [])])
         return StepForecast(
             step=step.name,
             rows=round(count.rows * scale),
@@ -205,12 +209,14 @@ class _Coming:
 
     Attributes:
         missing: the steps whose values are missing.
+        uncalled: those of them that wait for a function, which a forecast does not call.
         skipped: those that will be skipped, whatever is missing.
     """
 
     outcome: Outcome
     params: Mapping[str, JSON]
     missing: set[str] = field(default_factory=set)
+    uncalled: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
 
     def has(self, step: AnyStep) -> bool:
@@ -233,6 +239,15 @@ class _Coming:
         if not is_wanted:
             self.skipped.add(step.name)
         return is_wanted
+
+    def doubts(self, step: AnyStep) -> list[str]:
+        """Why it may be that a step which is still to be done asks for nothing."""
+        doubts = []
+        if step.when is not None and not self.knows(step):
+            doubts.append("if its `when` holds")
+        if self.uncalled & step.needs:
+            doubts.append("at most: what a function before it gives is not kept, and may be what it was (see `keep`)")
+        return doubts
 
     def knows(self, step: AnyStep) -> bool:
         """Whether all that the step's `when` asks about is known."""

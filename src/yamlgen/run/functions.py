@@ -38,7 +38,7 @@ LOADING: Final = 300.0
 _NUMBERS: Final = itertools.count(1)
 
 
-def key(function: Function, args: Mapping[str, JSON]) -> bytes:
+def key_of(function: Function, args: Mapping[str, JSON]) -> bytes:
     """What a function's result is kept under: its name, the source of its module, and the arguments."""
     return digest({"call": function.name, "source": function.source, "args": dict(args)})
 
@@ -51,9 +51,11 @@ class Functions:
 
     Args:
         folder: the pipeline's folder.
+        most: how many coroutines may run at once.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, most: int = 1000) -> None:
+        self._coroutines = asyncio.Semaphore(most)
         self._entry = str(folder.absolute())
         self._trace = Trace(folder.absolute())
         self._threads = Threads()
@@ -104,7 +106,8 @@ class Functions:
 
     async def _ended(self, call: Callable[[], Any], seconds: float) -> Ended:
         if inspect.iscoroutinefunction(call):
-            return await _awaited(call, seconds)
+            async with self._coroutines:
+                return await _awaited(call, seconds)
         loop = asyncio.get_running_loop()
         async with self._threads.places:
             end = loop.time() + seconds

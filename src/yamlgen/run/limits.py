@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from yamlgen.errors import Code, LimitReached
-from yamlgen.events import AnswerReceived, Event, RequestSent, RowFailed, RowFinished, StepFailed
+from yamlgen.events import AnswerReceived, Event, ItemFailed, RequestSent, RowFailed, RowFinished, StepFailed
 from yamlgen.halt import Halt
 from yamlgen.language.spec import Limits
 
@@ -28,6 +28,7 @@ class Budget:
 
     Attributes:
         error: which limit was reached; `None` while none is.
+        lost: whether a row lost an item, which counts as if it had failed.
     """
 
     limits: Limits
@@ -37,6 +38,7 @@ class Budget:
     cost: float = 0.0
     done: int = 0
     failed: int = 0
+    lost: bool = False
     _asked: dict[int, bool] = field(default_factory=dict)  # rows under way, and whether they have failed
 
     def observe(self, event: Event) -> None:
@@ -52,10 +54,11 @@ class Budget:
                 most = self.limits.max_cost_usd
                 if most is not None and self.cost >= most:
                     self._reach(f"${self.cost:.4f} of ${most:g} are spent", "max_cost_usd")
-            case StepFailed() if self._asked.get(event.row) is False:
+            case StepFailed() | ItemFailed() if self._asked.get(event.row) is False:
                 # Told before the row is on disk, so that nothing goes out meanwhile. A row that was answered out of
                 # the store is not among those asked: it costs nothing, so that it may fail as often as it likes.
                 self._asked[event.row] = True
+                self.lost |= isinstance(event, ItemFailed)
                 self.done += 1
                 self.failed += 1
                 self._judge_failures()
@@ -69,11 +72,14 @@ class Budget:
     def _judge_failures(self) -> None:
         most = self.limits.max_failures
         if isinstance(most, int) and self.failed > most:
-            self._reach(f"{self.failed:,} rows failed, more than {most:,}", "max_failures")
+            self._reach(f"{self.failed:,} {self._failed()}, more than {most:,}", "max_failures")
         elif isinstance(most, str) and self.done >= FIRST_SHARE:
             share = 100 * self.failed / self.done
             if share > float(most.rstrip("%")):
-                self._reach(f"{share:.1f}% of {self.done:,} rows failed, more than {most}", "max_failures")
+                self._reach(f"{share:.1f}% of {self.done:,} {self._failed()}, more than {most}", "max_failures")
+
+    def _failed(self) -> str:
+        return "rows failed, or lost an item" if self.lost else "rows failed"
 
     def _reach(self, what: str, limit: str) -> None:
         if self.error is None and not self.halt.requested:

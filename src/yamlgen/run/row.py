@@ -101,9 +101,9 @@ class RowWork:
         """End the run because of what an item of a step met."""
         self.engine.stop(error)
 
-    def lose(self, step: str, item: int, error: RowError) -> None:
+    def lose(self, step: str, case: int, error: RowError) -> None:
         """Tell that an item of a step is null."""
-        self.engine.emit(ItemFailed(self.row.index, step, item, str(error.code), error.message))
+        self.engine.emit(ItemFailed(self.row.index, step, case, str(error.code), error.message))
 
     async def _alone(self, step: AnyStep) -> list[Exception]:
         """Do the one step of a plan, without a task of its own, and give back what it raised."""

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from yamlgen.errors import Code, RowError, YamlgenError
 from yamlgen.halt import Halted
 from yamlgen.language.plan import AnyStep, Case, ComputeStep, DrawStep, GenerateStep, PythonStep, Scope
 from yamlgen.language.schemas import JSONSchema
 from yamlgen.ports import JSON, Answer, Asker, Keeper, Model, Prompt
-from yamlgen.run.functions import Functions
-from yamlgen.run.functions import key as key_of
+from yamlgen.run.functions import Functions, key_of
 
 _TURN: Final = 64
 """How many cases are begun until others get their turn: those of expressions alone wait for nothing."""
@@ -40,12 +39,16 @@ class Overseer(Protocol):
         """End the run because of `error`, whatever else of the step is still under way."""
         ...
 
-    def lose(self, step: str, item: int, error: RowError) -> None:
-        """Hear that an item of a step is null, and why."""
+    def begin(self) -> None:
+        """Hear that the row has begun something that takes its time."""
+        ...
+
+    def lose(self, step: str, case: int, error: RowError) -> None:
+        """Hear that a case of a step is null, and why."""
         ...
 
 
-class _Nobody:
+class _Unseen:
     """The overseer of a step that is done for its own sake."""
 
     def check(self) -> None:
@@ -54,11 +57,15 @@ class _Nobody:
     def stop(self, error: YamlgenError) -> None:
         """Leave it to the error itself."""
 
-    def lose(self, step: str, item: int, error: RowError) -> None:
+    def begin(self) -> None:
+        """Tell nobody."""
+
+    def lose(self, step: str, case: int, error: RowError) -> None:
         """Tell nobody."""
 
 
-_UNSEEN: Final = _Nobody()
+_Equal: TypeAlias = Counter[tuple[str, Prompt]]
+_UNSEEN: Final = _Unseen()
 _CALL_FAILED: Final = frozenset({Code.CALL_FAILED, Code.CALL_TIMEOUT})
 
 
@@ -88,7 +95,7 @@ class Performer:
             YamlgenError: the run cannot go on.
         """
         if step.is_single:
-            return await self._one(step, Case(scope), asker)
+            return await self._one(step, Case(scope), asker, overseer)
         cases = step.cases(scope)
         made = await self._side_by_side(step, cases, asker, overseer)
         return _together(step, cases, made, overseer)
@@ -98,14 +105,14 @@ class Performer:
     ) -> list[Answer | RowError]:
         """What came of each case. What one raises that is no row's own is raised once all have come home."""
         made: list[Answer | RowError | None] = [None] * len(cases)
-        equal: Counter[Any] = Counter()
+        equal: _Equal = Counter()
         waiting = enumerate(cases)
 
         async def work() -> None:
             for number, case in waiting:
                 overseer.check()
                 try:
-                    made[number] = await self._one(step, case, asker, equal)
+                    made[number] = await self._one(step, case, asker, overseer, equal)
                 except RowError as error:
                     made[number] = error
                 except Halted:
@@ -127,46 +134,50 @@ class Performer:
             raise error
         return [each for each in made if each is not None]
 
-    async def _one(self, step: AnyStep, case: Case, asker: Asker, equal: Counter[Any] | None = None) -> Answer:
+    async def _one(
+        self, step: AnyStep, case: Case, asker: Asker, overseer: Overseer, equal: _Equal | None = None
+    ) -> Answer:
         match step:
             case GenerateStep():
                 return await self._ask(step, case, asker, equal)
             case ComputeStep():
                 return Answer(_checked(step.compute(case.scope), step.schema))
             case PythonStep():
-                return Answer(await self._call(step, case.scope))
+                return Answer(await self._call(step, case.scope, overseer))
             case DrawStep():
                 return Answer(step.draw(asker.identity, case))
 
-    async def _ask(self, step: GenerateStep, case: Case, asker: Asker, equal: Counter[Any] | None) -> Answer:
+    async def _ask(self, step: GenerateStep, case: Case, asker: Asker, equal: _Equal | None) -> Answer:
         prompt, variant = step.prompt(case.scope), step.variant(case)
         if equal is not None:
-            alike = next(other.name for other in step.variants if other.settings == variant.settings)
-            request: tuple[str, Prompt] = (alike, prompt)
+            request = (variant.alike, prompt)
             asker = replace(asker, sample=equal[request])
             equal[request] += 1
         check = partial(step.errors, scope=case.scope) if step.checks else None
         return await self.models[variant.name].answer(prompt, asker, check)
 
-    async def _call(self, step: PythonStep, scope: Scope) -> JSON:
+    async def _call(self, step: PythonStep, scope: Scope, overseer: Overseer) -> JSON:
         args = step.arguments(scope)
+        called = partial(self._called, step, args, overseer)
         if not step.keep or self.keeper is None:
-            return await self._called(step, args)
+            return await called()
         key = key_of(step.function, args)
         while key in self._calls:  # made once: another value than the kept one would be another row in the next run
             failed = await asyncio.shield(self._calls[key])
             if failed is not None:
                 raise _copied(failed)
-        return await self._kept(step, args, key, self.keeper)
+        return await self._kept(step.schema, called, key, self.keeper)
 
-    async def _kept(self, step: PythonStep, args: Mapping[str, JSON], key: bytes, keeper: Keeper) -> JSON:
+    async def _kept(
+        self, schema: JSONSchema | None, called: Callable[[], Awaitable[JSON]], key: bytes, keeper: Keeper
+    ) -> JSON:
         failed: RowError | None = None
         call = self._calls[key] = asyncio.get_running_loop().create_future()
         try:
             found = keeper.kept(key)
-            if found is not None and not _errors(found[0], step.schema):  # by today's schema
+            if found is not None and not _errors(found[0], schema):  # by today's schema
                 return found[0]
-            value = await self._called(step, args)
+            value = await called()
             await keeper.keep(key, value)
         except RowError as error:
             failed = _copied(error) if error.code in _CALL_FAILED else None
@@ -177,10 +188,11 @@ class Performer:
             del self._calls[key]
             call.set_result(failed)
 
-    async def _called(self, step: PythonStep, args: Mapping[str, JSON]) -> JSON:
+    async def _called(self, step: PythonStep, args: Mapping[str, JSON], overseer: Overseer) -> JSON:
         if self.functions is None:
             message = f"`{step.function.name}` is called when the pipeline runs"
             raise RowError(message, code=Code.NOT_STORED, hint="`yamlgen run` calls it")
+        overseer.begin()
         return _checked(await self.functions.call(step.function, args, step.timeout), step.schema)
 
 
@@ -220,7 +232,8 @@ def _together(step: AnyStep, cases: list[Case], made: list[Answer | RowError], o
     for number, each in enumerate(made):
         if isinstance(each, RowError):
             overseer.lose(step.name, number, each)
-    return Answer(step.whole([None if isinstance(each, RowError) else each.value for each in made]), attempts)
+    values = [None if isinstance(each, RowError) else each.value for each in made]
+    return Answer(step.whole(values), attempts, lost=tuple(failed))
 
 
 def _named(step: AnyStep, case: Case, error: RowError) -> RowError:

@@ -16,6 +16,7 @@ from yamlgen.ports import JSON, Usage
 from yamlgen.store.database import damaged, mapped
 from yamlgen.store.packing import shown, text_of, unpacked
 from yamlgen.store.place import Place, holder
+from yamlgen.store.tables import TO_RETRY
 
 _TOKENS: Final = tuple(Usage.__dataclass_fields__)
 _SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in _TOKENS)
@@ -153,6 +154,11 @@ class Archive:
                 break
             found.append(before)
         return found
+
+    def has_to_retry(self, run: RunEntry) -> bool:
+        """Whether a retry of `run` has anything to ask."""
+        numbers = ", ".join(str(each.number) for each in self.retried(run))
+        return bool(self._all(f"SELECT 1 FROM row WHERE run IN ({numbers}) AND {TO_RETRY} LIMIT 1"))
 
     def _entry(self, row: tuple[Any, ...]) -> RunEntry:
         number, name, started, ended, status, retry, about, report = row

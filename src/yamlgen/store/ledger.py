@@ -24,6 +24,7 @@ from yamlgen.outcome import Outcome
 from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Usage
 from yamlgen.store.database import mapped
 from yamlgen.store.packing import packed, packed_text, text_of, unpacked
+from yamlgen.store.tables import TO_RETRY
 from yamlgen.store.writer import Writer
 
 _RECALL: Final = """
@@ -132,7 +133,7 @@ class Ledger:
         self._reader.executescript(_FAILED_TABLES)
         for number, run in enumerate(runs):
             done = ", ".join(map(str, runs[:number]))
-            failed = f"FROM row WHERE run = {run} AND status = 'failed' AND identity NOT IN ({_DONE.format(done)})"
+            failed = f"FROM row WHERE run = {run} AND {TO_RETRY} AND identity NOT IN ({_DONE.format(done)})"
             self._reader.execute(f"INSERT OR IGNORE INTO failed_row SELECT identity {failed}")
             self._reader.execute(_FAILED_KEYS.format(failed))
 
@@ -281,13 +282,13 @@ class _Result:
 
 def _result(step: str, made: Answer | RowError) -> _Result:
     attempts = text_of([[attempt.number, list(attempt.errors)] for attempt in made.attempts])
-    failed: list[tuple[bytes, str, int]] = []
     parts: tuple[RowError, ...] = ()
     if isinstance(made, Answer):
         status, value, code, error = "skipped" if made.skipped else "finished", text_of(made.value), None, None
+        parts = made.lost
     else:
         status, value, code, error = "failed", None, str(made.code), packed(_told(made))
-        failed, parts = _failed_requests(made), made.parts
+        parts = made.parts
     key = made.key or None
     digest = short_digest(step, key, status, value, error, attempts, *(part.key for part in parts))
     values = {
@@ -300,7 +301,7 @@ def _result(step: str, made: Answer | RowError) -> _Result:
         "error": error,
         "attempts": attempts,
     }
-    return _Result(values, failed)
+    return _Result(values, _failed_requests(parts or ((made,) if isinstance(made, RowError) else ())))
 
 
 def _told(error: RowError) -> dict[str, JSON]:
@@ -316,10 +317,10 @@ def _told(error: RowError) -> dict[str, JSON]:
     return told
 
 
-def _failed_requests(error: RowError) -> list[tuple[bytes, str, int]]:
+def _failed_requests(errors: tuple[RowError, ...]) -> list[tuple[bytes, str, int]]:
     return [
         (each.key, str(each.code), max(attempt.number for attempt in each.attempts))
-        for each in error.parts or (error,)
+        for each in errors
         if each.key and each.attempts
     ]
 

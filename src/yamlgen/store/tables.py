@@ -110,4 +110,11 @@ SCRIPTS: Final = (
     );
     """,
 )
+TO_RETRY: Final = """
+    (row.status = 'failed' OR EXISTS (
+        SELECT 1 FROM json_each(row.results) AS own JOIN failed_request AS lost ON lost.result = own.value
+    ))
+"""
+"""The rows that a retry asks again: those that failed, and those of which an item failed and is null."""
+
 VERSION: Final = len(SCRIPTS)
