@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.expression import evaluate, parse_expression, shown
-from yamlgen.language.references import read_expression
-from yamlgen.language.views import ANYTHING
+from yamlgen.language.expressions.expression import evaluate, parse_expression, shown
+from yamlgen.language.expressions.references import read_expression
+from yamlgen.language.expressions.views import ANYTHING
 
 SCOPE = {
     "row": {

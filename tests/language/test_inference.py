@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.expression import evaluate
-from yamlgen.language.references import read_expression
+from yamlgen.language.expressions.expression import evaluate
+from yamlgen.language.expressions.references import read_expression
+from yamlgen.language.expressions.views import Names, SchemaView
 from yamlgen.language.types import nullable
-from yamlgen.language.views import Names, SchemaView
 
 TEXT = {"type": "string"}
 INTEGER = {"type": "integer"}

@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from yamlgen.errors import RowError
-from yamlgen.language.expression import evaluate, parse_expression
-from yamlgen.language.facts import empty_if_false, empty_if_true, forks, if_false, if_true, path_of
+from yamlgen.language.expressions.expression import evaluate, parse_expression
+from yamlgen.language.expressions.facts import empty_if_false, empty_if_true, forks, if_false, if_true, path_of
 
 A, B = ("steps", "a"), ("steps", "b")
 

@@ -5,9 +5,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.references import read
-from yamlgen.language.template import render
-from yamlgen.language.views import ANYTHING, Names, SchemaView
+from yamlgen.language.expressions.references import read
+from yamlgen.language.expressions.template import render
+from yamlgen.language.expressions.views import ANYTHING, Names, SchemaView
 
 ROW = {"a": "one", "b": "two", "First name": "Ada"}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.template import MOST_TEXT, render
+from yamlgen.language.expressions.template import MOST_TEXT, render
 
 HUGE = 2_000_000_000
 ROW = {"a": "x" * 36, "tabs": "\t" * 100, "list": list(range(36))}

@@ -12,18 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.language import inference
 from yamlgen.language.assembly import Assembly
 from yamlgen.language.cycles import rings
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column
-from yamlgen.language.expression import shown
+from yamlgen.language.expressions import inference
+from yamlgen.language.expressions.expression import shown
+from yamlgen.language.expressions.lookup import Finding, Uses
+from yamlgen.language.expressions.references import Reading, read, read_expression
+from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoken
 from yamlgen.language.formats import format_of
 from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
-from yamlgen.language.lookup import Finding, Uses
 from yamlgen.language.parameters import Parameters
 from yamlgen.language.plan import Plan, ordered
-from yamlgen.language.references import Reading, read, read_expression
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.scopes import Scopes, StepReading, compute_type
 from yamlgen.language.secret import without_secrets
@@ -31,7 +32,6 @@ from yamlgen.language.settings import check_runtime
 from yamlgen.language.texts import Passage, TextLoader
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
-from yamlgen.language.views import ANYTHING, SchemaView, View, spoken
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Columns
 

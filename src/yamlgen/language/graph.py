@@ -17,10 +17,10 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from yamlgen.errors import redact
-from yamlgen.language.expression import parse_expression
-from yamlgen.language.facts import Path, path_of
+from yamlgen.language.expressions.expression import parse_expression
+from yamlgen.language.expressions.facts import Path, path_of
+from yamlgen.language.expressions.template import parse
 from yamlgen.language.plan import AnyStep, ComputeStep, GenerateStep, Plan, PythonStep
-from yamlgen.language.template import parse
 from yamlgen.language.types import kind_of, referred
 from yamlgen.ports import JSON
 

@@ -10,9 +10,9 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import compose
 from yamlgen.language.document import Text
 from yamlgen.language.draft import Draft
+from yamlgen.language.expressions.views import ANYTHING, Names, SchemaView, View
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.secret import find_secrets
-from yamlgen.language.views import ANYTHING, Names, SchemaView, View
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON
 

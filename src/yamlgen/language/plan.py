@@ -16,13 +16,13 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 from yamlgen.canonical import canonical
 from yamlgen.errors import Code, RowError
 from yamlgen.language.draws import Rule, draw
-from yamlgen.language.expression import evaluate, shown
+from yamlgen.language.expressions.expression import evaluate, shown
+from yamlgen.language.expressions.template import render
 from yamlgen.language.functions import Function
 from yamlgen.language.kinds import DrawRule
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, ModelSettings, Price, Settings
 from yamlgen.language.schemas import JSONSchema
 from yamlgen.language.spec import Input, Limits, Output, Runtime
-from yamlgen.language.template import render
 from yamlgen.ports import JSON, Message, Prompt
 
 MOST_CONCURRENCY: Final = 1000

@@ -12,13 +12,13 @@ from math import prod
 from typing import Final
 
 from yamlgen.errors import Code
-from yamlgen.language import inference
+from yamlgen.language.expressions import inference
+from yamlgen.language.expressions.references import Reading
+from yamlgen.language.expressions.views import ANYTHING, Names, SchemaView, View
 from yamlgen.language.kinds import Common, Compute, Draw, Generate
-from yamlgen.language.references import Reading
 from yamlgen.language.texts import Passage
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type, list_of, nullable, object_of, observed
-from yamlgen.language.views import ANYTHING, Names, SchemaView, View
 from yamlgen.ports import JSON, Columns
 
 _WHEN: Final = "it has a `when`"

@@ -15,14 +15,14 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code
-from yamlgen.language import inference
-from yamlgen.language.expression import parse_expression
-from yamlgen.language.facts import Path, forks, if_true, path_of
-from yamlgen.language.lookup import Finding, Uses
-from yamlgen.language.operations import Operations
-from yamlgen.language.template import parse
-from yamlgen.language.template_syntax import explain, explain_expression
-from yamlgen.language.views import ANYTHING, View
+from yamlgen.language.expressions import inference
+from yamlgen.language.expressions.expression import parse_expression
+from yamlgen.language.expressions.facts import Path, forks, if_true, path_of
+from yamlgen.language.expressions.lookup import Finding, Uses
+from yamlgen.language.expressions.operations import Operations
+from yamlgen.language.expressions.syntax import explain, explain_expression
+from yamlgen.language.expressions.template import parse
+from yamlgen.language.expressions.views import ANYTHING, View
 
 Forks: TypeAlias = frozenset[frozenset[Path]]
 _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}

@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEscapeFormatt
 from markupsafe import Markup
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.bounds import (
+from yamlgen.language.expressions.bounds import (
     COUNTERS,
     STEP,
     Counting,

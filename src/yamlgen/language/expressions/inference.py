@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from jinja2 import nodes
 
+from yamlgen.language.expressions.views import ANYTHING, Absent, SchemaView, View
 from yamlgen.language.types import list_of, object_of, observed, union
-from yamlgen.language.views import ANYTHING, Absent, SchemaView, View
 
 TEXT: Final = SchemaView.of({"type": "string"}, "the text")
 INTEGER: Final = SchemaView.of({"type": "integer"}, "the number")

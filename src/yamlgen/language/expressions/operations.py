@@ -13,11 +13,11 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from yamlgen.errors import Code
-from yamlgen.language import inference
-from yamlgen.language.facts import alternatives, path_of
-from yamlgen.language.lookup import Lookup
-from yamlgen.language.template import MAPPING_METHODS, filters, sandbox
-from yamlgen.language.views import ANYTHING, Absent, View, spoken
+from yamlgen.language.expressions import inference
+from yamlgen.language.expressions.facts import alternatives, path_of
+from yamlgen.language.expressions.lookup import Lookup
+from yamlgen.language.expressions.template import MAPPING_METHODS, filters, sandbox
+from yamlgen.language.expressions.views import ANYTHING, Absent, View, spoken
 from yamlgen.language.words import suggestion
 
 _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})

@@ -15,9 +15,9 @@ from typing import Final
 from jinja2 import nodes
 
 from yamlgen.errors import Code
-from yamlgen.language.facts import Path, asked, empty_if_false, empty_if_true, if_false, if_true, path_of
-from yamlgen.language.template import filters, sandbox
-from yamlgen.language.views import ANYTHING, Absent, Names, View
+from yamlgen.language.expressions.facts import Path, asked, empty_if_false, empty_if_true, if_false, if_true, path_of
+from yamlgen.language.expressions.template import filters, sandbox
+from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View
 from yamlgen.language.words import nearest, suggestion
 
 _WORD = re.compile(r"\w+")

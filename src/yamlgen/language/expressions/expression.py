@@ -18,8 +18,8 @@ from jinja2.exceptions import TemplateError, TemplateSyntaxError
 from jinja2.parser import Parser
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.bounds import STEP, budget, spend
-from yamlgen.language.template import reader, sandbox
+from yamlgen.language.expressions.bounds import STEP, budget, spend
+from yamlgen.language.expressions.template import reader, sandbox
 from yamlgen.ports import JSON
 
 _DEEPEST: Final = 64

@@ -1,0 +1,1 @@
+"""Templates and expressions: what they may do, what they refer to, what their values can be."""
