@@ -188,7 +188,7 @@ def pipelines(draw):
                 "model": draw(words),
                 "prompt": "".join(f"{{{{ ({part}) | string }}}}" for part in text.split(" + ")),
             }
-            made[name]["check"] = [f"output != {quoted}"]
+            made[name]["check"] = [f"{quoted} == {quoted}"]
             made[name]["output"] = {"schema": {"type": "object", "properties": {draw(words): {"enum": [draw(words)]}}}}
         if needed and draw(st.booleans()):
             made[name]["when"] = f"steps.{needed[0]} and {quoted} != ''"

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from yamlgen.errors import RowError
 from yamlgen.language.expressions.expression import evaluate, parse_expression
-from yamlgen.language.expressions.facts import empty_if_false, empty_if_true, forks, if_false, if_true, path_of
+from yamlgen.language.expressions.facts import (
+    empty_if_false,
+    empty_if_true,
+    forks,
+    if_false,
+    if_true,
+    null_if_false,
+    null_if_true,
+    path_of,
+)
 
 A, B = ("steps", "a"), ("steps", "b")
 
@@ -158,6 +167,7 @@ def test_a_missing_member_proves_nothing_of_its_owner():
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(questions, values, values, values)
 @example("steps.a or steps.b", None, 1, None)
+@example("steps.a is not none or steps.b", None, 1, None)
 def test_of_a_fork_one_is_there(source, a, b, item):
     """Where a question holds, one of each set of references is there, and what is empty is empty."""
     scope = {"steps": {"a": a, "b": b}, "item": item}
@@ -166,7 +176,10 @@ def test_of_a_fork_one_is_there(source, a, b, item):
     except RowError:
         return
     tree = parse_expression(source)
-    for fork in forks(tree) if holds else ():
-        assert any(found(scope, path) for path in fork), fork
+    for fork, is_full in forks(tree) if holds else ():
+        there = [found(scope, path) for path in fork]
+        assert any(there) if is_full else any(value is not None for value in there), fork
+    for path in (null_if_true if holds else null_if_false)(tree):
+        assert found(scope, path) is None, path
     for path in (empty_if_true if holds else empty_if_false)(tree):
         assert not found(scope, path) or found(scope, path) is ..., path

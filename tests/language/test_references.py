@@ -27,7 +27,7 @@ def scope(*, columns=tuple(ROW)):
 def uses(source):
     """What a template that reads clean uses."""
     found = read(source, scope())
-    assert found.findings == []
+    assert [finding for finding in found.findings if not finding.is_warning] == []
     return found.uses
 
 

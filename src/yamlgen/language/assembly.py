@@ -109,6 +109,10 @@ class Assembly:
                     message = f"{text} stands twice under `{axis}`"
                     self.complain(Code.BAD_MATRIX, message, mark((*at, axis, index)), "`samples` asks more than once")
                 seen.add(text)
+            if axis in Settings.model_fields:
+                message = f"`{axis}` in a matrix is a label, and no setting of the model"
+                hint = "give each setting a model of its own under `models`, and name these under `model`"
+                self.complain(Code.BAD_MATRIX, message, mark((*at, axis), key=True), hint)
             if axis == "output":
                 message = "each output stands under `output`, beside its labels"
                 self.complain(Code.BAD_MATRIX, message, mark((*at, axis), key=True), "take another name")

@@ -24,6 +24,7 @@ from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoke
 from yamlgen.language.formats import format_of
 from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
 from yamlgen.language.parameters import Parameters
+from yamlgen.language.parts import Settings
 from yamlgen.language.plan import Plan, ordered
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.scopes import Scopes, StepReading, compute_type
@@ -73,6 +74,7 @@ class _Compiler:
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     steps: dict[str, StepReading] = field(default_factory=dict)
     types: dict[str, Type] = field(default_factory=dict)
+    in_ring: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         draft = self.draft
@@ -151,6 +153,7 @@ class _Compiler:
         known = None if draft.is_broken("steps") else names
         scopes = Scopes(self.columns, self.params.view(), known, draft.is_broken)
         in_ring = {name for ring in rings({name: step.needs for name, step in self.steps.items()}) for name in ring}
+        self.in_ring |= in_ring
         straight = {name: step.needs - in_ring for name, step in self.steps.items()}
         for name in ordered({**straight, **dict.fromkeys(in_ring, ())}):
             step = self.steps[name]
@@ -160,7 +163,17 @@ class _Compiler:
             if isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
                 output = compute_type(step.step, values)
             self.types[name] = scopes.settle(step, output)
+            self.check_axes(step)
             self.check_questions(step, scopes)
+
+    def check_axes(self, read: StepReading) -> None:
+        """A value of a matrix that no template asks for makes equal requests."""
+        used = {axis for _, reading in read.passages for axis in reading.uses.axes} | {"model"}
+        for axis in (read.step.matrix or {}) if isinstance(read.step, Generate) else ():
+            if axis not in used and axis not in Settings.model_fields and not self.draft.is_broken("steps", read.name):
+                mark = self.draft.document.mark(("steps", read.name, "matrix", axis), key=True)
+                hint = f"say `{{{{ matrix.{axis} }}}}` where it matters; `samples` asks the same several times"
+                self.complain(Code.BAD_MATRIX, f"no template asks for `matrix.{axis}`", mark, hint, warn=True)
 
     def check_questions(self, read: StepReading, scopes: Scopes) -> None:
         """A step that asks whether another is null has to ask in its `when`: otherwise it is skipped with it."""
@@ -241,7 +254,7 @@ class _Compiler:
         if reading.view.null is not None:
             message = f"`{source}` may be null here: {reading.view.null}"
             self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {source}`")
-        elif not kinds and columns is not None and not columns:
+        elif not kinds and columns is not None and not columns and not reading.uses.steps & self.in_ring:
             message = f"nothing says that `{source}` is a list"
             hint = "say it in the step's `output.schema`, as `type: array` with `items`"
             self.complain(Code.NOT_A_LIST, message, mark, hint)
@@ -281,7 +294,8 @@ class _Compiler:
             self.complain(finding.code, message, mark, hint, warn=True)
         else:
             where = " in the first rows" if is_guess else ""
-            self.complain(finding.code, f"{finding.message}{where}", mark, finding.hint, warn=is_guess)
+            warn = is_guess or finding.is_warning
+            self.complain(finding.code, f"{finding.message}{where}", mark, finding.hint, warn=warn)
 
     def report_cycles(self) -> None:
         """Each ring of steps that wait for one another, told once, at a reference that closes it."""

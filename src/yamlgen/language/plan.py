@@ -232,19 +232,20 @@ class GenerateStep(PlanStep):
         return Prompt(system, messages)
 
     def errors(self, output: JSON, scope: Scope) -> tuple[str, ...]:
-        """What of the step's checks does not hold of an output.
-
-        Raises:
-            RowError: a check cannot be computed.
-        """
+        """What of the step's checks does not hold of an output; one that cannot be computed does not."""
         seen = {**scope, "output": output}
-        return tuple(_told(check, seen) for check in self.checks if not evaluate(check.expression, seen))
+        told = (_told(check, seen) for check in self.checks)
+        return tuple(error for error in told if error is not None)
 
 
-def _told(check: PlanCheck, scope: Scope) -> str:
-    if check.message is None:
-        return f"`{shown(check.expression)}` does not hold"
-    return render(check.message, scope)
+def _told(check: PlanCheck, scope: Scope) -> str | None:
+    """What a check says, or `None` where it holds."""
+    try:
+        if evaluate(check.expression, scope):
+            return None
+        return f"`{shown(check.expression)}` does not hold" if check.message is None else render(check.message, scope)
+    except RowError as error:  # it looks for what the output does not have
+        return error.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,7 @@ def _as_json(value: Any, depth: int) -> JSON:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Undefined):
-        str(value)  # which raises, and names what is missing
+        value._fail_with_undefined_error()  # noqa: SLF001 - names what is missing; of some kinds nothing else raises
     if depth > _DEEPEST:
         raise _Unfit("a value that is nested too deeply")
     if isinstance(value, str):

@@ -13,6 +13,9 @@ from jinja2 import nodes
 Path: TypeAlias = tuple[str | int, ...]
 """A fixed reference such as `steps.profile["age"]`, from its root."""
 
+Forks: TypeAlias = frozenset[tuple[frozenset[Path], bool]]
+"""Sets of references of which one is there, and whether it is known not to be empty either."""
+
 _NOTHING: Final[frozenset[Path]] = frozenset()
 _PRESENT: Final = frozenset(
     {"string", "mapping", "sequence", "iterable", "number", "integer", "float", "boolean", "true", "false"}
@@ -99,12 +102,50 @@ def empty_if_false(node: nodes.Node | None) -> frozenset[Path]:
             return _itself(node)
 
 
-def forks(node: nodes.Node | None) -> frozenset[frozenset[Path]]:
-    """Sets of references of which one at least is neither null nor empty where an expression holds."""
+def null_if_true(node: nodes.Node | None) -> frozenset[Path]:
+    """The references that are null where an expression holds."""
+    match node:
+        case nodes.And():
+            return null_if_true(node.left) | null_if_true(node.right)
+        case nodes.Not():
+            return null_if_false(node.node)
+        case nodes.Test(name="none"):
+            return _itself(node.node)
+        case _:
+            return _NOTHING
+
+
+def null_if_false(node: nodes.Node | None) -> frozenset[Path]:
+    """The references that are null where an expression does not hold."""
+    match node:
+        case nodes.Or():
+            return null_if_false(node.left) | null_if_false(node.right)
+        case nodes.Not():
+            return null_if_true(node.node)
+        case _:
+            return _NOTHING
+
+
+def forks(node: nodes.Node | None) -> Forks:
+    """Sets of references of which one at least is not null where an expression holds, and whether not empty either."""
     if isinstance(node, nodes.And):
         return forks(node.left) | forks(node.right)
-    paths = alternatives(node)
-    return frozenset({frozenset(paths)}) if len(paths) > 1 and all(paths) else frozenset()
+    found: Forks = frozenset()
+    for paths, is_full in ((alternatives(node), True), (_some(node), False)):
+        if len(paths) > 1 and all(paths):
+            found |= {(frozenset(paths), is_full)}
+    return found
+
+
+def _some(node: nodes.Node | None) -> list[Path]:
+    """The references of `a is not none or b`, any of which may be asked either way."""
+    match node:
+        case nodes.Or():
+            return [*_some(node.left), *_some(node.right)]
+        case nodes.Not(node=nodes.Test(name="none", node=asked_of)):
+            return [path_of(asked_of)]
+        case _:
+            return [path_of(node)]
 
 
 def alternatives(node: nodes.Node | None) -> list[Path]:

@@ -103,6 +103,7 @@ _FITTING: Final = {
     "mul": {"nn", "sn", "ns", "an", "na"},
     "mod": {"nn", *(f"s{kind}" for kind in "nsao0")},
     "ordered": {"nn", "ss", "aa"},
+    "equal": {"nn", "ss", "aa", "oo", "00"},
 }
 
 
@@ -220,6 +221,8 @@ def attribute_of(node: nodes.Filter) -> str | None:
     if node.name in ("selectattr", "rejectattr"):
         asks = [_value(arg) for arg in node.args]
         return None if {"defined", "undefined"} & set(asks[1:]) else next(map(str, asks), None)
+    if node.name == "map" and node.args:  # it names a filter, whose the attribute is
+        return None
     given = next((pair.value for pair in node.kwargs if pair.key == "attribute"), None)
     value = _value(node.args[0] if node.name == "groupby" and node.args else given)
     return value if isinstance(value, str) else None
@@ -252,6 +255,4 @@ def called(method: str, owner: View) -> View:
             return TEXT
         if method in ("startswith", "endswith", "isdigit", "isalpha", "islower", "isupper"):
             return BOOLEAN
-    if owner.types() == {"object"}:
-        return {"items": _A_LIST, "values": _A_LIST, "keys": _TEXTS}.get(method, ANYTHING)
-    return ANYTHING
+    return {"items": _A_LIST, "values": _A_LIST, "keys": _A_LIST}.get(method, ANYTHING)

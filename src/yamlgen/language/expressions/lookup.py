@@ -15,7 +15,18 @@ from typing import Final
 from jinja2 import nodes
 
 from yamlgen.errors import Code
-from yamlgen.language.expressions.facts import Path, asked, empty_if_false, empty_if_true, if_false, if_true, path_of
+from yamlgen.language.expressions.facts import (
+    Forks,
+    Path,
+    asked,
+    empty_if_false,
+    empty_if_true,
+    if_false,
+    if_true,
+    null_if_false,
+    null_if_true,
+    path_of,
+)
 from yamlgen.language.expressions.template import filters, sandbox
 from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View
 from yamlgen.language.words import nearest, suggestion
@@ -45,6 +56,8 @@ class Finding:
     """The reference that was looked up, for findings about one."""
     near: bool = False
     """Whether the hint names what was probably meant."""
+    is_warning: bool = False
+    """Whether it works all the same, if not as was probably meant."""
 
 
 @dataclass
@@ -54,6 +67,7 @@ class Uses:
     steps: set[str] = field(default_factory=set)
     params: set[str] = field(default_factory=set)
     columns: set[str] | None = field(default_factory=set)
+    axes: set[str] = field(default_factory=set)
     guarded: set[tuple[str | int, ...]] = field(default_factory=set)
     """Paths that the template itself asks about: `is defined`, `default`."""
     nulls: set[tuple[str | int, ...]] = field(default_factory=set)
@@ -74,10 +88,11 @@ class Lookup:
     source: str
     names: dict[str, View]
     solid: frozenset[Path]
-    forks: frozenset[frozenset[Path]] = frozenset()
+    forks: Forks = frozenset()
     uses: Uses = field(default_factory=Uses)
     findings: list[Finding] = field(default_factory=list)
     _empty: frozenset[Path] = frozenset()
+    _null: frozenset[Path] = frozenset()
     _asking: bool = False
 
     def guard(self, tree: nodes.Node) -> None:
@@ -93,13 +108,14 @@ class Lookup:
     @contextmanager
     def _where(self, node: nodes.Node | None, *, holds: bool) -> Iterator[None]:
         """Walk on where an expression is known to hold, or not to."""
-        before = self.solid, self._empty
+        before = self.solid, self._empty, self._null
         self.solid |= if_true(node) if holds else if_false(node)
         self._empty |= empty_if_true(node) if holds else empty_if_false(node)
+        self._null |= null_if_true(node) if holds else null_if_false(node)
         try:
             yield
         finally:
-            self.solid, self._empty = before
+            self.solid, self._empty, self._null = before
 
     @contextmanager
     def _lenient(self) -> Iterator[None]:
@@ -112,7 +128,10 @@ class Lookup:
 
     def _is_solid(self, path: Path) -> bool:
         """Whether a reference is known not to be null: it was asked, or it is what is left of several."""
-        return path in self.solid or any(fork - self._empty == {path} for fork in self.forks)
+        if path in self.solid:
+            return True
+        left = (fork - (self._empty if is_full else self._null) for fork, is_full in self.forks)
+        return any(rest == {path} for rest in left)
 
     def _complain(self, code: Code, message: str, start: int, end: int, hint: str | None = None) -> None:
         self.findings.append(Finding(code, message, start, end, hint))
@@ -210,6 +229,8 @@ class Lookup:
             return
         if node.name == "row":
             self.uses.columns = None
+        elif node.name == "matrix":
+            self.uses.axes.update(getattr(self.names["matrix"], "members", ()))
         elif node.name == "steps":
             hint = "name the step, as in `steps.profile`"
             self._complain(Code.UNKNOWN_STEP, "`steps` alone says not which step", node.lineno, node.lineno + 5, hint)
@@ -242,6 +263,8 @@ class Lookup:
                 self.uses.steps.add(str(member))
             elif root == "params":
                 self.uses.params.add(str(member))
+            elif root == "matrix":
+                self.uses.axes.add(str(member))
 
     def _extent(self, node: nodes.Node | None) -> tuple[int, int]:
         """The offsets of a reference such as `steps.profile["age"]`, root to end."""

@@ -25,6 +25,7 @@ _EQUAL: Final = frozenset({"eq", "ne"})
 _TESTING: Final = {"select": 0, "reject": 0, "selectattr": 1, "rejectattr": 1}
 """Filters that take the name of a test, and as which argument."""
 
+_METHODS: Final[dict[str, type]] = {"string": str, "array": list}
 _USE_ITEMS: Final = frozenset({"join", "sort", "min", "max", "sum"})
 """Filters that do something with each item, which null does not bear."""
 
@@ -102,16 +103,30 @@ class Operations(Lookup):
         match node:
             case nodes.Name():
                 return self._name(node, scope, base=base)
-            case nodes.Getattr():
-                return self._member(node, node.attr, self.view(node.node, scope, base=True))
-            case nodes.Getitem(arg=nodes.Const(value=str() | int() as key)):
-                return self._member(node, key, self.view(node.node, scope, base=True))
+            case nodes.Getattr(attr=key) | nodes.Getitem(arg=nodes.Const(value=str() | int() as key)):
+                owner = self.view(node.node, scope, base=True)
+                return ANYTHING if self._is_uncalled(node, key, owner) else self._member(node, key, owner)
             case nodes.Getitem():
                 owner = self._known_not_null(node.node, self.view(node.node, scope))
                 self.view(node.arg, scope)
                 return inference.sliced(owner) if isinstance(node.arg, nodes.Slice) else inference.indexed(owner)
             case _:
                 return ANYTHING
+
+    def _is_uncalled(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: View) -> bool:
+        """Whether a method stands where a member was meant, or is not called; that is told."""
+        kinds = owner.solid().types()
+        if not kinds or "object" in kinds or not isinstance(key, str) or key.startswith("_"):
+            return False
+        owners = [_METHODS[kind] for kind in kinds & _METHODS.keys()]
+        if not any(hasattr(each, key) for each in owners):
+            return False
+        start, end = self._extent(node)
+        message = f"{self._quoted(node.node, owner)} has no `{key}`: it is {spoken(kinds)}"
+        hint = f"`{key}` is a method there: `.{key}()` calls it"
+        self._complain(Code.UNKNOWN_FIELD, message, start, end, hint)
+        self._note(path_of(node))
+        return True
 
     def _choice(self, node: nodes.And | nodes.Or | nodes.CondExpr, scope: dict[str, View]) -> View:
         """`a and b`, `a or b`, `a if c else b`: what is looked at second knows what the first has proven."""
@@ -130,7 +145,7 @@ class Operations(Lookup):
         if is_and:
             return inference.either(left, right)
         made = right if left.types() == {"null"} else inference.either(inference.truthy(left), right)
-        is_fork = any(fork <= set(alternatives(node)) for fork in self.forks)
+        is_fork = any(is_full and fork <= set(alternatives(node)) for fork, is_full in self.forks)
         return inference.truthy(made) if is_fork else made
 
     def _compare(self, node: nodes.Compare, scope: dict[str, View]) -> None:
@@ -164,8 +179,10 @@ class Operations(Lookup):
             if known is not None:
                 is_wrong, hint = value not in known, suggestion(str(value), map(str, known), "it is one of")
             else:
-                is_wrong = kinds == {"string"} and not isinstance(value, str)
-                hint = f"it is text: compare it with {json.dumps(json.dumps(value))}"
+                is_wrong = not inference.fit("equal", kinds, inference.constant(value).types())
+                hint = f"it is {spoken(kinds)}"
+                if kinds == {"string"}:
+                    hint = f"it is text: compare it with {json.dumps(json.dumps(value))}"
             if is_wrong:
                 start = constant.lineno
                 size = len(value) + 2 if isinstance(value, str) else len(str(value))
@@ -184,7 +201,8 @@ class Operations(Lookup):
             return
         numbers = {"integer", "number", "boolean"}
         node, view = left if left[1].types() and not left[1].types() & numbers else right
-        wanted = "a number" if (left[1].types() | right[1].types()) & numbers else spoken(left[1].types())
+        other = right if node is left[0] else left
+        wanted = "a number" if (left[1].types() | right[1].types()) & numbers else spoken(other[1].types())
         self._wrong_kind(node, view, wanted)
 
     def _wrong_kind(self, node: nodes.Node, view: View, wanted: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
@@ -17,14 +17,13 @@ from jinja2.exceptions import TemplateSyntaxError
 from yamlgen.errors import Code
 from yamlgen.language.expressions import inference
 from yamlgen.language.expressions.expression import parse_expression
-from yamlgen.language.expressions.facts import Path, forks, if_true, path_of
+from yamlgen.language.expressions.facts import Forks, Path, forks, if_true, path_of
 from yamlgen.language.expressions.lookup import Finding, Uses
 from yamlgen.language.expressions.operations import Operations
 from yamlgen.language.expressions.syntax import explain, explain_expression
 from yamlgen.language.expressions.template import parse
-from yamlgen.language.expressions.views import ANYTHING, View
+from yamlgen.language.expressions.views import ANYTHING, View, spoken
 
-Forks: TypeAlias = frozenset[frozenset[Path]]
 _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}
 
 
@@ -154,6 +153,11 @@ class _Statements(Operations):
         if view.null is not None:
             name = self._named(node, view) if path_of(node) else "..."
             self._maybe_null(node, view, f"it would print `None`: ask `{{% if {name} %}}` first")
+        elif view.types() and view.types() <= {"array", "object"} and len(path_of(node)) > 1:
+            start, end = self._extent(node)
+            message = f"{self._quoted(node, view)} is {spoken(view.types())}: it would be printed as Python writes it"
+            hint = f"`{self._named(node, view)} | tojson`, or `| join`"
+            self.findings.append(Finding(Code.WRONG_KIND, message, start, end, hint, is_warning=True))
 
     def _branches(self, node: nodes.If, scope: dict[str, View]) -> None:
         """An `if` with its `elif`s: each branch knows what the questions before it have proven."""
