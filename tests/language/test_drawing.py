@@ -11,8 +11,8 @@ from columns import COLUMNS, column, compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from yamlgen.language.draw_rules import DrawRule
 from yamlgen.language.draws import compile_draws, draw, schema_of
-from yamlgen.language.kinds import DrawRule
 
 SLOW = settings(max_examples=150, deadline=None)
 

@@ -3,8 +3,8 @@
 import pytest
 from columns import column
 
+from yamlgen.language.draw_rules import DrawRule
 from yamlgen.language.draws import compile_draws
-from yamlgen.language.kinds import DrawRule
 
 
 def problems(draws):

@@ -14,7 +14,8 @@ from yamlgen.errors import Diagnostic
 from yamlgen.language.composer import compose
 from yamlgen.language.composer import read as read_text
 from yamlgen.language.document import DataPath, Document
-from yamlgen.language.kinds import Draw, Generate, Python, rules_of
+from yamlgen.language.draw_rules import rules_of
+from yamlgen.language.kinds import Draw, Generate, Python
 from yamlgen.language.overrides import set_input, set_value
 from yamlgen.language.parts import FileText
 from yamlgen.language.secret import find_secrets, without_secrets

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from yamlgen.errors import Code, YamlgenError
 from yamlgen.language.document import DataPath
+from yamlgen.language.draw_rules import DrawRule
 from yamlgen.language.drawing import (
     Cells,
     Choices,
@@ -30,7 +31,6 @@ from yamlgen.language.drawing import (
     schema_of,
     values_of,
 )
-from yamlgen.language.kinds import DrawRule
 from yamlgen.language.words import listing, nearest, suggestion
 from yamlgen.ports import JSON
 

@@ -6,11 +6,11 @@ kind says its own keys, and shares with the others only what means the same ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag
 
+from yamlgen.language.draw_rules import DrawRule
 from yamlgen.language.parts import FileText, ModelSettings, Name, Part, Settings, Text
 
 CALL = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
@@ -44,8 +44,8 @@ class Common(Part):
     """What one failed item of `for_each`, `samples` or `matrix` does: `fail` sets the row aside, `"null"` (in quotes)
     leaves a null in the list.
 
-    The other items are finished and kept either way, and a run tells how many are null. [`generate`:
-    `samples`](#generate-samples) has an example.
+    The other items are kept either way, and a run tells how many are null; `yamlgen retry` asks for those again, and
+    `limits.max_failures` counts their rows. [`generate`: `samples`](#generate-samples) has an example.
     """
 
 
@@ -110,7 +110,7 @@ class Check(Part):
     model_config = ConfigDict(json_schema_extra={"required": ["expression"]})
 
     expression: Expression = ""
-    """An expression over `output` and all that the step's templates see; it must hold."""
+    """An expression over `output` and all that the step's templates see. It must hold; one that fails does not."""
     message: Text | None = None
     """What the model is told when it does not: a template over the same names."""
 
@@ -281,59 +281,12 @@ class Python(Common):
     timeout: float | None = Field(None, gt=0, le=86400)
     """Seconds that one call may take; `runtime.timeout` where none is set."""
     keep: bool = False
-    """Keep the results in the store, by the arguments and the source of the module, and do not call again for them."""
+    """Keep the results in the store, by the arguments and the source of the module, and do not call again for them.
+
+    Without it `yamlgen plan` cannot know what the steps behind this one ask: it tells the most that they may.
+    """
     output: TypedOutput | None = None
     """The schema of the value. A value that does not fit sets the row aside; later steps know the types by it."""
-
-
-class DrawRule(Part):
-    """One of `choices`, `integer`, `number`, `date`, `column` with its `path`, or `cases` with `given`."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": [word]} for word in ("choices", "integer", "number", "date", "column", "cases")],
-            "dependentRequired": {
-                "weights": ["choices"],
-                "decimals": ["number"],
-                "column": ["path"],
-                "path": ["column"],
-                "cases": ["given"],
-                "given": ["cases"],
-                "otherwise": ["cases"],
-            },
-        },
-    )
-
-    choices: Annotated[list[Any], Field(min_length=1)] | None = None
-    """One of these values."""
-    weights: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] | None = None
-    """How likely each of the `choices` is, in their order; any scale. Equally likely where none is set."""
-    integer: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
-    """An integer, as `[least, most]`, both included."""
-    number: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
-    """A number, as `[least, most]`."""
-    decimals: Annotated[int, Field(ge=0, le=12)] | None = None
-    """To how many decimals a `number` is rounded."""
-    date: Annotated[list[Text], Field(min_length=2, max_length=2)] | None = None
-    """A date as text, `2026-11-30`, as `[first, last]`, both included."""
-    column: Text | None = None
-    """A value from this column of the file `path`, each of its rows equally likely."""
-    path: Text | None = None
-    """The file of `column`, relative to this file: .jsonl, .json or .csv."""
-    given: Name | None = None
-    """An earlier draw of this step, whose value picks one of `cases`."""
-    cases: Annotated[dict[str, DrawRule], Field(min_length=1)] | None = None
-    """How the value is drawn, by the value of `given`."""
-    otherwise: DrawRule | None = None
-    """How the value is drawn where `given` has a value that `cases` does not name."""
-
-
-def rules_of(rules: Iterable[DrawRule]) -> Iterator[DrawRule]:
-    """Rules, and those inside them."""
-    for rule in rules:
-        yield rule
-        inside = [*(rule.cases or {}).values(), *([rule.otherwise] if rule.otherwise else [])]
-        yield from rules_of(inside)
 
 
 class Draw(Common):

@@ -58,6 +58,7 @@ A skipped step is null, and so is a failed item under `on_item_error: "null"`. `
 may be null and the pipeline does not ask first. To ask:
 
 - in the step's own `when`: `steps.a`, `steps.a is not none`, and the like; then all its templates may use `steps.a`,
+- `when: steps.a is defined` asks too, and always holds: the step is done whether or not `a` was skipped,
 - in a template: `{% if steps.a %}`,
 - in an expression: `steps.a or "none"`, `steps.a.score if steps.a else 0`, `steps.a is not none and steps.a.score > 3`,
 - in a list: `steps.a | reject("none")`.
@@ -94,7 +95,7 @@ paid:
 
 - a step, a parameter, a column or a field that cannot be there,
 - a `for_each` over what is no list,
-- a filter that needs a list and is given something else,
+- an operator, a filter or a comparison that cannot work on what it is given, or can never hold,
 - a reference that may be null, where the pipeline does not ask first.
 
 What only the first rows of a JSON file say is a warning, since later rows may differ. In this file two things are
@@ -156,7 +157,7 @@ and then its expression must ask too.
 ## How answers are kept
 
 An answer is kept under what was sent, where it was sent to, which row asked, and its number among the equal requests
-of that row. Nothing else: renaming a step or changing its `check` asks for nothing again.
+of that row. Nothing else: changing a step's `check` or its name asks for nothing again (but draws depend on the name).
 
 - **Each sample and each item is an answer of its own.** Raising `samples` from 3 to 5 pays for two more. Lowering it
   pays for nothing. A run that was killed among the items of a row goes on with those that are missing.
@@ -164,9 +165,9 @@ of that row. Nothing else: renaming a step or changing its `check` asks for noth
   item alone, wherever it stands. A template that uses `item_index` makes the place a part of the request.
 - **Equal items are asked each for themselves**: a list of `[a, a]` makes two requests, and may give two values.
 - **Two steps that send the same request for a row share its answer.**
-- **A row is known by its `id`** (see [`input`](#input)). Without one it is known by its values in the columns that the
-  pipeline refers to (in all of them, if a step draws or uses `row` as a whole). So without an `id`, a change of a list
-  in the input asks for all of its items again.
+- **A row is known by its `id`** (see [`input`](#input)). Without one it is known by its values in the columns that its
+  requests depend on (in all of them, if a step draws, or a request needs `row` as a whole). So without an `id`, a
+  change of a list in the input asks for all of its items again.
 - **An answer is checked anew when it is used**, against the schema and the checks of today.
 
 `compute` and `draw` keep nothing: they give the same value again. A `python` step is called in every run, unless it

@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from yamlgen.canonical import canonical
 from yamlgen.errors import Code, RowError
+from yamlgen.language.draw_rules import DrawRule
 from yamlgen.language.draws import Rule, draw
 from yamlgen.language.expressions.expression import evaluate, shown
 from yamlgen.language.expressions.template import render
 from yamlgen.language.functions import Function
-from yamlgen.language.kinds import DrawRule
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, ModelSettings, Price, Settings
 from yamlgen.language.schemas import JSONSchema
 from yamlgen.language.spec import Input, Limits, Output, Runtime
