@@ -98,6 +98,7 @@ class Attempt:
         cost: in US dollars; `None` where the model's price is not known.
         reused: whether it came out of the store, where an earlier run or another step had put it.
         number: its number in the store; 0 where it was not stored.
+        case: which time of a step that is done several times for a row, such as `item 3`.
     """
 
     response: Mapping[str, JSON]
@@ -108,6 +109,7 @@ class Attempt:
     cost: float | None = None
     reused: bool = False
     number: int = 0
+    case: str = ""
 
 
 @dataclass(frozen=True, slots=True)

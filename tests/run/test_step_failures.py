@@ -32,7 +32,8 @@ def test_one_failed_item_fails_the_step(tmp_path):
 def test_the_attempts_of_all_items_are_the_rows(tmp_path):
     """What was paid for a failed row counts the items that went well, too, in the order of the items."""
     error = Fanned(tmp_path, failing("fan 1"))().error()
-    assert [attempt is PAID for attempt in error.attempts] == [False, True, False, False]
+    assert [attempt.errors == PAID.errors for attempt in error.attempts] == [False, True, False, False]
+    assert [attempt.case for attempt in error.attempts] == ["item 1", "item 2", "item 3", "item 4"]
     assert [part.attempts for part in error.parts] == [(PAID,)]
 
 

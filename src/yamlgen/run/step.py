@@ -220,7 +220,11 @@ def _together(step: AnyStep, cases: list[Case], made: list[Answer | RowError], o
     Raises:
         RowError: some have failed, and are not to be null, or wait for an answer that this run may not ask for.
     """
-    attempts = tuple(attempt for each in made for attempt in each.attempts)
+    attempts = tuple(
+        replace(attempt, case=step.spoken(case))
+        for case, each in zip(cases, made, strict=True)
+        for attempt in each.attempts
+    )
     failed = [_named(step, case, each) for case, each in zip(cases, made, strict=True) if isinstance(each, RowError)]
     missing = [error for error in failed if error.code is Code.NOT_STORED]
     if missing or (failed and not step.null_items):

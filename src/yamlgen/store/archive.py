@@ -298,11 +298,11 @@ class Archive:
             "seconds": round(seconds, 3),
         }
 
-    def _attempt(self, number: int, errors: list[str]) -> dict[str, JSON]:
+    def _attempt(self, number: int, errors: list[str], case: str = "") -> dict[str, JSON]:
         """An attempt as a whole."""
         request, response = self._one("SELECT request, response FROM attempt WHERE id = ?", number)
         told = {"request": self._read(unpacked, request), "response": self._read(shown, response), "errors": errors}
-        return {**told, **self._account(number)}
+        return {**({"case": case} if case else {}), **told, **self._account(number)}
 
     def _finished(self, source: str, results: str, *, provenance: bool) -> bytes:
         parts, made = [], {}
@@ -319,7 +319,7 @@ class Archive:
         return f"{{{', '.join([columns, *parts] if columns else parts)}}}\n".encode()
 
     def _provenance(self, attempts: list[Any]) -> dict[str, JSON]:
-        told = [self._account(number) for number, _ in attempts]
+        told = [self._account(number) for number, *_ in attempts]
         costs = [each["cost_usd"] for each in told]
         return {
             "runs": [each["run"] for each in told],
@@ -338,7 +338,9 @@ class Archive:
                 values[step] = value
                 continue
             told = [self._attempt(*each) for each in attempts]
-            short = [{key: each[key] for key in ("response", "errors", "usage")} for each in told]
+            short = [
+                {key: each[key] for key in ("case", "response", "errors", "usage") if key in each} for each in told
+            ]
             keys = ("code", "message", "request", "items")
             about: dict[str, JSON] = {key: error[key] for key in keys if key in error}
             failures.append({"step": step, **about, "attempts": short})

@@ -281,7 +281,7 @@ class _Result:
 
 
 def _result(step: str, made: Answer | RowError) -> _Result:
-    attempts = text_of([[attempt.number, list(attempt.errors)] for attempt in made.attempts])
+    attempts = text_of([_noted(attempt) for attempt in made.attempts])
     parts: tuple[RowError, ...] = ()
     if isinstance(made, Answer):
         status, value, code, error = "skipped" if made.skipped else "finished", text_of(made.value), None, None
@@ -302,6 +302,12 @@ def _result(step: str, made: Answer | RowError) -> _Result:
         "attempts": attempts,
     }
     return _Result(values, _failed_requests(parts or ((made,) if isinstance(made, RowError) else ())))
+
+
+def _noted(attempt: Attempt) -> list[JSON]:
+    """An attempt of a result: its number, what was wrong with it, and which case it is, where there are several."""
+    noted: list[JSON] = [attempt.number, list(attempt.errors)]
+    return [*noted, attempt.case] if attempt.case else noted
 
 
 def _told(error: RowError) -> dict[str, JSON]:
