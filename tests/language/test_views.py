@@ -247,3 +247,11 @@ def test_what_is_there_is_what_the_view_says(schema, defs, value, null):
     if not json_schema(whole).errors(value):
         seen(it, value, lambda view: view, value)
         walk(it, value)
+
+
+def test_each_of_the_first_items_has_its_own_schema():
+    """`prefixItems` says what stands at a place; of the others nothing is known by it."""
+    pair = {"type": "array", "prefixItems": [{"type": "string"}, {"type": "array", "items": {"type": "integer"}}]}
+    view = SchemaView.of(pair, "steps.a")
+    assert (view.member(0).types(), view.member(1).types()) == ({"string"}, {"array"})
+    assert view.member(2).types() == view.member(-1).types() == view.element().types() == set()

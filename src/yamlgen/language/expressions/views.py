@@ -207,6 +207,9 @@ class SchemaView:
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no [{index}]: it is an object, its keys are text")
         if kinds & _LOOPED == {"string"}:
             return self._part({"type": "string"}, f"[{index}]")
+        first = schema.get("prefixItems", ())
+        if kinds == {"array"} and 0 <= index < len(first) and isinstance(first[index], dict):
+            return self._part(first[index], f"[{index}]")
         return ANYTHING if "string" in kinds else self._items(schema, kinds, f"[{index}]")
 
     def _looped(self, schema: Mapping[str, Any], kinds: frozenset[str]) -> View:
