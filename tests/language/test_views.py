@@ -120,7 +120,7 @@ def test_the_items_of_a_list_are_known(schema):
 def test_what_a_loop_yields_may_be_unknown(schema):
     """Where a value may be no list, or an item may have a schema of its own, nothing is said of the items."""
     assert view(schema).element() is ANYTHING
-    assert view(schema).member(0) is ANYTHING
+    assert view(schema).member(5) is ANYTHING
 
 
 def test_a_loop_over_keys_and_characters_yields_text():
