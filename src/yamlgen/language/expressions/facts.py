@@ -17,7 +17,7 @@ Forks: TypeAlias = frozenset[tuple[frozenset[Path], bool]]
 """Sets of references of which one is there, and whether it is known not to be empty either."""
 
 _NOTHING: Final[frozenset[Path]] = frozenset()
-_PRESENT: Final = frozenset(
+PRESENT: Final = frozenset(
     {"string", "mapping", "sequence", "iterable", "number", "integer", "float", "boolean", "true", "false"}
 )
 """Tests that null does not pass."""
@@ -37,7 +37,7 @@ def path_of(node: nodes.Node | None) -> Path:
             return ()
 
 
-def if_true(node: nodes.Node | None) -> frozenset[Path]:
+def if_true(node: nodes.Node | None) -> frozenset[Path]:  # noqa: PLR0911 - a table
     """The references that are not null where an expression holds."""
     match node:
         case nodes.And():
@@ -46,7 +46,7 @@ def if_true(node: nodes.Node | None) -> frozenset[Path]:
             return if_true(node.left) & if_true(node.right)
         case nodes.Not():
             return if_false(node.node)
-        case nodes.Test(name=name) if name in _PRESENT:
+        case nodes.Test(name=name) if name in PRESENT:
             return _only(node.node)
         case nodes.Test(name="defined"):
             path = path_of(node.node)
@@ -55,6 +55,10 @@ def if_true(node: nodes.Node | None) -> frozenset[Path]:
             return _only(node.expr)
         case nodes.Compare(ops=[nodes.Operand(op="eq", expr=nodes.Const() as other)]) if other.value is not None:
             return _only(node.expr)
+        case nodes.Compare(expr=nodes.Const(value=None), ops=[nodes.Operand(op="ne", expr=other)]):
+            return _only(other)
+        case nodes.Compare(expr=nodes.Const() as known, ops=[nodes.Operand(op="eq", expr=other)]) if known.value:
+            return _only(other)
         case _:
             return _only(node)
 

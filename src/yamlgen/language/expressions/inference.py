@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from jinja2 import nodes
 
+from yamlgen.language.expressions.facts import PRESENT
 from yamlgen.language.expressions.views import ANYTHING, Absent, SchemaView, View
 from yamlgen.language.types import list_of, object_of, observed, union
 
@@ -44,6 +45,11 @@ _KEEP_LIST: Final = frozenset({"sort", "unique", "reverse", "list", "select", "r
 _KEEP_ALL: Final = frozenset({"sort", "reverse", "list"})
 _ONE_ITEM: Final = frozenset({"first", "last", "min", "max"})
 _FROM_LIST: Final = _KEEP_LIST | _ONE_ITEM | {"map", "sum"}
+
+
+def is_null_safe(node: nodes.Filter) -> bool:
+    """Whether a filter knows what to do with null."""
+    return node.name in NULL_SAFE or (node.name in ("int", "float") and bool(node.args or node.kwargs))
 
 
 def constant(value: Any) -> View:
@@ -192,7 +198,7 @@ def replaces_null(node: nodes.Filter) -> bool:
 def _from_list(node: nodes.Filter, view: View) -> View:
     item, name, most = item_of(view), node.name, view.type().get("maxItems")
     if name in _KEEP_LIST:
-        asks_null = name == "select" and not node.args
+        asks_null = name == "select" and (not node.args or _value(node.args[0]) in PRESENT)
         asks_null |= name == "reject" and [_value(arg) for arg in node.args] == ["none"]
         least = view.type().get("minItems", 0) if name in _KEEP_ALL else 0
         return SchemaView.of(list_of((item.solid() if asks_null else item).type(), least, most), "the list")
@@ -225,7 +231,7 @@ def attribute_of(node: nodes.Filter) -> str | None:
         return None
     given = next((pair.value for pair in node.kwargs if pair.key == "attribute"), None)
     value = _value(node.args[0] if node.name == "groupby" and node.args else given)
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and "," not in value else None
 
 
 def mapped_attribute(node: nodes.Filter, item: View) -> View:

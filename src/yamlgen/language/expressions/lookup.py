@@ -21,6 +21,7 @@ from yamlgen.language.expressions.facts import (
     asked,
     empty_if_false,
     empty_if_true,
+    forks,
     if_false,
     if_true,
     null_if_false,
@@ -108,14 +109,15 @@ class Lookup:
     @contextmanager
     def _where(self, node: nodes.Node | None, *, holds: bool) -> Iterator[None]:
         """Walk on where an expression is known to hold, or not to."""
-        before = self.solid, self._empty, self._null
+        before = self.solid, self._empty, self._null, self.forks
         self.solid |= if_true(node) if holds else if_false(node)
         self._empty |= empty_if_true(node) if holds else empty_if_false(node)
         self._null |= null_if_true(node) if holds else null_if_false(node)
+        self.forks |= forks(node) if holds else frozenset()
         try:
             yield
         finally:
-            self.solid, self._empty, self._null = before
+            self.solid, self._empty, self._null, self.forks = before
 
     @contextmanager
     def _lenient(self) -> Iterator[None]:
@@ -143,7 +145,7 @@ class Lookup:
                 self._complain(
                     Code.FORBIDDEN, message, target.lineno, target.lineno + len(target.name), "take another name"
                 )
-                return
+                view = ANYTHING
             scope[target.name] = view
             self.solid = frozenset(path for path in self.solid if path[0] != target.name)
         elif isinstance(target, nodes.Tuple):

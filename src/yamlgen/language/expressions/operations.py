@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from jinja2 import nodes
@@ -15,17 +16,17 @@ from jinja2 import nodes
 from yamlgen.errors import Code
 from yamlgen.language.expressions import inference
 from yamlgen.language.expressions.facts import alternatives, path_of
-from yamlgen.language.expressions.lookup import Lookup
+from yamlgen.language.expressions.lookup import Finding, Lookup
 from yamlgen.language.expressions.template import MAPPING_METHODS, filters, sandbox
-from yamlgen.language.expressions.views import ANYTHING, Absent, View, spoken
+from yamlgen.language.expressions.views import ANYTHING, METHODS, Absent, View, spoken
 from yamlgen.language.words import suggestion
 
 _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
 _EQUAL: Final = frozenset({"eq", "ne"})
+_AMONG: Final = frozenset({"in", "notin"})
 _TESTING: Final = {"select": 0, "reject": 0, "selectattr": 1, "rejectattr": 1}
 """Filters that take the name of a test, and as which argument."""
 
-_METHODS: Final[dict[str, type]] = {"string": str, "array": list}
 _USE_ITEMS: Final = frozenset({"join", "sort", "min", "max", "sum"})
 """Filters that do something with each item, which null does not bear."""
 
@@ -118,7 +119,7 @@ class Operations(Lookup):
         kinds = owner.solid().types()
         if not kinds or "object" in kinds or not isinstance(key, str) or key.startswith("_"):
             return False
-        owners = [_METHODS[kind] for kind in kinds & _METHODS.keys()]
+        owners = [METHODS[kind] for kind in kinds & METHODS.keys()]
         if not any(hasattr(each, key) for each in owners):
             return False
         start, end = self._extent(node)
@@ -161,18 +162,18 @@ class Operations(Lookup):
                 if other.types() and not other.types() & {"array", "object", "string"}:
                     self._wrong_kind(operand.expr, other, "a list")
             if operand.op in _EQUAL and not is_chain:
-                self._never(left, view, operand.expr)
-                self._never(operand.expr, other, left)
-            elif isinstance(operand.expr, nodes.List | nodes.Tuple) and not is_chain:
-                self._never(left, view, operand.expr)
+                self._never(left, view, [operand.expr], is_warning=operand.op == "ne")
+                self._never(operand.expr, other, [left], is_warning=operand.op == "ne")
+            elif operand.op in _AMONG and isinstance(operand.expr, nodes.List | nodes.Tuple) and not is_chain:
+                self._never(left, view, operand.expr.items, is_warning=True)
             left, view = operand.expr, other
 
-    def _never(self, node: nodes.Node, view: View, other: nodes.Node) -> None:
-        """Tell of a constant that is compared with a value which it can never be."""
+    def _never(self, node: nodes.Node, view: View, others: Sequence[nodes.Node], *, is_warning: bool) -> None:
+        """Tell of constants that are compared with a value which they can never be."""
         if not path_of(node):
             return
         known, kinds = inference.values_of(view), view.types()
-        for constant in other.items if isinstance(other, nodes.List | nodes.Tuple) else [other]:
+        for constant in others:
             if not isinstance(constant, nodes.Const) or constant.value is None:
                 continue
             value = constant.value
@@ -187,7 +188,9 @@ class Operations(Lookup):
                 start = constant.lineno
                 size = len(value) + 2 if isinstance(value, str) else len(str(value))
                 message = f"{self._quoted(node, view)} is never {json.dumps(value)}"
-                self._complain(Code.NEVER_EQUAL, message, start, start + size, hint)
+                self.findings.append(
+                    Finding(Code.NEVER_EQUAL, message, start, start + size, hint, is_warning=is_warning)
+                )
 
     def _arithmetic(self, node: nodes.BinExpr, scope: dict[str, View]) -> View:
         operator = type(node).__name__.lower()
@@ -232,7 +235,7 @@ class Operations(Lookup):
         self._arguments(node, args)
         if is_default:
             view = self._default(node, view)
-        elif node.name not in inference.NULL_SAFE:
+        elif not inference.is_null_safe(node):
             view = self._known_not_null(node.node, view)
         kinds = view.types()
         if node.name in ("length", "count") and kinds and not kinds & {"array", "object", "string"}:
@@ -294,7 +297,7 @@ class Operations(Lookup):
         if item.null is not None and not defaults and (attribute is not None or uses):
             hint = "take those out first: `| reject('none')`"
             self._maybe_null(node.node, item, hint, what="an item of " + self._quoted(node.node, view))
-        if node.name == "sum" and attribute is None and len(node.kwargs) == 0:
+        if node.name == "sum" and not node.args and not node.kwargs:
             kinds = item.solid().types()
             if kinds and not kinds & {"integer", "number", "boolean"}:
                 self._wrong_kind(node.node or node, view, "a list of numbers")

@@ -160,16 +160,24 @@ class _Statements(Operations):
             self.findings.append(Finding(Code.WRONG_KIND, message, start, end, hint, is_warning=True))
 
     def _branches(self, node: nodes.If, scope: dict[str, View]) -> None:
-        """An `if` with its `elif`s: each branch knows what the questions before it have proven."""
+        """An `if` with its `elif`s: each branch knows what the questions before it have proven.
+
+        What a branch assigns is seen behind it, and may be what it was, since another branch may have been taken.
+        """
+        scopes = []
         with ExitStack() as known:
             for branch in (node, *node.elif_):
                 self.view(branch.test, scope)
+                scopes.append(dict(scope))
                 with self._where(branch.test, holds=True):
                     for child in branch.body:
-                        self._statement(child, scope)
+                        self._statement(child, scopes[-1])
                 known.enter_context(self._where(branch.test, holds=False))
+            scopes.append(dict(scope))
             for child in node.else_:
-                self._statement(child, scope)
+                self._statement(child, scopes[-1])
+        for inner in scopes:
+            scope.update({name: ANYTHING for name, view in inner.items() if scope.get(name) is not view})
 
     def _loop(self, node: nodes.For, scope: dict[str, View]) -> None:
         over = self._known_not_null(node.iter, self.view(node.iter, scope))
@@ -185,9 +193,9 @@ class _Statements(Operations):
 
     def _callee(self, node: nodes.Macro | nodes.CallBlock, scope: dict[str, View]) -> None:
         inner = dict(scope) | dict.fromkeys(("caller", "varargs", "kwargs"), ANYTHING)
-        for default in node.defaults:
-            self.view(default, scope)
         for argument in node.args:
             self._bind(argument, ANYTHING, inner)
+        for default in node.defaults:  # one may refer to an argument before it
+            self.view(default, inner)
         for child in node.body:
             self._statement(child, inner)

@@ -24,6 +24,10 @@ _LOOPED: Final = frozenset({"array", "object", "string"})
 _UNKNOWN: Final[frozenset[str]] = frozenset()
 
 
+METHODS: Final[dict[str, type]] = {"string": str, "array": list, "integer": int, "number": float}
+"""What has the methods of a value that is no mapping, by its type."""
+
+
 class Absent(Exception):  # noqa: N818 - an answer: no value can have this member
     """No such member: the sentence's subject, and the members that there are."""
 
@@ -185,8 +189,8 @@ class SchemaView:
 
     def _own(self, schema: Mapping[str, Any], kinds: frozenset[str], key: str) -> View:
         if kinds and "object" not in kinds:
-            owner = str if "string" in kinds else list if "array" in kinds else None
-            if owner is not None and not key.startswith("_") and hasattr(owner, key):
+            owners = (METHODS[kind] for kind in kinds & METHODS.keys())
+            if not key.startswith("_") and any(hasattr(owner, key) for owner in owners):
                 return ANYTHING
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no `{key}`: it is {spoken(kinds)}")
         properties = schema.get("properties", {})
