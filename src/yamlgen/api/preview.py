@@ -71,10 +71,9 @@ class _Preview:
         outputs: dict[str, Answer] = {}
         invented: set[str] = set()
         for step in self.plan.ordered():
-            values = {name: answer.value for name, answer in outputs.items()}
-            scope = {"row": self.row.row, "params": self.plan.params, "steps": values}
-            is_idle = any(outputs[need].skipped for need in step.needs - step.asks)
-            if is_idle or not step.is_wanted(scope):
+            scope = self.plan.scope(self.row.row, {name: answer.value for name, answer in outputs.items()})
+            skipped = {name for name, answer in outputs.items() if answer.skipped}
+            if step.is_idle(skipped) or not step.is_wanted(scope):
                 outputs[step.name] = Answer(None, skipped=True)
                 continue
             seen = tuple(sorted(step.needs & invented))

@@ -107,7 +107,7 @@ class _Failures(click.ParamType[int | str]):
 _LIMITS: tuple[tuple[str, Any, str], ...] = (
     ("confirm-above-usd", click.FloatRange(min=0), "Ask before a run that may cost more than N dollars."),
     ("max-cost-usd", click.FloatRange(min=0, min_open=True), "Stop when N dollars are spent."),
-    ("max-failures", _Failures(), "Stop when more rows than N have failed, or more than N%."),
+    ("max-failures", _Failures(), "Stop when more rows than N failed or lost an item, or N%."),
     ("max-requests", click.IntRange(min=1), "Stop when N requests are sent."),
     ("max-pause", click.FloatRange(0, 86400, min_open=True), "Wait N seconds for an API that lets nothing through."),
     ("max-concurrency", click.IntRange(1, 1000), "At most N requests at once."),

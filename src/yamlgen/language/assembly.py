@@ -7,11 +7,10 @@ plan has for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
-from pathlib import PurePath
 from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
@@ -20,7 +19,7 @@ from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column, Rule, compile_draws, schema_of
 from yamlgen.language.functions import Found, check_args, find
-from yamlgen.language.kinds import Common, Compute, Draw, Generate, Python
+from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
 from yamlgen.language.parts import Settings
 from yamlgen.language.plan import (
     AnyStep,
@@ -67,7 +66,7 @@ class Assembly:
         """Add a diagnostic."""
         self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
 
-    def check(self, name: str, step: Common) -> None:
+    def check(self, name: str, step: Step) -> None:
         """Check what is a step's own: its model, its matrix, its function, its draws."""
         many = (step.for_each, getattr(step, "samples", None), getattr(step, "matrix", None))
         if step.on_item_error == "null" and not any(many):
@@ -170,9 +169,8 @@ class Assembly:
         at, mark = ("steps", name), self.draft.document.mark
         if self.draft.is_broken(*at, "call"):
             return
-        folder = PurePath(self.draft.shown).parent
         call = mark((*at, "call"))
-        found, problems = find(self.draft.path.parent, "" if str(folder) == "." else str(folder), step.call, call)
+        found, problems = find(self.draft.path.parent, self.draft.folder, step.call, call)
         self.diagnostics.extend(problems)
         if found is not None:
             self._found[name] = found
@@ -206,23 +204,24 @@ class Assembly:
             "null_items": step.on_item_error == "null",
         }
         sources = {passage.name: passage.source for passage, _ in read.of("value", "arg")}
-        makers: dict[type, Callable[[Any], AnyStep]] = {
-            Generate: lambda step: self._generate(read, step, shared),
-            Compute: lambda _: ComputeStep(**shared, values=sources, schema=self.schemas.get(name)),
-            Python: lambda step: PythonStep(
-                **shared,
-                call=step.call,
-                function=self._found[name].function,
-                args=sources,
-                timeout=step.timeout or self.draft.pipeline.runtime.timeout,
-                keep=step.keep,
-                schema=self.schemas.get(name),
-            ),
-            Draw: lambda step: DrawStep(
-                **shared, samples=step.samples, draws=step.draws, rules=self._rules[name], seed=step.seed
-            ),
-        }
-        return makers[type(step)](step)
+        match step:
+            case Generate():
+                return self._generate(read, step, shared)
+            case Compute():
+                return ComputeStep(**shared, values=sources, schema=self.schemas.get(name))
+            case Python():
+                return PythonStep(
+                    **shared,
+                    call=step.call,
+                    function=self._found[name].function,
+                    args=sources,
+                    timeout=step.timeout or self.draft.pipeline.runtime.timeout,
+                    keep=step.keep,
+                    schema=self.schemas.get(name),
+                )
+            case Draw():
+                rules = self._rules[name]
+                return DrawStep(**shared, samples=step.samples, draws=step.draws, rules=rules, seed=step.seed)
 
     def _generate(self, read: StepReading, step: Generate, shared: Mapping[str, Any]) -> GenerateStep:
         texts = [passage for passage, _ in read.of("system", "user", "assistant")]
@@ -234,7 +233,7 @@ class Assembly:
             matrix=combinations,
             samples=step.samples,
             own=Settings.model_validate({key: getattr(step, key) for key in Settings.model_fields}),
-            variants=tuple(self._variants[read.name]) or (Variant(read.name, Settings()),),
+            variants=tuple(self._variants[read.name]),
             asked=asked,
             system=next((text.source for text in texts if text.role == "system"), None),
             messages=tuple(TemplateMessage(text.role, text.source) for text in texts if text.role != "system"),  # type: ignore[arg-type]  # a turn's

@@ -13,7 +13,6 @@ from pathlib import PurePath
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.assembly import Assembly
-from yamlgen.language.cycles import rings
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column
 from yamlgen.language.expressions import inference
@@ -23,9 +22,10 @@ from yamlgen.language.expressions.references import Reading, read, read_expressi
 from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoken
 from yamlgen.language.formats import format_of
 from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
+from yamlgen.language.order import ordered, rings
 from yamlgen.language.parameters import Parameters
 from yamlgen.language.parts import Settings
-from yamlgen.language.plan import Plan, ordered
+from yamlgen.language.plan import Plan
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.scopes import Scopes, StepReading, compute_type
 from yamlgen.language.secret import without_secrets
@@ -73,14 +73,12 @@ class _Compiler:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     steps: dict[str, StepReading] = field(default_factory=dict)
-    types: dict[str, Type] = field(default_factory=dict)
-    in_ring: set[str] = field(default_factory=set)
+    rings: list[tuple[str, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         draft = self.draft
         self.diagnostics.extend(draft.diagnostics)
-        folder = PurePath(draft.shown).parent
-        self.loader = SchemaLoader(draft.path.parent, "" if str(folder) == "." else str(folder))
+        self.loader = SchemaLoader(draft.path.parent, draft.folder)
         self.texts = TextLoader(draft)
         self.params = Parameters(draft, self.loader)
         self.assembly = Assembly(draft, self.schemas, self.column)
@@ -89,6 +87,8 @@ class _Compiler:
         draft, steps = self.draft, self.draft.pipeline.steps
         self.params.declare()
         self.params.give(given, complete=complete)
+        known = None if draft.is_broken("steps") else dict.fromkeys(draft.names("steps"), ANYTHING)
+        self.scopes = Scopes(self.columns, self.params.view(), known, draft.is_broken)
         for name, step in steps.items():
             self.load_schema(name, step)
             self.assembly.check(name, step)
@@ -113,7 +113,7 @@ class _Compiler:
             runtime=draft.pipeline.runtime,
             limits=draft.pipeline.limits,
             input=draft.pipeline.input,
-            steps=tuple(self.assembly.step(self.steps[name], self.types[name]) for name in steps),
+            steps=tuple(self.assembly.step(self.steps[name], self.scopes.types[name]) for name in steps),
             output=draft.pipeline.output,
         )
         return Compilation(plan, found)
@@ -145,26 +145,25 @@ class _Compiler:
             seen.needs = frozenset(used for _, reading in passages for used in reading.uses.steps if used in steps)
             seen.asks = frozenset(used for _, reading in seen.of("when") for used in reading.uses.steps)
             self.steps[name] = seen
+        self.rings.extend(rings({name: step.needs for name, step in self.steps.items()}))
 
     def read_steps(self) -> None:
         """Read the steps in their order, each with the types of those before it."""
-        draft = self.draft
-        names = dict.fromkeys(draft.names("steps"), ANYTHING)
-        known = None if draft.is_broken("steps") else names
-        scopes = Scopes(self.columns, self.params.view(), known, draft.is_broken)
-        in_ring = {name for ring in rings({name: step.needs for name, step in self.steps.items()}) for name in ring}
-        self.in_ring |= in_ring
+        in_ring = self.in_ring()
         straight = {name: step.needs - in_ring for name, step in self.steps.items()}
         for name in ordered({**straight, **dict.fromkeys(in_ring, ())}):
             step = self.steps[name]
-            output = self.output_type(name, step)
-            scopes.types[f"{name} output"] = output
-            values = self.read_step(step, scopes)
+            step.output = self.output_type(name, step)
+            values = self.read_step(step)
             if isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
-                output = compute_type(step.step, values)
-            self.types[name] = scopes.settle(step, output)
+                step.output = compute_type(step.step, values)
+            self.scopes.settle(step)
             self.check_axes(step)
-            self.check_questions(step, scopes)
+            self.check_questions(step)
+
+    def in_ring(self) -> frozenset[str]:
+        """The steps that wait for one another."""
+        return frozenset(name for ring in self.rings for name in ring)
 
     def check_axes(self, read: StepReading) -> None:
         """A value of a matrix that no template asks for makes equal requests."""
@@ -175,11 +174,11 @@ class _Compiler:
                 hint = f"say `{{{{ matrix.{axis} }}}}` where it matters; `samples` asks the same several times"
                 self.complain(Code.BAD_MATRIX, f"no template asks for `matrix.{axis}`", mark, hint, warn=True)
 
-    def check_questions(self, read: StepReading, scopes: Scopes) -> None:
+    def check_questions(self, read: StepReading) -> None:
         """A step that asks whether another is null has to ask in its `when`: otherwise it is skipped with it."""
-        for need in sorted((read.needs - read.asks) & scopes.nulls.keys()):
-            if "array" in SchemaView.of(scopes.types[need], need).types():  # the question may be whether it is empty
-                continue
+        for need in sorted((read.needs - read.asks) & self.scopes.nulls.keys()):
+            if "array" in SchemaView.of(self.scopes.types[need], need).types():
+                continue  # the question may be whether it is empty
             asking = (passage for passage, reading in read.passages if ("steps", need) in reading.uses.nulls)
             passage = next(asking, None)
             if passage is not None:
@@ -202,14 +201,14 @@ class _Compiler:
             return {"type": "string"}
         return ANY_TYPE
 
-    def read_step(self, read: StepReading, scopes: Scopes) -> dict[str, View]:
+    def read_step(self, read: StepReading) -> dict[str, View]:
         """Read the passages of a step, report what is wrong with them, and give back the views of its values."""
         item: View | None = None
         values: dict[str, View] = {}
         when = Reading(Uses(), [])
         for number, (passage, _) in enumerate(read.passages):
-            reading = _read(passage, scopes.of(read, passage, item), when)
-            sure = reading if self.is_closed else _read(passage, scopes.of(read, passage, item, sure=True), when)
+            reading = _read(passage, self.scopes.of(read, passage, item), when)
+            sure = reading if self.is_closed else _read(passage, self.scopes.of(read, passage, item, sure=True), when)
             read.passages[number] = (passage, reading)
             for finding in reading.findings:
                 self.report(passage, finding, is_guess=finding not in sure.findings)
@@ -254,7 +253,7 @@ class _Compiler:
         if reading.view.null is not None:
             message = f"`{source}` may be null here: {reading.view.null}"
             self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {source}`")
-        elif not kinds and columns is not None and not columns and not reading.uses.steps & self.in_ring:
+        elif not kinds and columns is not None and not columns and not reading.uses.steps & self.in_ring():
             message = f"nothing says that `{source}` is a list"
             hint = "say it in the step's `output.schema`, as `type: array` with `items`"
             self.complain(Code.NOT_A_LIST, message, mark, hint)
@@ -299,7 +298,7 @@ class _Compiler:
 
     def report_cycles(self) -> None:
         """Each ring of steps that wait for one another, told once, at a reference that closes it."""
-        for ring in rings({name: step.needs for name, step in self.steps.items()}):
+        for ring in self.rings:
             last, first = ring[-1], ring[0]
             chain = " -> ".join(f"`{step}`" for step in (*ring, first))
             what = f"step `{first}` refers to itself" if len(ring) == 1 else f"the steps wait for each other: {chain}"

@@ -54,6 +54,12 @@ class Draft:
         broken = sorted(str(path[1]) for path in self.broken if len(path) == 2 and path[0] == part)  # noqa: PLR2004
         return list(dict.fromkeys([*declared, *broken]))
 
+    @property
+    def folder(self) -> str:
+        """The file's folder as messages name it; empty for the working directory."""
+        folder = str(Path(self.shown).parent)
+        return "" if folder == "." else folder
+
     def beside(self, reference: str) -> tuple[Path, str]:
         """A path that the pipeline names: where it is, and how messages show it."""
         return self.path.parent / reference, str(Path(self.shown).parent / reference)

@@ -7,9 +7,9 @@ stay their source text, schemas their JSON text; what is compiled from them is c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
@@ -18,12 +18,14 @@ from yamlgen.errors import Code, RowError
 from yamlgen.language.draw_rules import DrawRule
 from yamlgen.language.draws import Rule, draw
 from yamlgen.language.expressions.expression import evaluate, shown
+from yamlgen.language.expressions.lookup import all_of
 from yamlgen.language.expressions.template import render
 from yamlgen.language.functions import Function
+from yamlgen.language.order import ordered
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, ModelSettings, Price, Settings
 from yamlgen.language.schemas import JSONSchema
 from yamlgen.language.spec import Input, Limits, Output, Runtime
-from yamlgen.ports import JSON, Message, Prompt
+from yamlgen.ports import JSON, Message, Prompt, Row
 
 MOST_CONCURRENCY: Final = 1000
 """How many requests may be in flight where nothing is set; how many are is for the API to say."""
@@ -98,8 +100,12 @@ class PlanStep:
         """Whether the step is done once for a row, so that its value is no list."""
         return self.for_each is None and self.matrix is None and self.samples is None
 
+    def is_idle(self, skipped: AbstractSet[str]) -> bool:
+        """Whether the step is skipped because these are: it needs one of them, and does not ask about it."""
+        return bool((self.needs - self.asks) & skipped)
+
     def is_wanted(self, scope: Scope) -> bool:
-        """Whether the step is to be done for a row.
+        """Whether the step is to be done for a row, as far as its `when` says.
 
         Raises:
             RowError: its `when` cannot be computed.
@@ -369,9 +375,11 @@ class Plan:
             if name not in reached:
                 reached.add(name)
                 waiting.extend(steps[name].needs)
-        each = [steps[name].columns for name in reached]
-        known = [columns for columns in each if columns is not None]
-        return frozenset().union(*known) if len(known) == len(each) else None
+        return all_of(steps[name].columns for name in reached)
+
+    def scope(self, row: Row, outputs: Mapping[str, JSON]) -> Scope:
+        """What the templates of a row's steps see."""
+        return {"row": row, "params": self.params, "steps": outputs}
 
     @property
     def concurrency(self) -> int:
@@ -383,15 +391,6 @@ class Plan:
     def folder(self) -> Path:
         """Where the paths of the pipeline start from."""
         return self.file.parent
-
-
-def ordered(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """Names so that each comes after those it needs.
-
-    Raises:
-        graphlib.CycleError: some need one another.
-    """
-    return tuple(TopologicalSorter(needs).static_order())
 
 
 def _kind(value: JSON) -> str:

@@ -13,9 +13,10 @@ from typing import Final
 
 from yamlgen.errors import Code
 from yamlgen.language.expressions import inference
+from yamlgen.language.expressions.lookup import all_of
 from yamlgen.language.expressions.references import Reading
 from yamlgen.language.expressions.views import ANYTHING, Names, SchemaView, View
-from yamlgen.language.kinds import Common, Compute, Draw, Generate
+from yamlgen.language.kinds import Compute, Draw, Generate, Step
 from yamlgen.language.texts import Passage
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type, list_of, nullable, object_of, observed
@@ -33,14 +34,16 @@ class StepReading:
         needs: the steps that it refers to.
         asks: those that its own `when` asks about.
         items: the fewest and the most items of its `for_each`; `None` where nothing says how many at most.
+        output: the type of one output of it.
     """
 
     name: str
-    step: Common
+    step: Step
     passages: list[tuple[Passage, Reading]] = field(default_factory=list)
     needs: frozenset[str] = frozenset()
     asks: frozenset[str] = frozenset()
     items: tuple[int, int | None] = (0, None)
+    output: Type = field(default_factory=dict)
 
     def of(self, *roles: str) -> list[tuple[Passage, Reading]]:
         """The passages of some roles."""
@@ -51,9 +54,7 @@ class StepReading:
         """The columns that it refers to; `None` when it needs the row as a whole."""
         if isinstance(self.step, Draw):  # the row is known by all of it, so that its draws do not depend on the order
             return None
-        each = [reading.uses.columns for _, reading in self.passages]
-        known = [columns for columns in each if columns is not None]
-        return frozenset().union(*known) if len(known) == len(each) else None
+        return all_of(reading.uses.columns for _, reading in self.passages)
 
 
 @dataclass
@@ -106,7 +107,7 @@ class Scopes:
             axes = {name: SchemaView.of(_axis(values), f"matrix.{name}") for name, values in step.matrix.items()}
             seen["matrix"] = Names(Code.UNKNOWN_FIELD, "matrix value", axes)
         if passage.role in ("check", "message"):
-            seen["output"] = SchemaView.of(self.types.get(f"{read.name} output", ANY_TYPE), "output")
+            seen["output"] = SchemaView.of(read.output, "output")
         return seen
 
     def _steps(self, read: StepReading) -> View:
@@ -115,9 +116,9 @@ class Scopes:
         asked = {name: view if name in read.asks else view.solid() for name, view in self.steps.items()}
         return Names(Code.UNKNOWN_STEP, "step", asked)
 
-    def settle(self, read: StepReading, output: Type) -> Type:
-        """The type of a step's value, from that of one output; those after it see it from now on."""
-        step, made = read.step, output
+    def settle(self, read: StepReading) -> None:
+        """Make the type of a step's value out of that of one output; those after it see it from now on."""
+        step, made = read.step, read.output
         if step.on_item_error == "null":
             made = nullable(made, 'a failed item of it is null (`on_item_error: "null"`)')
         if isinstance(step, Generate | Draw) and step.samples is not None:
@@ -135,7 +136,6 @@ class Scopes:
         self.types[read.name] = made
         if self.steps is not None:
             self.steps[read.name] = SchemaView.of(made, f"steps.{read.name}")
-        return made
 
     def _why_null(self, read: StepReading) -> str | None:
         if read.step.when is not None and not any(reading.holds for _, reading in read.of("when")):

@@ -52,7 +52,8 @@ class _Count:
         failed: rows that a stored answer has failed.
         cases: how often it is done for the `known` rows, of which that can be told.
         unknown: rows for which it cannot, since they depend on answers that are not there yet.
-        doubtful: whether for some of these its `when` does, too.
+        doubtful: those of them for which it may be that nothing is asked.
+        doubts: why that may be, as phrases.
     """
 
     rows: int = 0
@@ -97,7 +98,7 @@ class Forecaster:
     async def add(self, outcome: Outcome) -> None:
         """Count one row."""
         self.rows += 1
-        coming = _Coming(outcome, self.plan.params)
+        coming = _Coming(outcome, self.plan)
         keys: set[bytes] = set()
         for step in self._ordered:
             error = outcome.failures.get(step.name)
@@ -214,7 +215,7 @@ class _Coming:
     """
 
     outcome: Outcome
-    params: Mapping[str, JSON]
+    plan: Plan
     missing: set[str] = field(default_factory=set)
     uncalled: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
@@ -224,8 +225,7 @@ class _Coming:
         answers = self.outcome.answers
         if step.name in answers or not step.needs <= answers.keys() | self.missing | self.skipped:
             return False
-        idle = self.skipped | {name for name, answer in answers.items() if answer.skipped}
-        if idle & (step.needs - step.asks):
+        if step.is_idle(self.skipped | {name for name, answer in answers.items() if answer.skipped}):
             self.skipped.add(step.name)
             return False
         if not self.knows(step):
@@ -233,7 +233,7 @@ class _Coming:
         values: dict[str, JSON] = {name: answer.value for name, answer in answers.items()}
         values |= dict.fromkeys(self.skipped)
         try:
-            is_wanted = step.is_wanted({"row": self.outcome.row.row, "params": self.params, "steps": values})
+            is_wanted = step.is_wanted(self.plan.scope(self.outcome.row.row, values))
         except RowError:
             return False
         if not is_wanted:

@@ -26,6 +26,7 @@ from typing import Any, Final
 from yamlgen.canonical import digest
 from yamlgen.errors import Code, RowError, UsageError, near
 from yamlgen.language.functions import Function
+from yamlgen.language.plan import MOST_CONCURRENCY
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON
 from yamlgen.run.threads import Ended, Threads
@@ -54,7 +55,7 @@ class Functions:
         most: how many coroutines may run at once.
     """
 
-    def __init__(self, folder: Path, most: int = 1000) -> None:
+    def __init__(self, folder: Path, most: int = MOST_CONCURRENCY) -> None:
         self._coroutines = asyncio.Semaphore(most)
         self._entry = str(folder.absolute())
         self._trace = Trace(folder.absolute())

@@ -155,11 +155,10 @@ class RowWork:
             engine.emit((StepSkipped if answer.skipped else StepFinished)(self.row.index, step.name))
 
     async def _answer(self, step: AnyStep) -> Answer:
-        if any(self.answers[need].skipped for need in step.needs - step.asks):
-            return _SKIPPED
         outputs = {name: answer.value for name, answer in self.answers.items()}
-        scope = {"row": self.row.row, "params": self.engine.plan.params, "steps": outputs}
-        if not step.is_wanted(scope):
+        scope = self.engine.plan.scope(self.row.row, outputs)
+        skipped = {name for name, answer in self.answers.items() if answer.skipped}
+        if step.is_idle(skipped) or not step.is_wanted(scope):
             return _SKIPPED
         asker = Asker(step.name, self.row.identity, _Watched(self, step.name), self.row.index)
         return await self.engine.performer.perform(step, scope, asker, self)

@@ -15,7 +15,16 @@ from typing import Final, Protocol, TypeAlias
 
 from yamlgen.errors import Code, RowError, YamlgenError
 from yamlgen.halt import Halted
-from yamlgen.language.plan import AnyStep, Case, ComputeStep, DrawStep, GenerateStep, PythonStep, Scope
+from yamlgen.language.plan import (
+    MOST_CONCURRENCY,
+    AnyStep,
+    Case,
+    ComputeStep,
+    DrawStep,
+    GenerateStep,
+    PythonStep,
+    Scope,
+)
 from yamlgen.language.schemas import JSONSchema
 from yamlgen.ports import JSON, Answer, Asker, Keeper, Model, Prompt
 from yamlgen.run.functions import Functions, key_of
@@ -83,7 +92,7 @@ class Performer:
     models: Mapping[str, Model]
     functions: Functions | None = None
     keeper: Keeper | None = None
-    width: int = 1000
+    width: int = MOST_CONCURRENCY
     _calls: dict[bytes, asyncio.Future[RowError | None]] = field(default_factory=dict, init=False)
 
     async def perform(self, step: AnyStep, scope: Scope, asker: Asker, overseer: Overseer = _UNSEEN) -> Answer:

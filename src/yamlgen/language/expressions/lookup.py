@@ -7,7 +7,8 @@ source. A finding's place is a pair of offsets into the source.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -66,13 +67,19 @@ class Uses:
     """What a template refers to. `columns` is `None` when it needs the row as a whole."""
 
     steps: set[str] = field(default_factory=set)
-    params: set[str] = field(default_factory=set)
     columns: set[str] | None = field(default_factory=set)
     axes: set[str] = field(default_factory=set)
     guarded: set[tuple[str | int, ...]] = field(default_factory=set)
     """Paths that the template itself asks about: `is defined`, `default`."""
     nulls: set[tuple[str | int, ...]] = field(default_factory=set)
     """Paths of which it asks whether they are null."""
+
+
+def all_of(columns: Iterable[AbstractSet[str] | None]) -> frozenset[str] | None:
+    """The columns that several refer to; `None` when one of them needs the row as a whole."""
+    each = list(columns)
+    known = [one for one in each if one is not None]
+    return frozenset().union(*known) if len(known) == len(each) else None
 
 
 @dataclass
@@ -263,8 +270,6 @@ class Lookup:
                 self.uses.columns.add(str(member))
             elif root == "steps":
                 self.uses.steps.add(str(member))
-            elif root == "params":
-                self.uses.params.add(str(member))
             elif root == "matrix":
                 self.uses.axes.add(str(member))
 

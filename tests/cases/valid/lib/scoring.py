@@ -1,30 +1,6 @@
-"""Functions that the cases call."""
-
-import asyncio
+"""A function in a folder, which a dotted name leads to."""
 
 
-def score(text, weight=1):
+def score(text):
     """A number."""
-    return len(text) * weight
-
-
-async def fetch(name, *, tags=()):
-    """A coroutine."""
-    await asyncio.sleep(0)
-    return {"name": name, "tags": list(tags)}
-
-
-def anything(**kwargs):
-    """Takes whatever it is given."""
-    return kwargs
-
-
-class Judge:
-    """What can be called need not be a function."""
-
-    def __new__(cls, text):
-        """The value of a call."""
-        return text
-
-
-aliased = score
+    return len(text)

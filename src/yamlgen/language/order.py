@@ -1,8 +1,18 @@
-"""Rings of steps that wait for one another."""
+"""The order of steps: each after those that it needs, and the rings of those that wait for one another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
+
+
+def ordered(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Names so that each comes after those it needs.
+
+    Raises:
+        graphlib.CycleError: some need one another.
+    """
+    return tuple(TopologicalSorter(needs).static_order())
 
 
 def rings(needs: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, ...]]:
