@@ -15,7 +15,10 @@ from yamlgen.store.ledger import Reuse
 from yamlgen.store.packing import packed
 from yamlgen.store.place import make_folder
 
-RELEASED = ("cb14a5f8a6d5b9cadea4eb4ccf212343c1baab82fac41b918316877a8b2bdd60",)
+RELEASED = (
+    "cb14a5f8a6d5b9cadea4eb4ccf212343c1baab82fac41b918316877a8b2bdd60",
+    "d331ef566694f03a69dd6607899f5117f70c9d40f74599f119fa176930148043",
+)
 """The scripts of the versions before this one."""
 
 TOWNS = ("Oslo", "Rome", "Graz", "Cork")

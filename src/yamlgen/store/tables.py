@@ -109,6 +109,39 @@ SCRIPTS: Final = (
         value TEXT NOT NULL               -- JSON
     );
     """,
+    """
+    -- Streams that were cut short: what they took is paid for, and they answer nothing.
+    CREATE TABLE cut_stream (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        received TEXT NOT NULL,
+        requested TEXT,                   -- the model that was asked
+        input_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL,
+        cache_creation_input_tokens INTEGER NOT NULL,
+        cache_read_input_tokens INTEGER NOT NULL,
+        cost REAL                         -- US dollars by the price of that day
+    );
+    CREATE INDEX cut_stream_by_run ON cut_stream (run, step);
+
+    -- Requests that the API refused for what they hold: nothing was paid for them.
+    CREATE TABLE refusal (
+        key BLOB PRIMARY KEY,             -- as that of an attempt
+        made INTEGER NOT NULL,            -- the run that was refused
+        run INTEGER NOT NULL,             -- the newest run that was refused, or took the refusal out of the store
+        received TEXT NOT NULL,
+        status INTEGER NOT NULL,          -- of HTTP
+        message TEXT NOT NULL
+    );
+
+    -- The setups (address, model, settings) by which a request was answered: there a refusal is about what it holds.
+    CREATE TABLE proven (setup BLOB PRIMARY KEY);
+
+    -- The files that a kept value depends on: JSON, by path relative to the pipeline, with their sha256. A value of an
+    -- older version has none, and is made once more.
+    ALTER TABLE kept ADD COLUMN files TEXT;
+    """,
 )
 TO_RETRY: Final = """
     (row.status = 'failed' OR EXISTS (
