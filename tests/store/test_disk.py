@@ -55,7 +55,7 @@ def check_goes_on(scene, folder, *arguments):
     assert leftovers(folder) == []
 
 
-@pytest.mark.parametrize("size", [4_096, 40_000, 90_000, 180_000, 500_000])
+@pytest.mark.parametrize("size", [4_096, 40_000, 130_000, 220_000, 500_000])
 def test_a_store_that_cannot_grow(size, scene):
     """When the store's file cannot grow, at once or half way, the run ends with one sentence and can go on later."""
     folder = lay_out(scene.folder / f"size {size}", scene.server.url)
@@ -88,7 +88,7 @@ def test_an_output_that_cannot_be_written(scene):
 def test_a_disk_that_is_full_under_the_store(scene):
     """When the disk of the store is full, the run says so in one sentence; with more room the next one goes on."""
     folder = lay_out(scene.folder / "full store", scene.server.url)
-    with small_disk(folder / "disk", 220_000) as grow:
+    with small_disk(folder / "disk", 260_000) as grow:
         before = scene.server.asked
         check_one_sentence(scene.run(folder, "--store", "disk/store"))
         check_previous(folder)
