@@ -88,7 +88,7 @@ def test_an_output_that_cannot_be_written(scene):
 def test_a_disk_that_is_full_under_the_store(scene):
     """When the disk of the store is full, the run says so in one sentence; with more room the next one goes on."""
     folder = lay_out(scene.folder / "full store", scene.server.url)
-    with small_disk(folder / "disk", 260_000) as grow:
+    with small_disk(folder / "disk", 290_000) as grow:
         before = scene.server.asked
         check_one_sentence(scene.run(folder, "--store", "disk/store"))
         check_previous(folder)
