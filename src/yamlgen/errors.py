@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from yamlgen.ports import Attempt
+    from yamlgen.ports import Attempt, Doubt
 
 
 class Exit(IntEnum):
@@ -296,6 +296,8 @@ class RowError(YamlgenError):
         key: of the first request, if it came to one.
         parts: the errors of the items that failed, where the step was done for several; `attempts` are those of all
             its items then, and `key` says nothing.
+        status: of HTTP, where the API refused the request; 0 otherwise.
+        doubt: set where so many fail alike that the other rows may fail, too.
     """
 
     exit_code = Exit.FAILED_ROWS
@@ -310,9 +312,12 @@ class RowError(YamlgenError):
         attempts: tuple[Attempt, ...] = (),
         key: bytes = b"",
         parts: tuple[RowError, ...] = (),
+        status: int = 0,
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.request = request
         self.attempts = attempts
         self.key = key
         self.parts = parts
+        self.status = status
+        self.doubt: Doubt | None = None

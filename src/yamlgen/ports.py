@@ -141,6 +141,25 @@ Tariff: TypeAlias = Callable[[Usage], float]
 """What one answer costs, in US dollars. Long prompts may cost more per token: never call it with a sum of answers."""
 
 
+@dataclass(eq=False)
+class Doubt:
+    """Whether the requests of a model may fail all alike: shared by the model that asks and the engine that runs.
+
+    Attributes:
+        cleared: whether one of them was answered, in this run or before it.
+    """
+
+    cleared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How the API refused a request for what it holds: the status of HTTP, and the sentence for it."""
+
+    status: int
+    message: str
+
+
 class Watch(Protocol):
     """Is told what happens to the requests of one row at one step."""
 
@@ -154,6 +173,10 @@ class Watch(Protocol):
 
     def received(self, attempt: Attempt, *, reask: bool) -> None:
         """An answer, to a first request or to a re-ask, is there, and safe; what is wrong with it is not known yet."""
+        ...
+
+    def cut(self, usage: Usage, cost: float | None) -> None:
+        """A stream broke off after it had taken so much; the request will go out again, or fails."""
         ...
 
 
@@ -186,6 +209,9 @@ class _Nobody:
     def received(self, attempt: Attempt, *, reask: bool) -> None:
         """Tell nobody."""
 
+    def cut(self, usage: Usage, cost: float | None) -> None:
+        """Tell nobody."""
+
 
 NOBODY: Final = Asker("", "", _Nobody())
 """Who asks where nobody watches, and no row is meant."""
@@ -216,6 +242,9 @@ class Model(Protocol):
 class Chain(Protocol):
     """The attempts of one step for one row: the first request, and the re-asks that follow from its answers.
 
+    A setup is an address, a model and its settings: where a request of it was answered, a refusal of another is about
+    what that one holds. Elsewhere it may be about the key, the address or the settings, and is not kept.
+
     Attributes:
         sends: whether what was never answered may be sent.
     """
@@ -237,6 +266,26 @@ class Chain(Protocol):
         Raises:
             EnvironmentProblem: the disk refuses.
         """
+        ...
+
+    async def cut(self, model: str, usage: Usage, cost: float | None) -> None:
+        """Note what a stream took that broke off."""
+        ...
+
+    async def prove(self, setup: bytes) -> None:
+        """Note that a request of a setup was answered: the refusals of this setup are kept from now on."""
+        ...
+
+    def is_proven(self, setup: bytes) -> bool:
+        """Whether a request of a setup was ever answered."""
+        ...
+
+    def refused(self, key: bytes) -> Refusal | None:
+        """How a request with this key was refused, if that was kept and still counts."""
+        ...
+
+    async def refuse(self, key: bytes, setup: bytes, refusal: Refusal) -> None:
+        """Keep a refusal once its setup is proven, now or later in this run."""
         ...
 
 

@@ -6,17 +6,92 @@ of anthropic, instructor or httpx2 leaves this room, and no message carries a ke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anthropic
 import httpx2
 
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError, is_secret, redact
-from yamlgen.ports import JSON
+from yamlgen.ports import JSON, Doubt
 
 SPEND_LIMIT: Final = "enforced_spend_limit_reached"
 _MOST_SHOWN: Final = 500
+
+_STATUS: Final = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""The status that each type of error stands for, where it comes inside of a 200."""
+
+_VARYING: Final = re.compile(r"[\w-]*\d[\w-]*|\"[^\"]*\"|'[^']*'|`[^`]*`")
+"""What differs between two refusals for the same reason: numbers, ids, what is quoted of the request."""
+
+ALIKE: Final = 20
+UNLIKE: Final = 100
+"""How many failures in a row make it doubtful that anything will ever be answered: alike, and whatever they say."""
+
+REFUSALS: Final = frozenset({400, 413, 422})
+"""The statuses by which a server refuses a request for what it holds: it would refuse the same request again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a server says in place of an answer.
+
+    Attributes:
+        status: of HTTP; of an error inside of a 200, the one that its type stands for.
+        kind: the type of the error; empty where the server tells none.
+        text: its words.
+        code: its `details.error_code`.
+        inside: whether it came inside of a 200.
+    """
+
+    status: int
+    kind: str = ""
+    text: str = ""
+    code: str | None = None
+    inside: bool = False
+
+
+def said_inside(body: Mapping[str, JSON]) -> Said:
+    """The error that a 200 holds, in the API's envelope or in a gateway's."""
+    error = body.get("error")
+    if not isinstance(error, dict):
+        return Said(500, text=str(error or body)[:_MOST_SHOWN], inside=True)
+    kind, code = error.get("type"), str(error.get("code") or "")
+    told = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 500
+    details = error.get("details")
+    status = _STATUS.get(kind, told) if isinstance(kind, str) else told
+    return Said(
+        status,
+        kind if isinstance(kind, str) else "",
+        str(error.get("message") or error)[:_MOST_SHOWN],
+        details.get("error_code") if isinstance(details, dict) else None,
+        inside=True,
+    )
+
+
+class ServerError(Exception):
+    """A 200 that holds an error."""
+
+    def __init__(self, said: Said) -> None:
+        super().__init__(said.text)
+        self.said = said
+
+
+class NotAMessage(Exception):  # noqa: N818 - named as what came
+    """A 200 that is no answer of a Messages API; `str` says what it is."""
 
 
 class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes to the model
@@ -56,9 +131,9 @@ class Sender:
         return value
 
 
-def is_spend_limit(error_code: str | None, message: str | None) -> bool:
-    """Whether an answer says that the account's own limit of spending is reached."""
-    return error_code == SPEND_LIMIT or "usage limits" in (message or "")
+def is_spend_limit(said: Said) -> bool:
+    """Whether a server says that the account's own limit of spending is reached."""
+    return said.code == SPEND_LIMIT or "usage limits" in said.text
 
 
 def mapped(error: Exception, sender: Sender) -> YamlgenError:
@@ -66,7 +141,12 @@ def mapped(error: Exception, sender: Sender) -> YamlgenError:
     if isinstance(error, YamlgenError):
         return error
     if isinstance(error, anthropic.APIStatusError):
-        return _of_status(error, sender)
+        said = Said(error.status_code, str(error.type or ""), _words(error), error.error_code)
+        return _of_status(said, sender)
+    if isinstance(error, ServerError):
+        return _of_status(error.said, sender)
+    if isinstance(error, NotAMessage):
+        return not_a_message(sender.clean(str(error)), sender)
     if isinstance(error, anthropic.APIConnectionError | httpx2.HTTPError):
         cause = error.__cause__ or error
         return RowError(
@@ -77,8 +157,6 @@ def mapped(error: Exception, sender: Sender) -> YamlgenError:
     if isinstance(error, UnicodeEncodeError):
         message = "the prompt holds half of a surrogate pair, which no request can carry"
         return RowError(message, code=Code.BAD_REQUEST, hint="mend the text in the input")
-    if isinstance(error, ValueError | RecursionError):  # broken JSON, no UTF-8, integers of thousands of digits
-        return not_a_message(f"it is not JSON: {sender.clean(str(error))}", sender)
     return RowError(f"{type(error).__name__}: {sender.clean(str(error))}", code=Code.INTERNAL)
 
 
@@ -88,9 +166,10 @@ def not_a_message(what: str, sender: Sender) -> RowError:
     return RowError(f"the answer is not a message: {what}", code=Code.NOT_A_MESSAGE, hint=hint)
 
 
-def _of_status(error: anthropic.APIStatusError, sender: Sender) -> YamlgenError:  # noqa: PLR0911 - a table by status
-    status, said = error.status_code, sender.clean(_said(error))
-    if is_spend_limit(error.error_code, error.api_message):
+def _of_status(told: Said, sender: Sender) -> YamlgenError:  # noqa: PLR0911 - a table by status
+    status, said = told.status, sender.clean(told.text)
+    how = told.kind if told.inside and told.kind else str(status)
+    if is_spend_limit(told):
         return RunStopped(f"the account's spending limit is reached: {said}", code=Code.SPEND_LIMIT)
     match status:
         case 401:
@@ -101,7 +180,7 @@ def _of_status(error: anthropic.APIStatusError, sender: Sender) -> YamlgenError:
         case 403:
             message = f"the key in {sender.key_name} may not do this: {said}"
             return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint=f"may it use `{sender.model}`?")
-        case 404 if error.type == "not_found_error":
+        case 404 if told.kind == "not_found_error":
             message = f"the API knows no model `{sender.model}`"
             return RunStopped(message, code=Code.UNKNOWN_MODEL, hint="check the `id`; models retire")
         case 404:
@@ -110,15 +189,13 @@ def _of_status(error: anthropic.APIStatusError, sender: Sender) -> YamlgenError:
         case _ if 300 <= status < 400:  # noqa: PLR2004 - the redirects
             message = f"{sender.base_url} redirects elsewhere, and a key does not follow"
             return RunStopped(message, code=Code.UNREACHABLE, hint="set `runtime.base_url` to the final address")
-        case 408 | 409 | 429:
-            return RowError(f"the API answered {status} to the end: {said}", code=Code.TRANSPORT)
-        case _ if status >= 500 or status == 200:  # noqa: PLR2004 - 200: an error inside a stream
-            return RowError(f"the API answered {status} to the end: {said}", code=Code.TRANSPORT)
+        case _ if status in (200, 408, 409, 429) or status >= 500:  # noqa: PLR2004 - 200: of a stream that the SDK read
+            return RowError(f"the API answered {how} to the end: {said}", code=Code.TRANSPORT)
         case _:
-            return RowError(f"the API refused the request ({status}): {said}", code=Code.BAD_REQUEST)
+            return RowError(f"the API refused the request ({how}): {said}", code=Code.BAD_REQUEST, status=status)
 
 
-def _said(error: anthropic.APIStatusError) -> str:
+def _words(error: anthropic.APIStatusError) -> str:
     body: Any = error.body
     if error.api_message:
         return error.api_message
@@ -127,29 +204,29 @@ def _said(error: anthropic.APIStatusError) -> str:
 
 @dataclass
 class Streak:
-    """Counts failures of the same kind in a row, over all rows: the twentieth says that the rest will fail too."""
+    """Counts the failures in a row of one setup (an address, a model, its settings) that nobody has seen answered.
 
-    most: int = 20
-    last: str = ""
-    count: int = 0
+    Attributes:
+        doubt: shared with whoever decides whether the run goes on.
+    """
 
-    def broken(self) -> None:
-        """A request came through."""
-        self.last, self.count = "", 0
+    doubt: Doubt = field(default_factory=Doubt)
+    _last: str = ""
+    _alike: int = 0
+    _all: int = 0
+
+    def answered(self) -> None:
+        """A request came through: from now on a failure is about what was asked."""
+        self.doubt.cleared = True
 
     def failed(self, error: RowError) -> None:
-        """A row failed.
-
-        Raises:
-            RunStopped: as the last twenty did, in the same way.
-        """
-        if error.code not in (Code.BAD_REQUEST, Code.TRANSPORT):
+        """Mark the failure of a row where it tells that the others may fail too."""
+        tells = error.status if error.code is Code.BAD_REQUEST else error.code in (Code.TRANSPORT, Code.NOT_A_MESSAGE)
+        if self.doubt.cleared or not tells:
             return
-        said = error.message if error.code is Code.BAD_REQUEST else str(error.code)
-        self.count = self.count + 1 if said == self.last else 1
-        self.last = said
-        if self.count >= self.most:
-            code = Code.SAME_ERROR if error.code is Code.BAD_REQUEST else Code.UNREACHABLE
-            raise RunStopped(
-                f"{self.count} requests in a row failed alike: {error.message}", code=code, hint=error.hint
-            )
+        told = _VARYING.sub("#", error.message) if error.code is Code.BAD_REQUEST else str(error.code)
+        self._alike = self._alike + 1 if told == self._last else 1
+        self._last = told
+        self._all += 1
+        if self._alike >= ALIKE or self._all >= UNLIKE:
+            error.doubt = self.doubt
