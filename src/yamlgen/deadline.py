@@ -10,7 +10,7 @@ import asyncio
 from types import TracebackType
 from typing import Final, Self
 
-_LATE: Final = 0.05
+_LATE: Final = 0.02
 """Seconds after its time from which on a deadline has rung late: the loop stood still, so nothing was read."""
 
 _TURNS: Final = 50
