@@ -10,7 +10,7 @@ import httpx2
 from aiohttp import web
 
 from yamlgen.claude.client import build_client, open_connections
-from yamlgen.claude.failure import Sender, Streak
+from yamlgen.claude.failure import Sender
 from yamlgen.claude.limiter import Limiter
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
@@ -201,6 +201,7 @@ class Asking:
     notices: list = field(default_factory=list)
     attempts: list = field(default_factory=list)
     reasked: list = field(default_factory=list)
+    lost: list = field(default_factory=list)
 
     async def __call__(self, text="Hello?", system=None):
         """Ask."""
@@ -213,6 +214,10 @@ class Asking:
     def retried(self, reason, wait):
         """Note a retry."""
         self.notices.append((reason, wait))
+
+    def cut(self, usage, cost):
+        """Note what a stream took that broke off."""
+        self.lost.append((usage, cost))
 
     def received(self, attempt, *, reask):
         """Note an attempt, and whether it answers a re-ask."""
@@ -245,7 +250,7 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     async with client:
         sending = client.with_options(max_retries=0)
         yield Asking(
-            ClaudeModel(sending, settings, sender, structured=structured, reasks=reasks, streak=Streak()), halt
+            ClaudeModel(sending, settings, sender, structured=structured, reasks=reasks, timeout=timeout), halt
         )
 
 

@@ -150,6 +150,8 @@ ANSWERED = frozenset(
 )
 """What a row fails with when its model has answered: a plain run does not ask again, a retry does."""
 
+_USELESS = ANSWERED - {Code.REFUSED}
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
@@ -297,6 +299,7 @@ class RowError(YamlgenError):
         parts: the errors of the items that failed, where the step was done for several; `attempts` are those of all
             its items then, and `key` says nothing.
         status: of HTTP, where the API refused the request; 0 otherwise.
+        is_useless: whether the answer was paid for and is of no use: cut off, empty, unreadable, against the schema.
         doubt: set where so many fail alike that the other rows may fail, too.
     """
 
@@ -312,12 +315,12 @@ class RowError(YamlgenError):
         attempts: tuple[Attempt, ...] = (),
         key: bytes = b"",
         parts: tuple[RowError, ...] = (),
-        status: int = 0,
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.request = request
         self.attempts = attempts
         self.key = key
         self.parts = parts
-        self.status = status
+        self.status = 0
+        self.is_useless = code in _USELESS
         self.doubt: Doubt | None = None

@@ -117,6 +117,16 @@ class AnswerReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamCut:
+    """A stream broke off after it had taken tokens, which are paid for and no answer."""
+
+    row: int
+    step: str
+    usage: Usage
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class PaceChanged:
     """How fast the API lets requests through; told now and then, and whenever it objects.
 
@@ -166,6 +176,7 @@ class ItemFailed:
     """An item of a step has no value for a row, and is null in its list (`on_item_error: "null"`).
 
     `case` is its place, from 0, among all times that the step is done for the row: items, combinations and samples.
+    `useless` says that a paid answer was of no use: cut off, empty, unreadable, or against the schema.
     """
 
     row: int
@@ -173,15 +184,21 @@ class ItemFailed:
     case: int
     code: str
     message: str
+    useless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
-    """A step has no value for a row; told at once, before the row is on disk."""
+    """A step has no value for a row; told at once, before the row is on disk.
+
+    `useless` says that a paid answer was of no use: cut off, empty, unreadable, or against the schema.
+    """
 
     row: int
     step: str
     code: str
+    message: str = ""
+    useless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +246,7 @@ Event: TypeAlias = (
     | RequestSent
     | RequestRetried
     | AnswerReceived
+    | StreamCut
     | PaceChanged
     | StepFinished
     | StepSkipped

@@ -252,8 +252,8 @@ class Chain(Protocol):
     @property
     def sends(self) -> bool: ...  # noqa: D102 - said above
 
-    def recall(self, key: bytes) -> Attempt | None:
-        """The answer that a request with this key has had, or `None`."""
+    def recall(self, keys: tuple[bytes, ...]) -> Attempt | None:
+        """The answer that a request with the first of these keys has had, or else with the next one, or `None`."""
         ...
 
     def answered(self, key: bytes) -> int:
@@ -292,8 +292,11 @@ class Chain(Protocol):
 class Recorder(Protocol):
     """What was paid for before, and where what is paid for now is kept."""
 
-    def chain(self, key: bytes, asker: Asker) -> AbstractAsyncContextManager[Chain]:
-        """The attempts that begin with the request of this key, for as long as the context lasts."""
+    def chain(self, keys: tuple[bytes, ...], asker: Asker) -> AbstractAsyncContextManager[Chain]:
+        """The attempts that begin with the request of these keys, for as long as the context lasts.
+
+        The first key is today's; a second one is that under which an older version kept the answer.
+        """
         ...
 
 

@@ -39,6 +39,7 @@ from yamlgen.run.functions import Functions
 from yamlgen.run.limits import Budget
 from yamlgen.run.local import LocalEngine
 from yamlgen.run.step import Performer
+from yamlgen.run.trial import Rest
 from yamlgen.store.archive import RunEntry
 from yamlgen.store.place import Place
 from yamlgen.store.session import Running, archived, running
@@ -181,11 +182,11 @@ class _Run:
         if self.to_stdout:
             printer = PrinterThread(partial(_opened_printer, ready.session.archive.place, entry, self.stdout))
             self.listeners.append(partial(_print, printer))
-        rows = ready.source.rows(ready.rows, self.plan.columns)
+        rows = partial(ready.source.rows, ready.rows, self.plan.columns)
         ledger, functions = ready.session.ledger, Functions(self.plan.folder, self.plan.concurrency)
         performer = Performer(ready.models, functions, ledger, self.plan.concurrency)
         try:
-            await LocalEngine(self.plan, performer, ledger, self.tell, self.halt).run(rows)
+            await LocalEngine(self.plan, performer, ledger, self.tell, self.halt).run(rows(), Rest(ready.rows, rows))
             if self.broken is not None:
                 raise self.broken
         except asyncio.CancelledError:  # in a hurry: a reader that does not read is not waited for

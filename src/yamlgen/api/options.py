@@ -16,7 +16,7 @@ from yamlgen.language.spec import Limits
 if TYPE_CHECKING:
     from yamlgen.claude.access import Simulation
 
-_LIMITS: Final = ("max_requests", "max_failures", "max_cost_usd", "confirm_above_usd", "max_pause")
+_LIMITS: Final = ("max_requests", "max_failures", "max_unusable", "max_cost_usd", "confirm_above_usd", "max_pause")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Options:
         retry: the name of a run whose failed rows are asked again, and no others.
         max_requests: as in `limits`.
         max_failures: as in `limits`: a number, or such as `5%`.
+        max_unusable: as in `limits`: such as `90%`, or `none`.
         max_cost_usd: as in `limits`.
         confirm_above_usd: as in `limits`.
         max_pause: as in `limits`.
@@ -53,6 +54,7 @@ class Options:
     retry: str | None = None
     max_requests: int | None = None
     max_failures: int | str | None = None
+    max_unusable: str | None = None
     max_cost_usd: float | None = None
     confirm_above_usd: float | None = None
     max_pause: float | None = None

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import anthropic
 import httpx2
 
-from yamlgen.claude.failure import Sender, Streak
+from yamlgen.claude.failure import Sender
 from yamlgen.claude.limiter import Limiter
 from yamlgen.claude.model import ClaudeModel, Keeping
 from yamlgen.claude.pool import MAX_PAUSE
@@ -220,7 +220,6 @@ def models(
     client: anthropic.AsyncAnthropic, plan: Plan, *, base_url: str, key: str, keeping: Keeping | None = None
 ) -> dict[str, Model]:
     """The models that a plan asks, by the names of its variants, over one client."""
-    streak = Streak()
     made: dict[str, Model] = {}
     for step, variant in plan.variants:
         sender = Sender(variant.model, base_url, plan.runtime.api_key_env, key)
@@ -235,7 +234,7 @@ def models(
             sender,
             structured=structured,
             reasks=step.reasks,
-            streak=streak,
+            timeout=plan.runtime.timeout,
             keeping=keeping,
             tariff=tariff_of(variant.model, variant.price),
         )

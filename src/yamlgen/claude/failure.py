@@ -95,11 +95,17 @@ class NotAMessage(Exception):  # noqa: N818 - named as what came
 
 
 class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes to the model
-    """An answer that the author's schema does not accept; `errors` says what is wrong, each with its path."""
+    """An answer that the author's schema does not accept, or a check of the author's.
 
-    def __init__(self, errors: tuple[str, ...]) -> None:
+    Attributes:
+        errors: what is wrong, each with its path.
+        by_check: whether it is a check that does not hold.
+    """
+
+    def __init__(self, errors: tuple[str, ...], *, by_check: bool = False) -> None:
         super().__init__("\n".join(errors))
         self.errors = errors
+        self.by_check = by_check
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +198,9 @@ def _of_status(told: Said, sender: Sender) -> YamlgenError:  # noqa: PLR0911 - a
         case _ if status in (200, 408, 409, 429) or status >= 500:  # noqa: PLR2004 - 200: of a stream that the SDK read
             return RowError(f"the API answered {how} to the end: {said}", code=Code.TRANSPORT)
         case _:
-            return RowError(f"the API refused the request ({how}): {said}", code=Code.BAD_REQUEST, status=status)
+            error = RowError(f"the API refused the request ({how}): {said}", code=Code.BAD_REQUEST)
+            error.status = status
+            return error
 
 
 def _words(error: anthropic.APIStatusError) -> str:

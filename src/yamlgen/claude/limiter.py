@@ -11,7 +11,7 @@ import heapq
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -20,7 +20,7 @@ from yamlgen.claude.pool import MAX_PAUSE, Pool
 from yamlgen.claude.quota import Claim
 from yamlgen.events import Emit
 from yamlgen.halt import Halt
-from yamlgen.ports import NOBODY, Asker, Usage
+from yamlgen.ports import JSON, NOBODY, Asker, Usage
 
 _EVERY: Final = 0.25
 _SHOWN: Final = 1.0
@@ -54,6 +54,7 @@ class Slot:
         hopeless: whether to send it again is of no use: nothing was ever heard from the address.
         refusals: how often a rate limit has refused it, the first time at `refused_at`.
         claim: what it took of its pool's quota; `None` while it has no place.
+        lost: told what a stream brought that broke off; without it whoever asks reads the answer.
     """
 
     asker: Asker = NOBODY
@@ -64,6 +65,7 @@ class Slot:
     claim: Claim | None = None
     limiter: Limiter | None = None
     pool: Pool | None = None
+    lost: Callable[[Mapping[str, JSON]], Awaitable[None]] | None = None
 
     def place(self) -> tuple[Pool, Claim]:
         """Where it is in flight, and what it took of the quota."""
@@ -142,11 +144,15 @@ class Limiter:
 
     def answered(self, slot: Slot, status: int, headers: Mapping[str, str]) -> None:
         """An answer has begun: take over what its headers tell."""
-        self.heard = True
+        self.heard |= status >= 400  # noqa: PLR2004 - an error; what a success is worth, its body says
         pool, claim = slot.place()
-        if status < 400:  # noqa: PLR2004 - no error
-            pool.hear()
         pool.quota.learn(time.monotonic(), claim, headers)
+
+    def hear(self, slot: Slot) -> None:
+        """A part of an answer has come, which may take long."""
+        self.heard = True
+        if slot.pool is not None:
+            slot.pool.hear()
 
     def succeeded(self, slot: Slot) -> None:
         """A final answer has come."""

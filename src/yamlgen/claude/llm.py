@@ -237,7 +237,9 @@ class AnthropicLLM:
         text = job.structured is None
         async with self._session() as client:
             sender = Sender(self.model, str(self.base_url), self._api_key_env_var, client.api_key or "")
-            model = ClaudeModel(client, job.settings, sender, structured=job.structured, reasks=job.reasks)
+            model = ClaudeModel(
+                client, job.settings, sender, structured=job.structured, reasks=job.reasks, timeout=self.timeout
+            )
             try:
                 answer = await model.answer(job.prompt, NOBODY)
             except RowError as error:

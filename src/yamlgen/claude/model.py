@@ -5,10 +5,11 @@ Owns the body of a request, the reading of the stop reason before anything is va
 
 from __future__ import annotations
 
-import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import anthropic
@@ -17,15 +18,16 @@ from anthropic.types import Message
 from pydantic import ValidationError
 
 from yamlgen.canonical import digest, fingerprint
-from yamlgen.claude.failure import InvalidOutput, Sender, Streak, mapped, not_a_message
+from yamlgen.claude.failure import REFUSALS, InvalidOutput, Sender, Streak, mapped
 from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.limiter import Slot
+from yamlgen.claude.received import Received, fault_of
 from yamlgen.claude.transport import holding
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, Settings, Thinking
-from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Check, Prompt, Recorder, Tariff, Usage
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Check, Prompt, Recorder, Refusal, Tariff, Usage
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -35,10 +37,19 @@ STREAM_ABOVE: Final = 21_333
 
 _PATH: Final = "/v1/messages"
 _BYTES: Final = anthropic.AsyncAPIResponse[bytes]
+_EVENTS: Final = anthropic.AsyncStream[Any]
 _TO_SEND: Final = "`yamlgen run` sends it"
+_ASKED: Final = frozenset({"messages", "system", "stream"})
+"""What of a body differs from row to row, or decides nothing."""
+
+_HOUR: Final = 3600.0
+_AN_HOUR: Final = 128_000
+"""The tokens of an answer that take an hour, by the SDK's own reckoning: one that may take longer than a request has
+is streamed."""
+
 _MOST_TOKENS: Final = 2**53
 _DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
-_SHOWN: Final = 300
+_ASK_AGAIN: Final = "mend the row, or ask again with `yamlgen retry`; nothing was paid for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +68,23 @@ class Keeping:
     api_version: str
     tell_row: bool = False
 
-    def key(self, body: Mapping[str, JSON], asker: Asker) -> bytes:
-        """What tells the answer to `body` for this asker's row and sample from all others."""
-        asked = {"address": self.address, "api_version": self.api_version, "body": body}
-        return digest({**asked, "row": asker.identity, "sample": asker.sample})
+    def keys(self, body: Mapping[str, JSON], asker: Asker) -> tuple[bytes, ...]:
+        """What tells the answer to `body` for this asker's row and sample from all others: the key, and an older one.
+
+        Whether it is streamed decides nothing. It once did, so long answers of that time are found by the older key.
+        """
+        asked: dict[str, JSON] = {"address": self.address, "api_version": self.api_version}
+        asked |= {"row": asker.identity, "sample": asker.sample}
+        bare = {name: value for name, value in body.items() if name != "stream"}
+        key = digest({**asked, "body": bare})
+        if body["max_tokens"] <= STREAM_ABOVE:
+            return (key,)
+        return key, digest({**asked, "body": {**bare, "stream": True}})
+
+    def setup(self, body: Mapping[str, JSON]) -> bytes:
+        """What requests share by which a server takes or refuses them, whatever they ask: its address, the settings."""
+        settings = {name: value for name, value in body.items() if name not in _ASKED}
+        return digest({"address": self.address, "api_version": self.api_version, "settings": settings})
 
     def told(self, asker: Asker) -> str:
         """Who asks, as the simulator is told: by nothing else can it answer equal requests differently."""
@@ -76,7 +100,7 @@ class ClaudeModel:
         sender: who sends, for the sentences of errors.
         structured: how JSON is asked for; `None` for text.
         reasks: how often an invalid output is sent back; a text is invalid only where a check says so.
-        streak: counts equal failures across all models of a run.
+        timeout: seconds that one request may take: an answer that may take longer is streamed.
         keeping: where answers are kept; without it each is asked for.
         tariff: what usage costs; `None` where nobody knows.
     """
@@ -89,7 +113,7 @@ class ClaudeModel:
         *,
         structured: Structured | None = None,
         reasks: int = 0,
-        streak: Streak | None = None,
+        timeout: float = math.inf,
         keeping: Keeping | None = None,
         tariff: Tariff | None = None,
     ) -> None:
@@ -97,10 +121,11 @@ class ClaudeModel:
         self._sender = sender
         self._structured = structured
         self._reasks = reasks
-        self._streak = streak or Streak()
+        self._streak = Streak()
         self._keeping = keeping
         self._tariff = tariff
-        self._constant = _constant(settings)
+        self._constant = _constant(settings, timeout)
+        self._setup = b""
 
     def request(self, prompt: Prompt) -> dict[str, JSON]:
         """The body of the first request for `prompt`, exactly as it would be sent."""
@@ -109,29 +134,32 @@ class ClaudeModel:
     async def answer(self, prompt: Prompt, asker: Asker, check: Check | None = None) -> Answer:
         """Ask, check, and ask again while the output is invalid and re-asks are left."""
         arguments = self._arguments(prompt)
-        try:
-            if self._keeping is None:
-                return await self._ask(arguments, asker, check, b"", None)
-            key = self._keeping.key(_body(arguments), asker)
-            async with self._keeping.recorder.chain(key, asker) as chain:
-                return await self._ask(arguments, asker, check, key, chain)
-        except RowError as error:
-            self._streak.failed(error)
-            raise
+        if self._keeping is None:
+            return await self._ask(arguments, asker, check, (b"",), None)
+        body = _body(arguments)
+        self._setup = self._setup or self._keeping.setup(body)
+        keys = self._keeping.keys(body, asker)
+        async with self._keeping.recorder.chain(keys, asker) as chain:
+            return await self._ask(arguments, asker, check, keys, chain)
 
     async def _ask(
-        self, arguments: dict[str, Any], asker: Asker, check: Check | None, first: bytes, chain: Chain | None
+        self,
+        arguments: dict[str, Any],
+        asker: Asker,
+        check: Check | None,
+        first: tuple[bytes, ...],
+        chain: Chain | None,
     ) -> Answer:
         attempts: list[Attempt] = []
-        key = first
+        keys = first
         for left in range(self._reasks, -1, -1):
             try:
-                message, attempt = await self._next(arguments, asker, key, chain)
+                attempt = await self._next(arguments, asker, keys, chain)
             except RowError as error:
                 raise self._with(error, arguments, attempts, first) from None
             asker.watch.received(attempt, reask=bool(attempts))
             try:
-                value = self._valid(message, check)
+                value = self._valid(attempt, check)
             except RowError as error:
                 attempts.append(replace(attempt, errors=(error.message,)))
                 raise self._with(error, arguments, attempts, first) from None
@@ -139,40 +167,63 @@ class ClaudeModel:
                 attempts.append(replace(attempt, errors=invalid.errors))
                 if left == 0:
                     raise self._with(self._invalid(invalid), arguments, attempts, first) from None
-                arguments = self._reask(arguments, message, invalid)
-                key = self._keeping.key(_body(arguments), asker) if self._keeping else b""
+                arguments = self._reask(arguments, attempt, invalid)
+                keys = self._keeping.keys(_body(arguments), asker) if self._keeping else (b"",)
             else:
-                return Answer(value, (*attempts, attempt), first)
+                return Answer(value, (*attempts, attempt), first[0])
         raise AssertionError("a loop over at least one attempt ends inside it")
 
     async def _next(
-        self, arguments: dict[str, Any], asker: Asker, key: bytes, chain: Chain | None
-    ) -> tuple[Message, Attempt]:
+        self, arguments: dict[str, Any], asker: Asker, keys: tuple[bytes, ...], chain: Chain | None
+    ) -> Attempt:
         """The answer to a request: the one that it has had, or one that is paid for now and kept."""
-        attempt = chain.recall(key) if chain else None
-        if attempt is not None:
-            message = _rebuilt(attempt.response, attempt.request_id)
-        else:
-            if chain and not chain.sends:
+        if chain is None:
+            return await self._pay(arguments, asker, keys[0], None)
+        attempt = chain.recall(keys)
+        if attempt is None:
+            refusal = chain.refused(keys[0])
+            if refusal is not None:
+                raise RowError(refusal.message, code=Code.BAD_REQUEST, hint=_ASK_AGAIN)
+            if not chain.sends:
                 raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
-            message, attempt = await self._pay(arguments, asker, key, chain)
-        return message, attempt
+            try:
+                attempt = await self._pay(arguments, asker, keys[0], chain)
+            except RowError as error:
+                await self._fail(error, keys[0], chain)
+                raise
+        self._streak.answered()
+        await chain.prove(self._setup)
+        return attempt
 
-    async def _pay(
-        self, arguments: dict[str, Any], asker: Asker, key: bytes, chain: Chain | None
-    ) -> tuple[Message, Attempt]:
+    async def _fail(self, error: RowError, key: bytes, chain: Chain) -> None:
+        """Keep a refusal, and mark a failure that may be that of all rows."""
+        if chain.is_proven(self._setup):
+            self._streak.answered()
+        self._streak.failed(error)
+        if error.status in REFUSALS:
+            await chain.refuse(key, self._setup, Refusal(error.status, error.message))
+
+    async def _pay(self, arguments: dict[str, Any], asker: Asker, key: bytes, chain: Chain | None) -> Attempt:
         """Send a request, and keep its answer before another one may take its place in flight."""
-        slot = Slot(asker)
+        slot = Slot(asker, lost=partial(self._lose, asker, chain))
         token = holding.set(slot)
         try:
-            message, attempt = await self._send(arguments, self._told(asker, key, chain))
+            attempt = await self._send(arguments, self._told(asker, key, chain))
             slot.note(attempt.usage)
             if chain:
                 attempt = await chain.record(key, _body(arguments), attempt)
         finally:
             holding.reset(token)
             slot.give_back()
-        return message, attempt
+        return attempt
+
+    async def _lose(self, asker: Asker, chain: Chain | None, message: Mapping[str, JSON]) -> None:
+        """Count what a stream took that broke off."""
+        usage = usage_of(message)
+        cost = self._cost(usage)
+        if chain:
+            await chain.cut(str(self._constant["model"]), usage, cost)
+        asker.watch.cut(usage, cost)
 
     def _told(self, asker: Asker, key: bytes, chain: Chain | None) -> dict[str, str]:
         """What the simulator is told besides the request: which row asks, and how often it was answered before."""
@@ -180,47 +231,43 @@ class ClaudeModel:
             return {}
         return {ROW_HEADER: self._keeping.told(asker), AGAIN_HEADER: str(chain.answered(key))}
 
-    async def _send(self, arguments: dict[str, Any], told: Mapping[str, str]) -> tuple[Message, Attempt]:
+    async def _send(self, arguments: dict[str, Any], told: Mapping[str, str]) -> Attempt:
         started = time.monotonic()
         try:
-            message, response = await self._exchange(arguments, told)
+            received = await self._exchange(arguments, told)
         except Halted:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
             raise mapped(error, self._sender) from None
-        self._streak.broken()
-        if not _is_message(message):
-            shown = self._sender.clean(str(response or message))[:_SHOWN]
-            raise not_a_message(f"it begins with {shown!r}", self._sender)
-        usage = _usage(message)
-        request_id, seconds = getattr(message, "_request_id", None), time.monotonic() - started
-        attempt = Attempt(response, usage, (), request_id, seconds, self._cost(usage))
-        if not self._sender.is_told(response):
-            return message, attempt
-        attempt = replace(attempt, response=self._sender.scrubbed(response))  # what is kept is what is read
-        return _rebuilt(attempt.response, request_id), attempt
+        response, usage = received.body, usage_of(received.body)
+        if self._sender.is_told(response):
+            response = self._sender.scrubbed(response)  # what is kept is what is read
+        seconds = time.monotonic() - started
+        return Attempt(response, usage, (), received.request_id, seconds, self._cost(usage))
 
-    async def _exchange(self, arguments: dict[str, Any], told: Mapping[str, str]) -> tuple[Any, dict[str, JSON]]:
-        """The message that answers a request, and its body.
+    async def _exchange(self, arguments: dict[str, Any], told: Mapping[str, str]) -> Received:
+        """The answer to a request, which the transport has read.
 
-        A request of texts alone is posted as it is, and its answer read here: the SDK walks through both, twice, which
-        takes as long as all the rest of it. What it may have to translate, and what streams, it sends itself.
+        A request of texts alone is posted as it is: the SDK walks through it twice, which takes as long as all the rest
+        of it. What it may have to translate, it sends itself.
         """
-        plain = all(isinstance(turn["content"], str) for turn in arguments["messages"])
-        if plain and "stream" not in arguments:
-            answer = await self._client.post(_PATH, cast_to=_BYTES, body=_body(arguments), options={"headers": told})
-            try:
-                response = json.loads(answer.http_response.content)
-            except ValueError as error:
-                shown = self._sender.clean(answer.http_response.text)[:_SHOWN]
-                raise ValueError(f"{error}; it begins with {shown!r}") from None
-            if not isinstance(response, dict):
-                return response, {}
-            return _rebuilt(response, answer.request_id), response
-        message = await self._client.messages.create(**arguments, extra_headers=told)
-        if not isinstance(message, Message):
-            return message, {}
-        return message, message.to_dict(mode="python", warnings=False)  # JSON mode would lose infinities
+        streams = bool(arguments.get("stream"))
+        sent: Any
+        if all(isinstance(turn["content"], str) for turn in arguments["messages"]):
+            options: Any = {"headers": told}
+            body = _body(arguments)
+            sent = self._client.post(
+                _PATH,
+                cast_to=_BYTES,
+                body=body,
+                options=options,
+                stream=streams,
+                stream_cls=_EVENTS if streams else None,
+            )
+        else:
+            sent = self._client.messages.create(**arguments, extra_headers=told)
+        received: Received = await sent
+        return received
 
     def _cost(self, usage: Usage) -> float | None:
         """What an answer cost; whatever the list of prices makes of odd tokens, the answer is worth keeping."""
@@ -229,41 +276,52 @@ class ClaudeModel:
         except (ArithmeticError, LookupError, ValueError):
             return None
 
-    def _valid(self, message: Message, check: Check | None) -> JSON:
-        """The output in a message.
+    def _valid(self, attempt: Attempt, check: Check | None) -> JSON:
+        """The output in an answer.
 
         Raises:
             InvalidOutput: it is none, or not as its schema or its checks want it.
             RowError: the answer is not whole, holds no text, or cannot be checked.
         """
+        fault = fault_of(attempt.response)
+        if fault is not None:
+            raise InvalidOutput((f"$: {fault}",))
+        message = _rebuilt(attempt)
         stopped = _stopped(message)
         if stopped is not None:
             raise stopped
         value = self._structured.parse(message) if self._structured is not None else _text_of(message)
         errors = check(value) if check is not None else ()
         if errors:
-            raise InvalidOutput(errors)
+            raise InvalidOutput(errors, by_check=True)
         return value
 
-    def _reask(self, arguments: dict[str, Any], message: Message, invalid: InvalidOutput) -> dict[str, Any]:
+    def _reask(self, arguments: dict[str, Any], attempt: Attempt, invalid: InvalidOutput) -> dict[str, Any]:
         """The arguments of the request that shows the model its answer and what is wrong with it."""
-        if self._structured is not None:
-            return self._structured.reask(arguments, message, invalid)
+        said: list[dict[str, Any]] = []
+        if fault_of(attempt.response) is None:
+            message = _rebuilt(attempt)
+            if self._structured is not None:
+                return self._structured.reask(arguments, message, invalid)
+            said = [{"role": "assistant", "content": _text_of(message)}]
         told = f"Your answer is not valid:\n{invalid}\nAnswer again, in full and without a comment."
-        said = [{"role": "assistant", "content": _text_of(message)}, {"role": "user", "content": told}]
-        return {**arguments, "messages": [*arguments["messages"], *said]}
+        return {**arguments, "messages": [*arguments["messages"], *said, {"role": "user", "content": told}]}
 
     def _invalid(self, invalid: InvalidOutput) -> RowError:
         asked = f" after {self._reasks} re-ask{'s' if self._reasks != 1 else ''}" if self._reasks else ""
         more = f" (and {len(invalid.errors) - 1} more)" if len(invalid.errors) > 1 else ""
         message = f"the output is invalid{asked}: {invalid.errors[0]}{more}"
-        return RowError(message, code=Code.INVALID_OUTPUT, hint="see the attempts in the failed file")
+        error = RowError(message, code=Code.INVALID_OUTPUT, hint="see the attempts in the failed file")
+        error.is_useless = not invalid.by_check
+        return error
 
-    def _with(self, error: RowError, arguments: Mapping[str, Any], attempts: Sequence[Attempt], key: bytes) -> RowError:
+    def _with(
+        self, error: RowError, arguments: Mapping[str, Any], attempts: Sequence[Attempt], keys: tuple[bytes, ...]
+    ) -> RowError:
         """The error with its account; its words may quote an answer, and an answer may quote the key."""
         error.message = self._sender.clean(error.message)
         error.args = (error.message,)
-        error.request, error.attempts, error.key = _body(arguments), tuple(attempts), key
+        error.request, error.attempts, error.key = _body(arguments), tuple(attempts), keys[0]
         return error
 
     def _arguments(self, prompt: Prompt) -> dict[str, Any]:
@@ -274,7 +332,7 @@ class ClaudeModel:
         return self._structured.prepare(arguments) if self._structured else arguments
 
 
-def _constant(settings: Settings) -> dict[str, Any]:
+def _constant(settings: Settings, timeout: float) -> dict[str, Any]:
     """The arguments that are the same for every row."""
     most = settings.max_tokens or DEFAULT_MAX_TOKENS
     arguments: dict[str, Any] = {"model": settings.id, "max_tokens": most}
@@ -290,7 +348,7 @@ def _constant(settings: Settings) -> dict[str, Any]:
     sampling = {key: getattr(settings, key) for key in capabilities.SAMPLING if getattr(settings, key) is not None}
     if sampling:
         arguments["extra_body"] = sampling
-    if most > STREAM_ABOVE:
+    if most > STREAM_ABOVE or most * _HOUR / _AN_HOUR > timeout:
         arguments["stream"] = True
     return arguments
 
@@ -299,19 +357,6 @@ def _body(arguments: Mapping[str, Any]) -> dict[str, JSON]:
     """What the arguments of a call become on the wire."""
     body = {key: value for key, value in arguments.items() if key != "extra_body"}
     return {**body, **arguments.get("extra_body", {})}
-
-
-def _is_message(answer: Any) -> bool:
-    """Whether the SDK, which checks nothing, made a message out of what the server sent."""
-    if not isinstance(answer, Message) or answer.type != "message" or not isinstance(answer.content, list):
-        return False
-    if not isinstance(answer.stop_reason, str | None):
-        return False
-    blocks: list[Any] = list(answer.content)
-    return all(
-        isinstance(kind := getattr(block, "type", None), str) and (kind != "text" or isinstance(block.text, str))
-        for block in blocks
-    )
 
 
 def _text_of(message: Message) -> str:
@@ -349,21 +394,23 @@ def _stopped(message: Message) -> RowError | None:
             return RowError(f"the answer ended for an unknown reason, `{reason}`", code=Code.UNKNOWN_STOP)
 
 
-def _tokens(usage: Any, name: str) -> int:
+def _tokens(usage: Mapping[str, JSON], name: str) -> int:
     """A count of tokens, 0 where a gateway sends something else."""
-    count = getattr(usage, name, 0)
+    count = usage.get(name)
     return count if type(count) is int and 0 <= count < _MOST_TOKENS else 0
 
 
-def _usage(message: Message) -> Usage:
-    return Usage(*(_tokens(message.usage, name) for name in Usage.__dataclass_fields__))
+def usage_of(response: Mapping[str, JSON]) -> Usage:
+    """The tokens that an answer took, as far as it tells."""
+    usage = response.get("usage")
+    return Usage(*(_tokens(usage, name) for name in Usage.__dataclass_fields__)) if isinstance(usage, dict) else Usage()
 
 
-def _rebuilt(response: Mapping[str, JSON], request_id: str | None) -> Message:
+def _rebuilt(attempt: Attempt) -> Message:
     """The message that a body is: validated, which is quick, or as the SDK takes what it does not know."""
     try:
-        message = Message.model_validate(response)
+        message = Message.model_validate(attempt.response)
     except ValidationError:
-        message = cast("Message", construct_type(type_=Message, value=dict(response)))
-    message._request_id = request_id  # noqa: SLF001 - as the SDK sets it
+        message = cast("Message", construct_type(type_=Message, value=dict(attempt.response)))
+    message._request_id = attempt.request_id  # noqa: SLF001 - as the SDK sets it
     return message

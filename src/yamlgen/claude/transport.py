@@ -8,7 +8,6 @@ deadline's clock stands still while it holds the request.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from contextvars import ContextVar
@@ -18,11 +17,13 @@ from typing import Any, Final
 
 import anthropic
 import httpx2
-from anthropic.lib.streaming import AsyncMessageStream
 
 from yamlgen import failpoint
-from yamlgen.claude.failure import is_spend_limit
+from yamlgen.claude.failure import NotAMessage, Said, ServerError, is_spend_limit
 from yamlgen.claude.limiter import Limiter, Slot
+from yamlgen.claude.received import read_answer
+from yamlgen.claude.streams import StreamedMessage
+from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halt
 
@@ -30,7 +31,8 @@ _FIRST_DELAY: Final = 0.5
 _MOST_DELAY: Final = 30.0
 
 _TRANSIENT: Final = frozenset({408, 409, 529})
-_STREAM_ERRORS: Final = frozenset({"overloaded_error", "api_error", "timeout_error", "rate_limit_error"})
+_SLOWEST: Final = 10.0
+"""Tokens a second that a stream brings at the least; one that takes longer in all is ended."""
 
 
 holding: ContextVar[Slot | None] = ContextVar("holding", default=None)
@@ -85,8 +87,10 @@ class Transport:
                 slot.give_back()
                 raise
             if isinstance(outcome, _Answered):
-                if held is None:
+                if held is None or outcome.error is not None:
                     slot.give_back()
+                if outcome.error is not None:
+                    raise outcome.error
                 return outcome.value
             slot.give_back()
             if wait is not None:
@@ -99,14 +103,26 @@ class Transport:
             await self.halt.sleep(delay)
 
     async def _attempt(self, request: Any, call_next: Any, slot: Slot) -> _Answered | _Failed:
+        stream = StreamedMessage()
         try:
-            async with asyncio.timeout(self.timeout):
+            async with Deadline(self.timeout) as deadline:
                 response = await call_next(request)
-                self.limiter.answered(slot, response.http_response.status_code, response.http_response.headers)
-                if response.http_response.is_success:
-                    return _Answered(await _whole(response) if request.stream else response)
-                if not response.http_response.is_closed:
-                    await response.http_response.aread()
+                http = response.http_response
+                self.limiter.answered(slot, http.status_code, http.headers)
+                if not http.is_success:
+                    await http.aread()
+                    return _judged(response)
+                if slot.lost is None:  # the caller reads it
+                    return _Answered(response)
+                end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
+
+                def heard() -> None:
+                    self.limiter.hear(slot)
+                    deadline.renew(min(self.timeout, max(0.0, end - time.monotonic())))
+
+                answer = await read_answer(http, stream, heard)
+                self.limiter.hear(slot)
+                return _Answered(answer)
         except TimeoutError:
             raise self._overdue() from None
         except anthropic.APITimeoutError as error:
@@ -115,11 +131,13 @@ class Transport:
             return _Failed("the connection took too long", error=error)
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
             return _Failed(f"the connection failed ({type(error.__cause__ or error).__name__})", error=error)
-        except anthropic.APIStatusError as error:
-            if error.type in _STREAM_ERRORS:
-                return _Failed(f"the stream ended with {error.type}", error=error)
-            raise
-        return _judged(response)
+        except NotAMessage as error:
+            return _Failed("the answer is not a message", error=error)
+        except ServerError as error:
+            return _judged_inside(error)
+        finally:
+            if stream.message and not stream.ended and slot.lost is not None:
+                await slot.lost(stream.message)
 
     def _overdue(self) -> RowError:
         message = f"no whole answer came within {self.timeout:g} s"
@@ -143,9 +161,10 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """What goes back to the SDK: its response, or a whole message out of a stream."""
+    """What goes back to the SDK: its response, an answer that was read, or an error that is final."""
 
-    value: Any
+    value: Any = None
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,27 +180,44 @@ class _Failed:
 
 def _judged(response: Any) -> _Answered | _Failed:
     """Whether a response that is no success is final, transient, or a rate limit."""
-    status, headers = response.http_response.status_code, response.http_response.headers
-    retry_after = _seconds(headers.get("retry-after"))
-    wanted = headers.get("x-should-retry")
-    if wanted == "false":
-        return _Answered(response)
-    if status == 429:  # noqa: PLR2004 - Too Many Requests
-        if is_spend_limit(*_error_of(response)):
-            return _Answered(response)
-        return _Failed("rate limit (429)", response, limited=True, retry_after=retry_after)
-    if status in _TRANSIENT or status >= 500 or wanted == "true":  # noqa: PLR2004 - the server's own errors
-        what = "overloaded" if status == 529 else "server error" if status >= 500 else "try again"  # noqa: PLR2004
-        return _Failed(f"{what} ({status})", response, retry_after=retry_after)
+    http, wanted = response.http_response, response.http_response.headers.get("x-should-retry")
+    said = _said_in(http)
+    if wanted != "false" and (wanted == "true" or _is_transient(said)):
+        return _Failed(_reason(said), response, None, said.status == 429, _seconds(http.headers.get("retry-after")))  # noqa: PLR2004
     return _Answered(response)
 
 
-def _error_of(response: Any) -> tuple[str | None, str | None]:
+def _judged_inside(error: ServerError) -> _Answered | _Failed:
+    """The same of an error that came inside of a 200."""
+    if _is_transient(error.said):
+        return _Failed(_reason(error.said), None, error, error.said.status == 429)  # noqa: PLR2004 - Too Many Requests
+    return _Answered(error=error)
+
+
+def _is_transient(said: Said) -> bool:
+    if said.status == 429:  # noqa: PLR2004 - Too Many Requests
+        return not is_spend_limit(said)
+    return said.status in _TRANSIENT or said.status >= 500  # noqa: PLR2004 - the server's own errors
+
+
+def _reason(said: Said) -> str:
+    what = {429: "rate limit", 529: "overloaded"}.get(said.status)
+    what = what or ("server error" if said.status >= 500 else "try again")  # noqa: PLR2004 - the server's own errors
+    return f"{what} ({said.kind if said.inside and said.kind else said.status})"
+
+
+def _said_in(http: httpx2.Response) -> Said:
     try:
-        error = response.http_response.json()["error"]
-        return (error.get("details") or {}).get("error_code"), error.get("message")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None, None
+        error = http.json()["error"]
+        code = (error.get("details") or {}).get("error_code")
+        return Said(http.status_code, str(error.get("type")), str(error.get("message")), code)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Said(http.status_code)
+
+
+def _most_tokens(request: Any) -> float:
+    most = request.json.get("max_tokens") if isinstance(request.json, dict) else 0
+    return most if isinstance(most, int) else 0
 
 
 def _seconds(header: str | None) -> float | None:
@@ -196,28 +232,3 @@ def _seconds(header: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(header or "").timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
-
-
-async def _whole(response: Any) -> Any:
-    """The message that a stream adds up to.
-
-    Raises:
-        httpx2.RemoteProtocolError: the stream ended before its last event, however politely.
-        anthropic.APIResponseValidationError: it is no stream of a message.
-    """
-    http, ended = response.http_response, False
-    if not http.headers.get("content-type", "").startswith("text/event-stream"):
-        text = (await http.aread()).decode(errors="replace")
-        raise anthropic.APIResponseValidationError(http, None, message=f"it is no stream: {text}")
-    async with AsyncMessageStream(await response.parse(), output_format=anthropic.NOT_GIVEN) as stream:
-        try:
-            async for event in stream:
-                ended = ended or event.type == "message_stop"
-        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            # The SDK's accumulator trusts the order and the fields of the events that it is fed.
-            raise anthropic.APIResponseValidationError(http, None, message=f"its stream is broken: {error}") from error
-        if not ended:
-            raise httpx2.RemoteProtocolError("the stream ended before its last event")
-        message = stream.current_message_snapshot
-        message._request_id = stream.request_id  # noqa: SLF001 - as the SDK sets it on messages that do not stream
-        return message

@@ -25,6 +25,7 @@ from yamlgen.events import (
     RunStarted,
     StepFinished,
     StepSkipped,
+    StreamCut,
 )
 from yamlgen.ports import Usage
 
@@ -46,9 +47,9 @@ class Bill:
     cost: float = 0.0
     unpriced: int = 0
 
-    def add(self, usage: Usage, cost: float | None) -> None:
-        """Put one answer on it."""
-        self.attempts += 1
+    def add(self, usage: Usage, cost: float | None, *, attempts: int = 1) -> None:
+        """Put one answer on it, or a stream that broke off, which is no answer."""
+        self.attempts += attempts
         self.usage += usage
         self.cost += cost or 0.0
         self.unpriced += cost is None
@@ -176,6 +177,8 @@ class Report:
                 step = self.steps[event.step]
                 (step.reused if event.reused else step.paid).add(event.usage, event.cost)
                 step.reasks += event.reask and not event.reused
+            case StreamCut():
+                self.steps[event.step].paid.add(event.usage, event.cost, attempts=0)
             case PaceChanged():
                 self.pace[event.pool] = event
             case StepFinished():

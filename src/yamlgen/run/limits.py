@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from yamlgen.errors import Code, LimitReached
-from yamlgen.events import AnswerReceived, Event, ItemFailed, RequestSent, RowFailed, RowFinished, StepFailed
+from yamlgen.events import AnswerReceived, Event, ItemFailed, RequestSent, RowFailed, RowFinished, StepFailed, StreamCut
 from yamlgen.halt import Halt
 from yamlgen.language.spec import Limits
+from yamlgen.run.usefulness import Usefulness
 
 FIRST_SHARE: Final = 50
 """How many rows must be done before a percentage of them says anything."""
@@ -39,17 +40,26 @@ class Budget:
     done: int = 0
     failed: int = 0
     lost: bool = False
+    _useful: Usefulness = field(init=False)
     _asked: dict[int, bool] = field(default_factory=dict)  # rows under way, and whether they have failed
+
+    def __post_init__(self) -> None:
+        most = self.limits.max_unusable
+        self._useful = Usefulness(None if most == "none" else float(most.rstrip("%")))
 
     def observe(self, event: Event) -> None:
         """Count one event."""
+        useless = self._useful.observe(event)
+        if useless is not None:
+            what, mend = useless
+            self._stop("max_unusable", what, f"{mend}; `--max-unusable none` goes on all the same")
         match event:
             case RequestSent():
                 self.requests += 1
                 self._asked.setdefault(event.row, False)
                 if self.limits.max_requests is not None and self.requests >= self.limits.max_requests:
                     self._reach(f"{self.requests:,} sent", "max_requests")
-            case AnswerReceived(reused=False):
+            case AnswerReceived(reused=False) | StreamCut():
                 self.cost += event.cost or 0.0
                 most = self.limits.max_cost_usd
                 if most is not None and self.cost >= most:
@@ -82,8 +92,10 @@ class Budget:
         return "rows failed, or lost an item" if self.lost else "rows failed"
 
     def _reach(self, what: str, limit: str) -> None:
+        option = f"--{limit.replace('_', '-')}"
+        self._stop(limit, what, f"each run counts anew; `limits.{limit}` or `{option}` allows more")
+
+    def _stop(self, limit: str, what: str, hint: str) -> None:
         if self.error is None and not self.halt.requested:
-            option = f"--{limit.replace('_', '-')}"
-            hint = f"each run counts anew; `limits.{limit}` or `{option}` allows more"
             self.error = LimitReached(f"stopped at `limits.{limit}`: {what}", code=Code.LIMIT, hint=hint)
             self.halt.close(self.error.message)

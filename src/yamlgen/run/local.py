@@ -7,23 +7,27 @@ on; when the run is halted, what is in flight comes home and is kept. It knows m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from yamlgen.errors import YamlgenError
+from yamlgen.errors import RowError, YamlgenError
 from yamlgen.events import Emit, RunDraining
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
 from yamlgen.outcome import RowSink
-from yamlgen.ports import InputRow
+from yamlgen.ports import Doubt, InputRow
 from yamlgen.run.row import RowWork
 from yamlgen.run.step import Performer
+from yamlgen.run.trial import OTHERS, Rest, given_up
 
 SPARE: Final = 4
 SHARE: Final = 0.25
 """Rows under way beyond the ceiling of requests, at least and as a share of it, so that a step that is held back does
 not keep rows from another. Of the requests that wait that of the oldest row goes first all the same."""
+
+_TURN: Final = 64
+"""How many rows are read, and not tried, until others get their turn."""
 
 READY: Final = 32
 """Rows under way that have sent nothing yet: one is always ready, and memory follows what is sent, not the ceiling."""
@@ -36,6 +40,12 @@ class Window:
         self._size = size
         self._rows = self._ready = 0
         self._room = asyncio.Event()
+
+    async def empty(self, enough: Callable[[], bool]) -> None:
+        """Wait until no row is under way, or it is `enough`."""
+        while self._rows and not enough():
+            self._room.clear()
+            await self._room.wait()
 
     async def enter(self) -> None:
         """Wait until a row may begin."""
@@ -75,27 +85,83 @@ class LocalEngine:
     emit: Emit
     halt: Halt
     _fatal: Exception | None = field(default=None, init=False)
+    _trial: asyncio.Task[None] | None = field(default=None, init=False)
+    _tried: set[int] = field(default_factory=set, init=False)
+    _begun: int = field(default=0, init=False)
+    _group: asyncio.TaskGroup = field(init=False)
+    _window: Window = field(init=False)
+    _rest: Rest | None = field(default=None, init=False)
 
-    async def run(self, rows: Iterable[InputRow]) -> None:
+    async def run(self, rows: Iterable[InputRow], rest: Rest | None = None) -> None:
         """Run every row to its end.
+
+        Args:
+            rows: those of the input, in order.
+            rest: the same, for a trial of those that have not begun; without it there are none to try.
 
         Raises:
             YamlgenError: the error that ended the run early; what was finished before is in the sink.
             Exception: what a listener raised, which ends the run too.
         """
         ceiling = self.plan.concurrency
-        window = Window(ceiling + max(SPARE, int(SHARE * ceiling)))
-        async with asyncio.TaskGroup() as group:
+        self._window, self._rest = Window(ceiling + max(SPARE, int(SHARE * ceiling))), rest
+        async with asyncio.TaskGroup() as self._group:
             try:
                 for row in rows:
-                    await window.enter()
+                    await self._enter()
                     if self.halt.requested:
                         break
-                    group.create_task(self._row(row, window))
+                    self._begun = row.index + 1
+                    if row.index in self._tried:
+                        self._window.leave(sent=False)
+                    else:
+                        self._group.create_task(self._row(row, self._window))
             except YamlgenError as error:  # the input changed under the run: what is under way comes home
                 self.stop(error)
         if self._fatal is not None:
             raise self._fatal
+
+    async def _enter(self) -> None:
+        """Wait until a row may begin: there is room for it, and no trial under way."""
+        await self._window.enter()
+        while self._trial is not None:
+            self._window.leave(sent=False)
+            await asyncio.wait({self._trial})
+            await self._window.enter()
+
+    def doubt(self, error: RowError, doubt: Doubt) -> None:
+        """Try rows from all over the rest of the input: so many have failed like this one that all may."""
+        if self._trial is None and not self.halt.requested:
+            self._trial = self._group.create_task(self._try(error, doubt))
+
+    async def _try(self, error: RowError, doubt: Doubt) -> None:
+        try:
+            tried = await self._try_rest(lambda: doubt.cleared or self.halt.requested)
+            await self._window.empty(lambda: doubt.cleared)
+            if not doubt.cleared and not self.halt.requested:
+                self.stop(given_up(error, tried))
+        except YamlgenError as raised:
+            self.stop(raised)
+        finally:
+            self._trial = None
+
+    async def _try_rest(self, enough: Callable[[], bool]) -> int:
+        """Try rows until it is `enough`; how many were tried."""
+        picks = self._rest.picks(self._begun) - self._tried if self._rest is not None else frozenset()
+        trial, tried = Window(OTHERS), 0
+        if self._rest is not None and picks:
+            for row in self._rest.read():
+                if row.index % _TURN == 0:
+                    await asyncio.sleep(0)
+                if row.index in picks and not enough():
+                    await trial.enter()
+                    tried += 1
+                    self._tried.add(row.index)
+                    self._group.create_task(self._row(row, trial))
+                if row.index >= max(picks) or enough():
+                    break
+            await trial.empty(enough)
+        return tried
 
     async def _row(self, row: InputRow, window: Window) -> None:
         work = RowWork(self, row, window.send)

@@ -24,11 +24,12 @@ from yamlgen.events import (
     StepFailed,
     StepFinished,
     StepSkipped,
+    StreamCut,
 )
 from yamlgen.halt import Halt, Halted
 from yamlgen.language.plan import AnyStep, Plan
 from yamlgen.outcome import Outcome, RowSink
-from yamlgen.ports import Answer, Asker, Attempt, InputRow
+from yamlgen.ports import Answer, Asker, Attempt, Doubt, InputRow, Usage
 from yamlgen.run.step import Performer
 
 _SKIPPED = Answer(None, skipped=True)
@@ -54,6 +55,10 @@ class Engine(Protocol):
 
     def stop(self, error: YamlgenError) -> None:
         """End the run because of `error`."""
+        ...
+
+    def doubt(self, error: RowError, doubt: Doubt) -> None:
+        """Try other rows: as many as this one have failed like it."""
         ...
 
 
@@ -103,7 +108,13 @@ class RowWork:
 
     def lose(self, step: str, case: int, error: RowError) -> None:
         """Tell that an item of a step is null."""
-        self.engine.emit(ItemFailed(self.row.index, step, case, str(error.code), error.message))
+        useless = error.is_useless
+        self.engine.emit(ItemFailed(self.row.index, step, case, str(error.code), error.message, useless))
+
+    def doubt(self, error: RowError) -> None:
+        """Let other rows be tried, where so many fail alike that all may."""
+        if error.doubt is not None:
+            self.engine.doubt(error, error.doubt)
 
     async def _alone(self, step: AnyStep) -> list[Exception]:
         """Do the one step of a plan, without a task of its own, and give back what it raised."""
@@ -165,7 +176,8 @@ class RowWork:
 
     def _fail(self, step: AnyStep, error: RowError) -> None:
         self.failures[step.name] = error
-        self.engine.emit(StepFailed(self.row.index, step.name, str(error.code)))
+        self.engine.emit(StepFailed(self.row.index, step.name, str(error.code), error.message, error.is_useless))
+        self.doubt(error)
 
     async def _keep(self) -> None:
         """Put the row into the sink, if it came to its end."""
@@ -202,6 +214,9 @@ class _Watched:
         cost, reused, seconds = attempt.cost, attempt.reused, attempt.seconds
         row = self.work.row.index
         self._emit(AnswerReceived(row, self.step, attempt.usage, cost, reused, seconds, reask))
+
+    def cut(self, usage: Usage, cost: float | None) -> None:
+        self._emit(StreamCut(self.work.row.index, self.step, usage, cost))
 
     def _emit(self, event: Event) -> None:
         self.work.engine.emit(event)

@@ -56,6 +56,10 @@ class Overseer(Protocol):
         """Hear that a case of a step is null, and why."""
         ...
 
+    def doubt(self, error: RowError) -> None:
+        """Hear that a case has failed, which may tell that all will."""
+        ...
+
 
 class _Unseen:
     """The overseer of a step that is done for its own sake."""
@@ -71,6 +75,9 @@ class _Unseen:
 
     def lose(self, step: str, case: int, error: RowError) -> None:
         """Tell nobody."""
+
+    def doubt(self, error: RowError) -> None:
+        """Leave it to the error itself."""
 
 
 _Equal: TypeAlias = Counter[tuple[str, Prompt]]
@@ -124,6 +131,7 @@ class Performer:
                     made[number] = await self._one(step, case, asker, overseer, equal)
                 except RowError as error:
                     made[number] = error
+                    overseer.doubt(error)
                 except Halted:
                     raise
                 except YamlgenError as error:
@@ -241,7 +249,9 @@ def _together(step: AnyStep, cases: list[Case], made: list[Answer | RowError], o
         others = f" (and {len(failed) - 1} more of {len(made)})" if len(failed) > 1 else ""
         message = f"{first.message}{others}"
         code, hint = first.code, first.hint
-        raise RowError(message, code=code, hint=hint, request=first.request, attempts=attempts, parts=tuple(failed))
+        error = RowError(message, code=code, hint=hint, request=first.request, attempts=attempts, parts=tuple(failed))
+        error.is_useless = first.is_useless
+        raise error
     for number, each in enumerate(made):
         if isinstance(each, RowError):
             overseer.lose(step.name, number, each)

@@ -11,6 +11,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,9 +22,10 @@ from yamlgen import failpoint
 from yamlgen.canonical import short_digest, storable
 from yamlgen.errors import ANSWERED, Code, RowError
 from yamlgen.outcome import Outcome
-from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Usage
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Refusal, Usage
 from yamlgen.store.database import mapped
 from yamlgen.store.packing import packed, packed_text, text_of, unpacked
+from yamlgen.store.refusals import Refusals
 from yamlgen.store.tables import TO_RETRY
 from yamlgen.store.writer import Writer
 
@@ -44,6 +46,7 @@ _ATTEMPT: Final = _insert(
     *("key", "run", "step", "received", "request", "response", "request_id", "requested", "model", "stop_reason"),
     *("cost", "seconds", "request_characters", *_TOKENS),
 )
+_CUT: Final = _insert("cut_stream", "run", "step", "received", "requested", "cost", *_TOKENS)
 _RESULT: Final = _insert("result", "digest", "step", "key", "status", "value", "code", "error", "attempts")
 _SOURCE: Final = _insert("source", "digest", "row")
 _ROW: Final = _insert("row", "run", "number", "identity", "status", "source", "results")
@@ -57,7 +60,7 @@ _FAILED_TABLES: Final = """
     CREATE TEMP TABLE failed_row (identity BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TEMP TABLE failed_key (key BLOB PRIMARY KEY, newest INTEGER) WITHOUT ROWID;
 """
-_DONE: Final = "SELECT identity FROM row WHERE run IN ({})"
+_DONE: Final = "SELECT identity FROM row WHERE run IN ({}) AND status <> 'missing'"
 _ANSWERED: Final = ", ".join(f"'{code}'" for code in sorted(ANSWERED))
 _FAILED_KEYS: Final = f"""
     INSERT OR IGNORE INTO failed_key
@@ -81,8 +84,8 @@ class Reuse:
     Attributes:
         fresh: none from before this run.
         offline: nothing is sent.
-        retry: the numbers of runs whose failed rows alone are asked again, without the answers that failed them. What
-            became of a row in an earlier one of these counts for the later ones.
+        retry: the number of the run whose failed rows alone are asked again, without the answers that failed them,
+            behind those of its retries that did not come to their end: what became of a row in one of these stands.
     """
 
     fresh: bool = False
@@ -109,6 +112,7 @@ class Ledger:
         self._run = 0
         self._busy: dict[bytes, asyncio.Event] = {}
         self._taken: set[bytes] = set()
+        self.refusals = Refusals(reader, self.write)
         with mapped(path):
             (self._before,) = reader.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()
             if reuse.retry:
@@ -117,6 +121,7 @@ class Ledger:
     def begin(self, writer: Writer, run: int) -> None:
         """Keep what comes from now on, as that of a run."""
         self._writer, self._run = writer, run
+        self.refusals.begin(run)
 
     def allows(self, identity: str) -> bool:
         """Whether this run may send a request for a row."""
@@ -131,27 +136,30 @@ class Ledger:
     def _note_failed(self, runs: tuple[int, ...]) -> None:
         """Note what is to be tried again, on disk: all rows of a million may have failed."""
         self._reader.executescript(_FAILED_TABLES)
-        for number, run in enumerate(runs):
-            done = ", ".join(map(str, runs[:number]))
-            failed = f"FROM row WHERE run = {run} AND {TO_RETRY} AND identity NOT IN ({_DONE.format(done)})"
-            self._reader.execute(f"INSERT OR IGNORE INTO failed_row SELECT identity {failed}")
-            self._reader.execute(_FAILED_KEYS.format(failed))
+        *again, first = runs
+        done = _DONE.format(", ".join(map(str, again)))
+        failed = f"FROM row WHERE run = {first} AND {TO_RETRY} AND identity NOT IN ({done})"
+        self._reader.execute(f"INSERT OR IGNORE INTO failed_row SELECT identity {failed}")
+        self._reader.execute(_FAILED_KEYS.format(failed))
 
     @asynccontextmanager
-    async def chain(self, key: bytes, asker: Asker) -> AsyncIterator[Chain]:
-        """The attempts that begin with the request of this key; the same request of a row is made once."""
+    async def chain(self, keys: tuple[bytes, ...], asker: Asker) -> AsyncIterator[Chain]:
+        """The attempts that begin with the request of these keys; the same request of a row is made once."""
+        key = keys[0]
         while key in self._busy:
             await self._busy[key].wait()
         done = self._busy[key] = asyncio.Event()
         try:
-            yield self._chain(key, asker)
+            yield self._chain(keys, asker)
         finally:
             del self._busy[key]
             done.set()
 
-    def _chain(self, key: bytes, asker: Asker) -> _Chain:
-        after = self._before if self._reuse.fresh else self._failed_by(key) if self._reuse.retry else 0
-        return _Chain(self, asker.step, self._writer is not None and self.allows(asker.identity), after)
+    def _chain(self, keys: tuple[bytes, ...], asker: Asker) -> _Chain:
+        reuse, allowed = self._reuse, self.allows(asker.identity)
+        after = self._before if reuse.fresh else max(map(self._failed_by, keys)) if reuse.retry else 0
+        refused_in = {self._run} if reuse.fresh else {self._run, *reuse.retry[:-1]} if reuse.retry and allowed else None
+        return _Chain(self, asker.step, self._writer is not None and allowed, after, refused_in)
 
     def _failed_by(self, key: bytes) -> int:
         """The number of the newest answer that has failed a row which is tried again, and 0 for other keys."""
@@ -159,10 +167,11 @@ class Ledger:
             found = self._reader.execute("SELECT newest FROM failed_key WHERE key = ?", (key,)).fetchone()
         return int(found[0]) if found else 0
 
-    def recall(self, key: bytes, after: int) -> Attempt | None:
-        """The newest answer of a key with a number above `after`."""
+    def recall(self, keys: tuple[bytes, ...], after: int) -> Attempt | None:
+        """The newest answer with a number above `after`, of the first of these keys that has one."""
         with mapped(self._path):
-            row = self._reader.execute(_RECALL, (key, after)).fetchone()
+            found = (self._reader.execute(_RECALL, (key, after)).fetchone() for key in keys)
+            row = next((each for each in found if each is not None), None)
             if row is None:
                 return None
             number, response, request_id, seconds, cost, *tokens = row
@@ -203,6 +212,22 @@ class Ledger:
         number = await self.write(lambda connection: connection.execute(_ATTEMPT, values).lastrowid)
         return replace(attempt, number=number)
 
+    async def cut(self, step: str, model: str, usage: Usage, cost: float | None) -> None:
+        """Note what a stream took that broke off."""
+        received = datetime.now(UTC).isoformat(timespec="milliseconds")
+        values = {"run": self._run, "step": step, "received": received, "requested": storable(model), "cost": cost}
+        values |= {name: getattr(usage, name) for name in _TOKENS}
+        await self.write(lambda connection: connection.execute(_CUT, values))
+
+    def refused(self, key: bytes, runs: AbstractSet[int] | None) -> Refusal | None:
+        """How the request of a key was refused, by one of these runs or, without them, by any."""
+        with mapped(self._path):
+            found = self.refusals.find(key)
+        if found is None or (runs is not None and found[0] not in runs):
+            return None
+        self.refusals.take(key)
+        return found[1]
+
     def kept(self, key: bytes) -> tuple[JSON] | None:
         """What a function made under a key, by itself in a tuple: in this run, or before it unless it is fresh."""
         with mapped(self._path):
@@ -231,11 +256,14 @@ class Ledger:
             "status": _status(outcome),
         }
         taken, self._taken = [(self._run, key) for key in self._taken], set()  # so that no pruning takes it from us
+        take_refusals = self.refusals.taken()
 
         def insert(connection: sqlite3.Connection) -> None:
             _insert_row(connection, row, source, results)
             if taken:
                 connection.executemany(_TAKE, taken)
+            if take_refusals is not None:
+                take_refusals(connection)
 
         await self.write(insert)
 
@@ -246,15 +274,31 @@ class _Chain:
     step: str
     sends: bool
     after: int
+    refused_in: AbstractSet[int] | None
 
-    def recall(self, key: bytes) -> Attempt | None:
-        return self.ledger.recall(key, self.after)
+    def recall(self, keys: tuple[bytes, ...]) -> Attempt | None:
+        return self.ledger.recall(keys, self.after)
 
     def answered(self, key: bytes) -> int:
         return self.ledger.answered(key)
 
     async def record(self, key: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
         return await self.ledger.record(key, self.step, request, attempt)
+
+    async def cut(self, model: str, usage: Usage, cost: float | None) -> None:
+        await self.ledger.cut(self.step, model, usage, cost)
+
+    async def prove(self, setup: bytes) -> None:
+        await self.ledger.refusals.prove(setup)
+
+    def is_proven(self, setup: bytes) -> bool:
+        return self.ledger.refusals.is_proven(setup)
+
+    def refused(self, key: bytes) -> Refusal | None:
+        return self.ledger.refused(key, self.refused_in)
+
+    async def refuse(self, key: bytes, setup: bytes, refusal: Refusal) -> None:
+        await self.ledger.refusals.refuse(key, setup, refusal)
 
 
 def _status(outcome: Outcome) -> str:

@@ -1,0 +1,120 @@
+"""A message out of the events of its stream, whatever a server makes of them.
+
+Owns what is kept of a stream. One that came to its last event was paid for: where its events do not add up to a
+message, their texts are kept as they came, and say why. One that broke off still tells what it took.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from yamlgen.claude.failure import ServerError, said_inside
+from yamlgen.ports import JSON
+
+UNREAD: Final = "unread"
+"""The key under which a body that cannot be read is kept as text, beside what could be read of it."""
+
+_FIELDS: Final = {
+    "text_delta": "text",
+    "input_json_delta": "partial_json",
+    "thinking_delta": "thinking",
+    "signature_delta": "signature",
+}
+"""The kinds of pieces, each with the field that holds it."""
+
+
+class StreamedMessage:
+    """Takes the events of one stream.
+
+    Attributes:
+        message: what they add up to until now, its texts aside.
+        ended: whether the last event has come.
+    """
+
+    def __init__(self) -> None:
+        self.message: dict[str, Any] = {}
+        self.ended = False
+        self._blocks: list[dict[str, Any]] = []
+        self._pieces: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+        self._events: list[str] = []
+        self._broken = ""
+
+    def add(self, data: str) -> None:
+        """Take the data of one event.
+
+        Raises:
+            ServerError: it is an error.
+        """
+        if self.ended or not data.strip():  # some gateways say `[DONE]` behind the last event
+            return
+        self._events.append(data)
+        try:
+            event = json.loads(data)
+            if event.get("type") == "error" or isinstance(event.get("error"), dict):
+                raise ServerError(said_inside(event))
+            self._take(event)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+            self.spoil(f"{type(error).__name__}: {error}")
+
+    def spoil(self, why: str) -> None:
+        """Note that something of it could not be read."""
+        self._broken = self._broken or why
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        match event["type"]:
+            case "message_start":
+                self.message = {**event["message"]}
+            case "content_block_start":
+                if event["index"] != len(self._blocks):
+                    raise ValueError(f"block {event['index']} follows {len(self._blocks)} blocks")
+                self._blocks.append({**event["content_block"]})
+            case "content_block_delta":
+                self._take_piece(self._blocks[event["index"]], event["index"], event["delta"])
+            case "message_delta":
+                self.message |= event["delta"]
+                usage = {name: count for name, count in (event.get("usage") or {}).items() if count is not None}
+                self.message["usage"] = {**(self.message.get("usage") or {}), **usage}
+            case "message_stop":
+                self.ended = True
+
+    def _take_piece(self, block: dict[str, Any], index: int, delta: Mapping[str, Any]) -> None:
+        field = _FIELDS.get(delta["type"])
+        if field is not None:
+            piece = delta[field]
+            if not isinstance(piece, str):
+                raise TypeError(f"a piece of {field} is no text")
+            self._pieces[index, field].append(piece)
+        elif delta["type"] == "citations_delta":
+            block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+
+    def whole(self) -> dict[str, JSON]:
+        """The message; where the events do not add up to one, their texts under `unread`, with what was read."""
+        content = [self._filled(index, block) for index, block in enumerate(self._blocks)]
+        made = {**self.message, "type": "message", "content": content}
+        if self._broken:
+            return {**made, UNREAD: "\n".join(self._events), "broken": self._broken}
+        return made
+
+    def _filled(self, index: int, block: dict[str, Any]) -> dict[str, Any]:
+        filled = dict(block)
+        for field in _FIELDS.values():
+            pieces = self._pieces.get((index, field))
+            if pieces is None:
+                continue
+            text = "".join(pieces)
+            if field != "partial_json":
+                filled[field] = f"{filled.get(field) or ''}{text}"
+            elif text.strip():
+                filled["input"] = _input_of(text)
+        return filled
+
+
+def _input_of(text: str) -> JSON:
+    """The input of a tool call; the text itself where that is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
