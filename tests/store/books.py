@@ -63,8 +63,8 @@ class Book:
 
 async def ask(ledger, key, row=ROW):
     """The answer to a first request, out of the store or else paid for."""
-    async with ledger.chain(key, Asker("facts", row.identity, NOBODY.watch)) as chain:
-        found = chain.recall(key)
+    async with ledger.chain((key,), Asker("facts", row.identity, NOBODY.watch)) as chain:
+        found = chain.recall((key,))
         if found is not None:
             return found
         assert chain.sends

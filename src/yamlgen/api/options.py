@@ -73,7 +73,8 @@ class Options:
                 "a fresh run takes nothing out of the store", code=Code.BAD_PARAM, hint="leave `fresh` or the other out"
             )
         for name in _LIMITS:
-            self._check_limit(name, getattr(self, name))
+            if getattr(self, name) is not None:
+                self._check_limit(name, getattr(self, name))
 
     def _check_limit(self, name: str, value: Any) -> None:
         try:
