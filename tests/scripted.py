@@ -236,6 +236,7 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     schema=None,
     mode="auto",
     reasks=0,
+    within=600.0,
     key=KEY,
     **settings,
 ):
@@ -249,9 +250,7 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     client = build_client(api_key=key, base_url=url, transport=transport, max_retries=max_retries, http_client=http)
     async with client:
         sending = client.with_options(max_retries=0)
-        yield Asking(
-            ClaudeModel(sending, settings, sender, structured=structured, reasks=reasks, timeout=timeout), halt
-        )
+        yield Asking(ClaudeModel(sending, settings, sender, structured=structured, reasks=reasks, timeout=within), halt)
 
 
 async def outcomes(*coroutines):

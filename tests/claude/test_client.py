@@ -8,11 +8,11 @@ import warnings
 import pytest
 from aiohttp import web
 
-from scripted import KEY, Reply, Server, outcomes, prompt, refusal, said
+from scripted import KEY, Reply, Server, outcomes, prompt, said
 from yamlgen.api.loading import load
 from yamlgen.claude.client import PUBLIC_URL, ClaudeProvider
 from yamlgen.claude.simulator import Simulator
-from yamlgen.errors import Code, EnvironmentProblem, Exit, RunStopped
+from yamlgen.errors import Code, EnvironmentProblem, Exit
 from yamlgen.halt import Halt
 from yamlgen.language.spec import Runtime
 from yamlgen.ports import NOBODY
@@ -167,25 +167,6 @@ def test_one_ceiling_holds_for_all_steps(plan, monkeypatch):
             return server.most, len(server.bodies)
 
     assert asyncio.run(main()) == (2, 16)
-
-
-def test_one_streak_holds_for_all_steps(plan, monkeypatch):
-    """Steps that are refused alike end the run together."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-
-    async def main():
-        async with Server(refusal(400, "no")) as server:
-            made = plan(f"base_url: '{server.url}'")
-            async with ClaudeProvider(made.runtime).open(made, Halt()) as models:
-                found = []
-                for number in range(20):
-                    model = models["first" if number % 2 else "second"]
-                    found += await outcomes(model.answer(prompt(), NOBODY))
-                return found
-
-    found = asyncio.run(main())
-    assert isinstance(found[-1], RunStopped)
-    assert found[-1].code == Code.SAME_ERROR
 
 
 class Proxy:

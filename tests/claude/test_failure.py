@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from scripted import KEY, Reply, Server, ask, ask_one, asking, call, message, outcomes, refusal, said
+from yamlgen.claude import transport
 from yamlgen.claude.failure import Sender, Streak, mapped
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
 from yamlgen.ports import Answer
@@ -140,38 +141,46 @@ def test_a_redirect_is_not_followed():
     assert other.bodies == []
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(b"{"),
-        Reply(b""),
-        Reply(b"<html></html>", kind="text/html"),
-        Reply(b"plain", kind="text/plain"),
-        Reply(b"<html></html>"),
-        Reply([]),
-        Reply(None),
-        Reply("text"),
-        Reply(7),
-        Reply({}),
-        Reply({"ok": True}),
-        Reply({"type": "error", "error": {"type": "api_error", "message": "no"}}),
-        Reply({**message("x"), "content": None}),
-        Reply({**message("x"), "content": "x"}),
-        Reply({**message("x"), "type": "completion"}),
-        Reply({**message("x"), "content": [1, None, "x"]}),
-        Reply({key: value for key, value in message("x").items() if key != "content"}),
-        Reply(b"[" * 100_000),
-        Reply(b"\xff\xfe\x00"),
-    ],
-)
-@pytest.mark.parametrize("schema", [None, OBJECT])
-def test_a_200_that_is_no_message_costs_its_row(reply, schema):
-    """Whatever stands where a message should be: one row, one clear error, no retry."""
-    outcome, server = ask_one(reply, schema=schema, max_retries=2)
+NO_MESSAGES = [
+    Reply(b"{"),
+    Reply(b""),
+    Reply(b"<html></html>", kind="text/html"),
+    Reply(b"plain", kind="text/plain"),
+    Reply(b"<html></html>"),
+    Reply([]),
+    Reply(None),
+    Reply("text"),
+    Reply(7),
+    Reply({}),
+    Reply({"ok": True}),
+    Reply({"code": 40101, "msg": "token expired", "data": None}),
+    Reply({**message("x"), "type": "completion"}),
+    Reply([message("x")]),
+    Reply(b"[" * 100_000),
+    Reply(b"\xff\xfe\x00"),
+    Reply(b"", 204),
+]
+"""What may stand where a message should be."""
+
+
+@pytest.mark.parametrize("reply", NO_MESSAGES)
+@pytest.mark.parametrize("most", [100, 30_000], ids=["whole", "streamed"])
+def test_a_200_that_is_no_message_is_a_failure_of_the_server(reply, most, monkeypatch):
+    """It is tried again as an error of the server is; to the end it costs its row, and nothing was paid."""
+    monkeypatch.setattr(transport, "_FIRST_DELAY", 0.01)
+    outcome, server = ask_one(reply, max_tokens=most, max_retries=2)
     assert type(outcome) is RowError
     assert outcome.code == Code.NOT_A_MESSAGE
     assert outcome.request["model"] == "claude-haiku-5-5"
-    assert len(server.bodies) == 1
+    assert outcome.attempts == ()
+    assert len(server.bodies) == 3
+
+
+def test_an_answer_after_what_is_no_message_is_the_answer(monkeypatch):
+    """A login page in passing costs nothing but a retry."""
+    monkeypatch.setattr(transport, "_FIRST_DELAY", 0.01)
+    outcome, _ = ask_one(Reply(b"<html></html>", kind="text/html"), said("Hi."), max_retries=1)
+    assert outcome.value == "Hi."
 
 
 @pytest.mark.parametrize("lost", ["id", "role", "model", "usage", "stop_sequence"], ids=lambda key: f"without {key}")
@@ -215,52 +224,64 @@ def test_an_unexpected_error_costs_its_row():
     assert KEY not in found.message
 
 
-def fed(texts):
-    """What became of sequential requests, one per text, each refused with its text."""
-
-    async def main():
-        async with (
-            Server(lambda body: refusal(400, body["messages"][0]["content"])) as server,
-            asking(server.url) as model,
-        ):
-            return [(await outcomes(model(text)))[0] for text in texts]
-
-    return asyncio.run(main())
+def refused_as(text):
+    """The error of a request that was refused with a 400."""
+    error = RowError(text, code=Code.BAD_REQUEST)
+    error.status = 400
+    return error
 
 
-def test_twenty_equal_refusals_end_the_run():
-    """The twentieth same 400 in a row says that the rest will fail too."""
-    *before, last = fed(["no such field"] * 20)
-    assert {type(outcome) for outcome in before} == {RowError}
-    assert isinstance(last, RunStopped)
-    assert last.code == Code.SAME_ERROR
-    assert "no such field" in last.message
-
-
-def test_different_refusals_do_not_end_the_run():
-    """Thirty rows that are each refused for their own sake are thirty failed rows."""
-    assert {type(outcome) for outcome in fed([f"row {n} is bad" for n in range(30)])} == {RowError}
-
-
-def test_an_answer_breaks_the_streak():
-    """Nineteen refusals, one answer, and the count begins anew."""
-    refused, answered = refusal(400, "no"), said("Hi.")
-
-    async def main():
-        async with Server(*[refused] * 19, answered, *[refused] * 19) as server, asking(server.url) as model:
-            return [(await outcomes(model()))[0] for _ in range(39)]
-
-    assert {type(outcome) for outcome in asyncio.run(main())} == {RowError, Answer}
-
-
-def test_the_streak_is_shared_by_the_steps_of_a_run():
-    """Two steps that are refused alike count together."""
+def doubted(errors):
+    """Which of the errors of one setup, in their order, make it doubtful that anything will be answered."""
     streak = Streak()
-    error = RowError("no", code=Code.BAD_REQUEST)
-    for _ in range(19):
+    for error in errors:
         streak.failed(error)
-    with pytest.raises(RunStopped):
+    return [error.doubt is not None for error in errors]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no such field",
+        "row {n} is bad",
+        "wrong key (request 8f3a{n}c-77d)",
+        'wrong key (request id: "req_{n}")',
+        "the answer is not `{n}`",
+    ],
+)
+def test_twenty_refusals_alike_are_doubtful(text):
+    """The twentieth in a row tells that the rest may fail too; numbers, ids and what is quoted make no difference."""
+    assert doubted([refused_as(text.replace("{n}", str(n))) for n in range(21)]) == [False] * 19 + [True] * 2
+
+
+def test_a_hundred_failures_of_any_kind_are_doubtful():
+    """Where nothing was ever answered, it does not matter what each failure says."""
+    words = ("one", "two", "three", "four", "five")
+    errors = [refused_as(f"{words[n % 5]} is bad") for n in range(100)]
+    assert doubted(errors) == [False] * 99 + [True]
+
+
+@pytest.mark.parametrize("code", [Code.TRANSPORT, Code.NOT_A_MESSAGE])
+def test_failures_of_the_server_are_alike(code):
+    """Whatever a broken server says, twenty rows that fail for it are doubtful."""
+    words = ("one", "two", "three")
+    assert doubted([RowError(words[n % 3], code=code) for n in range(20)])[-1]
+
+
+@pytest.mark.parametrize("code", [Code.BAD_REQUEST, Code.REFUSED, Code.TRUNCATED, Code.NOT_STORED])
+def test_other_failures_are_not_doubtful(code):
+    """What an answer failed for, or what was never sent, tells nothing of the others."""
+    assert not any(doubted([RowError("no", code=code) for _ in range(30)]))
+
+
+def test_an_answer_clears_the_doubt():
+    """Where one request was answered, whatever fails is about what it holds."""
+    streak = Streak()
+    streak.answered()
+    error = refused_as("no")
+    for _ in range(30):
         streak.failed(error)
+    assert error.doubt is None
 
 
 def test_failed_requests_are_accounted_for():

@@ -333,22 +333,6 @@ def test_a_stalled_stream_meets_the_deadline():
     assert len(server.bodies) == 1
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(b"<html>Welcome</html>", kind="text/html"),
-        said("Hi."),
-        Reply(b"event: message_start\ndata: {\n\n", kind="text/event-stream"),
-    ],
-    ids=["html", "json", "broken event"],
-)
-def test_a_stream_that_is_none_is_no_message(reply):
-    """A 200 that is not the asked stream sets the row aside, and is not asked for again."""
-    outcome, server = ask_one(reply, max_tokens=STREAMED, max_retries=2)
-    assert code_of(outcome) == Code.NOT_A_MESSAGE
-    assert len(server.bodies) == 1
-
-
 def test_a_status_before_a_stream_is_judged_as_any_other():
     """A 400 for a streamed request is the API's refusal, with its words."""
     outcome, server = ask_one(refusal(400, "max_tokens: too large"), max_tokens=STREAMED, max_retries=2)

@@ -87,7 +87,7 @@ def test_nothing_is_done_after_a_failed_step(tmp_path, step):
 
     run = Fanned(tmp_path, reply, ONE + step, rows=[2])()
     assert (len(run.texts), values(run.sink.failed[0]), run.of(StepSkipped)) == (1, {}, [])
-    assert run.of(StepFailed) == [StepFailed(0, "one", "YG504")]
+    assert run.of(StepFailed) == [StepFailed(0, "one", "YG504", "no")]
     assert run.of(RowFailed) == [RowFailed(0, "one", "YG504", "no")]
 
 

@@ -134,8 +134,6 @@ def fault_of(response: Mapping[str, JSON]) -> str | None:
             return f"`content[{number}]` is no block"
         if block["type"] == "text" and not isinstance(block.get("text"), str):
             return f"`content[{number}].text` is {_kind(block.get('text'))}, not a text"
-        if block["type"] == "tool_use" and isinstance(block.get("input"), str):
-            return f"`content[{number}].input` is not JSON"
     return None
 
 

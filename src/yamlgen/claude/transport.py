@@ -134,6 +134,7 @@ class Transport:
         except NotAMessage as error:
             return _Failed("the answer is not a message", error=error)
         except ServerError as error:
+            self.limiter.heard = True
             return _judged_inside(error)
         finally:
             if stream.message and not stream.ended and slot.lost is not None:
@@ -146,7 +147,7 @@ class Transport:
     def _give_up(self, outcome: _Failed) -> Any:
         if outcome.response is not None:
             return outcome.response
-        if not self.limiter.heard:
+        if not self.limiter.heard and not isinstance(outcome.error, NotAMessage):
             cause = getattr(outcome.error, "__cause__", None) or outcome.error
             message = f"cannot reach {self.base_url}: {cause}"
             hint = "is the network up, and `runtime.base_url` right? `--simulate` needs neither"

@@ -148,7 +148,7 @@ class Archive:
         have reached all of its rows.
         """
         found = [run]
-        while found[-1].status != "finished" and found[-1].retry:
+        while not _came_to_its_end(found[-1]) and found[-1].retry:
             before = self._find(found[-1].retry)
             if before is None:
                 break
@@ -347,3 +347,9 @@ class Archive:
         first, *others = failures
         record = {"row": self._read(json.loads, source), "steps": values, **first}
         return {**record, "also": others} if others else record
+
+
+def _came_to_its_end(run: RunEntry) -> bool:
+    """Whether a run has reached all of its rows, be it that some lack an answer so that it wrote no output."""
+    done = run.finished + run.failed + run.missing
+    return run.status == "finished" or (run.status == "stopped" and done == run.about.get("rows"))
