@@ -21,11 +21,12 @@ from yamlgen.claude.failure import InvalidOutput, Sender, Streak, mapped, not_a_
 from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.limiter import Slot
 from yamlgen.claude.transport import holding
+from yamlgen.claude.usage import charge_of, usage_of
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, Settings, Thinking
-from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Check, Prompt, Recorder, Tariff, Usage
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Charge, Check, Prompt, Recorder, Tariff
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -36,7 +37,6 @@ STREAM_ABOVE: Final = 21_333
 _PATH: Final = "/v1/messages"
 _BYTES: Final = anthropic.AsyncAPIResponse[bytes]
 _TO_SEND: Final = "`yamlgen run` sends it"
-_MOST_TOKENS: Final = 2**53
 _DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _SHOWN: Final = 300
 
@@ -192,9 +192,9 @@ class ClaudeModel:
         if not _is_message(message):
             shown = self._sender.clean(str(response or message))[:_SHOWN]
             raise not_a_message(f"it begins with {shown!r}", self._sender)
-        usage = _usage(message)
+        usage = usage_of(response)
         request_id, seconds = getattr(message, "_request_id", None), time.monotonic() - started
-        attempt = Attempt(response, usage, (), request_id, seconds, self._cost(usage))
+        attempt = Attempt(response, usage, (), request_id, seconds, self._cost(charge_of(response, usage)))
         if not self._sender.is_told(response):
             return message, attempt
         attempt = replace(attempt, response=self._sender.scrubbed(response))  # what is kept is what is read
@@ -222,10 +222,10 @@ class ClaudeModel:
             return message, {}
         return message, message.to_dict(mode="python", warnings=False)  # JSON mode would lose infinities
 
-    def _cost(self, usage: Usage) -> float | None:
+    def _cost(self, charge: Charge) -> float | None:
         """What an answer cost; whatever the list of prices makes of odd tokens, the answer is worth keeping."""
         try:
-            return None if self._tariff is None else self._tariff(usage)
+            return None if self._tariff is None else self._tariff(charge)
         except (ArithmeticError, LookupError, ValueError):
             return None
 
@@ -347,16 +347,6 @@ def _stopped(message: Message) -> RowError | None:
             return RowError("the model's context window is full", code=Code.CONTEXT_EXCEEDED, hint="shorten the row")
         case _:
             return RowError(f"the answer ended for an unknown reason, `{reason}`", code=Code.UNKNOWN_STOP)
-
-
-def _tokens(usage: Any, name: str) -> int:
-    """A count of tokens, 0 where a gateway sends something else."""
-    count = getattr(usage, name, 0)
-    return count if type(count) is int and 0 <= count < _MOST_TOKENS else 0
-
-
-def _usage(message: Message) -> Usage:
-    return Usage(*(_tokens(message.usage, name) for name in Usage.__dataclass_fields__))
 
 
 def _rebuilt(response: Mapping[str, JSON], request_id: str | None) -> Message:

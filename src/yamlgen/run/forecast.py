@@ -15,7 +15,7 @@ from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
 from yamlgen.language.plan import AnyStep, GenerateStep, Plan, Variant
 from yamlgen.outcome import Outcome
-from yamlgen.ports import JSON, Attempt, Message, Model, Prompt, Tariff, Usage
+from yamlgen.ports import JSON, Attempt, Charge, Message, Model, Prompt, Tariff, Usage
 
 PER_TOKEN: Final = 4
 """Characters of a token, where no earlier answer tells."""
@@ -178,7 +178,7 @@ class Forecaster:
             if sent and tariff is None:
                 cost = None
             elif sent and tariff is not None and cost is not None:
-                low, high = (tariff(Usage(tokens // sent, output)) for output in ends)
+                low, high = (tariff(Charge(Usage(tokens // sent, output))) for output in ends)
                 cost = cost[0] + sure * low, cost[1] + sent * high
             words = f"{PER_TOKEN} characters a token, up to `max_tokens`"
             how.append(f"as in {past.answers} earlier answers" if past else words)
