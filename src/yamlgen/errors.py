@@ -296,6 +296,7 @@ class RowError(YamlgenError):
         key: of the first request, if it came to one.
         parts: the errors of the items that failed, where the step was done for several; `attempts` are those of all
             its items then, and `key` says nothing.
+        variant: the name of the step's variant that was asked, if it came to that.
     """
 
     exit_code = Exit.FAILED_ROWS
@@ -316,3 +317,4 @@ class RowError(YamlgenError):
         self.attempts = attempts
         self.key = key
         self.parts = parts
+        self.variant = ""

@@ -237,7 +237,7 @@ def test_the_question_is_put_by_every_row(bench):
     bench.set("models.quick.price", {"input": 10, "output": 0})
     unconfirmed = bench.run(confirm_above_usd=2)
     assert (unconfirmed.asked, str(unconfirmed.error.code)) == (0, Code.NOT_CONFIRMED)
-    assert "the run may cost $2.3" in unconfirmed.error.message
+    assert "the run may cost $4.7" in unconfirmed.error.message
 
 
 @pytest.mark.usefixtures("small")
