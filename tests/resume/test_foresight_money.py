@@ -149,7 +149,7 @@ class TestFirstEstimate:
     def test_a_long_prompt_has_its_own_price(self, bench):
         """A row beyond the threshold of a dearer price costs more, though the mean of the rows is below it."""
         alone(bench)
-        long = "Llanfair " * 40_000  # 144,000 tokens
+        long = "Llanfair " * 60_000  # 216,000 tokens
         bench.rows = [{"town": long, "tags": []}]
         dear = step(bench.plan())
         bench.rows = [{"town": long, "tags": []}, *({"town": "Rome", "tags": []} for _ in range(3))]

@@ -52,7 +52,7 @@ def tokens_in(text: str, tokenizer: Tokenizer) -> float:
     """The tokens of a text for a model that counts like this: an estimate."""
     data = text.encode("utf-8", "surrogatepass")
     tokens, plain = 0.0, len(text)
-    for first, each in _SCRIPTS:
+    for first, each in _SCRIPTS[:1] if text.isascii() else _SCRIPTS:
         count = len(data) - len(data.translate(None, first))
         tokens += count * each
         plain -= count

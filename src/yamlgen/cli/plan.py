@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -80,7 +81,7 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     if json_out:
         put(json_line(_as_json(forecast)))
     else:
-        trial = f"yamlgen run {loaded.shown} --limit {_TRIAL}{' --simulate' if options.simulate else ''}"
+        trial = f"yamlgen run {shlex.quote(loaded.shown)} --limit {_TRIAL}{' --simulate' if options.simulate else ''}"
         echo("\n".join(_lines(forecast, trial)))
     return Exit.OK
 
