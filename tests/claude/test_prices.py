@@ -120,11 +120,19 @@ def test_searches_cost_beside_the_tokens():
     assert cost("claude-haiku-5-5", Usage(1_000, 1_000), searches=3) == pytest.approx(0.03 + tokens)
 
 
-@pytest.mark.parametrize(("how", "factor"), [({"fast": True}, 2), ({"batch": True}, 0.5)], ids=str)
-def test_the_way_of_working_has_its_price(how, factor):
-    """Fast mode costs twice as much, a batch half."""
+def test_a_batch_costs_half():
+    """That holds for each kind of token."""
     usage = Usage(1_000, 1_000, 1_000, 1_000)
-    assert cost("claude-opus-5-5", usage, **how) == pytest.approx(factor * cost("claude-opus-5-5", usage))
+    assert cost("claude-opus-5-5", usage, batch=True) == pytest.approx(cost("claude-opus-5-5", usage) / 2)
+
+
+@pytest.mark.parametrize("model", LISTED_MODELS)
+def test_the_fast_mode_has_the_price_that_the_list_has_for_it(model):
+    """Where the list knows one, an answer in fast mode costs that, and otherwise what any costs."""
+    (known,) = [m for provider in providers if provider.id == "anthropic" for m in provider.models if m.id == model]
+    is_known = any(variant.when == {"speed": "fast"} for variant in known.price_variants or ())
+    usage = Usage(1_000, 1_000)
+    assert (cost(model, usage, fast=True) > cost(model, usage)) == is_known
 
 
 def test_an_answer_from_the_united_states_costs_a_tenth_more():
@@ -133,7 +141,7 @@ def test_an_answer_from_the_united_states_costs_a_tenth_more():
     anywhere = cost("claude-opus-5-5", usage)
     assert cost("claude-opus-5-5", usage, in_us=True) == pytest.approx(1.1 * anywhere)
     assert cost("claude-opus-5-5", usage, in_us=True, searches=1) == pytest.approx(1.1 * anywhere + 0.01)
-    assert cost("claude-opus-5-5", usage, in_us=True, fast=True) == pytest.approx(2.2 * anywhere)
+    assert cost("claude-opus-5-5", usage, in_us=True, batch=True) == pytest.approx(0.55 * anywhere)
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-haiku-5-5"])

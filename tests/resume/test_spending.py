@@ -126,13 +126,13 @@ def test_a_refusal_before_any_output_is_free(bench):
 
 
 def test_what_the_answer_says_decides_its_price(bench):
-    """Cache writes of an hour, fast mode and searches are charged as the response has them."""
+    """Cache writes of an hour, searches and where it was made are charged as the response has them."""
     widen(bench, 1)
     bench.set("models.quick.id", "claude-opus-5-5")
-    usage = {"input_tokens": 0, "output_tokens": 1_000, "cache_creation_input_tokens": 1_000, "speed": "fast"}
+    usage = {"input_tokens": 0, "output_tokens": 1_000, "cache_creation_input_tokens": 1_000, "inference_geo": "us"}
     usage |= {"cache_creation": {"ephemeral_1h_input_tokens": 1_000}, "server_tool_use": {"web_search_requests": 2}}
     bench.script = lambda _: said("A line.", usage=usage)
-    assert bench.run().report.paid.cost_usd == pytest.approx(0.04 + 0.016 + 0.02)
+    assert bench.run().report.paid.cost_usd == pytest.approx(1.1 * (0.02 + 0.008) + 0.02)
 
 
 def test_exactly_the_dollars(bench):
