@@ -301,6 +301,7 @@ class RowError(YamlgenError):
         status: of HTTP, where the API refused the request; 0 otherwise.
         is_useless: whether the answer was paid for and is of no use: cut off, empty, unreadable, against the schema.
         doubt: set where so many fail alike that the other rows may fail, too.
+        variant: the name of the step's variant that was asked, if it came to that.
     """
 
     exit_code = Exit.FAILED_ROWS
@@ -324,3 +325,4 @@ class RowError(YamlgenError):
         self.status = 0
         self.is_useless = code in _USELESS
         self.doubt: Doubt | None = None
+        self.variant = ""

@@ -27,6 +27,7 @@ class StepForecast:
         output_tokens: the least and the most that their answers may take.
         cost: the least and the most, in US dollars; `None` where the model's price is not known.
         how: how the estimate was made, as a phrase.
+        earlier_answers: how many it was made from, of the model of which the fewest are known.
     """
 
     step: str
@@ -38,6 +39,7 @@ class StepForecast:
     output_tokens: tuple[int, int]
     cost: tuple[float, float] | None
     how: str
+    earlier_answers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

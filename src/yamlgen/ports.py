@@ -74,6 +74,27 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """What one answer is charged for. Nothing, if it is a refusal before any output, whatever its usage says.
+
+    Attributes:
+        usage: the tokens that are charged.
+        hour_writes: how many of those written to the cache are kept for an hour; the others are for five minutes.
+        searches: how often the web was searched.
+        fast: whether the model answered in its fast mode.
+        batch: whether it answered in a batch.
+        in_us: whether it was bound to run in the United States.
+    """
+
+    usage: Usage = Usage()
+    hour_writes: int = 0
+    searches: int = 0
+    fast: bool = False
+    batch: bool = False
+    in_us: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class InputRow:
     """One row of an input, its place in it (from 0), and who it is.
 
@@ -137,7 +158,7 @@ class Answer:
 Check: TypeAlias = Callable[[JSON], tuple[str, ...]]
 """What is wrong with an output beyond its schema. Raises `RowError` where that cannot be told."""
 
-Tariff: TypeAlias = Callable[[Usage], float]
+Tariff: TypeAlias = Callable[[Charge], float]
 """What one answer costs, in US dollars. Long prompts may cost more per token: never call it with a sum of answers."""
 
 

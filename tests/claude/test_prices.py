@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from yamlgen.claude.prices import tariff_of
 from yamlgen.language.parts import Price
-from yamlgen.ports import Usage
+from yamlgen.ports import Charge, Usage
 
 LISTED = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-4-6", "claude-sonnet-4-5-20250929"]
 UNLISTED = {"claude-mythos-5-1", "claude-mythos-5", "claude-mythos-preview"}
@@ -38,19 +38,14 @@ USAGES = [
 ]
 
 
-def cost(model, usage, price=None):
+def cost(model, usage, price=None, **more):
     """The cost of one answer."""
-    return tariff_of(model, price)(usage)
+    return tariff_of(model, price)(Charge(usage, **more))
 
 
 def read_by_the_list(model, usage):
     """The cost that `genai-prices` reads off the API's own response."""
-    said = {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cache_creation_input_tokens": usage.cache_creation_input_tokens,
-        "cache_read_input_tokens": usage.cache_read_input_tokens,
-    }
+    said = dataclasses.asdict(usage)
     extracted = genai_prices.extract_usage({"model": model, "usage": said}, provider_id="anthropic")
     return float(extracted.calc_price().total_price)
 
@@ -64,6 +59,30 @@ def test_the_tokens_of_the_api_are_charged_as_the_list_charges_them(model, usage
 
 LISTED_MODELS = [model.id for provider in providers if provider.id == "anthropic" for model in provider.models]
 COUNTS = st.integers(0, 1_000_000) | st.integers(0, 100)
+CHARGES = st.builds(
+    Charge,
+    st.builds(Usage, COUNTS, COUNTS, st.integers(100, 10_000), COUNTS),
+    st.integers(0, 100),
+    st.integers(0, 20),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+def listed(model, charge):
+    """The cost of one answer, as `genai-prices` has it."""
+    read, write = charge.usage.cache_read_input_tokens, charge.usage.cache_creation_input_tokens
+    tokens = genai_prices.Usage(
+        input_tokens=charge.usage.input_tokens + read + write,
+        output_tokens=charge.usage.output_tokens,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+        cache_write_1h_tokens=charge.hour_writes,
+        web_searches=charge.searches,
+    )
+    asked = {"speed": "fast" if charge.fast else "standard", "processing": "batch" if charge.batch else "standard"}
+    priced = genai_prices.calc_price(tokens, model, provider_id="anthropic", price_context=asked)
+    return round(float(priced.total_price), 12)
 
 
 @pytest.mark.parametrize("model", LISTED_MODELS)
@@ -75,15 +94,54 @@ COUNTS = st.integers(0, 1_000_000) | st.integers(0, 100)
 @example(Usage(199_999, 1, 1, 1))
 def test_every_listed_model_is_charged_to_the_last_bit_as_the_list_charges_it(model, usage):
     """However a sum is made, it is the one that `genai-prices` makes: of any tokens, below and above a threshold."""
-    read, write = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
-    tokens = genai_prices.Usage(
-        input_tokens=usage.input_tokens + read + write,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=read,
-        cache_write_tokens=write,
-    )
-    listed = genai_prices.calc_price(tokens, model, provider_id="anthropic").total_price
-    assert cost(model, usage) == round(float(listed), 12)
+    assert cost(model, usage) == listed(model, Charge(usage))
+
+
+@pytest.mark.parametrize("model", LISTED_MODELS)
+@settings(max_examples=20, deadline=None)
+@given(CHARGES)
+def test_what_makes_an_answer_dearer_or_cheaper_is_charged_as_the_list_charges_it(model, charge):
+    """Cache writes of an hour, web searches, fast mode, batches, and any of them together."""
+    assert tariff_of(model, None)(charge) == listed(model, charge)
+
+
+def test_a_cache_write_of_an_hour_costs_more():
+    """It costs twice what fresh input does, beside others that cost a quarter more."""
+    fresh = cost("claude-sonnet-5-5", Usage(1_000))
+    written = Usage(cache_creation_input_tokens=1_000)
+    assert cost("claude-sonnet-5-5", written, hour_writes=1_000) == pytest.approx(2 * fresh)
+    assert cost("claude-sonnet-5-5", written, hour_writes=400) == pytest.approx((0.6 * 1.25 + 0.4 * 2) * fresh)
+
+
+def test_searches_cost_beside_the_tokens():
+    """A thousand searches cost ten dollars, whatever the tokens cost."""
+    assert cost("claude-haiku-5-5", Usage(), searches=3) == pytest.approx(0.03)
+    tokens = cost("claude-haiku-5-5", Usage(1_000, 1_000))
+    assert cost("claude-haiku-5-5", Usage(1_000, 1_000), searches=3) == pytest.approx(0.03 + tokens)
+
+
+def test_a_batch_costs_half():
+    """That holds for each kind of token."""
+    usage = Usage(1_000, 1_000, 1_000, 1_000)
+    assert cost("claude-opus-5-5", usage, batch=True) == pytest.approx(cost("claude-opus-5-5", usage) / 2)
+
+
+@pytest.mark.parametrize("model", LISTED_MODELS)
+def test_the_fast_mode_has_the_price_that_the_list_has_for_it(model):
+    """Where the list knows one, an answer in fast mode costs that, and otherwise what any costs."""
+    (known,) = [m for provider in providers if provider.id == "anthropic" for m in provider.models if m.id == model]
+    is_known = any(variant.when == {"speed": "fast"} for variant in known.price_variants or ())
+    usage = Usage(1_000, 1_000)
+    assert (cost(model, usage, fast=True) > cost(model, usage)) == is_known
+
+
+def test_an_answer_from_the_united_states_costs_a_tenth_more():
+    """That holds for each kind of token, of which the list does not know it, and not for searches."""
+    usage = Usage(1_000, 1_000, 1_000, 1_000)
+    anywhere = cost("claude-opus-5-5", usage)
+    assert cost("claude-opus-5-5", usage, in_us=True) == pytest.approx(1.1 * anywhere)
+    assert cost("claude-opus-5-5", usage, in_us=True, searches=1) == pytest.approx(1.1 * anywhere + 0.01)
+    assert cost("claude-opus-5-5", usage, in_us=True, batch=True) == pytest.approx(0.55 * anywhere)
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-haiku-5-5"])
@@ -91,7 +149,7 @@ def test_the_list_is_not_asked_about_each_answer(model, monkeypatch):
     """An answer of a usual length is charged by what was read of the list once: the list takes longer than the rest."""
     tariff = tariff_of(model, None)
     monkeypatch.setattr(genai_prices, "calc_price", None)
-    assert tariff(Usage(1_000, 200)) > 0
+    assert tariff(Charge(Usage(1_000, 200))) > 0
 
 
 def test_a_price_that_is_announced_holds_from_its_day(monkeypatch):
@@ -100,7 +158,7 @@ def test_a_price_that_is_announced_holds_from_its_day(monkeypatch):
     later = dataclasses.replace(opus.prices[-1].constraint, start_date=dt.date(9999, 1, 1))
     monkeypatch.setattr(opus.prices[-1], "constraint", later)
     tariff = tariff_of(OPUS, None)
-    long = Usage(1_000_000)
+    long = Charge(Usage(1_000_000))
     assert tariff(long) == 10
     monkeypatch.setattr(later, "start_date", dt.date(2026, 1, 1))
     assert tariff(long) == 5
@@ -200,6 +258,20 @@ def test_the_author_s_price_of_cached_tokens(price, expected):
     assert cost("my-own", usage, price) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("price", "expected"), [(Price(input=2, output=10), 4), (Price(input=2, cache_write=3), 3)])
+def test_the_author_s_price_of_a_cache_write_of_an_hour(price, expected):
+    """It is twice that of the input, and the price of cache writes where one is set."""
+    usage = Usage(cache_creation_input_tokens=1_000_000)
+    assert cost("my-own", usage, price, hour_writes=1_000_000) == pytest.approx(expected)
+
+
+def test_the_author_s_price_is_all():
+    """What the public list charges besides is not charged by a price of the author's own."""
+    own = Price(input=2, output=10)
+    others = {"searches": 100, "fast": True, "batch": True, "in_us": True}
+    assert cost("claude-opus-5-5", Usage(1_000_000), own, **others) == 2
+
+
 def test_a_cost_has_no_noise():
     """Binary fractions do not show."""
     assert cost("my-own", Usage(100_000, 200_000), Price(input=1, output=1)) == 0.3
@@ -210,7 +282,8 @@ def test_a_tariff_survives_pickling():
     """An engine may run in another process."""
     for tariff in (tariff_of("claude-haiku-5-5", None), tariff_of("my-own", Price(input=1, output=5))):
         there = pickle.loads(pickle.dumps(tariff))  # noqa: S301 - our own bytes
-        assert there(Usage(1_000, 1_000)) == tariff(Usage(1_000, 1_000))
+        charge = Charge(Usage(1_000, 1_000), searches=1)
+        assert there(charge) == tariff(charge)
 
 
 def test_the_list_is_loaded_where_it_is_needed():

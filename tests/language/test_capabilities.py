@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from anthropic.types import Model
 
-from yamlgen.language.capabilities import UNKNOWN, of
+from yamlgen.language.capabilities import UNKNOWN, Tokenizer, of, tokenizer_of
 
 IDS = get_args(get_args(Model)[0])
 
@@ -88,3 +88,17 @@ def test_an_unknown_name_is_unknown(model):
     """Nothing is guessed about a name that no family has."""
     assert of(model) is UNKNOWN
     assert of(model).native_output is None
+
+
+@pytest.mark.parametrize("model", IDS)
+def test_newer_models_count_more_tokens(model):
+    """From 4.7 on a token is shorter, and so it is for a model that nobody knows."""
+    older = any(part in model for part in ("-4-0", "-4-1", "-4-2", "-4-5", "-4-6", "-3-"))
+    assert tokenizer_of(model).characters == (3.4 if older else 2.5)
+    assert tokenizer_of("my-fine-tune") == Tokenizer(2.5)
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-20250514", "claude-3-opus-20240229", "claude-2.1"])
+def test_models_that_have_retired_count_as_they_did(model):
+    """Whatever a gateway still serves counts like the older ones."""
+    assert tokenizer_of(model).characters == 3.4

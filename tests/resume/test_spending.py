@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from workbench import REFUSED, SERVER_ERROR, TOWNS
@@ -111,6 +113,28 @@ def test_dollars(bench, concurrency):
     assert (rest.code, rest.asked) == (Exit.OK, 20 - stopped.asked)
 
 
+def test_a_refusal_before_any_output_is_free(bench):
+    """It spends none of the dollars, in the run, its record and the store; its tokens are shown all the same."""
+    widen(bench, 3)
+    bench.set("models.quick.price", DOLLAR)
+    bench.refuse("Town 1")
+    done = bench.run(max_cost_usd=3)
+    assert (done.code, done.asked, len(bench.failed())) == (Exit.FAILED_ROWS, 3, 1)
+    assert (done.report.paid.cost_usd, done.report.paid.usage.input_tokens) == (2, 30)
+    with closing(sqlite3.connect(bench.store())) as store:
+        assert store.execute("SELECT sum(cost), sum(input_tokens) FROM attempt").fetchone() == (2, 30)
+
+
+def test_what_the_answer_says_decides_its_price(bench):
+    """Cache writes of an hour, searches and where it was made are charged as the response has them."""
+    widen(bench, 1)
+    bench.set("models.quick.id", "claude-opus-5-5")
+    usage = {"input_tokens": 0, "output_tokens": 1_000, "cache_creation_input_tokens": 1_000, "inference_geo": "us"}
+    usage |= {"cache_creation": {"ephemeral_1h_input_tokens": 1_000}, "server_tool_use": {"web_search_requests": 2}}
+    bench.script = lambda _: said("A line.", usage=usage)
+    assert bench.run().report.paid.cost_usd == pytest.approx(1.1 * (0.02 + 0.008) + 0.02)
+
+
 def test_exactly_the_dollars(bench):
     """A run that needs just what it may spend comes to its end."""
     widen(bench, 3)
@@ -213,7 +237,7 @@ def test_the_question_is_put_by_every_row(bench):
     bench.set("models.quick.price", {"input": 10, "output": 0})
     unconfirmed = bench.run(confirm_above_usd=2)
     assert (unconfirmed.asked, str(unconfirmed.error.code)) == (0, Code.NOT_CONFIRMED)
-    assert "the run may cost $2.3" in unconfirmed.error.message
+    assert "the run may cost $4.7" in unconfirmed.error.message
 
 
 @pytest.mark.usefixtures("small")

@@ -13,12 +13,13 @@ from yamlgen.api.loading import Pipeline
 from yamlgen.api.options import Options
 from yamlgen.claude.access import reach
 from yamlgen.claude.prices import tariff_of
+from yamlgen.claude.tokens import tokens_of
 from yamlgen.data.source import Source, spooled
 from yamlgen.errors import Code, UsageError
 from yamlgen.events import Emit, RunForecast
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
-from yamlgen.ports import JSON, Model, Tariff
+from yamlgen.ports import JSON, Model, Prompt, Tariff
 from yamlgen.run.forecast import Forecaster
 from yamlgen.run.local import LocalEngine
 from yamlgen.run.step import Performer
@@ -64,9 +65,12 @@ class Prospect:
         if quick:
             share = (SAMPLE if archive.holds_answers() else FEW) / self.rows
             rows = (row for row in rows if row.index == 0 or _spread(row.index) < share)
-        past = {variant.name: archive.past(step.name, variant.model) for step, variant in self.plan.variants}
+        past = {
+            variant.name: archive.past(step.name, self.models[variant.name].request(Prompt(None, ())))
+            for step, variant in self.plan.variants
+        }
         ledger = self.session.ledger
-        counted = Forecaster(self.plan, self.models, past, self.tariffs, ledger.allows)
+        counted = Forecaster(self.plan, self.models, past, self.tariffs, tokens_of, ledger.allows)
         performer = Performer(self.models, keeper=ledger)
         await LocalEngine(self.plan, performer, counted, lambda _: None, Halt()).run(rows)
         return counted.forecast(self.rows)

@@ -23,11 +23,12 @@ from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.limiter import Slot
 from yamlgen.claude.received import Received, fault_of
 from yamlgen.claude.transport import holding
+from yamlgen.claude.usage import charge_of, usage_of
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, Settings, Thinking
-from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Check, Prompt, Recorder, Refusal, Tariff, Usage
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Charge, Check, Prompt, Recorder, Refusal, Tariff
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -47,7 +48,6 @@ _AN_HOUR: Final = 128_000
 """The tokens of an answer that take an hour, by the SDK's own reckoning: one that may take longer than a request has
 is streamed."""
 
-_MOST_TOKENS: Final = 2**53
 _DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _ASK_AGAIN: Final = "mend the row, or ask again with `yamlgen retry`; nothing was paid for it"
 
@@ -220,7 +220,7 @@ class ClaudeModel:
     async def _lose(self, asker: Asker, chain: Chain | None, message: Mapping[str, JSON]) -> None:
         """Count what a stream took that broke off."""
         usage = usage_of(message)
-        cost = self._cost(usage)
+        cost = self._cost(charge_of(message, usage))
         if chain:
             await chain.cut(str(self._constant["model"]), usage, cost)
         asker.watch.cut(usage, cost)
@@ -243,7 +243,7 @@ class ClaudeModel:
         if self._sender.is_told(response):
             response = self._sender.scrubbed(response)  # what is kept is what is read
         seconds = time.monotonic() - started
-        return Attempt(response, usage, (), received.request_id, seconds, self._cost(usage))
+        return Attempt(response, usage, (), received.request_id, seconds, self._cost(charge_of(response, usage)))
 
     async def _exchange(self, arguments: dict[str, Any], told: Mapping[str, str]) -> Received:
         """The answer to a request, which the transport has read.
@@ -269,10 +269,10 @@ class ClaudeModel:
         received: Received = await sent
         return received
 
-    def _cost(self, usage: Usage) -> float | None:
+    def _cost(self, charge: Charge) -> float | None:
         """What an answer cost; whatever the list of prices makes of odd tokens, the answer is worth keeping."""
         try:
-            return None if self._tariff is None else self._tariff(usage)
+            return None if self._tariff is None else self._tariff(charge)
         except (ArithmeticError, LookupError, ValueError):
             return None
 
@@ -392,18 +392,6 @@ def _stopped(message: Message) -> RowError | None:
             return RowError("the model's context window is full", code=Code.CONTEXT_EXCEEDED, hint="shorten the row")
         case _:
             return RowError(f"the answer ended for an unknown reason, `{reason}`", code=Code.UNKNOWN_STOP)
-
-
-def _tokens(usage: Mapping[str, JSON], name: str) -> int:
-    """A count of tokens, 0 where a gateway sends something else."""
-    count = usage.get(name)
-    return count if type(count) is int and 0 <= count < _MOST_TOKENS else 0
-
-
-def usage_of(response: Mapping[str, JSON]) -> Usage:
-    """The tokens that an answer took, as far as it tells."""
-    usage = response.get("usage")
-    return Usage(*(_tokens(usage, name) for name in Usage.__dataclass_fields__)) if isinstance(usage, dict) else Usage()
 
 
 def _rebuilt(attempt: Attempt) -> Message:

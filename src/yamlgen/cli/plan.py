@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +20,9 @@ from yamlgen.cli.options import (
 )
 from yamlgen.errors import Code, Exit, YamlgenError
 from yamlgen.ports import JSON
+
+_TRIAL: Final = 20
+"""How many rows show what the others will take."""
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
@@ -77,7 +81,8 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     if json_out:
         put(json_line(_as_json(forecast)))
     else:
-        echo("\n".join(_lines(forecast)))
+        trial = f"yamlgen run {shlex.quote(loaded.shown)} --limit {_TRIAL}{' --simulate' if options.simulate else ''}"
+        echo("\n".join(_lines(forecast, trial)))
     return Exit.OK
 
 
@@ -94,7 +99,7 @@ def _as_json(forecast: RunForecast) -> dict[str, JSON]:
     return {**known, "stored": forecast.stored, "cost_usd": span(forecast.cost), "steps": steps}
 
 
-def _lines(forecast: RunForecast) -> list[str]:
+def _lines(forecast: RunForecast, trial: str) -> list[str]:
     from yamlgen.cli.display import dollars, foretold, table  # noqa: PLC0415 - only where text is shown
 
     head = ["step", "rows", "in the store", "failed", "to send", "input tokens", "output tokens", "cost"]
@@ -105,8 +110,8 @@ def _lines(forecast: RunForecast) -> list[str]:
         cost = "unknown" if step.cost is None else f"{dollars(step.cost[0])} to {dollars(step.cost[1])}"
         cells = [f"{count:,}" for count in counts]
         rows.append([step.step, *cells, f"{least:,} to {most:,}", cost if step.requests else dollars(0)])
-    notes = [f"  {step.step}: {step.how}" for step in forecast.steps if step.requests]
-    told = (
-        ["  estimated:", *(f"  {note}" for note in notes), "  re-asks of invalid answers come on top"] if notes else []
-    )
+    asked = [step for step in forecast.steps if step.requests]
+    told = ["  estimated:", *(f"    {step.step}: {step.how}" for step in asked)] if asked else []
+    told += ["  re-asks of invalid answers come on top"] if asked else []
+    told += [f"  a few rows make the estimate narrow: `{trial}`"] if any(not s.earlier_answers for s in asked) else []
     return [foretold(forecast), *table(rows), *told, "  nothing was sent"]

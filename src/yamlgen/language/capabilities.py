@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 SAMPLING: Final = ("temperature", "top_p", "top_k")
 """The settings that newer models, and the newer version of the API, refuse."""
+
+_Row = TypeVar("_Row")
 
 CHECKED: Final = "2026-11"
 """When the table was last held against the documentation."""
@@ -41,6 +43,24 @@ class Capabilities:
 
 
 UNKNOWN: Final = Capabilities()
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenizer:
+    """How a model counts. Of one that nobody knows, like the newest, so that no estimate is too low.
+
+    Attributes:
+        characters: how many characters of English, code and markup make a token.
+        tool_offered: the tokens that the API adds to a request that offers a tool.
+        tool_forced: the tokens that it adds to one that forces a tool.
+    """
+
+    characters: float = 2.5
+    tool_offered: int = 497
+    tool_forced: int = 589
+
+
+_NEWEST: Final = Tokenizer()
 
 
 def _family(
@@ -78,13 +98,33 @@ _TABLE: Final = tuple(
         ),
     )
 )
+# What the documentation says of single models holds for their whole families, where it does not say it of each.
+_TOKENIZERS: Final = tuple(
+    (re.compile(pattern), Tokenizer(characters, offered, forced))
+    for pattern, characters, offered, forced in (
+        (r"claude-opus-5(-\d)?", 2.5, 286, 406),
+        (r"claude-[a-z]+-5(-\d)?", 2.5, 354, 474),
+        (r"claude-[a-z]+-4-[89]", 2.5, 290, 410),
+        (r"claude-[a-z]+-4-7", 2.5, 675, 804),
+        (r"claude-[a-z]+-4-[56]", 3.4, 497, 589),
+        (r"claude-(opus|sonnet)-4(-[01])?", 3.4, 313, 315),
+        (r"claude-3-5-haiku", 3.4, 264, 355),
+        (r"claude-(3-[a-z0-9-]+|2(\.[01])?|instant-1(\.[0-9])?)", 3.4, 346, 313),
+    )
+)
 _DATE: Final = re.compile(r"-(20\d{6}|latest)$")
 
 
 def of(model: str) -> Capabilities:
     """What the model `model` can do, by its family."""
+    return _found(_TABLE, model, UNKNOWN)
+
+
+def tokenizer_of(model: str) -> Tokenizer:
+    """How the model `model` counts tokens, by its family."""
+    return _found(_TOKENIZERS, model, _NEWEST)
+
+
+def _found(table: tuple[tuple[re.Pattern[str], _Row], ...], model: str, unknown: _Row) -> _Row:
     name = _DATE.sub("", model)
-    for pattern, capabilities in _TABLE:
-        if pattern.fullmatch(name):
-            return capabilities
-    return UNKNOWN
+    return next((row for pattern, row in table if pattern.fullmatch(name)), unknown)

@@ -246,7 +246,8 @@ class Price(Part):
     cache_read: float | None = Field(None, ge=0)
     """US dollars per million tokens read from the prompt cache. A tenth of `input` where none is set."""
     cache_write: float | None = Field(None, ge=0)
-    """US dollars per million tokens written to the prompt cache. 1.25 times `input` where none is set."""
+    """US dollars per million tokens written to the prompt cache. Where none is set it is 1.25 times `input`, and twice
+    `input` for those that are kept for an hour."""
 
 
 class ModelSettings(Settings):

@@ -1,24 +1,33 @@
 """What a run will ask, before it asks: a fold over the outcomes of a run that may not send.
 
 Owns the estimate of tokens and dollars, and says how it was made. What is already in the store is known; a request
-that depends on an answer which is not there yet is reckoned from its templates.
+that depends on an answer which is not there yet is reckoned from its templates. Each request is reckoned by itself,
+since a long prompt may cost more a token.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
+from yamlgen.language.capabilities import tokenizer_of
 from yamlgen.language.plan import AnyStep, GenerateStep, Plan, Variant
 from yamlgen.outcome import Outcome
-from yamlgen.ports import JSON, Attempt, Message, Model, Prompt, Tariff, Usage
+from yamlgen.ports import JSON, Attempt, Charge, Message, Model, Prompt, Tariff, Usage
 
-PER_TOKEN: Final = 4
-"""Characters of a token, where no earlier answer tells."""
+MARGIN: Final = 0.3
+"""How far the estimate of a request's tokens may be off, as a share of them, where no earlier answer tells."""
+
+Estimate: TypeAlias = Callable[[Mapping[str, JSON]], int]
+"""The input tokens of a request, by its body, where no earlier answer tells."""
+
+_Span: TypeAlias = tuple[float, float]
+"""The least and the most."""
 
 
 class Past(Protocol):
@@ -36,10 +45,54 @@ class Past(Protocol):
 
 @dataclass
 class _Asked:
-    """Requests to one model of a step: those that are known, and the characters in them."""
+    """What one model of a step is asked: the requests that are known, and how any is reckoned.
 
+    Attributes:
+        estimate: reckons the tokens of a request where `past` does not.
+        tokens: of the requests that are known.
+        cost: the least and the most that these cost; nothing where there is no tariff.
+    """
+
+    variant: Variant
+    past: Past | None
+    tariff: Tariff | None
+    estimate: Estimate
     requests: int = 0
-    characters: int = 0
+    tokens: int = 0
+    cost: _Span = (0.0, 0.0)
+
+    @property
+    def output(self) -> tuple[int, int]:
+        """The least and the most tokens of an answer."""
+        return self.past.output if self.past else (1, self.variant.max_tokens)
+
+    @property
+    def how(self) -> str:
+        """How a request is reckoned."""
+        if self.past:
+            return f"as in {self.past.answers} earlier answers"
+        each = tokenizer_of(self.variant.model).characters
+        return f"about {each:g} characters of English a token, within {MARGIN:.0%}, up to `max_tokens`"
+
+    def add(self, request: Mapping[str, JSON]) -> None:
+        """Count a request."""
+        tokens, (least, most) = self.reckon(request)
+        self.requests += 1
+        self.tokens += tokens
+        self.cost = self.cost[0] + least, self.cost[1] + most
+
+    def reckon(self, request: Mapping[str, JSON]) -> tuple[int, _Span]:
+        """The tokens of a request, and what it costs at least and at most."""
+        if self.past:
+            tokens = round(len(json.dumps(request, ensure_ascii=False)) * self.past.per_character)
+            ends = tokens, tokens
+        else:
+            tokens = self.estimate(request)
+            ends = math.floor(tokens * (1 - MARGIN)), math.ceil(tokens * (1 + MARGIN))
+        if self.tariff is None:
+            return tokens, (0.0, 0.0)
+        least, most = map(Usage, ends, self.output)
+        return tokens, (self.tariff(Charge(least)), self.tariff(Charge(most)))
 
 
 @dataclass
@@ -47,6 +100,7 @@ class _Count:
     """What was counted of one step.
 
     Attributes:
+        asked: what each of its models is asked, by the names of the variants.
         rows: those that reach it.
         stored: answers in the store.
         failed: rows that a stored answer has failed.
@@ -56,6 +110,7 @@ class _Count:
         doubts: why that may be, as phrases.
     """
 
+    asked: dict[str, _Asked]
     rows: int = 0
     stored: int = 0
     failed: int = 0
@@ -64,7 +119,6 @@ class _Count:
     unknown: int = 0
     doubtful: int = 0
     doubts: set[str] = field(default_factory=set)
-    asked: dict[str, _Asked] = field(default_factory=dict)
 
 
 @dataclass
@@ -75,7 +129,8 @@ class Forecaster:
         plan: what will run.
         models: the models that are asked, by the names of the plan's variants, for the shape of their requests.
         past: what earlier answers took, by variant.
-        tariffs: what usage costs, by variant.
+        tariffs: what answers cost, by variant.
+        estimate: the input tokens of a request, where no earlier answer tells.
         allows: whether the run may send for a row.
     """
 
@@ -83,6 +138,7 @@ class Forecaster:
     models: Mapping[str, Model]
     past: Mapping[str, Past | None]
     tariffs: Mapping[str, Tariff | None]
+    estimate: Estimate
     allows: Callable[[str], bool]
     rows: int = 0
     _counts: dict[str, _Count] = field(init=False)
@@ -91,9 +147,12 @@ class Forecaster:
     def __post_init__(self) -> None:
         self._ordered = self.plan.ordered()
         self._counts = {
-            step.name: _Count(asked={variant.name: _Asked() for variant in step.variants})
+            step.name: _Count({variant.name: self._asked(variant) for variant in step.variants})
             for step in self.plan.generating
         }
+
+    def _asked(self, variant: Variant) -> _Asked:
+        return _Asked(variant, self.past[variant.name], self.tariffs[variant.name], self.estimate)
 
     async def add(self, outcome: Outcome) -> None:
         """Count one row."""
@@ -117,7 +176,7 @@ class Forecaster:
                 if is_missing and not self.allows(outcome.row.identity):
                     continue
                 count.rows += 1
-                count.failed += not is_missing and any(map(_is_answered, error.parts or (error,)))
+                count.failed += not is_missing and any(map(_is_final, error.parts or (error,)))
                 sent = self._count_missing(step, error, keys)
                 stored = _valid(error.attempts) + sum(_is_answered(part) for part in error.parts or (error,))
                 if stored or sent:
@@ -145,9 +204,7 @@ class Forecaster:
             if part.code is not Code.NOT_STORED or part.key in keys:  # a step that asks the same shares the answer
                 continue
             keys.add(part.key)
-            asked = self._counts[step.name].asked[_variant(step, part.request or {}).name]
-            asked.requests += 1
-            asked.characters += len(json.dumps(part.request, ensure_ascii=False))
+            self._counts[step.name].asked[part.variant].add(part.request or {})
             sent += 1
         return sent
 
@@ -161,31 +218,29 @@ class Forecaster:
         count = self._counts[step.name]
         cases, guessed = _cases(step, count)
         requests = read = least = most = 0
-        cost: tuple[float, float] | None = (0.0, 0.0)
-        how: list[str] = []
-        for index, variant in enumerate(step.variants):
-            asked, past, tariff = count.asked[variant.name], self.past[variant.name], self.tariffs[variant.name]
+        cost: _Span | None = (0.0, 0.0)
+        told: list[str] = []
+        answers: list[int] = []
+        for index, asked in enumerate(count.asked.values()):
             share = cases * step.asked.count(index) / len(step.asked)
-            unknown = count.unknown * share
+            unknown, sure = count.unknown * share, (count.unknown - count.doubtful) * share
             sent = round((asked.requests + unknown) * scale)
-            sure = round((asked.requests + (count.unknown - count.doubtful) * share) * scale)
-            per_character = past.per_character if past else 1 / PER_TOKEN
-            characters = asked.characters + unknown * self._characters(step, variant)
-            tokens = round(characters * scale * per_character)
-            ends = past.output if past else (1, variant.max_tokens)
-            requests, read = requests + sent, read + tokens
-            least, most = least + ends[0] * sure, most + ends[1] * sent
-            if sent and tariff is None:
+            if not sent:
+                continue
+            tokens, each = asked.reckon(self._unfilled(step, asked.variant)) if unknown else (0, (0.0, 0.0))
+            requests, read = requests + sent, read + round((asked.tokens + unknown * tokens) * scale)
+            least += asked.output[0] * round((asked.requests + sure) * scale)
+            most += asked.output[1] * sent
+            if asked.tariff is None:
                 cost = None
-            elif sent and tariff is not None and cost is not None:
-                low, high = (tariff(Usage(tokens // sent, output)) for output in ends)
-                cost = cost[0] + sure * low, cost[1] + sent * high
-            words = f"{PER_TOKEN} characters a token, up to `max_tokens`"
-            how.append(f"as in {past.answers} earlier answers" if past else words)
-        told = "; ".join(dict.fromkeys(how))
+            elif cost is not None:
+                low, high = asked.cost[0] + sure * each[0], asked.cost[1] + unknown * each[1]
+                cost = cost[0] + low * scale, cost[1] + high * scale
+            told.append(asked.how)
+            answers.append(asked.past.answers if asked.past else 0)
         if count.unknown:
-            told += "; without the text of answers that are still to come"
-            told = "; ".join([told, *sorted(count.doubts), *([guessed] if guessed else [])])
+            told += ["without the text of answers that are still to come", *sorted(count.doubts)]
+            told += [guessed] if guessed else []
         return StepForecast(
             step=step.name,
             rows=round(count.rows * scale),
@@ -195,13 +250,14 @@ class Forecaster:
             input_tokens=read,
             output_tokens=(least, most),
             cost=None if count.unknown and guessed.startswith("at least") else cost,
-            how=told,
+            how="; ".join(dict.fromkeys(told)),
+            earlier_answers=min(answers, default=0),
         )
 
-    def _characters(self, step: GenerateStep, variant: Variant) -> int:
-        """The length of a request whose templates are not filled in."""
+    def _unfilled(self, step: GenerateStep, variant: Variant) -> dict[str, JSON]:
+        """A request whose templates are not filled in."""
         turns = tuple(Message(turn.role, turn.content) for turn in step.messages)
-        return len(json.dumps(self.models[variant.name].request(Prompt(step.system, turns)), ensure_ascii=False))
+        return self.models[variant.name].request(Prompt(step.system, turns))
 
 
 @dataclass
@@ -269,16 +325,14 @@ def _valid(attempts: tuple[Attempt, ...]) -> int:
     return sum(not attempt.errors for attempt in attempts)
 
 
+def _is_final(error: RowError) -> bool:
+    """Whether the row stays failed for it: it was answered, or refused for good."""
+    return _is_answered(error) or error.code is Code.BAD_REQUEST
+
+
 def _is_answered(error: RowError) -> bool:
     """Whether it is an answer that has failed."""
     return bool(error.attempts) and error.code is not Code.NOT_STORED
-
-
-def _variant(step: GenerateStep, request: Mapping[str, JSON]) -> Variant:
-    """The model that a request is for."""
-    asked = (request.get("model"), request.get("max_tokens"))
-    found = (variant for variant in step.variants if (variant.model, variant.max_tokens) == asked)
-    return next(found, step.variants[0])
 
 
 def _cases(step: GenerateStep, count: _Count) -> tuple[float, str]:

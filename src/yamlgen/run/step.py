@@ -171,7 +171,11 @@ class Performer:
             asker = replace(asker, sample=equal[request])
             equal[request] += 1
         check = partial(step.errors, scope=case.scope) if step.checks else None
-        return await self.models[variant.name].answer(prompt, asker, check)
+        try:
+            return await self.models[variant.name].answer(prompt, asker, check)
+        except RowError as error:
+            error.variant = variant.name
+            raise
 
     async def _call(self, step: PythonStep, scope: Scope, overseer: Overseer) -> JSON:
         args = step.arguments(scope)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -197,19 +197,24 @@ class Archive:
         usage = dict(zip(_TOKENS, tokens, strict=True))
         return {"attempts": attempts, "usage": usage, "cost_usd": round(cost, 9) if priced == attempts else None}
 
-    def past(self, step: str, model: str) -> Past | None:
-        """What the newest answers of a step took, by whatever run; `None` where there are none."""
+    def past(self, step: str, request: Mapping[str, JSON]) -> Past | None:
+        """What the newest answers of a step took, by whatever run; `None` where there are none.
+
+        Args:
+            step: its name.
+            request: any request that it makes now: of two with other settings the one tells nothing of the other.
+        """
         query = (
-            "SELECT input_tokens + cache_creation_input_tokens + cache_read_input_tokens, output_tokens, "
-            "request_characters FROM attempt WHERE step = ? AND requested = ? ORDER BY id DESC LIMIT ?"
+            "SELECT input_tokens + cache_creation_input_tokens + cache_read_input_tokens AS read, output_tokens, "
+            "request_characters, request FROM attempt WHERE step = ? AND requested = ? AND read > 0 "
+            "ORDER BY id DESC LIMIT ?"
         )
-        found = self._all(query, step, model, _RECENT)
+        recent, settings = self._each(query, step, request.get("model"), _RECENT), _settings(request)
+        found = [row[:3] for row in recent if _settings(self._read(unpacked, row[3])) == settings]
         if not found:
             return None
-        outputs = [row[1] for row in found]
-        characters = sum(row[2] for row in found)
-        read = sum(row[0] for row in found)
-        return Past(len(found), read / max(characters, 1), (min(outputs), max(outputs)))
+        read, outputs, characters = zip(*found, strict=True)
+        return Past(len(found), sum(read) / max(sum(characters), 1), (min(outputs), max(outputs)))
 
     def holds_answers(self) -> bool:
         """Whether anything was ever answered."""
@@ -353,3 +358,9 @@ def _came_to_its_end(run: RunEntry) -> bool:
     """Whether a run has reached all of its rows, be it that some lack an answer so that it wrote no output."""
     done = run.finished + run.failed + run.missing
     return run.status == "finished" or (run.status == "stopped" and done == run.about.get("rows"))
+
+
+def _settings(request: Mapping[str, JSON]) -> list[JSON]:
+    """What of a request decides how long its answer may be, besides the model and what is asked."""
+    effort = (request.get("output_config") or {}).get("effort")
+    return [request.get("max_tokens"), request.get("thinking"), request.get("stop_sequences"), effort]

@@ -1,14 +1,15 @@
 """What the simulated model answers: a message made from nothing but the request and a seed.
 
 A request says by itself what kind of answer it waits for: a tool call, native output, JSON described in the
-system prompt (as instructor's JSON mode does), or text. Tokens are counted as four characters each, so that
-limits and usage behave, not so that they are right.
+system prompt (as instructor's JSON mode does), or text. Tokens are estimated, as a forecast estimates them, so that
+limits and usage behave.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +18,9 @@ from yamlgen.claude.simulator.problem import Problem
 from yamlgen.claude.simulator.rules import is_custom, thinks
 from yamlgen.claude.simulator.turns import blocks_of, text_of
 from yamlgen.claude.simulator.values import Values
+from yamlgen.claude.tokens import tokens_of
+from yamlgen.language.capabilities import tokenizer_of
 
-_CHARACTERS = 4
 _TOPIC_WORDS = 6
 
 Blocks = list[dict[str, Any]]
@@ -29,13 +31,6 @@ def digest_of(body: Mapping[str, Any], seed: int, row: str = "") -> bytes:
     asked = {key: value for key, value in body.items() if key != "stream"}
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{seed} {text}{row}".encode()).digest()
-
-
-def input_tokens(body: Mapping[str, Any]) -> int:
-    """The tokens of a request: its system prompt, turns, tools and output format."""
-    read = [body.get(key) for key in ("system", "messages", "tools", "output_config")]
-    text = json.dumps([part for part in read if part], ensure_ascii=False)
-    return max(1, len(text) // _CHARACTERS)
 
 
 def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | None = None) -> dict[str, Any]:
@@ -66,13 +61,14 @@ def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | 
         return {**message, "stop_details": {"type": "refusal", "category": None, "explanation": None}}
     content, stop = _content(body, digest, values, broken=fault == "invalid_output")
     content, stop, sequence = _stopped(content, stop, body.get("stop_sequences") or [])
-    room = body["max_tokens"] * _CHARACTERS
+    characters = tokenizer_of(body["model"]).characters
+    room = int(body["max_tokens"] * characters)
     length = sum(len(_text(block)) for block in content)
     if fault == "truncate":
         room = min(room, length // 2)
     if length > room:
         content, stop, sequence = _cut(content, room), "max_tokens", None
-    tokens = max(1, -(-sum(len(_text(block)) for block in content) // _CHARACTERS))
+    tokens = max(1, math.ceil(sum(len(_text(block)) for block in content) / characters))
     return {
         **message,
         "content": content,
@@ -84,7 +80,7 @@ def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | 
 
 def _usage(body: Mapping[str, Any], output_tokens: int) -> dict[str, Any]:
     return {
-        "input_tokens": input_tokens(body),
+        "input_tokens": tokens_of(body),
         "output_tokens": output_tokens,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,

@@ -20,12 +20,13 @@ from aiohttp import web
 
 from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.simulator import catalogue
-from yamlgen.claude.simulator.answers import answer, digest_of, input_tokens
+from yamlgen.claude.simulator.answers import answer, digest_of
 from yamlgen.claude.simulator.events import events_of
 from yamlgen.claude.simulator.faults import NO_FAULTS, Faults
 from yamlgen.claude.simulator.problem import Problem
 from yamlgen.claude.simulator.rules import check_count, check_headers, check_message
 from yamlgen.claude.simulator.values import Values
+from yamlgen.claude.tokens import tokens_of
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
 
 _REQUEST_ID: ContextVar[str] = ContextVar("request_id")
@@ -185,7 +186,7 @@ class Simulator:
         check_headers(request.headers)
         body = await _body(request)
         check_count(body)
-        return web.json_response({"input_tokens": input_tokens(body)})
+        return web.json_response({"input_tokens": tokens_of(body)})
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         check_headers(request.headers)
