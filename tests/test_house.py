@@ -23,7 +23,7 @@ MODULES = {
 }
 
 FLOORS = [
-    {"errors", "events", "ports", "outcome", "halt", "door", "canonical", "failpoint"},
+    {"errors", "events", "ports", "outcome", "halt", "door", "canonical", "environment", "failpoint"},
     {"language"},
     {"claude", "data", "store"},
     {"run"},

@@ -71,12 +71,18 @@ class RunForecast:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins; `rows` is how many the input has, `None` when nobody knows."""
+    """A run begins.
+
+    Attributes:
+        rows: how many the input has, `None` when nobody knows.
+        headers: the names of those that the environment adds to every request.
+    """
 
     run: str
     pipeline: str
     steps: tuple[str, ...]
     rows: int | None
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,17 +50,20 @@ class Keeping:
         address: the normalised base URL, or the simulator's settings: who answers.
         api_version: the version of the API.
         tell_row: whether to tell the server which row asks: the simulator alone answers by it.
+        betas: the features that a header asks for besides, sorted.
     """
 
     recorder: Recorder
     address: str
     api_version: str
     tell_row: bool = False
+    betas: tuple[str, ...] = ()
 
     def key(self, body: Mapping[str, JSON], asker: Asker) -> bytes:
         """What tells the answer to `body` for this asker's row and sample from all others."""
         asked = {"address": self.address, "api_version": self.api_version, "body": body}
-        return digest({**asked, "row": asker.identity, "sample": asker.sample})
+        betas = {"betas": list(self.betas)} if self.betas else {}  # without any, keys are what they always were
+        return digest({**asked, **betas, "row": asker.identity, "sample": asker.sample})
 
     def told(self, asker: Asker) -> str:
         """Who asks, as the simulator is told: by nothing else can it answer equal requests differently."""
