@@ -55,6 +55,11 @@ class RunForecast:
         return sum(step.requests for step in self.steps)
 
     @property
+    def sends(self) -> bool:
+        """Whether a request is sure to be sent: what waits for a function that is not kept may be in the store."""
+        return any(step.output_tokens[0] for step in self.steps)
+
+    @property
     def stored(self) -> int:
         """The answers of all steps that are in the store."""
         return sum(step.stored for step in self.steps)

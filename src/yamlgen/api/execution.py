@@ -96,8 +96,8 @@ async def execute(
     async with prospect(pipeline, plan, options, halt, f"run {name}", work.tell_pace) as ready:
         asks = plan.limits.confirm_above_usd is not None and not options.yes
         forecast = await ready.forecast(quick=not asks)  # a question is put by what all rows say
-        if forecast.requests and not options.offline:
-            ready.provider.key()  # without one it ends here; a request that no sample foretold asks for it again
+        if forecast.sends and not options.offline:
+            ready.provider.key()  # without one it ends here; a request that was not foretold asks for it again
         work.make_ready(ready)
         work.tell(forecast)
         _confirm(forecast, plan, options, confirm)

@@ -187,7 +187,7 @@ class ClaudeProvider:
         return usable_key(key.strip(), name)
 
     def headers(self) -> CustomHeaders:
-        """What the environment adds to every request; the simulator is told nothing of it.
+        """What the environment adds to every request; a simulated run needs nothing of it.
 
         Raises:
             EnvironmentProblem: a header may not be set so.
