@@ -20,6 +20,7 @@ sys.path.insert(0, str(GUARD))
 import sitecustomize  # noqa: E402, F401 - closes this process's sockets; child processes find it by PYTHONPATH
 
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_PROFILE")
+_VARIABLES += ("ANTHROPIC_CUSTOM_HEADERS",)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _SHOWN = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS", "LINES")
 

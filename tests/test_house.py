@@ -23,7 +23,7 @@ MODULES = {
 }
 
 FLOORS = [
-    {"errors", "events", "ports", "outcome", "halt", "door", "deadline", "canonical", "failpoint"},
+    {"errors", "events", "ports", "outcome", "halt", "door", "deadline", "canonical", "environment", "failpoint"},
     {"language"},
     {"claude", "data", "store"},
     {"run"},
@@ -93,6 +93,18 @@ def test_only_the_command_line_knows_click_and_rich():
 def test_only_one_room_reaches_the_network():
     """The SDK, instructor and every library that can open a connection are imported in `claude` alone."""
     assert rooms_with(NETWORK) == {"claude"}
+
+
+def test_one_module_reads_the_environment():
+    """Everybody asks `environment.variable`, so that an empty variable is unset everywhere."""
+    looks = re.compile(r"\b(environb?|getenvb?|putenv|unsetenv)\b")
+    readers = set()
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.attr] if isinstance(node, ast.Attribute) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+            readers |= {module for name in names if looks.fullmatch(name)}
+    assert readers == {"yamlgen.environment"}
 
 
 def test_files_are_short():

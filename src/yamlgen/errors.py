@@ -143,6 +143,7 @@ class Code(StrEnum):
     NO_RUN = "YG617"
     NO_PRICE = "YG618"
     NOT_CONFIRMED = "YG619"
+    BAD_HEADER = "YG620"
 
 
 ANSWERED = frozenset(

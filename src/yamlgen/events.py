@@ -57,6 +57,11 @@ class RunForecast:
         return sum(step.requests for step in self.steps)
 
     @property
+    def sends(self) -> bool:
+        """Whether a request is sure to be sent: what waits for a function that is not kept may be in the store."""
+        return any(step.output_tokens[0] for step in self.steps)
+
+    @property
     def stored(self) -> int:
         """The answers of all steps that are in the store."""
         return sum(step.stored for step in self.steps)
@@ -73,12 +78,18 @@ class RunForecast:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins; `rows` is how many the input has, `None` when nobody knows."""
+    """A run begins.
+
+    Attributes:
+        rows: how many the input has, `None` when nobody knows.
+        headers: the names of those that the environment adds to every request.
+    """
 
     run: str
     pipeline: str
     steps: tuple[str, ...]
     rows: int | None
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

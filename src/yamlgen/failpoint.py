@@ -10,11 +10,13 @@ import os
 import signal
 from typing import Final, Literal
 
+from yamlgen.environment import variable
+
 Failpoint = Literal[
     "before-send", "after-receive", "before-commit", "after-commit", "during-export", "before-rename", "after-rename"
 ]
 
-_NAME, _, _TIMES = os.environ.get("YAMLGEN_FAILPOINT", "").partition(":")
+_NAME, _, _TIMES = (variable("YAMLGEN_FAILPOINT") or "").partition(":")
 _LEFT: Final = [int(_TIMES) if _TIMES.isdigit() else 1]
 
 

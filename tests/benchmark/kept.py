@@ -26,7 +26,8 @@ from yamlgen.api.loading import load
 from yamlgen.api.options import Options
 from yamlgen.claude.access import reach
 from yamlgen.claude.failure import Sender
-from yamlgen.claude.model import ClaudeModel, Keeping
+from yamlgen.claude.keeping import Keeping
+from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
 from yamlgen.halt import Halt
 from yamlgen.language.settings import PUBLIC_URL

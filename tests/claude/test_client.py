@@ -98,6 +98,59 @@ def test_the_address_is_the_first_that_is_given(monkeypatch):
     assert ClaudeProvider(runtime, base_url="http://127.0.0.1:1").address() == "http://127.0.0.1:1"
 
 
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_address_is_none(plan, monkeypatch, empty):
+    """It is unset, for the SDK too: the pipeline's address is where a request goes."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", empty)
+    assert ClaudeProvider(Runtime()).address() == PUBLIC_URL
+
+    async def main():
+        async with Server(said("Hi.")) as server:
+            made = plan(f"base_url: '{server.url}'")
+            return await asked(ClaudeProvider(made.runtime), made)
+
+    assert asyncio.run(main()).value == "Hi."
+
+
+CREDENTIALS = ("AUTH_TOKEN", "IDENTITY_TOKEN", "IDENTITY_TOKEN_FILE", "WEBHOOK_SIGNING_KEY", "PROFILE", "CONFIG_DIR")
+PLACES = ("FEDERATION_RULE_ID", "ORGANIZATION_ID", "SERVICE_ACCOUNT_ID", "WORKSPACE_ID", "SCOPE", "BETAS", "MODEL")
+"""What the SDK or others of its maker look for, besides what yamlgen hands it."""
+
+
+def test_no_other_variable_changes_what_is_sent(plan, monkeypatch):
+    """Credentials, profiles and workspaces of the environment, which the SDK would find, are none of a run's."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+
+    async def main():
+        async with Server(said("Hi.")) as server:
+            made = plan(f"base_url: '{server.url}'")
+            await asked(ClaudeProvider(made.runtime), made)
+            for name in (*CREDENTIALS, *PLACES):
+                monkeypatch.setenv(f"ANTHROPIC_{name}", "stray")
+            await asked(ClaudeProvider(made.runtime), made)
+            return server.bodies, [dict(headers) for headers in server.headers]
+
+    bodies, headers = asyncio.run(main())
+    assert len(bodies) == 2
+    assert bodies[0] == bodies[1]
+    assert headers[0] == headers[1]
+
+
+def test_a_client_without_a_key_sends_nothing(plan, monkeypatch):
+    """It opens, and its first request says what is missing, whatever else the SDK would find."""
+    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "stray")
+
+    async def main():
+        async with Server(said("Hi.")) as server:
+            made = plan(f"base_url: '{server.url}'")
+            return await asked(ClaudeProvider(made.runtime), made), server.bodies
+
+    outcome, bodies = asyncio.run(main())
+    assert isinstance(outcome, EnvironmentProblem)
+    assert (outcome.code, outcome.exit_code, bodies) == (Code.NO_KEY, 3, [])
+
+
 def test_plain_http_from_the_environment_is_refused(monkeypatch):
     """An address that would send the key in the open needs the author's leave."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://gateway.example")

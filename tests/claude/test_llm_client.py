@@ -46,6 +46,18 @@ def test_the_address_falls_back(monkeypatch):
     assert AnthropicLLM("m", base_url="https://arg.example").base_url == "https://arg.example"
 
 
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_empty_is_unset(monkeypatch, empty):
+    """An empty variable, and an empty argument, are none."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", empty)
+    model = AnthropicLLM("m", api_key=empty)
+    model.load()
+    assert (model.base_url, model._aclient.api_key) == ("https://api.anthropic.com", KEY)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", empty)
+    with pytest.raises(EnvironmentProblem, match="there is no API key"):
+        model.load()
+
+
 def test_plain_http_from_the_environment_is_refused(monkeypatch):
     """An address that nobody wrote into the program does not get the key in the open."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://gateway.example")

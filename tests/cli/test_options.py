@@ -107,6 +107,29 @@ def test_an_environment_file_overrides_nothing(told_key):
     assert "cannot reach http://127.0.0.1:9:" in told.err
 
 
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_environment_file_fills_what_is_empty(told_key, empty):
+    """A variable that is set to nothing does not hide the file, be it the key's or the address's."""
+    text = "ANTHROPIC_BASE_URL=http://127.0.0.1:9\nANTHROPIC_API_KEY=any\n"
+    told = told_key(text, ANTHROPIC_BASE_URL=empty, ANTHROPIC_API_KEY=empty)
+    assert "cannot reach http://127.0.0.1:9:" in told.err
+
+
+@pytest.mark.parametrize("empty", ["", "''", "'  '"])
+def test_an_empty_value_of_an_environment_file_is_unset(told_key, empty):
+    """A line without a value sets nothing."""
+    told = told_key(f"ANTHROPIC_API_KEY={empty}\nANTHROPIC_BASE_URL={empty}\nNO_COLOR={empty}\n")
+    assert told.err.startswith("error[YG601]: no API key: the environment variable ANTHROPIC_API_KEY is not set\n")
+
+
+def test_an_environment_file_that_no_variable_can_hold_is_told(small, call):
+    """A value with a NUL is an error that names the file."""
+    (small / ".env").write_bytes(b"A_NAME=a\0b\n")
+    told = call("run", "small.yaml", "--env-file", ".env")
+    assert told.code == 2
+    assert "cannot read .env" in told.err
+
+
 def test_a_missing_environment_file_is_a_wrong_call(call):
     """`--env-file` of a file that is not there is exit 2 and names it."""
     told = call("run", "small.yaml", "--env-file", "no.env")

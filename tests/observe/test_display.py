@@ -1,5 +1,6 @@
 """What people are told of steps that were skipped, and of items that failed in rows that did not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ def test_the_summary_tells_what_was_left_out():
     told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False, simulated=False).splitlines()
     assert "  facts: 1 skipped, 2 items failed, null in their lists" in told
     assert "  line: 3 skipped" in told
+
+
+@pytest.mark.parametrize("kind", [Display, PlainDisplay])
+def test_the_headers_of_the_environment_are_named(kind, capsys):
+    """At the start, unless nothing is to be said, or there are none."""
+    kind().observe(replace(STARTED, headers=("x-gate", "x-team")))
+    assert capsys.readouterr().err == "every request carries ANTHROPIC_CUSTOM_HEADERS: x-gate, x-team\n"
+    kind(quiet=True).observe(replace(STARTED, headers=("x-gate",)))
+    kind().observe(STARTED)
+    assert capsys.readouterr().err == ""
 
 
 def test_one_item_is_one():

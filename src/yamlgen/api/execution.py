@@ -95,9 +95,11 @@ async def execute(
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     work = _Run(pipeline, plan, options, name, halt, [] if emit is None else [emit], stdout)
     async with prospect(pipeline, plan, options, halt, f"run {name}", work.tell_pace) as ready:
-        work.make_ready(ready)
         asks = plan.limits.confirm_above_usd is not None and not options.yes
         forecast = await ready.forecast(quick=not asks)  # a question is put by what all rows say
+        if forecast.sends and not options.offline:
+            ready.provider.key()  # without one it ends here; a request that was not foretold asks for it again
+        work.make_ready(ready)
         work.tell(forecast)
         _confirm(forecast, plan, options, confirm)
         return await work.go(ready)
@@ -154,7 +156,8 @@ class _Run:
         connection = ready.connection
         assert connection is not None  # noqa: S101 - a run holds its store
         async with running(ready.session, connection, self.name, kept, self.options.retry) as run:
-            self.tell(RunStarted(self.name, self.plan.name, tuple(step.name for step in self.plan.steps), ready.rows))
+            steps = tuple(step.name for step in self.plan.steps)
+            self.tell(RunStarted(self.name, self.plan.name, steps, ready.rows, tuple(about["headers"])))
             error: YamlgenError | None = None
             try:
                 await self._drive(ready, run.entry)
@@ -273,6 +276,7 @@ class _Run:
             "input": ready.source.name(),
             "output": "-" if self.to_stdout else os.path.relpath(self.paths.rows, plan.folder),
             "limit": self.options.limit,
+            "headers": list(ready.provider.headers().names),
             "simulated": self.options.simulate,
             "provenance": plan.output.provenance,
         }

@@ -42,6 +42,8 @@ class Options:
         latency: seconds that a simulated answer takes.
         faults: rates of simulated faults, such as `rate_limit=0.1`.
         seed: picks the simulated answers and faults.
+        watched: somebody sits at a terminal, who is told within seconds that nobody answers; otherwise a run waits
+            for that as long as `max_pause` says, if it is set.
     """
 
     output: str | Path | None = None
@@ -62,6 +64,7 @@ class Options:
     latency: float = 0.0
     faults: Sequence[str] = ()
     seed: int = 0
+    watched: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("limit", 1), ("max_concurrency", 1), ("latency", 0)):

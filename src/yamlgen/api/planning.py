@@ -12,6 +12,7 @@ from typing import Final
 from yamlgen.api.loading import Pipeline
 from yamlgen.api.options import Options
 from yamlgen.claude.access import reach
+from yamlgen.claude.client import ClaudeProvider
 from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.tokens import tokens_of
 from yamlgen.data.source import Source, spooled
@@ -46,6 +47,7 @@ class Prospect:
         source: the input, readable.
         rows: how many of its rows will run.
         session: the store; until the run begins, it answers and keeps nothing.
+        provider: how those are reached that are asked.
         models: the models that are asked, by the names of the plan's variants.
         tariffs: what their answers cost; `None` where nobody knows.
         connection: for writing to the store; `None` where it is only looked at.
@@ -55,6 +57,7 @@ class Prospect:
     source: Source
     rows: int
     session: Session
+    provider: ClaudeProvider
     models: Mapping[str, Model]
     tariffs: Mapping[str, Tariff | None]
     connection: sqlite3.Connection | None
@@ -97,25 +100,25 @@ async def prospect(
         plan: of it, the options over it.
         options: how the run differs from the file.
         halt: ends the run early.
-        holder: who keeps the store for itself, to write to it. Without, it is only looked at, and no key is needed.
+        holder: who keeps the store for itself, to write to it. Without, it is only looked at.
         emit: told how fast the API lets requests through.
 
     Raises:
-        EnvironmentProblem: there is no key, no input, or the store is in use or cannot be read.
+        EnvironmentProblem: there is no input, or the store is in use or cannot be read.
         UsageError: the input is broken or empty, or a limit on cost meets a model without a price.
     """
     tariffs = {variant.name: tariff_of(variant.model, variant.price) for _, variant in plan.variants}
     _check_prices(plan, tariffs)
     async with AsyncExitStack() as stack:
-        needs_key = holder is not None and not options.offline
-        provider = await stack.enter_async_context(reach(plan.runtime, options.simulation, needs_key=needs_key))
+        reached = reach(plan.runtime, options.simulation, watched=options.watched)
+        provider = await stack.enter_async_context(reached)
         source = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
         rows = _count(source, plan, options.limit)
         place = place_of(plan.file, options.store, simulated=options.simulate)
         connection = None if holder is None else stack.enter_context(held(place, holder))
         session = stack.enter_context(opened(place, _reuse(options, place)))
         models = await stack.enter_async_context(provider.open(plan, halt, session.ledger, emit))
-        yield Prospect(plan, source, rows, session, models, tariffs, connection)
+        yield Prospect(plan, source, rows, session, provider, models, tariffs, connection)
 
 
 async def foresee(

@@ -32,22 +32,22 @@ class Simulation:
 
 @asynccontextmanager
 async def reach(
-    runtime: Runtime, simulation: Simulation | None, *, needs_key: bool = True
+    runtime: Runtime, simulation: Simulation | None, *, watched: bool = False
 ) -> AsyncIterator[ClaudeProvider]:
-    """The provider of a run; without a simulation its key and its address are looked up now, before any row is.
+    """The provider of a run; without a simulation its address and headers are looked up now, before any row is.
 
     Args:
         runtime: the pipeline's.
         simulation: how the simulator behaves, if there is one.
-        needs_key: whether anything will be sent.
+        watched: whether somebody waits for the first answer.
 
     Raises:
-        EnvironmentProblem: there is no key, or the environment's address cannot be used.
+        EnvironmentProblem: the environment's address cannot be used, or a header of its own.
     """
     if simulation is None:
-        provider = ClaudeProvider(runtime, needs_key=needs_key)
-        provider.key()
+        provider = ClaudeProvider(runtime, watched=watched)
         provider.address()
+        provider.headers()
         yield provider
         return
     from yamlgen.claude.simulator import Faults, Simulator  # noqa: PLC0415 - a server, for simulated runs only

@@ -1,30 +1,32 @@
 """The client: one per run, on the SDK's aiohttp transport, always closed.
 
 Owns how a configuration becomes an `AsyncAnthropic`: the key is looked up by the name of its variable at the
-moment the client opens, and lives in the client alone.
+moment the client opens, and lives in the client alone. Where there is none, the first request tells it.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
 
+from yamlgen.claude.custom_headers import CustomHeaders, custom_headers
 from yamlgen.claude.failure import Sender
+from yamlgen.claude.keeping import Keeping
 from yamlgen.claude.limiter import Limiter
-from yamlgen.claude.model import ClaudeModel, Keeping
-from yamlgen.claude.pool import MAX_PAUSE
+from yamlgen.claude.model import ClaudeModel
+from yamlgen.claude.pool import MAX_PAUSE, UNHEARD
 from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.transport import Transport
+from yamlgen.environment import variable
 from yamlgen.errors import Code, EnvironmentProblem, redact
 from yamlgen.events import Emit
 from yamlgen.halt import Halt
@@ -116,11 +118,17 @@ def build_client(
     max_retries: int,
     api_version: str | None = None,
     http_client: httpx2.AsyncClient | None = None,
+    keyless: EnvironmentProblem | None = None,
 ) -> anthropic.AsyncAnthropic:
-    """An SDK client whose requests go through `transport`.
+    """An SDK client whose requests go through `transport`, or fail with `keyless` before they go anywhere.
 
     `max_retries` is what the client shows; requests are made on `with_options(max_retries=0)` of it.
     """
+
+    async def stop(_request: Any, _call_next: Any) -> Any:
+        assert keyless is not None  # noqa: S101 - it stands before the transport of such a client alone
+        raise keyless
+
     if http_client is None:
         http_client = open_connections(base_url, transport.timeout, transport.limiter.ceiling)
     return anthropic.AsyncAnthropic(
@@ -130,7 +138,7 @@ def build_client(
         max_retries=max_retries,
         default_headers={"anthropic-version": api_version} if api_version else None,
         http_client=http_client,
-        middleware=[transport],
+        middleware=[transport] if keyless is None else [stop, transport],
         open_telemetry={"traces": {"content_mode": "metadata_only"}},
     )
 
@@ -143,13 +151,13 @@ class ClaudeProvider:
         runtime: the pipeline's runtime settings.
         base_url: an address that wins over the runtime's, such as the simulator's.
         simulator: how the simulator behaves, as a text; `None` where there is none.
-        needs_key: whether anything will be sent, so that the key's variable must be set; the simulator takes any.
+        watched: whether somebody waits for the first answer, who is told soon that the address is silent.
     """
 
     runtime: Runtime
     base_url: str | None = None
     simulator: str | None = None
-    needs_key: bool = True
+    watched: bool = False
 
     def address(self) -> str:
         """The base URL: this one's, the pipeline's, the environment's, the public one.
@@ -160,7 +168,7 @@ class ClaudeProvider:
         given = self.base_url or self.runtime.base_url
         if given:
             return given.rstrip("/")
-        return safe_address(os.environ.get("ANTHROPIC_BASE_URL") or PUBLIC_URL, self.runtime).rstrip("/")
+        return safe_address(variable("ANTHROPIC_BASE_URL") or PUBLIC_URL, self.runtime).rstrip("/")
 
     def key(self) -> str:
         """The API key.
@@ -168,26 +176,45 @@ class ClaudeProvider:
         Raises:
             EnvironmentProblem: its variable is not set, or holds no key.
         """
-        name = self.runtime.api_key_env
-        key = os.environ.get(name, "").strip()
         if self.simulator is not None:
-            return "simulated"
-        if not (key or self.needs_key):
-            return "none"
-        if not key:
+            return "simulated"  # it takes any
+        name = self.runtime.api_key_env
+        key = variable(name)
+        if key is None:
             hint = f"set {name} (or put it into a file: `--env-file .env`), or try without a key: `--simulate`"
             raise EnvironmentProblem(
                 f"no API key: the environment variable {name} is not set", code=Code.NO_KEY, hint=hint
             )
-        return usable_key(key, name)
+        return usable_key(key.strip(), name)
+
+    def headers(self) -> CustomHeaders:
+        """What the environment adds to every request; a simulated run needs nothing of it.
+
+        Raises:
+            EnvironmentProblem: a header may not be set so.
+        """
+        return CustomHeaders() if self.simulator is not None else custom_headers()
 
     @asynccontextmanager
     async def open(
         self, plan: Plan, halt: Halt, recorder: Recorder | None = None, emit: Emit | None = None
     ) -> AsyncIterator[Mapping[str, Model]]:
-        """The models that the plan asks, by name; the client is closed with the context."""
-        runtime, key, base_url = self.runtime, self.key(), self.address()
-        limiter = Limiter(affordable(plan.concurrency), halt, plan.limits.max_pause or MAX_PAUSE, emit)
+        """The models that the plan asks, by name; the client is closed with the context.
+
+        Without a key it opens all the same, and the first request fails.
+
+        Raises:
+            EnvironmentProblem: the environment's address cannot be used, or a header of its own.
+        """
+        runtime, base_url, headers = self.runtime, self.address(), self.headers()
+        key, keyless = "", None
+        try:
+            key = self.key()
+        except EnvironmentProblem as error:
+            keyless = error
+        pause = plan.limits.max_pause
+        unheard = UNHEARD if self.watched or pause is None else pause
+        limiter = Limiter(affordable(plan.concurrency), halt, pause or MAX_PAUSE, emit, unheard=unheard)
         transport = Transport(runtime.timeout, runtime.max_retries, limiter, base_url, halt)
         client = build_client(
             api_key=key,
@@ -195,15 +222,17 @@ class ClaudeProvider:
             transport=transport,
             max_retries=runtime.max_retries,
             api_version=runtime.api_version,
+            keyless=keyless,
         )
         simulated = self.simulator is not None
         keeping = None
         if recorder is not None:
             answerer = self.simulator or normalised(base_url)
-            keeping = Keeping(recorder, answerer, runtime.api_version, tell_row=simulated)
+            keeping = Keeping(recorder, answerer, runtime.api_version, tell_row=simulated, betas=headers.betas)
         async with client:
             sending = client.with_options(max_retries=0)
-            yield models(sending, plan, base_url=base_url, key="" if simulated else key, keeping=keeping)
+            told = "" if simulated else key
+            yield models(sending, plan, base_url=base_url, key=told, secrets=headers.secrets, keeping=keeping)
 
 
 def normalised(base_url: str) -> str:
@@ -217,12 +246,18 @@ def normalised(base_url: str) -> str:
 
 
 def models(
-    client: anthropic.AsyncAnthropic, plan: Plan, *, base_url: str, key: str, keeping: Keeping | None = None
+    client: anthropic.AsyncAnthropic,
+    plan: Plan,
+    *,
+    base_url: str,
+    key: str,
+    secrets: tuple[str, ...] = (),
+    keeping: Keeping | None = None,
 ) -> dict[str, Model]:
     """The models that a plan asks, by the names of its variants, over one client."""
     made: dict[str, Model] = {}
     for step, variant in plan.variants:
-        sender = Sender(variant.model, base_url, plan.runtime.api_key_env, key)
+        sender = Sender(variant.model, base_url, plan.runtime.api_key_env, key, secrets)
         structured = None
         if step.schema is not None:
             from yamlgen.claude.structured import Structured  # noqa: PLC0415 - instructor, which takes half a second

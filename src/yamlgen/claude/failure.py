@@ -110,26 +110,31 @@ class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends, for the sentence of an error: the model, the address, the variable of the key, and the key."""
+    """Who sends, for the sentence of an error: the model, the address, the key and its variable, and other secrets."""
 
     model: str
     base_url: str
     key_name: str
     key: str
+    secrets: tuple[str, ...] = ()
 
     def clean(self, text: str) -> str:
         """A foreign text, safe to show: without the key, and not too long."""
-        text = redact(text, self.key)
+        text = redact(text, self.key, *self.secrets)
         return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
     def is_told(self, response: JSON) -> bool:
-        """Whether an answer repeats the key."""
-        return is_secret(self.key) and repr(self.key)[1:-1] in repr(response)
+        """Whether an answer repeats the key, or what is secret besides."""
+        hidden = [repr(secret)[1:-1] for secret in (self.key, *self.secrets) if is_secret(secret)]
+        shown = repr(response) if hidden else ""
+        return any(secret in shown for secret in hidden)
 
     def scrubbed(self, value: JSON) -> JSON:
-        """An answer, or a part of it, without the key."""
+        """An answer, or a part of it, without them."""
         if isinstance(value, str):
-            return value.replace(self.key, "[secret]")
+            for secret in filter(is_secret, (self.key, *self.secrets)):
+                value = value.replace(secret, "[secret]")
+            return value
         if isinstance(value, list):
             return [self.scrubbed(item) for item in value]
         if isinstance(value, dict):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from yamlgen.claude.pool import MAX_PAUSE, Pool
+from yamlgen.claude.pool import MAX_PAUSE, UNHEARD, Pool
 from yamlgen.claude.quota import Claim
 from yamlgen.events import Emit
 from yamlgen.halt import Halt
@@ -92,14 +92,24 @@ class Limiter:
         halt: once it is thrown, nobody is let go any more.
         max_pause: seconds without an answer that a pool's failures may take before the run ends.
         emit: told what changes.
+        unheard: seconds that an address has from which nothing was ever heard.
 
     Attributes:
         heard: whether anything ever came back: an address where nobody is does not deserve patience.
     """
 
-    def __init__(self, ceiling: int, halt: Halt, max_pause: float = MAX_PAUSE, emit: Emit | None = None) -> None:
+    def __init__(
+        self,
+        ceiling: int,
+        halt: Halt,
+        max_pause: float = MAX_PAUSE,
+        emit: Emit | None = None,
+        *,
+        unheard: float = UNHEARD,
+    ) -> None:
         self.ceiling = ceiling
         self.max_pause = max_pause
+        self.unheard = unheard
         self.heard = False
         self._halt = halt
         self._emit = emit
@@ -188,6 +198,8 @@ class Limiter:
         """
         (pool, claim), now = slot.place(), time.monotonic()
         counts = not pool.paused or slot.failures > _SPARED
+        if not self.heard and self.unheard > UNHEARD:  # it is waited for, however often it is asked meanwhile
+            counts = False
         slot.failures += 1
         try:
             if not pool.fail(now, claim.sent, reason, heard=self.heard):
@@ -206,7 +218,7 @@ class Limiter:
     def _pool(self, name: str) -> Pool:
         found = self._pools.get(name)
         if found is None:
-            found = self._pools[name] = Pool(name, self.ceiling, self.max_pause)
+            found = self._pools[name] = Pool(name, self.ceiling, self.max_pause, self.unheard)
         return found
 
     def _launch(self, pool: Pool, slot: Slot, now: float) -> None:

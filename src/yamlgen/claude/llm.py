@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import os
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,7 +20,8 @@ from typing import Any, ClassVar, Final, Self, TypeAlias, TypedDict
 import anthropic
 import httpx2
 
-from yamlgen.claude.client import affordable, build_client, open_connections, safe_address, usable_key
+from yamlgen.claude.client import affordable, build_client, open_connections, safe_address
+from yamlgen.claude.custom_headers import custom_headers
 from yamlgen.claude.failure import Sender
 from yamlgen.claude.limiter import Limiter
 from yamlgen.claude.mode import mode_named
@@ -31,6 +31,7 @@ from yamlgen.claude.transport import Transport
 from yamlgen.claude.user_schema import (
     given_address,
     inputs_of,
+    key_of,
     pair_of,
     prompt_of,
     runtime_of,
@@ -39,7 +40,8 @@ from yamlgen.claude.user_schema import (
     structure_of,
 )
 from yamlgen.door import wait_for
-from yamlgen.errors import Code, EnvironmentProblem, RowError, UsageError
+from yamlgen.environment import variable
+from yamlgen.errors import Code, RowError, UsageError
 from yamlgen.halt import Halt
 from yamlgen.language.native import Unfit
 from yamlgen.language.parts import Settings
@@ -129,7 +131,7 @@ class AnthropicLLM:
     _api_key_env_var: ClassVar[str] = "ANTHROPIC_API_KEY"
 
     def __post_init__(self) -> None:
-        self._found = None if self.base_url else os.environ.get("ANTHROPIC_BASE_URL")
+        self._found = None if self.base_url else variable("ANTHROPIC_BASE_URL")
         self.base_url = self.base_url or self._found or PUBLIC_URL
         self._forget()
         if self.http_client is not None and not isinstance(self.http_client, httpx2.AsyncClient):
@@ -159,6 +161,7 @@ class AnthropicLLM:
             safe_address(self._found, runtime, "`allow_http=True`")
         else:
             given_address(str(self.base_url), runtime)
+        custom_headers()
 
     @property
     def model_name(self) -> str:
@@ -236,7 +239,9 @@ class AnthropicLLM:
     async def _send(self, job: _Job) -> _Told:
         text = job.structured is None
         async with self._session() as client:
-            sender = Sender(self.model, str(self.base_url), self._api_key_env_var, client.api_key or "")
+            sender = Sender(
+                self.model, str(self.base_url), self._api_key_env_var, client.api_key or "", custom_headers().secrets
+            )
             model = ClaudeModel(
                 client, job.settings, sender, structured=job.structured, reasks=job.reasks, timeout=self.timeout
             )
@@ -327,14 +332,7 @@ class AnthropicLLM:
         return open_connections(str(self.base_url), self.timeout, affordable(MOST_CONCURRENCY), verify=self._ssl)
 
     def _key(self) -> str:
-        given = self.api_key
-        if given is not None and hasattr(given, "get_secret_value"):
-            given = given.get_secret_value()
-        key = (given or os.environ.get(self._api_key_env_var) or "").strip()
-        if not key:
-            hint = f"pass `api_key`, or set {self._api_key_env_var}"
-            raise EnvironmentProblem("there is no API key", code=Code.NO_KEY, hint=hint)
-        return usable_key(key, "`api_key`" if given else self._api_key_env_var)
+        return key_of(self.api_key, self._api_key_env_var)
 
     def _structured(self, wanted: Mapping[str, Any], settings: Settings) -> Structured:
         wanted = structure_of(wanted)

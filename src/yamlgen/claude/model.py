@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -17,9 +17,9 @@ from anthropic._models import construct_type
 from anthropic.types import Message
 from pydantic import ValidationError
 
-from yamlgen.canonical import digest, fingerprint
 from yamlgen.claude.failure import REFUSALS, InvalidOutput, Sender, Streak, mapped
 from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
+from yamlgen.claude.keeping import Keeping
 from yamlgen.claude.limiter import Slot
 from yamlgen.claude.received import Received, fault_of
 from yamlgen.claude.transport import holding
@@ -28,7 +28,7 @@ from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, Settings, Thinking
-from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Charge, Check, Prompt, Recorder, Refusal, Tariff
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Charge, Check, Prompt, Refusal, Tariff
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -40,9 +40,6 @@ _PATH: Final = "/v1/messages"
 _BYTES: Final = anthropic.AsyncAPIResponse[bytes]
 _EVENTS: Final = anthropic.AsyncStream[Any]
 _TO_SEND: Final = "`yamlgen run` sends it"
-_ASKED: Final = frozenset({"messages", "system", "stream"})
-"""What of a body differs from row to row, or decides nothing."""
-
 _HOUR: Final = 3600.0
 _AN_HOUR: Final = 128_000
 """The tokens of an answer that take an hour, by the SDK's own reckoning: one that may take longer than a request has
@@ -50,45 +47,6 @@ is streamed."""
 
 _DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _ASK_AGAIN: Final = "mend the row, or ask again with `yamlgen retry`; nothing was paid for it"
-
-
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """How answers are kept, and found again.
-
-    Attributes:
-        recorder: where they are.
-        address: the normalised base URL, or the simulator's settings: who answers.
-        api_version: the version of the API.
-        tell_row: whether to tell the server which row asks: the simulator alone answers by it.
-    """
-
-    recorder: Recorder
-    address: str
-    api_version: str
-    tell_row: bool = False
-
-    def keys(self, body: Mapping[str, JSON], asker: Asker) -> tuple[bytes, ...]:
-        """What tells the answer to `body` for this asker's row and sample from all others: the key, and an older one.
-
-        Whether it is streamed decides nothing. It once did, so long answers of that time are found by the older key.
-        """
-        asked: dict[str, JSON] = {"address": self.address, "api_version": self.api_version}
-        asked |= {"row": asker.identity, "sample": asker.sample}
-        bare = {name: value for name, value in body.items() if name != "stream"}
-        key = digest({**asked, "body": bare})
-        if body["max_tokens"] <= STREAM_ABOVE:
-            return (key,)
-        return key, digest({**asked, "body": {**bare, "stream": True}})
-
-    def setup(self, body: Mapping[str, JSON]) -> bytes:
-        """What requests share by which a server takes or refuses them, whatever they ask: its address, the settings."""
-        settings = {name: value for name, value in body.items() if name not in _ASKED}
-        return digest({"address": self.address, "api_version": self.api_version, "settings": settings})
-
-    def told(self, asker: Asker) -> str:
-        """Who asks, as the simulator is told: by nothing else can it answer equal requests differently."""
-        return fingerprint([asker.identity, asker.sample] if asker.sample else asker.identity)
 
 
 class ClaudeModel:

@@ -46,7 +46,7 @@ _REOPENED: Final = 50.0
 """What a pool's budget of failures holds, what a rate limit and another failure take of it, what an answer gives back,
 and what it holds again once a probe has come through."""
 
-_UNHEARD: Final = 8.0
+UNHEARD: Final = 8.0
 """Seconds of failures that an address has from which nothing was ever heard: it may be a wrong one."""
 
 _TRIES: Final = 15
@@ -65,6 +65,7 @@ class Pool:
         name: the family's.
         ceiling: the most requests in flight.
         max_pause: seconds without an answer that its failures may take before the run ends.
+        unheard: seconds of failures that an address has from which nothing was ever heard.
         limit: how many may be in flight now.
         flying: how many are.
         most: how many were at once.
@@ -80,6 +81,7 @@ class Pool:
     name: str
     ceiling: int
     max_pause: float
+    unheard: float = UNHEARD
     limit: float = field(init=False)
     flying: int = 0
     most: int = 0
@@ -192,7 +194,7 @@ class Pool:
             self._probes += sent >= self._paused_at  # what was in flight when the pause began is no probe
             self._close(now, wait)
             if not heard:
-                return now - since <= _UNHEARD
+                return now - since <= self.unheard
             if now - since + wait > self.max_pause:
                 message = f"the API has answered nothing for {now - since:.0f} s but: {reason}"
                 raise _given_up(message, self.max_pause)

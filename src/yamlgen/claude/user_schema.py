@@ -1,4 +1,4 @@
-"""What a Python user may pass to `AnthropicLLM`: schemas, settings, addresses, conversations.
+"""What a Python user may pass to `AnthropicLLM`: schemas, settings, addresses, keys, conversations.
 
 Owns the words of a wrong call: each is a `UsageError` that names the argument, before anything is sent.
 """
@@ -13,9 +13,10 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
-from yamlgen.claude.client import is_address
+from yamlgen.claude.client import is_address, usable_key
 from yamlgen.claude.structured import Checked
-from yamlgen.errors import Code, UsageError, redact
+from yamlgen.environment import variable
+from yamlgen.errors import Code, EnvironmentProblem, UsageError, redact
 from yamlgen.language.parts import Part, Settings
 from yamlgen.language.schemas import JSONSchema, json_schema
 from yamlgen.language.settings import plain_http
@@ -152,6 +153,21 @@ def given_address(found: str, runtime: Runtime) -> None:
         message = f"`base_url` is {redact(found)}: plain http would send the key in the open"
         hint = "use https://; a gateway in a private network needs `allow_http=True`"
         raise UsageError(message, code=Code.PLAIN_HTTP, hint=hint)
+
+
+def key_of(given: Any, name: str) -> str:
+    """The key that was passed, a text or a pydantic secret, or else that of the variable `name`.
+
+    Raises:
+        EnvironmentProblem: there is none, or no header can carry it.
+    """
+    if hasattr(given, "get_secret_value"):
+        given = given.get_secret_value()
+    passed = (given or "").strip()
+    key = passed or (variable(name) or "").strip()
+    if not key:
+        raise EnvironmentProblem("there is no API key", code=Code.NO_KEY, hint=f"pass `api_key`, or set {name}")
+    return usable_key(key, "`api_key`" if passed else name)
 
 
 def inputs_of(inputs: Any) -> list[Any]:

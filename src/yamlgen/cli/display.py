@@ -6,7 +6,6 @@ to stderr. Nothing is animated into a pipe.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from types import TracebackType
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import click
 
 from yamlgen.cli.messages import echo, safe
+from yamlgen.environment import variable
 from yamlgen.errors import near
 from yamlgen.events import (
     Event,
@@ -80,6 +80,8 @@ class Display:
             self._kept = event.kept
         if isinstance(event, RunForecast) and not self.quiet:
             self.say(foretold(event))
+        if isinstance(event, RunStarted) and event.headers and not self.quiet:
+            self.say(f"every request carries ANTHROPIC_CUSTOM_HEADERS: {', '.join(event.headers)}")
         if self.verbose:
             self._tell(event)
         self.update(event)
@@ -218,7 +220,7 @@ def _bars(below: Callable[[], str]) -> tuple[Progress, Live]:
 def choose(mode: str, *, verbose: bool, quiet: bool = False, rows_shown: bool = False) -> Display:
     """The display for a mode; `auto` is live where a person looks at a terminal that is not shown the rows as well."""
     if mode == "auto":
-        drawable = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        drawable = sys.stderr.isatty() and variable("TERM") != "dumb"
         mode = "live" if drawable and not (rows_shown and sys.stdout.isatty()) else "plain"
     kinds = {"live": LiveDisplay, "plain": PlainDisplay, "none": Display}
     return kinds["none" if quiet else mode](verbose=verbose, quiet=quiet)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from typing import Final
 import click
 
 from yamlgen.canonical import encoded
+from yamlgen.environment import variable
 from yamlgen.errors import KEY_SHAPE, Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
 from yamlgen.ports import JSON
 
@@ -52,7 +52,7 @@ def put(text: str) -> None:
 
 
 def _colours() -> bool:
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return sys.stderr.isatty() and not variable("NO_COLOR") and variable("TERM") != "dumb"
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from yamlgen.environment import provide
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError
 from yamlgen.ports import JSON
 
@@ -25,12 +25,9 @@ def _environment(_: click.Context, __: click.Parameter, path: Path | None) -> No
     from dotenv import dotenv_values  # noqa: PLC0415 - for this option only
 
     try:
-        values = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        provide(dotenv_values(path, interpolate=False, encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {path}: {error}", code=Code.UNREADABLE) from None
-    for name, value in values.items():
-        if value is not None:
-            os.environ.setdefault(name, value)
 
 
 environment_option = click.option(
@@ -39,7 +36,7 @@ environment_option = click.option(
     callback=_environment,
     expose_value=False,
     is_eager=True,
-    help="Read environment variables from a file, for those that are not set.",
+    help="Read environment variables from a file, for those that are unset or empty.",
 )
 
 

@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -52,6 +52,7 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
     display: Display | None = None
     try:
         loaded, given, options = prepare()
+        options = replace(options, watched=sys.stderr.isatty())
         if not shown.quiet:  # that the input is missing is an error of the run, below
             show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
         to_stdout = str(options.output) == "-"
