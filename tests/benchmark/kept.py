@@ -106,7 +106,7 @@ def fill(pipeline: Path) -> None:
         def answers() -> Iterator[tuple[bytes, bytes]]:
             for row in loaded.source.rows(None, plan.columns):
                 body = model.request(step.prompt({"row": row.row, "params": plan.params, "steps": {}}))
-                yield keeping.key(body, replace(NOBODY, identity=row.identity)), packed(body)
+                yield keeping.keys(body, replace(NOBODY, identity=row.identity))[0], packed(body)
 
         connection.execute("BEGIN")
         connection.executemany(
