@@ -324,7 +324,7 @@ def _text_of(message: Message) -> str:
         RowError: there is none.
     """
     text = "".join(block.text for block in message.content if block.type == "text")
-    if not text:
+    if not text.strip():
         raise RowError("the answer holds no text", code=Code.NO_TEXT)
     try:
         text.encode()
