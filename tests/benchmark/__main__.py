@@ -15,6 +15,7 @@ from typing import Final
 
 from kept import measure_memory, measure_rerun, measure_share
 from limits import measure_quota, measure_storm
+from retries import measure_retries
 from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
 from start import measure_simulator, measure_start
 from table import Line, heading
@@ -26,6 +27,7 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "throughput": measure_throughput,
     "quota": measure_quota,
     "storm": measure_storm,
+    "retries": measure_retries,
     "start": measure_start,
     "simulator": measure_simulator,
     "share": measure_share,

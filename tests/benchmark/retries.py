@@ -1,0 +1,37 @@
+"""Retries that are killed at random moments, and said again until one comes to its end."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from table import Line
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
+from nursery import Nursery
+from retry_kills import CONCURRENCY, ROWS, simulator, story
+from served import serving
+
+_KILLS = 50
+
+
+def measure_retries(_pairs: int) -> Iterator[Line]:
+    """Kill fifty retries; what each story paid beyond one request a row."""
+    beyond: list[int] = []
+    lost = killed = 0
+    with tempfile.TemporaryDirectory() as folder, serving(simulator()) as server, Nursery(Path(folder)) as nursery:
+        for number in range(_KILLS):
+            told = story(nursery, server, Path(folder) / f"story {number}", Random(number).randint(1, ROWS - 1))  # noqa: S311
+            killed += told.kills
+            lost += ROWS - told.answers
+            beyond.append(told.paid - ROWS)
+    figure = f"at most {max(beyond)}, {sum(beyond) / len(beyond):.1f} on the average; {lost} rows lost, {killed} kills"
+    yield Line(
+        f"{_KILLS} killed retries of {ROWS} rows, {CONCURRENCY} at once",
+        "requests beyond one a row",
+        f"{CONCURRENCY}",
+        figure,
+    )
