@@ -27,9 +27,9 @@ class Crowd:
         self.gone = []
         self.tasks = {}
 
-    async def enter(self, row, model=HAIKU, failures=0):
+    async def enter(self, row, model=HAIKU, **state):
         """Let a row ask, until it is let go or waits."""
-        slot = Slot(Asker("answer", f"{row}", NOBODY.watch, row), failures)
+        slot = Slot(Asker("answer", f"{row}", NOBODY.watch, row), **state)
 
         async def admitted():
             await self.limiter.admit(slot, model)
@@ -41,9 +41,13 @@ class Crowd:
         return slot
 
     async def refuse(self, seconds):
-        """Let eight in, of whom one meets a rate limit, and give all places back: six may go when the gate opens."""
+        """Let eight in, of whom five come through later and three are told that nothing is left: the gate is closed."""
         slots = [await self.enter(row) for row in range(8)]
-        wait = self.limiter.refused(slots[0], seconds)
+        told = {"anthropic-ratelimit-requests-limit": "60000", "anthropic-ratelimit-requests-remaining": "0"}
+        for slot in slots[:3]:
+            self.limiter.answered(slot, 429, told)
+            wait = self.limiter.refused(slot, seconds)
+        self.limiter.answered(slots[3], 200, {**told, "anthropic-ratelimit-requests-remaining": "60000"})
         for slot in slots:
             slot.give_back()
         self.tasks.clear()
@@ -126,6 +130,24 @@ def test_what_has_failed_lets_a_window_of_others_pass():
         return crowd.gone
 
     assert asyncio.run(main()) == [0, 1, 3, 2]
+
+
+def test_what_was_refused_goes_first():
+    """A request that a rate limit refused is the next one, before older rows that have never been sent."""
+
+    async def main():
+        crowd = Crowd(1)
+        holder = await crowd.enter(0)
+        await crowd.enter(5)
+        await crowd.enter(3, refused=True)
+        await crowd.enter(1)
+        while len(crowd.gone) < 4:
+            holder.give_back()
+            await settle()
+            holder = crowd.tasks[crowd.gone[-1]].result()
+        return crowd.gone
+
+    assert asyncio.run(main()) == [0, 3, 1, 5]
 
 
 def test_a_failure_is_counted_by_the_limiter():

@@ -35,11 +35,20 @@ def fail(found, now, times=1, reason="overloaded (529)", *, heard=True):
 
 
 def limited(ceiling=1000, limit=100.0, flying=1000):
-    """A pool that has met its first rate limit, at second 0, and stands at this limit."""
+    """A pool whose doubling is over, and that stands at this limit."""
     found = pool(ceiling)
-    found.refuse(0.0, 0.0, 0.1)
+    found._growing = False
     found.limit, found.flying = limit, flying
     return found
+
+
+def burst(found, refused, seconds=None, now=0.1):
+    """All that the pool lets go goes at once, and so many are refused; what that means for the last of them."""
+    found.flying, refusal = int(found.limit), None
+    for _ in range(refused):
+        refusal = found.refuse(now, 0.0, seconds)
+        found.flying -= 1
+    return refusal
 
 
 def test_it_begins_with_a_start():
@@ -75,60 +84,120 @@ def test_it_grows_only_while_it_is_used(found, used, grows):
     assert (found.limit > before) == grows
 
 
-def test_the_first_rate_limit_halves_and_later_ones_cut_by_a_fifth():
-    """Doubling may have gone twice too far; what was found by small steps is followed by four fifths of it."""
+@pytest.mark.parametrize("seconds", [None, 2.0])
+def test_a_rate_limit_among_answers_holds_its_own_request(seconds):
+    """The others come through: they go on, as many as before, and the refused one waits by itself."""
     found = pool()
-    found.limit, found.flying = 200.0, 200
-    found.refuse(0.0, 0.0, 1.0)
-    assert found.limit == 100
-    found.refuse(1.0, 0.5, None)
-    assert found.limit == 80
+    for number in range(200):
+        found.flying = 40
+        if number % 20:
+            succeed(found)
+        else:
+            refusal = found.refuse(0.0, 0.0, seconds)
+            assert refusal.own
+            assert (seconds or 0.5) <= refusal.wait <= 1.2 * (seconds or 0.5) + 0.1
+        assert found.wait(0.0, "a") == 0
+    assert found.limit >= START
 
 
-def test_a_cut_is_of_the_limit():
-    """What is in flight may be little, because a quota holds the rest back; the limit was found all the same."""
-    found = limited()
-    found.flying = 2
-    found.refuse(6.0, 5.0, 1.0)
-    assert found.limit == 80
+def test_one_that_is_refused_again_waits_longer():
+    """Where the API does not say how long, a request waits twice as long each time, and half a minute at most."""
+    found, waits = pool(), []
+    for before in range(9):
+        window(found)
+        found.flying = 40
+        waits.append(found.refuse(0.0, 0.0, None, before=before).wait)
+    for wait, least in zip(waits, [0.5, 1, 2, 4, 8, 16, 30, 30, 30], strict=True):
+        assert least <= wait <= 1.1 * least + 0.05
 
 
-def test_a_crowd_of_rate_limits_cuts_once():
-    """All that was sent before the cut may be refused without another one."""
-    found = limited()
-    found.refuse(5.0, 4.0, 1.0)
-    for late in (5.1, 6.5, 9.0):
-        found.refuse(late, 4.9, 1.0)
-    assert found.limit == 80
+@pytest.mark.parametrize("seconds", [None, 3.0])
+@pytest.mark.parametrize("places", [1, 10, 20])
+def test_a_crowd_of_rate_limits_leaves_what_was_not_refused(places, seconds):
+    """Of a burst so many are not refused: so many may go at once."""
+    found = pool()
+    refusal = burst(found, START - places, seconds)
+    assert int(found.limit) == places
+    assert not refusal.own
 
 
-def test_what_is_sent_after_a_cut_may_cut_again():
-    """It has met the limit that was cut, and found it too high."""
-    found = limited()
-    found.refuse(5.0, 4.0, None)
-    found.refuse(5.9, 4.9, None)
-    assert found.limit == 80
-    found.refuse(6.1, 5.5, None)
-    assert found.limit == 64
+def test_a_crowd_that_says_how_long_closes_the_gate():
+    """Most of what comes back is rate limits: nobody goes before the API wants it."""
+    found = pool()
+    refusal = burst(found, START - 10, 3.0)
+    found.flying = 0
+    assert 3 <= refusal.wait <= 3.4
+    assert found.wait(0.1, "a") == pytest.approx(refusal.wait)
+    assert found.wait(0.1 + refusal.wait, "a") == 0
 
 
-def test_rate_limits_that_say_how_long_cut_now_and_then():
-    """They are of a rate, which the gate obeys: one in twenty answers must not bring the limit down to nothing."""
-    found = limited()
-    for second in range(6, 11):
-        found.refuse(float(second), second - 0.1, 1.0)
-    assert found.limit == 80
-    found.refuse(12.0, 11.9, 1.0)
-    assert found.limit == 64
+def test_a_few_rate_limits_before_any_answer_are_no_crowd():
+    """A refusal comes sooner than an answer: three first ones of many do not close the gate."""
+    found = pool()
+    assert burst(found, 3, 1.0).own
+    assert found.wait(0.1, "a") == 0
+    assert found.limit == START
 
 
-def test_after_a_rate_limit_it_grows_by_a_twentieth_a_window():
-    """The doubling is over for good."""
-    found = limited()
+def test_an_answer_ends_a_crowd():
+    """What comes back after the gate was closed is looked at by itself."""
+    found = pool()
+    burst(found, START - 10, 3.0)
+    found.flying = 10
+    succeed(found, sent=5.0)
+    assert found.refuse(5.1, 5.0, 3.0).own
+
+
+def test_headers_that_leave_nothing_close_the_gate():
+    """A rate limit whose headers tell of an empty bucket is everybody's; it says nothing of how many may go at once."""
+    found = pool()
     window(found)
-    assert found.limit == pytest.approx(105)
+    before = found.limit
+    claim = found.launch(10.0, "a")
+    found.flying = 40
+    told = {"limit": "60", "remaining": "0"}
+    found.quota.learn(10.0, claim, {f"anthropic-ratelimit-requests-{key}": value for key, value in told.items()})
+    refusal = found.refuse(10.0, 10.0, 5.0, "a")
+    assert not refusal.own
+    assert found.wait(10.0, "a") >= 5
+    assert found.limit == before
+
+
+def test_a_fifth_of_rate_limits_takes_places():
+    """Where a fifth of what goes in two rounds is refused, there are too many at once, if all places are used."""
+    for used, gives in ((1.0, True), (0.5, False)):
+        found = limited(limit=40.0)
+        for number in range(200):
+            found.flying = int(used * found.limit)
+            if number % 4:
+                found.succeed(0.0, 0.0)
+            else:
+                found.refuse(0.0, 0.0, 1.0)
+        assert (found.limit < 40) == gives
+
+
+def test_after_a_rate_limit_it_grows_by_a_twentieth_then_twice_that():
+    """The doubling is over; each window without an objection grows by twice as much as the one before it."""
+    found, seen = limited(ceiling=10_000), []
+    for _ in range(7):
+        before = found.limit
+        window(found)
+        seen.append(found.limit / before)
+    assert seen[:4] == pytest.approx([1.05, 1.10, 1.20, 1.40], abs=0.05)
+    assert max(seen) <= 2
+
+
+def test_a_crowd_makes_it_grow_slowly_again():
+    """What was found by growing fast is not to be lost by it."""
+    found = limited(ceiling=10_000)
+    for _ in range(5):
+        window(found)
+    burst(found, int(found.limit) - 100)
+    found.flying = 0
+    before = found.limit
     window(found)
-    assert found.limit == pytest.approx(110.25, abs=0.1)
+    assert before == 100
+    assert found.limit <= 1.06 * before
 
 
 def test_a_failure_does_not_end_the_doubling():
@@ -190,7 +259,7 @@ def test_the_limit_stays_between_one_and_the_ceiling(ceiling, happenings):
         if what == "s":
             succeed(found)
         elif what == "r":
-            assert found.refuse(now, now - ago, None) >= 0
+            assert found.refuse(now, now - ago, None).wait >= 0
         else:
             found.fail(now, now - ago, "overloaded (529)", heard=True)
         assert 1 <= found.limit <= ceiling
@@ -209,40 +278,25 @@ def test_places_that_are_taken_are_waited_for():
     assert found.wait(0.0, "a") == math.inf
 
 
-def test_a_rate_limit_closes_the_gate_for_as_long_as_it_says():
-    """The wait is what the API asks for, and a little, so that not everybody comes back at once."""
-    found = pool()
-    told = found.refuse(10.0, 9.0, 3.0)
-    assert 3 <= told <= 3.4
-    assert found.wait(10.0, "a") == pytest.approx(told)
-    assert found.wait(10.0 + told, "a") == 0
-
-
 def test_a_gate_is_not_opened_early_by_a_shorter_wait():
     """The longest wait that was asked for counts."""
-    found = pool()
+    found = pool(1)
+    found.flying = 1
     found.refuse(0.0, 0.0, 10.0)
     found.refuse(1.0, 0.0, 0.5)
+    assert found.wait(1.0, "a") == math.inf
+    found.flying = 0
     assert found.wait(1.0, "a") >= 9
 
 
 def test_without_a_header_the_waits_grow():
-    """A rate limit that says nothing is waited out for half a second first, and never for more than thirty."""
-    found, now, waits = pool(), 0.0, []
+    """What is sent alone and refused without a word is tried after half a second, and never after more than thirty."""
+    found, now, waits = pool(1, math.inf), 0.0, []
     for _ in range(12):
-        waits.append(found.refuse(now, now, None))
+        found.flying = 1
+        waits.append(found.refuse(now, now, None).wait)
         now += waits[-1]
-    assert 0.5 <= waits[0] <= 0.6
-    assert waits == sorted(waits[:8]) + waits[8:]
-    assert 30 <= max(waits) <= 31
-
-
-def test_an_answer_begins_the_waits_anew():
-    """After an answer the next rate limit is a first one again."""
-    found = pool()
-    found.refuse(0.0, 0.0, None)
-    succeed(found)
-    assert found.refuse(100.0, 100.0, None) <= 0.6
+    assert waits == [0.5, 1, 2, 4, 8, 16, *[30] * 6]
 
 
 def test_time_at_the_gate_is_added_up():

@@ -5,6 +5,7 @@ import math
 import pytest
 from test_pool import fail, pool, succeed
 
+from yamlgen.claude.pool import Pool
 from yamlgen.errors import Code, Exit, RunStopped
 
 
@@ -28,19 +29,17 @@ def ended(happening, clock):
     pytest.fail("the run goes on and on")
 
 
-def test_failures_draw_five_times_as_much_as_rate_limits():
-    """Twenty failures in a row pause a pool; of rate limits it takes a hundred."""
+def test_failures_pause_and_rate_limits_do_not():
+    """Twenty failures in a row pause a pool; a rate limit is no failure, however many there are."""
     found = pool()
     fail(found, 0.0, 19)
     assert not found.paused
     fail(found, 0.0)
     assert found.paused
     found = pool()
-    for _ in range(99):
+    for _ in range(200):
         found.refuse(0.0, 0.0, 0.1)
     assert not found.paused
-    found.refuse(0.0, 0.0, 0.1)
-    assert found.paused
 
 
 def test_answers_refund_the_budget():
@@ -142,6 +141,28 @@ def test_where_nobody_was_ever_heard_there_is_little_patience():
     assert not found.fail(9.0, 8.0, "refused", heard=False)
 
 
+def test_how_long_an_address_may_be_silent_can_be_said():
+    """An author who waits for an address to come up says for how long."""
+    found = Pool("haiku-5", 1000, 600.0, unheard=100.0)
+    fail(found, 0.0, 25, heard=False)
+    for now in range(20, 101, 20):
+        assert found.fail(now, now - 1.0, "refused", heard=False)
+    assert not found.fail(101.0, 100.0, "refused", heard=False)
+
+
+def test_headers_of_an_answer_that_never_comes_end_no_outage():
+    """What begins and is never whole is a failure like any other: it does not begin the patience of a run anew."""
+    found = empty(pool(max_pause=60.0))
+
+    def overdue():
+        found.hear()
+        fail(found, found.open_at, reason="no whole answer came")
+
+    stopped, now = ended(overdue, lambda: found.open_at)
+    assert stopped.code == Code.PAUSED_TOO_LONG
+    assert 20 < now <= 60
+
+
 def test_an_outage_beyond_patience_ends_the_run():
     """Nothing but failures for longer than `max_pause`: the run ends with what failed, and with 3."""
     found = empty(pool(max_pause=60.0))
@@ -154,8 +175,13 @@ def test_an_outage_beyond_patience_ends_the_run():
 
 def test_rate_limits_beyond_patience_end_the_run():
     """Nothing but rate limits for longer than `max_pause` ends the run, too."""
-    found = pool(max_pause=60.0)
-    stopped, now = ended(lambda: found.refuse(found.open_at, found.open_at, None), lambda: found.open_at)
+    found, times = pool(max_pause=60.0), [0.0]
+
+    def refused():
+        found.flying = 1
+        times.append(times[-1] + found.refuse(times[-1], times[-1], None).wait)
+
+    stopped, now = ended(refused, lambda: times[-1])
     assert stopped.code == Code.PAUSED_TOO_LONG
     assert 20 < now <= 60
 
@@ -174,9 +200,9 @@ def test_an_answer_gives_patience_back():
     for start in (0.0, 50.0, 100.0):
         now = start
         while now < start + 25:
-            now += found.refuse(now, now, 5.0)
-        succeed(found)
-    assert not found.paused
+            now += found.refuse(now, now, 5.0).wait
+        found.succeed(now, now)
+    assert found.wait(now, "a") < math.inf
 
 
 @pytest.mark.parametrize("kind", ["refuse", "fail"])
@@ -185,7 +211,7 @@ def test_a_pool_that_nobody_asked_was_not_silent(kind):
     found = pool(max_pause=600.0)
     fail(found, 0.0)
     if kind == "refuse":
-        assert found.refuse(3600.0, 3599.0, None) <= 0.6
+        assert found.refuse(3600.0, 3599.0, None).wait <= 1
     else:
         fail(found, 3600.0, 30)
         assert found.paused
@@ -204,4 +230,4 @@ def test_a_final_answer_ends_the_silence():
     found = pool(max_pause=10.0)
     found.refuse(0.0, 0.0, 1.0)
     succeed(found, sent=8.0)
-    assert found.refuse(9.0, 8.5, 5.0) < 7
+    assert found.refuse(9.0, 8.5, 5.0).wait < 7

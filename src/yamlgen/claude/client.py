@@ -60,7 +60,11 @@ def open_connections(
 
 
 def _patience(timeout: float) -> httpx2.Timeout:
-    return httpx2.Timeout(timeout, connect=min(_CONNECT, timeout))
+    """How long connecting may take, less than an attempt; the attempt's own deadline is the only clock on the rest.
+
+    The library's clocks would ring before what has come is read, once the loop has stood still.
+    """
+    return httpx2.Timeout(None, connect=min(_CONNECT, timeout / 2))
 
 
 def affordable(ceiling: int) -> int:

@@ -91,7 +91,11 @@ class ServerError(Exception):
 
 
 class NotAMessage(Exception):  # noqa: N818 - named as what came
-    """A 200 that is no answer of a Messages API; `str` says what it is."""
+    """A 200 that is no answer of a Messages API, of a kind of content; `str` says how it begins."""
+
+    def __init__(self, kind: str, begin: str) -> None:
+        super().__init__(f"{kind}, and it begins with {begin!r}" if begin else f"{kind}, and it is empty")
+        self.kind = kind
 
 
 class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes to the model

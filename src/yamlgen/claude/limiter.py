@@ -26,8 +26,11 @@ _EVERY: Final = 0.25
 _SHOWN: Final = 1.0
 """Seconds between two tellings of how a pool is: at least, and at most while requests are held."""
 
-_REFUSALS: Final = 5
-"""How many rate limits a request waits out while others come through: a request may be larger than its quota."""
+_ASIDE: Final = 2
+"""How often a request that was sent alone is refused before others pass it: it may be larger than its quota."""
+
+_FARTHEST: Final = 30.0
+"""Seconds for which it does at most."""
 
 _SPARED: Final = 8
 """How many failures of a request cost it no retry while its pool is paused: then it may be the request itself."""
@@ -52,7 +55,11 @@ class Slot:
         asker: who asks.
         failures: how often it has failed.
         hopeless: whether to send it again is of no use: nothing was ever heard from the address.
-        refusals: how often a rate limit has refused it, the first time at `refused_at`.
+        refused: whether a rate limit refused it last: it is the next of its pool then.
+        refusals: how often a rate limit held it by itself, or refused it when it was sent alone.
+        refused_at: the first time that it was.
+        waited: the seconds that this has cost it.
+        ready_at: when it may ask for a place again.
         claim: what it took of its pool's quota; `None` while it has no place.
         lost: told what a stream brought that broke off; without it whoever asks reads the answer.
     """
@@ -60,8 +67,11 @@ class Slot:
     asker: Asker = NOBODY
     failures: int = 0
     hopeless: bool = False
+    refused: bool = False
     refusals: int = 0
     refused_at: float = 0.0
+    waited: float = 0.0
+    ready_at: float = 0.0
     claim: Claim | None = None
     limiter: Limiter | None = None
     pool: Pool | None = None
@@ -92,7 +102,7 @@ class Limiter:
         halt: once it is thrown, nobody is let go any more.
         max_pause: seconds without an answer that a pool's failures may take before the run ends.
         emit: told what changes.
-        unheard: seconds that an address has from which nothing was ever heard.
+        unheard: seconds of failures that an address has from which nothing was ever heard.
 
     Attributes:
         heard: whether anything ever came back: an address where nobody is does not deserve patience.
@@ -126,6 +136,9 @@ class Limiter:
         Raises:
             Halted: nothing is sent any more.
         """
+        hold = slot.ready_at - time.monotonic()
+        if hold > 0:
+            await self._halt.sleep(hold)
         self._halt.check_sending()
         slot.limiter, slot.pool = self, self._pool(family_of(model))
         pool, now = slot.pool, time.monotonic()
@@ -137,8 +150,8 @@ class Limiter:
 
     async def _queue(self, pool: Pool, slot: Slot) -> None:
         future = asyncio.get_running_loop().create_future()
-        tries = slot.failures + slot.refusals  # it lets a window of others pass, so that a bad one stops nobody
-        order = (slot.asker.row + tries * int(pool.limit), next(self._tickets))
+        behind = slot.failures * int(pool.limit)  # it lets a window of others pass, so that a bad one stops nobody
+        order = (not slot.refused, slot.asker.row + behind, next(self._tickets))
         heapq.heappush(pool.waiting, (order, slot, future))
         self._pump()
         try:
@@ -172,35 +185,51 @@ class Limiter:
         self._tell(pool, now, at_once=was)
 
     def refused(self, slot: Slot, retry_after: float | None) -> float | None:
-        """A rate limit; seconds until its pool's gate opens.
+        """A rate limit; seconds until the request may go again.
 
         Returns:
-            `None` where others come through and this request never does: that is no limit of a rate, but a failure.
+            `None` where it was refused by itself for as long as a run waits, while others came through: that is no
+            limit of a rate.
 
         Raises:
-            RunStopped: it is too long.
+            RunStopped: nothing comes through for too long.
         """
         (pool, claim), now = slot.place(), time.monotonic()
-        if slot.refusals >= _REFUSALS and pool.succeeded_at > slot.refused_at:
+        others = 0.0 < slot.refused_at < pool.succeeded_at
+        if others and slot.waited >= self.max_pause:
             return None
-        slot.refused_at = slot.refused_at or now
-        slot.refusals += 1
+        odd = others and slot.waited >= self.max_pause / 2
         try:
-            return pool.refuse(now, claim.sent, retry_after)
+            refusal = pool.refuse(now, claim.sent, retry_after, slot.asker.step, slot.refusals, odd=odd)
         finally:
             self._tell(pool, now, at_once=True)
+        if refusal is None:
+            return None
+        wait, own, alone = refusal
+        if own:
+            wait = min(wait, max(_SHOWN, self.max_pause - slot.waited))
+        elif alone and slot.refusals + 1 >= _ASIDE and pool.waiting:
+            wait, own = wait + min(_FARTHEST, 2.0 ** min(slot.refusals, 30)), True
+        slot.refused, slot.ready_at = True, now + wait if own else 0.0
+        if own or alone:
+            slot.refused_at = slot.refused_at or now
+            slot.refusals += 1
+            slot.waited += wait
+        return wait
 
     def failed(self, slot: Slot, reason: str) -> bool:
-        """Another failure; whether it counts against its request, which the first ones in a pause do not.
+        """Another failure; whether it counts against its request.
+
+        The first ones in a pause do not, and none while an address of which the author expects it is not there yet.
 
         Raises:
             RunStopped: there was nothing else for too long.
         """
         (pool, claim), now = slot.place(), time.monotonic()
-        counts = not pool.paused or slot.failures > _SPARED
-        if not self.heard and self.unheard > UNHEARD:  # it is waited for, however often it is asked meanwhile
-            counts = False
+        awaited = not self.heard and self.unheard > UNHEARD
+        counts = not awaited and (not pool.paused or slot.failures > _SPARED)
         slot.failures += 1
+        slot.refused = False
         try:
             if not pool.fail(now, claim.sent, reason, heard=self.heard):
                 slot.hopeless = True

@@ -1,8 +1,10 @@
 """A pool: the models that share their quotas, and how many of their requests may be in flight.
 
-Owns how the ceiling is found (it doubles until the API objects, then grows slowly and gives way quickly), the gate
-that a rate limit closes, and the budget of failures: when it is empty, the API is asked by single probes until one
-comes through. How long an answer takes is no signal: a language model takes as long as its answer is.
+Owns how the ceiling is found (it doubles until the API objects, then grows slowly at first and gives way quickly), what
+a rate limit holds, and the budget of failures: when it is empty, the API is asked by single probes until one comes
+through. A rate limit among answers holds its own request, the pool's gate is closed by one whose headers say that
+nothing is left, and when most of what comes back is rate limits. How long an answer takes is no signal: a language
+model takes as long as its answer is.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ import math
 import random
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from yamlgen.claude.quota import Claim, Quota
+from yamlgen.claude.spacing import Spacing
 from yamlgen.errors import Code, RunStopped
 from yamlgen.events import PaceChanged
 
@@ -23,38 +26,57 @@ START: Final = 48
 MAX_PAUSE: Final = 600.0
 """Seconds that a run waits for an API that answers nothing but failures, where nothing is set."""
 
+UNHEARD: Final = 8.0
+"""Seconds of failures that an address has from which nothing was ever heard: it may be a wrong one."""
+
 _HALF: Final = 0.5
 _CUT: Final = 0.8
 _GROWTH: Final = 0.05
 _STEP: Final = 0.25
 _USED: Final = 0.8
-"""What the limit becomes at the first rate limit, since doubling may have gone twice too far, and at later ones; by how
-much it grows in a window of answers afterwards, as a share of it and at least; and while how much of it is in use."""
+"""What the limit becomes when failures pile up while it doubles, since that may have gone twice too far, and later; by
+how much it grows in the first window of answers afterwards, as a share of it and at least, twice as much in each one
+that follows without an objection; and while how much of it is in use."""
 
-_COOL: Final = 5.0
-"""Seconds between two cuts for rate limits that say how long to wait: those are of a rate, and the gate obeys them."""
+_PACE: Final = 0.8
+_WEIGHT: Final = 0.1
+"""Once there was a crowd, requests go at least so much of an answer's time over their number apart: a rate is found by
+more requests at once only if they do not all go at once. And how much one answer counts in the mean of their times."""
 
-_CROWD: Final = 20
+_LAST: Final = 20
+_FEW: Final = 5
 _SHARE: Final = 0.2
-"""The last answers that are looked at, and the share of failures among them that tells of a server in trouble."""
+"""The last answers that are looked at; from how many rate limits on they may be a crowd; and the share of failures, or
+of rate limits, that tells of a server with too much to do."""
 
 _BUDGET: Final = 100.0
-_LIMITED: Final = 1.0
-_FAILED: Final = 5.0
+_COST: Final = 5.0
 _REFUND: Final = 1.0
 _REOPENED: Final = 50.0
-"""What a pool's budget of failures holds, what a rate limit and another failure take of it, what an answer gives back,
-and what it holds again once a probe has come through."""
-
-UNHEARD: Final = 8.0
-"""Seconds of failures that an address has from which nothing was ever heard: it may be a wrong one."""
+"""What a pool's budget of failures holds, what a failure takes of it, what an answer gives back, and what it holds when
+a probe has come through."""
 
 _TRIES: Final = 15
 """About how often a row is tried before it is set aside in a pause."""
 
 _FIRST_WAIT: Final = 0.5
 _MOST_WAIT: Final = 30.0
-"""Seconds for which a gate is closed where the API does not say how long: they double with each probe that fails."""
+"""Seconds for which a gate is closed, or a request is held, where the API does not say how long: they double with each
+probe that fails, and with each time that the same request is refused."""
+
+
+class Refusal(NamedTuple):
+    """What a rate limit means for the request that met it.
+
+    Attributes:
+        wait: seconds until it may go again.
+        own: whether it waits by itself, while others go.
+        alone: whether it was sent alone.
+    """
+
+    wait: float
+    own: bool
+    alone: bool
 
 
 @dataclass(eq=False)
@@ -65,7 +87,7 @@ class Pool:
         name: the family's.
         ceiling: the most requests in flight.
         max_pause: seconds without an answer that its failures may take before the run ends.
-        unheard: seconds of failures that an address has from which nothing was ever heard.
+        unheard: the same where nothing was ever heard from the address.
         limit: how many may be in flight now.
         flying: how many are.
         most: how many were at once.
@@ -75,6 +97,7 @@ class Pool:
         succeeded_at: when the last answer came through.
         paused: whether its budget of failures is empty, so that only probes go.
         quota: what the API's headers leave.
+        spacing: how far apart requests are kept.
         waiting: those who wait, as a heap.
     """
 
@@ -91,19 +114,27 @@ class Pool:
     succeeded_at: float = -math.inf
     paused: bool = False
     quota: Quota = field(default_factory=Quota)
+    spacing: Spacing = field(default_factory=Spacing)
     waiting: list[Any] = field(default_factory=list)
     _reason: str | None = None
     _held: float = 0.0
     _growing: bool = True
     _budget: float = _BUDGET
-    _silent_since: float | None = None
+    _calm: float = 0.0
+    _paced: bool = False
+    _took: float = 0.0
+    _launched_at: float = -math.inf
+    _limited_since: float | None = None
+    _failing_since: float | None = None
     _over: bool = False
     _cut_at: float = -math.inf
     _held_since: float | None = None
-    _drawn_at: float = -math.inf
+    _asked_until: float = -math.inf
     _paused_at: float = math.inf
     _probes: int = 0
-    _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_CROWD))
+    _crowded_at: float = math.inf
+    _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_LAST))
+    _window: deque[bool] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.limit = float(min(START, self.ceiling))
@@ -112,13 +143,20 @@ class Pool:
         """Seconds until a request of `step` may go; infinite while places are taken."""
         if self.flying >= (1 if self.paused else int(self.limit)):
             return math.inf
-        return max(self.open_at - now, self.quota.wait(now, step))
+        if self._over:  # whoever still waits is to learn it
+            return 0.0
+        pace = _PACE * self._took / self.limit if self._paced else 0.0
+        return max(
+            self.open_at - now, self._launched_at + pace - now, self.spacing.wait(now), self.quota.wait(now, step)
+        )
 
     def launch(self, now: float, step: str) -> Claim:
         """A request of `step` goes out; what it takes of the quota."""
         self.hold(now, held=False)
         self.flying += 1
         self.most = max(self.most, self.flying)
+        self._launched_at = now
+        self.spacing.launch(now)
         return self.quota.claim(now, step)
 
     def hold(self, now: float, *, held: bool) -> None:
@@ -131,46 +169,119 @@ class Pool:
 
     def hear(self) -> None:
         """The API takes requests, though their answers may take long."""
-        self._silent_since, self._over = None, False
+        self._limited_since, self._over = None, False
 
     def succeed(self, now: float, sent: float) -> None:
         """A final answer has come through, be it a refusal of what was asked."""
         self.hear()
-        self.succeeded_at, self._reason = now, None
+        self.succeeded_at, self._reason, self._failing_since = now, None, None
+        if sent >= self._crowded_at:  # the crowd is over
+            self._window.clear()
+            self._crowded_at = math.inf
         self._recent.append(False)
+        self._note(limited=False)
         self._budget = min(_BUDGET, self._budget + _REFUND)
         if self.paused and sent >= self._paused_at:
             self.paused, self._budget, self._paused_at = False, _REOPENED, math.inf
-        if self.flying >= _USED * self.limit:
-            more = 1.0 if self._growing else max(_GROWTH, _STEP / self.limit)  # by each of a window's answers
-            self.limit = min(self.ceiling, self.limit + more)
+        took = max(0.0, now - sent)
+        self._took += _WEIGHT * (took - self._took) if self._took else took
+        self.spacing.succeed(now, sent)
+        if self.flying >= _USED * int(self.limit) and not self.spacing.wait(now):
+            self.limit = min(self.ceiling, self.limit + self._growth())
 
-    def refuse(self, now: float, sent: float, retry_after: float | None) -> float:
-        """A rate limit: close the gate, for as long as the API asks or ever longer where it does not say.
+    def _growth(self) -> float:
+        """By how much each of a window's answers raises the limit."""
+        if self._growing:
+            return 1.0
+        self._calm += 1 / self.limit
+        return min(1.0, max(_GROWTH, _STEP / self.limit) * 2.0 ** min(int(self._calm), _LAST))
+
+    def refuse(
+        self, now: float, sent: float, retry_after: float | None, step: str = "", before: int = 0, *, odd: bool = False
+    ) -> Refusal | None:
+        """A rate limit: hold its request, or, where it is everybody's, close the gate.
+
+        Args:
+            now: the time.
+            sent: when the request was sent.
+            retry_after: the seconds that the API asks for, if it does; zero would hammer on a closed door.
+            step: whose request it was.
+            before: how often it was refused by itself until now.
+            odd: whether it has waited for so long, while others came through, that it is to be given up before the run.
 
         Returns:
-            Seconds until the gate opens.
+            What it waits for; `None` where it is given up.
 
         Raises:
             RunStopped: that is longer than a run waits.
         """
         self.limited += 1
-        others = self.succeeded_at > sent  # come through: without a word of waiting, it is a matter of how many
-        since = self._draw(now, sent, _LIMITED, "rate limit (429)")
-        if retry_after is None or now - self._cut_at > _COOL:
-            self._cut(now, sent)
-        if others and retry_after is None:
-            return max(0.0, self.open_at - now)
-        wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))  # zero would hammer on a closed door
+        self._reason = "rate limit (429)"
+        self._note(limited=True)
+        retry_after, alone = retry_after or None, self.flying <= 1
+        empty = self.quota.exhausted(now, step)
+        crowd = not empty and self._is_crowded()
+        own = not (empty or crowd or self.paused)
+        if crowd or (not empty and self._objects() and self.flying >= _USED * int(self.limit)):
+            self._yield(sent)
+        if crowd:
+            self._crowded_at, self._paced = now, True
+        since = self._limited_since = self._since(self._limited_since, now, sent)
+        if own:
+            wait = retry_after or min(_MOST_WAIT, _FIRST_WAIT * 2.0 ** min(before, 30))
+        elif self.paused:
+            wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))
+        elif crowd and (alone or self.spacing.active):
+            wait = self.spacing.refuse(now, sent, retry_after, alone=alone)
+        else:
+            wait = retry_after or 0.0
         if now - since + wait > self.max_pause:
-            if self.flying <= 1 or self._over:
-                self._over = True  # for whoever still waits too
-                asked = f", and asks to wait {retry_after:.0f} s" if retry_after else ""
-                limits = f"the API has answered {self.name} with rate limits (429) alone for {now - since:.0f} s"
-                raise _given_up(limits + asked, self.max_pause)
-            wait = min(wait, _MOST_WAIT, self.max_pause / 2)  # what is still in flight may come through
-        self._close(now, wait)
-        return self.open_at - now
+            if odd:
+                return None
+            wait = self._patience(now - since, wait, alone=alone and not (own and self.waiting))
+        if own:
+            wait += _jitter(wait)
+        elif retry_after or self.paused:
+            self._close(now, wait)
+        self._asked_until = max(self._asked_until, now + wait)
+        return Refusal(wait if own else max(wait, self.open_at - now), own, alone)
+
+    def _note(self, *, limited: bool) -> None:
+        """Count how a request ended, among the last of them: as many as go in two rounds."""
+        self._window.append(limited)
+        while len(self._window) > max(_LAST, 2 * self.limit):
+            self._window.popleft()
+
+    def _is_crowded(self) -> bool:
+        """Whether most of what comes back is rate limits; this one has been counted."""
+        limited = sum(self._window)
+        if self.spacing.active or (int(self.limit) == 1 and list(self._window)[-2:] == [True, True]):
+            return True
+        others = len(self._window) - limited + self.flying - 1  # a refusal comes at once, so these have come through
+        return limited > others and (limited >= _FEW or not others)
+
+    def _objects(self) -> bool:
+        """Whether so many of the last requests were refused that there should not be more of them at once."""
+        return sum(self._window) >= _SHARE * max(_LAST, len(self._window))
+
+    def _yield(self, sent: float) -> None:
+        """What is in flight besides this one was not refused: so many may be, and no more; a probe tells nothing."""
+        if sent < self._paused_at:
+            self.limit = min(self.limit, max(1.0, self.flying - 1.0))
+            self._growing, self._calm = False, 0.0
+
+    def _patience(self, silent: float, wait: float, *, alone: bool) -> float:
+        """What is waited where that is longer than a run waits: what is still in flight may come through.
+
+        Raises:
+            RunStopped: nothing is.
+        """
+        if alone or self._over:
+            self._over = True  # for whoever still waits too
+            asked = f", and asks to wait {wait:.0f} s" if wait > _MOST_WAIT else ""
+            limits = f"the API has answered {self.name} with rate limits (429) alone for {silent:.0f} s"
+            raise _given_up(limits + asked, self.max_pause)
+        return min(wait, _MOST_WAIT, self.max_pause / 2)
 
     def fail(self, now: float, sent: float, reason: str, *, heard: bool) -> bool:
         """A failure of the server or of the connection; `heard`: whether anything ever came back.
@@ -182,9 +293,14 @@ class Pool:
             RunStopped: nothing else has come back for longer than a run waits.
         """
         self.overloaded += 1
-        since = self._draw(now, sent, _FAILED, reason)
+        self._budget -= _COST
+        if not self.paused and self._budget <= 0:
+            self.paused, self._paused_at, self._probes = True, now, 0
+        self._reason = reason
+        since = self._failing_since = self._since(self._failing_since, now, sent)
+        self._asked_until = max(self._asked_until, now)
         self._recent.append(True)
-        if len(self._recent) * _SHARE <= sum(self._recent) and len(self._recent) == _CROWD:
+        if len(self._recent) * _SHARE <= sum(self._recent) and len(self._recent) == _LAST:
             self._recent.clear()
             self._cut(now, sent)
         if self.paused:
@@ -200,26 +316,19 @@ class Pool:
                 raise _given_up(message, self.max_pause)
         return True
 
-    def _draw(self, now: float, sent: float, cost: float, reason: str) -> float:
-        """Draw on the budget; since when nothing has come through, though somebody asked."""
-        self._budget -= cost
-        if not self.paused and self._budget <= 0:
-            self.paused, self._paused_at, self._probes = True, now, 0
-        self._reason = reason
-        if self._silent_since is None or sent - max(self._drawn_at, self.open_at) > _MOST_WAIT:
-            self._silent_since = now
-        self._drawn_at = now
-        return self._silent_since
+    def _since(self, since: float | None, now: float, sent: float) -> float:
+        """Since when nothing has come through, though somebody asked."""
+        unasked = sent - max(self._asked_until, self.open_at) > _MOST_WAIT
+        return now if since is None or unasked else since
 
     def _close(self, now: float, wait: float) -> None:
-        jitter = random.uniform(0, min(1.0, 0.1 * wait + 0.05))  # noqa: S311 - jitter is no secret
-        self.open_at = max(self.open_at, now + wait + jitter)
+        self.open_at = max(self.open_at, now + wait + _jitter(wait))
 
     def _cut(self, now: float, sent: float) -> None:
         """Fewer at once; not again for what was sent before the last cut, nor for a probe."""
         if self._cut_at < sent < self._paused_at:
             self.limit = max(1.0, (_HALF if self._growing else _CUT) * self.limit)
-            self._cut_at, self._growing = now, False
+            self._cut_at, self._growing, self._calm = now, False, 0.0
 
     def state(self, now: float) -> PaceChanged:
         """What a reader is told of the pool."""
@@ -232,12 +341,16 @@ class Pool:
             in_flight=self.flying,
             most=self.most,
             waiting=waits if self._held_since is not None else 0,
-            closed=max(0.0, self.open_at - now),
+            closed=max(0.0, self.open_at - now, self.spacing.wait(now)),
             reason=": ".join(told) or None,
             limited=self.limited,
             overloaded=self.overloaded,
             held=held,
         )
+
+
+def _jitter(wait: float) -> float:
+    return random.uniform(0, min(1.0, 0.1 * wait + 0.05))  # noqa: S311 - jitter is no secret
 
 
 def _given_up(message: str, most: float) -> RunStopped:

@@ -84,6 +84,10 @@ class Bucket:
         missing = wanted - self._left(now)
         return 0.0 if missing <= 0 else max(0.0, min(missing / self._rate, self._at + _LONGEST - now))
 
+    def lacks(self, now: float, cost: float) -> bool:
+        """Whether it holds less than a request takes."""
+        return self.limit > 0 and self._left(now) < min(cost, self.limit)
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -108,6 +112,10 @@ class Quota:
             return 0.0
         costs = self._costs(step)
         return max(bucket.wait(now, cost) for bucket, cost in zip(self._each, costs, strict=True))
+
+    def exhausted(self, now: float, step: str) -> bool:
+        """Whether too little is left for another request of `step`."""
+        return any(bucket.lacks(now, cost) for bucket, cost in zip(self._each, self._costs(step), strict=True))
 
     def claim(self, now: float, step: str) -> Claim:
         """Count a request that is sent now."""

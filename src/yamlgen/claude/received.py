@@ -95,7 +95,7 @@ def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
             json.dumps(body)  # which goes less deep than the reading
     except (ValueError, RecursionError) as error:
         if _A_MESSAGE.search(content) is None:
-            raise NotAMessage(_shown(content, kind)) from None
+            raise _no_message(content, kind) from None
         text, told = content.decode(errors="replace"), str(error) or type(error).__name__
         return {"type": "message", "content": [], "usage": _usage_in(content), UNREAD: text, "broken": told}
     if isinstance(body, dict):
@@ -103,13 +103,12 @@ def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
             return body
         if body.get("type") == "error" or isinstance(body.get("error"), dict):
             raise ServerError(said_inside(body))
-    raise NotAMessage(_shown(content, kind))
+    raise _no_message(content, kind)
 
 
-def _shown(content: bytes, kind: str) -> str:
+def _no_message(content: bytes, kind: str) -> NotAMessage:
     """What came in place of a message, in short."""
-    begin = content[:_SHOWN].decode(errors="replace")
-    return f"{kind or 'no content type'}, and it begins with {begin!r}" if content else "nothing"
+    return NotAMessage(kind or "of no type", content[:_SHOWN].decode(errors="replace"))
 
 
 def _usage_in(content: bytes) -> dict[str, JSON]:

@@ -46,7 +46,7 @@ class Transport:
     Args:
         timeout: seconds that one attempt may take, from its sending to the last byte of its answer.
         max_retries: how often a transient failure is tried again. No attempt begins once `timeout` seconds of
-            trying are spent, so that one request takes at most twice that.
+            trying are spent; an attempt that took them all by itself is made once more, and counts for itself.
         limiter: lets each attempt go.
         base_url: the address, for messages.
         halt: once requested, no attempt begins any more.
@@ -62,27 +62,28 @@ class Transport:
         """Send one request until it has an answer worth returning.
 
         Raises:
-            RowError: the deadline passed, or the connection failed once too often.
+            RowError: the deadline passed twice, the connection failed once too often, or a rate limit refused this
+                request, and no others, for as long as a run waits.
             RunStopped: nothing was ever heard from the address, or its failures hold everything too long.
         """
-        retries, spent, held, limiter = 0, 0.0, holding.get(), self.limiter
+        retries, overdue, spent, held, limiter = 0, 0, 0.0, holding.get(), self.limiter
         slot = held or Slot()
         model = str(request.json.get("model")) if isinstance(request.json, dict) else ""
         while True:
             await limiter.admit(slot, model)
-            started = time.monotonic()
+            started, wait = time.monotonic(), None
             try:
                 slot.asker.watch.sent()
                 failpoint.reach("before-send")
                 outcome = await self._attempt(request, call_next, slot)
                 if isinstance(outcome, _Answered):
                     limiter.succeeded(slot)
-                else:
-                    wait = limiter.refused(slot, outcome.retry_after) if outcome.limited else None
-                    if wait is None:
-                        counts = limiter.failed(slot, outcome.reason)
-                        retries += counts
-                        spent += counts * (time.monotonic() - started)
+                elif outcome.limited:
+                    wait = limiter.refused(slot, outcome.retry_after)
+                elif limiter.failed(slot, outcome.reason):
+                    retries += 1
+                    overdue += outcome.overdue
+                    spent += 0.0 if outcome.overdue else time.monotonic() - started
             except BaseException:
                 slot.give_back()
                 raise
@@ -93,11 +94,13 @@ class Transport:
                     raise outcome.error
                 return outcome.value
             slot.give_back()
-            if wait is not None:
+            if outcome.limited:
+                if wait is None:
+                    raise self._too_large(outcome)
                 slot.asker.watch.retried(outcome.reason, wait)
                 continue
-            if retries > self.max_retries or spent >= self.timeout or slot.hopeless:
-                return self._give_up(outcome)
+            if retries > self.max_retries or overdue > 1 or spent >= self.timeout or slot.hopeless:
+                return self._give_up(outcome, slot)
             delay = self._delay(max(retries - 1, 0), outcome.retry_after)
             slot.asker.watch.retried(outcome.reason, delay)
             await self.halt.sleep(delay)
@@ -105,29 +108,12 @@ class Transport:
     async def _attempt(self, request: Any, call_next: Any, slot: Slot) -> _Answered | _Failed:
         stream = StreamedMessage()
         try:
-            async with Deadline(self.timeout) as deadline:
-                response = await call_next(request)
-                http = response.http_response
-                self.limiter.answered(slot, http.status_code, http.headers)
-                if not http.is_success:
-                    await http.aread()
-                    return _judged(response)
-                if slot.lost is None:  # the caller reads it
-                    return _Answered(response)
-                end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
-
-                def heard() -> None:
-                    self.limiter.hear(slot)
-                    deadline.renew(min(self.timeout, max(0.0, end - time.monotonic())))
-
-                answer = await read_answer(http, stream, heard)
-                self.limiter.hear(slot)
-                return _Answered(answer)
+            return await self._exchange(request, call_next, slot, stream)
         except TimeoutError:
-            raise self._overdue() from None
+            return self._overdue(stream)
         except anthropic.APITimeoutError as error:
             if not isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout):
-                raise self._overdue() from None
+                return self._overdue(stream)
             return _Failed("the connection took too long", error=error)
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
             return _Failed(f"the connection failed ({type(error.__cause__ or error).__name__})", error=error)
@@ -140,20 +126,59 @@ class Transport:
             if stream.message and not stream.ended and slot.lost is not None:
                 await slot.lost(stream.message)
 
-    def _overdue(self) -> RowError:
-        message = f"no whole answer came within {self.timeout:g} s"
-        return RowError(message, code=Code.DEADLINE, hint="raise `runtime.timeout`, or lower `max_tokens`")
+    async def _exchange(self, request: Any, call_next: Any, slot: Slot, stream: StreamedMessage) -> _Answered | _Failed:
+        async with Deadline(self.timeout) as deadline:
+            response = await call_next(request)
+            http = response.http_response
+            self.limiter.answered(slot, http.status_code, http.headers)
+            if not http.is_success:
+                await http.aread()
+                return _judged(response)
+            if slot.lost is None:  # the caller reads it
+                return _Answered(response)
+            end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
 
-    def _give_up(self, outcome: _Failed) -> Any:
+            def heard() -> None:
+                self.limiter.hear(slot)
+                deadline.renew(min(self.timeout, max(0.0, end - time.monotonic())))
+
+            answer = await read_answer(http, stream, heard)
+            self.limiter.hear(slot)
+            return _Answered(answer)
+
+    def _overdue(self, stream: StreamedMessage) -> _Failed:
+        message = f"no whole answer came within {self.timeout:g} s"
+        if stream.message:
+            message = f"the stream broke off: it brought nothing for {self.timeout:g} s, or went on too slowly"
+        hint = "raise `runtime.timeout`, or lower `max_tokens`"
+        return _Failed(message, error=RowError(message, code=Code.DEADLINE, hint=hint))
+
+    def _too_large(self, outcome: _Failed) -> RowError:
+        said = _said_in(outcome.response.http_response).text if outcome.response is not None else str(outcome.error)
+        message = f"a rate limit (429) refused the request for {self.limiter.max_pause:g} s, while others came through"
+        hint = "it may be larger than its quota: shorten the row, or lower `max_tokens`"
+        return RowError(f"{message}{f': {said}' if said else ''}", code=Code.TRANSPORT, hint=hint)
+
+    def _give_up(self, outcome: _Failed, slot: Slot) -> Any:
         if outcome.response is not None:
             return outcome.response
-        if not self.limiter.heard and not isinstance(outcome.error, NotAMessage):
+        if not self.limiter.heard and (slot.hopeless or not isinstance(outcome.error, NotAMessage)):
+            raise self._unheard(outcome)
+        assert outcome.error is not None  # noqa: S101 - a failure is a response or an error
+        raise outcome.error
+
+    def _unheard(self, outcome: _Failed) -> RunStopped:
+        if outcome.overdue:
+            message = f"{self.base_url} takes requests, and has answered none of them within {self.timeout:g} s"
+            hint = "is it a Messages API? `runtime.timeout` says how long an answer may take"
+        elif isinstance(outcome.error, NotAMessage):
+            message = f"{self.base_url} answers, and not with messages ({outcome.error.kind})"
+            hint = "is it the address of a Messages API? `runtime.base_url` ends before `/v1`"
+        else:
             cause = getattr(outcome.error, "__cause__", None) or outcome.error
             message = f"cannot reach {self.base_url}: {cause}"
             hint = "is the network up, and `runtime.base_url` right? `--simulate` needs neither"
-            raise RunStopped(message, code=Code.UNREACHABLE, hint=hint)
-        assert outcome.error is not None  # noqa: S101 - a failure is a response or an error
-        raise outcome.error
+        return RunStopped(message, code=Code.UNREACHABLE, hint=hint)
 
     def _delay(self, retries: int, retry_after: float | None) -> float:
         backoff = random.uniform(0, min(_MOST_DELAY, _FIRST_DELAY * 2**retries))  # noqa: S311 - jitter is no secret
@@ -177,6 +202,11 @@ class _Failed:
     error: Exception | None = None
     limited: bool = False
     retry_after: float | None = None
+
+    @property
+    def overdue(self) -> bool:
+        """Whether its deadline ended it."""
+        return isinstance(self.error, RowError) and self.error.code is Code.DEADLINE
 
 
 def _judged(response: Any) -> _Answered | _Failed:
