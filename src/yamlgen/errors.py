@@ -106,6 +106,7 @@ class Code(StrEnum):
     NOT_AN_OBJECT = "YG407"
     DUPLICATE_ID = "YG408"
     NO_ROWS = "YG409"
+    INPUT_CHANGED = "YG410"
 
     ROW_TEMPLATE = "YG501"
     BAD_REQUEST = "YG502"

@@ -209,6 +209,13 @@ class RunDraining:
 
 
 @dataclass(frozen=True, slots=True)
+class RunWarned:
+    """The run goes on, but its user should know `message`."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The run is over.
 
@@ -237,6 +244,7 @@ Event: TypeAlias = (
     | RowFinished
     | RowFailed
     | RunDraining
+    | RunWarned
     | RunFinished
 )
 
