@@ -283,8 +283,8 @@ class _Run:
         """What a retry needs to be asked in the same way."""
         given, output = self.pipeline.input, self.options.output
         return {
-            "input": given if given in (None, "-") else str(Path(str(given)).absolute()),
-            "output": None if output is None else "-" if self.to_stdout else str(Path(output).absolute()),
+            "input": given if given in (None, "-") else str(self.pipeline.source.path),
+            "output": None if output is None else "-" if self.to_stdout else str(self.paths.rows),
             "limit": self.options.limit,
             "faults": list(self.options.faults),
             "seed": self.options.seed,
@@ -323,7 +323,7 @@ def _confirm(forecast: RunForecast, plan: Plan, options: Options, confirm: Confi
 
 def _paths(plan: Plan, options: Options) -> OutputPaths:
     if options.output is not None and str(options.output) != "-":
-        return output_paths(Path(options.output))
+        return output_paths(Path(options.output).absolute())
     target = plan.folder / plan.output.path
     to_stdout = options.output is not None
     return output_paths(target, simulated=options.simulate, limit=options.limit, to_stdout=to_stdout)
