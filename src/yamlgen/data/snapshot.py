@@ -1,8 +1,9 @@
 """A file as it was first read, and later readings that are held to it.
 
-Owns when an input counts as changed under a run. The first reading keeps a digest of each block. Every later one holds
-a block against it before anybody sees a byte of it, so that no request is made of rows that were not there at first,
-however much of the file is read. What was appended behind the first length is not read. At the end a look at the
+Owns when an input counts as changed under a run. The first reading keeps a digest of each block. Every later one takes
+each block from what is at the path by then, and holds it against the digest before anybody sees a byte of it: so no
+request is made of rows that were not there at first, however much of the file is read, and a file that was put in the
+place of another is noticed at once. What was appended behind the first length is not read. At the end a look at the
 file's identity is enough, while that is the same.
 """
 
@@ -13,13 +14,16 @@ import io
 import os
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias
 
 from yamlgen.errors import Code, EnvironmentProblem
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+Opened: TypeAlias = Callable[[], AbstractContextManager[BinaryIO]]
 
 _BLOCK: Final = 1 << 18
 _DIGEST: Final = hashlib.sha256().digest_size
@@ -51,22 +55,27 @@ class Snapshot:
     digests: bytes
     identity: tuple[int, ...]
 
-    def held(self, file: BinaryIO, name: str) -> BinaryIO:
-        """The bytes of the first reading out of a file that was opened again.
+    def held(self, opened: Opened, name: str) -> BinaryIO:
+        """The bytes of the first reading, read again.
 
         Reading them raises an `EnvironmentProblem` at the first block that is not what it was.
-        """
-        return _buffered(_Held(file, self, name))
 
-    def verify(self, file: BinaryIO, name: str) -> int:
+        Args:
+            opened: opens the file, each time for one block.
+            name: how messages name it.
+        """
+        return _buffered(_Held(opened, self, name))
+
+    def verify(self, opened: Opened, name: str) -> int:
         """How many bytes a file has behind those of the first reading, which are read again unless it is untouched.
 
         Raises:
             EnvironmentProblem: they are not what they were.
         """
-        status = os.fstat(file.fileno())
+        with opened() as file:
+            status = os.fstat(file.fileno())
         if self.identity != _identity(status):
-            held = self.held(file, name)
+            held = self.held(opened, name)
             while held.read(_BLOCK):
                 pass
         return max(0, status.st_size - self.length)
@@ -81,9 +90,7 @@ def record(file: BinaryIO) -> tuple[BinaryIO, Callable[[], Snapshot]]:
 class _Blocks(io.RawIOBase):
     """The bytes of a file, taken block by block."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._left = memoryview(b"")
+    _left = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -105,7 +112,8 @@ class _First(_Blocks):
     """Keeps the digests. The first time that the file ends is the end: it may grow meanwhile."""
 
     def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)
+        super().__init__()
+        self._file = file
         self._identity = _identity(os.fstat(file.fileno()))
         self._digests = bytearray()
         self._length = 0
@@ -126,20 +134,25 @@ class _First(_Blocks):
 class _Held(_Blocks):
     """Holds each block against its digest."""
 
-    def __init__(self, file: BinaryIO, first: Snapshot, name: str) -> None:
-        super().__init__(file)
+    def __init__(self, opened: Opened, first: Snapshot, name: str) -> None:
+        super().__init__()
+        self._opened = opened
         self._first = first
         self._name = name
         self._at = 0
 
     def _next(self) -> bytes:
         wanted = min(_BLOCK, self._first.length - self._at)
-        block = self._file.read(wanted)
+        if not wanted:
+            return b""
+        with self._opened() as file:
+            file.seek(self._at)
+            block = file.read(wanted)
         if len(block) < wanted:
             found = self._at + len(block)
             raise changed(self._name, f"it had {self._first.length:,} bytes then, and has {found:,} now")
         start = self._at // _BLOCK * _DIGEST
-        if wanted and hashlib.sha256(block).digest() != self._first.digests[start : start + _DIGEST]:
+        if hashlib.sha256(block).digest() != self._first.digests[start : start + _DIGEST]:
             raise changed(self._name, "its content is another one now")
         self._at += wanted
         return block

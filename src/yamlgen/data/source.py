@@ -100,7 +100,7 @@ class Source:
                 identity = self._identity(self.id, row, line, number)
                 if seen.count(short_digest(identity)):
                     self._refuse_duplicate(self.id, identity, self._place(line, number))
-        return replace(self, snapshot=read[0] if read else None), number
+        return replace(self, snapshot=read[0] if read else self.snapshot), number
 
     def rows(self, limit: int | None = None, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
         """The rows in order, the first `limit` of them; uniqueness of ids is left to `scan`.
@@ -132,8 +132,7 @@ class Source:
         """
         if self.snapshot is None:
             return None
-        with self._opened() as file:
-            more = self.snapshot.verify(file, self.name())
+        more = self.snapshot.verify(self._opened, self.name())
         if not more:
             return None
         return f"the input {self.name()} grew by {more:,} bytes during the run; run again for the rows in them"
@@ -197,9 +196,12 @@ class Source:
 
     @contextmanager
     def _file(self, keep: Callable[[Snapshot], None] | None = None) -> Iterator[BinaryIO]:
+        if self.snapshot is not None:
+            yield self.snapshot.held(self._opened, self.name())
+            return
         with self._opened() as file:
             if keep is None:
-                yield self.snapshot.held(file, self.name()) if self.snapshot else file
+                yield file
                 return
             recorded, snapshot = record(file)
             yield recorded
