@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -106,6 +107,7 @@ class Code(StrEnum):
     NOT_AN_OBJECT = "YG407"
     DUPLICATE_ID = "YG408"
     NO_ROWS = "YG409"
+    INPUT_CHANGED = "YG410"
 
     ROW_TEMPLATE = "YG501"
     BAD_REQUEST = "YG502"
@@ -209,12 +211,29 @@ def redact(text: str, *secrets: str) -> str:
     return KEY_SHAPE.sub("sk-ant-[secret]", text)
 
 
-def near(path: Path) -> str:
-    """A path as messages name it: as short as it can be from the working directory."""
+_anchors: list[Path] = []
+
+
+@contextmanager
+def anchored() -> Iterator[None]:
+    """Let `near` reckon from where the process is now, wherever an author's function takes it meanwhile."""
+    with suppress(OSError):  # the working directory is gone
+        _anchors.append(Path.cwd())
     try:
-        relative = os.path.relpath(path)
+        yield
+    finally:
+        _anchors.clear()
+
+
+def near(path: Path) -> str:
+    """A path as messages name it: as short as it can be from the working directory, or as it was typed there."""
+    try:
+        here = _anchors[-1] if _anchors else Path.cwd()
+        relative = os.path.relpath(path, here)
     except OSError:  # the working directory is gone
         return str(path)
+    if relative.startswith("..") and path.is_relative_to(here):  # such as `here/../data`, which was typed as `../data`
+        return str(path.relative_to(here))
     return str(path) if relative.startswith("..") else relative
 
 

@@ -239,6 +239,13 @@ class RunDraining:
 
 
 @dataclass(frozen=True, slots=True)
+class RunWarned:
+    """The run goes on, but its user should know `message`."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The run is over.
 
@@ -268,6 +275,7 @@ Event: TypeAlias = (
     | RowFinished
     | RowFailed
     | RunDraining
+    | RunWarned
     | RunFinished
 )
 

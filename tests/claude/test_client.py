@@ -314,3 +314,21 @@ def test_a_password_in_the_address_is_refused_unsaid(monkeypatch, who):
         ClaudeProvider(Runtime()).address()
     assert caught.value.code == Code.SECRET
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("address", "what"),
+    [
+        ("https://gateway.example/v1?hunter2-word", "a query"),
+        ("https://gateway.example?", "a query"),
+        ("gateway.example/?key=hunter2-word", "a query"),
+        ("https://gateway.example/#hunter2-word", "a fragment"),
+    ],
+)
+def test_an_address_with_a_query_or_a_fragment_is_refused_unsaid(monkeypatch, address, what):
+    """The path of a request cannot stand behind a query: it is refused before anything is sent, and not repeated."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
+    with pytest.raises(EnvironmentProblem) as caught:
+        ClaudeProvider(Runtime()).address()
+    assert caught.value.message == f"ANTHROPIC_BASE_URL holds {what}"
+    assert "hunter2" not in caught.value.hint

@@ -85,6 +85,17 @@ def test_an_address_that_is_none_is_told(address):
         AnthropicLLM("m", base_url=address)
 
 
+@pytest.mark.parametrize("rest", ["?key=canary", "/v1?key=canary", "#canary", "/v1#canary?a"])
+def test_an_address_with_a_query_or_a_fragment_is_refused(monkeypatch, rest):
+    """From the program and from the environment, and what may be a key in it is not repeated."""
+    with pytest.raises(UsageError, match=r"`base_url` holds a (query|fragment)") as given:
+        AnthropicLLM("m", base_url=f"https://gateway.example{rest}")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", f"https://gateway.example{rest}")
+    with pytest.raises(EnvironmentProblem, match=r"ANTHROPIC_BASE_URL holds a (query|fragment)") as found:
+        AnthropicLLM("m")
+    assert "canary" not in f"{given.value} {given.value.hint} {found.value} {found.value.hint}"
+
+
 @pytest.mark.parametrize("given", [None, ""])
 def test_a_missing_key_is_told(monkeypatch, given):
     """Without a key, or with an empty one, `load` names the argument and the variable."""

@@ -352,3 +352,47 @@ def test_the_record_tells_how_the_output_came_to_be(small, call):
     assert {"python", "yamlgen", "anthropic"} <= set(record["versions"])
     assert record["run"]
     assert record["started"] <= record["ended"]
+
+
+WRITING = """\
+from pathlib import Path
+
+def write(n):
+    if n == 8:
+        with Path("rows.jsonl").open("{mode}") as file:
+            file.write('{{"id": 9, "topic": "late"}}\\n')
+    return n
+"""
+
+
+def writing(folder, mode):
+    """Let the pipeline's own function write to its input while the run is under way."""
+    step = '  wrote: {kind: python, call: "steps:write", args: {n: row.id}}\noutput:'
+    (folder / "small.yaml").write_text((folder / "small.yaml").read_text("utf-8").replace("output:", step), "utf-8")
+    (folder / "steps.py").write_text(WRITING.format(mode=mode), "utf-8")
+
+
+def test_an_input_that_grew_is_one_warning(small, call):
+    """Rows that were appended during a run are left out, which is told once: in the summary, or in the JSON."""
+    writing(small, "a")
+    told = call("run", "small.yaml", "--simulate")
+    warning = "the input rows.jsonl grew by 27 bytes during the run; run again for the rows in them"
+    assert (told.code, told.err.count("grew by")) == (0, 1)
+    assert f"  warning  {warning}\n" in told.err
+    assert ids((small / "out/notes.simulated.jsonl").read_text("utf-8")) == list(range(1, 9))
+    told = call("run", "small.yaml", "--simulate", "--output-format", "json", "-q")
+    assert (told.code, json.loads(told.out)["warnings"]) == (0, [warning])
+    assert json.loads((small / "out/notes.simulated.run.json").read_text("utf-8"))["warnings"] == [warning]
+
+
+def test_an_input_that_changed_is_an_error_with_what_to_do(small, call):
+    """Another input than the one that was read ends the run with 3; the error says what is kept, and how to go on."""
+    writing(small, "w")
+    told = call("run", "small.yaml", "--simulate", "--progress", "none")
+    assert told.code == 3
+    error = "error[YG410]: the input rows.jsonl changed after it was first read: it had "
+    *_, last = (line for line in told.err.splitlines() if line.startswith("error"))
+    assert last.startswith(error)
+    assert "the previous output stays as it was; run again once nothing else writes to the input" in told.err
+    assert "8 finished rows kept in the store; the same command goes on from there" in told.err
+    assert files("out") == []

@@ -33,7 +33,9 @@ templates = st.sampled_from(
 _PATTERNS = {
     "^[a-z][a-z0-9_]*$": names,
     "^[A-Za-z_][A-Za-z0-9_]*$": names,
-    r"^https?://[^\s/@]+(/\S*)?$": st.sampled_from(["https://a.example", "http://127.0.0.1:80/v1", "http://b.example"]),
+    r"^https?://[^\s/@?#]+(/[^\s?#]*)?$": st.sampled_from(
+        ["https://a.example", "http://127.0.0.1:80/v1", "http://b.example"]
+    ),
     r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$": st.sampled_from(["0%", "2.5%", "100%"]),
     CALL: st.sampled_from(["calls:score", "lib.calls:score"]),
 }

@@ -80,6 +80,8 @@ def test_overrides_are_applied_in_their_order(path):
         ("models.writer.banana", "1", Code.UNKNOWN_KEY),
         ("steps.draft.prompt", '"{{ row.nme }}"', Code.UNKNOWN_COLUMN),
         ("models.writer.id", "sk-ant-api03-abcdefgh", Code.SECRET),
+        ("runtime.base_url", "https://gateway.example/v1?team=blue", Code.WRONG_VALUE),
+        ("runtime.base_url", "'https://gateway.example#blue'", Code.WRONG_VALUE),
     ],
 )
 def test_a_bad_override_is_one_error_at_the_option(path, name, text, code):

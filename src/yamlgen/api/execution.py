@@ -27,8 +27,9 @@ from yamlgen.api.planning import Prospect, prospect
 from yamlgen.canonical import fingerprint
 from yamlgen.data.outputs import OutputPaths, output_paths, prepare, publish
 from yamlgen.data.printer import Printer, PrinterThread
-from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, UsageError, YamlgenError
-from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted
+from yamlgen.data.source import Source
+from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError
+from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted, RunWarned
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
 from yamlgen.language.resolution import resolved
@@ -163,6 +164,7 @@ class _Run:
                 await self._drive(ready, run.entry)
                 error = self._unfinished(ready.rows)
                 if error is None:
+                    await self._verify(ready.source)
                     self.report.seconds = time.monotonic() - clock
                     record = run_record(self.report, about, started)
                     await self._publish(archive.place, run.entry, record)
@@ -212,12 +214,13 @@ class _Run:
             return Incomplete(message, code=Code.NOT_STORED, hint=hint)
         if report.finished + report.failed == rows:
             return None
-        if not self.halt.requested:
-            message = (
-                f"the input changed while it was read: {rows:,} rows at first, {report.finished + report.failed:,} now"
-            )
-            return UsageError(message, code=Code.BAD_INPUT, hint="run again")
         return self.budget.error or Interrupted(f"stopped: {self.halt.reason}", code=Code.STOPPED)
+
+    async def _verify(self, source: Source) -> None:
+        """See that the output is made of the input as it is, in a thread, for it may be long."""
+        warning = await asyncio.to_thread(source.verify)
+        if warning is not None:
+            self.tell(RunWarned(warning))
 
     async def _stop(self, run: Running, message: str, clock: float) -> str:
         """Note in the store that the run ended early, and say what is kept."""
@@ -285,8 +288,8 @@ class _Run:
         """What a retry needs to be asked in the same way."""
         given, output = self.pipeline.input, self.options.output
         return {
-            "input": given if given in (None, "-") else str(Path(str(given)).absolute()),
-            "output": None if output is None else "-" if self.to_stdout else str(Path(output).absolute()),
+            "input": given if given in (None, "-") else str(self.pipeline.source.path),
+            "output": None if output is None else "-" if self.to_stdout else str(self.paths.rows),
             "limit": self.options.limit,
             "faults": list(self.options.faults),
             "seed": self.options.seed,
@@ -325,7 +328,7 @@ def _confirm(forecast: RunForecast, plan: Plan, options: Options, confirm: Confi
 
 def _paths(plan: Plan, options: Options) -> OutputPaths:
     if options.output is not None and str(options.output) != "-":
-        return output_paths(Path(options.output))
+        return output_paths(Path(options.output).absolute())
     target = plan.folder / plan.output.path
     to_stdout = options.output is not None
     return output_paths(target, simulated=options.simulate, limit=options.limit, to_stdout=to_stdout)

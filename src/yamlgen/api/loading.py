@@ -22,7 +22,8 @@ class Pipeline:
     """A pipeline's file, read and checked; its plan depends on the parameters of a run.
 
     Attributes:
-        path: the file.
+        path: the file; like every path made of it it is absolute, wherever the process goes meanwhile.
+        shown: the file as it was named.
         overrides: what was set from outside, by dotted path.
         input: where the rows come from instead, as it was given.
         warnings: what is worth knowing, though it stops nothing.
@@ -57,7 +58,7 @@ def check(
     input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
 ) -> tuple[Pipeline | None, tuple[Diagnostic, ...]]:
     """Everything that is wrong with a pipeline's file, and the pipeline if nothing is."""
-    shown, path = str(path), Path(path)
+    shown, path = str(path), Path(path).absolute()
     draft, diagnostics = read(path, shown, overrides, None if input is None else str(input))
     if draft is None:
         return None, tuple(diagnostics)

@@ -44,7 +44,7 @@ class Prospect:
 
     Attributes:
         plan: what will run, the options over it.
-        source: the input, readable.
+        source: the input, readable, and held to what it was at first.
         rows: how many of its rows will run.
         session: the store; until the run begins, it answers and keeps nothing.
         provider: how those are reached that are asked.
@@ -112,8 +112,8 @@ async def prospect(
     async with AsyncExitStack() as stack:
         reached = reach(plan.runtime, options.simulation, watched=options.watched)
         provider = await stack.enter_async_context(reached)
-        source = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
-        rows = _count(source, plan, options.limit)
+        given = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
+        source, rows = _scanned(given, plan, options.limit)
         place = place_of(plan.file, options.store, simulated=options.simulate)
         connection = None if holder is None else stack.enter_context(held(place, holder))
         session = stack.enter_context(opened(place, _reuse(options, place)))
@@ -144,12 +144,12 @@ def _check_prices(plan: Plan, tariffs: Mapping[str, Tariff | None]) -> None:
             raise UsageError(message, code=Code.NO_PRICE, hint=hint)
 
 
-def _count(source: Source, plan: Plan, limit: int | None) -> int:
+def _scanned(source: Source, plan: Plan, limit: int | None) -> tuple[Source, int]:
     taken = {step.name for step in plan.steps} | ({"provenance"} if plan.output.provenance else set())
-    rows = source.scan(frozenset(taken))
+    scanned, rows = source.scan(frozenset(taken))
     if rows == 0:
         raise UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint="nothing was sent")
-    return rows if limit is None else min(rows, limit)
+    return scanned, rows if limit is None else min(rows, limit)
 
 
 def _reuse(options: Options, place: Place) -> Reuse:

@@ -27,11 +27,11 @@ from yamlgen.claude.pool import MAX_PAUSE, UNHEARD
 from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.transport import Transport
 from yamlgen.environment import variable
-from yamlgen.errors import Code, EnvironmentProblem, redact
+from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.events import Emit
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
-from yamlgen.language.settings import LOOPBACK, PUBLIC_URL, plain_http
+from yamlgen.language.settings import LOOPBACK, PUBLIC_URL, address_fault, plain_http
 from yamlgen.language.spec import Runtime
 from yamlgen.ports import Model, Recorder
 
@@ -73,28 +73,17 @@ def affordable(ceiling: int) -> int:
     return ceiling if most == resource.RLIM_INFINITY else max(1, min(ceiling, most - _OTHER_FILES))
 
 
-def is_address(found: str) -> bool:
-    """Whether a client can be pointed at it."""
-    try:
-        parts = urlsplit(found)
-        _ = parts.port  # reads it
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", found)
-
-
 def safe_address(found: str, runtime: Runtime, way: str = "`runtime.allow_http: true`") -> str:
     """An address of the environment, if the author would have a key sent there; `way` is how to say so.
 
     Raises:
-        EnvironmentProblem: it is no address, or plain http beyond this machine.
+        EnvironmentProblem: no client can be pointed at it, or it is plain http beyond this machine.
     """
-    if not is_address(found):
-        message = f"ANTHROPIC_BASE_URL is {redact(found)}, which is no address"
-        raise EnvironmentProblem(message, code=Code.UNREACHABLE, hint="write https://host, or unset it")
-    if "@" in urlsplit(found).netloc:
-        message = "ANTHROPIC_BASE_URL holds a name or a password"
-        raise EnvironmentProblem(message, code=Code.SECRET, hint="write https://host; a key has a variable of its own")
+    fault = address_fault(found)
+    if fault is not None:
+        hint = "write https://host or https://host/path, or unset it; a key has a variable of its own"
+        code = Code.SECRET if "password" in fault else Code.UNREACHABLE
+        raise EnvironmentProblem(f"ANTHROPIC_BASE_URL {fault}", code=code, hint=hint)
     if plain_http(found, runtime):
         message = f"ANTHROPIC_BASE_URL is {found}: plain http would send the key in the open"
         hint = f"use https://; a gateway in a private network needs {way}"

@@ -13,13 +13,13 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
-from yamlgen.claude.client import is_address, usable_key
+from yamlgen.claude.client import usable_key
 from yamlgen.claude.structured import Checked
 from yamlgen.environment import variable
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, redact
 from yamlgen.language.parts import Part, Settings
 from yamlgen.language.schemas import JSONSchema, json_schema
-from yamlgen.language.settings import plain_http
+from yamlgen.language.settings import address_fault, plain_http
 from yamlgen.language.spec import Runtime
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Message, Prompt
@@ -142,13 +142,14 @@ def _argument(key: str) -> str:
 
 
 def given_address(found: str, runtime: Runtime) -> None:
-    """Refuse a `base_url` that is none, or that would send the key in the open.
+    """Refuse a `base_url` that no client can be pointed at, or that would send the key in the open.
 
     Raises:
         UsageError: it is one of these.
     """
-    if not is_address(found):
-        raise _wrong(f"`base_url` is {redact(found)!r:.80}, which is no address", "write https://host")
+    fault = address_fault(found)
+    if fault is not None:
+        raise _wrong(f"`base_url` {fault}", "write https://host or https://host/path")
     if plain_http(found, runtime):
         message = f"`base_url` is {redact(found)}: plain http would send the key in the open"
         hint = "use https://; a gateway in a private network needs `allow_http=True`"

@@ -235,6 +235,7 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
     ]
     lines.extend(outlay(report))
     lines.extend(failures(report))
+    lines.extend(f"  warning  {safe(warning)}" for warning in report.warnings)
     where = "standard output" if to_stdout else near(paths.rows)
     lines.append(f"  output  {where}" if report.finished else "  output  none: no row was finished")
     if report.failed:

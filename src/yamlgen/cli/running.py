@@ -18,7 +18,7 @@ import click
 
 from yamlgen.cli.display import Display, choose, failures, foretold, outlay, summary
 from yamlgen.cli.messages import as_json, echo, json_line, put, show, show_error
-from yamlgen.errors import Code, Exit, InvalidPipeline, YamlgenError
+from yamlgen.errors import Code, Exit, InvalidPipeline, YamlgenError, anchored
 from yamlgen.events import Event, RunForecast, RunStarted
 from yamlgen.halt import Halt
 
@@ -47,6 +47,7 @@ class Shown:
 Prepare = Callable[[], tuple["Pipeline", dict[str, Any], "Options"]]
 
 
+@anchored()
 def run_shown(prepare: Prepare, shown: Shown) -> int:
     """Load, run and show; the exit code."""
     display: Display | None = None

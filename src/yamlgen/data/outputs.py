@@ -131,18 +131,18 @@ def _exported(lines: Lines, path: Path) -> Iterator[bytes]:
 
 def _check_name(path: Path) -> None:
     if path.is_dir():
-        hint = f"name a file in it, such as {path / 'rows.jsonl'}"
-        raise UsageError(f"cannot write {path}: it is a folder", code=Code.OUTPUT_PATH, hint=hint)
+        hint = f"name a file in it, such as {near(path / 'rows.jsonl')}"
+        raise UsageError(f"cannot write {near(path)}: it is a folder", code=Code.OUTPUT_PATH, hint=hint)
     if format_of(path) is None:
         hint = f"known endings are {ENDINGS}"
-        raise UsageError(f"cannot write {path}: its ending tells no format", code=Code.UNKNOWN_FORMAT, hint=hint)
+        raise UsageError(f"cannot write {near(path)}: its ending tells no format", code=Code.UNKNOWN_FORMAT, hint=hint)
 
 
 def _check_place(path: Path) -> None:
     with writing(path):
         if path.exists() and not path.is_file():
             what = "a folder" if path.is_dir() else "not a regular file"
-            message = f"cannot write {path}: it is {what}"
+            message = f"cannot write {near(path)}: it is {what}"
             raise UsageError(message, code=Code.OUTPUT_PATH, hint="name a file, with `output.path` or `-o`")
 
 

@@ -1,16 +1,16 @@
 """Rows in: JSONL, CSV, a JSON array, standard input, rows written in the pipeline itself.
 
 Owns what a well-formed input is. A run spends money on every row, so `Source.scan` reads everything once before
-the first request and refuses what is broken, with the file and the line; afterwards `Source.rows` streams. What must
-be known of all rows, who they are, is on disk (see `seen`), so that memory does not grow; only a duplicate makes the
-file be read again, to say where its first is.
+the first request and refuses what is broken, with the file and the line; afterwards `Source.rows` streams, held to
+what was read then (see `snapshot`). What must be known of all rows, who they are, is on disk (see `seen`), so that
+memory does not grow; only a duplicate makes the file be read again, to say where its first is.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,6 +21,7 @@ from yamlgen.canonical import short_digest
 from yamlgen.data.identity import id_identity, row_identity
 from yamlgen.data.reader import array_rows, brief, csv_rows, csv_table, inline_rows, jsonl_rows
 from yamlgen.data.seen import Seen
+from yamlgen.data.snapshot import Snapshot, changed, record
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of, is_pipe
 from yamlgen.language.spec import Input
@@ -42,6 +43,7 @@ class Source:
         delimiter: what separates CSV cells; `None` is a comma, and a tab for `.tsv`.
         id: the column that every row must have, with a value of its own (a string or a number).
         shown: how messages name the input: its path as the user knows it.
+        snapshot: what the file held at its scan, to which every later reading is held.
     """
 
     rows_inline: tuple[Row, ...] | None = None
@@ -50,6 +52,7 @@ class Source:
     delimiter: str | None = None
     id: str | None = None
     shown: str = ""
+    snapshot: Snapshot | None = None
 
     def columns(self) -> Columns | None:
         """What can be known of the columns at the cost of a look: by a CSV header, or by the first 100 rows.
@@ -69,11 +72,14 @@ class Source:
             return None
         return Columns(tuple(types), closed, types) if types else None
 
-    def scan(self, taken: frozenset[str] = frozenset()) -> int:
+    def scan(self, taken: frozenset[str] = frozenset()) -> tuple[Source, int]:
         """Read everything once, check it, and count the rows (none at all is 0, and the caller's decision).
 
         Args:
             taken: names that no column may have, because a step's output is written under them.
+
+        Returns:
+            The source, held to what was read, and how many rows it has.
 
         Raises:
             EnvironmentProblem: the input is missing or cannot be read, or there is no room for temporary files.
@@ -81,8 +87,9 @@ class Source:
                 missing or not unique.
         """
         number = 0
+        read: list[Snapshot] = []
         with Seen() as seen:
-            for number, (line, row) in enumerate(self._numbered(), start=1):
+            for number, (line, row) in enumerate(self._numbered(read.append), start=1):
                 if not taken.isdisjoint(row):
                     name = min(taken.intersection(row))
                     message = f"{self._place(line, number)}: the column `{name}` is named like a step"
@@ -93,7 +100,7 @@ class Source:
                 identity = self._identity(self.id, row, line, number)
                 if seen.count(short_digest(identity)):
                     self._refuse_duplicate(self.id, identity, self._place(line, number))
-        return number
+        return replace(self, snapshot=read[0] if read else self.snapshot), number
 
     def rows(self, limit: int | None = None, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
         """The rows in order, the first `limit` of them; uniqueness of ids is left to `scan`.
@@ -103,7 +110,8 @@ class Source:
             columns: those that the pipeline refers to, by which rows without an id are told apart; `None` is all.
 
         Raises:
-            EnvironmentProblem: the input is missing or cannot be read, or there is no room for temporary files.
+            EnvironmentProblem: the input is missing, cannot be read or is not what was scanned, or there is no room
+                for temporary files. No row comes out of a part of the file that has changed.
             UsageError: the input is broken at the row that would come next, or that row has no id.
         """
         with Seen() as seen:
@@ -112,6 +120,22 @@ class Source:
                     yield InputRow(index, row, row_identity(row, columns, seen))
                 else:
                     yield InputRow(index, row, self._identity(self.id, row, line, index + 1))
+
+    def verify(self) -> str | None:
+        """Hold the file against its scan once more, when all rows are done.
+
+        Returns:
+            What whoever ran it should know: that the file has grown.
+
+        Raises:
+            EnvironmentProblem: it is missing, cannot be read, or is not what was scanned.
+        """
+        if self.snapshot is None:
+            return None
+        more = self.snapshot.verify(self._opened, self.name())
+        if not more:
+            return None
+        return f"the input {self.name()} grew by {more:,} bytes during the run; run again for the rows in them"
 
     def kind(self) -> str:
         """The format, by `format` or by the path's ending.
@@ -144,13 +168,13 @@ class Source:
         unnamed = "standard input" if self.rows_inline is None else "the rows"
         return self.shown or str(self.path or unnamed)
 
-    def _numbered(self) -> Iterator[tuple[int, dict[str, JSON]]]:
-        """Each row with its line (its number, for rows written inline)."""
+    def _numbered(self, keep: Callable[[Snapshot], None] | None = None) -> Iterator[tuple[int, dict[str, JSON]]]:
+        """Each row with its line (its number, for rows written inline); `keep` is told at the end what was read."""
         if self.rows_inline is not None:
             yield from inline_rows(self.rows_inline, self.name())
             return
         kind = self.kind()
-        with self._file() as file:
+        with self._file(keep) as file:
             if kind == "csv":
                 yield from csv_rows(file, self.name(), self.separator(), self.id)
             elif kind == "json":
@@ -171,11 +195,26 @@ class Source:
             return next((tuple(cells) for _, cells in csv_table(file, self.name(), self.separator())), ())
 
     @contextmanager
-    def _file(self) -> Iterator[BinaryIO]:
+    def _file(self, keep: Callable[[Snapshot], None] | None = None) -> Iterator[BinaryIO]:
+        if self.snapshot is not None:
+            yield self.snapshot.held(self._opened, self.name())
+            return
+        with self._opened() as file:
+            if keep is None:
+                yield file
+                return
+            recorded, snapshot = record(file)
+            yield recorded
+            keep(snapshot())
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
         if self.path is None:
             message = "standard input has not been read yet"
             raise EnvironmentProblem(message, code=Code.MISSING_INPUT, hint="`spooled` makes it readable")
         try:
+            if self.snapshot is not None and not self.path.is_file():  # to open a pipe would wait for its writer
+                raise changed(self.name(), "no file is there now")
             with self.path.open("rb") as file:
                 yield file
         except FileNotFoundError as error:
@@ -202,9 +241,10 @@ class Source:
 
     def _refuse_duplicate(self, name: str, identity: str, place: str) -> NoReturn:
         rows = enumerate(self._numbered(), start=1)
-        first, row = next(
-            ((line, number), row) for number, (line, row) in rows if id_identity(row.get(name)) == identity
-        )
+        same = (((line, number), row) for number, (line, row) in rows if id_identity(row.get(name)) == identity)
+        first, row = next(same, (None, None))
+        if first is None or row is None:
+            raise changed(self.name(), f"the first row with the `{name}` of {place} is gone")
         message = f"{place}: `{name}` {brief(row[name])} is already that of {self._place(*first)}"
         raise UsageError(message, code=Code.DUPLICATE_ID, hint="an id belongs to one row; rename or remove one of them")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.failpoint import reach
 
 
@@ -36,7 +36,7 @@ def writing(path: Path) -> Iterator[None]:
             if full
             else "name a file that you may write with `-o`"
         )
-        message = f"cannot write {path}: {error.strerror or error}"
+        message = f"cannot write {near(path)}: {error.strerror or error}"
         raise EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
 
 
@@ -80,7 +80,7 @@ class Staging:
             try:
                 file = _locked(temporary)
             except BlockingIOError as error:
-                message = f"cannot write {path}: another run is writing it"
+                message = f"cannot write {near(path)}: another run is writing it"
                 hint = "wait until that run has ended, or name another output with `-o`"
                 raise EnvironmentProblem(message, code=Code.BUSY, hint=hint) from error
             self._waiting.append(staged := _Staged(target, temporary, file))

@@ -35,7 +35,7 @@ _TYPES = {
 }
 _QUOTE_NULL: Final = 'write `"null"`, in quotes: without, YAML reads that nothing stands there'
 FIXES: Final = {
-    "base_url": "write `https://host` or `https://host/path`, without a user or a password",
+    "base_url": "write `https://host` or `https://host/path`, without a user, a password, a query or a fragment",
     "api_key_env": "write the name of an environment variable, such as `ANTHROPIC_API_KEY`",
     "max_unusable": "write a percentage up to 100, such as `90%`, or `none`",
     "max_failures": "write a number of rows, or a percentage up to 100, such as `5%`",

@@ -6,10 +6,11 @@ API is known to refuse. Where nothing is known (gateways, fine-tunes) nothing is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.errors import Code, Diagnostic, redact
 from yamlgen.language import capabilities
 from yamlgen.language.deviations import FIXES
 from yamlgen.language.document import DataPath
@@ -142,19 +143,29 @@ def plain_http(base_url: str, runtime: Runtime) -> bool:
     return parts.scheme == "http" and parts.hostname not in LOOPBACK and not runtime.allow_http
 
 
-def _is_address(base_url: str) -> bool:
-    """Whether the host and the port of an address can be."""
+def address_fault(base_url: str) -> str | None:
+    """What keeps a client from being pointed at an address, as the end of a sentence; `None` where nothing does.
+
+    The path of a request is written behind the address: behind a query or a fragment it would be a part of that, and
+    answers are kept under an address without them. What may hold a key is not repeated.
+    """
+    if "?" in base_url or "#" in base_url:
+        return f"holds a {'query' if '?' in base_url else 'fragment'}"
+    if "@" in base_url.rpartition("://")[2].partition("/")[0]:
+        return "holds a name or a password"
     try:
         parts = urlsplit(base_url)
-        return bool(parts.hostname) and parts.port != 0
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not re.search(r"\s", base_url):
+            return None
     except ValueError:
-        return False
+        pass
+    return f"is {redact(base_url):.80}, which is no address"
 
 
 def check_runtime(draft: Draft) -> Iterator[Diagnostic]:
     """What is wrong with the way to the API."""
     runtime = draft.pipeline.runtime
-    if runtime.base_url and not _is_address(runtime.base_url):
+    if runtime.base_url and address_fault(runtime.base_url):
         mark = draft.document.mark(("runtime", "base_url"))
         message = f'`runtime.base_url` cannot be the text "{runtime.base_url}"'
         yield Diagnostic(Code.WRONG_VALUE, message, mark, FIXES["base_url"])

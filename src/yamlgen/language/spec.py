@@ -33,8 +33,9 @@ class Runtime(Part):
 
     api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "ANTHROPIC_API_KEY"
     """The name of the environment variable that holds the API key. Never the key."""
-    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$")] | None = None
-    """The address of the API. Without one: the variable ANTHROPIC_BASE_URL, then https://api.anthropic.com."""
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$")] | None = None
+    """The address of the API, without a query. Without one: the variable ANTHROPIC_BASE_URL, then
+    https://api.anthropic.com."""
     timeout: float = Field(600, gt=0, le=86400)
     """Seconds that one request may take until its answer is complete."""
     max_retries: int = Field(6, ge=0, le=100)

@@ -23,6 +23,7 @@ from yamlgen.events import (
     RowFinished,
     RunFinished,
     RunStarted,
+    RunWarned,
     StepFinished,
     StepSkipped,
     StreamCut,
@@ -138,6 +139,7 @@ class Report:
         groups: why rows failed, or what they were missing.
         item_groups: why items are null in rows that did not fail for them.
         pace: how fast the API lets requests through, the latest of each family of models.
+        warnings: what whoever ran it should know, as sentences.
     """
 
     run: str = ""
@@ -150,6 +152,7 @@ class Report:
     groups: _Groups = field(default_factory=dict)
     item_groups: _Groups = field(default_factory=dict)
     pace: dict[str, PaceChanged] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
     error: str | None = None
 
@@ -192,6 +195,8 @@ class Report:
                 self.finished += 1
             case RowFailed():
                 self._failed(event)
+            case RunWarned():
+                self.warnings.append(event.message)
             case RunFinished():
                 self.error, self.seconds = event.error, event.seconds
             case _:
@@ -217,6 +222,7 @@ class Report:
             "pace": {name: _pace_json(pace) for name, pace in self.pace.items()},
             "failures": [group.as_json() for group in largest_first(self.groups)],
             "failed_items": [group.as_json() for group in largest_first(self.item_groups)],
+            "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
             "error": self.error,
         }

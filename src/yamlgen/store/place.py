@@ -61,7 +61,7 @@ def place_of(pipeline: Path, folder: Path | None = None, *, simulated: bool = Fa
     path = pipeline.absolute()
     if folder is None:
         return Place(path.parent / FOLDER, path.name, simulated)
-    return Place(folder, f"{path.name}-{short_digest(str(path)).hex()[:8]}", simulated)
+    return Place(folder.absolute(), f"{path.name}-{short_digest(str(path)).hex()[:8]}", simulated)
 
 
 def make_folder(folder: Path) -> None:

@@ -1,0 +1,135 @@
+"""An author's function that changes the working directory: the files of the run stay where they belong."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PIPELINE = """\
+version: 1
+name: moving
+input: {path: rows.jsonl, id: n}
+steps:
+  moved: {kind: python, call: "steps:move", args: {n: row.n}}
+  note: {model: claude-haiku-5-5, prompt: "A note on {{ steps.moved }}."}
+output: {path: out/notes.jsonl}
+"""
+MODULE = """\
+import os, threading
+
+BUSY = threading.Lock()
+
+def move(n):
+    with BUSY:
+        os.makedirs({target!r}, exist_ok=True)
+        os.chdir({target!r})
+        if {gone}:
+            os.rmdir({target!r})
+    if n == 3:
+        raise ValueError("three")
+    return n
+"""
+NOTES = ["notes.simulated.failed.jsonl", "notes.simulated.jsonl", "notes.simulated.run.json"]
+API = """\
+import sys, yamlgen
+done = yamlgen.run("flow/moving.yaml", simulate=True)
+again = yamlgen.run(yamlgen.load({path!r}), simulate=True, output={output!r})
+print(done.output, again.output, done.usage.output_tokens > 0, again.usage.output_tokens)
+"""
+
+
+@pytest.fixture(params=["elsewhere", "gone", "flow/out"])
+def scene(request, tmp_path, monkeypatch):
+    """A folder with a pipeline below it, whose function goes elsewhere, to a folder that is gone, or into the output's.
+
+    The test stands in the folder.
+    """
+    flow = tmp_path / "flow"
+    flow.mkdir()
+    (flow / "moving.yaml").write_text(PIPELINE, "utf-8")
+    (flow / "rows.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(1, 41)), "utf-8")
+    target = str(tmp_path / request.param)
+    (flow / "steps.py").write_text(MODULE.format(target=target, gone=request.param == "gone"), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def ended(*command):
+    """How a command ended that was given so long."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def files(folder):
+    """The names of all files in a folder that are not hidden."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def elsewhere(scene):
+    """The files that are in none of the places of a run."""
+    known = ("flow/", "out/", "answers/", ".yamlgen/")
+    found = (str(path.relative_to(scene)) for path in scene.rglob("*") if path.is_file())
+    return [name for name in found if not name.startswith(known)]
+
+
+def test_the_files_of_a_run_stay_beside_the_pipeline(scene, program):
+    """Output, failed rows, record and store are beside the pipeline, and are told as seen from where the user is."""
+    code, _, said = ended(program, "run", "flow/moving.yaml", "--simulate")
+    assert code == 1, said
+    assert files(scene / "flow/out") == NOTES
+    assert (scene / "flow/out/notes.simulated.jsonl").read_text("utf-8").count("\n") == 39
+    assert (scene / "flow/.yamlgen/moving.yaml.simulated.db").exists()
+    assert not elsewhere(scene)
+    assert "output  flow/out/notes.simulated.jsonl" in said
+    assert "failed  flow/out/notes.simulated.failed.jsonl" in said
+    assert "record  flow/out/notes.simulated.run.json" in said
+
+
+def test_what_the_command_line_names_stays_there(scene, program):
+    """`-o`, `--store` and `--input` are reckoned from where the command was called; the next run finds its store."""
+    (scene / "mine.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
+    options = ("--simulate", "-o", "out/mine.csv", "--store", "answers", "--input", "mine.jsonl")
+    code, _, said = ended(program, "run", "flow/moving.yaml", *options)
+    assert code == 0, said
+    assert files(scene / "out") == ["mine.csv", "mine.run.json"]
+    assert "output  out/mine.csv" in said
+    (scene / "mine.jsonl").write_text('{"n": 1}\n{"n": 2}\n{"n": 3}\n')
+    code, _, said = ended(program, "run", "flow/moving.yaml", *options, "--offline")
+    assert (code, "2 answers from the store" in said) == (1, True), said
+    assert files(scene / "out") == ["mine.csv", "mine.failed.jsonl", "mine.run.json"]
+    code, _, said = ended(program, "retry", "flow/moving.yaml", "--simulate", "--store", "answers")
+    assert (code, "output  out/mine.csv" in said) == (1, True), said
+    assert elsewhere(scene) == ["mine.jsonl"]
+    assert not (scene / "flow/out/notes.simulated.jsonl").exists()
+
+
+def test_rows_are_printed_from_the_store(scene, program):
+    """With `-o -` the rows are read out of the store while the function goes elsewhere."""
+    code, printed, said = ended(program, "run", "flow/moving.yaml", "--simulate", "-o", "-")
+    assert code == 1, said
+    assert [json.loads(line)["n"] for line in printed.splitlines()] == [n for n in range(1, 41) if n != 3]
+    assert not elsewhere(scene)
+
+
+def test_a_pipeline_that_was_loaded_stays_where_it_is(scene):
+    """From Python, a relative path is reckoned from where it was given; what was loaded can be run after a move."""
+    code = API.format(path=str(scene / "flow/moving.yaml"), output=str(scene / "out/again.jsonl"))
+    status, printed, said = ended(sys.executable, "-c", code)
+    assert status == 0, said
+    first, second = scene / "flow/out/notes.simulated.jsonl", scene / "out/again.jsonl"
+    assert printed.split() == [str(first), str(second), "True", "0"]
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_loaded_pipeline_is_run_from_another_folder(scene, monkeypatch):
+    """Between loading and running, the program itself may go elsewhere; `retry` finds the input that was given."""
+    import yamlgen  # noqa: PLC0415 - here alone
+
+    (scene / "mine.jsonl").write_text('{"n": 1}\n')
+    loaded = yamlgen.load("flow/moving.yaml", input="mine.jsonl")
+    (scene / "other").mkdir()
+    monkeypatch.chdir(scene / "other")
+    assert [row["n"] for row in yamlgen.run(loaded, simulate=True).rows] == [1]
+    assert files(scene / "flow/out") == ["notes.simulated.jsonl", "notes.simulated.run.json"]
+    assert not files(scene / "other")
