@@ -1,5 +1,9 @@
 """What holds for every test: no socket leaves loopback, here and in the processes that tests start; no stray key.
 
+The whole suite runs on all processors; tests that are named on the command line run in this process, where one sees
+and stops them. Property tests try the same thirty examples in every run; `--hypothesis-profile thorough` tries a
+thousand others.
+
 Owns the two ways in which tests call the command line: `call` in this process, which is quick because the SDK is
 imported once, and `program` for what only a process of its own can show (signals, pipes, terminals, imports).
 """
@@ -14,10 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 GUARD = Path(__file__).parent / "guard"
 sys.path.insert(0, str(GUARD))
 import sitecustomize  # noqa: E402, F401 - closes this process's sockets; child processes find it by PYTHONPATH
+
+settings.register_profile(
+    "lean", max_examples=30, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
+settings.register_profile("thorough", settings.get_profile("lean"), max_examples=1000, derandomize=False)
+settings.load_profile("lean")
 
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_PROFILE")
 _VARIABLES += ("ANTHROPIC_CUSTOM_HEADERS",)
@@ -32,6 +43,11 @@ steps:
   note: {model: claude-haiku-5-5, max_tokens: 1024, prompt: "Write a note on {{ row.topic }}."}
 output: {path: out/notes.jsonl}
 """
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """None but this process for what is named on the command line; `None` leaves the number to the processors."""
+    return None if config.args_source is config.ArgsSource.TESTPATHS else 0
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,16 @@ def test_one_module_reads_the_environment():
             names += [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
             readers |= {module for name in names if looks.fullmatch(name)}
     assert readers == {"yamlgen.environment"}
+
+
+def test_what_is_imported_is_declared():
+    """Every package that a module imports is a dependency of the project itself, and not only of another package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]}
+    names = {name.partition(".")[0] for path in MODULES.values() for _, name in imports(path)}
+    foreign = names - sys.stdlib_module_names - {"yamlgen"}
+    packages = packages_distributions()
+    assert {re.sub(r"[_.]", "-", packages[name][0]).lower() for name in foreign} == declared
 
 
 def test_files_are_short():

@@ -4,7 +4,7 @@ import json
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from jsonschema import Draft202012Validator
 
 from yamlgen.claude.simulator.instances import Instances
@@ -281,7 +281,6 @@ def grown(schemas):
     return objects | arrays | tuples | choices | joins | conditions
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.recursive(leaves, grown, max_leaves=8), st.integers(0, 2**32))
 def test_what_is_drawn_satisfies_the_schema(schema, seed):
     """Over schemas of every kind: an instance is drawn, and jsonschema accepts it."""
@@ -289,7 +288,6 @@ def test_what_is_drawn_satisfies_the_schema(schema, seed):
     check(schema, Instances(schema, VALUES).draw())
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.recursive(leaves, grown, max_leaves=6), st.recursive(leaves, grown, max_leaves=6), st.integers(0, 2**32))
 def test_two_schemas_together_are_satisfied_or_refused(one, other, seed):
     """A join never gives an instance that one of its sides refuses."""
@@ -302,7 +300,6 @@ def test_two_schemas_together_are_satisfied_or_refused(one, other, seed):
     check(schema, value)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.recursive(leaves, grown, max_leaves=6), st.integers(0, 2**32))
 def test_an_instance_is_json(schema, seed):
     """What is drawn goes over the wire unchanged."""

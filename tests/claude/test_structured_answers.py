@@ -6,7 +6,7 @@ import math
 import pytest
 from anthropic._models import construct_type
 from anthropic.types import Message
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -291,7 +291,6 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=250, deadline=None)
 @given(SCHEMAS, VALUES, st.sampled_from(MODES))
 def test_what_is_accepted_is_what_the_schema_accepts(schema, value, mode):
     """Through the parser of each mode: accepted exactly when the author's schema accepts it, and unchanged."""

@@ -24,21 +24,22 @@ PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))
         (["zzz"], "commands: `init`, `validate`, `render`, `plan`, `run`, `retry`, `runs`, `schema` and `simulate`"),
         (["run", "a.yaml", "--simulat"], "--simulate"),
         (["run", "a.yaml", "--limt", "3"], "--limit"),
-        (["run", "a.yaml", "--progress", "lively"], "'live'"),
-        (["run", "a.yaml", "--limit", "0"], "0 is not in the range"),
-        (["run", "a.yaml", "b.yaml"], "unexpected extra argument (b.yaml)"),
-        (["run"], "Missing argument 'PIPELINE'"),
-        (["validate"], "Missing argument 'PATH...'"),
-        (["render", "a.yaml", "--row", "x"], "'x' is not a valid integer"),
-        (["--simulate"], "No such option '--simulate'"),
+        (["run", "a.yaml", "--progress", "lively"], "plain"),
+        (["run", "a.yaml", "--limit", "0"], "--limit"),
+        (["run", "a.yaml", "b.yaml"], "b.yaml"),
+        (["run"], "PIPELINE"),
+        (["validate"], "PATH..."),
+        (["render", "a.yaml", "--row", "x"], "--row"),
+        (["--simulate"], "--simulate"),
     ],
 )
 def test_a_mistyped_call_says_what_is_near(arguments, said, call):
     """A wrong command, option or argument is exit 2, with a usage line and the nearest right word."""
     told = call(*arguments)
     assert (told.code, told.out) == (2, "")
-    assert told.err.startswith("Usage: yamlgen")
-    assert said in told.err
+    usage, _, error = told.err.partition("\nError: ")
+    assert usage.startswith("Usage: yamlgen")
+    assert said in error
 
 
 def test_no_arguments_give_the_help(call):

@@ -7,6 +7,7 @@ import pytest
 
 from yamlgen.api.loading import check
 from yamlgen.errors import Code
+from yamlgen.language.parameters import read_value
 
 PIPELINE = """version: 1
 input: {rows: [{name: Oslo}]}
@@ -52,11 +53,36 @@ def test_a_file_of_one_mebibyte_is_read(tmp_path):
     assert check(path)[0] is not None
 
 
-@pytest.mark.parametrize("bracket", ["[", "{", "- ", "? ", "{x: ", "[{x: "])
-def test_thirty_thousand_levels_are_refused_at_the_first_too_many(only, bracket):
-    """Depth is counted while the text is read, so that nothing crashes."""
-    found = only("x-deep: " + ("\n  " if bracket in "- ? " else "") + bracket * 30_000)
-    assert found.code is Code.TOO_DEEP
+@pytest.mark.parametrize("begin", ["x-deep:\n  ", "x-deep:\n- ", "x-deep:\n  ? ", "? "])
+@pytest.mark.parametrize("bracket", ["[", "{", "[ ", "{x: ", "[{x: ", "[\n ", "- ", "? "])
+@pytest.mark.parametrize("times", [100, 30_000])
+def test_the_first_level_too_many_is_told(only, begin, bracket, times):
+    """Depth is counted while the text is read, so that nothing crashes, whatever limit libyaml has of its own."""
+    text = begin + bracket * times
+    levels = [at for at, character in enumerate(text) if at > 1 and character in "[{-?"]
+    found = only(text)
+    assert (found.code, found.message, found.hint) == (Code.TOO_DEEP, "nested more than 64 levels deep", None)
+    line, column = text[: levels[63]].count("\n") + 1, levels[63] - text.rfind("\n", 0, levels[63])
+    assert place(found) == (line, column)
+
+
+@pytest.mark.parametrize("given", ["x=" + "[" * 30_000, "x=" + "{" * 30_000])
+def test_a_parameter_is_no_deeper_than_a_file(given):
+    """A value of `-p` is read as a file is."""
+    _, problem = read_value(*given.split("="))
+    assert problem.code is Code.BAD_PARAM
+    assert "nested more than 64 levels deep" in problem.message
+
+
+@pytest.mark.parametrize("levels", [70, 300, 980, 30_000])
+def test_a_json_schema_is_no_deeper_than_a_pipeline(tmp_path, monkeypatch, levels):
+    """Where the JSON reader or the schema's validator would give up depends on their versions; 64 does not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep.json").write_text('{"not": ' * levels + "{}" + "}" * levels)
+    text = PIPELINE.replace("prompt: Hello", "prompt: Hello, output: {schema: deep.json}")
+    (tmp_path / "pipeline.yaml").write_text(text)
+    _, (diagnostic,) = check("pipeline.yaml")
+    assert (diagnostic.code, diagnostic.mark.file, *place(diagnostic)) == (Code.TOO_DEEP, "deep.json", 1, 513)
 
 
 def test_depth_behind_aliases_counts(only):

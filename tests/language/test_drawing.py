@@ -8,13 +8,11 @@ from hashlib import sha256
 import jsonschema_rs
 import pytest
 from columns import COLUMNS, column, compiled
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.language.draw_rules import DrawRule
 from yamlgen.language.draws import compile_draws, draw, schema_of
-
-SLOW = settings(max_examples=150, deadline=None)
 
 
 def drawn(rule, count=2000, seed=0):
@@ -87,7 +85,6 @@ def test_what_was_drawn_is_the_rows_own():
     assert draw(rules, 0, "two") == {"it": {"tags": ["a"]}}
 
 
-@SLOW
 @given(st.permutations(range(20)), st.integers())
 def test_the_order_of_rows_does_not_matter(order, seed):
     """The same row draws the same, whichever were drawn before."""
@@ -96,7 +93,6 @@ def test_the_order_of_rows_does_not_matter(order, seed):
     assert {row: draw(rules, seed, {"row": row}) for row in order} == dict(enumerate(expected))
 
 
-@SLOW
 @given(st.permutations([name for name in PERSONA if name not in ("topic", "dish")]), st.integers(0, 6))
 def test_other_draws_do_not_matter(names, kept):
     """Draws that are added, removed or moved change no other draw."""
@@ -179,14 +175,12 @@ def test_a_small_change_of_a_rule_changes_few_rows():
     assert sum(one != other for one, other in zip(before, after, strict=True)) < 40
 
 
-@SLOW
 @given(st.integers(), st.integers(0, 10**50), st.integers())
 def test_integers_stay_in_their_span(least, span, who):
     """Integers of any size are between their bounds."""
     assert least <= draw(compiled({"it": {"integer": [least, least + span]}}), 0, who)["it"] <= least + span
 
 
-@SLOW
 @given(st.integers())
 def test_integers_reach_both_ends(least):
     """Both bounds are drawn."""
@@ -196,7 +190,6 @@ def test_integers_reach_both_ends(least):
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@SLOW
 @given(FINITE, FINITE, st.none() | st.integers(0, 12), st.integers())
 def test_numbers_stay_in_their_bounds(one, other, decimals, who):
     """Numbers are between their bounds, rounded too, and no longer than their decimals."""
@@ -289,7 +282,6 @@ LEAVES = st.one_of(
 )
 
 
-@SLOW
 @given(st.lists(LEAVES, min_size=1, max_size=4), LEAVES, st.integers())
 def test_every_draw_satisfies_the_schema(leaves, last, who):
     """The schema accepts whatever is drawn, and is one that the validator takes."""

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jinja2.exceptions import TemplateSyntaxError
 
@@ -237,7 +237,6 @@ WORDS = """
 pieces = st.lists(st.sampled_from([*WORDS, " ", "\n", "\t", "\r", "\x00", "\x85", "\u2028"]), max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
 @given(pieces.flatmap(lambda each: st.sampled_from([" ", ""]).map(lambda by: by.join(each))) | st.text(max_size=20))
 @example("")
 @example("\n")

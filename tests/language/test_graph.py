@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.api.loading import load
@@ -197,7 +197,6 @@ def pipelines(draw):
     return json.dumps({**head, "steps": made}), needs
 
 
-@settings(max_examples=60, deadline=None)
 @given(made=pipelines())
 def test_any_plan_is_shown_whole(made, tmp_path_factory):
     """Each step is a node once and each need an edge, in both forms; no word of an author's gets out of its quotes."""

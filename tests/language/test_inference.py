@@ -4,7 +4,7 @@ import json
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code, RowError
@@ -268,7 +268,6 @@ def held(source, types, values):
     jsonschema.validate(value, expected, jsonschema.Draft202012Validator)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(runs())
 @example(("row.a or steps.s", ({"type": ["string", "null"]}, {}, INTEGER, {}), ["", None, 3, None]))
 @example(("row.a and steps.s", (nullable(INTEGER, WHY), {}, TEXT, {}), [None, None, "a", None]))

@@ -1,7 +1,7 @@
 """What an expression proves about null: only ever what is certain."""
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from yamlgen.errors import RowError
@@ -140,7 +140,6 @@ def found(scope, path):
     return scope
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(questions, values, values, values)
 @example("steps.a.x == none or steps.b", {"x": 1}, None, None)
 @example("not (steps.a is none or item is none) and steps.b[0] == 0", 1, [0], 2)
@@ -164,7 +163,6 @@ def test_a_missing_member_proves_nothing_of_its_owner():
     assert ("steps", "a") not in if_true(parse_expression(source))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(questions, values, values, values)
 @example("steps.a or steps.b", None, 1, None)
 @example("steps.a is not none or steps.b", None, 1, None)

@@ -6,7 +6,7 @@ import time
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.api.loading import check, load
@@ -294,7 +294,6 @@ def _schemas(inner):
 SCHEMAS = st.recursive(st.booleans() | st.fixed_dictionaries({}, optional=KEYWORDS), _schemas, max_leaves=5)
 
 
-@settings(max_examples=300, deadline=None)
 @given(schema=SCHEMAS, it=st.fixed_dictionaries({}, optional=KEYWORDS), values=st.lists(VALUES, max_size=6))
 def test_the_two_validators_agree(schema, it, values):
     """The fast validator accepts exactly what the reference implementation accepts."""

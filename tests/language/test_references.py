@@ -1,7 +1,7 @@
 """What a template refers to, read without running it."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code, RowError
@@ -207,7 +207,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=500)
 @given(st.lists(PIECES, max_size=25).map("".join) | st.text())
 @example("{% set x.y = 1 %}")
 @example("{% set ns = namespace() %}{% set ns.a = row.b %}")
@@ -253,7 +252,6 @@ blocks = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
 @given(blocks)
 def test_a_template_that_reads_clean_finds_what_it_names(source):
     """Rendered with every column, it lacks nothing; with the columns that it uses alone, it says the same."""

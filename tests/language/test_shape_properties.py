@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 from documents import SCHEMA, accepted, damaged, json_values, texts
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.api.loading import check as check_file
@@ -18,8 +18,6 @@ from yamlgen.language.document import Text
 from yamlgen.language.schema import committed, generate
 from yamlgen.language.shape import accepts, check
 from yamlgen.language.spec import Pipeline
-
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def composed(data):
@@ -50,7 +48,6 @@ def test_each_key_has_a_description():
     assert all(child.get("description") for part in parts for child in part["properties"].values())
 
 
-@SLOW
 @given(accepted())
 def test_what_the_schema_accepts_constructs(data):
     """The models never refuse what passed the gate."""
@@ -59,7 +56,6 @@ def test_what_the_schema_accepts_constructs(data):
     construct(data)
 
 
-@SLOW
 @given(damaged())
 def test_what_is_mended_constructs(data):
     """After the check the document has no broken part left, and something was said if anything was wrong."""
@@ -68,14 +64,12 @@ def test_what_is_mended_constructs(data):
     assert bool(shape.diagnostics) != accepts(data)
 
 
-@SLOW
 @given(st.dictionaries(texts | st.sampled_from(list(SCHEMA["properties"])), json_values, max_size=5))
 def test_any_mapping_is_mended(data):
     """However far from a pipeline a mapping is, its check ends with one that constructs."""
     construct(check(composed(data)).document.data)
 
 
-@SLOW
 @given(damaged())
 def test_the_two_validators_agree_on_the_language(data):
     """The fast one lets pass what the one that explains would."""
@@ -83,7 +77,6 @@ def test_the_two_validators_agree_on_the_language(data):
 
 
 @pytest.mark.parametrize("key", ["name", "x"])
-@SLOW
 @given(data=st.data())
 def test_one_mistake_is_one_diagnostic(key, data):
     """A single unknown key anywhere in a right document is the only thing said about it."""
@@ -150,14 +143,12 @@ _PIECES = st.sampled_from(
 )
 
 
-@SLOW
 @given(st.lists(_PIECES, max_size=20).map("".join) | st.text() | st.binary())
 def test_any_text_is_a_pipeline_or_told_what_it_is(text):
     """Whatever a file holds, a check of it ends with diagnostics and never with an exception."""
     diagnostics_of(text)
 
 
-@SLOW
 @given(damaged())
 def test_a_damaged_file_is_told_in_source_order(data):
     """A whole check of a damaged pipeline ends, its diagnostics in order and each once."""

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from yamlgen.language.schemas import json_schema
@@ -87,7 +87,6 @@ def schemas(draw):
     return {**head, **root, "properties": {"a": draw(parts), **root.get("properties", {})}, "$defs": definitions}
 
 
-@settings(max_examples=400, deadline=None)
 @given(schemas(), values)
 @example(TREE, {"v": 1, "kids": [{"v": 2, "kids": [{"v": "x"}]}]})
 @example(TREE, {"v": 1, "kids": [{"v": 2, "kids": [{"v": 3}]}]})
@@ -107,7 +106,6 @@ def test_a_part_accepts_what_the_whole_did(schema, value):
     assert accepts(standing(schema, schema), value) == verdict
 
 
-@settings(max_examples=200, deadline=None)
 @given(schemas(), schemas(), values)
 @example(nullable(TEXT, "first"), nullable(TREE, "second"), None)
 def test_a_union_accepts_what_one_of_it_does(one, other, value):
@@ -120,7 +118,6 @@ def test_a_union_accepts_what_one_of_it_does(one, other, value):
     )
 
 
-@settings(max_examples=200, deadline=None)
 @given(schemas(), values)
 def test_a_part_of_a_schema_stands_alone(schema, value):
     """Property: what is taken out of a schema accepts what it accepted there."""
@@ -200,7 +197,6 @@ def test_a_type_does_not_grow_without_end():
         assert len(json.dumps(made)) < 1 << 18
 
 
-@settings(deadline=None)
 @given(st.lists(values, max_size=5))
 @example([1, 1.0, 2.5, 10**30, 1e300, -0.0])
 @example([{"a": {"\ud800": 1, "b": 1}}])

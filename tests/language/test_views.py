@@ -1,7 +1,7 @@
 """What is known of a value that a template or an expression looks into."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code
@@ -237,7 +237,6 @@ def walk(it, value):
             walk(seen(it, value, lambda view: view.element(), found), found)
 
 
-@settings(max_examples=500, deadline=None)
 @given(schemas, definitions, values, st.booleans())
 def test_what_is_there_is_what_the_view_says(schema, defs, value, null):
     """Property: all that is in an accepted value satisfies the type of the view that leads to it."""

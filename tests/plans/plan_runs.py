@@ -6,13 +6,12 @@ Owns what is expected to come of any plan that compiles, so that the tests only 
 import asyncio
 import hashlib
 import json
-import os
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypothesis import HealthCheck, reject, settings
+from hypothesis import reject
 
 from yamlgen.api.loading import Pipeline, check
 from yamlgen.claude.simulator import made_up
@@ -22,19 +21,6 @@ from yamlgen.ports import Answer
 from yamlgen.run.functions import Functions
 from yamlgen.run.local import LocalEngine
 from yamlgen.run.step import Performer
-
-_LONGER = int(os.environ.get("PLANS", "0"))
-
-
-def several(examples):
-    """The settings of a property: the same examples in every run of the tests, and more of them where `PLANS` says."""
-    return settings(
-        max_examples=_LONGER or examples,
-        derandomize=not _LONGER,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_runs import compiled, outcomes, several
+from plan_runs import compiled, outcomes
 from whole_pipelines import Made, pipelines
 
 import yamlgen
@@ -43,7 +43,6 @@ def rows_of(done, *, ids, twice=2):
     return rows if ids else rows * twice
 
 
-@several(40)
 @given(drawing, has_ids, st.randoms(use_true_random=False))
 def test_draws_do_not_depend_on_the_order_of_rows(made, ids, chance):
     """Property: shuffled rows draw what they drew, equal rows without ids among themselves."""
@@ -53,7 +52,6 @@ def test_draws_do_not_depend_on_the_order_of_rows(made, ids, chance):
         assert Counter(drawn(done, shuffled, ids=ids)) == Counter(drawn(done, rows, ids=ids))
 
 
-@several(30)
 @given(drawing, has_ids, st.integers(1, 4))
 def test_draws_do_not_depend_on_a_limit(made, ids, limit):
     """Property: the first rows draw what they draw among all."""
@@ -62,7 +60,6 @@ def test_draws_do_not_depend_on_a_limit(made, ids, limit):
         assert drawn(done, rows, ids=ids, limit=limit) == drawn(done, rows, ids=ids)[:limit]
 
 
-@several(30)
 @given(drawing, has_ids, st.data())
 def test_draws_do_not_depend_on_other_rows(made, ids, data):
     """Property: whichever rows of another content are there, a row draws the same."""
@@ -72,7 +69,6 @@ def test_draws_do_not_depend_on_other_rows(made, ids, data):
         assert set(drawn(done, some, ids=ids)) <= set(drawn(done, rows, ids=ids))
 
 
-@several(30)
 @given(drawing, st.integers(10, 20))
 def test_a_row_with_an_id_draws_by_it_alone(made, more):
     """Property: a column that changes changes no draw of a row that has an id, unless it is drawn for its items."""

@@ -1,7 +1,4 @@
-"""Any plan that compiles runs: on the simulator, with faults too, without an error that is not a row's own.
-
-To look longer, with new pipelines each time: `PLANS=1000 pytest tests/plans`.
-"""
+"""Any plan that compiles runs: on the simulator, with faults too, without an error that is not a row's own."""
 
 import asyncio
 
@@ -9,7 +6,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_runs import compiled, several
+from plan_runs import compiled
 from whole_pipelines import pipelines
 
 import yamlgen
@@ -64,7 +61,6 @@ def foreseen(done, of):
     return sum(step.requests for step in asyncio.run(foresee(done.pipeline, params=done.params, options=options)).steps)
 
 
-@several(40)
 @given(pipelines(), faults)
 def test_any_plan_that_compiles_runs(made, of):
     """Property: every row is finished or set aside for a reason of its own, and a second run sends nothing."""
@@ -82,7 +78,6 @@ def test_any_plan_that_compiles_runs(made, of):
         assert again.files == first.files
 
 
-@several(40)
 @given(pipelines())
 def test_the_output_of_any_plan_satisfies_its_types(made):
     """Property: what stands in the output, after the store and the files, is of the types that the plan has."""
@@ -92,7 +87,6 @@ def test_the_output_of_any_plan_satisfies_its_types(made):
                 assert step.type.errors(row[step.name]) == (), step.name
 
 
-@several(60)
 @given(pipelines())
 def test_a_plan_that_is_written_out_asks_the_same(made):
     """Property: the resolved pipeline, saved beside the first, compiles, and its requests are the same."""
@@ -109,7 +103,6 @@ def test_most_of_the_pipelines_compile(tmp_path):
     """The other properties say something: seven of ten examples are pipelines, and not mistakes."""
     verdicts = []
 
-    @several(60)
     @given(pipelines())
     def look(made):
         verdicts.append(check(made.write(tmp_path), params=made.params)[0] is not None)

@@ -1,10 +1,7 @@
-"""What the compiler says that a step's value is, it is, whatever the pipeline and its rows.
-
-To look longer, with new pipelines each time: `PLANS=5000 pytest tests/plans`.
-"""
+"""What the compiler says that a step's value is, it is, whatever the pipeline and its rows."""
 
 from hypothesis import given
-from plan_runs import compiled, outcomes, several
+from plan_runs import compiled, outcomes
 from whole_pipelines import Made, pipelines
 
 
@@ -17,7 +14,6 @@ def values(done):
                 yield step, outcome.answers[step.name]
 
 
-@several(150)
 @given(pipelines())
 def test_a_value_satisfies_the_type_that_the_plan_inferred(made):
     """Property: types are sound for every step of every row; one that is null for a row was known to be nullable."""
@@ -26,7 +22,6 @@ def test_a_value_satisfies_the_type_that_the_plan_inferred(made):
             assert step.type.errors(answer.value) == (), step.name
 
 
-@several(100)
 @given(pipelines(kinds=("compute", "draw", "python")))
 def test_values_made_without_a_model_satisfy_their_types(made):
     """Property: the same where nothing but expressions, functions and draws make the values."""

@@ -3,9 +3,7 @@
 The simulator answers by the whole request and the row that asks, so that a run into an empty store tells what any
 run of the same pipeline must come to. Hypothesis makes up the histories.
 
-Each history is its seed's own, the same in every run of the tests. To look longer, with new ones each time:
-`HISTORIES=500 pytest tests/resume/test_histories.py`, and `SHRINK=1` before it to see the shortest that fails (that
-takes minutes).
+One that fails is told as it is; with `SHRINK=1` the shortest that fails is looked for (that takes minutes).
 """
 
 import os
@@ -15,7 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, settings
+from hypothesis import Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from workbench import Workbench, keys
@@ -296,14 +294,9 @@ class Histories(RuleBasedStateMachine):
         return {row.index for row in rows if short_digest(row.identity) in failed}
 
 
-LONG, SHRINK = int(os.environ.get("HISTORIES", "0")), "SHRINK" in os.environ
 Histories.TestCase.settings = settings(
-    derandomize=not LONG,
-    deadline=None,
-    database=None,
-    max_examples=LONG or 20,
-    phases=[Phase.generate, Phase.shrink] if SHRINK else [Phase.generate],
+    max_examples=settings().max_examples * 2 // 3,
+    phases=[Phase.generate, Phase.shrink] if "SHRINK" in os.environ else [Phase.generate],
     stateful_step_count=20,
-    suppress_health_check=list(HealthCheck),
 )
 TestHistories = Histories.TestCase

@@ -262,7 +262,10 @@ def test_a_log_without_its_database_is_not_taken(stored, call):
     assert not stored.exists()
 
 
-@pytest.mark.parametrize("rotten", [b"", os.urandom(99), packed({})[:-3], zlib.compress(b'{"content": [')])
+ROTTEN = {"none": b"", "noise": os.urandom(99), "cut": packed({})[:-3], "half": zlib.compress(b'{"content": [')}
+
+
+@pytest.mark.parametrize("rotten", ROTTEN.values(), ids=ROTTEN)
 def test_a_rotten_answer_is_a_damaged_store(rotten, stored, call, small):
     """An answer that does not decompress or parse is told as damage, and the previous output stands."""
     before = {path.name: path.read_bytes() for path in (small / "out").iterdir()}

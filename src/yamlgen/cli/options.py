@@ -87,37 +87,27 @@ def limit_options(function: F) -> F:
     return click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever the run may cost.")(function)
 
 
-class _Failures(click.ParamType[int | str]):
+def _failures(text: str) -> int | str:
     """A number of rows, or a percentage of them."""
-
-    name = "N|N%"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        text = str(value)
-        if re.fullmatch(r"[0-9]{1,15}", text):
-            return int(text)
-        if re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?%", text):
-            return text
-        return self.fail(f"`{text}` is neither a number nor a percentage such as 5%", param, ctx)
+    if re.fullmatch(r"[0-9]{1,15}", text):
+        return int(text)
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?%", text):
+        return text
+    raise click.BadParameter(f"`{text}` is neither a number nor a percentage such as 5%")
 
 
-class _Share(click.ParamType[str]):
+def _share(text: str) -> str:
     """A percentage, or `none`."""
-
-    name = "N%|none"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        if text == "none" or re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?%", text):
-            return text
-        return self.fail(f"`{text}` is neither a percentage such as 90% nor `none`", param, ctx)
+    if text == "none" or re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?%", text):
+        return text
+    raise click.BadParameter(f"`{text}` is neither a percentage such as 90% nor `none`")
 
 
 _LIMITS: tuple[tuple[str, Any, str], ...] = (
     ("confirm-above-usd", click.FloatRange(min=0), "Ask before a run that may cost more than N dollars."),
     ("max-cost-usd", click.FloatRange(min=0, min_open=True), "Stop when N dollars are spent."),
-    ("max-failures", _Failures(), "Stop when more rows than N failed or lost an item, or N%."),
-    ("max-unusable", _Share(), "Stop when N% of the first 50 paid rows of a step are of no use; or none."),
+    ("max-failures", _failures, "Stop when more rows than N failed or lost an item, or N%."),
+    ("max-unusable", _share, "Stop when N% of the first 50 paid rows of a step are of no use; or none."),
     ("max-requests", click.IntRange(min=1), "Stop when N requests are sent."),
     ("max-pause", click.FloatRange(0, 86400, min_open=True), "Wait N seconds for an API that lets nothing through."),
     ("max-concurrency", click.IntRange(1, 1000), "At most N requests at once."),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -102,7 +103,7 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
     try:
         root = composer.compose()
     except yaml.MarkedYAMLError as error:
-        return None, [*composer.diagnostics, explain(source, error)]
+        return None, _too_deep(source, error) or [*composer.diagnostics, explain(source, error)]
     except _Stop:
         return None, composer.diagnostics
     if root is None:
@@ -130,8 +131,8 @@ class _Composer:
     events: Iterator[Any] = field(default_factory=lambda: iter(()))
     restore: Mapping[int, str] | None = None
 
-    def compose(self) -> Node | None:
-        text, self.restore = _hide_foreign_breaks(self.source.text)
+    def compose(self, end: int | None = None) -> Node | None:
+        text, self.restore = _hide_foreign_breaks(self.source.text[:end])
         self.events = iter(yaml.parse(text, Loader=yaml.CSafeLoader))
         root: Node | None = None
         documents = 0
@@ -295,6 +296,18 @@ class _Composer:
             if number in (float("inf"), float("-inf")):
                 self.complain(Code.BAD_NUMBER, f"`{value[:20]}` is too large", start, end, "quote it, if it is text")
         return number
+
+
+def _too_deep(source: Text, error: yaml.MarkedYAMLError) -> list[Diagnostic]:
+    """What is told of the text before the place where libyaml stopped, if that text is already too deep.
+
+    It looks ahead for a `:` behind a value, up to a limit of depth of its own, which comes and goes with its version,
+    and before it gives the events by which depth is counted here.
+    """
+    before = _Composer(source)
+    with suppress(yaml.MarkedYAMLError, _Stop):
+        before.compose(error.problem_mark.index if error.problem_mark else None)
+    return before.diagnostics if any(told.code is Code.TOO_DEEP for told in before.diagnostics) else []
 
 
 def _merged(value: Node) -> list[Node]:

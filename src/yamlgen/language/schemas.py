@@ -45,6 +45,8 @@ _OTHER: Final = frozenset(
 _KEYWORDS: Final = sorted(_ONE | _LIST | _MAP | _OTHER)
 _LEAVES: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|//")
 _SAVE: Final = "save it beside the pipeline and refer to the file: nothing is fetched"
+_NO_LESS_IN_JSON: Final = (Code.TOO_LARGE, Code.TOO_DEEP, Code.UNREADABLE)
+"""What holds against a JSON file too, though its words are read by the JSON reader."""
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -186,7 +188,7 @@ class SchemaLoader:
             self.complain(Code.MISSING_FILE, absent[0], mark, absent[1])
             return None
         document, diagnostics = load(path, name)
-        if path.suffix == ".json" and not any(d.code in (Code.TOO_LARGE, Code.UNREADABLE) for d in diagnostics):
+        if path.suffix == ".json" and not any(d.code in _NO_LESS_IN_JSON for d in diagnostics):
             document, diagnostics = _as_json(path, name, document, diagnostics)
         self.diagnostics.extend(d for d in diagnostics if d not in self.diagnostics)
         if document is not None:
