@@ -162,7 +162,8 @@ class Transport:
     def _give_up(self, outcome: _Failed, slot: Slot) -> Any:
         if outcome.response is not None:
             return outcome.response
-        if not self.limiter.heard and (slot.hopeless or not isinstance(outcome.error, NotAMessage)):
+        connected = outcome.overdue or isinstance(outcome.error, NotAMessage)
+        if not self.limiter.heard and (slot.hopeless or not connected):
             raise self._unheard(outcome)
         assert outcome.error is not None  # noqa: S101 - a failure is a response or an error
         raise outcome.error
