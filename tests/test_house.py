@@ -23,7 +23,7 @@ MODULES = {
 }
 
 FLOORS = [
-    {"errors", "events", "ports", "outcome", "halt", "door", "canonical", "failpoint"},
+    {"errors", "events", "ports", "outcome", "halt", "door", "canonical", "failpoint", "descriptors"},
     {"language"},
     {"claude", "data", "store"},
     {"run"},

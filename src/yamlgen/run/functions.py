@@ -15,6 +15,7 @@ import importlib.util
 import inspect
 import itertools
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -29,7 +30,7 @@ from yamlgen.language.functions import Function
 from yamlgen.language.plan import MOST_CONCURRENCY
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON
-from yamlgen.run.threads import Ended, Threads
+from yamlgen.run.threads import Ended, Threads, end_fork
 from yamlgen.run.traces import Trace
 from yamlgen.run.values import json_value
 
@@ -204,10 +205,13 @@ async def _awaited(call: Callable[[], Awaitable[Any]], seconds: float) -> Ended:
     """
 
     async def guarded() -> Ended:
+        here = os.getpid()
         try:
-            return Ended(await call())
+            ended = Ended(await call())
         except BaseException as error:  # noqa: BLE001 - a loop would end with a `SystemExit`
-            return Ended(error=error)
+            ended = Ended(error=error)
+        end_fork(here, ended)
+        return ended
 
     task = asyncio.ensure_future(guarded())
     try:
