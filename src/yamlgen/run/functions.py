@@ -17,7 +17,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -38,11 +38,19 @@ LOADING: Final = 300.0
 """Seconds that a module may take to load: some import much, and a call's own timeout says nothing of that."""
 
 _NUMBERS: Final = itertools.count(1)
+_PREFIX: Final = "_yamlgen_"
+"""Of the names under which the modules of the functions themselves are loaded."""
 
 
-def key_of(function: Function, args: Mapping[str, JSON]) -> bytes:
-    """What a function's result is kept under: its name, the source of its module, and the arguments."""
-    return digest({"call": function.name, "source": function.source, "args": dict(args)})
+def key_of(call: str, reads: Sequence[str], args: Mapping[str, JSON]) -> bytes:
+    """What a function's result is kept under: where the function stands, what it reads besides, and the arguments.
+
+    Args:
+        call: `module:function`, where the module's name is its path.
+        reads: the files that the step lists.
+        args: the arguments.
+    """
+    return digest({"call": call, "reads": sorted(reads), "args": dict(args)})
 
 
 class Functions:
@@ -91,15 +99,26 @@ class Functions:
             raise RowError(message, code=Code.CALL_FAILED, hint=hint)
         return json_value(name, ended.value)
 
+    def siblings(self) -> dict[str, Path]:
+        """The modules that the author's import from the pipeline's folder, until now, by name."""
+        return {name: file for name, file in self._loaded().items() if not name.startswith(_PREFIX)}
+
+    def _loaded(self) -> dict[str, Path]:
+        found: dict[str, Path] = {}
+        for name in sys.modules.keys() - self._before if self._before is not None else ():
+            module = sys.modules.get(name)
+            file = module.__dict__.get("__file__") if isinstance(module, ModuleType) else None
+            if isinstance(file, str) and self._trace.is_theirs(file):
+                found[name] = Path(file)
+        return found
+
     def close(self) -> None:
         """Let the threads end, and leave the interpreter's modules as they were."""
         self._threads.close()
         if self._before is None:
             return
-        for name, module in list(sys.modules.items()):
-            file = module.__dict__.get("__file__") if isinstance(module, ModuleType) else None
-            if name not in self._before and isinstance(file, str) and self._trace.is_theirs(file):
-                del sys.modules[name]
+        for name in self._loaded():
+            del sys.modules[name]
         for at in reversed(range(len(sys.path))):
             if sys.path[at] is self._entry:  # an equal one is somebody else's
                 del sys.path[at]
@@ -187,7 +206,7 @@ class _Loader(SourceFileLoader):
 
 def _execute(file: Path, source: bytes) -> ModuleType:
     """Load a module under a name that no import can mean, and none that is imported has."""
-    name = f"_yamlgen_{next(_NUMBERS)}_{file.stem}"
+    name = f"{_PREFIX}{next(_NUMBERS)}_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file, loader=_Loader(name, file, source))
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} has no loader")

@@ -22,6 +22,7 @@ _DELETIONS: Final = {
         "AND id NOT IN (SELECT json_extract(each.value, '$[0]') FROM result, json_each(result.attempts) AS each)"
     ),
     "kept values": "DELETE FROM kept WHERE run IN (SELECT run FROM pruned)",
+    "files": "DELETE FROM files WHERE id NOT IN (SELECT files FROM kept WHERE files IS NOT NULL)",
     "runs": "DELETE FROM run WHERE id IN (SELECT run FROM pruned) AND id NOT IN (SELECT run FROM attempt)",
 }
 
