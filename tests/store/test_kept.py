@@ -102,6 +102,24 @@ def test_a_value_that_a_kept_run_took_stays(book):
     assert book.query("SELECT key FROM kept") == []
 
 
+def test_files_are_stored_once(book):
+    """Values that depend on the same files share one record of them, which goes with the last of them."""
+    other = {**FILES, "data.csv": "cc"}
+    book.run("second", keeping("b", b"b"))
+    book.run("third", keeping("c", b"c", other))
+    assert book.query("SELECT count(*) FROM files") == [(2,)]
+    book.prune("first", "third")
+    assert book.query("SELECT count(*) FROM files") == [(1,)]
+    assert book.run("fourth", keeping("b", b"b")) == made("b")
+
+
+def test_a_value_of_an_older_store_says_nothing_of_its_files(book):
+    """What was kept before files were, is found, without any."""
+    with closing(sqlite3.connect(book.place.database)) as connection, connection:
+        connection.execute("UPDATE kept SET files = NULL")
+    assert book.run("second", take) == made("old", {})
+
+
 def test_a_rotten_value_is_a_damaged_store(book):
     """A kept value that does not parse is told as damage."""
     with closing(sqlite3.connect(book.place.database)) as connection, connection:

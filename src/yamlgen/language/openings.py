@@ -19,7 +19,7 @@ from typing import Final
 
 from yamlgen.language.functions import parts
 
-_OPENERS: Final = frozenset({"io", "codecs", "gzip", "bz2", "lzma", "tarfile"})
+_OPENERS: Final = frozenset({"io", "codecs", "gzip", "bz2", "lzma", "tarfile", "Image"})
 _METHODS: Final = {"read_text": "r", "read_bytes": "r", "write_text": "w", "write_bytes": "w", "touch": "w"}
 _READERS: Final = re.compile(r"(read|scan|load)_\w+|load|loadtxt|genfromtxt|fromfile|ZipFile")
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

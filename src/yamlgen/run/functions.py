@@ -100,16 +100,19 @@ class Functions:
         return json_value(name, ended.value)
 
     def siblings(self) -> dict[str, Path]:
-        """The modules that the author's import from the pipeline's folder, until now, by name."""
-        return {name: file for name, file in self._loaded().items() if not name.startswith(_PREFIX)}
+        """The modules that the author's have imported from the pipeline's folder until now, by name."""
+        own = {name: module for name, module in self._loaded().items() if not name.startswith(_PREFIX)}
+        return {name: Path(module.__file__) for name, module in own.items() if module.__file__}
 
-    def _loaded(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
+    def _loaded(self) -> dict[str, ModuleType]:
+        """The modules that were loaded from the pipeline's folder; a folder that is a package has no file."""
+        found: dict[str, ModuleType] = {}
         for name in sys.modules.keys() - self._before if self._before is not None else ():
             module = sys.modules.get(name)
-            file = module.__dict__.get("__file__") if isinstance(module, ModuleType) else None
-            if isinstance(file, str) and self._trace.is_theirs(file):
-                found[name] = Path(file)
+            about = module.__dict__ if isinstance(module, ModuleType) else {}
+            places = [about["__file__"]] if about.get("__file__") else list(about.get("__path__", ()))
+            if isinstance(module, ModuleType) and any(isinstance(p, str) and self._trace.is_theirs(p) for p in places):
+                found[name] = module
         return found
 
     def close(self) -> None:
