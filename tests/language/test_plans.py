@@ -243,7 +243,7 @@ def test_a_resolved_pipeline_is_one_that_means_the_same(tmp_path):
 
 
 def test_a_resolved_pipeline_keeps_and_reads_the_same(tmp_path):
-    """What a python step keeps, and the files that it lists, come back as they went in; where it lists none, none do."""
+    """What a python step keeps, and the files that it lists, come back as they went in."""
     (tmp_path / "work.py").write_text("def made(): return 1\n")
     (tmp_path / "a.csv").touch()
     step = "{kind: python, call: work:made, keep: true"
