@@ -40,7 +40,7 @@ def values(bench, step="score"):
 
 def reading(what):
     """The source of a function that notes its calls and gives what an expression does."""
-    return "import importlib, json, os, sys\nfrom pathlib import Path\n" + MODULE.replace("len(town) * weight", what)
+    return "import os, sys\nfrom pathlib import Path\n" + MODULE.replace("len(town) * weight", what)
 
 
 SIBLINGS = {
@@ -53,7 +53,7 @@ SIBLINGS = {
     "of a sibling": ("import twos\n" + reading("twos.ones.one"), "ones.py"),
     "of a package": ("from pack import one\n" + reading("one"), "pack/ones.py"),
     "the package itself": ("import pack.ones\n" + reading("pack.more"), "pack/__init__.py"),
-    "by a made name": (reading("importlib.import_module('on' + 'es').one"), "ones.py"),
+    "by a made name": ("import importlib\n" + reading("importlib.import_module('on' + 'es').one"), "ones.py"),
     "from another folder": (reading("sys.path.append('deep') or __import__('deeper').one"), "deep/deeper.py"),
     "found elsewhere": (
         "import sys\nsys.path.append('deep')\nfrom deeper import one\n" + reading("one"),
@@ -128,14 +128,16 @@ class TestSiblings:
         assert (values(bench, "other"), calls(bench)) == ([3] * ALL, [])
 
     def test_two_modules_of_one_source_are_two(self, bench, files):
-        """Files of equal contents in two folders keep values of their own."""
-        source = "from pathlib import Path\ndef made(): return Path(__file__).parent.name\n"
-        steps = {name: {"kind": "python", "call": f"{name}.scoring:made", "keep": True} for name in ("one", "two")}
+        """Files of equal contents in two folders keep values of their own, and neither makes the other's anew."""
+        source = MODULE.replace("len(town) * weight", "__file__.split('/')[-2]")
+        score = {**SCORE, "keep": True}
+        steps = {name: {**score, "call": f"{name}.scoring:score"} for name in ("one", "two")}
         lay_out(bench, {**steps, "line": {**SCORED, "prompt": "A line on {{ row.town }} of {{ steps.two }}."}})
         files({"one/scoring.py": source, "two/scoring.py": source})
-        for _ in range(2):
+        for called in (sorted(EVERY * 2), []):
             bench.run()
             assert (values(bench, "one"), values(bench, "two")) == (["one"] * ALL, ["two"] * ALL)
+            assert sorted(calls(bench)) == called
 
 
 class TestReads:
@@ -274,16 +276,19 @@ class TestRuns:
         bench.run()
         assert calls(bench) == []
 
-    def test_a_sibling_that_changes_after_it_was_loaded(self, bench, files):
+    @pytest.mark.parametrize("folder", [".", "deep"])
+    def test_a_sibling_that_changes_after_it_was_loaded(self, bench, files, folder):
         """What an old sibling made, which was loaded before it was edited, is not taken for the new one's."""
-        change = "Path('ones.py').write_text('one = 2')"
+        change = f"os.path.exists('new.py') and os.replace('new.py', '{folder}/ones.py')"
+        start = f"import sys\nsys.path.append('{folder}')\nimport ones\n"
         keep(bench)
-        files({"scoring.py": "import ones\n" + reading(f"[{change}, ones.one][1]"), "ones.py": "one = 1\n"})
+        files({"scoring.py": start + reading(f"[{change}, ones.one][1]"), f"{folder}/ones.py": "one = 1\n"})
+        files({"new.py": "one = 2\n"})
         bench.run()
         assert (values(bench), sorted(calls(bench))) == ([1] * ALL, EVERY)
-        files({"scoring.py": "import ones\n" + reading("ones.one")})
-        bench.run()
-        assert (values(bench), sorted(calls(bench))) == ([2] * ALL, EVERY)
+        for called in (EVERY, []):
+            bench.run()
+            assert (values(bench), sorted(calls(bench))) == ([2] * ALL, called)
 
     def test_a_sibling_that_another_step_loaded_before_it_changed(self, bench, files):
         """A sibling that is loaded already is what it was then, whoever loaded it: nothing is kept of the new one."""
