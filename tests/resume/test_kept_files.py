@@ -279,7 +279,8 @@ class TestRuns:
     @pytest.mark.parametrize("folder", [".", "deep"])
     def test_a_sibling_that_changes_after_it_was_loaded(self, bench, files, folder):
         """What an old sibling made, which was loaded before it was edited, is not taken for the new one's."""
-        change = f"os.path.exists('new.py') and os.replace('new.py', '{folder}/ones.py')"
+        edit = f"os.replace('new.py', '{folder}/ones.py')"
+        change = f"town == 'Rome' and os.path.exists('new.py') and {edit}"
         start = f"import sys\nsys.path.append('{folder}')\nimport ones\n"
         keep(bench)
         files({"scoring.py": start + reading(f"[{change}, ones.one][1]"), f"{folder}/ones.py": "one = 1\n"})
