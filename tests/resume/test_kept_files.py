@@ -293,15 +293,15 @@ class TestRuns:
 
     def test_a_sibling_that_another_step_loaded_before_it_changed(self, bench, files):
         """A sibling that is loaded already is what it was then, whoever loaded it: nothing is kept of the new one."""
-        edit = "if os.path.exists('new.py'): os.replace('new.py', 'ones.py')"
-        first = f"import os, ones\ndef made():\n    {edit}\n    return 1\n"
+        edit = "if town == 'Rome': os.replace('new.py', 'ones.py')"
+        first = f"import os, ones\ndef made(town):\n    {edit}\n    return 1\n"
         keep(bench)
-        bench.set("steps.first", {"kind": "python", "call": "first:made"})
+        bench.set("steps.first", {"kind": "python", "call": "first:made", "args": {"town": "row.town"}})
         bench.set("steps.score.when", "steps.first == 1")
         files({"scoring.py": "import ones\n" + reading("ones.one"), "first.py": first})
         files({"ones.py": "one = 1\n", "new.py": "one = 2\n"})
         bench.run()
         assert (values(bench), sorted(calls(bench))) == ([1] * ALL, EVERY)
-        files({"first.py": "def made(): return 1\n"})
+        files({"first.py": "def made(town): return 1\n"})
         bench.run()
         assert (values(bench), sorted(calls(bench))) == ([2] * ALL, EVERY)
