@@ -120,10 +120,11 @@ def test_a_value_of_an_older_store_says_nothing_of_its_files(book):
     assert book.run("second", take) == made("old", {})
 
 
-def test_a_rotten_value_is_a_damaged_store(book):
-    """A kept value that does not parse is told as damage."""
+@pytest.mark.parametrize("rotten", ["kept SET value = '{'", "files SET files = '{'"])
+def test_a_rotten_value_is_a_damaged_store(book, rotten):
+    """A kept value that does not parse, or files that do not, are told as damage."""
     with closing(sqlite3.connect(book.place.database)) as connection, connection:
-        connection.execute("UPDATE kept SET value = '{'")
+        connection.execute(f"UPDATE {rotten}")
     with pytest.raises(EnvironmentProblem) as told:
         book.run("second", take)
     assert told.value.code == Code.STORE_DAMAGED

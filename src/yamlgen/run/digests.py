@@ -21,13 +21,14 @@ class Digests:
 
     def __init__(self) -> None:
         self._began = time.time_ns()
-        self._known: dict[Path, str | None] = {}
+        self._known: dict[str, str | None] = {}
 
     def agree(self, depends: Dependencies, files: Mapping[str, str]) -> bool:
         """Whether what was made of `files` is what the function would be made of in this run."""
-        return depends.files.keys() <= files.keys() and all(
-            self._digest(depends.folder / path) == digest for path, digest in files.items()
-        )
+        for path in files.keys() - self._known.keys():
+            stamp = stamp_of(depends.folder / path)
+            self._known[path] = None if stamp is None else _digest(depends.folder / path, stamp)
+        return depends.files.keys() <= files.keys() and files.items() <= self._known.items()
 
     def made_of(self, depends: Dependencies, loaded: Mapping[str, Path]) -> dict[str, str] | None:
         """The files that a value was made of, just now, with their digests; `None` where that is not sure.
@@ -49,12 +50,6 @@ class Digests:
                 return None
             made[path] = digest
         return made
-
-    def _digest(self, path: Path) -> str | None:
-        if path not in self._known:
-            stamp = stamp_of(path)
-            self._known[path] = None if stamp is None else _digest(path, stamp)
-        return self._known[path]
 
 
 @lru_cache(maxsize=10_000)

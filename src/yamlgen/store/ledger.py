@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -215,7 +216,7 @@ class Ledger:
             if found is None or (self._reuse.fresh and found[0] != self._run):
                 return None
             run, value, files = found
-            kept = Kept(json.loads(value), json.loads(files) if files else {})
+            kept = Kept(json.loads(value), _files_of(files))
         if run != self._run and self._writer is not None:
             self._taken.add(key)
         return kept
@@ -266,6 +267,13 @@ class _Chain:
 
     async def record(self, key: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
         return await self.ledger.record(key, self.step, request, attempt)
+
+
+@lru_cache(maxsize=64)
+def _files_of(text: str | None) -> Mapping[str, str]:
+    """The files of a kept value; many values share them."""
+    files: Mapping[str, str] = json.loads(text) if text else {}
+    return files
 
 
 def _status(outcome: Outcome) -> str:
