@@ -8,6 +8,7 @@ and what is imported by a name that is made, is known once it was loaded.
 from __future__ import annotations
 
 import ast
+import os
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
@@ -54,10 +55,10 @@ class Sources:
     trees: Mapping[str, ast.Module]
 
 
-def stamp_of(path: Path) -> Stamp | None:
+def stamp_of(path: Path | str) -> Stamp | None:
     """The state that a file is in, or `None` where there is none that can be read whole."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - of a text it is much faster
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(found.st_mode):

@@ -8,6 +8,7 @@ the state any more that it was in before the function's module was loaded.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -27,7 +28,7 @@ class Digests:
         """Whether what was made of `files` is what the function would be made of in this run."""
         for path in files.keys() - self._known.keys():
             stamp = stamp_of(depends.folder / path)
-            self._known[path] = None if stamp is None else _digest(depends.folder / path, stamp)
+            self._known[path] = None if stamp is None else _digest(str(depends.folder / path), stamp)
         return depends.files.keys() <= files.keys() and files.items() <= self._known.items()
 
     def made_of(self, depends: Dependencies, loaded: Mapping[str, Path]) -> dict[str, str] | None:
@@ -38,25 +39,27 @@ class Digests:
             loaded: the modules that were loaded from the pipeline's folder, by name.
         """
         made: dict[str, str] = {}
+        folder = str(depends.folder)
         for path, stamp in depends.files.items():
-            digest = _digest(depends.folder / path, stamp)
-            if digest is None or stamp_of(depends.folder / path) != stamp:
+            file = os.path.join(folder, path)  # noqa: PTH118 - ten times as fast, for each call and file
+            digest = _digest(file, stamp)
+            if digest is None or stamp_of(file) != stamp:
                 return None
             made[path] = digest
-        for path, file in _others(depends, loaded).items():
-            late = stamp_of(file)
-            digest = None if late is None or late[-1] >= self._began else _digest(file, late)
-            if digest is None or stamp_of(file) != late:
+        for path, other in _others(depends, loaded).items():
+            late = stamp_of(other)
+            digest = None if late is None or late[-1] >= self._began else _digest(str(other), late)
+            if digest is None or stamp_of(other) != late:
                 return None
             made[path] = digest
         return made
 
 
 @lru_cache(maxsize=10_000)
-def _digest(path: Path, _stamp: Stamp) -> str | None:
-    """The digest of a file in some state, as long as it is in that state."""
+def _digest(path: str, _stamp: Stamp) -> str | None:
+    """The digest of a file that is in some state: right only if it still is afterwards."""
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
