@@ -379,14 +379,14 @@ def test_an_exceptions_text_is_made_fit_for_a_message(tmp_path):
     assert failed(tmp_path, broken).message.startswith("`score` raised Bad (scoring.py:3 in score")
 
 
-def test_a_result_is_kept_by_function_source_and_arguments():
-    """Equal calls have one key, whatever the order of their arguments and wherever the file is; others have others."""
-    one = Function(Path("/a/scoring.py"), "score", "aa")
-    same = key_of(one, {"x": 1, "y": [2]})
-    assert same == key_of(Function(Path("/b/scoring.py"), "score", "aa"), {"y": [2], "x": 1})
+def test_a_result_is_kept_by_function_reads_and_arguments():
+    """Equal calls have one key, in whatever order they are written; another module, function or list has another."""
+    same = key_of("scoring:score", ("a.csv", "b.csv"), {"x": 1, "y": [2]})
+    assert same == key_of("scoring:score", ("b.csv", "a.csv"), {"y": [2], "x": 1})
     others = [
-        key_of(one, {"x": 1, "y": [3]}),
-        key_of(Function(one.file, "other", "aa"), {"x": 1, "y": [2]}),
-        key_of(Function(one.file, "score", "bb"), {"x": 1, "y": [2]}),
+        key_of("scoring:score", ("a.csv", "b.csv"), {"x": 1, "y": [3]}),
+        key_of("scoring:other", ("a.csv", "b.csv"), {"x": 1, "y": [2]}),
+        key_of("lib.scoring:score", ("a.csv", "b.csv"), {"x": 1, "y": [2]}),
+        key_of("scoring:score", ("a.csv",), {"x": 1, "y": [2]}),
     ]
-    assert len({same, *others}) == 4
+    assert len({same, *others}) == 5

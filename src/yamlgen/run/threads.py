@@ -28,6 +28,16 @@ class Ended:
     error: BaseException | None = None
 
 
+def end_fork(parent: int, ended: Ended) -> None:
+    """End this process if it is a child of `parent`, forked by a function that has now come back in both.
+
+    The child has the run's sockets and its store, which is to be neither used nor closed by another process than the
+    one that opened it.
+    """
+    if os.getpid() != parent:
+        os._exit(ended.error is not None)
+
+
 @dataclass(slots=True)
 class _Job:
     work: Callable[[], Any]
@@ -36,10 +46,13 @@ class _Job:
     given_up: bool = False
 
     def do(self) -> Ended:
+        here = os.getpid()
         try:
-            return Ended(self.context.run(self.work))
+            ended = Ended(self.context.run(self.work))
         except BaseException as error:  # noqa: BLE001 - a `SystemExit` is the caller's to judge, and must not end a thread
-            return Ended(error=error)
+            ended = Ended(error=error)
+        end_fork(here, ended)
+        return ended
 
 
 class Threads:

@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from yamlgen import failpoint
 from yamlgen.canonical import short_digest, storable
 from yamlgen.errors import ANSWERED, Code, RowError
 from yamlgen.outcome import Outcome
-from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Refusal, Usage
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Kept, Refusal, Usage
 from yamlgen.store.database import mapped
 from yamlgen.store.packing import packed, packed_text, text_of, unpacked
 from yamlgen.store.refusals import Refusals
@@ -51,7 +52,12 @@ _RESULT: Final = _insert("result", "digest", "step", "key", "status", "value", "
 _SOURCE: Final = _insert("source", "digest", "row")
 _ROW: Final = _insert("row", "run", "number", "identity", "status", "source", "results")
 _FAILED_REQUEST: Final = "INSERT INTO failed_request (result, key, code, newest) VALUES (?, ?, ?, ?)"
-_KEEP: Final = "INSERT OR REPLACE INTO kept (key, run, value) VALUES (?, ?, ?)"
+_KEPT: Final = (
+    "SELECT kept.run, kept.value, files.files FROM kept LEFT JOIN files ON files.id = kept.files WHERE key = ?"
+)
+_KEEP: Final = "INSERT OR REPLACE INTO kept (key, run, value, files) VALUES (?, ?, ?, ?)"
+_FILES: Final = _insert("files", "digest", "files")
+_FIND_FILES: Final = "SELECT id FROM files WHERE digest = :digest"
 _TAKE: Final = "UPDATE kept SET run = ? WHERE key = ?"
 _FIND_RESULT: Final = "SELECT id FROM result WHERE digest = :digest"
 _FIND_SOURCE: Final = "SELECT id FROM source WHERE digest = :digest"
@@ -228,21 +234,27 @@ class Ledger:
         self.refusals.take(key)
         return found[1]
 
-    def kept(self, key: bytes) -> tuple[JSON] | None:
-        """What a function made under a key, by itself in a tuple: in this run, or before it unless it is fresh."""
+    def kept(self, key: bytes) -> Kept | None:
+        """What a function made under a key: in this run, or before it unless it is fresh."""
         with mapped(self._path):
-            found = self._reader.execute("SELECT run, value FROM kept WHERE key = ?", (key,)).fetchone()
+            found = self._reader.execute(_KEPT, (key,)).fetchone()
             if found is None or (self._reuse.fresh and found[0] != self._run):
                 return None
-            value = json.loads(found[1])
-        if found[0] != self._run and self._writer is not None:
+            run, value, files = found
+            kept = Kept(json.loads(value), _files_of(files))
+        if run != self._run and self._writer is not None:
             self._taken.add(key)
-        return (value,)
+        return kept
 
-    async def keep(self, key: bytes, value: JSON) -> None:
+    async def keep(self, key: bytes, kept: Kept) -> None:
         """Keep what a function made; when this returns, it is on disk."""
-        values = (key, self._run, text_of(value))
-        await self.write(lambda connection: connection.execute(_KEEP, values))
+        value, files = text_of(kept.value), text_of(dict(sorted(kept.files.items())))
+
+        def insert(connection: sqlite3.Connection) -> None:
+            number, _ = _shared(connection, _FIND_FILES, _FILES, {"digest": short_digest(files), "files": files})
+            connection.execute(_KEEP, (key, self._run, value, number))
+
+        await self.write(insert)
 
     async def add(self, outcome: Outcome) -> None:
         """Keep what came of a row; when this returns, it is on disk."""
@@ -299,6 +311,13 @@ class _Chain:
 
     async def refuse(self, key: bytes, setup: bytes, refusal: Refusal) -> None:
         await self.ledger.refusals.refuse(key, setup, refusal)
+
+
+@lru_cache(maxsize=64)
+def _files_of(text: str | None) -> Mapping[str, str]:
+    """The files of a kept value; many values share them."""
+    files: Mapping[str, str] = json.loads(text) if text else {}
+    return files
 
 
 def _status(outcome: Outcome) -> str:

@@ -23,6 +23,7 @@ _DELETIONS: Final = {
     ),
     "refusals": "DELETE FROM refusal WHERE run IN (SELECT run FROM pruned)",
     "kept values": "DELETE FROM kept WHERE run IN (SELECT run FROM pruned)",
+    "files": "DELETE FROM files WHERE id NOT IN (SELECT files FROM kept WHERE files IS NOT NULL)",
     "runs": "DELETE FROM run WHERE id IN (SELECT run FROM pruned) AND id NOT IN (SELECT run FROM attempt)",
 }
 
