@@ -17,6 +17,7 @@ from kept import measure_memory, measure_rerun, measure_share
 from limits import measure_quota, measure_storm
 from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
 from start import measure_simulator, measure_start
+from swaps import measure_swaps
 from table import Line, heading
 
 WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
@@ -26,6 +27,7 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "throughput": measure_throughput,
     "quota": measure_quota,
     "storm": measure_storm,
+    "swaps": measure_swaps,
     "start": measure_start,
     "simulator": measure_simulator,
     "share": measure_share,
