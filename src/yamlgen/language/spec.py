@@ -86,6 +86,10 @@ class Input(Part):
     Say `path` or `rows`, one of them. The values of a CSV file are texts, an empty cell is `""`. Give the rows an `id`
     where you can: by it an answer finds its row again when other columns change.
 
+    A file is read through before the first request, and may not change until the run has ended. What is appended
+    meanwhile is left out, with a warning. After any other change of its bytes the run ends with exit code 3: the
+    answers are kept, and nothing is written.
+
     `reviews.csv`:
 
     ```csv
