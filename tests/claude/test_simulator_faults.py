@@ -172,7 +172,7 @@ def pipeline(tmp_path):
     path = tmp_path / "p.yaml"
     rows = ", ".join(f"{{n: {number}}}" for number in range(30))
     path.write_text(
-        f"version: 1\nruntime: {{timeout: 1, max_retries: 3}}\ninput: {{rows: [{rows}]}}\noutput: {{path: out.jsonl}}\n"
+        f"version: 1\nruntime: {{timeout: 20, max_retries: 3}}\ninput: {{rows: [{rows}]}}\noutput: {{path: out.jsonl}}\n"
         'steps:\n  s: {model: claude-haiku-5-5, max_tokens: 30, prompt: "Hello {{ row.n }}.", output: {reasks: 1}}\n'
     )
     return path
@@ -190,7 +190,8 @@ def pipeline(tmp_path):
 )
 def test_what_goes_wrong_beyond_statuses(pipeline, fault, code, failed):
     """Refused requests and useless answers fail their rows alone; what is no answer is asked for again."""
-    found, told = run(pipeline, "--fault", fault)
+    patience = ["--set", "runtime.timeout=2"] if fault.startswith("hang") else []
+    found, told = run(pipeline, "--fault", fault, *patience)
     assert found in (code, 1)
     codes = {group["code"] for group in told["failures"]}
     assert codes <= {failed} if failed else not codes or codes <= {"YG508", "YG509"}
