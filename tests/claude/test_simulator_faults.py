@@ -173,7 +173,7 @@ def pipeline(tmp_path):
     rows = ", ".join(f"{{n: {number}}}" for number in range(30))
     path.write_text(
         f"version: 1\nruntime: {{timeout: 20, max_retries: 3}}\ninput: {{rows: [{rows}]}}\noutput: {{path: out.jsonl}}\n"
-        'steps:\n  s: {model: claude-haiku-5-5, max_tokens: 30, prompt: "Hello {{ row.n }}.", output: {reasks: 1}}\n'
+        'steps:\n  s: {model: claude-haiku-5-5, max_tokens: 400, prompt: "Hello {{ row.n }}."}\n'
     )
     return path
 
