@@ -172,7 +172,8 @@ def pipeline(tmp_path):
     path = tmp_path / "p.yaml"
     rows = ", ".join(f"{{n: {number}}}" for number in range(30))
     path.write_text(
-        f"version: 1\nruntime: {{timeout: 20, max_retries: 3}}\ninput: {{rows: [{rows}]}}\noutput: {{path: out.jsonl}}\n"
+        f"version: 1\nruntime: {{timeout: 20, max_retries: 3}}\ninput: {{rows: [{rows}]}}\n"
+        "output: {path: out.jsonl}\n"
         'steps:\n  s: {model: claude-haiku-5-5, max_tokens: 400, prompt: "Hello {{ row.n }}."}\n'
     )
     return path

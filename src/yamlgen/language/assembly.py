@@ -248,7 +248,7 @@ class Assembly:
             messages=tuple(TemplateMessage(text.role, text.source) for text in texts if text.role != "system"),  # type: ignore[arg-type]  # a turn's
             schema=self.schemas.get(read.name),
             mode=step.output.mode if step.output else "auto",
-            reasks=step.output.reasks if step.output else 2 if checks else 0,
+            reasks=step.output.reasks if step.output else 2,
             checks=checks,
         )
 
