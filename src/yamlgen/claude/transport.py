@@ -100,7 +100,7 @@ class Transport:
                 slot.asker.watch.retried(outcome.reason, wait)
                 continue
             if retries > self.max_retries or overdue > 1 or spent >= self.timeout or slot.hopeless:
-                return self._give_up(outcome, slot)
+                return self._give_up(outcome, hopeless=slot.hopeless or overdue > 1)
             delay = self._delay(max(retries - 1, 0), outcome.retry_after)
             slot.asker.watch.retried(outcome.reason, delay)
             await self.halt.sleep(delay)
@@ -159,11 +159,11 @@ class Transport:
         hint = "it may be larger than its quota: shorten the row, or lower `max_tokens`"
         return RowError(f"{message}{f': {said}' if said else ''}", code=Code.TRANSPORT, hint=hint)
 
-    def _give_up(self, outcome: _Failed, slot: Slot) -> Any:
+    def _give_up(self, outcome: _Failed, *, hopeless: bool) -> Any:
         if outcome.response is not None:
             return outcome.response
         connected = outcome.overdue or isinstance(outcome.error, NotAMessage)
-        if not self.limiter.heard and (slot.hopeless or not connected):
+        if not self.limiter.heard and (hopeless or not connected):
             raise self._unheard(outcome)
         assert outcome.error is not None  # noqa: S101 - a failure is a response or an error
         raise outcome.error
