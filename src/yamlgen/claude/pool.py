@@ -38,7 +38,7 @@ _USED: Final = 0.8
 how much it grows in the first window of answers afterwards, as a share of it and at least, twice as much in each one
 that follows without an objection; and while how much of it is in use."""
 
-_PACE: Final = 0.8
+_PACE: Final = 1.2
 _WEIGHT: Final = 0.1
 """Once there was a crowd, requests go at least so much of an answer's time over their number apart: a rate is found by
 more requests at once only if they do not all go at once. And how much one answer counts in the mean of their times."""
