@@ -38,7 +38,7 @@ _USED: Final = 0.8
 how much it grows in the first window of answers afterwards, as a share of it and at least, twice as much in each one
 that follows without an objection; and while how much of it is in use."""
 
-_PACE: Final = 1.2
+_PACE: Final = 0.8
 _WEIGHT: Final = 0.1
 """Once there was a crowd, requests go at least so much of an answer's time over their number apart: a rate is found by
 more requests at once only if they do not all go at once. And how much one answer counts in the mean of their times."""
@@ -60,6 +60,7 @@ _TRIES: Final = 15
 """About how often a row is tried before it is set aside in a pause."""
 
 _FIRST_WAIT: Final = 0.5
+_DOUBLED: Final = 4
 _MOST_WAIT: Final = 30.0
 """Seconds for which a gate is closed, or a request is held, where the API does not say how long: they double with each
 probe that fails, and with each time that the same request is refused."""
@@ -221,18 +222,21 @@ class Pool:
         retry_after, alone = retry_after or None, self.flying <= 1
         empty = self.quota.exhausted(now, step)
         crowd = not empty and self._is_crowded()
-        own = not (empty or crowd or self.paused)
-        if crowd or (not empty and self._objects() and self.flying >= _USED * int(self.limit)):
+        spaced = not (empty or self.paused) and (
+            self.spacing.active or (crowd and alone) or (self._paced and not crowd and retry_after is None)
+        )
+        own = not (empty or crowd or self.paused or spaced)
+        if crowd or (own and self._objects() and self.flying >= _USED * int(self.limit)):
             self._yield(sent)
         if crowd:
             self._crowded_at, self._paced = now, True
         since = self._limited_since = self._since(self._limited_since, now, sent)
         if own:
-            wait = retry_after or min(_MOST_WAIT, _FIRST_WAIT * 2.0 ** min(before, 30))
+            wait = retry_after or _FIRST_WAIT * 2.0 ** min(before, _DOUBLED)
         elif self.paused:
             wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))
-        elif crowd and (alone or self.spacing.active):
-            wait = self.spacing.refuse(now, sent, retry_after, alone=alone)
+        elif spaced:
+            wait = self.spacing.refuse(now, sent, retry_after, alone=alone, usual=self._took / self.limit)
         else:
             wait = retry_after or 0.0
         if now - since + wait > self.max_pause:
@@ -244,7 +248,7 @@ class Pool:
         elif retry_after or self.paused:
             self._close(now, wait)
         self._asked_until = max(self._asked_until, now + wait)
-        return Refusal(wait if own else max(wait, self.open_at - now), own, alone)
+        return Refusal(wait if own else max(wait, self.open_at - now), own, alone or spaced)
 
     def _note(self, *, limited: bool) -> None:
         """Count how a request ended, among the last of them: as many as go in two rounds."""
@@ -255,7 +259,7 @@ class Pool:
     def _is_crowded(self) -> bool:
         """Whether most of what comes back is rate limits; this one has been counted."""
         limited = sum(self._window)
-        if self.spacing.active or (int(self.limit) == 1 and list(self._window)[-2:] == [True, True]):
+        if int(self.limit) == 1 and list(self._window)[-2:] == [True, True]:
             return True
         others = len(self._window) - limited + self.flying - 1  # a refusal comes at once, so these have come through
         return limited > others and (limited >= _FEW or not others)
