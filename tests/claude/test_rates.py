@@ -41,12 +41,13 @@ def test_a_wait_that_is_told_wrong_costs_no_row(every):
     assert ran.seconds <= 1.5 * every * 19
 
 
-@pytest.mark.parametrize("latency", [0.01, 0.3, 0.49, 0.55, 1.0])
+@pytest.mark.parametrize("latency", [0.01, 0.3, 0.49, 0.55, 1.0, 2.0, 5.0])
 def test_a_rate_is_found_whatever_the_latency(latency):
-    """Answers that take as long as the rate, or longer: it may be more than one at once."""
+    """Answers that take as long as the rate, or longer: then there are more than one at once, which takes a while."""
     ran = run(Steady(0.5, latency=latency), 100)
     assert ran.done == 100
-    assert ran.seconds <= 1.5 * (0.5 * 99 + latency)
+    assert ran.seconds <= (1.5 if latency < 0.5 else 1.7) * (0.5 * 99 + latency)
+    assert ran.limited <= 2 * 100
 
 
 @pytest.mark.parametrize("hint", [None, 5])
@@ -75,7 +76,7 @@ def test_places_are_found_and_kept(places, rows, hint):
     ran = run(Places(places, latency=1, hint=hint), rows)
     assert ran.done == rows
     assert ran.most == places
-    assert ran.seconds <= 1.25 * rows / places
+    assert ran.seconds <= (1.25 if places > 1 else 1.5) * rows / places
     assert ran.limited <= max(0.3 * rows, 2 * 48)
 
 

@@ -38,10 +38,8 @@ _USED: Final = 0.8
 how much it grows in the first window of answers afterwards, as a share of it and at least, twice as much in each one
 that follows without an objection; and while how much of it is in use."""
 
-_PACE: Final = 0.8
 _WEIGHT: Final = 0.1
-"""Once there was a crowd, requests go at least so much of an answer's time over their number apart: a rate is found by
-more requests at once only if they do not all go at once. And how much one answer counts in the mean of their times."""
+"""How much an answer counts in the mean of the time that answers take."""
 
 _LAST: Final = 20
 _FEW: Final = 5
@@ -122,7 +120,7 @@ class Pool:
     _growing: bool = True
     _budget: float = _BUDGET
     _calm: float = 0.0
-    _paced: bool = False
+    _crowded: bool = False
     _took: float = 0.0
     _launched_at: float = -math.inf
     _limited_since: float | None = None
@@ -146,7 +144,7 @@ class Pool:
             return math.inf
         if self._over:  # whoever still waits is to learn it
             return 0.0
-        pace = _PACE * self._took / self.limit if self._paced else 0.0
+        pace = self._took / self.limit if self._crowded else 0.0
         return max(
             self.open_at - now, self._launched_at + pace - now, self.spacing.wait(now), self.quota.wait(now, step)
         )
@@ -187,7 +185,7 @@ class Pool:
         took = max(0.0, now - sent)
         self._took += _WEIGHT * (took - self._took) if self._took else took
         self.spacing.succeed(now, sent)
-        if self.flying >= _USED * int(self.limit) and not self.spacing.wait(now):
+        if self._is_full() and not self.spacing.wait(now):
             self.limit = min(self.ceiling, self.limit + self._growth())
 
     def _growth(self) -> float:
@@ -223,26 +221,29 @@ class Pool:
         empty = self.quota.exhausted(now, step)
         crowd = not empty and self._is_crowded()
         spaced = not (empty or self.paused) and (
-            self.spacing.active or (crowd and alone) or (self._paced and not crowd and retry_after is None)
+            self.spacing.active or (crowd and alone) or (self._crowded and not crowd and retry_after is None)
         )
-        own = not (empty or crowd or self.paused or spaced)
-        if crowd or (own and self._objects() and self.flying >= _USED * int(self.limit)):
+        own = not (empty or crowd or spaced or self.paused)
+        if crowd or (spaced and not (alone or self.spacing.active)) or (own and self._is_full() and self._objects()):
             self._yield(sent)
         if crowd:
-            self._crowded_at, self._paced = now, True
+            self._crowded, self._crowded_at = True, now
         since = self._limited_since = self._since(self._limited_since, now, sent)
+        silent = now - since
+        left = max(0.0, self.max_pause - silent)  # a guess of ours does not end a run before its time
         if own:
             wait = retry_after or _FIRST_WAIT * 2.0 ** min(before, _DOUBLED)
-        elif self.paused:
-            wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))
         elif spaced:
-            wait = self.spacing.refuse(now, sent, retry_after, alone=alone, usual=self._took / self.limit)
+            usual = self._took / self.limit
+            wait = self.spacing.refuse(now, sent, retry_after, alone=alone, usual=usual, most=left)
+        elif self.paused:
+            wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, silent))
         else:
             wait = retry_after or 0.0
-        if now - since + wait > self.max_pause:
+        if wait > left or not left:
             if odd:
                 return None
-            wait = self._patience(now - since, wait, alone=alone and not (own and self.waiting))
+            wait = self._patience(silent, wait, alone=alone and not (own and self.waiting))
         if own:
             wait += _jitter(wait)
         elif retry_after or self.paused:
@@ -263,6 +264,10 @@ class Pool:
             return True
         others = len(self._window) - limited + self.flying - 1  # a refusal comes at once, so these have come through
         return limited > others and (limited >= _FEW or not others)
+
+    def _is_full(self) -> bool:
+        """Whether the places are what holds requests back."""
+        return self.flying >= _USED * int(self.limit)
 
     def _objects(self) -> bool:
         """Whether so many of the last requests were refused that there should not be more of them at once."""

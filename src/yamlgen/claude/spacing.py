@@ -88,7 +88,16 @@ class Spacing:
             elif shorter > 2 * self._tried:  # no distance helps: it may be none that is wanted
                 self._try(now)
 
-    def refuse(self, now: float, sent: float, retry_after: float | None, *, alone: bool, usual: float = 0.0) -> float:
+    def refuse(
+        self,
+        now: float,
+        sent: float,
+        retry_after: float | None,
+        *,
+        alone: bool,
+        usual: float = 0.0,
+        most: float = math.inf,
+    ) -> float:
         """One was refused; seconds until the next may go.
 
         Args:
@@ -96,6 +105,7 @@ class Spacing:
             sent: when it was sent.
             retry_after: the seconds that the API asks for; once they were too few, they are the least.
             usual: the seconds between two answers until now.
+            most: how long it may be at most, where the API does not ask for more.
             alone: whether nothing else was in flight, so that the last one that came through is known.
         """
         if sent < self._changed:  # by a distance that is no longer kept
@@ -118,6 +128,7 @@ class Spacing:
         else:
             since = self._granted if alone and self._granted is not None else now
             wait = max(0.0, since + self.seconds - now)
+        wait = min(wait, most)
         if retry_after is not None:
             wait = max(wait, retry_after) if self._refused > 1 else retry_after
         self._next = now + wait

@@ -17,6 +17,7 @@ import itertools
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -24,6 +25,7 @@ from types import CodeType, ModuleType
 from typing import Any, Final
 
 from yamlgen.canonical import digest
+from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, UsageError, near
 from yamlgen.language.functions import Function
 from yamlgen.language.plan import MOST_CONCURRENCY
@@ -211,7 +213,9 @@ async def _awaited(call: Callable[[], Awaitable[Any]], seconds: float) -> Ended:
 
     task = asyncio.ensure_future(guarded())
     try:
-        await asyncio.wait({task}, timeout=seconds)
+        with suppress(TimeoutError):
+            async with Deadline(seconds):
+                await asyncio.wait({task})
     finally:
         task.cancel()
     if not task.done():
