@@ -217,6 +217,25 @@ def test_a_call_that_takes_too_long_costs_its_row(tmp_path, source):
     assert "timeout" in error.hint
 
 
+@pytest.mark.parametrize("made", ["async def score", "def score"], ids=["coroutine", "awaitable"])
+def test_a_loop_that_stood_still_costs_no_function_its_value(tmp_path, made):
+    """Who blocks the loop past a function's time takes none of it: what was only waiting to go on does."""
+    steps = "    await asyncio.sleep(0.1)\n    for _ in range(9):\n        await asyncio.sleep(0)\n    return 7\n"
+    source = f"import asyncio\n\nasync def score():\n{steps}"
+    if made == "def score":
+        source = source.replace("async def score", "async def work") + "\ndef score():\n    return work()\n"
+    score = function(tmp_path, source)
+
+    async def work(functions):
+        await functions.call(score, {}, 30)
+        call = asyncio.ensure_future(functions.call(score, {}, 0.5))
+        await asyncio.sleep(0.05)
+        time.sleep(1)  # noqa: ASYNC251 - the loop is to stand still
+        return await call
+
+    assert run(tmp_path, work) == 7
+
+
 def test_a_coroutine_that_takes_too_long_is_cancelled(tmp_path):
     """A coroutine past its time gets to clean up."""
     source = (

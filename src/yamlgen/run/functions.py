@@ -18,6 +18,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -25,6 +26,7 @@ from types import CodeType, ModuleType
 from typing import Any, Final
 
 from yamlgen.canonical import digest
+from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, UsageError, near
 from yamlgen.language.functions import Function
 from yamlgen.language.plan import MOST_CONCURRENCY
@@ -237,7 +239,9 @@ async def _awaited(call: Callable[[], Awaitable[Any]], seconds: float) -> Ended:
 
     task = asyncio.ensure_future(guarded())
     try:
-        await asyncio.wait({task}, timeout=seconds)
+        with suppress(TimeoutError):
+            async with Deadline(seconds):
+                await asyncio.wait({task})
     finally:
         task.cancel()
     if not task.done():

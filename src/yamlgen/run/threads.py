@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Final
 
+from yamlgen.deadline import Deadline
+
 MOST: Final = min(32, (os.cpu_count() or 1) + 4)
 """How many functions run at once: as many as an executor of the standard library would."""
 
@@ -80,7 +82,9 @@ class Threads:
             threading.Thread(target=self._work, name="yamlgen function", daemon=True).start()
         self._jobs.put(job)
         try:
-            await asyncio.wait({job.future}, timeout=seconds)
+            with suppress(TimeoutError):
+                async with Deadline(seconds):
+                    await asyncio.wait({job.future})
         finally:
             if job.future.done():
                 self._idle += 1
