@@ -114,7 +114,7 @@ def test_what_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]}
     names = {name.partition(".")[0] for path in MODULES.values() for _, name in imports(path)}
-    foreign = names - sys.stdlib_module_names - {"yamlgen"}
+    foreign = names - sys.stdlib_module_names - {"yamlgen", "_typeshed"}
     packages = packages_distributions()
     assert {re.sub(r"[_.]", "-", packages[name][0]).lower() for name in foreign} == declared
 
