@@ -13,6 +13,7 @@ from yamlgen.claude.client import build_client, open_connections
 from yamlgen.claude.failure import Sender
 from yamlgen.claude.limiter import Limiter
 from yamlgen.claude.model import ClaudeModel
+from yamlgen.claude.pool import UNHEARD
 from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
 from yamlgen.halt import Halt
@@ -233,6 +234,7 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     max_retries=0,
     concurrency=20,
     max_pause=600.0,
+    unheard=UNHEARD,
     schema=None,
     mode="auto",
     reasks=0,
@@ -243,7 +245,7 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     """A model that asks the server at `url`."""
     halt = Halt()
     settings = Settings(**{"id": "claude-haiku-5-5", "max_tokens": 100, **settings})
-    transport = Transport(timeout, max_retries, Limiter(concurrency, halt, max_pause), url, halt)
+    transport = Transport(timeout, max_retries, Limiter(concurrency, halt, max_pause, unheard=unheard), url, halt)
     structured = None if schema is None else Structured("answer", json_schema(schema), settings, mode)
     sender = Sender(settings.id, url, "ANTHROPIC_API_KEY", key)
     http = open_connections(url, timeout, concurrency, verify=CERTIFICATES)

@@ -25,7 +25,19 @@ MODULES = {
 }
 
 FLOORS = [
-    {"errors", "events", "ports", "outcome", "halt", "door", "deadline", "canonical", "environment", "failpoint"},
+    {
+        "errors",
+        "events",
+        "ports",
+        "outcome",
+        "halt",
+        "door",
+        "deadline",
+        "canonical",
+        "descriptors",
+        "environment",
+        "failpoint",
+    },
     {"language"},
     {"claude", "data", "store"},
     {"run"},

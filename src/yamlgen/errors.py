@@ -97,6 +97,7 @@ class Code(StrEnum):
     WRONG_ARGUMENT = "YG321"
     BAD_DRAW = "YG322"
     BAD_MATRIX = "YG323"
+    UNLISTED_FILE = "YG324"
 
     UNDECLARED_PARAM = "YG401"
     BAD_PARAM = "YG402"

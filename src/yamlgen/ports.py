@@ -324,14 +324,26 @@ class Recorder(Protocol):
 PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a function of the author's made.
+
+    Attributes:
+        files: what it depends on: path relative to the pipeline -> sha256 in hexadecimal; empty where nobody knows.
+    """
+
+    value: JSON
+    files: Mapping[str, str]
+
+
 class Keeper(Protocol):
     """Keeps what the author's own functions made, where the author wants that."""
 
-    def kept(self, key: bytes) -> tuple[JSON] | None:
-        """The value that was kept under a key, by itself in a tuple, or `None`."""
+    def kept(self, key: bytes) -> Kept | None:
+        """What was kept under a key; whether it still holds is for its files to say."""
         ...
 
-    async def keep(self, key: bytes, value: JSON) -> None:
+    async def keep(self, key: bytes, kept: Kept) -> None:
         """Keep a value; when this returns, it is on disk.
 
         Raises:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from kept import measure_memory, measure_rerun, measure_share
-from limits import measure_quota, measure_storm
+from limits import measure_hang, measure_quota, measure_rates, measure_squall, measure_storm
 from retries import measure_retries
 from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
 from start import measure_simulator, measure_start
+from swaps import measure_swaps
 from table import Line, heading
 
 WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
@@ -28,6 +29,10 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "quota": measure_quota,
     "storm": measure_storm,
     "retries": measure_retries,
+    "swaps": measure_swaps,
+    "squall": measure_squall,
+    "rates": measure_rates,
+    "hang": measure_hang,
     "start": measure_start,
     "simulator": measure_simulator,
     "share": measure_share,

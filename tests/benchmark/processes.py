@@ -33,6 +33,7 @@ class Took:
         cpu: the CPU seconds of the whole process.
         peak: the most memory it held, in MiB.
         printed: its stdout.
+        status: its exit code.
         seen: what the server saw of it.
     """
 
@@ -40,6 +41,7 @@ class Took:
     cpu: float
     peak: float
     printed: str
+    status: int
     seen: dict[str, Any] = field(default_factory=dict)
 
 
@@ -70,7 +72,7 @@ def run(*command: str, url: str | None = None, status: int = 0) -> Took:
             said.seek(0)
             sys.exit(f"{' '.join(command)} ended with {child.returncode}:\n{said.read()}")
     seen = figures(url) if url else {}
-    return Took(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed, seen)
+    return Took(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed, child.returncode, seen)
 
 
 @contextmanager

@@ -11,6 +11,9 @@ So `n` requests with `t` output tokens in all take the longer of two times, plus
 
 That is the bound. Debt is lent: whoever ends in it may come in a little below the second.
 
+With `every` it has no quotas: it grants one request each so many seconds, and its headers tell nothing but, where it is
+`told`, the whole seconds to wait. With `answers` it falls silent after so many: it takes requests, and never answers.
+
 `GET /figures` tells the bound for what was answered, the seconds it took, and how many came and were refused. What is
 answered, how long it is, and which request meets a fault are drawn from a seed in the order of the requests. The
 reason of an output repeats the `Row number N` of its request, by which an answer is seen to be in the right row.
@@ -40,7 +43,7 @@ _PLENTY: Final = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The quotas a minute, the seconds of an answer, and the share of requests that meet each fault."""
+    """The quotas a minute, the seconds of an answer, and the share of requests that meet each fault, or no quotas."""
 
     requests: int = _PLENTY
     input_tokens: int = _PLENTY
@@ -51,6 +54,9 @@ class Rules:
     overloaded: float = 0.0
     dropped: float = 0.0
     invalid: float = 0.0
+    every: float = 0.0
+    told: bool = False
+    answers: int | None = None
 
 
 class Bucket:
@@ -93,19 +99,23 @@ class Limited:
         self.input, self.output = Bucket(rules.input_tokens), Bucket(rules.output_tokens)
         self.came = self.answered = self.limited = self.tokens = 0
         self.first = self.last = 0.0
+        self.granted = -math.inf
 
     def take(self, request: bytes, transport: asyncio.Transport) -> None:
         """Answer, refuse, or drop the connection."""
         self.came += 1
         self.first = self.first or time.monotonic()
         rules, drawn, tokens = self.rules, self.random.random(), self.random.randint(_FEWEST, _MOST)
-        wait = self._wait()
+        if rules.answers is not None and self.came > rules.answers:
+            return
+        wait = self._rate() if rules.every else self._wait()
         if wait is None and drawn < rules.rate_limited:
             wait = 1
         drawn -= rules.rate_limited
         if wait is not None:
             self.limited += 1
-            self._refuse(transport, 429, "rate_limit_error", {"retry-after": wait})
+            said = {"retry-after": wait} if rules.told or not rules.every else {}
+            self._refuse(transport, 429, "rate_limit_error", said)
         elif 0 <= drawn < rules.overloaded:
             self._refuse(transport, 529, "overloaded_error", {})
         elif 0 <= drawn - rules.overloaded < rules.dropped:
@@ -134,6 +144,15 @@ class Limited:
             "bound": bound + self.rules.latency,
         }
 
+    def _rate(self) -> int | None:
+        """The whole seconds until the next request is granted, `None` where this one is."""
+        now = time.monotonic()
+        missing = self.granted + self.rules.every - now
+        if missing >= 0:
+            return math.floor(missing) + 1
+        self.granted = now
+        return None
+
     def _wait(self) -> int | None:
         """The whole seconds until no bucket is empty, `None` where none is."""
         needs = [(bucket, 1 - bucket.level()) for bucket in (self.requests, self.input, self.output)]
@@ -152,6 +171,8 @@ class Limited:
         transport.write(response(status, body, self._headers() | headers))
 
     def _headers(self) -> dict[str, object]:
+        if self.rules.every:
+            return {}
         return (
             self.requests.headers("requests")
             | self.input.headers("input-tokens")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 
 import aiohttp
 import pytest
@@ -150,9 +151,58 @@ def test_a_mistyped_fault_lists_the_names(text):
     """The error says what can be written."""
     with pytest.raises(UsageError) as caught:
         Faults.parse([text])
-    assert "rate_limit, overloaded, server_error, disconnect, refusal, truncate, invalid_output" in caught.value.hint
+    assert "rate_limit, overloaded, server_error, bad_request, hang" in caught.value.hint
 
 
 def test_faults_are_read_from_texts():
     """`name=rate`, with spaces forgiven."""
     assert Faults.parse(["rate_limit=0.1", "refusal = 1"], 7).rates == {"rate_limit": 0.1, "refusal": 1.0}
+
+
+def run(pipeline, *options):
+    """What a run of a pipeline against the simulator comes to, in a process of its own."""
+    command = ["yamlgen", "run", str(pipeline), "--simulate", "--progress", "none", "--output-format", "json", *options]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return ended.returncode, json.loads(ended.stdout)
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    """A pipeline of thirty rows and one step."""
+    path = tmp_path / "p.yaml"
+    rows = ", ".join(f"{{n: {number}}}" for number in range(30))
+    path.write_text(
+        f"version: 1\nruntime: {{timeout: 20, max_retries: 3}}\ninput: {{rows: [{rows}]}}\n"
+        "output: {path: out.jsonl}\n"
+        'steps:\n  s: {model: claude-haiku-5-5, max_tokens: 400, prompt: "Hello {{ row.n }}."}\n'
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "failed"),
+    [
+        ("bad_request=0.2", 1, "YG502"),
+        ("blank=0.5", 1, "YG511"),
+        ("unreadable=0.3", 1, "YG503"),
+        ("no_message=0.2", 0, None),
+        ("hang=0.03", 0, None),
+    ],
+)
+def test_what_goes_wrong_beyond_statuses(pipeline, fault, code, failed):
+    """Refused requests and useless answers fail their rows alone; what is no answer is asked for again."""
+    patience = ["--set", "runtime.timeout=2"] if fault.startswith("hang") else []
+    found, told = run(pipeline, "--fault", fault, *patience)
+    assert found in (code, 1)
+    codes = {group["code"] for group in told["failures"]}
+    assert codes <= {failed} if failed else not codes or codes <= {"YG508", "YG509"}
+    assert told["rows"]["finished"] > 0
+
+
+def test_a_refused_request_is_refused_whenever_it_comes(pipeline):
+    """It is about what it holds: a second run meets no other, and sends nothing."""
+    first, told = run(pipeline, "--fault", "bad_request=0.3")
+    again, told_again = run(pipeline, "--fault", "bad_request=0.3")
+    assert (first, again) == (1, 1)
+    assert told["rows"] == told_again["rows"]
+    assert told_again["steps"]["s"]["sent"] == 0

@@ -320,6 +320,75 @@ def test_a_halt_wakes_who_sleeps(reply):
     assert seconds < 0.2
 
 
+def test_a_halt_wakes_who_waits_by_itself():
+    """A request that waits out its own rate limit, while others go, learns at once that it will not be sent."""
+
+    async def main():
+        bad = refusal(429, headers={"retry-after": "30"})
+        reply = lambda body: bad if body["messages"][0]["content"] == "bad" else said("Hi.")  # noqa: E731
+        async with Server(reply) as server, asking(server.url) as model:
+            await model("good")
+            task = asyncio.ensure_future(model("bad"))
+            await asyncio.sleep(0.3)
+            assert (await model("good")).value == "Hi."
+            started = time.monotonic()
+            model.halt.request("enough")
+            return (await outcomes(task))[0], time.monotonic() - started
+
+    outcome, seconds = asyncio.run(main())
+    assert isinstance(outcome, Halted)
+    assert seconds < 0.2
+
+
+def test_a_request_that_is_always_refused_says_why():
+    """While others come through it waits for as long as a run does; then it fails, with the API's words."""
+
+    async def main():
+        def reply(body):
+            return refusal(429, "too many tokens") if body["messages"][0]["content"] == "long" else said("Hi.")
+
+        async with Server(reply) as server, asking(server.url, max_pause=2) as model:
+            task = asyncio.ensure_future(model("long"))
+            while not task.done():
+                await model("short")
+                await asyncio.sleep(0.05)
+            return (await outcomes(task))[0]
+
+    outcome = asyncio.run(main())
+    assert code_of(outcome) == Code.TRANSPORT
+    assert outcome.message == (
+        "a rate limit (429) refused the request for 2 s, while others came through: too many tokens"
+    )
+    assert "larger than its quota" in outcome.hint
+
+
+def test_a_hang_ends_the_run_and_sets_no_row_aside():
+    """An API that was heard and answers nothing any more: the run pauses, probes, and ends, its rows untouched."""
+    replies = [said("Hi.")] * 4 + [Reply(wait=60)]
+    found, server, _ = ask(*replies, texts="x" * 40, timeout=0.2, max_retries=6, max_pause=3)
+    assert sum(isinstance(outcome, Answer) for outcome in found) == 4
+    assert {outcome.code for outcome in found if isinstance(outcome, Exception)} == {Code.PAUSED_TOO_LONG}
+    assert len(server.bodies) < 120
+
+
+def test_an_address_that_is_waited_for_costs_no_retries():
+    """The author waits for an address to come up: connections that fail until then are nobody's."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+    async def main():
+        async with asking(url, max_retries=0, unheard=20) as model:
+            task = asyncio.ensure_future(model())
+            await asyncio.sleep(3)
+            waits = not task.done()
+            task.cancel()
+            await outcomes(task)
+            return waits
+
+    assert asyncio.run(main())
+
+
 def test_a_long_answer_is_streamed_into_the_same_message():
     """Above the SDK's limit the request streams; the answer and its account read as without."""
     (plain,), _, _ = ask(said("Hi there."))

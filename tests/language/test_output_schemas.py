@@ -49,6 +49,14 @@ def refusal(path):
     return found
 
 
+def test_a_number_that_python_does_not_read_is_a_mistake_of_the_file(folder):
+    """A number of thousands of digits in a JSON file is refused at its place."""
+    path = folder("big.json", big={"maximum": 0})
+    (path.parent / "big.json").write_text(f'{{"maximum": {"9" * 5_000}}}')
+    found = refusal(path)
+    assert (found.code, found.mark.file, found.mark.column) == (Code.BAD_NUMBER, str(path.parent / "big.json"), 13)
+
+
 @pytest.mark.parametrize(
     ("schema", "value", "errors"),
     [

@@ -242,6 +242,20 @@ def test_a_resolved_pipeline_is_one_that_means_the_same(tmp_path):
     assert asked[0] == asked[1]
 
 
+def test_a_resolved_pipeline_keeps_and_reads_the_same(tmp_path):
+    """What a python step keeps, and the files that it lists, come back as they went in."""
+    (tmp_path / "work.py").write_text("def made(): return 1\n")
+    (tmp_path / "a.csv").touch()
+    step = "{kind: python, call: work:made, keep: true"
+    text = f"version: 1\ninput: {{rows: [{{n: 1}}]}}\nsteps:\n  one: {step}, reads: ['*.csv']}}\n  two: {step}}}\n"
+    plan = planned(tmp_path, f"{text}output: {{path: out.jsonl}}\n")
+    written = resolved(plan)
+    assert [written["steps"][name].get("reads") for name in ("one", "two")] == [["*.csv"], None]
+    again = planned(tmp_path, yaml.safe_dump(written, sort_keys=False))
+    assert [step.depends for step in again.steps] == [step.depends for step in plan.steps]
+    assert [sorted(step.depends.files) for step in plan.steps] == [["a.csv", "work.py"], ["work.py"]]
+
+
 def test_a_resolved_pipeline_has_only_what_is_set(tmp_path, plan):
     """A limit or a price that nobody set is not shown."""
     assert "limits" not in resolved(plan)

@@ -5,8 +5,10 @@ from copy import deepcopy
 
 import pytest
 
-from scripted import Reply, error, events, refusal, said
+from scripted import Reply, error, events, refusal, said, spoken
 from yamlgen.errors import Code, Exit
+from yamlgen.store.place import place_of
+from yamlgen.store.session import archived
 
 PIPELINE = {
     "version": 1,
@@ -206,3 +208,23 @@ def test_rows_that_a_server_always_fails_at_hold_nobody_up(bench):
     done = bench.run(max_pause=5)
     assert done.code in (Exit.FAILED_ROWS, Exit.ENVIRONMENT)
     assert done.code == Exit.FAILED_ROWS or done.error.code == Code.PAUSED_TOO_LONG
+
+
+def test_a_stream_that_broke_off_is_on_the_bill_of_its_run(bench):
+    """Its tokens are in the report and in the store; it is no answer, and the request goes out again."""
+    from yamlgen.api.history import find_run, places  # noqa: PLC0415
+
+    bench.set("models.quick.max_tokens", 30_000)
+    bench.set("runtime.max_retries", 2)
+    cut, whole = events(*spoken("fine")[:5]), events(*spoken("fine"))
+    replies = [cut, whole]
+    bench.script = lambda _: replies.pop(0)
+    bench.rows = rows("good")
+    done = bench.run()
+    assert (done.code, done.report.paid.attempts, done.report.paid.usage.input_tokens) == (Exit.OK, 1, 20)
+    entry = find_run(places([bench.path]), done.report.run).entry
+    assert (entry.paid["attempts"], entry.paid["usage"]["input_tokens"]) == (1, 20)
+    assert entry.paid["cost_usd"] == done.report.paid.cost_usd
+    with archived(place_of(bench.path)) as archive:
+        assert archive.paid(entry.number)["label"]["usage"]["output_tokens"] == 10
+    assert bench.run().asked == 0

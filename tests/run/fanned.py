@@ -74,9 +74,9 @@ class Kept:
         self.values = {}
 
     def kept(self, key):
-        """The value under a key, in a tuple."""
-        return (self.values[key],) if key in self.values else None
+        """What is under a key."""
+        return self.values.get(key)
 
-    async def keep(self, key, value):
+    async def keep(self, key, kept):
         """Keep a value."""
-        self.values[key] = value
+        self.values[key] = kept

@@ -217,6 +217,25 @@ def test_a_call_that_takes_too_long_costs_its_row(tmp_path, source):
     assert "timeout" in error.hint
 
 
+@pytest.mark.parametrize("made", ["async def score", "def score"], ids=["coroutine", "awaitable"])
+def test_a_loop_that_stood_still_costs_no_function_its_value(tmp_path, made):
+    """Who blocks the loop past a function's time takes none of it: what was only waiting to go on does."""
+    steps = "    await asyncio.sleep(0.1)\n    for _ in range(9):\n        await asyncio.sleep(0)\n    return 7\n"
+    source = f"import asyncio\n\nasync def score():\n{steps}"
+    if made == "def score":
+        source = source.replace("async def score", "async def work") + "\ndef score():\n    return work()\n"
+    score = function(tmp_path, source)
+
+    async def work(functions):
+        await functions.call(score, {}, 30)
+        call = asyncio.ensure_future(functions.call(score, {}, 0.5))
+        await asyncio.sleep(0.05)
+        time.sleep(1)  # noqa: ASYNC251 - the loop is to stand still
+        return await call
+
+    assert run(tmp_path, work) == 7
+
+
 def test_a_coroutine_that_takes_too_long_is_cancelled(tmp_path):
     """A coroutine past its time gets to clean up."""
     source = (
@@ -379,14 +398,14 @@ def test_an_exceptions_text_is_made_fit_for_a_message(tmp_path):
     assert failed(tmp_path, broken).message.startswith("`score` raised Bad (scoring.py:3 in score")
 
 
-def test_a_result_is_kept_by_function_source_and_arguments():
-    """Equal calls have one key, whatever the order of their arguments and wherever the file is; others have others."""
-    one = Function(Path("/a/scoring.py"), "score", "aa")
-    same = key_of(one, {"x": 1, "y": [2]})
-    assert same == key_of(Function(Path("/b/scoring.py"), "score", "aa"), {"y": [2], "x": 1})
+def test_a_result_is_kept_by_function_reads_and_arguments():
+    """Equal calls have one key, in whatever order they are written; another module, function or list has another."""
+    same = key_of("scoring:score", ("a.csv", "b.csv"), {"x": 1, "y": [2]})
+    assert same == key_of("scoring:score", ("b.csv", "a.csv"), {"y": [2], "x": 1})
     others = [
-        key_of(one, {"x": 1, "y": [3]}),
-        key_of(Function(one.file, "other", "aa"), {"x": 1, "y": [2]}),
-        key_of(Function(one.file, "score", "bb"), {"x": 1, "y": [2]}),
+        key_of("scoring:score", ("a.csv", "b.csv"), {"x": 1, "y": [3]}),
+        key_of("scoring:other", ("a.csv", "b.csv"), {"x": 1, "y": [2]}),
+        key_of("lib.scoring:score", ("a.csv", "b.csv"), {"x": 1, "y": [2]}),
+        key_of("scoring:score", ("a.csv",), {"x": 1, "y": [2]}),
     ]
-    assert len({same, *others}) == 4
+    assert len({same, *others}) == 5

@@ -134,6 +134,14 @@ def test_a_run_sees_siblings_as_they_are_then(tmp_path):
     assert called(tmp_path, source) == 1000
 
 
+def test_a_folder_of_siblings_is_seen_as_it_is_then(tmp_path):
+    """A sibling in a folder that has no `__init__` is loaded anew by the next run, by whatever form of import."""
+    for number in (1, 2):
+        function(tmp_path, f"one = {number}\n", module="lib/ones")
+        assert called(tmp_path, "from lib import ones\ndef score(): return ones.one\n") == number
+    assert "lib" not in sys.modules
+
+
 def test_nothing_is_written_beside_a_module(tmp_path):
     """A module leaves no compiled file in the author's folder."""
     called(tmp_path, "def score(): return 1\n")

@@ -8,11 +8,12 @@ import pytest
 from books import Book, finished
 
 from yamlgen.errors import Code, EnvironmentProblem
-from yamlgen.ports import Answer
+from yamlgen.ports import Answer, Kept
 from yamlgen.store.ledger import Reuse
 from yamlgen.store.session import opened
 
 FRESH = Reuse(fresh=True)
+FILES = {"scoring.py": "aa", "lib/ones.py": "bb"}
 VALUES = [None, "", "é \ud800", 1.5, [1, {"a": None}], {"b": [True]}]
 
 
@@ -24,11 +25,16 @@ def book(tmp_path):
     return made
 
 
-def keeping(value, key=b"key"):
+def made(value, files=FILES):
+    """A value, and what it was made of."""
+    return Kept(value, files)
+
+
+def keeping(value, key=b"key", files=FILES):
     """The work of a run that keeps a value."""
 
     async def work(ledger):
-        await ledger.keep(key, value)
+        await ledger.keep(key, made(value, files))
         return ledger.kept(key)
 
     return work
@@ -37,7 +43,7 @@ def keeping(value, key=b"key"):
 async def take(ledger):
     """Take what is kept, and finish a row with it."""
     found = ledger.kept(b"key")
-    await ledger.add(finished(made=Answer(None if found is None else found[0])))
+    await ledger.add(finished(made=Answer(None if found is None else found.value)))
     return found
 
 
@@ -49,35 +55,35 @@ def test_a_value_comes_back(book, value):
     async def look(ledger):
         return ledger.kept(b"other"), ledger.kept(b"nothing")
 
-    assert book.run("third", look) == ((value,), None)
+    assert book.run("third", look) == (made(value), None)
 
 
 def test_the_last_write_wins(book):
     """What is kept again replaces what was kept, in the same run too."""
 
     async def work(ledger):
-        await ledger.keep(b"key", "new")
-        await ledger.keep(b"key", "newer")
+        await ledger.keep(b"key", made("new"))
+        await ledger.keep(b"key", made("newer"))
         return ledger.kept(b"key")
 
-    assert book.run("second", work) == ("newer",)
-    assert book.run("third", take) == ("newer",)
+    assert book.run("second", work) == made("newer")
+    assert book.run("third", take) == made("newer")
 
 
 def test_a_fresh_run_takes_its_own_values_alone(book):
     """What was kept before a fresh run is not used; what it keeps itself is, by it and by those after it."""
     assert book.run("second", take, FRESH) is None
-    assert book.run("third", keeping("new"), FRESH) == ("new",)
-    assert book.run("fourth", take) == ("new",)
+    assert book.run("third", keeping("new"), FRESH) == made("new")
+    assert book.run("fourth", take) == made("new")
 
 
-@pytest.mark.parametrize(("reuse", "found"), [(Reuse(), ("old",)), (FRESH, None)], ids=["plain", "fresh"])
+@pytest.mark.parametrize(("reuse", "found"), [(Reuse(), made("old")), (FRESH, None)], ids=["plain", "fresh"])
 def test_a_forecast_takes_what_the_run_would(book, reuse, found):
     """Before a run begins, it is known what it will take; nothing can be kept then."""
     with opened(book.place, reuse) as session:
         assert session.ledger.kept(b"key") == found
         with pytest.raises(AssertionError):
-            asyncio.run(session.ledger.keep(b"key", "new"))
+            asyncio.run(session.ledger.keep(b"key", made("new")))
 
 
 def test_pruned_runs_take_their_values_along(book):
@@ -91,15 +97,34 @@ def test_a_value_that_a_kept_run_took_stays(book):
     """Pruning the run that made a value leaves it to the run that took it, so that this one can be repeated."""
     book.run("second", take)
     book.prune("first")
-    assert book.run("third", take) == ("old",)
+    assert book.run("third", take) == made("old")
     book.prune("second", "third")
     assert book.query("SELECT key FROM kept") == []
 
 
-def test_a_rotten_value_is_a_damaged_store(book):
-    """A kept value that does not parse is told as damage."""
+def test_files_are_stored_once(book):
+    """Values that depend on the same files share one record of them, which goes with the last of them."""
+    other = {**FILES, "data.csv": "cc"}
+    book.run("second", keeping("b", b"b"))
+    book.run("third", keeping("c", b"c", other))
+    assert book.query("SELECT count(*) FROM files") == [(2,)]
+    book.prune("first", "third")
+    assert book.query("SELECT count(*) FROM files") == [(1,)]
+    assert book.run("fourth", keeping("b", b"b")) == made("b")
+
+
+def test_a_value_of_an_older_store_says_nothing_of_its_files(book):
+    """What was kept before files were, is found, without any."""
     with closing(sqlite3.connect(book.place.database)) as connection, connection:
-        connection.execute("UPDATE kept SET value = '{'")
+        connection.execute("UPDATE kept SET files = NULL")
+    assert book.run("second", take) == made("old", {})
+
+
+@pytest.mark.parametrize("rotten", ["kept SET value = '{'", "files SET files = '{'"])
+def test_a_rotten_value_is_a_damaged_store(book, rotten):
+    """A kept value that does not parse, or files that do not, are told as damage."""
+    with closing(sqlite3.connect(book.place.database)) as connection, connection:
+        connection.execute(f"UPDATE {rotten}")
     with pytest.raises(EnvironmentProblem) as told:
         book.run("second", take)
     assert told.value.code == Code.STORE_DAMAGED

@@ -29,7 +29,7 @@ _SHOWN: Final = 1.0
 _ASIDE: Final = 2
 """How often a request that was sent alone is refused before others pass it: it may be larger than its quota."""
 
-_FARTHEST: Final = 30.0
+_FARTHEST: Final = 15.0
 """Seconds for which it does at most."""
 
 _SPARED: Final = 8

@@ -38,10 +38,8 @@ _USED: Final = 0.8
 how much it grows in the first window of answers afterwards, as a share of it and at least, twice as much in each one
 that follows without an objection; and while how much of it is in use."""
 
-_PACE: Final = 0.8
 _WEIGHT: Final = 0.1
-"""Once there was a crowd, requests go at least so much of an answer's time over their number apart: a rate is found by
-more requests at once only if they do not all go at once. And how much one answer counts in the mean of their times."""
+"""How much an answer counts in the mean of the time that answers take."""
 
 _LAST: Final = 20
 _FEW: Final = 5
@@ -60,6 +58,7 @@ _TRIES: Final = 15
 """About how often a row is tried before it is set aside in a pause."""
 
 _FIRST_WAIT: Final = 0.5
+_DOUBLED: Final = 4
 _MOST_WAIT: Final = 30.0
 """Seconds for which a gate is closed, or a request is held, where the API does not say how long: they double with each
 probe that fails, and with each time that the same request is refused."""
@@ -121,7 +120,7 @@ class Pool:
     _growing: bool = True
     _budget: float = _BUDGET
     _calm: float = 0.0
-    _paced: bool = False
+    _crowded: bool = False
     _took: float = 0.0
     _launched_at: float = -math.inf
     _limited_since: float | None = None
@@ -145,7 +144,7 @@ class Pool:
             return math.inf
         if self._over:  # whoever still waits is to learn it
             return 0.0
-        pace = _PACE * self._took / self.limit if self._paced else 0.0
+        pace = self._took / self.limit if self._crowded else 0.0
         return max(
             self.open_at - now, self._launched_at + pace - now, self.spacing.wait(now), self.quota.wait(now, step)
         )
@@ -186,7 +185,7 @@ class Pool:
         took = max(0.0, now - sent)
         self._took += _WEIGHT * (took - self._took) if self._took else took
         self.spacing.succeed(now, sent)
-        if self.flying >= _USED * int(self.limit) and not self.spacing.wait(now):
+        if self._is_full() and not self.spacing.wait(now):
             self.limit = min(self.ceiling, self.limit + self._growth())
 
     def _growth(self) -> float:
@@ -221,30 +220,36 @@ class Pool:
         retry_after, alone = retry_after or None, self.flying <= 1
         empty = self.quota.exhausted(now, step)
         crowd = not empty and self._is_crowded()
-        own = not (empty or crowd or self.paused)
-        if crowd or (not empty and self._objects() and self.flying >= _USED * int(self.limit)):
+        spaced = not (empty or self.paused) and (
+            self.spacing.active or (crowd and alone) or (self._crowded and not crowd and retry_after is None)
+        )
+        own = not (empty or crowd or spaced or self.paused)
+        if crowd or (spaced and not (alone or self.spacing.active)) or (own and self._is_full() and self._objects()):
             self._yield(sent)
         if crowd:
-            self._crowded_at, self._paced = now, True
+            self._crowded, self._crowded_at = True, now
         since = self._limited_since = self._since(self._limited_since, now, sent)
+        silent = now - since
+        left = max(0.0, self.max_pause - silent)  # a guess of ours does not end a run before its time
         if own:
-            wait = retry_after or min(_MOST_WAIT, _FIRST_WAIT * 2.0 ** min(before, 30))
+            wait = retry_after or _FIRST_WAIT * 2.0 ** min(before, _DOUBLED)
+        elif spaced:
+            usual = self._took / self.limit
+            wait = self.spacing.refuse(now, sent, retry_after, alone=alone, usual=usual, most=left)
         elif self.paused:
-            wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, now - since))
-        elif crowd and (alone or self.spacing.active):
-            wait = self.spacing.refuse(now, sent, retry_after, alone=alone)
+            wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, silent))
         else:
             wait = retry_after or 0.0
-        if now - since + wait > self.max_pause:
+        if wait > left or not left:
             if odd:
                 return None
-            wait = self._patience(now - since, wait, alone=alone and not (own and self.waiting))
+            wait = self._patience(silent, wait, alone=alone and not (own and self.waiting))
         if own:
             wait += _jitter(wait)
         elif retry_after or self.paused:
             self._close(now, wait)
         self._asked_until = max(self._asked_until, now + wait)
-        return Refusal(wait if own else max(wait, self.open_at - now), own, alone)
+        return Refusal(wait if own else max(wait, self.open_at - now), own, alone or spaced)
 
     def _note(self, *, limited: bool) -> None:
         """Count how a request ended, among the last of them: as many as go in two rounds."""
@@ -255,10 +260,14 @@ class Pool:
     def _is_crowded(self) -> bool:
         """Whether most of what comes back is rate limits; this one has been counted."""
         limited = sum(self._window)
-        if self.spacing.active or (int(self.limit) == 1 and list(self._window)[-2:] == [True, True]):
+        if int(self.limit) == 1 and list(self._window)[-2:] == [True, True]:
             return True
         others = len(self._window) - limited + self.flying - 1  # a refusal comes at once, so these have come through
         return limited > others and (limited >= _FEW or not others)
+
+    def _is_full(self) -> bool:
+        """Whether the places are what holds requests back."""
+        return self.flying >= _USED * int(self.limit)
 
     def _objects(self) -> bool:
         """Whether so many of the last requests were refused that there should not be more of them at once."""

@@ -19,8 +19,10 @@ _MOST: Final = 30.0
 
 _MORE: Final = 1.25
 _LESS: Final = 0.95
+_AGAIN: Final = 3
 _NONE: Final = 0.02
-"""What a refusal makes of the time between two requests, and an answer; below so many seconds it is none."""
+"""What a refusal makes of the time between two requests, and an answer; after how many refusals in a row it is doubled;
+and below how many seconds it is none."""
 
 
 class _Phase(Enum):
@@ -47,7 +49,7 @@ class Spacing:
     _tried: float = 0.0
     _step: float = _FIRST
     _answers: int = 0
-    _refused: bool = False
+    _refused: int = 0
 
     @property
     def active(self) -> bool:
@@ -66,9 +68,9 @@ class Spacing:
     def succeed(self, now: float, sent: float) -> None:
         """One has come through that was sent then."""
         before, self._granted = self._granted, max(sent, self._granted or sent)
-        if sent < self._changed:
+        self._refused = 0
+        if self._phase is not _Phase.STEADY and sent < self._changed:
             return
-        self._refused = False
         if self._phase is _Phase.SEARCH:
             search = 2 * (sent - self._searched)  # where nothing came through for long before it, nobody had asked
             self.seconds = search if before is None else min(search, sent - before)
@@ -86,34 +88,49 @@ class Spacing:
             elif shorter > 2 * self._tried:  # no distance helps: it may be none that is wanted
                 self._try(now)
 
-    def refuse(self, now: float, sent: float, retry_after: float | None, *, alone: bool) -> float:
+    def refuse(
+        self,
+        now: float,
+        sent: float,
+        retry_after: float | None,
+        *,
+        alone: bool,
+        usual: float = 0.0,
+        most: float = math.inf,
+    ) -> float:
         """One was refused; seconds until the next may go.
 
         Args:
             now: the time.
             sent: when it was sent.
             retry_after: the seconds that the API asks for; once they were too few, they are the least.
+            usual: the seconds between two answers until now.
+            most: how long it may be at most, where the API does not ask for more.
             alone: whether nothing else was in flight, so that the last one that came through is known.
         """
         if sent < self._changed:  # by a distance that is no longer kept
             return self.wait(now)
         self._answers, self._changed = 0, now
-        if self._phase is _Phase.NONE:
+        self._refused += 1
+        if self._phase is _Phase.NONE and not alone:
+            self._phase, self.seconds, self._tried = _Phase.STEADY, max(usual, _NONE), max(usual, _NONE)
+        elif self._phase is _Phase.NONE:
             self._phase, self._step, self._searched = _Phase.SEARCH, _FIRST, now
         elif self._phase is _Phase.TRIAL:
             self._phase = _Phase.STEADY
         elif self._phase is _Phase.STEADY:
             gap = sent - self._granted if alone and self._granted is not None else 0.0
             least = max(self.seconds, gap)
-            self.seconds = min(_MORE * least, least + _MOST)
+            more = _MORE if self._refused <= _AGAIN else 2.0
+            self.seconds = min(more * least, least + _MOST)
         if self._phase is _Phase.SEARCH:
             wait, self._step = self._step, min(_MOST, 2 * self._step)
         else:
             since = self._granted if alone and self._granted is not None else now
             wait = max(0.0, since + self.seconds - now)
+        wait = min(wait, most)
         if retry_after is not None:
-            wait = max(wait, retry_after) if self._refused else retry_after
-        self._refused = True
+            wait = max(wait, retry_after) if self._refused > 1 else retry_after
         self._next = now + wait
         return wait
 

@@ -26,6 +26,7 @@ from yamlgen.claude.streams import StreamedMessage
 from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halt
+from yamlgen.ports import NOBODY
 
 _FIRST_DELAY: Final = 0.5
 _MOST_DELAY: Final = 30.0
@@ -100,7 +101,7 @@ class Transport:
                 slot.asker.watch.retried(outcome.reason, wait)
                 continue
             if retries > self.max_retries or overdue > 1 or spent >= self.timeout or slot.hopeless:
-                return self._give_up(outcome, slot)
+                return self._give_up(outcome, slot, hopeless=slot.hopeless or overdue > 1)
             delay = self._delay(max(retries - 1, 0), outcome.retry_after)
             slot.asker.watch.retried(outcome.reason, delay)
             await self.halt.sleep(delay)
@@ -159,10 +160,12 @@ class Transport:
         hint = "it may be larger than its quota: shorten the row, or lower `max_tokens`"
         return RowError(f"{message}{f': {said}' if said else ''}", code=Code.TRANSPORT, hint=hint)
 
-    def _give_up(self, outcome: _Failed, slot: Slot) -> Any:
+    def _give_up(self, outcome: _Failed, slot: Slot, *, hopeless: bool) -> Any:
         if outcome.response is not None:
             return outcome.response
-        if not self.limiter.heard and (slot.hopeless or not isinstance(outcome.error, NotAMessage)):
+        connected = outcome.overdue or isinstance(outcome.error, NotAMessage)
+        lonely = connected and slot.asker is NOBODY  # who asks without a run is told of the request
+        if not self.limiter.heard and (hopeless or not connected) and not lonely:
             raise self._unheard(outcome)
         assert outcome.error is not None  # noqa: S101 - a failure is a response or an error
         raise outcome.error

@@ -132,7 +132,7 @@ def fault_options(function: F) -> F:
         multiple=True,
         metavar="NAME=RATE",
         help="A fault by rate, such as rate_limit=0.1. Names: rate_limit, overloaded, server_error, invalid_output, "
-        "refusal, truncate, disconnect.",
+        "refusal, truncate, blank, unreadable, disconnect, bad_request, hang, no_message.",
     )(function)
     return click.option(
         "--latency", default=0.0, type=click.FloatRange(0, 600), help="Seconds that a simulated answer takes."

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from yamlgen.descriptors import close_alone, open_alone
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.failpoint import reach
 
@@ -70,7 +71,7 @@ class Staging:
             with suppress(OSError):
                 staged.temporary.unlink()  # before the lock is let go: afterwards the name may be another run's
             with suppress(OSError):
-                staged.file.close()
+                close_alone(staged.file)
 
     def reserve(self, path: Path) -> _Staged:
         """Open the temporary file for `path`, empty, for this run alone."""
@@ -110,7 +111,7 @@ class Staging:
             with writing(staged.target):
                 staged.temporary.replace(staged.target)
             del self._waiting[0]
-            staged.file.close()
+            close_alone(staged.file)
             reach("after-rename")
         for path in self._unwanted:
             with writing(path):
@@ -127,7 +128,7 @@ def _locked(path: Path) -> BinaryIO:
     """
     while True:
         # Neither O_TRUNC, which would empty a file that another run is writing, nor a link laid at a known name.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        descriptor = open_alone(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         file = os.fdopen(descriptor, "wb")
         try:
             _lock(descriptor)
@@ -136,9 +137,9 @@ def _locked(path: Path) -> BinaryIO:
                 if os.path.samestat(here, path.lstat()):
                     return file
         except BaseException:
-            file.close()
+            close_alone(file)
             raise
-        file.close()  # its run has just put it in its place, or removed it: what is locked has not this name
+        close_alone(file)  # its run has just put it in its place, or removed it: what is locked has not this name
 
 
 def _lock(descriptor: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language import capabilities, native
+from yamlgen.language.dependencies import Dependencies
 from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column, Rule, compile_draws, schema_of
@@ -31,6 +32,7 @@ from yamlgen.language.plan import (
     TemplateMessage,
     Variant,
 )
+from yamlgen.language.reads import dependencies
 from yamlgen.language.schemas import JSONSchema, json_schema
 from yamlgen.language.scopes import StepReading
 from yamlgen.language.settings import price_of, resolve
@@ -61,6 +63,7 @@ class Assembly:
     _variants: dict[str, list[Variant]] = field(default_factory=dict)
     _rules: dict[str, dict[str, Rule]] = field(default_factory=dict)
     _found: dict[str, Found] = field(default_factory=dict)
+    _depends: dict[str, Dependencies] = field(default_factory=dict)
 
     def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
         """Add a diagnostic."""
@@ -177,6 +180,12 @@ class Assembly:
             args = {arg: mark((*at, "args", arg), key=True) for arg in step.args}
             if not any(path[:3] == (*at, "args") for path in self.draft.broken):
                 self.diagnostics.extend(check_args(found, args, call))
+        if step.reads and not step.keep and not self.draft.is_broken(*at, "keep"):
+            message = f"step `{name}` keeps nothing: `reads` says nothing"
+            self.complain(Code.CONFLICT, message, mark((*at, "reads"), key=True), "add `keep: true`", warn=True)
+        elif found is not None and step.keep:
+            self._depends[name], problems = dependencies(self.draft, name, step, found.function)
+            self.diagnostics.extend(problems)
 
     def _check_draws(self, name: str, step: Draw) -> None:
         rules, problems = compile_draws(step.draws, self.column)
@@ -216,7 +225,7 @@ class Assembly:
                     function=self._found[name].function,
                     args=sources,
                     timeout=step.timeout or self.draft.pipeline.runtime.timeout,
-                    keep=step.keep,
+                    depends=self._depends.get(name),
                     schema=self.schemas.get(name),
                 )
             case Draw():
@@ -239,7 +248,7 @@ class Assembly:
             messages=tuple(TemplateMessage(text.role, text.source) for text in texts if text.role != "system"),  # type: ignore[arg-type]  # a turn's
             schema=self.schemas.get(read.name),
             mode=step.output.mode if step.output else "auto",
-            reasks=step.output.reasks if step.output else 2 if checks else 0,
+            reasks=step.output.reasks if step.output else 2,
             checks=checks,
         )
 

@@ -87,12 +87,6 @@ def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
     return f"{shown} does not exist", f"the path is relative to {beside}"
 
 
-def load(path: Path, shown: str) -> tuple[Document | None, list[Diagnostic]]:
-    """Read and compose one file. With errors the document holds what could be read, or is `None`."""
-    text, diagnostics = read(path, shown)
-    return (None, diagnostics) if text is None else compose(text)
-
-
 def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, list[Diagnostic]]:
     """A document from text, with every mistake that the text itself shows."""
     bad = _UNPRINTABLE.search(source.text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import glob, has_magic
 from pathlib import Path
 
 from yamlgen.errors import Diagnostic
@@ -64,6 +65,14 @@ class Draft:
         """A path that the pipeline names: where it is, and how messages show it."""
         return self.path.parent / reference, str(Path(self.shown).parent / reference)
 
+    def fitting(self, reference: str) -> list[str]:
+        """The paths that an entry of `reads` stands for: itself, or those of the files that fit it as a pattern."""
+        folder = self.path.parent
+        if not has_magic(reference) or (folder / reference).exists():
+            return [reference]
+        found = glob(reference, root_dir=folder, recursive=True)  # noqa: PTH207 - a pattern may be absolute
+        return sorted(path for path in found if (folder / path).is_file())
+
     def files(self) -> set[Path]:
         """The pipeline's file and every one that it names for reading."""
         named: list[object] = [self.pipeline.input.path or "-"]
@@ -77,6 +86,7 @@ class Draft:
                 named.append(step.output.schema_)
             if isinstance(step, Python):
                 named.append(f"{step.call.partition(':')[0].replace('.', '/')}.py")
+                named.extend(path for reference in step.reads or () for path in self.fitting(reference))
         return {self.path, *(self.path.parent / name for name in named if isinstance(name, str) and name != "-")}
 
 

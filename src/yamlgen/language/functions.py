@@ -162,7 +162,7 @@ def _mark(error: SyntaxError, place: str) -> Mark:
     return Mark(place, line, column, line, max(end, column + 1))
 
 
-def _parts(root: ast.AST) -> Iterator[ast.AST]:
+def parts(root: ast.AST) -> Iterator[ast.AST]:
     """A node and what stands in it, without the bodies of functions and classes, whose names are their own."""
     waiting = [root]
     while waiting:
@@ -180,7 +180,7 @@ def _is_node(value: object) -> TypeGuard[ast.AST]:
 def _bindings(tree: ast.Module) -> Mapping[str, list[ast.AST]]:
     """What binds each name of a module: rather a name too many than one too few."""
     bound: dict[str, list[ast.AST]] = defaultdict(list)
-    for node in _parts(tree):
+    for node in parts(tree):
         match node:
             case ast.FunctionDef(name=str(name)) | ast.AsyncFunctionDef(name=str(name)) | ast.ClassDef(name=str(name)):
                 bound[name].append(node)
@@ -220,6 +220,6 @@ def _signature(bindings: list[ast.AST]) -> Signature | None:
     bare = [*nameless, *ordered][: len(nameless) + len(ordered) - len(given.defaults)]
     bare += [arg.arg for arg, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default is None]
     named = (*ordered, *(arg.arg for arg in given.kwonlyargs))
-    inside = (part for statement in definition.body for part in _parts(statement))
+    inside = (part for statement in definition.body for part in parts(statement))
     yields = any(isinstance(part, ast.Yield | ast.YieldFrom) for part in inside)
     return Signature(named, tuple(nameless), tuple(bare), given.kwarg is not None, yields)

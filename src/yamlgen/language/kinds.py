@@ -281,9 +281,45 @@ class Python(Common):
     timeout: float | None = Field(None, gt=0, le=86400)
     """Seconds that one call may take; `runtime.timeout` where none is set."""
     keep: bool = False
-    """Keep the results in the store, by the arguments and the source of the module, and do not call again for them.
+    """Keep the results in the store, by the arguments, and do not call again for them while the function is the same:
+    its module, what that imports from the pipeline's folder, and the files under `reads`.
 
-    Without it `yamlgen plan` cannot know what the steps behind this one ask: it tells the most that they may.
+    Kept values go along with the folder, since its files are told by their contents and their paths in it. A change of
+    one of them, of a comment too, calls again for what is needed; so does another list under `reads`. While a file is
+    changed under a run, nothing that depends on it is kept. What is installed elsewhere, and the time of day, are no
+    part of this.
+
+    Without `keep` `yamlgen plan` cannot know what the steps behind this one ask: it tells the most that they may.
+    """
+    reads: Annotated[list[Text], Field(min_length=1)] | None = None
+    """The files that the function reads, as paths relative to the pipeline: with `keep: true`, a change of one of them
+    calls again. Patterns such as `data/*.csv` stand for all files that fit, `**` for folders at any depth.
+
+    `validate` warns of a file that the function opens by a literal name and that is not listed. A file that it both
+    writes and reads does not belong here.
+
+    `terms.json`:
+
+    ```json
+    {"tea": "an infusion", "kettle": "what the water boils in"}
+    ```
+
+    `glossary.py`:
+
+    ```python
+    import json
+    from pathlib import Path
+
+
+    def terms(text):
+        known = json.loads(Path(__file__).with_name("terms.json").read_text(encoding="utf-8"))
+        return {word: meaning for word, meaning in known.items() if word in text.lower()}
+    ```
+
+    ```yaml
+    steps:
+      terms: {kind: python, call: glossary:terms, args: {text: row.text}, keep: true, reads: [terms.json]}
+    ```
     """
     output: TypedOutput | None = None
     """The schema of the value. A value that does not fit sets the row aside; later steps know the types by it."""

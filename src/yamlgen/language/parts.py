@@ -171,8 +171,8 @@ of that row. Nothing else: changing a step's `check` or its name asks for nothin
 - **An answer is checked anew when it is used**, against the schema and the checks of today.
 
 `compute` and `draw` keep nothing: they give the same value again. A `python` step is called in every run, unless it
-says `keep: true`; its value is then kept under the function's name, the source of its module and the arguments,
-whichever row asks.
+says `keep: true`; its value is then kept under the function's name and the arguments, whichever row asks, and is used
+while the files that it depends on are the same (see [`keep`](#python-keep)).
 """
 
 from __future__ import annotations

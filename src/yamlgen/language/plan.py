@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from yamlgen.canonical import canonical
 from yamlgen.errors import Code, RowError
+from yamlgen.language.dependencies import Dependencies
 from yamlgen.language.draw_rules import DrawRule
 from yamlgen.language.draws import Rule, draw
 from yamlgen.language.expressions.expression import evaluate, shown
@@ -273,14 +274,14 @@ class ComputeStep(PlanStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonStep(PlanStep):
-    """A step that calls a function of the author's with expressions for its arguments."""
+    """A step that calls a function of the author's. Where its values are kept, `depends` says on what they depend."""
 
     kind: ClassVar[str] = "python"
     call: str
     function: Function
     args: Mapping[str, str]
     timeout: float
-    keep: bool = False
+    depends: Dependencies | None = None
     schema: JSONSchema | None = None
 
     def arguments(self, scope: Scope) -> dict[str, JSON]:

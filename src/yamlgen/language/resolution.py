@@ -50,8 +50,11 @@ def _resolved_step(step: AnyStep) -> dict[str, Any]:
         case ComputeStep():
             made |= {"values": dict(step.values), **_typed(step.schema)}
         case PythonStep():
-            called = {"call": step.call, "args": dict(step.args), "timeout": step.timeout, "keep": step.keep}
-            made |= {**called, **_typed(step.schema)}
+            kept = step.depends is not None
+            made |= {"call": step.call, "args": dict(step.args), "timeout": step.timeout, "keep": kept}
+            if step.depends is not None and step.depends.reads:
+                made["reads"] = list(step.depends.reads)
+            made |= _typed(step.schema)
         case DrawStep():
             rules = {name: rule.model_dump(exclude_none=True) for name, rule in step.draws.items()}
             made |= {"seed": step.seed, "draws": rules}

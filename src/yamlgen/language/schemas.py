@@ -19,7 +19,7 @@ from urllib.parse import quote
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.language.composer import absence, compose, load
+from yamlgen.language.composer import absence, compose, read
 from yamlgen.language.document import DataPath, Document, Text
 from yamlgen.language.pointer import follow
 from yamlgen.language.secret import find_secrets
@@ -187,9 +187,12 @@ class SchemaLoader:
         if absent is not None:
             self.complain(Code.MISSING_FILE, absent[0], mark, absent[1])
             return None
-        document, diagnostics = load(path, name)
-        if path.suffix == ".json" and not any(d.code in _NO_LESS_IN_JSON for d in diagnostics):
-            document, diagnostics = _as_json(path, name, document, diagnostics)
+        text, diagnostics = read(path, name)
+        document = None
+        if text is not None:
+            document, diagnostics = compose(text)
+            if path.suffix == ".json" and not any(d.code in _NO_LESS_IN_JSON for d in diagnostics):
+                document, diagnostics = _as_json(text, document, diagnostics)
         self.diagnostics.extend(d for d in diagnostics if d not in self.diagnostics)
         if document is not None:
             self.diagnostics.extend(find_secrets(document.source))
@@ -223,21 +226,20 @@ class SchemaLoader:
 
 
 def _as_json(
-    path: Path, shown: str, document: Document | None, diagnostics: list[Diagnostic]
+    source: Text, document: Document | None, diagnostics: list[Diagnostic]
 ) -> tuple[Document | None, list[Diagnostic]]:
     """A JSON file is read by the JSON reader; YAML's reading of it only lends the places."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        data = json.loads(text)
+        data = json.loads(source.text)
     except json.JSONDecodeError as error:
-        mark = Text(shown, error.doc).mark(error.pos, error.pos + 1)
+        mark = source.mark(error.pos, error.pos + 1)
         return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {error.msg}", mark)]
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # a number of thousands of digits, thousands of levels: YAML has told it
         return None, diagnostics
     if document is not None and document.data == data:
         return document, diagnostics
     # What YAML reads otherwise (surrogate pairs, exponents) keeps its values, and loses its places.
-    flat, _ = compose(Text(shown, "{}"))
+    flat, _ = compose(Text(source.file, "{}"))
     if flat is not None:
         flat.__dict__["data"] = data
     return flat, []

@@ -73,9 +73,10 @@ class Limits(Part):
     """The most US dollars that a run may spend. The price of each model must be known: see `price` under a model."""
     confirm_above_usd: float | None = Field(None, ge=0)
     """Ask before a run that may cost more US dollars than this, or whose price nobody knows. 0 asks before each."""
-    max_unusable: Literal["none"] | Annotated[str, StringConstraints(pattern=PERCENT)] = "90%"
-    """How many of the first fifty rows that a step pays for may come to nothing: cut off, empty, unreadable, or against
-    the schema. `none` never stops. Refusals and failed checks do not count."""
+    max_unusable: Literal["none"] | Annotated[str, StringConstraints(pattern=PERCENT)] | None = None
+    """The share of the first fifty rows that a step pays for at which a run stops if so many come to nothing: cut off,
+    empty, unreadable, or against the schema. Refusals and failed checks do not count. 90% where none is set; `none`
+    never stops."""
     max_pause: float | None = Field(None, gt=0, le=86400)
     """Seconds that a run waits for an API that lets nothing through, before it stops; 600 where none is set."""
 
@@ -85,6 +86,10 @@ class Input(Part):
 
     Say `path` or `rows`, one of them. The values of a CSV file are texts, an empty cell is `""`. Give the rows an `id`
     where you can: by it an answer finds its row again when other columns change.
+
+    A file is read through before the first request, and may not change until the run has ended. What is appended
+    meanwhile is left out, with a warning. After any other change of its bytes the run ends with exit code 3: the
+    answers are kept, and nothing is written.
 
     `reviews.csv`:
 

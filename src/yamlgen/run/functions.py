@@ -15,8 +15,10 @@ import importlib.util
 import inspect
 import itertools
 import json
+import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -24,12 +26,13 @@ from types import CodeType, ModuleType
 from typing import Any, Final
 
 from yamlgen.canonical import digest
+from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, UsageError, near
 from yamlgen.language.functions import Function
 from yamlgen.language.plan import MOST_CONCURRENCY
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON
-from yamlgen.run.threads import Ended, Threads
+from yamlgen.run.threads import Ended, Threads, end_fork
 from yamlgen.run.traces import Trace
 from yamlgen.run.values import json_value
 
@@ -37,11 +40,19 @@ LOADING: Final = 300.0
 """Seconds that a module may take to load: some import much, and a call's own timeout says nothing of that."""
 
 _NUMBERS: Final = itertools.count(1)
+_PREFIX: Final = "_yamlgen_"
+"""Of the names under which the modules of the functions themselves are loaded."""
 
 
-def key_of(function: Function, args: Mapping[str, JSON]) -> bytes:
-    """What a function's result is kept under: its name, the source of its module, and the arguments."""
-    return digest({"call": function.name, "source": function.source, "args": dict(args)})
+def key_of(call: str, reads: Sequence[str], args: Mapping[str, JSON]) -> bytes:
+    """What a function's result is kept under: where the function stands, what it reads besides, and the arguments.
+
+    Args:
+        call: `module:function`, where the module's name is its path.
+        reads: the files that the step lists.
+        args: the arguments.
+    """
+    return digest({"call": call, "reads": sorted(reads), "args": dict(args)})
 
 
 class Functions:
@@ -90,15 +101,29 @@ class Functions:
             raise RowError(message, code=Code.CALL_FAILED, hint=hint)
         return json_value(name, ended.value)
 
+    def siblings(self) -> dict[str, Path]:
+        """The modules that the author's have imported from the pipeline's folder until now, by name."""
+        own = {name: module for name, module in self._loaded().items() if not name.startswith(_PREFIX)}
+        return {name: Path(module.__file__) for name, module in own.items() if module.__file__}
+
+    def _loaded(self) -> dict[str, ModuleType]:
+        """The modules that were loaded from the pipeline's folder; a folder that is a package has no file."""
+        found: dict[str, ModuleType] = {}
+        for name in sys.modules.keys() - self._before if self._before is not None else ():
+            module = sys.modules.get(name)
+            about = module.__dict__ if isinstance(module, ModuleType) else {}
+            places = [about["__file__"]] if about.get("__file__") else list(about.get("__path__", ()))
+            if isinstance(module, ModuleType) and any(isinstance(p, str) and self._trace.is_theirs(p) for p in places):
+                found[name] = module
+        return found
+
     def close(self) -> None:
         """Let the threads end, and leave the interpreter's modules as they were."""
         self._threads.close()
         if self._before is None:
             return
-        for name, module in list(sys.modules.items()):
-            file = module.__dict__.get("__file__") if isinstance(module, ModuleType) else None
-            if name not in self._before and isinstance(file, str) and self._trace.is_theirs(file):
-                del sys.modules[name]
+        for name in self._loaded():
+            del sys.modules[name]
         for at in reversed(range(len(sys.path))):
             if sys.path[at] is self._entry:  # an equal one is somebody else's
                 del sys.path[at]
@@ -186,7 +211,7 @@ class _Loader(SourceFileLoader):
 
 def _execute(file: Path, source: bytes) -> ModuleType:
     """Load a module under a name that no import can mean, and none that is imported has."""
-    name = f"_yamlgen_{next(_NUMBERS)}_{file.stem}"
+    name = f"{_PREFIX}{next(_NUMBERS)}_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file, loader=_Loader(name, file, source))
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} has no loader")
@@ -204,14 +229,19 @@ async def _awaited(call: Callable[[], Awaitable[Any]], seconds: float) -> Ended:
     """
 
     async def guarded() -> Ended:
+        here = os.getpid()
         try:
-            return Ended(await call())
+            ended = Ended(await call())
         except BaseException as error:  # noqa: BLE001 - a loop would end with a `SystemExit`
-            return Ended(error=error)
+            ended = Ended(error=error)
+        end_fork(here, ended)
+        return ended
 
     task = asyncio.ensure_future(guarded())
     try:
-        await asyncio.wait({task}, timeout=seconds)
+        with suppress(TimeoutError):
+            async with Deadline(seconds):
+                await asyncio.wait({task})
     finally:
         task.cancel()
     if not task.done():

@@ -13,7 +13,7 @@ from yamlgen.errors import Code, LimitReached
 from yamlgen.events import AnswerReceived, Event, ItemFailed, RequestSent, RowFailed, RowFinished, StepFailed, StreamCut
 from yamlgen.halt import Halt
 from yamlgen.language.spec import Limits
-from yamlgen.run.usefulness import Usefulness
+from yamlgen.run.usefulness import MOST, Usefulness
 
 FIRST_SHARE: Final = 50
 """How many rows must be done before a percentage of them says anything."""
@@ -44,7 +44,7 @@ class Budget:
     _asked: dict[int, bool] = field(default_factory=dict)  # rows under way, and whether they have failed
 
     def __post_init__(self) -> None:
-        most = self.limits.max_unusable
+        most = self.limits.max_unusable or MOST
         self._useful = Usefulness(None if most == "none" else float(most.rstrip("%")))
 
     def observe(self, event: Event) -> None:

@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeAlias
 
 from yamlgen.errors import Code, RowError, YamlgenError
 from yamlgen.halt import Halted
+from yamlgen.language.dependencies import Dependencies
 from yamlgen.language.plan import (
     MOST_CONCURRENCY,
     AnyStep,
@@ -26,7 +27,8 @@ from yamlgen.language.plan import (
     Scope,
 )
 from yamlgen.language.schemas import JSONSchema
-from yamlgen.ports import JSON, Answer, Asker, Keeper, Model, Prompt
+from yamlgen.ports import JSON, Answer, Asker, Keeper, Kept, Model, Prompt
+from yamlgen.run.digests import Digests
 from yamlgen.run.functions import Functions, key_of
 
 _TURN: Final = 64
@@ -101,6 +103,7 @@ class Performer:
     keeper: Keeper | None = None
     width: int = MOST_CONCURRENCY
     _calls: dict[bytes, asyncio.Future[RowError | None]] = field(default_factory=dict, init=False)
+    _digests: Digests = field(default_factory=Digests, init=False)
 
     async def perform(self, step: AnyStep, scope: Scope, asker: Asker, overseer: Overseer = _UNSEEN) -> Answer:
         """The value of a step for one row.
@@ -180,26 +183,37 @@ class Performer:
     async def _call(self, step: PythonStep, scope: Scope, overseer: Overseer) -> JSON:
         args = step.arguments(scope)
         called = partial(self._called, step, args, overseer)
-        if not step.keep or self.keeper is None:
+        if step.depends is None or self.keeper is None:
             return await called()
-        key = key_of(step.function, args)
+        key = key_of(step.call, step.depends.reads, args)
         while key in self._calls:  # made once: another value than the kept one would be another row in the next run
             failed = await asyncio.shield(self._calls[key])
             if failed is not None:
                 raise _copied(failed)
-        return await self._kept(step.schema, called, key, self.keeper)
+        return await self._kept(step, step.depends, called, key, self.keeper)
 
     async def _kept(
-        self, schema: JSONSchema | None, called: Callable[[], Awaitable[JSON]], key: bytes, keeper: Keeper
+        self,
+        step: PythonStep,
+        depends: Dependencies,
+        called: Callable[[], Awaitable[JSON]],
+        key: bytes,
+        keeper: Keeper,
     ) -> JSON:
         failed: RowError | None = None
         call = self._calls[key] = asyncio.get_running_loop().create_future()
         try:
             found = keeper.kept(key)
-            if found is not None and not _errors(found[0], schema):  # by today's schema
-                return found[0]
+            if (
+                found is not None
+                and self._digests.agree(depends, found.files)
+                and not _errors(found.value, step.schema)
+            ):
+                return found.value  # by today's schema
             value = await called()
-            await keeper.keep(key, value)
+            files = self._digests.made_of(depends, self.functions.siblings() if self.functions else {})
+            if files is not None:
+                await keeper.keep(key, Kept(value, files))
         except RowError as error:
             failed = _copied(error) if error.code in _CALL_FAILED else None
             raise

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Final
 
+from yamlgen.deadline import Deadline
+
 MOST: Final = min(32, (os.cpu_count() or 1) + 4)
 """How many functions run at once: as many as an executor of the standard library would."""
 
@@ -28,6 +30,16 @@ class Ended:
     error: BaseException | None = None
 
 
+def end_fork(parent: int, ended: Ended) -> None:
+    """End this process if it is a child of `parent`, forked by a function that has now come back in both.
+
+    The child has the run's sockets and its store, which is to be neither used nor closed by another process than the
+    one that opened it.
+    """
+    if os.getpid() != parent:
+        os._exit(ended.error is not None)
+
+
 @dataclass(slots=True)
 class _Job:
     work: Callable[[], Any]
@@ -36,10 +48,13 @@ class _Job:
     given_up: bool = False
 
     def do(self) -> Ended:
+        here = os.getpid()
         try:
-            return Ended(self.context.run(self.work))
+            ended = Ended(self.context.run(self.work))
         except BaseException as error:  # noqa: BLE001 - a `SystemExit` is the caller's to judge, and must not end a thread
-            return Ended(error=error)
+            ended = Ended(error=error)
+        end_fork(here, ended)
+        return ended
 
 
 class Threads:
@@ -67,7 +82,9 @@ class Threads:
             threading.Thread(target=self._work, name="yamlgen function", daemon=True).start()
         self._jobs.put(job)
         try:
-            await asyncio.wait({job.future}, timeout=seconds)
+            with suppress(TimeoutError):
+                async with Deadline(seconds):
+                    await asyncio.wait({job.future})
         finally:
             if job.future.done():
                 self._idle += 1

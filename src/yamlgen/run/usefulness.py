@@ -16,6 +16,9 @@ from yamlgen.events import AnswerReceived, Event, ItemFailed, StepFailed, StepFi
 FIRST: Final = 50
 """How many rows of a step are looked at."""
 
+MOST: Final = "90%"
+"""The share of them that may come to nothing, where none is set."""
+
 _MENDS: Final = {
     Code.TRUNCATED: "raise `max_tokens`: it bounds thinking and answer together",
     Code.CONTEXT_EXCEEDED: "shorten the rows, or what the prompt takes of them",

@@ -20,6 +20,7 @@ from yamlgen.store.tables import TO_RETRY
 
 _TOKENS: Final = tuple(Usage.__dataclass_fields__)
 _SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in _TOKENS)
+_PAID: Final = ("attempt", "cut_stream")
 _RECENT: Final = 200
 """How many earlier answers a forecast looks at."""
 
@@ -187,15 +188,18 @@ class Archive:
 
     def paid(self, run: int) -> dict[str, dict[str, JSON]]:
         """What a run has paid for until now, by step: attempts, usage, cost."""
-        steps = self._all("SELECT DISTINCT step FROM attempt WHERE run = ?", run)
+        each = "SELECT step FROM {} WHERE run = ?"
+        steps = self._all(f"{each.format('attempt')} UNION {each.format('cut_stream')}", run, run)
         return {step: self._bill("run = ? AND step = ?", run, step) for (step,) in steps}
 
     def _bill(self, which: str, *values: Any) -> dict[str, JSON]:
-        ((attempts, *tokens, cost, priced),) = self._all(
-            f"SELECT count(*), {_SUMS}, coalesce(sum(cost), 0), count(cost) FROM attempt WHERE {which}", *values
-        )
-        usage = dict(zip(_TOKENS, tokens, strict=True))
-        return {"attempts": attempts, "usage": usage, "cost_usd": round(cost, 9) if priced == attempts else None}
+        """Answers, tokens and dollars; streams that broke off took tokens, and are no answers."""
+        sums = f"count(*), {_SUMS}, coalesce(sum(cost), 0), count(cost)"
+        each = (self._all(f"SELECT {sums} FROM {table} WHERE {which}", *values)[0] for table in _PAID)
+        (attempts, *tokens, cost, priced), (cut, *lost, lost_cost, lost_priced) = each
+        usage = {name: kept + gone for name, kept, gone in zip(_TOKENS, tokens, lost, strict=True)}
+        is_priced = priced + lost_priced == attempts + cut
+        return {"attempts": attempts, "usage": usage, "cost_usd": round(cost + lost_cost, 9) if is_priced else None}
 
     def past(self, step: str, request: Mapping[str, JSON]) -> Past | None:
         """What the newest answers of a step took, by whatever run; `None` where there are none.

@@ -15,17 +15,19 @@ from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from yamlgen import failpoint
 from yamlgen.canonical import short_digest, storable
-from yamlgen.errors import ANSWERED, Code, RowError
+from yamlgen.errors import ANSWERED, RowError
 from yamlgen.outcome import Outcome
-from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Refusal, Usage
+from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Kept, Refusal, Usage
 from yamlgen.store.database import mapped
 from yamlgen.store.packing import packed, packed_text, text_of, unpacked
 from yamlgen.store.refusals import Refusals
+from yamlgen.store.results import insert_row, insertion, result_of, shared, status_of
 from yamlgen.store.tables import TO_RETRY
 from yamlgen.store.writer import Writer
 
@@ -36,25 +38,20 @@ _RECALL: Final = """
 """
 
 
-def _insert(table: str, *names: str) -> str:
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
-
-
 _TOKENS: Final = tuple(Usage.__dataclass_fields__)
-_ATTEMPT: Final = _insert(
+_ATTEMPT: Final = insertion(
     "attempt",
     *("key", "run", "step", "received", "request", "response", "request_id", "requested", "model", "stop_reason"),
     *("cost", "seconds", "request_characters", *_TOKENS),
 )
-_CUT: Final = _insert("cut_stream", "run", "step", "received", "requested", "cost", *_TOKENS)
-_RESULT: Final = _insert("result", "digest", "step", "key", "status", "value", "code", "error", "attempts")
-_SOURCE: Final = _insert("source", "digest", "row")
-_ROW: Final = _insert("row", "run", "number", "identity", "status", "source", "results")
-_FAILED_REQUEST: Final = "INSERT INTO failed_request (result, key, code, newest) VALUES (?, ?, ?, ?)"
-_KEEP: Final = "INSERT OR REPLACE INTO kept (key, run, value) VALUES (?, ?, ?)"
+_CUT: Final = insertion("cut_stream", "run", "step", "received", "requested", "cost", *_TOKENS)
+_KEPT: Final = (
+    "SELECT kept.run, kept.value, files.files FROM kept LEFT JOIN files ON files.id = kept.files WHERE key = ?"
+)
+_KEEP: Final = "INSERT OR REPLACE INTO kept (key, run, value, files) VALUES (?, ?, ?, ?)"
+_FILES: Final = insertion("files", "digest", "files")
+_FIND_FILES: Final = "SELECT id FROM files WHERE digest = :digest"
 _TAKE: Final = "UPDATE kept SET run = ? WHERE key = ?"
-_FIND_RESULT: Final = "SELECT id FROM result WHERE digest = :digest"
-_FIND_SOURCE: Final = "SELECT id FROM source WHERE digest = :digest"
 
 _FAILED_TABLES: Final = """
     CREATE TEMP TABLE failed_row (identity BLOB PRIMARY KEY) WITHOUT ROWID;
@@ -228,38 +225,44 @@ class Ledger:
         self.refusals.take(key)
         return found[1]
 
-    def kept(self, key: bytes) -> tuple[JSON] | None:
-        """What a function made under a key, by itself in a tuple: in this run, or before it unless it is fresh."""
+    def kept(self, key: bytes) -> Kept | None:
+        """What a function made under a key: in this run, or before it unless it is fresh."""
         with mapped(self._path):
-            found = self._reader.execute("SELECT run, value FROM kept WHERE key = ?", (key,)).fetchone()
+            found = self._reader.execute(_KEPT, (key,)).fetchone()
             if found is None or (self._reuse.fresh and found[0] != self._run):
                 return None
-            value = json.loads(found[1])
-        if found[0] != self._run and self._writer is not None:
+            run, value, files = found
+            kept = Kept(json.loads(value), _files_of(files))
+        if run != self._run and self._writer is not None:
             self._taken.add(key)
-        return (value,)
+        return kept
 
-    async def keep(self, key: bytes, value: JSON) -> None:
+    async def keep(self, key: bytes, kept: Kept) -> None:
         """Keep what a function made; when this returns, it is on disk."""
-        values = (key, self._run, text_of(value))
-        await self.write(lambda connection: connection.execute(_KEEP, values))
+        value, files = text_of(kept.value), text_of(dict(sorted(kept.files.items())))
+
+        def insert(connection: sqlite3.Connection) -> None:
+            number, _ = shared(connection, _FIND_FILES, _FILES, {"digest": short_digest(files), "files": files})
+            connection.execute(_KEEP, (key, self._run, value, number))
+
+        await self.write(insert)
 
     async def add(self, outcome: Outcome) -> None:
         """Keep what came of a row; when this returns, it is on disk."""
         source = text_of(dict(outcome.row.row))
         made: dict[str, Answer | RowError] = {**outcome.answers, **outcome.failures}
-        results = [_result(step, each) for step, each in made.items()]
+        results = [result_of(step, each) for step, each in made.items()]
         row = {
             "run": self._run,
             "number": outcome.row.index,
             "identity": short_digest(outcome.row.identity),
-            "status": _status(outcome),
+            "status": status_of(outcome),
         }
         taken, self._taken = [(self._run, key) for key in self._taken], set()  # so that no pruning takes it from us
         take_refusals = self.refusals.taken()
 
         def insert(connection: sqlite3.Connection) -> None:
-            _insert_row(connection, row, source, results)
+            insert_row(connection, row, source, results)
             if taken:
                 connection.executemany(_TAKE, taken)
             if take_refusals is not None:
@@ -301,96 +304,12 @@ class _Chain:
         await self.ledger.refusals.refuse(key, setup, refusal)
 
 
-def _status(outcome: Outcome) -> str:
-    if any(error.code is Code.NOT_STORED for error in outcome.failures.values()):
-        return "missing"
-    return "failed" if outcome.failures else "finished"
+@lru_cache(maxsize=64)
+def _files_of(text: str | None) -> Mapping[str, str]:
+    """The files of a kept value; many values share them."""
+    files: Mapping[str, str] = json.loads(text) if text else {}
+    return files
 
 
 def _text(value: JSON) -> str | None:
     return storable(value) if isinstance(value, str) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """A result as it is kept.
-
-    Attributes:
-        values: its line in the table, the digest first.
-        failed: the first requests that failed it, each with its code and the newest of its attempts.
-    """
-
-    values: dict[str, Any]
-    failed: list[tuple[bytes, str, int]]
-
-
-def _result(step: str, made: Answer | RowError) -> _Result:
-    attempts = text_of([_noted(attempt) for attempt in made.attempts])
-    parts: tuple[RowError, ...] = ()
-    if isinstance(made, Answer):
-        status, value, code, error = "skipped" if made.skipped else "finished", text_of(made.value), None, None
-        parts = made.lost
-    else:
-        status, value, code, error = "failed", None, str(made.code), packed(_told(made))
-        parts = made.parts
-    key = made.key or None
-    digest = short_digest(step, key, status, value, error, attempts, *(part.key for part in parts))
-    values = {
-        "digest": digest,
-        "step": step,
-        "key": key,
-        "status": status,
-        "value": value,
-        "code": code,
-        "error": error,
-        "attempts": attempts,
-    }
-    return _Result(values, _failed_requests(parts or ((made,) if isinstance(made, RowError) else ())))
-
-
-def _noted(attempt: Attempt) -> list[JSON]:
-    """An attempt of a result: its number, what was wrong with it, and which case it is, where there are several."""
-    noted: list[JSON] = [attempt.number, list(attempt.errors)]
-    return [*noted, attempt.case] if attempt.case else noted
-
-
-def _told(error: RowError) -> dict[str, JSON]:
-    """An error as it is kept; of a step that was done for several items, with those that failed."""
-    told: dict[str, JSON] = {
-        "code": str(error.code),
-        "message": error.message,
-        "hint": error.hint,
-        "request": error.request,
-    }
-    if error.parts:
-        told["items"] = [{"code": str(p.code), "message": p.message, "request": p.request} for p in error.parts]
-    return told
-
-
-def _failed_requests(errors: tuple[RowError, ...]) -> list[tuple[bytes, str, int]]:
-    return [
-        (each.key, str(each.code), max(attempt.number for attempt in each.attempts))
-        for each in errors
-        if each.key and each.attempts
-    ]
-
-
-def _shared(connection: sqlite3.Connection, find: str, insert: str, values: Mapping[str, Any]) -> tuple[int, bool]:
-    """The number of what is kept once, by its digest, and whether it is new."""
-    found = connection.execute(find, values).fetchone()
-    if found:
-        return found[0], False
-    return connection.execute(insert, values).lastrowid or 0, True
-
-
-def _insert_row(connection: sqlite3.Connection, row: Mapping[str, Any], source: str, results: list[_Result]) -> None:
-    numbers = [_insert_result(connection, result) for result in results]
-    columns, _ = _shared(connection, _FIND_SOURCE, _SOURCE, {"digest": short_digest(source), "row": source})
-    connection.execute(_ROW, {**row, "source": columns, "results": json.dumps(numbers)})
-
-
-def _insert_result(connection: sqlite3.Connection, result: _Result) -> int:
-    number, new = _shared(connection, _FIND_RESULT, _RESULT, result.values)
-    if new and result.failed:
-        connection.executemany(_FAILED_REQUEST, [(number, *each) for each in result.failed])
-    return number

@@ -1,7 +1,8 @@
 """Where a pipeline's store is: a folder beside it, one database in it for each pipeline, one lock for each database.
 
 Owns the folder's permissions, the refusal of network file systems (SQLite's log in shared memory and `flock` do not
-hold there), and the lock that keeps a second run out. The kernel frees the lock of a killed process.
+hold there), and the lock that keeps a second run out. The kernel's lock alone decides who works, what its file says is
+for people. A process that was killed has it no longer, and a child that was forked never has.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,9 +19,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from yamlgen.canonical import short_digest
+from yamlgen.descriptors import close_alone, open_alone
 from yamlgen.errors import Code, EnvironmentProblem, near
 
 FOLDER: Final = ".yamlgen"
@@ -32,9 +35,12 @@ _NETWORK: Final = frozenset(
     | {f"fuse.{name}" for name in ("gcsfuse", "glusterfs", "rclone", "s3fs", "sshfs")}
 )
 _MOUNTS: Final = Path("/proc/self/mountinfo")
+_PROCESSES: Final = Path("/proc")
 _TRIES: Final = 10
 _PAUSE: Final = 0.01
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+_HELD: Final[set[tuple[int, int, int]]] = set()
+"""The locks that are held here: the process, for a forked child has none of them, and the lock's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +130,14 @@ def locked(place: Place, what: str) -> Iterator[None]:
     """Hold a store for this process; `what` is told to whoever comes second.
 
     Raises:
-        EnvironmentProblem: another process holds it.
+        EnvironmentProblem: another process, or another run in this one, holds it.
     """
     try:
-        descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_alone(place.lock, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise _cannot_lock(place, error) from None
+    status = os.fstat(descriptor)
+    here = os.getpid(), status.st_dev, status.st_ino
     try:
         try:
             _lock(descriptor)
@@ -137,12 +145,17 @@ def locked(place: Place, what: str) -> Iterator[None]:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(about).encode(), 0)
         except BlockingIOError:
-            raise _busy(place) from None
+            raise _busy(place, is_here=here in _HELD) from None
         except OSError as error:  # a file system without locks, or without room
             raise _cannot_lock(place, error) from None
-        yield
+        _HELD.add(here)
+        try:
+            yield
+        finally:
+            _HELD.discard(here)
+            _unlock(descriptor)
     finally:
-        os.close(descriptor)
+        close_alone(descriptor)
 
 
 def _lock(descriptor: int) -> None:
@@ -155,6 +168,14 @@ def _lock(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _unlock(descriptor: int) -> None:
+    """Let the lock go whoever shares the open file, such as a child that a library forked past Python."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)  # what it says is over
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 def _cannot_lock(place: Place, error: OSError) -> EnvironmentProblem:
     message = f"cannot lock the store {near(place.lock)}: {error.strerror or error}"
     return EnvironmentProblem(message, code=Code.STORE_PLACE, hint="`--store PATH` names another place")
@@ -162,17 +183,14 @@ def _cannot_lock(place: Place, error: OSError) -> EnvironmentProblem:
 
 def holder(place: Place) -> str | None:
     """What a process is at work with on a store, or `None` when none is."""
-    try:
-        told = json.loads(place.lock.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return str(told.get("what")) if isinstance(told, dict) and is_locked(place) else None
+    told = _told(place)
+    return str(told.get("what")) if told and is_locked(place) else None
 
 
 def is_locked(place: Place) -> bool:
     """Whether a process is at work on a store."""
     try:
-        descriptor = os.open(place.lock, os.O_RDWR)
+        descriptor = open_alone(place.lock, os.O_RDWR)
     except OSError:
         return False
     try:
@@ -180,15 +198,48 @@ def is_locked(place: Place) -> bool:
     except BlockingIOError:
         return True
     finally:
-        os.close(descriptor)
+        close_alone(descriptor)
     return False
 
 
-def _busy(place: Place) -> EnvironmentProblem:
+def _told(place: Place) -> dict[str, Any]:
+    """What the lock's file says of who has it; nothing where it cannot be read."""
     try:
         told = json.loads(place.lock.read_text(encoding="utf-8"))
-        who = f"{told['what']} (process {told['pid']}, since {told['since']})"
-        hint = f"wait for it, or end it: `kill {told['pid']}`"
-    except (OSError, ValueError, KeyError, TypeError):  # it has the lock, and is about to say so
-        who, hint = "another run", "wait for it"
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _busy(place: Place, *, is_here: bool) -> EnvironmentProblem:
+    """The error for a store that another run has, which is named as far as it is sure who that is."""
+    told = _told(place)
+    what, pid, since = (told.get(key) for key in ("what", "pid", "since"))
+    if is_here:
+        who, hint = (
+            f"another run in this process ({what}, since {since})" if what else "another run in this process",
+            "wait for it",
+        )
+    elif isinstance(pid, int) and _has_open(pid, place.lock):
+        who, hint = f"{what} (process {pid}, since {since})", f"wait for it, or end it: `kill {pid}`"
+    else:  # who has it is about to say so, or is a process of which nothing is known here
+        who = "another process"
+        hint = f"wait for it; `lsof {shlex.quote(near(place.lock))}` tells which one that is"
     return EnvironmentProblem(f"{who} is at work on this pipeline", code=Code.BUSY, hint=hint)
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """Whether a process has a file open: one of that number may be another than the one that wrote it there."""
+    try:
+        if not _PROCESSES.is_dir():  # macOS
+            os.kill(pid, 0)
+            return True
+        return any(_is_same(each, path) for each in (_PROCESSES / str(pid) / "fd").iterdir())
+    except OSError:
+        return False
+
+
+def _is_same(descriptor: Path, path: Path) -> bool:
+    with suppress(OSError):
+        return descriptor.samefile(path)
+    return False

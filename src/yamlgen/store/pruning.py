@@ -21,8 +21,10 @@ _DELETIONS: Final = {
         "DELETE FROM attempt WHERE run IN (SELECT run FROM pruned UNION SELECT id FROM run WHERE status = 'pruned') "
         "AND id NOT IN (SELECT json_extract(each.value, '$[0]') FROM result, json_each(result.attempts) AS each)"
     ),
+    "cut streams": "DELETE FROM cut_stream WHERE run IN (SELECT run FROM pruned)",
     "refusals": "DELETE FROM refusal WHERE run IN (SELECT run FROM pruned)",
     "kept values": "DELETE FROM kept WHERE run IN (SELECT run FROM pruned)",
+    "files": "DELETE FROM files WHERE id NOT IN (SELECT files FROM kept WHERE files IS NOT NULL)",
     "runs": "DELETE FROM run WHERE id IN (SELECT run FROM pruned) AND id NOT IN (SELECT run FROM attempt)",
 }
 

@@ -53,7 +53,8 @@ class Refusals:
 
     def take(self, key: bytes) -> None:
         """Note that this run needs a refusal, so that no pruning takes it away."""
-        self._taken.append((self._run, key))
+        if self._run:
+            self._taken.append((self._run, key))
 
     def taken(self) -> Callable[[sqlite3.Connection], object] | None:
         """What writes down those that were taken since the last time; `None` where none was."""

@@ -138,9 +138,14 @@ SCRIPTS: Final = (
     -- The setups (address, model, settings) by which a request was answered: there a refusal is about what it holds.
     CREATE TABLE proven (setup BLOB PRIMARY KEY);
 
-    -- The files that a kept value depends on: JSON, by path relative to the pipeline, with their sha256. A value of an
-    -- older version has none, and is made once more.
-    ALTER TABLE kept ADD COLUMN files TEXT;
+    -- The files that kept values depend on; those that depend on the same share them. A value of an older version has
+    -- none, and is made once more.
+    CREATE TABLE files (
+        id INTEGER PRIMARY KEY,
+        digest BLOB NOT NULL UNIQUE,
+        files TEXT NOT NULL               -- JSON: path relative to the pipeline -> sha256
+    );
+    ALTER TABLE kept ADD COLUMN files INTEGER;
     """,
 )
 TO_RETRY: Final = """

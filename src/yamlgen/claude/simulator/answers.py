@@ -40,7 +40,7 @@ def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | 
         body: the request.
         digest: what `digest_of` makes of it.
         values: where the answer's values come from; seeded here.
-        fault: `refusal`, `truncate`, `invalid_output`, or another one, which is not the answer's business.
+        fault: `refusal`, `truncate`, `blank`, `invalid_output`, or another one, which is not the answer's business.
 
     Raises:
         Problem: 400, the schema asked for has an unsatisfiable keyword.
@@ -60,6 +60,8 @@ def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | 
     if fault == "refusal":
         return {**message, "stop_details": {"type": "refusal", "category": None, "explanation": None}}
     content, stop = _content(body, digest, values, broken=fault == "invalid_output")
+    if fault == "blank":
+        content, stop = [{"type": "text", "text": " \n"}], "end_turn"
     content, stop, sequence = _stopped(content, stop, body.get("stop_sequences") or [])
     characters = tokenizer_of(body["model"]).characters
     room = int(body["max_tokens"] * characters)

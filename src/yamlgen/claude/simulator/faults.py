@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from yamlgen.errors import Code, UsageError
 
@@ -16,12 +17,20 @@ NAMES = (
     "rate_limit",
     "overloaded",
     "server_error",
+    "bad_request",
+    "hang",
+    "no_message",
     "disconnect",
     "refusal",
     "truncate",
+    "blank",
+    "unreadable",
     "invalid_output",
 )
 """The known faults, in the order in which they are tried: one request has one fault at most."""
+
+_LASTING: Final = frozenset({"bad_request"})
+"""Those that are about what a request holds: it meets them however often it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,8 @@ class Faults:
             before: how often this body came before.
         """
         for name in NAMES:
-            rate = self.rates.get(name, 0.0)
-            if rate and _share(f"{self.seed} {name} {before} ".encode() + digest) < rate:
+            rate, times = self.rates.get(name, 0.0), 0 if name in _LASTING else before
+            if rate and _share(f"{self.seed} {name} {times} ".encode() + digest) < rate:
                 return name
         return None
 

@@ -33,12 +33,14 @@ _REQUEST_ID: ContextVar[str] = ContextVar("request_id")
 _LOG = logging.getLogger("yamlgen.simulator")
 _MOST_BYTES = 32 * 2**20
 _SECONDS_TO_STOP = 0.1
+_FOR_EVER = 86_400.0
 _LIMITS = {"requests": 4_000, "input-tokens": 2_000_000, "output-tokens": 400_000, "tokens": 2_400_000}
 
 _FAULTS = {
     "rate_limit": Problem("This request would exceed your organization's rate limit.", "rate_limit_error"),
     "overloaded": Problem("Overloaded", "overloaded_error"),
     "server_error": Problem("Internal server error", "api_error"),
+    "bad_request": Problem("messages: this content is not allowed (a simulated refusal)"),
 }
 
 
@@ -152,9 +154,15 @@ class Simulator:
         fault = self._fault(digest, request.headers.get(AGAIN_HEADER, "0"))
         if self._latency:
             await asyncio.sleep(self._latency)
+        if fault == "hang":
+            await asyncio.sleep(_FOR_EVER)
+        if fault == "no_message":
+            return web.Response(text="<html><body>Please sign in</body></html>", content_type="text/html")
         if fault in _FAULTS:
             raise _FAULTS[fault]
         message = answer(body, digest, self._values, fault)
+        if fault == "unreadable":
+            return web.Response(body=_unreadable(message), content_type="application/json", headers=_limits(message))
         if body.get("stream"):
             return await self._streamed(request, message, cut=fault == "disconnect")
         response = web.json_response(message, headers=_limits(message))
@@ -252,6 +260,11 @@ async def _cut_off(request: web.Request, whole: web.Response) -> web.StreamRespo
     await response.write(body[: len(body) // 2])
     _hang_up(request)
     return response
+
+
+def _unreadable(message: dict[str, Any]) -> bytes:
+    """A message as a broken gateway sends it: with a number that no reader takes."""
+    return json.dumps({**message, "broken": 0}).replace('"broken": 0', f'"broken": {"9" * 5000}').encode()
 
 
 def _hang_up(request: web.Request) -> None:

@@ -1,0 +1,122 @@
+"""What becomes of rows, as it is written down: the results of their steps, shared by the runs that come to the same."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from yamlgen.canonical import short_digest
+from yamlgen.errors import Code, RowError
+from yamlgen.outcome import Outcome
+from yamlgen.ports import JSON, Answer, Attempt
+from yamlgen.store.packing import packed, text_of
+
+
+def insertion(table: str, *names: str) -> str:
+    """The statement that puts named values into a table."""
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
+
+
+_RESULT: Final = insertion("result", "digest", "step", "key", "status", "value", "code", "error", "attempts")
+_SOURCE: Final = insertion("source", "digest", "row")
+_ROW: Final = insertion("row", "run", "number", "identity", "status", "source", "results")
+_FAILED_REQUEST: Final = "INSERT INTO failed_request (result, key, code, newest) VALUES (?, ?, ?, ?)"
+_FIND_RESULT: Final = "SELECT id FROM result WHERE digest = :digest"
+_FIND_SOURCE: Final = "SELECT id FROM source WHERE digest = :digest"
+
+
+def status_of(outcome: Outcome) -> str:
+    """What became of a row: `finished`, `failed`, or `missing` where it lacks an answer."""
+    if any(error.code is Code.NOT_STORED for error in outcome.failures.values()):
+        return "missing"
+    return "failed" if outcome.failures else "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A result as it is kept.
+
+    Attributes:
+        values: its line in the table, the digest first.
+        failed: the first requests that failed it, each with its code and the newest of its attempts.
+    """
+
+    values: dict[str, Any]
+    failed: list[tuple[bytes, str, int]]
+
+
+def result_of(step: str, made: Answer | RowError) -> Result:
+    """What a step made of a row, as it is kept."""
+    attempts = text_of([_noted(attempt) for attempt in made.attempts])
+    parts: tuple[RowError, ...] = ()
+    if isinstance(made, Answer):
+        status, value, code, error = "skipped" if made.skipped else "finished", text_of(made.value), None, None
+        parts = made.lost
+    else:
+        status, value, code, error = "failed", None, str(made.code), packed(_told(made))
+        parts = made.parts
+    key = made.key or None
+    digest = short_digest(step, key, status, value, error, attempts, *(part.key for part in parts))
+    values = {
+        "digest": digest,
+        "step": step,
+        "key": key,
+        "status": status,
+        "value": value,
+        "code": code,
+        "error": error,
+        "attempts": attempts,
+    }
+    return Result(values, _failed_requests(parts or ((made,) if isinstance(made, RowError) else ())))
+
+
+def _noted(attempt: Attempt) -> list[JSON]:
+    """An attempt of a result: its number, what was wrong with it, and which case it is, where there are several."""
+    noted: list[JSON] = [attempt.number, list(attempt.errors)]
+    return [*noted, attempt.case] if attempt.case else noted
+
+
+def _told(error: RowError) -> dict[str, JSON]:
+    """An error as it is kept; of a step that was done for several items, with those that failed."""
+    told: dict[str, JSON] = {
+        "code": str(error.code),
+        "message": error.message,
+        "hint": error.hint,
+        "request": error.request,
+    }
+    if error.parts:
+        told["items"] = [{"code": str(p.code), "message": p.message, "request": p.request} for p in error.parts]
+    return told
+
+
+def _failed_requests(errors: tuple[RowError, ...]) -> list[tuple[bytes, str, int]]:
+    return [
+        (each.key, str(each.code), max(attempt.number for attempt in each.attempts))
+        for each in errors
+        if each.key and each.attempts
+    ]
+
+
+def shared(connection: sqlite3.Connection, find: str, insert: str, values: Mapping[str, Any]) -> tuple[int, bool]:
+    """The number of what is kept once, by its digest, and whether it is new."""
+    found = connection.execute(find, values).fetchone()
+    if found:
+        return found[0], False
+    return connection.execute(insert, values).lastrowid or 0, True
+
+
+def insert_row(connection: sqlite3.Connection, row: Mapping[str, Any], source: str, results: list[Result]) -> None:
+    """Write a row down, with its columns and its results, each of them once."""
+    numbers = [_insert_result(connection, result) for result in results]
+    columns, _ = shared(connection, _FIND_SOURCE, _SOURCE, {"digest": short_digest(source), "row": source})
+    connection.execute(_ROW, {**row, "source": columns, "results": json.dumps(numbers)})
+
+
+def _insert_result(connection: sqlite3.Connection, result: Result) -> int:
+    number, new = shared(connection, _FIND_RESULT, _RESULT, result.values)
+    if new and result.failed:
+        connection.executemany(_FAILED_REQUEST, [(number, *each) for each in result.failed])
+    return number
