@@ -68,7 +68,7 @@ class Refusals:
         return setup in self._proven
 
     def proving(self, setup: bytes) -> Callable[[sqlite3.Connection], object] | None:
-        """Note that a request of a setup was answered; what writes that, and its refusals until now, where it is news."""
+        """Note that a request of a setup was answered; what writes that and its refusals, where it is news."""
         if setup in self._proven:
             return None
         self._proven.add(setup)
