@@ -281,8 +281,10 @@ class Chain(Protocol):
         """How many answers a request with this key has had, those that are not recalled included."""
         ...
 
-    async def record(self, key: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
-        """Keep a paid answer; when this returns, it is on disk. The attempt comes back with its number.
+    async def record(self, key: bytes, setup: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
+        """Keep a paid answer, and that its setup was answered; when this returns, both are on disk.
+
+        The attempt comes back with its number.
 
         Raises:
             EnvironmentProblem: the disk refuses.

@@ -36,7 +36,8 @@ class Crowd:
             self.gone.append(row)
             return slot
 
-        self.tasks[row] = asyncio.ensure_future(admitted())
+        task = self.tasks[row] = asyncio.ensure_future(admitted())
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody need ask for it
         await settle()
         return slot
 

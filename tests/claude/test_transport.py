@@ -441,10 +441,17 @@ def test_a_stalled_stream_meets_the_deadline():
     stalled = events(*spoken("x" * 400))
     stalled.drip = 0.02
     started = time.monotonic()
-    outcome, server = ask_one(stalled, max_tokens=STREAMED, timeout=0.6, max_retries=3)
+    whole = events(*spoken("Hi."))
+    (_, outcome), server, _ = ask(
+        lambda body: stalled if "slow" in str(body) else whole,
+        texts=("Hello?", "slow"),
+        max_tokens=STREAMED,
+        timeout=0.6,
+        max_retries=3,
+    )
     assert code_of(outcome) == Code.DEADLINE
     assert time.monotonic() - started < 3
-    assert len(server.bodies) == 2
+    assert len(server.bodies) == 3
 
 
 def test_a_status_before_a_stream_is_judged_as_any_other():

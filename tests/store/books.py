@@ -69,7 +69,7 @@ async def ask(ledger, key, row=ROW):
             return found
         assert chain.sends
         request = {"model": "m", "messages": [key.decode()]}
-        return await chain.record(key, request, Attempt({"model": "m"}, Usage(10, 5), cost=0.5))
+        return await chain.record(key, b"setup", request, Attempt({"model": "m"}, Usage(10, 5), cost=0.5))
 
 
 async def ask_all(ledger, keys):

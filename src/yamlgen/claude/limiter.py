@@ -30,7 +30,7 @@ _ASIDE: Final = 2
 """How often a request that was sent alone is refused before others pass it: it may be larger than its quota."""
 
 _FARTHEST: Final = 15.0
-"""Seconds for which it does at most."""
+"""Seconds for which they do at most, besides what everybody waits."""
 
 _SPARED: Final = 8
 """How many failures of a request cost it no retry while its pool is paused: then it may be the request itself."""

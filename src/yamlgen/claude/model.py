@@ -169,7 +169,7 @@ class ClaudeModel:
             attempt = await self._send(arguments, self._told(asker, key, chain))
             slot.note(attempt.usage)
             if chain:
-                attempt = await chain.record(key, _body(arguments), attempt)
+                attempt = await chain.record(key, self._setup, _body(arguments), attempt)
         finally:
             holding.reset(token)
             slot.give_back()

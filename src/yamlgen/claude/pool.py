@@ -144,10 +144,15 @@ class Pool:
             return math.inf
         if self._over:  # whoever still waits is to learn it
             return 0.0
+        return max(self._closed(now), self.quota.wait(now, step))
+
+    def _closed(self, now: float) -> float:
+        """Seconds until the gate opens, and the last one that went is far enough away.
+
+        After a crowd requests go in even intervals: a rate lets more be in flight only if they do not go all at once.
+        """
         pace = self._took / self.limit if self._crowded else 0.0
-        return max(
-            self.open_at - now, self._launched_at + pace - now, self.spacing.wait(now), self.quota.wait(now, step)
-        )
+        return max(0.0, self.open_at - now, self._launched_at + pace - now, self.spacing.wait(now))
 
     def launch(self, now: float, step: str) -> Claim:
         """A request of `step` goes out; what it takes of the quota."""
@@ -350,7 +355,7 @@ class Pool:
             in_flight=self.flying,
             most=self.most,
             waiting=waits if self._held_since is not None else 0,
-            closed=max(0.0, self.open_at - now, self.spacing.wait(now)),
+            closed=self._closed(now) if self.waiting or self.open_at > now else 0.0,
             reason=": ".join(told) or None,
             limited=self.limited,
             overloaded=self.overloaded,

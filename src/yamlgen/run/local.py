@@ -22,7 +22,7 @@ from yamlgen.run.step import Performer
 from yamlgen.run.trial import OTHERS, Rest, given_up
 
 SPARE: Final = 4
-SHARE: Final = 0.25
+SHARE: Final = 1.0
 """Rows under way beyond the ceiling of requests, at least and as a share of it, so that a step that is held back does
 not keep rows from another. Of the requests that wait that of the oldest row goes first all the same."""
 

@@ -186,8 +186,10 @@ class Ledger:
         assert self._writer is not None  # noqa: S101 - a ledger without one is asked for nothing of this kind
         return await self._writer.write(work)
 
-    async def record(self, key: bytes, step: str, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
-        """Keep a paid answer; it comes back with its number once it is on disk."""
+    async def record(
+        self, key: bytes, step: str, request: Mapping[str, JSON], attempt: Attempt, setup: bytes = b""
+    ) -> Attempt:
+        """Keep a paid answer, and that its setup is proven; it comes back with its number once it is on disk."""
         failpoint.reach("after-receive")
         text, response, usage = text_of(request), attempt.response, attempt.usage
         values = {
@@ -206,8 +208,14 @@ class Ledger:
             "seconds": attempt.seconds,
             "request_characters": len(text),
         }
-        number = await self.write(lambda connection: connection.execute(_ATTEMPT, values).lastrowid)
-        return replace(attempt, number=number)
+        prove = self.refusals.proving(setup)
+
+        def insert(connection: sqlite3.Connection) -> int | None:
+            if prove is not None:  # in the same commit, so that nobody waits for another
+                prove(connection)
+            return connection.execute(_ATTEMPT, values).lastrowid
+
+        return replace(attempt, number=await self.write(insert))
 
     async def cut(self, step: str, model: str, usage: Usage, cost: float | None) -> None:
         """Note what a stream took that broke off."""
@@ -285,14 +293,16 @@ class _Chain:
     def answered(self, key: bytes) -> int:
         return self.ledger.answered(key)
 
-    async def record(self, key: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
-        return await self.ledger.record(key, self.step, request, attempt)
+    async def record(self, key: bytes, setup: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
+        return await self.ledger.record(key, self.step, request, attempt, setup)
 
     async def cut(self, model: str, usage: Usage, cost: float | None) -> None:
         await self.ledger.cut(self.step, model, usage, cost)
 
     async def prove(self, setup: bytes) -> None:
-        await self.ledger.refusals.prove(setup)
+        prove = self.ledger.refusals.proving(setup)
+        if prove is not None:
+            await self.ledger.write(prove)
 
     def is_proven(self, setup: bytes) -> bool:
         return self.ledger.refusals.is_proven(setup)

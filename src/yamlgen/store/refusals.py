@@ -67,10 +67,10 @@ class Refusals:
             self._proven.add(setup)
         return setup in self._proven
 
-    async def prove(self, setup: bytes) -> None:
-        """Note that a request of a setup was answered, and keep its refusals until now."""
+    def proving(self, setup: bytes) -> Callable[[sqlite3.Connection], object] | None:
+        """Note that a request of a setup was answered; what writes that and its refusals, where it is news."""
         if setup in self._proven:
-            return
+            return None
         self._proven.add(setup)
         waiting = self._waiting.pop(setup, [])
 
@@ -78,8 +78,7 @@ class Refusals:
             connection.execute(_PROVE, (setup,))
             connection.executemany(_KEEP, waiting)
 
-        if self._run:
-            await self._write(prove)
+        return prove if self._run else None
 
     async def refuse(self, key: bytes, setup: bytes, refusal: Refusal) -> None:
         """Keep a refusal, now or once its setup is proven."""
