@@ -10,6 +10,7 @@ imported once, and `program` for what only a process of its own can show (signal
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -79,6 +80,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()
+        gc.unfreeze()  # a run freezes what is loaded, for its process ends with it; this one goes on
         said = capsys.readouterr()
         return Called(int(ended.value.code or 0), said.out, said.err)
 
