@@ -85,7 +85,11 @@ class Run:
         self.budget = Budget(Limits(**self.limits), self.halt)
         plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
         performer = Performer(self.models, Functions(plan.folder))
-        await LocalEngine(plan, performer, self.sink, self.emit, self.halt).run(self.rows)
+        engine = LocalEngine(plan, performer, self.sink, self.emit, self.halt)
+        try:
+            await engine.run(self.rows)
+        finally:
+            self.undone = engine.undone
 
     def emit(self, event):
         """Note an event, and count what it costs."""

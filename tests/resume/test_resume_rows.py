@@ -274,3 +274,15 @@ def test_a_fresh_row_that_got_no_answer_has_that_of_before(bench):
     again = bench.run()
     assert (again.code, again.asked) == (0, 0)
     assert [town for town in TOWNS if bench.lines()[town] == before[town]] == ["Rome"]
+
+
+def test_a_run_that_was_stopped_while_a_failed_row_had_more_to_do_is_no_whole_one(bench):
+    """A row that failed at one step, and was stopped before another, is not done: the next run asks for the rest."""
+    bench.rows = bench.rows[:1]
+    bench.set("steps.side", {"model": "quick", "prompt": "Aside: {{ row.town }}, {{ steps.facts.kind }}."})
+    bench.set("runtime.concurrency", 1)
+    bench.refuse("Aside: Oslo", "Aside: Oslo")
+    stopped = bench.run(stop_after=2)
+    assert stopped.error.code == Code.STOPPED
+    again = bench.run()
+    assert (again.error, again.asked, list(bench.failed())) == (None, 1, ["Oslo"])

@@ -77,6 +77,7 @@ def test_a_failed_row_is_kept_in_a_halted_run(tmp_path):
     run()
     assert list(run.sink.failed[0].failures) == ["one"]
     assert run.of(RowFailed) == [RowFailed(0, "one", "YG504", "no")]
+    assert run.undone
 
 
 def test_a_fatal_error_ends_the_run_and_keeps_what_is_finished(tmp_path):

@@ -55,7 +55,7 @@ def check_goes_on(scene, folder, *arguments):
     assert leftovers(folder) == []
 
 
-@pytest.mark.parametrize("size", [4_096, 40_000, 130_000, 220_000, 500_000])
+@pytest.mark.parametrize("size", [4_096, 40_000, 160_000, 240_000, 500_000])
 def test_a_store_that_cannot_grow(size, scene):
     """When the store's file cannot grow, at once or half way, the run ends with one sentence and can go on later."""
     folder = lay_out(scene.folder / f"size {size}", scene.server.url)

@@ -128,6 +128,7 @@ class _Run:
         self.budget = Budget(plan.limits, halt)
         self.listeners: list[Emit] = [self.report.observe, self.budget.observe, *listeners]
         self.broken: Exception | None = None
+        self.undone = False
         self.to_stdout = str(options.output) == "-"
         self.stdout = stdout
         self.paths = _paths(plan, options)
@@ -191,7 +192,9 @@ class _Run:
         ledger, functions = ready.session.ledger, Functions(self.plan.folder, self.plan.concurrency)
         performer = Performer(ready.models, functions, ledger, self.plan.concurrency)
         try:
-            await LocalEngine(self.plan, performer, ledger, self.tell, self.halt).run(rows(), Rest(ready.rows, rows))
+            engine = LocalEngine(self.plan, performer, ledger, self.tell, self.halt)
+            await engine.run(rows(), Rest(ready.rows, rows))
+            self.undone = engine.undone
             if self.broken is not None:
                 raise self.broken
         except asyncio.CancelledError:  # in a hurry: a reader that does not read is not waited for
@@ -212,7 +215,7 @@ class _Run:
             message = f"{report.missing:,} {what} no answer in the store, and this run may not ask"
             hint = "`yamlgen runs failed` lists them, `yamlgen run` asks for them; the previous output stays as it was"
             return Incomplete(message, code=Code.NOT_STORED, hint=hint)
-        if report.finished + report.failed == rows:
+        if report.finished + report.failed == rows and not self.undone:
             return None
         return self.budget.error or Interrupted(f"stopped: {self.halt.reason}", code=Code.STOPPED)
 

@@ -77,6 +77,9 @@ class LocalEngine:
         sink: where rows go; its calls return when the row is safe.
         emit: told what happens.
         halt: ends the run early.
+
+    Attributes:
+        undone: whether a step of a row was left undone, since the run was halted: a row may have failed at another.
     """
 
     plan: Plan
@@ -84,6 +87,7 @@ class LocalEngine:
     sink: RowSink
     emit: Emit
     halt: Halt
+    undone: bool = field(default=False, init=False)
     _fatal: Exception | None = field(default=None, init=False)
     _trial: asyncio.Task[None] | None = field(default=None, init=False)
     _tried: set[int] = field(default_factory=set, init=False)
@@ -128,6 +132,10 @@ class LocalEngine:
             self._window.leave(sent=False)
             await asyncio.wait({self._trial})
             await self._window.enter()
+
+    def leave(self) -> None:
+        """Note that a step of a row is left undone."""
+        self.undone = True
 
     def doubt(self, error: RowError, doubt: Doubt) -> None:
         """Try rows from all over the rest of the input: so many have failed like this one that all may."""

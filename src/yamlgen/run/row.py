@@ -57,6 +57,10 @@ class Engine(Protocol):
         """End the run because of `error`."""
         ...
 
+    def leave(self) -> None:
+        """Hear that a step of a row is left undone, since the run was halted."""
+        ...
+
     def doubt(self, error: RowError, doubt: Doubt) -> None:
         """Try other rows: as many as this one have failed like it."""
         ...
@@ -154,7 +158,7 @@ class RowWork:
         except RowError as error:
             self._fail(step, error)
         except Halted:
-            return  # what was answered until now is in the store: the next run goes on from there
+            engine.leave()  # what was answered until now is in the store: the next run goes on from there
         except YamlgenError as error:
             engine.stop(error)  # at once: a request that waits for this one's place must not go out any more
             raise
