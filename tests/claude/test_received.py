@@ -168,6 +168,15 @@ def test_what_stands_behind_the_last_event_is_passed_over():
     assert outcome.value == "Hi."
 
 
+@pytest.mark.parametrize("stays", [0.0, 9.0], ids=["cut", "open"])
+def test_what_the_connection_does_behind_the_last_event_costs_no_answer(stays):
+    """The answer is there: it is not waited for, and not paid again."""
+    reply = events(*spoken("Hi."))
+    reply.stays = stays
+    outcome, server = ask_one(reply, max_tokens=STREAMED, timeout=0.5)
+    assert (outcome.value, outcome.usage, len(server.bodies)) == ("Hi.", Usage(10, 5), 1)
+
+
 INSIDE = [
     ("authentication_error", RunStopped, Code.KEY_REJECTED, 1),
     ("billing_error", RunStopped, Code.PAYMENT, 1),

@@ -60,6 +60,9 @@ async def read_answer(http: httpx2.Response, stream: StreamedMessage, heard: Cal
     async for event in AsyncStream.raw_events(cast("httpx2.Response", bytes_)):
         heard()
         stream.add(event.data)
+        if stream.ended:  # whether the connection ends well, or at all, is no matter of the answer any more
+            break
+    await http.aclose()
     if not stream.ended:
         raise httpx2.RemoteProtocolError("the stream ended before its last event")
     return Received(stream.whole(), request_id)
