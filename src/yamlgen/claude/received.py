@@ -77,12 +77,13 @@ class _Bytes:
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """The bytes, in pieces."""
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         async for piece in self._http.aiter_bytes():
             text = decoder.decode(piece)
-            if "\ufffd" in text and b"\xef\xbf\xbd" not in piece:
+            clean = text.encode(errors="replace")
+            if clean != text.encode(errors="surrogateescape"):
                 self._stream.spoil("it is not UTF-8")
-            yield text.encode()
+            yield clean
 
 
 def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
