@@ -245,5 +245,7 @@ class Streak:
         self._alike = self._alike + 1 if told == self._last else 1
         self._last = told
         self._all += 1
-        if self._alike >= ALIKE or self._all >= UNLIKE:
+        patience = self.doubt.patience
+        self.doubt.raised |= self._alike >= ALIKE * patience or self._all >= UNLIKE * patience
+        if self.doubt.raised:
             error.doubt = self.doubt
