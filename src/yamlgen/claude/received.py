@@ -21,7 +21,9 @@ from yamlgen.claude.failure import NotAMessage, ServerError, said_inside
 from yamlgen.claude.streams import UNREAD, StreamedMessage
 from yamlgen.ports import JSON
 
-_SHOWN: Final = 300
+_BEGIN: Final = 4000
+"""The bytes of a foreign body that are looked at: more than is shown, so that no key is cut before it is hidden."""
+
 _DEEP: Final = 200
 """How many brackets a body may have before it is tried whether it can be written again."""
 
@@ -112,7 +114,7 @@ def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
 
 def _no_message(content: bytes, kind: str) -> NotAMessage:
     """What came in place of a message, in short."""
-    return NotAMessage(kind or "of no type", content[:_SHOWN].decode(errors="replace"))
+    return NotAMessage(kind or "of no type", content[:_BEGIN].decode(errors="replace"))
 
 
 def _usage_in(content: bytes) -> dict[str, JSON]:
