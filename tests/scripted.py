@@ -76,6 +76,7 @@ class Reply:
         wait: seconds before the answer begins.
         drip: seconds between the bytes of the body.
         cut: hang up after half of the body; with no body, before any answer.
+        stays: hang up so many seconds after the body, without the end that HTTP asks for.
     """
 
     body: object = field(default_factory=lambda: message("Hello!"))
@@ -84,6 +85,7 @@ class Reply:
     wait: float = 0.0
     drip: float = 0.0
     cut: bool = False
+    stays: float | None = None
     kind: str = "application/json"
 
 
@@ -183,6 +185,10 @@ class Server:
                 await asyncio.sleep(reply.drip)
         else:
             await response.write(content)
+        if reply.stays is not None:
+            await asyncio.sleep(reply.stays)
+            request.transport.close()
+            return response
         await response.write_eof()
         return response
 

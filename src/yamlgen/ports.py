@@ -168,9 +168,15 @@ class Doubt:
 
     Attributes:
         cleared: whether one of them was answered, in this run or before it.
+        raised: whether so many have failed that other rows are to be tried.
+        others: the rows that were tried for it, and failed too.
+        patience: how many times as many must fail until it is raised again, where no row that was tried told anything.
     """
 
     cleared: bool = False
+    raised: bool = False
+    others: set[int] = field(default_factory=set)
+    patience: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,23 @@ def test_an_unexpected_error_costs_its_row():
     assert KEY not in found.message
 
 
+@pytest.mark.parametrize("before", [*range(270, 310, 5), *range(470, 510, 5)])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        lambda text: Reply(text.encode(), kind="text/html"),
+        lambda text: Reply({"error": text}),
+        lambda text: Reply({"type": "error", "error": {"type": "invalid_request_error", "message": text}}),
+        lambda text: Reply(text.encode(), 422, kind="text/html"),
+    ],
+    ids=["a page", "a gateway's error", "an error inside", "a refusal"],
+)
+def test_no_part_of_a_key_is_shown_where_a_text_is_cut(reply, before):
+    """A key is hidden before a long text is cut, not after."""
+    outcome, _ = ask_one(reply("x" * before + KEY + "y" * 600))
+    assert KEY[:6] not in outcome.message
+
+
 def refused_as(text):
     """The error of a request that was refused with a 400."""
     error = RowError(text, code=Code.BAD_REQUEST)

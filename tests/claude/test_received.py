@@ -161,12 +161,31 @@ def test_bytes_in_a_stream_that_are_no_text_cost_the_answer_alone():
     assert outcome.attempts[0].usage == Usage(10, 5)
 
 
+def test_a_character_may_come_in_pieces():
+    """That of what could not be read, too, which a model may well write."""
+    parts = spoken("Gr\u00fc\u00dfe \ufffd \U0001f600")
+    lines = [f"event: {part['type']}\ndata: {json.dumps(part, ensure_ascii=False)}\n\n" for part in parts]
+    reply = Reply("".join(lines).encode(), drip=0.0005, kind="text/event-stream")
+    outcome, _ = ask_one(reply, max_tokens=STREAMED)
+    assert outcome.value == "Gr\u00fc\u00dfe \ufffd \U0001f600"
+    assert len(outcome.attempts) == 1
+
+
 def test_what_stands_behind_the_last_event_is_passed_over():
     """Some gateways end a stream with `[DONE]`."""
     reply = events(*spoken("Hi."))
     reply.body += b"data: [DONE]\n\n"
     outcome, _ = ask_one(reply, max_tokens=STREAMED)
     assert outcome.value == "Hi."
+
+
+@pytest.mark.parametrize("stays", [0.0, 9.0], ids=["cut", "open"])
+def test_what_the_connection_does_behind_the_last_event_costs_no_answer(stays):
+    """The answer is there: it is not waited for, and not paid again."""
+    reply = events(*spoken("Hi."))
+    reply.stays = stays
+    outcome, server = ask_one(reply, max_tokens=STREAMED, timeout=0.5)
+    assert (outcome.value, outcome.usage, len(server.bodies)) == ("Hi.", Usage(10, 5), 1)
 
 
 INSIDE = [

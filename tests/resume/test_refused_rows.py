@@ -107,6 +107,16 @@ def test_rows_that_are_tried_early_stand_in_their_place(bench):
     assert ids == [f"r{number}" for number in range(30, 130)]
 
 
+def test_rows_that_skip_the_step_tell_nothing_of_it(bench):
+    """Forty bad rows at the front of a step that few others come to: these are asked for all the same."""
+    bench.rows = rows(*["bad"] * 40, *["idle"] * 160, "good", "idle", "good")
+    bench.document["steps"]["label"]["when"] = "'idle' not in row.text"
+    done = bench.run()
+    assert (done.code, done.report.finished, done.report.failed) == (Exit.FAILED_ROWS, 163, 40)
+    assert done.asked == 42
+    assert bench.run().asked == 0
+
+
 def test_a_wrong_key_that_is_a_400_is_not_kept(bench):
     """A gateway answers a wrong key with 400: the run ends with 3 soon, and the next one, its key right, finishes."""
     bench.rows = rows(*["good"] * 1000)

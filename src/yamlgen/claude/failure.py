@@ -19,6 +19,8 @@ from yamlgen.ports import JSON, Doubt
 
 SPEND_LIMIT: Final = "enforced_spend_limit_reached"
 _MOST_SHOWN: Final = 500
+_MOST_READ: Final = 4000
+"""The characters of a foreign text that are shown, and that are read, so that no key is cut before it is hidden."""
 
 _STATUS: Final = {
     "invalid_request_error": 400,
@@ -68,7 +70,7 @@ def said_inside(body: Mapping[str, JSON]) -> Said:
     """The error that a 200 holds, in the API's envelope or in a gateway's."""
     error = body.get("error")
     if not isinstance(error, dict):
-        return Said(500, text=str(error or body)[:_MOST_SHOWN], inside=True)
+        return Said(500, text=str(error or body)[:_MOST_READ], inside=True)
     kind, code = error.get("type"), str(error.get("code") or "")
     told = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 500
     details = error.get("details")
@@ -76,7 +78,7 @@ def said_inside(body: Mapping[str, JSON]) -> Said:
     return Said(
         status,
         kind if isinstance(kind, str) else "",
-        str(error.get("message") or error)[:_MOST_SHOWN],
+        str(error.get("message") or error)[:_MOST_READ],
         details.get("error_code") if isinstance(details, dict) else None,
         inside=True,
     )
@@ -216,7 +218,7 @@ def _words(error: anthropic.APIStatusError) -> str:
     body: Any = error.body
     if error.api_message:
         return error.api_message
-    return str(body)[:_MOST_SHOWN] if body else error.message
+    return str(body)[:_MOST_READ] if body else error.message
 
 
 @dataclass
@@ -245,5 +247,7 @@ class Streak:
         self._alike = self._alike + 1 if told == self._last else 1
         self._last = told
         self._all += 1
-        if self._alike >= ALIKE or self._all >= UNLIKE:
+        patience = self.doubt.patience
+        self.doubt.raised |= self._alike >= ALIKE * patience or self._all >= UNLIKE * patience
+        if self.doubt.raised:
             error.doubt = self.doubt

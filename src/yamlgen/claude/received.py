@@ -21,7 +21,9 @@ from yamlgen.claude.failure import NotAMessage, ServerError, said_inside
 from yamlgen.claude.streams import UNREAD, StreamedMessage
 from yamlgen.ports import JSON
 
-_SHOWN: Final = 300
+_BEGIN: Final = 4000
+"""The bytes of a foreign body that are looked at: more than is shown, so that no key is cut before it is hidden."""
+
 _DEEP: Final = 200
 """How many brackets a body may have before it is tried whether it can be written again."""
 
@@ -60,6 +62,9 @@ async def read_answer(http: httpx2.Response, stream: StreamedMessage, heard: Cal
     async for event in AsyncStream.raw_events(cast("httpx2.Response", bytes_)):
         heard()
         stream.add(event.data)
+        if stream.ended:  # whether the connection ends well, or at all, is no matter of the answer any more
+            break
+    await http.aclose()
     if not stream.ended:
         raise httpx2.RemoteProtocolError("the stream ended before its last event")
     return Received(stream.whole(), request_id)
@@ -74,12 +79,13 @@ class _Bytes:
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """The bytes, in pieces."""
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         async for piece in self._http.aiter_bytes():
             text = decoder.decode(piece)
-            if "\ufffd" in text and b"\xef\xbf\xbd" not in piece:
+            clean = text.encode(errors="replace")
+            if clean != text.encode(errors="surrogateescape"):
                 self._stream.spoil("it is not UTF-8")
-            yield text.encode()
+            yield clean
 
 
 def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
@@ -108,7 +114,7 @@ def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
 
 def _no_message(content: bytes, kind: str) -> NotAMessage:
     """What came in place of a message, in short."""
-    return NotAMessage(kind or "of no type", content[:_SHOWN].decode(errors="replace"))
+    return NotAMessage(kind or "of no type", content[:_BEGIN].decode(errors="replace"))
 
 
 def _usage_in(content: bytes) -> dict[str, JSON]:

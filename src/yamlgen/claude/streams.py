@@ -1,7 +1,8 @@
 """A message out of the events of its stream, whatever a server makes of them.
 
 Owns what is kept of a stream. One that came to its last event was paid for: where its events do not add up to a
-message, their texts are kept as they came, and say why. One that broke off still tells what it took.
+message, those from the first odd one on are kept as they came, beside what was read and the reason. One that broke off
+still tells what it took.
 """
 
 from __future__ import annotations
@@ -50,7 +51,6 @@ class StreamedMessage:
         """
         if self.ended or not data.strip():  # some gateways say `[DONE]` behind the last event
             return
-        self._events.append(data)
         try:
             event = json.loads(data)
             if event.get("type") == "error" or isinstance(event.get("error"), dict):
@@ -58,6 +58,8 @@ class StreamedMessage:
             self._take(event)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             self.spoil(f"{type(error).__name__}: {error}")
+        if self._broken:
+            self._events.append(data)
 
     def spoil(self, why: str) -> None:
         """Note that something of it could not be read."""
@@ -91,7 +93,7 @@ class StreamedMessage:
             block["citations"] = [*(block.get("citations") or []), delta["citation"]]
 
     def whole(self) -> dict[str, JSON]:
-        """The message; where the events do not add up to one, their texts under `unread`, with what was read."""
+        """The message; where the events do not add up to one, what was read, and those from the first odd one on."""
         content = [self._filled(index, block) for index, block in enumerate(self._blocks)]
         made = {**self.message, "type": "message", "content": content}
         if self._broken:

@@ -137,8 +137,10 @@ class LocalEngine:
         """Note that a step of a row is left undone."""
         self.undone = True
 
-    def doubt(self, error: RowError, doubt: Doubt) -> None:
+    def doubt(self, error: RowError, doubt: Doubt, row: int) -> None:
         """Try rows from all over the rest of the input: so many have failed like this one that all may."""
+        if row in self._tried:
+            doubt.others.add(row)
         if self._trial is None and not self.halt.requested:
             self._trial = self._group.create_task(self._try(error, doubt))
 
@@ -146,8 +148,12 @@ class LocalEngine:
         try:
             tried = await self._try_rest(lambda: doubt.cleared or self.halt.requested)
             await self._window.empty(lambda: doubt.cleared)
-            if not doubt.cleared and not self.halt.requested:
-                self.stop(given_up(error, tried))
+            if doubt.cleared or self.halt.requested:
+                return
+            if tried and not doubt.others:  # none came to such a request: the step was skipped, or one before it failed
+                doubt.raised, doubt.patience = False, 2 * doubt.patience
+            else:
+                self.stop(given_up(error, len(doubt.others)))
         except YamlgenError as raised:
             self.stop(raised)
         finally:

@@ -61,8 +61,8 @@ class Engine(Protocol):
         """Hear that a step of a row is left undone, since the run was halted."""
         ...
 
-    def doubt(self, error: RowError, doubt: Doubt) -> None:
-        """Try other rows: as many as this one have failed like it."""
+    def doubt(self, error: RowError, doubt: Doubt, row: int) -> None:
+        """Try other rows: so many have failed like this one."""
         ...
 
 
@@ -118,7 +118,7 @@ class RowWork:
     def doubt(self, error: RowError) -> None:
         """Let other rows be tried, where so many fail alike that all may."""
         if error.doubt is not None:
-            self.engine.doubt(error, error.doubt)
+            self.engine.doubt(error, error.doubt, self.row.index)
 
     async def _alone(self, step: AnyStep) -> list[Exception]:
         """Do the one step of a plan, without a task of its own, and give back what it raised."""
