@@ -76,6 +76,7 @@ class Reply:
         wait: seconds before the answer begins.
         drip: seconds between the bytes of the body.
         cut: hang up after half of the body; with no body, before any answer.
+        behind: what comes behind the whole body of a stream in place of its end: "silence", or a "reset".
     """
 
     body: object = field(default_factory=lambda: message("Hello!"))
@@ -85,6 +86,7 @@ class Reply:
     drip: float = 0.0
     cut: bool = False
     kind: str = "application/json"
+    behind: str = ""
 
 
 def refusal(status, text="no", headers=None, **more):
@@ -183,6 +185,12 @@ class Server:
                 await asyncio.sleep(reply.drip)
         else:
             await response.write(content)
+        if reply.behind == "silence":
+            await asyncio.sleep(60)
+        elif reply.behind == "reset":
+            await asyncio.sleep(0.05)
+            request.transport.abort()
+            return response
         await response.write_eof()
         return response
 

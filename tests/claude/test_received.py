@@ -1,6 +1,8 @@
 """What a 200 is: whatever calls itself a message was paid for and is kept; an error inside of one is judged by type."""
 
 import json
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -158,6 +160,17 @@ def test_bytes_in_a_stream_that_are_no_text_cost_the_answer_alone():
     outcome, _ = ask_one(Reply(body, kind="text/event-stream"), events(*spoken("Good.")), max_tokens=STREAMED, reasks=1)
     assert outcome.value == "Good."
     assert outcome.attempts[0].usage == Usage(10, 5)
+
+
+@pytest.mark.parametrize("behind", ["silence", "reset"])
+def test_a_stream_is_whole_with_its_last_event(behind):
+    """It was paid for, whether its connection stays open or breaks behind it; nobody waits long for that."""
+    began = time.monotonic()
+    outcome, server = ask_one(replace(events(*spoken("Hi.")), behind=behind), max_tokens=STREAMED, timeout=30)
+    assert outcome.value == "Hi."
+    assert outcome.attempts[0].usage == Usage(10, 5)
+    assert len(server.bodies) == 1
+    assert time.monotonic() - began < 10
 
 
 def test_what_stands_behind_the_last_event_is_passed_over():
