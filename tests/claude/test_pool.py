@@ -299,6 +299,24 @@ def test_without_a_header_the_waits_grow():
     assert waits == [0.5, 1, 2, 4, 8, 16, *[30] * 6]
 
 
+@pytest.mark.parametrize("asked", [3600.0, math.inf])
+def test_what_the_api_asks_for_is_no_longer_than_a_run_waits(asked):
+    """While something is still in flight, a wait that a run has no time for is cut, also where requests keep apart."""
+    found = pool()
+    for _ in range(2):  # sent alone, and refused: requests are kept apart from now on
+        found.launch(0.0, "s")
+        found.refuse(0.0, 0.0, None)
+        found.flying -= 1
+    assert found.spacing.active
+    found.launch(1.0, "s")
+    found.launch(1.1, "s")
+    found.refuse(1.2, 1.1, asked)
+    found.flying -= 1
+    found.succeed(1.5, 1.0)
+    found.flying -= 1
+    assert found.wait(1.5, "s") < 60
+
+
 def test_time_at_the_gate_is_added_up():
     """What a gate or a quota held is told, also while it still does."""
     found = pool()

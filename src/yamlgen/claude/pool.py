@@ -249,6 +249,7 @@ class Pool:
             if odd:
                 return None
             wait = self._patience(silent, wait, alone=alone and not (own and self.waiting))
+            self.spacing.bound(now + wait)
         if own:
             wait += _jitter(wait)
         elif retry_after or self.paused:

@@ -60,11 +60,8 @@ async def read_answer(http: httpx2.Response, stream: StreamedMessage, heard: Cal
             return Received(_body_of(content, http.headers.get("content-type", "")), request_id)
     bytes_ = _Bytes(http, stream)
     async for event in AsyncStream.raw_events(cast("httpx2.Response", bytes_)):
-        heard()
         stream.add(event.data)
-        if stream.ended:  # whether the connection ends well, or at all, is no matter of the answer any more
-            break
-    await http.aclose()
+        heard()
     if not stream.ended:
         raise httpx2.RemoteProtocolError("the stream ended before its last event")
     return Received(stream.whole(), request_id)

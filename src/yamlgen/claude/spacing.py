@@ -134,6 +134,10 @@ class Spacing:
         self._next = now + wait
         return wait
 
+    def bound(self, until: float) -> None:
+        """Let the next one go then at the latest."""
+        self._next = min(self._next, until)
+
     def _try(self, now: float) -> None:
         """Let the next one go at once."""
         self._phase, self._next, self._changed = _Phase.TRIAL, now, now

@@ -21,7 +21,7 @@ import httpx2
 from yamlgen import failpoint
 from yamlgen.claude.failure import NotAMessage, Said, ServerError, is_spend_limit
 from yamlgen.claude.limiter import Limiter, Slot
-from yamlgen.claude.received import read_answer
+from yamlgen.claude.received import Received, read_answer
 from yamlgen.claude.streams import StreamedMessage
 from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, RunStopped
@@ -34,6 +34,9 @@ _MOST_DELAY: Final = 30.0
 _TRANSIENT: Final = frozenset({408, 409, 529})
 _SLOWEST: Final = 10.0
 """Tokens a second that a stream brings at the least; one that takes longer in all is ended."""
+
+_CLOSING: Final = 1.0
+"""Seconds that a server has for ending a stream behind its last event; then it is hung up on."""
 
 
 holding: ContextVar[Slot | None] = ContextVar("holding", default=None)
@@ -128,24 +131,32 @@ class Transport:
                 await slot.lost(stream.message)
 
     async def _exchange(self, request: Any, call_next: Any, slot: Slot, stream: StreamedMessage) -> _Answered | _Failed:
-        async with Deadline(self.timeout) as deadline:
-            response = await call_next(request)
-            http = response.http_response
-            self.limiter.answered(slot, http.status_code, http.headers)
-            if not http.is_success:
-                await http.aread()
-                return _judged(response)
-            if slot.lost is None:  # the caller reads it
-                return _Answered(response)
-            end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
+        http: httpx2.Response | None = None
+        try:
+            async with Deadline(self.timeout) as deadline:
+                response = await call_next(request)
+                http = response.http_response
+                self.limiter.answered(slot, http.status_code, http.headers)
+                if not http.is_success:
+                    await http.aread()
+                    return _judged(response)
+                if slot.lost is None:  # the caller reads it
+                    return _Answered(response)
+                end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
 
-            def heard() -> None:
+                def heard() -> None:
+                    self.limiter.hear(slot)
+                    left = end - time.monotonic()
+                    deadline.renew(_CLOSING if stream.ended else min(self.timeout, max(0.0, left)))
+
+                answer = await read_answer(http, stream, heard)
                 self.limiter.hear(slot)
-                deadline.renew(min(self.timeout, max(0.0, end - time.monotonic())))
-
-            answer = await read_answer(http, stream, heard)
-            self.limiter.hear(slot)
-            return _Answered(answer)
+                return _Answered(answer)
+        except (TimeoutError, httpx2.HTTPError):
+            if http is None or not stream.ended:
+                raise
+            await http.aclose()  # its last event has come: however the connection ends, the answer is whole
+            return _Answered(Received(stream.whole(), http.headers.get("request-id")))
 
     def _overdue(self, stream: StreamedMessage) -> _Failed:
         message = f"no whole answer came within {self.timeout:g} s"
