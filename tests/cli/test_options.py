@@ -249,3 +249,18 @@ def test_faults_need_the_simulator(call):
         told = call("run", "small.yaml", *option)
         assert told.code == 2
         assert "go with --simulate" in told.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--max-unusable", "90", "`90` is neither a percentage up to 100, such as 90%, nor `none`"),
+        ("--max-unusable", "101%", "`101%` is neither a percentage up to 100, such as 90%, nor `none`"),
+        ("--max-failures", "101%", "`101%` is neither a number nor a percentage up to 100, such as 5%"),
+    ],
+)
+def test_a_share_that_cannot_be(call, option, value, says):
+    """A share of rows in another form is told with the form that it has, before anything is read."""
+    done = call("run", "letters.yaml", "--simulate", option, value)
+    assert done.code == 2
+    assert says in done.err

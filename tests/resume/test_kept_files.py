@@ -1,8 +1,11 @@
 """Kept values and the files that they depend on: used while all are the same, made again when one is not."""
 
+import importlib
 import json
 import shutil
 import sqlite3
+import sys
+import time
 from contextlib import closing
 
 import pytest
@@ -10,6 +13,7 @@ from constructs import ALL, MODULE, SCORE, SCORED, TOWNS, calls, lay_out
 from workbench import Workbench
 
 from yamlgen.errors import Code
+from yamlgen.run import digests
 
 EVERY = sorted(TOWNS)
 
@@ -114,6 +118,23 @@ class TestSiblings:
         files({"ones.py": None})
         bench.run()
         assert values(bench) == [0] * ALL
+
+    @pytest.mark.parametrize("edited", [True, False])
+    def test_a_sibling_that_the_program_had_before(self, bench, files, monkeypatch, edited):
+        """What is made of a module that was loaded before its file was edited, as in a notebook, is not kept."""
+        keep(bench)
+        files({"scoring.py": "import ones\n" + reading("ones.one"), "ones.py": "one = 1\n"})
+        monkeypatch.syspath_prepend(bench.folder)
+        monkeypatch.setattr(digests, "BEGAN", 0 if edited else time.time_ns())
+        importlib.import_module("ones")
+        monkeypatch.setitem(sys.modules, "ones", sys.modules.pop("ones"))
+        if edited:
+            files({"ones.py": "one = 22\n"})
+        bench.run()
+        assert sorted(calls(bench)) == EVERY
+        monkeypatch.delitem(sys.modules, "ones")
+        bench.run()
+        assert (values(bench), sorted(calls(bench))) == (([22] * ALL, EVERY) if edited else ([1] * ALL, []))
 
     def test_the_sibling_of_another_function_is_none(self, bench, files):
         """What another step's module is, or imports, is not what this one depends on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -83,24 +83,27 @@ input_option = click.option("--input", "input_path", metavar="PATH|-", help="Rea
 def limit_options(function: F) -> F:
     """What a run may spend: each wins over its namesake under `limits`."""
     for name, kind, text in _LIMITS:
-        function = click.option(f"--{name}", type=kind, metavar="N", help=text)(function)
+        function = click.option(f"--{name}", type=kind, metavar="N%" if kind is _share else "N", help=text)(function)
     return click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever the run may cost.")(function)
+
+
+_PERCENT: Final = re.compile(r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%")  # as the language has it, which loads too slowly
 
 
 def _failures(text: str) -> int | str:
     """A number of rows, or a percentage of them."""
     if re.fullmatch(r"[0-9]{1,15}", text):
         return int(text)
-    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?%", text):
+    if _PERCENT.fullmatch(text):
         return text
-    raise click.BadParameter(f"`{text}` is neither a number nor a percentage such as 5%")
+    raise click.BadParameter(f"`{text}` is neither a number nor a percentage up to 100, such as 5%")
 
 
 def _share(text: str) -> str:
     """A percentage, or `none`."""
-    if text == "none" or re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?%", text):
+    if text == "none" or _PERCENT.fullmatch(text):
         return text
-    raise click.BadParameter(f"`{text}` is neither a percentage such as 90% nor `none`")
+    raise click.BadParameter(f"`{text}` is neither a percentage up to 100, such as 90%, nor `none`")
 
 
 _LIMITS: tuple[tuple[str, Any, str], ...] = (

@@ -122,11 +122,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
                 _retype(path, rule, value),
             )
         case "anyOf":
-            message = f"{where} must be {_kinds(rule)}, not {_shown(value)}"
-            hint = _retype(path, "", value)
-            if isinstance(value, bool) and path[-2:] == ("output", "schema"):
-                hint = "write `{}` for anything, or leave `output` out for text"
-            yield Deviation(Code.WRONG_TYPE, path, message, hint)
+            yield _no_alternative(path, error, where)
         case "enum" | "const":
             yield _not_a_choice(path, error, where)
         case "pattern" if "propertyNames" in error.absolute_schema_path:
@@ -137,9 +133,24 @@ def _explain(error: Any) -> Iterator[Deviation]:
         case "oneOf":
             return
         case _:
-            hint = FIXES.get(str(path[-1])) if path else None
+            hint = _fix(path)
             is_empty = error.validator in _NOT_EMPTY
             yield Deviation(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint, is_empty=is_empty)
+
+
+def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
+    value = error.instance
+    if any(not _is_other_kind(inner, error) for inner in error.context):  # of a type that it may have
+        return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", _fix(path))
+    hint = _fix(path) or _retype(path, "", value)
+    if isinstance(value, bool) and path[-2:] == ("output", "schema"):
+        hint = "write `{}` for anything, or leave `output` out for text"
+    message = f"{where} must be {_kinds(error.validator_value)}, not {_shown(value)}"
+    return Deviation(Code.WRONG_TYPE, path, message, hint)
+
+
+def _fix(path: DataPath) -> str | None:
+    return FIXES.get(str(path[-1])) if path else None
 
 
 def _one_of(path: DataPath, rule: list[Any], value: JSON, where: str) -> Deviation:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from yamlgen.language.dependencies import Dependencies, Stamp, imported, parsed, stamp_of
+from yamlgen.run import BEGAN
 
 
 class Digests:
@@ -31,12 +32,15 @@ class Digests:
             self._known[path] = None if stamp is None else _digest(str(depends.folder / path), stamp)
         return depends.files.keys() <= files.keys() and files.items() <= self._known.items()
 
-    def made_of(self, depends: Dependencies, loaded: Mapping[str, Path]) -> dict[str, str] | None:
+    def made_of(
+        self, depends: Dependencies, loaded: Mapping[str, Path], older: Collection[Path] = ()
+    ) -> dict[str, str] | None:
         """The files that a value was made of, just now, with their digests; `None` where that is not sure.
 
         Args:
             depends: what was known before the call.
-            loaded: the modules that were loaded from the pipeline's folder, by name.
+            loaded: the modules that the run has loaded from the pipeline's folder, by name.
+            older: those from there that the program had before the run.
         """
         made: dict[str, str] = {}
         folder = str(depends.folder)
@@ -52,7 +56,7 @@ class Digests:
             if digest is None or stamp_of(other) != late:
                 return None
             made[path] = digest
-        return made
+        return None if any(_is_stale(depends.folder, file, made) for file in older) else made
 
 
 @lru_cache(maxsize=10_000)
@@ -67,10 +71,9 @@ def _digest(path: str, _stamp: Stamp) -> str | None:
 
 def _others(depends: Dependencies, loaded: Mapping[str, Path]) -> dict[str, Path]:
     """The modules that were loaded and are not known by the sources alone, by path relative to the folder."""
-    homes = (depends.folder, depends.folder.resolve())
     found: dict[str, tuple[str, Path]] = {}
     for name, file in loaded.items():
-        path = next((file.relative_to(home).as_posix() for home in homes if file.is_relative_to(home)), None)
+        path = _relative(depends.folder, file)
         if path is not None and path not in depends.files:
             found[name] = path, file
     if depends.imports is None:
@@ -84,3 +87,14 @@ def _others(depends: Dependencies, loaded: Mapping[str, Path]) -> dict[str, Path
         if tree is not None:
             waiting += sorted(set(imported(tree, path)) & found.keys() - set(waiting))
     return made
+
+
+def _is_stale(folder: Path, file: Path, made: Collection[str]) -> bool:
+    """Whether a value was made of a module that the program may have loaded from the file as it was before."""
+    stamp = stamp_of(file)
+    return _relative(folder, file) in made and (stamp is None or stamp[-1] >= BEGAN)
+
+
+def _relative(folder: Path, file: Path) -> str | None:
+    homes = (folder, folder.resolve())
+    return next((file.relative_to(home).as_posix() for home in homes if file.is_relative_to(home)), None)

@@ -17,7 +17,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib.machinery import SourceFileLoader
@@ -73,6 +73,7 @@ class Functions:
         self._threads = Threads()
         self._modules: dict[tuple[Path, str], asyncio.Task[ModuleType | UsageError]] = {}
         self._before: frozenset[str] | None = None  # the modules that were there before ours
+        self._older: frozenset[Path] = frozenset()
 
     async def call(self, function: Function, args: Mapping[str, JSON], timeout: float) -> JSON:  # noqa: ASYNC109 - told as the author's own
         """The value of a function for arguments, which it may change: they are its own copy.
@@ -106,10 +107,18 @@ class Functions:
         own = {name: module for name, module in self._loaded().items() if not name.startswith(_PREFIX)}
         return {name: Path(module.__file__) for name, module in own.items() if module.__file__}
 
+    def older(self) -> frozenset[Path]:
+        """The modules from the pipeline's folder that the program had before the first call."""
+        return self._older
+
     def _loaded(self) -> dict[str, ModuleType]:
-        """The modules that were loaded from the pipeline's folder; a folder that is a package has no file."""
+        """The modules that this run has loaded from the pipeline's folder."""
+        return self._theirs(sys.modules.keys() - self._before) if self._before is not None else {}
+
+    def _theirs(self, names: Iterable[str]) -> dict[str, ModuleType]:
+        """The modules from the pipeline's folder; a folder that is a package has no file."""
         found: dict[str, ModuleType] = {}
-        for name in sys.modules.keys() - self._before if self._before is not None else ():
+        for name in names:
             module = sys.modules.get(name)
             about = module.__dict__ if isinstance(module, ModuleType) else {}
             places = [about["__file__"]] if about.get("__file__") else list(about.get("__path__", ()))
@@ -167,6 +176,8 @@ class Functions:
             return source
         if self._before is None:
             self._before = frozenset(sys.modules)
+            older = self._theirs(self._before).values()
+            self._older = frozenset(Path(module.__file__) for module in older if module.__file__)
             sys.path.append(self._entry)
             importlib.invalidate_caches()
         try:

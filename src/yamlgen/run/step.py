@@ -211,7 +211,9 @@ class Performer:
             ):
                 return found.value  # by today's schema
             value = await called()
-            files = self._digests.made_of(depends, self.functions.siblings() if self.functions else {})
+            functions = self.functions
+            siblings, older = (functions.siblings(), functions.older()) if functions else ({}, ())
+            files = self._digests.made_of(depends, siblings, older)
             if files is not None:
                 await keeper.keep(key, Kept(value, files))
         except RowError as error:
