@@ -165,6 +165,22 @@ def test_a_retry_asks_for_refused_rows(bench):
     assert bench.run(retry=bench.run().report.run).code == Exit.OK
 
 
+def test_a_retry_asks_for_refused_items_that_are_null(bench):
+    """A row that is finished but for them is among those to retry, and its other items keep their answers."""
+    bench.rows = rows("good", "good")
+    bench.document["steps"]["label"] |= {
+        "for_each": "['bad', 'fine']",
+        "on_item_error": "null",
+        "prompt": "Label {{ item }} {{ row.text }}",
+    }
+    bench.run()
+    again = bench.run(retry=bench.run().report.run)
+    assert (again.sent, again.code) == ({"label": 2}, Exit.OK)
+    bench.script.how = lambda _: said("fine after all")
+    assert bench.run(retry=bench.run().report.run).sent == {"label": 2}
+    assert "null" not in (bench.folder / "out/towns.jsonl").read_text()
+
+
 def test_fresh_asks_for_refused_rows(bench):
     """`--fresh` asks for everything."""
     bench.rows = rows("good", "bad")

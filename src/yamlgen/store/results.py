@@ -41,7 +41,7 @@ class Result:
 
     Attributes:
         values: its line in the table, the digest first.
-        failed: the first requests that failed it, each with its code and the newest of its attempts.
+        failed: the first requests that failed it, each with its code and the newest of its attempts, 0 without any.
     """
 
     values: dict[str, Any]
@@ -59,7 +59,9 @@ def result_of(step: str, made: Answer | RowError) -> Result:
         status, value, code, error = "failed", None, str(made.code), packed(_told(made))
         parts = made.parts
     key = made.key or None
-    digest = short_digest(step, key, status, value, error, attempts, *(part.key for part in parts))
+    failed = _failed_requests(parts or ((made,) if isinstance(made, RowError) else ()))
+    told = (part for first, code, newest in failed for part in (first, code, str(newest)))
+    digest = short_digest(step, key, status, value, error, attempts, *told)
     values = {
         "digest": digest,
         "step": step,
@@ -70,7 +72,7 @@ def result_of(step: str, made: Answer | RowError) -> Result:
         "error": error,
         "attempts": attempts,
     }
-    return Result(values, _failed_requests(parts or ((made,) if isinstance(made, RowError) else ())))
+    return Result(values, failed)
 
 
 def _noted(attempt: Attempt) -> list[JSON]:
@@ -94,9 +96,9 @@ def _told(error: RowError) -> dict[str, JSON]:
 
 def _failed_requests(errors: tuple[RowError, ...]) -> list[tuple[bytes, str, int]]:
     return [
-        (each.key, str(each.code), max(attempt.number for attempt in each.attempts))
+        (each.key, str(each.code), max((attempt.number for attempt in each.attempts), default=0))
         for each in errors
-        if each.key and each.attempts
+        if each.key
     ]
 
 
