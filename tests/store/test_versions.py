@@ -8,7 +8,9 @@ from contextlib import closing
 import pytest
 from books import Book, ask, finished
 
+from yamlgen.api.history import find_failed
 from yamlgen.canonical import short_digest
+from yamlgen.errors import EnvironmentProblem
 from yamlgen.ports import Answer, InputRow
 from yamlgen.store import tables
 from yamlgen.store.ledger import Reuse
@@ -113,3 +115,18 @@ def test_a_store_that_was_brought_up_is_like_a_new_one(book, tmp_path):
     assert made[0] == made[1]
     assert book.query("PRAGMA user_version") == new.query("PRAGMA user_version") == [(tables.VERSION,)]
     assert book.place.database.with_name("a.yaml.db.version-1").exists()
+
+
+def test_a_retry_brings_an_older_store_up_to_date(book):
+    """Whoever says `retry` after an update need not run before; nothing but the failed rows is asked then."""
+    entry, failed = find_failed([book.place], None)
+    assert (entry.name, failed) == ("first", True)
+    assert book.query("PRAGMA user_version") == [(tables.VERSION,)]
+
+
+def test_who_only_looks_at_an_older_store_is_told_how_to_bring_it_up_to_date(book):
+    """Looking changes nothing on the disk; the way out sends nothing."""
+    with pytest.raises(EnvironmentProblem) as told:
+        book.read("first", "rows")
+    assert told.value.hint == "`yamlgen run --offline` brings it up to date, and sends nothing"
+    assert book.query("PRAGMA user_version") == [(1,)]

@@ -14,7 +14,7 @@ from yamlgen.ports import JSON
 from yamlgen.store.archive import Archive, RunEntry
 from yamlgen.store.place import ENDING, FOLDER, SIMULATED, Place, place_of
 from yamlgen.store.pruning import Pruning, prune
-from yamlgen.store.session import archived
+from yamlgen.store.session import archived, bring_up
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,8 @@ def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bo
     Raises:
         UsageError: there is no such run, or several.
     """
+    for place in stores:
+        bring_up(place)
     found = find_run(stores, name)
     with archived(found.place) as archive:
         return found.entry, archive.has_to_retry(found.entry)

@@ -102,6 +102,16 @@ def read(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def is_older(path: Path) -> bool:
+    """Whether a store was made by an older version, so that it is to be brought up to date before it is read.
+
+    Raises:
+        EnvironmentProblem: there is none that this version can read.
+    """
+    with closing(_reading(path)) as connection:
+        return _version(connection) < VERSION
+
+
 def _reading(path: Path) -> sqlite3.Connection:
     """A connection that only reads, to a store of ours that is not newer than this version."""
     with mapped(path):
@@ -197,7 +207,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 def _check_age(connection: sqlite3.Connection, path: Path) -> None:
     if _version(connection) < VERSION:
         message = f"the store {near(path)} was made by an older yamlgen"
-        raise EnvironmentProblem(message, code=Code.STORE_VERSION, hint="`yamlgen run` brings it up to date")
+        hint = "`yamlgen run --offline` brings it up to date, and sends nothing"
+        raise EnvironmentProblem(message, code=Code.STORE_VERSION, hint=hint)
 
 
 def _check_size(connection: sqlite3.Connection, path: Path) -> None:

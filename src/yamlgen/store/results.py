@@ -98,7 +98,7 @@ def _failed_requests(errors: tuple[RowError, ...]) -> list[tuple[bytes, str, int
     return [
         (each.key, str(each.code), max((attempt.number for attempt in each.attempts), default=0))
         for each in errors
-        if each.key
+        if each.key and each.code is not Code.NOT_STORED
     ]
 
 

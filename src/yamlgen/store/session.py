@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from yamlgen.errors import redact
 from yamlgen.ports import JSON
 from yamlgen.store.archive import Archive, RunEntry
-from yamlgen.store.database import connect, create, empty, mapped, read
+from yamlgen.store.database import connect, create, empty, is_older, mapped, read
 from yamlgen.store.ledger import Ledger, Reuse
 from yamlgen.store.packing import text_of
 from yamlgen.store.place import Place, locked, make_folder
@@ -48,6 +48,17 @@ def held(place: Place, what: str) -> Iterator[sqlite3.Connection]:
             create(place.database)
         with closing(connect(place.database)) as connection:
             yield connection
+
+
+def bring_up(place: Place) -> None:
+    """Bring a store that an older version made up to date; a copy of it stays beside it.
+
+    Raises:
+        EnvironmentProblem: it is in use, damaged, or newer than this version.
+    """
+    if place.database.exists() and is_older(place.database):
+        with held(place, "bringing the store up to date"):
+            pass
 
 
 @contextmanager
