@@ -1,7 +1,7 @@
 """What holds for every test: no socket leaves loopback, here and in the processes that tests start; no stray key.
 
 The whole suite runs on all processors; tests that are named on the command line run in this process, where one sees
-and stops them. Property tests try the same thirty examples in every run; `--hypothesis-profile thorough` tries a
+and stops them. Property tests try the same twenty examples in every run; `--hypothesis-profile thorough` tries a
 thousand others.
 
 Owns the two ways in which tests call the command line: `call` in this process, which is quick because the SDK is
@@ -26,7 +26,7 @@ sys.path.insert(0, str(GUARD))
 import sitecustomize  # noqa: E402, F401 - closes this process's sockets; child processes find it by PYTHONPATH
 
 settings.register_profile(
-    "lean", max_examples=30, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    "lean", max_examples=20, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 settings.register_profile("thorough", settings.get_profile("lean"), max_examples=1000, derandomize=False)
 settings.load_profile("lean")

@@ -1,6 +1,7 @@
 """One request on its way, against a server on loopback: retries, the gate, the deadline, the ceiling, streams."""
 
 import asyncio
+import gc
 import socket
 import time
 
@@ -452,6 +453,7 @@ def test_a_stalled_stream_meets_the_deadline():
     assert code_of(outcome) == Code.DEADLINE
     assert time.monotonic() - started < 3
     assert len(server.bodies) == 3
+    gc.collect()  # which would tell of a connection that was not closed
 
 
 def test_a_status_before_a_stream_is_judged_as_any_other():

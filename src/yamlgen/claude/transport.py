@@ -155,8 +155,11 @@ class Transport:
         except (TimeoutError, httpx2.HTTPError):
             if http is None or not stream.ended:
                 raise
-            await http.aclose()  # its last event has come: however the connection ends, the answer is whole
+            # Its last event has come: however the connection ends, the answer is whole.
             return _Answered(Received(stream.whole(), http.headers.get("request-id")))
+        finally:
+            if http is not None and slot.lost is not None and not http.is_closed:  # it broke off
+                await http.aclose()
 
     def _overdue(self, stream: StreamedMessage) -> _Failed:
         message = f"no whole answer came within {self.timeout:g} s"
