@@ -105,7 +105,7 @@ class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes 
 
     Attributes:
         errors: what is wrong, each with its path.
-        by_check: whether it is a check that does not hold.
+        by_check: whether a check of the author failed, and not the schema.
     """
 
     def __init__(self, errors: tuple[str, ...], *, by_check: bool = False) -> None:
@@ -226,7 +226,7 @@ class Streak:
     """Counts the failures in a row of one setup (an address, a model, its settings) that nobody has seen answered.
 
     Attributes:
-        doubt: shared with whoever decides whether the run goes on.
+        doubt: shared with the engine, which decides whether the run goes on.
     """
 
     doubt: Doubt = field(default_factory=Doubt)

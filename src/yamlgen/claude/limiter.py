@@ -61,7 +61,7 @@ class Slot:
         waited: the seconds that this has cost it.
         ready_at: when it may ask for a place again.
         claim: what it took of its pool's quota; `None` while it has no place.
-        lost: told what a stream brought that broke off; without it whoever asks reads the answer.
+        lost: told what a stream brought that broke off; `None` where the caller reads the answer.
     """
 
     asker: Asker = NOBODY
