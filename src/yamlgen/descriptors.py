@@ -2,7 +2,7 @@
 
 A lock of `flock` belongs to the open file, and a forked child shares the open files of its parent. A pool of processes
 that a step of the author's makes would keep a lock for as long as one of its processes lives, whatever becomes of the
-run. The child's number stays taken, so that whoever closes it there closes nothing that came after it.
+run. The child's number stays taken, so that closing it there closes nothing that came after it.
 """
 
 from __future__ import annotations

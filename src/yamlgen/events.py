@@ -81,7 +81,7 @@ class RunStarted:
     """A run begins.
 
     Attributes:
-        rows: how many the input has, `None` when nobody knows.
+        rows: how many the input has, `None` when that is not known.
         headers: the names of those that the environment adds to every request.
     """
 

@@ -337,7 +337,7 @@ class Kept:
     """What a function of the author's made.
 
     Attributes:
-        files: what it depends on: path relative to the pipeline -> sha256 in hexadecimal; empty where nobody knows.
+        files: what it depends on: path relative to the pipeline -> sha256 in hexadecimal; empty if not known.
     """
 
     value: JSON

@@ -125,7 +125,7 @@ class Source:
         """Hold the file against its scan once more, when all rows are done.
 
         Returns:
-            What whoever ran it should know: that the file has grown.
+            What the user should know: that the file has grown.
 
         Raises:
             EnvironmentProblem: it is missing, cannot be read, or is not what was scanned.

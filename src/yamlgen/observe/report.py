@@ -139,7 +139,7 @@ class Report:
         groups: why rows failed, or what they were missing.
         item_groups: why items are null in rows that did not fail for them.
         pace: how fast the API lets requests through, the latest of each family of models.
-        warnings: what whoever ran it should know, as sentences.
+        warnings: what the user should know, as sentences.
     """
 
     run: str = ""
