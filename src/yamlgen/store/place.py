@@ -169,7 +169,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _unlock(descriptor: int) -> None:
-    """Let the lock go, even if another process shares the open file, such as a child that a library forked past Python."""
+    """Let the lock go, even if another process shares the open file, as the child of a library outside Python may."""
     with suppress(OSError):
         os.ftruncate(descriptor, 0)  # what it says is over
     with suppress(OSError):
