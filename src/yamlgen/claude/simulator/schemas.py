@@ -205,7 +205,24 @@ def _normal(keywords: Mapping[str, Any]) -> dict[str, Any]:
         out = types_of(refused["type"])
         kept = normal.get("type", TYPES)
         normal["type"] = tuple(kind for kind in kept if kind not in out and not (kind == "integer" and "number" in out))
-    return normal
+    return dict(join_keywords(normal, _turned(refused)))
+
+
+_TURNED = {
+    "minimum": "exclusiveMaximum",
+    "maximum": "exclusiveMinimum",
+    "exclusiveMinimum": "maximum",
+    "exclusiveMaximum": "minimum",
+}
+
+
+def _turned(refused: Any) -> dict[str, Any]:
+    """The bound that holds where one must not: a number that is not at least 5 is below 5."""
+    bounds = refused.keys() - {"type"} if isinstance(refused, dict) else ()
+    if len(bounds) != 1 or not _TURNED.keys() >= bounds or refused.get("type", "number") != "number":
+        return {}
+    (bound,) = bounds
+    return {_TURNED[bound]: refused[bound]}
 
 
 def _hinted(keywords: Mapping[str, Any]) -> dict[str, Any]:
