@@ -72,6 +72,7 @@ def check_message(body: Any, version: str, betas: Betas = _NO_BETAS, headers: Ma
     if not isinstance(body.get("stream", False), bool):
         raise Problem("stream: Input should be a valid boolean")
     check_arguments(body, headers)
+    _check_fallbacks(body)
     _check_content(body, version, known, betas)
     _check_no_output(body)
 
@@ -117,6 +118,12 @@ def _check_shape(body: Any, betas: Betas, *, counting: bool) -> None:
     if not body["model"]:
         raise Problem("model: String should have at least 1 character")
     check_model(body["model"])
+
+
+def _check_fallbacks(body: dict[str, Any]) -> None:
+    fallbacks = body.get("fallbacks")
+    for fallback in fallbacks if isinstance(fallbacks, list) else ():
+        check_model(fallback["model"])
 
 
 def _check_max_tokens(body: dict[str, Any], known: capabilities.Capabilities) -> None:

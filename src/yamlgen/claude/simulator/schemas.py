@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from yamlgen.claude.simulator.hints import hinted
 from yamlgen.claude.simulator.joins import TYPES, join_keywords, types_of
-from yamlgen.language.native import TOLD
 from yamlgen.language.pointer import follow
 
 _HARD = frozenset(
@@ -194,7 +194,7 @@ def _choices(schema: Mapping[str, Any]) -> tuple[tuple[Any, ...], ...]:
 
 
 def _normal(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    normal = {**_hinted(keywords), **keywords}
+    normal = {**hinted(str(keywords.get("description", ""))), **keywords}
     if "const" in normal:
         value = normal.pop("const")
         normal["enum"] = [v for v in normal.get("enum", [value]) if json.dumps(v) == json.dumps(value)]
@@ -223,18 +223,6 @@ def _turned(refused: Any) -> dict[str, Any]:
         return {}
     (bound,) = bounds
     return {_TURNED[bound]: refused[bound]}
-
-
-def _hinted(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """The constraints that a description tells because native output cannot express them, as a model reads them."""
-    _, told, text = str(keywords.get("description", "")).rpartition(TOLD)
-    if not told:
-        return {}
-    try:
-        constraints = json.loads(text)
-    except ValueError:
-        return {}
-    return constraints if isinstance(constraints, dict) else {}
 
 
 def _joined(one: Node, other: Node) -> Node:
