@@ -44,6 +44,7 @@ _AN_HOUR: Final = 128_000
 """The tokens of an answer that take an hour, by the SDK's own reckoning: one that may take longer than a request has
 is streamed."""
 
+_LEAVE_OUT: Final = "leave `mode` out: `auto` asks by a tool where the API does not take the schema natively"
 _NO_PROMPT: Final = Prompt(None, ())
 _ASK_AGAIN: Final = "mend the row, or ask again with `yamlgen retry`; nothing was paid for it"
 
@@ -87,6 +88,7 @@ class ClaudeModel:
         self._first = Way(structured)
         self._other: Way | None = None
         self._schema = b""
+        self._insists = structured is not None and structured.mode == "native" and structured.other is None
         if structured is not None and structured.other is not None:
             self._other = Way(structured.other)
             if keeping is not None:
@@ -159,8 +161,7 @@ class ClaudeModel:
     async def _new(self, arguments: dict[str, Any], talk: Talk, key: bytes) -> Attempt:
         """The answer to a request that has had none."""
         chain = talk.chain
-        if talk.way.is_closed:
-            raise Unfit
+        talk.way.check()
         refusal = None if chain is None else chain.refused(key)
         if refusal is not None:
             await self._leave(talk, refusal)
@@ -172,6 +173,8 @@ class ClaudeModel:
         except RowError as error:
             if error.status is not None:
                 await self._leave(talk, Refusal(error.status, error.message))
+                if self._insists and is_about_schema(error.status, error.message):
+                    error.hint = _LEAVE_OUT
             if chain is not None:
                 await self._fail(error, key, talk.way, chain)
             raise
@@ -206,7 +209,7 @@ class ClaudeModel:
     async def _pay(self, arguments: dict[str, Any], talk: Talk, key: bytes) -> Attempt:
         """Send a request, and keep its answer before another one may take its place in flight."""
         asker, chain = talk.asker, talk.chain
-        slot = Slot(asker, lost=partial(self._lose, asker, chain))
+        slot = Slot(asker, lost=partial(self._lose, asker, chain), begin=talk.way.check)
         token = holding.set(slot)
         try:
             attempt = await self._send(arguments, self._told(asker, key, chain))
@@ -236,7 +239,7 @@ class ClaudeModel:
         started = time.monotonic()
         try:
             received = await self._exchange(arguments, told)
-        except Halted:
+        except (Halted, Unfit):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
             raise mapped(error, self._sender) from None

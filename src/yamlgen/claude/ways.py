@@ -23,6 +23,10 @@ _SAID: Final = re.compile(
 _STATUSES: Final = frozenset({400, 422})
 
 
+class Unfit(Exception):  # noqa: N818 - an answer: this schema needs another way
+    """The API does not take the schema natively."""
+
+
 @dataclass(eq=False)
 class Way:
     """A way of asking: natively, by a tool, for a text.
@@ -39,6 +43,15 @@ class Way:
         """Whether the API has refused it: what it was answered before still counts."""
         return self.structured is not None and self.structured.is_refused
 
+    def check(self) -> None:
+        """Send a request only in a way that the API takes.
+
+        Raises:
+            Unfit: it does not take this one any more.
+        """
+        if self.is_closed:
+            raise Unfit
+
 
 @dataclass(frozen=True, slots=True)
 class Talk:
@@ -53,10 +66,6 @@ class Talk:
     check: Check | None
     chain: Chain | None
     attempts: list[Attempt]
-
-
-class Unfit(Exception):  # noqa: N818 - an answer: this schema needs another way
-    """The API does not take the schema natively."""
 
 
 def is_about_schema(status: int, message: str) -> bool:
