@@ -85,7 +85,7 @@ def _generated(step: GenerateStep) -> dict[str, Any]:
     made["messages"] = [{"role": turn.role, "content": turn.content} for turn in step.messages]
     if step.schema is not None:
         made["output"] = {"schema": step.schema.value, "mode": _mode(step, step.schema), "reasks": step.reasks}
-    elif step.checks:
+    else:
         made["output"] = {"reasks": step.reasks}
     if step.checks:
         made["check"] = [
