@@ -35,7 +35,7 @@ class _Unfit(ValueError):  # noqa: N818 - a value, told where it is met
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> TemplateExpression:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), budget():  # of its own: Jinja computes constants here
         warnings.simplefilter("ignore", SyntaxWarning)  # of Python, about constants that an author wrote
         return sandbox().compile_expression(source, undefined_to_none=False)
 
@@ -108,6 +108,7 @@ def _key(key: Any) -> str:
 
 
 def _text(text: str) -> str:
+    spend(len(text))
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -11,28 +11,24 @@ import json
 import re
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from functools import cached_property, lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from jinja2 import StrictUndefined, Template, Undefined, nodes
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
 from jinja2.lexer import Lexer
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEscapeFormatter, SandboxedFormatter
+from jinja2.sandbox import (
+    ImmutableSandboxedEnvironment,
+    SandboxedEnvironment,
+    SandboxedEscapeFormatter,
+    SandboxedFormatter,
+)
 from markupsafe import Markup
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.expressions.bounds import (
-    COUNTERS,
-    STEP,
-    Counting,
-    binary_cost,
-    budget,
-    call_cost,
-    counted,
-    spend,
-    weight,
-    widths,
-)
+from yamlgen.language.expressions.bounds import STEP, budget, make, spend, weight
+from yamlgen.language.expressions.costs import calculated, called, joined, widths
+from yamlgen.language.expressions.counting import COUNTERS, Counting, counted, counted_test
 from yamlgen.ports import JSON
 
 MAPPING_METHODS = frozenset({"items", "keys", "values", "get"})
@@ -87,9 +83,14 @@ class _Formatter(SandboxedFormatter):
     """`str.format`, whose every field is counted before it is made."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        spend(weight(value) + widths(format_spec))
+        make(widths(format_spec))
+        spend(4 * STEP + weight(value))
         text: str = super().format_field(value, format_spec)
         return text
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        spend(weight(value))
+        return super().convert_field(value, conversion)
 
 
 class _EscapeFormatter(_Formatter, SandboxedEscapeFormatter):
@@ -99,7 +100,8 @@ class _EscapeFormatter(_Formatter, SandboxedEscapeFormatter):
 class Sandbox(ImmutableSandboxedEnvironment):
     """The environment of every template: mapping keys win over methods, nothing depends on chance or takes forever."""
 
-    intercepted_binops = frozenset({"**", "*", "%", "+"})
+    intercepted_binops = frozenset(SandboxedEnvironment.default_binop_table)
+    intercepted_unops = frozenset(SandboxedEnvironment.default_unop_table)
 
     def __init__(self) -> None:
         super().__init__(undefined=_Missing, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
@@ -108,6 +110,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             del self.filters[name]
         self.filters = {name: counted(name, function) for name, function in self.filters.items()}
         self.filters.update(COUNTERS)
+        self.tests = {name: counted_test(name, cast(Any, function)) for name, function in self.tests.items()}
         del self.globals["lipsum"]
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
@@ -115,11 +118,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
         rewritten.set_environment(self)
         return super()._generate(rewritten, *args, **kwargs)
 
-    def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """A call, when what it would make is not too much; the views of a mapping are lists."""
-        cost, args = call_cost(called, args, kwargs)
-        spend(cost)
-        made = super().call(context, called, *args, **kwargs)
+        spend(called(function, args, kwargs))
+        if args and getattr(function, "__name__", "") == "join" and isinstance(function.__self__, str | bytes):
+            parts, cost = joined(function.__self__, args[0])
+            spend(cost)
+            args = (parts, *args[1:])
+        made = super().call(context, function, *args, **kwargs)
         return list(made) if isinstance(made, KeysView | ValuesView | ItemsView) else made
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
@@ -143,8 +149,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise OverflowError(f"an exponent of {right}")
         if operator == "*" and max(_times(left, right), _times(right, left)) > _MOST_REPEATED:
             raise OverflowError("a text or a list repeated too often")
-        spend(binary_cost(operator, left, right))
+        spend(calculated(operator, left, right))
         return super().call_binop(context, operator, left, right)
+
+    def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
+        """`-number`."""
+        spend(calculated("-", arg, 0))
+        return super().call_unop(context, operator, arg)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute`: the key of a mapping, else one of its four methods."""
@@ -158,6 +169,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         """`obj[argument]`: of a mapping, its keys alone."""
         if isinstance(obj, Mapping):
+            if isinstance(argument, tuple):
+                spend(weight(argument))
             try:
                 return obj[argument]
             except (KeyError, TypeError):
@@ -213,7 +226,8 @@ def reader() -> Sandbox:
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> Template:
-    return sandbox().from_string(source)
+    with budget():  # of its own: Jinja computes constants here
+        return sandbox().from_string(source)
 
 
 def render(source: str, scope: Mapping[str, Any]) -> str:
