@@ -2,19 +2,23 @@
 
 Owns what is read of `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`. The libraries below
 read all of them at once and raise what they like; here only what concerns the address is read, and said by its name.
+So is why a connection failed: their own sentences repeat what a server has sent.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import ssl
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import aiohttp
 import anthropic
 import httpx2
 
@@ -26,6 +30,7 @@ _CONNECT: Final = 10.0
 _OTHER_FILES: Final = 64
 """File descriptors that are not connections."""
 
+_PROXY_HINT: Final = "is HTTPS_PROXY right? NO_PROXY names the hosts that are reached without one"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -152,3 +157,44 @@ def _named(scheme: str, given: str) -> str:
     """The variable that holds a proxy."""
     names = (name for each in (scheme, "all") for name in (f"{each}_proxy", f"{each}_proxy".upper()))
     return next((name for name in names if variable(name) == given), "the setting of this machine")
+
+
+def failure_of(error: BaseException) -> tuple[str, str | None]:  # noqa: PLR0911 - a table by kind
+    """Why a connection brought no answer, as a phrase without a word of the server's, and what to do about it."""
+    chain = tuple(_chain(error))
+    for each in chain:
+        match each:
+            case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as refused):
+                hint = "SSL_CERT_FILE names the authorities (PEM) that are trusted, such as a company's own"
+                return f"its certificate is not trusted ({refused.verify_message})", hint
+            case aiohttp.ClientConnectorSSLError():
+                return f"there is no encrypted connection ({_said(each.os_error)})", "is it https:// there, or http://?"
+            case aiohttp.ClientHttpProxyError():
+                return f"the proxy of the environment answered {each.status}", _PROXY_HINT
+            case aiohttp.ClientProxyConnectionError():
+                return f"no connection to the proxy at {each.host}:{each.port} ({_told(each.os_error)})", _PROXY_HINT
+            case aiohttp.ClientConnectorDNSError():
+                return f"no host of the name {each.host} is known", None
+            case aiohttp.ClientConnectorError():
+                return _told(each.os_error), None
+            case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
+                return "it hung up", None
+            case aiohttp.ClientResponseError():
+                return "what came is not HTTP", "is it http:// there, or https://?"
+            case httpx2.DecodingError():
+                return "its answer is not compressed as it says", None
+            case httpx2.RemoteProtocolError():  # ours, of a stream
+                return str(each), None
+    of_system = next((each for each in chain if isinstance(each, OSError)), None)
+    return _told(of_system) if of_system else f"what came cannot be read ({type(chain[-1]).__name__})", None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _told(error: OSError) -> str:
+    """What the system says, which asyncio says in words of its own."""
+    return os.strerror(error.errno).lower() if error.errno and error.errno in errno.errorcode else "no connection"
