@@ -17,6 +17,7 @@ import httpx2
 from yamlgen.claude.connections import failure_of
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError, is_secret, redact
 from yamlgen.ports import JSON, Doubt
+from yamlgen.scarcity import scarcity_of
 
 SPEND_LIMIT: Final = "enforced_spend_limit_reached"
 _MOST_SHOWN: Final = 500
@@ -154,10 +155,12 @@ def is_spend_limit(said: Said) -> bool:
     return said.code == SPEND_LIMIT or "usage limits" in said.text
 
 
-def mapped(error: Exception, sender: Sender) -> YamlgenError:
+def mapped(error: Exception, sender: Sender) -> YamlgenError:  # noqa: PLR0911 - a table by kind
     """The error of ours for anything that a request may raise."""
     if isinstance(error, YamlgenError):
         return error
+    if (scarcity := scarcity_of(error)) is not None:
+        return scarcity
     if isinstance(error, anthropic.APIStatusError):
         said = Said(error.status_code, str(error.type or ""), _words(error), error.error_code)
         return _of_status(said, sender)

@@ -28,6 +28,7 @@ from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halt
 from yamlgen.ports import NOBODY
+from yamlgen.scarcity import scarcity_of
 
 _FIRST_DELAY: Final = 0.5
 _MOST_DELAY: Final = 30.0
@@ -179,6 +180,8 @@ class Transport:
     def _give_up(self, outcome: _Failed, slot: Slot, *, hopeless: bool) -> Any:
         if outcome.response is not None:
             return outcome.response
+        if (scarcity := scarcity_of(outcome.error)) is not None:
+            raise scarcity
         connected = outcome.overdue or isinstance(outcome.error, NotAMessage)
         lonely = connected and slot.asker is NOBODY  # who asks without a run is told of the request
         if not self.limiter.heard and (hopeless or not connected) and not lonely:
