@@ -6,10 +6,10 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import httpx2
 from aiohttp import web
 
-from yamlgen.claude.client import build_client, open_connections
+from yamlgen.claude.client import build_client
+from yamlgen.claude.connections import open_connections
 from yamlgen.claude.failure import Sender
 from yamlgen.claude.limiter import Limiter
 from yamlgen.claude.model import ClaudeModel
@@ -20,9 +20,6 @@ from yamlgen.halt import Halt
 from yamlgen.language.parts import Settings
 from yamlgen.language.schemas import json_schema
 from yamlgen.ports import Asker, Message, Prompt
-
-CERTIFICATES = httpx2.create_ssl_context()
-"""Made once: it takes longer than most tests."""
 
 KEY = "canary-key-9d1c7f"
 """The key that every test sends, and that must never come back in an error."""
@@ -254,7 +251,7 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     transport = Transport(timeout, max_retries, Limiter(concurrency, halt, max_pause, unheard=unheard), url, halt)
     structured = None if schema is None else Structured("answer", json_schema(schema), settings, mode)
     sender = Sender(settings.id, url, "ANTHROPIC_API_KEY", key)
-    http = open_connections(url, timeout, concurrency, verify=CERTIFICATES)
+    http = open_connections(url, timeout, concurrency)
     client = build_client(api_key=key, base_url=url, transport=transport, max_retries=max_retries, http_client=http)
     async with client:
         sending = client.with_options(max_retries=0)

@@ -37,6 +37,7 @@ FLOORS = [
         "descriptors",
         "environment",
         "failpoint",
+        "scarcity",
     },
     {"language"},
     {"claude", "data", "store"},

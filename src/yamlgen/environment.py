@@ -15,6 +15,11 @@ def variable(name: str) -> str | None:
     return _given(os.environ.get(name))
 
 
+def naming(value: str) -> str | None:
+    """The variable that has this value, if one has."""
+    return next((name for name, given in os.environ.items() if given == value), None)
+
+
 def provide(values: Mapping[str, str | None]) -> None:
     """Set variables, except those that have a value.
 

@@ -147,6 +147,7 @@ class Code(StrEnum):
     NO_PRICE = "YG618"
     NOT_CONFIRMED = "YG619"
     BAD_HEADER = "YG620"
+    SCARCE = "YG621"
 
 
 ANSWERED = frozenset(

@@ -11,9 +11,10 @@ from itertools import pairwise
 
 import pytest
 
-from scripted import Reply, Server, ask, ask_one, asking, error, message, outcomes, refusal, said
+from scripted import Reply, Server, ask, ask_one, asking, error, message, outcomes, refusal, said, spoken
 from yamlgen.claude import pool, transport
-from yamlgen.errors import Code, RowError, RunStopped
+from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
+from yamlgen.halt import Halted
 from yamlgen.ports import Answer
 
 PREFIX = "anthropic-ratelimit-requests-"
@@ -270,3 +271,46 @@ def test_a_slow_outage_loses_no_row():
             return await outcomes(*(model() for _ in range(3)))
 
     assert [getattr(outcome, "value", outcome) for outcome in asyncio.run(main())] == ["Hi."] * 3
+
+
+_ODD = [{"a": 1}, [{}], 5, 1.5, True, None, [], {}, "\ud800"]
+"""What may stand where a text should."""
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 500])
+@pytest.mark.usefixtures("_quick")
+def test_an_error_whose_fields_are_anything_is_an_error_of_ours(status):
+    """Whatever a gateway writes where the API writes texts."""
+    bodies = [
+        form
+        for odd in _ODD
+        for form in (
+            {"type": "error", "error": {"type": odd, "message": odd, "details": odd}, "request_id": odd},
+            {"type": "error", "error": {"type": "x", "message": {"text": odd}, "details": {"error_code": odd}}},
+            {"error": odd, "message": odd, "code": odd},
+            {"error": {"code": odd, "message": "no"}},
+        )
+    ]
+    kept = (b'{"error": ' + b"[" * 9000 + b"]" * 9000 + b"}", b'{"error": {"message": 1e999}}', b"\xff{", b"9" * 5000)
+    replies = [Reply(body, status) for body in (*bodies, *kept)]
+    sent = {str(number): reply for number, reply in enumerate(replies)}
+    found, _, _ = ask(lambda body: sent[body["messages"][0]["content"]], texts=list(sent), max_pause=0.1)
+    assert all(isinstance(outcome, YamlgenError | Halted) for outcome in found), found
+    assert not [outcome for outcome in found if getattr(outcome, "code", None) == Code.INTERNAL]
+
+
+@pytest.mark.parametrize("charset", ["rot13", "idna", "undefined", "bogus", "utf-7", "utf-16"])
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_header_that_names_odd_characters_changes_nothing(status, charset):
+    """JSON is UTF-8, whatever the header says of it."""
+    body = message("Hi.") if status == 200 else error("invalid_request_error", "Too hot.")
+    outcome, _ = ask_one(Reply(body, status, kind=f'application/json; charset="{charset}"'))
+    assert getattr(outcome, "code", None) == (None if status == 200 else Code.BAD_REQUEST), outcome
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
+def test_a_stream_that_begins_with_a_mark_of_its_bytes_is_one(kind):
+    """A proxy on Windows may put a byte order mark before it, and drop the names of the events."""
+    lines = "".join(f"data: {json.dumps(part)}\n\n" for part in spoken("Hi."))
+    outcome, _ = ask_one(Reply(b"\xef\xbb\xbf" + lines.encode(), kind=kind))
+    assert outcome.value == "Hi."

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,26 +9,15 @@ from plan_runs import compiled
 from whole_pipelines import pipelines
 
 import yamlgen
-from scripted import CERTIFICATES
 from yamlgen.api.loading import check, load
 from yamlgen.api.options import Options
 from yamlgen.api.planning import foresee
 from yamlgen.api.preview import preview
-from yamlgen.claude import client
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RequestSent
 from yamlgen.language.resolution import resolved
 
 faults = st.sampled_from([(), (), ("invalid_output=0.4",), ("refusal=0.3", "truncate=0.2")])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_connections():
-    """Certificates are loaded once, and not for each of many clients that never leave this machine."""
-    plain = client.open_connections
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "open_connections", lambda *of, **more: plain(*of, **{"verify": CERTIFICATES, **more}))
-        yield
 
 
 class Ran:

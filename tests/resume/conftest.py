@@ -1,16 +1,8 @@
-"""The workbench, ready; certificates are read once, because that takes longer than a run."""
-
-from functools import partial
+"""The workbench, ready."""
 
 import pytest
 
-from scripted import CERTIFICATES, KEY
-from yamlgen.claude import client
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(client, "open_connections", partial(client.open_connections, verify=CERTIFICATES))
+from scripted import KEY
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ One that fails is told as it is; with `SHRINK=1` the shortest that fails is look
 import os
 import tempfile
 from contextlib import ExitStack
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from workbench import Workbench, keys
 
-from scripted import CERTIFICATES
 from yamlgen.api import execution
 from yamlgen.api.history import prune_runs
 from yamlgen.api.loading import load
 from yamlgen.canonical import short_digest
-from yamlgen.claude import client
 from yamlgen.errors import Code
 from yamlgen.store.place import place_of
 from yamlgen.store.session import archived
@@ -79,7 +77,6 @@ class Histories(RuleBasedStateMachine):
         self.stack = ExitStack()
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(client, "open_connections", partial(client.open_connections, verify=CERTIFICATES))
         patch.setattr(execution, "surroundings", cache(execution.surroundings))
         self.bench = self.stack.enter_context(Workbench(folder))
         self.bench.document = pipeline()

@@ -41,6 +41,7 @@ from yamlgen.run.limits import Budget
 from yamlgen.run.local import LocalEngine
 from yamlgen.run.step import Performer
 from yamlgen.run.trial import Rest
+from yamlgen.scarcity import in_thread
 from yamlgen.store.archive import RunEntry
 from yamlgen.store.place import Place
 from yamlgen.store.session import Running, archived, running
@@ -221,7 +222,7 @@ class _Run:
 
     async def _verify(self, source: Source) -> None:
         """See that the output is made of the input as it is, in a thread, for it may be long."""
-        warning = await asyncio.to_thread(source.verify)
+        warning = await in_thread(source.verify)
         if warning is not None:
             self.tell(RunWarned(warning))
 
@@ -246,7 +247,7 @@ class _Run:
         """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished."""
         unwanted = threading.Event()
         try:
-            await _whole(asyncio.to_thread(self._write, place, entry, record, unwanted), unwanted.set)
+            await _whole(in_thread(partial(self._write, place, entry, record, unwanted)), unwanted.set)
         except _Unwanted:
             raise asyncio.CancelledError from None
 

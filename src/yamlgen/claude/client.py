@@ -7,8 +7,6 @@ moment the client opens, and lives in the client alone. Where there is none, the
 from __future__ import annotations
 
 import re
-import resource
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from urllib.parse import urlsplit
 import anthropic
 import httpx2
 
+from yamlgen.claude.connections import affordable, open_connections, patience
 from yamlgen.claude.custom_headers import CustomHeaders, custom_headers
 from yamlgen.claude.failure import Sender
 from yamlgen.claude.keeping import Keeping
@@ -31,46 +30,11 @@ from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.events import Emit, RunWarned
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
-from yamlgen.language.settings import LOOPBACK, PUBLIC_URL, address_fault, plain_http
+from yamlgen.language.settings import PUBLIC_URL, address_fault, plain_http
 from yamlgen.language.spec import Runtime
 from yamlgen.ports import Model, Recorder
 
-_CONNECT: Final = 10.0
-_OTHER_FILES: Final = 64
-"""File descriptors that are not connections."""
-
 _HEADER: Final = re.compile(r"[!-~]+")
-
-
-def open_connections(
-    base_url: str, timeout: float, concurrency: int, verify: ssl.SSLContext | None = None
-) -> httpx2.AsyncClient:
-    """The connections of one client, on aiohttp, with the proxies of the environment.
-
-    A key must not follow a redirect to another host; and what is on this machine is not reached through a proxy
-    that may be on another one.
-    """
-    return anthropic.DefaultAioHttpClient(
-        timeout=_patience(timeout),
-        limits=httpx2.Limits(max_connections=concurrency + 8, keepalive_expiry=60.0),
-        follow_redirects=False,
-        trust_env=urlsplit(base_url).hostname not in LOOPBACK,
-        verify=True if verify is None else verify,
-    )
-
-
-def _patience(timeout: float) -> httpx2.Timeout:
-    """How long connecting may take, less than an attempt; the attempt's own deadline is the only clock on the rest.
-
-    The library's clocks would ring before what has come is read, once the loop has stood still.
-    """
-    return httpx2.Timeout(None, connect=min(_CONNECT, timeout / 2))
-
-
-def affordable(ceiling: int) -> int:
-    """A ceiling of connections for which the process has file descriptors."""
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return ceiling if most == resource.RLIM_INFINITY else max(1, min(ceiling, most - _OTHER_FILES))
 
 
 def safe_address(found: str, runtime: Runtime, way: str = "`runtime.allow_http: true`") -> str:
@@ -127,7 +91,7 @@ def build_client(
     return anthropic.AsyncAnthropic(
         api_key=api_key,
         base_url=base_url,
-        timeout=_patience(transport.timeout),
+        timeout=patience(transport.timeout),
         max_retries=max_retries,
         default_headers={"anthropic-version": api_version} if api_version else None,
         http_client=http_client,
@@ -197,7 +161,7 @@ class ClaudeProvider:
         Without a key it opens all the same, and the first request fails.
 
         Raises:
-            EnvironmentProblem: the environment's address cannot be used, or a header of its own.
+            EnvironmentProblem: the environment's address, proxy, certificates or headers cannot be used.
         """
         runtime, base_url, headers = self.runtime, self.address(), self.headers()
         key, keyless = "", None

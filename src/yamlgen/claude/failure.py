@@ -14,8 +14,10 @@ from typing import Any, Final
 import anthropic
 import httpx2
 
+from yamlgen.claude.connections import failure_of
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError, is_secret, redact
 from yamlgen.ports import JSON, Doubt
+from yamlgen.scarcity import scarcity_of
 
 SPEND_LIMIT: Final = "enforced_spend_limit_reached"
 _MOST_SHOWN: Final = 500
@@ -153,10 +155,12 @@ def is_spend_limit(said: Said) -> bool:
     return said.code == SPEND_LIMIT or "usage limits" in said.text
 
 
-def mapped(error: Exception, sender: Sender) -> YamlgenError:
+def mapped(error: Exception, sender: Sender) -> YamlgenError:  # noqa: PLR0911 - a table by kind
     """The error of ours for anything that a request may raise."""
     if isinstance(error, YamlgenError):
         return error
+    if (scarcity := scarcity_of(error)) is not None:
+        return scarcity
     if isinstance(error, anthropic.APIStatusError):
         said = Said(error.status_code, str(error.type or ""), _words(error), error.error_code)
         return _of_status(said, sender)
@@ -165,10 +169,8 @@ def mapped(error: Exception, sender: Sender) -> YamlgenError:
     if isinstance(error, NotAMessage):
         return not_a_message(sender.clean(str(error)), sender)
     if isinstance(error, anthropic.APIConnectionError | httpx2.HTTPError):
-        cause = error.__cause__ or error
-        return RowError(
-            f"the connection failed: {sender.clean(str(cause) or type(cause).__name__)}", code=Code.TRANSPORT
-        )
+        why, hint = failure_of(error)
+        return RowError(f"the connection failed: {why}", code=Code.TRANSPORT, hint=hint)
     if isinstance(error, anthropic.APIResponseValidationError):
         return not_a_message(sender.clean(error.message), sender)
     if isinstance(error, UnicodeEncodeError):
@@ -216,7 +218,7 @@ def _of_status(told: Said, sender: Sender) -> YamlgenError:  # noqa: PLR0911 - a
 
 def _words(error: anthropic.APIStatusError) -> str:
     body: Any = error.body
-    if error.api_message:
+    if isinstance(error.api_message, str) and error.api_message:  # the SDK hands on whatever stands there
         return error.api_message
     return str(body)[:_MOST_READ] if body else error.message
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import ssl
 import warnings
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,7 +19,8 @@ from typing import Any, ClassVar, Final, Self, TypeAlias, TypedDict
 import anthropic
 import httpx2
 
-from yamlgen.claude.client import affordable, build_client, open_connections, safe_address
+from yamlgen.claude.client import build_client, safe_address
+from yamlgen.claude.connections import affordable, open_connections
 from yamlgen.claude.custom_headers import custom_headers
 from yamlgen.claude.failure import Sender
 from yamlgen.claude.limiter import Limiter
@@ -148,11 +148,10 @@ class AnthropicLLM:
         self._aclient: anthropic.AsyncAnthropic | None = None
         self._sessions: dict[tuple[object, ...], _Session] = {}
         self._held: dict[asyncio.AbstractEventLoop, AsyncExitStack] = {}
-        self._ssl: ssl.SSLContext | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle carries: the attributes, and none of the clients that were built from them."""
-        return {**self.__dict__, "_aclient": None, "_sessions": {}, "_held": {}, "_ssl": None}
+        return {**self.__dict__, "_aclient": None, "_sessions": {}, "_held": {}}
 
     def _check(self) -> None:
         """Hold the attributes as they are now against what a client can be built from."""
@@ -328,8 +327,7 @@ class AnthropicLLM:
     def _http_client(self) -> httpx2.AsyncClient:
         if self.http_client is not None:
             return self.http_client
-        self._ssl = self._ssl or httpx2.create_ssl_context()
-        return open_connections(str(self.base_url), self.timeout, affordable(MOST_CONCURRENCY), verify=self._ssl)
+        return open_connections(str(self.base_url), self.timeout, affordable(MOST_CONCURRENCY))
 
     def _key(self) -> str:
         return key_of(self.api_key, self._api_key_env_var)

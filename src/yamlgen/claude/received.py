@@ -27,7 +27,7 @@ _BEGIN: Final = 4000
 _DEEP: Final = 200
 """How many brackets a body may have before it is tried whether it can be written again."""
 
-_EVENTS: Final = re.compile(rb"\s*(event|data|id|retry)?:")
+_EVENTS: Final = re.compile(rb"(\xef\xbb\xbf)?\s*(event|data|id|retry)?:")
 _A_MESSAGE: Final = re.compile(rb'"type"\s*:\s*"message"')
 _TOKENS: Final = re.compile(rb'"(\w+_tokens)"\s*:\s*(\d{1,16})(?![\d.eE])')
 
@@ -76,7 +76,7 @@ class _Bytes:
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """The bytes, in pieces."""
-        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         async for piece in self._http.aiter_bytes():
             text = decoder.decode(piece)
             clean = text.encode(errors="replace")

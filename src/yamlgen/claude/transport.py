@@ -19,6 +19,7 @@ import anthropic
 import httpx2
 
 from yamlgen import failpoint
+from yamlgen.claude.connections import failure_of
 from yamlgen.claude.failure import NotAMessage, Said, ServerError, is_spend_limit
 from yamlgen.claude.limiter import Limiter, Slot
 from yamlgen.claude.received import Received, read_answer
@@ -27,6 +28,7 @@ from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halt
 from yamlgen.ports import NOBODY
+from yamlgen.scarcity import scarcity_of
 
 _FIRST_DELAY: Final = 0.5
 _MOST_DELAY: Final = 30.0
@@ -141,6 +143,7 @@ class Transport:
                 self.limiter.answered(slot, http.status_code, http.headers)
                 if not http.is_success:
                     await http.aread()
+                    _make_readable(http)
                     return _judged(response)
                 if slot.lost is None:  # the caller reads it
                     return _Answered(response)
@@ -179,6 +182,8 @@ class Transport:
     def _give_up(self, outcome: _Failed, slot: Slot, *, hopeless: bool) -> Any:
         if outcome.response is not None:
             return outcome.response
+        if (scarcity := scarcity_of(outcome.error)) is not None:
+            raise scarcity
         connected = outcome.overdue or isinstance(outcome.error, NotAMessage)
         lonely = connected and slot.asker is NOBODY  # who asks without a run is told of the request
         if not self.limiter.heard and (hopeless or not connected) and not lonely:
@@ -194,9 +199,10 @@ class Transport:
             message = f"{self.base_url} answers, and not with messages ({outcome.error.kind})"
             hint = "is it the address of a Messages API? `runtime.base_url` ends before `/v1`"
         else:
-            cause = getattr(outcome.error, "__cause__", None) or outcome.error
-            message = f"cannot reach {self.base_url}: {cause}"
-            hint = "is the network up, and `runtime.base_url` right? `--simulate` needs neither"
+            assert outcome.error is not None  # noqa: S101 - it has no response
+            why, way = failure_of(outcome.error)
+            message = f"cannot reach {self.base_url}: {why}"
+            hint = way or "is the network up, and `runtime.base_url` right? `--simulate` needs neither"
         return RunStopped(message, code=Code.UNREACHABLE, hint=hint)
 
     def _delay(self, retries: int, retry_after: float | None) -> float:
@@ -254,6 +260,14 @@ def _reason(said: Said) -> str:
     what = {429: "rate limit", 529: "overloaded"}.get(said.status)
     what = what or ("server error" if said.status >= 500 else "try again")  # noqa: PLR2004 - the server's own errors
     return f"{what} ({said.kind if said.inside and said.kind else said.status})"
+
+
+def _make_readable(http: httpx2.Response) -> None:
+    """See that the SDK can read a body as text, whatever its header says of its characters."""
+    try:
+        _ = http.text
+    except (LookupError, TypeError, ValueError):  # there are encodings that make no text
+        http.encoding = "utf-8"
 
 
 def _said_in(http: httpx2.Response) -> Said:

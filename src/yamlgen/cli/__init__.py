@@ -78,14 +78,15 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except Exception as error:
-        from yamlgen.errors import YamlgenError  # noqa: PLC0415 - only where something went wrong
+        from yamlgen.cli.messages import show_error  # noqa: PLC0415 - only where something went wrong
+        from yamlgen.errors import YamlgenError  # noqa: PLC0415
+        from yamlgen.scarcity import refusal_of  # noqa: PLC0415
 
-        if not isinstance(error, YamlgenError):
+        told = error if isinstance(error, YamlgenError) else refusal_of(error)
+        if told is None:
             raise
-        from yamlgen.cli.messages import show_error  # noqa: PLC0415
-
-        show_error(error)
-        code = int(error.exit_code)
+        show_error(told)
+        code = int(told.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

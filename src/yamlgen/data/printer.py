@@ -7,13 +7,13 @@ It works in a thread of its own: a reader that takes its time must not hold up t
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from queue import SimpleQueue
 from typing import BinaryIO, Final
 
 from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.scarcity import start
 
 _HINT: Final = "finished rows are in the store: `yamlgen runs export` writes them to a file"
 
@@ -70,7 +70,7 @@ class PrinterThread:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._error: Exception | None = None
-        threading.Thread(target=self._work, name="yamlgen printer", daemon=True).start()
+        start(self._work, "yamlgen printer")
 
     def done(self, index: int) -> None:
         """Take note that a row is safe in the store.

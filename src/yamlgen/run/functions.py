@@ -35,6 +35,7 @@ from yamlgen.ports import JSON
 from yamlgen.run.threads import Ended, Threads, end_fork
 from yamlgen.run.traces import Trace
 from yamlgen.run.values import json_value
+from yamlgen.scarcity import scarcity_of
 
 LOADING: Final = 300.0
 """Seconds that a module may take to load: some import much, and a call's own timeout says nothing of that."""
@@ -84,6 +85,7 @@ class Functions:
         Raises:
             RowError: it raised something, took too long, or returned what is no JSON value.
             UsageError: its module cannot be loaded, has changed, or has no such function.
+            EnvironmentProblem: the system has no more threads or open files, for us or for the function.
         """
         name = function.name
         target = await self._target(function)
@@ -97,6 +99,8 @@ class Functions:
             message = f"`{name}` took longer than {timeout:g} s"
             raise RowError(message, code=Code.CALL_TIMEOUT, hint="`timeout:` of the step allows more") from None
         if ended.error is not None:
+            if (scarcity := scarcity_of(ended.error)) is not None:
+                raise scarcity
             message = f"`{name}` raised {self._trace.told(ended.error)}"
             hint = "mend the function, or keep such rows from it by `when`"
             raise RowError(message, code=Code.CALL_FAILED, hint=hint)
@@ -185,6 +189,8 @@ class Functions:
         except TimeoutError:
             hint = "what takes long belongs into the function, which has the step's `timeout:`"
             return UsageError(f"{shown} has not loaded in {LOADING:g} s", code=Code.BAD_MODULE, hint=hint)
+        if (scarcity := scarcity_of(ended.error)) is not None:
+            raise scarcity
         if ended.error is None:
             module: ModuleType = ended.value
             return module

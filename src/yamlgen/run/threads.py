@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from yamlgen.deadline import Deadline
+from yamlgen.scarcity import start
 
 MOST: Final = min(32, (os.cpu_count() or 1) + 4)
 """How many functions run at once: as many as an executor of the standard library would."""
@@ -74,12 +74,13 @@ class Threads:
 
         Raises:
             TimeoutError: it has not ended after `seconds`. It goes on alone, and its thread ends with it.
+            EnvironmentProblem: the system has no more threads.
         """
         job = _Job(work, contextvars.copy_context(), asyncio.get_running_loop().create_future())
         if self._idle:
             self._idle -= 1
         else:
-            threading.Thread(target=self._work, name="yamlgen function", daemon=True).start()
+            start(self._work, "yamlgen function")
         self._jobs.put(job)
         try:
             with suppress(TimeoutError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import queue
 import sqlite3
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 from yamlgen import failpoint
 from yamlgen.errors import Code, EnvironmentProblem, near
+from yamlgen.scarcity import start
 from yamlgen.store.database import problem
 
 Write = Callable[[sqlite3.Connection], Any]
@@ -32,6 +32,9 @@ class Writer:
     Args:
         connection: the store's, handed over until `close` returns.
         path: the database, for messages.
+
+    Raises:
+        EnvironmentProblem: the system has no more threads.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -41,8 +44,8 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[tuple[Write, asyncio.Future[Any]] | None] = queue.SimpleQueue()
         self._failed: EnvironmentProblem | None = None
-        self._thread = threading.Thread(target=self._work, name="yamlgen store", daemon=True)
-        self._thread.start()
+        self._ended = asyncio.Event()
+        self._thread = start(self._work, "yamlgen store")
 
     async def write(self, work: Write) -> Any:
         """Do `work` in a transaction; its value, once that is committed.
@@ -59,13 +62,13 @@ class Writer:
     async def close(self) -> None:
         """Finish what waits, and end the thread; whoever is in a hurry waits for it all the same."""
         self._queue.put(None)
-        joined = asyncio.ensure_future(asyncio.to_thread(self._thread.join))
         cancelled: asyncio.CancelledError | None = None
-        while not joined.done():
+        while not self._ended.is_set():
             try:
-                await asyncio.shield(joined)
+                await self._ended.wait()
             except asyncio.CancelledError as error:
                 cancelled = error
+        self._thread.join()  # nothing is left for it to do
         if cancelled is not None:
             raise cancelled
 
@@ -75,6 +78,7 @@ class Writer:
             batch, last = self._batch()
             if batch:
                 self._commit(batch)
+        self._loop.call_soon_threadsafe(self._ended.set)
 
     def _batch(self) -> tuple[list[tuple[Write, asyncio.Future[Any]]], bool]:
         """All that waits, at least one; and whether that was the last."""
