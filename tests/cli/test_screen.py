@@ -79,7 +79,7 @@ def screen(monkeypatch):
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
-        with open(theirs, "w", encoding="utf-8") as terminal:
+        with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
             monkeypatch.setattr(sys, "stdout", terminal)
             monkeypatch.setattr(sys, "stderr", terminal)
             act()
@@ -174,7 +174,7 @@ def test_whoever_prints_is_escaped(screen):
         sys.stderr.write(style(f"red {FOREIGN}", fg="red") + "\n")
         sys.stdout.buffer.write(f"{FOREIGN}\n".encode()[:-3])
         sys.stdout.buffer.write(f"{FOREIGN}\n".encode()[-3:] + b"\xff\x9b\n")
-        print(FOREIGN)
+        print(FOREIGN)  # noqa: T201 - as an author's function does
         logging.lastResort.emit(logging.makeLogRecord({"msg": FOREIGN, "levelno": logging.ERROR}))
         sys.excepthook(ValueError, ValueError(FOREIGN), None)
 
