@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from yamlgen.canonical import encoded
+from yamlgen.canonical import encoded, one_line
 from yamlgen.cli.terminal import style, visible
 from yamlgen.errors import KEY_SHAPE, Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
 from yamlgen.ports import JSON
@@ -80,7 +80,7 @@ def as_json(diagnostics: Iterable[Diagnostic]) -> str:
 
 def json_line(value: JSON, indent: int | None = None) -> str:
     """A value as JSON for stdout, without a key in it."""
-    return redact(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"
+    return redact(one_line(json.dumps(value, ensure_ascii=False, indent=indent))) + "\n"
 
 
 def as_yaml(data: dict[str, JSON]) -> str:
