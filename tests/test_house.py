@@ -105,6 +105,19 @@ def test_only_the_command_line_knows_click_and_rich():
     assert rooms_with({"click", "rich"}) == {"cli"}
 
 
+def test_nothing_goes_around_the_guard_of_the_terminal():
+    """The streams beneath the guarded ones, and the terminal itself, are the live display's alone, and no other's."""
+    around = {"__stdout__", "__stderr__", "beneath", "fdopen", "FileIO", "secho", "Console", "/dev/tty", "writev"}
+    found = set()
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(node, "attr", getattr(node, "id", getattr(node, "value", None)))
+            if room(module) and room(module)[0] == "cli" and isinstance(name, str) and name in around:
+                found.add((module, name))
+    mine = {("yamlgen.cli.terminal", "beneath")}
+    assert found - mine == {("yamlgen.cli.display", "Console"), ("yamlgen.cli.display", "beneath")}
+
+
 def test_only_one_room_reaches_the_network():
     """The SDK, instructor and every library that can open a connection are imported in `claude` alone."""
     assert rooms_with(NETWORK) == {"claude"}

@@ -15,6 +15,9 @@ from yamlgen.ports import JSON
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)
 
 
+_LINE_ENDS: Final = (("\x85", r"\u0085"), ("\u2028", r"\u2028"), ("\u2029", r"\u2029"))
+
+
 def canonical(value: JSON) -> bytes:
     """A JSON value as the bytes that equal values share; half of a surrogate pair keeps its code point."""
     return _ENCODER.encode(value).encode("utf-8", "surrogatepass")
@@ -23,6 +26,14 @@ def canonical(value: JSON) -> bytes:
 def encoded(text: str) -> bytes:
     """A text in UTF-8; half of a surrogate pair, which UTF-8 cannot hold, as the escape that JSON has for it."""
     return text.encode("utf-8", "backslashreplace")
+
+
+def one_line(text: str) -> str:
+    """A JSON text in which what some readers take for the end of a line (NEL, LS, PS) stands as JSON's escape."""
+    for character, escape in _LINE_ENDS:
+        if character in text:  # which is much faster to see than to replace
+            text = text.replace(character, escape)
+    return text
 
 
 def storable(text: str) -> str:

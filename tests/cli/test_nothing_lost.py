@@ -73,8 +73,8 @@ def test_a_late_column_named_like_a_step_is_refused(small, call):
 
 
 def test_foreign_words_cannot_steer_a_terminal():
-    """Control characters of an answer or an error become visible ones; the words stay."""
-    assert safe("a\x1b]0;owned\x07b\x1b[2Jc\nd") == "a\ufffd]0;owned\ufffdb\ufffd[2Jc d"
+    """Control characters of an answer or an error are written out; the words stay, on one line."""
+    assert safe("a\x1b]0;owned\x07b\x9b2Jc\nd") == r"a\u001b]0;owned\u0007b\u009b2Jc d"
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": "3"}, {"max_concurrency": 0}, {"latency": -1}])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from yamlgen.errors import Code, Mark
+from yamlgen.language import functions
 from yamlgen.language.functions import check_args, find
 
 CALL = Mark("p.yaml", 7, 11, 7, 24)
@@ -62,10 +63,10 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path, monkeypatch):
     """A file that the system refuses to give is said at `call`."""
     (tmp_path / "scoring.py").touch()
 
-    def refuse(_path):
+    def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(functions, "open_inside", refuse)
     found, [said] = find(tmp_path, "", "scoring:score", CALL)
     assert found is None
     assert (said.code, said.message, said.mark) == (

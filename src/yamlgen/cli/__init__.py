@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import click
 
+from yamlgen.cli.terminal import guard
+
 _COMMANDS: Final = {
     "init": "Write a small pipeline to start from.",
     "validate": "Tell everything that is wrong with pipelines.",
@@ -64,6 +66,7 @@ def group() -> None:
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
     _open_streams()
+    guard()
     # What is imported lives as long as the process: looking through it for garbage again and again takes longer than
     # loading it, and looking through it once more at the end takes as long.
     gc.set_threshold(_GARBAGE)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import click
-
 from yamlgen.cli.messages import echo, safe
+from yamlgen.cli.terminal import above, beneath, style, visible
 from yamlgen.environment import variable
 from yamlgen.errors import near
 from yamlgen.events import (
@@ -143,7 +144,7 @@ class LiveDisplay(Display):
     def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
         super().__init__(verbose=verbose, quiet=quiet)
         self._progress: Progress | None = None
-        self._live: Live | None = None
+        self._shown = ExitStack()
         self._tasks: dict[str, TaskID] = {}
         self._drawn = 0.0
 
@@ -151,10 +152,12 @@ class LiveDisplay(Display):
         """Move the bars, as often as an eye sees it."""
         if isinstance(event, RunStarted):
             self.started = time.monotonic()
-            self._progress, self._live = _bars(self._paces)
+            self._progress, live = _bars(self._paces)
             for step in event.steps:
                 self._tasks[step] = self._progress.add_task(step, total=event.rows, note="")
-            self._live.start()
+            self._shown.enter_context(live)
+            say = partial(live.console.print, markup=False, emoji=False, highlight=False, soft_wrap=True)
+            self._shown.enter_context(above(sys.stderr, say))
         elif self._progress is not None and time.monotonic() - self._drawn >= _FRAME:
             self._draw()
 
@@ -179,18 +182,10 @@ class LiveDisplay(Display):
         reused = f"  {count.reused.attempts:,} stored" if count.reused.attempts else ""
         return f"{failed}{skipped}{items}{rate:.1f}/s  {tokens}{reused}"
 
-    def say(self, text: str) -> None:
-        """Say a line above the bars."""
-        if self._live is None:
-            echo(text)
-        else:
-            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
     def close(self) -> None:
         """Draw the bars a last time, and leave them standing."""
         self._draw()
-        if self._live is not None:
-            self._live.stop()
+        self._shown.close()
 
 
 def _bars(below: Callable[[], str]) -> tuple[Progress, Live]:
@@ -207,14 +202,17 @@ def _bars(below: Callable[[], str]) -> tuple[Progress, Live]:
         TextColumn("{task.fields[note]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
     ]
-    console = Console(stderr=True)
+    console = Console(file=beneath(sys.stderr))
     progress = Progress(*columns, console=console)
 
     def drawn() -> Group:
-        told = below()
+        told = visible(below())
         return Group(progress, Text(told, style="dim")) if told else Group(progress)
 
-    return progress, Live(get_renderable=drawn, console=console, refresh_per_second=8)
+    live = Live(
+        get_renderable=drawn, console=console, refresh_per_second=8, redirect_stdout=False, redirect_stderr=False
+    )
+    return progress, live
 
 
 def choose(mode: str, *, verbose: bool, quiet: bool = False, rows_shown: bool = False) -> Display:
@@ -229,7 +227,8 @@ def choose(mode: str, *, verbose: bool, quiet: bool = False, rows_shown: bool = 
 def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: bool) -> str:
     """The last words of a run: counts, tokens, failures in groups, and where the files are."""
     how = " (simulated)" if simulated else ""
-    failed = click.style(f"{report.failed} failed", fg="red" if report.failed else None)
+    failed = f"{report.failed} failed"
+    failed = style(failed, fg="red") if report.failed else failed
     lines = [
         f"{report.pipeline}: {_many(report.finished, 'row')} finished, {failed} in {_duration(report.seconds)}{how}"
     ]

@@ -13,26 +13,30 @@ from typing import Final
 
 import click
 
-from yamlgen.canonical import encoded
-from yamlgen.environment import variable
+from yamlgen.canonical import encoded, one_line
+from yamlgen.cli.terminal import style, visible
 from yamlgen.errors import KEY_SHAPE, Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
 from yamlgen.ports import JSON
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 _WIDEST: Final = 160
+_BREAKS: Final = re.compile("[\x85\u2028\u2029]")
+"""What ends a line in YAML 1.1, and in YAML 1.2 does not."""
+
+_SPACES: Final = re.compile(r"[\t\n\r]")
 _NAMED: Final = re.compile(r"""(api_key["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,}\]]+)""")
 
 
 def echo(text: str = "") -> None:
-    """Say something about the data: on stderr, coloured only where a person looks at it."""
+    """Say something about the data, on stderr."""
     with suppress(OSError):  # nobody reads stderr any more; the rows still matter
-        click.echo(text, err=True, color=None if _colours() else False)
+        click.echo(text, err=True, color=True)  # which `style` alone decides, so that nothing foreign is taken out
 
 
 def safe(text: str) -> str:
-    """A text from anywhere, fit to be shown: no keys, and nothing that a terminal would obey."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in redact(text))
+    """A text from anywhere as a part of a line: no keys, no line ends, and nothing that a terminal would obey."""
+    return visible(_SPACES.sub(" ", redact(text)))
 
 
 def put(text: str) -> None:
@@ -51,10 +55,6 @@ def put(text: str) -> None:
         raise EnvironmentProblem(message, code=Code.DISK) from None
 
 
-def _colours() -> bool:
-    return sys.stderr.isatty() and not variable("NO_COLOR") and variable("TERM") != "dumb"
-
-
 def show(diagnostics: Iterable[Diagnostic]) -> None:
     """Show diagnostics as text."""
     for diagnostic in diagnostics:
@@ -67,7 +67,7 @@ def show_error(error: YamlgenError) -> None:
     if isinstance(error, InvalidPipeline):
         show(error.diagnostics)
         return
-    head = click.style(f"error[{error.code}]", fg="red", bold=True)
+    head = style(f"error[{error.code}]", fg="red", bold=True)
     echo(f"{head}: {safe(error.message)}")
     if error.hint:
         echo(f"  = {safe(error.hint)}")
@@ -80,7 +80,7 @@ def as_json(diagnostics: Iterable[Diagnostic]) -> str:
 
 def json_line(value: JSON, indent: int | None = None) -> str:
     """A value as JSON for stdout, without a key in it."""
-    return redact(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"
+    return redact(one_line(json.dumps(value, ensure_ascii=False, indent=indent))) + "\n"
 
 
 def as_yaml(data: dict[str, JSON]) -> str:
@@ -94,7 +94,8 @@ def as_yaml(data: dict[str, JSON]) -> str:
             return True
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+        style = '"' if _BREAKS.search(value) else "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)
     return redact(yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100))
@@ -104,20 +105,20 @@ def rendered(diagnostic: Diagnostic) -> str:
     """A diagnostic as a person reads it, with the line it is about."""
     mark = diagnostic.mark
     colour = _COLOURS[diagnostic.severity]
-    head = click.style(f"{diagnostic.severity}[{diagnostic.code}]", fg=colour, bold=True)
+    head = style(f"{diagnostic.severity}[{diagnostic.code}]", fg=colour, bold=True)
     lines = [f"{head}: {safe(diagnostic.message)}"]
     source = _line(mark.file, mark.line)
     place = f"{mark.file}:{mark.line}:{mark.column}" if source is not None else mark.file
     gutter = " " * len(str(mark.line))
-    lines.append(f"{gutter}{click.style('-->', fg='blue')} {safe(place)}")
+    lines.append(f"{gutter}{style('-->', fg='blue')} {safe(place)}")
     hint = safe(diagnostic.hint or "")
     if source is not None:
-        bar = click.style("|", fg="blue")
+        bar = style("|", fg="blue")
         shown, start, width = _snippet(source, mark.column, mark.end_column, secret=diagnostic.code is Code.SECRET)
-        carets = click.style("^" * width, fg=colour)
+        carets = style("^" * width, fg=colour)
         pad = "".join("\t" if c == "\t" else " " for c in shown[:start])
         lines.append(f"{gutter} {bar}")
-        lines.append(f"{click.style(str(mark.line), fg='blue')} {bar} {shown}")
+        lines.append(f"{style(str(mark.line), fg='blue')} {bar} {shown}")
         lines.append(f"{gutter} {bar} {pad}{carets} {hint}".rstrip())
     elif hint:
         lines.append(f"{gutter} = {hint}")

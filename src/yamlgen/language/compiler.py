@@ -20,6 +20,7 @@ from yamlgen.language.expressions.expression import shown
 from yamlgen.language.expressions.lookup import Finding, Uses
 from yamlgen.language.expressions.references import Reading, read, read_expression
 from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoken
+from yamlgen.language.folder import real
 from yamlgen.language.formats import format_of
 from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
 from yamlgen.language.order import ordered, rings
@@ -372,7 +373,7 @@ class _Compiler:
                 self.complain(Code.OUTPUT_PATH, f"{shown} is a folder", mark, "name a file in it, such as rows.jsonl")
             elif format_of(path) is None:
                 self.unknown_format(target.path, "output")
-            elif source.path and path.resolve() == draft.beside(source.path)[0].resolve():
+            elif source.path and real(path) == real(draft.beside(source.path)[0]):
                 self.complain(Code.OUTPUT_PATH, "the output would replace the input", mark, "name another file")
 
     def unknown_format(self, path: str, part: str) -> None:

@@ -20,6 +20,7 @@ import yaml
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.document import Document, Node, Text
+from yamlgen.language.folder import open_inside
 from yamlgen.language.words import suggestion
 from yamlgen.language.yaml_syntax import TEMPLATE, explain
 from yamlgen.ports import JSON
@@ -45,14 +46,20 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]*(?:\r?\n[ \t]*)?)*")
 
 
-def read(path: Path, shown: str) -> tuple[Text | None, list[Diagnostic]]:
-    """The text of a file without its BOM, or what is wrong with its bytes."""
+def read(path: Path, shown: str, folder: Path | None = None) -> tuple[Text | None, list[Diagnostic]]:
+    """The text of a file without its BOM, or what is wrong with its bytes.
+
+    Args:
+        path: where it is.
+        shown: how messages show it.
+        folder: what it must not leave by a link.
+    """
     nowhere = Mark(shown, 1, 1, 1, 1)
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             return None, [Diagnostic(Code.UNREADABLE, f"{shown} is no regular file", nowhere, IRREGULAR)]
-        with path.open("rb") as file:
+        with path.open("rb") if folder is None else open_inside(folder, path) as file:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {error.strerror}", nowhere)]

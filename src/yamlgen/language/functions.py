@@ -19,6 +19,7 @@ from typing import Final, TypeGuard
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import absence
 from yamlgen.language.document import Text
+from yamlgen.language.folder import leak, open_inside
 from yamlgen.language.words import suggestion
 
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -84,8 +85,13 @@ def find(folder: Path, shown: str, call: str, mark: Mark) -> tuple[Found | None,
         bare = module.removesuffix(".py")
         hint = absent[1] if bare == module else f"write `{bare}:{name}`: a module stands without `.py`"
         return None, [Diagnostic(Code.MISSING_FILE, absent[0], mark, hint)]
+    leaking = leak(folder, str(relative), place)
+    if leaking is not None:
+        hint = "copy it into the folder, or import the function in a module that stands there"
+        return None, [Diagnostic(Code.OUTSIDE_FOLDER, leaking[0], mark, hint)]
     try:
-        source = file.read_bytes()
+        with open_inside(folder, file) as opened:
+            source = opened.read()
     except OSError as error:
         return None, [Diagnostic(Code.BAD_MODULE, f"cannot read {place}: {error.strerror}", mark)]
     tree = _parsed(source, place)

@@ -17,6 +17,7 @@ from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.composer import absence
 from yamlgen.language.dependencies import Dependencies, Sources, Stamp, sources_of, stamp_of
 from yamlgen.language.draft import Draft
+from yamlgen.language.folder import real
 from yamlgen.language.functions import Function
 from yamlgen.language.kinds import Python
 from yamlgen.language.openings import openings
@@ -60,13 +61,13 @@ def _unlisted(
 ) -> Iterator[Diagnostic]:
     """The files that the function reads by a literal name, and that are not listed, as far as they are there."""
     folder, mark = draft.path.parent.absolute(), draft.document.mark(("steps", name, "call"))
-    known = {(folder / path).resolve() for path in files}
+    known = {real(folder / path) for path in files}
     for opening in openings(folder, sources.trees, step.call.partition(":")[2]):
         places = (folder / opening.file, Path(opening.file).absolute())
         place = next((each for each in places if stamp_of(each) is not None), None)
-        if place is None or place.resolve() in known:
+        if place is None or real(place) in known:
             continue
-        known.add(place.resolve())
+        known.add(real(place))
         reference = Path(os.path.relpath(place, folder)).as_posix()
         where = f"{draft.beside(opening.module)[1]}:{opening.line}"
         message = f"{where} reads {draft.beside(reference)[1]}, and a kept value does not see it change"

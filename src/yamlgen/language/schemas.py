@@ -21,6 +21,7 @@ import jsonschema_rs
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import absence, compose, read
 from yamlgen.language.document import DataPath, Document, Text
+from yamlgen.language.folder import is_way_out, leak, real
 from yamlgen.language.pointer import follow
 from yamlgen.language.secret import find_secrets
 from yamlgen.language.words import listing, nearest
@@ -164,8 +165,11 @@ class SchemaLoader:
         if _LEAVES.match(reference):
             self.complain(Code.REMOTE_REFERENCE, f"the schema `{reference}` leaves this machine", mark, _SAVE)
             return None
-        path = self.folder / reference
-        loaded = self._read(path, reference, mark)
+        leaking = leak(self.folder, reference, self._name(reference))
+        if leaking is not None:
+            self.complain(Code.OUTSIDE_FOLDER, leaking[0], mark, leaking[1])
+            return None
+        loaded = self._read(self.folder / reference, reference, mark, inside=not is_way_out(reference))
         return None if loaded is None else self._finish(*loaded)
 
     def _finish(self, data: JSON, place: _Place) -> JSONSchema | None:
@@ -183,16 +187,19 @@ class SchemaLoader:
             return None
         return JSONSchema(text)
 
-    def _read(self, path: Path, shown: str, mark: Mark) -> tuple[JSON, _Place] | None:
-        real = path.resolve()
-        if real in self.files:
-            return self.files[real]
-        name = str(Path(self.shown) / shown) if self.shown else shown
+    def _name(self, shown: str) -> str:
+        return str(Path(self.shown) / shown) if self.shown else shown
+
+    def _read(self, path: Path, shown: str, mark: Mark, *, inside: bool = True) -> tuple[JSON, _Place] | None:
+        place = real(path)
+        if place in self.files:
+            return self.files[place]
+        name = self._name(shown)
         absent = absence(path, name, "the file that names it")
         if absent is not None:
             self.complain(Code.MISSING_FILE, absent[0], mark, absent[1])
             return None
-        text, diagnostics = read(path, name)
+        text, diagnostics = read(path, name, self.folder if inside else None)
         document = None
         if text is not None:
             document, diagnostics = compose(text)
@@ -203,8 +210,8 @@ class SchemaLoader:
             self.diagnostics.extend(find_secrets(document.source))
         if document is None or any(d.severity == "error" for d in diagnostics):
             return None
-        self.files[real] = document.data, _Place(document, (), path)
-        return self.files[real]
+        self.files[place] = document.data, _Place(document, (), path)
+        return self.files[place]
 
     def _check(self, data: JSON, place: _Place) -> None:
         """Hold one file's schema against draft 2020-12."""
@@ -322,7 +329,7 @@ class _Bundle:
                 return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)
             return ref if base == "#" else base + _pointer(schema, fragment)
         target = place.file.parent / file
-        if not target.resolve().is_relative_to(self.loader.folder.resolve()):
+        if not real(target).is_relative_to(real(self.loader.folder)):
             message = f"the reference `{ref}` leaves the pipeline's folder"
             return self._fail(Code.OUTSIDE_FOLDER, message, mark, "copy the schema into it")
         loaded = self.loader._read(target, _shown(place, file, self.loader), mark)  # noqa: SLF001 - its own bundle
@@ -332,11 +339,11 @@ class _Bundle:
         data, there = loaded
         if not _has(data, fragment):
             return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)
-        start = self._embed(target.resolve(), data, there)
+        start = self._embed(real(target), data, there)
         return start + _pointer(data, fragment)
 
     def _embed(self, file: Path, data: JSON, place: _Place) -> str:
-        if file == self.place.file.resolve() and not self.place.prefix:
+        if file == real(self.place.file) and not self.place.prefix:
             return "#"
         if file not in self.names:
             taken = {*self.names.values(), *(self.root.get("$defs", ()) if isinstance(self.root, dict) else ())}
@@ -354,8 +361,7 @@ class _Bundle:
 
 
 def _shown(place: _Place, file: str, loader: SchemaLoader) -> str:
-    full = (place.file.parent / file).resolve()
-    return str(full.relative_to(loader.folder.resolve()))
+    return str(real(place.file.parent / file).relative_to(real(loader.folder)))
 
 
 def _anchored(schema: JSON, anchor: str) -> DataPath | None:

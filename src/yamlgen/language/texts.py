@@ -10,6 +10,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import absence, read
 from yamlgen.language.document import DataPath, Document, Text
 from yamlgen.language.draft import Draft
+from yamlgen.language.folder import is_way_out, leak
 from yamlgen.language.kinds import Check, Compute, Generate, Python, Step
 from yamlgen.language.parts import FileText
 from yamlgen.language.secret import find_secrets
@@ -106,7 +107,12 @@ class TextLoader:
         if absent is not None:
             self.diagnostics.append(Diagnostic(Code.MISSING_FILE, absent[0], mark, absent[1]))
             return None
-        text, problems = read(path, shown)
+        folder = self.draft.path.parent
+        leaking = leak(folder, reference, shown)
+        if leaking is not None:
+            self.diagnostics.append(Diagnostic(Code.OUTSIDE_FOLDER, leaking[0], mark, leaking[1]))
+            return None
+        text, problems = read(path, shown, None if is_way_out(reference) else folder)
         self.diagnostics.extend(problems)
         if text is None:
             return None

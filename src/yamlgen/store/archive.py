@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from yamlgen.canonical import one_line
 from yamlgen.errors import Code, UsageError
 from yamlgen.ports import JSON, Usage
 from yamlgen.store.database import damaged, mapped
@@ -234,7 +235,7 @@ class Archive:
         for _, _, source, results in self._each(
             f"{_ROWS} AND row.status <> 'finished' ORDER BY row.number", run.number
         ):
-            yield f"{text_of(self._failed(source, results))}\n".encode()
+            yield f"{one_line(text_of(self._failed(source, results)))}\n".encode()
 
     def failures(self, run: RunEntry) -> Iterator[Failure]:
         """Why each row failed, or what it was missing, in input order."""
@@ -328,7 +329,8 @@ class Archive:
         if provenance:
             parts.append(f'"provenance": {text_of(made)}')
         columns = source[1:-1]
-        return f"{{{', '.join([columns, *parts] if columns else parts)}}}\n".encode()
+        text = ", ".join([columns, *parts] if columns else parts)
+        return f"{{{one_line(text)}}}\n".encode()
 
     def _provenance(self, attempts: list[Any]) -> dict[str, JSON]:
         told = [self._account(number) for number, *_ in attempts]

@@ -1,0 +1,144 @@
+"""What stands before a terminal: text goes there with nothing in it that the terminal obeys, or that nobody sees.
+
+Names, answers, rows and the messages of others are written by strangers. An escape sequence in them could set the
+title, clear the screen or draw a line that was never said; a bidirectional control shows a text in another order than
+it has. So both standard streams, where they are terminals, are replaced by ones that write all of that as its JSON
+escape, whoever prints: a command, click, a traceback, a warning, an author's function. Pipes and files get the bytes.
+
+What is ours takes one of two other ways: `style` colours a part of a text by a mark that no text can hold, and the
+live display draws on the stream beneath, while whatever else is printed goes through `above`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import os
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, TextIO
+
+from yamlgen.environment import variable
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_OBEYED: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+_UNSEEN: Final = (
+    r"\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_JOINERS: Final = r"(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
+"""Emoji, Persian and the scripts of India are written with these; between other characters they only hide."""
+
+_UNFIT: Final = re.compile(f"[{_OBEYED}{_UNSEEN}]|{_JOINERS}")
+_COLOURS: Final = {"red": 31, "yellow": 33, "blue": 34}
+_MARK: Final = f"\ufdd0{os.urandom(8).hex()}["
+"""Stands for the beginning of a colour's code; made anew by each process, so that no text can forge it."""
+
+
+def visible(text: str) -> str:
+    """A text in which a terminal finds nothing to obey: what it would, and what nobody sees, as its JSON escape.
+
+    Line ends (LF) and tabs stay, and so does a text that was made visible before.
+    """
+    return _UNFIT.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def style(text: str, *, fg: str, bold: bool = False) -> str:
+    """A text for stderr, in colour where that is a terminal whose user wants colours."""
+    if _guard_of(sys.stderr) is None or variable("NO_COLOR") or variable("TERM") == "dumb":
+        return text
+    return f"{_MARK}{_COLOURS[fg]}{';1' if bold else ''}m{text}{_MARK}0m"
+
+
+def guard() -> None:
+    """Stand before each standard stream that is a terminal, until the process ends."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream.isatty() and _guard_of(stream) is None:
+            stream.flush()
+            guarded = io.TextIOWrapper(
+                _Guard(stream), encoding=stream.encoding, errors="backslashreplace", line_buffering=True
+            )
+            setattr(sys, name, guarded)
+            sys.excepthook = _print_exception
+
+
+def beneath(stream: TextIO) -> TextIO:
+    """The stream that a guarded one writes to, for text that was made visible before; another one as it is."""
+    guarded = _guard_of(stream)
+    return stream if guarded is None else guarded.beneath
+
+
+@contextmanager
+def above(stream: TextIO, say: Callable[[str], None]) -> Iterator[None]:
+    """Let `say` show what is printed to a guarded stream meanwhile: whole lines, visible, without the last line end."""
+    guarded = _guard_of(stream)
+    if guarded is None:
+        yield
+        return
+    stream.flush()
+    guarded.say = say
+    try:
+        yield
+    finally:
+        stream.flush()
+        guarded.say = None
+        guarded.write(b"")
+
+
+class _Guard(io.BufferedIOBase):
+    """The bytes of a stream, made visible on their way to a terminal."""
+
+    def __init__(self, beneath: TextIO) -> None:
+        super().__init__()
+        self.beneath = beneath
+        self.say: Callable[[str], None] | None = None
+        self._decoder = codecs.getincrementaldecoder(beneath.encoding)("backslashreplace")
+        self._kept = ""
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.beneath.name
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self.beneath.isatty()
+
+    def fileno(self) -> int:
+        return self.beneath.fileno()
+
+    def write(self, buffer: ReadableBuffer, /) -> int:
+        data = bytes(buffer)
+        text = visible(self._decoder.decode(data)).replace(_MARK, "\x1b[")
+        if self.say is not None:
+            with self._lock:
+                whole, line_end, self._kept = (self._kept + text).rpartition("\n")
+            if line_end:
+                self.say(whole)
+            return len(data)
+        text, self._kept = self._kept + text, ""
+        self.beneath.buffer.write(text.encode(self.beneath.encoding, "backslashreplace"))
+        self.beneath.buffer.flush()
+        return len(data)
+
+
+def _guard_of(stream: TextIO) -> _Guard | None:
+    buffer = getattr(stream, "buffer", None)
+    return buffer if isinstance(buffer, _Guard) else None
+
+
+def _print_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What the interpreter does, without its colours: they would be shown as what they are."""
+    import traceback  # noqa: PLC0415 - only where something went wrong
+
+    traceback.print_exception(kind, error, trace)

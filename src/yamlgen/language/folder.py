@@ -1,0 +1,65 @@
+"""The folder of a pipeline, and what is read from it by a path that the pipeline names.
+
+Owns what may be read as a part of a pipeline (a text, a schema, a module). The folder is the one in which the
+pipeline's file stands as it was named; that file, and the folder, may be reached through links. A path that leaves the
+folder says so itself, with `../` or as an absolute path, where whoever reads the pipeline sees it. A link that leads
+out says so nowhere, and is an error. Data is another matter: input, output, draws and store may be links.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import BinaryIO, Final
+
+_FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def real(path: Path) -> Path:
+    """A path without links; one that has none, because its links lead to one another, as it is."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # no path can be such a text
+        return path
+
+
+def is_way_out(reference: str) -> bool:
+    """Whether a path as written leaves the folder that it is relative to."""
+    return Path(reference).is_absolute() or Path(os.path.normpath(reference)).parts[:1] == (os.pardir,)
+
+
+def leak(folder: Path, reference: str, shown: str) -> tuple[str, str] | None:
+    """Why a path must not be read because a link on it leads out, and what to do; `None` if nothing is in the way.
+
+    Args:
+        folder: what it is relative to.
+        reference: the path as written.
+        shown: how messages show it.
+    """
+    home, place = real(folder), real(folder / reference)
+    if is_way_out(reference) or place.is_relative_to(home):
+        return None
+    target = min(os.path.relpath(place, home), str(place), key=len)
+    message = f"{shown} leaves the pipeline's folder by a link, to {target}"
+    return message, f"write the path itself: `{target}`"
+
+
+def open_inside(folder: Path, path: Path) -> BinaryIO:
+    """Open a file that stands in a folder, and follow no link on the way that was not there when this was seen.
+
+    Raises:
+        OSError: it stands elsewhere, or cannot be opened.
+    """
+    home, place = real(folder), real(path)
+    if not place.is_relative_to(home):
+        raise OSError(errno.ELOOP, "it leads out of the pipeline's folder")
+    *inner, name = place.relative_to(home).parts
+    at = os.open(home, _FOLDER)
+    try:
+        for part in inner:
+            above, at = at, os.open(part, _FOLDER, dir_fd=at)
+            os.close(above)
+        return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at), "rb")
+    finally:
+        os.close(at)
