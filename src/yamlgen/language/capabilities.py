@@ -223,6 +223,13 @@ def of(model: str) -> Capabilities:
     return next((row for pattern, row in _RETIRED if pattern.fullmatch(name)), UNKNOWN)
 
 
+def successor_of(model: str) -> str:
+    """The newest active model of a model's line."""
+    active = [name for name, row in MODELS.items() if row.lifecycle == "active"]
+    line = next((line for line in ("opus", "sonnet", "fable", "mythos") if f"-{line}" in model), "haiku")
+    return next(name for name in active if f"-{line}" in name)
+
+
 def tokenizer_of(model: str) -> Tokenizer:
     """How the model `model` counts tokens."""
     return of(model).tokenizer
