@@ -5,8 +5,10 @@ Owns what can be told of a template without a row: of the text that stands in it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from jinja2 import nodes
 from jinja2.exceptions import TemplateError
@@ -21,6 +23,9 @@ from yamlgen.language.plan import Variant
 from yamlgen.language.schemas import JSONSchema
 from yamlgen.language.texts import Passage
 from yamlgen.language.wrapping import outgoing
+
+_LAST_END: Final = re.compile(r"(\r\n|\r|\n)\Z")
+"""The end of the last line, which Jinja leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Constant:
 
 def constant(source: str) -> Constant:
     """What of a template is the same for every row; nothing, where it cannot be read."""
+    if "{" not in source:
+        return Constant((_LAST_END.sub("", source),), whole=True, ends=True)
     try:
         body = parse(source).body
     except (TemplateError, RecursionError, ValueError):  # which is told where templates are read
@@ -47,8 +54,8 @@ def constant(source: str) -> Constant:
     made = [part for node in body for part in (node.nodes if isinstance(node, nodes.Output) else [node])]
     made = [part for part in made if not isinstance(part, nodes.Assign | nodes.AssignBlock | nodes.Macro)]
     texts = [_text(part) for part in made]
-    parts = tuple(text for text in texts if text is not None)
-    return Constant(parts, len(parts) == len(texts), bool(texts) and texts[-1] is not None)
+    parts = tuple(text for text in texts if text)
+    return Constant(parts, None not in texts, bool(parts) and texts[-1] is not None)
 
 
 def _text(node: nodes.Node) -> str | None:

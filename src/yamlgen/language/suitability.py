@@ -156,13 +156,14 @@ class _Suitability:
         effort, able = self._settings.effort, self._able
         if effort is None or able.efforts is None:
             return
-        most, kind = able.most_effort_off, self._settings.thinking_type
+        kind = self._settings.thinking_type
+        most = able.most_effort_off if kind in OFF and kind in (able.thinking or ()) else None
         if not able.efforts:
             yield self._warning(f"`{self._id}` takes no `effort`", self._mark("effort", key=True), "remove it")
         elif effort not in able.efforts:
             message = f"`{self._id}` takes no `effort: {effort}`"
             yield self._warning(message, self._mark("effort"), f"it takes {listing(able.efforts)}")
-        elif most is not None and kind in OFF and EFFORTS.index(effort) > EFFORTS.index(most):
+        elif most is not None and EFFORTS.index(effort) > EFFORTS.index(most):
             message = f"`{self._id}` takes `effort` up to `{most}` under `thinking: {kind}`"
             yield self._warning(message, self._mark("effort"), f"lower it to `{most}`, or let it think: `adaptive`")
 
