@@ -8,6 +8,7 @@ import pytest
 
 from yamlgen.claude.failure import Sender
 from yamlgen.claude.model import ClaudeModel
+from yamlgen.claude.simulator.catalogue import check_model
 from yamlgen.claude.simulator.problem import Problem
 from yamlgen.claude.simulator.rules import check_message
 from yamlgen.claude.structured import Structured
@@ -21,6 +22,7 @@ GATEWAY = "https://gateway.example.com"
 
 CLIENT = anthropic.AsyncAnthropic(api_key="k")
 SENDER = Sender("", GATEWAY, "ANTHROPIC_API_KEY", "k")
+TOP = "version: 1\ninput: {rows: [{a: 1}]}\noutput: {path: o.jsonl}\n"
 NEW, OLD = "2026-10-21", "2023-06-01"
 SHOWN = {"type": "adaptive", "display": "summarized"}
 BUDGET = {"budget_tokens": 1024, "display": "omitted"}
@@ -73,7 +75,7 @@ def outcomes(folder, model, version, tried):
     steps = "".join(f"  s{number}: {line}\n" for number, line in enumerate(lines))
     runtime = json.dumps({"base_url": GATEWAY, "api_version": version})
     path = folder / "p.yaml"
-    top = f"version: 1\ninput: {{rows: [{{a: 1}}]}}\noutput: {{path: o.jsonl}}\nruntime: {runtime}\nsteps:\n"
+    top = f"{TOP}runtime: {runtime}\nsteps:\n"
     path.write_text(top + steps, encoding="utf-8")
     draft, _ = read(path, path.name)
     made = compile_draft(draft, None, None)
@@ -96,3 +98,34 @@ def test_what_validate_passes_the_simulator_takes(model, tmp_path):
     if of(model).sampling is not False:
         found += outcomes(tmp_path, model, OLD, [*sampled()])
     assert [(line, problem) for line, told, problem in found if problem and not told] == []
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "claude-haiku-5-5",
+        "claude-haiku-5-5-20261007",
+        "claude-sonnet-5-5-latest",
+        "claude-haiku-55",
+        "claude-fable-6",
+        "claude-haiku-4-5@20251001",
+        "claude-haiku-5-5:batch",
+        "claude-house-blend",
+        "us.anthropic.claude-haiku-5-5",
+        "anthropic/claude-haiku-5-5",
+        "claude-next/v2",
+        "my-fine-tune",
+    ],
+)
+def test_an_id_that_the_api_lacks(model, tmp_path):
+    """An id that the simulated API does not know is warned of, unless it is plainly another address's."""
+    try:
+        check_model(model)
+    except Problem:
+        expected = [f"the API has no model `{model}` (as of 2026-11)"]
+    else:
+        expected = []
+    path = tmp_path / "p.yaml"
+    path.write_text(f"{TOP}steps:\n  s: {{id: '{model}', prompt: Hi}}\n", encoding="utf-8")
+    made = compile_draft(read(path, path.name)[0], None, None)
+    assert [diagnostic.message for diagnostic in made.diagnostics] == expected

@@ -87,7 +87,7 @@ class _Suitability:
         elif able.retires is not None:
             message = f"`{self._id}` is deprecated: it retires on {able.retires} (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"`{newest}` follows it")
-        elif not able.known and re.fullmatch(r"claude-[^/.:@]*", self._id):
+        elif not able.known and re.fullmatch(r"claude-[^/.]*", self._id):
             near = nearest(self._id, capabilities.MODELS)
             hint = f"did you mean `{near}`? " if near else ""
             message = f"the API has no model `{self._id}` (as of {CHECKED})"
