@@ -129,3 +129,14 @@ def test_an_id_that_the_api_lacks(model, tmp_path):
     path.write_text(f"{TOP}steps:\n  s: {{id: '{model}', prompt: Hi}}\n", encoding="utf-8")
     made = compile_draft(read(path, path.name)[0], None, None)
     assert [diagnostic.message for diagnostic in made.diagnostics] == expected
+
+
+@pytest.mark.parametrize("model", ["claude-house-blend", "claude-sonnet-4-5", "claude-2.1"])
+def test_a_gateway_of_the_environment_has_its_own_models(model, tmp_path, monkeypatch):
+    """Where requests go elsewhere, nothing is said of what Anthropic's own address has."""
+    path = tmp_path / "p.yaml"
+    path.write_text(f"{TOP}steps:\n  s: {{id: '{model}', prompt: Hi}}\n", encoding="utf-8")
+    draft = read(path, path.name)[0]
+    assert len(compile_draft(draft, None, None).diagnostics) == 1
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", GATEWAY)
+    assert compile_draft(draft, None, None).diagnostics == ()

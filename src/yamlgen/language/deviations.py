@@ -39,7 +39,6 @@ FIXES: Final = {
     "api_key_env": "write the name of an environment variable, such as `ANTHROPIC_API_KEY`",
     "max_unusable": "write a percentage up to 100, such as `90%`, or `none`",
     "max_failures": "write a number of rows, or a percentage up to 100, such as `5%`",
-    "stop_sequences": "write a text that the model writes, such as `END`: the API takes no white space alone",
     "thinking": "write `adaptive`, `disabled`, `between_tools`, or `{budget_tokens: 2048}`",
     "call": "write `module:function`, for a function in the file `module.py` beside the pipeline",
 }
@@ -154,9 +153,7 @@ def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
 
 
 def _fix(path: DataPath) -> str | None:
-    """How to mend the value of a key, or an item of its list."""
-    named = [part for part in path if isinstance(part, str)]
-    return FIXES.get(named[-1]) if named else None
+    return FIXES.get(str(path[-1])) if path else None
 
 
 def _one_of(path: DataPath, rule: list[Any], value: JSON, where: str) -> Deviation:

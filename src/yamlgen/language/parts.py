@@ -186,8 +186,6 @@ NAME = r"^[a-z][a-z0-9_]*$"
 
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=NAME)]
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
-Visible: TypeAlias = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
-"""A text that is more than white space."""
 
 
 class Part(BaseModel):
@@ -237,7 +235,7 @@ class Settings(Part):
     """The model's id, such as `claude-haiku-5-5`. Any id is sent as it is: gateways and fine-tunes have their own."""
     max_tokens: int | None = Field(None, ge=1)
     """The most tokens of an answer, thinking included. 4096 where none is set."""
-    stop_sequences: list[Visible] | None = None
+    stop_sequences: list[Text] | None = None
     """Texts at which the model stops writing. White space alone is none."""
     thinking: Literal["adaptive", "disabled", "between_tools"] | Thinking | None = None
     """Extended thinking: `adaptive`, `disabled`, `between_tools` (off before the answer), or a mapping such as

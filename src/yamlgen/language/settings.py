@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from yamlgen.environment import variable
 from yamlgen.errors import Code, Diagnostic, redact
 from yamlgen.language.deviations import FIXES
 from yamlgen.language.document import DataPath
@@ -46,8 +47,7 @@ def resolve(
     resolved.take(step, at)
     if known and "id" not in resolved.values:
         problems.append(_no_model(draft, name, model))
-    official = (draft.pipeline.runtime.base_url or PUBLIC_URL).rstrip("/") == PUBLIC_URL
-    problems.extend(unsuited(draft, resolved, official=official))
+    problems.extend(unsuited(draft, resolved, official=is_official(draft.pipeline.runtime)))
     settings = Settings.model_validate(resolved.values)
     return (settings if "id" in resolved.values else None), problems
 
@@ -89,6 +89,12 @@ def _no_model(draft: Draft, name: str, model: Text | ModelSettings | None) -> Di
     mark = draft.document.mark(("steps", name), key=True)
     hint = f"add `model: {next(iter(draft.pipeline.models), 'claude-haiku-5-5')}`"
     return Diagnostic(Code.NO_MODEL, f"step `{name}` names no model", mark, hint)
+
+
+def is_official(runtime: Runtime) -> bool:
+    """Whether requests go to Anthropic itself: not to a gateway, which may have models of its own."""
+    address = runtime.base_url or variable("ANTHROPIC_BASE_URL") or PUBLIC_URL
+    return address.rstrip("/").lower() == PUBLIC_URL
 
 
 def plain_http(base_url: str, runtime: Runtime) -> bool:

@@ -48,6 +48,7 @@ def unsuited(draft: Draft, resolved: Resolved, *, official: bool) -> Iterator[Di
         official: whether they go to Anthropic's own address, of whose models the table knows all.
     """
     found = _Suitability(draft, resolved, official=official)
+    yield from found.stops()
     yield from found.thinking_faults()
     if "id" in resolved.values:
         yield from found.model()
@@ -70,7 +71,7 @@ class _Suitability:
         at = resolved.paths.get("thinking", ())
         self._thinking_is_whole = not any(path[: len(at)] == at for path in draft.broken) if at else True
 
-    def _mark(self, name: str, *more: str, key: bool = False) -> Mark:
+    def _mark(self, name: str, *more: str | int, key: bool = False) -> Mark:
         return self._draft.document.mark((*self._paths[name], *more), key=key)
 
     def _warning(self, message: str, mark: Mark, hint: str, code: Code = Code.SETTING_REFUSED) -> Diagnostic:
@@ -120,6 +121,14 @@ class _Suitability:
             bound = f" below {_LEAST_TOP_P}" if key == "top_p" else ""
             message = f"`{self._id}` refuses `{key}`{bound} while it thinks"
             yield self._warning(message, mark, "remove it, or `thinking`", Code.SAMPLING_REFUSED)
+
+    def stops(self) -> Iterator[Diagnostic]:
+        """Stop sequences of white space, which no model takes."""
+        for index, text in enumerate(self._settings.stop_sequences or ()):
+            if not text.strip():
+                message = "the API refuses a stop sequence of white space"
+                mark = self._mark("stop_sequences", index)
+                yield Diagnostic(Code.WRONG_VALUE, message, mark, "remove it, or write a word such as `END`")
 
     def thinking_faults(self) -> Iterator[Diagnostic]:
         """What is wrong with `thinking` by itself, whatever the model."""
