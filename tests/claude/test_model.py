@@ -53,6 +53,20 @@ def test_tokens_of_the_cache_are_counted_apart():
         ({"stop_sequences": ["END"]}, {"stop_sequences": ["END"]}),
         ({"thinking": "adaptive"}, {"thinking": {"type": "adaptive"}}),
         ({"thinking": "disabled"}, {"thinking": {"type": "disabled"}}),
+        ({"thinking": "between_tools"}, {"thinking": {"type": "between_tools"}}),
+        ({"thinking": {"type": "between_tools"}}, {"thinking": {"type": "between_tools"}}),
+        (
+            {"thinking": {"type": "adaptive", "display": "summarized"}},
+            {"thinking": {"type": "adaptive", "display": "summarized"}},
+        ),
+        (
+            {"thinking": {"budget_tokens": 2000, "display": "omitted"}},
+            {"thinking": {"type": "enabled", "budget_tokens": 2000, "display": "omitted"}},
+        ),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+            {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+        ),
         (
             {"thinking": {"budget_tokens": 2000}, "max_tokens": 3000},
             {"thinking": {"type": "enabled", "budget_tokens": 2000}, "max_tokens": 3000},

@@ -347,10 +347,9 @@ def _constant(settings: Settings, timeout: float) -> dict[str, Any]:
     arguments: dict[str, Any] = {"model": settings.id, "max_tokens": most}
     if settings.stop_sequences:
         arguments["stop_sequences"] = list(settings.stop_sequences)
-    if isinstance(settings.thinking, Thinking):
-        arguments["thinking"] = {"type": "enabled", "budget_tokens": settings.thinking.budget_tokens}
-    elif settings.thinking is not None:
-        arguments["thinking"] = {"type": settings.thinking}
+    if settings.thinking is not None:
+        more = settings.thinking.model_dump(exclude_none=True) if isinstance(settings.thinking, Thinking) else {}
+        arguments["thinking"] = {"type": settings.thinking_type, **more}
     if settings.effort is not None:
         arguments["output_config"] = {"effort": settings.effort}
     # The SDK no longer has these as arguments; older models under the older API version still take them.

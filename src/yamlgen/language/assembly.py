@@ -54,13 +54,16 @@ class Assembly:
         draft: the file.
         schemas: the output schemas, by step.
         column: reads a column of a file that a draw names.
+
+    Attributes:
+        variants: the models that each step asks.
     """
 
     draft: Draft
     schemas: Mapping[str, JSONSchema]
     column: Column
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    _variants: dict[str, list[Variant]] = field(default_factory=dict)
+    variants: dict[str, list[Variant]] = field(default_factory=dict)
     _rules: dict[str, dict[str, Rule]] = field(default_factory=dict)
     _found: dict[str, Found] = field(default_factory=dict)
     _depends: dict[str, Dependencies] = field(default_factory=dict)
@@ -79,7 +82,7 @@ class Assembly:
         if isinstance(step, Generate):
             self._check_output(name, step)
             self._check_matrix(name, step)
-            self._variants[name] = self._resolve(name, step)
+            self.variants[name] = self._resolve(name, step)
         elif isinstance(step, Python):
             self._check_function(name, step)
         elif isinstance(step, Draw):
@@ -243,7 +246,7 @@ class Assembly:
             matrix=combinations,
             samples=step.samples,
             own=Settings.model_validate({key: getattr(step, key) for key in Settings.model_fields}),
-            variants=tuple(self._variants[read.name]),
+            variants=tuple(self.variants[read.name]),
             asked=asked,
             system=next((text.source for text in texts if text.role == "system"), None),
             messages=tuple(TemplateMessage(text.role, text.source) for text in texts if text.role != "system"),  # type: ignore[arg-type]  # a turn's

@@ -122,21 +122,30 @@ _4_6: Final = replace(
     tokenizer=Tokenizer(3.4, 497, 589),
 )
 _4_5: Final = replace(
-    _4_6, prefill=True, thinking=("enabled", "disabled"), efforts=(), max_output_tokens=64_000, context=200_000
+    _4_6,
+    prefill=True,
+    thinking=("enabled", "disabled"),
+    efforts=(),
+    default_effort=None,
+    max_output_tokens=64_000,
+    context=200_000,
 )
 
-# What the documentation says of single models is taken for their families, where it does not say it of each.
+# What the documentation says of single models is taken for their families, where it does not say it of each; where it
+# says a thing of some and leaves others out, those have `None`.
 MODELS: Final[Mapping[str, Capabilities]] = {
-    "claude-fable-5-2": replace(_FABLE, pool="fable-5"),
-    "claude-mythos-5-2": replace(_FABLE, pool="mythos-5"),
-    "claude-haiku-5-5": replace(_5, most_effort_off="high", default_effort="medium"),
+    "claude-fable-5-2": replace(_FABLE, cache_minimum=None, pool="fable-5"),
+    "claude-mythos-5-2": replace(_FABLE, cache_minimum=None, pool="mythos-5"),
+    "claude-haiku-5-5": replace(_5, system_turns=None, most_effort_off="high", default_effort="medium"),
     "claude-sonnet-5-5": replace(
         _5, forced_tools=False, thinking=("adaptive", "between_tools"), most_effort_off="high"
     ),
     "claude-fable-5-1": replace(_FABLE, pool="fable-5"),
-    "claude-opus-5-5": replace(_OPUS_5, forced_tools=False, thinking=("adaptive",), default_effort="medium"),
+    "claude-opus-5-5": replace(
+        _OPUS_5, forced_tools=False, thinking=("adaptive",), default_effort="medium", cache_minimum=None
+    ),
     "claude-mythos-5-1": replace(_FABLE, pool="mythos-5"),
-    "claude-sonnet-5": replace(_5, cache_minimum=1_024, lifecycle="legacy", system_turns=False),
+    "claude-sonnet-5": replace(_5, cache_minimum=1_024, lifecycle="legacy", system_turns=None),
     "claude-fable-5": replace(_FABLE, forced_tools=True, lifecycle="legacy", pool="fable-5"),
     "claude-mythos-5": replace(_FABLE, forced_tools=True, lifecycle="legacy", pool="mythos-5"),
     "claude-opus-5": replace(_OPUS_5, most_effort_off="high", lifecycle="legacy"),
@@ -155,7 +164,12 @@ MODELS: Final[Mapping[str, Capabilities]] = {
     "claude-sonnet-4-6": replace(_4_6, pool="sonnet-4"),
     "claude-haiku-4-5": replace(_4_5, cache_minimum=4_096, pool=None),
     "claude-opus-4-5": replace(
-        _4_5, efforts=("low", "medium", "high"), cache_minimum=4_096, lifecycle="deprecated", retires="2027-01-22"
+        _4_5,
+        efforts=("low", "medium", "high"),
+        default_effort="high",
+        cache_minimum=4_096,
+        lifecycle="deprecated",
+        retires="2027-01-22",
     ),
     "claude-sonnet-4-5": replace(_4_5, lifecycle="deprecated", retires="2026-11-30", pool="sonnet-4"),
 }
@@ -207,6 +221,13 @@ def of(model: str) -> Capabilities:
     if name in MODELS:
         return MODELS[name]
     return next((row for pattern, row in _RETIRED if pattern.fullmatch(name)), UNKNOWN)
+
+
+def successor_of(model: str) -> str:
+    """The newest active model of a model's line."""
+    active = [name for name, row in MODELS.items() if row.lifecycle == "active"]
+    line = next((line for line in ("opus", "sonnet", "fable", "mythos") if f"-{line}" in model), "haiku")
+    return next(name for name in active if f"-{line}" in name)
 
 
 def tokenizer_of(model: str) -> Tokenizer:

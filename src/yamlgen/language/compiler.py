@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.language import conversation
 from yamlgen.language.assembly import Assembly
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column
@@ -315,24 +316,16 @@ class _Compiler:
         return self.draft.document.mark(("steps", name), key=True)
 
     def check_steps(self) -> None:
-        document = self.draft.document
-        for name, step in self.draft.pipeline.steps.items():
+        draft, document = self.draft, self.draft.document
+        for name, step in draft.pipeline.steps.items():
             if self.columns is not None and name in self.columns.names:
                 mark = document.mark(("steps", name), key=True)
                 message = f"step `{name}` is named like a column of the input"
                 self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
-            if not isinstance(step, Generate) or not step.messages or self.draft.is_broken("steps", name, "messages"):
-                continue
-            at = ("steps", name, "messages")
-            if step.messages[0].role != "user":
-                mark = document.mark((*at, 0, "role"))
-                self.complain(
-                    Code.WRONG_VALUE, "a conversation begins with the user", mark, "put a user's message first"
-                )
-            if step.messages[-1].role != "user" and len(step.messages) > 1:
-                mark = document.mark((*at, len(step.messages) - 1, "role"))
-                hint = "newer models refuse an answer that is begun for them; end with the user"
-                self.complain(Code.SETTING_REFUSED, "the conversation ends with the assistant", mark, hint, warn=True)
+            if isinstance(step, Generate):
+                said = [passage for passage, _ in self.steps[name].of("system", "user", "assistant")]
+                asked, schema = self.assembly.variants[name], self.schemas.get(name)
+                self.diagnostics.extend(conversation.check(draft, name, step, said, asked, schema))
 
     def check_provenance(self) -> None:
         """Nothing else may be written under the name of the column that `output.provenance` adds."""

@@ -39,8 +39,11 @@ FIXES: Final = {
     "api_key_env": "write the name of an environment variable, such as `ANTHROPIC_API_KEY`",
     "max_unusable": "write a percentage up to 100, such as `90%`, or `none`",
     "max_failures": "write a number of rows, or a percentage up to 100, such as `5%`",
+    "thinking": "write `adaptive`, `disabled`, `between_tools`, or `{budget_tokens: 2048}`",
     "call": "write `module:function`, for a function in the file `module.py` beside the pipeline",
 }
+_MEANT: Final = {"thinking: enabled": "write `adaptive`, or a budget: `{budget_tokens: 2048}`"}
+"""What a word was meant to be that is near to another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +180,11 @@ def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
     near = nearest(str(value), words)
     if value is None and "null" in words:
         return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", _QUOTE_NULL)
-    is_branch = error.parent is not None and error.parent.validator == "anyOf"
+    is_branch = error.parent is not None and error.parent.validator == "anyOf" and not error.path
     if isinstance(value, str) and value in words:
         hint = f"write {value} without quotes"
+    elif f"{path[-1]}: {value}" in _MEANT:
+        hint = _MEANT[f"{path[-1]}: {value}"]
     elif near is not None:
         hint = f"did you mean `{near}`?"
     else:

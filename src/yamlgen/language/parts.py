@@ -179,7 +179,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 DEFAULT_MAX_TOKENS: Final = 4096
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -204,12 +204,28 @@ class FileText(Part):
 
 
 class Thinking(Part):
-    """Extended thinking with a fixed budget, for models that take one."""
+    """Extended thinking in the API's own form: with a budget of tokens, or with a say in what is shown of it.
 
-    model_config = ConfigDict(json_schema_extra={"required": ["budget_tokens"]})
+    ```yaml
+    models:
+      planner: {id: claude-opus-5-5, thinking: {type: adaptive, display: summarized}}
+      counter: {id: claude-haiku-4-5, max_tokens: 8192, thinking: {budget_tokens: 2048}}
+    steps:
+      plan:
+        model: planner
+        prompt: Plan an essay about {{ row.topic }}.
+      words:
+        model: counter
+        prompt: "How many verbs does this plan have? {{ steps.plan }}"
+    ```
+    """
 
-    budget_tokens: int = Field(1024, ge=1024)
-    """How many tokens the model may think, at least 1024 and less than `max_tokens`."""
+    type: Literal["adaptive", "enabled", "disabled", "between_tools"] | None = None
+    """How it thinks. `enabled`, which needs `budget_tokens`, where none is set."""
+    budget_tokens: int | None = Field(None, ge=1024)
+    """How many tokens the model may think, at least 1024 and less than `max_tokens`. For `enabled` alone."""
+    display: Literal["summarized", "omitted"] | None = None
+    """What the answer shows of the thinking. It is kept with the answer, and never part of the step's value."""
 
 
 class Settings(Part):
@@ -220,18 +236,31 @@ class Settings(Part):
     max_tokens: int | None = Field(None, ge=1)
     """The most tokens of an answer, thinking included. 4096 where none is set."""
     stop_sequences: list[Text] | None = None
-    """Texts at which the model stops writing."""
-    thinking: Literal["adaptive", "disabled"] | Thinking | None = None
-    """Extended thinking: `adaptive`, `disabled`, or `{budget_tokens: N}`, which is less than `max_tokens`. The model's
-    own default where none is set."""
+    """Texts at which the model stops writing. White space alone is none."""
+    thinking: Literal["adaptive", "disabled", "between_tools"] | Thinking | None = None
+    """Extended thinking: `adaptive`, `disabled`, `between_tools` (off before the answer), or a mapping such as
+    `{budget_tokens: 2048}`. The model's own default where none is set. [Models](#what-each-model-takes) differ."""
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    """How much effort the model puts into an answer."""
+    """How much effort the model puts into an answer. [Models](#what-each-model-takes) differ."""
     temperature: float | None = Field(None, ge=0, le=1)
     """Randomness of the answer. Only models up to 4.6 take it, under `runtime.api_version: "2023-06-01"`."""
     top_p: float | None = Field(None, ge=0, le=1)
     """Nucleus sampling. Only models up to 4.6 take it, under `runtime.api_version: "2023-06-01"`."""
     top_k: int | None = Field(None, ge=0)
     """Sample from the `top_k` likeliest tokens. Only models up to 4.6, under `runtime.api_version: "2023-06-01"`."""
+
+    @field_validator("thinking")
+    @classmethod
+    def _shortened(cls, thinking: str | Thinking | None) -> str | Thinking | None:
+        """One value for what is one request: a mapping of a type alone is that type."""
+        if isinstance(thinking, Thinking) and thinking.model_fields_set == {"type"} and thinking.type != "enabled":
+            return thinking.type
+        return thinking
+
+    @property
+    def thinking_type(self) -> str | None:
+        """The type of `thinking` that is sent, `None` where none is."""
+        return (self.thinking.type or "enabled") if isinstance(self.thinking, Thinking) else self.thinking
 
 
 class Price(Part):

@@ -2,9 +2,9 @@
 
 Owns the way from a model to a section: its docstring, a table of its keys, and below that what there is to say about
 single keys. The first paragraph of a docstring is what editors show on hover, so the table says it too; what follows it
-is for this page alone. Chapters about no single key are what the docstring of `parts` says below its first heading. A
-test fails when the page and the models drift, and runs every example; `python -m yamlgen.language.reference` writes the
-file anew.
+is for this page alone. The table of models has a chapter of its own; the other
+chapters about no single key are what the docstring of `parts` says below its first heading. A test fails when the page
+and the models drift, and runs every example; `python -m yamlgen.language.reference` writes the file anew.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from yamlgen.language import kinds, parts, spec
+from yamlgen.language import capabilities, kinds, parts, spec
+from yamlgen.language.capabilities import Capabilities
 from yamlgen.ports import JSON
 
 FILE_NAME: Final = "REFERENCE.md"
@@ -36,6 +37,22 @@ with the columns {" and ".join(f"`{name}`" for name in ROW)}, which are texts. A
 
 This page is generated from the language itself, and every example is run by the tests.
 """
+_MODELS: Final = f"""\
+Models differ in what they take. This table is of {capabilities.CHECKED}. By it `validate` warns, a run shapes its
+requests and divides them among rate limits, and the simulated API of `--simulate` refuses. A model that is not in it is
+used with safe defaults, and never warned of through a gateway. A dated id, such as `{capabilities.DATED[0]}`, means the
+model without the date. Defaults are in bold; an empty cell is one about which nothing is documented.
+
+- **thinks**: whether it thinks where `thinking` is left out.
+- **forced tool**: whether a tool can be forced while it does not think. Others are told in words to call it.
+- **begun answer**: whether the last of `messages` may be the assistant's, for the answer to go on from.
+- **sampling**: whether it takes `temperature`, `top_p` and `top_k`, under `runtime.api_version: "2023-06-01"`.
+- **cache**: the fewest tokens that the prompt cache keeps.
+- **rate limit**: the name of the one that it shares with others."""
+_MODELS_HEAD: Final = (
+    "| model | `thinking` | thinks | `effort` | forced tool | begun answer | sampling | `max_tokens` | context | cache "
+    f"| rate limit | life |\n|{'---|' * 12}\n"
+)
 _HEAD: Final = "| key | type | default | meaning |\n|---|---|---|---|\n"
 _WORDS: Final = {
     "string": ("text", "texts"),
@@ -58,10 +75,39 @@ def committed() -> str:
 def generate() -> str:
     """The text of the page, from the models."""
     chapters = inspect.cleandoc(parts.__doc__ or "")
-    body = "\n\n".join([*_Page().sections(), chapters[chapters.index("\n## ") + 1 :]])
+    body = "\n\n".join([*_Page().sections(), _models(), chapters[chapters.index("\n## ") + 1 :]])
     found = [(len(marks) - 2, title) for marks, title in _HEADING.findall(_FENCED.sub("", body))]
     contents = "\n".join(f"{'  ' * depth}- {_link(title)}" for depth, title in found if depth < 2)  # noqa: PLR2004
     return f"{_BEGIN}\n{contents}\n\n{body}\n"
+
+
+def _models() -> str:
+    """The chapter about the table of models."""
+    rows = [_model_row(name, row) for name, row in capabilities.MODELS.items()]
+    return f"## What each model takes\n\n{_MODELS}\n\n{_MODELS_HEAD}" + "\n".join(rows)
+
+
+def _model_row(name: str, row: Capabilities) -> str:
+    kinds = [f"`{kind}`" for kind in row.thinking or ()]
+    thinking = ", ".join(kinds) + (f" (effort up to `{row.most_effort_off}`)" if row.most_effort_off else "")
+    levels = ", ".join(f"**`{level}`**" if level == row.default_effort else f"`{level}`" for level in row.efforts or ())
+    thinks, *others = (_yes(each) for each in (row.thinks, row.forced_tools, row.prefill, row.sampling))
+    life = f"retires on {row.retires}" if row.retires else row.lifecycle or ""
+    cells = [
+        f"`{name}`",
+        thinking,
+        thinks,
+        levels or "none",
+        *others,
+        *("" if each is None else f"{each:,}" for each in (row.max_output_tokens, row.context, row.cache_minimum)),
+        row.pool or "its own",
+        life,
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _yes(each: bool | None) -> str:  # noqa: FBT001 - a cell of a table
+    return "" if each is None else "yes" if each else "no"
 
 
 def _link(title: str, text: str = "") -> str:

@@ -1,7 +1,6 @@
-"""Which model a step asks, with which settings: aliases resolved, and settings held against the capabilities.
+"""Which model a step asks, with which settings, and at which address.
 
-Owns the rule that a step's own settings win over its model's, key by key, and the warnings about settings that the
-API is known to refuse. Where nothing is known (gateways, fine-tunes) nothing is said.
+Owns the rule that a step's own settings win over its model's, key by key.
 """
 
 from __future__ import annotations
@@ -10,34 +9,19 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from yamlgen.environment import variable
 from yamlgen.errors import Code, Diagnostic, redact
-from yamlgen.language import capabilities
 from yamlgen.language.deviations import FIXES
 from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
 from yamlgen.language.kinds import Generate
-from yamlgen.language.parts import DEFAULT_MAX_TOKENS, ModelSettings, Price, Settings, Text, Thinking
+from yamlgen.language.parts import ModelSettings, Price, Settings, Text
 from yamlgen.language.spec import Runtime
+from yamlgen.language.suitability import Resolved, unsuited
 from yamlgen.language.words import nearest, suggestion
 
-_KEYS = tuple(Settings.model_fields)
 PUBLIC_URL = "https://api.anthropic.com"
-_OLD_VERSION = "2023-06-01"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class Resolved:
-    """A step's settings, and where in the file each of them stands."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, object] = {}
-        self.paths: dict[str, DataPath] = {}
-
-    def take(self, part: Settings, path: DataPath) -> None:
-        """Lay a part's settings over those before it."""
-        for key in part.model_fields_set & set(_KEYS):
-            self.values[key] = getattr(part, key)
-            self.paths[key] = (*path, key)
 
 
 def resolve(
@@ -63,7 +47,7 @@ def resolve(
     resolved.take(step, at)
     if known and "id" not in resolved.values:
         problems.append(_no_model(draft, name, model))
-    problems.extend(_refused(draft, resolved))
+    problems.extend(unsuited(draft, resolved, official=is_official(draft.pipeline.runtime)))
     settings = Settings.model_validate(resolved.values)
     return (settings if "id" in resolved.values else None), problems
 
@@ -107,34 +91,10 @@ def _no_model(draft: Draft, name: str, model: Text | ModelSettings | None) -> Di
     return Diagnostic(Code.NO_MODEL, f"step `{name}` names no model", mark, hint)
 
 
-def _refused(draft: Draft, resolved: Resolved) -> Iterator[Diagnostic]:
-    model = str(resolved.values.get("id", ""))
-    able = capabilities.of(model)
-    document, version = draft.document, draft.pipeline.runtime.api_version
-    official = (draft.pipeline.runtime.base_url or PUBLIC_URL).rstrip("/") == PUBLIC_URL
-    for key in capabilities.SAMPLING:
-        if key not in resolved.values or not (able.known or official):
-            continue
-        place = document.mark(resolved.paths[key], key=True)
-        if able.sampling is False:
-            message = f"`{model}` refuses `{key}`"
-            yield Diagnostic(
-                Code.SAMPLING_REFUSED, message, place, "remove it: only models up to 4.6 take it", "warning"
-            )
-        elif version != _OLD_VERSION:
-            message = f"the API refuses `{key}` under its version {version}"
-            hint = f'remove it, or set `runtime.api_version: "{_OLD_VERSION}"` for a model up to 4.6'
-            yield Diagnostic(Code.SAMPLING_REFUSED, message, place, hint, "warning")
-    most, limit = resolved.values.get("max_tokens", DEFAULT_MAX_TOKENS), able.max_output_tokens
-    thinking = resolved.values.get("thinking")
-    if isinstance(thinking, Thinking) and isinstance(most, int) and thinking.budget_tokens >= most:
-        message = f"thinking may take {thinking.budget_tokens} tokens, and `max_tokens` is {most}"
-        mark = document.mark((*resolved.paths["thinking"], "budget_tokens"))
-        yield Diagnostic(Code.SETTING_REFUSED, message, mark, "`max_tokens` covers thinking and answer: raise it")
-    if limit is not None and isinstance(most, int) and most > limit and "max_tokens" in resolved.paths:
-        message = f"`{model}` writes at most {limit} tokens"
-        mark = document.mark(resolved.paths["max_tokens"])
-        yield Diagnostic(Code.SETTING_REFUSED, message, mark, f"lower it to {limit}", "warning")
+def is_official(runtime: Runtime) -> bool:
+    """Whether requests go to Anthropic itself: not to a gateway, which may have models of its own."""
+    address = runtime.base_url or variable("ANTHROPIC_BASE_URL") or PUBLIC_URL
+    return address.rstrip("/").lower() == PUBLIC_URL
 
 
 def plain_http(base_url: str, runtime: Runtime) -> bool:

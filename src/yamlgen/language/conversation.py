@@ -1,0 +1,150 @@
+"""What a step says to its model, held against what the API takes: blank turns, who ends, and how long it is.
+
+Owns what can be told of a template without a row: of the text that stands in it whatever the row is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jinja2 import nodes
+from jinja2.exceptions import TemplateError
+
+from yamlgen.errors import Code, Diagnostic
+from yamlgen.language import capabilities
+from yamlgen.language.draft import Draft
+from yamlgen.language.expressions.template import parse
+from yamlgen.language.kinds import Generate
+from yamlgen.language.native import choose_mode
+from yamlgen.language.plan import Variant
+from yamlgen.language.schemas import JSONSchema
+from yamlgen.language.texts import Passage
+from yamlgen.language.wrapping import outgoing
+
+_LAST_END: Final = re.compile(r"(\r\n|\r|\n)\Z")
+"""The end of the last line, which Jinja leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """What of a template is the same for every row.
+
+    Attributes:
+        parts: the texts that each rendering has, in order.
+        whole: whether there is nothing besides.
+        ends: whether each rendering ends with the last of them.
+    """
+
+    parts: tuple[str, ...]
+    whole: bool
+    ends: bool
+
+
+def constant(source: str) -> Constant:
+    """What of a template is the same for every row; nothing, where it cannot be read."""
+    if "{" not in source:
+        return Constant((_LAST_END.sub("", source),), whole=True, ends=True)
+    try:
+        body = parse(source).body
+    except (TemplateError, RecursionError, ValueError):  # which is told where templates are read
+        return Constant((), whole=False, ends=False)
+    made = [part for node in body for part in (node.nodes if isinstance(node, nodes.Output) else [node])]
+    made = [part for part in made if not isinstance(part, nodes.Assign | nodes.AssignBlock | nodes.Macro)]
+    texts = [_text(part) for part in made]
+    parts = tuple(text for text in texts if text)
+    return Constant(parts, None not in texts, bool(parts) and texts[-1] is not None)
+
+
+def _text(node: nodes.Node) -> str | None:
+    if isinstance(node, nodes.TemplateData):
+        return node.data
+    return node.value if isinstance(node, nodes.Const) and isinstance(node.value, str) else None
+
+
+def check(
+    draft: Draft,
+    name: str,
+    step: Generate,
+    said: Sequence[Passage],
+    variants: Sequence[Variant],
+    schema: JSONSchema | None,
+) -> Iterator[Diagnostic]:
+    """What is wrong with what a step says.
+
+    Args:
+        draft: the file.
+        name: the step's.
+        step: the step.
+        said: its system prompt and its turns, in their order.
+        variants: the models that it asks.
+        schema: of its answer.
+    """
+    known = [constant(passage.source) for passage in said]
+    for passage, text in zip(said, known, strict=True):
+        if text.whole and not "".join(text.parts).strip():
+            mark = passage.mark(0, len(passage.source))
+            hint = "write what is said, or remove it"
+            yield Diagnostic(Code.WRONG_VALUE, "this text is blank for every row, which the API refuses", mark, hint)
+    yield from _too_long(said, known, variants)
+    if not step.messages or draft.is_broken("steps", name, "messages"):
+        return
+    at = ("steps", name, "messages")
+    if step.messages[0].role != "user":
+        mark = draft.document.mark((*at, 0, "role"))
+        hint = "put a user's message first"
+        yield Diagnostic(Code.WRONG_VALUE, "a conversation begins with the user", mark, hint)
+    if step.messages[-1].role == "assistant" and len(step.messages) > 1:
+        end = known[-1] if said and said[-1].role == "assistant" else None
+        if end is not None and end.ends and end.parts[-1] != end.parts[-1].rstrip() and not _is_blank(end):
+            length = len(said[-1].source)
+            message = "an answer that is begun cannot end with white space: the API refuses it"
+            hint = "end it with what comes before; in YAML `|-` keeps no line end"
+            yield Diagnostic(Code.WRONG_VALUE, message, said[-1].mark(length - 1, length), hint)
+        yield from _begun(draft, step, (*at, len(step.messages) - 1, "role"), variants, schema)
+
+
+def _is_blank(text: Constant) -> bool:
+    return text.whole and not "".join(text.parts).strip()
+
+
+def _begun(
+    draft: Draft,
+    step: Generate,
+    at: tuple[str | int, ...],
+    variants: Sequence[Variant],
+    schema: JSONSchema | None,
+) -> Iterator[Diagnostic]:
+    """What keeps a model from going on with an answer that is begun for it."""
+    for variant in variants:
+        able = capabilities.of(variant.model)
+        thinks = variant.settings.thinking_type in ("adaptive", "enabled")
+        if able.prefill is False:
+            message, hint = f"`{variant.model}` takes no answer that is begun for it", "end with the user's message"
+        elif thinks:
+            message, hint = "an answer cannot be begun for a model that thinks", "end with the user's message"
+        elif schema is not None and step.output is not None and _mode(step.output.mode, schema, able) == "native":
+            message = "an answer cannot be begun under native output"
+            hint = "end with the user's message, or write `output.mode: json`"
+        else:
+            continue
+        yield Diagnostic(Code.SETTING_REFUSED, message, draft.document.mark(at), hint, "warning")
+
+
+def _mode(mode: str, schema: JSONSchema, able: capabilities.Capabilities) -> str:
+    return choose_mode(outgoing(schema.value)[0], able) if mode == "auto" else mode
+
+
+def _too_long(said: Sequence[Passage], known: Sequence[Constant], variants: Sequence[Variant]) -> Iterator[Diagnostic]:
+    """Texts that are more than a model reads, before a row adds to them."""
+    sizes = [sum(map(len, text.parts)) for text in known]
+    for variant in variants:
+        able = capabilities.of(variant.model)
+        tokens = round(sum(sizes) / able.tokenizer.characters)
+        if able.context is not None and tokens > able.context:
+            largest = said[sizes.index(max(sizes))]
+            mark = largest.mark(0, len(largest.source))
+            message = f"`{variant.model}` reads at most {able.context:,} tokens; the texts alone have about {tokens:,}"
+            yield Diagnostic(Code.SETTING_REFUSED, message, mark, "shorten them", "warning")
