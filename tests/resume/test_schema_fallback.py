@@ -154,6 +154,19 @@ def test_an_author_who_insists_is_told(picky):
     assert "leave `mode` out" in str(done.finished and detail(done)["steps"]["facts"]["error"]["hint"])
 
 
+def test_refusals_that_are_kept_of_rows_are_heard_too(picky):
+    """What was refused while the author insisted is known: without `mode` nothing is asked for natively again."""
+    picky.script = Picky(good=1)
+    picky.set("steps.facts.output.mode", "native")
+    assert picky.run().report.failed == ALL - 1
+    picky.set("steps.facts.output.mode", None)
+    native = picky.script.native
+    done = picky.run()
+    assert (done.code, done.asked, picky.script.native, len(warnings(done))) == (Exit.OK, ALL - 1, native, 1)
+    again = picky.run()
+    assert (again.asked, warnings(again)) == (0, [])
+
+
 @pytest.mark.parametrize("words", ["messages.0: text content blocks must be non-empty", "max_tokens: 9 > 8"])
 def test_other_refusals_stay_what_they_are(picky, words):
     """What a server says of anything but the schema changes no way of asking."""

@@ -190,11 +190,12 @@ class ClaudeModel:
             return
         if not is_about_schema(refusal.status, refusal.message):
             return
-        if not structured.is_refused:
+        chain = talk.chain
+        if not structured.is_refused and (chain is None or chain.sends):  # a forecast leaves nothing for good
             structured.is_refused = True  # before anything is waited for: the others come here too
             if self._warn is not None:
                 self._warn(told(talk.asker.step, str(self._constant["model"]), self._sender.clean(refusal.message)))
-            if self._keeping is not None and talk.chain is not None and talk.chain.sends:
+            if self._keeping is not None:
                 await self._keeping.recorder.refuse(self._schema, refusal)
         raise Unfit
 
