@@ -378,6 +378,14 @@ def test_a_list_that_came_as_a_json_string_is_taken_and_noted(mode, schema, valu
     assert "came as a JSON string" in attempt.notes[0]
 
 
+@pytest.mark.parametrize("mode", ["native", "json"])
+def test_a_whole_answer_that_came_as_a_json_string_is_taken(mode):
+    """The text is a JSON string, and holds the object."""
+    outcome, _ = ask_one(said(json.dumps(json.dumps({"tags": ["a"]}))), schema=TAGS, mode=mode)
+    assert isinstance(outcome, Answer), outcome
+    assert (outcome.value, outcome.attempts[0].notes) == ({"tags": ["a"]}, ("$ came as a JSON string",))
+
+
 @pytest.mark.parametrize("value", ['{"tags": ["a"]}', json.dumps({"value": {"tags": ["a"]}})])
 def test_a_whole_input_that_came_as_a_json_string_is_taken(value):
     """A tool's input is an object, and never a text."""

@@ -14,6 +14,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, Protocol
 
@@ -158,7 +159,11 @@ class _InText(AnthropicJSONHandler):
         texts = [block.text for block in response.content if block.type == "text"]
         if not texts or response.stop_reason == "max_tokens":
             return super().parse_response(response, response_model, *args, **kwargs)
-        spans = spans_of("".join(texts))
+        text = "".join(texts)
+        spans = spans_of(text)
+        if not spans.values and not spans.broken:
+            with suppress(ValueError, RecursionError):  # an object as a JSON string, or what the schema says more of
+                spans.values.append(json.loads(text))
         answer, refused = None, None
         for value in spans.values:
             try:
