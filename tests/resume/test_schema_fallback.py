@@ -1,12 +1,18 @@
 """A schema that the API turns out not to take natively: asked for by a tool, told once, kept in the store."""
 
+import asyncio
 import json
 
 import pytest
 from workbench import TOWNS, keys
 
 from scripted import call, refusal, said
+from yamlgen.api.loading import load
+from yamlgen.api.planning import asked_by_tool
+from yamlgen.api.preview import as_asked, preview
 from yamlgen.errors import Exit
+from yamlgen.language.resolution import resolved
+from yamlgen.store.pruning import prune
 from yamlgen.store.session import archived
 
 TOO_LARGE = "The compiled grammar is too large, which would cause performance issues. Simplify your tool schemas."
@@ -148,6 +154,19 @@ def test_an_author_who_insists_is_told(picky):
     assert "leave `mode` out" in str(done.finished and detail(done)["steps"]["facts"]["error"]["hint"])
 
 
+def test_refusals_that_are_kept_of_rows_are_heard_too(picky):
+    """What was refused while the author insisted is known: without `mode` nothing is asked for natively again."""
+    picky.script = Picky(good=1)
+    picky.set("steps.facts.output.mode", "native")
+    assert picky.run().report.failed == ALL - 1
+    picky.set("steps.facts.output.mode", None)
+    native = picky.script.native
+    done = picky.run()
+    assert (done.code, done.asked, picky.script.native, len(warnings(done))) == (Exit.OK, ALL - 1, native, 1)
+    again = picky.run()
+    assert (again.asked, warnings(again)) == (0, [])
+
+
 @pytest.mark.parametrize("words", ["messages.0: text content blocks must be non-empty", "max_tokens: 9 > 8"])
 def test_other_refusals_stay_what_they_are(picky, words):
     """What a server says of anything but the schema changes no way of asking."""
@@ -167,6 +186,45 @@ def test_a_row_that_was_answered_natively_in_vain_keeps_its_attempts(picky):
     attempts = detail(done)["steps"]["facts"]["attempts"]
     assert [bool(attempt["errors"]) for attempt in attempts] == [True, False]
     assert picky.run().asked == 0
+
+
+def test_what_is_shown_is_what_is_asked(picky):
+    """The resolved pipeline, a run's record and the requests of a row name the tool once the schema was refused."""
+    picky.save()
+    loaded = load(picky.path)
+    assert asyncio.run(shown(loaded)) == (frozenset(), ["output_config"])
+    picky.run()
+    assert asyncio.run(shown(loaded)) == ({"facts"}, ["tools"])
+    assert picky.run().finished.entry.about["resolved"]["steps"]["facts"]["output"]["mode"] == "tools"
+    assert resolved(loaded.plan(), {"facts"})["steps"]["facts"]["output"]["mode"] == "tools"
+
+
+async def shown(loaded):
+    """The steps that ask by a tool, and what the request of the first row has."""
+    requests = [one.request for one in await preview(loaded, {}, 1)]
+    async with as_asked(loaded.plan()) as models:
+        return asked_by_tool(models), [key for body in requests for key in ("tools", "output_config") if key in body]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_note_on_an_attempt_is_kept_and_read_again(picky, number):
+    """A list that came as a JSON string is told of the first run's attempt, and of that of a run that sends nothing."""
+    picky.set("steps.facts.output.schema", {"type": "array", "items": {"type": "string"}})
+    picky.rows = picky.rows[:1]
+    picky.script = lambda _: said(json.dumps({"value": '["old"]'}))
+    for _ in range(number):
+        done = picky.run()
+    (attempt,) = detail(done)["steps"]["facts"]["attempts"]
+    assert (attempt["errors"], attempt["notes"]) == ([], ["$ came as a JSON string"])
+    assert done.asked == 2 - number
+
+
+def test_pruning_the_run_that_was_refused_leaves_the_note_to_later_ones(picky):
+    """As long as a run is there that needs it."""
+    first = picky.run().finished
+    picky.run()
+    assert prune(first.place, [first.entry.number], lambda _: True)
+    assert (picky.plan().requests, picky.run().asked) == (0, 0)
 
 
 def detail(done):

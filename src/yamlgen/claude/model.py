@@ -22,7 +22,7 @@ from yamlgen.claude.reading import NoText, Output, rebuilt, stopped, text_of
 from yamlgen.claude.received import Received, fault_of
 from yamlgen.claude.transport import holding
 from yamlgen.claude.usage import charge_of, usage_of
-from yamlgen.claude.ways import Talk, Unfit, Way, is_about_schema, told
+from yamlgen.claude.ways import Talk, Unfit, Way, is_about_schema, warning_of
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
@@ -133,7 +133,11 @@ class ClaudeModel:
                 raise self._with(error, arguments, attempts, first) from None
             talk.asker.watch.received(attempt, reask=bool(attempts))
             try:
-                output = self._valid(attempt, talk)
+                output = self._read(attempt, talk.way)
+                attempt = replace(attempt, notes=output.notes)
+                errors = talk.check(output.value) if talk.check is not None else ()
+                if errors:
+                    raise InvalidOutput(errors, by_check=True)  # noqa: TRY301 - it is dealt with as the schema's are
             except RowError as error:
                 attempts.append(replace(attempt, errors=(error.message,)))
                 raise self._with(error, arguments, attempts, first) from None
@@ -144,7 +148,7 @@ class ClaudeModel:
                 arguments = self._reask(arguments, attempt, invalid, talk.way)
                 keys = self._keeping.keys(_body(arguments), talk.asker) if self._keeping else (b"",)
             else:
-                return Answer(output.value, (*attempts, replace(attempt, notes=output.notes)), first[0])
+                return Answer(output.value, (*attempts, attempt), first[0])
         raise AssertionError("a loop over at least one attempt ends inside it")
 
     async def _next(self, arguments: dict[str, Any], talk: Talk, keys: tuple[bytes, ...]) -> Attempt:
@@ -190,11 +194,14 @@ class ClaudeModel:
             return
         if not is_about_schema(refusal.status, refusal.message):
             return
-        if not structured.is_refused:
+        chain = talk.chain
+        if not structured.is_refused and (chain is None or chain.sends):  # a forecast leaves nothing for good
             structured.is_refused = True  # before anything is waited for: the others come here too
             if self._warn is not None:
-                self._warn(told(talk.asker.step, str(self._constant["model"]), self._sender.clean(refusal.message)))
-            if self._keeping is not None and talk.chain is not None and talk.chain.sends:
+                self._warn(
+                    warning_of(talk.asker.step, str(self._constant["model"]), self._sender.clean(refusal.message))
+                )
+            if self._keeping is not None:
                 await self._keeping.recorder.refuse(self._schema, refusal)
         raise Unfit
 
@@ -280,12 +287,13 @@ class ClaudeModel:
         except (ArithmeticError, LookupError, ValueError):
             return None
 
-    def _valid(self, attempt: Attempt, talk: Talk) -> Output:
+    @staticmethod
+    def _read(attempt: Attempt, way: Way) -> Output:
         """The output in an answer.
 
         Raises:
-            InvalidOutput: it is none, or not as its schema or its checks want it.
-            RowError: the answer is not whole, or cannot be checked.
+            InvalidOutput: it is none, or not as its schema wants it.
+            RowError: the answer is not whole.
         """
         fault = fault_of(attempt.response)
         if fault is not None:
@@ -294,12 +302,7 @@ class ClaudeModel:
         error = stopped(message)
         if error is not None:
             raise error
-        structured = talk.way.structured
-        output = Output(text_of(message)) if structured is None else structured.parse(message)
-        errors = talk.check(output.value) if talk.check is not None else ()
-        if errors:
-            raise InvalidOutput(errors, by_check=True)
-        return output
+        return Output(text_of(message)) if way.structured is None else way.structured.parse(message)
 
     def _reask(self, arguments: dict[str, Any], attempt: Attempt, invalid: InvalidOutput, way: Way) -> dict[str, Any]:
         """The arguments of the request that shows the model its answer and what is wrong with it."""

@@ -14,14 +14,15 @@ from typing import Final
 from yamlgen.ports import JSON
 
 _MOST: Final = 10_000
-_MOST_UNCLOSED: Final = 20
+_MOST_UNCLOSED: Final = 8
 """How many values are read, and how many that begin and never end; a text with more of them is no answer."""
 
 _STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_BRACKET: Final = re.compile(r"[\[{]")
-_RUN: Final = re.compile(r"(?:\[\s*+)*+(?:\{\s*+)?+")
+_SPACE: Final = " \t\r\n"
 _BEGIN: Final = re.compile(
-    rf'(?:\[\s*+)*+(?:\{{\s*+(?:{_STRING}\s*+:|\}})|[\]"]|-?\d|(?:true|false|null|NaN|-?Infinity)\b)', re.DOTALL
+    rf"\{{[{_SPACE}]*+(?:{_STRING}[{_SPACE}]*+:|\}})"
+    rf'|\[[{_SPACE}]*+(?:[\]"]|-?\d|(?:true|false|null|NaN|-?Infinity)\b)',
+    re.DOTALL,
 )
 """How a list or an object begins, as far as it takes to tell it from a bracket of prose."""
 
@@ -62,14 +63,13 @@ def spans_of(text: str) -> Spans:
 
 
 def _next(text: str, at: int) -> int | None:
-    """Where the next list or object begins."""
-    while (bracket := _BRACKET.search(text, at)) is not None:
-        at = bracket.start()
-        if _BEGIN.match(text, at):
-            return at
-        run = _RUN.match(text, at)
-        at = run.end() if run is not None else at + 1
-    return None
+    """Where the next list or object begins: at the first of the `[` that stand before what is no bracket of prose."""
+    begin = _BEGIN.search(text, at)
+    if begin is None:
+        return None
+    before = len(text[at : begin.start()].rstrip(f"[{_SPACE}"))
+    outer = text.find("[", at + before, begin.start())
+    return begin.start() if outer < 0 else outer
 
 
 def _end(text: str, start: int, left_open: set[int]) -> int | None:

@@ -14,6 +14,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, Protocol
 
@@ -29,7 +30,6 @@ from instructor.v2.providers.anthropic.handlers import (
 )
 from pydantic import PrivateAttr, RootModel, ValidationError, model_validator
 
-from yamlgen.canonical import fingerprint
 from yamlgen.claude.failure import InvalidOutput
 from yamlgen.claude.reading import Output
 from yamlgen.claude.spans import spans_of
@@ -45,6 +45,7 @@ Mode = Literal["native", "tools", "json"]
 _TOOL_NAME: Final = 64
 _CALL: Final = "Answer with a call of the tool `{}` and no other text."
 _AN_OBJECT: Final = json_schema({"type": "object"})
+_ALL_DIFFER: Final = json_schema({"uniqueItems": True})
 _UNSAID: Final = frozenset({"thinking", "redacted_thinking"})
 """What of an answer is no part of what was said: a turn of nothing else is none."""
 
@@ -158,19 +159,23 @@ class _InText(AnthropicJSONHandler):
         texts = [block.text for block in response.content if block.type == "text"]
         if not texts or response.stop_reason == "max_tokens":
             return super().parse_response(response, response_model, *args, **kwargs)
-        spans = spans_of("".join(texts))
-        fitting: dict[str, Any] = {}
-        refused: ValidationError | None = None
+        text = "".join(texts)
+        spans = spans_of(text)
+        if not spans.values and not spans.broken:
+            with suppress(ValueError, RecursionError):  # an object as a JSON string, or what the schema says more of
+                spans.values.append(json.loads(text))
+        answer, refused = None, None
         for value in spans.values:
             try:
                 found = response_model.model_validate(value)
-                fitting.setdefault(fingerprint(found.root), found)
             except ValidationError as error:
                 refused = error
-            if len(fitting) > 1:
+                continue
+            if answer is not None and not _ALL_DIFFER.errors([answer.root, found.root]):
                 raise InvalidOutput(("$: the answer holds several values that fit the schema: give one alone",))
-        if fitting:
-            return next(iter(fitting.values()))
+            answer = found
+        if answer is not None:
+            return answer
         if refused is None or spans.broken:
             raise InvalidOutput((f"$: the answer is not JSON: {spans.broken or 'it holds no list and no object'}",))
         raise refused

@@ -73,7 +73,7 @@ def is_about_schema(status: int, message: str) -> bool:
     return status in _STATUSES and _SAID.search(message) is not None
 
 
-def told(step: str, model: str, message: str) -> str:
+def warning_of(step: str, model: str, message: str) -> str:
     """The warning of a step that goes over to a tool."""
     return (
         f"step `{step}`: `{model}` does not take the schema as native output, so the step asks by a tool from now on, "
