@@ -189,28 +189,22 @@ class _Lock:
         self.is_new = False
         while True:
             self.is_new = self.is_new or not self._path.exists()
-            self.descriptor = open_alone(self._path, os.O_RDWR | os.O_CREAT)
+            descriptor = open_alone(self._path, os.O_RDWR | os.O_CREAT)
             try:
-                _lock(self.descriptor, tries)
-                if self.is_at_its_place():
-                    os.ftruncate(self.descriptor, 0)
-                    os.pwrite(self.descriptor, self._about, 0)
+                _lock(descriptor, tries)
+                if _is_at(descriptor, self._path):
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, self._about, 0)
+                    self.descriptor = descriptor
                     return
             except BaseException:
-                close_alone(self.descriptor)
+                close_alone(descriptor)
                 raise
-            close_alone(self.descriptor)  # it was removed just now: what is locked has not this name
-
-    def is_at_its_place(self) -> bool:
-        """Whether the file that is locked is the one that the next process will find."""
-        try:
-            return os.path.samestat(os.fstat(self.descriptor), self._path.stat())
-        except FileNotFoundError:
-            return False
+            close_alone(descriptor)  # it was removed just now: what is locked has not this name
 
     def keep(self) -> None:
         """Take the lock anew where its file was removed."""
-        if not self.is_at_its_place():
+        if not _is_at(self.descriptor, self._path):  # the next process would find another file, or none
             before = self.descriptor
             self.take(_LONG)  # the next process has it, until it finds the store in use
             close_alone(before)
@@ -222,6 +216,14 @@ class _Lock:
         with suppress(OSError):
             fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         close_alone(self.descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
