@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+_PROCESSES: Final = Path("/proc")
 _ALONE: Final[set[int]] = set()
 _FORKING: Final = threading.RLock()
 """Held while the process forks, so that no descriptor is open and not yet noted then."""
@@ -34,6 +36,23 @@ def close_alone(file: int | BinaryIO) -> None:
         elif not file.closed:
             _ALONE.discard(file.fileno())
             file.close()
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Whether a process has a file open: one of that number may be another than the one that wrote it there."""
+    try:
+        if not _PROCESSES.is_dir():  # macOS
+            os.kill(pid, 0)
+            return True
+        return any(_is_same(each, path) for each in (_PROCESSES / str(pid) / "fd").iterdir())
+    except OSError:
+        return False
+
+
+def _is_same(descriptor: Path, path: Path) -> bool:
+    with suppress(OSError):
+        return descriptor.samefile(path)
+    return False
 
 
 def _let_go() -> None:

@@ -41,10 +41,22 @@ def refusal_of(error: BaseException) -> EnvironmentProblem | None:
     if not isinstance(error, OSError):
         return scarcity_of(error)
     name = error.filename if isinstance(error.filename, str) else None
+    if error.errno == errno.ENOENT and name is None and not _stands():
+        message, hint = "the folder in which this process was started is gone", "go to another one: `cd`"
+        return EnvironmentProblem(message, code=Code.DISK, hint=hint)
     message = f"{'the system refuses' if name is None else f'cannot use {near(Path(name))}'}: {error.strerror or error}"
     variable = None if name is None else naming(name)
-    hint = f"the variable {variable} of the environment names it: unset it, or name another" if variable else None
-    return scarcity_of(error) or EnvironmentProblem(message, code=Code.DISK, hint=hint or "mend that, and call again")
+    hint = f"the variable {variable} of the environment names it: unset it, or name another"
+    hint = hint if variable else "mend that, and call again"
+    return scarcity_of(error) or EnvironmentProblem(message, code=Code.DISK, hint=hint)
+
+
+def _stands() -> bool:
+    """Whether there is a working directory."""
+    try:
+        return bool(Path.cwd())
+    except FileNotFoundError:
+        return False
 
 
 def start(work: Callable[[], object], name: str) -> threading.Thread:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from shapes import json_line
-from yamlgen.data.outputs import OutputPaths, output_paths, prepare, publish, write_rows
+from yamlgen.data.outputs import OutputPaths, output_paths, prepared, publish, write_rows
+from yamlgen.data.staging import Staging
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
 
 RUN = {"run": "r1"}
@@ -28,9 +29,21 @@ def lines(records):
 def written(path: Path, records, failed=()) -> str:
     """The text of an output after a whole run with these finished and failed rows."""
     paths = output_paths(path)
-    prepare(paths, to_stdout=False)
-    publish(paths, rows=lines(records), failed=lines(failed) if failed else None, run=RUN)
+    with prepared(paths, to_stdout=False) as staging:
+        publish(paths, staging, rows=lines(records), failed=lines(failed) if failed else None, run=RUN)
     return path.read_bytes().decode()
+
+
+def prepare(paths, *, to_stdout=False) -> None:
+    """See that files can be written."""
+    with prepared(paths, to_stdout=to_stdout):
+        pass
+
+
+def put(paths, **files) -> None:
+    """Put files in place."""
+    with Staging() as staging:
+        publish(paths, staging, **files)
 
 
 def names(folder: Path) -> set[str]:
@@ -44,12 +57,17 @@ def program(code: str, path: Path, **environment) -> subprocess.CompletedProcess
         import json, resource, signal, sys
         from pathlib import Path
         from yamlgen.canonical import encoded
-        from yamlgen.data.outputs import output_paths, prepare, publish
+        from yamlgen.data.outputs import output_paths, publish
+        from yamlgen.data.staging import Staging
         from yamlgen.errors import EnvironmentProblem
 
         def room(size):
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+        def put(paths, **files):
+            with Staging() as staging:
+                publish(paths, staging, **files)
 
         def lines(*records):
             return lambda: (encoded(json.dumps(record) + '\\n') for record in records)
@@ -158,7 +176,7 @@ def test_failed_rows_have_their_file(tmp_path):
 def test_rows_of_before_stay(tmp_path):
     """A run without rows of its own leaves those of before alone."""
     written(tmp_path / "a.jsonl", [{"old": 1}])
-    publish(output_paths(tmp_path / "a.jsonl"), rows=None, failed=lines([{"step": "x"}]), run={"run": "r2"})
+    put(output_paths(tmp_path / "a.jsonl"), rows=None, failed=lines([{"step": "x"}]), run={"run": "r2"})
     assert (tmp_path / "a.jsonl").read_text() == '{"old": 1}\n'
     assert names(tmp_path) == {"a.jsonl", "a.failed.jsonl", "a.run.json"}
     assert json.loads((tmp_path / "a.run.json").read_text()) == {"run": "r2"}
@@ -218,7 +236,7 @@ def test_full_disk(tmp_path, size):
         f"""
         room({size})
         try:
-            publish(paths, rows=lines({{"a": "x" * 50}}), failed=None, run={{"long": "x" * 2000}})
+            put(paths, rows=lines({{"a": "x" * 50}}), failed=None, run={{"long": "x" * 2000}})
         except EnvironmentProblem as error:
             print(error.code, error)
             print(error.hint)
@@ -242,12 +260,12 @@ def test_rows_that_break_off(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        publish(output_paths(tmp_path / "a.jsonl"), rows=broken, failed=None, run=RUN)
+        put(output_paths(tmp_path / "a.jsonl"), rows=broken, failed=None, run=RUN)
     assert (tmp_path / "a.jsonl").read_text() == '{"old": 1}\n'
     assert names(tmp_path) == {"a.jsonl", "a.run.json"}
 
 
-PUBLISH = 'publish(paths, rows=lines({"a": 1}, {"a": 2}), failed=None, run={})'
+PUBLISH = 'put(paths, rows=lines({"a": 1}, {"a": 2}), failed=None, run={})'
 
 
 @pytest.mark.parametrize(
@@ -301,7 +319,7 @@ def test_second_writer(tmp_path):
             assert "-o" in caught.value.hint
         yield json_line({"first": 2})
 
-    publish(paths, rows=rows, failed=None, run=RUN)
+    put(paths, rows=rows, failed=None, run=RUN)
     assert paths.rows.read_text() == '{"first": 1}\n{"first": 2}\n'
     assert names(tmp_path) == {"a.jsonl", "a.run.json"}
 

@@ -25,10 +25,11 @@ from yamlgen.api.loading import Pipeline
 from yamlgen.api.options import Options
 from yamlgen.api.planning import Prospect, prospect
 from yamlgen.canonical import fingerprint
-from yamlgen.data.outputs import OutputPaths, output_paths, prepare, publish
+from yamlgen.data.outputs import OutputPaths, output_paths, prepared, publish
 from yamlgen.data.printer import Printer, PrinterThread
 from yamlgen.data.source import Source
-from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError
+from yamlgen.data.staging import Staging
+from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, near
 from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted, RunWarned
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
@@ -101,10 +102,10 @@ async def execute(
         forecast = await ready.forecast(quick=not asks)  # a question is put by what all rows say
         if forecast.sends and not options.offline:
             ready.provider.key()  # without one it ends here; a request that was not foretold asks for it again
-        work.make_ready(ready)
-        work.tell(forecast)
-        _confirm(forecast, plan, options, confirm)
-        return await work.go(ready)
+        with work.made_ready(ready) as staging:
+            work.tell(forecast)
+            _confirm(forecast, plan, options, confirm)
+            return await work.go(ready, staging)
 
 
 class _Run:
@@ -146,12 +147,15 @@ class _Run:
             self.broken = self.broken or error
             self.halt.request(str(error))
 
-    def make_ready(self, ready: Prospect) -> None:
-        """See that the files can be written, before anything is paid for."""
+    @contextmanager
+    def made_ready(self, ready: Prospect) -> Iterator[Staging]:
+        """Keep the files for this run alone, before anything is paid for."""
         self.paths.spare(path for path in (*self.pipeline.draft.files(), ready.source.path) if path is not None)
-        prepare(self.paths, to_stdout=self.to_stdout)
+        what = f"run {self.name} of {near(self.plan.file)}"
+        with prepared(self.paths, to_stdout=self.to_stdout, what=what) as staging:
+            yield staging
 
-    async def go(self, ready: Prospect) -> Finished:
+    async def go(self, ready: Prospect, staging: Staging) -> Finished:
         """Run every row, and put the files in place."""
         about = {**self._about(ready), **surroundings(self.plan.folder)}
         kept = {**about, "resolved": resolved(self.plan, ready.by_tool), "options": self._options(), "rows": ready.rows}
@@ -169,7 +173,7 @@ class _Run:
                     await self._verify(ready.source)
                     self.report.seconds = time.monotonic() - clock
                     record = run_record(self.report, about, started)
-                    await self._publish(archive.place, run.entry, record)
+                    await self._publish(archive.place, run.entry, record, staging)
                     await _whole(run.end("finished", record))
                     self.tell(RunFinished(None, self.report.seconds))
             except YamlgenError as stopped:
@@ -243,15 +247,17 @@ class _Run:
         rows = f"{finished:,} finished row{'' if finished == 1 else 's'}" if finished else "some answers"
         return f"{rows} kept in the store; {_GO_ON_FRESH if self.options.fresh else _GO_ON}"
 
-    async def _publish(self, place: Place, entry: RunEntry, record: dict[str, JSON]) -> None:
+    async def _publish(self, place: Place, entry: RunEntry, record: dict[str, JSON], staging: Staging) -> None:
         """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished."""
         unwanted = threading.Event()
         try:
-            await _whole(in_thread(partial(self._write, place, entry, record, unwanted)), unwanted.set)
+            await _whole(in_thread(partial(self._write, place, entry, record, staging, unwanted)), unwanted.set)
         except _Unwanted:
             raise asyncio.CancelledError from None
 
-    def _write(self, place: Place, entry: RunEntry, record: dict[str, JSON], unwanted: threading.Event) -> None:
+    def _write(
+        self, place: Place, entry: RunEntry, record: dict[str, JSON], staging: Staging, unwanted: threading.Event
+    ) -> None:
         finished, failed = self.report.finished, self.report.failed
         keep_rows = self.to_stdout or not (finished or not self.paths.rows.exists())
         with archived(place) as archive:
@@ -264,6 +270,7 @@ class _Run:
 
             publish(
                 self.paths,
+                staging,
                 rows=None if keep_rows else lambda: wanted(archive.rows),
                 failed=(lambda: wanted(archive.failed)) if failed else None,
                 run=record,

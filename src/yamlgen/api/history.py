@@ -12,7 +12,7 @@ from typing import Any
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.ports import JSON
 from yamlgen.store.archive import Archive, RunEntry
-from yamlgen.store.place import ENDING, FOLDER, SIMULATED, Place, place_of
+from yamlgen.store.place import FOLDER, Place, place_of, places_in
 from yamlgen.store.pruning import Pruning, prune
 from yamlgen.store.session import archived, bring_up
 
@@ -34,30 +34,30 @@ def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
 
     Raises:
         UsageError: there is none.
+        EnvironmentProblem: one may not be looked into.
     """
     found: list[Place] = []
+    unread: list[EnvironmentProblem] = []
     for target in targets:
         if target.is_dir():
-            found += _in_folder(store or target / FOLDER)
+            found += places_in(store or target / FOLDER)
         else:
             both = (place_of(target, store), place_of(target, store, simulated=True))
-            found += [place for place in both if place.database.exists()]
+            found += [place for place in both if place.exists]
     if not targets:
         folders = [store] if store else [Path(FOLDER), *sorted(Path().glob(f"*/{FOLDER}"))]
-        found += [place for folder in folders for place in _in_folder(folder)]
+        for folder in folders:
+            try:
+                found += places_in(folder)
+            except EnvironmentProblem as error:
+                unread.append(error)
+    if unread and not found:
+        raise unread[0]
     if not found:
         where = ", ".join(near(target) for target in targets) or near(store or Path())
         message = f"there is no store of a run at {where}"
         raise UsageError(message, code=Code.NO_RUN, hint="name the pipeline, and `--store` if it has a store elsewhere")
     return found
-
-
-def _in_folder(folder: Path) -> list[Place]:
-    made: list[Place] = []
-    for path in sorted(folder.glob(f"*{ENDING}")):
-        name = path.name.removesuffix(ENDING)
-        made.append(Place(folder, name.removesuffix(SIMULATED), name.endswith(SIMULATED)))
-    return made
 
 
 def list_runs(stores: Sequence[Place]) -> tuple[list[Found], list[YamlgenError]]:

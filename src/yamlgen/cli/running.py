@@ -9,10 +9,10 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Coroutine
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
     from yamlgen.api.options import Options
     from yamlgen.observe.report import Report
+
+T = TypeVar("T")
 
 _GARBAGE: Final = 20_000
 """New objects between two looks for garbage during a run."""
@@ -61,8 +63,7 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
             message = "stdout holds the rows (-o -) or one summary (--output-format json), not both"
             raise click.UsageError(message)
         display = choose(shown.progress, verbose=shown.verbose, quiet=shown.quiet, rows_shown=to_stdout)
-        with interruptible():
-            done = asyncio.run(_run(loaded, given, options, display))
+        done = wait(_run(loaded, given, options, display))
     except YamlgenError as error:
         return tell(error, json_out=shown.as_json, report=display.report if display else None)
     report, paths = done.report, done.paths
@@ -74,21 +75,34 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
     return Exit.FAILED_ROWS if report.failed else Exit.OK
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C end at once what comes before the first request, such as reading a pipe that never ends.
+def wait(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await what comes before the first request; Ctrl-C ends it at once, even where it reads a pipe that never ends.
 
     Raises:
         YamlgenError: it did.
     """
+    main: list[asyncio.Task[Any] | None] = []
+    interrupted: list[int] = []
 
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
+    async def whole() -> T:
+        main.append(asyncio.current_task())
+        return await coroutine
+
+    def interrupt(number: int, _frame: object) -> None:
+        interrupted.append(number)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise KeyboardInterrupt from None
+        if not main or asyncio.current_task() in main or len(interrupted) > 1:
+            raise KeyboardInterrupt
+        # A row's task, or none: torn apart there, it would leave its traceback behind.
+        loop.call_soon_threadsafe(lambda: main[0] and main[0].cancel())
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        yield
-    except KeyboardInterrupt:
+        return asyncio.run(whole())
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise _interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
     finally:
         signal.signal(signal.SIGINT, before)
@@ -124,9 +138,10 @@ async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, dis
                 pipeline, params=params, options=options, emit=observe, halt=halt, confirm=confirm, stdout=rows
             )
     except asyncio.CancelledError:
+        if not received:  # nothing was sent yet
+            raise
         _show_ended(display)
-        number = received[0] if received else signal.SIGINT
-        raise _interrupted(f"cancelled: {halt.reason}", display.kept(), number) from None
+        raise _interrupted(f"cancelled: {halt.reason}", display.kept(), received[0]) from None
     except YamlgenError as error:
         if received:
             error.exit_code = _CODES[received[0]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,12 +66,17 @@ def output_paths(
     )
 
 
-def prepare(paths: OutputPaths, *, to_stdout: bool) -> None:
-    """See that the files of a run can be written, before anything is paid for; create their folder.
+@contextmanager
+def prepared(paths: OutputPaths, *, to_stdout: bool, what: str = "") -> Iterator[Staging]:
+    """Keep the files of a run for it alone, before anything is paid for; create their folder.
 
     Args:
         paths: the files.
         to_stdout: whether the rows are printed, so that `paths.rows` is not used.
+        what: who writes, for whoever comes second.
+
+    Yields:
+        What `publish` takes; for as long as the context lasts, no other run writes these files.
 
     Raises:
         UsageError: an output path is taken by something that is not a file.
@@ -79,17 +85,20 @@ def prepare(paths: OutputPaths, *, to_stdout: bool) -> None:
     files = (paths.failed, paths.run) if to_stdout else (paths.rows, paths.failed, paths.run)
     for path in files:
         _check_place(path)
-    with Staging() as staging:
+    with Staging(what) as staging:
         for path in files:
-            _make_folder(path)
             staging.reserve(path)
+        yield staging
 
 
-def publish(paths: OutputPaths, *, rows: Lines | None, failed: Lines | None, run: Mapping[str, JSON]) -> None:
+def publish(
+    paths: OutputPaths, staging: Staging, *, rows: Lines | None, failed: Lines | None, run: Mapping[str, JSON]
+) -> None:
     """Put the files of a run in place; whatever goes wrong before that leaves the previous ones whole.
 
     Args:
         paths: the files.
+        staging: what keeps them for this run.
         rows: the finished rows; `None` leaves the file of before alone.
         failed: the rows that failed; `None` removes the file of before.
         run: how the output came to be.
@@ -97,15 +106,14 @@ def publish(paths: OutputPaths, *, rows: Lines | None, failed: Lines | None, run
     Raises:
         EnvironmentProblem: the disk refuses, or another run is writing there.
     """
-    with Staging() as staging:
-        if rows is not None:
-            staging.write(paths.rows, _exported(rows, paths.rows))
-        if failed is None:
-            staging.remove(paths.failed)
-        else:
-            staging.write(paths.failed, failed())
-        staging.write(paths.run, [encoded(json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")])
-        staging.replace()
+    if rows is not None:
+        staging.write(paths.rows, _exported(rows, paths.rows))
+    if failed is None:
+        staging.remove(paths.failed)
+    else:
+        staging.write(paths.failed, failed())
+    staging.write(paths.run, [encoded(json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")])
+    staging.replace()
 
 
 def write_rows(path: Path, lines: Lines) -> None:
@@ -117,8 +125,7 @@ def write_rows(path: Path, lines: Lines) -> None:
     """
     _check_name(path)
     _check_place(path)
-    _make_folder(path)
-    with Staging() as staging:
+    with Staging("an export") as staging:
         staging.write(path, _exported(lines, path))
         staging.replace()
 
@@ -144,8 +151,3 @@ def _check_place(path: Path) -> None:
             what = "a folder" if path.is_dir() else "not a regular file"
             message = f"cannot write {near(path)}: it is {what}"
             raise UsageError(message, code=Code.OUTPUT_PATH, hint="name a file, with `output.path` or `-o`")
-
-
-def _make_folder(path: Path) -> None:
-    with writing(path):
-        target_of(path).parent.mkdir(parents=True, exist_ok=True)

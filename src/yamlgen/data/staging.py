@@ -1,14 +1,15 @@
 """How a file is replaced so that it is whole at any moment, and how several are replaced together.
 
 Each is written to a temporary file beside it, under one fixed name: what a killed run leaves there, the next one
-takes over. A lock on that file keeps two runs from writing the same output; the kernel frees it with its process.
-Only when all are safely on disk does each take its place.
+takes over. A lock on that file, from when it is reserved, keeps two runs from writing the same output; the kernel frees
+it with its process. Only when all are safely on disk does each take its place.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from yamlgen.descriptors import close_alone, open_alone
+from yamlgen.descriptors import close_alone, has_open, open_alone
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.failpoint import reach
 
@@ -57,9 +58,14 @@ class Staging:
     """Files that change together: `write` or `remove` each, then `replace` all; what is temporary never stays.
 
     Its methods raise `EnvironmentProblem` when the disk refuses, or another run writes the same file.
+
+    Args:
+        what: who writes, for whoever comes second.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "") -> None:
+        self._about = json.dumps({"pid": os.getpid(), "what": what}).encode()
+        self._reserved: dict[Path, _Staged] = {}
         self._waiting: list[_Staged] = []
         self._unwanted: list[Path] = []
 
@@ -67,31 +73,40 @@ class Staging:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for staged in self._waiting:
+        for staged in self._reserved.values():
             with suppress(OSError):
-                staged.temporary.unlink()  # before the lock is let go: afterwards the name may be another run's
+                if _is_at_its_place(staged.file, staged.temporary):
+                    staged.temporary.unlink()  # before the lock is let go: afterwards the name may be another run's
             with suppress(OSError):
                 close_alone(staged.file)
+        self._reserved.clear()
 
     def reserve(self, path: Path) -> _Staged:
-        """Open the temporary file for `path`, empty, for this run alone."""
+        """Open the temporary file for `path`, for this run alone; once more, if it was removed."""
         target = target_of(path)
+        staged = self._reserved.get(target)
+        if staged is not None and _is_at_its_place(staged.file, staged.temporary):
+            return staged
         temporary = target.with_name(f".{target.name}.yamlgen-tmp")
         with writing(path):
+            temporary.parent.mkdir(parents=True, exist_ok=True)
             try:
                 file = _locked(temporary)
             except BlockingIOError as error:
-                message = f"cannot write {near(path)}: another run is writing it"
-                hint = "wait until that run has ended, or name another output with `-o`"
-                raise EnvironmentProblem(message, code=Code.BUSY, hint=hint) from error
-            self._waiting.append(staged := _Staged(target, temporary, file))
+                raise _busy(path, temporary) from error
+            if staged is not None:
+                close_alone(staged.file)
+            self._reserved[target] = staged = _Staged(target, temporary, file)
             file.truncate(0)
+            os.pwrite(file.fileno(), self._about, 0)
         return staged
 
     def write(self, path: Path, chunks: Iterable[bytes]) -> None:
         """Write what `path` will hold, and wait for the disk; its mode stays, or is that of any new file."""
         staged = self.reserve(path)
+        self._waiting.append(staged)
         with writing(path):
+            staged.file.truncate(0)
             staged.file.writelines(chunks)
             staged.file.flush()
             if staged.target.exists():
@@ -110,7 +125,7 @@ class Staging:
             reach("before-rename")
             with writing(staged.target):
                 staged.temporary.replace(staged.target)
-            del self._waiting[0]
+            del self._waiting[0], self._reserved[staged.target]
             close_alone(staged.file)
             reach("after-rename")
         for path in self._unwanted:
@@ -132,14 +147,34 @@ def _locked(path: Path) -> BinaryIO:
         file = os.fdopen(descriptor, "wb")
         try:
             _lock(descriptor)
-            here = os.fstat(descriptor)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(here, path.lstat()):
-                    return file
+            if _is_at_its_place(file, path):
+                return file
         except BaseException:
             close_alone(file)
             raise
         close_alone(file)  # its run has just put it in its place, or removed it: what is locked has not this name
+
+
+def _is_at_its_place(file: BinaryIO, path: Path) -> bool:
+    """Whether an open file is the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _busy(path: Path, temporary: Path) -> EnvironmentProblem:
+    """The error for a file that another run writes, which is named as far as it is sure who that is."""
+    try:
+        told = json.loads(temporary.read_bytes())
+        pid, what = told["pid"], told["what"]
+    except (OSError, ValueError, TypeError, KeyError):  # it is writing its rows by now
+        pid, what = None, ""
+    sure = isinstance(pid, int) and pid != os.getpid() and has_open(pid, temporary)
+    who = f" ({what}, process {pid})" if sure and what else ""
+    message = f"cannot write {near(path)}: another run is writing it{who}"
+    hint = "wait until that run has ended, or name another output with `-o`"
+    return EnvironmentProblem(message, code=Code.BUSY, hint=hint)
 
 
 def _lock(descriptor: int) -> None:

@@ -21,6 +21,7 @@ _PATIENCE: Final = 120.0
 """Seconds that a write waits for another program which holds the database, such as a browser of databases."""
 
 _LOG: Final = "-wal"
+_INDEX: Final = "-shm"
 _CACHE_KIB: Final = 8192
 _FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"})
 
@@ -64,21 +65,32 @@ def _refused(path: Path, what: str) -> EnvironmentProblem:
 def damaged(path: Path, what: str) -> EnvironmentProblem:
     """The error for a database that cannot be read; it stays where it is."""
     message = f"the store {near(path)} is damaged: {what}"
-    files = f"{path.name}, {path.name}{_LOG} and {path.name}-shm"
+    files = f"{path.name}, {path.name}{_LOG} and {path.name}{_INDEX}"
     hint = f"it was left as it is: put copies back, or move {files} away together to begin anew (which pays again)"
     return EnvironmentProblem(message, code=Code.STORE_DAMAGED, hint=hint)
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def _foreign(path: Path) -> EnvironmentProblem:
+    hint = "move it away, or name another place with `--store PATH`"
+    return EnvironmentProblem(f"{near(path)} is no store of yamlgen", code=Code.STORE_VERSION, hint=hint)
+
+
+def connect(path: Path, *, is_doubtful: bool = False) -> sqlite3.Connection:
     """A connection for writing, to a database that is there; the caller holds the store's lock.
 
+    Args:
+        path: the database.
+        is_doubtful: whether another process may have it open all the same, since the lock is a new one.
+
     Raises:
-        EnvironmentProblem: the database is damaged, not ours, or newer than this version of yamlgen.
+        EnvironmentProblem: the database is damaged, not ours, newer than this version of yamlgen, or open elsewhere.
     """
     _reading(path).close()  # so that what is not ours is not so much as opened for writing
     with mapped(path):
         connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     with _judged(connection, path):
+        if is_doubtful:
+            _check_alone(connection, path)
         _settle(connection)
         _tidy(connection)
         _check_size(connection, path)
@@ -115,14 +127,39 @@ def is_older(path: Path) -> bool:
 def _reading(path: Path) -> sqlite3.Connection:
     """A connection that only reads, to a store of ours that is not newer than this version."""
     with mapped(path):
+        if not path.is_file():
+            raise _foreign(path)
         if not path.stat().st_size:  # it was made whole, under another name
             raise damaged(path, "it is empty")
-        uri = f"{path.absolute().as_uri()}?mode=ro"
+        uri = f"{path.absolute().as_uri()}?{_mode(path)}"
         connection = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)
     with _judged(connection, path):
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         _check(connection, path)
     return connection
+
+
+def _mode(path: Path) -> str:
+    """How a database is opened for reading.
+
+    SQLite reads it beside a writer by files that it makes where there are none. Where it may not make them and there
+    are none, nobody writes: as long as a process has the database open, they are there.
+    """
+    is_quiet = not any(path.with_name(path.name + ending).exists() for ending in (_LOG, _INDEX))
+    return "immutable=1" if is_quiet and not os.access(path.parent, os.W_OK) else "mode=ro"
+
+
+def _check_alone(connection: sqlite3.Connection, path: Path) -> None:
+    """See that no other process has a database open, which its lock no longer tells."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")  # SQLite refuses that to all but the only one
+    except sqlite3.OperationalError as error:
+        if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+            raise
+        message = f"another process has the store {near(path)} open, and its lock was removed"
+        hint = "wait until no run of this pipeline is at work, and leave the `.lock` file where it is"
+        raise EnvironmentProblem(message, code=Code.BUSY, hint=hint) from None
 
 
 @contextmanager
@@ -193,11 +230,7 @@ def _version(connection: sqlite3.Connection) -> int:
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION:
-        raise EnvironmentProblem(
-            f"{near(path)} is no store of yamlgen",
-            code=Code.STORE_VERSION,
-            hint="move it away, or name another place with `--store PATH`",
-        )
+        raise _foreign(path)
     if _version(connection) > VERSION:
         message = f"the store {near(path)} was made by a newer yamlgen"
         hint = f"this one knows stores up to version {VERSION}, that is {_version(connection)}: update yamlgen"

@@ -7,6 +7,7 @@ for people. A process that was killed has it no longer, and a child that was for
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from yamlgen.canonical import short_digest
-from yamlgen.descriptors import close_alone, open_alone
+from yamlgen.descriptors import close_alone, has_open, open_alone
 from yamlgen.errors import Code, EnvironmentProblem, near
 
 FOLDER: Final = ".yamlgen"
@@ -35,12 +36,12 @@ _NETWORK: Final = frozenset(
     | {f"fuse.{name}" for name in ("gcsfuse", "glusterfs", "rclone", "s3fs", "sshfs")}
 )
 _MOUNTS: Final = Path("/proc/self/mountinfo")
-_PROCESSES: Final = Path("/proc")
 _TRIES: Final = 10
+_LONG: Final = 1000
 _PAUSE: Final = 0.01
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
-_HELD: Final[set[tuple[int, int, int]]] = set()
-"""The locks that are held here: the process, for a forked child has none of them, and the lock's file."""
+_HELD: Final[dict[tuple[int, Path], _Lock]] = {}
+"""The locks that are held here, by the process, for a forked child has none of them, and the lock's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,44 @@ class Place:
     @property
     def lock(self) -> Path:
         """The file that the process at work holds locked; it says who that is."""
-        return self.database.with_suffix(".lock")
+        return lock_of(self.database)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a database.
+
+        Raises:
+            EnvironmentProblem: its folder may not be looked into.
+        """
+        with _reading(self.folder):
+            return self.database.exists()
+
+
+def lock_of(database: Path) -> Path:
+    """The file of a database's lock."""
+    return database.with_suffix(".lock")
+
+
+def places_in(folder: Path) -> list[Place]:
+    """The stores in a folder; none where there is no such folder.
+
+    Raises:
+        EnvironmentProblem: it may not be looked into.
+    """
+    with _reading(folder):
+        found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    bare = [name.removesuffix(ENDING) for name in found if name.endswith(ENDING)]
+    return [Place(folder, name.removesuffix(SIMULATED), name.endswith(SIMULATED)) for name in bare]
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot read the store in {near(folder)}: {error.strerror or error}"
+        hint = "is it yours to read? `--store PATH` names another place"
+        raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint) from None
 
 
 def place_of(pipeline: Path, folder: Path | None = None, *, simulated: bool = False) -> Place:
@@ -78,6 +116,8 @@ def make_folder(folder: Path) -> None:
     """
     try:
         if not folder.is_dir():
+            if os.path.lexists(folder):
+                raise NotADirectoryError(errno.ENOTDIR, "it is a file, or a link that leads nowhere")
             folder.mkdir(mode=0o700, parents=True)
         kind = network_kind(folder)
         if kind is not None:
@@ -125,55 +165,123 @@ def _mounted(folder: Path, mounts: dict[Path, str]) -> str | None:
     return None if above is None else mounts[above]
 
 
+class _Lock:
+    """A lock that this process holds.
+
+    Attributes:
+        descriptor: of its file.
+        is_new: whether that file was not there before.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        about = {"pid": os.getpid(), "what": what, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        self._path = path
+        self._about = json.dumps(about).encode()
+        self.take()
+
+    def take(self, tries: int = _TRIES) -> None:
+        """Lock the file that is at the path now.
+
+        Raises:
+            BlockingIOError: another process has it.
+            OSError: there can be no lock.
+        """
+        self.is_new = False
+        while True:
+            self.is_new = self.is_new or not self._path.exists()
+            descriptor = open_alone(self._path, os.O_RDWR | os.O_CREAT)
+            try:
+                _lock(descriptor, tries)
+                if _is_at(descriptor, self._path):
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, self._about, 0)
+                    self.descriptor = descriptor
+                    return
+            except BaseException:
+                close_alone(descriptor)
+                raise
+            close_alone(descriptor)  # it was removed just now: what is locked has not this name
+
+    def keep(self) -> None:
+        """Take the lock anew where its file was removed."""
+        if not _is_at(self.descriptor, self._path):  # the next process would find another file, or none
+            before = self.descriptor
+            self.take(_LONG)  # the next process has it, until it finds the store in use
+            close_alone(before)
+
+    def let_go(self) -> None:
+        """End the lock, even if another process shares the open file, as the child of a library outside Python may."""
+        with suppress(OSError):
+            os.ftruncate(self.descriptor, 0)  # what it says is over
+        with suppress(OSError):
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        close_alone(self.descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
-def locked(place: Place, what: str) -> Iterator[None]:
+def locked(place: Place, what: str) -> Iterator[bool]:
     """Hold a store for this process; `what` is told to whoever comes second.
+
+    Yields:
+        Whether the lock's file was not there before: another process may hold one of that name which was removed.
 
     Raises:
         EnvironmentProblem: another process, or another run in this one, holds it.
     """
+    here = os.getpid(), _real(place.lock)
+    if here in _HELD:
+        raise _busy(place, is_here=True)
     try:
-        descriptor = open_alone(place.lock, os.O_RDWR | os.O_CREAT)
-    except OSError as error:
+        lock = _Lock(place.lock, what)
+    except BlockingIOError:
+        raise _busy(place, is_here=False) from None
+    except OSError as error:  # a file system without locks, or without room
         raise _cannot_lock(place, error) from None
-    status = os.fstat(descriptor)
-    here = os.getpid(), status.st_dev, status.st_ino
+    _HELD[here] = lock
     try:
-        try:
-            _lock(descriptor)
-            about = {"pid": os.getpid(), "what": what, "since": datetime.now(UTC).isoformat(timespec="seconds")}
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(about).encode(), 0)
-        except BlockingIOError:
-            raise _busy(place, is_here=here in _HELD) from None
-        except OSError as error:  # a file system without locks, or without room
-            raise _cannot_lock(place, error) from None
-        _HELD.add(here)
-        try:
-            yield
-        finally:
-            _HELD.discard(here)
-            _unlock(descriptor)
+        yield lock.is_new
     finally:
-        close_alone(descriptor)
+        del _HELD[here]
+        lock.let_go()
 
 
-def _lock(descriptor: int) -> None:
+def keep_lock(database: Path) -> None:
+    """See that the lock of a database, where it is held here, still keeps others out: its file may have been removed.
+
+    Raises:
+        EnvironmentProblem: another process has taken it meanwhile.
+    """
+    lock = _HELD.get((os.getpid(), _real(lock_of(database))))
+    if lock is None:
+        return
+    try:
+        lock.keep()
+    except OSError:
+        message = f"the lock {near(lock_of(database))} was removed while the run was at work, and cannot be had again"
+        hint = "another process may write to this store now; wait for it, and run again"
+        raise EnvironmentProblem(message, code=Code.BUSY, hint=hint) from None
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _lock(descriptor: int, tries: int) -> None:
     """Take the lock, if nobody has it; a reader who tries whether it is free has it for less than a moment."""
-    for _ in range(_TRIES):
+    for _ in range(tries):
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         time.sleep(_PAUSE)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _unlock(descriptor: int) -> None:
-    """Let the lock go, even if another process shares the open file, as the child of a library outside Python may."""
-    with suppress(OSError):
-        os.ftruncate(descriptor, 0)  # what it says is over
-    with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _cannot_lock(place: Place, error: OSError) -> EnvironmentProblem:
@@ -190,7 +298,7 @@ def holder(place: Place) -> str | None:
 def is_locked(place: Place) -> bool:
     """Whether a process is at work on a store."""
     try:
-        descriptor = open_alone(place.lock, os.O_RDWR)
+        descriptor = open_alone(place.lock, os.O_RDONLY)  # it may not be ours to write
     except OSError:
         return False
     try:
@@ -220,26 +328,9 @@ def _busy(place: Place, *, is_here: bool) -> EnvironmentProblem:
             f"another run in this process ({what}, since {since})" if what else "another run in this process",
             "wait for it",
         )
-    elif isinstance(pid, int) and _has_open(pid, place.lock):
+    elif isinstance(pid, int) and has_open(pid, place.lock):
         who, hint = f"{what} (process {pid}, since {since})", f"wait for it, or end it: `kill {pid}`"
     else:  # who has it is about to say so, or is a process of which nothing is known here
         who = "another process"
         hint = f"wait for it; `lsof {shlex.quote(near(place.lock))}` tells which one that is"
     return EnvironmentProblem(f"{who} is at work on this pipeline", code=Code.BUSY, hint=hint)
-
-
-def _has_open(pid: int, path: Path) -> bool:
-    """Whether a process has a file open: one of that number may be another than the one that wrote it there."""
-    try:
-        if not _PROCESSES.is_dir():  # macOS
-            os.kill(pid, 0)
-            return True
-        return any(_is_same(each, path) for each in (_PROCESSES / str(pid) / "fd").iterdir())
-    except OSError:
-        return False
-
-
-def _is_same(descriptor: Path, path: Path) -> bool:
-    with suppress(OSError):
-        return descriptor.samefile(path)
-    return False

@@ -43,10 +43,11 @@ def held(place: Place, what: str) -> Iterator[sqlite3.Connection]:
         EnvironmentProblem: the store is in use, damaged, of another version, or in a place that cannot hold one.
     """
     make_folder(place.folder)
-    with locked(place, what):
-        if not place.database.exists():
+    with locked(place, what) as is_new:
+        is_doubtful = is_new and place.exists
+        if not place.exists:
             create(place.database)
-        with closing(connect(place.database)) as connection:
+        with closing(connect(place.database, is_doubtful=is_doubtful)) as connection:
             yield connection
 
 
@@ -56,7 +57,7 @@ def bring_up(place: Place) -> None:
     Raises:
         EnvironmentProblem: it is in use, damaged, or newer than this version.
     """
-    if place.database.exists() and is_older(place.database):
+    if place.exists and is_older(place.database):
         with held(place, "bringing the store up to date"):
             pass
 
@@ -68,7 +69,7 @@ def opened(place: Place, reuse: Reuse) -> Iterator[Session]:
     Raises:
         EnvironmentProblem: the store is damaged, or of another version.
     """
-    connection = read(place.database) if place.database.exists() else empty(place.database)
+    connection = read(place.database) if place.exists else empty(place.database)
     with closing(connection):
         yield Session(Archive(connection, place), Ledger(connection, place.database, reuse))
 

@@ -18,6 +18,7 @@ from yamlgen import failpoint
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.scarcity import start
 from yamlgen.store.database import problem
+from yamlgen.store.place import keep_lock
 
 Write = Callable[[sqlite3.Connection], Any]
 """What is done in the writer's transaction. It runs SQL and nothing that may fail for another reason."""
@@ -118,7 +119,7 @@ class Writer:
         """Notice a database that was moved or removed: the kernel would go on writing to a file without a name.
 
         Raises:
-            EnvironmentProblem: so it was.
+            EnvironmentProblem: so it was, or its lock was and another process has taken it.
         """
         try:
             found = self._path.stat().st_ino
@@ -127,6 +128,7 @@ class Writer:
         if found != self._inode:
             message = f"the store {near(self._path)} was moved or removed while the run was at work"
             raise EnvironmentProblem(message, code=Code.DISK, hint="put it back, or begin anew (which pays again)")
+        keep_lock(self._path)
 
     def _give_up(self, raised: BaseException) -> BaseException:
         if self._connection.in_transaction:
