@@ -39,7 +39,7 @@ print(done.output, again.output, done.usage.output_tokens > 0, again.usage.outpu
 """
 
 
-@pytest.fixture(params=["elsewhere", "gone", "flow/out"])
+@pytest.fixture
 def scene(request, tmp_path, monkeypatch):
     """A folder with a pipeline below it, whose function goes elsewhere, to a folder that is gone, or into the output's.
 
@@ -49,8 +49,9 @@ def scene(request, tmp_path, monkeypatch):
     flow.mkdir()
     (flow / "moving.yaml").write_text(PIPELINE, "utf-8")
     (flow / "rows.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(1, 41)), "utf-8")
-    target = str(tmp_path / request.param)
-    (flow / "steps.py").write_text(MODULE.format(target=target, gone=request.param == "gone"), "utf-8")
+    folder = getattr(request, "param", "gone")
+    target = str(tmp_path / folder)
+    (flow / "steps.py").write_text(MODULE.format(target=target, gone=folder == "gone"), "utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -73,6 +74,7 @@ def elsewhere(scene):
     return [name for name in found if not name.startswith(known)]
 
 
+@pytest.mark.parametrize("scene", ["elsewhere", "gone", "flow/out"], indirect=True)
 def test_the_files_of_a_run_stay_beside_the_pipeline(scene, program):
     """Output, failed rows, record and store are beside the pipeline, and are told as seen from where the user is."""
     code, _, said = ended(program, "run", "flow/moving.yaml", "--simulate")
