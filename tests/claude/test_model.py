@@ -5,7 +5,22 @@ import json
 
 import pytest
 
-from scripted import Reply, Server, ask, ask_one, asking, call, error, events, message, outcomes, prompt, said, spoken
+from scripted import (
+    Reply,
+    Server,
+    ask,
+    ask_one,
+    asking,
+    call,
+    error,
+    events,
+    message,
+    outcomes,
+    prompt,
+    refusal,
+    said,
+    spoken,
+)
 from yamlgen.claude.simulator import Faults, Simulator
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.halt import Halted
@@ -297,6 +312,15 @@ def test_a_streamed_tool_call_is_read():
     outcome, _ = ask_one(events(start, block, *parts, end, delta, stop), schema=SCHEMA, mode="tools", max_tokens=30_000)
     assert isinstance(outcome, Answer), outcome
     assert outcome.value == {"a": 7}
+
+
+def test_a_schema_that_is_refused_natively_is_asked_for_by_a_tool():
+    """Without a store too, once for all that the model is asked; the refusal is no attempt."""
+    refused = refusal(400, "The compiled grammar is too large.")
+    called = said(call({"a": 3}), stop="tool_use")
+    (first, second), server, _ = ask(refused, called, texts=("x", "y"), schema=SCHEMA, concurrency=1)
+    assert (first.value, second.value, len(first.attempts), len(second.attempts)) == ({"a": 3}, {"a": 3}, 1, 1)
+    assert ["tools" in body for body in server.bodies] == [False, True, True]
 
 
 SIMULATED = [("native", 2000), ("tools", 2000), ("json", 2000), ("native", 30_000), ("tools", 30_000)]

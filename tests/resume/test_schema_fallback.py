@@ -130,6 +130,18 @@ def test_a_run_that_was_killed_after_the_refusal_goes_on_by_the_tool(picky):
     assert all(count == 1 for count in keys(picky.store()).values())
 
 
+def test_models_of_a_matrix_that_are_alike_fall_back_once(picky):
+    """Two aliases of one model: what is learnt by the one is known of the other, and told once."""
+    picky.set("runtime.concurrency", 1)
+    picky.set("models.other", {"id": "claude-haiku-5-5", "max_tokens": 2000})
+    picky.set("steps.facts.model", None)
+    picky.set("steps.facts.matrix", {"model": ["quick", "other"]})
+    done = picky.run()
+    assert (done.code, picky.script.native, picky.script.tools) == (Exit.OK, 1, 2 * ALL)
+    assert len(warnings(done)) == 1
+    assert picky.run().asked == 0
+
+
 def test_a_retry_asks_by_the_tool(picky):
     """Failed rows are asked again in the way that the API takes."""
     api, wrong = picky.script, [said(call({"kind": "wrong"}), stop="tool_use")] * 3

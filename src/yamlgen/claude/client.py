@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import anthropic
@@ -33,6 +33,9 @@ from yamlgen.language.plan import Plan
 from yamlgen.language.settings import PUBLIC_URL, address_fault, plain_http
 from yamlgen.language.spec import Runtime
 from yamlgen.ports import Model, Recorder
+
+if TYPE_CHECKING:
+    from yamlgen.claude.structured import Structured
 
 _HEADER: Final = re.compile(r"[!-~]+")
 
@@ -220,13 +223,16 @@ def models(
             emit(RunWarned(message))
 
     made: dict[str, Model] = {}
+    ways: dict[str, Structured] = {}
     for step, variant in plan.variants:
         sender = Sender(variant.model, base_url, plan.runtime.api_key_env, key, secrets)
         structured = None
         if step.schema is not None:
             from yamlgen.claude.structured import Structured  # noqa: PLC0415 - instructor, which takes half a second
 
-            structured = Structured(step.name, step.schema, variant.settings, step.mode)
+            alike = variant.alike or variant.name  # what one of them learns of the API, the others know
+            structured = ways.get(alike) or Structured(step.name, step.schema, variant.settings, step.mode)
+            ways[alike] = structured
         made[variant.name] = ClaudeModel(
             client,
             variant.settings,
