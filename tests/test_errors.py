@@ -66,7 +66,8 @@ def test_every_error_has_an_exit_code(kind):
 def test_an_invalid_pipeline_is_told_by_its_first_error():
     """A warning before it does not stand in for it."""
     error = made(InvalidPipeline)
-    assert str(error) == "a.yaml:1:2: unknown key `promt`"
+    assert error.message == "a.yaml:1:2: unknown key `promt`"
+    assert str(error) == "a.yaml:1:2: unknown key `promt` (did you mean `prompt`?)"
     assert error.code == Code.UNKNOWN_KEY
 
 

@@ -239,7 +239,7 @@ def near(path: Path) -> str:
 
 
 class YamlgenError(Exception):
-    """The root of all errors that yamlgen raises.
+    """The root of all errors that yamlgen raises; `str` of one is its message, and its hint in brackets.
 
     Args:
         message: the fact, in one sentence, with the place where there is one.
@@ -251,12 +251,28 @@ class YamlgenError(Exception):
 
     def __init__(self, message: str, *, code: Code, hint: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
         self.code = code
         self.hint = hint
 
+    @property
+    def message(self) -> str:
+        """The fact without the hint."""
+        return str(self.args[0])
+
+    @message.setter
+    def message(self, message: str) -> None:
+        self.args = (message, *self.args[1:])
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def fact_of(error: BaseException) -> str:
+    """What an error says without its hint, for a sentence that goes on or has a hint of its own."""
+    return error.message if isinstance(error, YamlgenError) else str(error)
 
 
 def _rebuild(cls: type[YamlgenError], args: tuple[Any, ...], state: Mapping[str, Any]) -> YamlgenError:
@@ -288,6 +304,14 @@ class UsageError(YamlgenError):
 
 class EnvironmentProblem(YamlgenError):  # noqa: N818 - the file is right, the surroundings are not
     """The pipeline is right, its surroundings are not: no key, no input file, no disk, no network."""
+
+
+class MissingKey(EnvironmentProblem, ValueError):  # noqa: N818 - named as what is wrong
+    """There is no API key, or none that a request can carry."""
+
+
+class NotOffered(UsageError, NotImplementedError):  # noqa: N818 - named as what is wrong
+    """A way of working that `AnthropicLLM` takes the name of, and does not have."""
 
 
 class RunStopped(YamlgenError):  # noqa: N818 - not every stop is an error

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, field_validator
 
 from calls import ADA, HELLO, USER, User, agenerate, generate, llm, serve
 from scripted import KEY, call, said
@@ -231,17 +231,17 @@ class Even(BaseModel):
         return value
 
 
-class Aliased(BaseModel):
-    """A field that JSON names otherwise."""
+@pytest.mark.parametrize("wanted", [{"format": "json"}, {"format": None}, {"mode": None}])
+def test_distilabels_keys_of_a_structure_are_taken(wanted):
+    """`format` has the one value that distilabel allows it, and `None` is none."""
+    output, _ = agenerate(said(json.dumps(ADA)), options={"structured_output": {"schema": User, **wanted}})
+    assert User.model_validate_json(output["generations"][0]) == User(**ADA)
 
-    number: int = Field(alias="user-name", ge=1)
 
-
-def test_a_models_json_is_valid_under_its_own_schema():
-    """The generation is the JSON that was checked, under the names that the model's schema has."""
-    output, _ = agenerate(said('{"user-name": 41}'), options={"structured_output": {"schema": Aliased}})
-    assert output["generations"] == ['{"user-name": 41}']
-    assert Aliased.model_validate_json(output["generations"][0]).number == 41
+def test_another_format_is_told():
+    """`regex` is for other models of distilabel's."""
+    with pytest.raises(UsageError, match="`format` must be 'json'"):
+        AnthropicLLM("m", structured_output={"schema": USER, "format": "regex"})
 
 
 @pytest.mark.parametrize("reasks", [-1, 11, "x", "3", None, True, 1.0])

@@ -28,7 +28,7 @@ from yamlgen.canonical import fingerprint
 from yamlgen.data.outputs import OutputPaths, output_paths, prepare, publish
 from yamlgen.data.printer import Printer, PrinterThread
 from yamlgen.data.source import Source
-from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError
+from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, fact_of
 from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted, RunWarned
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
@@ -143,7 +143,7 @@ class _Run:
             self.tell(event)
         except Exception as error:  # noqa: BLE001 - a listener's own
             self.broken = self.broken or error
-            self.halt.request(str(error))
+            self.halt.request(fact_of(error))
 
     def make_ready(self, ready: Prospect) -> None:
         """See that the files can be written, before anything is paid for."""

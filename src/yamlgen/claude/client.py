@@ -27,7 +27,7 @@ from yamlgen.claude.pool import MAX_PAUSE, UNHEARD
 from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.transport import Transport
 from yamlgen.environment import variable
-from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.errors import Code, EnvironmentProblem, MissingKey
 from yamlgen.events import Emit
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
@@ -95,11 +95,11 @@ def usable_key(key: str, where: str) -> str:
     """The key, if a header can carry it.
 
     Raises:
-        EnvironmentProblem: it cannot; the message does not show it.
+        MissingKey: it cannot; the message does not show it.
     """
     if not _HEADER.fullmatch(key):
         message = f"the API key in {where} holds characters that no key has"
-        raise EnvironmentProblem(message, code=Code.NO_KEY, hint="was it copied with quotes, spaces or a line break?")
+        raise MissingKey(message, code=Code.NO_KEY, hint="was it copied with quotes, spaces or a line break?")
     return key
 
 
@@ -167,7 +167,7 @@ class ClaudeProvider:
         """The API key.
 
         Raises:
-            EnvironmentProblem: its variable is not set, or holds no key.
+            MissingKey: its variable is not set, or holds no key.
         """
         if self.simulator is not None:
             return "simulated"  # it takes any
@@ -175,9 +175,8 @@ class ClaudeProvider:
         key = variable(name)
         if key is None:
             hint = f"set {name} (or put it into a file: `--env-file .env`), or try without a key: `--simulate`"
-            raise EnvironmentProblem(
-                f"no API key: the environment variable {name} is not set", code=Code.NO_KEY, hint=hint
-            )
+            message = f"no API key: the environment variable {name} is not set"
+            raise MissingKey(message, code=Code.NO_KEY, hint=hint)
         return usable_key(key.strip(), name)
 
     def headers(self) -> CustomHeaders:

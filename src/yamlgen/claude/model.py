@@ -278,7 +278,6 @@ class ClaudeModel:
     ) -> RowError:
         """The error with its account; its words may quote an answer, and an answer may quote the key."""
         error.message = self._sender.clean(error.message)
-        error.args = (error.message,)
         error.request, error.attempts, error.key = _body(arguments), tuple(attempts), keys[0]
         return error
 

@@ -282,5 +282,4 @@ def _together(step: AnyStep, cases: list[Case], made: list[Answer | RowError], o
 def _named(step: AnyStep, case: Case, error: RowError) -> RowError:
     """The error of a case, which says which one it is."""
     error.message = f"{step.spoken(case)}: {error.message}"
-    error.args = (error.message,)
     return error
