@@ -37,6 +37,7 @@ FLOORS = [
         "descriptors",
         "environment",
         "failpoint",
+        "surface",
     },
     {"language"},
     {"claude", "data", "store"},

@@ -34,6 +34,7 @@ from yamlgen.language.plan import Plan
 from yamlgen.language.settings import LOOPBACK, PUBLIC_URL, address_fault, plain_http
 from yamlgen.language.spec import Runtime
 from yamlgen.ports import Model, Recorder
+from yamlgen.surface import by_surface, option
 
 _CONNECT: Final = 10.0
 _OTHER_FILES: Final = 64
@@ -174,7 +175,8 @@ class ClaudeProvider:
         name = self.runtime.api_key_env
         key = variable(name)
         if key is None:
-            hint = f"set {name} (or put it into a file: `--env-file .env`), or try without a key: `--simulate`"
+            file = by_surface(command=f" (or put it into a file: {option('env_file', '.env')})", python="")
+            hint = f"set {name}{file}, or try without a key: {option('simulate')}"
             message = f"no API key: the environment variable {name} is not set"
             raise MissingKey(message, code=Code.NO_KEY, hint=hint)
         return usable_key(key.strip(), name)

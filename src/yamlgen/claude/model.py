@@ -29,6 +29,7 @@ from yamlgen.halt import Halted
 from yamlgen.language import capabilities
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, Settings, Thinking
 from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Charge, Check, Prompt, Refusal, Tariff
+from yamlgen.surface import by_surface, option
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -39,14 +40,13 @@ STREAM_ABOVE: Final = 21_333
 _PATH: Final = "/v1/messages"
 _BYTES: Final = anthropic.AsyncAPIResponse[bytes]
 _EVENTS: Final = anthropic.AsyncStream[Any]
-_TO_SEND: Final = "`yamlgen run` sends it"
+_TO_SEND: Final = "a run that is not offline sends it"
 _HOUR: Final = 3600.0
 _AN_HOUR: Final = 128_000
 """The tokens of an answer that take an hour, by the SDK's own reckoning: one that may take longer than a request has
 is streamed."""
 
 _DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
-_ASK_AGAIN: Final = "mend the row, or ask again with `yamlgen retry`; nothing was paid for it"
 
 
 class ClaudeModel:
@@ -141,7 +141,9 @@ class ClaudeModel:
         if attempt is None:
             refusal = chain.refused(keys[0])
             if refusal is not None:
-                raise RowError(refusal.message, code=Code.BAD_REQUEST, hint=_ASK_AGAIN)
+                retry = by_surface(command="`yamlgen retry`", python=option("retry", "RUN"))
+                hint = f"mend the row, or ask again with {retry}; nothing was paid for it"
+                raise RowError(refusal.message, code=Code.BAD_REQUEST, hint=hint)
             if not chain.sends:
                 raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
             try:

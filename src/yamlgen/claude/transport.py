@@ -194,7 +194,7 @@ class Transport:
         else:
             cause = getattr(outcome.error, "__cause__", None) or outcome.error
             message = f"cannot reach {self.base_url}: {cause}"
-            hint = "is the network up, and `runtime.base_url` right? `--simulate` needs neither"
+            hint = "is the network up, and `runtime.base_url` right?"
         return RunStopped(message, code=Code.UNREACHABLE, hint=hint)
 
     def _delay(self, retries: int, retry_after: float | None) -> float:

@@ -19,6 +19,7 @@ from typing import BinaryIO, Self
 from yamlgen.descriptors import close_alone, open_alone
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.failpoint import reach
+from yamlgen.surface import option
 
 
 @contextmanager
@@ -32,11 +33,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-        hint = (
-            "make room, or name a file on another disk with `-o`"
-            if full
-            else "name a file that you may write with `-o`"
-        )
+        name = "make room, or name a file on another disk" if full else "name a file that you may write"
+        hint = f"{name} with {option('output', 'PATH')}"
         message = f"cannot write {near(path)}: {error.strerror or error}"
         raise EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
 
@@ -82,7 +80,7 @@ class Staging:
                 file = _locked(temporary)
             except BlockingIOError as error:
                 message = f"cannot write {near(path)}: another run is writing it"
-                hint = "wait until that run has ended, or name another output with `-o`"
+                hint = f"wait until that run has ended, or name another output with {option('output', 'PATH')}"
                 raise EnvironmentProblem(message, code=Code.BUSY, hint=hint) from error
             self._waiting.append(staged := _Staged(target, temporary, file))
             file.truncate(0)

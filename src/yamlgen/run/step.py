@@ -228,7 +228,7 @@ class Performer:
     async def _called(self, step: PythonStep, args: Mapping[str, JSON], overseer: Overseer) -> JSON:
         if self.functions is None:
             message = f"`{step.function.name}` is called when the pipeline runs"
-            raise RowError(message, code=Code.NOT_STORED, hint="`yamlgen run` calls it")
+            raise RowError(message, code=Code.NOT_STORED, hint="a run calls it")
         overseer.begin()
         return _checked(await self.functions.call(step.function, args, step.timeout), step.schema)
 

@@ -24,6 +24,7 @@ from typing import Any, Final
 from yamlgen.canonical import short_digest
 from yamlgen.descriptors import close_alone, open_alone
 from yamlgen.errors import Code, EnvironmentProblem, near
+from yamlgen.surface import option
 
 FOLDER: Final = ".yamlgen"
 ENDING: Final = ".db"
@@ -82,14 +83,14 @@ def make_folder(folder: Path) -> None:
         kind = network_kind(folder)
         if kind is not None:
             message = f"the store cannot be in {near(folder)}: it is on a network file system ({kind})"
-            hint = "keep it on a disk of this machine: `--store PATH`"
+            hint = f"keep it on a disk of this machine: {option('store', 'PATH')}"
             raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint)
         ignore = folder / ".gitignore"
         if not any(folder.iterdir()):  # a folder with other things in it is the user's own
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         message = f"cannot create the store in {near(folder)}: {error.strerror or error}"
-        hint = "name a folder that you may write with `--store PATH`"
+        hint = f"name a folder that you may write with {option('store', 'PATH')}"
         raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint) from None
 
 
@@ -178,7 +179,7 @@ def _unlock(descriptor: int) -> None:
 
 def _cannot_lock(place: Place, error: OSError) -> EnvironmentProblem:
     message = f"cannot lock the store {near(place.lock)}: {error.strerror or error}"
-    return EnvironmentProblem(message, code=Code.STORE_PLACE, hint="`--store PATH` names another place")
+    return EnvironmentProblem(message, code=Code.STORE_PLACE, hint=f"{option('store', 'PATH')} names another place")
 
 
 def holder(place: Place) -> str | None:
