@@ -17,15 +17,17 @@ from yamlgen.ports import Usage
 _NO_GENERATION: Final = frozenset({Code.NO_TEXT, Code.REFUSED, Code.INVALID_OUTPUT, Code.TRUNCATED})
 
 _HINTS: Final = {
-    Code.CONTEXT_EXCEEDED: "shorten the conversation",
     Code.INVALID_OUTPUT: "say in the conversation what the schema wants, or raise `max_retries` of `structured_output`",
     Code.PAUSED_TOO_LONG: "call again later",
-    Code.UNKNOWN_MODEL: "check `model`; models retire",
 }
-"""The hints of the errors whose own are about a pipeline."""
+"""The hints of the errors whose own are about a run."""
 
-_SETTING: Final = re.compile(r"`runtime\.(\w+)`")
-"""A setting of a pipeline that the model has as an argument of the same name."""
+_WORDS: Final = {
+    re.compile(r"`runtime\.(\w+)`"): r"`\1`",
+    re.compile("the `id`"): "`model`",
+    re.compile("the row"): "the conversation",
+}
+"""What hints call the settings of a pipeline and its rows, and what an argument is called here."""
 
 
 class Statistics(TypedDict):
@@ -51,7 +53,9 @@ Told: TypeAlias = tuple[GenerateOutput, str | None]
 def spoken(error: E) -> E:
     """The error, with a hint that names arguments in place of a pipeline's settings."""
     hint = _HINTS.get(error.code, error.hint)
-    error.hint = hint and _SETTING.sub(r"`\1`", hint)
+    for setting, argument in _WORDS.items():
+        hint = hint and setting.sub(argument, hint)
+    error.hint = hint
     return error
 
 
