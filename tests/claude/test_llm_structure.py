@@ -114,6 +114,17 @@ def test_a_structure_of_one_input_is_its_own():
     assert "output_config" not in server.bodies[1]
 
 
+def test_a_structure_is_made_once():
+    """For all inputs and calls that want the same, so that what is learnt of it holds for the next one."""
+    model = AnthropicLLM("claude-haiku-5-5", structured_output={"schema": User})
+    settings = model._settings({})
+    made = model._job(HELLO, settings).structured
+    assert made is model._job(HELLO, settings).structured is model._job((HELLO, {"schema": User}), settings).structured
+    assert made is not model._job((HELLO, {"schema": USER}), settings).structured
+    assert made is not model._job((HELLO, {"schema": User, "mode": "tools"}), settings).structured
+    assert made is not model._job(HELLO, model._settings({"max_tokens": 5})).structured
+
+
 def test_structures_of_several_inputs_are_kept_apart():
     """Each input of one `generate` has its own schema."""
 

@@ -45,6 +45,8 @@ _RUNTIME: Final = (
 )
 """The attributes that distilabel lets a run set, in its order."""
 
+_MOST_STRUCTURES: Final = 64
+
 _ARGUMENT: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 """One argument in the docstring of a class or a method, with what is said of it."""
 
@@ -69,6 +71,7 @@ class Configuration:  # noqa: PLW1641 - its attributes change
     _api_key_env_var: ClassVar[str] = "ANTHROPIC_API_KEY"
 
     def __post_init__(self) -> None:
+        self._structures: dict[tuple[object, ...], Structured] = {}
         self._found = None if self.base_url else variable("ANTHROPIC_BASE_URL")
         self.base_url = self.base_url or self._found or PUBLIC_URL
         self.generation_kwargs = dict(generation_kwargs_of(self.generation_kwargs))
@@ -96,14 +99,20 @@ class Configuration:  # noqa: PLW1641 - its attributes change
         return settings_of(id=self.model, **{"max_tokens": 128, **own, **given})
 
     def _structured(self, wanted: Mapping[str, Any], settings: Settings) -> Structured:
+        """How a structured output is asked for; one for all calls, for it learns what the API takes."""
         wanted = structure_of(wanted)
-        schema = schema_of(wanted["schema"])
-        try:
-            return Structured("answer", schema, settings, mode_named(wanted.get("mode") or "auto"))
-        except Unfit as unfit:
-            hint = "leave `mode` out: it then picks what the model can do"
-            message = f"native output cannot express the schema: {unfit}"
-            raise UsageError(message, code=Code.SETTING_REFUSED, hint=hint) from None
+        schema, mode = wanted["schema"], mode_named(wanted.get("mode") or "auto")
+        made_of = (schema if isinstance(schema, type) else repr(schema), mode, settings.model_dump_json())
+        if made_of not in self._structures:
+            if len(self._structures) == _MOST_STRUCTURES:
+                self._structures.clear()
+            try:
+                self._structures[made_of] = Structured("answer", schema_of(schema), settings, mode)
+            except Unfit as unfit:
+                hint = "leave `mode` out: it then picks what the model can do"
+                message = f"native output cannot express the schema: {unfit}"
+                raise UsageError(message, code=Code.SETTING_REFUSED, hint=hint) from None
+        return self._structures[made_of]
 
     def __eq__(self, other: object) -> bool:
         return self.dump() == other.dump() if isinstance(other, type(self)) else NotImplemented

@@ -27,7 +27,7 @@ from yamlgen.claude.limiter import Limiter
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
-from yamlgen.claude.user_schema import ModelSchema, inputs_of, key_of, number_of, pair_of, prompt_of
+from yamlgen.claude.user_schema import ModelSchema, inputs_of, judging, key_of, number_of, pair_of, prompt_of
 from yamlgen.door import wait_for
 from yamlgen.errors import Code, NotOffered, RowError, YamlgenError
 from yamlgen.halt import Halt
@@ -118,7 +118,7 @@ class AnthropicLLM(Configuration):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle carries: the attributes, and none of the clients that were built from them."""
-        return {**self.__dict__, "_aclient": None, "_sessions": {}, "_held": {}, "_ssl": None}
+        return {**self.__dict__, "_aclient": None, "_sessions": {}, "_held": {}, "_ssl": None, "_structures": {}}
 
     @property
     def model_name(self) -> str:
@@ -201,7 +201,9 @@ class AnthropicLLM(Configuration):
                 client, job.settings, sender, structured=job.structured, reasks=job.reasks, timeout=self.timeout
             )
             try:
-                answer = await model.answer(job.prompt, NOBODY)
+                with judging():
+                    answer = await model.answer(job.prompt, NOBODY)
+                    return output(job.written(answer.value), answer.usage), None
             except RowError as error:
                 if not is_no_generation(spoken(error)):
                     raise
@@ -209,7 +211,6 @@ class AnthropicLLM(Configuration):
             except YamlgenError as error:
                 spoken(error)
                 raise
-        return output(job.written(answer.value), answer.usage), None
 
     def generate(
         self,

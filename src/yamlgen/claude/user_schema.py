@@ -6,8 +6,10 @@ Owns the words of a wrong call: each is a `UsageError` that names the argument, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -34,14 +36,10 @@ P = TypeVar("P", bound=Part)
 
 @dataclass(frozen=True)
 class ModelSchema:
-    """A pydantic model as an output: its JSON Schema is sent, and the model itself judges what comes back.
-
-    It judges an answer once, for a validator may have a memory; so what it made of a value is kept.
-    """
+    """A pydantic model as an output: its JSON Schema is sent, and the model itself judges what comes back."""
 
     model: type[BaseModel]
     schema: JSONSchema
-    _made: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def value(self) -> dict[str, Any]:
@@ -52,7 +50,7 @@ class ModelSchema:
         """What the model has against a value: its types, its validators, or what writes it as JSON."""
         text = json.dumps(value)
         try:
-            self._made[text] = self.model.model_validate_json(text).model_dump_json()
+            _made.get({})[text] = self.model.model_validate_json(text).model_dump_json()
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False)
             return tuple(f"{_path(detail['loc'])}: {detail['msg']}" for detail in details)
@@ -60,9 +58,24 @@ class ModelSchema:
             return (f"$: {type(error).__name__}: {error}",)
         return ()
 
-    def made(self, value: JSON) -> str:
-        """What the model made of a value that had no errors, as pydantic writes it by default."""
-        return self._made[json.dumps(value)]
+    @staticmethod
+    def made(value: JSON) -> str:
+        """What the model made of a value that had no errors in this `judging`, as pydantic writes it by default."""
+        return _made.get()[json.dumps(value)]
+
+
+_made: ContextVar[dict[str, str]] = ContextVar("made")
+"""What models made of the values of one request, which they judge once: a validator may have a memory."""
+
+
+@contextmanager
+def judging() -> Iterator[None]:
+    """Keep what models make of values, for as long as the context lasts."""
+    token = _made.set({})
+    try:
+        yield
+    finally:
+        _made.reset(token)
 
 
 def _path(parts: tuple[int | str, ...]) -> str:
