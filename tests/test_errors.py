@@ -72,9 +72,24 @@ def test_an_invalid_pipeline_is_told_by_its_first_error():
 
 
 def test_an_invalid_pipeline_counts_the_rest():
-    """Several errors are told by the first and how many more there are."""
-    one = Diagnostic(Code.UNKNOWN_KEY, "unknown key `a`", MARK)
-    assert str(InvalidPipeline((one, one, one))).endswith("(and 2 more)")
+    """Several errors are told by the first and how many more there are, and each by itself where there is room."""
+    one = Diagnostic(Code.UNKNOWN_KEY, "unknown key `a`", MARK, "remove it")
+    error = InvalidPipeline((one, one, one))
+    assert error.message == "a.yaml:1:2: unknown key `a` (and 2 more)"
+    assert str(error).splitlines() == ["a.yaml:1:2: unknown key `a` (remove it)"] * 3
+
+
+@pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
+def test_the_text_of_an_error_has_its_hint(kind):
+    """Once, behind the fact, whatever is changed of either later; without a hint it is the fact."""
+    error = made(kind)
+    assert str(error) == f"{error.message} ({error.hint})"
+    if kind is not InvalidPipeline:
+        error.message, error.hint = "so it was", "because"
+        assert str(error) == str(pickled(error)) == "so it was (because)"
+        assert error.args == ("so it was",)
+        error.hint = None
+        assert str(error) == "so it was"
 
 
 def test_codes_are_unique():

@@ -1,5 +1,6 @@
 """Messages name what their reader can do: options on the command line, arguments in Python."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -14,6 +15,8 @@ from yamlgen.surface import by_surface, commanded, option, override
 
 SHELL = re.compile(r"(?<![\w-])--?[a-z]|\byamlgen [a-z]+ |\bcommand\b")
 """What only a shell takes."""
+
+IN_CODE_MARKS = re.compile(r"`--?[a-z]|`yamlgen [a-z]|same command")
 
 
 def test_an_option_has_two_names():
@@ -34,6 +37,27 @@ def test_an_option_has_two_names():
         assert override("a.b", "c") == "--set a.b=c"
         assert by_surface(command="x", python="y") == "x"
     assert option("yes") == "`yes=True`"
+
+
+def shell_words(path):
+    """The lines of a module that hold words of the shell anywhere but in what `by_surface` takes as `command`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    spared = set()
+    for node in ast.walk(tree):
+        is_command = isinstance(node, ast.keyword) and node.arg == "command"
+        is_command |= isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "command"
+        if is_command or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):  # a docstring
+            spared |= {id(each) for each in ast.walk(node)}
+    texts = [each for each in ast.walk(tree) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return [each.lineno for each in texts if id(each) not in spared and IN_CODE_MARKS.search(each.value)]
+
+
+@pytest.mark.parametrize("room", ["api", "claude", "data", "language", "observe", "run", "store"])
+def test_no_message_is_for_the_command_line_alone(room):
+    """Below the command line what a shell takes is written as one of two, or by `option`."""
+    home = Path(yamlgen.__file__).parent
+    found = {str(path.relative_to(home)): lines for path in (home / room).rglob("*.py") if (lines := shell_words(path))}
+    assert found == {}
 
 
 def an_input_is_missing():

@@ -178,6 +178,11 @@ class Diagnostic:
     hint: str | None = None
     severity: Literal["error", "warning"] = "error"
 
+    @property
+    def place(self) -> str:
+        """Where it begins, as `file:line:column`."""
+        return f"{self.mark.file}:{self.mark.line}:{self.mark.column}"
+
     def as_json(self) -> dict[str, Any]:
         """The diagnostic as the mapping that `--output-format json` prints."""
         return {
@@ -264,7 +269,7 @@ class YamlgenError(Exception):
         self.args = (message, *self.args[1:])
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+        return _told(self.message, self.hint)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
@@ -275,6 +280,10 @@ def fact_of(error: BaseException) -> str:
     return error.message if isinstance(error, YamlgenError) else str(error)
 
 
+def _told(message: str, hint: str | None) -> str:
+    return f"{message} ({hint})" if hint else message
+
+
 def _rebuild(cls: type[YamlgenError], args: tuple[Any, ...], state: Mapping[str, Any]) -> YamlgenError:
     error = cls.__new__(cls, *args)
     error.args = args
@@ -283,17 +292,23 @@ def _rebuild(cls: type[YamlgenError], args: tuple[Any, ...], state: Mapping[str,
 
 
 class InvalidPipeline(YamlgenError):  # noqa: N818 - a state of the file, named as users say it
-    """A pipeline with mistakes. `diagnostics` holds all of them, in source order, the warnings too."""
+    """A pipeline with mistakes; `str` of it is a line for each.
+
+    Attributes:
+        diagnostics: all that was found, in source order, the warnings too.
+    """
 
     exit_code = Exit.USAGE
 
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
-        first = next(d for d in diagnostics if d.severity == "error")
-        count = sum(d.severity == "error" for d in diagnostics)
-        where = f"{first.mark.file}:{first.mark.line}:{first.mark.column}"
-        more = f" (and {count - 1} more)" if count > 1 else ""
-        super().__init__(f"{where}: {first.message}{more}", code=first.code, hint=first.hint)
+        first, *others = (each for each in diagnostics if each.severity == "error")
+        more = f" (and {len(others)} more)" if others else ""
+        super().__init__(f"{first.place}: {first.message}{more}", code=first.code, hint=first.hint)
         self.diagnostics = diagnostics
+
+    def __str__(self) -> str:
+        mistakes = [each for each in self.diagnostics if each.severity == "error"]
+        return "\n".join(_told(f"{each.place}: {each.message}", each.hint) for each in mistakes)
 
 
 class UsageError(YamlgenError):
