@@ -16,6 +16,7 @@ from yamlgen.errors import EnvironmentProblem, NotOffered, UsageError
 pytestmark = pytest.mark.usefixtures("key")
 
 ABOUT = {"module": "distilabel.models.llms.anthropic", "name": "AnthropicLLM"}
+ABOUT_OURS = {"module": "yamlgen.claude.llm", "name": "AnthropicLLM"}
 DUMP = {
     "generation_kwargs": {"max_tokens": 5},
     "use_offline_batch_generation": False,
@@ -167,6 +168,7 @@ def test_a_wrong_dump_is_told(dump, words):
         {"api_key": "given-key"},
         {"api_key": SecretStr("given-key"), "generation_kwargs": CALL, "timeout": 5},
         {"structured_output": {"schema": User, "mode": "tools"}},
+        {"generation_kwargs": {"stop_sequences": ("END",)}, "structured_output": {"schema": json.dumps(USER)}},
         {"structured_output": {"schema": USER, "format": "json"}, "jobs_ids": ("a",)},
         {"use_offline_batch_generation": True, "offline_batch_generation_block_until_done": 3},
         {"base_url": "http://gateway.example", "allow_http": True},
@@ -179,6 +181,30 @@ def test_a_dump_makes_an_equal_model(options):
     assert "given-key" not in text
     assert AnthropicLLM.from_dict(json.loads(text)) == model
     assert AnthropicLLM("other", **options) != model
+
+
+def test_a_masked_key_is_none(monkeypatch):
+    """What pydantic writes in place of a key is not sent as one; a key that somebody put into the data is."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    for given, key in (("**********", KEY), (SecretStr("given-key"), "given-key"), ("given-key", "given-key")):
+        model = AnthropicLLM.from_dict({"model": "m", "api_key": given})
+        model.load()
+        assert model._aclient.api_key == key
+
+
+class Mine(AnthropicLLM):
+    """A class of a user's, which makes itself in another way."""
+
+    def __init__(self, size="haiku"):
+        super().__init__(f"claude-{size}-5-5")
+
+
+def test_a_class_of_ones_own_is_set_and_dumped():
+    """Whatever its arguments are; a dump of the class above it is for it as well."""
+    model = Mine()
+    model.set_runtime_parameters({"timeout": 3})
+    assert (model.timeout, model.dump()["type_info"]["name"]) == (3, "Mine")
+    assert AnthropicLLM("claude-haiku-5-5", timeout=3).dump() == {**model.dump(), "type_info": ABOUT_OURS}
 
 
 def test_the_runtime_parameters_are_distilabels():

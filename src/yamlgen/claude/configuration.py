@@ -5,10 +5,11 @@ Owns the names that distilabel gave these, so that a configuration made for its 
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final, Self
 
 import httpx2
@@ -46,6 +47,9 @@ _RUNTIME: Final = (
 """The attributes that distilabel lets a run set, in its order."""
 
 _MOST_STRUCTURES: Final = 64
+
+_MASKED: Final = re.compile(r"\*+")
+"""What pydantic writes in place of a secret."""
 
 _ARGUMENT: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 """One argument in the docstring of a class or a method, with what is said of it."""
@@ -119,7 +123,7 @@ class Configuration:  # noqa: PLW1641 - its attributes change
 
     def dump(self) -> dict[str, Any]:
         """The configuration as data that JSON can hold: without the key and the HTTP client, a class as its schema."""
-        kept = {each.name: getattr(self, each.name) for each in fields(Configuration)}
+        kept = {each.name: getattr(self, each.name) for each in fields(self)}
         del kept["api_key"], kept["http_client"]
         if self.structured_output is not None:
             wanted = dict(structure_of(self.structured_output))
@@ -155,7 +159,11 @@ class Configuration:  # noqa: PLW1641 - its attributes change
         if strange and about is None:
             near = suggestion(str(strange[0]), known, "keys")
             raise UsageError(f"the dump has an unknown key `{strange[0]}`", code=Code.UNKNOWN_KEY, hint=near)
-        return cls(**{key: value for key, value in data.items() if key in known and value is not None})
+        given = {key: value for key, value in data.items() if key in known and value is not None}
+        key = given.get("api_key")
+        if isinstance(key, str) and _MASKED.fullmatch(key):
+            del given["api_key"]
+        return cls(**given)
 
     def get_generation_kwargs(self) -> dict[str, Any]:
         """The arguments that every call has, where it is not given others."""
@@ -199,7 +207,9 @@ class Configuration:  # noqa: PLW1641 - its attributes change
                 near = suggestion(str(name), _RUNTIME, "runtime parameters")
                 warn(f"there is no runtime parameter `{name}` ({near})")
         given = {name: value for name, value in runtime_parameters.items() if name in _RUNTIME}
-        changed = replace(self, **given)
+        changed = copy.copy(self)
+        vars(changed).update(given)
+        changed.__post_init__()  # which judges them
         for name in given:
             setattr(self, name, getattr(changed, name))
 

@@ -261,7 +261,7 @@ class AnthropicLLM(Configuration):
         """
         if self.use_offline_batch_generation:
             message = "`use_offline_batch_generation` is set, and batches are not offered"
-            raise NotOffered(message, code=Code.SETTING_REFUSED, hint="leave it out: requests are sent one by one")
+            raise NotOffered(message, code=Code.SETTING_REFUSED, hint="leave it out: then each input is a request")
         return self.generate(inputs, num_generations, **kwargs)
 
     async def _generate_all(self, jobs: Sequence[_Job]) -> list[Told]:

@@ -146,7 +146,7 @@ def generation_kwargs_of(given: Any) -> Mapping[str, Any]:
         if key not in _CALL_KEYS:
             near = suggestion(str(key), _CALL_KEYS, "arguments")
             raise UsageError(f"`generation_kwargs` has no `{key}`", code=Code.UNKNOWN_KEY, hint=near)
-    return given
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
 
 
 def number_of(given: Any) -> int:
