@@ -16,8 +16,9 @@ from yamlgen.ports import Usage
 
 _NO_GENERATION: Final = frozenset({Code.NO_TEXT, Code.REFUSED, Code.INVALID_OUTPUT, Code.TRUNCATED})
 
-_HINTS: Final = {
+_HINTS: Final[dict[Code, str | None]] = {
     Code.INVALID_OUTPUT: "say in the conversation what the schema wants, or raise `max_retries` of `structured_output`",
+    Code.NO_TEXT: None,
     Code.PAUSED_TOO_LONG: "call again later",
 }
 """The hints of the errors whose own are about a run."""
