@@ -120,6 +120,7 @@ class Attempt:
         reused: whether it came out of the store, where an earlier run or another step had put it.
         number: its number in the store; 0 where it was not stored.
         case: which time of a step that is done several times for a row, such as `item 3`.
+        notes: what had to be done to read a valid one.
     """
 
     response: Mapping[str, JSON]
@@ -131,6 +132,7 @@ class Attempt:
     reused: bool = False
     number: int = 0
     case: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +330,14 @@ class Recorder(Protocol):
         """
         ...
 
+    def is_refused(self, schema: bytes) -> bool:
+        """Whether the API has refused a native schema, known by its key."""
+        ...
+
+    async def refuse(self, schema: bytes, refusal: Refusal) -> None:
+        """Keep that it has."""
+        ...
+
 
 PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
 
@@ -369,6 +379,6 @@ class Provider(Protocol[PlanT_contra]):
         """The models that the plan asks, by the names of its variants, while the context lasts; closed afterwards.
 
         Once `halt` is requested the models send nothing more and raise `Halted`. Without a recorder every answer is
-        asked for, and none is kept. `emit` is told how fast the API lets requests through.
+        asked for, and none is kept. `emit` is told how fast the API lets requests through, and what they reveal.
         """
         ...

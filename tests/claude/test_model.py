@@ -127,12 +127,62 @@ def test_a_refusal_says_why():
     assert "It asks for malware." in outcome.message
 
 
-@pytest.mark.parametrize("content", [[], [""], [{"type": "thinking", "thinking": "Hm.", "signature": "s"}]])
+THINKING = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+BLANK = [[], [""], [" \n"], [THINKING], [THINKING, "\t"]]
+
+
+@pytest.mark.parametrize("content", BLANK)
 def test_an_answer_without_text_is_no_text(content):
-    """Nothing said is no value, is asked once, and is paid for."""
+    """Nothing said is no value, is asked once where no re-ask is left, and is paid for."""
     outcome, server = ask_one(said(*content))
     assert outcome.code == Code.NO_TEXT
     assert len(server.bodies) == len(outcome.attempts) == 1
+
+
+@pytest.mark.parametrize("content", BLANK)
+def test_a_blank_text_is_asked_for_again(content):
+    """The re-ask has no turn that says nothing, which the API would refuse; what was paid is accounted for."""
+    outcome, server = ask_one(said(*content), said("Here."), reasks=2)
+    assert (outcome.value, len(outcome.attempts)) == ("Here.", 2)
+    assert outcome.attempts[0].errors == ("the answer holds no text",)
+    first, second = server.bodies
+    assert second["messages"][: len(first["messages"])] == first["messages"]
+    assert [turn["role"] for turn in second["messages"]] == ["user", "user"]
+    assert "no text" in second["messages"][-1]["content"]
+
+
+def test_a_text_that_stays_blank_fails_in_the_end():
+    """As often as re-asks are left, and no more."""
+    outcome, server = ask_one(said(""), reasks=2)
+    assert outcome.code == Code.NO_TEXT
+    assert outcome.message == "the answer holds no text after 2 re-asks"
+    assert len(server.bodies) == len(outcome.attempts) == 3
+
+
+@pytest.mark.parametrize("content", BLANK)
+@pytest.mark.parametrize("mode", ["native", "tools", "json"])
+def test_a_blank_answer_is_never_a_turn_of_the_re_ask(mode, content):
+    """Whichever way is asked: no blank text, no turn of thinking alone."""
+    _, server = ask_one(said(*content), schema=SCHEMA, mode=mode, reasks=1)
+    _, second = server.bodies
+    for turn in second["messages"]:
+        blocks = [turn["content"]] if isinstance(turn["content"], str) else turn["content"]
+        texts = [block if isinstance(block, str) else block.get("text", "x") for block in blocks]
+        assert blocks
+        assert all(text.strip() for text in texts)
+        assert turn["role"] == "user"
+
+
+def test_a_system_prompt_of_white_space_is_not_sent():
+    """It says nothing, and the API takes no blank text."""
+
+    async def main():
+        async with Server() as server, asking(server.url) as model:
+            await model(system=" \n")
+            return server.bodies
+
+    (body,) = asyncio.run(main())
+    assert "system" not in body
 
 
 def test_half_a_character_is_no_text():

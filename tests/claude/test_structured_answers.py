@@ -303,8 +303,92 @@ def test_what_is_accepted_is_what_the_schema_accepts(schema, value, mode):
     valid = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).is_valid(value)
     assume(structured.mode != "tools" or isinstance(wrapped, dict))
     if valid:
-        assert json.dumps(structured.parse(parsed(structured.mode, wrapped))) == json.dumps(value)
+        assert json.dumps(structured.parse(parsed(structured.mode, wrapped)).value) == json.dumps(value)
     else:
         with pytest.raises(InvalidOutput) as caught:
             structured.parse(parsed(structured.mode, wrapped))
         assert caught.value.errors
+
+
+GOOD, OTHER = '{"zip": "1", "age": 2}', '{"zip": "1", "age": 3}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{GOOD} It is like {{"zip": 1}}, and unlike [1, 2] or {{}}.',
+        f'First {{"zip": "1"}}, then:\n```json\n{GOOD}\n```',
+        f"{GOOD}\n\nOnce more: {GOOD}",
+        f'{GOOD} or {{"age": 2.0, "zip": "1"}}',
+        f"The set {{1, 2}} and [see below]: {GOOD}",
+        f"[{OTHER}] is a list of them; {GOOD} is one.",
+    ],
+)
+def test_the_value_that_fits_the_schema_is_the_answer(text):
+    """Wherever it stands among others; the same value twice is one."""
+    outcome, _ = ask_one(said(text), schema=USER, mode="json")
+    assert isinstance(outcome, Answer), outcome
+    assert outcome.value == {"zip": "1", "age": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{GOOD} or {OTHER}", "several values"),
+        (f"{GOOD} {OTHER} {GOOD}", "several values"),
+        (f"[{GOOD}]", "$: "),
+        ('{"zip": "1", "age": 2, "more": {"zip": "1", "age": 2},}', "not JSON"),
+        ('{"zip": "1"}', "age"),
+    ],
+)
+def test_what_is_no_one_answer_is_sent_back(text, told):
+    """Several that differ, none that fits, and parts of a broken one: the model is told, and asked again."""
+    outcome, server = ask_one(said(text), said(GOOD), schema=USER, mode="json", reasks=1)
+    assert isinstance(outcome, Answer), outcome
+    assert told in outcome.attempts[0].errors[0]
+    assert told in json.dumps(server.bodies[1]["messages"][-1])
+
+
+TAGS = {
+    "type": "object",
+    "properties": {"tags": {"type": "array", "items": {"type": "string"}}, "note": {"type": "string"}},
+    "required": ["tags"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("schema", "value", "whole"),
+    [
+        (TAGS, {"tags": '["a"]', "note": "[1]"}, {"tags": ["a"], "note": "[1]"}),
+        (TAGS["properties"]["tags"], {"value": '["a"]'}, ["a"]),
+        ({"anyOf": [TAGS, {"type": "integer"}]}, {"value": {"tags": '["a"]'}}, {"tags": ["a"]}),
+    ],
+)
+def test_a_list_that_came_as_a_json_string_is_taken_and_noted(mode, schema, value, whole):
+    """In every mode; the attempt says so, and counts as valid."""
+    reply = said(call(value), stop="tool_use") if mode == "tools" else said(json.dumps(value))
+    outcome, _ = ask_one(reply, schema=schema, mode=mode)
+    assert isinstance(outcome, Answer), outcome
+    assert outcome.value == whole
+    (attempt,) = outcome.attempts
+    assert attempt.errors == ()
+    assert len(attempt.notes) == 1
+    assert "came as a JSON string" in attempt.notes[0]
+
+
+@pytest.mark.parametrize("value", ['{"tags": ["a"]}', json.dumps({"value": {"tags": ["a"]}})])
+def test_a_whole_input_that_came_as_a_json_string_is_taken(value):
+    """A tool's input is an object, and never a text."""
+    schema = TAGS if "value" not in value else {"anyOf": [TAGS, {"type": "integer"}]}
+    outcome, _ = ask_one(said(call(value), stop="tool_use"), schema=schema, mode="tools")
+    assert isinstance(outcome, Answer), outcome
+    assert (outcome.value, outcome.attempts[0].notes) == ({"tags": ["a"]}, ("$ came as a JSON string",))
+
+
+def test_a_string_whose_list_does_not_fit_is_told_as_it_came():
+    """Only a whole that fits is taken."""
+    outcome, _ = ask_one(said(json.dumps({"tags": "[1]"})), schema=TAGS, mode="native")
+    assert "is not of type" in outcome.message
+    assert outcome.attempts[0].notes == ()

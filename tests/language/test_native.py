@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.language.native import TOLD, Unfit, reduce
+from yamlgen.language import capabilities
+from yamlgen.language.native import TOLD, Unfit, choose_mode, count, reduce
 
 
 def closed(**properties):
@@ -150,3 +151,51 @@ def test_reducing_changes_nothing_of_the_author_s(schema):
     before = json.dumps(schema)
     reduce(schema)
     assert json.dumps(schema) == before
+
+
+def optional(number):
+    """An object schema with so many optional properties."""
+    return closed(**{f"p{index}": {"type": "string"} for index in range(number)})
+
+
+def unions(number):
+    """An object schema with so many required properties that are unions."""
+    either = {"oneOf": [{"type": "string"}, {"type": "null"}]}
+    made = closed(**{f"p{index}": either for index in range(number)})
+    return {**made, "required": list(made["properties"])}
+
+
+@pytest.mark.parametrize(("made", "most", "told"), [(optional, 24, "25 optional"), (unions, 16, "17 unions")])
+def test_the_limits_by_count_are_the_documented_ones(made, most, told):
+    """At the limit a schema fits; one more, wherever it stands, and it needs a tool."""
+    able = capabilities.of("claude-haiku-5-5")
+    assert choose_mode(made(most), able) == "native"
+    required = {"required": ["list", "other"], "additionalProperties": False}
+    spread = {
+        "type": "object",
+        "properties": {"list": {"type": "array", "items": made(most - 3)}, "other": {"$ref": "#/$defs/other"}},
+        "$defs": {"other": made(4)},
+        **required,
+    }
+    for schema in (made(most + 1), spread):
+        assert choose_mode(schema, able) == "tools"
+        with pytest.raises(Unfit, match=told):
+            reduce(schema)
+
+
+def test_required_properties_are_not_optional_ones():
+    """Any number of them fits."""
+    schema = optional(200)
+    assert reduce({**schema, "required": list(schema["properties"])})
+    assert count(schema) == (200, 0)
+
+
+def test_definitions_that_refer_to_others_are_looked_at_once():
+    """A chain of definitions, each used twice by the one before, is no work of a power of two."""
+    both = {"a": {"$ref": "#/$defs/d{}"}, "b": {"$ref": "#/$defs/d{}"}}
+    chain = {
+        f"d{i}": {**closed(**json.loads(json.dumps(both).replace("{}", str(i + 1)))), "required": ["a", "b"]}
+        for i in range(60)
+    }
+    root = {**closed(a={"$ref": "#/$defs/d0"}), "$defs": {**chain, "d60": closed()}}
+    assert reduce(root)["$defs"]["d60"]

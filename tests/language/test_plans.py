@@ -60,6 +60,16 @@ def test_a_plan_survives_pickling(plan):
     )
 
 
+@pytest.mark.parametrize("language", ["", " \n", "\u00a0"])
+def test_a_turn_that_is_blank_for_a_row_is_told_with_its_step(pipeline, language):
+    """The API refuses a blank text, so nothing is sent; of a system prompt there may be none."""
+    judge, draft = pipeline.plan({"language": language, "style": ""}).steps
+    with pytest.raises(RowError, match="the `user` message of step `judge` is blank for this row") as caught:
+        judge.prompt({"row": {}, "params": {"language": language}, "steps": {"draft": {"text": "x"}}})
+    assert caught.value.code == Code.ROW_TEMPLATE
+    assert draft.prompt({"row": {"name": "Oslo"}, "params": {"style": ""}, "steps": {}})
+
+
 def test_a_plan_cannot_be_changed(plan):
     """Plans and steps are frozen, and so are the language's models in them."""
     with pytest.raises(dataclasses.FrozenInstanceError):

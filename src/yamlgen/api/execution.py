@@ -151,7 +151,7 @@ class _Run:
     async def go(self, ready: Prospect) -> Finished:
         """Run every row, and put the files in place."""
         about = {**self._about(ready), **surroundings(self.plan.folder)}
-        kept = {**about, "resolved": resolved(self.plan), "options": self._options(), "rows": ready.rows}
+        kept = {**about, "resolved": resolved(self.plan, ready.by_tool), "options": self._options(), "rows": ready.rows}
         archive, clock, started = ready.session.archive, time.monotonic(), datetime.now(UTC)
         connection = ready.connection
         assert connection is not None  # noqa: S101 - a run holds its store

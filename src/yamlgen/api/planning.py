@@ -62,6 +62,11 @@ class Prospect:
     tariffs: Mapping[str, Tariff | None]
     connection: sqlite3.Connection | None
 
+    @property
+    def by_tool(self) -> frozenset[str]:
+        """The variants that are asked by a tool."""
+        return asked_by_tool(self.models)
+
     async def forecast(self, *, quick: bool) -> RunForecast:
         """What the run will ask: of all rows, or `quick`, of so few that nobody waits for it."""
         rows, archive = self.source.rows(self.rows, self.plan.columns), self.session.archive
@@ -77,6 +82,11 @@ class Prospect:
         performer = Performer(self.models, keeper=ledger)
         await LocalEngine(self.plan, performer, counted, lambda _: None, Halt()).run(rows)
         return counted.forecast(self.rows)
+
+
+def asked_by_tool(models: Mapping[str, Model]) -> frozenset[str]:
+    """Those of the models that are asked by a tool, by name."""
+    return frozenset(name for name, model in models.items() if "tools" in model.request(Prompt(None, ())))
 
 
 def _spread(index: int) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
@@ -12,11 +13,14 @@ from yamlgen.api.loading import Pipeline
 from yamlgen.claude.access import Simulation, reach
 from yamlgen.claude.simulator import made_up
 from yamlgen.data.source import Source, spooled
-from yamlgen.errors import Code, UsageError
+from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.halt import Halt
 from yamlgen.language.plan import AnyStep, GenerateStep, Plan, PythonStep
 from yamlgen.ports import JSON, NOBODY, Answer, InputRow, Model
 from yamlgen.run.step import Performer
+from yamlgen.store.ledger import Reuse
+from yamlgen.store.place import place_of
+from yamlgen.store.session import opened
 
 
 class Preview(NamedTuple):
@@ -48,8 +52,26 @@ async def preview(pipeline: Pipeline, params: Mapping[str, JSON], number: int) -
     plan = pipeline.plan(params)
     with spooled(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
         found = _row(source, plan, number)
-    async with reach(plan.runtime, Simulation()) as provider, provider.open(plan, Halt()) as models:
-        return await _Preview(plan, models, found).make()
+    simulated = reach(plan.runtime, Simulation())
+    async with simulated as provider, provider.open(plan, Halt()) as models, as_asked(plan) as asked:
+        return await _Preview(plan, models, {**models, **asked}, found).make()
+
+
+@asynccontextmanager
+async def as_asked(plan: Plan) -> AsyncIterator[Mapping[str, Model]]:
+    """The models as a run would ask them now: a schema that the API has refused is asked for by a tool.
+
+    Without a store there are none, nor where the store or the environment cannot be used, which a run tells.
+    """
+    place = place_of(plan.file)
+    async with AsyncExitStack() as stack:
+        models: Mapping[str, Model] = {}
+        if place.database.exists():
+            with suppress(YamlgenError):
+                session = stack.enter_context(opened(place, Reuse(offline=True)))
+                provider = await stack.enter_async_context(reach(plan.runtime, None))
+                models = await stack.enter_async_context(provider.open(plan, Halt(), session.ledger))
+        yield models
 
 
 def _row(source: Source, plan: Plan, number: int) -> InputRow:
@@ -63,6 +85,7 @@ def _row(source: Source, plan: Plan, number: int) -> InputRow:
 class _Preview:
     plan: Plan
     models: Mapping[str, Model]
+    asked: Mapping[str, Model]
     row: InputRow
 
     async def make(self) -> list[Preview]:
@@ -79,7 +102,7 @@ class _Preview:
             seen = tuple(sorted(step.needs & invented))
             if isinstance(step, GenerateStep):
                 for case in step.cases(scope):
-                    request = self.models[step.variant(case).name].request(step.prompt(case.scope))
+                    request = self.asked[step.variant(case).name].request(step.prompt(case.scope))
                     made.append(Preview(step.name, step.spoken(case), request, seen))
             if isinstance(step, GenerateStep | PythonStep) or seen:
                 invented.add(step.name)

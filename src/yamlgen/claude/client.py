@@ -28,7 +28,7 @@ from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.transport import Transport
 from yamlgen.environment import variable
 from yamlgen.errors import Code, EnvironmentProblem, MissingKey
-from yamlgen.events import Emit
+from yamlgen.events import Emit, RunWarned
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
 from yamlgen.language.settings import LOOPBACK, PUBLIC_URL, address_fault, plain_http
@@ -96,7 +96,7 @@ def usable_key(key: str, where: str) -> str:
     """The key, if a header can carry it.
 
     Raises:
-        MissingKey: it cannot; the message does not show it.
+        EnvironmentProblem: it cannot; the message does not show it.
     """
     if not _HEADER.fullmatch(key):
         message = f"the API key in {where} holds characters that no key has"
@@ -168,7 +168,7 @@ class ClaudeProvider:
         """The API key.
 
         Raises:
-            MissingKey: its variable is not set, or holds no key.
+            EnvironmentProblem: its variable is not set, or holds no key.
         """
         if self.simulator is not None:
             return "simulated"  # it takes any
@@ -226,7 +226,8 @@ class ClaudeProvider:
         async with client:
             sending = client.with_options(max_retries=0)
             told = "" if simulated else key
-            yield models(sending, plan, base_url=base_url, key=told, secrets=headers.secrets, keeping=keeping)
+            secrets = headers.secrets
+            yield models(sending, plan, base_url=base_url, key=told, secrets=secrets, keeping=keeping, emit=emit)
 
 
 def normalised(base_url: str) -> str:
@@ -247,8 +248,14 @@ def models(
     key: str,
     secrets: tuple[str, ...] = (),
     keeping: Keeping | None = None,
+    emit: Emit | None = None,
 ) -> dict[str, Model]:
     """The models that a plan asks, by the names of its variants, over one client."""
+
+    def warn(message: str) -> None:
+        if emit is not None:
+            emit(RunWarned(message))
+
     made: dict[str, Model] = {}
     for step, variant in plan.variants:
         sender = Sender(variant.model, base_url, plan.runtime.api_key_env, key, secrets)
@@ -266,5 +273,6 @@ def models(
             timeout=plan.runtime.timeout,
             keeping=keeping,
             tariff=tariff_of(variant.model, variant.price),
+            warn=warn,
         )
     return made

@@ -51,6 +51,14 @@ class Keeping:
         settings = {name: value for name, value in body.items() if name not in _ASKED}
         return digest({**self._server(), "settings": settings})
 
+    def schema(self, body: Mapping[str, JSON]) -> bytes:
+        """What requests share by which a server takes or refuses a native schema: its address, the model, the schema.
+
+        `body` is that of a request with one.
+        """
+        form = body["output_config"]["format"]
+        return digest({**self._server(), "model": body["model"], "format": form})
+
     def _server(self) -> dict[str, JSON]:
         server: dict[str, JSON] = {"address": self.address, "api_version": self.api_version}
         return {**server, "betas": list(self.betas)} if self.betas else server  # without any, keys are what they were

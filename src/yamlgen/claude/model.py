@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import anthropic
-from anthropic._models import construct_type
-from anthropic.types import Message
-from pydantic import ValidationError
 
 from yamlgen.claude.failure import REFUSALS, InvalidOutput, Sender, Streak, mapped
 from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.keeping import Keeping
 from yamlgen.claude.limiter import Slot
+from yamlgen.claude.reading import NoText, Output, rebuilt, stopped, text_of
 from yamlgen.claude.received import Received, fault_of
 from yamlgen.claude.transport import holding
 from yamlgen.claude.usage import charge_of, usage_of
+from yamlgen.claude.ways import Talk, Unfit, Way, is_about_schema, told
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
@@ -46,7 +45,8 @@ _AN_HOUR: Final = 128_000
 """The tokens of an answer that take an hour, by the SDK's own reckoning: one that may take longer than a request has
 is streamed."""
 
-_DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
+_LEAVE_OUT: Final = "leave `mode` out: `auto` asks by a tool where the API does not take the schema natively"
+_NO_PROMPT: Final = Prompt(None, ())
 
 
 class ClaudeModel:
@@ -57,10 +57,11 @@ class ClaudeModel:
         settings: the model's settings; `id` is set.
         sender: who sends, for the sentences of errors.
         structured: how JSON is asked for; `None` for text.
-        reasks: how often an invalid output is sent back; a text is invalid only where a check says so.
+        reasks: how often an invalid output is sent back; a text is invalid where it is blank or a check says so.
         timeout: seconds that one request may take: an answer that may take longer is streamed.
         keeping: where answers are kept; without it each is asked for.
         tariff: what usage costs; `None` where nobody knows.
+        warn: told what the user of the run should know.
     """
 
     def __init__(  # noqa: PLR0913 - each is one part of a model, by name
@@ -74,50 +75,65 @@ class ClaudeModel:
         timeout: float = math.inf,
         keeping: Keeping | None = None,
         tariff: Tariff | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
         self._sender = sender
-        self._structured = structured
         self._reasks = reasks
         self._streak = Streak()
         self._keeping = keeping
         self._tariff = tariff
+        self._warn = warn
         self._constant = _constant(settings, timeout)
-        self._setup = b""
+        self._first = Way(structured)
+        self._other: Way | None = None
+        self._schema = b""
+        self._insists = structured is not None and structured.mode == "native" and structured.other is None
+        if structured is not None and structured.other is not None:
+            self._other = Way(structured.other)
+            if keeping is not None:
+                self._schema = keeping.schema(_body(self._arguments(_NO_PROMPT, self._first)))
+                structured.is_refused |= keeping.recorder.is_refused(self._schema)
 
     def request(self, prompt: Prompt) -> dict[str, JSON]:
         """The body of the first request for `prompt`, exactly as it would be sent."""
-        return _body(self._arguments(prompt))
+        way = self._other if self._other is not None and self._first.is_closed else self._first
+        return _body(self._arguments(prompt, way))
 
     async def answer(self, prompt: Prompt, asker: Asker, check: Check | None = None) -> Answer:
         """Ask, check, and ask again while the output is invalid and re-asks are left."""
-        arguments = self._arguments(prompt)
+        attempts: list[Attempt] = []
+        try:
+            return await self._by(self._first, prompt, asker, check, attempts)
+        except Unfit:
+            assert self._other is not None  # noqa: S101 - it is raised where there is one
+            return await self._by(self._other, prompt, asker, check, attempts)
+
+    async def _by(self, way: Way, prompt: Prompt, asker: Asker, check: Check | None, attempts: list[Attempt]) -> Answer:
+        """The answer that one way of asking leads to.
+
+        Raises:
+            Unfit: the API does not take the schema in this way; `attempts` has what it was answered before.
+        """
+        arguments = self._arguments(prompt, way)
         if self._keeping is None:
-            return await self._ask(arguments, asker, check, (b"",), None)
+            return await self._ask(arguments, Talk(way, asker, check, None, attempts), (b"",))
         body = _body(arguments)
-        self._setup = self._setup or self._keeping.setup(body)
+        way.setup = way.setup or self._keeping.setup(body)
         keys = self._keeping.keys(body, asker)
         async with self._keeping.recorder.chain(keys, asker) as chain:
-            return await self._ask(arguments, asker, check, keys, chain)
+            return await self._ask(arguments, Talk(way, asker, check, chain, attempts), keys)
 
-    async def _ask(
-        self,
-        arguments: dict[str, Any],
-        asker: Asker,
-        check: Check | None,
-        first: tuple[bytes, ...],
-        chain: Chain | None,
-    ) -> Answer:
-        attempts: list[Attempt] = []
-        keys = first
+    async def _ask(self, arguments: dict[str, Any], talk: Talk, first: tuple[bytes, ...]) -> Answer:
+        attempts, keys = talk.attempts, first
         for left in range(self._reasks, -1, -1):
             try:
-                attempt = await self._next(arguments, asker, keys, chain)
+                attempt = await self._next(arguments, talk, keys)
             except RowError as error:
                 raise self._with(error, arguments, attempts, first) from None
-            asker.watch.received(attempt, reask=bool(attempts))
+            talk.asker.watch.received(attempt, reask=bool(attempts))
             try:
-                value = self._valid(attempt, check)
+                output = self._valid(attempt, talk)
             except RowError as error:
                 attempts.append(replace(attempt, errors=(error.message,)))
                 raise self._with(error, arguments, attempts, first) from None
@@ -125,53 +141,82 @@ class ClaudeModel:
                 attempts.append(replace(attempt, errors=invalid.errors))
                 if left == 0:
                     raise self._with(self._invalid(invalid), arguments, attempts, first) from None
-                arguments = self._reask(arguments, attempt, invalid)
-                keys = self._keeping.keys(_body(arguments), asker) if self._keeping else (b"",)
+                arguments = self._reask(arguments, attempt, invalid, talk.way)
+                keys = self._keeping.keys(_body(arguments), talk.asker) if self._keeping else (b"",)
             else:
-                return Answer(value, (*attempts, attempt), first[0])
+                return Answer(output.value, (*attempts, replace(attempt, notes=output.notes)), first[0])
         raise AssertionError("a loop over at least one attempt ends inside it")
 
-    async def _next(
-        self, arguments: dict[str, Any], asker: Asker, keys: tuple[bytes, ...], chain: Chain | None
-    ) -> Attempt:
+    async def _next(self, arguments: dict[str, Any], talk: Talk, keys: tuple[bytes, ...]) -> Attempt:
         """The answer to a request: the one that it has had, or one that is paid for now and kept."""
-        if chain is None:
-            return await self._pay(arguments, asker, keys[0], None)
-        attempt = chain.recall(keys)
+        chain = talk.chain
+        attempt = None if chain is None else chain.recall(keys)
         if attempt is None:
-            refusal = chain.refused(keys[0])
-            if refusal is not None:
-                retry = by_surface(command="`yamlgen retry`", python=option("retry", "RUN"))
-                hint = f"mend the row, or ask again with {retry}; nothing was paid for it"
-                raise RowError(refusal.message, code=Code.BAD_REQUEST, hint=hint)
-            if not chain.sends:
-                raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
-            try:
-                attempt = await self._pay(arguments, asker, keys[0], chain)
-            except RowError as error:
-                await self._fail(error, keys[0], chain)
-                raise
-        self._streak.answered()
-        await chain.prove(self._setup)
+            attempt = await self._new(arguments, talk, keys[0])
+        if chain is not None:
+            self._streak.answered()
+            await chain.prove(talk.way.setup)
         return attempt
 
-    async def _fail(self, error: RowError, key: bytes, chain: Chain) -> None:
+    async def _new(self, arguments: dict[str, Any], talk: Talk, key: bytes) -> Attempt:
+        """The answer to a request that has had none."""
+        chain = talk.chain
+        talk.way.check()
+        refusal = None if chain is None else chain.refused(key)
+        if refusal is not None:
+            await self._leave(talk, refusal)
+            raise RowError(refusal.message, code=Code.BAD_REQUEST, hint=_ask_again())
+        if chain is not None and not chain.sends:
+            raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
+        try:
+            return await self._pay(arguments, talk, key)
+        except RowError as error:
+            if error.status is not None:
+                await self._leave(talk, Refusal(error.status, error.message))
+                if self._insists and is_about_schema(error.status, error.message):
+                    error.hint = _LEAVE_OUT
+            if chain is not None:
+                await self._fail(error, key, talk.way, chain)
+            raise
+
+    async def _leave(self, talk: Talk, refusal: Refusal) -> None:
+        """Leave a way of asking for good, where a refusal says that the API does not take the schema in it.
+
+        Raises:
+            Unfit: it does not.
+        """
+        structured = talk.way.structured
+        if structured is None or self._other is None or talk.way is self._other:
+            return
+        if not is_about_schema(refusal.status, refusal.message):
+            return
+        chain = talk.chain
+        if not structured.is_refused and (chain is None or chain.sends):  # a forecast leaves nothing for good
+            structured.is_refused = True  # before anything is waited for: the others come here too
+            if self._warn is not None:
+                self._warn(told(talk.asker.step, str(self._constant["model"]), self._sender.clean(refusal.message)))
+            if self._keeping is not None:
+                await self._keeping.recorder.refuse(self._schema, refusal)
+        raise Unfit
+
+    async def _fail(self, error: RowError, key: bytes, way: Way, chain: Chain) -> None:
         """Keep a refusal, and mark a failure that may be that of all rows."""
-        if chain.is_proven(self._setup):
+        if chain.is_proven(way.setup):
             self._streak.answered()
         self._streak.failed(error)
         if error.status in REFUSALS:
-            await chain.refuse(key, self._setup, Refusal(error.status, error.message))
+            await chain.refuse(key, way.setup, Refusal(error.status, error.message))
 
-    async def _pay(self, arguments: dict[str, Any], asker: Asker, key: bytes, chain: Chain | None) -> Attempt:
+    async def _pay(self, arguments: dict[str, Any], talk: Talk, key: bytes) -> Attempt:
         """Send a request, and keep its answer before another one may take its place in flight."""
-        slot = Slot(asker, lost=partial(self._lose, asker, chain))
+        asker, chain = talk.asker, talk.chain
+        slot = Slot(asker, lost=partial(self._lose, asker, chain), begin=talk.way.check)
         token = holding.set(slot)
         try:
             attempt = await self._send(arguments, self._told(asker, key, chain))
             slot.note(attempt.usage)
             if chain:
-                attempt = await chain.record(key, self._setup, _body(arguments), attempt)
+                attempt = await chain.record(key, talk.way.setup, _body(arguments), attempt)
         finally:
             holding.reset(token)
             slot.give_back()
@@ -195,7 +240,7 @@ class ClaudeModel:
         started = time.monotonic()
         try:
             received = await self._exchange(arguments, told)
-        except Halted:
+        except (Halted, Unfit):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
             raise mapped(error, self._sender) from None
@@ -236,34 +281,36 @@ class ClaudeModel:
         except (ArithmeticError, LookupError, ValueError):
             return None
 
-    def _valid(self, attempt: Attempt, check: Check | None) -> JSON:
+    def _valid(self, attempt: Attempt, talk: Talk) -> Output:
         """The output in an answer.
 
         Raises:
             InvalidOutput: it is none, or not as its schema or its checks want it.
-            RowError: the answer is not whole, holds no text, or cannot be checked.
+            RowError: the answer is not whole, or cannot be checked.
         """
         fault = fault_of(attempt.response)
         if fault is not None:
             raise InvalidOutput((f"$: {fault}",))
-        message = _rebuilt(attempt)
-        stopped = _stopped(message)
-        if stopped is not None:
-            raise stopped
-        value = self._structured.parse(message) if self._structured is not None else _text_of(message)
-        errors = check(value) if check is not None else ()
+        message = rebuilt(attempt)
+        error = stopped(message)
+        if error is not None:
+            raise error
+        structured = talk.way.structured
+        output = Output(text_of(message)) if structured is None else structured.parse(message)
+        errors = talk.check(output.value) if talk.check is not None else ()
         if errors:
             raise InvalidOutput(errors, by_check=True)
-        return value
+        return output
 
-    def _reask(self, arguments: dict[str, Any], attempt: Attempt, invalid: InvalidOutput) -> dict[str, Any]:
+    def _reask(self, arguments: dict[str, Any], attempt: Attempt, invalid: InvalidOutput, way: Way) -> dict[str, Any]:
         """The arguments of the request that shows the model its answer and what is wrong with it."""
         said: list[dict[str, Any]] = []
         if fault_of(attempt.response) is None:
-            message = _rebuilt(attempt)
-            if self._structured is not None:
-                return self._structured.reask(arguments, message, invalid)
-            said = [{"role": "assistant", "content": _text_of(message)}]
+            message = rebuilt(attempt)
+            if way.structured is not None:
+                return way.structured.reask(arguments, message, invalid)
+            if not isinstance(invalid, NoText):  # the API refuses a turn that says nothing
+                said = [{"role": "assistant", "content": text_of(message)}]
         told = f"Your answer is not valid:\n{invalid}\nAnswer again, in full and without a comment."
         return {**arguments, "messages": [*arguments["messages"], *said, {"role": "user", "content": told}]}
 
@@ -271,7 +318,10 @@ class ClaudeModel:
         asked = f" after {self._reasks} re-ask{'s' if self._reasks != 1 else ''}" if self._reasks else ""
         more = f" (and {len(invalid.errors) - 1} more)" if len(invalid.errors) > 1 else ""
         message = f"the output is invalid{asked}: {invalid.errors[0]}{more}"
-        error = RowError(message, code=Code.INVALID_OUTPUT, hint="see the attempts in the failed file")
+        code = Code.INVALID_OUTPUT
+        if isinstance(invalid, NoText):
+            code, message = Code.NO_TEXT, f"{invalid.errors[0]}{asked}"
+        error = RowError(message, code=code, hint="see the attempts in the failed file")
         error.is_useless = not invalid.by_check
         return error
 
@@ -283,12 +333,17 @@ class ClaudeModel:
         error.request, error.attempts, error.key = _body(arguments), tuple(attempts), keys[0]
         return error
 
-    def _arguments(self, prompt: Prompt) -> dict[str, Any]:
+    def _arguments(self, prompt: Prompt, way: Way) -> dict[str, Any]:
         arguments = dict(self._constant)
-        if prompt.system:
+        if prompt.system and prompt.system.strip():
             arguments["system"] = prompt.system
         arguments["messages"] = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
-        return self._structured.prepare(arguments) if self._structured else arguments
+        return way.structured.prepare(arguments) if way.structured else arguments
+
+
+def _ask_again() -> str:
+    retry = by_surface(command="`yamlgen retry`", python=option("retry", "RUN"))
+    return f"mend the row, or ask again with {retry}; nothing was paid for it"
 
 
 def _constant(settings: Settings, timeout: float) -> dict[str, Any]:
@@ -316,48 +371,3 @@ def _body(arguments: Mapping[str, Any]) -> dict[str, JSON]:
     """What the arguments of a call become on the wire."""
     body = {key: value for key, value in arguments.items() if key != "extra_body"}
     return {**body, **arguments.get("extra_body", {})}
-
-
-def _text_of(message: Message) -> str:
-    """The text of an answer.
-
-    Raises:
-        RowError: there is none.
-    """
-    text = "".join(block.text for block in message.content if block.type == "text")
-    if not text.strip():
-        raise RowError("the answer holds no text", code=Code.NO_TEXT)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        fact = "the answer holds half of a surrogate pair, which is no text"
-        raise RowError(fact, code=Code.NO_TEXT) from None
-    return text
-
-
-def _stopped(message: Message) -> RowError | None:
-    """The error of an answer that ended before it was whole, or `None`."""
-    reason = message.stop_reason
-    match reason:
-        case _ if reason in _DONE:
-            return None
-        case "max_tokens":
-            hint = "raise `max_tokens`: it bounds thinking and answer together"
-            return RowError("the answer was cut off at `max_tokens`", code=Code.TRUNCATED, hint=hint)
-        case "refusal":
-            details = getattr(message.stop_details, "explanation", None) if message.stop_details else None
-            return RowError(f"the model refused{f': {details}' if details else ''}", code=Code.REFUSED)
-        case "model_context_window_exceeded":
-            return RowError("the model's context window is full", code=Code.CONTEXT_EXCEEDED, hint="shorten the row")
-        case _:
-            return RowError(f"the answer ended for an unknown reason, `{reason}`", code=Code.UNKNOWN_STOP)
-
-
-def _rebuilt(attempt: Attempt) -> Message:
-    """The message that a body is: validated, which is quick, or as the SDK takes what it does not know."""
-    try:
-        message = Message.model_validate(attempt.response)
-    except ValidationError:
-        message = cast("Message", construct_type(type_=Message, value=dict(attempt.response)))
-    message._request_id = attempt.request_id  # noqa: SLF001 - as the SDK sets it
-    return message

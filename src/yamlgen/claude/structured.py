@@ -13,7 +13,8 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, Protocol
 
 from instructor.v2.core.errors import IncompleteOutputException, ResponseParsingError
@@ -26,11 +27,15 @@ from instructor.v2.providers.anthropic.handlers import (
     combine_system_messages,
     process_messages_for_anthropic,
 )
-from pydantic import RootModel, ValidationError, model_validator
+from pydantic import PrivateAttr, RootModel, ValidationError, model_validator
 
 from yamlgen.claude.failure import InvalidOutput
+from yamlgen.claude.reading import Output
+from yamlgen.claude.spans import spans_of
 from yamlgen.language import capabilities, native
 from yamlgen.language.parts import Settings
+from yamlgen.language.schemas import JSONSchema, json_schema
+from yamlgen.language.stringified import unpacked
 from yamlgen.language.wrapping import WRAP, outgoing
 from yamlgen.ports import JSON
 
@@ -38,6 +43,10 @@ Mode = Literal["native", "tools", "json"]
 
 _TOOL_NAME: Final = 64
 _CALL: Final = "Answer with a call of the tool `{}` and no other text."
+_AN_OBJECT: Final = json_schema({"type": "object"})
+_ALL_DIFFER: Final = json_schema({"uniqueItems": True})
+_UNSAID: Final = frozenset({"thinking", "redacted_thinking"})
+"""What of an answer is no part of what was said: a turn of nothing else is none."""
 
 
 class _Rejected(ValueError):  # noqa: N818 - caught where it is raised to
@@ -65,6 +74,7 @@ class Response(RootModel[Any], ResponseSchema):
     """What instructor takes for a response model: the author's schema on the way out, its whole check on the way in."""
 
     checked: ClassVar[Checked]
+    schema_: ClassVar[JSONSchema]
     sent: ClassVar[Mapping[str, Any]]
     wrapped: ClassVar[bool]
 
@@ -73,16 +83,30 @@ class Response(RootModel[Any], ResponseSchema):
         """The schema to send, with a title, because instructor reads one."""
         return {"title": cls.__name__, **cls.sent}
 
+    _strings: tuple[str, ...] = PrivateAttr(())
+
     @model_validator(mode="after")
     def _check(self) -> Response:
+        value: JSON = self.root
+        strings: tuple[str, ...] = ()
         if self.wrapped:
-            if not isinstance(self.root, dict) or set(self.root) != {WRAP}:
+            value, strings = unpacked(value, _AN_OBJECT)
+            if not isinstance(value, dict) or set(value) != {WRAP}:
                 raise _Rejected((f"$: the answer must be an object with the one key `{WRAP}`",))
-            self.root = self.root[WRAP]
-        errors = self.checked.errors(self.root)
+            value = value[WRAP]
+        errors = self.checked.errors(value)
         if errors:
-            raise _Rejected(errors)
+            value, more = unpacked(value, self.schema_)
+            if not more or self.checked.errors(value):
+                raise _Rejected(errors)
+            strings += more
+        self.root, self._strings = value, strings
         return self
+
+    @property
+    def output(self) -> Output:
+        """The output as it is checked and unwrapped."""
+        return Output(self.root, tuple(f"{path} came as a JSON string" for path in self._strings))
 
 
 class _Tools(AnthropicToolsHandler):
@@ -129,6 +153,28 @@ class _InText(AnthropicJSONHandler):
         system = combine_system_messages(kwargs.get("system"), self._told)
         return response_model, {**kwargs, "messages": messages, "system": system}
 
+    def parse_response(self, response: Any, response_model: Any, *args: Any, **kwargs: Any) -> Any:
+        """The one value in the text that the schema accepts, wherever it stands; what differs from it is none."""
+        texts = [block.text for block in response.content if block.type == "text"]
+        if not texts or response.stop_reason == "max_tokens":
+            return super().parse_response(response, response_model, *args, **kwargs)
+        spans = spans_of("".join(texts))
+        answer, refused = None, None
+        for value in spans.values:
+            try:
+                found = response_model.model_validate(value)
+            except ValidationError as error:
+                refused = error
+                continue
+            if answer is not None and not _ALL_DIFFER.errors([answer.root, found.root]):
+                raise InvalidOutput(("$: the answer holds several values that fit the schema: give one alone",))
+            answer = found
+        if answer is not None:
+            return answer
+        if refused is None or spans.broken:
+            raise InvalidOutput((f"$: the answer is not JSON: {spans.broken or 'it holds no list and no object'}",))
+        raise refused
+
 
 _HANDLERS: Final[Mapping[Mode, Callable[[type[Response]], ModeHandler]]] = {
     "native": _Native,
@@ -145,21 +191,33 @@ class Structured:
         schema: the author's schema, bundled.
         settings: the model's settings; `id` is set.
         mode: what the author insists on, or `auto`.
+
+    Attributes:
+        is_refused: whether the API has refused the schema in this way, so that `other` asks for it.
     """
 
     def __init__(self, name: str, schema: Checked, settings: Settings, mode: Literal["auto"] | Mode) -> None:
         whole = schema.value
         self.able = capabilities.of(settings.id or "")
         sent, wrapped = outgoing(whole)
+        self.is_refused = False
+        self._made_of = name, schema, settings
+        self._is_free = mode == "auto"
         self.mode: Mode = native.choose_mode(sent, self.able) if mode == "auto" else mode
         if self.mode == "native":
             sent = native.reduce(sent)
         tool = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(whole.get("title") or name))[:_TOOL_NAME].strip("_") or "answer"
-        self.response: type[Response] = type(
-            tool, (Response,), {"__doc__": None, "checked": schema, "sent": sent, "wrapped": wrapped}
-        )
+        own = {"checked": schema, "schema_": json_schema(whole), "sent": sent, "wrapped": wrapped}
+        self.response: type[Response] = type(tool, (Response,), {"__doc__": None, **own})
         self._handler = _HANDLERS[self.mode](self.response)
         self._forced = self.able.forced_tools is True and settings.thinking in (None, "disabled")
+
+    @cached_property
+    def other(self) -> Structured | None:
+        """How to ask where the API turns out not to take the schema natively; `None` where the author insists."""
+        if self.mode != "native" or not self._is_free:
+            return None
+        return Structured(*self._made_of, native.other_mode(self.able))
 
     def prepare(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a request that asks for the output."""
@@ -176,14 +234,14 @@ class Structured:
         system = f"{kwargs['system']}\n\n{call}" if kwargs.get("system") else call
         return {**kwargs, "system": system, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
 
-    def parse(self, message: Any) -> JSON:
+    def parse(self, message: Any) -> Output:
         """The output in a message.
 
         Raises:
             InvalidOutput: there is none, or the author's schema does not accept it.
         """
         try:
-            return self._handler.parse_response(message, self.response).root  # type: ignore[attr-defined]  # a Response
+            read: Any = self._handler.parse_response(message, self.response)
         except ValidationError as error:
             raise InvalidOutput(_errors_of(error, self.mode)) from None
         except (ResponseParsingError, IncompleteOutputException) as error:
@@ -192,6 +250,8 @@ class Structured:
             raise InvalidOutput((f"$: the answer is not JSON: {error}",)) from None
         except RecursionError:
             raise InvalidOutput(("$: the answer is nested too deep",)) from None
+        output: Output = read.output
+        return output
 
     def reask(self, kwargs: dict[str, Any], message: Any, invalid: InvalidOutput) -> dict[str, Any]:
         """The arguments of the request that shows the model its answer and what is wrong with it."""
@@ -201,11 +261,24 @@ class Structured:
                 # pydantic warns of blocks that are not as the SDK has them; the model is about to be told.
                 warnings.simplefilter("ignore")
                 asked = self._handler.handle_reask({**kwargs, "messages": [*said]}, message, invalid)
-            added = [_sendable(turn) for turn in asked["messages"][len(said) :]]
+            added = [_sendable(turn) for turn in _spoken(asked["messages"][len(said) :])]
         except (ValueError, RecursionError):  # too deep, or of keys that no text can hold: it cannot be shown
             asked = kwargs
             added = [{"role": "user", "content": f"Your answer was invalid:\n{invalid}\nAnswer again."}]
         return {**asked, "messages": said + added}
+
+
+def _spoken(turns: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Turns without what says nothing, which the API refuses: a blank text, a turn of no more than thinking."""
+    made = []
+    for turn in turns:
+        if isinstance(turn["content"], str):
+            made.append(turn)
+            continue
+        content = [block for block in turn["content"] if block["type"] != "text" or block["text"].strip()]
+        if any(block["type"] not in _UNSAID for block in content):
+            made.append({**turn, "content": content})
+    return made
 
 
 def _sendable(part: JSON) -> JSON:

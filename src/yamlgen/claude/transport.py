@@ -77,6 +77,8 @@ class Transport:
             await limiter.admit(slot, model)
             started, wait = time.monotonic(), None
             try:
+                if slot.begin is not None:
+                    slot.begin()
                 slot.asker.watch.sent()
                 failpoint.reach("before-send")
                 outcome = await self._attempt(request, call_next, slot)

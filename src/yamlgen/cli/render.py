@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from yamlgen.cli.messages import as_yaml, echo, json_line, put, show
 from yamlgen.cli.options import checked, input_option, pipeline_options
 from yamlgen.errors import Exit
+
+if TYPE_CHECKING:
+    from yamlgen.language.plan import Plan
 
 _FORMS: Final = ("text", "mermaid")
 
@@ -28,6 +31,15 @@ class _Render(click.Command):
             for word, after in zip(options, [*options[1:], "."], strict=True)
         ]
         return super().parse_args(ctx, given + args[len(options) :])
+
+
+async def _by_tool(plan: Plan) -> frozenset[str]:
+    """The variants that a run would ask by a tool."""
+    from yamlgen.api.planning import asked_by_tool  # noqa: PLC0415 - loads the SDK
+    from yamlgen.api.preview import as_asked  # noqa: PLC0415
+
+    async with as_asked(plan) as models:
+        return asked_by_tool(models)
 
 
 def _is_file(word: str) -> bool:
@@ -66,6 +78,7 @@ def command(
     if graph is not None and row is not None:
         raise click.UsageError("--graph shows the steps, --row the requests of a row: one at a time")
     from yamlgen.language.resolution import resolved  # noqa: PLC0415 - loads the language
+    from yamlgen.store.place import place_of  # noqa: PLC0415
 
     loaded, given = checked(pipeline, params, overrides, input_path)
     show(loaded.warnings)
@@ -75,7 +88,12 @@ def command(
         put((as_mermaid if graph == "mermaid" else as_text)(loaded.plan(given)))
         return Exit.OK
     if row is None:
-        put(as_yaml(resolved(loaded.plan(given))))
+        plan = loaded.plan(given)
+        put(
+            as_yaml(
+                resolved(plan, asyncio.run(_by_tool(plan)) if place_of(plan.file).database.exists() else frozenset())
+            )
+        )
         return Exit.OK
     from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
 

@@ -29,13 +29,13 @@ from yamlgen.language.plan import (
     GenerateStep,
     PlanCheck,
     PythonStep,
-    TemplateMessage,
     Variant,
 )
 from yamlgen.language.reads import dependencies
 from yamlgen.language.schemas import JSONSchema, json_schema
 from yamlgen.language.scopes import StepReading
 from yamlgen.language.settings import price_of, resolve
+from yamlgen.language.turns import TemplateMessage
 from yamlgen.language.types import Type
 from yamlgen.language.wrapping import outgoing
 from yamlgen.ports import JSON
@@ -91,14 +91,15 @@ class Assembly:
         return schema_of(rules) if isinstance(step, Draw) and len(rules) == len(step.draws) else {}
 
     def _check_output(self, name: str, step: Generate) -> None:
-        """An output of text is never invalid, unless a check says so."""
+        """An output of text needs no schema, but it says how often it is asked for again."""
         at = ("steps", name, "output")
-        if step.output is None or step.output.schema_ is not None or step.check or self.draft.is_broken(*at, "schema"):
+        said = step.output is None or step.output.schema_ is not None or "reasks" in step.output.model_fields_set
+        if said or step.check or self.draft.is_broken(*at, "schema"):
             return
         if not self.draft.is_broken("steps", name, "check") and not any(path[:3] == at for path in self.draft.broken):
-            message = f"step `{name}` has no schema and no `check`: `output` says nothing"
+            message = f"step `{name}` has no schema: `output` says nothing"
             mark = self.draft.document.mark(at, key=True)
-            hint = "add `schema` below it, or `check` to the step, or remove it"
+            hint = "add `schema` or `reasks` below it, or remove it"
             self.complain(Code.CONFLICT, message, mark, hint, warn=True)
 
     def _check_matrix(self, name: str, step: Generate) -> None:

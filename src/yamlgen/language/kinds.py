@@ -90,9 +90,11 @@ class StepOutput(Part):
     """The JSON Schema (draft 2020-12) of the output: a path (.json, .yaml), or the schema itself. Without one the
     output is text."""
     mode: Literal["auto", "native", "tools", "json"] = "auto"
-    """How the model is asked for it: `auto` picks by what the model can do."""
+    """How the model is asked for it: `auto` picks by what the model and the schema are, and goes over to a tool
+    where the API refuses the schema (which the store keeps, so that later runs ask in the same way)."""
     reasks: int = Field(2, ge=0, le=10)
-    """How often an invalid answer is sent back to the model with the errors."""
+    """How often an invalid answer is sent back to the model with the errors. A text is invalid where it is blank, or
+    where a `check` does not hold."""
 
 
 class TypedOutput(Part):
@@ -157,7 +159,7 @@ class Generate(Settings, Common):
     messages: Annotated[list[Turn], Field(min_length=1)] | None = None
     """A whole conversation in place of `prompt`, for examples (few-shot); the last message is the user's."""
     output: StepOutput | None = None
-    """The schema of the answer. Without one the step's value is text."""
+    """The schema of the answer. Without one the step's value is text, which is never blank."""
     check: Annotated[list[Expression | Check], Field(min_length=1)] | None = None
     """What must hold of an output besides its schema, as expressions over `output` and all that the step's templates
     see. One that does not hold makes the answer invalid: the model is told, within `output.reasks`.

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from yamlgen.language.capabilities import Capabilities
+from yamlgen.language.schemas import subschemas
 from yamlgen.ports import JSON
 
 TOLD: Final = "It must also satisfy "
@@ -25,6 +26,12 @@ _STRUCTURE: Final = ("type", "properties", "required", "items", "additionalPrope
 _NOTES: Final = ("title", "description", "$comment", "examples", "deprecated", "readOnly", "writeOnly", "default")
 _DEFS: Final = ("$defs", "definitions")
 
+MOST_OPTIONAL: Final = 24
+"""How many properties of a schema need not be there, over all of its objects and definitions."""
+
+MOST_UNIONS: Final = 16
+"""How many places of a schema may be a union: `anyOf`, or a list of types."""
+
 
 def choose_mode(schema: Mapping[str, Any], able: Capabilities) -> Literal["native", "tools", "json"]:
     """How a model is best asked for a schema: natively where it fits, else by a tool, else as JSON in text."""
@@ -35,6 +42,11 @@ def choose_mode(schema: Mapping[str, Any], able: Capabilities) -> Literal["nativ
             pass
         else:
             return "native"
+    return other_mode(able)
+
+
+def other_mode(able: Capabilities) -> Literal["tools", "json"]:
+    """How a model is asked for a schema that native output does not take."""
     return "json" if able.tools is False else "tools"
 
 
@@ -48,7 +60,23 @@ def reduce(schema: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         Unfit: it needs a tool.
     """
-    return _reduced(schema, "#", _Definitions(schema))
+    made = _reduced(schema, "#", _Definitions(schema))
+    optional, unions = count(made)
+    if optional > MOST_OPTIONAL:
+        raise Unfit(f"it has {optional} optional properties, and native output takes {MOST_OPTIONAL}")
+    if unions > MOST_UNIONS:
+        raise Unfit(f"it has {unions} unions of types, and native output takes {MOST_UNIONS}")
+    return made
+
+
+def count(schema: Mapping[str, Any]) -> tuple[int, int]:
+    """The optional properties and the unions of a schema, its definitions included, each as often as it is written."""
+    optional = unions = 0
+    for _, part in subschemas(schema):
+        properties = part.get("properties", {})
+        optional += len(properties.keys() - set(part.get("required", ())))
+        unions += "anyOf" in part or "oneOf" in part or isinstance(part.get("type"), list)
+    return optional, unions
 
 
 class _Definitions:
@@ -57,6 +85,7 @@ class _Definitions:
     def __init__(self, root: Mapping[str, Any]) -> None:
         self.root = root
         self.open: list[str] = []
+        self.checked: set[str] = set()
 
     def check(self, ref: str, at: str) -> None:
         parts = ref.split("/")
@@ -64,12 +93,15 @@ class _Definitions:
             raise Unfit(f"the reference `{ref}` at {at} is not one to `$defs`")
         if ref in self.open:
             raise Unfit(f"the schema is recursive through `{ref}`")
+        if ref in self.checked:
+            return
         target = self.root.get(parts[1], {}).get(parts[2])
         if not isinstance(target, dict):
             raise Unfit(f"`{ref}` at {at} is no object schema")
         self.open.append(ref)
         _reduced(target, ref, self)
         self.open.pop()
+        self.checked.add(ref)
 
 
 def _reduced(schema: JSON, at: str, definitions: _Definitions) -> dict[str, Any]:

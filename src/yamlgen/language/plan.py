@@ -26,7 +26,8 @@ from yamlgen.language.order import ordered
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, ModelSettings, Price, Settings
 from yamlgen.language.schemas import JSONSchema
 from yamlgen.language.spec import Input, Limits, Output, Runtime
-from yamlgen.ports import JSON, Message, Prompt, Row
+from yamlgen.language.turns import TemplateMessage
+from yamlgen.ports import JSON, Prompt, Row
 
 MOST_CONCURRENCY: Final = 1000
 """How many requests may be in flight where nothing is set; how many are is for the API to say."""
@@ -36,14 +37,6 @@ MOST_ITEMS: Final = 100_000
 
 Scope: TypeAlias = Mapping[str, Any]
 """What templates and expressions see: `row`, `params`, `steps`, and of a case `item`, `item_index`, `matrix`."""
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateMessage:
-    """One turn of a conversation, its content a template's source."""
-
-    role: Literal["user", "assistant"]
-    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +225,10 @@ class GenerateStep(PlanStep):
         """The step's templates filled in.
 
         Raises:
-            RowError: a value that a template needs is missing in this row.
+            RowError: a value that a template needs is missing in this row, or a turn is blank.
         """
         system = None if self.system is None else render(self.system, scope)
-        messages = tuple(Message(turn.role, render(turn.content, scope)) for turn in self.messages)
-        return Prompt(system, messages)
+        return Prompt(system, tuple(turn.filled(scope, self.name) for turn in self.messages))
 
     def errors(self, output: JSON, scope: Scope) -> tuple[str, ...]:
         """What of the step's checks does not hold of an output; one that cannot be computed does not."""

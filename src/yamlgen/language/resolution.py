@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from yamlgen.canonical import fingerprint
@@ -15,8 +16,13 @@ from yamlgen.language.wrapping import outgoing
 from yamlgen.ports import JSON
 
 
-def resolved(plan: Plan) -> dict[str, Any]:
-    """The pipeline with everything resolved, as data that is a pipeline itself."""
+def resolved(plan: Plan, by_tool: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+    """The pipeline with everything resolved, as data that is a pipeline itself.
+
+    Args:
+        plan: of the pipeline.
+        by_tool: the names of the variants that a run asks by a tool, the schemas that the API has refused included.
+    """
     limits = plan.limits.model_dump(exclude_none=True)
     named = plan.models if any(_names_models(step) for step in plan.generating) else {}
     models = {alias: model.model_dump(exclude_none=True) for alias, model in named.items()}
@@ -28,7 +34,7 @@ def resolved(plan: Plan) -> dict[str, Any]:
         "runtime": plan.runtime.model_dump(exclude_none=True),
         **({"limits": limits} if limits else {}),
         "input": plan.input.model_dump(exclude_none=True),
-        "steps": {step.name: _resolved_step(step) for step in plan.steps},
+        "steps": {step.name: _resolved_step(step, by_tool) for step in plan.steps},
         "output": plan.output.model_dump(exclude_none=True),
     }
 
@@ -38,7 +44,7 @@ def _names_models(step: GenerateStep) -> bool:
     return step.matrix is not None and "model" in step.matrix[0]
 
 
-def _resolved_step(step: AnyStep) -> dict[str, Any]:
+def _resolved_step(step: AnyStep, by_tool: AbstractSet[str]) -> dict[str, Any]:
     made: dict[str, Any] = {} if isinstance(step, GenerateStep) else {"kind": step.kind}
     if step.when is not None:
         made["when"] = step.when
@@ -46,7 +52,7 @@ def _resolved_step(step: AnyStep) -> dict[str, Any]:
         made["for_each"] = step.for_each
     match step:
         case GenerateStep():
-            made |= _generated(step)
+            made |= _generated(step, by_tool)
         case ComputeStep():
             made |= {"values": dict(step.values), **_typed(step.schema)}
         case PythonStep():
@@ -69,7 +75,7 @@ def _typed(schema: JSONSchema | None) -> dict[str, Any]:
     return {} if schema is None else {"output": {"schema": schema.value}}
 
 
-def _generated(step: GenerateStep) -> dict[str, Any]:
+def _generated(step: GenerateStep, by_tool: AbstractSet[str]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if _names_models(step):
         made |= _settings(step.own)
@@ -84,8 +90,8 @@ def _generated(step: GenerateStep) -> dict[str, Any]:
         made["system"] = step.system
     made["messages"] = [{"role": turn.role, "content": turn.content} for turn in step.messages]
     if step.schema is not None:
-        made["output"] = {"schema": step.schema.value, "mode": _mode(step, step.schema), "reasks": step.reasks}
-    elif step.checks:
+        made["output"] = {"schema": step.schema.value, "mode": _mode(step, step.schema, by_tool), "reasks": step.reasks}
+    else:
         made["output"] = {"reasks": step.reasks}
     if step.checks:
         made["check"] = [
@@ -108,10 +114,13 @@ def _settings(settings: Settings) -> dict[str, Any]:
     return settings.model_dump(exclude_none=True)
 
 
-def _mode(step: GenerateStep, schema: JSONSchema) -> str:
+def _mode(step: GenerateStep, schema: JSONSchema, by_tool: AbstractSet[str]) -> str:
     """The mode of the step's answers; of several models each may have its own."""
     if step.mode != "auto":
         return step.mode
     sent = outgoing(schema.value)[0]
-    modes = {choose_mode(sent, capabilities.of(variant.model)) for variant in step.variants}
+    modes = {
+        "tools" if variant.name in by_tool else choose_mode(sent, capabilities.of(variant.model))
+        for variant in step.variants
+    }
     return modes.pop() if len(modes) == 1 else "auto"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -69,7 +69,7 @@ class JSONSchema:
             json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
             if validator.is_valid(value):
                 return ()
-            return tuple(f"{_spoken_path(e.instance_path)}: {_cut(e.message)}" for e in validator.iter_errors(value))
+            return tuple(f"{spoken_path(e.instance_path)}: {_cut(e.message)}" for e in validator.iter_errors(value))
         except UnicodeEncodeError:
             return ("$: a text holds half of a surrogate pair, which is no character",)
         except RecursionError:
@@ -77,12 +77,16 @@ class JSONSchema:
         except (TypeError, ValueError) as error:
             return (f"$: this is no JSON value: {error}",)
 
+    def failures(self, value: JSON) -> list[Any]:
+        """What the validator says of a `value` that the schema does not accept; nothing where it cannot look at it."""
+        try:
+            return list(_validator(self.text).iter_errors(value))
+        except (RecursionError, TypeError, ValueError):
+            return []
+
     def wants_text(self, value: JSON) -> bool:
         """Whether the first thing wrong with `value` is that it, or a part of it, is no text."""
-        try:
-            first = next(iter(_validator(self.text).iter_errors(value)), None)
-        except (RecursionError, TypeError, ValueError):
-            return False
+        first = next(iter(self.failures(value)), None)
         return first is not None and getattr(first.kind, "types", None) == ["string"]
 
 
@@ -104,7 +108,8 @@ def _metaschema() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator({"$ref": DIALECT}, validate_formats=True, offline=True)
 
 
-def _spoken_path(path: list[str | int]) -> str:
+def spoken_path(path: Iterable[str | int]) -> str:
+    """A path into a value as messages show it: `$.tags[0]`."""
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 

@@ -309,10 +309,13 @@ class Archive:
             "seconds": round(seconds, 3),
         }
 
-    def _attempt(self, number: int, errors: list[str], case: str = "") -> dict[str, JSON]:
+    def _attempt(
+        self, number: int, errors: list[str], case: str = "", notes: list[str] | None = None
+    ) -> dict[str, JSON]:
         """An attempt as a whole."""
         request, response = self._one("SELECT request, response FROM attempt WHERE id = ?", number)
         told = {"request": self._read(unpacked, request), "response": self._read(shown, response), "errors": errors}
+        told |= {"notes": notes} if notes else {}
         return {**({"case": case} if case else {}), **told, **self._account(number)}
 
     def _finished(self, source: str, results: str, *, provenance: bool) -> bytes:

@@ -233,6 +233,14 @@ class Ledger:
         self.refusals.take(key)
         return found[1]
 
+    def is_refused(self, schema: bytes) -> bool:
+        """Whether the API has refused a native schema, in any run: so it is not asked for it again."""
+        return self.refused(schema, None) is not None
+
+    async def refuse(self, schema: bytes, refusal: Refusal) -> None:
+        """Keep that it has; when this returns, it is on disk."""
+        await self.refusals.refuse(schema, None, refusal)
+
     def kept(self, key: bytes) -> Kept | None:
         """What a function made under a key: in this run, or before it unless it is fresh."""
         with mapped(self._path):

@@ -39,7 +39,7 @@ class Refusals:
         self._run = 0
         self._proven: set[bytes] = set()
         self._waiting: defaultdict[bytes, list[tuple[Any, ...]]] = defaultdict(list)
-        self._taken: list[tuple[int, bytes]] = []
+        self._taken: set[bytes] = set()
 
     def begin(self, run: int) -> None:
         """Keep what comes from now on, as that of a run."""
@@ -53,12 +53,11 @@ class Refusals:
 
     def take(self, key: bytes) -> None:
         """Note that this run needs a refusal, so that no pruning takes it away."""
-        if self._run:
-            self._taken.append((self._run, key))
+        self._taken.add(key)
 
     def taken(self) -> Callable[[sqlite3.Connection], object] | None:
         """What writes down those that were taken since the last time; `None` where none was."""
-        taken, self._taken = self._taken, []
+        taken, self._taken = [(self._run, key) for key in self._taken], set()
         return (lambda connection: connection.executemany(_TAKE, taken)) if taken else None
 
     def is_proven(self, setup: bytes) -> bool:
@@ -80,11 +79,11 @@ class Refusals:
 
         return prove if self._run else None
 
-    async def refuse(self, key: bytes, setup: bytes, refusal: Refusal) -> None:
-        """Keep a refusal, now or once its setup is proven."""
+    async def refuse(self, key: bytes, setup: bytes | None, refusal: Refusal) -> None:
+        """Keep a refusal, now or once its setup is proven; that of a schema, which has none, now."""
         received = datetime.now(UTC).isoformat(timespec="milliseconds")
         values = (key, self._run, self._run, received, refusal.status, refusal.message)
-        if self.is_proven(setup):
+        if setup is None or self.is_proven(setup):
             await self._write(lambda connection: connection.execute(_KEEP, values))
         else:
             self._waiting[setup].append(values)

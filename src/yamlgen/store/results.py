@@ -76,9 +76,9 @@ def result_of(step: str, made: Answer | RowError) -> Result:
 
 
 def _noted(attempt: Attempt) -> list[JSON]:
-    """An attempt of a result: its number, what was wrong with it, and which case it is, where there are several."""
-    noted: list[JSON] = [attempt.number, list(attempt.errors)]
-    return [*noted, attempt.case] if attempt.case else noted
+    """An attempt of a result: its number, what was wrong with it, which case it is, what was done to read it."""
+    noted: list[JSON] = [attempt.number, list(attempt.errors), attempt.case, list(attempt.notes)]
+    return noted if attempt.notes else noted[:3] if attempt.case else noted[:2]
 
 
 def _told(error: RowError) -> dict[str, JSON]:
