@@ -66,7 +66,7 @@ def test_an_aborted_run_keeps_what_is_finished(towns, monkeypatch, status, code)
 
     error, done, requests = asyncio.run(served(reply, work))
     assert error.code == code
-    assert re.search(r"; \d finished rows? .* in the store; the same command goes on from there$", error.hint)
+    assert re.search(r"; \d finished rows? .* in the store; the same call goes on from there$", error.hint)
     assert isinstance(events[-1], RunFinished)
     assert events[-1].error == error.message
     assert 0 < sum(isinstance(event, RowFinished) for event in events) < 5

@@ -66,14 +66,30 @@ def test_every_error_has_an_exit_code(kind):
 def test_an_invalid_pipeline_is_told_by_its_first_error():
     """A warning before it does not stand in for it."""
     error = made(InvalidPipeline)
-    assert str(error) == "a.yaml:1:2: unknown key `promt`"
+    assert error.message == "a.yaml:1:2: unknown key `promt`"
+    assert str(error) == "a.yaml:1:2: unknown key `promt` (did you mean `prompt`?)"
     assert error.code == Code.UNKNOWN_KEY
 
 
 def test_an_invalid_pipeline_counts_the_rest():
-    """Several errors are told by the first and how many more there are."""
-    one = Diagnostic(Code.UNKNOWN_KEY, "unknown key `a`", MARK)
-    assert str(InvalidPipeline((one, one, one))).endswith("(and 2 more)")
+    """Several errors are told by the first and how many more there are, and each by itself where there is room."""
+    one = Diagnostic(Code.UNKNOWN_KEY, "unknown key `a`", MARK, "remove it")
+    error = InvalidPipeline((one, one, one))
+    assert error.message == "a.yaml:1:2: unknown key `a` (and 2 more)"
+    assert str(error).splitlines() == ["a.yaml:1:2: unknown key `a` (remove it)"] * 3
+
+
+@pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
+def test_the_text_of_an_error_has_its_hint(kind):
+    """Once, behind the fact, whatever is changed of either later; without a hint it is the fact."""
+    error = made(kind)
+    assert str(error) == f"{error.message} ({error.hint})"
+    if kind is not InvalidPipeline:
+        error.message, error.hint = "so it was", "because"
+        assert str(error) == str(pickled(error)) == "so it was (because)"
+        assert error.args == ("so it was",)
+        error.hint = None
+        assert str(error) == "so it was"
 
 
 def test_codes_are_unique():

@@ -38,6 +38,7 @@ FLOORS = [
         "environment",
         "failpoint",
         "scarcity",
+        "surface",
     },
     {"language"},
     {"claude", "data", "store"},

@@ -179,6 +179,11 @@ class Diagnostic:
     hint: str | None = None
     severity: Literal["error", "warning"] = "error"
 
+    @property
+    def place(self) -> str:
+        """Where it begins, as `file:line:column`."""
+        return f"{self.mark.file}:{self.mark.line}:{self.mark.column}"
+
     def as_json(self) -> dict[str, Any]:
         """The diagnostic as the mapping that `--output-format json` prints."""
         return {
@@ -240,7 +245,7 @@ def near(path: Path) -> str:
 
 
 class YamlgenError(Exception):
-    """The root of all errors that yamlgen raises.
+    """The root of all errors that yamlgen raises; `str` of one is its message, and its hint in brackets.
 
     Args:
         message: the fact, in one sentence, with the place where there is one.
@@ -252,12 +257,32 @@ class YamlgenError(Exception):
 
     def __init__(self, message: str, *, code: Code, hint: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
         self.code = code
         self.hint = hint
 
+    @property
+    def message(self) -> str:
+        """The fact without the hint."""
+        return str(self.args[0])
+
+    @message.setter
+    def message(self, message: str) -> None:
+        self.args = (message, *self.args[1:])
+
+    def __str__(self) -> str:
+        return _told(self.message, self.hint)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def fact_of(error: BaseException) -> str:
+    """What an error says without its hint, for a sentence that goes on or has a hint of its own."""
+    return error.message if isinstance(error, YamlgenError) else str(error)
+
+
+def _told(message: str, hint: str | None) -> str:
+    return f"{message} ({hint})" if hint else message
 
 
 def _rebuild(cls: type[YamlgenError], args: tuple[Any, ...], state: Mapping[str, Any]) -> YamlgenError:
@@ -268,17 +293,23 @@ def _rebuild(cls: type[YamlgenError], args: tuple[Any, ...], state: Mapping[str,
 
 
 class InvalidPipeline(YamlgenError):  # noqa: N818 - a state of the file, named as users say it
-    """A pipeline with mistakes. `diagnostics` holds all of them, in source order, the warnings too."""
+    """A pipeline with mistakes; `str` of it is a line for each.
+
+    Attributes:
+        diagnostics: all that was found, in source order, the warnings too.
+    """
 
     exit_code = Exit.USAGE
 
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
-        first = next(d for d in diagnostics if d.severity == "error")
-        count = sum(d.severity == "error" for d in diagnostics)
-        where = f"{first.mark.file}:{first.mark.line}:{first.mark.column}"
-        more = f" (and {count - 1} more)" if count > 1 else ""
-        super().__init__(f"{where}: {first.message}{more}", code=first.code, hint=first.hint)
+        first, *others = (each for each in diagnostics if each.severity == "error")
+        more = f" (and {len(others)} more)" if others else ""
+        super().__init__(f"{first.place}: {first.message}{more}", code=first.code, hint=first.hint)
         self.diagnostics = diagnostics
+
+    def __str__(self) -> str:
+        mistakes = [each for each in self.diagnostics if each.severity == "error"]
+        return "\n".join(_told(f"{each.place}: {each.message}", each.hint) for each in mistakes)
 
 
 class UsageError(YamlgenError):
@@ -289,6 +320,14 @@ class UsageError(YamlgenError):
 
 class EnvironmentProblem(YamlgenError):  # noqa: N818 - the file is right, the surroundings are not
     """The pipeline is right, its surroundings are not: no key, no input file, no disk, no network."""
+
+
+class MissingKey(EnvironmentProblem, ValueError):  # noqa: N818 - named as what is wrong
+    """There is no API key, or none that a request can carry."""
+
+
+class NotOffered(UsageError, NotImplementedError):  # noqa: N818 - named as what is wrong
+    """A way of working that `AnthropicLLM` takes the name of, and does not have."""
 
 
 class RunStopped(YamlgenError):  # noqa: N818 - not every stop is an error

@@ -49,15 +49,25 @@ def test_the_signature_is_the_references():
         "http_client": None,
         "structured_output": None,
         "allow_http": False,
+        "generation_kwargs": None,
+        "use_offline_batch_generation": False,
+        "offline_batch_generation_block_until_done": None,
+        "jobs_ids": None,
     }
 
 
-@pytest.mark.parametrize(("method", "first"), [("agenerate", "input"), ("generate", "inputs")])
+@pytest.mark.parametrize(
+    ("method", "first"),
+    [
+        ("agenerate", {"input": inspect.Parameter.empty}),
+        ("generate", {"inputs": inspect.Parameter.empty, "num_generations": 1}),
+    ],
+)
 def test_the_signatures_of_calls_are_the_references(method, first):
     """Both ways of asking have the same arguments, by name."""
     parameters = inspect.signature(getattr(AnthropicLLM, method)).parameters
     assert {name: parameter.default for name, parameter in list(parameters.items())[1:]} == {
-        first: inspect.Parameter.empty,
+        **first,
         "max_tokens": 128,
         "stop_sequences": None,
         "temperature": 1.0,

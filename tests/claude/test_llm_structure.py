@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, field_validator
 
 from calls import ADA, HELLO, USER, User, agenerate, generate, llm, serve
 from scripted import KEY, call, said
@@ -112,6 +112,17 @@ def test_a_structure_of_one_input_is_its_own():
     assert json.loads(first["generations"][0])["id"] == 7
     assert second["generations"] == ["plain"]
     assert "output_config" not in server.bodies[1]
+
+
+def test_a_structure_is_made_once():
+    """For all inputs and calls that want the same, so that what is learnt of it holds for the next one."""
+    model = AnthropicLLM("claude-haiku-5-5", structured_output={"schema": User})
+    settings = model._settings({})
+    made = model._job(HELLO, settings).structured
+    assert made is model._job(HELLO, settings).structured is model._job((HELLO, {"schema": User}), settings).structured
+    assert made is not model._job((HELLO, {"schema": USER}), settings).structured
+    assert made is not model._job((HELLO, {"schema": User, "mode": "tools"}), settings).structured
+    assert made is not model._job(HELLO, model._settings({"max_tokens": 5})).structured
 
 
 def test_structures_of_several_inputs_are_kept_apart():
@@ -231,17 +242,17 @@ class Even(BaseModel):
         return value
 
 
-class Aliased(BaseModel):
-    """A field that JSON names otherwise."""
+@pytest.mark.parametrize("wanted", [{"format": "json"}, {"format": None}, {"mode": None}])
+def test_distilabels_keys_of_a_structure_are_taken(wanted):
+    """`format` has the one value that distilabel allows it, and `None` is none."""
+    output, _ = agenerate(said(json.dumps(ADA)), options={"structured_output": {"schema": User, **wanted}})
+    assert User.model_validate_json(output["generations"][0]) == User(**ADA)
 
-    number: int = Field(alias="user-name", ge=1)
 
-
-def test_a_models_json_is_valid_under_its_own_schema():
-    """The generation is the JSON that was checked, under the names that the model's schema has."""
-    output, _ = agenerate(said('{"user-name": 41}'), options={"structured_output": {"schema": Aliased}})
-    assert output["generations"] == ['{"user-name": 41}']
-    assert Aliased.model_validate_json(output["generations"][0]).number == 41
+def test_another_format_is_told():
+    """`regex` is for other models of distilabel's."""
+    with pytest.raises(UsageError, match="`format` must be 'json'"):
+        AnthropicLLM("m", structured_output={"schema": USER, "format": "regex"})
 
 
 @pytest.mark.parametrize("reasks", [-1, 11, "x", "3", None, True, 1.0])

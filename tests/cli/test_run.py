@@ -103,7 +103,7 @@ def test_a_run_that_a_limit_ends_shows_its_bill(call):
     assert re.fullmatch(r"  paid: <?\$0\.\d{4}", bill)
     assert pace == "  haiku-5-5: up to 1 in flight"
     assert error.startswith("error[YG612]: ")
-    assert hint.startswith("  = each run counts anew; `limits.max_requests` or `--max-requests` allows more; ")
+    assert hint.startswith("  = each run counts anew; `limits.max_requests` or `--max-requests N` allows more; ")
     told = call(*limited, "--output-format", "json", "--progress", "none", "--fresh")
     report = json.loads(told.out)
     assert (told.code, report["error"]["code"], report["paid"]["attempts"]) == (4, "YG612", 3)

@@ -218,7 +218,7 @@ def test_folder_that_is_not_writable(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(EnvironmentProblem, match="Permission denied") as caught:
         prepare(output_paths(tmp_path / "a.jsonl"), to_stdout=False)
-    assert caught.value.hint == "name a file that you may write with `-o`"
+    assert caught.value.hint == "name a file that you may write with `output=PATH`"
 
 
 def test_name_without_room_for_a_temporary_one(tmp_path):
@@ -238,14 +238,15 @@ def test_full_disk(tmp_path, size):
         try:
             put(paths, rows=lines({{"a": "x" * 50}}), failed=None, run={{"long": "x" * 2000}})
         except EnvironmentProblem as error:
-            print(error.code, error)
+            print(error.code, error.message)
             print(error.hint)
         """,
         tmp_path / "a.jsonl",
     ).stdout
     full = tmp_path / ("a.jsonl" if size == 10 else "a.run.json")
     assert told == (
-        f"YG610 cannot write {full}: {os.strerror(errno.EFBIG)}\nmake room, or name a file on another disk with `-o`\n"
+        f"YG610 cannot write {full}: {os.strerror(errno.EFBIG)}\n"
+        "make room, or name a file on another disk with `output=PATH`\n"
     )
     assert names(tmp_path) == {"a.jsonl", "a.failed.jsonl", "a.run.json"}
     assert (tmp_path / "a.jsonl").read_text() == '{"old": 1}\n'
@@ -316,7 +317,7 @@ def test_second_writer(tmp_path):
             with pytest.raises(EnvironmentProblem, match=r"a\.jsonl: another run is writing it") as caught:
                 second()
             assert caught.value.code == Code.BUSY
-            assert "-o" in caught.value.hint
+            assert "`output=PATH`" in caught.value.hint
         yield json_line({"first": 2})
 
     put(paths, rows=rows, failed=None, run=RUN)

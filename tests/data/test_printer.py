@@ -52,7 +52,7 @@ def test_reader_has_gone():
             printer.done(0)
         printer.done(0)
     assert caught.value.code == Code.STOPPED
-    assert "yamlgen runs export" in caught.value.hint
+    assert "with an `output`" in caught.value.hint
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
@@ -64,7 +64,7 @@ def test_disk_full():
             printer.done(0)
         printer.done(0)
     assert caught.value.code == Code.DISK
-    assert "yamlgen runs export" in caught.value.hint
+    assert "with an `output`" in caught.value.hint
 
 
 def opened(stream, line):

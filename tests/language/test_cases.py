@@ -19,6 +19,7 @@ import pytest
 from yamlgen.api.loading import check
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.parameters import read_value
+from yamlgen.surface import commanded
 
 CASES = Path(__file__).parent.parent / "cases"
 REWRITE = "YAMLGEN_REWRITE_CASES" in os.environ
@@ -44,7 +45,8 @@ def verdict(path: Path) -> tuple[Diagnostic, ...]:
                 params[name] = read
             else:
                 unread.append(problem)
-    return (*unread, *check(path, params=params, overrides=overrides)[1])
+    with commanded():
+        return (*unread, *check(path, params=params, overrides=overrides)[1])
 
 
 def spoken(diagnostic: Diagnostic, main: str) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from yamlgen.api.loading import check, load
 from yamlgen.errors import Code
+from yamlgen.surface import commanded
 
 PIPELINE = """version: 1
 models:
@@ -85,8 +86,9 @@ def test_overrides_are_applied_in_their_order(path):
     ],
 )
 def test_a_bad_override_is_one_error_at_the_option(path, name, text, code):
-    """What is wrong is shown on the command line, not in the file."""
-    _, found = check(path, overrides={name: text})
+    """What is wrong is shown in what was called, not in the file."""
+    with commanded():
+        _, found = check(path, overrides={name: text})
     assert [d.code for d in found] == [code]
     assert found[0].mark.file.startswith("--set ")
     assert "abcdefgh" not in repr(found)

@@ -49,7 +49,7 @@ def test_a_run_that_sends_needs_one_before_it_begins(bench, keyless):
     done = bench.run()
     assert demanded(done)
     assert "ANTHROPIC_API_KEY is not set" in done.error.message
-    assert "--simulate" in done.error.hint
+    assert "`simulate=True`" in done.error.hint
     assert not (bench.folder / "out").exists()
 
 

@@ -204,7 +204,7 @@ def test_a_stopped_fresh_run_is_gone_on_with_by_a_plain_one(bench):
     bench.run()
     before = bench.lines()
     stopped = bench.run(fresh=True, stop_after=ALL + 2)
-    assert "without `--fresh` the same command takes these" in stopped.error.hint
+    assert "without `fresh=True` the same call takes these" in stopped.error.hint
     assert bench.lines() == before
     assert bench.run().asked == 0
     after = bench.lines()

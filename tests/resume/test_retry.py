@@ -113,7 +113,7 @@ def test_a_retry_after_a_stop_asks_the_failed_rows_alone(bench):
     again = retry(bench)
     assert (again.code, str(again.error.code), again.sent) == (Exit.FAILED_ROWS, Code.NOT_STORED, {"facts": 1})
     assert again.error.message.startswith("2 rows have no answer in the store")
-    assert "`yamlgen run` asks for them; the previous output stays as it was" in again.error.hint
+    assert "a call without `offline=True` asks for them; the previous output stays as it was" in again.error.hint
     assert bench.files() == before
     assert bench.run().sent == {"facts": 2}
 

@@ -38,7 +38,7 @@ def test_requests_are_counted_exactly(bench, concurrency):
     for _ in range(2):
         stopped = bench.run(max_requests=3)
         assert (stopped.code, stopped.asked, str(stopped.error.code)) == (Exit.LIMIT, 3, Code.LIMIT)
-        assert "each run counts anew; `limits.max_requests` or `--max-requests` allows more" in stopped.error.hint
+        assert "each run counts anew; `limits.max_requests` or `max_requests=N` allows more" in stopped.error.hint
         assert bench.files() == {}
     assert bench.run(max_requests=2).code == Exit.OK
     assert set(bench.lines()) == set(TOWNS)
@@ -191,7 +191,7 @@ def test_nobody_confirms(bench):
     unconfirmed = bench.run(confirm_above_usd=1)
     assert (unconfirmed.code, unconfirmed.asked, str(unconfirmed.error.code)) == (Exit.LIMIT, 0, Code.NOT_CONFIRMED)
     assert "the run may cost $" in unconfirmed.error.message
-    assert "--yes" in unconfirmed.error.hint
+    assert "`yes=True`" in unconfirmed.error.hint
     assert bench.run(confirm_above_usd=1, yes=True).asked == 2 * ALL
 
 

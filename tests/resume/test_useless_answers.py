@@ -40,8 +40,8 @@ def always(reply):
     ("reply", "step", "told", "mend"),
     [
         (said("Hal", stop="max_tokens"), ONE, "cut off at `max_tokens`", "raise `max_tokens`"),
-        (said(), ONE, "holds no text", "yamlgen runs failed"),
-        (said(" \n"), ONE, "holds no text", "yamlgen runs failed"),
+        (said(), ONE, "holds no text", "`limit=1`"),
+        (said(" \n"), ONE, "holds no text", "`limit=1`"),
         (said('{"kind": "new"}'), {**ONE, "output": SCHEMA}, "the output is invalid", "loosen the schema"),
         (said("x", stop=7), ONE, "stop_reason", "loosen the schema"),
     ],
@@ -55,7 +55,7 @@ def test_a_run_whose_answers_are_of_no_use_stops(run, reply, step, told, mend):
     assert "`limits.max_unusable`: 50 of the first 50 rows that step `label` paid for" in done.error.message
     assert told in done.error.message
     assert mend in done.error.hint
-    assert "`--max-unusable none` goes on all the same" in done.error.hint
+    assert "`max_unusable='none'` goes on all the same" in done.error.hint
 
 
 @pytest.mark.parametrize(("useless", "code"), [(45, Exit.LIMIT), (44, Exit.FAILED_ROWS)])

@@ -130,7 +130,7 @@ def test_the_first_limit_is_told():
     assert "limits.max_requests" in budget.error.message
     assert budget.halt.reason == budget.error.message
     assert (budget.error.code, budget.error.exit_code) == (Code.LIMIT, Exit.LIMIT)
-    assert "`--max-requests`" in budget.error.hint
+    assert "`max_requests=N`" in budget.error.hint
 
 
 def test_a_halted_run_reaches_no_limit():

@@ -128,5 +128,5 @@ def test_who_only_looks_at_an_older_store_is_told_how_to_bring_it_up_to_date(boo
     """Looking changes nothing on the disk; the way out sends nothing."""
     with pytest.raises(EnvironmentProblem) as told:
         book.read("first", "rows")
-    assert told.value.hint == "`yamlgen run --offline` brings it up to date, and sends nothing"
+    assert told.value.hint == "a run with `offline=True` brings it up to date, and sends nothing"
     assert book.query("PRAGMA user_version") == [(1,)]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 from yamlgen.api.loading import Pipeline
 from yamlgen.api.options import Options
@@ -29,7 +29,7 @@ from yamlgen.data.outputs import OutputPaths, output_paths, prepared, publish
 from yamlgen.data.printer import Printer, PrinterThread
 from yamlgen.data.source import Source
 from yamlgen.data.staging import Staging
-from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, near
+from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, fact_of, near
 from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted, RunWarned
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
@@ -46,12 +46,10 @@ from yamlgen.scarcity import in_thread
 from yamlgen.store.archive import RunEntry
 from yamlgen.store.place import Place
 from yamlgen.store.session import Running, archived, running
+from yamlgen.surface import by_surface, option
 
 Confirm = Callable[[RunForecast], bool]
 """Asks whether a run may cost what is forecast."""
-
-_GO_ON: Final = "the same command goes on from there"
-_GO_ON_FRESH: Final = "without `--fresh` the same command takes these, and older answers where there are any"
 
 
 class _Unwanted(Exception):  # noqa: N818 - the user's wish, no error
@@ -145,7 +143,7 @@ class _Run:
             self.tell(event)
         except Exception as error:  # noqa: BLE001 - a listener's own
             self.broken = self.broken or error
-            self.halt.request(str(error))
+            self.halt.request(fact_of(error))
 
     @contextmanager
     def made_ready(self, ready: Prospect) -> Iterator[Staging]:
@@ -218,7 +216,9 @@ class _Run:
         if report.missing:
             what = "row has" if report.missing == 1 else "rows have"
             message = f"{report.missing:,} {what} no answer in the store, and this run may not ask"
-            hint = "`yamlgen runs failed` lists them, `yamlgen run` asks for them; the previous output stays as it was"
+            command = "`yamlgen runs failed` lists them, `yamlgen run` asks for them"
+            asks = by_surface(command=command, python=f"a call without {option('offline')} asks for them")
+            hint = f"{asks}; the previous output stays as it was"
             return Incomplete(message, code=Code.NOT_STORED, hint=hint)
         if report.finished + report.failed == rows and not self.undone:
             return None
@@ -245,7 +245,10 @@ class _Run:
         if not (finished or self.report.paid.attempts):
             return "no row was finished"
         rows = f"{finished:,} finished row{'' if finished == 1 else 's'}" if finished else "some answers"
-        return f"{rows} kept in the store; {_GO_ON_FRESH if self.options.fresh else _GO_ON}"
+        same = f"the same {by_surface(command='command', python='call')}"
+        if self.options.fresh:
+            return f"{rows} kept in the store; without {option('fresh')} {same} takes these, and older answers, if any"
+        return f"{rows} kept in the store; {same} goes on from there"
 
     async def _publish(self, place: Place, entry: RunEntry, record: dict[str, JSON], staging: Staging) -> None:
         """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished."""
@@ -333,7 +336,7 @@ def _confirm(forecast: RunForecast, plan: Plan, options: Options, confirm: Confi
     if confirm is None or not confirm(forecast):
         told = "nobody knows what the run costs" if cost is None else f"the run may cost ${cost[1]:.4g}"
         message = f"{told}, and `limits.confirm_above_usd` is {most:g}"
-        hint = "nothing was sent; confirm it with `--yes`, or raise the limit"
+        hint = f"nothing was sent; confirm it with {option('yes')}, or raise the limit"
         raise LimitReached(message, code=Code.NOT_CONFIRMED, hint=hint)
 
 

@@ -15,6 +15,7 @@ from yamlgen.store.archive import Archive, RunEntry
 from yamlgen.store.place import FOLDER, Place, place_of, places_in
 from yamlgen.store.pruning import Pruning, prune
 from yamlgen.store.session import archived, bring_up
+from yamlgen.surface import by_surface, option
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,11 @@ def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
     if not found:
         where = ", ".join(near(target) for target in targets) or near(store or Path())
         message = f"there is no store of a run at {where}"
-        raise UsageError(message, code=Code.NO_RUN, hint="name the pipeline, and `--store` if it has a store elsewhere")
+        raise UsageError(
+            message,
+            code=Code.NO_RUN,
+            hint=f"name the pipeline, and {option('store', 'PATH')} if it has a store elsewhere",
+        )
     return found
 
 
@@ -91,13 +96,17 @@ def find_run(stores: Sequence[Place], name: str | None) -> Found:
     exact = [run for run in matching if run[1] == name]
     if not matching:
         message = f"there is no run `{name}`" if name else "there is no run yet"
-        raise UsageError(message, code=Code.NO_RUN, hint="`yamlgen runs ls` lists them")
+        raise UsageError(message, code=Code.NO_RUN, hint=f"{_runs()} lists them")
     if name and not exact and len(matching) > 1:
         message = f"{len(matching)} runs begin with `{name}`"
-        raise UsageError(message, code=Code.NO_RUN, hint="write more of its name; `yamlgen runs ls` lists them")
+        raise UsageError(message, code=Code.NO_RUN, hint=f"write more of its name; {_runs()} lists them")
     _, found, place = (exact or matching)[-1]
     with archived(place) as archive:
         return Found(place, archive.run(found))
+
+
+def _runs() -> str:
+    return by_surface(command="`yamlgen runs ls`", python="`yamlgen.api.history.list_runs`")
 
 
 def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bool]:
@@ -161,7 +170,11 @@ def repeat(run: RunEntry, given: str | None = None) -> Repeat:
     kept = run.about["options"]
     if given is None and kept["input"] == "-":
         message = f"run {run.name} read its rows from standard input"
-        raise UsageError(message, code=Code.MISSING_INPUT, hint="give them again: `--input -`, or `--input PATH`")
+        raise UsageError(
+            message,
+            code=Code.MISSING_INPUT,
+            hint=f"give them again: {option('input', '-')}, or {option('input', 'PATH')}",
+        )
     options = {name: kept[name] for name in ("output", "limit", "seed")}
     return Repeat(
         run.about["params"],

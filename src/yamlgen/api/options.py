@@ -73,7 +73,7 @@ class Options:
                 raise UsageError(f"{name} is {value!r}", code=Code.BAD_PARAM, hint=f"{least} or more")
         if self.fresh and (self.offline or self.retry is not None):
             raise UsageError(
-                "a fresh run takes nothing out of the store", code=Code.BAD_PARAM, hint="leave `fresh` or the other out"
+                "a fresh run takes nothing out of the store", code=Code.BAD_PARAM, hint="leave one of them out"
             )
         for name in _LIMITS:
             if getattr(self, name) is not None:

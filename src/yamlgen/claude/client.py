@@ -26,13 +26,14 @@ from yamlgen.claude.pool import MAX_PAUSE, UNHEARD
 from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.transport import Transport
 from yamlgen.environment import variable
-from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.errors import Code, EnvironmentProblem, MissingKey
 from yamlgen.events import Emit, RunWarned
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
 from yamlgen.language.settings import PUBLIC_URL, address_fault, plain_http
 from yamlgen.language.spec import Runtime
 from yamlgen.ports import Model, Recorder
+from yamlgen.surface import by_surface, option
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -66,7 +67,7 @@ def usable_key(key: str, where: str) -> str:
     """
     if not _HEADER.fullmatch(key):
         message = f"the API key in {where} holds characters that no key has"
-        raise EnvironmentProblem(message, code=Code.NO_KEY, hint="was it copied with quotes, spaces or a line break?")
+        raise MissingKey(message, code=Code.NO_KEY, hint="was it copied with quotes, spaces or a line break?")
     return key
 
 
@@ -141,10 +142,10 @@ class ClaudeProvider:
         name = self.runtime.api_key_env
         key = variable(name)
         if key is None:
-            hint = f"set {name} (or put it into a file: `--env-file .env`), or try without a key: `--simulate`"
-            raise EnvironmentProblem(
-                f"no API key: the environment variable {name} is not set", code=Code.NO_KEY, hint=hint
-            )
+            file = by_surface(command=f" (or put it into a file: {option('env_file', '.env')})", python="")
+            hint = f"set {name}{file}, or try without a key: {option('simulate')}"
+            message = f"no API key: the environment variable {name} is not set"
+            raise MissingKey(message, code=Code.NO_KEY, hint=hint)
         return usable_key(key.strip(), name)
 
     def headers(self) -> CustomHeaders:

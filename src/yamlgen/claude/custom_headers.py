@@ -22,7 +22,7 @@ _BETA: Final = "anthropic-beta"
 
 _KEYS: Final = frozenset({"authorization", "x-api-key", "api-key"})
 _OTHERS: Final = {
-    "anthropic-version": ("the pipeline sets", "`runtime.api_version` is its place"),
+    "anthropic-version": ("every request has already", "a pipeline's `runtime.api_version` is its place"),
     "idempotency-key": ("cannot be the same for all requests", "a server that heeds it would answer all rows alike"),
     "proxy-authorization": ("would go to the API", "a proxy's name and password stand in the address in HTTPS_PROXY"),
 }
@@ -87,7 +87,7 @@ def custom_headers() -> CustomHeaders:
 def _check(name: str, place: str) -> None:
     """See that a header may be set from outside."""
     if name in _KEYS:
-        hint = "take it out: a key stands in the variable that `runtime.api_key_env` names, and nowhere else"
+        hint = "take it out: a key stands in a variable of its own, and nowhere else"
         raise EnvironmentProblem(f"{place} sets `{name}`, which carries a key", code=Code.SECRET, hint=hint)
     if name in _OTHERS:
         wrong, mend = _OTHERS[name]

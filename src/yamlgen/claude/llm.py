@@ -1,84 +1,55 @@
 """`AnthropicLLM`: the model by itself, for Python users, in the shape that distilabel gave it.
 
-Owns that shape and nothing else: the attributes, the defaults, the generations with their statistics. Requests,
-structured output, retries and errors are those of a pipeline's run. A client lives as long as a call is under way,
-or as long as `async with`, in the event loop that uses it, and is closed with it.
+Owns that shape and nothing else: the calls, their arguments, the client. Requests, structured output, retries and
+errors are those of a pipeline's run. A client lives as long as a call is under way, or as long as `async with`, in
+the event loop that uses it, and is closed with it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
-import warnings
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Self, TypeAlias, TypedDict
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeAlias
 
 import anthropic
 import httpx2
 
-from yamlgen.claude.client import build_client, safe_address
+from yamlgen.claude.client import build_client
+from yamlgen.claude.configuration import Configuration
 from yamlgen.claude.connections import affordable, open_connections
 from yamlgen.claude.custom_headers import custom_headers
 from yamlgen.claude.failure import Sender
+from yamlgen.claude.generation import GenerateOutput, Told, is_no_generation, joined, output, spoken, warn, without
 from yamlgen.claude.limiter import Limiter
-from yamlgen.claude.mode import mode_named
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
-from yamlgen.claude.user_schema import (
-    given_address,
-    inputs_of,
-    key_of,
-    pair_of,
-    prompt_of,
-    runtime_of,
-    schema_of,
-    settings_of,
-    structure_of,
-)
+from yamlgen.claude.user_schema import ModelSchema, inputs_of, judging, key_of, number_of, pair_of, prompt_of
 from yamlgen.door import wait_for
-from yamlgen.environment import variable
-from yamlgen.errors import Code, RowError, UsageError
+from yamlgen.errors import Code, NotOffered, RowError, YamlgenError
 from yamlgen.halt import Halt
-from yamlgen.language.native import Unfit
 from yamlgen.language.parts import Settings
 from yamlgen.language.plan import MOST_CONCURRENCY
-from yamlgen.language.settings import PUBLIC_URL
-from yamlgen.ports import NOBODY, Prompt, Usage
+from yamlgen.ports import JSON, NOBODY, Prompt
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
-Input: TypeAlias = "Messages | tuple[Messages, Mapping[str, Any]]"
+Input: TypeAlias = "Messages | tuple[Messages, Mapping[str, Any] | None]"
 """A conversation, or a pair of one and its own structured output."""
-
-_NO_GENERATION: Final = frozenset({Code.NO_TEXT, Code.REFUSED, Code.INVALID_OUTPUT, Code.TRUNCATED})
 
 
 class _Unsent(float):
     """A documented default that is not sent: newer models refuse a sampling parameter even at its default."""
 
 
+class _Unset(int):
+    """A documented default, which `generation_kwargs` comes before."""
+
+
 _TEMPERATURE: Final = _Unsent(1.0)
-
-
-class Statistics(TypedDict):
-    """Tokens, one number per generation."""
-
-    input_tokens: list[int]
-    output_tokens: list[int]
-
-
-class GenerateOutput(TypedDict):
-    """What came of one input."""
-
-    generations: list[str | None]
-    statistics: Statistics
-
-
-_Told: TypeAlias = tuple[GenerateOutput, str | None]
-"""An output, and what to warn of."""
+_MAX_TOKENS: Final = _Unset(128)
 
 
 @dataclass(frozen=True)
@@ -90,6 +61,13 @@ class _Job:
     structured: Structured | None
     reasks: int
 
+    def written(self, value: JSON) -> str:
+        """The generation of an answer's value."""
+        if self.structured is None:
+            return str(value)
+        checked = self.structured.response.checked
+        return checked.made(value) if isinstance(checked, ModelSchema) else json.dumps(value, ensure_ascii=False)
+
 
 @dataclass
 class _Session:
@@ -99,19 +77,27 @@ class _Session:
     users: int = 0
 
 
-@dataclass
-class AnthropicLLM:
+class AnthropicLLM(Configuration):
     """A Claude model that generates text, or JSON that a schema accepts.
+
+    With a pydantic model as the schema, a generation is what the model makes of the answer: `model_dump_json()` of the
+    validated instance, with its defaults, coercions, validators and serializers, and under the names of the fields
+    unless the model's own configuration says `serialize_by_alias`.
 
     Args:
         model: the model's id; any name is sent as it is.
-        api_key: the key; without one, the variable ANTHROPIC_API_KEY.
+        api_key: the key, a text or a pydantic secret; without one, the variable ANTHROPIC_API_KEY.
         base_url: the API's address; without one, the variable ANTHROPIC_BASE_URL, then the public one.
         timeout: seconds that one request may take.
         max_retries: how often a transient failure is tried again.
         http_client: an `httpx2.AsyncClient` of your own, which you close.
-        structured_output: `{"schema": a pydantic model or a JSON Schema, "mode": ..., "max_retries": 1}`.
+        structured_output: `{"schema": a pydantic model or a JSON Schema, "format": "json", "mode": ...,
+            "max_retries": 1}`; all but the schema may be left out.
         allow_http: whether the key may go out over plain `http://` beyond this machine.
+        generation_kwargs: arguments of a call, such as `{"max_tokens": 500}`, for all calls that do not pass them.
+        use_offline_batch_generation: must stay `False`: batches are not offered, for this model by distilabel neither.
+        offline_batch_generation_block_until_done: taken and not used, as long as there are no batches.
+        jobs_ids: taken and not used, as long as there are no batches.
 
     Example:
         >>> llm = AnthropicLLM(model="claude-haiku-5-5")
@@ -119,29 +105,9 @@ class AnthropicLLM:
         [{'generations': ['Hello! ...'], 'statistics': {'input_tokens': [10], 'output_tokens': [12]}}]
     """
 
-    model: str
-    api_key: str | None = field(default=None, repr=False)
-    base_url: str | None = None
-    timeout: float = 600.0
-    max_retries: int = 6
-    http_client: httpx2.AsyncClient | None = field(default=None, repr=False)
-    structured_output: Mapping[str, Any] | None = None
-    allow_http: bool = False
-
-    _api_key_env_var: ClassVar[str] = "ANTHROPIC_API_KEY"
-
     def __post_init__(self) -> None:
-        self._found = None if self.base_url else variable("ANTHROPIC_BASE_URL")
-        self.base_url = self.base_url or self._found or PUBLIC_URL
         self._forget()
-        if self.http_client is not None and not isinstance(self.http_client, httpx2.AsyncClient):
-            kind = f"{type(self.http_client).__module__}.{type(self.http_client).__name__}"
-            message = f"http_client must be an httpx2.AsyncClient, not {kind}"
-            raise UsageError(message, code=Code.BAD_PARAM, hint="anthropic 2 sits on httpx2: make it with that package")
-        self._check()
-        settings = settings_of(id=self.model)
-        if self.structured_output is not None:
-            self._structured(self.structured_output, settings)
+        super().__post_init__()
 
     def _forget(self) -> None:
         """Hold no client."""
@@ -151,16 +117,7 @@ class AnthropicLLM:
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle carries: the attributes, and none of the clients that were built from them."""
-        return {**self.__dict__, "_aclient": None, "_sessions": {}, "_held": {}}
-
-    def _check(self) -> None:
-        """Hold the attributes as they are now against what a client can be built from."""
-        runtime = runtime_of(timeout=self.timeout, max_retries=self.max_retries, allow_http=self.allow_http)
-        if self._found and self.base_url == self._found:
-            safe_address(self._found, runtime, "`allow_http=True`")
-        else:
-            given_address(str(self.base_url), runtime)
-        custom_headers()
+        return {**self.__dict__, "_aclient": None, "_sessions": {}, "_held": {}, "_structures": {}}
 
     @property
     def model_name(self) -> str:
@@ -171,9 +128,14 @@ class AnthropicLLM:
         """Build the client, `_aclient`; nothing is sent. Called by itself before the first generation.
 
         Raises:
-            EnvironmentProblem: there is no key, or it would go out in the open.
+            MissingKey: there is no key.
+            EnvironmentProblem: it would go out in the open.
         """
-        self._aclient = self._client(self._key(), self.max_retries)
+        self._aclient = self._client(self._key()[0], self.max_retries)
+
+    def unload(self) -> None:
+        """Let the client of `load` go; those of calls under way are closed with their calls."""
+        self._aclient = None
 
     def _client(self, key: str, max_retries: int) -> anthropic.AsyncAnthropic:
         """A client of the attributes as they are now."""
@@ -191,7 +153,7 @@ class AnthropicLLM:
     async def agenerate(
         self,
         input: Input,  # noqa: A002 - the reference's name
-        max_tokens: int = 128,
+        max_tokens: int = _MAX_TOKENS,
         stop_sequences: list[str] | None = None,
         temperature: float = _TEMPERATURE,
         top_p: float | None = None,
@@ -199,10 +161,12 @@ class AnthropicLLM:
     ) -> GenerateOutput:
         """One generation for one conversation.
 
+        What is not passed, or is `None`, comes from `generation_kwargs`.
+
         Args:
             input: messages `{"role", "content"}`, a leading system message first; or a pair of them and a
                 structured output of their own.
-            max_tokens: the most tokens of the answer, thinking included.
+            max_tokens: the most tokens of the answer, thinking included; 128 where nothing else is said.
             stop_sequences: texts at which the model stops.
             temperature: sent only when it is passed, like `top_p` and `top_k`; newer models refuse them.
             top_p: nucleus sampling.
@@ -217,17 +181,10 @@ class AnthropicLLM:
             RowError: the request failed.
             RunStopped: no request will succeed: a rejected key, an unknown model.
         """
-        settings = self._settings(
-            max_tokens=max_tokens, stop_sequences=stop_sequences, temperature=temperature, top_p=top_p, top_k=top_k
-        )
-        output, warning = await self._send(self._job(input, settings))
-        _warn(warning)
-        return output
-
-    def _settings(self, *, temperature: float, **others: Any) -> Settings:
-        """The settings of a call, checked; a temperature that the caller did not pass is none."""
-        passed = None if temperature is _TEMPERATURE else temperature
-        return settings_of(id=self.model, temperature=passed, **others)
+        given = _passed(max_tokens, stop_sequences, temperature, top_p, top_k)
+        made, warning = await self._send(self._job(input, self._settings(given)))
+        warn(warning)
+        return made
 
     def _job(self, item: Input, settings: Settings) -> _Job:
         """What one conversation asks for; a wrong call is told here, before anything is sent."""
@@ -235,55 +192,83 @@ class AnthropicLLM:
         structured = None if wanted is None else self._structured(wanted, settings)
         return _Job(prompt_of(messages), settings, structured, (wanted or {}).get("max_retries", 1))
 
-    async def _send(self, job: _Job) -> _Told:
-        text = job.structured is None
-        async with self._session() as client:
-            sender = Sender(
-                self.model, str(self.base_url), self._api_key_env_var, client.api_key or "", custom_headers().secrets
-            )
+    async def _send(self, job: _Job) -> Told:
+        key, key_name = self._key()
+        async with self._session(key) as client:
+            sender = Sender(self.model, str(self.base_url), key_name, key, custom_headers().secrets)
             model = ClaudeModel(
                 client, job.settings, sender, structured=job.structured, reasks=job.reasks, timeout=self.timeout
             )
             try:
-                answer = await model.answer(job.prompt, NOBODY)
+                with judging():
+                    answer = await model.answer(job.prompt, NOBODY)
+                    return output(job.written(answer.value), answer.usage), None
             except RowError as error:
-                if error.code not in _NO_GENERATION:
+                if not is_no_generation(spoken(error)):
                     raise
-                return _without(error, text=text)
-        return _output(answer.value if text else json.dumps(answer.value, ensure_ascii=False), answer.usage), None
+                return without(error, text=job.structured is None)
+            except YamlgenError as error:
+                spoken(error)
+                raise
 
     def generate(
         self,
         inputs: Sequence[Input],
-        max_tokens: int = 128,
+        num_generations: int = 1,
+        *,
+        max_tokens: int = _MAX_TOKENS,
         stop_sequences: list[str] | None = None,
         temperature: float = _TEMPERATURE,
         top_p: float | None = None,
         top_k: int | None = None,
     ) -> list[GenerateOutput]:
-        """One generation for each input, all at once, in their order; also inside a running event loop.
+        """Generations for each input, all at once, in their order; also inside a running event loop.
 
-        An input whose request fails has the generation `None`, what it used as statistics, and a warning that says
-        why; the others are not touched by it. The other arguments are those of `agenerate`.
+        A generation whose request fails is `None`, with what it used as statistics, and a warning that says why; the
+        others are not touched by it.
+
+        Args:
+            inputs: the conversations, each as `agenerate` takes one.
+            num_generations: how many generations of each, by as many requests.
+            max_tokens: as of `agenerate`, like the others.
+            stop_sequences: texts at which the model stops.
+            temperature: sent only when it is passed, like `top_p` and `top_k`.
+            top_p: nucleus sampling.
+            top_k: the likeliest tokens to sample from.
+
+        Returns:
+            An output for each input, of `num_generations` generations, with as many numbers in each statistic.
 
         Raises:
             UsageError: the call is wrong; nothing was sent.
             RunStopped: no request will succeed: a rejected key, an unknown model.
         """
-        settings = self._settings(
-            max_tokens=max_tokens, stop_sequences=stop_sequences, temperature=temperature, top_p=top_p, top_k=top_k
-        )
-        told = wait_for(self._generate_all([self._job(item, settings) for item in inputs_of(inputs)]))
+        settings = self._settings(_passed(max_tokens, stop_sequences, temperature, top_p, top_k))
+        number, jobs = number_of(num_generations), [self._job(item, settings) for item in inputs_of(inputs)]
+        told = wait_for(self._generate_all([job for job in jobs for _ in range(number)]))
         for _, warning in told:
-            _warn(warning)
-        return [output for output, _ in told]
+            warn(warning)
+        return joined([made for made, _ in told], number)
 
-    async def _generate_all(self, jobs: Sequence[_Job]) -> list[_Told]:
-        async def one(job: _Job) -> _Told:
+    def generate_outputs(
+        self, inputs: Sequence[Input], num_generations: int = 1, **kwargs: Any
+    ) -> list[GenerateOutput]:
+        """The same as `generate`, by the name that distilabel's pipelines call.
+
+        Raises:
+            NotOffered: `use_offline_batch_generation` is set.
+        """
+        if self.use_offline_batch_generation:
+            message = "`use_offline_batch_generation` is set, and batches are not offered"
+            raise NotOffered(message, code=Code.SETTING_REFUSED, hint="leave it out: then each input is a request")
+        return self.generate(inputs, num_generations, **kwargs)
+
+    async def _generate_all(self, jobs: Sequence[_Job]) -> list[Told]:
+        async def one(job: _Job) -> Told:
             try:
                 return await self._send(job)
             except RowError as error:
-                return _without(error, text=False)
+                return without(error, text=False)
 
         try:
             async with self, asyncio.TaskGroup() as group:
@@ -295,7 +280,7 @@ class AnthropicLLM:
     async def __aenter__(self) -> Self:
         """Keep one client open for all calls until the end of the block."""
         stack = AsyncExitStack()
-        await stack.enter_async_context(self._session())
+        await stack.enter_async_context(self._session(self._key()[0]))
         self._held.setdefault(asyncio.get_running_loop(), AsyncExitStack()).push_async_callback(stack.aclose)
         return self
 
@@ -305,11 +290,11 @@ class AnthropicLLM:
             await held.aclose()
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    async def _session(self, key: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
         """A client of this loop and of the attributes as they are now, shared by the calls that are under way."""
         if self._aclient is None:
             self.load()
-        key, own = self._key(), self.http_client
+        own = self.http_client
         made_of = (asyncio.get_running_loop(), key, self.base_url, self.timeout, self.max_retries, own, self.allow_http)
         session = self._sessions.get(made_of)
         if session is None:
@@ -329,69 +314,19 @@ class AnthropicLLM:
             return self.http_client
         return open_connections(str(self.base_url), self.timeout, affordable(MOST_CONCURRENCY))
 
-    def _key(self) -> str:
+    def _key(self) -> tuple[str, str]:
+        """The key, and where it stood."""
         return key_of(self.api_key, self._api_key_env_var)
 
-    def _structured(self, wanted: Mapping[str, Any], settings: Settings) -> Structured:
-        wanted = structure_of(wanted)
-        schema = schema_of(wanted["schema"])
-        try:
-            return Structured("answer", schema, settings, mode_named(wanted.get("mode") or "auto"))
-        except Unfit as unfit:
-            hint = "leave `mode` out: it then picks what the model can do"
-            message = f"native output cannot express the schema: {unfit}"
-            raise UsageError(message, code=Code.SETTING_REFUSED, hint=hint) from None
 
-    def dump(self) -> dict[str, Any]:
-        """The configuration as plain data, without the key."""
-        wanted = dict(self.structured_output) if self.structured_output else None
-        if wanted:
-            wanted["schema"] = schema_of(wanted["schema"]).value
-            if "mode" in wanted:
-                wanted["mode"] = mode_named(wanted["mode"])
-        return {
-            "model": self.model,
-            "base_url": self.base_url,
-            "timeout": self.timeout,
-            "max_retries": self.max_retries,
-            "structured_output": wanted,
-            "allow_http": self.allow_http,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> AnthropicLLM:
-        """An instance from what `dump` returned."""
-        return cls(**data)
-
-
-def _without(error: RowError, *, text: bool) -> _Told:
-    """The output of an input that has no generation, and why; a text that was cut off is kept."""
-    usage = sum((attempt.usage for attempt in error.attempts), Usage())
-    generation: str | None = None
-    if text and error.code is Code.TRUNCATED:
-        blocks = error.attempts[-1].response.get("content", [])
-        generation = "".join(block.get("text", "") for block in blocks if block.get("type") == "text") or None
-    hint = f" ({error.hint})" if error.hint else ""
-    return _output(generation, usage), f"{error.message}{hint}"
-
-
-def _warn(text: str | None) -> None:
-    """Warn at the line of the caller's that led here; below a task of asyncio's, at the one that runs the loop."""
-    if text is None:
-        return
-    here = frame = inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("yamlgen", "asyncio"):
-        frame = frame.f_back
-    at = frame or here
-    assert at is not None  # noqa: S101 - this interpreter has frames
-    names = at.f_globals
-    registry = names.setdefault("__warningregistry__", {})
-    warnings.warn_explicit(text, UserWarning, at.f_code.co_filename, at.f_lineno, names.get("__name__"), registry)
-
-
-def _output(generation: str | None, usage: Usage) -> GenerateOutput:
-    read = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
-    return {
-        "generations": [generation],
-        "statistics": {"input_tokens": [read], "output_tokens": [usage.output_tokens]},
-    }
+def _passed(
+    max_tokens: int, stop_sequences: list[str] | None, temperature: float, top_p: float | None, top_k: int | None
+) -> dict[str, Any]:
+    """The arguments of a call that its caller passed."""
+    given: dict[str, Any] = {"stop_sequences": stop_sequences, "top_p": top_p, "top_k": top_k}
+    passed = {name: value for name, value in given.items() if value is not None}
+    if not isinstance(max_tokens, _Unset):
+        passed["max_tokens"] = max_tokens
+    if temperature is not None and not isinstance(temperature, _Unsent):
+        passed["temperature"] = temperature
+    return passed

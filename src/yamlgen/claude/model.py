@@ -28,6 +28,7 @@ from yamlgen.halt import Halted
 from yamlgen.language import capabilities
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, Settings, Thinking
 from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Charge, Check, Prompt, Refusal, Tariff
+from yamlgen.surface import by_surface, option
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -38,7 +39,7 @@ STREAM_ABOVE: Final = 21_333
 _PATH: Final = "/v1/messages"
 _BYTES: Final = anthropic.AsyncAPIResponse[bytes]
 _EVENTS: Final = anthropic.AsyncStream[Any]
-_TO_SEND: Final = "`yamlgen run` sends it"
+_TO_SEND: Final = "a run that is not offline sends it"
 _HOUR: Final = 3600.0
 _AN_HOUR: Final = 128_000
 """The tokens of an answer that take an hour, by the SDK's own reckoning: one that may take longer than a request has
@@ -46,7 +47,6 @@ is streamed."""
 
 _LEAVE_OUT: Final = "leave `mode` out: `auto` asks by a tool where the API does not take the schema natively"
 _NO_PROMPT: Final = Prompt(None, ())
-_ASK_AGAIN: Final = "mend the row, or ask again with `yamlgen retry`; nothing was paid for it"
 
 
 class ClaudeModel:
@@ -169,7 +169,7 @@ class ClaudeModel:
         refusal = None if chain is None else chain.refused(key)
         if refusal is not None:
             await self._leave(talk, refusal)
-            raise RowError(refusal.message, code=Code.BAD_REQUEST, hint=_ASK_AGAIN)
+            raise RowError(refusal.message, code=Code.BAD_REQUEST, hint=_ask_again())
         if chain is not None and not chain.sends:
             raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
         try:
@@ -332,7 +332,6 @@ class ClaudeModel:
     ) -> RowError:
         """The error with its account; its words may quote an answer, and an answer may quote the key."""
         error.message = self._sender.clean(error.message)
-        error.args = (error.message,)
         error.request, error.attempts, error.key = _body(arguments), tuple(attempts), keys[0]
         return error
 
@@ -342,6 +341,11 @@ class ClaudeModel:
             arguments["system"] = prompt.system
         arguments["messages"] = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
         return way.structured.prepare(arguments) if way.structured else arguments
+
+
+def _ask_again() -> str:
+    retry = by_surface(command="`yamlgen retry`", python=option("retry", "RUN"))
+    return f"mend the row, or ask again with {retry}; nothing was paid for it"
 
 
 def _constant(settings: Settings, timeout: float) -> dict[str, Any]:

@@ -202,7 +202,7 @@ class Transport:
             assert outcome.error is not None  # noqa: S101 - it has no response
             why, way = failure_of(outcome.error)
             message = f"cannot reach {self.base_url}: {why}"
-            hint = way or "is the network up, and `runtime.base_url` right? `--simulate` needs neither"
+            hint = way or "is the network up, and `runtime.base_url` right?"
         return RunStopped(message, code=Code.UNREACHABLE, hint=hint)
 
     def _delay(self, retries: int, retry_after: float | None) -> float:

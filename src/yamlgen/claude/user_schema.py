@@ -6,7 +6,9 @@ Owns the words of a wrong call: each is a `UsageError` that names the argument, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -16,7 +18,7 @@ from pydantic.errors import PydanticUserError
 from yamlgen.claude.client import usable_key
 from yamlgen.claude.structured import Checked
 from yamlgen.environment import variable
-from yamlgen.errors import Code, EnvironmentProblem, UsageError, redact
+from yamlgen.errors import Code, MissingKey, UsageError, redact
 from yamlgen.language.parts import Part, Settings
 from yamlgen.language.schemas import JSONSchema, json_schema
 from yamlgen.language.settings import address_fault, plain_http
@@ -24,7 +26,8 @@ from yamlgen.language.spec import Runtime
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Message, Prompt
 
-_KEYS: Final = ("schema", "mode", "max_retries")
+_KEYS: Final = ("schema", "format", "mode", "max_retries")
+_CALL_KEYS: Final = ("max_tokens", "stop_sequences", "temperature", "top_p", "top_k")
 _MOST_REASKS: Final = 10
 _A_MESSAGE: Final = "{'role': 'user' or 'assistant', 'content': ...}"
 
@@ -33,7 +36,7 @@ P = TypeVar("P", bound=Part)
 
 @dataclass(frozen=True)
 class ModelSchema:
-    """A pydantic model as an output: its JSON Schema, then its own validators."""
+    """A pydantic model as an output: its JSON Schema is sent, and the model itself judges what comes back."""
 
     model: type[BaseModel]
     schema: JSONSchema
@@ -44,16 +47,39 @@ class ModelSchema:
         return self.schema.value
 
     def errors(self, value: JSON) -> tuple[str, ...]:
-        """What the schema has against a value, else what the model's validators have."""
-        found = self.schema.errors(value)
-        if found:
-            return found
+        """What the model has against a value: its types, its validators, or what writes it as JSON."""
+        text = json.dumps(value)
         try:
-            self.model.model_validate_json(json.dumps(value))
+            _made.get({})[text] = self.model.model_validate_json(text).model_dump_json()
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False)
-            return tuple(f"${''.join(f'.{part}' for part in detail['loc'])}: {detail['msg']}" for detail in details)
+            return tuple(f"{_path(detail['loc'])}: {detail['msg']}" for detail in details)
+        except Exception as error:  # noqa: BLE001 - the user's own code, which the answer may have led astray
+            return (f"$: {type(error).__name__}: {error}",)
         return ()
+
+    @staticmethod
+    def made(value: JSON) -> str:
+        """What the model made of a value that had no errors in this `judging`, as pydantic writes it by default."""
+        return _made.get()[json.dumps(value)]
+
+
+_made: ContextVar[dict[str, str]] = ContextVar("made")
+"""What models made of the values of one request, which they judge once: a validator may have a memory."""
+
+
+@contextmanager
+def judging() -> Iterator[None]:
+    """Keep what models make of values, for as long as the context lasts."""
+    token = _made.set({})
+    try:
+        yield
+    finally:
+        _made.reset(token)
+
+
+def _path(parts: tuple[int | str, ...]) -> str:
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
 
 
 def schema_of(given: Any) -> Checked:
@@ -96,11 +122,41 @@ def structure_of(given: Any) -> Mapping[str, Any]:
             raise UsageError(f"structured_output has no `{key}`", code=Code.UNKNOWN_KEY, hint=near)
     if "schema" not in given:
         raise UsageError("structured_output needs a `schema`", code=Code.MISSING_KEY, hint=hint)
+    if given.get("format") not in (None, "json"):
+        raise _wrong(f"structured_output: `format` must be 'json', not {given['format']!r:.80}")
     reasks = given.get("max_retries", 1)
     if type(reasks) is not int or not 0 <= reasks <= _MOST_REASKS:
         raise _wrong(
             f"structured_output: `max_retries` must be an integer from 0 to {_MOST_REASKS}, not {reasks!r:.80}"
         )
+    return given
+
+
+def generation_kwargs_of(given: Any) -> Mapping[str, Any]:
+    """The arguments that every call has of its own; `None` stands for none.
+
+    Raises:
+        UsageError: they are no mapping, or hold what is no argument of a call.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise _wrong(f"`generation_kwargs` must be a mapping, not {given!r:.80}")
+    for key in given:
+        if key not in _CALL_KEYS:
+            near = suggestion(str(key), _CALL_KEYS, "arguments")
+            raise UsageError(f"`generation_kwargs` has no `{key}`", code=Code.UNKNOWN_KEY, hint=near)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
+
+
+def number_of(given: Any) -> int:
+    """How many generations are wanted of each input.
+
+    Raises:
+        UsageError: it is no number from 1.
+    """
+    if type(given) is not int or given < 1:
+        raise _wrong(f"`num_generations` must be an integer from 1, not {given!r:.80}")
     return given
 
 
@@ -156,19 +212,22 @@ def given_address(found: str, runtime: Runtime) -> None:
         raise UsageError(message, code=Code.PLAIN_HTTP, hint=hint)
 
 
-def key_of(given: Any, name: str) -> str:
-    """The key that was passed, a text or a pydantic secret, or else that of the variable `name`.
+def key_of(given: Any, name: str) -> tuple[str, str]:
+    """The key that was passed, a text or a pydantic secret, or else that of the variable `name`; and where it stood.
 
     Raises:
-        EnvironmentProblem: there is none, or no header can carry it.
+        MissingKey: there is none, or no header can carry it.
+        UsageError: what was passed is no text.
     """
     if hasattr(given, "get_secret_value"):
         given = given.get_secret_value()
+    if not isinstance(given, str | None):
+        raise _wrong(f"`api_key` must be a text, not a {type(given).__name__}")
     passed = (given or "").strip()
-    key = passed or (variable(name) or "").strip()
+    key, where = (passed, "`api_key`") if passed else ((variable(name) or "").strip(), name)
     if not key:
-        raise EnvironmentProblem("there is no API key", code=Code.NO_KEY, hint=f"pass `api_key`, or set {name}")
-    return usable_key(key, "`api_key`" if passed else name)
+        raise MissingKey("there is no API key", code=Code.NO_KEY, hint=f"pass `api_key`, or set {name}")
+    return usable_key(key, where), where
 
 
 def inputs_of(inputs: Any) -> list[Any]:
@@ -192,13 +251,12 @@ def pair_of(item: Any, own: Mapping[str, Any] | None) -> tuple[Any, Mapping[str,
         UsageError: it is a pair of something else.
     """
     pair = "(conversation, structured_output)"
-    if isinstance(item, tuple):
-        if len(item) != 2 or not _is_list(item[0]):  # noqa: PLR2004 - a pair
-            message = f"a tuple is a pair {pair}, not {item!r:.80}"
-            raise _wrong(message, "write a conversation as a list of messages")
-        return item
-    if isinstance(item, list) and len(item) == 2 and _is_list(item[0]) and isinstance(item[1], Mapping):  # noqa: PLR2004
-        raise _wrong(f"a pair of a conversation and its structured output must be a tuple: {pair}")
+    is_pair = isinstance(item, tuple | list) and len(item) == 2 and _is_list(item[0])  # noqa: PLR2004 - a pair
+    if isinstance(item, tuple) and not is_pair:
+        message = f"a tuple is a pair {pair}, not {item!r:.80}"
+        raise _wrong(message, "write a conversation as a list of messages")
+    if is_pair and (isinstance(item, tuple) or isinstance(item[1], Mapping | None)):  # JSON makes lists of tuples
+        return item[0], own if item[1] is None else item[1]
     return item, own
 
 

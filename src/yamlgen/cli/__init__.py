@@ -15,6 +15,7 @@ from typing import Any, Final
 import click
 
 from yamlgen.cli.terminal import guard
+from yamlgen.surface import commanded
 
 _COMMANDS: Final = {
     "init": "Write a small pipeline to start from.",
@@ -48,6 +49,10 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with commanded():
+            return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):

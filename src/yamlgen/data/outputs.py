@@ -19,6 +19,7 @@ from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach
 from yamlgen.language.formats import ENDINGS, format_of
 from yamlgen.ports import JSON
+from yamlgen.surface import option
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class OutputPaths:
         for path in (self.rows, self.failed, self.run):
             if target_of(path) in kept:
                 message = f"cannot write {near(path)}: the run reads it, and the output would replace it"
-                raise UsageError(message, code=Code.OUTPUT_PATH, hint="name another output, as with `-o PATH`")
+                hint = f"name another output: {option('output', 'PATH')}"
+                raise UsageError(message, code=Code.OUTPUT_PATH, hint=hint)
 
 
 def output_paths(
@@ -150,4 +152,5 @@ def _check_place(path: Path) -> None:
         if path.exists() and not path.is_file():
             what = "a folder" if path.is_dir() else "not a regular file"
             message = f"cannot write {near(path)}: it is {what}"
-            raise UsageError(message, code=Code.OUTPUT_PATH, hint="name a file, with `output.path` or `-o`")
+            hint = f"name a file, with `output.path` or {option('output', 'PATH')}"
+            raise UsageError(message, code=Code.OUTPUT_PATH, hint=hint)

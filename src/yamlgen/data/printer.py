@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from queue import SimpleQueue
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.scarcity import start
-
-_HINT: Final = "finished rows are in the store: `yamlgen runs export` writes them to a file"
+from yamlgen.surface import by_surface
 
 
 class Printer:
@@ -50,11 +49,16 @@ class Printer:
         except BrokenPipeError as error:
             self._gone = True
             message = "the reader of standard output has gone"
-            raise EnvironmentProblem(message, code=Code.STOPPED, hint=_HINT) from error
+            raise EnvironmentProblem(message, code=Code.STOPPED, hint=_kept()) from error
         except OSError as error:
             self._gone = True
             message = f"cannot write standard output: {error.strerror or error}"
-            raise EnvironmentProblem(message, code=Code.DISK, hint=_HINT) from error
+            raise EnvironmentProblem(message, code=Code.DISK, hint=_kept()) from error
+
+
+def _kept() -> str:
+    writes = by_surface(command="`yamlgen runs export`", python="the same call with an `output`")
+    return f"finished rows are in the store: {writes} writes them to a file"
 
 
 class PrinterThread:

@@ -16,14 +16,18 @@ from typing import Any, BinaryIO, NoReturn
 
 from yamlgen.errors import Code, UsageError
 from yamlgen.ports import JSON, Row
+from yamlgen.surface import override
 
 _CELL = 1 << 28
 """The longest CSV cell, in characters: an unclosed quote must not take a huge file into memory."""
 
-_LINES = "each line is one JSON object; rows in another format are named with `--set input.format=csv` (or json)"
-
 _GAP = re.compile(r"[ \t\r\n]*")
 """What JSON calls whitespace; `str.strip` would take more."""
+
+
+def _by_line() -> str:
+    named = override("input.format", "csv")
+    return f"each line is one JSON object; rows in another format are named with `{named}` (or json)"
 
 
 def inline_rows(rows: Iterable[Row], shown: str) -> Iterator[tuple[int, dict[str, JSON]]]:
@@ -45,7 +49,7 @@ def jsonl_rows(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict[str, JSON
         start = _gap(text, 0)
         if start == len(text):
             continue
-        row, end = _decoded(text, start, shown, line, _LINES)
+        row, end = _decoded(text, start, shown, line, _by_line())
         end = _gap(text, end)
         if end != len(text):
             raise _bad(f"{shown}:{line}:{end + 1}", "not JSON: more after the row's end", "a row has a line of its own")

@@ -27,6 +27,7 @@ from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of, 
 from yamlgen.language.spec import Input
 from yamlgen.language.types import Type, observed
 from yamlgen.ports import JSON, Columns, InputRow, Row
+from yamlgen.surface import option
 
 _PEEK = 100
 """How many rows tell the columns of an input that has no header."""
@@ -218,11 +219,12 @@ class Source:
             with self.path.open("rb") as file:
                 yield file
         except FileNotFoundError as error:
-            hint = "put it there, or name another with `--input PATH`; a pipeline's paths are relative to its file"
+            other = f"name another with {option('input', 'PATH')}"
+            hint = f"put it there, or {other}; a pipeline's paths are relative to its file"
             raise EnvironmentProblem(f"no input at {self.name()}", code=Code.MISSING_INPUT, hint=hint) from error
         except OSError as error:
             message = f"cannot read {self.name()}: {error.strerror or error}"
-            hint = "the input is one file that you may read; name another with `--input PATH`"
+            hint = f"the input is one file that you may read; name another with {option('input', 'PATH')}"
             raise EnvironmentProblem(message, code=Code.MISSING_INPUT, hint=hint) from error
 
     def _place(self, line: int, number: int) -> str:

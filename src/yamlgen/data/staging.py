@@ -20,6 +20,7 @@ from typing import BinaryIO, Self
 from yamlgen.descriptors import close_alone, has_open, open_alone
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.failpoint import reach
+from yamlgen.surface import option
 
 
 @contextmanager
@@ -33,11 +34,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-        hint = (
-            "make room, or name a file on another disk with `-o`"
-            if full
-            else "name a file that you may write with `-o`"
-        )
+        name = "make room, or name a file on another disk" if full else "name a file that you may write"
+        hint = f"{name} with {option('output', 'PATH')}"
         message = f"cannot write {near(path)}: {error.strerror or error}"
         raise EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
 
@@ -173,7 +171,7 @@ def _busy(path: Path, temporary: Path) -> EnvironmentProblem:
     sure = isinstance(pid, int) and pid != os.getpid() and has_open(pid, temporary)
     who = f" ({what}, process {pid})" if sure and what else ""
     message = f"cannot write {near(path)}: another run is writing it{who}"
-    hint = "wait until that run has ended, or name another output with `-o`"
+    hint = f"wait until that run has ended, or name another output with {option('output', 'PATH')}"
     return EnvironmentProblem(message, code=Code.BUSY, hint=hint)
 
 

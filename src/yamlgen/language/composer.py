@@ -24,6 +24,7 @@ from yamlgen.language.folder import open_inside
 from yamlgen.language.words import suggestion
 from yamlgen.language.yaml_syntax import TEMPLATE, explain
 from yamlgen.ports import JSON
+from yamlgen.surface import by_surface
 
 MOST_BYTES: Final = 1 << 20
 MOST_DEPTH: Final = 64
@@ -108,7 +109,10 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
     except _Stop:
         return None, composer.diagnostics
     if root is None:
-        hint = None if any_root else "`yamlgen init` writes a small pipeline to start from"
+        start = by_surface(
+            command="`yamlgen init` writes a small pipeline to start from", python="begin with `version: 1`"
+        )
+        hint = None if any_root else start
         message = "the value is empty" if any_root else "the file is empty"
         return None, [Diagnostic(Code.EMPTY, message, source.mark(0, 0), hint)]
     if root.kind != "mapping" and not any_root:

@@ -1,4 +1,4 @@
-"""What the command line changes in a pipeline's data, before it is checked like the file: `--set` and `--input`.
+"""What the caller changes in a pipeline's data, before it is checked like the file: `--set` and `--input`.
 
 A changed value stands, for every message, in the option that set it. The author's file is never touched.
 """
@@ -14,6 +14,7 @@ from yamlgen.language.document import Document, Node, Text
 from yamlgen.language.formats import format_of, is_pipe
 from yamlgen.language.secret import find_secrets
 from yamlgen.language.words import suggestion
+from yamlgen.surface import by_surface, override
 
 _NAMED = ("models", "steps", "params")
 """The parts whose keys the author names: a name that is not there is a mistake, not a new one."""
@@ -21,14 +22,14 @@ _NAMED = ("models", "steps", "params")
 
 def set_value(document: Document, name: str, value: str, diagnostics: list[Diagnostic]) -> Document:
     """The document with the value of `--set name=value`, or as it was with one diagnostic more."""
-    shown = f"--set {name}={value}"
+    shown = override(name, value)
     mark = Mark(shown, 1, 1, 1, 1 + len(shown))
     diagnostics.extend(find_secrets(Text(shown, shown)))
     piece, problems = compose(Text(shown, value), any_root=True)
     parts = name.split(".")
     if piece is None or problems or not all(parts):
         message = problems[0].message if problems else f"`{name}` is no path"
-        example = "write `--set models.writer.id=claude-haiku-5-5`"
+        example = f"write `{override('models.writer.id', 'claude-haiku-5-5')}`"
         hint = (problems[0].hint if problems else None) or example
         diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, hint))
         return document
@@ -47,7 +48,7 @@ def set_value(document: Document, name: str, value: str, diagnostics: list[Diagn
 
 def set_input(document: Document, path: str) -> Document:
     """The document with the rows of `--input path` in place of its own; the path is relative to where the user is."""
-    shown = f"--input {path}"
+    shown = by_surface(command=f"--input {path}", python=f"input={path!r}")
     source = Text(shown, shown)
     written = document.data.get("input")
     if not isinstance(written, dict):

@@ -15,6 +15,7 @@ from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.secret import find_secrets
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON
+from yamlgen.surface import by_surface
 
 
 @dataclass
@@ -69,7 +70,8 @@ class Parameters:
                 if name not in self.values and name not in given:
                     message = f"the parameter `{name}` has no default"
                     mark = self.draft.document.mark(("params", name), key=True)
-                    hint = f"give it a value: `-p {name}=...`"
+                    given_so = by_surface(command=f"-p {name}=...", python=f"params={{{name!r}: ...}}")
+                    hint = f"give it a value: `{given_so}`"
                     self.diagnostics.append(Diagnostic(Code.MISSING_PARAM, message, mark, hint))
 
     def _take(self, name: str, value: JSON, mark: Mark) -> None:

@@ -14,6 +14,7 @@ from yamlgen.events import AnswerReceived, Event, ItemFailed, RequestSent, RowFa
 from yamlgen.halt import Halt
 from yamlgen.language.spec import Limits
 from yamlgen.run.usefulness import MOST, Usefulness
+from yamlgen.surface import option
 
 FIRST_SHARE: Final = 50
 """How many rows must be done before a percentage of them says anything."""
@@ -52,7 +53,7 @@ class Budget:
         useless = self._useful.observe(event)
         if useless is not None:
             what, mend = useless
-            self._stop("max_unusable", what, f"{mend}; `--max-unusable none` goes on all the same")
+            self._stop("max_unusable", what, f"{mend}; {option('max_unusable', 'none')} goes on all the same")
         match event:
             case RequestSent():
                 self.requests += 1
@@ -92,8 +93,7 @@ class Budget:
         return "rows failed, or lost an item" if self.lost else "rows failed"
 
     def _reach(self, what: str, limit: str) -> None:
-        option = f"--{limit.replace('_', '-')}"
-        self._stop(limit, what, f"each run counts anew; `limits.{limit}` or `{option}` allows more")
+        self._stop(limit, what, f"each run counts anew; `limits.{limit}` or {option(limit, 'N')} allows more")
 
     def _stop(self, limit: str, what: str, hint: str) -> None:
         if self.error is None and not self.halt.requested:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from yamlgen.errors import RowError, YamlgenError
+from yamlgen.errors import RowError, YamlgenError, fact_of
 from yamlgen.events import Emit, RunDraining
 from yamlgen.halt import Halt
 from yamlgen.language.plan import Plan
@@ -185,7 +185,7 @@ class LocalEngine:
             self.stop(error)
         except Exception as error:  # noqa: BLE001 - whoever watches has failed: told where the run was started
             self._fatal = self._fatal or error
-            self.halt.request(str(error))
+            self.halt.request(fact_of(error))
         finally:
             window.leave(sent=work.sent)
 

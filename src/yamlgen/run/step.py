@@ -228,7 +228,7 @@ class Performer:
     async def _called(self, step: PythonStep, args: Mapping[str, JSON], overseer: Overseer) -> JSON:
         if self.functions is None:
             message = f"`{step.function.name}` is called when the pipeline runs"
-            raise RowError(message, code=Code.NOT_STORED, hint="`yamlgen run` calls it")
+            raise RowError(message, code=Code.NOT_STORED, hint="a run calls it")
         overseer.begin()
         return _checked(await self.functions.call(step.function, args, step.timeout), step.schema)
 
@@ -282,5 +282,4 @@ def _together(step: AnyStep, cases: list[Case], made: list[Answer | RowError], o
 def _named(step: AnyStep, case: Case, error: RowError) -> RowError:
     """The error of a case, which says which one it is."""
     error.message = f"{step.spoken(case)}: {error.message}"
-    error.args = (error.message,)
     return error

@@ -12,6 +12,7 @@ from typing import Final
 
 from yamlgen.errors import Code
 from yamlgen.events import AnswerReceived, Event, ItemFailed, StepFailed, StepFinished
+from yamlgen.surface import by_surface
 
 FIRST: Final = 50
 """How many rows of a step are looked at."""
@@ -22,7 +23,6 @@ MOST: Final = "90%"
 _MENDS: Final = {
     Code.TRUNCATED: "raise `max_tokens`: it bounds thinking and answer together",
     Code.CONTEXT_EXCEEDED: "shorten the rows, or what the prompt takes of them",
-    Code.NO_TEXT: "look at an answer with `yamlgen runs failed` and `yamlgen runs show --row`, and change the prompt",
     Code.INVALID_OUTPUT: "say in the prompt what the schema wants, or loosen the schema",
     Code.UNKNOWN_STOP: "ask the model in another way, or another model",
 }
@@ -99,4 +99,11 @@ class Usefulness:
             return None
         ((code, count),) = step.reasons.most_common(1)
         what = f"{step.useless} of the first {FIRST} rows that step `{name}` paid for came to nothing"
-        return f"{what}, {count} of them like this: {step.examples[code]}", _MENDS[Code(code)]
+        return f"{what}, {count} of them like this: {step.examples[code]}", _mend(Code(code))
+
+
+def _mend(code: Code) -> str:
+    if code is not Code.NO_TEXT:
+        return _MENDS[code]
+    look = by_surface(command="`yamlgen runs failed` and `yamlgen runs show --row`", python="a call with `limit=1`")
+    return f"look at an answer with {look}, and change the prompt"

@@ -18,6 +18,7 @@ from yamlgen.store.database import damaged, mapped
 from yamlgen.store.packing import shown, text_of, unpacked
 from yamlgen.store.place import Place, holder
 from yamlgen.store.tables import TO_RETRY
+from yamlgen.surface import by_surface
 
 _TOKENS: Final = tuple(Usage.__dataclass_fields__)
 _SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in _TOKENS)
@@ -136,7 +137,8 @@ class Archive:
         entry = self._find(name)
         if entry is None:
             message = f"the store holds no run `{name}`"
-            raise UsageError(message, code=Code.NO_RUN, hint="`yamlgen runs ls` lists them")
+            hint = f"{by_surface(command='`yamlgen runs ls`', python='`yamlgen.api.history.list_runs`')} lists them"
+            raise UsageError(message, code=Code.NO_RUN, hint=hint)
         return entry
 
     def _find(self, name: str) -> RunEntry | None:

@@ -16,6 +16,7 @@ from typing import Final
 
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.store.tables import APPLICATION, SCRIPTS, VERSION
+from yamlgen.surface import by_surface, option
 
 _PATIENCE: Final = 120.0
 """Seconds that a write waits for another program which holds the database, such as a browser of databases."""
@@ -71,7 +72,7 @@ def damaged(path: Path, what: str) -> EnvironmentProblem:
 
 
 def _foreign(path: Path) -> EnvironmentProblem:
-    hint = "move it away, or name another place with `--store PATH`"
+    hint = f"move it away, or name another place with {option('store', 'PATH')}"
     return EnvironmentProblem(f"{near(path)} is no store of yamlgen", code=Code.STORE_VERSION, hint=hint)
 
 
@@ -106,7 +107,9 @@ def read(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         message = f"there is no store at {near(path)}"
-        raise EnvironmentProblem(message, code=Code.NO_RUN, hint="a run makes it; `--store PATH` names another place")
+        raise EnvironmentProblem(
+            message, code=Code.NO_RUN, hint=f"a run makes it; {option('store', 'PATH')} names another place"
+        )
     connection = _reading(path)
     with _judged(connection, path):
         _check_size(connection, path)
@@ -240,7 +243,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 def _check_age(connection: sqlite3.Connection, path: Path) -> None:
     if _version(connection) < VERSION:
         message = f"the store {near(path)} was made by an older yamlgen"
-        hint = "`yamlgen run --offline` brings it up to date, and sends nothing"
+        run = by_surface(command="`yamlgen run --offline`", python=f"a run with {option('offline')}")
+        hint = f"{run} brings it up to date, and sends nothing"
         raise EnvironmentProblem(message, code=Code.STORE_VERSION, hint=hint)
 
 

@@ -25,6 +25,7 @@ from typing import Any, Final
 from yamlgen.canonical import short_digest
 from yamlgen.descriptors import close_alone, has_open, open_alone
 from yamlgen.errors import Code, EnvironmentProblem, near
+from yamlgen.surface import option
 
 FOLDER: Final = ".yamlgen"
 ENDING: Final = ".db"
@@ -96,7 +97,7 @@ def _reading(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         message = f"cannot read the store in {near(folder)}: {error.strerror or error}"
-        hint = "is it yours to read? `--store PATH` names another place"
+        hint = f"is it yours to read? {option('store', 'PATH')} names another place"
         raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint) from None
 
 
@@ -122,14 +123,14 @@ def make_folder(folder: Path) -> None:
         kind = network_kind(folder)
         if kind is not None:
             message = f"the store cannot be in {near(folder)}: it is on a network file system ({kind})"
-            hint = "keep it on a disk of this machine: `--store PATH`"
+            hint = f"keep it on a disk of this machine: {option('store', 'PATH')}"
             raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint)
         ignore = folder / ".gitignore"
         if not any(folder.iterdir()):  # a folder with other things in it is the user's own
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         message = f"cannot create the store in {near(folder)}: {error.strerror or error}"
-        hint = "name a folder that you may write with `--store PATH`"
+        hint = f"name a folder that you may write with {option('store', 'PATH')}"
         raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint) from None
 
 
@@ -286,7 +287,7 @@ def _lock(descriptor: int, tries: int) -> None:
 
 def _cannot_lock(place: Place, error: OSError) -> EnvironmentProblem:
     message = f"cannot lock the store {near(place.lock)}: {error.strerror or error}"
-    return EnvironmentProblem(message, code=Code.STORE_PLACE, hint="`--store PATH` names another place")
+    return EnvironmentProblem(message, code=Code.STORE_PLACE, hint=f"{option('store', 'PATH')} names another place")
 
 
 def holder(place: Place) -> str | None:
