@@ -141,9 +141,7 @@ class ClaudeModel:
         if attempt is None:
             refusal = chain.refused(keys[0])
             if refusal is not None:
-                retry = by_surface(command="`yamlgen retry`", python=option("retry", "RUN"))
-                hint = f"mend the row, or ask again with {retry}; nothing was paid for it"
-                raise RowError(refusal.message, code=Code.BAD_REQUEST, hint=hint)
+                raise RowError(refusal.message, code=Code.BAD_REQUEST, hint=_ask_again())
             if not chain.sends:
                 raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
             try:
@@ -289,6 +287,11 @@ class ClaudeModel:
             arguments["system"] = prompt.system
         arguments["messages"] = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
         return self._structured.prepare(arguments) if self._structured else arguments
+
+
+def _ask_again() -> str:
+    retry = by_surface(command="`yamlgen retry`", python=option("retry", "RUN"))
+    return f"mend the row, or ask again with {retry}; nothing was paid for it"
 
 
 def _constant(settings: Settings, timeout: float) -> dict[str, Any]:
