@@ -41,12 +41,12 @@ def _date(model):
 @pytest.mark.parametrize(
     ("model", "pool"),
     [
-        ("claude-opus-5-5", "claude-opus-5-5"),
-        ("claude-opus-5", "claude-opus-5"),
-        ("claude-sonnet-5-5-20261101", "claude-sonnet-5-5"),
-        ("claude-sonnet-5", "claude-sonnet-5"),
-        ("claude-haiku-5-5", "claude-haiku-5-5"),
-        ("claude-haiku-4-5-20251001", "claude-haiku-4-5"),
+        ("claude-opus-5-5", "opus-5-5"),
+        ("claude-opus-5", "opus-5"),
+        ("claude-sonnet-5-5-20261101", "sonnet-5-5"),
+        ("claude-sonnet-5", "sonnet-5"),
+        ("claude-haiku-5-5", "haiku-5-5"),
+        ("claude-haiku-4-5-20251001", "haiku-4-5"),
         ("claude-fable-5-2", "fable-5"),
         ("claude-fable-5", "fable-5"),
         ("claude-opus-4-8", "opus-4"),

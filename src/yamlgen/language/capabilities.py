@@ -237,4 +237,4 @@ def tokenizer_of(model: str) -> Tokenizer:
 
 def pool_of(model: str) -> str:
     """The rate limit that a model shares with others, by its name."""
-    return of(model).pool or undated(model)
+    return of(model).pool or undated(model).removeprefix("claude-")
