@@ -1,10 +1,12 @@
-"""Conversations of the SDK with a simulator of their own."""
+"""Conversations of the SDK with a simulator of their own, and what its rules refuse."""
 
 import asyncio
 
 import anthropic
 
 from yamlgen.claude.simulator import Simulator
+from yamlgen.claude.simulator.problem import Problem
+from yamlgen.claude.simulator.rules import check_message
 
 
 def talk(conversation, **options):
@@ -23,3 +25,12 @@ def talk(conversation, **options):
 def ask(body, **options):
     """The message that answers one body."""
     return talk(lambda client, _: client.messages.create(**body), **options)
+
+
+def refusal(body, version="2026-10-21", betas=()):
+    """The sentence with which the simulator refuses a body, empty where it takes it."""
+    try:
+        check_message(body, version, frozenset(betas))
+    except Problem as problem:
+        return problem.message
+    return ""

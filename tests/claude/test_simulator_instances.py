@@ -218,10 +218,30 @@ def test_a_schema_without_instances_is_an_error_that_names_the_keyword(schema, m
     assert message in caught.value.message
 
 
-def test_limits_in_a_description_are_heeded():
-    """The SDK writes what native output cannot express into the description, for the model to read."""
-    schema = closed(pages={"type": "integer", "description": f'How long.\n\n{TOLD}{{"minimum": 210, "maximum": 220}}'})
+@pytest.mark.parametrize(
+    "told",
+    [
+        f'{TOLD}{{"minimum": 210, "maximum": 220}}',
+        "{minimum: 210, maximum: 220}",
+        "Note: minimum value: 210, maximum value: 220.",
+    ],
+)
+def test_limits_in_a_description_are_heeded(told):
+    """Clients write what native output cannot express into the description, for the model to read."""
+    schema = closed(pages={"type": "integer", "description": f"How long.\n\n{told}"})
     assert all(210 <= value["pages"] <= 220 for value in draws(schema))
+
+
+def test_limits_that_are_told_may_be_negative_and_fractions():
+    """A minus is no part of the words."""
+    schema = {"type": "number", "description": "Note: minimum value: -0.5, exclusive maximum value: -1e-1."}
+    assert all(-0.5 <= value < -0.1 for value in draws(schema))
+
+
+@pytest.mark.parametrize("told", ["{minimum: x}", "Note: maximum value: many.", f"{TOLD}[1]", "{a: 1}", "{}"])
+def test_words_that_tell_no_limit_are_words(told):
+    """A description may look like one that does."""
+    assert draws({"type": "integer", "description": told}, 1)
 
 
 def test_a_draw_depends_on_its_seed_alone():

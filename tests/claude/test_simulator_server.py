@@ -8,10 +8,12 @@ import time
 import aiohttp
 import anthropic
 import pytest
+from anthropic.types import ModelInfo
 
 from simulated import ask, talk
-from yamlgen.claude.simulator import Simulator
+from yamlgen.claude.simulator import Simulator, catalogue
 from yamlgen.errors import EnvironmentProblem, UsageError
+from yamlgen.language import capabilities
 
 
 def asked(**more):
@@ -79,8 +81,45 @@ def test_a_page_can_be_asked_for_backwards():
     assert back.has_more is False
 
 
+def test_models_are_listed_by_their_stage_of_life():
+    """Retired ones only when they are asked for; legacy ones are active to the API."""
+
+    async def stages(client, _):
+        asked = (["active"], ["deprecated"], ["retired"], ["active", "deprecated"], anthropic.omit)
+        found = [[model async for model in client.models.list(lifecycle=stage)] for stage in asked]
+        backwards = await client.models.list(lifecycle=["retired"], limit=2, before_id="claude-3-haiku-20240307")
+        with pytest.raises(anthropic.BadRequestError, match="lifecycle"):
+            await client.models.list(lifecycle=["old"])
+        return found, backwards
+
+    (active, deprecated, retired, both, default), backwards = talk(stages)
+    for models, stage in ((active, "active"), (deprecated, "deprecated"), (retired, "retired")):
+        assert {model.lifecycle for model in models} == {stage}
+    assert "claude-opus-5" in {model.id for model in active}
+    assert sorted(model.id for model in both) == sorted(model.id for model in active + deprecated)
+    assert [model.id for model in default] == [model.id for model in both]
+    assert [model.id for model in backwards.data] == ["claude-3-opus-20240229", "claude-3-sonnet-20240229"]
+    assert backwards.has_more is True
+
+
+@pytest.mark.parametrize("model", [*capabilities.MODELS, *capabilities.DATED])
+def test_a_model_is_described_as_the_table_says(model):
+    """Limits, life, efforts and types of thinking, read by the SDK's own types."""
+    known = capabilities.of(model)
+    told = ModelInfo.model_validate(catalogue.info(model), strict=False)
+    assert (told.max_input_tokens, told.max_tokens) == (known.context, known.max_output_tokens)
+    assert told.lifecycle == {"legacy": "active"}.get(known.lifecycle, known.lifecycle)
+    assert (told.retires_at.date().isoformat() if told.retires_at else None) == known.retires
+    able = told.capabilities
+    assert able.effort.supported == bool(known.efforts)
+    assert [level for level in capabilities.EFFORTS if getattr(able.effort, level).supported] == list(known.efforts)
+    types = able.thinking.types
+    assert {kind for kind in capabilities.THINKING if getattr(types, kind).supported} == set(known.thinking)
+    assert able.structured_outputs.supported == known.native_output
+
+
 def test_one_model_is_described():
-    """`GET /v1/models/{id}` knows dated ids too, and not those of others."""
+    """`GET /v1/models/{id}` knows dated and retired ids too, and not those of others."""
 
     async def models(client, _):
         dated = await client.models.retrieve("claude-haiku-4-5-20251001")
@@ -91,6 +130,7 @@ def test_one_model_is_described():
 
     dated, old = talk(models)
     assert (dated.display_name, dated.line, dated.created_at.year) == ("Claude Haiku 4.5", "haiku", 2025)
+    assert (old.display_name, old.lifecycle) == ("Claude Sonnet 4", "retired")
     assert old.capabilities.structured_outputs.supported is False
 
 

@@ -61,7 +61,7 @@ def tokens_in(text: str, tokenizer: Tokenizer) -> float:
 
 def _texts(body: Mapping[str, JSON]) -> Iterator[str]:
     """What a model reads of a request: texts as they are, tools and schemas as JSON."""
-    for content in (body.get("system"), *(turn["content"] for turn in body["messages"])):
+    for content in (body.get("system"), *(turn.get("content") for turn in body["messages"])):
         if isinstance(content, str):
             yield content
         elif content:

@@ -13,15 +13,20 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from yamlgen.claude.simulator.formats import format_of
 from yamlgen.claude.simulator.instances import Instances, instances_of
 from yamlgen.claude.simulator.problem import Problem
-from yamlgen.claude.simulator.rules import is_custom, thinks
-from yamlgen.claude.simulator.turns import blocks_of, text_of
+from yamlgen.claude.simulator.server_tools import used
+from yamlgen.claude.simulator.thinking import thinks
+from yamlgen.claude.simulator.tools import is_custom, is_forced
+from yamlgen.claude.simulator.turns import blocks_of, last_turn, text_of
 from yamlgen.claude.simulator.values import Values
 from yamlgen.claude.tokens import tokens_of
 from yamlgen.language.capabilities import tokenizer_of
 
 _TOPIC_WORDS = 6
+_MOST_FAILURES = 10
+"""After so many turns of failed calls the model gives up, so that a conversation ends whatever its tools do."""
 
 Blocks = list[dict[str, Any]]
 
@@ -46,6 +51,7 @@ def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | 
         Problem: 400, the schema asked for has an unsatisfiable keyword.
     """
     values.seed(int.from_bytes(digest[:8], "big"))
+    usage = _usage(body)
     message = {
         "id": f"msg_sim_{digest.hex()[:24]}",
         "type": "message",
@@ -55,10 +61,13 @@ def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | 
         "stop_reason": "refusal",
         "stop_sequence": None,
         "stop_details": None,
-        "usage": _usage(body, 1),
+        "usage": {**usage, "output_tokens": 1},
+        **({"context_management": {"applied_edits": []}} if body.get("context_management") else {}),
     }
     if fault == "refusal":
         return {**message, "stop_details": {"type": "refusal", "category": None, "explanation": None}}
+    if not body["max_tokens"]:
+        return {**message, "stop_reason": "max_tokens", "usage": {**usage, "output_tokens": 0}}
     content, stop = _content(body, digest, values, broken=fault == "invalid_output")
     if fault == "blank":
         content, stop = [{"type": "text", "text": " \n"}], "end_turn"
@@ -76,25 +85,36 @@ def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | 
         "content": content,
         "stop_reason": stop,
         "stop_sequence": sequence,
-        "usage": _usage(body, tokens),
+        "usage": {**usage, "output_tokens": tokens, **_requests(content)},
     }
 
 
-def _usage(body: Mapping[str, Any], output_tokens: int) -> dict[str, Any]:
+def _usage(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request uses, but for the answer."""
     return {
         "input_tokens": tokens_of(body),
-        "output_tokens": output_tokens,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
         "service_tier": "standard",
+        **{name: body[name] for name in ("speed", "inference_geo") if body.get(name)},
+        **({"fallback_credit": {"status": {"type": "redeemed"}}} if body.get("fallback_credit_token") else {}),
     }
 
 
+def _requests(content: Blocks) -> dict[str, Any]:
+    """How often the API's own tools were used, which has a price of its own."""
+    names = [block["name"] for block in content if block["type"] == "server_tool_use"]
+    counts = {f"{name}_requests": names.count(name) for name in ("web_search", "web_fetch")}
+    return {"server_tool_use": counts} if any(counts.values()) else {}
+
+
 def _content(body: Mapping[str, Any], digest: bytes, values: Values, *, broken: bool) -> tuple[Blocks, str]:
+    if body.get("compaction"):
+        return [{"type": "compaction", "content": values.paragraph(), "signature": digest.hex()}], "compaction"
     thoughts: Blocks = []
     if thinks(body):
-        signature = digest.hex()
-        thoughts = [{"type": "thinking", "thinking": values.sentence(), "signature": signature}]
+        thought = "" if body["thinking"].get("display") == "omitted" else values.sentence()
+        thoughts = [{"type": "thinking", "thinking": thought, "signature": digest.hex()}]
     tools = _called(body, values)
     if tools:
         calls = [
@@ -107,31 +127,56 @@ def _content(body: Mapping[str, Any], digest: bytes, values: Values, *, broken: 
             for index, tool in enumerate(tools)
         ]
         return [*thoughts, *calls], "tool_use"
-    form = (body.get("output_config") or {}).get("format")
+    served, is_paused = used(body, digest, values)
+    before = [*thoughts, *served]
+    if is_paused:
+        return before, "pause_turn"
+    form = format_of(body)
     schema = form["schema"] if form else None if body.get("tools") else _described(body)
     if schema is None:
-        return [*thoughts, {"type": "text", "text": _said(body, values)}], "end_turn"
+        return [*before, {"type": "text", "text": _said(body, values)}], "end_turn"
     text = json.dumps(_drawn(schema, values, broken=broken), ensure_ascii=False)
-    return [*thoughts, {"type": "text", "text": text}], "end_turn"
+    return [*before, {"type": "text", "text": text}], "end_turn"
 
 
 def _called(body: Mapping[str, Any], values: Values) -> list[dict[str, Any]]:
     """The tools that the answer calls."""
     tools = [tool for tool in body.get("tools") or [] if is_custom(tool)]
     choice = body.get("tool_choice") or {"type": "auto"}
+    if not tools or choice["type"] == "none" or _is_served(body):
+        return []
     if choice["type"] == "tool":
         return [tool for tool in tools if tool["name"] == choice["name"]]
-    if not tools or choice["type"] == "none" or (choice["type"] == "auto" and _is_served(body)):
-        return []
     values.rng.shuffle(tools)
     return tools[:1] if choice.get("disable_parallel_tool_use") else tools[: values.rng.randint(1, len(tools))]
 
 
 def _is_served(body: Mapping[str, Any]) -> bool:
-    """Whether the last turn brings results that a model would now talk about; a failed call is made again."""
-    last = body["messages"][-1]
-    results = [block for block in blocks_of(last["content"]) if block.get("type") == "tool_result"]
-    return bool(results) and not any(block.get("is_error") for block in results)
+    """Whether the last turn brings results that a model would now talk about; a failed call is made again.
+
+    A forced tool is not called again for results alone: a client that runs tools would never come to an end.
+    """
+    blocks = blocks_of(last_turn(body["messages"])["content"])
+    results = [block for block in blocks if block["type"] == "tool_result"]
+    if not results or (is_forced(body) and len(results) < len(blocks)):
+        return False
+    return not _is_failed(blocks) or _failures(body["messages"]) >= _MOST_FAILURES
+
+
+def _is_failed(blocks: Blocks) -> bool:
+    return any(block["type"] == "tool_result" and block.get("is_error") for block in blocks)
+
+
+def _failures(messages: list[dict[str, Any]]) -> int:
+    """How many turns of results, counted from the last, brought an error."""
+    failures = 0
+    for message in reversed(messages):
+        if message["role"] != "user":
+            continue
+        if not _is_failed(blocks_of(message["content"])):
+            break
+        failures += 1
+    return failures
 
 
 def _described(body: Mapping[str, Any]) -> Any:
@@ -184,7 +229,7 @@ def _broken(value: Any, schema: Any, instances: Instances) -> Any:
 
 def _said(body: Mapping[str, Any], values: Values) -> str:
     """Two sentences, the first of which takes up the prompt."""
-    words = text_of(body["messages"][-1]["content"]).split()[:_TOPIC_WORDS]
+    words = text_of(last_turn(body["messages"])["content"]).split()[:_TOPIC_WORDS]
     topic = " ".join(words).rstrip(".,:;!?")
     return f"On \u201c{topic}\u201d: {values.paragraph()}" if topic else values.paragraph()
 
@@ -192,12 +237,14 @@ def _said(body: Mapping[str, Any], values: Values) -> str:
 def _text(block: Mapping[str, Any]) -> str:
     """A block as the characters that it costs."""
     match block["type"]:
-        case "tool_use":
+        case "tool_use" | "server_tool_use":
             return json.dumps(block["input"], ensure_ascii=False)
-        case "thinking":
-            return str(block["thinking"])
+        case "thinking" | "text":
+            return str(block[block["type"]])
+        case "compaction":
+            return str(block["content"])
         case _:
-            return str(block["text"])
+            return ""
 
 
 def _stopped(content: Blocks, stop: str, sequences: list[str]) -> tuple[Blocks, str, str | None]:
@@ -224,9 +271,8 @@ def _cut(content: Blocks, room: int) -> Blocks:
             continue
         if block["type"] == "tool_use":
             kept.append({**block, "input": _part(block["input"], room)})
-        elif room > 0:
-            key = "thinking" if block["type"] == "thinking" else "text"
-            kept.append({**block, key: block[key][:room]})
+        elif room > 0 and block["type"] in {"thinking", "text"}:
+            kept.append({**block, block["type"]: _text(block)[:room]})
         break
     return kept
 

@@ -22,7 +22,8 @@ def events_of(message: Mapping[str, Any]) -> Iterator[bytes]:
             yield _event("content_block_delta", index=index, delta=delta)
         yield _event("content_block_stop", index=index)
     stop = {key: message[key] for key in ("stop_reason", "stop_sequence", "stop_details")}
-    yield _event("message_delta", delta=stop, usage={"output_tokens": message["usage"]["output_tokens"]})
+    counts = {key: message["usage"][key] for key in ("output_tokens", "server_tool_use") if key in message["usage"]}
+    yield _event("message_delta", delta=stop, usage=counts)
     yield _event("message_stop")
 
 
@@ -33,24 +34,28 @@ def _event(kind: str, **members: Any) -> bytes:
 
 def _emptied(block: Mapping[str, Any]) -> dict[str, Any]:
     match block["type"]:
-        case "tool_use":
+        case "tool_use" | "server_tool_use":
             return {**block, "input": {}}
         case "thinking":
             return {**block, "thinking": "", "signature": ""}
-        case _:
+        case "text":
             return {**block, "text": ""}
+        case _:
+            return dict(block)
 
 
 def _deltas(block: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """What comes of a block piece by piece; results of the server's tools come whole."""
     match block["type"]:
-        case "tool_use":
+        case "tool_use" | "server_tool_use":
             yield {"type": "input_json_delta", "partial_json": ""}
             text = json.dumps(block["input"], ensure_ascii=False)
             for start in range(0, len(text), 24):
                 yield {"type": "input_json_delta", "partial_json": text[start : start + 24]}
         case "thinking":
-            yield {"type": "thinking_delta", "thinking": block["thinking"]}
+            if block["thinking"]:
+                yield {"type": "thinking_delta", "thinking": block["thinking"]}
             yield {"type": "signature_delta", "signature": block["signature"]}
-        case _:
+        case "text":
             for piece in _PIECE.findall(block["text"]) or [block["text"]]:
                 yield {"type": "text_delta", "text": piece}

@@ -21,7 +21,7 @@ from typing import Any
 import jsonschema_rs
 
 from yamlgen.claude.simulator.joins import TYPES
-from yamlgen.claude.simulator.numbers import draw_number
+from yamlgen.claude.simulator.numbers import draw_number, is_within
 from yamlgen.claude.simulator.patterns import PatternError, compiled
 from yamlgen.claude.simulator.patterns import draw as draw_pattern
 from yamlgen.claude.simulator.problem import Problem
@@ -181,6 +181,7 @@ class Instances:
     def _listed(self, node: Node) -> Any:
         kinds = node.keywords.get("type")
         fitting = [value for value in node.keywords["enum"] if kinds is None or _is_of(value, kinds)]
+        fitting = [value for value in fitting if type(value) not in (int, float) or is_within(value, node.keywords)]
         if not fitting:
             raise Contradiction("enum", node.where)
         value = self._values.rng.choice(fitting)

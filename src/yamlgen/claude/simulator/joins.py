@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 from yamlgen.claude.simulator.patterns import compiled
@@ -62,9 +63,9 @@ def _values(one: list[Any], other: list[Any]) -> list[Any]:
 
 
 def _multiple(one: float, other: float) -> float:
-    if isinstance(one, int) and isinstance(other, int):
-        return math.lcm(one, other)
-    return max(one, other)
+    first, second = Fraction(str(one)), Fraction(str(other))
+    joined = Fraction(math.lcm(first.numerator, second.numerator), math.gcd(first.denominator, second.denominator))
+    return int(joined) if joined.denominator == 1 else float(joined)
 
 
 _JOINS: dict[str, Callable[[Any, Any], Any]] = {

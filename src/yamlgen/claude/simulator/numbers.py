@@ -1,9 +1,12 @@
-"""Numbers of a JSON Schema: inside their range, on their step, and usual for their field where there is room."""
+"""Numbers of a JSON Schema: inside their range, on their step, and usual for their field where there is room.
+
+A number is held against the bounds as Python compares, which is exact between integers of any size and floats.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -23,23 +26,57 @@ def draw_number(keywords: Mapping[str, Any], values: Values, field: str, where: 
     least, most = values.span(field, low, high)
     step = keywords.get("multipleOf") or (1 if whole else None)
     if step is None:
-        return _real(values, least, most, (above, below))
-    # Fractions of the decimal text: 0.1 is a tenth here, as it is to whoever wrote it.
-    exact = Fraction(str(step))
-    if whole:
-        exact = Fraction(exact.numerator)
-    first, last = math.ceil(Fraction(str(least)) / exact), math.floor(Fraction(str(most)) / exact)
-    first += first * exact == above
-    last -= last * exact == below
-    if first > last:
-        if low is not None and high is not None:
-            raise Contradiction("multipleOf" if "multipleOf" in keywords else "minimum", where)
-        first = last = last if low is None else first
-    number = values.rng.randint(first, last) * exact
-    return int(number) if number.denominator == 1 else float(number)
+        drawn = _reals(values, least, most)
+    else:
+        exact = decimal(step)
+        drawn = _multiples(values, least, most, Fraction(exact.numerator) if whole else exact)
+    for number in drawn:
+        if is_within(number, keywords):
+            return number
+    raise Contradiction("multipleOf" if "multipleOf" in keywords else "minimum", where)
 
 
-def _real(values: Values, least: float, most: float, excluded: tuple[float | None, ...]) -> float:
-    drawn = values.rng.uniform(least, most)
-    short = round(drawn, 2)
-    return short if least <= short <= most and short not in excluded else drawn
+def decimal(number: float) -> Fraction:
+    """A number as it is written: 0.1 is a tenth here, as its author means it."""
+    return Fraction(number) if isinstance(number, int) else Fraction(repr(number))
+
+
+def is_within(number: float, keywords: Mapping[str, Any]) -> bool:
+    """Whether a number is inside the bounds."""
+    return (
+        number >= keywords.get("minimum", number)
+        and number <= keywords.get("maximum", number)
+        and ("exclusiveMinimum" not in keywords or number > keywords["exclusiveMinimum"])
+        and ("exclusiveMaximum" not in keywords or number < keywords["exclusiveMaximum"])
+    )
+
+
+def _reals(values: Values, least: float, most: float) -> Iterator[float]:
+    """Numbers of a range, the plainest first, and last those at its ends, which a narrow range may consist of."""
+    share = values.rng.random()
+    try:
+        low, high = float(least), float(most)
+    except OverflowError:  # an integer beyond every float
+        yield from (least, least + 1, most, most - 1)
+        return
+    drawn = low * (1 - share) + high * share
+    yield from (round(drawn, 2), drawn, low, high, math.nextafter(low, math.inf), math.nextafter(high, -math.inf))
+    yield from (least, most, math.floor(low) + 1, math.ceil(high) - 1)
+
+
+def _multiples(values: Values, least: float, most: float, step: Fraction) -> Iterator[float]:
+    """Multiples of a step in a range, a drawn one first; just beyond the range, where it has none."""
+    first, last = math.ceil(decimal(least) / step), math.floor(decimal(most) / step)
+    drawn = values.rng.randint(first, last) if first <= last else first
+    # No float is exact enough for every multiple of a fraction, but whole numbers always are.
+    rounded = -(-drawn // step.denominator) * step.denominator
+    for count in (drawn, rounded, rounded - step.denominator, first, last, first + 1, last - 1, first - 1, last + 1):
+        number = count * step
+        if number.denominator == 1:
+            yield int(number)
+        try:
+            near = float(number)
+        except OverflowError:
+            continue
+        if math.isfinite(near) and (number.denominator == 1 or decimal(near) % step == 0):
+            yield near

@@ -5,6 +5,7 @@ One exception carries all three from wherever a check fails to the one place tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 STATUS = {
@@ -25,18 +26,27 @@ class Problem(Exception):  # noqa: N818 - what the API calls an error object, no
         message: the sentence in the envelope.
         kind: one of the API's error types.
         status: the HTTP status, where it is not the usual one of `kind`.
+        details: what a client may act on, where the API tells it.
     """
 
-    def __init__(self, message: str, kind: str = "invalid_request_error", status: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        kind: str = "invalid_request_error",
+        status: int | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.kind = kind
         self.status = status or STATUS[kind]
+        self.details = details
 
     def envelope(self, request_id: str) -> dict[str, Any]:
         """The body of the response, in the API's shape."""
+        details = {"details": self.details} if self.details else {}
         return {
             "type": "error",
-            "error": {"type": self.kind, "message": self.message},
+            "error": {"type": self.kind, "message": self.message, **details},
             "request_id": request_id,
         }

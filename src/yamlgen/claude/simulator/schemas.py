@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from yamlgen.claude.simulator.hints import hinted
 from yamlgen.claude.simulator.joins import TYPES, join_keywords, types_of
-from yamlgen.language.native import TOLD
 from yamlgen.language.pointer import follow
 
 _HARD = frozenset(
@@ -194,7 +194,7 @@ def _choices(schema: Mapping[str, Any]) -> tuple[tuple[Any, ...], ...]:
 
 
 def _normal(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    normal = {**_hinted(keywords), **keywords}
+    normal = {**hinted(str(keywords.get("description", ""))), **keywords}
     if "const" in normal:
         value = normal.pop("const")
         normal["enum"] = [v for v in normal.get("enum", [value]) if json.dumps(v) == json.dumps(value)]
@@ -205,19 +205,24 @@ def _normal(keywords: Mapping[str, Any]) -> dict[str, Any]:
         out = types_of(refused["type"])
         kept = normal.get("type", TYPES)
         normal["type"] = tuple(kind for kind in kept if kind not in out and not (kind == "integer" and "number" in out))
-    return normal
+    return dict(join_keywords(normal, _turned(refused)))
 
 
-def _hinted(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """The constraints that a description tells because native output cannot express them, as a model reads them."""
-    _, told, text = str(keywords.get("description", "")).rpartition(TOLD)
-    if not told:
+_TURNED = {
+    "minimum": "exclusiveMaximum",
+    "maximum": "exclusiveMinimum",
+    "exclusiveMinimum": "maximum",
+    "exclusiveMaximum": "minimum",
+}
+
+
+def _turned(refused: Any) -> dict[str, Any]:
+    """The bound that holds where one must not: a number that is not at least 5 is below 5."""
+    bounds = refused.keys() - {"type"} if isinstance(refused, dict) else ()
+    if len(bounds) != 1 or not _TURNED.keys() >= bounds or refused.get("type", "number") != "number":
         return {}
-    try:
-        constraints = json.loads(text)
-    except ValueError:
-        return {}
-    return constraints if isinstance(constraints, dict) else {}
+    (bound,) = bounds
+    return {_TURNED[bound]: refused[bound]}
 
 
 def _joined(one: Node, other: Node) -> Node:

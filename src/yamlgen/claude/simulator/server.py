@@ -21,10 +21,12 @@ from aiohttp import web
 from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.simulator import catalogue
 from yamlgen.claude.simulator.answers import answer, digest_of
+from yamlgen.claude.simulator.arguments import betas_of
 from yamlgen.claude.simulator.events import events_of
 from yamlgen.claude.simulator.faults import NO_FAULTS, Faults
 from yamlgen.claude.simulator.problem import Problem
 from yamlgen.claude.simulator.rules import check_count, check_headers, check_message
+from yamlgen.claude.simulator.threads import Threads
 from yamlgen.claude.simulator.values import Values
 from yamlgen.claude.tokens import tokens_of
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
@@ -68,6 +70,7 @@ class Simulator:
         self._seed = seed
         self._log = log
         self._values = Values()
+        self._threads = Threads()
         self._served = 0
         self._before: Counter[bytes] = Counter()
         self._runner: web.AppRunner | None = None
@@ -148,8 +151,8 @@ class Simulator:
 
     async def _message(self, request: web.Request) -> web.StreamResponse:
         version = check_headers(request.headers)
-        body = await _body(request)
-        check_message(body, version)
+        body = self._threads.resumed(await _body(request))
+        check_message(body, version, betas_of(request.headers.get("anthropic-beta")), request.headers)
         digest = digest_of(body, self._seed, request.headers.get(ROW_HEADER, ""))
         fault = self._fault(digest, request.headers.get(AGAIN_HEADER, "0"))
         if self._latency:
@@ -161,6 +164,7 @@ class Simulator:
         if fault in _FAULTS:
             raise _FAULTS[fault]
         message = answer(body, digest, self._values, fault)
+        self._threads.hold(body, message)
         if fault == "unreadable":
             return web.Response(body=_unreadable(message), content_type="application/json", headers=_limits(message))
         if body.get("stream"):
@@ -191,14 +195,14 @@ class Simulator:
         return response
 
     async def _count(self, request: web.Request) -> web.StreamResponse:
-        check_headers(request.headers)
+        version = check_headers(request.headers)
         body = await _body(request)
-        check_count(body)
+        check_count(body, version, betas_of(request.headers.get("anthropic-beta")))
         return web.json_response({"input_tokens": tokens_of(body)})
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         check_headers(request.headers)
-        return web.json_response(catalogue.page(dict(request.query)))
+        return web.json_response(catalogue.page(list(request.query.items())))
 
     async def _model(self, request: web.Request) -> web.StreamResponse:
         check_headers(request.headers)

@@ -1,20 +1,32 @@
-"""The rules about a request's turns: who speaks, what a turn holds, and that tool calls and results pair up."""
+"""The rules about a request's turns: who speaks and when, and that tool calls and results pair up."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from yamlgen.claude.simulator.arguments import Betas, has_beta
+from yamlgen.claude.simulator.blocks import check_block, check_words
+from yamlgen.claude.simulator.fields import check_object, present
 from yamlgen.claude.simulator.problem import Problem
+from yamlgen.language.capabilities import Capabilities
 
-_BLOCKS = {
-    "user": {"text", "image", "document", "search_result", "tool_result", "container_upload"},
-    "assistant": {"text", "tool_use", "thinking", "redacted_thinking"},
+_MOST_TURNS: Final = 100_000
+_KEYS: Final = {"role", "content"}
+_SYSTEM_KEYS: Final = {
+    "clear_at": "mid-conversation-system-clear-at-",
+    "output_config": "mid-conversation-output-config-",
 }
-_TEXTS = {"text": ("text",), "tool_use": ("id", "name"), "tool_result": ("tool_use_id",)}
 
 
-def check_turns(messages: Any) -> None:
+def check_turns(messages: Any, known: Capabilities, version: str, betas: Betas, *, prefilled: bool = False) -> None:
     """Refuse messages that the API refuses.
+
+    Args:
+        messages: the messages.
+        known: what the model can do.
+        version: the version of the API.
+        betas: the betas that are asked for.
+        prefilled: whether the answer may be begun even for a model that refuses it.
 
     Raises:
         Problem: 400 with the first thing that is wrong.
@@ -23,87 +35,124 @@ def check_turns(messages: Any) -> None:
         raise Problem("messages: Input should be a valid array")
     if not messages:
         raise Problem("messages: at least one message is required")
+    if len(messages) > _MOST_TURNS:
+        raise Problem(f"messages: List should have at most {_MOST_TURNS} items, not {len(messages)}")
     last = len(messages) - 1
     for index, message in enumerate(messages):
-        _check_turn(message, index, final=index == last)
-    if messages[0]["role"] != "user":
+        _check_turn(message, index, version, betas, final=index == last)
+    _check_system_turns(messages, known)
+    spoken = [message for message in messages if message["role"] != "system"]
+    if not spoken or (spoken[0]["role"] != "user" and not _is_compacted(spoken[0])):
         raise Problem('messages: first message must use the "user" role')
-    final = messages[last]
-    if final["role"] == "assistant" and text_of(final["content"]) != text_of(final["content"]).rstrip():
-        raise Problem("messages: final assistant content cannot end with trailing whitespace")
+    _check_prefill(messages[last], known, prefilled=prefilled)
     _check_pairs(_merged(messages))
 
 
 def blocks_of(content: Any) -> list[dict[str, Any]]:
     """The blocks of a turn; a string is one block of text."""
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content or []
 
 
 def text_of(content: Any) -> str:
     """The text of a turn, without its other blocks."""
     if isinstance(content, str):
         return content
-    return "\n".join(block["text"] for block in content if block.get("type") == "text")
+    return "\n".join(block["text"] for block in content or () if block.get("type") == "text")
 
 
-def _check_turn(message: Any, index: int, *, final: bool) -> None:
+def last_turn(messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The last turn that is no system turn."""
+    return next(message for message in reversed(messages) if message["role"] != "system")
+
+
+def paused_call(messages: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The call of a server tool with which the last turn, the assistant's own, was paused."""
+    turn = messages[-1]
+    blocks = blocks_of(turn["content"])
+    if turn["role"] != "assistant" or not blocks or blocks[-1]["type"] != "server_tool_use":
+        return None
+    return blocks[-1]
+
+
+def _check_turn(message: Any, index: int, version: str, betas: Betas, *, final: bool) -> None:
     where = f"messages.{index}"
     if not isinstance(message, dict):
         raise Problem(f"{where}: Input should be an object")
-    _check_keys(message, where)
-    role, content = message["role"], message["content"]
-    if role == "system":
-        raise Problem(
-            'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, '
-            'not "system" as an input message role.'
-        )
-    if role not in ("user", "assistant"):
-        raise Problem(f"{where}.role: Input should be 'user' or 'assistant'")
+    if "role" not in message:
+        raise Problem(f"{where}.role: Field required")
+    role = message["role"]
+    if role not in ("user", "assistant", "system"):
+        raise Problem(f"{where}.role: Input should be 'user', 'assistant' or 'system'")
+    allowed = {name for name, beta in _SYSTEM_KEYS.items() if role == "system" and has_beta(betas, beta)}
+    check_object(message, where, _KEYS | allowed)
+    if _is_directive(message):
+        return
+    if "content" not in message:
+        raise Problem(f"{where}.content: Field required")
+    content = message["content"]
     if not isinstance(content, str | list):
         raise Problem(f"{where}.content: Input should be a valid string or array")
     if not content and not (final and role == "assistant"):
         raise Problem(
             f"{where}: all messages must have non-empty content except for the optional final assistant message"
         )
-    for place, block in enumerate(content if isinstance(content, list) else ()):
-        _check_block(block, role, f"{where}.content.{place}")
+    if isinstance(content, str):
+        if content:
+            check_words(content)
+        return
+    for place, block in enumerate(content):
+        check_block(block, role, f"{where}.content.{place}", version, betas)
 
 
-def _check_keys(message: dict[str, Any], where: str) -> None:
-    for name in ("role", "content"):
-        if name not in message:
-            raise Problem(f"{where}.{name}: Field required")
-    for name in message:
-        if name not in {"role", "content"}:
-            raise Problem(f"{where}.{name}: Extra inputs are not permitted")
+def _is_directive(message: dict[str, Any]) -> bool:
+    """Whether a system turn says nothing, but sets the effort from there on."""
+    return message["role"] == "system" and present(message, "output_config") and not message.get("content")
 
 
-def _check_block(block: Any, role: str, where: str) -> None:
-    if not isinstance(block, dict) or "type" not in block:
-        raise Problem(f"{where}.type: Field required")
-    kind = block["type"]
-    both = _BLOCKS["user"] | _BLOCKS["assistant"]
-    # The API has many blocks of its own tools (`server_tool_use`, `web_search_tool_result`, ...): passed through.
-    if not isinstance(kind, str) or (kind not in both and not kind.endswith(("_tool_use", "_tool_result"))):
-        raise Problem(f"{where}: Input tag '{kind}' found using 'type' does not match any of the expected tags")
-    if kind in both and kind not in _BLOCKS[role]:
-        raise Problem(f"{where}: `{kind}` blocks are not allowed in `{role}` messages")
-    for name in (*_TEXTS.get(kind, ()), *(("input",) if kind == "tool_use" else ())):
-        if name not in block:
-            raise Problem(f"{where}.{kind}.{name}: Field required")
-    for name in _TEXTS.get(kind, ()):
-        if not isinstance(block[name], str):
-            raise Problem(f"{where}.{kind}.{name}: Input should be a valid string")
-    if kind == "text" and not block["text"]:
-        raise Problem("messages: text content blocks must be non-empty")
-    if kind == "tool_use" and not isinstance(block["input"], dict):
-        raise Problem(f"{where}.tool_use.input: Input should be an object")
+def _is_compacted(message: dict[str, Any]) -> bool:
+    blocks = blocks_of(message["content"])
+    return bool(blocks) and blocks[0]["type"] == "compaction"
+
+
+def _check_system_turns(messages: list[dict[str, Any]], known: Capabilities) -> None:
+    for index, message in enumerate(messages):
+        if message["role"] != "system" or _is_directive(message):
+            continue
+        if known.system_turns is False:
+            raise Problem("role 'system' is not supported on this model")
+        if index == 0:
+            raise Problem("messages.0: use the top-level 'system' parameter for the initial system prompt")
+        before = messages[index - 1]
+        served = before["role"] == "assistant" and str(blocks_of(before["content"])[-1:]).find("tool_result") > 0
+        if before["role"] != "user" and not served:
+            raise Problem(f"messages.{index}: a 'system' message must follow a 'user' message")
+        if index + 1 < len(messages) and messages[index + 1]["role"] != "assistant":
+            raise Problem(
+                f"messages.{index}: a 'system' message must be the last or be followed by an 'assistant' message"
+            )
+
+
+def _check_prefill(final: dict[str, Any], known: Capabilities, *, prefilled: bool) -> None:
+    if final["role"] != "assistant":
+        return
+    blocks = blocks_of(final["content"])
+    # An answer that the API paused in the middle of its own tools is sent back to be gone on with.
+    resumed = any(block["type"] == "server_tool_use" for block in blocks)
+    ends_in_text = not blocks or blocks[-1]["type"] == "text"
+    if known.prefill is False and ends_in_text and not resumed and not prefilled:
+        raise Problem(
+            "This model does not support assistant message prefill. The conversation must end with a user message."
+        )
+    if text_of(final["content"]) != text_of(final["content"]).rstrip():
+        raise Problem("messages: final assistant content cannot end with trailing whitespace")
 
 
 def _merged(messages: list[dict[str, Any]]) -> list[tuple[int, str, list[dict[str, Any]]]]:
     """The turns as the API sees them: neighbours of one role are one turn. Each with its first index."""
     turns: list[tuple[int, str, list[dict[str, Any]]]] = []
     for index, message in enumerate(messages):
+        if message["role"] == "system":
+            continue
         blocks = blocks_of(message["content"])
         if turns and turns[-1][1] == message["role"]:
             turns[-1][2].extend(blocks)

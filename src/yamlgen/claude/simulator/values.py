@@ -8,6 +8,7 @@ them from today, and an answer must not change overnight.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
@@ -137,6 +138,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "weight": (50, 100),
 }
 _USUAL = (1.0, 100.0)
+_LARGEST = sys.float_info.max
+_LARGE = 10**6
 
 _FORMATS: dict[str, _Draw] = {
     "date": lambda v: v.day(_DAYS),
@@ -195,8 +198,10 @@ class Values:
         if low is not None and high is not None:
             inside = max(low, usual[0]), min(high, usual[1])
             return inside if inside[0] < inside[1] and usual is not _USUAL else (low, high)
-        if least > most:
-            return (least, least + 100) if low is not None else (most - 100, most)
+        if low is not None and most <= low:
+            return low, min(low + _room(low), _LARGEST)
+        if high is not None and least >= high:
+            return max(high - _room(high), -_LARGEST), high
         return least, most
 
     def fit(self, text: str, least: int, most: int | None) -> str:
@@ -231,6 +236,11 @@ class Values:
     def link(self) -> str:
         """An address that leads nowhere."""
         return f"https://www.example.com/{self.fake.word()}"
+
+
+def _room(bound: float) -> float:
+    """How far from a bound a number may lie that is bounded on one side: floats lie far apart where they are large."""
+    return abs(bound) if abs(bound) > _LARGE else 100
 
 
 @lru_cache(maxsize=4096)
