@@ -225,7 +225,8 @@ class Thinking(Part):
     budget_tokens: int | None = Field(None, ge=1024)
     """How many tokens the model may think, at least 1024 and less than `max_tokens`. For `enabled` alone."""
     display: Literal["summarized", "omitted"] | None = None
-    """What the answer shows of the thinking. It is kept with the answer, and never part of the step's value."""
+    """What an answer shows of the thinking; newer models omit it where none is set. It is kept with the answer, and
+    never part of the step's value."""
 
 
 class Settings(Part):

@@ -108,7 +108,7 @@ class _Suitability:
                 message = f"the API refuses `{key}` under its version {version}"
                 hint = f'remove it, or set `runtime.api_version: "{OLD_VERSION}"` for a model up to 4.6'
                 yield self._warning(message, mark, hint, Code.SAMPLING_REFUSED)
-            elif version == OLD_VERSION and thinks:
+            elif able.sampling and thinks:
                 yield from self._while_thinking(key, mark)
         if able.sampling and able.lifecycle != "retired" and {"temperature", "top_p"} <= set(given):
             message = f"`{self._id}` takes `temperature` or `top_p`, not both"
