@@ -233,8 +233,18 @@ def test_thinking_shows_itself_as_asked():
     check(asked(thinking={"type": "disabled", "display": "omitted"}), "thinking.disabled.display: Extra inputs")
 
 
-def test_a_temperature_stays_at_one_while_a_model_thinks():
-    """Under the version that has temperatures."""
-    body = asked(thinking={"type": "adaptive"})
-    check({**body, "temperature": 0.5}, "`temperature` may only be set to 1", version=OLD)
-    check({**body, "temperature": 1}, "", version=OLD)
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"temperature": 0.5}, "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode."),
+        ({"temperature": 1}, ""),
+        ({"top_p": 0.5}, "`top_p` must be greater than or equal to 0.95 or unset when thinking"),
+        ({"top_p": 0.97}, ""),
+        ({"top_k": 5}, "`top_k` must be unset when thinking"),
+        ({"temperature": 1, "top_p": 1}, "`temperature` and `top_p` cannot both be specified for this model."),
+    ],
+)
+def test_sampling_is_bounded_while_a_model_thinks(more, sentence):
+    """Under the version that has it; of a gateway's own models nothing is known."""
+    check(asked(thinking={"type": "adaptive"}, **more), sentence, version=OLD)
+    check(asked(model="my-model", thinking={"type": "adaptive"}, **more), "", version=OLD)

@@ -9,7 +9,18 @@ import pytest
 from anthropic._data import DEPRECATED_MODELS
 from anthropic.types import Model
 
-from yamlgen.language.capabilities import DATED, MODELS, UNKNOWN, Tokenizer, of, pool_of, tokenizer_of
+from yamlgen.language.capabilities import (
+    DATED,
+    EFFORTS,
+    MODELS,
+    THINKING,
+    UNKNOWN,
+    Tokenizer,
+    of,
+    pool_of,
+    successor_of,
+    tokenizer_of,
+)
 
 IDS = (*MODELS, *DATED)
 CHECKED_SDK = "2.14."
@@ -153,3 +164,29 @@ def test_newer_models_count_more_tokens(model):
 def test_models_that_have_retired_count_as_they_did(model):
     """Whatever a gateway still serves counts like the older ones."""
     assert tokenizer_of(model).characters == 3.4
+
+
+@pytest.mark.parametrize(
+    ("model", "successor"),
+    [
+        ("claude-sonnet-4-5", "claude-sonnet-5-5"),
+        ("claude-opus-4-1-20250805", "claude-opus-5-5"),
+        ("claude-3-5-haiku-latest", "claude-haiku-5-5"),
+        ("claude-mythos-preview", "claude-mythos-5-2"),
+        ("claude-2.1", "claude-haiku-5-5"),
+    ],
+)
+def test_what_follows_a_model(model, successor):
+    """The newest active model of its line, or the smallest one where it has none."""
+    assert successor_of(model) == successor
+
+
+@pytest.mark.parametrize("row", MODELS.values())
+def test_each_row_agrees_with_itself(row):
+    """Types, levels and life cycle are those that there are, and a default is one of what is taken."""
+    assert set(row.thinking) <= set(THINKING)
+    assert set(row.efforts) <= set(EFFORTS)
+    assert row.default_effort is None or row.default_effort in row.efforts
+    assert row.most_effort_off is None or row.most_effort_off in row.efforts
+    assert (row.lifecycle == "deprecated") == (row.retires is not None)
+    assert row.max_output_tokens < row.context

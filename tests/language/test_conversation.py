@@ -9,24 +9,27 @@ TOP = 'version: 1\ninput: {rows: [{a: "1"}]}\noutput: {path: out.jsonl}\nsteps:\
 
 
 @pytest.mark.parametrize(
-    ("source", "parts", "whole", "ends"),
+    ("source", "parts", "ends", "is_blank"),
     [
-        ("Hello", ("Hello",), True, True),
-        ("Hello\n", ("Hello",), True, True),
-        ("Hello\r\n\r\n", ("Hello\r\n",), True, True),
+        ("Hello", ("Hello",), True, False),
+        ("Hello\n", ("Hello",), True, False),
+        ("Hello\r\n\r\n", ("Hello\r\n",), True, False),
         ("Hello {{ row.a }}", ("Hello ",), False, False),
-        ("{{ row.a }}: ", (": ",), False, True),
+        ("{{ row.a }}: ", (": ",), True, False),
         ("{% if row.a %}x{% endif %}", (), False, False),
-        ("{% set x = 1 %}{# no #}", (), True, False),
+        ("{% if row.a %} {% else %}{# none #}{% endif %}", (), False, True),
+        ("{% for a in row.b %}\t{% endfor %}", (), False, True),
+        ("{% filter default('x') %}{% endfilter %}", (), False, False),
+        ("{% set x = 1 %}{# no #}", (), False, True),
         ("{{ ' ' }}", (" ",), True, True),
         ("{{ 1 }}", (), False, False),
-        ("{% raw %}{{ a }}{% endraw %}", ("{{ a }}",), True, True),
+        ("{% raw %}{{ a }}{% endraw %}", ("{{ a }}",), True, False),
         ("{{ row.a", (), False, False),
     ],
 )
-def test_what_of_a_template_is_constant(source, parts, whole, ends):
+def test_what_of_a_template_is_constant(source, parts, ends, is_blank):
     """Text that stands in a template itself, and not in one of its branches or loops."""
-    assert constant(source) == Constant(parts, whole, ends)
+    assert constant(source) == Constant(parts, ends=ends, is_blank=is_blank)
 
 
 @pytest.fixture

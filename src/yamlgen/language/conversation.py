@@ -28,34 +28,42 @@ _LAST_END: Final = re.compile(r"(\r\n|\r|\n)\Z")
 """The end of the last line, which Jinja leaves out."""
 
 
+_OPAQUE: Final = (nodes.FilterBlock, nodes.CallBlock, nodes.Include, nodes.Extends, nodes.Block)
+"""Statements that may write what does not stand in them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """What of a template is the same for every row.
 
     Attributes:
         parts: the texts that each rendering has, in order.
-        whole: whether there is nothing besides.
         ends: whether each rendering ends with the last of them.
+        is_blank: whether no rendering has anything but white space, whichever branches it takes.
     """
 
     parts: tuple[str, ...]
-    whole: bool
     ends: bool
+    is_blank: bool
 
 
 def constant(source: str) -> Constant:
     """What of a template is the same for every row; nothing, where it cannot be read."""
     if "{" not in source:
-        return Constant((_LAST_END.sub("", source),), whole=True, ends=True)
+        return Constant((_LAST_END.sub("", source),), ends=True, is_blank=not source.strip())
     try:
-        body = parse(source).body
+        tree = parse(source)
+        written = [_text(part) for output in tree.find_all(nodes.Output) for part in output.nodes]
+        is_open = any(isinstance(node, _OPAQUE) for node in tree.find_all(nodes.Stmt))
     except (TemplateError, RecursionError, ValueError):  # which is told where templates are read
-        return Constant((), whole=False, ends=False)
-    made = [part for node in body for part in (node.nodes if isinstance(node, nodes.Output) else [node])]
-    made = [part for part in made if not isinstance(part, nodes.Assign | nodes.AssignBlock | nodes.Macro)]
-    texts = [_text(part) for part in made]
-    parts = tuple(text for text in texts if text)
-    return Constant(parts, None not in texts, bool(parts) and texts[-1] is not None)
+        return Constant((), ends=False, is_blank=False)
+    made = [part for node in tree.body for part in (node.nodes if isinstance(node, nodes.Output) else [node])]
+    texts = [_text(part) for part in made if not isinstance(part, nodes.Assign | nodes.AssignBlock | nodes.Macro)]
+    return Constant(
+        tuple(text for text in texts if text),
+        ends=bool(texts) and bool(texts[-1]),
+        is_blank=not is_open and not any(text is None or text.strip() for text in written),
+    )
 
 
 def _text(node: nodes.Node) -> str | None:
@@ -84,7 +92,7 @@ def check(
     """
     known = [constant(passage.source) for passage in said]
     for passage, text in zip(said, known, strict=True):
-        if text.whole and not "".join(text.parts).strip():
+        if text.is_blank:
             mark = passage.mark(0, len(passage.source))
             hint = "write what is said, or remove it"
             yield Diagnostic(Code.WRONG_VALUE, "this text is blank for every row, which the API refuses", mark, hint)
@@ -98,16 +106,12 @@ def check(
         yield Diagnostic(Code.WRONG_VALUE, "a conversation begins with the user", mark, hint)
     if step.messages[-1].role == "assistant" and len(step.messages) > 1:
         end = known[-1] if said and said[-1].role == "assistant" else None
-        if end is not None and end.ends and end.parts[-1] != end.parts[-1].rstrip() and not _is_blank(end):
+        if end is not None and end.ends and not end.is_blank and end.parts[-1] != end.parts[-1].rstrip():
             length = len(said[-1].source)
             message = "an answer that is begun cannot end with white space: the API refuses it"
             hint = "end it with what comes before; in YAML `|-` keeps no line end"
             yield Diagnostic(Code.WRONG_VALUE, message, said[-1].mark(length - 1, length), hint)
         yield from _begun(draft, step, (*at, len(step.messages) - 1, "role"), variants, schema)
-
-
-def _is_blank(text: Constant) -> bool:
-    return text.whole and not "".join(text.parts).strip()
 
 
 def _begun(
@@ -120,7 +124,7 @@ def _begun(
     """What keeps a model from going on with an answer that is begun for it."""
     for variant in variants:
         able = capabilities.of(variant.model)
-        thinks = variant.settings.thinking_type in ("adaptive", "enabled")
+        thinks = able.prefill and variant.settings.thinking_type in ("adaptive", "enabled")
         if able.prefill is False:
             message, hint = f"`{variant.model}` takes no answer that is begun for it", "end with the user's message"
         elif thinks:

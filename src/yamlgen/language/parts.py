@@ -182,6 +182,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 DEFAULT_MAX_TOKENS: Final = 4096
+MOST: Final = 1_000_000_000
+"""The most of any count, far above what there is: JSON has integers that are no longer counts, such as `1e308`."""
 NAME = r"^[a-z][a-z0-9_]*$"
 
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=NAME)]
@@ -222,10 +224,11 @@ class Thinking(Part):
 
     type: Literal["adaptive", "enabled", "disabled", "between_tools"] | None = None
     """How it thinks. `enabled`, which needs `budget_tokens`, where none is set."""
-    budget_tokens: int | None = Field(None, ge=1024)
+    budget_tokens: int | None = Field(None, ge=1024, le=MOST)
     """How many tokens the model may think, at least 1024 and less than `max_tokens`. For `enabled` alone."""
     display: Literal["summarized", "omitted"] | None = None
-    """What the answer shows of the thinking. It is kept with the answer, and never part of the step's value."""
+    """What an answer shows of the thinking; newer models omit it where none is set. It is kept with the answer, and
+    never part of the step's value."""
 
 
 class Settings(Part):
@@ -233,7 +236,7 @@ class Settings(Part):
 
     id: Text | None = None
     """The model's id, such as `claude-haiku-5-5`. Any id is sent as it is: gateways and fine-tunes have their own."""
-    max_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1, le=MOST)
     """The most tokens of an answer, thinking included. 4096 where none is set."""
     stop_sequences: list[Text] | None = None
     """Texts at which the model stops writing. White space alone is none."""
@@ -246,7 +249,7 @@ class Settings(Part):
     """Randomness of the answer. Only models up to 4.6 take it, under `runtime.api_version: "2023-06-01"`."""
     top_p: float | None = Field(None, ge=0, le=1)
     """Nucleus sampling. Only models up to 4.6 take it, under `runtime.api_version: "2023-06-01"`."""
-    top_k: int | None = Field(None, ge=0)
+    top_k: int | None = Field(None, ge=0, le=MOST)
     """Sample from the `top_k` likeliest tokens. Only models up to 4.6, under `runtime.api_version: "2023-06-01"`."""
 
     @field_validator("thinking")

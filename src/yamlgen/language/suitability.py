@@ -98,18 +98,17 @@ class _Suitability:
         """Settings of sampling, which older models take under the older version of the API."""
         able, version = self._able, self._draft.pipeline.runtime.api_version
         given = [key for key in SAMPLING if getattr(self._settings, key) is not None]
+        thinks = self._settings.thinking_type in ("adaptive", "enabled")
         for key in given:
-            if not (able.known or self._official):
-                continue
             mark = self._mark(key, key=True)
             if able.sampling is False:
                 hint = "remove it: only models up to 4.6 take it"
                 yield self._warning(f"`{self._id}` refuses `{key}`", mark, hint, Code.SAMPLING_REFUSED)
-            elif version != OLD_VERSION:
+            elif version != OLD_VERSION and (able.known or self._official):
                 message = f"the API refuses `{key}` under its version {version}"
                 hint = f'remove it, or set `runtime.api_version: "{OLD_VERSION}"` for a model up to 4.6'
                 yield self._warning(message, mark, hint, Code.SAMPLING_REFUSED)
-            elif able.sampling and self._settings.thinking_type in ("adaptive", "enabled"):
+            elif able.sampling and thinks:
                 yield from self._while_thinking(key, mark)
         if able.sampling and able.lifecycle != "retired" and {"temperature", "top_p"} <= set(given):
             message = f"`{self._id}` takes `temperature` or `top_p`, not both"
@@ -119,7 +118,7 @@ class _Suitability:
         value = getattr(self._settings, key)
         if (key == "temperature" and value != 1) or key == "top_k" or (key == "top_p" and value < _LEAST_TOP_P):
             bound = f" below {_LEAST_TOP_P}" if key == "top_p" else ""
-            message = f"`{self._id}` refuses `{key}`{bound} while it thinks"
+            message = f"the API refuses `{key}`{bound} while a model thinks"
             yield self._warning(message, mark, "remove it, or `thinking`", Code.SAMPLING_REFUSED)
 
     def stops(self) -> Iterator[Diagnostic]:

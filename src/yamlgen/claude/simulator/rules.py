@@ -27,6 +27,7 @@ VERSIONS: Final = (OLD_VERSION, "2026-10-21")
 
 _NO_BETAS: Final[Betas] = frozenset()
 _NO_HEADERS: Final[Mapping[str, str]] = {}
+_LEAST_TOP_P: Final = 0.95
 _MARGIN: Final = 1.3
 """How much too high the estimate of a prompt's tokens may be."""
 
@@ -167,8 +168,22 @@ def _check_sampling(body: dict[str, Any], version: str, known: capabilities.Capa
             raise Problem(f"{name}: Input should be a valid number")
         elif not 0 <= value <= 1:
             raise Problem(f"{name}: range: 0..1")
-    if isinstance(body.get("thinking"), dict) and thinks(body) and body.get("temperature", 1) != 1:
-        raise Problem("`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.")
+    if known.sampling:
+        _check_sampling_together(body)
+
+
+def _check_sampling_together(body: dict[str, Any]) -> None:
+    if body.keys() >= {"temperature", "top_p"}:
+        raise Problem("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
+    if not isinstance(body.get("thinking"), dict) or not thinks(body):
+        return
+    while_thinking = "when thinking is enabled or in adaptive mode."
+    if body.get("temperature", 1) != 1:
+        raise Problem(f"`temperature` may only be set to 1 {while_thinking}")
+    if body.get("top_p", 1) < _LEAST_TOP_P:
+        raise Problem(f"`top_p` must be greater than or equal to {_LEAST_TOP_P} or unset {while_thinking}")
+    if "top_k" in body:
+        raise Problem(f"`top_k` must be unset {while_thinking}")
 
 
 def _check_stop_sequences(body: dict[str, Any]) -> None:
