@@ -236,6 +236,7 @@ def test_forced_tools_are_refused_while_thinking(thinking):
         ({"tool_choice": {"type": "auto"}}, "tool_choice may only be specified while providing tools"),
         ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "x"}}, "Tool 'x' not found in provided tools"),
         ({"tools": [TOOL], "tool_choice": {"type": "all"}}, "tool_choice: Input tag"),
+        ({"tools": [TOOL], "tool_choice": {"type": "any", "name": "x"}}, "tool_choice.any.name: Extra inputs"),
     ],
 )
 def test_tools_have_rules(more, message):
@@ -299,6 +300,7 @@ def test_native_output_takes_what_it_can_express():
         ({"mode": "x"}, "output_config.mode: Extra inputs are not permitted"),
         ({"effort": "huge"}, "output_config.effort: Input should be one of"),
         ({"format": {"type": "xml"}}, "output_config.format.type: Input should be 'json_schema'"),
+        ({"format": {"type": "json_schema", "name": "x"}}, "output_config.format.name: Extra inputs"),
         ({"format": {"type": "json_schema"}}, "output_config.format.schema: Field required"),
     ],
 )
@@ -318,6 +320,29 @@ def test_output_config_has_rules(config, message):
 )
 def test_tool_calls_and_results_pair_up(turns, message):
     """A call is answered in the next turn, and nothing else is."""
+    refused(asked(messages=turns, tools=[TOOL]), message)
+
+
+@pytest.mark.parametrize(
+    ("turns", "message"),
+    [
+        ([HELLO, CALL, RESULT, CALL, RESULT], "messages.3: `tool_use` ids must be unique"),
+        (
+            [HELLO, CALL, {"role": "user", "content": RESULT["content"] * 2}],
+            "each tool_use must have a single result. Found multiple `tool_result` blocks with id: t1",
+        ),
+        (
+            [HELLO, CALL, {"role": "user", "content": [{"type": "text", "text": "x"}, *RESULT["content"]]}],
+            "without `tool_result` blocks immediately after: t1",
+        ),
+        (
+            [HELLO, {"role": "assistant", "content": [{**CALL["content"][0], "id": "a b"}]}],
+            "messages.1.content.0.tool_use.id: String should match pattern",
+        ),
+    ],
+)
+def test_a_call_has_an_id_and_one_result_that_comes_first(turns, message):
+    """What the user says besides comes after it."""
     refused(asked(messages=turns, tools=[TOOL]), message)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from yamlgen.claude.simulator.arguments import Betas, has_beta
-from yamlgen.claude.simulator.fields import check_integer, check_object, present
+from yamlgen.claude.simulator.fields import check_integer, check_object, check_tag, present
 from yamlgen.claude.simulator.formats import check_grammar, check_schema
 from yamlgen.claude.simulator.problem import Problem
 from yamlgen.claude.simulator.thinking import thinks
@@ -150,6 +150,14 @@ def _check_named(tool: dict[str, Any], where: str, model: str, betas: Betas) -> 
         check_integer(tool["max_uses"], f"{where}.{kind}.max_uses", least=1)
 
 
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "auto": ("type", "disable_parallel_tool_use"),
+    "any": ("type", "disable_parallel_tool_use"),
+    "tool": ("type", "name", "disable_parallel_tool_use"),
+    "none": ("type",),
+}
+
+
 def check_choice(body: dict[str, Any], known: Capabilities) -> None:
     """Refuse a choice of tools that the API, or this model, does not take.
 
@@ -159,9 +167,8 @@ def check_choice(body: dict[str, Any], known: Capabilities) -> None:
     choice = body.get("tool_choice")
     if choice is None:
         return
-    kinds = ("auto", "any", "tool", "none")
-    if not isinstance(choice, dict) or choice.get("type") not in kinds:
-        raise Problem(f"tool_choice: Input tag should be one of {', '.join(repr(kind) for kind in kinds)}")
+    kind = check_tag(choice, "tool_choice", _CHOICES)
+    check_object(choice, f"tool_choice.{kind}", _CHOICES[kind])
     if not body.get("tools"):
         raise Problem("tool_choice: tool_choice may only be specified while providing tools.")
     if not is_forced(body):
