@@ -21,6 +21,8 @@ SCHEMA = {"type": "object", "additionalProperties": False, "properties": {"name"
 FORMAT = {"type": "json_schema", "schema": SCHEMA}
 TOOLS = [{"name": "user", "input_schema": SCHEMA}]
 
+SEARCH = {"type": "web_search_20260318", "name": "web_search"}
+
 TAKEN = {
     "max_tokens": 100,
     "messages": [HELLO],
@@ -28,7 +30,7 @@ TAKEN = {
     "cache_control": {"type": "ephemeral", "ttl": "1h"},
     "container": "container_1",
     "diagnostics": {"previous_message_id": None},
-    "inference_geo": "us",
+    "inference_geo": None,
     "metadata": {"user_id": "u1"},
     "output_config": {"format": FORMAT},
     "service_tier": "standard_only",
@@ -169,6 +171,13 @@ def test_every_block_in_the_sdk_is_known_with_its_fields():
         ({"metadata": {"user": "x"}}, [], "metadata.user: Extra inputs"),
         ({"metadata": {"user_id": "x" * 257}}, [], "metadata.user_id: String should have at most 256"),
         ({"service_tier": "best"}, [], "service_tier: Input should be one of 'auto', 'standard_only'"),
+        ({"speed": "fast"}, [], '"speed" value "fast" is not supported for this model'),
+        ({"speed": "fast", "model": "claude-opus-5"}, [], ""),
+        ({"inference_geo": "us"}, [], "inference_geo is not supported for this model"),
+        ({"inference_geo": "us", "model": "claude-opus-4-6"}, [], ""),
+        ({"tools": [SEARCH]}, [], "tools.0.web_search_20260318: 'claude-haiku-4-5' does not support programmatic"),
+        ({"tools": [{**SEARCH, "allowed_callers": ["direct"]}]}, [], ""),
+        ({"tools": [SEARCH], "model": "claude-opus-4-6"}, [], ""),
         ({"speed": "faster"}, [], "speed: Input should be one of 'standard', 'fast'"),
         ({"inference_geo": "eu"}, [], "inference_geo: Input should be one of 'us', 'global'"),
         ({"temperature": 1}, [], "temperature: Extra inputs"),

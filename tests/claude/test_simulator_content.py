@@ -77,6 +77,10 @@ def check(body, sentence, **more):
             shown({"type": "image", "source": {"type": "base64", "media_type": "image/bmp", "data": "x"}}),
             "messages.0.content.0.image.source.base64.media_type: Input should be one of",
         ),
+        (
+            shown({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "x" * 10485761}}),
+            "messages.0.content.0.image.source.base64: image exceeds 10 MB maximum: 10485761 bytes > 10485760 bytes",
+        ),
         (shown({"type": "compaction", "content": "x"}, text()), "messages.0.content.0: `compaction` blocks are not"),
     ],
 )

@@ -19,8 +19,8 @@ def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> in
     """Serve the simulated Messages API on this machine.
 
     It is for other clients than `run --simulate`, which brings its own. It answers as the API does, structured
-    outputs included, refuses what the API refuses, and costs nothing. Point a client to the address it prints; any
-    key will do. Ctrl-C ends it.
+    outputs, tools and searches included, refuses what the API refuses of each model, and costs nothing. Point a client
+    to the address it prints; any key will do. Ctrl-C ends it.
     """
     from yamlgen.claude.simulator import Faults, Simulator  # noqa: PLC0415 - loads the server
 

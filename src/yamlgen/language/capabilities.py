@@ -178,6 +178,15 @@ MODELS: Final[Mapping[str, Capabilities]] = {
 DATED: Final = ("claude-haiku-4-5-20251001", "claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929")
 """The ids with a date that the API lists besides."""
 
+FAST: Final = frozenset({"claude-fable-5-2", "claude-opus-5-5", "claude-opus-5", "claude-opus-4-8"})
+"""The models that take `speed: fast`."""
+
+ANYWHERE: Final = frozenset({"claude-haiku-4-5", "claude-opus-4-5", "claude-sonnet-4-5"})
+"""The models that refuse `inference_geo`: they are older than the choice of a region."""
+
+CODE_ALONE: Final = frozenset({"claude-haiku-4-5"})
+"""The models whose code, when they run it, cannot call the other tools of a request."""
+
 _OLD: Final = replace(
     _4_5,
     native_output=False,

@@ -112,9 +112,9 @@ def check_arguments(body: dict[str, Any], headers: Mapping[str, str]) -> None:
     if "service_tier" in body:
         check_one_of(body["service_tier"], "service_tier", ("auto", "standard_only"))
     if present(body, "speed"):
-        check_one_of(body["speed"], "speed", ("standard", "fast"))
+        _check_speed(body["speed"], body["model"])
     if present(body, "inference_geo"):
-        check_one_of(body["inference_geo"], "inference_geo", ("us", "global"))
+        _check_region(body["inference_geo"], body["model"])
     if present(body, "container") and not isinstance(body["container"], str):
         check_object(body["container"], "container", ("id", "skills"))
     if present(body, "diagnostics"):
@@ -133,6 +133,18 @@ def _check_together(body: dict[str, Any], headers: Mapping[str, str]) -> None:
     payer = (body.get("billing_policy") or {}).get("bill_to")
     if payer == "user_profile" and not (headers.get("anthropic-user-profile-id") or body.get("user_profile_id")):
         raise Problem("billing_policy: `bill_to: user_profile` needs the header anthropic-user-profile-id")
+
+
+def _check_speed(speed: Any, model: str) -> None:
+    check_one_of(speed, "speed", ("standard", "fast"))
+    if speed == "fast" and capabilities.of(model).known and capabilities.undated(model) not in capabilities.FAST:
+        raise Problem('"speed" value "fast" is not supported for this model')
+
+
+def _check_region(region: Any, model: str) -> None:
+    check_one_of(region, "inference_geo", ("us", "global"))
+    if capabilities.undated(model) in capabilities.ANYWHERE:
+        raise Problem("inference_geo is not supported for this model")
 
 
 def _check_metadata(metadata: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -62,6 +63,8 @@ _TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
     "container_upload": ("file_id",),
     "search_result": ("source", "title"),
 }
+_ID: Final = "^[a-zA-Z0-9_-]+$"
+_MOST_BYTES: Final = 10 * 2**20
 _RESULTS: Final = ("text", "image", "document", "search_result", "tool_reference", "browser_state")
 _SOURCES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "image": {"base64": ("data", "media_type"), "url": ("url",), "file": ("file_id",)},
@@ -115,6 +118,8 @@ def _check_fields(block: dict[str, Any], kind: str, where: str) -> None:
             raise Problem(f"{where}.{kind}.input: Field required")
         if not isinstance(block["input"], dict):
             raise Problem(f"{where}.{kind}.input: Input should be an object")
+        if not re.fullmatch(_ID, block["id"]):
+            raise Problem(f"{where}.{kind}.id: String should match pattern '{_ID}'")
 
 
 def _check_words(block: dict[str, Any], role: str, where: str, version: str) -> None:
@@ -147,6 +152,8 @@ def _check_source(block: dict[str, Any], kind: str, where: str) -> None:
         check_text(source, place, name)
     if (kind, form) in _MEDIA:
         check_one_of(source["media_type"], f"{place}.media_type", _MEDIA[kind, form])
+    if kind == "image" and len(source.get("data", "")) > _MOST_BYTES:
+        raise Problem(f"{place}: image exceeds 10 MB maximum: {len(source['data'])} bytes > {_MOST_BYTES} bytes")
 
 
 def _check_result(block: dict[str, Any], where: str) -> None:

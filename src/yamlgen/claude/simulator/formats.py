@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import jsonschema_rs
 
+from yamlgen.claude.simulator.fields import check_object
 from yamlgen.claude.simulator.native import check_native, count
 from yamlgen.claude.simulator.problem import Problem
 
@@ -34,6 +35,7 @@ def check_format(body: dict[str, Any]) -> None:
     where = "output_config.format" if (body.get("output_config") or {}).get("format") else "output_format"
     if not isinstance(form, dict) or form.get("type") != "json_schema":
         raise Problem(f"{where}.type: Input should be 'json_schema'")
+    check_object(form, where, ("type", "schema"))
     if "schema" not in form:
         raise Problem(f"{where}.schema: Field required")
     if body["messages"][-1]["role"] == "assistant":

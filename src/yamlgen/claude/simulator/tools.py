@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from yamlgen.claude.simulator.arguments import Betas, has_beta
-from yamlgen.claude.simulator.fields import check_integer, check_object, present
+from yamlgen.claude.simulator.fields import check_integer, check_object, check_tag, present
 from yamlgen.claude.simulator.formats import check_grammar, check_schema
 from yamlgen.claude.simulator.problem import Problem
 from yamlgen.claude.simulator.thinking import thinks
+from yamlgen.language import capabilities
 from yamlgen.language.capabilities import Capabilities
 
 _NAME: Final = r"^[a-zA-Z0-9_-]{1,128}$"
@@ -51,6 +52,8 @@ NAMED: Final[Mapping[str, str]] = {
 }
 """The tools that the API knows by their type, and the name that each must have."""
 
+_CALLED_BY_CODE: Final = frozenset(kind for kind in NAMED if kind.startswith(("web_search_2026", "web_fetch_2026")))
+
 TOOLSETS: Final = frozenset({"browser_toolset_20260801", "computer_toolset_20260801"})
 """Those that stand for several tools, and have no name of their own."""
 
@@ -82,12 +85,11 @@ def check_tools(body: dict[str, Any], betas: Betas) -> None:
         if is_custom(tool):
             _check_own(tool, f"tools.{index}.custom")
         else:
-            _check_named(tool, f"tools.{index}", betas)
-        if "name" not in tool:
-            continue
-        if tool["name"] in names:
+            _check_named(tool, f"tools.{index}", body["model"], betas)
+        name = str(tool.get("name", f"the toolset {index}"))
+        if name in names:
             raise Problem("tools: Tool names must be unique.")
-        names.add(tool["name"])
+        names.add(name)
 
 
 def is_custom(tool: Mapping[str, Any]) -> bool:
@@ -122,9 +124,9 @@ def _check_own(tool: dict[str, Any], where: str) -> None:
         check_grammar(json.dumps(schema), where)
 
 
-def _check_named(tool: dict[str, Any], where: str, betas: Betas) -> None:
-    kind = tool["type"]
-    name, beta = NAMED.get(str(kind)), ""
+def _check_named(tool: dict[str, Any], where: str, model: str, betas: Betas) -> None:
+    kind = str(tool["type"])
+    name, beta = NAMED.get(kind), ""
     if kind in BETA_NAMED:
         name, beta = BETA_NAMED[kind]
     if kind in TOOLSETS:
@@ -138,8 +140,22 @@ def _check_named(tool: dict[str, Any], where: str, betas: Betas) -> None:
         raise Problem(f"{where}.{kind}.name: Input should be '{name}'")
     if present(tool, "allowed_domains") and present(tool, "blocked_domains"):
         raise Problem(f"{where}.{kind}: Cannot specify both `allowed_domains` and `blocked_domains`")
+    callers = tool.get("allowed_callers")
+    if kind in _CALLED_BY_CODE and callers != ["direct"] and capabilities.undated(model) in capabilities.CODE_ALONE:
+        raise Problem(
+            f"{where}.{kind}: '{model}' does not support programmatic tool calling. "
+            'Set `allowed_callers` to ["direct"].'
+        )
     if present(tool, "max_uses"):
         check_integer(tool["max_uses"], f"{where}.{kind}.max_uses", least=1)
+
+
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "auto": ("type", "disable_parallel_tool_use"),
+    "any": ("type", "disable_parallel_tool_use"),
+    "tool": ("type", "name", "disable_parallel_tool_use"),
+    "none": ("type",),
+}
 
 
 def check_choice(body: dict[str, Any], known: Capabilities) -> None:
@@ -151,9 +167,8 @@ def check_choice(body: dict[str, Any], known: Capabilities) -> None:
     choice = body.get("tool_choice")
     if choice is None:
         return
-    kinds = ("auto", "any", "tool", "none")
-    if not isinstance(choice, dict) or choice.get("type") not in kinds:
-        raise Problem(f"tool_choice: Input tag should be one of {', '.join(repr(kind) for kind in kinds)}")
+    kind = check_tag(choice, "tool_choice", _CHOICES)
+    check_object(choice, f"tool_choice.{kind}", _CHOICES[kind])
     if not body.get("tools"):
         raise Problem("tool_choice: tool_choice may only be specified while providing tools.")
     if not is_forced(body):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any, Final
 
 from yamlgen.claude.simulator.arguments import Betas, has_beta
@@ -163,9 +164,13 @@ def _merged(messages: list[dict[str, Any]]) -> list[tuple[int, str, list[dict[st
 
 def _check_pairs(turns: list[tuple[int, str, list[dict[str, Any]]]]) -> None:
     calls: list[str] = []
+    seen: set[str] = set()
     for index, role, blocks in turns:
         if role == "assistant":
             calls = [block["id"] for block in blocks if block["type"] == "tool_use"]
+            if len(calls) > len(set(calls)) or seen & set(calls):
+                raise Problem(f"messages.{index}: `tool_use` ids must be unique")
+            seen.update(calls)
             if calls and index == turns[-1][0]:
                 raise _unanswered(index, calls)
             continue
@@ -176,7 +181,14 @@ def _check_pairs(turns: list[tuple[int, str, list[dict[str, Any]]]]) -> None:
                     f"messages.{index}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: {result}. "
                     "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
                 )
-        missing = [call for call in calls if call not in results]
+            if results.count(result) > 1:
+                raise Problem(
+                    f"messages.{index}.content: each tool_use must have a single result. "
+                    f"Found multiple `tool_result` blocks with id: {result}"
+                )
+        # What the user says besides comes after the results.
+        first = [block["tool_use_id"] for block in takewhile(lambda block: block["type"] == "tool_result", blocks)]
+        missing = [call for call in calls if call not in first]
         if missing:
             raise _unanswered(index - 1, missing)
         calls = []
