@@ -101,6 +101,8 @@ async def execute(
         if forecast.sends and not options.offline:
             ready.provider.key()  # without one it ends here; a request that was not foretold asks for it again
         work.make_ready(ready)
+        for message in ready.source.told:
+            work.tell(RunWarned(message))
         work.tell(forecast)
         _confirm(forecast, plan, options, confirm)
         return await work.go(ready)
@@ -243,12 +245,17 @@ class _Run:
         return f"{rows} kept in the store; {_GO_ON_FRESH if self.options.fresh else _GO_ON}"
 
     async def _publish(self, place: Place, entry: RunEntry, record: dict[str, JSON]) -> None:
-        """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished."""
-        unwanted = threading.Event()
+        """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished.
+
+        What there is to know of the rows as they are written is added to the record.
+        """
+        unwanted, known = threading.Event(), len(record["warnings"])
         try:
             await _whole(asyncio.to_thread(self._write, place, entry, record, unwanted), unwanted.set)
         except _Unwanted:
             raise asyncio.CancelledError from None
+        for message in record["warnings"][known:]:
+            self.tell(RunWarned(message))
 
     def _write(self, place: Place, entry: RunEntry, record: dict[str, JSON], unwanted: threading.Event) -> None:
         finished, failed = self.report.finished, self.report.failed
@@ -266,6 +273,7 @@ class _Run:
                 rows=None if keep_rows else lambda: wanted(archive.rows),
                 failed=(lambda: wanted(archive.failed)) if failed else None,
                 run=record,
+                tell=record["warnings"].append,
             )
 
     def _about(self, ready: Prospect) -> dict[str, JSON]:
