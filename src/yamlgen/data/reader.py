@@ -192,7 +192,7 @@ def _gap(text: str, at: int) -> int:
 def _lines(file: BinaryIO, shown: str, odd: Oddities | None = None) -> Iterator[str]:
     for line, raw in enumerate(file, start=1):
         text = _text(raw, shown, line, nuls=odd is not None)
-        if odd is not None:
+        if odd is not None and ("\0" in text or _MARK in text):
             odd.look(text, line)
             text = text.replace("\0", "\ufffd")
         yield text
