@@ -200,11 +200,7 @@ class FileText(Part):
     model_config = ConfigDict(json_schema_extra={"required": ["file"]})
 
     file: Text = ""
-    """Path of the text, relative to this file. The text is a template, like one written inline.
-
-    A path that leaves the pipeline's folder says so itself, such as `../shared/tone.md` or an absolute path. A link
-    that leads out of the folder is an error, for a text as for a schema and for the module of a `call`. Input, output,
-    the files of draws and the store may be links."""
+    """Path of the text, relative to this file. The text is a template, like one written inline."""
 
 
 class Thinking(Part):
