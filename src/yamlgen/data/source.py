@@ -8,10 +8,11 @@ memory does not grow; only a duplicate makes the file be read again, to say wher
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -30,6 +31,8 @@ from yamlgen.ports import JSON, Columns, InputRow, Row
 
 _PEEK = 100
 """How many rows tell the columns of an input that has no header."""
+
+_LOOK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +78,15 @@ class Source:
         return Columns(tuple(types), closed, types) if types else None
 
     def oddities(self) -> tuple[str, ...]:
-        """What the user should know of the first 100 rows, as sentences; nothing where they are broken."""
-        odd = Oddities()
-        if self.path is None or is_pipe(self.path):
-            return ()
-        try:
-            for _ in islice(self._numbered(odd=odd), _PEEK):
-                pass
-        except YamlgenError:  # which the run tells
-            return ()
-        return odd.told(self.name())
+        """What the user should know of the first megabyte of a CSV file, as sentences; what is broken the run tells."""
+        odd, rows = Oddities(), 0
+        with suppress(YamlgenError):
+            if self.path is not None and not is_pipe(self.path) and self.kind() == "csv":
+                with self._file() as file:
+                    head = io.BytesIO(file.read(_LOOK))
+                for _ in csv_rows(head, self.name(), self.separator(), None, odd):
+                    rows += 1  # noqa: SIM113 - counted to the first that is broken
+        return odd.told(self.name()) if rows else ()
 
     def scan(self, taken: frozenset[str] = frozenset()) -> tuple[Source, int]:
         """Read everything once, check it, and count the rows (none at all is 0, and the caller's decision).
