@@ -85,7 +85,7 @@ class Source:
                 with self._file() as file:
                     head = io.BytesIO(file.read(_LOOK))
                 for _ in csv_rows(head, self.name(), self.separator(), None, odd):
-                    rows += 1  # noqa: SIM113 - counted to the first that is broken
+                    rows += 1
         return odd.told(self.name()) if rows else ()
 
     def scan(self, taken: frozenset[str] = frozenset()) -> tuple[Source, int]:
