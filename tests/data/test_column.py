@@ -123,3 +123,11 @@ def test_what_the_system_refuses_is_told(tmp_path):
     with pytest.raises(EnvironmentProblem, match=r"cannot read a\.csv: File name too long") as caught:
         read_column(tmp_path / f"{'a' * 300}.csv", "a.csv", "name")
     assert caught.value.code is Code.MISSING_FILE
+
+
+def test_what_is_odd_in_a_csv_is_told(tmp_path):
+    """A column is read like an input: a NUL is replaced, and told with its line."""
+    (tmp_path / "a.csv").write_bytes(b"name\nOs\0lo\n")
+    told = []
+    assert read_column(tmp_path / "a.csv", "a.csv", "name", told.append) == ("Os\ufffdlo",)
+    assert [sentence.partition(";")[0] for sentence in told] == ["a.csv:2: a NUL byte is read as U+FFFD"]

@@ -382,3 +382,14 @@ def test_link_stays_a_link(tmp_path, exists):
     assert (tmp_path / "a.jsonl").is_symlink()
     assert target.read_text() == '{"a": 1}\n'
     assert names(target.parent) == {"rows.jsonl"}
+
+
+def test_a_nul_is_replaced_in_csv_and_told(tmp_path):
+    """What ends a text for many readers of CSV becomes U+FFFD, with how many and where; JSON holds it."""
+    records = [{"a": "x"}, {"a": "\0y\0", "n": ["\0"]}, {"a": "\0"}]
+    told = write_rows(tmp_path / "a.csv", lines(records))
+    assert (tmp_path / "a.csv").read_text() == 'a,n\nx,\n\ufffdy\ufffd,"[""\\u0000""]"\n\ufffd,\n'
+    assert told == ["a NUL, which CSV cannot hold, is written as U+FFFD: 3 in all, the first in row 2 of the output"]
+    assert write_rows(tmp_path / "b.csv", lines([{"a\0": 1}]))[0].endswith("the first in the header")
+    assert write_rows(tmp_path / "a.jsonl", lines(records)) == []
+    assert write_rows(tmp_path / "c.csv", lines(records[:1])) == []

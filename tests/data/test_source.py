@@ -153,7 +153,9 @@ def test_very_long_cell(source):
         ("a,b,a\n1,2,3\n", Code.BAD_INPUT, "a.csv:1:", "two columns are named `a`"),
         ("a,,b\n1,2,3\n", Code.BAD_INPUT, "a.csv:1:", "column 2"),
         (b"a,b\n1,2\n\xe9,3\n", Code.BAD_INPUT, "a.csv:3:", "not UTF-8: byte 0xe9"),
-        (b"a,b\n1,\x002\n", Code.BAD_INPUT, "a.csv:2:", "NUL"),
+        (b"a,\0b\n1,2\n", Code.BAD_INPUT, "a.csv:1:", "NUL"),
+        ("a\n\0\n".encode("utf-16-le"), Code.BAD_INPUT, "a.csv:1:", "NUL"),
+        ('{"a": 1}\n\ufeff{"a": 2}\n', Code.BAD_INPUT, "a.jsonl:2:1:", "not JSON"),
     ],
 )
 def test_broken_input_is_refused_at_its_place(source, content, code, place, says):
@@ -352,3 +354,38 @@ def test_column_named_like_a_step(source):
     with pytest.raises(UsageError, match=r"a\.jsonl:2: the column `note` is named like a step") as caught:
         source("a.jsonl", '{"a": 1}\n{"note": 1}\n').scan(taken=frozenset({"note", "b"}))
     assert caught.value.code == Code.NAME_TAKEN
+
+
+@pytest.mark.parametrize(
+    ("content", "rows", "told"),
+    [
+        (
+            b"a,b\n1,x\0y\n\0,\0\n",
+            [["1", "x\ufffdy"], ["\ufffd", "\ufffd"]],
+            ["a.csv:2: a NUL byte is read as U+FFFD (3 in"],
+        ),
+        (b"a,b\n1,x\n\xef\xbb\xbf2,y\n", [["1", "x"], ["\ufeff2", "y"]], ["a.csv:3: a byte order mark in the middle"]),
+        (
+            b'\xef\xbb\xbfa,b\n"1\n\0",\xef\xbb\xbf\n',
+            [["1\n\ufffd", "\ufeff"]],
+            ["a.csv:3: a NUL byte is read as U+FFFD; write", "a.csv:3: a byte order mark"],
+        ),
+        (b"\xef\xbb\xbfa,b\n1,x\n", [["1", "x"]], []),
+    ],
+)
+def test_what_is_odd_in_a_csv_is_read_and_told(source, content, rows, told):
+    """A NUL is replaced, a later BOM kept: the scan tells each once, with its first place; so does a look."""
+    it = source("a.csv", content)
+    scanned, _ = it.scan()
+    assert [list(row.row.values()) for row in scanned.rows()] == rows
+    assert it.oddities() == scanned.told
+    assert len(told) == len(scanned.told)
+    assert all(sentence.startswith(begin) for sentence, begin in zip(scanned.told, told, strict=True))
+
+
+def test_a_row_that_a_bom_breaks_says_so(source):
+    """Quotes behind a BOM are none, so that the cells are too many: the hint names the BOM."""
+    error = refusal(source("a.csv", 'a,b\n\ufeff"1, 2",3\n'))
+    assert error.message == "a.csv:2: the header has 2 cells, this row 3"
+    assert "byte order mark" in error.hint
+    assert "byte order mark" in refusal(source("b.jsonl", '{"a": 1}\n\ufeff{"a": 2}\n')).hint

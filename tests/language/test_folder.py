@@ -103,6 +103,15 @@ def test_data_may_be_links(found, tmp_path):
     assert found(f"{draw}\n  {python}", "path: rows.jsonl", "out.jsonl") == ()
 
 
+@pytest.mark.parametrize("target", ["gone", "../out/gone", "loop"])
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_link_that_leads_nowhere_is_called_one(kind, target, found, tmp_path):
+    """It is there, and what it stands for is not."""
+    (tmp_path / "in" / "loop").symlink_to(target)
+    (told,) = found(STEPS[kind].format("loop"))
+    assert (told.code, told.message.rpartition("/")[2]) == (Code.MISSING_FILE, "loop is a link that leads nowhere")
+
+
 @pytest.mark.parametrize("ref", ["loop.json", "a\0b", "linked/shared.json", "../out/shared.json", "/etc/hosts"])
 def test_a_reference_of_a_schema_stays_inside(ref, found, tmp_path):
     """Neither words nor links lead out, and what leads nowhere is told and breaks nothing."""

@@ -101,6 +101,8 @@ async def execute(
         if forecast.sends and not options.offline:
             ready.provider.key()  # without one it ends here; a request that was not foretold asks for it again
         with work.made_ready(ready) as staging:
+            for message in ready.source.told:
+                work.tell(RunWarned(message))
             work.tell(forecast)
             _confirm(forecast, plan, options, confirm)
             return await work.go(ready, staging)
@@ -251,12 +253,17 @@ class _Run:
         return f"{rows} kept in the store; {same} goes on from there"
 
     async def _publish(self, place: Place, entry: RunEntry, record: dict[str, JSON], staging: Staging) -> None:
-        """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished."""
-        unwanted = threading.Event()
+        """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished.
+
+        What there is to know of the rows as they are written is added to the record.
+        """
+        unwanted, known = threading.Event(), len(record["warnings"])
         try:
             await _whole(in_thread(partial(self._write, place, entry, record, staging, unwanted)), unwanted.set)
         except _Unwanted:
             raise asyncio.CancelledError from None
+        for message in record["warnings"][known:]:
+            self.tell(RunWarned(message))
 
     def _write(
         self, place: Place, entry: RunEntry, record: dict[str, JSON], staging: Staging, unwanted: threading.Event
@@ -277,6 +284,7 @@ class _Run:
                 rows=None if keep_rows else lambda: wanted(archive.rows),
                 failed=(lambda: wanted(archive.failed)) if failed else None,
                 run=record,
+                tell=record["warnings"].append,
             )
 
     def _about(self, ready: Prospect) -> dict[str, JSON]:

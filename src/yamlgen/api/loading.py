@@ -10,9 +10,11 @@ from pathlib import Path
 
 from yamlgen.data.column import read_column
 from yamlgen.data.source import Source, source_of
-from yamlgen.errors import Diagnostic, InvalidPipeline
+from yamlgen.errors import Code, Diagnostic, InvalidPipeline
 from yamlgen.language.compiler import compile_draft
 from yamlgen.language.draft import Draft, read
+from yamlgen.language.draw_rules import rules_of
+from yamlgen.language.kinds import Draw
 from yamlgen.language.plan import Plan
 from yamlgen.ports import JSON, Columns
 
@@ -44,7 +46,7 @@ class Pipeline:
         Raises:
             InvalidPipeline: a parameter is missing, undeclared or wrong.
         """
-        made = compile_draft(self.draft, self.columns, partial(_column, self.draft), params, complete=True)
+        made = compile_draft(self.draft, self.columns, partial(_column, self.draft, []), params, complete=True)
         if made.plan is None:
             raise InvalidPipeline(made.diagnostics)
         return made.plan
@@ -64,17 +66,26 @@ def check(
         return None, tuple(diagnostics)
     source = source_of(draft.pipeline.input, draft.path, draft.shown)
     columns = source.columns()
-    made = compile_draft(draft, columns, partial(_column, draft), params)
+    odd: list[Diagnostic] = []
+    made = compile_draft(draft, columns, partial(_column, draft, odd), params)
+    at = draft.document.mark(("input", "path"))
+    odd += [Diagnostic(Code.BAD_INPUT, told, at, severity="warning") for told in source.oddities()]
+    found = (*made.diagnostics, *dict.fromkeys(odd))
     if made.plan is None:
-        return None, made.diagnostics
+        return None, found
     given = None if input is None else str(input)
-    found = made.diagnostics
     return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), given, found), found
 
 
-def _column(draft: Draft, path: str, name: str) -> tuple[JSON, ...]:
-    """A column of a file that a draw names."""
-    return read_column(*draft.beside(path), name)
+def _column(draft: Draft, odd: list[Diagnostic], path: str, name: str) -> tuple[JSON, ...]:
+    """A column of a file that a draw names; what is odd about the file is added to `odd`."""
+    draws = ((each, step.draws) for each, step in draft.pipeline.steps.items() if isinstance(step, Draw))
+    step = next(each for each, rules in draws if any(rule.path == path for rule in rules_of(rules.values())))
+    mark = draft.document.mark(("steps", step, "draws"), key=True)
+    place, shown = draft.beside(path)
+    return read_column(
+        place, shown, name, lambda told: odd.append(Diagnostic(Code.BAD_DRAW, told, mark, severity="warning"))
+    )
 
 
 def load(

@@ -56,8 +56,8 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
     try:
         loaded, given, options = prepare()
         options = replace(options, watched=sys.stderr.isatty())
-        if not shown.quiet:  # that the input is missing is an error of the run, below
-            show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
+        if not shown.quiet:  # that the input is missing or odd is for the run to say, which reads all of it
+            show(each for each in loaded.warnings if each.code not in (Code.MISSING_INPUT, Code.BAD_INPUT))
         to_stdout = str(options.output) == "-"
         if to_stdout and shown.as_json:
             message = "stdout holds the rows (-o -) or one summary (--output-format json), not both"

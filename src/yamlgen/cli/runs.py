@@ -192,10 +192,12 @@ def export_command(
         if output is None:
             _put_lines(formatted(lines, Path("rows.json")) if json_out else lines())
             return Exit.OK
-        write_rows(output, lines)
+        warnings = write_rows(output, lines)
     rows = run.entry.failed if failed else run.entry.finished
     how = "simulated run" if run.place.simulated else "run"
     echo(f"wrote {rows:,} rows of {how} {run.entry.name} to {near(output)}")
+    for warning in warnings:
+        echo(f"  warning  {safe(warning)}")
     if json_out:
         put(json_line({"run": run.entry.name, "rows": rows, "output": str(output)}))
     return Exit.OK

@@ -120,11 +120,12 @@ class _Guard(io.BufferedIOBase):
     def write(self, buffer: ReadableBuffer, /) -> int:
         data = bytes(buffer)
         text = visible(self._decoder.decode(data)).replace(_MARK, "\x1b[")
-        if self.say is not None:
+        say = self.say  # which another thread may take away meanwhile
+        if say is not None:
             with self._lock:
                 whole, line_end, self._kept = (self._kept + text).rpartition("\n")
             if line_end:
-                self.say(whole)
+                say(whole)
             return len(data)
         text, self._kept = self._kept + text, ""
         self.beneath.buffer.write(text.encode(self.beneath.encoding, "backslashreplace"))

@@ -6,11 +6,11 @@ drawn nor passed over in silence: it is refused, with its line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from yamlgen.data.reader import array_rows, csv_rows, jsonl_rows
+from yamlgen.data.reader import Oddities, array_rows, csv_rows, jsonl_rows
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
 from yamlgen.language.composer import absence
 from yamlgen.language.formats import ENDINGS, delimiter_of, format_of
@@ -20,13 +20,14 @@ from yamlgen.ports import JSON, Row
 _KNOWN = f"the path's ending tells the format; known are {ENDINGS}"
 
 
-def read_column(path: Path, shown: str, name: str) -> tuple[JSON, ...]:
+def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object] = bool) -> tuple[JSON, ...]:
     """The values of the column `name`, row by row; at least one.
 
     Args:
         path: a JSONL, JSON or CSV file, by its ending.
         shown: how messages name it.
         name: the column.
+        tell: is told what the user should know of the file, each as a sentence.
 
     Raises:
         UsageError: the ending tells no format, the file is broken or has no rows, no row has the column, or one has
@@ -36,10 +37,11 @@ def read_column(path: Path, shown: str, name: str) -> tuple[JSON, ...]:
     kind = format_of(path)
     if kind is None:
         raise UsageError(f"cannot read {shown}: its ending tells no format", code=Code.WRONG_VALUE, hint=_KNOWN)
+    odd = Oddities()
     try:
         _expect(path, shown)
         with path.open("rb") as file:
-            return _values(_rows(file, path, shown, kind), shown, name)
+            values = _values(_rows(file, path, shown, kind, odd), shown, name)
     except OSError as error:
         message = f"cannot read {shown}: {error.strerror or error}"
         raise EnvironmentProblem(message, code=Code.MISSING_FILE, hint="it must be a file that you may read") from error
@@ -47,6 +49,9 @@ def read_column(path: Path, shown: str, name: str) -> tuple[JSON, ...]:
         if error.hint is not None and "format" in error.hint:
             error.hint = _KNOWN  # an input can name its format in another way, which these hints advise
         raise
+    for message in odd.told(shown):
+        tell(message)
+    return values
 
 
 def _expect(path: Path, shown: str) -> None:
@@ -55,13 +60,13 @@ def _expect(path: Path, shown: str) -> None:
         raise EnvironmentProblem(absent[0], code=Code.MISSING_FILE, hint=absent[1])
 
 
-def _rows(file: BinaryIO, path: Path, shown: str, kind: str) -> Iterator[tuple[str, Row]]:
+def _rows(file: BinaryIO, path: Path, shown: str, kind: str, odd: Oddities) -> Iterator[tuple[str, Row]]:
     """Each row, with its place."""
     if kind == "json":
         for number, (line, row) in enumerate(array_rows(file, shown), start=1):
             yield f"{shown}:{line} (row {number})", row
         return
-    lines = csv_rows(file, shown, delimiter_of(path), None) if kind == "csv" else jsonl_rows(file, shown)
+    lines = csv_rows(file, shown, delimiter_of(path), None, odd) if kind == "csv" else jsonl_rows(file, shown)
     for line, row in lines:
         yield f"{shown}:{line}", row
 

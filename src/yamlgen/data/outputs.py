@@ -7,7 +7,7 @@ an output is never half a run, and an interrupted run leaves the previous one as
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,13 @@ def prepared(paths: OutputPaths, *, to_stdout: bool, what: str = "") -> Iterator
 
 
 def publish(
-    paths: OutputPaths, staging: Staging, *, rows: Lines | None, failed: Lines | None, run: Mapping[str, JSON]
+    paths: OutputPaths,
+    staging: Staging,
+    *,
+    rows: Lines | None,
+    failed: Lines | None,
+    run: Mapping[str, JSON],
+    tell: Callable[[str], object] = bool,
 ) -> None:
     """Put the files of a run in place; whatever goes wrong before that leaves the previous ones whole.
 
@@ -103,13 +109,14 @@ def publish(
         staging: what keeps them for this run.
         rows: the finished rows; `None` leaves the file of before alone.
         failed: the rows that failed; `None` removes the file of before.
-        run: how the output came to be.
+        run: how the output came to be; looked at when the rows are written.
+        tell: is told what the user should know of the rows as they were written.
 
     Raises:
         EnvironmentProblem: the disk refuses, or another run is writing there.
     """
     if rows is not None:
-        staging.write(paths.rows, _exported(rows, paths.rows))
+        staging.write(paths.rows, _exported(rows, paths.rows, tell))
     if failed is None:
         staging.remove(paths.failed)
     else:
@@ -118,8 +125,11 @@ def publish(
     staging.replace()
 
 
-def write_rows(path: Path, lines: Lines) -> None:
+def write_rows(path: Path, lines: Lines) -> Sequence[str]:
     """Write one file of rows, in the format of its ending, with the same care; create its folder.
+
+    Returns:
+        What the user should know of the rows as they were written, as sentences.
 
     Raises:
         UsageError: `path` is not a file, or its ending tells no format.
@@ -127,13 +137,15 @@ def write_rows(path: Path, lines: Lines) -> None:
     """
     _check_name(path)
     _check_place(path)
+    told: list[str] = []
     with Staging("an export") as staging:
-        staging.write(path, _exported(lines, path))
+        staging.write(path, _exported(lines, path, told.append))
         staging.replace()
+    return told
 
 
-def _exported(lines: Lines, path: Path) -> Iterator[bytes]:
-    for chunk in formatted(lines, path):
+def _exported(lines: Lines, path: Path, tell: Callable[[str], object]) -> Iterator[bytes]:
+    for chunk in formatted(lines, path, tell):
         reach("during-export")
         yield chunk
 

@@ -21,6 +21,14 @@ from yamlgen.surface import override
 _CELL = 1 << 28
 """The longest CSV cell, in characters: an unclosed quote must not take a huge file into memory."""
 
+_MARK = "\ufeff"
+_JOINED = "were files joined here? take out the byte order mark (U+FEFF)"
+_ODD = {
+    "\0": ("a NUL byte is read as U+FFFD", "write what it stands for"),
+    _MARK: ("a byte order mark in the middle of a file is kept in its value", _JOINED),
+}
+"""What becomes of each, and what to do."""
+
 _GAP = re.compile(r"[ \t\r\n]*")
 """What JSON calls whitespace; `str.strip` would take more."""
 
@@ -91,22 +99,60 @@ def array_rows(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict[str, JSON
         raise _broken(text, at, shown, "more after the array's end")
 
 
-def csv_rows(file: BinaryIO, shown: str, delimiter: str, key: str | None) -> Iterator[tuple[int, dict[str, JSON]]]:
-    """The rows below a CSV header, each with its first line; `key` is a column that the header must have."""
-    table = csv_table(file, shown, delimiter)
+class Oddities:
+    """What no CSV should hold and is read all the same: how often each stands there, and in which line first."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[int, int]] = {}
+
+    def __contains__(self, character: str) -> bool:
+        return character in self._found
+
+    def look(self, text: str, line: int) -> None:
+        """Take note of what stands in a line."""
+        for character in _ODD:
+            if character in text:
+                first, count = self._found.get(character, (line, 0))
+                self._found[character] = first, count + text.count(character)
+
+    def told(self, shown: str) -> tuple[str, ...]:
+        """A sentence on each, with its place; `shown` is how messages name the file."""
+        found = [(_ODD[character], *self._found[character]) for character in _ODD if character in self]
+        return tuple(
+            f"{shown}:{line}: {what}{f' ({count:,} in all)' if count > 1 else ''}; {fix}"
+            for (what, fix), line, count in found
+        )
+
+
+def csv_rows(
+    file: BinaryIO, shown: str, delimiter: str, key: str | None, odd: Oddities
+) -> Iterator[tuple[int, dict[str, JSON]]]:
+    """The rows below a CSV header, each with its first line.
+
+    Args:
+        file: the bytes.
+        shown: how messages name it.
+        delimiter: what separates cells.
+        key: a column that the header must have.
+        odd: takes note of what is odd.
+    """
+    table = csv_table(file, shown, delimiter, odd)
     line, header = next(table, (0, []))
     if header and key is not None and key not in header:
         raise _bad(f"{shown}:{line}", f"no column `{key}`, the id", f"the columns are {', '.join(header)}")
     for line, cells in table:
         if len(cells) != len(header):
             problem = f"the header has {len(header)} cells, this row {len(cells)}"
-            raise _bad(f"{shown}:{line}", problem, "a cell that holds the delimiter or a line end stands in quotes")
+            hint = "a cell that holds the delimiter or a line end stands in quotes"
+            if any(_MARK in cell for cell in cells):
+                hint = _JOINED
+            raise _bad(f"{shown}:{line}", problem, hint)
         yield line, dict(zip(header, cells, strict=True))
 
 
-def csv_table(file: BinaryIO, shown: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def csv_table(file: BinaryIO, shown: str, delimiter: str, odd: Oddities) -> Iterator[tuple[int, list[str]]]:
     """The cells of each line of a CSV file, the header's first and checked; lines that are empty are skipped."""
-    reader = csv.reader(_lines(file, shown), delimiter=delimiter, strict=True)
+    reader = csv.reader(_lines(file, shown, odd), delimiter=delimiter, strict=True)
     header = True
     while True:
         line = reader.line_num + 1
@@ -116,6 +162,8 @@ def csv_table(file: BinaryIO, shown: str, delimiter: str) -> Iterator[tuple[int,
         if not cells:
             continue
         if header:
+            if "\0" in odd:
+                raise _nul(f"{shown}:{line}")
             _check_header(cells, f"{shown}:{line}")
             header = False
         yield line, cells
@@ -145,22 +193,29 @@ def _gap(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _lines(file: BinaryIO, shown: str) -> Iterator[str]:
+def _lines(file: BinaryIO, shown: str, odd: Oddities | None = None) -> Iterator[str]:
     for line, raw in enumerate(file, start=1):
-        yield _text(raw, shown, line)
+        text = _text(raw, shown, line, nuls=odd is not None)
+        if odd is not None and ("\0" in text or _MARK in text):
+            odd.look(text, line)
+            text = text.replace("\0", "\ufffd")
+        yield text
 
 
-def _text(raw: bytes, shown: str, line: int) -> str:
-    """`raw` as text, without a BOM; `line` is its first line in the file."""
+def _nul(place: str) -> UsageError:
+    return _bad(place, "a NUL byte", "is it a text file? save it as UTF-8")
+
+
+def _text(raw: bytes, shown: str, line: int, *, nuls: bool = False) -> str:
+    """`raw` as text, without a BOM; `line` is its first line in the file, `nuls` whether it may hold NUL bytes."""
     try:
         text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
         line += raw.count(b"\n", 0, error.start)
         problem = f"not UTF-8: byte 0x{raw[error.start]:02x}"
         raise _bad(f"{shown}:{line}", problem, "save the file as UTF-8") from error
-    if "\0" in text:
-        line += text.count("\n", 0, text.index("\0"))
-        raise _bad(f"{shown}:{line}", "a NUL byte", "is it a text file? save it as UTF-8")
+    if "\0" in text and not nuls:
+        raise _nul(f"{shown}:{line + text.count(chr(10), 0, text.index(chr(0)))}")
     return text
 
 
@@ -197,6 +252,8 @@ def _decoded(text: str, start: int, shown: str, line: int, hint: str | None = No
     except json.JSONDecodeError as error:
         line += text.count("\n", start, error.pos)
         column = error.pos - text.rfind("\n", 0, error.pos)
+        if text.startswith(_MARK, error.pos):
+            hint = _JOINED
         raise _bad(f"{shown}:{line}:{column}", f"not JSON: {error.msg.removesuffix(' at')}", hint) from error
     except RecursionError as error:
         raise _bad(f"{shown}:{line}", "nested too deeply") from error

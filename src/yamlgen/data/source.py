@@ -8,10 +8,11 @@ memory does not grow; only a duplicate makes the file be read again, to say wher
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import BinaryIO, NoReturn
 
 from yamlgen.canonical import short_digest
 from yamlgen.data.identity import id_identity, row_identity
-from yamlgen.data.reader import array_rows, brief, csv_rows, csv_table, inline_rows, jsonl_rows
+from yamlgen.data.reader import Oddities, array_rows, brief, csv_rows, csv_table, inline_rows, jsonl_rows
 from yamlgen.data.seen import Seen
 from yamlgen.data.snapshot import Snapshot, changed, record
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
@@ -31,6 +32,8 @@ from yamlgen.surface import option
 
 _PEEK = 100
 """How many rows tell the columns of an input that has no header."""
+
+_LOOK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Source:
         id: the column that every row must have, with a value of its own (a string or a number).
         shown: how messages name the input: its path as the user knows it.
         snapshot: what the file held at its scan, to which every later reading is held.
+        told: what the user should know of what its scan read, as sentences.
     """
 
     rows_inline: tuple[Row, ...] | None = None
@@ -54,6 +58,7 @@ class Source:
     id: str | None = None
     shown: str = ""
     snapshot: Snapshot | None = None
+    told: tuple[str, ...] = ()
 
     def columns(self) -> Columns | None:
         """What can be known of the columns at the cost of a look: by a CSV header, or by the first 100 rows.
@@ -73,6 +78,17 @@ class Source:
             return None
         return Columns(tuple(types), closed, types) if types else None
 
+    def oddities(self) -> tuple[str, ...]:
+        """What the user should know of the first megabyte of a CSV file, as sentences; what is broken the run tells."""
+        odd, rows = Oddities(), 0
+        with suppress(YamlgenError):
+            if self.path is not None and not is_pipe(self.path) and self.kind() == "csv":
+                with self._file() as file:
+                    head = io.BytesIO(file.read(_LOOK))
+                for _ in csv_rows(head, self.name(), self.separator(), None, odd):
+                    rows += 1
+        return odd.told(self.name()) if rows else ()
+
     def scan(self, taken: frozenset[str] = frozenset()) -> tuple[Source, int]:
         """Read everything once, check it, and count the rows (none at all is 0, and the caller's decision).
 
@@ -89,8 +105,9 @@ class Source:
         """
         number = 0
         read: list[Snapshot] = []
+        odd = Oddities()
         with Seen() as seen:
-            for number, (line, row) in enumerate(self._numbered(read.append), start=1):
+            for number, (line, row) in enumerate(self._numbered(read.append, odd), start=1):
                 if not taken.isdisjoint(row):
                     name = min(taken.intersection(row))
                     message = f"{self._place(line, number)}: the column `{name}` is named like a step"
@@ -101,7 +118,8 @@ class Source:
                 identity = self._identity(self.id, row, line, number)
                 if seen.count(short_digest(identity)):
                     self._refuse_duplicate(self.id, identity, self._place(line, number))
-        return replace(self, snapshot=read[0] if read else self.snapshot), number
+        scanned = replace(self, snapshot=read[0] if read else self.snapshot, told=odd.told(self.name()))
+        return scanned, number
 
     def rows(self, limit: int | None = None, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
         """The rows in order, the first `limit` of them; uniqueness of ids is left to `scan`.
@@ -169,15 +187,22 @@ class Source:
         unnamed = "standard input" if self.rows_inline is None else "the rows"
         return self.shown or str(self.path or unnamed)
 
-    def _numbered(self, keep: Callable[[Snapshot], None] | None = None) -> Iterator[tuple[int, dict[str, JSON]]]:
-        """Each row with its line (its number, for rows written inline); `keep` is told at the end what was read."""
+    def _numbered(
+        self, keep: Callable[[Snapshot], None] | None = None, odd: Oddities | None = None
+    ) -> Iterator[tuple[int, dict[str, JSON]]]:
+        """Each row with its line (its number, for rows written inline).
+
+        Args:
+            keep: is told at the end what was read.
+            odd: takes note of what is odd.
+        """
         if self.rows_inline is not None:
             yield from inline_rows(self.rows_inline, self.name())
             return
         kind = self.kind()
         with self._file(keep) as file:
             if kind == "csv":
-                yield from csv_rows(file, self.name(), self.separator(), self.id)
+                yield from csv_rows(file, self.name(), self.separator(), self.id, odd or Oddities())
             elif kind == "json":
                 yield from array_rows(file, self.name())
             else:
@@ -193,7 +218,7 @@ class Source:
 
     def _header(self) -> tuple[str, ...]:
         with self._file() as file:
-            return next((tuple(cells) for _, cells in csv_table(file, self.name(), self.separator())), ())
+            return next((tuple(cells) for _, cells in csv_table(file, self.name(), self.separator(), Oddities())), ())
 
     @contextmanager
     def _file(self, keep: Callable[[Snapshot], None] | None = None) -> Iterator[BinaryIO]:

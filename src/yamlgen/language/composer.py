@@ -92,6 +92,8 @@ def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
         return f"{shown} is a folder", "name a file in it"
     if path.exists():
         return f"{shown} is no regular file", IRREGULAR
+    if path.is_symlink():
+        return f"{shown} is a link that leads nowhere", "mend the link, or name the file itself"
     return f"{shown} does not exist", f"the path is relative to {beside}"
 
 

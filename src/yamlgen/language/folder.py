@@ -30,15 +30,18 @@ def is_way_out(reference: str) -> bool:
 
 
 def leak(folder: Path, reference: str, shown: str) -> tuple[str, str] | None:
-    """Why a path must not be read because a link on it leads out, and what to do; `None` if nothing is in the way.
+    """Why a path must not be read because a link on it leads out of a folder, and what to do.
 
     Args:
         folder: what it is relative to.
         reference: the path as written.
         shown: how messages show it.
+
+    Returns:
+        `None` where no link leads out, where the path says itself that it does, and where nothing is there.
     """
     home, place = real(folder), real(folder / reference)
-    if is_way_out(reference) or place.is_relative_to(home):
+    if is_way_out(reference) or place.is_relative_to(home) or not os.path.exists(place):  # noqa: PTH110 - never raises
         return None
     target = min(os.path.relpath(place, home), str(place), key=len)
     message = f"{shown} leaves the pipeline's folder by a link, to {target}"

@@ -87,6 +87,9 @@ class Input(Part):
     Say `path` or `rows`, one of them. The values of a CSV file are texts, an empty cell is `""`. Give the rows an `id`
     where you can: by it an answer finds its row again when other columns change.
 
+    A CSV file is UTF-8, as in RFC 4180. A NUL in it is read as U+FFFD. A byte order mark behind its beginning, as in
+    files that were joined, stays in its value. Both are told, with a warning.
+
     A file is read through before the first request, and may not change until the run has ended. What is appended
     meanwhile is left out, with a warning. After any other change of its bytes the run ends with exit code 3: the
     answers are kept, and nothing is written.
@@ -128,7 +131,8 @@ class Output(Part):
     """The file of finished rows; failed rows and the run's record stand beside it.
 
     A row of the output is the row of the input with the values of all steps behind it, in file order. In CSV a value
-    that is no text is written as JSON.
+    that is no text is written as JSON, and a NUL as U+FFFD, with a warning. In JSON, U+0085, U+2028 and U+2029 stand as
+    escapes: some readers take them for line ends.
 
     ```yaml
     steps:
@@ -153,6 +157,10 @@ class Pipeline(Part):
     Unknown keys are errors, everywhere. Only keys at the top that begin with `x-` are free, as a place for anchors.
     Names of steps, parameters and models are small letters, digits and `_`, and begin with a letter. Paths are relative
     to the file.
+
+    A path that leaves the file's folder says so itself: `../shared/style.md`, or an absolute path. Where a link leads a
+    text, a schema or the module of a `call` out of the folder, that is an error, and no `$ref` of a schema leaves it.
+    Data may be links: the input, the files of draws, the output, the store.
 
     ```yaml
     version: 1
