@@ -245,6 +245,9 @@ class YamlgenError(Exception):
         message: the fact, in one sentence, with the place where there is one.
         code: which kind of error.
         hint: what to do about it.
+
+    Attributes:
+        request_id: the API's own name for the request, where one was answered with an error.
     """
 
     exit_code: Exit = Exit.ENVIRONMENT
@@ -254,6 +257,7 @@ class YamlgenError(Exception):
         self.message = message
         self.code = code
         self.hint = hint
+        self.request_id: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)

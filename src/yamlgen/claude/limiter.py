@@ -62,6 +62,7 @@ class Slot:
         ready_at: when it may ask for a place again.
         claim: what it took of its pool's quota; `None` while it has no place.
         lost: told what a stream brought that broke off; `None` where the caller reads the answer.
+        request_id: the API's name for the request, once a response to it has begun.
     """
 
     asker: Asker = NOBODY
@@ -76,6 +77,7 @@ class Slot:
     limiter: Limiter | None = None
     pool: Pool | None = None
     lost: Callable[[Mapping[str, JSON]], Awaitable[None]] | None = None
+    request_id: str | None = None
 
     def place(self) -> tuple[Pool, Claim]:
         """Where it is in flight, and what it took of the quota."""

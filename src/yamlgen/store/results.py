@@ -87,10 +87,14 @@ def _told(error: RowError) -> dict[str, JSON]:
         "code": str(error.code),
         "message": error.message,
         "hint": error.hint,
+        "request_id": error.request_id,
         "request": error.request,
     }
     if error.parts:
-        told["items"] = [{"code": str(p.code), "message": p.message, "request": p.request} for p in error.parts]
+        told["items"] = [
+            {"code": str(part.code), "message": part.message, "request_id": part.request_id, "request": part.request}
+            for part in error.parts
+        ]
     return told
 
 
