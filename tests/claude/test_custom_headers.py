@@ -16,7 +16,7 @@ from yamlgen.halt import Halt
 from yamlgen.language.spec import Runtime
 from yamlgen.ports import NOBODY
 
-VALUE = "hunter2-canary"
+VALUE = "hunter2-canary-of-a-gateway"
 PIPELINE = """\
 version: 1
 runtime: {{base_url: '{url}'}}

@@ -145,8 +145,10 @@ def mapped(error: Exception, sender: Sender, request_id: str | None = None) -> Y
         sender: who sent the request.
         request_id: the API's name for the request, where a response has come.
     """
-    found = _ours(error, sender)
     said = error.said if isinstance(error, ServerError) else None
+    if isinstance(error, anthropic.APIStatusError):
+        said = said_in(error.response)
+    found = _ours(error, sender) if said is None else _of_said(said, sender)
     name = sender.named(request_id or (said.request_id if said is not None else None))
     found.message, found.hint = sender.masked(found.message), found.hint and sender.masked(found.hint)
     if name is not None and found.request_id is None:
@@ -167,10 +169,6 @@ def refused_before(refusal: Refusal, hint: str) -> RowError:
 def _ours(error: Exception, sender: Sender) -> YamlgenError:
     if isinstance(error, YamlgenError):
         return error
-    if isinstance(error, anthropic.APIStatusError):
-        return _of_said(said_in(error.response), sender)
-    if isinstance(error, ServerError):
-        return _of_said(error.said, sender)
     if isinstance(error, NotAMessage):
         return not_a_message(sender.clean(str(error)), sender)
     if isinstance(error, anthropic.APIConnectionError | httpx2.HTTPError):
@@ -203,7 +201,8 @@ def _of_said(told: Said, sender: Sender) -> YamlgenError:
         case Reach.ROW:
             size, hint = "", None
             if told.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                size = f"; the request was {told.sent / 1e6:.1f} MB" if told.sent else ""
+                megabytes = f"{told.sent / 1e6:.1f}" if told.sent >= 100_000 else f"{told.sent / 1e6:.3f}"  # noqa: PLR2004
+                size = f"; the request was {megabytes} MB" if told.sent else ""
                 hint = "shorten the row: the API itself takes 32 MB"
             message = f"the API refused the request ({how}): {said}{size}"
             error = RowError(message, code=Code.BAD_REQUEST, hint=hint)
@@ -239,8 +238,8 @@ def _stopped(told: Said, said: str, sender: Sender) -> RunStopped:  # noqa: PLR0
         case 407:
             hint = "write them into its address, in the variable that names the proxy"
             return RunStopped("the proxy asks for a name and a password", code=Code.UNREACHABLE, hint=hint)
-    where = sender.clean(told.target) if told.target else "elsewhere"
-    message = f"{sender.base_url} redirects to {where} ({told.status}), and a key does not follow"
+    where = f"to {sender.clean(told.target)}" if told.target else "elsewhere"
+    message = f"{sender.base_url} redirects {where} ({told.status}), and a key does not follow"
     hint = "set `runtime.base_url` to the final address, without `/v1/messages`"
     return RunStopped(message, code=Code.UNREACHABLE, hint=hint)
 

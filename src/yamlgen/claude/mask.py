@@ -1,7 +1,7 @@
 """Secrets in what a server sends, in any spelling: found, and replaced by `[secret]`.
 
-Owns how a key may be written: in any case, with the escapes of JSON, Python, HTML or URLs, over several lines, as hex
-or base64. A server that repeats a key need not repeat it raw.
+Owns how a key may be written: in any case, backwards, with the escapes of JSON, Python, HTML or URLs, over several
+lines, as hex or base64. A server that repeats a key need not repeat it raw.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ class _Word:
         data = secret.encode()
         forms = {form.translate(gaps).lower() for form in (secret, _ESCAPE.sub(_character, secret))}
         hexadecimal = "[-:,]?".join(f"{byte:02x}" for byte in data)
-        self._folded = re.compile("|".join([*map(re.escape, sorted(filter(is_secret, forms))), hexadecimal]))
+        words = [re.escape(word) for form in sorted(filter(is_secret, forms)) for word in (form, form[::-1])]
+        self._folded = re.compile("|".join([*words, hexadecimal]))
         self._encoded = [
             b64encode(bytes(before) + data + bytes(2))[first : (before + len(data)) * 8 // 6].decode()
             for before, first in enumerate((0, 2, 3))
