@@ -1,8 +1,17 @@
 """Keys are never printed: not from the environment, not from a file that should not hold them, in text or in JSON."""
 
+import asyncio
 import json
+import re
+import sqlite3
+import threading
+import zlib
+from contextlib import closing, contextmanager, suppress
 
 import pytest
+
+from scripted import Reply, Server, error, events, message, refusal, said, spoken
+from spellings import spellings
 
 CANARY = "sk-ant-canary03-Zx9yQw_8vUtSrQpOn-MlKjIhGfEdCbA"
 PLAIN = "canary-without-a-known-shape-4711"
@@ -100,3 +109,142 @@ def test_the_key_of_the_environment_is_never_written(key, call, tmp_path, monkey
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {".db", ".json", ".jsonl"} <= {path.suffix for path in written}
     assert not [path for path in written if b"canary" in path.read_bytes()]
+
+
+USED = "canary-9d1c7f_of-a-gateway"
+TOLD = " ".join(spellings(USED).values())
+IN_A_LINE = " ".join(text for text in spellings(USED).values() if text.isprintable() and text.isascii())
+"""The key that is used, in all its spellings: as a text, and as a header may hold it."""
+
+BLOCKS = [
+    {"type": "text", "text": f"You sent {TOLD}!"},
+    {"type": "tool_use", "id": TOLD, "name": TOLD, "input": {TOLD: [TOLD]}},
+    {"type": "thinking", "thinking": TOLD, "signature": TOLD},
+    {"type": TOLD, TOLD: {"deep": TOLD}},
+]
+HEADERS = ("request-id", "retry-after", "anthropic-ratelimit-requests-remaining", "anthropic-organization-id", "server")
+USAGE = {"input_tokens": 1, "output_tokens": 1, "service_tier": TOLD, TOLD: TOLD}
+
+
+def page(title):
+    """A page of HTML that holds the key."""
+    return f"<html><title>{title}</title>{TOLD}</html>".encode()
+
+
+def streamed(**changed):
+    """The events of a message, some of them changed."""
+    parts = spoken(f"You sent {TOLD}!")
+    return events(*[{**part, **changed.get(part["type"], {})} for part in parts])
+
+
+def text_of(text):
+    """What changes the piece of a stream to another one, out of place."""
+    return {"index": 7, "delta": {"type": "text_delta", "text": text}}
+
+
+POSITIONS = {
+    "the content": Reply(message(*BLOCKS)),
+    "what is said of it": Reply(message("Hi.", id=TOLD, model=TOLD, role=TOLD, usage=USAGE, container={TOLD: TOLD})),
+    "the stop reason": Reply(message("Hi.", stop=TOLD, stop_sequence=TOLD)),
+    "a refusal": said("No.", stop="refusal", stop_details={"type": "refusal", "explanation": TOLD}),
+    "a wrong content": Reply({**message(), "content": TOLD}),
+    "a broken body": Reply(json.dumps(message(f"You sent {TOLD}!", id=TOLD)).encode()[:-9]),
+    "no message": Reply({"you": TOLD}),
+    "a text in its place": Reply(f"You sent {TOLD}!".encode(), kind="text/plain"),
+    "a page in its place": Reply(page(USED), kind="text/html"),
+    "its type": Reply(b"Hi.", kind=f"text/{USED}; charset={USED}"),
+    "an error inside": Reply(error("overloaded_error", TOLD, details={"error_code": TOLD})),
+    "its kind": Reply(error(TOLD, "no")),
+    "a gateway's error": Reply({"error": {"message": [TOLD], "code": TOLD}}),
+    "a refused request": refusal(400, f"you sent {TOLD}", details={"error_code": TOLD, "more": TOLD}),
+    "a kind of refusal": Reply({"type": TOLD, "error": {"type": TOLD, "message": TOLD}, "request_id": TOLD}, 400),
+    "a gateway's refusal": Reply({"detail": {TOLD: TOLD}}, 422),
+    "a refusing page": Reply(page(USED.upper()), 400, kind="text/html"),
+    "a refusing text": Reply(f"{'x' * 450} {TOLD} {'y' * 5000}".encode(), 400, kind="text/plain"),
+    "many in a text": Reply(USED.encode() * 300, 400, kind="text/plain"),
+    "a broken server": refusal(500, TOLD),
+    "a stream": streamed(message_start={"message": {**message(), "id": TOLD, "model": TOLD}}),
+    "the end of a stream": streamed(message_delta={"delta": {"stop_reason": TOLD}, "usage": {TOLD: TOLD}}),
+    "a broken stream": streamed(content_block_delta=text_of(TOLD)),
+    "an error in a stream": events(spoken("x")[0], error("api_error", TOLD)),
+    "an error of a kind in a stream": events(spoken("x")[0], error(TOLD, TOLD)),
+}
+"""Where a server may repeat the key; in its headers it always does."""
+
+LOOPBACK = """\
+version: 1
+runtime: {{base_url: "{url}", max_retries: 0}}
+input: {{rows: {rows}}}
+steps: {{told: {{model: claude-haiku-5-5, max_tokens: 30000, prompt: "Row {{{{ row.id }}}}"}}}}
+output: {{path: out/rows.jsonl, provenance: true}}
+"""
+
+
+@contextmanager
+def serving(server):
+    """A scripted server in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(30)
+    try:
+        yield server.url
+    finally:
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        loop.close()
+
+
+def written(folder):
+    """All that lies in a folder: each file, and each value of each database, unpacked."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield path.name, path.read_bytes()
+        if path.suffix == ".db":
+            with closing(sqlite3.connect(path)) as connection:
+                tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+                rows = [row for name in tables for row in connection.execute(f"SELECT * FROM {name}")]  # noqa: S608
+            for value in (value for row in rows for value in row):
+                data = value if isinstance(value, bytes) else str(value).encode()
+                with suppress(zlib.error):
+                    data = zlib.decompress(data)
+                yield "the store", data
+
+
+def once(text):
+    """A text in which nothing is escaped more than once."""
+    return re.sub(r"\\+", r"\\", text)
+
+
+FORMS = {how: {spelt[3:-3], once(spelt)[3:-3]} for how, spelt in spellings(USED).items()}
+"""What is looked for: without the ends, which in base64 are changed by what stands beside them."""
+
+
+def held(data):
+    """How the key stands in a text, if it does."""
+    text = data if isinstance(data, str) else data.decode(errors="replace")
+    told = (text, once(text))
+    return [how for how, forms in FORMS.items() if any(form in each for form in forms for each in told)]
+
+
+def test_a_key_that_a_server_repeats_is_nowhere(call, tmp_path, monkeypatch):
+    """In every position of a response, in every spelling: neither said, nor in any file, nor in the store."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", USED)
+    replies = [said("Hi.")] * 5 + list(POSITIONS.values())
+    for reply in replies:
+        reply.headers.update(dict.fromkeys(HEADERS, IN_A_LINE))
+    rows = json.dumps([{"id": number} for number in range(len(replies))])
+    with serving(Server(lambda body: replies[int(body["messages"][0]["content"].split()[1])])) as url:
+        (tmp_path / "a.yaml").write_text(LOOPBACK.format(url=url, rows=rows), "utf-8")
+        ran = call("run", "a.yaml", "-v", "--output-format", "json")
+    assert ran.code == 1, ran.err
+    told = [ran, call("runs", "failed", "a.yaml"), call("runs", "show", "a.yaml")]
+    assert not [held(each.out + each.err) for each in told if held(each.out + each.err)]
+    files = [*written(tmp_path / "out"), *written(tmp_path / ".yamlgen")]
+    assert {"the store", "rows.jsonl", "rows.failed.jsonl", "rows.run.json"} <= {name for name, _ in files}
+    assert not [(name, held(data)) for name, data in files if held(data)]
+    ends = [line for name, data in files if name in ("rows.jsonl", "rows.failed.jsonl") for line in data.splitlines()]
+    assert len(ends) == len(replies)
+    assert b"You sent [secret]" in b"".join(ends), "the rest of an answer is kept"
