@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 import threading
+import time
 import zlib
 from contextlib import closing, contextmanager, suppress
 
@@ -44,7 +45,29 @@ LEAKS = {
     "in a parameter's default": GOOD + f"params: {{key: {{type: string, default: {CANARY}}}}}\n",
     "in a schema": GOOD.replace('."}', f'.", output: {{schema: {{type: string, const: {CANARY}}}}}}}'),
     "as a file": GOOD.replace('"Say {{ row.id }}."', f"{{file: {CANARY}.md}}"),
+    "under api_key_env, of another shape": GOOD + f"runtime: {{api_key_env: {PLAIN}}}\n",
+    "under api_key_env, as a mapping": GOOD + f"runtime: {{api_key_env: {{{PLAIN}: 1}}}}\n",
+    "as the address": GOOD + f"runtime: {{base_url: {PLAIN}}}\n",
+    "in an address, of another shape": GOOD + "runtime: {base_url: 'https://me:canary@example.com'}\n",
+    "in the query of an address": GOOD + "runtime: {base_url: 'https://example.com/?k=canary'}\n",
+    "in headers": GOOD + f"runtime: {{headers: {{x-gateway: {PLAIN}, timeout: x}}}}\n",
+    "in a block of headers": GOOD + f"runtime:\n  headers:\n    - x-gateway\n    - {PLAIN}\n  timeout: x\n",
+    "under a name that is twice": GOOD + f"runtime:\n  headers:\n    a: {PLAIN}\n    a: {PLAIN}\n",
+    "on the line below": GOOD + f"runtime:\n  ? auth_token\n  : {PLAIN}\n  auth_token: |\n    {PLAIN}\n",
+    "in a comment, by its name": GOOD + f"runtime: {{timeout: x}}  # auth_token = {PLAIN}\n",
+    "in a broken file, by its name": GOOD + f"runtime: {{auth_token: '{PLAIN}\n",
+    "in a model": GOOD.replace("model: claude-haiku-5-5", f"model: {{id: claude-haiku-5-5, token: [{PLAIN}, {{}}]}}"),
+    "in a step": GOOD.replace("prompt:", f"password: {PLAIN}, promt:"),
+    "at the top": GOOD + f"gateway_key: '{PLAIN}'\n",
+    "in a parameter's default, by its name": GOOD + f"params: {{api_key: {{type: integer, default: {PLAIN}}}}}\n",
+    "in arguments": GOOD.replace(
+        "output:", f"  two: {{kind: python, call: no:no, args: {{auth_token: '{PLAIN}'}}}}\noutput:"
+    ),
 }
+for name in ("auth_token", "auth-token", "authToken", "autth_token", "key", "token", "password", "x-api-key", "apikey"):
+    LEAKS[f"under {name}"] = GOOD + f"runtime: {{timeout: x, {name}: {PLAIN}}}\n"
+for name in ("api_kye", "Authorization", "secret", "api_key_envs", "HEADERS"):
+    LEAKS[f"under {name}, in a block"] = GOOD + f"runtime:\n  timeout: x\n  {name}: 'Bearer {PLAIN}'\n"
 CALLS = (
     ("validate", "a.yaml"),
     ("validate", "a.yaml", "--output-format", "json"),
@@ -91,6 +114,70 @@ def test_a_key_in_an_option_is_not_printed(option, call, tmp_path, monkeypatch):
         for arguments in CALLS:
             check(call(*arguments, option, f"{name}={CANARY}"))
             check(call(*arguments, option, f"{name}=[{CANARY}"))
+
+
+OPTIONS = [
+    *(
+        f"{name}={PLAIN}"
+        for name in ("runtime.auth_token", "runtime.api_key_env", "runtime.base_url", "runtime.no.key")
+    ),
+    *(f"{name}=[{PLAIN}" for name in ("runtime.headers", "key", "steps.one.password")),
+    f"runtime={{headers: {{a: {PLAIN}}}, timeout: x}}",
+    "runtime.base_url=https://me:canary@example.com",
+    f"models.no.token={PLAIN}",
+    f"params.api_key={{type: integer, default: {PLAIN}}}",
+    f"api_key:{PLAIN}",
+    f"key={{a: {PLAIN}}}",
+]
+
+
+@pytest.mark.parametrize("given", OPTIONS)
+@pytest.mark.parametrize("option", ["-p", "--set"])
+def test_what_stands_under_the_name_of_a_key_in_an_option_is_not_printed(option, given, call, tmp_path, monkeypatch):
+    """Whatever its shape: neither in text nor in JSON."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text(f"{GOOD}params: {{key: {{type: integer, default: 1}}}}\n", "utf-8")
+    for arguments in CALLS[:2]:
+        told = call(*arguments, option, given)
+        check(told)
+        assert told.code
+
+
+QUIET = """\
+version: 1
+input: {rows: [{id: a, key: b, token: c}]}
+params: {key: {type: string, default: d}}
+steps:
+  key: {kind: compute, values: {token: row.token, key: params.key}}
+  token:
+    model: claude-haiku-5-5
+    max_tokens: 1O24
+    prompt: |
+      Key: {{ row.key }}. Password: {{ row.pass }}
+    output:
+      schema: {type: object, properties: {password: {type: strnig}, key: {type: text}}}
+output: {path: out/rows.jsonl}
+"""
+
+
+def test_what_is_only_named_like_a_key_is_shown(call, tmp_path, monkeypatch):
+    """Schemas, expressions, templates and numbers under such names are no keys: their lines can be read."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text(QUIET, "utf-8")
+    told = call("validate", "a.yaml")
+    assert "max_tokens: 1O24" in told.err
+    assert "{{ row.pass }}" in told.err
+    assert "*" not in told.err
+    assert "[secret]" not in told.err
+
+
+def test_what_may_be_a_key_is_found_quickly(call, tmp_path, monkeypatch):
+    """However often a name of a key stands in a broken file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text("api_key: {\n" * 20_000 + "{{" * 20_000, "utf-8")
+    started = time.process_time()
+    check(call("validate", "a.yaml"))
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize("key", [CANARY, PLAIN])
