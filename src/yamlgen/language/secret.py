@@ -24,6 +24,9 @@ _HIDDEN: Final = "[secret]"
 _FARTHEST: Final = 500
 """How many characters before a name are looked at, for the bracket that it stands in."""
 
+_SHORTEST: Final = 4
+"""From so many characters on a piece of a key is not repeated beside it."""
+
 _LONG: Final = 20
 """From so many characters on a value is no word: no message repeats it, wherever it is about."""
 
@@ -31,7 +34,7 @@ Kind = Literal["key", "headers", "word", "variable", "address"]
 """What may stand under a name: a key; headers, which may hold one; a key, or what else the word means; a variable's
 name, or by mistake a key; an address, which may hold a password."""
 
-_KINDS: Final[dict[str, Kind]] = {
+_KINDS: Final[dict[str, Kind | None]] = {
     "apikey": "key",
     "authtoken": "key",
     "accesstoken": "key",
@@ -45,6 +48,8 @@ _KINDS: Final[dict[str, Kind]] = {
     "headers": "headers",
     "apikeyenv": "variable",
     "baseurl": "address",
+    "maxtokens": None,
+    "budgettokens": None,
 }
 _WORDS: Final = frozenset({"key", "token", "auth", "pass", "pwd", "signature"})
 _PARTS: Final = ("apikey", "authtoken", "accesstoken", "secret", "password", "passwd", "credential", "authorization")
@@ -55,6 +60,8 @@ _NAME: Final = re.compile(
 _ENTRY: Final = re.compile(r"""\s*(?:-\s+)*["']?([\w.$-]+)["']?\s*:(?:\s|$)""")
 _SCHEMA: Final = re.compile(r"""["']?(?:type|\$ref|enum|const|anyOf|oneOf|properties|items|description)["']?\s*:""")
 _QUOTED: Final = re.compile(r""""(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?""", re.DOTALL)
+_QUOTE: Final = re.compile("`([^`]+)`")
+_VALUE: Final = re.compile(r"""["']?(?:default|const|examples?)["']?\s*:[ \t]*([^,}\]\n]+)""")
 _TEMPLATE: Final = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}%]*%\}")
 _READS: Final = re.compile(r"(?:row|steps|params|item|matrix|output)\b[.\[]")
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*|[A-Za-z_][A-Za-z0-9_]{0,18}")
@@ -81,9 +88,14 @@ class _Hidden:
         return self.text.position(self.start)[0], self.text.position(self.end)[0]
 
     @cached_property
+    def said(self) -> str:
+        """What stands there, but for templates."""
+        return _TEMPLATE.sub("", self.text.text[self.start : self.end]).strip()
+
+    @cached_property
     def words(self) -> list[str]:
         """The words that no message may hold, longest first: what stands there, as it is written and as it reads."""
-        said = self.text.text[self.start : self.end].strip()
+        said = self.said
         words = {said, *re.split(r"[\s,{}\[\]\"']+|:\s", said)}
         if said[:1] in ("'", '"'):
             words |= {said[1:-1], said[1:-1].replace("''", "'"), _unquoted(said)}
@@ -96,7 +108,12 @@ class _Hidden:
         for word in self.words:
             if is_here or len(word) >= _LONG:
                 told = told.replace(word, _HIDDEN)
-        return told
+        return _QUOTE.sub(self._without, told) if is_here else told
+
+    def _without(self, quote: re.Match[str]) -> str:
+        """What a message quotes, unless it is a piece of this: `canary`, or `row.canary`."""
+        piece = quote[1].rpartition(".")[2]
+        return f"`{_HIDDEN}`" if len(piece) >= _SHORTEST and piece in self.said else quote[0]
 
 
 def _unquoted(said: str) -> str:
@@ -142,17 +159,19 @@ def _values(text: str, name: re.Match[str], kind: Kind) -> Iterator[tuple[int, i
     if kind == "address":
         whole = not re.search("[.:/]", said) and said.strip("'\"") != "localhost"
         yield from [(start, end)] if whole else (match.span() for match in _BEHIND.finditer(text, start, end))
+    elif kind != "headers" and _SCHEMA.match(said.lstrip("{ \n")):
+        yield from (match.span(1) for match in _VALUE.finditer(text, start, end))
     elif not _is_harmless(said, kind):
         yield start, end
 
 
 def _is_harmless(said: str, kind: Kind) -> bool:
-    """Whether what stands under a name shows that it is none of a key: a schema, an expression, a variable's name."""
+    """Whether what stands under a name is no key by its look: an expression, a variable's name, a step."""
     if kind == "variable":
         return _VARIABLE.fullmatch(said.strip("'\"")) is not None
     if kind == "word" and (_ENTRY.match(said) or said[:1] == "{"):
         return True
-    return kind != "headers" and bool(_SCHEMA.match(said.lstrip("{ \n")) or _READS.match(said.lstrip("'\"")))
+    return kind != "headers" and _READS.match(said.lstrip("'\"")) is not None
 
 
 def _end(text: str, name: re.Match[str]) -> int:
@@ -205,9 +224,11 @@ def covered(text: str) -> str:
 
 def setting(option: str, name: str, value: str) -> Text:
     """An option that gives a name a value, such as `--set name=value`: as a text under the name of how it is shown."""
-    text = f"{name}: {value}"
-    hides = any(hidden.start == len(name) + 2 for hidden in _hidden_in(Text("", text)))
-    return Text(f"{option} {name}={_HIDDEN if hides else covered(value)}", text)
+    name_of_key = "secret" if kind_of(name) == "word" else name
+    text = f"{name_of_key}: {value}"
+    hides = any(hidden.start == len(name_of_key) + 2 for hidden in _hidden_in(Text("", text)))
+    shown = _HIDDEN if hides else covered(text)[len(name_of_key) + 2 :]
+    return Text(f"{option} {name}={shown}", text)
 
 
 def find_secrets(text: Text) -> Iterator[Diagnostic]:
