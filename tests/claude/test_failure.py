@@ -8,9 +8,9 @@ import pytest
 
 from scripted import KEY, Reply, Server, ask, ask_one, asking, call, error, message, outcomes, refusal, said
 from yamlgen.claude import transport
-from yamlgen.claude.failure import Sender, Streak, mapped
+from yamlgen.claude.failure import Sender, Streak, mapped, refused_before
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
-from yamlgen.ports import Answer
+from yamlgen.ports import Answer, Refusal
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 
@@ -276,6 +276,14 @@ def test_twenty_refusals_alike_are_doubtful(text):
     """The twentieth in a row tells that the rest may fail too; numbers, ids and what is quoted make no difference."""
     texts = [text.replace("{n}", str(n)).replace("{letters}", "abcdefghijklmnopqrstu"[n:]) for n in range(21)]
     assert doubted([refused_as(each) for each in texts]) == [False] * 19 + [True] * 2
+
+
+def test_a_refusal_of_before_names_its_request():
+    """What the store keeps of a refusal is its sentence, and the name of the request stands in it."""
+    again = refused_before(Refusal(400, "no: see (request 7) (request req_9)"), "ask again")
+    assert again.request_id == "req_9"
+    assert again.message == "no: see (request 7) (request req_9)"
+    assert refused_before(Refusal(400, "see (request 7) first"), "ask again").request_id is None
 
 
 def test_a_hundred_failures_of_any_kind_are_doubtful():

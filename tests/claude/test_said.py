@@ -162,6 +162,12 @@ def test_a_page_without_a_title_is_one_too(body):
     assert "secret" not in outcome.message
 
 
+def test_an_envelope_that_calls_itself_a_page_is_none():
+    """What can be read as JSON is no HTML, whatever a gateway calls it."""
+    outcome, _ = ask_one(Reply(error("invalid_request_error", "because"), 400, kind="text/html"))
+    assert "because" in outcome.message
+
+
 def test_words_that_hold_a_tag_are_no_page():
     """A sentence about `<b>` is quoted."""
     outcome, _ = ask_one(refusal(400, "the tag <b> is not closed, and 1 < 2"))

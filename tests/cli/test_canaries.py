@@ -47,6 +47,7 @@ LEAKS = {
     "as a file": GOOD.replace('"Say {{ row.id }}."', f"{{file: {CANARY}.md}}"),
     "under api_key_env, of another shape": GOOD + f"runtime: {{api_key_env: {PLAIN}}}\n",
     "under api_key_env, as a mapping": GOOD + f"runtime: {{api_key_env: {{{PLAIN}: 1}}}}\n",
+    "under api_key_env, like a name": GOOD + "runtime: {api_key_env: canary4711abcdefghijkl}\n",
     "as the address": GOOD + f"runtime: {{base_url: {PLAIN}}}\n",
     "in an address, of another shape": GOOD + "runtime: {base_url: 'https://me:canary@example.com'}\n",
     "in the query of an address": GOOD + "runtime: {base_url: 'https://example.com/?k=canary'}\n",

@@ -170,7 +170,8 @@ def said_in(http: httpx2.Response) -> Said:
         body: JSON = json.loads(content)
     except (ValueError, RecursionError):
         body = content.decode(errors="replace")
-    said = _read(http.status_code, body, http.headers.get("content-type", ""))
+    kind = http.headers.get("content-type", "") if isinstance(body, str) else ""
+    said = _read(http.status_code, body, kind)
     name = request_id_of(http) or said.request_id
     return replace(said, request_id=name, target=_target(http), sent=size_of(http))
 

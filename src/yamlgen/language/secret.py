@@ -64,7 +64,7 @@ _QUOTE: Final = re.compile("`([^`]+)`")
 _VALUE: Final = re.compile(r"""["']?(?:default|const|examples?)["']?\s*:[ \t]*([^,}\]\n]+)""")
 _TEMPLATE: Final = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}%]*%\}")
 _READS: Final = re.compile(r"(?:row|steps|params|item|matrix|output)\b[.\[]")
-_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*|[A-Za-z_][A-Za-z0-9_]{0,18}")
+_RANDOM: Final = re.compile(r"(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9]{20,}")
 _PRIVATE: Final = re.compile(r"(?<=://)[^\s/@\"']+(?=@)")
 _BEHIND: Final = re.compile(r"(?<=[?#])[^\s\"',}]+")
 
@@ -123,6 +123,11 @@ def _unquoted(said: str) -> str:
         return ""
 
 
+def looks_random(name: str) -> bool:
+    """Whether what should be the name of a variable looks like a key: long, with letters and digits, not one `_`."""
+    return _RANDOM.fullmatch(name) is not None
+
+
 @lru_cache(maxsize=4096)
 def kind_of(name: str) -> Kind | None:
     """What may stand under a name, in any spelling and with a letter wrong; of a dotted one, under any of its parts."""
@@ -168,7 +173,8 @@ def _values(text: str, name: re.Match[str], kind: Kind) -> Iterator[tuple[int, i
 def _is_harmless(said: str, kind: Kind) -> bool:
     """Whether what stands under a name is no key by its look: an expression, a variable's name, a step."""
     if kind == "variable":
-        return _VARIABLE.fullmatch(said.strip("'\"")) is not None
+        name = said.strip("'\"")
+        return re.fullmatch(r"\w+", name, re.ASCII) is not None and not looks_random(name)
     if kind == "word" and (_ENTRY.match(said) or said[:1] == "{"):
         return True
     return kind != "headers" and _READS.match(said.lstrip("'\"")) is not None
