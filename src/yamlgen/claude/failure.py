@@ -101,8 +101,10 @@ class Sender:
         secrets = (self.key, *self.secrets)
         if not any(secrets):
             return response
-        answer, others = _mask(secrets, LONG), _mask(secrets)
-        return {others.hide(key): _hidden(part, answer if key in _ANSWER else others) for key, part in response.items()}
+        answer = {key: part for key, part in response.items() if key in _ANSWER}
+        about = {key: part for key, part in response.items() if key not in _ANSWER}
+        kept, told = _hidden(answer, _mask(secrets, LONG)), _hidden(about, _mask(secrets))
+        return response if kept is answer and told is about else {**told, **kept}
 
 
 @lru_cache(maxsize=16)
@@ -110,9 +112,10 @@ def _mask(secrets: tuple[str, ...], least: int = 0) -> Mask:
     return Mask(secrets, least)
 
 
-def _hidden(value: JSON, mask: Mask) -> JSON:
+def _hidden(value: dict[str, JSON], mask: Mask) -> dict[str, JSON]:
     """A value without secrets; the value itself where it holds none."""
-    return _replaced(value, mask) if mask.finds("\n".join(_texts(value))) else value
+    found: dict[str, JSON] = _replaced(value, mask) if mask.finds("\n".join(_texts(value))) else value
+    return found
 
 
 def _texts(value: JSON) -> Iterator[str]:

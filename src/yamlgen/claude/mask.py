@@ -30,9 +30,10 @@ _ESCAPE: Final = re.compile(
 _HEX, _OCTAL, _BREAK, _DECIMAL, _NAME = (1, 2, 3, 4, 7, 9), 5, 6, 8, 10
 """The groups of an escape, by what they hold."""
 
-_INVISIBLE: Final = dict.fromkeys((0, 0x5C, 0xAD, *range(0x200B, 0x2010), *range(0x2060, 0x2065), 0xFEFF))
-_BREAKS: Final = {**_INVISIBLE, 0x0A: None, 0x0D: None}
-_WHITE: Final = {**_BREAKS, **dict.fromkeys(map(ord, " \t\v\f\u00a0"))}
+_BREAKS: Final = dict.fromkeys(map(ord, "\0\\\n\r"))
+_WHITE: Final = {**_BREAKS, **dict.fromkeys(map(ord, " \t\v\f"))}
+"""What may stand between two characters of a secret. What is not ASCII is passed over too, since no key holds it."""
+
 _OF_URLS: Final = str.maketrans("-_", "+/")
 
 
@@ -52,7 +53,7 @@ class Mask:
 
     def finds(self, text: str) -> bool:
         """Whether a text holds one of them."""
-        return any(word.spans(view.translate(word.gaps)) for view in _views(text) for word in self._words)
+        return any(word.spans(_ascii(view).translate(word.gaps)) for view in _views(text) for word in self._words)
 
     def hide(self, text: str) -> str:
         """The text without them."""
@@ -60,7 +61,8 @@ class Mask:
             return text
         for word in self._words:
             for pieces in (_letters, _decoded):
-                text = _without(text, word, [piece for piece in pieces(text) if ord(piece[0]) not in word.gaps])
+                read = [piece for piece in pieces(text) if piece[0].isascii() and ord(piece[0]) not in word.gaps]
+                text = _without(text, word, read)
         return text
 
 
@@ -86,17 +88,15 @@ class _Word:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where it stands."""
-        found = [match.span() for match in self._folded.finditer(_folded(text))]
+        found = [match.span() for match in self._folded.finditer(text.lower())]
         digits = text.translate(_OF_URLS)
         for word in self._encoded:
             found.extend((at, at + len(word)) for at in _places(digits, word))
         return found
 
 
-def _folded(text: str) -> str:
-    """A text in lower case, each character where it was: that of some is two."""
-    lower = text.lower()
-    return lower if len(lower) == len(text) else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
+def _ascii(text: str) -> str:
+    return text if text.isascii() else text.encode("ascii", "ignore").decode()
 
 
 def _places(text: str, word: str) -> Iterator[int]:
