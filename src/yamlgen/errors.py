@@ -251,6 +251,9 @@ class YamlgenError(Exception):
         message: the fact, in one sentence, with the place where there is one.
         code: which kind of error.
         hint: what to do about it.
+
+    Attributes:
+        request_id: the API's own name for the request, where one was answered with an error.
     """
 
     exit_code: Exit = Exit.ENVIRONMENT
@@ -259,6 +262,7 @@ class YamlgenError(Exception):
         super().__init__(message)
         self.code = code
         self.hint = hint
+        self.request_id: str | None = None
 
     @property
     def message(self) -> str:

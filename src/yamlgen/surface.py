@@ -41,3 +41,8 @@ def option(name: str, value: str | None = None) -> str:
 def override(path: str, value: str) -> str:
     """How a value of a pipeline is set from outside: `--set a.b=c` or `overrides={'a.b': 'c'}`."""
     return f"--set {path}={value}" if _commanded else f"overrides={{{path!r}: {value!r}}}"
+
+
+def parameter(name: str, value: str) -> str:
+    """How a parameter of a pipeline is given: `-p name=value` or `params={'name': value}`."""
+    return f"-p {name}={value}" if _commanded else f"params={{{name!r}: {value}}}"

@@ -16,7 +16,7 @@ from yamlgen.halt import Halt
 from yamlgen.language.spec import Runtime
 from yamlgen.ports import NOBODY
 
-VALUE = "hunter2-canary"
+VALUE = "hunter2-canary-of-a-gateway"
 PIPELINE = """\
 version: 1
 runtime: {{base_url: '{url}'}}
@@ -233,3 +233,12 @@ def test_the_simulator_is_told_of_none(given):
     """A simulated run needs nothing of the environment, and nothing in it stops one."""
     given(f"authorization: {VALUE}")
     assert ClaudeProvider(Runtime(), base_url="http://127.0.0.1:1", simulator="simulator").headers() == CustomHeaders()
+
+
+@pytest.mark.parametrize(("value", "is_told"), [("Basic bWU6aHVudGVyMi1jYW5hcnk=", True), ("Basic no-base64!", False)])
+def test_a_password_in_base64_is_secret_by_itself(given, value, is_told):
+    """A server may tell what it read in `Basic ...`; what cannot be read is a secret as it is."""
+    given(f"helicone-auth: {value}")
+    secrets = custom_headers().secrets
+    assert value.split()[1] in secrets
+    assert ("hunter2-canary" in secrets) == is_told

@@ -6,11 +6,11 @@ import pickle
 
 import pytest
 
-from scripted import KEY, Reply, Server, ask, ask_one, asking, call, message, outcomes, refusal, said
+from scripted import KEY, Reply, Server, ask, ask_one, asking, call, error, message, outcomes, refusal, said
 from yamlgen.claude import transport
-from yamlgen.claude.failure import Sender, Streak, mapped
+from yamlgen.claude.failure import Sender, Streak, mapped, refused_before
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
-from yamlgen.ports import Answer
+from yamlgen.ports import Answer, Refusal
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 
@@ -109,8 +109,13 @@ def test_no_error_holds_the_key(status, shape):
         said(stop="refusal", stop_details={"type": "refusal", "category": None, "explanation": f"for {KEY}"}),
         said(call({"a": KEY}), stop="tool_use"),
         Reply(b"", 302, {"location": f"http://127.0.0.1:9/{KEY}"}),
+        Reply(b"x", kind=f"text/{KEY}"),
+        refusal(400, "no", {"request-id": KEY}),
+        refusal(401, "no", {"request-id": f"req {KEY.upper()}"}),
+        Reply(error(KEY, "no")),
+        Reply({"error": {"type": "api_error", "message": [KEY]}}, 400),
+        Reply(f"<title>{KEY}</title>".encode(), 403, kind="text/html"),
     ],
-    ids=["html", "broken json", "no message", "stop reason", "refusal", "invalid output", "redirect"],
 )
 def test_no_message_about_an_answer_holds_the_key(reply):
     """An answer that quotes the key is told without it."""
@@ -251,9 +256,9 @@ def refused_as(text):
 def doubted(errors):
     """Which of the errors of one setup, in their order, make it doubtful that anything will be answered."""
     streak = Streak()
-    for error in errors:
-        streak.failed(error)
-    return [error.doubt is not None for error in errors]
+    for each in errors:
+        streak.failed(each)
+    return [each.doubt is not None for each in errors]
 
 
 @pytest.mark.parametrize(
@@ -262,13 +267,23 @@ def doubted(errors):
         "no such field",
         "row {n} is bad",
         "wrong key (request 8f3a{n}c-77d)",
+        "wrong key (request {letters})",
         'wrong key (request id: "req_{n}")',
         "the answer is not `{n}`",
     ],
 )
 def test_twenty_refusals_alike_are_doubtful(text):
     """The twentieth in a row tells that the rest may fail too; numbers, ids and what is quoted make no difference."""
-    assert doubted([refused_as(text.replace("{n}", str(n))) for n in range(21)]) == [False] * 19 + [True] * 2
+    texts = [text.replace("{n}", str(n)).replace("{letters}", "abcdefghijklmnopqrstu"[n:]) for n in range(21)]
+    assert doubted([refused_as(each) for each in texts]) == [False] * 19 + [True] * 2
+
+
+def test_a_refusal_of_before_names_its_request():
+    """What the store keeps of a refusal is its sentence, and the name of the request stands in it."""
+    again = refused_before(Refusal(400, "no: see (request 7) (request req_9)"), "ask again")
+    assert again.request_id == "req_9"
+    assert again.message == "no: see (request 7) (request req_9)"
+    assert refused_before(Refusal(400, "see (request 7) first"), "ask again").request_id is None
 
 
 def test_a_hundred_failures_of_any_kind_are_doubtful():

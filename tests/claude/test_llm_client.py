@@ -81,7 +81,7 @@ def test_a_given_plain_http_address_needs_leave():
 @pytest.mark.parametrize("address", ["nonsense", "ftp://x.example", "https://", "http://[::1", "https://x:port", 7])
 def test_an_address_that_is_none_is_told(address):
     """At once, by the argument's own name."""
-    with pytest.raises(UsageError, match=r"`base_url` is .* no address"):
+    with pytest.raises(UsageError, match=r"`base_url` .* no address"):
         AnthropicLLM("m", base_url=address)
 
 

@@ -202,6 +202,12 @@ def test_failures_that_read_alike_are_one_group():
     assert (first["count"], second["count"]) == (5, 1)
 
 
+def test_the_names_of_requests_make_no_groups():
+    """Rows that were refused alike are a group, though each refusal names its request."""
+    report = folded(*(failed(row, f"no (request req_{row}{'ab'[row % 2]}C)") for row in range(4)))
+    assert [group.count for group in report.groups.values()] == [4]
+
+
 def test_a_group_has_three_examples():
     """The first three rows of a group stand for it, in their own words; rows count from 1."""
     report = folded(*(failed(row, f"bad {row}") for row in range(9)))

@@ -68,6 +68,18 @@ def test_a_run_with_bad_rows_is_finished_and_not_asked_again(bench):
     assert (third.code, third.asked, third.report.finished) == (Exit.FAILED_ROWS, 1, 115)
 
 
+def test_the_failed_file_names_the_request_that_was_refused(bench):
+    """In the message and by itself; a run that finds the refusal in the store names the same one."""
+    bench.rows = rows("good", "bad")
+    bench.script.how = lambda _: refusal(400, "no", {"request-id": "req_abc"})
+    for _ in range(2):
+        bench.run()
+        (line,) = (bench.folder / "out/towns.failed.jsonl").read_text().splitlines()
+        told = json.loads(line)
+        assert told["message"] == "the API refused the request (400): no (request req_abc)"
+        assert told["request_id"] == "req_abc"
+
+
 def test_a_refusal_costs_nothing(bench):
     """It is no paid answer, in no count."""
     bench.rows = rows("good", "bad")

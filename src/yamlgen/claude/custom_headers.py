@@ -7,7 +7,9 @@ no key, and nothing that decides how a request is sent or read. The values are n
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -99,8 +101,11 @@ def _check(name: str, place: str) -> None:
 
 
 def _secrets(name: str, value: str) -> Iterator[str]:
-    """What looks secret in a header: all of it, what follows a scheme such as `Bearer`, each value of a cookie."""
+    """What looks secret in a header: what follows a scheme such as `Bearer`, each value of a cookie, a password."""
     bare = _SCHEME.sub("", value, count=1)
     if name != _BETA and (_TELLING.fullmatch(name) or _RANDOM.fullmatch(bare)):
         yield bare
         yield from (pair.partition("=")[2].strip() for pair in bare.split(";"))
+        if value.lower().startswith("basic"):
+            with suppress(ValueError):
+                yield b64decode(bare).decode().partition(":")[2]

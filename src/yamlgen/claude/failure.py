@@ -7,37 +7,30 @@ of anthropic, instructor or httpx2 leaves this room, and no message carries a ke
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
 
 import anthropic
 import httpx2
 
 from yamlgen.claude.connections import failure_of
-from yamlgen.errors import Code, RowError, RunStopped, YamlgenError, is_secret, redact
-from yamlgen.ports import JSON, Doubt
+from yamlgen.claude.mask import LONG, Mask
+from yamlgen.claude.said import MOST_READ, Reach, Said, said_in
+from yamlgen.errors import Code, RowError, RunStopped, YamlgenError, redact
+from yamlgen.ports import JSON, Doubt, Refusal
 from yamlgen.scarcity import scarcity_of
 
-SPEND_LIMIT: Final = "enforced_spend_limit_reached"
 _MOST_SHOWN: Final = 500
-_MOST_READ: Final = 4000
-"""The characters of a foreign text that are shown, and that are read, so that no key is cut before it is hidden."""
+_LONGEST_NAME: Final = 128
+"""The characters of a foreign text, and of a request's name, that are shown."""
 
-_STATUS: Final = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-"""The status that each type of error stands for, where it comes inside of a 200."""
+_ANSWER: Final = frozenset({"content", "unread"})
+"""The parts of a response that are the answer itself; all else is about it."""
 
+_NAMED: Final = re.compile(r" \(request (\S+)\)")
 _VARYING: Final = re.compile(r"[\w-]*\d[\w-]*|\"[^\"]*\"|'[^']*'|`[^`]*`")
 """What differs between two refusals for the same reason: numbers, ids, what is quoted of the request."""
 
@@ -49,43 +42,6 @@ REFUSALS: Final = frozenset({400, 413, 422})
 """The statuses by which a server refuses a request for what it holds: it would refuse the same request again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a server says in place of an answer.
-
-    Attributes:
-        status: of HTTP; of an error inside of a 200, the one that its type stands for.
-        kind: the type of the error; empty where the server tells none.
-        text: its words.
-        code: its `details.error_code`.
-        inside: whether it came inside of a 200.
-    """
-
-    status: int
-    kind: str = ""
-    text: str = ""
-    code: str | None = None
-    inside: bool = False
-
-
-def said_inside(body: Mapping[str, JSON]) -> Said:
-    """The error that a 200 holds, in the API's envelope or in a gateway's."""
-    error = body.get("error")
-    if not isinstance(error, dict):
-        return Said(500, text=str(error or body)[:_MOST_READ], inside=True)
-    kind, code = error.get("type"), str(error.get("code") or "")
-    told = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 500
-    details = error.get("details")
-    status = _STATUS.get(kind, told) if isinstance(kind, str) else told
-    return Said(
-        status,
-        kind if isinstance(kind, str) else "",
-        str(error.get("message") or error)[:_MOST_READ],
-        details.get("error_code") if isinstance(details, dict) else None,
-        inside=True,
-    )
-
-
 class ServerError(Exception):
     """A 200 that holds an error."""
 
@@ -95,10 +51,10 @@ class ServerError(Exception):
 
 
 class NotAMessage(Exception):  # noqa: N818 - named as what came
-    """A 200 that is no answer of a Messages API, of a kind of content; `str` says how it begins."""
+    """A 200 that is no answer of a Messages API, of a kind of content; `str` says what it is instead."""
 
-    def __init__(self, kind: str, begin: str) -> None:
-        super().__init__(f"{kind}, and it begins with {begin!r}" if begin else f"{kind}, and it is empty")
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(f"{kind}, and {what}")
         self.kind = kind
 
 
@@ -123,49 +79,102 @@ class Sender:
     model: str
     base_url: str
     key_name: str
-    key: str
-    secrets: tuple[str, ...] = ()
+    key: str = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def masked(self, text: str) -> str:
+        """A text about a request or its answer, without a key in any spelling."""
+        return redact(_mask((self.key, *self.secrets)).hide(text))
 
     def clean(self, text: str) -> str:
         """A foreign text, safe to show: without the key, and not too long."""
-        text = redact(text, self.key, *self.secrets)
-        return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+        shown = self.masked(text)
+        if len(text) >= MOST_READ:  # its end may be half of a key
+            shown = shown[: -_mask((self.key, *self.secrets)).reach or None]
+        return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
 
-    def is_told(self, response: JSON) -> bool:
-        """Whether an answer repeats the key, or what is secret besides."""
-        hidden = [repr(secret)[1:-1] for secret in (self.key, *self.secrets) if is_secret(secret)]
-        shown = repr(response) if hidden else ""
-        return any(secret in shown for secret in hidden)
+    def named(self, request_id: str | None) -> str | None:
+        """A request's name, safe to show and to keep: a server may put anything there."""
+        shown = "".join(c if c.isprintable() and c != " " else "_" for c in self.masked(request_id or ""))
+        return shown[:_LONGEST_NAME] or None
 
-    def scrubbed(self, value: JSON) -> JSON:
-        """An answer, or a part of it, without them."""
-        if isinstance(value, str):
-            for secret in filter(is_secret, (self.key, *self.secrets)):
-                value = value.replace(secret, "[secret]")
-            return value
-        if isinstance(value, list):
-            return [self.scrubbed(item) for item in value]
-        if isinstance(value, dict):
-            return {self.scrubbed(key): self.scrubbed(item) for key, item in value.items()}
-        return value
-
-
-def is_spend_limit(said: Said) -> bool:
-    """Whether a server says that the account's own limit of spending is reached."""
-    return said.code == SPEND_LIMIT or "usage limits" in said.text
+    def scrubbed(self, response: dict[str, JSON]) -> dict[str, JSON]:
+        """An answer without them. In the answer itself a short one may be a word, which is left as it is."""
+        secrets = (self.key, *self.secrets)
+        if not any(secrets):
+            return response
+        answer = {key: part for key, part in response.items() if key in _ANSWER}
+        about = {key: part for key, part in response.items() if key not in _ANSWER}
+        kept, told = _hidden(answer, _mask(secrets, LONG)), _hidden(about, _mask(secrets))
+        return response if kept is answer and told is about else {**told, **kept}
 
 
-def mapped(error: Exception, sender: Sender) -> YamlgenError:  # noqa: PLR0911 - a table by kind
-    """The error of ours for anything that a request may raise."""
+@lru_cache(maxsize=16)
+def _mask(secrets: tuple[str, ...], least: int = 0) -> Mask:
+    return Mask(secrets, least)
+
+
+def _hidden(value: dict[str, JSON], mask: Mask) -> dict[str, JSON]:
+    """A value without secrets; the value itself where it holds none."""
+    found: dict[str, JSON] = _replaced(value, mask) if mask.finds("\n".join(_texts(value))) else value
+    return found
+
+
+def _texts(value: JSON) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        yield from value
+        for item in value.values():
+            yield from _texts(item)
+
+
+def _replaced(value: JSON, mask: Mask) -> JSON:
+    if isinstance(value, str):
+        return mask.hide(value)
+    if isinstance(value, list):
+        return [_replaced(item, mask) for item in value]
+    if isinstance(value, dict):
+        return {mask.hide(key): _replaced(item, mask) for key, item in value.items()}
+    return value
+
+
+def mapped(error: Exception, sender: Sender, request_id: str | None = None) -> YamlgenError:
+    """The error of ours for anything that a request may raise.
+
+    Args:
+        error: what was raised.
+        sender: who sent the request.
+        request_id: the API's name for the request, where a response has come.
+    """
+    said = error.said if isinstance(error, ServerError) else None
+    if isinstance(error, anthropic.APIStatusError):
+        said = said_in(error.response)
+    found = _ours(error, sender) if said is None else _of_said(said, sender)
+    name = sender.named(request_id or (said.request_id if said is not None else None))
+    found.message, found.hint = sender.masked(found.message), found.hint and sender.masked(found.hint)
+    if name is not None and found.request_id is None:
+        found.message += f" (request {name})"
+        found.request_id = name
+    return found
+
+
+def refused_before(refusal: Refusal, hint: str) -> RowError:
+    """The error of a request that was refused in an earlier run: its words, in which its name stands too."""
+    error = RowError(refusal.message, code=Code.BAD_REQUEST, hint=hint)
+    named = re.search(f"{_NAMED.pattern}$", refusal.message)
+    error.request_id = named[1] if named else None
+    return error
+
+
+def _ours(error: Exception, sender: Sender) -> YamlgenError:
     if isinstance(error, YamlgenError):
         return error
     if (scarcity := scarcity_of(error)) is not None:
         return scarcity
-    if isinstance(error, anthropic.APIStatusError):
-        said = Said(error.status_code, str(error.type or ""), _words(error), error.error_code)
-        return _of_status(said, sender)
-    if isinstance(error, ServerError):
-        return _of_status(error.said, sender)
     if isinstance(error, NotAMessage):
         return not_a_message(sender.clean(str(error)), sender)
     if isinstance(error, anthropic.APIConnectionError | httpx2.HTTPError):
@@ -185,42 +194,58 @@ def not_a_message(what: str, sender: Sender) -> RowError:
     return RowError(f"the answer is not a message: {what}", code=Code.NOT_A_MESSAGE, hint=hint)
 
 
-def _of_status(told: Said, sender: Sender) -> YamlgenError:  # noqa: PLR0911 - a table by status
-    status, said = told.status, sender.clean(told.text)
-    how = told.kind if told.inside and told.kind else str(status)
-    if is_spend_limit(told):
-        return RunStopped(f"the account's spending limit is reached: {said}", code=Code.SPEND_LIMIT)
-    match status:
+def _of_said(told: Said, sender: Sender) -> YamlgenError:
+    said = sender.clean(told.text)
+    how = told.kind if told.inside and told.kind else str(told.status)
+    match told.reach:
+        case Reach.RUN:
+            return _stopped(told, said, sender)
+        case Reach.AGAIN | Reach.LIMITED:
+            return RowError(f"the API answered {how} to the end: {said}", code=Code.TRANSPORT)
+        case Reach.ROW:
+            size, hint = "", None
+            if told.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                megabytes = f"{told.sent / 1e6:.1f}" if told.sent >= 100_000 else f"{told.sent / 1e6:.3f}"  # noqa: PLR2004
+                size = f"; the request was {megabytes} MB" if told.sent else ""
+                hint = "shorten the row: the API itself takes 32 MB"
+            message = f"the API refused the request ({how}): {said}{size}"
+            error = RowError(message, code=Code.BAD_REQUEST, hint=hint)
+            error.status = told.status
+            return error
+
+
+def _stopped(told: Said, said: str, sender: Sender) -> RunStopped:  # noqa: PLR0911 - a table
+    """The error that ends the run."""
+    match told.stop or (Code.PAYMENT if told.status == HTTPStatus.PAYMENT_REQUIRED else None):
+        case Code.SPEND_LIMIT:
+            return RunStopped(f"the account's spending limit is reached: {said}", code=Code.SPEND_LIMIT)
+        case Code.PAYMENT:
+            message = f"the API asks for payment: {said}"
+            return RunStopped(message, code=Code.PAYMENT, hint="see the account's billing")
+        case Code.FORBIDDEN_MODEL:
+            message = f"the API takes no requests of this account: {said}"
+            return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint="see the account in the Console")
+    match told.status:
         case 401:
             hint = "check the key, and whether it belongs to this address"
-            return RunStopped(f"the API rejected the key in {sender.key_name}", code=Code.KEY_REJECTED, hint=hint)
-        case 402:
-            return RunStopped(f"the API asks for payment: {said}", code=Code.PAYMENT, hint="see the account's billing")
+            message = f"the API rejected the key in {sender.key_name}: {said}"
+            return RunStopped(message, code=Code.KEY_REJECTED, hint=hint)
         case 403:
             message = f"the key in {sender.key_name} may not do this: {said}"
             return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint=f"may it use `{sender.model}`?")
         case 404 if told.kind == "not_found_error":
-            message = f"the API knows no model `{sender.model}`"
+            message = f"the API knows no model `{sender.model}`: {said}"
             return RunStopped(message, code=Code.UNKNOWN_MODEL, hint="check the `id`; models retire")
         case 404:
-            message = f"there is no Messages API at {sender.base_url}"
+            message = f"there is no Messages API at {sender.base_url}: {said}"
             return RunStopped(message, code=Code.UNREACHABLE, hint="check `runtime.base_url`: it ends before `/v1`")
-        case _ if 300 <= status < 400:  # noqa: PLR2004 - the redirects
-            message = f"{sender.base_url} redirects elsewhere, and a key does not follow"
-            return RunStopped(message, code=Code.UNREACHABLE, hint="set `runtime.base_url` to the final address")
-        case _ if status in (200, 408, 409, 429) or status >= 500:  # noqa: PLR2004 - 200: of a stream that the SDK read
-            return RowError(f"the API answered {how} to the end: {said}", code=Code.TRANSPORT)
-        case _:
-            error = RowError(f"the API refused the request ({how}): {said}", code=Code.BAD_REQUEST)
-            error.status = status
-            return error
-
-
-def _words(error: anthropic.APIStatusError) -> str:
-    body: Any = error.body
-    if isinstance(error.api_message, str) and error.api_message:  # the SDK hands on whatever stands there
-        return error.api_message
-    return str(body)[:_MOST_READ] if body else error.message
+        case 407:
+            hint = "write them into its address, in the variable that names the proxy"
+            return RunStopped("the proxy asks for a name and a password", code=Code.UNREACHABLE, hint=hint)
+    where = f"to {sender.clean(told.target)}" if told.target else "elsewhere"
+    message = f"{sender.base_url} redirects {where} ({told.status}), and a key does not follow"
+    hint = "set `runtime.base_url` to the final address, without `/v1/messages`"
+    return RunStopped(message, code=Code.UNREACHABLE, hint=hint)
 
 
 @dataclass
@@ -245,7 +270,7 @@ class Streak:
         tells = error.status if error.code is Code.BAD_REQUEST else error.code in (Code.TRANSPORT, Code.NOT_A_MESSAGE)
         if self.doubt.cleared or not tells:
             return
-        told = _VARYING.sub("#", error.message) if error.code is Code.BAD_REQUEST else str(error.code)
+        told = _VARYING.sub("#", _NAMED.sub("", error.message)) if error.code is Code.BAD_REQUEST else str(error.code)
         self._alike = self._alike + 1 if told == self._last else 1
         self._last = told
         self._all += 1

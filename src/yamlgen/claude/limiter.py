@@ -55,6 +55,7 @@ class Slot:
         claim: what it took of its pool's quota; `None` while it has no place.
         lost: told what a stream brought that broke off; `None` where the caller reads the answer.
         begin: called before each time that it is sent; what it raises keeps it from that.
+        request_id: the API's name for the request, once a response to it has begun.
     """
 
     asker: Asker = NOBODY
@@ -70,6 +71,7 @@ class Slot:
     pool: Pool | None = None
     lost: Callable[[Mapping[str, JSON]], Awaitable[None]] | None = None
     begin: Callable[[], None] | None = None
+    request_id: str | None = None
 
     def place(self) -> tuple[Pool, Claim]:
         """Where it is in flight, and what it took of the quota."""

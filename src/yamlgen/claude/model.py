@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anthropic
 
-from yamlgen.claude.failure import REFUSALS, InvalidOutput, Sender, Streak, mapped
+from yamlgen.claude.failure import REFUSALS, InvalidOutput, Sender, Streak, mapped, refused_before
 from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.claude.keeping import Keeping
 from yamlgen.claude.limiter import Slot
@@ -139,10 +139,10 @@ class ClaudeModel:
                 if errors:
                     raise InvalidOutput(errors, by_check=True)  # noqa: TRY301 - it is dealt with as the schema's are
             except RowError as error:
-                attempts.append(replace(attempt, errors=(error.message,)))
+                attempts.append(replace(attempt, errors=(self._sender.masked(error.message),)))
                 raise self._with(error, arguments, attempts, first) from None
             except InvalidOutput as invalid:
-                attempts.append(replace(attempt, errors=invalid.errors))
+                attempts.append(replace(attempt, errors=tuple(map(self._sender.masked, invalid.errors))))
                 if left == 0:
                     raise self._with(self._invalid(invalid), arguments, attempts, first) from None
                 arguments = self._reask(arguments, attempt, invalid, talk.way)
@@ -169,7 +169,7 @@ class ClaudeModel:
         refusal = None if chain is None else chain.refused(key)
         if refusal is not None:
             await self._leave(talk, refusal)
-            raise RowError(refusal.message, code=Code.BAD_REQUEST, hint=_ask_again())
+            raise refused_before(refusal, _ask_again())
         if chain is not None and not chain.sends:
             raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
         try:
@@ -249,12 +249,11 @@ class ClaudeModel:
         except (Halted, Unfit):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
-            raise mapped(error, self._sender) from None
-        response, usage = received.body, usage_of(received.body)
-        if self._sender.is_told(response):
-            response = self._sender.scrubbed(response)  # what is kept is what is read
-        seconds = time.monotonic() - started
-        return Attempt(response, usage, (), received.request_id, seconds, self._cost(charge_of(response, usage)))
+            slot = holding.get()
+            raise mapped(error, self._sender, slot.request_id if slot is not None else None) from None
+        response, usage = self._sender.scrubbed(received.body), usage_of(received.body)  # what is kept is what is read
+        seconds, name = time.monotonic() - started, self._sender.named(received.request_id)
+        return Attempt(response, usage, (), name, seconds, self._cost(charge_of(response, usage)))
 
     async def _exchange(self, arguments: dict[str, Any], told: Mapping[str, str]) -> Received:
         """The answer to a request, which the transport has read.

@@ -11,23 +11,22 @@ import codecs
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 import httpx2
 from anthropic import AsyncStream
 
-from yamlgen.claude.failure import NotAMessage, ServerError, said_inside
+from yamlgen.claude.failure import NotAMessage, ServerError
+from yamlgen.claude.said import MOST_READ, request_id_of, said_inside, size_of, told_in
 from yamlgen.claude.streams import UNREAD, StreamedMessage
 from yamlgen.ports import JSON
-
-_BEGIN: Final = 4000
-"""The bytes of a foreign body that are looked at: more than is shown, so that no key is cut before it is hidden."""
 
 _DEEP: Final = 200
 """How many brackets a body may have before it is tried whether it can be written again."""
 
 _EVENTS: Final = re.compile(rb"(\xef\xbb\xbf)?\s*(event|data|id|retry)?:")
+_TYPE: Final = re.compile(r"[\w.+-]{1,40}/[\w.+-]{1,80}(?![\w.+-])")
 _A_MESSAGE: Final = re.compile(rb'"type"\s*:\s*"message"')
 _TOKENS: Final = re.compile(rb'"(\w+_tokens)"\s*:\s*(\d{1,16})(?![\d.eE])')
 
@@ -53,18 +52,24 @@ async def read_answer(http: httpx2.Response, stream: StreamedMessage, heard: Cal
         NotAMessage: it is no answer of a Messages API.
         httpx2.RemoteProtocolError: a stream ended before its last event, however politely.
     """
-    request_id = http.headers.get("request-id")
+    try:
+        return Received(await _read(http, stream, heard), request_id_of(http))
+    except ServerError as error:
+        raise ServerError(replace(error.said, sent=size_of(http))) from None
+
+
+async def _read(http: httpx2.Response, stream: StreamedMessage, heard: Callable[[], None]) -> dict[str, JSON]:
     if not http.headers.get("content-type", "").startswith("text/event-stream"):
         content = await http.aread()
         if not _EVENTS.match(content):
-            return Received(_body_of(content, http.headers.get("content-type", "")), request_id)
+            return _body_of(content, http.headers.get("content-type", ""))
     bytes_ = _Bytes(http, stream)
     async for event in AsyncStream.raw_events(cast("httpx2.Response", bytes_)):
         stream.add(event.data)
         heard()
     if not stream.ended:
         raise httpx2.RemoteProtocolError("the stream ended before its last event")
-    return Received(stream.whole(), request_id)
+    return stream.whole()
 
 
 class _Bytes:
@@ -110,8 +115,12 @@ def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
 
 
 def _no_message(content: bytes, kind: str) -> NotAMessage:
-    """What came in place of a message, in short."""
-    return NotAMessage(kind or "of no type", content[:_BEGIN].decode(errors="replace"))
+    """What came in place of a message, in short; of a page of HTML its title."""
+    text = content[:MOST_READ].decode(errors="replace")
+    told = told_in(text, kind)
+    begin = f"it begins with {text!r}" if text else "it is empty"
+    named = _TYPE.match(kind)
+    return NotAMessage(named[0] if named else "of no type", begin if told == text else told)
 
 
 def _usage_in(content: bytes) -> dict[str, JSON]:

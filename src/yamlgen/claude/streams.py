@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from yamlgen.claude.failure import ServerError, said_inside
+from yamlgen.claude.failure import ServerError
+from yamlgen.claude.said import said_inside
 from yamlgen.ports import JSON
 
 UNREAD: Final = "unread"

@@ -20,9 +20,10 @@ import httpx2
 
 from yamlgen import failpoint
 from yamlgen.claude.connections import failure_of
-from yamlgen.claude.failure import NotAMessage, Said, ServerError, is_spend_limit
+from yamlgen.claude.failure import NotAMessage, ServerError
 from yamlgen.claude.limiter import Limiter, Slot
 from yamlgen.claude.received import Received, read_answer
+from yamlgen.claude.said import Reach, Said, request_id_of, said_in
 from yamlgen.claude.streams import StreamedMessage
 from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, RunStopped
@@ -33,7 +34,6 @@ from yamlgen.scarcity import scarcity_of
 _FIRST_DELAY: Final = 0.5
 _MOST_DELAY: Final = 30.0
 
-_TRANSIENT: Final = frozenset({408, 409, 529})
 _SLOWEST: Final = 10.0
 """Tokens a second that a stream brings at the least; one that takes longer in all is ended."""
 
@@ -114,7 +114,7 @@ class Transport:
             await self.halt.sleep(delay)
 
     async def _attempt(self, request: Any, call_next: Any, slot: Slot) -> _Answered | _Failed:
-        stream = StreamedMessage()
+        stream, slot.request_id = StreamedMessage(), None
         try:
             return await self._exchange(request, call_next, slot, stream)
         except TimeoutError:
@@ -140,6 +140,7 @@ class Transport:
             async with Deadline(self.timeout) as deadline:
                 response = await call_next(request)
                 http = response.http_response
+                slot.request_id = request_id_of(http)
                 self.limiter.answered(slot, http.status_code, http.headers)
                 if not http.is_success:
                     await http.aread()
@@ -161,7 +162,7 @@ class Transport:
             if http is None or not stream.ended:
                 raise
             # Its last event has come: however the connection ends, the answer is whole.
-            return _Answered(Received(stream.whole(), http.headers.get("request-id")))
+            return _Answered(Received(stream.whole(), request_id_of(http)))
         finally:
             if http is not None and slot.lost is not None and not http.is_closed:  # it broke off
                 await http.aclose()
@@ -174,7 +175,7 @@ class Transport:
         return _Failed(message, error=RowError(message, code=Code.DEADLINE, hint=hint))
 
     def _too_large(self, outcome: _Failed) -> RowError:
-        said = _said_in(outcome.response.http_response).text if outcome.response is not None else str(outcome.error)
+        said = said_in(outcome.response.http_response).text if outcome.response is not None else str(outcome.error)
         message = f"a rate limit (429) refused the request for {self.limiter.max_pause:g} s, while others came through"
         hint = "it may be larger than its quota: shorten the row, or lower `max_tokens`"
         return RowError(f"{message}{f': {said}' if said else ''}", code=Code.TRANSPORT, hint=hint)
@@ -237,23 +238,18 @@ class _Failed:
 def _judged(response: Any) -> _Answered | _Failed:
     """Whether a response that is no success is final, transient, or a rate limit."""
     http, wanted = response.http_response, response.http_response.headers.get("x-should-retry")
-    said = _said_in(http)
-    if wanted != "false" and (wanted == "true" or _is_transient(said)):
+    said = said_in(http)
+    again = said.reach in (Reach.AGAIN, Reach.LIMITED)
+    if wanted != "false" and (again or (wanted == "true" and said.stop is None)):
         return _Failed(_reason(said), response, None, said.status == 429, _seconds(http.headers.get("retry-after")))  # noqa: PLR2004
     return _Answered(response)
 
 
 def _judged_inside(error: ServerError) -> _Answered | _Failed:
     """The same of an error that came inside of a 200."""
-    if _is_transient(error.said):
-        return _Failed(_reason(error.said), None, error, error.said.status == 429)  # noqa: PLR2004 - Too Many Requests
+    if error.said.reach in (Reach.AGAIN, Reach.LIMITED):
+        return _Failed(_reason(error.said), None, error, error.said.reach is Reach.LIMITED)
     return _Answered(error=error)
-
-
-def _is_transient(said: Said) -> bool:
-    if said.status == 429:  # noqa: PLR2004 - Too Many Requests
-        return not is_spend_limit(said)
-    return said.status in _TRANSIENT or said.status >= 500  # noqa: PLR2004 - the server's own errors
 
 
 def _reason(said: Said) -> str:
@@ -268,15 +264,6 @@ def _make_readable(http: httpx2.Response) -> None:
         _ = http.text
     except (LookupError, TypeError, ValueError):  # there are encodings that make no text
         http.encoding = "utf-8"
-
-
-def _said_in(http: httpx2.Response) -> Said:
-    try:
-        error = http.json()["error"]
-        code = (error.get("details") or {}).get("error_code")
-        return Said(http.status_code, str(error.get("type")), str(error.get("message")), code)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return Said(http.status_code)
 
 
 def _most_tokens(request: Any) -> float:

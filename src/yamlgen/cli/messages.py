@@ -15,7 +15,7 @@ import click
 
 from yamlgen.canonical import encoded, one_line
 from yamlgen.cli.terminal import style, visible
-from yamlgen.errors import KEY_SHAPE, Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
+from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
 from yamlgen.ports import JSON
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -25,7 +25,6 @@ _BREAKS: Final = re.compile("[\x85\u2028\u2029]")
 """What ends a line in YAML 1.1, and in YAML 1.2 does not."""
 
 _SPACES: Final = re.compile(r"[\t\n\r]")
-_NAMED: Final = re.compile(r"""(api_key["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,}\]]+)""")
 
 
 def echo(text: str = "") -> None:
@@ -129,22 +128,18 @@ def _snippet(source: str, column: int, end_column: int, *, secret: bool) -> tupl
     """The line to show, and where its carets begin and how many there are; a long line is cut around them."""
     start = min(column - 1, len(source))
     width = max(1, min(end_column - column, _WIDEST // 2))
-    masked = _masked(source)
     if secret:
-        masked, width = masked[:start] + "…", 1
+        source, width = source[:start] + "…", 1
     cut = max(0, start - _WIDEST // 2)
-    shown = ("…" if cut else "") + masked[cut : cut + _WIDEST] + ("…" if len(masked) > cut + _WIDEST else "")
+    shown = ("…" if cut else "") + source[cut : cut + _WIDEST] + ("…" if len(source) > cut + _WIDEST else "")
     return shown, start - cut + (1 if cut else 0), width
-
-
-def _masked(source: str) -> str:
-    """A line without keys, as long as it was, so that carets hold."""
-    masked = _NAMED.sub(lambda match: match[1] + "*" * len(match[2]), source)
-    return KEY_SHAPE.sub(lambda match: "*" * len(match[0]), masked)
 
 
 @cache
 def _lines(file: str) -> tuple[str, ...]:
+    """The lines of a file, with `*` in place of what may be a key, so that carets hold."""
+    from yamlgen.language.secret import covered  # noqa: PLC0415 - loads a part of the language, for mistakes only
+
     try:
         if not Path(file).is_file():  # a pipe or a device has no line to show, and would never end
             return ()
@@ -152,7 +147,7 @@ def _lines(file: str) -> tuple[str, ...]:
             text = opened.read(1 << 21).decode("utf-8-sig", "replace")
     except (OSError, ValueError):
         return ()
-    return tuple(_LINE_END.split(text))
+    return tuple(_LINE_END.split(covered(text)))
 
 
 def _line(file: str, line: int) -> str | None:

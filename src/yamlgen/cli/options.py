@@ -147,7 +147,8 @@ def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
     for value in values:
         name, equals, text = value.partition("=")
         if not equals or not name:
-            raise click.BadParameter(f"`{value}` is not {parameter.metavar}")
+            name = re.split(r"[:\s]", value)[0]  # no more of it: it may be a key
+            raise click.BadParameter(f"`{name}` is not {parameter.metavar}")
         if name in pairs:
             raise click.BadParameter(f"`{name}` is given twice")
         pairs[name] = text

@@ -14,6 +14,7 @@ from pathlib import PurePath
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language import conversation
 from yamlgen.language.assembly import Assembly
+from yamlgen.language.document import Text
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column
 from yamlgen.language.expressions import inference
@@ -103,7 +104,7 @@ class _Compiler:
         self.diagnostics.extend(check_runtime(draft))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
-        found = _in_source_order(self.diagnostics, draft.shown)
+        found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))
         if any(d.severity == "error" for d in found):
             return Compilation(None, found)
         plan = Plan(
@@ -384,10 +385,6 @@ def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = No
     return (read_expression if passage.is_expression else read)(passage.source, scope, *known)
 
 
-def _in_source_order(diagnostics: list[Diagnostic], main: str) -> tuple[Diagnostic, ...]:
-    return tuple(
-        sorted(
-            without_secrets(diagnostics),
-            key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code),
-        )
-    )
+def _in_source_order(diagnostics: list[Diagnostic], main: str, texts: tuple[Text, ...]) -> tuple[Diagnostic, ...]:
+    told = without_secrets(diagnostics, texts)
+    return tuple(sorted(told, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code)))

@@ -18,6 +18,7 @@ from yamlgen.errors import Code
 from yamlgen.language.document import DataPath
 from yamlgen.language.parts import NAME
 from yamlgen.language.schema import committed
+from yamlgen.language.secret import kind_of
 from yamlgen.language.words import listing, nearest, suggestion
 from yamlgen.ports import JSON
 
@@ -200,12 +201,14 @@ def _as_name(text: str, what: str) -> str:
 
 
 def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> Deviation:
-    if key == "api_key":
+    if kind_of(key) == "key" or (kind_of(key) == "word" and path[:1] in (("runtime",), ("models",))):
         message = "a key never stands in a pipeline"
         hint = "name its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
         return Deviation(Code.SECRET, (*path, key), message, hint)
     message = f"unknown key `{key}` in {where}"
     hint = suggestion(key, known, "keys here", most=24) or "remove it"
+    if kind_of(key) == "headers":
+        hint = "name headers of your own in the environment variable ANTHROPIC_CUSTOM_HEADERS"
     others = [kind for kind in _kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
     if others:
         hint = f"it belongs to a step of kind {' or '.join(f'`{kind}`' for kind in others)}"

@@ -14,14 +14,15 @@ from pathlib import Path
 from yamlgen.errors import Diagnostic
 from yamlgen.language.composer import compose
 from yamlgen.language.composer import read as read_text
-from yamlgen.language.document import DataPath, Document
+from yamlgen.language.document import DataPath, Document, Text
 from yamlgen.language.draw_rules import rules_of
 from yamlgen.language.kinds import Draw, Generate, Python
 from yamlgen.language.overrides import set_input, set_value
 from yamlgen.language.parts import FileText
-from yamlgen.language.secret import find_secrets, without_secrets
+from yamlgen.language.secret import find_secrets, setting, without_secrets
 from yamlgen.language.shape import check
 from yamlgen.language.spec import Pipeline
+from yamlgen.surface import override
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Draft:
         pipeline: the language's models of it.
         diagnostics: what is wrong so far.
         broken: paths that were left out; nothing more is said about them.
+        texts: the file and what was set from outside, as they are written.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class Draft:
     pipeline: Pipeline
     diagnostics: tuple[Diagnostic, ...]
     broken: frozenset[DataPath]
+    texts: tuple[Text, ...] = ()
 
     def is_broken(self, *path: str | int) -> bool:
         """Whether the value at `path` was left out because it, or what holds it, is wrong."""
@@ -107,13 +110,15 @@ def read(
     document, diagnostics = compose(text)
     diagnostics.extend(find_secrets(text))
     if document is None:
-        return None, without_secrets(diagnostics)
+        return None, without_secrets(diagnostics, [text])
+    texts = (text, *(setting(override, name, value) for name, value in (overrides or {}).items()))
     for name, value in (overrides or {}).items():
         document = set_value(document, name, value, diagnostics)
     if rows is not None:
         document = set_input(document, rows)
     shape = check(document)
-    diagnostics = without_secrets([*diagnostics, *shape.diagnostics])
+    diagnostics = without_secrets([*diagnostics, *shape.diagnostics], texts)
     data = {key: value for key, value in shape.document.data.items() if not key.startswith("x-")}
     pipeline = Pipeline.model_validate(data)
-    return Draft(path, shown, shape.document, pipeline, tuple(diagnostics), frozenset(shape.broken)), diagnostics
+    broken = frozenset(shape.broken)
+    return Draft(path, shown, shape.document, pipeline, tuple(diagnostics), broken, texts), diagnostics

@@ -12,7 +12,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import compose
 from yamlgen.language.document import Document, Node, Text
 from yamlgen.language.formats import format_of, is_pipe
-from yamlgen.language.secret import find_secrets
+from yamlgen.language.secret import find_secrets, setting
 from yamlgen.language.words import suggestion
 from yamlgen.surface import by_surface, override
 
@@ -22,9 +22,10 @@ _NAMED = ("models", "steps", "params")
 
 def set_value(document: Document, name: str, value: str, diagnostics: list[Diagnostic]) -> Document:
     """The document with the value of `--set name=value`, or as it was with one diagnostic more."""
-    shown = override(name, value)
+    written = setting(override, name, value)
+    shown = written.file
     mark = Mark(shown, 1, 1, 1, 1 + len(shown))
-    diagnostics.extend(find_secrets(Text(shown, shown)))
+    diagnostics.extend(find_secrets(written))
     piece, problems = compose(Text(shown, value), any_root=True)
     parts = name.split(".")
     if piece is None or problems or not all(parts):

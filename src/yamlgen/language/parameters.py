@@ -12,10 +12,10 @@ from yamlgen.language.document import Text
 from yamlgen.language.draft import Draft
 from yamlgen.language.expressions.views import ANYTHING, Names, SchemaView, View
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
-from yamlgen.language.secret import find_secrets
+from yamlgen.language.secret import find_secrets, setting, without_secrets
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON
-from yamlgen.surface import by_surface
+from yamlgen.surface import by_surface, parameter
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Parameters:
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     values: dict[str, JSON] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
 
     def declare(self) -> None:
         """Load each parameter's schema, and take its default."""
@@ -53,9 +54,10 @@ class Parameters:
         declared = self.draft.names("params")
         for name, value in given.items():
             spoken = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
-            shown = f"-p {name}={spoken}"
-            mark = Mark(shown, 1, 1, 1, 1 + len(shown))
-            self.diagnostics.extend(find_secrets(Text(shown, shown)))
+            written = setting(parameter, str(name), spoken)
+            self.texts.append(written)
+            mark = Mark(written.file, 1, 1, 1, 1 + len(written.file))
+            self.diagnostics.extend(find_secrets(written))
             if not isinstance(name, str):
                 message, hint = f"a parameter's name is text, not `{name!r}`", "name it as the pipeline does"
                 self.diagnostics.append(Diagnostic(Code.UNDECLARED_PARAM, message, mark, hint))
@@ -98,10 +100,12 @@ def read_value(name: str, text: str) -> tuple[JSON, Diagnostic | None]:
     """The value of `-p name=text`: a YAML scalar or flow; an empty one is the empty text."""
     if not text.strip():
         return text, None
-    document, problems = compose(Text(f"-p {name}={text}", text), any_root=True)
+    written = setting(parameter, name, text)
+    document, problems = compose(Text(written.file, text), any_root=True)
     if document is None or problems:
-        mark = Mark(f"-p {name}={text}", 1, 1, 1, len(f"-p {name}={text}") + 1)
+        mark = Mark(written.file, 1, 1, 1, len(written.file) + 1)
         reason = problems[0].message if problems else "no value"
         hint = f"put the value in quotes: -p '{name}=\"...\"'"
-        return None, Diagnostic(Code.BAD_PARAM, f"the value of `{name}` cannot be read: {reason}", mark, hint)
+        found = Diagnostic(Code.BAD_PARAM, f"the value of `{name}` cannot be read: {reason}", mark, hint)
+        return None, without_secrets([found], [written])[0]
     return document.data, None

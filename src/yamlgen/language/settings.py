@@ -16,6 +16,7 @@ from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
 from yamlgen.language.kinds import Generate
 from yamlgen.language.parts import ModelSettings, Price, Settings, Text
+from yamlgen.language.secret import looks_random
 from yamlgen.language.spec import Runtime
 from yamlgen.language.suitability import Resolved, unsuited
 from yamlgen.language.words import nearest, suggestion
@@ -119,12 +120,17 @@ def address_fault(base_url: str) -> str | None:
             return None
     except ValueError:
         pass
-    return f"is {redact(base_url):.80}, which is no address"
+    is_one = re.search("[.:/]", base_url)  # what is none may be a key
+    return f"is {redact(base_url):.80}, which is no address" if is_one else "holds no address"
 
 
 def check_runtime(draft: Draft) -> Iterator[Diagnostic]:
     """What is wrong with the way to the API."""
     runtime = draft.pipeline.runtime
+    if looks_random(runtime.api_key_env):
+        mark = draft.document.mark(("runtime", "api_key_env"))
+        message = "this looks like a key, and no key stands in a pipeline"
+        yield Diagnostic(Code.SECRET, message, mark, FIXES["api_key_env"])
     if runtime.base_url and address_fault(runtime.base_url):
         mark = draft.document.mark(("runtime", "base_url"))
         message = f'`runtime.base_url` cannot be the text "{runtime.base_url}"'

@@ -36,7 +36,7 @@ _MOST_GROUPS: Final = 40
 
 _LONGEST: Final = 300
 _DIGITS: Final = 9
-_VARYING: Final = re.compile(r"""\d+(\.\d+)?|"[^"]*"|'[^']*'""")
+_VARYING: Final = re.compile(r""" \(request \S+\)|\d+(\.\d+)?|"[^"]*"|'[^']*'""")
 
 
 @dataclass

@@ -357,7 +357,7 @@ class Archive:
             short = [
                 {key: each[key] for key in ("case", "response", "errors", "usage") if key in each} for each in told
             ]
-            keys = ("code", "message", "request", "items")
+            keys = ("code", "message", "request_id", "request", "items")
             about: dict[str, JSON] = {key: error[key] for key in keys if key in error}
             failures.append({"step": step, **about, "attempts": short})
         first, *others = failures

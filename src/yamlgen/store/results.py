@@ -83,15 +83,16 @@ def _noted(attempt: Attempt) -> list[JSON]:
 
 def _told(error: RowError) -> dict[str, JSON]:
     """An error as it is kept; of a step that was done for several items, with those that failed."""
-    told: dict[str, JSON] = {
-        "code": str(error.code),
-        "message": error.message,
-        "hint": error.hint,
-        "request": error.request,
-    }
+    told = {"code": str(error.code), "message": error.message, "hint": error.hint, **_request(error)}
     if error.parts:
-        told["items"] = [{"code": str(p.code), "message": p.message, "request": p.request} for p in error.parts]
+        told["items"] = [{"code": str(p.code), "message": p.message, **_request(p)} for p in error.parts]
     return told
+
+
+def _request(error: RowError) -> dict[str, JSON]:
+    """The request of an error; with the API's name for it, where it was answered with the error."""
+    named = {} if error.request_id is None else {"request_id": error.request_id}
+    return {**named, "request": error.request}
 
 
 def _failed_requests(errors: tuple[RowError, ...]) -> list[tuple[bytes, str, int]]:
