@@ -1,6 +1,7 @@
 """What a server says in place of an answer: how far it reaches, in its own words, under its own name."""
 
 import pytest
+
 from scripted import Reply, ask, ask_one, error, events, refusal, said, spoken
 from yamlgen.claude.said import Reach, Said
 from yamlgen.errors import Code, RowError, RunStopped
