@@ -144,7 +144,7 @@ class PaceChanged:
     """How fast the API lets requests through; told now and then, and whenever it objects.
 
     Attributes:
-        pool: the family of models that shares its quotas, such as `haiku-5`.
+        pool: the models that share a rate limit, such as `opus-4`, or one alone, such as `haiku-5-5`.
         limit: how many requests may be in flight.
         in_flight: how many are.
         most: how many were at once.

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yamlgen.claude import quota
-from yamlgen.claude.limiter import Limiter, Slot, family_of
+from yamlgen.claude.limiter import Limiter, Slot
 from yamlgen.errors import RunStopped
 from yamlgen.halt import Halt, Halted
 from yamlgen.ports import NOBODY, Asker
@@ -60,25 +60,6 @@ async def settle():
     """Let everybody act who can."""
     for _ in range(5):
         await asyncio.sleep(0)
-
-
-@pytest.mark.parametrize(
-    ("model", "family"),
-    [
-        ("claude-haiku-5-5", "haiku-5"),
-        ("claude-opus-4-20250514", "opus-4"),
-        ("claude-opus-4-1", "opus-4"),
-        ("claude-opus-5", "opus-5"),
-        ("claude-sonnet-12-1", "sonnet-12"),
-        ("claude-3-5-sonnet-20241022", "claude-3-5-sonnet-20241022"),
-        ("another-model", "another-model"),
-        ("claude-opus-5x", "claude-opus-5x"),
-        ("", ""),
-    ],
-)
-def test_the_family_of_a_model(model, family):
-    """Models of a family and a major version share a pool; a name of another kind is a pool of its own."""
-    assert family_of(model) == family
 
 
 def test_older_rows_go_first():

@@ -23,7 +23,7 @@ def test_a_rate_limit_is_told_at_once():
 
     first, second, third = asyncio.run(main())
     assert isinstance(first, PaceChanged)
-    assert (first.pool, first.limited, second.limited, third.overloaded) == ("haiku-5", 1, 2, 1)
+    assert (first.pool, first.limited, second.limited, third.overloaded) == ("haiku-5-5", 1, 2, 1)
     assert first.reason == "rate limit (429)"
     assert third.reason == "overloaded (529)"
     assert 5 <= first.closed <= 5.6
@@ -100,7 +100,7 @@ def test_a_gate_that_nobody_waits_for_holds_nothing(how):
         else:
             crowd.halt.request("enough")
         await settle()
-        pool = crowd.limiter._pools["haiku-5"]
+        pool = crowd.limiter._pools["haiku-5-5"]
         before = pool.state(time.monotonic()).held
         await asyncio.sleep(0.1)
         return before, pool.state(time.monotonic()).held, pool.state(0.0).waiting

@@ -11,7 +11,7 @@ from yamlgen.claude.pool import MAX_PAUSE, START, Pool
 
 def pool(ceiling=1000, max_pause=MAX_PAUSE):
     """A new pool."""
-    return Pool("haiku-5", ceiling, max_pause)
+    return Pool("haiku-5-5", ceiling, max_pause)
 
 
 def window(found, used=1.0):

@@ -143,7 +143,7 @@ def test_where_nobody_was_ever_heard_there_is_little_patience():
 
 def test_how_long_an_address_may_be_silent_can_be_said():
     """An author who waits for an address to come up says for how long."""
-    found = Pool("haiku-5", 1000, 600.0, unheard=100.0)
+    found = Pool("haiku-5-5", 1000, 600.0, unheard=100.0)
     fail(found, 0.0, 25, heard=False)
     for now in range(20, 101, 20):
         assert found.fail(now, now - 1.0, "refused", heard=False)

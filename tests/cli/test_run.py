@@ -53,7 +53,7 @@ def test_a_run_ends_with_a_summary(small, call):
     assert re.split(" {2,}", lines[1])[1:] == head
     assert re.fullmatch(r"  note +8 +0 +8 +0 +0 +[\d,]+ +[\d,]+ +\$0\.\d{4} +0", lines[2])
     assert re.fullmatch(r"  paid: \$0\.\d{4}", lines[3])
-    assert re.fullmatch(r"  haiku-5: up to [1-8] in flight", lines[4])
+    assert re.fullmatch(r"  haiku-5-5: up to [1-8] in flight", lines[4])
     assert lines[5:] == ["  output  out/notes.simulated.jsonl", "  record  out/notes.simulated.run.json"]
 
 
@@ -101,7 +101,7 @@ def test_a_run_that_a_limit_ends_shows_its_bill(call):
     assert head.split()[:2] == ["step", "rows"]
     assert re.fullmatch(r"  note +3 +0 +3 +0 +0 .+", row)
     assert re.fullmatch(r"  paid: <?\$0\.\d{4}", bill)
-    assert pace == "  haiku-5: up to 1 in flight"
+    assert pace == "  haiku-5-5: up to 1 in flight"
     assert error.startswith("error[YG612]: ")
     assert hint.startswith("  = each run counts anew; `limits.max_requests` or `--max-requests` allows more; ")
     told = call(*limited, "--output-format", "json", "--progress", "none", "--fresh")

@@ -120,5 +120,5 @@ def test_a_long_run_says_a_line_now_and_then(call, monkeypatch):
     monkeypatch.setattr("yamlgen.cli.display._EVERY", 0.2)
     lines = call("run", "small.yaml", "--simulate", "--latency", "0.1", "--max-concurrency", "1").err.splitlines()
     pattern = r"\d/8 rows, 0 failed, \d+\.\d/s, \d+ in, \d+ out(  <?\$0\.\d{4})?(, about \d+\.\d s left)?"
-    pattern += "; haiku-5: [01] in flight of 1"
+    pattern += "; haiku-5-5: [01] in flight of 1"
     assert len([line for line in lines if re.fullmatch(pattern, line)]) >= 2

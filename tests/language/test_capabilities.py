@@ -1,13 +1,64 @@
 """What a model can do, by its name."""
 
+import re
+from datetime import date
 from typing import get_args
 
+import anthropic
 import pytest
+from anthropic._data import DEPRECATED_MODELS
 from anthropic.types import Model
 
-from yamlgen.language.capabilities import UNKNOWN, Tokenizer, of, tokenizer_of
+from yamlgen.language.capabilities import DATED, MODELS, UNKNOWN, Tokenizer, of, pool_of, tokenizer_of
 
-IDS = get_args(get_args(Model)[0])
+IDS = (*MODELS, *DATED)
+CHECKED_SDK = "2.14."
+"""The SDK that the table was made from: a newer one may list more, an older one less."""
+
+checked = pytest.mark.skipif(
+    not anthropic.__version__.startswith(CHECKED_SDK), reason="the table was made from another version of the SDK"
+)
+
+
+@checked
+def test_the_table_is_the_list_of_the_sdk():
+    """Every id is known, and none is extra."""
+    assert sorted(IDS) == sorted(get_args(get_args(Model)[0]))
+
+
+@checked
+def test_retirements_are_those_of_the_sdk():
+    """The dates at which models retire, and no other model is deprecated."""
+    days = [f"{day:%B} {day.day}, {day.year}" for day in map(_date, IDS)]
+    told = {model: re.sub(r"(\d)(st|nd|rd|th)", r"\1", day) for model, day in DEPRECATED_MODELS.items()}
+    assert {model: day for model, day in zip(IDS, days, strict=True) if of(model).retires} == told
+
+
+def _date(model):
+    return date.fromisoformat(of(model).retires or "1970-01-01")
+
+
+@pytest.mark.parametrize(
+    ("model", "pool"),
+    [
+        ("claude-opus-5-5", "opus-5-5"),
+        ("claude-opus-5", "opus-5"),
+        ("claude-sonnet-5-5-20261101", "sonnet-5-5"),
+        ("claude-sonnet-5", "sonnet-5"),
+        ("claude-haiku-5-5", "haiku-5-5"),
+        ("claude-haiku-4-5-20251001", "haiku-4-5"),
+        ("claude-fable-5-2", "fable-5"),
+        ("claude-fable-5", "fable-5"),
+        ("claude-opus-4-8", "opus-4"),
+        ("claude-opus-4-20250514", "opus-4"),
+        ("claude-sonnet-4-5", "sonnet-4"),
+        ("another-model", "another-model"),
+        ("", ""),
+    ],
+)
+def test_the_pool_of_a_model(model, pool):
+    """Models that share a rate limit share a pool; an unknown one has its own."""
+    assert pool_of(model) == pool
 
 
 @pytest.mark.parametrize("model", IDS)

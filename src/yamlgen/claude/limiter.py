@@ -1,4 +1,4 @@
-"""Which request goes out, and when: one limiter for a run, with a pool for each family of models.
+"""Which request goes out, and when: one limiter for a run, with a pool for each rate limit of the API.
 
 Owns the queue. A request that waits, for a place in flight, for a gate or for a quota, holds no place; older rows go
 first, so that rows are finished in the order in which they began, and what has failed lets the others pass.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from yamlgen.claude.pool import MAX_PAUSE, UNHEARD, Pool
 from yamlgen.claude.quota import Claim
 from yamlgen.events import Emit
 from yamlgen.halt import Halt
+from yamlgen.language.capabilities import pool_of
 from yamlgen.ports import JSON, NOBODY, Asker, Usage
 
 _EVERY: Final = 0.25
@@ -34,14 +34,6 @@ _FARTHEST: Final = 15.0
 
 _SPARED: Final = 8
 """How many failures of a request cost it no retry while its pool is paused: then it may be the request itself."""
-
-_FAMILY: Final = re.compile(r"claude-([a-z]+-\d+)(?=-|\Z)")
-
-
-def family_of(model: str) -> str:
-    """The pool that a model belongs to: quotas are for a family and its major version, such as `opus-4`."""
-    found = _FAMILY.match(model)
-    return found[1] if found else model
 
 
 @dataclass(eq=False)
@@ -142,7 +134,7 @@ class Limiter:
         if hold > 0:
             await self._halt.sleep(hold)
         self._halt.check_sending()
-        slot.limiter, slot.pool = self, self._pool(family_of(model))
+        slot.limiter, slot.pool = self, self._pool(pool_of(model))
         pool, now = slot.pool, time.monotonic()
         if pool.waiting or self._flying >= self.ceiling or pool.wait(now, slot.asker.step) > 0:
             await self._queue(pool, slot)

@@ -83,7 +83,7 @@ class Pool:
     """The models that share their quotas: how many requests they may have in flight now, and when the next may go.
 
     Attributes:
-        name: the family's.
+        name: of the models that share the rate limit.
         ceiling: the most requests in flight.
         max_pause: seconds without an answer that its failures may take before the run ends.
         unheard: the same where nothing was ever heard from the address.

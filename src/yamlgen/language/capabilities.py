@@ -1,53 +1,36 @@
-"""What each family of models can do: one dated table, from the provider's documentation and the SDK's model list.
+"""What each model can do: one dated table, from the provider's documentation and the SDK's list of models.
 
-Owns the only knowledge about models in the package. A name that matches no family is unknown: it is used with
-safe defaults and never refused, because gateways and fine-tunes have names of their own.
+Owns the only knowledge about models in the package: what `validate` warns of, how a request is shaped, which requests
+share a rate limit, what the simulator refuses and lists, and the table of the reference page are made from it. A name
+that it lacks is used with safe defaults and never refused, because gateways and fine-tunes have names of their own.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 SAMPLING: Final = ("temperature", "top_p", "top_k")
 """The settings that newer models, and the newer version of the API, refuse."""
 
-_Row = TypeVar("_Row")
+THINKING: Final = ("adaptive", "enabled", "disabled", "between_tools")
+"""The types of `thinking` that the API has; `enabled` is the one with a budget of tokens."""
+
+OFF: Final = frozenset({"disabled", "between_tools"})
+"""The types with which a model does not think before it answers."""
+
+EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+"""The levels of `effort`, least first."""
 
 CHECKED: Final = "2026-11"
 """When the table was last held against the documentation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a model can do; `None` where nobody knows.
-
-    Attributes:
-        known: whether the model's family is in the table.
-        native_output: takes `output_config.format` with a JSON Schema.
-        forced_tools: takes a forced `tool_choice` while it does not think.
-        tools: takes tools at all.
-        sampling: takes `temperature`, `top_p`, `top_k` under the API version 2023-06-01.
-        thinking_default: thinks unless told not to.
-        max_output_tokens: the most that `max_tokens` may be.
-    """
-
-    known: bool = False
-    native_output: bool | None = None
-    forced_tools: bool | None = None
-    tools: bool | None = None
-    sampling: bool | None = None
-    thinking_default: bool | None = None
-    max_output_tokens: int | None = None
-
-
-UNKNOWN: Final = Capabilities()
-
-
-@dataclass(frozen=True, slots=True)
 class Tokenizer:
-    """How a model counts. Of one that nobody knows, like the newest, so that no estimate is too low.
+    """How a model counts. An unknown one is taken to count like the newest, so that no estimate is too low.
 
     Attributes:
         characters: how many characters of English, code and markup make a token.
@@ -60,71 +43,177 @@ class Tokenizer:
     tool_forced: int = 589
 
 
-_NEWEST: Final = Tokenizer()
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model can do; `None` where the table does not say.
+
+    Attributes:
+        known: whether the model is in the table.
+        native_output: takes `output_config.format` with a JSON Schema.
+        forced_tools: takes a forced `tool_choice` while it does not think.
+        tools: takes tools at all.
+        sampling: takes `temperature`, `top_p`, `top_k` under the API version 2023-06-01.
+        prefill: takes a last turn of the assistant's, which its answer goes on from.
+        system_turns: takes turns of the role `system` among the messages.
+        thinking: the types of `thinking` that it takes.
+        thinks: whether it thinks where the request does not say.
+        efforts: the levels of `effort` that it takes; empty where it takes none.
+        most_effort_off: the highest effort that it takes while thinking is off; `None` for no such bound.
+        default_effort: the effort where the request names none.
+        max_output_tokens: the most that `max_tokens` may be.
+        context: the most tokens of a request and its answer together.
+        cache_minimum: the fewest tokens that the prompt cache keeps.
+        tokenizer: how it counts tokens.
+        lifecycle: `active`, `legacy` (active, with a successor), `deprecated`, or `retired`.
+        retires: the date of its retirement, `YYYY-MM-DD`, where one is announced.
+        pool: the name of the rate limit that it shares with others; `None` for one of its own.
+    """
+
+    known: bool = False
+    native_output: bool | None = None
+    forced_tools: bool | None = None
+    tools: bool | None = None
+    sampling: bool | None = None
+    prefill: bool | None = None
+    system_turns: bool | None = None
+    thinking: tuple[str, ...] | None = None
+    thinks: bool | None = None
+    efforts: tuple[str, ...] | None = None
+    most_effort_off: str | None = None
+    default_effort: str | None = None
+    max_output_tokens: int | None = None
+    context: int | None = None
+    cache_minimum: int | None = None
+    tokenizer: Tokenizer = field(default_factory=Tokenizer)
+    lifecycle: str | None = None
+    retires: str | None = None
+    pool: str | None = None
 
 
-def _family(
-    *, native: bool, forced: bool, sampling: bool, thinks: bool, most: int | None, tools: bool = True
-) -> Capabilities:
-    return Capabilities(
-        known=True,
-        native_output=native,
-        forced_tools=forced,
-        tools=tools,
-        sampling=sampling,
-        thinking_default=thinks,
-        max_output_tokens=most,
-    )
+UNKNOWN: Final = Capabilities()
 
+_5: Final = Capabilities(
+    known=True,
+    native_output=True,
+    forced_tools=True,
+    tools=True,
+    sampling=False,
+    prefill=False,
+    system_turns=True,
+    thinking=("adaptive", "disabled"),
+    thinks=True,
+    efforts=EFFORTS,
+    default_effort="high",
+    max_output_tokens=128_000,
+    context=1_000_000,
+    cache_minimum=512,
+    tokenizer=Tokenizer(2.5, 354, 474),
+    lifecycle="active",
+)
+_FABLE: Final = replace(_5, forced_tools=False, thinking=("adaptive",))
+_OPUS_5: Final = replace(_5, tokenizer=Tokenizer(2.5, 286, 406))
+_4_8: Final = replace(_5, thinks=False, cache_minimum=1_024, tokenizer=Tokenizer(2.5, 290, 410), pool="opus-4")
+_4_6: Final = replace(
+    _4_8,
+    sampling=True,
+    system_turns=False,
+    thinking=("adaptive", "enabled", "disabled"),
+    efforts=("low", "medium", "high", "max"),
+    tokenizer=Tokenizer(3.4, 497, 589),
+)
+_4_5: Final = replace(
+    _4_6, prefill=True, thinking=("enabled", "disabled"), efforts=(), max_output_tokens=64_000, context=200_000
+)
 
-# The first pattern that matches the id, without a provider's prefix and a date's suffix, wins.
-_TABLE: Final = tuple(
+# What the documentation says of single models is taken for their families, where it does not say it of each.
+MODELS: Final[Mapping[str, Capabilities]] = {
+    "claude-fable-5-2": replace(_FABLE, pool="fable-5"),
+    "claude-mythos-5-2": replace(_FABLE, pool="mythos-5"),
+    "claude-haiku-5-5": replace(_5, most_effort_off="high", default_effort="medium"),
+    "claude-sonnet-5-5": replace(
+        _5, forced_tools=False, thinking=("adaptive", "between_tools"), most_effort_off="high"
+    ),
+    "claude-fable-5-1": replace(_FABLE, pool="fable-5"),
+    "claude-opus-5-5": replace(_OPUS_5, forced_tools=False, thinking=("adaptive",), default_effort="medium"),
+    "claude-mythos-5-1": replace(_FABLE, pool="mythos-5"),
+    "claude-sonnet-5": replace(_5, cache_minimum=1_024, lifecycle="legacy", system_turns=False),
+    "claude-fable-5": replace(_FABLE, forced_tools=True, lifecycle="legacy", pool="fable-5"),
+    "claude-mythos-5": replace(_FABLE, forced_tools=True, lifecycle="legacy", pool="mythos-5"),
+    "claude-opus-5": replace(_OPUS_5, most_effort_off="high", lifecycle="legacy"),
+    "claude-opus-4-8": _4_8,
+    "claude-opus-4-7": replace(_4_8, system_turns=False, cache_minimum=2_048, tokenizer=Tokenizer(2.5, 675, 804)),
+    "claude-mythos-preview": replace(
+        _FABLE,
+        system_turns=False,
+        thinking=("adaptive", "enabled"),
+        efforts=("low", "medium", "high", "max"),
+        cache_minimum=2_048,
+        lifecycle="deprecated",
+        retires="2026-06-30",
+    ),
+    "claude-opus-4-6": replace(_4_6, cache_minimum=4_096),
+    "claude-sonnet-4-6": replace(_4_6, pool="sonnet-4"),
+    "claude-haiku-4-5": replace(_4_5, cache_minimum=4_096, pool=None),
+    "claude-opus-4-5": replace(
+        _4_5, efforts=("low", "medium", "high"), cache_minimum=4_096, lifecycle="deprecated", retires="2027-01-22"
+    ),
+    "claude-sonnet-4-5": replace(_4_5, lifecycle="deprecated", retires="2026-11-30", pool="sonnet-4"),
+}
+"""The models that the API lists, newest first, by their ids without a date."""
+
+DATED: Final = ("claude-haiku-4-5-20251001", "claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929")
+"""The ids with a date that the API lists besides."""
+
+_OLD: Final = replace(
+    _4_5,
+    native_output=False,
+    tokenizer=Tokenizer(3.4, 346, 313),
+    cache_minimum=1_024,
+    lifecycle="retired",
+    pool=None,
+)
+_BEFORE_3_7: Final = replace(_OLD, thinking=("disabled",))
+
+# Gateways may still serve them. The first pattern that matches the id without its date wins.
+_RETIRED: Final = tuple(
     (re.compile(pattern), capabilities)
     for pattern, capabilities in (
-        (r"claude-opus-5-[5-9]", _family(native=True, forced=False, sampling=False, thinks=True, most=None)),
-        (r"claude-(fable|mythos)-5-[1-9]", _family(native=True, forced=False, sampling=False, thinks=True, most=None)),
-        (r"claude-mythos-preview", _family(native=True, forced=False, sampling=False, thinks=True, most=None)),
-        (r"claude-[a-z]+-5(-\d)?", _family(native=True, forced=True, sampling=False, thinks=True, most=None)),
-        (r"claude-[a-z]+-4-[789]", _family(native=True, forced=True, sampling=False, thinks=False, most=None)),
-        (r"claude-[a-z]+-4-[56]", _family(native=True, forced=True, sampling=True, thinks=False, most=None)),
-        (r"claude-sonnet-4(-0)?", _family(native=False, forced=True, sampling=True, thinks=False, most=64_000)),
-        (r"claude-opus-4(-[01])?", _family(native=False, forced=True, sampling=True, thinks=False, most=32_000)),
-        (r"claude-3-7-sonnet", _family(native=False, forced=True, sampling=True, thinks=False, most=64_000)),
-        (r"claude-3-5-[a-z]+", _family(native=False, forced=True, sampling=True, thinks=False, most=8_192)),
-        (r"claude-3-[a-z]+", _family(native=False, forced=True, sampling=True, thinks=False, most=4_096)),
+        (r"claude-sonnet-4(-0)?", replace(_OLD, tokenizer=Tokenizer(3.4, 313, 315), pool="sonnet-4")),
+        (
+            r"claude-opus-4(-[01])?",
+            replace(_OLD, max_output_tokens=32_000, tokenizer=Tokenizer(3.4, 313, 315), pool="opus-4"),
+        ),
+        (r"claude-3-7-sonnet", _OLD),
+        (r"claude-3-5-haiku", replace(_BEFORE_3_7, max_output_tokens=8_192, tokenizer=Tokenizer(3.4, 264, 355))),
+        (r"claude-3-5-[a-z]+", replace(_BEFORE_3_7, max_output_tokens=8_192)),
+        (r"claude-3-[a-z]+", replace(_BEFORE_3_7, max_output_tokens=4_096)),
         (
             r"claude-(2(\.[01])?|instant-1(\.[0-9])?)",
-            _family(native=False, forced=False, sampling=True, thinks=False, most=4_096, tools=False),
+            replace(_BEFORE_3_7, max_output_tokens=4_096, forced_tools=False, tools=False),
         ),
-    )
-)
-# What the documentation says of single models holds for their whole families, where it does not say it of each.
-_TOKENIZERS: Final = tuple(
-    (re.compile(pattern), Tokenizer(characters, offered, forced))
-    for pattern, characters, offered, forced in (
-        (r"claude-opus-5(-\d)?", 2.5, 286, 406),
-        (r"claude-[a-z]+-5(-\d)?", 2.5, 354, 474),
-        (r"claude-[a-z]+-4-[89]", 2.5, 290, 410),
-        (r"claude-[a-z]+-4-7", 2.5, 675, 804),
-        (r"claude-[a-z]+-4-[56]", 3.4, 497, 589),
-        (r"claude-(opus|sonnet)-4(-[01])?", 3.4, 313, 315),
-        (r"claude-3-5-haiku", 3.4, 264, 355),
-        (r"claude-(3-[a-z0-9-]+|2(\.[01])?|instant-1(\.[0-9])?)", 3.4, 346, 313),
     )
 )
 _DATE: Final = re.compile(r"-(20\d{6}|latest)$")
 
 
+def undated(model: str) -> str:
+    """The id without the date of its version."""
+    return _DATE.sub("", model)
+
+
 def of(model: str) -> Capabilities:
-    """What the model `model` can do, by its family."""
-    return _found(_TABLE, model, UNKNOWN)
+    """What the model `model` can do."""
+    name = undated(model)
+    if name in MODELS:
+        return MODELS[name]
+    return next((row for pattern, row in _RETIRED if pattern.fullmatch(name)), UNKNOWN)
 
 
 def tokenizer_of(model: str) -> Tokenizer:
-    """How the model `model` counts tokens, by its family."""
-    return _found(_TOKENIZERS, model, _NEWEST)
+    """How the model `model` counts tokens."""
+    return of(model).tokenizer
 
 
-def _found(table: tuple[tuple[re.Pattern[str], _Row], ...], model: str, unknown: _Row) -> _Row:
-    name = _DATE.sub("", model)
-    return next((row for pattern, row in table if pattern.fullmatch(name)), unknown)
+def pool_of(model: str) -> str:
+    """The rate limit that a model shares with others, by its name."""
+    return of(model).pool or undated(model).removeprefix("claude-")

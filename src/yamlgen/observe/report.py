@@ -138,7 +138,7 @@ class Report:
         missing: rows that need a request which this run may not send.
         groups: why rows failed, or what they were missing.
         item_groups: why items are null in rows that did not fail for them.
-        pace: how fast the API lets requests through, the latest of each family of models.
+        pace: how fast the API lets requests through, the latest of each rate limit.
         warnings: what the user should know, as sentences.
     """
 

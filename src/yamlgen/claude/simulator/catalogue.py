@@ -1,6 +1,6 @@
 """The models that the simulated API lists, and which model ids it accepts.
 
-Ids are those of the SDK's `Model` type. What each can do comes from the language's table of capabilities, so
+Ids and what each can do come from the language's table of capabilities, so
 that the simulator and `validate` never disagree. Ids that look like a gateway's are accepted: a gateway has
 names of its own.
 """
@@ -8,46 +8,17 @@ names of its own.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from yamlgen.claude.simulator.problem import Problem
 from yamlgen.language import capabilities
 
-MODELS = (
-    "claude-fable-5-2",
-    "claude-mythos-5-2",
-    "claude-haiku-5-5",
-    "claude-sonnet-5-5",
-    "claude-fable-5-1",
-    "claude-opus-5-5",
-    "claude-mythos-5-1",
-    "claude-sonnet-5",
-    "claude-fable-5",
-    "claude-mythos-5",
-    "claude-opus-5",
-    "claude-opus-4-8",
-    "claude-opus-4-7",
-    "claude-mythos-preview",
-    "claude-opus-4-6",
-    "claude-sonnet-4-6",
-    "claude-haiku-4-5",
-    "claude-haiku-4-5-20251001",
-    "claude-opus-4-5",
-    "claude-opus-4-5-20251101",
-    "claude-sonnet-4-5",
-    "claude-sonnet-4-5-20250929",
-)
+MODELS: Final = (*capabilities.MODELS, *capabilities.DATED)
 
-_RETIRES = {
-    "claude-mythos-preview": "2026-06-30T00:00:00Z",
-    "claude-sonnet-4-5": "2026-11-30T00:00:00Z",
-    "claude-sonnet-4-5-20250929": "2026-11-30T00:00:00Z",
-}
 _OLDER = re.compile(r"claude-(?:3(?:-[57])?-)?(?:opus|sonnet|haiku)(?:-4(?:-\d{1,2})?)?")
 _VERSION = re.compile(r"-(?:\d{8}|latest)$")
 _DATE = re.compile(r"-(\d{4})(\d{2})(\d{2})$")
 _LINES = ("haiku", "sonnet", "opus", "fable", "mythos")
-_MAX_INPUT_TOKENS = 200_000
 
 
 def check_model(model: str) -> None:
@@ -70,7 +41,7 @@ def info(model: str) -> dict[str, Any]:
         raise Problem(f"model: {model}", "not_found_error")
     known = capabilities.of(model)
     date = _DATE.search(model)
-    retires = _RETIRES.get(model)
+    retires = f"{known.retires}T00:00:00Z" if known.retires else None
     return {
         "type": "model",
         "id": model,
@@ -80,7 +51,7 @@ def info(model: str) -> dict[str, Any]:
         "deprecated_at": None,
         "lifecycle": "deprecated" if retires else "active",
         "line": next((line for line in _LINES if f"-{line}" in model), None),
-        "max_input_tokens": _MAX_INPUT_TOKENS,
+        "max_input_tokens": known.context,
         "max_tokens": known.max_output_tokens,
         "retires_at": retires,
         "capabilities": _capabilities(known),
@@ -134,7 +105,7 @@ def _display_name(model: str) -> str:
 def _capabilities(known: capabilities.Capabilities) -> dict[str, Any]:
     yes, no = {"supported": True}, {"supported": False}
     native = yes if known.native_output else no
-    adaptive = yes if known.thinking_default else no
+    adaptive = yes if known.thinks else no
     return {
         "batch": yes,
         "citations": yes,
