@@ -98,7 +98,8 @@ class Staging:
                 close_alone(staged.file)
             self._reserved[target] = staged = _Staged(target, temporary, file)
             file.truncate(0)
-            os.pwrite(file.fileno(), self._about, 0)
+            with suppress(OSError):  # a disk that is full now may have room at the end
+                os.pwrite(file.fileno(), self._about, 0)
         return staged
 
     def write(self, path: Path, chunks: Iterable[bytes]) -> None:
@@ -159,7 +160,7 @@ def _is_at_its_place(file: BinaryIO, path: Path) -> bool:
     """Whether an open file is the one of that name."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 
