@@ -20,6 +20,7 @@ from typing import BinaryIO, Self
 from yamlgen.descriptors import close_alone, has_open, open_alone
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.failpoint import reach
+from yamlgen.scarcity import scarcity_of
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def writing(path: Path) -> Iterator[None]:
             else "name a file that you may write with `-o`"
         )
         message = f"cannot write {near(path)}: {error.strerror or error}"
-        raise EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
+        raise scarcity_of(error) or EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
 
 
 def target_of(path: Path) -> Path:
