@@ -5,6 +5,7 @@ import gc
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -150,7 +151,7 @@ def test_files_that_cannot_be_put_in_place_cost_no_row(towns):
 
     def lose(event):
         if isinstance(event, RowFinished) and out.is_dir():
-            out.rmdir()
+            shutil.rmtree(out)
             out.write_text("in the way")
 
     with pytest.raises(EnvironmentProblem) as caught:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
+
+from yamlgen.errors import YamlgenError
+from yamlgen.scarcity import start
 
 T = TypeVar("T")
 
@@ -19,6 +22,9 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     Inside a running loop the coroutine gets a loop and a thread of its own, and this thread waits: the outer
     loop stands still meanwhile, as it does for any synchronous call. An interrupt cancels the coroutine, and
     its clean-up is waited for.
+
+    Raises:
+        EnvironmentProblem: the system has no thread for it; whatever the coroutine raises besides.
     """
     try:
         asyncio.get_running_loop()
@@ -40,8 +46,11 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
             result.set_exception(error)
 
     context = contextvars.copy_context()
-    thread = threading.Thread(target=context.run, args=(work,), name="yamlgen", daemon=True)
-    thread.start()
+    try:
+        thread = start(partial(context.run, work), "yamlgen")
+    except YamlgenError:
+        coroutine.close()
+        raise
     try:
         return result.result()
     except KeyboardInterrupt:

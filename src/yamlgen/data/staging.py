@@ -20,6 +20,7 @@ from typing import BinaryIO, Self
 from yamlgen.descriptors import close_alone, has_open, open_alone
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.failpoint import reach
+from yamlgen.scarcity import scarcity_of
 from yamlgen.surface import option
 
 
@@ -37,7 +38,7 @@ def writing(path: Path) -> Iterator[None]:
         name = "make room, or name a file on another disk" if full else "name a file that you may write"
         hint = f"{name} with {option('output', 'PATH')}"
         message = f"cannot write {near(path)}: {error.strerror or error}"
-        raise EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
+        raise scarcity_of(error) or EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
 
 
 def target_of(path: Path) -> Path:
@@ -96,7 +97,8 @@ class Staging:
                 close_alone(staged.file)
             self._reserved[target] = staged = _Staged(target, temporary, file)
             file.truncate(0)
-            os.pwrite(file.fileno(), self._about, 0)
+            with suppress(OSError):  # a disk that is full now may have room at the end
+                os.pwrite(file.fileno(), self._about, 0)
         return staged
 
     def write(self, path: Path, chunks: Iterable[bytes]) -> None:
@@ -157,7 +159,7 @@ def _is_at_its_place(file: BinaryIO, path: Path) -> bool:
     """Whether an open file is the one of that name."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 
