@@ -126,7 +126,7 @@ def compared(operator: str, left: Any, right: Any) -> int:
         return VALUE + _length(right) * (4 + _length(left) // _COPIED + _bits(left) // _BITS)
     if not isinstance(left, list | tuple | Mapping) or not isinstance(right, list | tuple | Mapping):
         return VALUE + min(_length(left), _length(right)) // _COPIED + min(_bits(left), _bits(right)) // _BITS
-    least = MOST_WORK
+    least = MOST_WORK + 1
     for side in sorted((left, right), key=len):
         least = min(least, weight(side, least))
     return least
@@ -222,7 +222,7 @@ def _wrapped(text: str, width: Any, given: tuple[Any, ...]) -> int:
     longest = max(map(len, words), default=0)
     chunks = 2 * len(words) + 2 * text.count("-") + len(text) // width
     make(len(text) + chunks * max((len(item) for item in given if isinstance(item, str)), default=1))
-    return 8 * len(text) + 2 * STEP * chunks + 16 * STEP * len(text.splitlines()) + longest**2 // width // 16
+    return 8 * len(text) + 2 * STEP * chunks + 16 * STEP * len(text.splitlines()) + longest * longest // width // 16
 
 
 def _indented(value: Any, indent: int) -> int:

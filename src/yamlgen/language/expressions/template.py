@@ -110,7 +110,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             del self.filters[name]
         self.filters = {name: counted(name, function) for name, function in self.filters.items()}
         self.filters.update(COUNTERS)
-        self.tests = {name: counted_test(name, cast(Any, function)) for name, function in self.tests.items()}
+        self.tests = {name: counted_test(name, cast("Any", function)) for name, function in self.tests.items()}
         del self.globals["lipsum"]
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
