@@ -69,12 +69,13 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     import asyncio  # noqa: PLC0415 - takes 30 ms to load
 
     from yamlgen.api.planning import foresee  # noqa: PLC0415 - loads the engine
-    from yamlgen.cli.running import interruptible, tell  # noqa: PLC0415
+    from yamlgen.cli.interruptions import Interruptions  # noqa: PLC0415
+    from yamlgen.cli.running import tell  # noqa: PLC0415
 
     try:
         loaded, given, options = prepare()
         show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
-        with interruptible():
+        with Interruptions():
             forecast = asyncio.run(foresee(loaded, params=given, options=options))
     except YamlgenError as error:
         return tell(error, json_out=json_out)

@@ -217,12 +217,12 @@ def _collisions(value: Any) -> int:
 
 def _wrapped(text: str, width: Any, given: tuple[Any, ...]) -> int:
     """What `wordwrap` costs: for each word, for each line, and for a long word all of its rest for each line of it."""
-    width = max(1, width) if isinstance(width, int) else 1
+    each: int = max(1, width) if isinstance(width, int) else 1
     words = text.split()
     longest = max(map(len, words), default=0)
-    chunks = 2 * len(words) + 2 * text.count("-") + len(text) // width
+    chunks = 2 * len(words) + 2 * text.count("-") + len(text) // each
     make(len(text) + chunks * max((len(item) for item in given if isinstance(item, str)), default=1))
-    return 8 * len(text) + 2 * STEP * chunks + 16 * STEP * len(text.splitlines()) + longest * longest // width // 16
+    return 8 * len(text) + 2 * STEP * chunks + 16 * STEP * len(text.splitlines()) + longest * longest // each // 16
 
 
 def _indented(value: Any, indent: int) -> int:
