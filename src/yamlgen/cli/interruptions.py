@@ -22,8 +22,9 @@ from yamlgen.errors import Code, Exit, YamlgenError
 CODES: Final = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 """The exit codes of a run that a signal has ended."""
 _TO_HEAR: Final = 2.0
-_TO_END: Final = 8.0
-"""Seconds that a run has to hear the second signal, and to end from there."""
+"""Seconds that the loop has to hear a signal."""
+_TO_END: Final = 4.0
+"""Seconds that a run which has heard the second signal has to end."""
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 
 _Handler = Callable[[int, FrameType | None], Any]
@@ -38,7 +39,9 @@ class Interruptions:
 
     def __init__(self) -> None:
         self.received: list[signal.Signals] = []
-        self._again, self._heard, self._over = threading.Event(), threading.Event(), threading.Event()
+        self._sent = threading.Event(), threading.Event()  # the first signal, and the second
+        self._heard = threading.Event(), threading.Event()
+        self._over = threading.Event()
 
     def __enter__(self) -> Self:
         """Let Ctrl-C end at once what comes before the run."""
@@ -64,17 +67,21 @@ class Interruptions:
             cancel: called at the second.
         """
         loop = asyncio.get_running_loop()
+        is_watched = True
+        try:
+            threading.Thread(target=self._watch, name="yamlgen signals", daemon=True).start()
+        except RuntimeError:  # no more threads: then the kernel ends the process at the second signal
+            is_watched = False
 
-        def hear(number: signal.Signals) -> None:  # the loop's turn, where it has one
+        def hear(number: signal.Signals) -> None:  # in the loop's turn, where it has one
             self.received.append(number)
             if len(self.received) > 1:
-                self._heard.set()
+                self._heard[1].set()
                 cancel()
                 return
-            with suppress(RuntimeError):  # no more threads: then the kernel ends the process at the second
-                threading.Thread(target=self._watch, name="yamlgen signals", daemon=True).start()
-                for each in CODES:
-                    _set_once(each, self._second)
+            self._heard[0].set()
+            for each in CODES if is_watched else ():
+                _set_once(each, self._second)
             stop(number)
 
         for number in CODES:
@@ -83,26 +90,36 @@ class Interruptions:
 
     def _first(self, _number: int, _frame: FrameType | None) -> None:
         """The first signal, as soon as Python comes to it."""
-        for number in CODES:
-            signal.signal(number, signal.SIG_DFL)
+        self._note(0)
         with suppress(OSError):
             if sys.stderr.isatty():
-                os.write(sys.stderr.fileno(), _SHOW_CURSOR)  # a display that hides it may not come to an end
+                os.write(2, _SHOW_CURSOR)  # a display that hides it may not come to an end
 
     def _second(self, _number: int, _frame: FrameType | None) -> None:
+        self._note(1)
+
+    def _note(self, which: int) -> None:
         for number in CODES:
             signal.signal(number, signal.SIG_DFL)
-        self._again.set()
+        self._sent[which].set()
 
     def _watch(self) -> None:
-        """End the process when a run that has heard the first signal does not end at the second."""
-        self._again.wait()
-        if self._heard.wait(_TO_HEAR):
+        """Tell of a run that does not hear the first signal, and end the process if it does not end at the second."""
+        self._sent[0].wait()
+        if not self._heard[0].wait(_TO_HEAR):
+            _write("the run is busy and does not hear this: Ctrl-C again ends it, and what was finished is kept")
+        self._sent[1].wait()
+        if self._heard[1].wait(_TO_HEAR):
             self._over.wait(_TO_END)
         if not self._over.is_set():
-            with suppress(OSError):
-                os.write(2, b"error[YG611]: cancelled\n  = what was finished is kept in the store\n")
+            _write("error[YG611]: cancelled\n  = what was finished is kept in the store")
             os._exit(CODES[self.received[0]])
+
+
+def _write(text: str) -> None:
+    """Write to standard error what the main thread cannot."""
+    with suppress(OSError):
+        os.write(2, f"{text}\n".encode())
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
