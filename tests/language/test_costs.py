@@ -192,7 +192,7 @@ OPERATORS |= {written: [f"v {written} same", f"v {written} v", f"half {written} 
 OPERATORS |= {"in": [*OPERATORS["in"], "same in [v] * 9", "1 in v", "same in {}", "2.5 in v"]}
 GLOBALS = {
     "range": ["range(n)"],
-    "dict": ["dict(v)", "dict(a=v)"],
+    "dict": ["dict(v)", "dict(a=v)", "dict(v | batch(2))"],
     "cycler": ["cycler(v, v).next()"],
     "joiner": ["joiner(v)()"],
     "namespace": ["namespace(a=v)", "namespace(v)", "namespace(a=v) | string"],

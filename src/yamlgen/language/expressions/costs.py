@@ -206,8 +206,14 @@ def _summed(value: Any, start: Any) -> int:
     return _length(value) * most // STEP
 
 
+def _firsts(pairs: Any) -> list[Any]:
+    """The keys that a mapping has when it is made of pairs."""
+    items = pairs if isinstance(pairs, list | tuple) else ()
+    return [item[0] for item in items if isinstance(item, list | tuple) and item]
+
+
 def _collisions(value: Any) -> int:
-    """What a set costs that holds integers of the same hash."""
+    """What a set or a mapping costs that holds integers of the same hash."""
     large = sorted(item for item in value if isinstance(item, int) and abs(item) >= _HASHES) if _length(value) else []
     counts: dict[int, int] = {}
     for item in (item for item, after in pairwise([*large, None]) if item != after):
@@ -265,6 +271,8 @@ def called(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> i
     cost = CALL + weight(owner) + weight(given)
     if name in _PADDING:
         make(numbers(*given))
+    if function is dict or name == "fromkeys":
+        cost += sum(_collisions(arg) + _collisions(_firsts(arg)) for arg in args)
     if isinstance(owner, str | bytes):
         cost += _of_text(owner, name, given)
     return cost
