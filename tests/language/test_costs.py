@@ -20,19 +20,22 @@ from yamlgen.language.expressions.bounds import MOST_WORK, budget
 from yamlgen.language.expressions.template import MAPPING_METHODS, filters, sandbox
 
 IS_THOROUGH = settings().max_examples > 100
-SIZES = (10_000, 100_000) if IS_THOROUGH else (1_000, 30_000)
+SIZES = (10_000, 100_000) if IS_THOROUGH else (1_000, 60_000)
 NANOSECONDS = 100
 """For a character of the budget, several times of what is usual: the whole budget is some seconds at the very most."""
-UNNOTICED = 0.01
+UNNOTICED = 0.001
 """Seconds that are not judged."""
-QUICK = 0.0001
+TRIES = 3
+"""How often something has to take too long."""
+SLOWEST = 4
+QUICK = 0.00005
 """Seconds, within which a linear operation is still quick at the next size."""
 
 
 def values(n):
     """Values of about `n` characters or items, each nasty to something."""
     doubled, tupled, nested = [1], (1,), []
-    for _ in range(n.bit_length()):
+    for _ in range(n.bit_length() + 1):
         doubled, tupled = [doubled, doubled], (tupled, tupled)
     for _ in range(400):
         nested = [nested] + [1] * (n // 2000)
@@ -52,7 +55,7 @@ def values(n):
         "markup": Markup("< " * (n // 2)),  # noqa: S704 - what `safe` gives
         "ints": list(range(few)),
         "range": range(min(n, 100_000)),
-        "colliding": [number * ((1 << 61) - 1) for number in range(1, few)],
+        "colliding": [number * ((1 << 61) - 1) for number in range(1, n // 4)],
         "large": [1 << n] * 100,
         "strings": ["x" * 100 + str(number) for number in range(n // 100)],
         "lists": [[1]] * few,
@@ -73,7 +76,7 @@ def scope_of(n):
     """What expressions see: the value is `v`."""
     made = values(n)
     same = values(n)  # equal, and never the same
-    scope = {"n": n, "text": made["text"], "half": "x" * (n // 2) + "y", "back": "y" + "x" * (n // 2)}
+    scope = {"n": n, "text": made["text"], "half": "x" * (n // 2) + "y", "back": "xy" + "x" * (n // 2)}
     scope |= {"same": same, "raw": made["text"].encode()}
     return made, scope
 
@@ -154,11 +157,11 @@ METHODS = {
         "v.replace(raw[:9], raw)",
         "v.replace(raw[:1], raw[:2])",
     ],
-    "rfind": ["v.rfind(half)", "v.rfind('y' ~ text[:100])", "v.rfind(raw[9:])"],
+    "rfind": ["v.rfind(half)", "v.rfind(back)", "v.rfind('y' ~ text[:100])", "v.rfind(raw[9:])"],
     "rindex": ["v.rindex('x')", "v.rindex(raw[:1])"],
     "rjust": ["v.rjust(n)"],
-    "rpartition": ["v.rpartition(half)", "v.rpartition(raw)"],
-    "rsplit": ["v.rsplit()", "v.rsplit('x')", "v.rsplit(half)"],
+    "rpartition": ["v.rpartition(half)", "v.rpartition(back)", "v.rpartition(raw)"],
+    "rsplit": ["v.rsplit()", "v.rsplit('x')", "v.rsplit(half)", "v.rsplit(back)"],
     "split": ["v.split()", "v.split('x')", "v.split(half)", "v.split(' ')"],
     "startswith": ["v.startswith(v)"],
     "strip": ["v.strip()", "v.strip(back)", "v.strip(raw)"],
@@ -204,8 +207,8 @@ CONSTRUCTS = [
     "{% for a in v if a %}{{ loop.length }}{% else %}none{% endfor %}",
     "{% for a, b in v %}{{ a }}{% endfor %}",
     "{% for a in v recursive %}{{ loop(a) if a is not string }}{% endfor %}",
-    "{% for a in range(9) %}{{ loop.changed(v) }}{% endfor %}",
-    "{% for a in range(9) %}{{ loop.changed(v if a % 2 else same) }}{% endfor %}",
+    "{% for a in range(3) %}{{ loop.changed(v) }}{% endfor %}",
+    "{% for a in range(3) %}{{ loop.changed(v if a % 2 else same) }}{% endfor %}",
     "{% for a in range(99) %}{{ loop.nextitem is defined }}{% set b = v[1:] %}{% set c, d = v, v %}{% endfor %}",
     "{% macro m(a) %}{{ a }}{{ varargs }}{% endmacro %}{{ m(v, v) }}",
     "{% macro m(a) %}{% if a %}{{ m(a - 1) }}{{ m(a - 1) }}{% endif %}{% endmacro %}{{ m(6) }}",
@@ -215,7 +218,7 @@ CONSTRUCTS = [
     "{% with a = v, b = v %}{{ a }}{{ b }}{% endwith %}",
     "{% set s = namespace(a=v) %}{% for i in range(3) %}{% set s.a = [s.a, s.a] %}{% endfor %}{{ s }}",
     "{% for a in range(99) %}" + "{% set b = v.a %}" * 20 + "{% endfor %}",
-    "{% for a in range(4) %}{% for b in range(4) if v == same %}{% endfor %}{% endfor %}",
+    "{% for a in range(2) %}{% for b in range(2) if v == same %}{% endfor %}{% endfor %}",
 ]
 
 
@@ -241,21 +244,36 @@ def measured(template, n, name, value):
 
 
 def rates(source, values_of):
-    """How a source did for each value, at growing sizes; in the lean profile only what was quick grows."""
+    """How a source did for each value, at growing sizes; in the lean profile the quick and the slowest ones grow."""
     template = sandbox().from_string(source if "{%" in source or "{{" in source[:2] else "{% set x = " + source + " %}")
     names = list(values_of(SIZES[0]))
     for n in SIZES:
-        found = [measured(template, n, name, values_of(n)[name]) for name in names]
+        found = []
+        for name in names:
+            tries = [measured(template, n, name, values_of(n)[name])]
+            while is_bad(tries[-1]) and len(tries) < TRIES:
+                tries.append(measured(template, n, name, values_of(n)[name]))
+            found.append(min(tries, key=lambda each: each[1]))
         yield from found
         if not IS_THOROUGH:
-            names = [each[3] for each in found if each[1] < QUICK and each[4] is None]
+            done = sorted((each for each in found if each[-1] is None), key=lambda each: each[1])
+            names = [
+                each[3]
+                for at, each in enumerate(done)
+                if each[1] < (10 * QUICK if at >= len(done) - SLOWEST else QUICK)
+            ]
+
+
+def is_bad(each):
+    """Whether a template took longer than what it spent allows."""
+    return each[1] > UNNOTICED and each[0] > NANOSECONDS
 
 
 def check(name, sources, values_of=lambda n: scope_of(n)[0]):
     """The sources cost what they do, and each of them works for some value."""
     for source in sources:
         found = list(rates(source, values_of))
-        assert [each for each in found if each[1] > UNNOTICED and each[0] > NANOSECONDS] == [], source
+        assert [each for each in found if is_bad(each)] == [], source
         assert any(each[-1] is None for each in found), f"{source} works for no value: give `{name}` its arguments"
 
 
