@@ -146,6 +146,41 @@ def test_ctrl_c_twice_cancels(start):
     check_previous_is_whole()
 
 
+CALLED = """\
+version: 1
+name: small
+input: {path: rows.jsonl, id: id}
+steps:
+  note: {kind: python, call: "lib:work", timeout: 900}
+output: {path: out/notes.jsonl}
+"""
+BLOCKS = "    import time\n    time.sleep(1000)\n"
+NESTS = "    a, b = [], []\n    for _ in range(99):\n        a, b = [a, a], [b, b]\n    return a == b\n"
+
+
+@pytest.mark.parametrize(
+    ("function", "number"),
+    [
+        pytest.param(f"async def work():\n    open('begun', 'w')\n{BLOCKS}", signal.SIGINT, id="blocks the loop"),
+        pytest.param(f"def work():\n    open('begun', 'w')\n{NESTS}", signal.SIGTERM, id="keeps all else from running"),
+    ],
+)
+def test_the_second_signal_ends_what_hears_none(start, folder, function, number):
+    """A function that never lets anything else run does not hold the process: the kernel ends it at the second."""
+    (folder / "small.yaml").write_text(CALLED, "utf-8")
+    (folder / "lib.py").write_text(function, "utf-8")
+    process = start("--progress", "none")
+    ends = time.monotonic() + 60
+    while not Path("begun").exists():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    process.send_signal(number)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(number)
+    assert process.wait(timeout=30) == -number
+
+
 def test_ctrl_c_twice_waits_for_no_reader(start, folder):
     """Whoever cancels is not held up by a reader of standard output that does not read."""
     text = "x" * 100_000

@@ -20,17 +20,22 @@ from yamlgen.language.expressions.bounds import MOST_WORK, budget
 from yamlgen.language.expressions.template import MAPPING_METHODS, filters, sandbox
 
 IS_THOROUGH = settings().max_examples > 100
-SIZES = (10_000, 100_000) if IS_THOROUGH else (2_000,)
+SIZES = (10_000, 100_000) if IS_THOROUGH else (1_000, 60_000)
 NANOSECONDS = 100
 """For a character of the budget, several times of what is usual: the whole budget is some seconds at the very most."""
-UNNOTICED = 0.01
+UNNOTICED = 0.001
 """Seconds that are not judged."""
+TRIES = 3
+"""How often something has to take too long."""
+SLOWEST = 4
+QUICK = 0.00005
+"""Seconds, within which a linear operation is still quick at the next size."""
 
 
 def values(n):
     """Values of about `n` characters or items, each nasty to something."""
     doubled, tupled, nested = [1], (1,), []
-    for _ in range(n.bit_length()):
+    for _ in range(n.bit_length() + 1):
         doubled, tupled = [doubled, doubled], (tupled, tupled)
     for _ in range(400):
         nested = [nested] + [1] * (n // 2000)
@@ -50,7 +55,7 @@ def values(n):
         "markup": Markup("< " * (n // 2)),  # noqa: S704 - what `safe` gives
         "ints": list(range(few)),
         "range": range(min(n, 100_000)),
-        "colliding": [number * ((1 << 61) - 1) for number in range(1, few)],
+        "colliding": [number * ((1 << 61) - 1) for number in range(1, n // 4)],
         "large": [1 << n] * 100,
         "strings": ["x" * 100 + str(number) for number in range(n // 100)],
         "lists": [[1]] * few,
@@ -71,7 +76,7 @@ def scope_of(n):
     """What expressions see: the value is `v`."""
     made = values(n)
     same = values(n)  # equal, and never the same
-    scope = {"n": n, "text": made["text"], "half": "x" * (n // 2) + "y", "back": "y" + "x" * (n // 2)}
+    scope = {"n": n, "text": made["text"], "half": "x" * (n // 2) + "y", "back": "xy" + "x" * (n // 2)}
     scope |= {"same": same, "raw": made["text"].encode()}
     return made, scope
 
@@ -82,7 +87,7 @@ FILTERS = {
     "center": ["v | center(n)"],
     "default": ["v | default(text)", "nothing | default(v, true)"],
     "dictsort": ["v | dictsort", "v | dictsort(by='value')"],
-    "format": ["v | format(text)", "'%s' | format(v)", "'%*d' | format(n, 1)", "'%r' | format(v)"],
+    "format": ["'%s' | format(v)", "'%*d' | format(n, 1)", "'%r' | format(v)"],
     "groupby": ["v | groupby(0)", "v | groupby('a')", "v | groupby('1.1.1.1', default=v)"],
     "indent": ["v | indent(n // 2000, true, true)", "v | indent(text[:10])"],
     "int": ["v | int", "v | int(base=16)", "v | int(base=7)"],
@@ -116,8 +121,13 @@ TESTS |= {name: [f"[v] | select('{name}', same)"] for name in COMPARISONS if not
 METHODS = {
     "center": ["v.center(n)"],
     "count": ["v.count(1)", "v.count('x')", "v.count(half)", "v.count(v[0])", "v.count(same[0])", "v.count(raw[9:])"],
-    "decode": ["v.decode()", "v.decode('punycode')", "v.decode('utf-7')"],
-    "encode": ["v.encode()", "v.encode('punycode')", "v.encode('idna')", "v.encode('ascii', 'xmlcharrefreplace')"],
+    "decode": ["v.decode()", "v.decode('punycode', 'ignore')", "v.decode('utf-7')"],
+    "encode": [
+        "v.encode()",
+        "v.encode('punycode')",
+        "('ab.' * n).encode('idna')",
+        "v.encode('ascii', 'xmlcharrefreplace')",
+    ],
     "endswith": ["v.endswith(v)"],
     "escape": ["v.escape(v)"],
     "expandtabs": ["v.expandtabs(9)"],
@@ -130,11 +140,11 @@ METHODS = {
     ],
     "format_map": ["v.format_map({})", "('{a}' * (n // 9)).format_map({'a': 1})"],
     "from_bytes": ["v.from_bytes(raw, 'big')"],
-    "fromhex": ["v.fromhex('11' * n)", "v.fromhex('0x' ~ '1' * n)"],
+    "fromhex": ["v.fromhex('11' * n)", "v.fromhex('0x1.' ~ '1' * n)"],
     "fromkeys": ["dict.fromkeys(v)"],
-    "get": ["v.get('a')", "v.get(same, 1)"],
+    "get": ["v.get('a')", "{}.get(v, 1)"],
     "hex": ["v.hex()", "v.hex('-')"],
-    "index": ["v.index(1)", "v.index('x')", "v.index(same[-1])", "v.index(half)", "v.index(2.5)", "v.index(v[-1])"],
+    "index": ["v.index(1)", "v.index('x')", "v.index(same[-1])", "v.index(v[-1])"],
     "join": ["v.join(['x', 'y'])", "','.join(same)", "v.join([v, v])"],
     "ljust": ["v.ljust(n)"],
     "maketrans": ["v.maketrans(text, text)", "v.maketrans(raw, raw)"],
@@ -147,11 +157,11 @@ METHODS = {
         "v.replace(raw[:9], raw)",
         "v.replace(raw[:1], raw[:2])",
     ],
-    "rfind": ["v.rfind(half)", "v.rfind('y' ~ text[:100])", "v.rfind(raw[9:])"],
-    "rindex": ["v.rindex('x')", "v.rindex(raw[:1])", "v.rindex(half)"],
+    "rfind": ["v.rfind(half)", "v.rfind(back)", "v.rfind('y' ~ text[:100])", "v.rfind(raw[9:])"],
+    "rindex": ["v.rindex('x')", "v.rindex(raw[:1])"],
     "rjust": ["v.rjust(n)"],
-    "rpartition": ["v.rpartition(half)", "v.rpartition(raw)"],
-    "rsplit": ["v.rsplit()", "v.rsplit('x')", "v.rsplit(half)"],
+    "rpartition": ["v.rpartition(half)", "v.rpartition(back)", "v.rpartition(raw)"],
+    "rsplit": ["v.rsplit()", "v.rsplit('x')", "v.rsplit(half)", "v.rsplit(back)"],
     "split": ["v.split()", "v.split('x')", "v.split(half)", "v.split(' ')"],
     "startswith": ["v.startswith(v)"],
     "strip": ["v.strip()", "v.strip(back)", "v.strip(raw)"],
@@ -185,7 +195,7 @@ OPERATORS |= {written: [f"v {written} same", f"v {written} v", f"half {written} 
 OPERATORS |= {"in": [*OPERATORS["in"], "same in [v] * 9", "1 in v", "same in {}", "2.5 in v"]}
 GLOBALS = {
     "range": ["range(n)"],
-    "dict": ["dict(v)", "dict(a=v)"],
+    "dict": ["dict(v)", "dict(a=v)", "dict(v | batch(2))"],
     "cycler": ["cycler(v, v).next()"],
     "joiner": ["joiner(v)()"],
     "namespace": ["namespace(a=v)", "namespace(v)", "namespace(a=v) | string"],
@@ -197,50 +207,74 @@ CONSTRUCTS = [
     "{% for a in v if a %}{{ loop.length }}{% else %}none{% endfor %}",
     "{% for a, b in v %}{{ a }}{% endfor %}",
     "{% for a in v recursive %}{{ loop(a) if a is not string }}{% endfor %}",
-    "{% for a in range(9) %}{{ loop.changed(v) }}{% endfor %}",
-    "{% for a in range(9) %}{{ loop.changed(v if a % 2 else same) }}{% endfor %}",
+    "{% for a in range(3) %}{{ loop.changed(v) }}{% endfor %}",
+    "{% for a in range(3) %}{{ loop.changed(v if a % 2 else same) }}{% endfor %}",
     "{% for a in range(99) %}{{ loop.nextitem is defined }}{% set b = v[1:] %}{% set c, d = v, v %}{% endfor %}",
     "{% macro m(a) %}{{ a }}{{ varargs }}{% endmacro %}{{ m(v, v) }}",
-    "{% macro m(a) %}{% if a %}{{ m(a - 1) }}{{ m(a - 1) }}{% endif %}{% endmacro %}{{ m(10) }}",
+    "{% macro m(a) %}{% if a %}{{ m(a - 1) }}{{ m(a - 1) }}{% endif %}{% endmacro %}{{ m(6) }}",
     "{% macro m() %}{{ caller(v) }}{% endmacro %}{% call(a) m() %}{{ a }}{% endcall %}",
     "{% set s %}{{ v }}{% endset %}{{ s }}",
     "{% filter upper %}{{ v }}{% endfilter %}",
     "{% with a = v, b = v %}{{ a }}{{ b }}{% endwith %}",
     "{% set s = namespace(a=v) %}{% for i in range(3) %}{% set s.a = [s.a, s.a] %}{% endfor %}{{ s }}",
     "{% for a in range(99) %}" + "{% set b = v.a %}" * 20 + "{% endfor %}",
-    "{% for a in range(9) %}{% for b in range(9) if v == same %}{% endfor %}{% endfor %}",
+    "{% for a in range(2) %}{% for b in range(2) if v == same %}{% endfor %}{% endfor %}",
 ]
 
 
-def rates(sources, values_of=None):
-    """How each source did: (nanoseconds for a character, seconds, source, name of the value, size, error)."""
-    found = []
+def measured(template, n, name, value):
+    """How a template did: (nanoseconds for a character, seconds, size, name of the value, error).
+
+    One that is refused may take what the whole budget takes: there is no second one in its rendering.
+    """
+    scope = scope_of(n)[1]
+    given = {**scope, "v": value, "same": scope["same"].get(name, value)}
+    gc.disable()
+    with budget() as left:
+        before, error = time.process_time(), None
+        try:
+            for _ in template.generate(given):
+                pass
+        except Exception as raised:  # noqa: BLE001 - many values are none for a filter
+            error = raised
+        seconds = time.process_time() - before
+    gc.enable()
+    spent = MOST_WORK if isinstance(error, OverflowError) else MOST_WORK - left[0]
+    return 1e9 * seconds / (spent + 1), seconds, n, name, error
+
+
+def rates(source, values_of):
+    """How a source did for each value, at growing sizes; in the lean profile the quick and the slowest ones grow."""
+    template = sandbox().from_string(source if "{%" in source or "{{" in source[:2] else "{% set x = " + source + " %}")
+    names = list(values_of(SIZES[0]))
     for n in SIZES:
-        made, scope = scope_of(n)
-        for source in sources:
-            template = sandbox().from_string(source if "{" in source[:2] else "{% set x = " + source + " %}")
-            for name, value in (values_of(n) if values_of else made).items():
-                given = {**scope, "v": value, "same": scope["same"].get(name, value)}
-                with budget() as left:
-                    gc.disable()
-                    before, error = time.process_time(), None
-                    try:
-                        for _ in template.generate(given):
-                            pass
-                    except Exception as raised:  # noqa: BLE001 - many values are none for a filter
-                        error = raised
-                    seconds = time.process_time() - before
-                    gc.enable()
-                spent = min(MOST_WORK - left[0], MOST_WORK)
-                found.append((1e9 * seconds / (spent + 1), seconds, source, name, n, error))
-    return found
+        found = []
+        for name in names:
+            tries = [measured(template, n, name, values_of(n)[name])]
+            while is_bad(tries[-1]) and len(tries) < TRIES:
+                tries.append(measured(template, n, name, values_of(n)[name]))
+            found.append(min(tries, key=lambda each: each[1]))
+        yield from found
+        if not IS_THOROUGH:
+            done = sorted((each for each in found if each[-1] is None), key=lambda each: each[1])
+            names = [
+                each[3]
+                for at, each in enumerate(done)
+                if each[1] < (10 * QUICK if at >= len(done) - SLOWEST else QUICK)
+            ]
 
 
-def check(name, sources, values_of=None):
-    """The sources cost what they do, and one of them works for some value."""
-    found = rates(sources, values_of)
-    assert [each for each in found if each[1] > UNNOTICED and each[0] > NANOSECONDS] == []
-    assert any(each[-1] is None for each in found), f"`{name}` works for no value here: give it its arguments"
+def is_bad(each):
+    """Whether a template took longer than what it spent allows."""
+    return each[1] > UNNOTICED and each[0] > NANOSECONDS
+
+
+def check(name, sources, values_of=lambda n: scope_of(n)[0]):
+    """The sources cost what they do, and each of them works for some value."""
+    for source in sources:
+        found = list(rates(source, values_of))
+        assert [each for each in found if is_bad(each)] == [], source
+        assert any(each[-1] is None for each in found), f"{source} works for no value: give `{name}` its arguments"
 
 
 @pytest.mark.parametrize("name", filters())

@@ -93,6 +93,7 @@ def test_what_is_lazy_becomes_a_list(source, value):
         ("1e308 * 10", "gives inf, which is no JSON value"),
         ("row.broken | float", "gives nan, which is no JSON value"),
         ("[1, {'a': -1e308 * 10}]", "gives -inf, which is no JSON value"),
+        ("[9 ** 64 ** 8]", "gives an integer of more than 400 digits, which is no JSON value"),
         ("{1: 2}", "gives a mapping with the key 1, which is no text, which is no JSON value"),
         ("row.name.upper", "gives a value of the type `builtin_function_or_method`, which is no JSON value"),
         ("row.name.encode()", "gives a value of the type `bytes`, which is no JSON value"),

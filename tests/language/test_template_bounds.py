@@ -6,7 +6,13 @@ from yamlgen.errors import Code, RowError
 from yamlgen.language.expressions.template import MOST_TEXT, render
 
 HUGE = 2_000_000_000
-ROW = {"a": "x" * 36, "tabs": "\t" * 100, "list": list(range(36))}
+ROW = {"a": "x" * 36, "tabs": "\t" * 100, "list": list(range(36)), "text": "x" * 2_000_000, "lines": "\r" * 2_000_000}
+ROW |= {"lists": [[number] for number in range(100_000)], "ids": [number * ((1 << 61) - 1) for number in range(50_000)]}
+ROW |= {"deep": [], "doubled": [1], "twice": [1]}
+for _ in range(400):
+    ROW["deep"] = [ROW["deep"], *range(9)]
+for _ in range(40):
+    ROW["doubled"], ROW["twice"] = [ROW["doubled"]] * 2, [ROW["twice"]] * 2
 
 
 def refused(source):
@@ -58,6 +64,46 @@ def test_no_operation_makes_too_much(expression):
 
 
 @pytest.mark.parametrize(
+    "expression",
+    [
+        "row.text | wordwrap(1)",
+        "row.lines | wordwrap",
+        "row.lines | indent(100, blank=true)",
+        "row.text | batch(1)",
+        "row.lists | sum(start=[])",
+        "7 | round(8000000, 'ceil')",
+        "7 | round(-8000000)",
+        "row.doubled == row.twice",
+        "row.ids | unique",
+        "dict(row.ids | batch(2))",
+        "dict.fromkeys(row.ids)",
+        "row.doubled | string",
+        "('%80000000d' is even)",
+        "row.text.rfind('xy' ~ row.text[:1000000])",
+        "row.text.strip('y' * 1000000 ~ 'x')",
+        "('é' * 100000).encode('punycode')",
+        "range(99) | map(attribute='real') | sum * ((9 ** 64) ** 64) ** 64",
+    ],
+)
+def test_nothing_hangs(expression):
+    """What would take minutes, or for ever, is refused within its first moments."""
+    assert "OverflowError" in refused(f"{{{{ ({expression}) | string | length }}}}")
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "{{ row.text[1:] | length }}",
+        "{{ 'y' in row.text }}",
+        "{{ row.keys() | length }}{{ dict(row) | length }}" + "{% set b = row.a %}" * 1000,
+    ],
+)
+def test_what_is_done_in_a_loop_is_counted(loop):
+    """Comparisons, slices, members: each costs what it looks through, so that a hundred thousand of them end."""
+    assert "OverflowError" in refused("{% for a in range(100000) %}" + loop + "{% endfor %}")
+
+
+@pytest.mark.parametrize(
     "change", ["n.s ~ n.s", "n.s + n.s", "[n.s, n.s]", "n.s.replace('x', 'xx')", "'%s%s' % (n.s, n.s)"]
 )
 def test_doubling_in_a_loop_ends(change):
@@ -98,4 +144,7 @@ def test_what_prompts_do_stays_allowed():
     assert render(source, {"row": {"list": [1, 2, 3]}}) == "1/2 2\n2/2 3\n"
     source = "{{ '%05.1f' % 2 }} {{ '{:>{w}}'.format(1, w=3) }} {{ 'a' | center(3) }}{{ 7 % 4 }} {{ 1.5 | round(1) }}"
     assert render(source, {}) == "002.0   1  a 3 1.5"
+    row = {"text": "a word " * 300_000, "ids": list(range(50_000)), "names": [f"name {i % 99}" for i in range(50_000)]}
+    source = "{{ row.text | wordcount }} {{ row.ids | sum }} {{ row.names | unique | sort | length }}"
+    assert render(source + "{{ row.text | truncate(9) }} {{ 'a' in row.names }}", {"row": row})
     assert render("{{ row | tojson(indent=2) | length }}", {"row": {"a": "x" * 1_000_000}}) == "1000013"

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from yamlgen.errors import Code, RowError
+from yamlgen.run import values
 from yamlgen.run.values import MOST_DEPTH, json_value
 
 
@@ -103,6 +104,16 @@ def test_what_is_no_json_is_told_with_its_place(value, said):
     found = refused(value)
     assert len(found) < 200
     assert said is None or found == said
+
+
+def test_what_is_the_same_many_times_over_is_counted_each_time(monkeypatch):
+    """Lists in lists, each twice, would be copied for ever; so would a long text that is returned often."""
+    monkeypatch.setattr(values, "MOST_SIZE", 1 << 16)
+    doubled = []
+    for _ in range(60):
+        doubled = [doubled, doubled]
+    assert "more than 65,536 characters in all at $[0]" in refused(doubled)
+    assert "more than 65,536 characters in all at $[64]" in refused(["x" * 1000] * 99)
 
 
 def test_what_holds_itself_is_told():

@@ -67,12 +67,14 @@ def command(
 def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     """Plan a run and show it; the exit code."""
     from yamlgen.api.planning import foresee  # noqa: PLC0415 - loads the engine
-    from yamlgen.cli.running import tell, wait  # noqa: PLC0415
+    from yamlgen.cli.interruptions import Interruptions  # noqa: PLC0415
+    from yamlgen.cli.running import tell  # noqa: PLC0415
 
     try:
         loaded, given, options = prepare()
         show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
-        forecast = wait(foresee(loaded, params=given, options=options))
+        with Interruptions() as interruptions:
+            forecast = interruptions.wait(foresee(loaded, params=given, options=options))
     except YamlgenError as error:
         return tell(error, json_out=json_out)
     if json_out:

@@ -9,7 +9,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from yamlgen.cli.display import Display, choose, failures, foretold, outlay, summary
+from yamlgen.cli.interruptions import CODES, Interruptions, interrupted
 from yamlgen.cli.messages import as_json, echo, json_line, put, show, show_error
 from yamlgen.errors import Code, Exit, InvalidPipeline, YamlgenError, anchored
 from yamlgen.events import Event, RunForecast, RunStarted
@@ -32,8 +33,6 @@ T = TypeVar("T")
 
 _GARBAGE: Final = 20_000
 """New objects between two looks for garbage during a run."""
-
-_CODES: Final = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,8 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
             message = "stdout holds the rows (-o -) or one summary (--output-format json), not both"
             raise click.UsageError(message)
         display = choose(shown.progress, verbose=shown.verbose, quiet=shown.quiet, rows_shown=to_stdout)
-        done = wait(_run(loaded, given, options, display))
+        with Interruptions() as interruptions:
+            done = interruptions.wait(_run(loaded, given, options, display, interruptions))
     except YamlgenError as error:
         return tell(error, json_out=shown.as_json, report=display.report if display else None)
     report, paths = done.report, done.paths
@@ -75,60 +75,23 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
     return Exit.FAILED_ROWS if report.failed else Exit.OK
 
 
-def wait(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Await what comes before the first request; Ctrl-C ends it at once, even where it reads a pipe that never ends.
-
-    Raises:
-        YamlgenError: it did.
-    """
-    main: list[asyncio.Task[Any] | None] = []
-    interrupted: list[int] = []
-
-    async def whole() -> T:
-        main.append(asyncio.current_task())
-        return await coroutine
-
-    def interrupt(number: int, _frame: object) -> None:
-        interrupted.append(number)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise KeyboardInterrupt from None
-        if not main or asyncio.current_task() in main or len(interrupted) > 1:
-            raise KeyboardInterrupt
-        # A row's task, or none: torn apart there, it would leave its traceback behind.
-        loop.call_soon_threadsafe(lambda: main[0] and main[0].cancel())
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        return asyncio.run(whole())
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise _interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, display: Display) -> Finished:
+async def _run(
+    pipeline: Pipeline, params: dict[str, Any], options: Options, display: Display, interruptions: Interruptions
+) -> Finished:
     """Run under the signals: once requests are sent, the first asks to stop, and the second cancels."""
     from yamlgen.api.execution import execute  # noqa: PLC0415 - loads the engine
 
     gc.freeze()  # what is loaded by now is never garbage; so what is left is little, and looked through often
     gc.set_threshold(_GARBAGE, 2, 2)
-    halt, task, loop = Halt(), asyncio.current_task(), asyncio.get_running_loop()
-    received: list[signal.Signals] = []
+    halt, task, received = Halt(), asyncio.current_task(), interruptions.received
 
-    def interrupt(number: signal.Signals) -> None:
-        received.append(number)
-        if len(received) > 1 and task is not None:
-            task.cancel()
-            return
+    def stop(number: signal.Signals) -> None:
         halt.request("Ctrl-C" if number is signal.SIGINT else "the process was asked to end")
         display.say("stopping: what is in flight comes home first; Ctrl-C again cancels it")
 
     def observe(event: Event) -> None:
-        if isinstance(event, RunStarted):
-            for number in _CODES:
-                loop.add_signal_handler(number, interrupt, number)
+        if isinstance(event, RunStarted) and task is not None:
+            interruptions.begin(stop, task.cancel)
         display.observe(event)
 
     rows, confirm = sys.stdout.buffer, _asker(display)
@@ -141,10 +104,10 @@ async def _run(pipeline: Pipeline, params: dict[str, Any], options: Options, dis
         if not received:  # nothing was sent yet
             raise
         _show_ended(display)
-        raise _interrupted(f"cancelled: {halt.reason}", display.kept(), received[0]) from None
+        raise interrupted(f"cancelled: {halt.reason}", display.kept(), received[0]) from None
     except YamlgenError as error:
         if received:
-            error.exit_code = _CODES[received[0]]
+            error.exit_code = CODES[received[0]]
         _show_ended(display)
         raise
 
@@ -167,15 +130,9 @@ def _asker(display: Display) -> Callable[[RunForecast], bool] | None:
         try:
             return click.confirm("Go on?", default=False, err=True)
         except click.Abort:
-            raise _interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
+            raise interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
 
     return ask
-
-
-def _interrupted(message: str, hint: str, number: signal.Signals) -> YamlgenError:
-    error = YamlgenError(message, code=Code.STOPPED, hint=hint)
-    error.exit_code = _CODES[number]
-    return error
 
 
 def tell(error: YamlgenError, *, json_out: bool, report: Report | None = None) -> int:

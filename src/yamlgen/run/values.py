@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from yamlgen.canonical import storable
 from yamlgen.errors import Code, RowError, redact
+from yamlgen.language.expressions.expression import MOST_BITS
 from yamlgen.ports import JSON
 
 MOST_DEPTH: Final = 200
-MOST_BITS: Final = 1328
-"""Of an integer: 400 digits, as in a pipeline."""
+MOST_SIZE: Final = 1 << 26
+"""Of characters, of which each value counts as `_EACH`: a list that holds itself many times over is never copied."""
+_EACH: Final = 16
 
 _LONGEST: Final = 100
 _HINT: Final = (
@@ -34,7 +36,7 @@ def json_value(name: str, value: Any) -> JSON:
         RowError: a part of it is no JSON value; the message says which, and where.
     """
     try:
-        return _plain(value, "$", 0)
+        return _plain(value, "$", 0, [MOST_SIZE])
     except _NoJSONError as error:
         what, path = error.args
         path = path if len(path) <= _LONGEST else f"{path[:_LONGEST]}..."
@@ -46,7 +48,10 @@ class _NoJSONError(Exception):
     """What was found, and the path to it."""
 
 
-def _plain(value: Any, path: str, depth: int) -> JSON:
+def _plain(value: Any, path: str, depth: int, left: list[int]) -> JSON:
+    left[0] -= _EACH + (len(value) if isinstance(value, str) else 0)
+    if left[0] < 0:
+        raise _NoJSONError(f"more than {MOST_SIZE:,} characters in all", path)
     if value is None or value is True or value is False:
         return value
     if depth > MOST_DEPTH:
@@ -63,9 +68,9 @@ def _plain(value: Any, path: str, depth: int) -> JSON:
                 raise _NoJSONError(f"{float.__repr__(value)}", path)
             return float.__float__(value)
         case list() | tuple():
-            return [_plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+            return [_plain(item, f"{path}[{index}]", depth + 1, left) for index, item in enumerate(value)]
         case dict():
-            return {_key(key, path): _plain(item, f"{path}.{key}", depth + 1) for key, item in value.items()}
+            return {_key(key, path): _plain(item, f"{path}.{key}", depth + 1, left) for key, item in value.items()}
         case _:
             raise _NoJSONError(_named(value), path)
 

@@ -126,7 +126,7 @@ def compared(operator: str, left: Any, right: Any) -> int:
         return VALUE + _length(right) * (4 + _length(left) // _COPIED + _bits(left) // _BITS)
     if not isinstance(left, list | tuple | Mapping) or not isinstance(right, list | tuple | Mapping):
         return VALUE + min(_length(left), _length(right)) // _COPIED + min(_bits(left), _bits(right)) // _BITS
-    least = MOST_WORK
+    least = MOST_WORK + 1
     for side in sorted((left, right), key=len):
         least = min(least, weight(side, least))
     return least
@@ -206,8 +206,14 @@ def _summed(value: Any, start: Any) -> int:
     return _length(value) * most // STEP
 
 
+def _firsts(pairs: Any) -> list[Any]:
+    """The keys that a mapping has when it is made of pairs."""
+    items = pairs if isinstance(pairs, list | tuple) else ()
+    return [item[0] for item in items if isinstance(item, list | tuple) and item]
+
+
 def _collisions(value: Any) -> int:
-    """What a set costs that holds integers of the same hash."""
+    """What a set or a mapping costs that holds integers of the same hash."""
     large = sorted(item for item in value if isinstance(item, int) and abs(item) >= _HASHES) if _length(value) else []
     counts: dict[int, int] = {}
     for item in (item for item, after in pairwise([*large, None]) if item != after):
@@ -217,12 +223,12 @@ def _collisions(value: Any) -> int:
 
 def _wrapped(text: str, width: Any, given: tuple[Any, ...]) -> int:
     """What `wordwrap` costs: for each word, for each line, and for a long word all of its rest for each line of it."""
-    width = max(1, width) if isinstance(width, int) else 1
+    each: int = max(1, width) if isinstance(width, int) else 1
     words = text.split()
     longest = max(map(len, words), default=0)
-    chunks = 2 * len(words) + 2 * text.count("-") + len(text) // width
+    chunks = 2 * len(words) + 2 * text.count("-") + len(text) // each
     make(len(text) + chunks * max((len(item) for item in given if isinstance(item, str)), default=1))
-    return 8 * len(text) + 2 * STEP * chunks + 16 * STEP * len(text.splitlines()) + longest**2 // width // 16
+    return 8 * len(text) + 2 * STEP * chunks + 16 * STEP * len(text.splitlines()) + longest * longest // each // 16
 
 
 def _indented(value: Any, indent: int) -> int:
@@ -265,6 +271,8 @@ def called(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> i
     cost = CALL + weight(owner) + weight(given)
     if name in _PADDING:
         make(numbers(*given))
+    if function is dict or name == "fromkeys":
+        cost += sum(_collisions(arg) + _collisions(_firsts(arg)) for arg in args)
     if isinstance(owner, str | bytes):
         cost += _of_text(owner, name, given)
     return cost

@@ -23,6 +23,8 @@ from yamlgen.language.expressions.template import reader, sandbox
 from yamlgen.ports import JSON
 
 _DEEPEST: Final = 64
+MOST_BITS: Final = 1328
+"""Of an integer: 400 digits, as in a pipeline."""
 _EACH: Final = 32
 """What a value costs of the budget: a value is larger than a character."""
 
@@ -88,6 +90,8 @@ def _as_json(value: Any, depth: int) -> JSON:
     if isinstance(value, str):
         return _text(str(value))
     if isinstance(value, int):
+        if value.bit_length() > MOST_BITS:
+            raise _Unfit("an integer of more than 400 digits")
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
