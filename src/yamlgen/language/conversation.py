@@ -125,7 +125,7 @@ def _prefill_faults(
     """What keeps a model from going on with the beginning of an answer."""
     for variant in variants:
         able = capabilities.of(variant.model)
-        thinks = able.prefill and variant.settings.thinking_type in ("adaptive", "enabled")
+        thinks = able.prefill and variant.settings.thinks
         if able.prefill is False:
             message, hint = f"`{variant.model}` takes no {_PREFILL}", "end with the user's message"
         elif thinks:

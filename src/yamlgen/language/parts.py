@@ -261,6 +261,11 @@ class Settings(Part):
         return thinking
 
     @property
+    def thinks(self) -> bool:
+        """Whether the request turns thinking on, in so many words."""
+        return self.thinking_type in ("adaptive", "enabled")
+
+    @property
     def thinking_type(self) -> str | None:
         """The type of `thinking` that is sent, `None` where none is."""
         return (self.thinking.type or "enabled") if isinstance(self.thinking, Thinking) else self.thinking
