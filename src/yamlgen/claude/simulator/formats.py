@@ -10,8 +10,9 @@ from typing import Any, Final
 import jsonschema_rs
 
 from yamlgen.claude.simulator.fields import check_object
-from yamlgen.claude.simulator.native import check_native, count
+from yamlgen.claude.simulator.native import check_native
 from yamlgen.claude.simulator.problem import Problem
+from yamlgen.language.native import count
 
 _MOST_STRICT: Final = 20
 _MOST_OPTIONAL: Final = 24
