@@ -39,7 +39,7 @@ This page is generated from the language itself, and every example is run by the
 """
 _MODELS: Final = f"""\
 Models differ in what they take. This table is of {capabilities.CHECKED}. By it `validate` warns, a run shapes its
-requests and divides them among rate limits, and the simulated API of `--simulate` refuses. A model that is not in it is
+requests and divides them among rate limits, and the simulated API refuses. A model that is not in it is
 used with safe defaults, and never warned of through a gateway. A dated id, such as `{capabilities.DATED[0]}`, means the
 model without the date. Defaults are in bold; an empty cell is one about which nothing is documented.
 
