@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _SAID: Final = re.compile(
     r"compiled grammar|grammar compilation|schema is too complex|too many optional parameters"
-    r"|too many parameters with union|output_config\.format[\w.]*:",
+    r"|too many parameters with union|output_config\.format[\w.]*:"
+    r"|not support structured output|structured outputs? (?:is|are) not (?:supported|available)",
     re.IGNORECASE,
 )
 _STATUSES: Final = frozenset({400, 422})
