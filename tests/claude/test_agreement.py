@@ -50,7 +50,7 @@ def steps():
         yield {"prompt": "Hi", "thinking": thinking, "output": {"schema": schema, "mode": mode}}
     for most in (1, 4096, 4097, 8192, 64_000, 64_001, 128_000, 128_001):
         yield {"prompt": "Hi", "max_tokens": most}
-    for thinking, mode in product(THINKING[:4], (None, "auto", "tools", "json")):
+    for thinking, mode in product(THINKING[:5], (None, "auto", "tools", "json")):
         output = {"output": {"schema": TEXT, "mode": mode}} if mode else {}
         yield {"messages": BEGUN, "thinking": thinking, **output}
 

@@ -116,7 +116,7 @@ def test_a_structure_is_made_once():
     assert made is model._job(HELLO, settings).structured is model._job((HELLO, {"schema": User}), settings).structured
     assert made is not model._job((HELLO, {"schema": USER}), settings).structured
     assert made is not model._job((HELLO, {"schema": User, "mode": "tools"}), settings).structured
-    assert made is not model._job(HELLO, model._settings({"max_tokens": 5})).structured
+    assert made is model._job(HELLO, model._settings({"max_tokens": 5})).structured
 
 
 def test_structures_of_several_inputs_are_kept_apart():

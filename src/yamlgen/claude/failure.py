@@ -54,7 +54,7 @@ class NotAMessage(Exception):  # noqa: N818 - named as what came
     """A 200 that is no answer of a Messages API, of a kind of content; `str` says what it is instead."""
 
     def __init__(self, kind: str, what: str) -> None:
-        super().__init__(f"{kind}, and {what}")
+        super().__init__(what)
         self.kind = kind
 
 
@@ -205,13 +205,17 @@ def _of_said(told: Said, sender: Sender) -> YamlgenError:
         case Reach.ROW:
             size, hint = "", None
             if told.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                megabytes = f"{told.sent / 1e6:.1f}" if told.sent >= 100_000 else f"{told.sent / 1e6:.3f}"  # noqa: PLR2004
-                size = f"; the request was {megabytes} MB" if told.sent else ""
+                size = f"; the request was {_size(told.sent)}" if told.sent else ""
                 hint = "shorten the row: the API itself takes 32 MB"
             message = f"the API refused the request ({how}): {said}{size}"
             error = RowError(message, code=Code.BAD_REQUEST, hint=hint)
             error.status = told.status
             return error
+
+
+def _size(count: int) -> str:
+    """A count of bytes as one says it."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count:,} bytes"  # noqa: PLR2004 - a tenth of a megabyte
 
 
 def _stopped(told: Said, said: str, sender: Sender) -> RunStopped:  # noqa: PLR0911 - a table

@@ -198,9 +198,8 @@ class ClaudeModel:
         if not structured.is_refused and (chain is None or chain.sends):  # a forecast leaves nothing for good
             structured.is_refused = True  # before anything is waited for: the others come here too
             if self._warn is not None:
-                self._warn(
-                    warning_of(talk.asker.step, str(self._constant["model"]), self._sender.clean(refusal.message))
-                )
+                model, said = str(self._constant["model"]), self._sender.clean(refusal.message)
+                self._warn(warning_of(talk.asker.step, model, said, is_kept=self._keeping is not None))
             if self._keeping is not None:
                 await self._keeping.recorder.refuse(self._schema, refusal)
         raise ClosedWay

@@ -146,11 +146,13 @@ class _Suitability:
 
     def thinking(self) -> Iterator[Diagnostic]:
         """A type of thinking that the model does not take, and a budget that leaves nothing for the answer."""
-        kind, taken = self._settings.thinking_type, self._able.thinking
+        kind, taken, thinking = self._settings.thinking_type, self._able.thinking, self._settings.thinking
+        if isinstance(thinking, Thinking) and thinking.type is None and thinking.budget_tokens is None:
+            return  # an error that was told: it says nothing of how it thinks
         if kind is not None and taken is not None and kind not in taken and self._thinking_is_whole:
             shown = "thinking with a budget" if kind == "enabled" else f"`thinking: {kind}`"
             yield self._warning(f"`{self._id}` takes no {shown}", self._mark("thinking"), _instead(kind, taken))
-        thinking, most = self._settings.thinking, self._settings.max_tokens or DEFAULT_MAX_TOKENS
+        most = self._settings.max_tokens or DEFAULT_MAX_TOKENS
         if isinstance(thinking, Thinking) and (thinking.budget_tokens or 0) >= most and kind == "enabled":
             message = f"thinking may take {thinking.budget_tokens} tokens, and `max_tokens` is {most}"
             mark = self._mark("thinking", "budget_tokens")

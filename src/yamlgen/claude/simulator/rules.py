@@ -17,7 +17,7 @@ from yamlgen.claude.simulator.catalogue import check_model
 from yamlgen.claude.simulator.fields import check_integer, check_object, present
 from yamlgen.claude.simulator.formats import check_counts, check_format, format_of
 from yamlgen.claude.simulator.problem import Problem
-from yamlgen.claude.simulator.thinking import check_effort, check_thinking, thinks
+from yamlgen.claude.simulator.thinking import check_begun, check_effort, check_thinking, thinks
 from yamlgen.claude.simulator.tools import check_choice, check_tools, is_forced
 from yamlgen.claude.simulator.turns import check_turns
 from yamlgen.claude.tokens import tokens_of
@@ -99,6 +99,7 @@ def _check_content(body: dict[str, Any], version: str, known: capabilities.Capab
     _check_system(body)
     check_tools(body, betas)
     check_thinking(body, known, betas)
+    check_begun(body, known)
     check_choice(body, known)
     _check_output_config(body, known, betas)
     check_format(body)
