@@ -60,7 +60,7 @@ _QUOTE: Final = re.compile("`([^`]+)`")
 _VALUE: Final = re.compile(r"""["']?(?:default|const|examples?)["']?\s*:[ \t]*([^,}\]\n]+)""")
 _TEMPLATE: Final = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}%]*%\}")
 _READS: Final = re.compile(r"(?:row|steps|params|item|matrix|output)\b[.\[]")
-_RANDOM: Final = re.compile(r"(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9]{20,}")
+_RANDOM: Final = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{20,}")
 _PRIVATE: Final = re.compile(r"(?<=://)[^\s/@\"']+(?=@)")
 _BEHIND: Final = re.compile(r"(?<=[?#])[^\s\"',}]+")
 
@@ -120,8 +120,8 @@ def _unquoted(said: str) -> str:
 
 
 def looks_random(name: str) -> bool:
-    """Whether what should be the name of a variable looks like a key: long, with letters and digits, not one `_`."""
-    return _RANDOM.fullmatch(name) is not None
+    """Whether what should be a variable's name looks like a key: twenty letters and digits or more without a `_`."""
+    return _RANDOM.search(name) is not None
 
 
 @lru_cache(maxsize=4096)
