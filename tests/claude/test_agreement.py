@@ -121,7 +121,7 @@ def test_what_validate_passes_the_simulator_takes(model, tmp_path):
     ],
 )
 def test_an_id_that_the_api_lacks(model, tmp_path):
-    """An id that the simulated API does not know, or no longer, is warned of."""
+    """An id that the simulated API does not know, or no longer, is warned of, and no other one."""
     path = tmp_path / "p.yaml"
     path.write_text(f"{TOP}steps:\n  s: {{id: '{model}', prompt: Hi}}\n", encoding="utf-8")
     told = compile_draft(read(path, path.name)[0], None, None).diagnostics
@@ -129,6 +129,8 @@ def test_an_id_that_the_api_lacks(model, tmp_path):
         check_model(model)
     except Problem:
         assert [diagnostic.severity for diagnostic in told] == ["warning"]
+    else:
+        assert told == ()
 
 
 @pytest.mark.parametrize("model", ["claude-house-blend", "claude-sonnet-4-5", "claude-2.1"])

@@ -16,12 +16,6 @@ from yamlgen.errors import Code, RowError, UsageError
 pytestmark = pytest.mark.usefixtures("key")
 
 
-@pytest.fixture
-def key(monkeypatch):
-    """A key in the environment."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -17,9 +17,9 @@ import anthropic
 import httpx2
 
 from yamlgen.claude.connections import failure_of
-from yamlgen.claude.mask import LONG, Mask
+from yamlgen.claude.mask import Mask
 from yamlgen.claude.said import MOST_READ, Reach, Said, said_in
-from yamlgen.errors import Code, RowError, RunStopped, YamlgenError, redact
+from yamlgen.errors import LONG_SECRET, Code, RowError, RunStopped, YamlgenError, redact
 from yamlgen.ports import JSON, Doubt, Refusal
 from yamlgen.scarcity import scarcity_of
 
@@ -105,7 +105,7 @@ class Sender:
             return response
         answer = {key: part for key, part in response.items() if key in _ANSWER}
         about = {key: part for key, part in response.items() if key not in _ANSWER}
-        kept, told = _hidden(answer, _mask(secrets, LONG)), _hidden(about, _mask(secrets))
+        kept, told = _hidden(answer, _mask(secrets, LONG_SECRET)), _hidden(about, _mask(secrets))
         return response if kept is answer and told is about else {**told, **kept}
 
 

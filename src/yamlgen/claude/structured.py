@@ -255,6 +255,8 @@ class Structured:
         Raises:
             InvalidOutput: there is none, or the author's schema does not accept it.
         """
+        if self.mode != "tools" and not any(block.type == "text" and block.text.strip() for block in message.content):
+            raise InvalidOutput(("$: the answer holds no text",))
         try:
             read: Any = self._handler.parse_response(message, self.response)
         except ValidationError as error:

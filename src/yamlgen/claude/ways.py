@@ -24,8 +24,8 @@ _SAID: Final = re.compile(
 _STATUSES: Final = frozenset({400, 422})
 
 
-class Unfit(Exception):  # noqa: N818 - an answer: this schema needs another way
-    """The API does not take the schema natively."""
+class ClosedWay(Exception):  # noqa: N818 - an answer: this schema needs another way
+    """The API has refused the schema in this way."""
 
 
 @dataclass(eq=False)
@@ -48,10 +48,10 @@ class Way:
         """Send a request only in a way that the API takes.
 
         Raises:
-            Unfit: it does not take this one any more.
+            ClosedWay: it does not take this one any more.
         """
         if self.is_closed:
-            raise Unfit
+            raise ClosedWay
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from typing import Final
 SAMPLING: Final = ("temperature", "top_p", "top_k")
 """The settings that newer models, and the newer version of the API, refuse."""
 
+OLD_VERSION: Final = "2023-06-01"
+"""The version of the API under which older models take them."""
+
 THINKING: Final = ("adaptive", "enabled", "disabled", "between_tools")
 """The types of `thinking` that the API has; `enabled` is the one with a budget of tokens."""
 
