@@ -11,7 +11,7 @@ import pytest
 from calls import HELLO, USER, agenerate, generate, llm, serve
 from scripted import KEY, Server, call, refusal, said
 from yamlgen import AnthropicLLM
-from yamlgen.errors import Code, UsageError
+from yamlgen.errors import Code, RowError, UsageError
 
 pytestmark = pytest.mark.usefixtures("key")
 
@@ -275,3 +275,14 @@ def test_calls_share_what_is_learnt_of_a_schema():
     with pytest.warns(UserWarning, match="by a tool from now on"):
         _, server = serve(reply, work)
     assert ["output_config" in body for body in server.bodies] == [True, False, False]
+
+
+def test_a_blank_message_is_not_sent():
+    """It costs its input alone; the others are answered."""
+    blank = [{"role": "user", "content": " \n"}]
+    with pytest.warns(UserWarning, match="the role `user` is blank"):
+        made, server = generate(said("x"), [blank, HELLO])
+    assert [output["generations"] for output in made] == [[None], ["x"]]
+    assert [body["messages"] for body in server.bodies] == [HELLO]
+    with pytest.raises(RowError, match="blank"):
+        agenerate(said("x"), blank)

@@ -198,6 +198,10 @@ class AnthropicLLM(Configuration):
 
     async def _send(self, job: _Job, told: list[str]) -> Told:
         """What comes of a conversation; `told` takes what holds for others, too."""
+        for turn in job.prompt.messages:
+            if isinstance(turn.content, str) and not turn.content.strip():
+                message = f"a message of the role `{turn.role}` is blank, which the API refuses"
+                raise RowError(message, code=Code.ROW_TEMPLATE, hint="nothing was sent")
         key, key_name = self._key()
         async with self._session(key) as client:
             sender = Sender(self.model, str(self.base_url), key_name, key, custom_headers().secrets)
