@@ -16,6 +16,7 @@ from yamlgen.data.source import Source, spooled
 from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.halt import Halt
 from yamlgen.language.plan import AnyStep, GenerateStep, Plan, PythonStep
+from yamlgen.language.skipping import is_idle
 from yamlgen.ports import JSON, NOBODY, Answer, InputRow, Model
 from yamlgen.run.step import Performer
 from yamlgen.store.ledger import Reuse
@@ -96,7 +97,7 @@ class _Preview:
         for step in self.plan.ordered():
             scope = self.plan.scope(self.row.row, {name: answer.value for name, answer in outputs.items()})
             skipped = {name for name, answer in outputs.items() if answer.skipped}
-            if step.is_idle(skipped) or not step.is_wanted(scope):
+            if is_idle(step, scope, skipped) or not step.is_wanted(scope):
                 outputs[step.name] = Answer(None, skipped=True)
                 continue
             seen = tuple(sorted(step.needs & invented))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeAlias
@@ -93,10 +92,6 @@ class PlanStep:
     def is_single(self) -> bool:
         """Whether the step is done once for a row, so that its value is no list."""
         return self.for_each is None and self.matrix is None and self.samples is None
-
-    def is_idle(self, skipped: AbstractSet[str]) -> bool:
-        """Whether the step is skipped because these are: it needs one of them, and does not ask about it."""
-        return bool((self.needs - self.asks) & skipped)
 
     def is_wanted(self, scope: Scope) -> bool:
         """Whether the step is to be done for a row, as far as its `when` says.

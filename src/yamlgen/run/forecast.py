@@ -17,6 +17,7 @@ from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
 from yamlgen.language.capabilities import tokenizer_of
 from yamlgen.language.plan import AnyStep, GenerateStep, Plan, Variant
+from yamlgen.language.skipping import always_read, is_idle
 from yamlgen.outcome import Outcome
 from yamlgen.ports import JSON, Attempt, Charge, Message, Model, Prompt, Tariff, Usage
 
@@ -281,15 +282,16 @@ class _Coming:
         answers = self.outcome.answers
         if step.name in answers or not step.needs <= answers.keys() | self.missing | self.skipped:
             return False
-        if step.is_idle(self.skipped | {name for name, answer in answers.items() if answer.skipped}):
+        values: dict[str, JSON] = {name: answer.value for name, answer in answers.items()}
+        scope = self.plan.scope(self.outcome.row.row, values | dict.fromkeys(self.skipped))
+        hidden = self._hidden(step)
+        if hidden & always_read(step) or (not step.needs & self.missing and is_idle(step, scope, hidden)):
             self.skipped.add(step.name)
             return False
         if not self.knows(step):
             return True
-        values: dict[str, JSON] = {name: answer.value for name, answer in answers.items()}
-        values |= dict.fromkeys(self.skipped)
         try:
-            is_wanted = step.is_wanted(self.plan.scope(self.outcome.row.row, values))
+            is_wanted = step.is_wanted(scope)
         except RowError:
             return False
         if not is_wanted:
@@ -301,9 +303,16 @@ class _Coming:
         doubts = []
         if step.when is not None and not self.knows(step):
             doubts.append("if its `when` holds")
+        if self._hidden(step):
+            doubts.append("if it reads none of the steps that are skipped")
         if self.uncalled & step.needs:
             doubts.append("at most: what a function before it gives is not kept, and may be what it was (see `keep`)")
         return doubts
+
+    def _hidden(self, step: AnyStep) -> set[str]:
+        """The skipped steps with which a step is skipped if it reads them."""
+        skipped = self.skipped | {name for name, answer in self.outcome.answers.items() if answer.skipped}
+        return skipped & (step.needs - step.asks)
 
     def knows(self, step: AnyStep) -> bool:
         """Whether all that the step's `when` asks about is known."""
