@@ -7,7 +7,7 @@ only. What stands outside of all branches is read in every row; of the rest, fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from functools import lru_cache
@@ -42,11 +42,15 @@ def is_idle(step: AnyStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
 def always_read(step: AnyStep) -> frozenset[str]:
     """The steps that a step reads in every row, whatever the row holds."""
     sources = [*_sources(step), *(((step.for_each, True),) if step.for_each is not None else ())]
-    read = [_read(source, is_expression=is_expression) for source, is_expression in sources]
     checks = step.checks if isinstance(step, GenerateStep) else ()
-    read += [named(check.expression, is_expression=True) for check in checks]
-    read += [named(check.message, is_expression=False) for check in checks if check.message is not None]
-    return frozenset().union(*read)
+    late = [named(check.expression, is_expression=True) for check in checks]
+    late += [named(check.message, is_expression=False) for check in checks if check.message is not None]
+    return read_always(sources).union(*late)
+
+
+def read_always(sources: Iterable[tuple[str, bool]]) -> frozenset[str]:
+    """The steps that sources read whatever branches are taken; each source with whether it is an expression."""
+    return frozenset().union(*(_read(source, is_expression=is_expression) for source, is_expression in sources))
 
 
 class _Seen(dict[str, JSON]):

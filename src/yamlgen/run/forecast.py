@@ -18,6 +18,7 @@ from yamlgen.events import RunForecast, StepForecast
 from yamlgen.language.capabilities import tokenizer_of
 from yamlgen.language.plan import AnyStep, GenerateStep, Plan, Variant
 from yamlgen.language.skipping import always_read, is_idle
+from yamlgen.language.slips import MANY
 from yamlgen.outcome import Outcome
 from yamlgen.ports import JSON, Attempt, Charge, Message, Model, Prompt, Tariff, Usage
 
@@ -52,15 +53,18 @@ class _Asked:
         estimate: reckons the tokens of a request where `past` does not.
         tokens: of the requests that are known.
         cost: the least and the most that these cost; nothing where there is no tariff.
+        most: how many of them differ for one row.
     """
 
     variant: Variant
     past: Past | None
     tariff: Tariff | None
     estimate: Estimate
+    most: int
     requests: int = 0
     tokens: int = 0
     cost: _Span = (0.0, 0.0)
+    _first: set[str] = field(default_factory=set)
 
     @property
     def output(self) -> tuple[int, int]:
@@ -77,10 +81,17 @@ class _Asked:
 
     def add(self, request: Mapping[str, JSON]) -> None:
         """Count a request."""
+        if len(self._first) <= self.most:
+            self._first.add(json.dumps(request))
         tokens, (least, most) = self.reckon(request)
         self.requests += 1
         self.tokens += tokens
         self.cost = self.cost[0] + least, self.cost[1] + most
+
+    @property
+    def are_equal(self) -> bool:
+        """Whether each row sends the same, though there are many."""
+        return len(self._first) <= self.most and self.requests > MANY * self.most
 
     def reckon(self, request: Mapping[str, JSON]) -> tuple[int, _Span]:
         """The tokens of a request, and what it costs at least and at most."""
@@ -148,12 +159,13 @@ class Forecaster:
     def __post_init__(self) -> None:
         self._ordered = self.plan.ordered()
         self._counts = {
-            step.name: _Count({variant.name: self._asked(variant) for variant in step.variants})
+            step.name: _Count({variant.name: self._asked(step, variant) for variant in step.variants})
             for step in self.plan.generating
         }
 
-    def _asked(self, variant: Variant) -> _Asked:
-        return _Asked(variant, self.past[variant.name], self.tariffs[variant.name], self.estimate)
+    def _asked(self, step: GenerateStep, variant: Variant) -> _Asked:
+        most = len(step.matrix or ((),))
+        return _Asked(variant, self.past[variant.name], self.tariffs[variant.name], self.estimate, most)
 
     async def add(self, outcome: Outcome) -> None:
         """Count one row."""
@@ -238,6 +250,8 @@ class Forecaster:
                 low, high = asked.cost[0] + sure * each[0], asked.cost[1] + unknown * each[1]
                 cost = cost[0] + low * scale, cost[1] + high * scale
             told.append(asked.how)
+            if asked.are_equal and step.samples is None:
+                told.append(f"{round(asked.requests * scale):,} equal requests: they are the same for each row")
             answers.append(asked.past.answers if asked.past else 0)
         if count.unknown:
             told += ["without the text of answers that are still to come", *sorted(count.doubts)]

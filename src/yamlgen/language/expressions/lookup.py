@@ -68,6 +68,7 @@ class Uses:
 
     steps: set[str] = field(default_factory=set)
     columns: set[str] | None = field(default_factory=set)
+    params: set[str] = field(default_factory=set)
     axes: set[str] = field(default_factory=set)
     guarded: set[tuple[str | int, ...]] = field(default_factory=set)
     """Paths that the template itself asks about: `is defined`, `default`."""
@@ -238,6 +239,8 @@ class Lookup:
             return
         if node.name == "row":
             self.uses.columns = None
+        elif node.name == "params":
+            self.uses.params.update(getattr(self.names["params"], "members", ()))
         elif node.name == "matrix":
             self.uses.axes.update(getattr(self.names["matrix"], "members", ()))
         elif node.name == "steps":
@@ -270,6 +273,8 @@ class Lookup:
                 self.uses.columns.add(str(member))
             elif root == "steps":
                 self.uses.steps.add(str(member))
+            elif root == "params":
+                self.uses.params.add(str(member))
             elif root == "matrix":
                 self.uses.axes.add(str(member))
 
