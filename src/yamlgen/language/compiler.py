@@ -14,7 +14,7 @@ from pathlib import PurePath
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language import conversation
 from yamlgen.language.assembly import Assembly
-from yamlgen.language.document import Text
+from yamlgen.language.document import DataPath, Text
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column
 from yamlgen.language.expressions import inference
@@ -22,7 +22,7 @@ from yamlgen.language.expressions.expression import shown
 from yamlgen.language.expressions.lookup import Finding, Uses
 from yamlgen.language.expressions.references import Reading, read, read_expression
 from yamlgen.language.expressions.views import ANYTHING, View, spoken
-from yamlgen.language.filling import unfilled
+from yamlgen.language.filling import UNEXPANDED, unexpanded, unfilled
 from yamlgen.language.folder import real
 from yamlgen.language.formats import format_of
 from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
@@ -39,6 +39,7 @@ from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Columns
+from yamlgen.surface import option
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class _Compiler:
     column: Column
     diagnostics: list[Diagnostic] = field(default_factory=list)
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
+    files: dict[DataPath, JSON] = field(default_factory=dict)
     steps: dict[str, StepReading] = field(default_factory=dict)
     rings: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -104,7 +106,7 @@ class _Compiler:
         self.check_provenance()
         self.check_files()
         self.diagnostics.extend(check_runtime(draft))
-        self.diagnostics.extend(unfilled(draft.document))
+        self.diagnostics.extend(unfilled(draft.document, self.files))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
         found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))
@@ -135,6 +137,7 @@ class _Compiler:
         written = output.schema_
         if isinstance(written, str):
             schema = self.loader.file(written, self.draft.document.mark(path))
+            self.files |= {path: schema.value} if schema is not None else {}
         else:
             schema = self.loader.inline(self.draft.document, path, self.draft.path, written)
         if schema is not None:
@@ -338,15 +341,19 @@ class _Compiler:
             elif format_of(path) is None and source.format is None:
                 self.unknown_format(source.path, "input")
             elif not path.exists():
-                self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, "a run needs it", warn=True)
+                way = "a run needs it" if unexpanded(source.path) is None else UNEXPANDED
+                self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, way, warn=True)
         if source.id and self.columns is not None and self.columns.closed and source.id not in self.columns.names:
             mark = document.mark(("input", "id"))
             hint = suggestion(source.id, self.columns.names, "columns")
             self.complain(Code.UNKNOWN_COLUMN, f"the input has no column `{source.id}`", mark, hint)
         if target.path and not draft.is_broken("output", "path"):
             path, shown = draft.beside(target.path)
-            mark = document.mark(("output", "path"))
-            if path.is_dir():
+            mark, shell = document.mark(("output", "path")), unexpanded(target.path)
+            if shell is not None:
+                way = f"write it out, or leave it to your shell with {option('output', 'PATH')}"
+                self.complain(Code.OUTPUT_PATH, f"`{shell}` would be a folder of that name here", mark, way)
+            elif path.is_dir():
                 self.complain(Code.OUTPUT_PATH, f"{shown} is a folder", mark, "name a file in it, such as rows.jsonl")
             elif format_of(path) is None:
                 self.unknown_format(target.path, "output")

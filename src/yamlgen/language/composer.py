@@ -20,7 +20,7 @@ import yaml
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.document import Document, Node, Text
-from yamlgen.language.filling import quoting
+from yamlgen.language.filling import UNEXPANDED, quoting, unexpanded
 from yamlgen.language.folder import open_inside
 from yamlgen.language.words import suggestion
 from yamlgen.language.yaml_syntax import explain
@@ -95,7 +95,8 @@ def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
         return f"{shown} is no regular file", IRREGULAR
     if path.is_symlink():
         return f"{shown} is a link that leads nowhere", "mend the link, or name the file itself"
-    return f"{shown} does not exist", f"the path is relative to {beside}"
+    waits = any(unexpanded(f"{part}/") for part in path.parts[:-1])
+    return f"{shown} does not exist", UNEXPANDED if waits else f"the path is relative to {beside}"
 
 
 def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, list[Diagnostic]]:

@@ -7,7 +7,7 @@ Owns the difference between the texts of a pipeline that are templates or expres
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from yamlgen.errors import Code, Diagnostic
@@ -15,25 +15,47 @@ from yamlgen.language.document import DataPath, Document
 from yamlgen.ports import JSON
 from yamlgen.surface import override
 
+UNEXPANDED: Final = "nothing fills in `~` and `$NAME` in a path: write it out"
+"""What to do about a path that waits for a shell."""
+
 _ROOTS: Final = "row|params|steps|item|item_index|matrix"
-_TEMPLATE: Final = re.compile(rf"\{{\{{[-+]?\s*(?:{_ROOTS})\b(?=\s*[.\[|}}~+-])[^{{}}]*(?:\}}\}})?")
+_TEMPLATE: Final = re.compile(
+    rf"\{{\{{[-+]?\s*(?:{_ROOTS})\b(?=\s*[.\[|}}~+-])[^{{}}]*(?:\}}\}})?"
+    r"|\{%[-+]?\s*(?:if|for|set)\s[^{}]*%\}"
+)
 _FILLED: Final = frozenset({"system", "prompt", "messages", "when", "for_each", "check", "values", "args"})
 _EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "expression", "values", "args"})
 _TEXTS: Final = frozenset({"system", "prompt", "content", "message"})
 _PATHS: Final = frozenset({"path", "file", "schema", "reads", "call"})
 _WRITTEN_OUT: Final = _PATHS | {"model", "id", "choices", "enum", "const", "matrix", "draws", "models"}
 _TOKEN: Final = re.compile(r"""([\w-]+)\s*:(?=\s|$)|[\[\]{},]|"(?:[^"\\]|\\.)*"|'[^']*'""")
+_SHELL: Final = re.compile(r"~[\w.-]*(?=/)|\$\w+(?=/)|\$\{\w+\}")
 _LONGEST: Final = 60
 
 
-def unfilled(document: Document) -> Iterator[Diagnostic]:
-    """Each text that holds a template where nothing fills it in."""
+def unfilled(document: Document, files: Mapping[DataPath, JSON]) -> Iterator[Diagnostic]:
+    """Each text that holds a template where nothing fills it in.
+
+    Args:
+        document: the pipeline.
+        files: the schemas that stand in files, by the paths that name them.
+    """
     for path, text, is_key in _texts(document.data, ()):
-        match = _TEMPLATE.search(text)
-        if match is not None:
-            said = match[0] if len(match[0]) <= _LONGEST else f"{match[0][:_LONGEST]}..."
+        said = _template(text)
+        if said is not None:
             mark = document.mark(path, key=is_key)
             yield Diagnostic(Code.UNFILLED, f"nothing fills in `{said}` here", mark, way(path))
+    for path, schema in files.items():
+        for said in dict.fromkeys(filter(None, (_template(text) for _, text, _ in _texts(schema, path)))):
+            message = f"nothing fills in `{said}` in that file"
+            yield Diagnostic(Code.UNFILLED, message, document.mark(path), way((*path, "enum")))
+
+
+def _template(text: str) -> str | None:
+    """The first template in a text, as messages quote it."""
+    match = _TEMPLATE.search(text)
+    said = " ".join(match[0].split()) if match else None
+    return said if said is None or len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
 
 
 def way(path: DataPath) -> str | None:  # noqa: PLR0911 - a table
@@ -57,6 +79,12 @@ def way(path: DataPath) -> str | None:  # noqa: PLR0911 - a table
     if "schema" in path:
         return "a schema is the same for all rows: what differs is asked by a `check`, and said in the prompt"
     return "templates are filled in under `system`, `prompt`, `content` and `message` alone"
+
+
+def unexpanded(path: str) -> str | None:
+    """What a shell would fill in at the beginning of a path: `~`, `$HOME`. Here it names a folder; `./~` does too."""
+    match = _SHELL.match(path)
+    return match[0] if match else None
 
 
 def quoting(text: str, at: int) -> str:

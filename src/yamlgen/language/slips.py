@@ -33,7 +33,7 @@ MANY: Final = 20
 
 _SENT: Final = ("system", "user", "assistant")
 _TEXTS: Final = (*_SENT, "message")
-_PLACEHOLDER: Final = re.compile(r"(?<![\w\\\]^{])(?:\$?\{\s*(?:(row|params|steps)\.)?([^\W\d]\w*)\s*\})(?!\})")
+_PLACEHOLDER: Final = re.compile(r"(?:\$|(?<![\w\\\]^{]))\{\s*(?:(row|params|steps)\.)?([^\W\d]\w*)\s*\}(?!\})")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")
 _LONGEST_PATH: Final = 250
 
@@ -84,23 +84,25 @@ class Slips:
 
     def _questions(self, read: StepReading) -> Iterator[Diagnostic]:
         """A step that asks whether another is null has to ask in its `when`: otherwise it is skipped with it."""
-        for need in sorted((read.needs - read.asks) & self.scopes.nulls.keys()):
+        unasked = (read.needs - read.asks) & self.scopes.nulls.keys()
+        for need in sorted(unasked):
             if "array" in SchemaView.of(self.scopes.types[need], need).types():
                 continue  # the question may be whether it is empty
             asking = (passage for passage, reading in read.passages if ("steps", need) in reading.uses.nulls)
             passage = next(asking, None)
             if passage is not None:
                 message = f"`steps.{need}` is never null here: where it is, step `{read.name}` is skipped too"
-                hint = f"`when: steps.{need} is defined` has it done all the same"
+                also = sorted(unasked & self._skipped_with(need) & _always(read))
+                asked = " and ".join(f"steps.{name} is defined" for name in (need, *also))
+                hint = f"`when: {asked}` has it done all the same"
                 yield _slip(Code.MAY_BE_NULL, message, _mark_of(passage, need), hint)
 
     def _asked_in_vain(self, read: StepReading) -> Iterator[Diagnostic]:
         """`when: steps.a is defined` does not help where the step reads what `a` is skipped with."""
         if not any(reading.holds for _, reading in read.of("when")):
             return
-        filled = [passage for passage, _ in read.passages if passage.role not in ("when", "check", "message")]
-        always = read_always((passage.source, passage.is_expression) for passage in filled)
-        for need in sorted((read.needs - read.asks) & self.scopes.nulls.keys() & always):
+        filled = _filled(read)
+        for need in sorted((read.needs - read.asks) & self.scopes.nulls.keys() & _always(read)):
             asked = next((name for name in sorted(read.asks) if need in self._skipped_with(name)), None)
             passage = next((each for each in filled if need in _named(each)), None)
             if asked is not None and passage is not None:
@@ -200,6 +202,16 @@ class Slips:
 
 def _slip(code: Code, message: str, mark: Mark, hint: str) -> Diagnostic:
     return Diagnostic(code, message, mark, hint, "warning")
+
+
+def _filled(read: StepReading) -> list[Passage]:
+    """What is filled in before anything is asked."""
+    return [passage for passage, _ in read.passages if passage.role not in ("when", "check", "message")]
+
+
+def _always(read: StepReading) -> frozenset[str]:
+    """The steps that a step reads in every row."""
+    return read_always((passage.source, passage.is_expression) for passage in _filled(read))
 
 
 def _named(passage: Passage) -> frozenset[str]:

@@ -29,6 +29,7 @@ from yamlgen.language.expressions.facts import (
     null_if_true,
     path_of,
 )
+from yamlgen.language.expressions.syntax import RAW
 from yamlgen.language.expressions.template import filters, sandbox
 from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View
 from yamlgen.language.words import nearest, suggestion
@@ -221,6 +222,8 @@ class Lookup:
 
     def _meant(self, word: str, scope: Mapping[str, View]) -> str | None:
         """The hint for a bare name: perhaps the author left out where it lives."""
+        if f"${{{{ {word}" in self.source:  # of another tool, such as GitHub's actions
+            return RAW
         if word in _ELSEWHERE:
             return f"`{word}` is there {_ELSEWHERE[word]}"
         if word in _FILTERS or word in set(filters()) - {"items"}:
