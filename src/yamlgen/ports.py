@@ -38,7 +38,7 @@ class Columns:
     names: tuple[str, ...]
     closed: bool
     types: Mapping[str, JSON] = field(default_factory=dict)
-    least: int = 0
+    least: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
