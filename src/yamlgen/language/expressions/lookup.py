@@ -73,6 +73,8 @@ class Uses:
     """Paths that the template itself asks about: `is defined`, `default`."""
     nulls: set[tuple[str | int, ...]] = field(default_factory=set)
     """Paths of which it asks whether they are null."""
+    tested: dict[tuple[str | int, ...], set[str]] = field(default_factory=dict)
+    """The tests that it puts paths to, by path."""
 
 
 def all_of(columns: Iterable[AbstractSet[str] | None]) -> frozenset[str] | None:
@@ -110,6 +112,8 @@ class Lookup:
             is_default = isinstance(node, nodes.Filter) and node.name in ("default", "d")
             if is_test or is_default:
                 self.uses.guarded.add(path_of(node.node))  # type: ignore[attr-defined]  # both have one
+            elif isinstance(node, nodes.Test):
+                self.uses.tested.setdefault(path_of(node.node), set()).add(node.name)
         for node in (tree, *tree.find_all((nodes.If, nodes.CondExpr, nodes.And, nodes.Or, nodes.Test, nodes.Compare))):
             self.uses.nulls |= asked(node.test if isinstance(node, nodes.If | nodes.CondExpr) else node)
 
@@ -125,6 +129,17 @@ class Lookup:
             yield
         finally:
             self.solid, self._empty, self._null, self.forks = before
+
+    @contextmanager
+    def _hidden(self, names: AbstractSet[str]) -> Iterator[None]:
+        """Walk where names stand for something else than what the template is given."""
+        before = self.names, self.solid
+        self.names = {name: view for name, view in self.names.items() if name not in names}
+        self.solid = frozenset(path for path in self.solid if path[0] not in names)
+        try:
+            yield
+        finally:
+            self.names, self.solid = before
 
     @contextmanager
     def _lenient(self) -> Iterator[None]:
@@ -201,10 +216,14 @@ class Lookup:
     def _known(self, node: nodes.Filter | nodes.Test, there: Collection[str], what: str) -> None:
         if node.name not in there:
             hint = suggestion(node.name, there, f"{what}s")
-            start = self.source.find(node.name, node.lineno)
-            self._complain(
-                Code.UNKNOWN_FILTER, f"there is no {what} `{node.name}`", start, start + len(node.name), hint
-            )
+            start, end = self._found(node.name, node.lineno)
+            self._complain(Code.UNKNOWN_FILTER, f"there is no {what} `{node.name}`", start, end, hint)
+
+    def _found(self, name: str, start: int) -> tuple[int, int]:
+        """The offsets of a name, whose parts may stand apart, from `start` on: `trim . y` is `trim.y`."""
+        written = r"\s*\.\s*".join(map(re.escape, name.split(".")))
+        found = re.compile(written).search(self.source, start)
+        return found.span() if found else (start, start + 1)
 
     def _name(self, node: nodes.Name, scope: dict[str, View], *, base: bool) -> View:
         start, end = node.lineno, node.lineno + len(node.name)
@@ -264,7 +283,7 @@ class Lookup:
             return ANYTHING
 
     def _note(self, path: tuple[str | int, ...]) -> None:
-        if len(path) == 2:  # noqa: PLR2004 - the root and its member
+        if len(path) == 2 and path[0] in self.names:  # noqa: PLR2004 - the root and its member
             root, member = path
             if root == "row" and self.uses.columns is not None:
                 self.uses.columns.add(str(member))

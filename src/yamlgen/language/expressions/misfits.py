@@ -1,0 +1,114 @@
+"""Telling of what an operation cannot work on: which operand has the wrong type, what is wanted, and the way there.
+
+Owns the words. Whether an operation works is for `trials` to find out, and which operations there are for `operations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from jinja2 import nodes
+from jinja2.exceptions import SecurityError, TemplateError
+
+from yamlgen.errors import Code
+from yamlgen.language.expressions.facts import path_of
+from yamlgen.language.expressions.lookup import Lookup
+from yamlgen.language.expressions.trials import Operation, blamed, failure
+from yamlgen.language.expressions.views import View, spoken
+
+_ASKED: Final[Mapping[str, frozenset[str]]] = {
+    "string": frozenset({"string"}),
+    "mapping": frozenset({"object"}),
+    "number": frozenset({"integer", "number", "boolean"}),
+    "integer": frozenset({"integer", "number"}),
+    "float": frozenset({"number"}),
+    "boolean": frozenset({"boolean"}),
+    "true": frozenset({"boolean"}),
+    "false": frozenset({"boolean"}),
+    "sequence": frozenset({"array", "string", "object"}),
+    "iterable": frozenset({"array", "string", "object"}),
+}
+"""Tests that ask for a type, and the types that pass them."""
+
+_BY_ATTRIBUTE: Final = frozenset({"sort", "min", "max", "unique", "sum"})
+"""Filters that can look at an attribute of their items instead."""
+
+
+class Misfits(Lookup):
+    """What is looked up, and what is told of values that do not fit."""
+
+    def _is_otherwise(self, node: nodes.Node, view: View) -> bool:
+        """Whether the source asks of a value if it has another type than is known: then a part of it never runs."""
+        kinds = view.types()
+        asked = (_ASKED[test] for test in self.uses.tested.get(path_of(node), ()) if test in _ASKED)
+        return bool(kinds) and any(each.isdisjoint(kinds) for each in asked)
+
+    def _try(
+        self,
+        name: str | None,
+        operation: Operation,
+        operands: Sequence[tuple[nodes.Node, View]],
+        first: int = 0,
+        whole: nodes.Node | None = None,
+    ) -> bool:
+        """Tell of an operation that fails for all values of its operands.
+
+        Args:
+            name: of a filter, a test or a function; `None` is an operator.
+            operation: it.
+            operands: each as it is written, and what is known of it.
+            first: the first of them that can be the wrong one.
+            whole: what stands where the operation does, if that is not the first operand.
+
+        Returns:
+            Whether it may work.
+        """
+        error = failure(operation, operands)
+        if error is None:
+            return True
+        found = blamed(operation, operands, first)
+        if found is not None:
+            at, kind = found
+            self._wrong_kind(*operands[at], kind, name)
+            return False
+        node, view = operands[0]
+        start, end = self._extent(whole or node)
+        described = f"{self._quoted(node, view) if path_of(node) else 'this'} is {spoken(view.types())}"
+        if isinstance(error, SecurityError):
+            message, hint = f"`{name}` would change the data, which stays as it is", "make new data: `a + [b]`"
+        elif name is None:
+            message, hint = f"{described}: no operator of this kind works on it", None
+        else:
+            reason = error.message if isinstance(error, TemplateError) else str(error)
+            message, hint = f"{described}, and `{name}` fails: {reason}", None
+            if name in _BY_ATTRIBUTE and "array" in view.types():
+                hint = f'say what of the items is meant: `{name}(attribute="...")`'
+        self._complain(Code.WRONG_KIND, message, start, end, hint)
+        return False
+
+    def _wrong_kind(self, node: nodes.Node, view: View, wanted: str, name: str | None = None) -> None:
+        """Tell of a value that has another type than an operation works on."""
+        start, end = self._extent(node)
+        quoted = self._quoted(node, view) if path_of(node) else "this"
+        takes = f"not {spoken([wanted])}" if name is None else f"and `{name}` takes {spoken([wanted])}"
+        message = f"{quoted} is {spoken(view.types())}, {takes}"
+        self._complain(Code.WRONG_KIND, message, start, end, self._way(node, view, wanted))
+
+    def _way(self, node: nodes.Node, view: View, wanted: str) -> str | None:
+        """How a value becomes one of another type."""
+        kinds = view.types()
+        if not path_of(node):
+            return None
+        named = self._named(node, view)
+        if wanted == "string" and "array" in kinds:
+            return f'`{named} | join(", ")` makes a text of it'
+        if wanted == "string":
+            return f"make one of it: `({named} | string)`; `~` joins values of any types"
+        if kinds == {"string"}:
+            return {
+                "number": f"make one of it: `({named} | int)`, or `| float`",
+                "integer": f"make one of it: `({named} | int)`",
+                "array": f'a text that holds several can be split: `{named}.split(";")`',
+            }.get(wanted)
+        return None
