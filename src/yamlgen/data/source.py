@@ -69,14 +69,15 @@ class Source:
         if self.rows_inline is None and (self.path is None or is_pipe(self.path)):
             return None
         try:
-            if self.rows_inline is None and self.kind() == "csv":
+            is_csv = self.rows_inline is None and self.kind() == "csv"
+            if is_csv:
                 types, closed = {name: {"type": "string"} for name in self._header()}, True
             else:
                 closed = self.rows_inline is not None
                 types = self._types(None if closed else _PEEK)
         except YamlgenError:
             return None
-        return Columns(tuple(types), closed, types) if types else None
+        return Columns(tuple(types), closed, types, is_csv) if types else None
 
     def oddities(self) -> tuple[str, ...]:
         """What the user should know of the first megabyte of a CSV file, as sentences; what is broken the run tells."""

@@ -137,6 +137,8 @@ def arithmetic(operator: str, left: View, right: View) -> View:
         return INTEGER if whole else _NUMBER if operator != "pow" else ANYTHING
     if operator == "add" and kinds == (_STRING, _STRING):
         return TEXT
+    if operator == "mul" and set(kinds) == {_STRING, frozenset({"integer"})}:
+        return TEXT
     if operator == "mul" and _LIST in kinds and kinds[0] != kinds[1]:
         listed = left if kinds[0] == _LIST else right
         other = kinds[1] if kinds[0] == _LIST else kinds[0]

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Final
 
 from jinja2 import nodes
@@ -41,7 +42,17 @@ _ELSEWHERE: Final = {
     "matrix": "in a step with `matrix`, behind its `when` and `for_each`",
     "output": "in the `check` of a step",
 }
-_FILTERS: Final = {"len": "length", "sorted": "sort", "str": "string"}
+_FILTERS: Final = {
+    "len": "length",
+    "sorted": "sort",
+    "str": "string",
+    "size": "length",
+    "toUpperCase": "upper",
+    "toLowerCase": "lower",
+    "upcase": "upper",
+    "downcase": "lower",
+}
+_OF_DATES: Final = frozenset({"strftime", "isoformat", "date", "year", "month", "day", "hour", "weekday", "timestamp"})
 _GUARDS: Final = frozenset({"defined", "undefined"})
 
 
@@ -202,8 +213,10 @@ class Lookup:
 
     def _named(self, node: nodes.Node | None, view: View) -> str:
         path = path_of(node)
-        if not path:
-            return getattr(view, "name", "the value")
+        return self._spelled(path) if path else getattr(view, "name", "the value")
+
+    @staticmethod
+    def _spelled(path: Path) -> str:
         return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
 
     def _quoted(self, node: nodes.Node | None, view: View) -> str:
@@ -278,9 +291,22 @@ class Lookup:
         except Absent as absent:
             if path not in self.uses.guarded or absent.code is not Code.UNKNOWN_COLUMN:
                 hint = suggestion(str(key), absent.known) or _UNDECLARED.get(absent.code)
+                hint = hint or self._instead(node.node, str(key), owner)
                 near = nearest(str(key), absent.known) is not None
                 self.findings.append(Finding(absent.code, absent.message, start, end, hint, path, near))
             return ANYTHING
+
+    def _instead(self, node: nodes.Node, key: str, owner: View) -> str | None:
+        """What a text has instead of what values have elsewhere."""
+        if owner.types() != {"string"} or not path_of(node):
+            return None
+        named = self._named(node, owner)
+        if key in _FILTERS or key in filters():
+            return f"it is a filter here: `{named} | {_FILTERS.get(key, key)}`" if key != "items" else None
+        if key in _OF_DATES:
+            return f"a date is text here: its year is `{named}[:4]`, and its month `{named}[5:7]`"
+        near = get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75)
+        return f"did you mean `{near[0]}`?" if near else None
 
     def _note(self, path: tuple[str | int, ...]) -> None:
         if len(path) == 2 and path[0] in self.names:  # noqa: PLR2004 - the root and its member

@@ -13,9 +13,10 @@ from jinja2.exceptions import SecurityError, TemplateError
 
 from yamlgen.errors import Code
 from yamlgen.language.expressions.facts import path_of
-from yamlgen.language.expressions.lookup import Lookup
-from yamlgen.language.expressions.trials import Operation, blamed, failure
-from yamlgen.language.expressions.views import View, spoken
+from yamlgen.language.expressions.inference import item_of
+from yamlgen.language.expressions.lookup import Finding, Lookup
+from yamlgen.language.expressions.trials import Operand, Operation, blamed, failure, flat
+from yamlgen.language.expressions.views import ANYTHING, View, spoken
 
 _ASKED: Final[Mapping[str, frozenset[str]]] = {
     "string": frozenset({"string"}),
@@ -48,9 +49,10 @@ class Misfits(Lookup):
         self,
         name: str | None,
         operation: Operation,
-        operands: Sequence[tuple[nodes.Node, View]],
+        operands: Sequence[Operand],
         first: int = 0,
         whole: nodes.Node | None = None,
+        also: str = "",
     ) -> bool:
         """Tell of an operation that fails for all values of its operands.
 
@@ -60,6 +62,7 @@ class Misfits(Lookup):
             operands: each as it is written, and what is known of it.
             first: the first of them that can be the wrong one.
             whole: what stands where the operation does, if that is not the first operand.
+            also: what else the hint says of a number that is wanted.
 
         Returns:
             Whether it may work.
@@ -67,10 +70,11 @@ class Misfits(Lookup):
         error = failure(operation, operands)
         if error is None:
             return True
-        found = blamed(operation, operands, first)
+        work, parts = flat(operation, operands, first)
+        found = blamed(work, parts, first)
         if found is not None:
             at, kind = found
-            self._wrong_kind(*operands[at], kind, name)
+            self._wrong_kind(*parts[at], kind, name, also)
             return False
         node, view = operands[0]
         start, end = self._extent(whole or node)
@@ -87,13 +91,43 @@ class Misfits(Lookup):
         self._complain(Code.WRONG_KIND, message, start, end, hint)
         return False
 
-    def _wrong_kind(self, node: nodes.Node, view: View, wanted: str, name: str | None = None) -> None:
+    def _prints_null(self, node: nodes.Node, view: View, *, is_joined: bool = False) -> None:
+        """Warn of a column that becomes a part of a text, and is null in some of the rows that were read."""
+        name = getattr(view, "name", "")
+        if not path_of(node) or not name.startswith("row.") or view.null is not None or self._is_asked(node, name):
+            return
+        named, item = self._named(node, view), item_of(view) if view.types() == {"array"} else ANYTHING
+        if is_joined and "null" in item.types():
+            message = f"`{named}` prints `None` where an item of it is null"
+            hint = f"take those out first: `{named} | reject('none') | join(...)`"
+        elif "null" not in view.types():
+            return
+        elif is_joined:
+            message, hint = f"`{named}` cannot be joined where it is null", f"`{named} | default([], true) | join(...)`"
+        else:
+            message = f"`{named}` prints `None` where it is null"
+            hint = f'`{named} | default("...", true)` stands in for it; or ask first: `{{% if {named} %}}`'
+        if not any(finding.message == message for finding in self.findings):
+            self.findings.append(Finding(Code.MAY_BE_NULL, message, *self._extent(node), hint, is_warning=True))
+
+    def _is_asked(self, node: nodes.Node, name: str) -> bool:
+        """Whether the source asks about a column: at this place, or anywhere, if it has another name here."""
+        path = path_of(node)
+        if path[0] == "row":
+            return self._is_solid(path)
+        return any(
+            self._spelled(asked).startswith("row.") and name.startswith(self._spelled(asked))
+            for asked in self.uses.nulls
+        )
+
+    def _wrong_kind(self, node: nodes.Node, view: View, wanted: str, name: str | None, also: str) -> None:
         """Tell of a value that has another type than an operation works on."""
         start, end = self._extent(node)
         quoted = self._quoted(node, view) if path_of(node) else "this"
         takes = f"not {spoken([wanted])}" if name is None else f"and `{name}` takes {spoken([wanted])}"
         message = f"{quoted} is {spoken(view.types())}, {takes}"
-        self._complain(Code.WRONG_KIND, message, start, end, self._way(node, view, wanted))
+        hint = self._way(node, view, wanted)
+        self._complain(Code.WRONG_KIND, message, start, end, f"{hint}{also}" if hint and wanted == "number" else hint)
 
     def _way(self, node: nodes.Node, view: View, wanted: str) -> str | None:
         """How a value becomes one of another type."""

@@ -9,22 +9,20 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from jinja2 import nodes
 
 from yamlgen.errors import Code
 from yamlgen.language.expressions import inference, trials
 from yamlgen.language.expressions.counting import OPERATORS
-from yamlgen.language.expressions.facts import alternatives, path_of
+from yamlgen.language.expressions.facts import Path, alternatives, path_of
 from yamlgen.language.expressions.lookup import Finding
 from yamlgen.language.expressions.misfits import Misfits
 from yamlgen.language.expressions.template import MAPPING_METHODS, filters, sandbox
-from yamlgen.language.expressions.views import ANYTHING, Absent, View, has_method, spoken
+from yamlgen.language.expressions.trials import Operand
+from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View, has_method, spoken
 from yamlgen.language.words import suggestion
-
-_Operand: TypeAlias = tuple[nodes.Node, View]
-"""A value as it is written, and what is known of it."""
 
 _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
 _EQUAL: Final = frozenset({"eq", "ne"})
@@ -76,7 +74,7 @@ class Operations(Misfits):
                 return inference.negated(operand[1]) if is_fit else ANYTHING
             case nodes.Concat():
                 for part in node.nodes:
-                    self._operand(part, scope)
+                    self._prints_null(part, self._operand(part, scope))
                 return inference.TEXT
             case nodes.Test():
                 self._test(node, scope)
@@ -99,7 +97,7 @@ class Operations(Misfits):
         if len(self.findings) == before and not node.kwargs and not _is_spread(node):
             self._try(node.name, trials.a_test(node.name), operands)
 
-    def _given(self, node: nodes.Filter | nodes.Test | nodes.Call, scope: dict[str, View]) -> list[_Operand]:
+    def _given(self, node: nodes.Filter | nodes.Test | nodes.Call, scope: dict[str, View]) -> list[Operand]:
         """The arguments, those by name last."""
         for spread in (node.dyn_args, node.dyn_kwargs):
             if spread is not None:
@@ -109,7 +107,7 @@ class Operations(Misfits):
 
     def _call(self, node: nodes.Call, scope: dict[str, View]) -> View:
         before = len(self.findings)
-        made, called, operands = ANYTHING, ANYTHING, list[_Operand]()
+        made, called, operands = ANYTHING, ANYTHING, list[Operand]()
         given = len(node.args), [pair.key for pair in node.kwargs]
         name, operation = "", trials.a_call(*given)
         match node.node:
@@ -136,6 +134,8 @@ class Operations(Misfits):
                     called = inference.DATA
         first = len(operands)
         operands += self._given(node, scope)
+        for argument, value in operands[first:] if name == "format" else ():
+            self._prints_null(argument, value)
         if len(self.findings) > before or _is_spread(node):
             return made
         if called.types():
@@ -166,7 +166,8 @@ class Operations(Misfits):
         owner = self._operand(node.node, scope)
         if not isinstance(node.arg, nodes.Slice):
             key = self.view(node.arg, scope)
-            is_fit = self._try(None, trials.item, [(node.node, owner), (node.arg, key)])
+            has_items = not owner.types().isdisjoint(("array", "object", "string"))
+            is_fit = self._try(None, trials.item, [(node.node, owner), (node.arg, key)], int(has_items))
             return inference.indexed(owner) if is_fit else ANYTHING
         written = [bound or nodes.Const(None) for bound in (node.arg.start, node.arg.stop, node.arg.step)]
         bounds = [(bound, self.view(bound, scope)) for bound in written]
@@ -257,10 +258,11 @@ class Operations(Misfits):
             self._repeated(operands)
         if operator == "mod" and _may_be_pattern(node.left, left) and not _is_number(right):
             return ANYTHING
-        is_fit = self._try(None, trials.an_operator(node), operands)
+        also = "; to join texts, write `~`" if operator == "add" else ""
+        is_fit = self._try(None, trials.an_operator(node), operands, also=also)
         return inference.arithmetic(operator, left, right) if is_fit else ANYTHING
 
-    def _repeated(self, operands: Sequence[_Operand]) -> None:
+    def _repeated(self, operands: Sequence[Operand]) -> None:
         """Tell of a text that is repeated where it was probably meant to be multiplied."""
         for (node, view), (_, other) in zip(operands, reversed(operands), strict=True):
             if path_of(node) and view.types() == {"string"} and "integer" in other.types() | {"integer"}:
@@ -292,7 +294,10 @@ class Operations(Misfits):
             view = self._default(node, view)
         elif not inference.is_null_safe(node):
             view = self._known_not_null(node.node, view)
-        made = self._mapped(node, view, args)
+            if node.name in inference.TO_TEXT:
+                self._prints_null(node.node, view, is_joined=node.name == "join")
+        is_idle = is_default and not inference.replaces_null(node) and _is_there(path_of(node.node), scope)
+        made = view if is_idle else self._mapped(node, view, args)
         if len(self.findings) > before or _is_spread(node) or is_default:
             return made
         if node.name == "format" and _may_be_pattern(node.node, view):
@@ -318,7 +323,7 @@ class Operations(Misfits):
             self._named_in(node.args[place], list(sandbox().tests), "test")
         if node.name in inference.TO_TEXT:
             for argument, view in zip(node.args, args, strict=True):
-                self._known_not_null(argument, view)
+                self._prints_null(argument, self._known_not_null(argument, view))
         self._check_arguments(node, sandbox().filters)
 
     def _check_arguments(self, node: nodes.Filter | nodes.Test, there: Mapping[str, Any]) -> None:
@@ -343,7 +348,8 @@ class Operations(Misfits):
 
     def _mapped(self, node: nodes.Filter, view: View, args: list[View]) -> View:
         """A filter, perhaps over a list, whose items it may look into."""
-        item = inference.item_of(view) if view.types() == {"array"} else ANYTHING
+        is_of_texts = node.name == "map" and view.types() in ({"object"}, {"string"})
+        item = inference.item_of(view) if is_of_texts or view.types() == {"array"} else ANYTHING
         attribute, defaults = inference.attribute_of(node), any(pair.key == "default" for pair in node.kwargs)
         mapped = (
             node.args[0].value if node.name == "map" and node.args and isinstance(node.args[0], nodes.Const) else ""
@@ -366,6 +372,12 @@ class Operations(Misfits):
 def _is_spread(node: nodes.Filter | nodes.Test | nodes.Call) -> bool:
     """Whether there are arguments that are not written out: `f(*a, **b)`."""
     return node.dyn_args is not None or node.dyn_kwargs is not None
+
+
+def _is_there(path: Path, scope: Mapping[str, View]) -> bool:
+    """Whether a reference is to a column that every row has, so that nothing stands in for it."""
+    root = scope.get(str(path[0])) if len(path) == 2 else None  # noqa: PLR2004 - the row and its column
+    return isinstance(root, Names) and root.complete and path[1] in root.members
 
 
 def _is_number(view: View) -> bool:

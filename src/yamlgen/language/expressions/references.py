@@ -163,6 +163,8 @@ class _Statements(Operations):
         if view.null is not None:
             name = self._named(node, view) if path_of(node) else "..."
             self._maybe_null(node, view, f"it would print `None`: ask `{{% if {name} %}}` first")
+        elif "null" in view.types():
+            self._prints_null(node, view)
         elif view.types() and view.types() <= {"array", "object"} and len(path_of(node)) > 1:
             start, end = self._extent(node)
             message = f"{self._quoted(node, view)} is {spoken(view.types())}: it would be printed as Python writes it"
@@ -211,10 +213,11 @@ class _Statements(Operations):
         if failure(trials.each_apart, [(node.iter, over)]) is None:
             return
         start, end = self._extent(node.iter)
-        what = "an object, of which a loop gives the names alone" if over.types() == {"object"} else "no list of lists"
+        is_object = over.types() == {"object"}
+        what = "and a loop over it gives the names alone" if is_object else "not a list of lists"
         quoted = self._quoted(node.iter, over) if path_of(node.iter) else "this"
-        hint = f"`{self._named(node.iter, over)}.items()` gives names and values" if "object" in over.types() else None
-        self._complain(Code.WRONG_KIND, f"{quoted} is {what}", start, end, hint)
+        hint = f"`{self._named(node.iter, over)}.items()` gives names and values" if is_object else None
+        self._complain(Code.WRONG_KIND, f"{quoted} is {spoken(over.types())}, {what}", start, end, hint)
 
     def _callee(self, node: nodes.Macro | nodes.CallBlock, scope: dict[str, View]) -> None:
         """A macro, or the block of a call; a parameter that is named like what the template is given hides it."""

@@ -19,17 +19,23 @@ from jinja2.runtime import Context
 
 from yamlgen.language.expressions import inference
 from yamlgen.language.expressions.bounds import budget
+from yamlgen.language.expressions.facts import path_of
 from yamlgen.language.expressions.template import sandbox
 from yamlgen.language.expressions.views import Absent, Names, SchemaView, View, Written
 
 Operation: TypeAlias = Callable[..., Any]
 """What is done with the operands' values, each an argument."""
 
+Operand: TypeAlias = tuple[nodes.Node, View]
+"""A value as it is written, and what is known of it."""
+
 _MOST: Final = 400
 """How many combinations of samples are tried; beyond, an operation is taken to work."""
 _DEPTH: Final = 3
-_MEMBERS: Final = 20
+_MEMBERS: Final = 6
 """How many members of an object a sample has."""
+_LISTED: Final = 20
+"""How many values that are listed, or combinations of items, are samples."""
 
 _SCALARS: Final[Mapping[str, Sequence[Any]]] = {
     "integer": (3, 4),
@@ -43,7 +49,7 @@ _UNFIT: Final = (TypeError, AttributeError, UndefinedError, SecurityError, Filte
 
 _WANTED: Final[Mapping[str, Sequence[Any]]] = {
     "number": (2.5,),
-    "integer": (2,),
+    "integer": (3,),
     "array": ([2, 1], ["a", "b"], [["a", 1], ["b", 2]], [{"a": 1}, {"a": 2}]),
     "string": ("a", "12"),
     "object": ({"a": 1, "b": 2},),
@@ -51,7 +57,7 @@ _WANTED: Final[Mapping[str, Sequence[Any]]] = {
 """What may have been meant in the place of a value that does not fit, the likeliest first."""
 
 
-def failure(operation: Operation, operands: Sequence[tuple[nodes.Node, View]]) -> Exception | None:
+def failure(operation: Operation, operands: Sequence[Operand]) -> Exception | None:
     """How an operation fails for all values of these types; `None` where it may work for some."""
     is_all = all(_is_written(node) or _listed(view) for node, view in operands)
     unfit = (Exception,) if is_all else _UNFIT
@@ -73,7 +79,7 @@ def failure(operation: Operation, operands: Sequence[tuple[nodes.Node, View]]) -
     return last
 
 
-def blamed(operation: Operation, operands: Sequence[tuple[nodes.Node, View]], first: int = 0) -> tuple[int, str] | None:
+def blamed(operation: Operation, operands: Sequence[Operand], first: int = 0) -> tuple[int, str] | None:
     """The operand whose type is wrong, and the type with which the operation works; `None` where no one change helps.
 
     Args:
@@ -82,7 +88,9 @@ def blamed(operation: Operation, operands: Sequence[tuple[nodes.Node, View]], fi
         first: the first of them that can be blamed.
     """
     values = [samples(node, view) for node, view in operands]
-    places = sorted(range(first, len(operands)), key=lambda at: (_is_written(operands[at][0]), at))
+    places = sorted(
+        range(first, len(operands)), key=lambda at: (_is_written(operands[at][0]), not path_of(operands[at][0]))
+    )
     for together in (False, True):
         for at in places:
             for kind, wanted in _WANTED.items():
@@ -131,7 +139,7 @@ def _samples(view: View, depth: int) -> list[Any]:
         return listed
     if isinstance(view, Written):
         each = product(*(_samples(item, depth - 1) for item in view.items))
-        return [list(items) for items in islice(each, _MEMBERS)]
+        return [list(items) for items in islice(each, _LISTED)]
     kinds = view.types()
     return [value for kind in _KINDS if not kinds or kind in kinds for value in _of_kind(kind, view, depth)]
 
@@ -143,9 +151,10 @@ def _schema(view: View) -> Mapping[str, Any]:
 
 
 def _listed(view: View) -> list[Any]:
-    """The first of all values that there can be, where they are listed."""
+    """All values that there can be, where they are listed and few."""
     schema = _schema(view)
-    return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))[:_MEMBERS]
+    listed = [schema["const"]] if "const" in schema else schema.get("enum", ())
+    return list(listed) if len(listed) <= _LISTED else []
 
 
 def _of_kind(kind: str, view: View, depth: int) -> Sequence[Any]:
@@ -207,6 +216,31 @@ class _Open(dict[str, Any]):
         if isinstance(key, str):
             return self.rest
         raise KeyError(key)
+
+
+def flat(operation: Operation, operands: Sequence[Operand], first: int = 0) -> tuple[Operation, list[Operand]]:
+    """The same operation on the items of its operands, as far as those are lists that are written out.
+
+    Args:
+        operation: what is done with the operands.
+        operands: each as it is written, and what is known of it.
+        first: the first that is taken apart.
+    """
+    parts: list[Operand] = []
+    shapes: list[tuple[type, int] | None] = []
+    for at, (node, view) in enumerate(operands):
+        if at >= first and isinstance(node, nodes.List | nodes.Tuple) and isinstance(view, Written):
+            parts += zip(node.items, view.items, strict=True)
+            shapes.append((tuple if isinstance(node, nodes.Tuple) else list, len(node.items)))
+        else:
+            parts.append((node, view))
+            shapes.append(None)
+
+    def work(*values: Any) -> Any:
+        left = iter(values)
+        return operation(*(next(left) if shape is None else shape[0](islice(left, shape[1])) for shape in shapes))
+
+    return work, parts
 
 
 @lru_cache(maxsize=1)

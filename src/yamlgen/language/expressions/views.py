@@ -110,11 +110,16 @@ ANYTHING: Final[View] = _Anything()
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A closed set of names: `params`, `steps`, or the columns of a CSV."""
+    """A closed set of names: `params`, `steps`, or the columns of a CSV.
+
+    Attributes:
+        complete: whether each of them is there in every row.
+    """
 
     code: Code
     what: str
     members: Mapping[str, View]
+    complete: bool = False
 
     @property
     def null(self) -> str | None:
