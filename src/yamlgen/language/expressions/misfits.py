@@ -122,6 +122,8 @@ class Misfits(Lookup):
 
     def _wrong_kind(self, node: nodes.Node, view: View, wanted: str, name: str | None, also: str) -> None:
         """Tell of a value that has another type than an operation works on."""
+        if isinstance(node, nodes.Filter) and node.name in ("default", "d"):
+            node = node.node or node  # what it stands in for is wrong already
         start, end = self._extent(node)
         quoted = self._quoted(node, view) if path_of(node) else "this"
         takes = f"not {spoken([wanted])}" if name is None else f"and `{name}` takes {spoken([wanted])}"

@@ -73,7 +73,7 @@ def failure(operation: Operation, operands: Sequence[Operand]) -> Exception | No
             except Exception:  # noqa: BLE001 - another value of the type may be spared it
                 return None
             else:
-                if not isinstance(made, Undefined):
+                if not _is_missing(made):
                     return None
                 last = last or UndefinedError("there is no such member")
     return last
@@ -112,9 +112,16 @@ def _succeeds(operation: Operation, operands: Sequence[Sequence[Any]]) -> bool:
                 made = operation(*values)
             except Exception:  # noqa: BLE001, S112 - the next may work
                 continue
-            if not isinstance(made, Undefined):
+            if not _is_missing(made):
                 return True
     return False
+
+
+def _is_missing(made: Any) -> bool:
+    """Whether there is no such value, or a list of none."""
+    if isinstance(made, list) and made:
+        return all(isinstance(each, Undefined) for each in made)
+    return isinstance(made, Undefined)
 
 
 def _is_written(node: nodes.Node) -> bool:
