@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from jinja2 import nodes
-from jinja2.exceptions import SecurityError, TemplateError
+from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 
 from yamlgen.errors import Code
 from yamlgen.language.expressions.facts import path_of
@@ -31,6 +31,9 @@ _ASKED: Final[Mapping[str, frozenset[str]]] = {
     "iterable": frozenset({"array", "string", "object"}),
 }
 """Tests that ask for a type, and the types that pass them."""
+
+_LONGEST: Final = 200
+"""How much of a reason is told: it may quote a value."""
 
 _BY_ATTRIBUTE: Final = frozenset({"sort", "min", "max", "unique", "sum"})
 """Filters that can look at an attribute of their items instead."""
@@ -68,7 +71,7 @@ class Misfits(Lookup):
             Whether it may work.
         """
         error = failure(operation, operands)
-        if error is None:
+        if error is None or (self._asking and isinstance(error, UndefinedError)):
             return True
         work, parts = flat(operation, operands, first)
         found = blamed(work, parts, first)
@@ -82,10 +85,10 @@ class Misfits(Lookup):
         if isinstance(error, SecurityError):
             message, hint = f"`{name}` would change the data, which stays as it is", "make new data: `a + [b]`"
         elif name is None:
-            message, hint = f"{described}: no operator of this kind works on it", None
+            message, hint = f"{described}, which this operator does not work on", None
         else:
             reason = error.message if isinstance(error, TemplateError) else str(error)
-            message, hint = f"{described}, and `{name}` fails: {reason}", None
+            message, hint = f"{described}, and `{name}` fails: {(reason or '')[:_LONGEST]}", None
             if name in _BY_ATTRIBUTE and "array" in view.types():
                 hint = f'say what of the items is meant: `{name}(attribute="...")`'
         self._complain(Code.WRONG_KIND, message, start, end, hint)

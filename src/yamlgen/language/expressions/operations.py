@@ -147,7 +147,10 @@ class Operations(Misfits):
         start, end = self._extent(node)
         what = "data" if view is inference.DATA else spoken(view.types())
         message = f"{self._quoted(node, view)} is {what}, which cannot be called"
-        self._complain(Code.WRONG_KIND, message, start, end, "leave the parentheses out")
+        hint = "leave the parentheses out"
+        if isinstance(node, nodes.Getattr) and node.attr == "items":
+            hint = f"the name hides the method: `{self._spelled(path_of(node.node)) or '...'} | items` is the same"
+        self._complain(Code.WRONG_KIND, message, start, end, hint)
 
     def _reference(self, node: nodes.Node, scope: dict[str, View], *, base: bool) -> View:
         match node:
@@ -167,7 +170,8 @@ class Operations(Misfits):
         if not isinstance(node.arg, nodes.Slice):
             key = self.view(node.arg, scope)
             has_items = not owner.types().isdisjoint(("array", "object", "string"))
-            is_fit = self._try(None, trials.item, [(node.node, owner), (node.arg, key)], int(has_items))
+            operands = [(node.node, owner), (node.arg, key)]
+            is_fit = self._try(None, trials.item, operands, int(has_items))
             return inference.indexed(owner) if is_fit else ANYTHING
         written = [bound or nodes.Const(None) for bound in (node.arg.start, node.arg.stop, node.arg.step)]
         bounds = [(bound, self.view(bound, scope)) for bound in written]

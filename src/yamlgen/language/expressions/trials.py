@@ -316,7 +316,7 @@ def an_operator(node: nodes.BinExpr | nodes.UnaryExpr) -> Operation:
 def item(owner: Any, key: Any) -> Any:
     """`owner[key]`; a list or a text may be so long, and a mapping such, that it has it."""
     if isinstance(owner, Mapping) and not isinstance(key, str):
-        raise TypeError("its keys are text")
+        return sandbox().undefined(obj=owner, name=key)
     if isinstance(owner, Mapping) or (isinstance(owner, str | list) and isinstance(key, int)):
         return None
     return sandbox().getitem(owner, key)
