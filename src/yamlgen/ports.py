@@ -381,6 +381,6 @@ class Provider(Protocol[PlanT_contra]):
         """The models that the plan asks, by the names of its variants, while the context lasts; closed afterwards.
 
         Once `halt` is requested the models send nothing more and raise `Halted`. Without a recorder every answer is
-        asked for, and none is kept. `emit` is told how fast the API lets requests through, and what they reveal.
+        asked for, and none is kept. `emit` is told how fast the API lets requests through, and of what the models warn.
         """
         ...

@@ -40,7 +40,8 @@ def verdict(path: Path) -> tuple[Diagnostic, ...]:
         if option == "--set":
             overrides[name] = value
         else:
-            read, problem = read_value(name, value)
+            with commanded():
+                read, problem = read_value(name, value)
             if problem is None:
                 params[name] = read
             else:

@@ -328,6 +328,8 @@ class TestCommand:
         call("run", "small.yaml", *REFUSES)
         told = call("retry", "small.yaml", "1999", "--simulate")
         assert (told.code, Code.NO_RUN in told.err) == (2, True)
+        told = call("retry", "small.yaml")
+        assert (told.code, "has no run but simulated ones\n  = add `--simulate`" in told.err) == (2, True)
 
     def test_rows_of_standard_input_are_to_be_given_again(self, call, small):
         """What was read from a pipe cannot be read twice: a retry says so, and takes the rows again."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.ports import JSON
-from yamlgen.store.archive import Archive, RunEntry
+from yamlgen.store.archive import Archive, RunEntry, listing
 from yamlgen.store.place import FOLDER, Place, place_of, places_in
 from yamlgen.store.pruning import Pruning, prune
 from yamlgen.store.session import archived, bring_up
-from yamlgen.surface import by_surface, option
+from yamlgen.surface import option
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,13 @@ def find_run(stores: Sequence[Place], name: str | None) -> Found:
     exact = [run for run in matching if run[1] == name]
     if not matching:
         message = f"there is no run `{name}`" if name else "there is no run yet"
-        raise UsageError(message, code=Code.NO_RUN, hint=f"{_runs()} lists them")
+        raise UsageError(message, code=Code.NO_RUN, hint=listing())
     if name and not exact and len(matching) > 1:
         message = f"{len(matching)} runs begin with `{name}`"
-        raise UsageError(message, code=Code.NO_RUN, hint=f"write more of its name; {_runs()} lists them")
+        raise UsageError(message, code=Code.NO_RUN, hint=f"write more of its name; {listing()}")
     _, found, place = (exact or matching)[-1]
     with archived(place) as archive:
         return Found(place, archive.run(found))
-
-
-def _runs() -> str:
-    return by_surface(command="`yamlgen runs ls`", python="`yamlgen.api.history.list_runs`")
 
 
 def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bool]:

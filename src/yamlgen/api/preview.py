@@ -66,8 +66,8 @@ async def as_asked(plan: Plan) -> AsyncIterator[Mapping[str, Model]]:
     place = place_of(plan.file)
     async with AsyncExitStack() as stack:
         models: Mapping[str, Model] = {}
-        if place.database.exists():
-            with suppress(YamlgenError):
+        with suppress(YamlgenError):
+            if place.exists:
                 session = stack.enter_context(opened(place, Reuse(offline=True)))
                 provider = await stack.enter_async_context(reach(plan.runtime, None))
                 models = await stack.enter_async_context(provider.open(plan, Halt(), session.ledger))

@@ -139,9 +139,9 @@ class Interruptions:
 
 
 def _write(text: str) -> None:
-    """Write to standard error what the main thread cannot."""
+    """Write to standard error what the main thread cannot; at a terminal behind what stands on the line already."""
     with suppress(OSError):
-        os.write(2, f"{text}\n".encode())
+        os.write(2, f"{chr(10) if os.isatty(2) else ''}{text}\n".encode())
 
 
 def interrupted(message: str, hint: str, number: signal.Signals) -> YamlgenError:

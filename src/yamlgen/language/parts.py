@@ -242,9 +242,9 @@ class Settings(Part):
     """Texts at which the model stops writing. White space alone is none."""
     thinking: Literal["adaptive", "disabled", "between_tools"] | Thinking | None = None
     """Extended thinking: `adaptive`, `disabled`, `between_tools` (off before the answer), or a mapping such as
-    `{budget_tokens: 2048}`. The model's own default where none is set. [Models](#what-each-model-takes) differ."""
+    `{budget_tokens: 2048}`. The model's own default where none is set. See *What each model takes* in the reference."""
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    """How much effort the model puts into an answer. [Models](#what-each-model-takes) differ."""
+    """How much effort the model puts into an answer. See *What each model takes* in the reference."""
     temperature: float | None = Field(None, ge=0, le=1)
     """Randomness of the answer. Only models up to 4.6 take it, under `runtime.api_version: "2023-06-01"`."""
     top_p: float | None = Field(None, ge=0, le=1)
@@ -259,6 +259,11 @@ class Settings(Part):
         if isinstance(thinking, Thinking) and thinking.model_fields_set == {"type"} and thinking.type != "enabled":
             return thinking.type
         return thinking
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the request turns thinking on, in so many words."""
+        return self.thinking_type in ("adaptive", "enabled")
 
     @property
     def thinking_type(self) -> str | None:
