@@ -280,6 +280,27 @@ def test_what_works_over_a_csv_is_not_refused(source):
     assert of_csv(source) == ([], len(CSV_ROWS))
 
 
+@pytest.mark.parametrize(
+    ("source", "message", "way"),
+    [
+        ("{{ v | sort }}", "a list of objects, which `sort` does not work on", 'sort(attribute="...")'),
+        ("{{ v | sum }}", "a list of objects, which `sum` does not work on", 'sum(attribute="...")'),
+        ("{{ t | map('round') | list }}", "a list of texts, which `map` does not work on", 't | map("float")'),
+        ("{{ t | select('gt', 2) | list }}", "a list of texts, which `select` does not work on", 't | map("float")'),
+        ("{{ t + 'x' }}", "a list, not text", '`t | join(", ")`'),
+        ("{{ n + 'x' }}", "an integer, not text", "`~`"),
+        ("{{ n | join }}", "an integer, and `join` takes a list", ""),
+        ("{{ t[n:n + 1].append(1) }}", "`append` would change the data", "make new data"),
+    ],
+)
+def test_what_is_wrong_of_a_list_is_told(source, message, way):
+    """Its items, where another list would do; else what is wanted in its place."""
+    types = {"v": listed(PERSON), "t": listed(TEXT), "n": INTEGER}
+    (finding,) = read(source, {name: SchemaView.of(schema, name) for name, schema in types.items()}).findings
+    assert message in finding.message
+    assert way in (finding.hint or "")
+
+
 def test_a_macro_parameter_hides_what_the_template_is_given():
     """What the macro reads of it is no column and no step; outside, the name is what it was."""
     source = "{% macro m(row, steps) %}{{ row.x }}{{ steps.y }}{% endmacro %}{{ m(1, 2) }}{{ row.city }}"

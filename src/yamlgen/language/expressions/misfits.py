@@ -35,6 +35,16 @@ _ASKED: Final[Mapping[str, frozenset[str]]] = {
 _LONGEST: Final = 200
 """How much of a reason is told: it may quote a value."""
 
+_PLURAL: Final = {
+    "object": "objects",
+    "string": "texts",
+    "array": "lists",
+    "integer": "integers",
+    "number": "numbers",
+    "boolean": "booleans",
+    "null": "nulls",
+}
+
 _BY_ATTRIBUTE: Final = frozenset({"sort", "min", "max", "unique", "sum"})
 """Filters that can look at an attribute of their items instead."""
 
@@ -81,16 +91,21 @@ class Misfits(Lookup):
             return False
         node, view = operands[0]
         start, end = self._extent(whole or node)
-        described = f"{self._quoted(node, view) if path_of(node) else 'this'} is {spoken(view.types())}"
+        described, hint = f"{self._quoted(node, view) if path_of(node) else 'this'} is {spoken(view.types())}", None
+        items = item_of(view).types() if view.types() == {"array"} else frozenset()
         if isinstance(error, SecurityError):
             message, hint = f"`{name}` would change the data, which stays as it is", "make new data: `a + [b]`"
+        elif len(items) == 1 and (len(operands) == 1 or items == {"string"}):
+            message = f"{described} of {_PLURAL[min(items)]}, which `{name or 'this operator'}` does not work on"
+            if items == {"object"} and name in _BY_ATTRIBUTE:
+                hint = f'say what of them is meant: `{name}(attribute="...")`'
+            elif items == {"string"} and path_of(node):
+                hint = f'make numbers of them first: `{self._named(node, view)} | map("float")`'
         elif name is None:
-            message, hint = f"{described}, which this operator does not work on", None
+            message = f"{described}, which this operator does not work on"
         else:
-            reason = error.message if isinstance(error, TemplateError) else str(error)
-            message, hint = f"{described}, and `{name}` fails: {(reason or '')[:_LONGEST]}", None
-            if name in _BY_ATTRIBUTE and "array" in view.types():
-                hint = f'say what of the items is meant: `{name}(attribute="...")`'
+            reason = (error.message if isinstance(error, TemplateError) else str(error)) or ""
+            message = f"{described}, and `{name}` fails: {reason[:_LONGEST]}"
         self._complain(Code.WRONG_KIND, message, start, end, hint)
         return False
 

@@ -82,6 +82,8 @@ def failure(operation: Operation, operands: Sequence[Operand]) -> Exception | No
 def blamed(operation: Operation, operands: Sequence[Operand], first: int = 0) -> tuple[int, str] | None:
     """The operand whose type is wrong, and the type with which the operation works; `None` where no one change helps.
 
+    A list of which the items alone are wrong is no such operand.
+
     Args:
         operation: it fails for all values of the operands.
         operands: each as it is written, and what is known of it.
@@ -93,6 +95,10 @@ def blamed(operation: Operation, operands: Sequence[Operand], first: int = 0) ->
     )
     for together in (False, True):
         for at in places:
+            if "array" in operands[at][1].types() and not _is_written(operands[at][0]):
+                others = [_WANTED["array"] if other == at else each for other, each in enumerate(values)]
+                if _succeeds(operation, others):
+                    return None
             for kind, wanted in _WANTED.items():
                 if kind in operands[at][1].types():
                     continue
