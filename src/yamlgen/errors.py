@@ -76,6 +76,9 @@ class Code(StrEnum):
     NOT_A_LIST = "YG211"
     NEVER_EQUAL = "YG212"
     WRONG_KIND = "YG213"
+    UNFILLED = "YG214"
+    LOST_TEXT = "YG215"
+    EQUAL_REQUESTS = "YG216"
 
     UNKNOWN_MODEL_ALIAS = "YG301"
     NO_MODEL = "YG302"
@@ -370,6 +373,7 @@ class RowError(YamlgenError):
         is_useless: whether the answer was paid for and is of no use: cut off, empty, unreadable, against the schema.
         doubt: set where so many fail alike that the other rows may fail, too.
         variant: the name of the step's variant that was asked, if it came to that.
+        source: the template or the expression that could not be computed, and the offset in it; `None` otherwise.
     """
 
     exit_code = Exit.FAILED_ROWS
@@ -394,3 +398,4 @@ class RowError(YamlgenError):
         self.is_useless = code in _USELESS
         self.doubt: Doubt | None = None
         self.variant = ""
+        self.source: tuple[str, int] | None = None

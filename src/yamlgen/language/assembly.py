@@ -215,6 +215,7 @@ class Assembly:
             "least_items": read.items[0],
             "most_items": read.items[1],
             "null_items": step.on_item_error == "null",
+            "passages": tuple(passage for passage, _ in read.passages),
         }
         sources = {passage.name: passage.source for passage, _ in read.of("value", "arg")}
         match step:
