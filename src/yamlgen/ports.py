@@ -32,12 +32,14 @@ class Columns:
         closed: true when no row can have another (a CSV header, rows written inline); false when they are those of the
             first rows.
         types: a JSON Schema for each column, which all rows satisfy when `closed`, and the first rows otherwise.
+        complete: true when every row has each of them, as in a CSV.
         least: how many rows there are at least.
     """
 
     names: tuple[str, ...]
     closed: bool
     types: Mapping[str, JSON] = field(default_factory=dict)
+    complete: bool = False
     least: int = field(default=0, compare=False)
 
 

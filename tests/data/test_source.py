@@ -272,7 +272,7 @@ def test_inline_rows_are_checked(rows, code, message):
 @pytest.mark.parametrize(
     ("name", "content", "columns"),
     [
-        ("a.csv", "b,a\n1\n", Columns(("b", "a"), closed=True, types={"b": TEXT, "a": TEXT})),
+        ("a.csv", "b,a\n1\n", Columns(("b", "a"), closed=True, types={"b": TEXT, "a": TEXT}, complete=True)),
         ("a.jsonl", '{"b": 1}\n{"a": 1, "b": 2}\n', Columns(("b", "a"), closed=False, types={"b": INT, "a": INT})),
         ("a.jsonl", '{"b": 1}\n' * 100 + '{"late": 1}\n', Columns(("b",), closed=False, types={"b": INT})),
         ("a.jsonl", '{"b": 1}\n' * 100 + '{"b": "late"}\n', Columns(("b",), closed=False, types={"b": INT})),

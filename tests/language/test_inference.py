@@ -114,7 +114,7 @@ def inferred(source):
         ("steps.free", {}),
         ("steps.free.anything", {}),
         ("row.text | int(default='x')", {}),
-        ("row.text * 3", {}),
+        ("'x' * row.whole", TEXT),
         ("{1: 2}", {}),
     ],
 )

@@ -69,14 +69,15 @@ class Source:
         if self.rows_inline is None and (self.path is None or is_pipe(self.path)):
             return None
         try:
-            if self.rows_inline is None and self.kind() == "csv":
+            is_csv = self.rows_inline is None and self.kind() == "csv"
+            if is_csv:
                 types, closed = {name: {"type": "string"} for name in self._header()}, True
             else:
                 closed = self.rows_inline is not None
                 types = self._types(None if closed else _PEEK)
         except YamlgenError:
             return None
-        return Columns(tuple(types), closed, types, self._least()) if types else None
+        return Columns(tuple(types), closed, types, is_csv, self._least()) if types else None
 
     def _least(self) -> int:
         """How many rows there are at least: of many, and of those before a broken one, the first are counted."""

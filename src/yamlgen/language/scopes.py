@@ -82,7 +82,7 @@ class Scopes:
         known = self.columns.closed or not sure
         types = self.columns.types if known else {}
         members = {name: SchemaView.of(types.get(name, ANY_TYPE), f"row.{name}") for name in self.columns.names}
-        return Names(Code.UNKNOWN_COLUMN, "column", members) if known else ANYTHING
+        return Names(Code.UNKNOWN_COLUMN, "column", members, self.columns.complete) if known else ANYTHING
 
     def of(
         self, read: StepReading, passage: Passage, item: View | None = None, *, sure: bool = False

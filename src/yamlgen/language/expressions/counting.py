@@ -27,7 +27,7 @@ _WEIGHED: Final = "a value that is looked through"
 _NODE: Final = 16
 """What a part of an expression costs each time that it is come to."""
 
-_OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "eq": operator.eq,
     "ne": operator.ne,
     "lt": operator.lt,
@@ -37,6 +37,7 @@ _OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "in": lambda left, right: left in right,
     "notin": lambda left, right: left not in right,
 }
+"""What compares, by Jinja's names."""
 
 
 def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,7 +95,7 @@ def _side_by_side(context: Context, parts: list[Any]) -> str:  # noqa: ARG001 - 
 @pass_context
 def _compare(context: Context, left: Any, how: str, right: Any) -> Any:  # noqa: ARG001 - so that it is never folded
     spend(compared(how, left, right))
-    return _OPERATORS[how](left, right)
+    return OPERATORS[how](left, right)
 
 
 @pass_context

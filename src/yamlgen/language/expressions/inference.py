@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from yamlgen.language.expressions.facts import PRESENT
-from yamlgen.language.expressions.views import ANYTHING, Absent, SchemaView, View
+from yamlgen.language.expressions.views import ANYTHING, METHODS, Absent, Names, SchemaView, View, Written
 from yamlgen.language.types import list_of, object_of, observed, union
 
 TEXT: Final = SchemaView.of({"type": "string"}, "the text")
@@ -22,16 +22,14 @@ INTEGERS: Final = SchemaView.of({"type": "array", "items": {"type": "integer"}},
 _NUMBER: Final = SchemaView.of({"type": "number"}, "the number")
 _TEXTS: Final = SchemaView.of({"type": "array", "items": {"type": "string"}}, "the list")
 
+DATA: Final = SchemaView.of({"type": [*METHODS, "object", "null"]}, "the value")
+"""What is known of all data: that JSON can hold it."""
+
 _A_LIST: Final = SchemaView.of({"type": "array"}, "the list")
 
 _NUMBERS: Final = frozenset({"integer", "number"})
 _LIST: Final = frozenset({"array"})
 _STRING: Final = frozenset({"string"})
-
-NEED_LIST: Final = frozenset(
-    {"map", "select", "reject", "selectattr", "rejectattr", "sum", "groupby", "batch", "slice", "first", "last"}
-)
-"""Filters that make sense of a list alone; a text is one of characters to `first` and `last`."""
 
 NULL_SAFE: Final = frozenset({"default", "d", "tojson"})
 """Filters that know what to do with null."""
@@ -71,7 +69,8 @@ def sequence(items: Sequence[View]) -> View:
     """A list that is written out."""
     if not items:
         return SchemaView.of({"type": "array", "maxItems": 0}, "the list")
-    return SchemaView.of(list_of(union(item.type() for item in items), len(items), len(items)), "the list")
+    made = list_of(union(item.type() for item in items), len(items), len(items))
+    return Written(made, made, "the list", tuple(items))
 
 
 def mapping(node: nodes.Dict, values: Sequence[View]) -> View:
@@ -103,21 +102,31 @@ def truthy(view: View) -> View:
     return SchemaView.of(made, getattr(view, "name", "the value"))
 
 
-_CLASS: Final = {"integer": "n", "number": "n", "boolean": "n", "string": "s", "array": "a", "object": "o", "null": "0"}
-_FITTING: Final = {
-    "add": {"nn", "ss", "aa"},
-    "mul": {"nn", "sn", "ns", "an", "na"},
-    "mod": {"nn", *(f"s{kind}" for kind in "nsao0")},
-    "ordered": {"nn", "ss", "aa"},
-    "equal": {"nn", "ss", "aa", "oo", "00"},
-}
+_CLASS: Final = {"integer": "n", "number": "n", "boolean": "n"}
 
 
-def fit(operator: str, left: frozenset[str], right: frozenset[str]) -> bool:
-    """Whether an operator can work on two values of these types at all; unknown ones may be anything."""
-    known = _FITTING.get(operator, {"nn"})
-    lefts, rights = ({_CLASS[kind] for kind in kinds} or set("nsao0") for kinds in (left, right))
-    return any(f"{one}{other}" in known for one in lefts for other in rights)
+def may_equal(left: frozenset[str], right: frozenset[str]) -> bool:
+    """Whether values of these types can be equal; unknown ones may be anything."""
+    lefts, rights = ({_CLASS.get(kind, kind) for kind in kinds} for kinds in (left, right))
+    return not lefts or not rights or not lefts.isdisjoint(rights)
+
+
+def negated(view: View) -> View:
+    """`-value`."""
+    kinds = view.types()
+    return INTEGER if kinds == {"integer"} else _NUMBER if kinds and kinds <= _NUMBERS else ANYTHING
+
+
+def member_of(view: View, key: str) -> View:
+    """The member that stands in the way of a mapping's method of this name; anything where there is none for sure."""
+    view = view.solid()
+    if isinstance(view, Names):
+        return view.members.get(key, ANYTHING)
+    required = view.type().get("required", ())
+    try:
+        return view.member(key) if key in required else ANYTHING
+    except Absent:
+        return ANYTHING
 
 
 def arithmetic(operator: str, left: View, right: View) -> View:
@@ -127,6 +136,8 @@ def arithmetic(operator: str, left: View, right: View) -> View:
         whole = operator in ("add", "sub", "mul") and all(kind == {"integer"} for kind in kinds)
         return INTEGER if whole else _NUMBER if operator != "pow" else ANYTHING
     if operator == "add" and kinds == (_STRING, _STRING):
+        return TEXT
+    if operator == "mul" and set(kinds) == {_STRING, frozenset({"integer"})}:
         return TEXT
     if operator == "mul" and _LIST in kinds and kinds[0] != kinds[1]:
         listed = left if kinds[0] == _LIST else right

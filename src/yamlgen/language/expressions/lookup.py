@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Final
 
 from jinja2 import nodes
@@ -42,7 +43,17 @@ _ELSEWHERE: Final = {
     "matrix": "in a step with `matrix`, behind its `when` and `for_each`",
     "output": "in the `check` of a step",
 }
-_FILTERS: Final = {"len": "length", "sorted": "sort", "str": "string"}
+_FILTERS: Final = {
+    "len": "length",
+    "sorted": "sort",
+    "str": "string",
+    "size": "length",
+    "toUpperCase": "upper",
+    "toLowerCase": "lower",
+    "upcase": "upper",
+    "downcase": "lower",
+}
+_OF_DATES: Final = frozenset({"strftime", "isoformat", "date", "year", "month", "day", "hour", "weekday", "timestamp"})
 _GUARDS: Final = frozenset({"defined", "undefined"})
 
 
@@ -75,6 +86,8 @@ class Uses:
     """Paths that the template itself asks about: `is defined`, `default`."""
     nulls: set[tuple[str | int, ...]] = field(default_factory=set)
     """Paths of which it asks whether they are null."""
+    tested: dict[tuple[str | int, ...], set[str]] = field(default_factory=dict)
+    """The tests that it puts paths to, by path."""
 
 
 def all_of(columns: Iterable[AbstractSet[str] | None]) -> frozenset[str] | None:
@@ -112,6 +125,8 @@ class Lookup:
             is_default = isinstance(node, nodes.Filter) and node.name in ("default", "d")
             if is_test or is_default:
                 self.uses.guarded.add(path_of(node.node))  # type: ignore[attr-defined]  # both have one
+            elif isinstance(node, nodes.Test):
+                self.uses.tested.setdefault(path_of(node.node), set()).add(node.name)
         for node in (tree, *tree.find_all((nodes.If, nodes.CondExpr, nodes.And, nodes.Or, nodes.Test, nodes.Compare))):
             self.uses.nulls |= asked(node.test if isinstance(node, nodes.If | nodes.CondExpr) else node)
 
@@ -127,6 +142,17 @@ class Lookup:
             yield
         finally:
             self.solid, self._empty, self._null, self.forks = before
+
+    @contextmanager
+    def _hidden(self, names: AbstractSet[str]) -> Iterator[None]:
+        """Walk where names stand for something else than what the template is given."""
+        before = self.names, self.solid
+        self.names = {name: view for name, view in self.names.items() if name not in names}
+        self.solid = frozenset(path for path in self.solid if path[0] not in names)
+        try:
+            yield
+        finally:
+            self.names, self.solid = before
 
     @contextmanager
     def _lenient(self) -> Iterator[None]:
@@ -189,8 +215,10 @@ class Lookup:
 
     def _named(self, node: nodes.Node | None, view: View) -> str:
         path = path_of(node)
-        if not path:
-            return getattr(view, "name", "the value")
+        return self._spelled(path) if path else getattr(view, "name", "the value")
+
+    @staticmethod
+    def _spelled(path: Path) -> str:
         return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
 
     def _quoted(self, node: nodes.Node | None, view: View) -> str:
@@ -203,10 +231,14 @@ class Lookup:
     def _known(self, node: nodes.Filter | nodes.Test, there: Collection[str], what: str) -> None:
         if node.name not in there:
             hint = suggestion(node.name, there, f"{what}s")
-            start = self.source.find(node.name, node.lineno)
-            self._complain(
-                Code.UNKNOWN_FILTER, f"there is no {what} `{node.name}`", start, start + len(node.name), hint
-            )
+            start, end = self._found(node.name, node.lineno)
+            self._complain(Code.UNKNOWN_FILTER, f"there is no {what} `{node.name}`", start, end, hint)
+
+    def _found(self, name: str, start: int) -> tuple[int, int]:
+        """The offsets of a name, whose parts may stand apart, from `start` on: `trim . y` is `trim.y`."""
+        written = r"\s*\.\s*".join(map(re.escape, name.split(".")))
+        found = re.compile(written).search(self.source, start)
+        return found.span() if found else (start, start + 1)
 
     def _name(self, node: nodes.Name, scope: dict[str, View], *, base: bool) -> View:
         start, end = node.lineno, node.lineno + len(node.name)
@@ -265,12 +297,25 @@ class Lookup:
         except Absent as absent:
             if path not in self.uses.guarded or absent.code is not Code.UNKNOWN_COLUMN:
                 hint = suggestion(str(key), absent.known) or _UNDECLARED.get(absent.code)
+                hint = hint or self._instead(node.node, str(key), owner)
                 near = nearest(str(key), absent.known) is not None
                 self.findings.append(Finding(absent.code, absent.message, start, end, hint, path, near))
             return ANYTHING
 
+    def _instead(self, node: nodes.Node, key: str, owner: View) -> str | None:
+        """What a text has instead of what values have elsewhere."""
+        if owner.types() != {"string"} or not path_of(node):
+            return None
+        named = self._named(node, owner)
+        if key in _FILTERS or key in filters():
+            return f"it is a filter here: `{named} | {_FILTERS.get(key, key)}`" if key != "items" else None
+        if key in _OF_DATES:
+            return f"a date is text here: its year is `{named}[:4]`, and its month `{named}[5:7]`"
+        near = get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75)
+        return f"did you mean `{near[0]}`?" if near else None
+
     def _note(self, path: tuple[str | int, ...]) -> None:
-        if len(path) == 2:  # noqa: PLR2004 - the root and its member
+        if len(path) == 2 and path[0] in self.names:  # noqa: PLR2004 - the root and its member
             root, member = path
             if root == "row" and self.uses.columns is not None:
                 self.uses.columns.add(str(member))

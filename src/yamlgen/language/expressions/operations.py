@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from jinja2 import nodes
 
 from yamlgen.errors import Code
-from yamlgen.language.expressions import inference
-from yamlgen.language.expressions.facts import alternatives, path_of
-from yamlgen.language.expressions.lookup import Finding, Lookup
+from yamlgen.language.expressions import inference, trials
+from yamlgen.language.expressions.counting import OPERATORS
+from yamlgen.language.expressions.facts import Path, alternatives, path_of
+from yamlgen.language.expressions.lookup import Finding
+from yamlgen.language.expressions.misfits import Misfits
 from yamlgen.language.expressions.template import MAPPING_METHODS, filters, sandbox
-from yamlgen.language.expressions.views import ANYTHING, METHODS, Absent, View, spoken
+from yamlgen.language.expressions.trials import Operand
+from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View, has_method, spoken
 from yamlgen.language.words import suggestion
 
 _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
@@ -31,14 +34,18 @@ _USE_ITEMS: Final = frozenset({"join", "sort", "min", "max", "sum"})
 """Filters that do something with each item, which null does not bear."""
 
 
-class Operations(Lookup):
+class Operations(Misfits):
     """The walk over the expressions of one source."""
 
-    def view(self, node: nodes.Node, scope: dict[str, View], *, base: bool = False) -> View:  # noqa: C901, PLR0911 - a table
+    def view(  # noqa: C901, PLR0911, PLR0912 - a table
+        self, node: nodes.Node, scope: dict[str, View], *, base: bool = False
+    ) -> View:
         """The view of an expression's value; what it refers to is looked up and noted on the way."""
         match node:
             case nodes.Name() | nodes.Getattr() | nodes.Getitem():
                 view = self._reference(node, scope, base=base)
+                if self._is_otherwise(node, view):
+                    return ANYTHING
                 return inference.truthy(view) if self._is_solid(path_of(node)) else view
             case nodes.Const():
                 return inference.constant(node.value)
@@ -54,16 +61,20 @@ class Operations(Lookup):
                 return inference.sequence([self.view(item, scope) for item in node.items])
             case nodes.Dict():
                 for pair in node.items:
-                    self.view(pair.key, scope)
+                    self._try("a key", trials.key, [(pair.key, self.view(pair.key, scope))])
                 return inference.mapping(node, [self.view(pair.value, scope) for pair in node.items])
             case nodes.Compare():
                 self._compare(node, scope)
                 return inference.BOOLEAN
             case nodes.BinExpr():
                 return self._arithmetic(node, scope)
+            case nodes.Neg() | nodes.Pos():
+                operand = (node.node, self._operand(node.node, scope))
+                is_fit = self._try(None, trials.an_operator(node), [operand])
+                return inference.negated(operand[1]) if is_fit else ANYTHING
             case nodes.Concat():
                 for part in node.nodes:
-                    self._operand(part, scope)
+                    self._prints_null(part, self._operand(part, scope))
                 return inference.TEXT
             case nodes.Test():
                 self._test(node, scope)
@@ -74,31 +85,72 @@ class Operations(Lookup):
                 return inference.BOOLEAN if isinstance(node, nodes.Not) else ANYTHING
 
     def _test(self, node: nodes.Test, scope: dict[str, View]) -> None:
+        before = len(self.findings)
         self._known(node, sandbox().tests, "test")
         if node.name in ("defined", "undefined"):
             with self._lenient():
-                self.view(node.node, scope)
+                view = self.view(node.node, scope)
         else:
-            self.view(node.node, scope)
-        for argument in [*node.args, *node.kwargs]:
-            self.view(argument, scope)
+            view = self.view(node.node, scope)
+        operands = [(node.node, view), *self._given(node, scope)]
+        self._check_arguments(node, sandbox().tests)
+        if len(self.findings) == before and not node.kwargs and not _is_spread(node):
+            self._try(node.name, trials.a_test(node.name), operands)
+
+    def _given(self, node: nodes.Filter | nodes.Test | nodes.Call, scope: dict[str, View]) -> list[Operand]:
+        """The arguments, those by name last."""
+        for spread in (node.dyn_args, node.dyn_kwargs):
+            if spread is not None:
+                self.view(spread, scope)
+        written = [*node.args, *(pair.value for pair in node.kwargs)]
+        return [(argument, self.view(argument, scope)) for argument in written]
 
     def _call(self, node: nodes.Call, scope: dict[str, View]) -> View:
-        made: View = ANYTHING
+        before = len(self.findings)
+        made, called, operands = ANYTHING, ANYTHING, list[Operand]()
+        given = len(node.args), [pair.key for pair in node.kwargs]
+        name, operation = "", trials.a_call(*given)
         match node.node:
-            case nodes.Getattr(attr=method, node=owner) if method in MAPPING_METHODS:
-                made = inference.called(method, self._operand(owner, scope))
             case nodes.Getattr(attr=method, node=owner):
-                view = self.view(owner, scope, base=True)
-                self._member(node.node, method, view)
-                made = inference.called(method, view.solid())
-            case nodes.Name(name="range") if "range" not in scope:
-                made = inference.INTEGERS
+                view = self.view(owner, scope, base=method not in MAPPING_METHODS)
+                kinds = view.solid().types()
+                if method in MAPPING_METHODS and (not kinds or "object" in kinds):
+                    view = self._known_not_null(owner, view)
+                    called = inference.member_of(view, method)
+                else:
+                    called = self._member(node.node, method, view)
+                if not called.types():
+                    made = inference.called(method, view.solid())
+                    if kinds == {"object"} and method not in MAPPING_METHODS:
+                        called = inference.DATA
+                    elif kinds and (method in MAPPING_METHODS or "object" not in kinds):
+                        name, operation, operands = method, trials.a_method(method, *given), [(owner, view.solid())]
+            case nodes.Name(name=function) if function in sandbox().globals and function not in scope:
+                made = inference.INTEGERS if function == "range" else ANYTHING
+                name, operation = function, trials.a_function(function, *given)
             case _:
-                self.view(node.node, scope)
-        for argument in [*node.args, *node.kwargs]:
-            self.view(argument, scope)
-        return made
+                called = self.view(node.node, scope)
+                if not called.types() and path_of(node.node)[:1] and path_of(node.node)[0] in self.names:
+                    called = inference.DATA
+        first = len(operands)
+        operands += self._given(node, scope)
+        for argument, value in operands[first:] if name == "format" else ():
+            self._prints_null(argument, value)
+        if len(self.findings) > before or _is_spread(node):
+            return made
+        if called.types():
+            self._uncallable(node.node, called)
+            return ANYTHING
+        return made if not name or self._try(name, operation, operands, first, node.node) else ANYTHING
+
+    def _uncallable(self, node: nodes.Node, view: View) -> None:
+        start, end = self._extent(node)
+        what = "data" if view is inference.DATA else spoken(view.types())
+        message = f"{self._quoted(node, view)} is {what}, which cannot be called"
+        hint = "leave the parentheses out"
+        if isinstance(node, nodes.Getattr) and node.attr == "items":
+            hint = f"the name hides the method: `{self._spelled(path_of(node.node)) or '...'} | items` is the same"
+        self._complain(Code.WRONG_KIND, message, start, end, hint)
 
     def _reference(self, node: nodes.Node, scope: dict[str, View], *, base: bool) -> View:
         match node:
@@ -108,19 +160,30 @@ class Operations(Lookup):
                 owner = self.view(node.node, scope, base=True)
                 return ANYTHING if self._is_uncalled(node, key, owner) else self._member(node, key, owner)
             case nodes.Getitem():
-                owner = self._known_not_null(node.node, self.view(node.node, scope))
-                self.view(node.arg, scope)
-                return inference.sliced(owner) if isinstance(node.arg, nodes.Slice) else inference.indexed(owner)
+                return self._part(node, scope)
             case _:
                 return ANYTHING
+
+    def _part(self, node: nodes.Getitem, scope: dict[str, View]) -> View:
+        """`a[b]` and `a[b:c]`."""
+        owner = self._operand(node.node, scope)
+        if not isinstance(node.arg, nodes.Slice):
+            key = self.view(node.arg, scope)
+            has_items = not owner.types().isdisjoint(("array", "object", "string"))
+            operands = [(node.node, owner), (node.arg, key)]
+            is_fit = self._try(None, trials.item, operands, int(has_items))
+            return inference.indexed(owner) if is_fit else ANYTHING
+        written = [bound or nodes.Const(None) for bound in (node.arg.start, node.arg.stop, node.arg.step)]
+        bounds = [(bound, self.view(bound, scope)) for bound in written]
+        is_fit = self._try(None, trials.part, [(node.node, owner), *bounds])
+        return inference.sliced(owner) if is_fit else ANYTHING
 
     def _is_uncalled(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: View) -> bool:
         """Whether a method stands where a member was meant, or is not called; that is told."""
         kinds = owner.solid().types()
-        if not kinds or "object" in kinds or not isinstance(key, str) or key.startswith("_"):
+        if not kinds or "object" in kinds or not isinstance(key, str):
             return False
-        owners = [METHODS[kind] for kind in kinds & METHODS.keys()]
-        if not any(hasattr(each, key) for each in owners):
+        if not has_method(kinds, key):
             return False
         start, end = self._extent(node)
         message = f"{self._quoted(node.node, owner)} has no `{key}`: it is {spoken(kinds)}"
@@ -156,11 +219,10 @@ class Operations(Lookup):
             other = self.view(operand.expr, scope)
             if operand.op in _ORDERED:
                 view, other = self._known_not_null(left, view), self._known_not_null(operand.expr, other)
-                self._fit("ordered", (left, view), (operand.expr, other))
             elif operand.op not in _EQUAL:
                 other = self._known_not_null(operand.expr, other)
-                if other.types() and not other.types() & {"array", "object", "string"}:
-                    self._wrong_kind(operand.expr, other, "a list")
+            if operand.op not in _EQUAL:
+                self._try(None, OPERATORS[operand.op], [(left, view), (operand.expr, other)])
             if operand.op in _EQUAL and not is_chain:
                 self._never(left, view, [operand.expr], is_warning=operand.op == "ne")
                 self._never(operand.expr, other, [left], is_warning=operand.op == "ne")
@@ -180,7 +242,7 @@ class Operations(Lookup):
             if known is not None:
                 is_wrong, hint = value not in known, suggestion(str(value), map(str, known), "it is one of")
             else:
-                is_wrong = not inference.fit("equal", kinds, inference.constant(value).types())
+                is_wrong = not inference.may_equal(kinds, inference.constant(value).types())
                 hint = f"it is {spoken(kinds)}"
                 if kinds == {"string"}:
                     hint = f"it is text: compare it with {json.dumps(json.dumps(value))}"
@@ -195,31 +257,31 @@ class Operations(Lookup):
     def _arithmetic(self, node: nodes.BinExpr, scope: dict[str, View]) -> View:
         operator = type(node).__name__.lower()
         left, right = (self._operand(side, scope) for side in (node.left, node.right))
-        self._fit(operator, (node.left, left), (node.right, right))
-        return inference.arithmetic(operator, left, right)
+        operands = [(node.left, left), (node.right, right)]
+        if operator == "mul":
+            self._repeated(operands)
+        if operator == "mod" and _may_be_pattern(node.left, left) and not _is_number(right):
+            return ANYTHING
+        also = "; to join texts, write `~`" if operator == "add" else ""
+        is_fit = self._try(None, trials.an_operator(node), operands, also=also)
+        return inference.arithmetic(operator, left, right) if is_fit else ANYTHING
 
-    def _fit(self, operator: str, left: tuple[nodes.Node, View], right: tuple[nodes.Node, View]) -> None:
-        """Tell of two values that an operator cannot work on."""
-        if inference.fit(operator, left[1].types(), right[1].types()):
-            return
-        numbers = {"integer", "number", "boolean"}
-        node, view = left if left[1].types() and not left[1].types() & numbers else right
-        other = right if node is left[0] else left
-        wanted = "a number" if (left[1].types() | right[1].types()) & numbers else spoken(other[1].types())
-        self._wrong_kind(node, view, wanted)
-
-    def _wrong_kind(self, node: nodes.Node, view: View, wanted: str) -> None:
-        hint = None
-        if wanted == "a number" and view.types() == {"string"} and path_of(node):
-            hint = f"make one of it: `({self._named(node, view)} | int)`, or `| float`"
-        start, end = self._extent(node)
-        quoted = self._quoted(node, view) if path_of(node) else "this"
-        self._complain(Code.WRONG_KIND, f"{quoted} is {spoken(view.types())}, not {wanted}", start, end, hint)
+    def _repeated(self, operands: Sequence[Operand]) -> None:
+        """Tell of a text that is repeated where it was probably meant to be multiplied."""
+        for (node, view), (_, other) in zip(operands, reversed(operands), strict=True):
+            if path_of(node) and view.types() == {"string"} and "integer" in other.types() | {"integer"}:
+                start, end = self._extent(node)
+                named = self._named(node, view)
+                message = f"`{named}` is text, which `*` repeats"
+                hint = f"make a number of it: `({named} | int)`, or `| float`; to repeat it, write `({named} | string)`"
+                if _is_number(other) and other.types() & {"integer"}:
+                    self.findings.append(Finding(Code.WRONG_KIND, message, start, end, hint, is_warning=True))
 
     def _operand(self, node: nodes.Node, scope: dict[str, View]) -> View:
         return self._known_not_null(node, self.view(node, scope))
 
     def _filtered(self, node: nodes.Filter, scope: dict[str, View]) -> View:
+        before = len(self.findings)
         self._known(node, filters(), "filter")
         if node.node is None:
             return ANYTHING
@@ -229,24 +291,23 @@ class Operations(Lookup):
                 view = self.view(node.node, scope)
         else:
             view = self.view(node.node, scope)
-        args = [self.view(arg, scope) for arg in node.args]
-        for pair in node.kwargs:
-            self.view(pair.value, scope)
+        given = self._given(node, scope)
+        args = [argument for _, argument in given[: len(node.args)]]
         self._arguments(node, args)
         if is_default:
             view = self._default(node, view)
         elif not inference.is_null_safe(node):
             view = self._known_not_null(node.node, view)
-        kinds = view.types()
-        if node.name in ("length", "count") and kinds and not kinds & {"array", "object", "string"}:
-            self._wrong_kind(node.node, view, "a list or text")
-        if node.name in inference.NEED_LIST and kinds and "array" not in kinds:
-            is_text = kinds == {"string"} and node.name in ("first", "last")
-            if not is_text:
-                start, end = self._extent(node.node)
-                self._complain(Code.NOT_A_LIST, f"`{node.name}`: expected a list, this is {spoken(kinds)}", start, end)
-                return ANYTHING
-        return self._mapped(node, view, args)
+            if node.name in inference.TO_TEXT:
+                self._prints_null(node.node, view, is_joined=node.name == "join")
+        is_idle = is_default and not inference.replaces_null(node) and _is_there(path_of(node.node), scope)
+        made = view if is_idle else self._mapped(node, view, args)
+        if len(self.findings) > before or _is_spread(node) or is_default:
+            return made
+        if node.name == "format" and _may_be_pattern(node.node, view):
+            return made
+        operation = trials.a_filter(node.name, len(node.args), [str(pair.key) for pair in node.kwargs])
+        return made if self._try(node.name, operation, [(node.node, view), *given]) else ANYTHING
 
     def _default(self, node: nodes.Filter, view: View) -> View:
         """Tell of a `default` that is meant for null, and stands in for what is missing alone."""
@@ -258,7 +319,6 @@ class Operations(Lookup):
 
     def _arguments(self, node: nodes.Filter, args: list[View]) -> None:
         """Tell of arguments that a filter does not take, and of names of filters and tests that there are not."""
-        function = sandbox().filters.get(node.name)
         first = node.args[0] if node.args else None
         if node.name == "map" and isinstance(first, nodes.Const) and isinstance(first.value, str):
             self._named_in(first, filters(), "filter")
@@ -267,17 +327,21 @@ class Operations(Lookup):
             self._named_in(node.args[place], list(sandbox().tests), "test")
         if node.name in inference.TO_TEXT:
             for argument, view in zip(node.args, args, strict=True):
-                self._known_not_null(argument, view)
-        if function is None or node.dyn_args is not None or node.dyn_kwargs is not None:
+                self._prints_null(argument, self._known_not_null(argument, view))
+        self._check_arguments(node, sandbox().filters)
+
+    def _check_arguments(self, node: nodes.Filter | nodes.Test, there: Mapping[str, Any]) -> None:
+        """Tell of arguments that a filter or a test does not take."""
+        function = there.get(node.name)
+        if function is None or _is_spread(node):
             return
         before: list[Any] = [None] * hasattr(inspect.unwrap(function), "jinja_pass_arg")
-        names = [str(pair.key) for pair in node.kwargs]
+        named = {str(pair.key): None for pair in node.kwargs}
         try:
-            inspect.signature(function).bind(*before, None, *node.args, **dict.fromkeys(names))
+            inspect.signature(function).bind(*before, None, *node.args, **named)
         except TypeError as error:
-            start = max(self.source.find(node.name, node.lineno), 0)
             message = f"`{node.name}` is not given what it takes: {error}"
-            self._complain(Code.WRONG_ARGUMENT, message, start, start + len(node.name))
+            self._complain(Code.WRONG_ARGUMENT, message, *self._found(node.name, node.lineno))
 
     def _named_in(self, node: nodes.Node, there: list[str], what: str) -> None:
         """Tell of a filter or a test that is named by a text, and is none."""
@@ -288,7 +352,8 @@ class Operations(Lookup):
 
     def _mapped(self, node: nodes.Filter, view: View, args: list[View]) -> View:
         """A filter, perhaps over a list, whose items it may look into."""
-        item = inference.item_of(view) if view.types() == {"array"} else ANYTHING
+        is_of_texts = node.name == "map" and view.types() in ({"object"}, {"string"})
+        item = inference.item_of(view) if is_of_texts or view.types() == {"array"} else ANYTHING
         attribute, defaults = inference.attribute_of(node), any(pair.key == "default" for pair in node.kwargs)
         mapped = (
             node.args[0].value if node.name == "map" and node.args and isinstance(node.args[0], nodes.Const) else ""
@@ -297,17 +362,32 @@ class Operations(Lookup):
         if item.null is not None and not defaults and (attribute is not None or uses):
             hint = "take those out first: `| reject('none')`"
             self._maybe_null(node.node, item, hint, what="an item of " + self._quoted(node.node, view))
-        if node.name == "sum" and not node.args and not node.kwargs:
-            kinds = item.solid().types()
-            if kinds and not kinds & {"integer", "number", "boolean"}:
-                self._wrong_kind(node.node or node, view, "a list of numbers")
         try:
             if attribute is not None and not defaults:
                 inference.mapped_attribute(node, item)
             return inference.filtered(node, view, args)
         except Absent as absent:
             text = attribute or ""
-            start = max(self.source.find(text, node.lineno), 0)
             near = suggestion(text.rpartition(".")[2], absent.known)
-            self._complain(absent.code, absent.message, start, start + len(text), near)
+            self._complain(absent.code, absent.message, *self._found(text, node.lineno), near)
             return ANYTHING
+
+
+def _is_spread(node: nodes.Filter | nodes.Test | nodes.Call) -> bool:
+    """Whether there are arguments that are not written out: `f(*a, **b)`."""
+    return node.dyn_args is not None or node.dyn_kwargs is not None
+
+
+def _is_there(path: Path, scope: Mapping[str, View]) -> bool:
+    """Whether a reference is to a column that every row has, so that nothing stands in for it."""
+    root = scope.get(str(path[0])) if len(path) == 2 else None  # noqa: PLR2004 - the row and its column
+    return isinstance(root, Names) and root.complete and path[1] in root.members
+
+
+def _is_number(view: View) -> bool:
+    return bool(view.types()) and view.types() <= {"integer", "number", "boolean"}
+
+
+def _may_be_pattern(node: nodes.Node, view: View) -> bool:
+    """Whether a value may be a text with places to fill in, as `%s`, which is not known yet."""
+    return not isinstance(node, nodes.Literal) and (not view.types() or "string" in view.types())

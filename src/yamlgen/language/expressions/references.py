@@ -15,13 +15,14 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code
-from yamlgen.language.expressions import inference
+from yamlgen.language.expressions import inference, trials
 from yamlgen.language.expressions.expression import parse_expression
 from yamlgen.language.expressions.facts import Forks, Path, forks, if_true, path_of
 from yamlgen.language.expressions.lookup import Finding, Uses
 from yamlgen.language.expressions.operations import Operations
 from yamlgen.language.expressions.syntax import explain, explain_expression
 from yamlgen.language.expressions.template import parse
+from yamlgen.language.expressions.trials import failure
 from yamlgen.language.expressions.views import ANYTHING, View, spoken
 
 _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}
@@ -117,7 +118,7 @@ class _Statements(Operations):
             case nodes.For():
                 self._loop(node, scope)
             case nodes.Assign():
-                self._bind(node.target, self.view(node.node, scope), scope)
+                self._assign(node, scope)
             case nodes.AssignBlock():
                 self._block(node, scope)
             case nodes.Macro():
@@ -144,15 +145,26 @@ class _Statements(Operations):
             case _:
                 self.body(node, scope)
 
+    def _assign(self, node: nodes.Assign, scope: dict[str, View]) -> None:
+        view = self.view(node.node, scope)
+        if isinstance(node.target, nodes.Tuple):
+            self._try("several names", trials.apart, [(node.node, view)])
+        self._bind(node.target, view, scope)
+
     def _block(self, node: nodes.AssignBlock, scope: dict[str, View]) -> None:
+        inner = dict(scope)
         for child in node.body:
-            self._statement(child, dict(scope))
+            self._statement(child, inner)
+        if node.filter is not None:
+            self.view(node.filter, scope)
         self._bind(node.target, ANYTHING, scope)
 
     def _printed(self, node: nodes.Node, view: View) -> None:
         if view.null is not None:
             name = self._named(node, view) if path_of(node) else "..."
             self._maybe_null(node, view, f"it would print `None`: ask `{{% if {name} %}}` first")
+        elif "null" in view.types():
+            self._prints_null(node, view)
         elif view.types() and view.types() <= {"array", "object"} and len(path_of(node)) > 1:
             start, end = self._extent(node)
             message = f"{self._quoted(node, view)} is {spoken(view.types())}: it would be printed as Python writes it"
@@ -182,20 +194,38 @@ class _Statements(Operations):
     def _loop(self, node: nodes.For, scope: dict[str, View]) -> None:
         over = self._known_not_null(node.iter, self.view(node.iter, scope))
         inner = dict(scope) | {"loop": ANYTHING}
-        self._bind(node.target, self._try_element(over, node.iter), inner)
+        before = len(self.findings)
+        item = self._try_element(over, node.iter)
+        if isinstance(node.target, nodes.Tuple) and len(self.findings) == before:
+            self._taken_apart(node, over)
+        self._bind(node.target, item, inner)
         if node.test is not None:
             self.view(node.test, inner)
         with self._where(node.test, holds=True):
             for child in node.body:
                 self._statement(child, inner)
+        inner = dict(scope)
         for child in node.else_:
-            self._statement(child, dict(scope))
+            self._statement(child, inner)
+
+    def _taken_apart(self, node: nodes.For, over: View) -> None:
+        """Tell of items that do not come in pairs or more: those of a mapping are its names."""
+        if failure(trials.each_apart, [(node.iter, over)]) is None:
+            return
+        start, end = self._extent(node.iter)
+        is_object = over.types() == {"object"}
+        what = "and a loop over it gives the names alone" if is_object else "not a list of lists"
+        quoted = self._quoted(node.iter, over) if path_of(node.iter) else "this"
+        hint = f"`{self._named(node.iter, over)}.items()` gives names and values" if is_object else None
+        self._complain(Code.WRONG_KIND, f"{quoted} is {spoken(over.types())}, {what}", start, end, hint)
 
     def _callee(self, node: nodes.Macro | nodes.CallBlock, scope: dict[str, View]) -> None:
+        """A macro, or the block of a call; a parameter that is named like what the template is given hides it."""
         inner = dict(scope) | dict.fromkeys(("caller", "varargs", "kwargs"), ANYTHING)
-        for argument in node.args:
-            self._bind(argument, ANYTHING, inner)
-        for default in node.defaults:  # one may refer to an argument before it
-            self.view(default, inner)
-        for child in node.body:
-            self._statement(child, inner)
+        parameters = {argument.name for argument in node.args}
+        inner |= dict.fromkeys(parameters, ANYTHING)
+        with self._hidden(parameters):
+            for default in node.defaults:  # one may refer to a parameter before it
+                self.view(default, inner)
+            for child in node.body:
+                self._statement(child, inner)

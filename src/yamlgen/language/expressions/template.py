@@ -79,7 +79,20 @@ def _finalize(value: object) -> object:
         name = getattr(value, "__name__", "it")
         raise TypeError(f"`{name}` is a method, not a value; a column of that name is missing here")
     spend(weight(value))
+    if isinstance(value, list | tuple):
+        _check_items(value)
     return value
+
+
+def _check_items(value: list[Any] | tuple[Any, ...]) -> None:
+    """A missing value in a list is missing, and is not printed as the word `Undefined`."""
+    waiting: list[Any] = [value]
+    while waiting:
+        for item in waiting.pop():
+            if isinstance(item, Undefined):
+                str(item)  # which raises, and names what is missing
+            elif isinstance(item, list | tuple):
+                waiting.append(item)
 
 
 class _Formatter(SandboxedFormatter):

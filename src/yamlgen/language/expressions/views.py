@@ -24,8 +24,19 @@ _LOOPED: Final = frozenset({"array", "object", "string"})
 _UNKNOWN: Final[frozenset[str]] = frozenset()
 
 
-METHODS: Final[dict[str, type]] = {"string": str, "array": list, "integer": int, "number": float}
+METHODS: Final[dict[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "array": (list,),
+    "integer": (int,),
+    "number": (float, int),
+    "boolean": (bool,),
+}
 """What has the methods of a value that is no mapping, by its type."""
+
+
+def has_method(kinds: Collection[str], name: str) -> bool:
+    """Whether a value of one of these types, which are not those of mappings, has a method of this name."""
+    return not name.startswith("_") and any(hasattr(each, name) for kind in kinds for each in METHODS.get(kind, ()))
 
 
 class Absent(Exception):  # noqa: N818 - an answer: no value can have this member
@@ -99,11 +110,16 @@ ANYTHING: Final[View] = _Anything()
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A closed set of names: `params`, `steps`, or the columns of a CSV."""
+    """A closed set of names: `params`, `steps`, or the columns of a CSV.
+
+    Attributes:
+        complete: whether each of them is there in every row.
+    """
 
     code: Code
     what: str
     members: Mapping[str, View]
+    complete: bool = False
 
     @property
     def null(self) -> str | None:
@@ -189,8 +205,7 @@ class SchemaView:
 
     def _own(self, schema: Mapping[str, Any], kinds: frozenset[str], key: str) -> View:
         if kinds and "object" not in kinds:
-            owners = (METHODS[kind] for kind in kinds & METHODS.keys())
-            if not key.startswith("_") and any(hasattr(owner, key) for owner in owners):
+            if has_method(kinds, key):
                 return ANYTHING
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no `{key}`: it is {spoken(kinds)}")
         properties = schema.get("properties", {})
@@ -228,6 +243,13 @@ class SchemaView:
         items = schema.get("items")
         known = "array" in kinds and isinstance(items, dict) and "prefixItems" not in schema
         return self._part(items, name) if known else ANYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Written(SchemaView):
+    """A list that is written out, each item with what is known of it."""
+
+    items: tuple[View, ...] = ()
 
 
 _Look = Callable[[Mapping[str, Any], frozenset[str]], View]
