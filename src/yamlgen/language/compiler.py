@@ -32,7 +32,7 @@ from yamlgen.language.plan import Plan
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.scopes import Scopes, StepReading, compute_type
 from yamlgen.language.secret import without_secrets
-from yamlgen.language.settings import check_runtime
+from yamlgen.language.settings import check_model, check_runtime
 from yamlgen.language.texts import Passage, TextLoader
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
@@ -101,7 +101,7 @@ class _Compiler:
         self.check_steps()
         self.check_provenance()
         self.check_files()
-        self.diagnostics.extend(check_runtime(draft))
+        self.diagnostics.extend((*check_runtime(draft), *check_model(draft)))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
         found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))

@@ -201,7 +201,7 @@ def _as_name(text: str, what: str) -> str:
 
 
 def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> Deviation:
-    if kind_of(key) == "key" or (kind_of(key) == "word" and path[:1] in (("runtime",), ("models",))):
+    if kind_of(key) == "key" or (kind_of(key) == "word" and path[:1] in (("runtime",), ("models",), ("model",))):
         message = "a key never stands in a pipeline"
         hint = "name its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
         return Deviation(Code.SECRET, (*path, key), message, hint)

@@ -18,6 +18,7 @@ from typing import Any
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic
+from yamlgen.language.confusions import clear_up
 from yamlgen.language.deviations import Deviation, deviations, language, own_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.words import nearest
@@ -59,6 +60,7 @@ def check(document: Document) -> Shape:
         return Shape(document)
     root = _copy(document.root)
     shape = Shape(Document(document.source, root))
+    shape.diagnostics.extend(clear_up(shape.document))
     _name_kinds(shape)
     seen: set[Deviation] = set()
     for _ in range(_MOST_PASSES):  # a mended key may show what was hidden below it

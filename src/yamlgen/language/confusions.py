@@ -1,0 +1,110 @@
+"""What authors write in the place of another form: told once, with the right form, and read as what it means.
+
+Owns what is told before a document is held against the language: a short form that the language has elsewhere, such as
+`models: {writer: claude-haiku-5-5}`, and `model` and `models` in each other's place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any, Final
+
+from yamlgen.errors import Code, Diagnostic
+from yamlgen.language.document import Document, Node
+from yamlgen.language.parts import ModelSettings
+from yamlgen.language.words import nearest
+
+_SETTINGS: Final = frozenset(ModelSettings.model_fields)
+_TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
+_PLAIN: Final = re.compile(r"[A-Za-z][\w.-]*( [\w.-]+)*")
+_NAMED: Final = {"models": "model", "params": "parameter"}
+_LONGEST: Final = 40
+"""How many characters of a value a form shows."""
+
+
+def clear_up(document: Document) -> list[Diagnostic]:
+    """Tell of each form that stands for another, and put the right one in its place.
+
+    Args:
+        document: changed where something is told.
+    """
+    root: dict[str, tuple[Node, Node]] = document.root.value
+    found = list(_swapped(document, root))
+    for part in ("models", "params"):
+        holder = root[part][1] if part in root else None
+        if holder is None or holder.kind != "mapping":
+            continue
+        for name, (key, node) in list(holder.value.items()):
+            form = None if node.unread else _in_full(part, node)
+            if form is not None:
+                kind = _kind(node)
+                message = f"{_NAMED[part]} `{name}` must be a mapping, not {kind}"
+                pairs = ", ".join(f"{word}: {_written(child)}" for word, child in form.items())
+                hint = f"write `{name}: {{{pairs}}}`"
+                found.append(Diagnostic(Code.WRONG_TYPE, message, document.mark((part, name)), hint))
+                whole = {word: (replace(key, value=word), child) for word, child in form.items()}
+                holder.value[name] = key, replace(node, kind="mapping", value=whole, style=None)
+    return found
+
+
+def _swapped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Diagnostic]:
+    """One model under `models`, or several under `model`: each is read as the other."""
+    if "model" in root and "models" not in root and _are_several(root["model"][1]):
+        written, meant = "model", "models"
+        message, hint = "`model` is one model, and these have names", "models by name stand under `models`"
+    elif "models" in root and "model" not in root and _is_one(root["models"][1]):
+        written, meant = "models", "model"
+        message = "`models` holds models by name, and this one has none"
+        hint = "the model of all steps that name none stands under `model`"
+    else:
+        return []
+    mark = document.mark((written,), key=True)
+    key, node = root.pop(written)
+    root[meant] = replace(key, value=meant), node
+    return [Diagnostic(Code.WRONG_TYPE, message, mark, hint)]
+
+
+def _are_several(node: Node) -> bool:
+    """Whether what stands under `model` are models by name."""
+    if node.kind != "mapping" or not node.value:
+        return False
+    named = {name: child for name, (_, child) in node.value.items() if name not in _SETTINGS}
+    texts = [name for name, child in named.items() if isinstance(child.value, str) and nearest(name, _SETTINGS) is None]
+    return all(child.kind == "mapping" or name in texts for name, child in named.items()) and len(named) == len(
+        node.value
+    )
+
+
+def _is_one(node: Node) -> bool:
+    """Whether what stands under `models` is an id, or the settings of one model."""
+    if node.kind == "mapping":
+        return "id" in node.value and node.value["id"][1].kind == "scalar"
+    return isinstance(node.value, str)
+
+
+def _in_full(part: str, node: Node) -> dict[str, Node] | None:
+    """The mapping that a value was to be short for, where it is one."""
+    if part == "models":
+        return {"id": node} if isinstance(node.value, str) else None
+    if node.kind == "sequence":
+        return {"enum": node} if node.value else None
+    if node.kind == "mapping" or node.value is None:
+        return None
+    return {"type": node} if node.value in _TYPES else {"default": node}
+
+
+def _kind(node: Node) -> str:
+    return "a list" if node.kind == "sequence" else "text" if isinstance(node.value, str) else f"`{_written(node)}`"
+
+
+def _written(node: Node) -> str:
+    """A value as YAML in braces, `...` where it is long."""
+    value: Any = Document(node.source, node).data
+    if isinstance(value, list):
+        shown = f"[{', '.join(_written(item) for item in node.value)}]"
+    else:
+        is_plain = isinstance(value, str) and _PLAIN.fullmatch(value)
+        shown = str(value) if is_plain else json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= _LONGEST else "..."
