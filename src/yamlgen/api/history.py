@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
+from yamlgen.language.neighbours import neighbour
 from yamlgen.ports import JSON
 from yamlgen.store.archive import Archive, RunEntry
 from yamlgen.store.place import FOLDER, Place, place_of, places_in
@@ -57,11 +59,9 @@ def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
     if not found:
         where = ", ".join(near(target) for target in targets) or near(store or Path())
         message = f"there is no store of a run at {where}"
-        raise UsageError(
-            message,
-            code=Code.NO_RUN,
-            hint=f"name the pipeline, and {option('store', 'PATH')} if it has a store elsewhere",
-        )
+        hints = (neighbour(target, near(target)) for target in targets if not target.exists())
+        hint = next(hints, None) or f"name the pipeline, and {option('store', 'PATH')} if it has a store elsewhere"
+        raise UsageError(message, code=Code.NO_RUN, hint=hint)
     return found
 
 
@@ -109,15 +109,24 @@ def _runs() -> str:
     return by_surface(command="`yamlgen runs ls`", python="`yamlgen.api.history.list_runs`")
 
 
-def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bool]:
+def find_failed(stores: Sequence[Place], name: str | None, *, simulated: bool = False) -> tuple[RunEntry, bool]:
     """A run to retry, by its name or the beginning of it, or the last one; and whether rows of it failed.
 
     Raises:
         UsageError: there is no such run, or several.
     """
-    for place in stores:
+    meant = [place for place in stores if place.simulated is simulated]
+    for place in meant:
         bring_up(place)
-    found = find_run(stores, name)
+    try:
+        found = find_run(meant, name)
+    except UsageError as error:
+        with suppress(UsageError):
+            find_run([place for place in stores if place.simulated is not simulated], name)
+            which = "that one" if name else "the last one"
+            switch, paid = option("simulate"), f"for {which}, which was no simulation"
+            error.hint = f"leave {switch} out {paid}" if simulated else f"{which} was simulated: add {switch}"
+        raise
     with archived(found.place) as archive:
         return found.entry, archive.has_to_retry(found.entry)
 

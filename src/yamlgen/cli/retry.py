@@ -61,8 +61,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
 
     json_out = output_format == "json"
     try:
-        stores = [place for place in places([pipeline], store) if place.simulated is simulate]
-        found, failed = find_failed(stores, run)
+        found, failed = find_failed(places([pipeline], store), run, simulated=simulate)
         again = repeat(found, input_path)
     except YamlgenError as error:
         return tell(error, json_out=json_out)

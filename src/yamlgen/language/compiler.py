@@ -14,6 +14,7 @@ from pathlib import PurePath
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language import conversation
 from yamlgen.language.assembly import Assembly
+from yamlgen.language.delimiters import parted, parting, undivided
 from yamlgen.language.document import Text
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column
@@ -25,6 +26,7 @@ from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoke
 from yamlgen.language.folder import real
 from yamlgen.language.formats import format_of
 from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
+from yamlgen.language.neighbours import neighbour
 from yamlgen.language.order import ordered, rings
 from yamlgen.language.parameters import Parameters
 from yamlgen.language.parts import Settings
@@ -81,6 +83,10 @@ class _Compiler:
     def __post_init__(self) -> None:
         draft = self.draft
         self.diagnostics.extend(draft.diagnostics)
+        character = parting(draft, self.columns)
+        if self.columns is not None and character is not None:
+            self.diagnostics.append(undivided(draft, self.columns.names[0], character))
+            self.columns = parted(self.columns, character)
         self.loader = SchemaLoader(draft.path.parent, draft.folder)
         self.texts = TextLoader(draft)
         self.params = Parameters(draft, self.loader)
@@ -355,7 +361,13 @@ class _Compiler:
             elif format_of(path) is None and source.format is None:
                 self.unknown_format(source.path, "input")
             elif not path.exists():
-                self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, "a run needs it", warn=True)
+                self.complain(
+                    Code.MISSING_INPUT,
+                    f"{shown} does not exist",
+                    mark,
+                    neighbour(path, shown) or "a run needs it",
+                    warn=True,
+                )
         if source.id and self.columns is not None and self.columns.closed and source.id not in self.columns.names:
             mark = document.mark(("input", "id"))
             hint = suggestion(source.id, self.columns.names, "columns")

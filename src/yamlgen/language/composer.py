@@ -21,6 +21,7 @@ import yaml
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.document import Document, Node, Text
 from yamlgen.language.folder import open_inside
+from yamlgen.language.neighbours import neighbour
 from yamlgen.language.words import suggestion
 from yamlgen.language.yaml_syntax import TEMPLATE, explain
 from yamlgen.ports import JSON
@@ -63,7 +64,8 @@ def read(path: Path, shown: str, folder: Path | None = None) -> tuple[Text | Non
         with path.open("rb") if folder is None else open_inside(folder, path) as file:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
-        return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {error.strerror}", nowhere)]
+        hint = neighbour(path, shown)
+        return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {error.strerror}", nowhere, hint)]
     if len(raw) > MOST_BYTES:
         size = max(status.st_size, len(raw))
         message = f"{shown} has {size:,} bytes; the most is {MOST_BYTES:,}"
@@ -94,7 +96,7 @@ def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
         return f"{shown} is no regular file", IRREGULAR
     if path.is_symlink():
         return f"{shown} is a link that leads nowhere", "mend the link, or name the file itself"
-    return f"{shown} does not exist", f"the path is relative to {beside}"
+    return f"{shown} does not exist", neighbour(path, shown) or f"the path is relative to {beside}"
 
 
 def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, list[Diagnostic]]:

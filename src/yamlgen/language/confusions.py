@@ -1,7 +1,8 @@
 """What authors write in the place of another form: told once, with the right form, and read as what it means.
 
 Owns what is told before a document is held against the language: a short form that the language has elsewhere, such as
-`models: {writer: claude-haiku-5-5}`, and `model` and `models` in each other's place.
+`models: {writer: claude-haiku-5-5}`, `model` and `models` in each other's place, and other tools' words for what a step
+says.
 """
 
 from __future__ import annotations
@@ -12,26 +13,40 @@ from dataclasses import replace
 from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.language.document import Document, Node
+from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.parts import ModelSettings
 from yamlgen.language.words import nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
-_PLAIN: Final = re.compile(r"[A-Za-z][\w.-]*( [\w.-]+)*")
+_SCHEMA: Final = ("it stands under `output`: `output: {{schema: {}}}`", "output", "schema")
+_FILE: Final = "write `{0}: {{{{file: {{}}}}}}`"
+_NEEDS: Final = ("leave it out: a step runs after those that its templates and expressions refer to", "", "")
+_STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
+    **dict.fromkeys(("schema", "output_schema", "json_schema"), _SCHEMA),
+    "response_format": ("`output: {{schema: ...}}` says what the answer has to be", "output", ""),
+    **{f"{key}_file": (_FILE.format(key), key, "file") for key in ("prompt", "system")},
+    **dict.fromkeys(("depends_on", "depends", "dependencies", "needs", "requires", "after", "run_after"), _NEEDS),
+}
+"""Words for what a step says otherwise: the hint, the key that says it, and below which key of that one."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
 _NAMED: Final = {"models": "model", "params": "parameter"}
 _LONGEST: Final = 40
 """How many characters of a value a form shows."""
 
 
-def clear_up(document: Document) -> list[Diagnostic]:
+def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
     """Tell of each form that stands for another, and put the right one in its place.
 
     Args:
         document: changed where something is told.
+
+    Returns:
+        What is told, and the paths of which nothing more is to be said.
     """
     root: dict[str, tuple[Node, Node]] = document.root.value
-    found = list(_swapped(document, root))
+    found, broken = _swapped(document, root), set[DataPath]()
     for part in ("models", "params"):
         holder = root[part][1] if part in root else None
         if holder is None or holder.kind != "mapping":
@@ -39,14 +54,34 @@ def clear_up(document: Document) -> list[Diagnostic]:
         for name, (key, node) in list(holder.value.items()):
             form = None if node.unread else _in_full(part, node)
             if form is not None:
-                kind = _kind(node)
-                message = f"{_NAMED[part]} `{name}` must be a mapping, not {kind}"
+                message = f"{_NAMED[part]} `{name}` must be a mapping, not {_kind(node)}"
                 pairs = ", ".join(f"{word}: {_written(child)}" for word, child in form.items())
                 hint = f"write `{name}: {{{pairs}}}`"
                 found.append(Diagnostic(Code.WRONG_TYPE, message, document.mark((part, name)), hint))
-                whole = {word: (replace(key, value=word), child) for word, child in form.items()}
-                holder.value[name] = key, replace(node, kind="mapping", value=whole, style=None)
-    return found
+                holder.value[name] = key, _mapping(key, node, form)
+    steps = root["steps"][1] if "steps" in root else None
+    for name, (_, step) in steps.value.items() if steps is not None and steps.kind == "mapping" else ():
+        if step.kind != "mapping" or ("kind" in step.value and step.value["kind"][1].value == "draw"):
+            continue
+        for word in [word for word in step.value if word in _STEP_WORDS]:
+            mark = document.mark(("steps", name, word), key=True)
+            hint, meant, inner = _STEP_WORDS[word]
+            key, node = step.value.pop(word)
+            if inner and meant not in step.value:
+                step.value[meant] = replace(key, value=meant), _mapping(key, node, {inner: node})
+            elif inner and step.value[meant][1].kind == "mapping" and inner not in step.value[meant][1].value:
+                step.value[meant][1].value[inner] = replace(key, value=inner), node
+            elif meant and meant not in step.value:
+                broken.add(("steps", name, meant))
+            message = f"unknown key `{word}` in step `{name}`"
+            found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint.format(_written(node))))
+    return found, broken
+
+
+def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:
+    """A mapping in the place of a value."""
+    whole = {word: (replace(key, value=word), child) for word, child in form.items()}
+    return replace(node, kind="mapping", value=whole, style=None)
 
 
 def _swapped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Diagnostic]:
@@ -102,7 +137,10 @@ def _kind(node: Node) -> str:
 def _written(node: Node) -> str:
     """A value as YAML in braces, `...` where it is long."""
     value: Any = Document(node.source, node).data
-    if isinstance(value, list):
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{name}: {_written(child)}" for name, (_, child) in node.value.items())
+        shown = f"{{{pairs}}}"
+    elif isinstance(value, list):
         shown = f"[{', '.join(_written(item) for item in node.value)}]"
     else:
         is_plain = isinstance(value, str) and _PLAIN.fullmatch(value)

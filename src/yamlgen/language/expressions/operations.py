@@ -203,10 +203,12 @@ class Operations(Lookup):
         if inference.fit(operator, left[1].types(), right[1].types()):
             return
         numbers = {"integer", "number", "boolean"}
-        node, view = left if left[1].types() and not left[1].types() & numbers else right
+        odd = [side for side in (left, right) if side[1].types() and not side[1].types() & numbers] or [right]
+        node, view = next((side for side in odd if path_of(side[0])), odd[0])  # what is named is what can be changed
         other = right if node is left[0] else left
-        wanted = "a number" if (left[1].types() | right[1].types()) & numbers else spoken(other[1].types())
-        self._wrong_kind(node, view, wanted)
+        is_alike = view.types() == other[1].types()
+        is_number = is_alike or (left[1].types() | right[1].types()) & numbers
+        self._wrong_kind(node, view, "a number" if is_number else spoken(other[1].types()))
 
     def _wrong_kind(self, node: nodes.Node, view: View, wanted: str) -> None:
         hint = None
