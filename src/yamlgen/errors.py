@@ -16,6 +16,8 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from yamlgen.brevity import brief
+
 if TYPE_CHECKING:
     from yamlgen.ports import Attempt, Doubt
 
@@ -259,9 +261,9 @@ class YamlgenError(Exception):
     exit_code: Exit = Exit.ENVIRONMENT
 
     def __init__(self, message: str, *, code: Code, hint: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(brief(message))
         self.code = code
-        self.hint = hint
+        self.hint = hint and brief(hint)
         self.request_id: str | None = None
 
     @property
@@ -271,7 +273,7 @@ class YamlgenError(Exception):
 
     @message.setter
     def message(self, message: str) -> None:
-        self.args = (message, *self.args[1:])
+        self.args = (brief(message), *self.args[1:])
 
     def __str__(self) -> str:
         return _told(self.message, self.hint)

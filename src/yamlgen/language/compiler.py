@@ -14,7 +14,7 @@ from pathlib import PurePath
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language import conversation
 from yamlgen.language.assembly import Assembly
-from yamlgen.language.delimiters import parted, parting, undivided
+from yamlgen.language.delimiters import parted
 from yamlgen.language.document import Text
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column
@@ -82,11 +82,8 @@ class _Compiler:
 
     def __post_init__(self) -> None:
         draft = self.draft
-        self.diagnostics.extend(draft.diagnostics)
-        character = parting(draft, self.columns)
-        if self.columns is not None and character is not None:
-            self.diagnostics.append(undivided(draft, self.columns.names[0], character))
-            self.columns = parted(self.columns, character)
+        self.columns, undivided = parted(draft, self.columns)
+        self.diagnostics.extend((*draft.diagnostics, *undivided))
         self.loader = SchemaLoader(draft.path.parent, draft.folder)
         self.texts = TextLoader(draft)
         self.params = Parameters(draft, self.loader)

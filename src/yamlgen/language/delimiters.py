@@ -15,7 +15,22 @@ from yamlgen.ports import Columns
 _USUAL: Final = (";", "\t", "|", ",")
 
 
-def parting(draft: Draft, columns: Columns | None) -> str | None:
+def parted(draft: Draft, columns: Columns | None) -> tuple[Columns | None, list[Diagnostic]]:
+    """The columns as they are once the right character is said, and the mistake where another one is."""
+    character = _parting(draft, columns)
+    if columns is None or character is None:
+        return columns, []
+    (column,) = columns.names
+    has_own = draft.pipeline.input.delimiter is not None
+    message = f"{draft.beside(draft.pipeline.input.path or '')[1]} has one column, `{column}`"
+    hint = f"{'write' if has_own else 'add'} `delimiter: {json.dumps(character)}` under `input`"
+    mark = draft.document.mark(("input", "delimiter" if has_own else "path"))
+    names = tuple(part.strip('"') for part in column.split(character))
+    meant = replace(columns, names=names, types={name: {"type": "string"} for name in names})
+    return meant, [Diagnostic(Code.UNKNOWN_COLUMN, message, mark, hint)]
+
+
+def _parting(draft: Draft, columns: Columns | None) -> str | None:
     """The character that seems to part the only column that was read; `None` where nothing looks like that."""
     source = draft.pipeline.input
     if columns is None or len(columns.names) != 1 or source.path is None or draft.is_broken("input"):
@@ -28,18 +43,3 @@ def parting(draft: Draft, columns: Columns | None) -> str | None:
     meant = max(counts, key=counts.__getitem__, default=None)
     is_used = name in draft.texts[0].text
     return None if meant is None or is_used or not all(part.strip() for part in name.split(meant)) else meant
-
-
-def parted(columns: Columns, character: str) -> Columns:
-    """The columns as they are once the character is said."""
-    names = tuple(part.strip('"') for part in columns.names[0].split(character))
-    return replace(columns, names=names, types={name: {"type": "string"} for name in names})
-
-
-def undivided(draft: Draft, column: str, character: str) -> Diagnostic:
-    """The mistake."""
-    has_own = draft.pipeline.input.delimiter is not None
-    message = f"{draft.beside(draft.pipeline.input.path or '')[1]} has one column, `{column}`"
-    hint = f"{'write' if has_own else 'add'} `delimiter: {json.dumps(character)}` under `input`"
-    mark = draft.document.mark(("input", "delimiter" if has_own else "path"))
-    return Diagnostic(Code.UNKNOWN_COLUMN, message, mark, hint)
