@@ -46,7 +46,7 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
         What is told, and the paths of which nothing more is to be said.
     """
     root: dict[str, tuple[Node, Node]] = document.root.value
-    found, broken = _swapped(document, root), set[DataPath]()
+    found, broken = [*_mistyped(document, root), *_swapped(document, root)], set[DataPath]()
     for part in ("models", "params"):
         holder = root[part][1] if part in root else None
         if holder is None or holder.kind != "mapping":
@@ -82,6 +82,20 @@ def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:
     """A mapping in the place of a value."""
     whole = {word: (replace(key, value=word), child) for word, child in form.items()}
     return replace(node, kind="mapping", value=whole, style=None)
+
+
+def _mistyped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Diagnostic]:
+    """A slip of `model` or of `models`, which are near to each other: what stands below says which is meant."""
+    for word, (key, node) in list(root.items()):
+        near = nearest(word, ("model", "models")) if not root.keys() & {"model", "models"} else None
+        if near is not None:
+            meant = "models" if _are_several(node) else "model" if _is_one(node) else near
+            mark = document.mark((word,), key=True)
+            del root[word]
+            root[meant] = replace(key, value=meant), node
+            message, hint = f"unknown key `{word}` in the pipeline", f"did you mean `{meant}`?"
+            return [Diagnostic(Code.UNKNOWN_KEY, message, mark, hint)]
+    return []
 
 
 def _swapped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Diagnostic]:

@@ -24,7 +24,7 @@ from yamlgen.language.document import DataPath, Document, Text
 from yamlgen.language.folder import is_way_out, leak, real
 from yamlgen.language.pointer import follow
 from yamlgen.language.secret import find_secrets
-from yamlgen.language.shorthand import in_full, typed
+from yamlgen.language.shorthand import IN_SHORT, in_full, typed
 from yamlgen.language.words import listing, nearest
 from yamlgen.ports import JSON
 
@@ -227,10 +227,8 @@ class SchemaLoader:
                 seen.add(path)
                 self.complain(Code.BAD_SCHEMA, *_meta_sentence(error, data, path, place))
         for path, part in subschemas(data):
-            full = in_full(part, frozenset(_KEYWORDS))
-            if full is not None:
-                message = "this names no keyword of JSON Schema: every answer would fit it"
-                self.complain(Code.BAD_SCHEMA, message, place.key_mark((*path, next(iter(part)))), f"write `{full}`")
+            if (full := in_full(part, _KEYWORDS)) is not None:
+                self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
                 continue
             for key in part:
                 if key in _KEYWORDS or key.startswith("x-"):

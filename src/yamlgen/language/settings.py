@@ -108,8 +108,11 @@ def _take_named(draft: Draft, model: str, path: DataPath, resolved: Resolved, pr
     if model not in draft.names("models") and not draft.is_broken("models", model):
         message = f"no model `{model}` stands under `models`"
         near = nearest(model, draft.names("models"))
-        if near is None and "-" in model:
-            hint: str | None = f"an id stands under `id`: `model: {{id: {model}}}`"
+        named = next((name for name, each in draft.pipeline.models.items() if each.id == model), None)
+        if named is not None:
+            hint: str | None = f"`{named}` has this id: write `model: {named}`"
+        elif near is None and "-" in model:
+            hint = f"an id stands under `id`: `model: {{id: {model}}}`"
         else:
             hint = suggestion(model, sorted(draft.names("models")), "models")
         problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, draft.document.mark(path), hint))

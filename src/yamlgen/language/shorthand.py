@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any, Final
 
 from yamlgen.ports import JSON
@@ -12,21 +13,23 @@ _TYPES: Final = {"str": "string", "text": "string", "int": "integer", "float": "
 }
 _LONGEST: Final = 240
 
+IN_SHORT: Final = "this names no keyword of JSON Schema: every answer would fit it"
 
-def in_full(part: dict[str, Any], keywords: frozenset[str]) -> str | None:
-    """The schema that a mapping from names to types was meant to be; `None` where it is none.
+
+def in_full(part: dict[str, Any], keywords: Collection[str]) -> str | None:
+    """The hint that shows the schema which a mapping from names to types was meant to be; `None` where it is none.
 
     Args:
         part: what stands where a schema belongs.
         keywords: those of JSON Schema; a name that is one of them makes it a schema.
     """
-    if not part or keywords & part.keys():
+    if not part or any(key in keywords for key in part):
         return None
     pairs = [(name, _typed(value)) for name, value in part.items()]
     if any(value is None for _, value in pairs):
         return None
     shown = ", ".join(f"{name}: {value}" for name, value in pairs)
-    return f"{{type: object, properties: {{{shown if len(shown) <= _LONGEST else '...'}}}}}"
+    return f"write `{{type: object, properties: {{{shown if len(shown) <= _LONGEST else '...'}}}}}`"
 
 
 def typed(value: JSON) -> str | None:
