@@ -87,7 +87,8 @@ def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:
 def _mistyped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Diagnostic]:
     """A slip of `model` or of `models`, which are near to each other: what stands below says which is meant."""
     for word, (key, node) in list(root.items()):
-        near = nearest(word, ("model", "models")) if not root.keys() & {"model", "models"} else None
+        is_free = word.startswith("x-") or root.keys() & {"model", "models"}
+        near = None if is_free else nearest(word, ("model", "models"))
         if near is not None:
             meant = "models" if _are_several(node) else "model" if _is_one(node) else near
             mark = document.mark((word,), key=True)
