@@ -62,6 +62,27 @@ def test_a_value_is_cut_however_it_is_quoted(value):
         assert short(cut) == cut
 
 
+@pytest.mark.parametrize(
+    ("path", "overrides"),
+    [
+        ("x" * 1000, {}),
+        ("long.yaml", {"x" * 1000: "3"}),
+        ("long.yaml", {"name": f"[{'x' * 1000}"}),
+        ("long.yaml", {"name.x": "x" * 1000}),
+        ("long.yaml", {"model.max_tokens": "x" * 1000}),
+    ],
+)
+def test_what_is_given_to_a_command_is_cut_too(path, overrides, tmp_path, monkeypatch):
+    """The path of a pipeline, and both sides of `--set`; an override is cut in the place that it names, too."""
+    monkeypatch.chdir(tmp_path)
+    Path("long.yaml").write_text("version: 1\nname: a\nmodel: m\ninput: {rows: [{a: 1}]}\nsteps: {}\n")
+    with commanded():
+        _, (found, *_) = check(path, overrides=overrides)
+    assert longest_run(found.message) <= MOST
+    assert longest_run(found.hint or "") <= MOST
+    assert not overrides or longest_run(found.mark.file) <= MOST
+
+
 def test_what_is_short_stays():
     """A message is cut where it quotes a long value, and nowhere else."""
     many = ", ".join(f"`{'name' * 10}{number}`" for number in range(12))
