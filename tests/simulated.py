@@ -8,6 +8,16 @@ from yamlgen.claude.simulator import Simulator
 from yamlgen.claude.simulator.problem import Problem
 from yamlgen.claude.simulator.rules import check_message
 
+HELLO = {"role": "user", "content": "Hello."}
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name"],
+    "properties": {"name": {"type": "string"}},
+}
+TOOL = {"name": "user", "input_schema": SCHEMA}
+RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]}
+
 
 def talk(conversation, **options):
     """Run `conversation(client, simulator)` with the SDK against a simulator."""

@@ -103,17 +103,11 @@ def test_users_can_name_the_errors(name):
     assert getattr(yamlgen, name).__name__ == name
 
 
-def test_keys_and_secrets_are_redacted():
-    """Anything in the shape of a key goes, and each secret that is named."""
-    text = redact("sk-ant-api03-AbC_9-x and hunter2 and sk-ant-", "hunter2", "")
-    assert text == "sk-ant-[secret] and [secret] and sk-ant-"
+def test_keys_are_redacted():
+    """Anything in the shape of a key goes."""
+    assert redact("sk-ant-api03-AbC_9-x and sk-ant-") == "sk-ant-[secret] and sk-ant-"
 
 
 def test_usage_errors_exit_with_2():
     """A wrong call is the caller's, not the surroundings'."""
     assert UsageError("so", code=Code.BAD_PARAM).exit_code == Exit.USAGE
-
-
-def test_a_placeholder_is_no_secret():
-    """A gateway's key `x` does not blot the letter out of every sentence."""
-    assert redact("an axe", "x") == "an axe"

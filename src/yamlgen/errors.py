@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -78,6 +78,9 @@ class Code(StrEnum):
     NOT_A_LIST = "YG211"
     NEVER_EQUAL = "YG212"
     WRONG_KIND = "YG213"
+    UNFILLED = "YG214"
+    LOST_TEXT = "YG215"
+    EQUAL_REQUESTS = "YG216"
 
     UNKNOWN_MODEL_ALIAS = "YG301"
     NO_MODEL = "YG302"
@@ -189,11 +192,7 @@ class Diagnostic:
     def as_json(self) -> dict[str, Any]:
         """The diagnostic as the mapping that `--output-format json` prints."""
         return {
-            "file": self.mark.file,
-            "line": self.mark.line,
-            "column": self.mark.column,
-            "end_line": self.mark.end_line,
-            "end_column": self.mark.end_column,
+            **asdict(self.mark),
             "severity": self.severity,
             "code": str(self.code),
             "message": self.message,
@@ -206,18 +205,21 @@ KEY_SHAPE = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
 
 _SHORTEST_SECRET = 6
 
+LONG_SECRET = 20
+"""From so many characters on a secret is no word, and is hidden wherever it stands."""
+
+HIDDEN = "[secret]"
+"""What stands in place of a secret."""
+
 
 def is_secret(key: str) -> bool:
     """Whether a key is one to hide: gateways take `x` or `none`, which every text holds."""
     return len(key) >= _SHORTEST_SECRET
 
 
-def redact(text: str, *secrets: str) -> str:
-    """`text` without anything that looks like an API key, and without each of `secrets`."""
-    for secret in secrets:
-        if is_secret(secret):
-            text = text.replace(secret, "[secret]")
-    return KEY_SHAPE.sub("sk-ant-[secret]", text)
+def redact(text: str) -> str:
+    """`text` without anything that looks like an API key."""
+    return KEY_SHAPE.sub(f"sk-ant-{HIDDEN}", text)
 
 
 _anchors: list[Path] = []
@@ -369,6 +371,7 @@ class RowError(YamlgenError):
         is_useless: whether the answer was paid for and is of no use: cut off, empty, unreadable, against the schema.
         doubt: set where so many fail alike that the other rows may fail, too.
         variant: the name of the step's variant that was asked, if it came to that.
+        source: the template or the expression that could not be computed, and the offset in it; `None` otherwise.
     """
 
     exit_code = Exit.FAILED_ROWS
@@ -393,3 +396,4 @@ class RowError(YamlgenError):
         self.is_useless = code in _USELESS
         self.doubt: Doubt | None = None
         self.variant = ""
+        self.source: tuple[str, int] | None = None

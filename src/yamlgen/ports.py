@@ -32,11 +32,13 @@ class Columns:
         closed: true when no row can have another (a CSV header, rows written inline); false when they are those of the
             first rows.
         types: a JSON Schema for each column, which all rows satisfy when `closed`, and the first rows otherwise.
+        least: how many rows there are at least.
     """
 
     names: tuple[str, ...]
     closed: bool
     types: Mapping[str, JSON] = field(default_factory=dict)
+    least: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +381,6 @@ class Provider(Protocol[PlanT_contra]):
         """The models that the plan asks, by the names of its variants, while the context lasts; closed afterwards.
 
         Once `halt` is requested the models send nothing more and raise `Halted`. Without a recorder every answer is
-        asked for, and none is kept. `emit` is told how fast the API lets requests through, and what they reveal.
+        asked for, and none is kept. `emit` is told how fast the API lets requests through, and of what the models warn.
         """
         ...

@@ -72,7 +72,7 @@ def test_a_missing_key_names_both_ways_on(monkeypatch, value):
     assert caught.value.code == Code.NO_KEY
     assert "MY_KEY" in caught.value.message
     assert "MY_KEY" in caught.value.hint
-    assert "--simulate" in caught.value.hint
+    assert "`simulate=True`" in caught.value.hint
 
 
 @pytest.mark.parametrize("value", ["sk-ant-“quoted”", "sk-ant-a\nb", "sk-ant-a b", "sk-ant-\x00"])

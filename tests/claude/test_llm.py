@@ -14,12 +14,6 @@ from yamlgen.errors import Code, RowError, RunStopped, UsageError
 pytestmark = pytest.mark.usefixtures("key")
 
 
-@pytest.fixture
-def key(monkeypatch):
-    """A key in the environment."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-
-
 def test_hello_world():
     """The first example: text in, text out, with its tokens."""
     (output,), server = generate(said("Hello to you!"))

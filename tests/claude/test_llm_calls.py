@@ -9,17 +9,11 @@ from pathlib import Path
 import pytest
 
 from calls import HELLO, USER, agenerate, generate, llm, serve
-from scripted import KEY, Server, refusal, said
+from scripted import KEY, Server, call, refusal, said
 from yamlgen import AnthropicLLM
-from yamlgen.errors import Code, UsageError
+from yamlgen.errors import Code, RowError, UsageError
 
 pytestmark = pytest.mark.usefixtures("key")
-
-
-@pytest.fixture
-def key(monkeypatch):
-    """A key in the environment."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
 
 
 @pytest.mark.parametrize(
@@ -247,3 +241,48 @@ def test_a_warning_as_an_error_is_raised_plain():
 
     with pytest.raises(UserWarning, match="refused"):
         generate(reply, [[{"role": "user", "content": "no"}], HELLO])
+
+
+@pytest.mark.parametrize("ask", [generate, agenerate])
+def test_a_schema_that_is_refused_natively_is_told(ask):
+    """Once, at the caller's line, in words without a step or a run; the answers come by a tool."""
+
+    def reply(body):
+        if "output_config" in body:
+            return refusal(400, "output_config.format.schema: The compiled grammar is too large")
+        return said(call({"name": "Ada", "id": 7}), stop="tool_use")
+
+    with pytest.warns(UserWarning, match="^`claude-haiku-5-5` does not take the schema as native output") as caught:
+        _, server = ask(reply, options={"structured_output": PAIR})
+    assert [each.message.args[0] for each in caught if "run" in each.message.args[0]] == []
+    assert len(caught) == 1
+    assert ["output_config" in body for body in server.bodies] == [True, False]
+
+
+def test_calls_share_what_is_learnt_of_a_schema():
+    """A schema that was refused is not sent natively again, by a call with other settings either."""
+
+    def reply(body):
+        if "output_config" in body:
+            return refusal(400, "output_config.format.schema: The compiled grammar is too large")
+        return said(call({"name": "Ada", "id": 7}), stop="tool_use")
+
+    async def work(server):
+        model = llm(server, structured_output=PAIR)
+        for most in (100, 200):
+            await model.agenerate(HELLO, max_tokens=most)
+
+    with pytest.warns(UserWarning, match="by a tool from now on"):
+        _, server = serve(reply, work)
+    assert ["output_config" in body for body in server.bodies] == [True, False, False]
+
+
+def test_a_blank_message_is_not_sent():
+    """It costs its input alone; the others are answered."""
+    blank = [{"role": "user", "content": " \n"}]
+    with pytest.warns(UserWarning, match="the role `user` is blank"):
+        made, server = generate(said("x"), [blank, HELLO])
+    assert [output["generations"] for output in made] == [[None], ["x"]]
+    assert [body["messages"] for body in server.bodies] == [HELLO]
+    with pytest.raises(RowError, match="blank"):
+        agenerate(said("x"), blank)

@@ -8,15 +8,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_serializer, field_validator, model_validator
 
 from calls import HELLO, agenerate, generate
-from scripted import KEY, call, said
+from scripted import call, said
 
 pytestmark = pytest.mark.usefixtures("key")
-
-
-@pytest.fixture
-def key(monkeypatch):
-    """A key in the environment."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
 
 
 class Filled(BaseModel):

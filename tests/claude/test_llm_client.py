@@ -20,12 +20,6 @@ from yamlgen.errors import Code, EnvironmentProblem, RunStopped, UsageError
 pytestmark = pytest.mark.usefixtures("key")
 
 
-@pytest.fixture
-def key(monkeypatch):
-    """A key in the environment."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-
-
 def test_load_builds_the_client():
     """`load` makes `_aclient`, the SDK's own, which shows what it was given."""
     model = AnthropicLLM(model="claude-haiku-5-5", max_retries=3, timeout=30)

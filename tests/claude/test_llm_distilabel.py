@@ -41,12 +41,6 @@ DUMP = {
 """What distilabel 1.5.3 dumps."""
 
 
-@pytest.fixture
-def key(monkeypatch):
-    """A key in the environment."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-
-
 def numbered():
     """A reply that counts the requests."""
     count = iter(range(100))

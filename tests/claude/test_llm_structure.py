@@ -9,18 +9,12 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 from calls import ADA, HELLO, USER, User, agenerate, generate, llm, serve
-from scripted import KEY, call, said
+from scripted import call, said
 from yamlgen import AnthropicLLM
 from yamlgen.claude.simulator import Simulator
 from yamlgen.errors import Code, UsageError
 
 pytestmark = pytest.mark.usefixtures("key")
-
-
-@pytest.fixture
-def key(monkeypatch):
-    """A key in the environment."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
 
 
 def test_a_pydantic_model_is_a_structure():
@@ -122,7 +116,7 @@ def test_a_structure_is_made_once():
     assert made is model._job(HELLO, settings).structured is model._job((HELLO, {"schema": User}), settings).structured
     assert made is not model._job((HELLO, {"schema": USER}), settings).structured
     assert made is not model._job((HELLO, {"schema": User, "mode": "tools"}), settings).structured
-    assert made is not model._job(HELLO, model._settings({"max_tokens": 5})).structured
+    assert made is model._job(HELLO, model._settings({"max_tokens": 5})).structured
 
 
 def test_structures_of_several_inputs_are_kept_apart():

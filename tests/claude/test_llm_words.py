@@ -5,10 +5,12 @@ import re
 import pytest
 
 from calls import HELLO, USER, agenerate, generate, llm, serve
-from scripted import KEY, Reply, refusal, said
+from scripted import Reply, refusal, said
 from yamlgen import AnthropicLLM
 from yamlgen.errors import YamlgenError
 from yamlgen.surface import commanded
+
+pytestmark = pytest.mark.usefixtures("key")
 
 OTHERS = re.compile(r"runtime\.|limits\.|\brows?\b|failed file|--[a-z]|\byamlgen [a-z]|`id`")
 """The words of pipelines and of the command line."""
@@ -22,12 +24,6 @@ def surface(request):
         return
     with commanded():
         yield
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch):
-    """A key in the environment."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
 
 
 @pytest.mark.usefixtures("surface")

@@ -206,9 +206,9 @@ def test_a_redirect_to_nowhere_is_one_too(location):
 
 
 @pytest.mark.parametrize("where", ["status", "inside"])
-@pytest.mark.parametrize(("length", "size"), [(876_543, "0.9 MB"), (4_321, "0.004 MB")])
+@pytest.mark.parametrize(("length", "size"), [(876_543, "0.9 MB"), (21, "108 bytes"), (4_321, "4,408 bytes")])
 def test_what_is_too_large_tells_its_size(where, length, size):
-    """A 413 says how many megabytes were sent."""
+    """A 413 says how much was sent."""
     reply = refusal(413, "too large") if where == "status" else Reply(error("request_too_large", "too large"))
     (outcome,), _, _ = ask(reply, texts=["x" * length])
     assert type(outcome) is RowError

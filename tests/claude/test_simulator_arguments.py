@@ -11,12 +11,11 @@ from anthropic.types import ContentBlockParam, ToolUnionParam, message_create_pa
 from anthropic.types.beta import BetaContentBlockParam, BetaToolUnionParam
 from anthropic.types.beta import message_create_params as beta_message_create_params
 
-from simulated import refusal, talk
+from simulated import HELLO, refusal, talk
 from yamlgen.claude.simulator import arguments, blocks, tools
 from yamlgen.claude.simulator.problem import Problem
 
 OLDER = "claude-haiku-4-5"
-HELLO = {"role": "user", "content": "Hello."}
 SCHEMA = {"type": "object", "additionalProperties": False, "properties": {"name": {"type": "string"}}}
 FORMAT = {"type": "json_schema", "schema": SCHEMA}
 TOOLS = [{"name": "user", "input_schema": SCHEMA}]

@@ -2,10 +2,9 @@
 
 import pytest
 
-from simulated import ask, refusal
+from simulated import HELLO, ask, refusal
 
 OLD = "2023-06-01"
-HELLO = {"role": "user", "content": "Hello."}
 MARK = {"cache_control": {"type": "ephemeral"}}
 LONG = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
 PDF = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "eA=="}}

@@ -3,6 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
+from simulated import HELLO, RESULT, SCHEMA, TOOL
 from yamlgen.claude.simulator.answers import answer, digest_of
 from yamlgen.claude.simulator.events import events_of
 from yamlgen.claude.simulator.problem import Problem
@@ -11,18 +12,9 @@ from yamlgen.claude.simulator.threads import Threads
 from yamlgen.claude.simulator.values import Values
 
 VALUES = Values()
-SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["name"],
-    "properties": {"name": {"type": "string"}},
-}
-TOOL = {"name": "user", "input_schema": SCHEMA}
-HELLO = {"role": "user", "content": "Hello."}
 SEARCH = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
 USE = {"type": "tool_use", "id": "t1", "name": "user", "input": {}}
 CALL = {"role": "assistant", "content": [SEARCH, USE]}
-RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]}
 KEYS = ["type", "role", "content", "name", "text", "schema", "cache_control"]
 
 

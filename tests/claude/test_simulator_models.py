@@ -2,13 +2,12 @@
 
 import pytest
 
-from simulated import refusal
+from simulated import HELLO, refusal
 from yamlgen.claude.simulator.problem import Problem
 from yamlgen.claude.simulator.rules import check_count
 from yamlgen.language import capabilities
 
 OLD = "2023-06-01"
-HELLO = {"role": "user", "content": "Hello."}
 SAID = {"role": "assistant", "content": "So"}
 SYSTEM = {"role": "system", "content": "Answer in French."}
 TOOL = {"name": "user", "input_schema": {"type": "object", "properties": {"name": {"type": "string"}}}}

@@ -7,21 +7,13 @@ import json
 import aiohttp
 import pytest
 
+from simulated import HELLO, RESULT, SCHEMA, TOOL
 from yamlgen.claude.simulator import Simulator
 
 HEADERS = {"x-api-key": "x", "anthropic-version": "2026-10-21"}
 OLD = {**HEADERS, "anthropic-version": "2023-06-01"}
-SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["name"],
-    "properties": {"name": {"type": "string"}},
-}
-TOOL = {"name": "user", "input_schema": SCHEMA}
 OLDER = "claude-haiku-4-5"
-HELLO = {"role": "user", "content": "Hello."}
 CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "user", "input": {}}]}
-RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]}
 
 
 def asked(*without, **more):

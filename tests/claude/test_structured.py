@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from scripted import Reply, ask, ask_one, call, message, said
 from shapes import MODES, OPEN, USER
 from yamlgen.claude.structured import Structured
+from yamlgen.errors import Code
 from yamlgen.language.native import Unfit
 from yamlgen.language.parts import Settings
 from yamlgen.language.schemas import json_schema
@@ -236,6 +237,7 @@ import instructor
 from instructor.v2.core.registry import mode_registry
 before = dict(vars(mode_registry)["_handlers"])
 from yamlgen.claude.structured import Structured
+from yamlgen.errors import Code
 from yamlgen.language.schemas import json_schema
 from yamlgen.language.parts import Settings
 for mode in ("native", "tools", "json"):
@@ -248,3 +250,45 @@ assert not any("yamlgen" in repr(value) for value in after.values()), "ours is r
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+LIST = {"type": "array", "items": {"type": "integer"}}
+NAMED = {"type": "object", "properties": {"full name": {"type": "string"}}, "required": ["full name"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        (LIST, "Here they are: [1, 2]", [1, 2]),
+        (LIST, 'As [7] says: {"value": [1, 2]}', [1, 2]),
+        (LIST, '{"value": [1, 2]} or [1, 2]', [1, 2]),
+        ({"type": "string"}, '"so"', "so"),
+        (NAMED, '```json\n{"full name": "Ada"}\n```', {"full name": "Ada"}),
+        ({"anyOf": [NAMED, {"type": "null"}]}, '{"full name": "Ada"}', {"full name": "Ada"}),
+        ({"anyOf": [NAMED, {"type": "null"}]}, '{"value": {"full name": "Ada"}}', {"full name": "Ada"}),
+    ],
+)
+def test_an_answer_by_the_authors_own_schema_is_one(schema, text, value):
+    """Where an object is put around a schema, an answer without it is taken, if there is none with it."""
+    outcome, _ = ask_one(said(text), schema=schema, mode="json")
+    assert outcome.value == value
+
+
+@pytest.mark.parametrize("text", ["[1] or [2]", '{"value": [1]} or {"value": [2]}', '{"value": ["a"]}', "[1.5]"])
+def test_an_answer_of_neither_schema_is_none(text):
+    """Nor are several that differ."""
+    outcome, _ = ask_one(said(text), schema=LIST, mode="json")
+    assert outcome.code == Code.INVALID_OUTPUT
+
+
+def test_an_object_with_more_than_its_one_key_is_not_the_authors():
+    """What is asked for with an object around it, and came with more in it, is asked for again."""
+    schema = {"anyOf": [{"type": "object"}, {"type": "null"}]}
+    outcome, _ = ask_one(said('{"value": {}, "more": 1}'), schema=schema, mode="json")
+    assert "the one key `value`" in outcome.message
+
+
+def test_a_number_of_thousands_of_digits_is_told_without_advice_for_python():
+    """The words are for the reader of a run, and for the model."""
+    outcome, _ = ask_one(said('{"n": ' + "9" * 5000 + "}"), schema=LIST, mode="json")
+    assert outcome.message.endswith("a number in it has thousands of digits")

@@ -33,10 +33,11 @@ def test_a_transient_status_is_tried_again(status):
     "cut", [Reply(b"", cut=True), Reply(message("Hello!" * 99), cut=True)], ids=["reset", "cut body"]
 )
 def test_a_broken_connection_is_tried_again(cut):
-    """A connection that breaks before or within the answer costs one retry."""
-    outcome, server = ask_one(cut, said("Hi."), max_retries=1)
+    """A connection that breaks before or within the answer costs one retry, and is told in words."""
+    (outcome,), server, model = ask(cut, said("Hi."), max_retries=1)
     assert outcome.value == "Hi."
     assert len(server.bodies) == 2
+    assert [reason for reason, _ in model.notices] == ["the connection failed: it hung up"]
 
 
 def test_there_is_one_layer_of_retries():

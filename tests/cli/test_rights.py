@@ -117,6 +117,14 @@ def test_a_store_that_may_not_be_looked_into_is_told(ran, bound, command):
     assert "--store" in told.err
 
 
+@pytest.mark.parametrize("form", [[], ["--row", "1"]], ids=["the pipeline", "a row"])
+def test_a_store_that_may_not_be_looked_into_is_not_needed_to_render(ran, bound, form):
+    """What is shown is then what a first run would ask."""
+    ran.chmod(0)
+    told = bound("render", "small.yaml", *form)
+    assert (told.code, told.err) == (0, "")
+
+
 @pytest.mark.parametrize("kind", ["a file", "a broken link", "a loop"])
 def test_what_is_no_folder_is_no_store(small, call, kind):
     """A run says so; a plan needs none."""

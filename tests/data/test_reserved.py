@@ -33,7 +33,7 @@ def kept(path):
     with pytest.raises(EnvironmentProblem) as caught, prepared(output_paths(path), to_stdout=False):
         pass
     assert caught.value.code is Code.BUSY
-    assert "-o" in caught.value.hint
+    assert "output=" in caught.value.hint
     return caught.value.message
 
 

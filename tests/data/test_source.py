@@ -290,6 +290,20 @@ def test_columns(source, name, content, columns):
     assert source(name, content).columns() == columns
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "least"),
+    [
+        ("a.csv", "a\n1\n2\n", 2),
+        ("a.csv", "a,b\n1,2\nbroken\n3,4\n", 1),
+        ("a.csv", "a\n" + "1\n" * 5000, 100),
+        ("a.json", '[{"b": 1}, {"b": 2}, {"b": 3}]', 3),
+    ],
+)
+def test_how_many_rows_there_are_at_least(source, name, content, least):
+    """A look counts the first rows, up to one that is broken."""
+    assert source(name, content).columns().least == least
+
+
 def test_the_type_of_a_column_is_that_of_the_values_that_are_there(source):
     """Values of several types, a null and a row without the column are all allowed for; objects stay open."""
     content = '{"a": 1, "b": {"c": "x"}}\n{"b": {}}\n{"a": null}\n{"a": 2.5}\n'

@@ -35,17 +35,18 @@ def verdict(path: Path) -> tuple[Diagnostic, ...]:
     first, *_ = path.read_bytes().decode("utf-8-sig").splitlines() or [""]
     words = shlex.split(first.removeprefix("# with:")) if first.startswith("# with:") else []
     params, overrides, unread = {}, {}, []
-    with commanded():
-        for option, text in zip(words[::2], words[1::2], strict=True):
-            name, _, value = text.partition("=")
-            if option == "--set":
-                overrides[name] = value
-            else:
+    for option, text in zip(words[::2], words[1::2], strict=True):
+        name, _, value = text.partition("=")
+        if option == "--set":
+            overrides[name] = value
+        else:
+            with commanded():
                 read, problem = read_value(name, value)
-                if problem is None:
-                    params[name] = read
-                else:
-                    unread.append(problem)
+            if problem is None:
+                params[name] = read
+            else:
+                unread.append(problem)
+    with commanded():
         return (*unread, *check(path, params=params, overrides=overrides)[1])
 
 

@@ -86,3 +86,13 @@ def test_the_name_of_a_variable_is_no_key(tmp_path):
     path = tmp_path / "pipeline.yaml"
     path.write_text(f"{PIPELINE}runtime: {{api_key_env: MY_KEY}}\n")
     assert check(path)[1] == ()
+
+
+@pytest.mark.parametrize("key", ["aB3dE6gH9jK2mN5pQ8rS1", "gw_aB3dE6gH9jK2mN5pQ8rS1", "aB3dE6gH9jK2mN5pQ8rS1_x"])
+def test_a_key_in_place_of_a_variable_is_found(tmp_path, key):
+    """Keys of gateways begin with a few letters and `_`."""
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(f"{PIPELINE}runtime: {{api_key_env: {key}}}\n")
+    (found,) = check(path)[1]
+    assert found.code is Code.SECRET
+    assert key not in repr(found)

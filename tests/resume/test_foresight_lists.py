@@ -231,6 +231,38 @@ class TestWhen:
         bench.run()
         assert (step(bench.plan()).requests, step(bench.plan()).rows) == (0, 0)
 
+    def test_a_skipped_step_in_a_branch(self, bench):
+        """What reads a skipped step in one branch only may ask all the same, once the answers are there."""
+        facts = CONSTRUCTS["a list to come"][0]["facts"]
+        line = ask("A line on {{ row.town }}", when="row.town == 'Rome'")
+        both = ask("{% if 'sea' in steps.facts.tags %}{{ steps.line }}{% else %}Facts{% endif %}")
+        lay_out(bench, {"facts": facts, "line": line, "both": both})
+        forecast = bench.plan()
+        doubt = "if it reads none of the steps that are skipped"
+        assert (step(forecast, "both").requests, doubt in step(forecast, "both").how) == (ALL, True)
+        bench.run()
+        assert (step(bench.plan(), "both").requests, bench.run().sent.get("both")) == (0, None)
+
+    def test_a_skipped_step_in_a_branch_that_the_row_takes(self, bench):
+        """What the row alone decides is known before."""
+        line = ask("A line on {{ row.town }}", when="row.town == 'Rome'")
+        both = ask("{% if row.town == 'Oslo' %}{{ steps.line }}{% else %}{{ row.town }}{% endif %}")
+        lay_out(bench, {"line": line, "both": both})
+        assert step(bench.plan(), "both").requests == ALL - 1
+        assert bench.run().sent == {"line": 1, "both": ALL - 1}
+
+
+def test_equal_requests_are_told(bench):
+    """Where each of many rows sends the same, the forecast says so; samples are meant to be the same."""
+    lay_out(bench, {"line": ask("A line on {{ row.town }}")})
+    bench.rows = [{"id": str(number), "town": "Rome"} for number in range(30)]
+    assert "30 equal requests" in step(bench.plan()).how
+    bench.set("steps.line.samples", 1)
+    assert "equal" not in step(bench.plan()).how
+    lay_out(bench, {"line": ask("A line on {{ row.id }}")})
+    bench.rows = [{"id": str(number), "town": "Rome"} for number in range(30)]
+    assert "equal" not in step(bench.plan()).how
+
 
 def test_a_function_leaves_its_followers_unknown(bench):
     """What follows from a function that only a run calls counts for every row, before and after a run."""

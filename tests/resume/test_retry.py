@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from workbench import SERVER_ERROR, TOWNS, fact
 
-from yamlgen.api.history import find_failed, find_run, list_runs, places, prune_runs, repeat
-from yamlgen.errors import Code, Exit, UsageError
+from yamlgen.api.history import find_run, list_runs, places, prune_runs, repeat
+from yamlgen.errors import Code, Exit
 from yamlgen.store.place import place_of
 from yamlgen.store.session import archived
 
@@ -328,6 +328,8 @@ class TestCommand:
         call("run", "small.yaml", *REFUSES)
         told = call("retry", "small.yaml", "1999", "--simulate")
         assert (told.code, Code.NO_RUN in told.err) == (2, True)
+        told = call("retry", "small.yaml")
+        assert (told.code, "has no run but simulated ones\n  = add `--simulate`" in told.err) == (2, True)
 
     def test_rows_of_standard_input_are_to_be_given_again(self, call, small):
         """What was read from a pipe cannot be read twice: a retry says so, and takes the rows again."""
@@ -347,13 +349,3 @@ def test_a_retry_of_a_run_with_a_good_answer_after_all(bench):
     before = bench.files()
     assert retry(bench, name).asked == 0
     assert bench.files() == before
-
-
-@pytest.mark.parametrize("simulated", [True, False])
-def test_a_run_of_the_other_kind_is_no_run_to_retry(bench, simulated):
-    """Where there are simulated runs alone, or paid ones alone, the switch that is missing is named."""
-    bench.run(simulate=simulated)
-    with pytest.raises(UsageError, match="there is no run yet") as caught:
-        find_failed(places([bench.path]), None, simulated=not simulated)
-    paid = "leave `simulate=True` out for the last one, which was no simulation"
-    assert caught.value.hint == ("the last one was simulated: add `simulate=True`" if simulated else paid)

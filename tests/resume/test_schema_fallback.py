@@ -71,6 +71,7 @@ def warnings(done):
         (400, TOO_COMPLEX),
         (422, "Grammar compilation timed out."),
         (400, "output_config.format: Extra inputs are not permitted"),
+        (400, "This model does not support structured outputs."),
     ],
 )
 def test_the_step_goes_over_to_a_tool_once_and_for_all(picky, status, words):
@@ -179,7 +180,14 @@ def test_refusals_that_are_kept_of_rows_are_heard_too(picky):
     assert (again.asked, warnings(again)) == (0, [])
 
 
-@pytest.mark.parametrize("words", ["messages.0: text content blocks must be non-empty", "max_tokens: 9 > 8"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "messages.0: text content blocks must be non-empty",
+        "max_tokens: 9 > 8",
+        "Prefilling the assistant message is not supported with output_config.format.",
+    ],
+)
 def test_other_refusals_stay_what_they_are(picky, words):
     """What a server says of anything but the schema changes no way of asking."""
     picky.script = Picky(words)

@@ -55,6 +55,67 @@ def test_one_skipped_need_of_two_is_enough(tmp_path):
     assert (run.value("both"), run.value("instead")) == (None, "instead 1")
 
 
+BRANCH = """\
+  branch: {kind: compute, when: steps.two is defined, values: {v: "(steps.one ~ steps.two) if steps.two else 'none'"}}
+"""
+
+
+def test_a_skipped_step_in_a_branch_not_taken_skips_nothing(tmp_path):
+    """What is not read in a row is not needed in it."""
+    run = Fanned(tmp_path, repeat, ONE + TWO + BRANCH, rows=[1, 2])()
+    assert [run.value("branch", row) for row in (0, 1)] == [{"v": "none"}, {"v": "one 2two one 2"}]
+
+
+def test_a_skipped_step_that_is_read_in_one_row_skips_that_row(tmp_path):
+    """A branch that is taken in some rows only skips the step in those."""
+    some = '  some: {model: m, prompt: "{% if row.n > 0 %}{{ steps.one }}{% else %}alone{% endif %}"}\n'
+    run = Fanned(tmp_path, repeat, ONE + some, rows=[0, 1, 2])()
+    assert [run.value("some", row) for row in range(3)] == ["alone", None, "one 2"]
+
+
+@pytest.mark.parametrize("kind", ["model", "compute"])
+def test_an_item_that_reads_a_skipped_step_skips_all_before_anything_is_asked(tmp_path, kind):
+    """A list is whole or null, and nothing is paid for one that will be null."""
+    value = "item if item < 2 else steps.one"
+    what = {"model": f"model: m, prompt: '{{{{ {value} }}}}'", "compute": f"kind: compute, values: {{v: {value}}}"}
+    steps = ONE.replace("row.n > 1", "row.n == 9")
+    steps += f"  each: {{for_each: range(row.n) | list, {what[kind]}}}\n"
+    run = Fanned(tmp_path, repeat, steps, rows=[2, 3, 0])()
+    made = ["0", "1"] if kind == "model" else [{"v": 0}, {"v": 1}]
+    assert [run.value("each", row) for row in range(3)] == [made, None, []]
+    assert len(run.texts) == (2 if kind == "model" else 0)
+
+
+def test_what_a_check_names_counts_as_read(tmp_path):
+    """A check is looked at when its answer is paid for, which is too late to skip the step."""
+    step = "  side: {model: m, prompt: side, check: ['output != steps.one if row.n > 9 else true']}\n"
+    run = Fanned(tmp_path, repeat, ONE + step, rows=[1, 2])()
+    assert [run.value("side", row) for row in (0, 1)] == [None, "side"]
+
+
+def test_what_fails_before_it_reads_a_skipped_step_is_skipped_as_ever(tmp_path):
+    """A step that reads a skipped one in every row is skipped, whatever else is missing in the row."""
+    step = '  all: {model: m, prompt: "{{ 2 // (row.n - 1) }} {{ steps.one }}"}\n'
+    run = Fanned(tmp_path, repeat, ONE + step, rows=[1, 2])()
+    assert [run.value("all", row) for row in (0, 1)] == [None, "2 one 2"]
+
+
+def test_an_error_of_an_expression_says_step_and_line(tmp_path):
+    """An error says which expression has failed, in which step, and where it stands."""
+    steps = (
+        '  one: {model: m, prompt: "Say\\n\\n{{ row.n }} {{ 4 // row.n }}"}\n'
+        "  two: {kind: compute, for_each: '[row.n]', values: {v: 3 / item}}\n"
+        '  three: {kind: compute, when: 2 / row.n, values: {v: "1"}}\n'
+    )
+    run = Fanned(tmp_path, repeat, steps, rows=[0])()
+    lines = (tmp_path / "p.yaml").read_text().splitlines()
+    for step, said in (("one", "`4 // row.n`"), ("two", "item 1: `3 / item`"), ("three", "`2 / row.n`")):
+        line = next(number for number, text in enumerate(lines, 1) if text.startswith(f"  {step}:"))
+        message = run.error(step).message
+        assert message.startswith(said)
+        assert message.endswith(f"(step `{step}`, {run.plan.file}:{line})")
+
+
 def test_when_sees_the_rows_own_answers(tmp_path):
     """A step may be wanted by what a model said before."""
     say = '  say: {model: m, prompt: "say {{ row.n }}"}\n'

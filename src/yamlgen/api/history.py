@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,11 +12,11 @@ from typing import Any
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.language.neighbours import neighbour
 from yamlgen.ports import JSON
-from yamlgen.store.archive import Archive, RunEntry
+from yamlgen.store.archive import Archive, RunEntry, listing
 from yamlgen.store.place import FOLDER, Place, place_of, places_in
 from yamlgen.store.pruning import Pruning, prune
 from yamlgen.store.session import archived, bring_up
-from yamlgen.surface import by_surface, option
+from yamlgen.surface import option
 
 
 @dataclass(frozen=True)
@@ -96,37 +95,24 @@ def find_run(stores: Sequence[Place], name: str | None) -> Found:
     exact = [run for run in matching if run[1] == name]
     if not matching:
         message = f"there is no run `{name}`" if name else "there is no run yet"
-        raise UsageError(message, code=Code.NO_RUN, hint=f"{_runs()} lists them")
+        raise UsageError(message, code=Code.NO_RUN, hint=listing())
     if name and not exact and len(matching) > 1:
         message = f"{len(matching)} runs begin with `{name}`"
-        raise UsageError(message, code=Code.NO_RUN, hint=f"write more of its name; {_runs()} lists them")
+        raise UsageError(message, code=Code.NO_RUN, hint=f"write more of its name; {listing()}")
     _, found, place = (exact or matching)[-1]
     with archived(place) as archive:
         return Found(place, archive.run(found))
 
 
-def _runs() -> str:
-    return by_surface(command="`yamlgen runs ls`", python="`yamlgen.api.history.list_runs`")
-
-
-def find_failed(stores: Sequence[Place], name: str | None, *, simulated: bool = False) -> tuple[RunEntry, bool]:
+def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bool]:
     """A run to retry, by its name or the beginning of it, or the last one; and whether rows of it failed.
 
     Raises:
         UsageError: there is no such run, or several.
     """
-    meant = [place for place in stores if place.simulated is simulated]
-    for place in meant:
+    for place in stores:
         bring_up(place)
-    try:
-        found = find_run(meant, name)
-    except UsageError as error:
-        with suppress(UsageError):
-            find_run([place for place in stores if place.simulated is not simulated], name)
-            which = "that one" if name else "the last one"
-            switch, paid = option("simulate"), f"for {which}, which was no simulation"
-            error.hint = f"leave {switch} out {paid}" if simulated else f"{which} was simulated: add {switch}"
-        raise
+    found = find_run(stores, name)
     with archived(found.place) as archive:
         return found.entry, archive.has_to_retry(found.entry)
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from yamlgen.errors import Code, UsageError
 from yamlgen.language.plan import Plan
 from yamlgen.language.spec import Limits
+from yamlgen.surface import option
 
 if TYPE_CHECKING:
     from yamlgen.claude.access import Simulation
@@ -72,9 +73,9 @@ class Options:
             if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value < least):
                 raise UsageError(f"{name} is {value!r}", code=Code.BAD_PARAM, hint=f"{least} or more")
         if self.fresh and (self.offline or self.retry is not None):
-            raise UsageError(
-                "a fresh run takes nothing out of the store", code=Code.BAD_PARAM, hint="leave one of them out"
-            )
+            other = option("offline") if self.offline else "a retry"
+            message = f"{option('fresh')} takes nothing out of the store, and {other} needs what is there"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="leave one of them out")
         for name in _LIMITS:
             if getattr(self, name) is not None:
                 self._check_limit(name, getattr(self, name))

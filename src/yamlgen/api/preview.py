@@ -15,7 +15,9 @@ from yamlgen.claude.simulator import made_up
 from yamlgen.data.source import Source, spooled
 from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.halt import Halt
+from yamlgen.language.places import placed
 from yamlgen.language.plan import AnyStep, GenerateStep, Plan, PythonStep
+from yamlgen.language.skipping import is_idle
 from yamlgen.ports import JSON, NOBODY, Answer, InputRow, Model
 from yamlgen.run.step import Performer
 from yamlgen.store.ledger import Reuse
@@ -66,8 +68,8 @@ async def as_asked(plan: Plan) -> AsyncIterator[Mapping[str, Model]]:
     place = place_of(plan.file)
     async with AsyncExitStack() as stack:
         models: Mapping[str, Model] = {}
-        if place.database.exists():
-            with suppress(YamlgenError):
+        with suppress(YamlgenError):
+            if place.exists:
                 session = stack.enter_context(opened(place, Reuse(offline=True)))
                 provider = await stack.enter_async_context(reach(plan.runtime, None))
                 models = await stack.enter_async_context(provider.open(plan, Halt(), session.ledger))
@@ -94,20 +96,21 @@ class _Preview:
         outputs: dict[str, Answer] = {}
         invented: set[str] = set()
         for step in self.plan.ordered():
-            scope = self.plan.scope(self.row.row, {name: answer.value for name, answer in outputs.items()})
-            skipped = {name for name, answer in outputs.items() if answer.skipped}
-            if step.is_idle(skipped) or not step.is_wanted(scope):
-                outputs[step.name] = Answer(None, skipped=True)
-                continue
-            seen = tuple(sorted(step.needs & invented))
-            if isinstance(step, GenerateStep):
-                for case in step.cases(scope):
-                    request = self.asked[step.variant(case).name].request(step.prompt(case.scope))
-                    made.append(Preview(step.name, step.spoken(case), request, seen))
-            if isinstance(step, GenerateStep | PythonStep) or seen:
-                invented.add(step.name)
-            if any(step.name in other.needs for other in self.plan.steps):
-                outputs[step.name] = await self._value(step, scope)
+            with placed(step):
+                scope = self.plan.scope(self.row.row, {name: answer.value for name, answer in outputs.items()})
+                skipped = {name for name, answer in outputs.items() if answer.skipped}
+                if is_idle(step, scope, skipped) or not step.is_wanted(scope):
+                    outputs[step.name] = Answer(None, skipped=True)
+                    continue
+                seen = tuple(sorted(step.needs & invented))
+                if isinstance(step, GenerateStep):
+                    for case in step.cases(scope):
+                        request = self.asked[step.variant(case).name].request(step.prompt(case.scope))
+                        made.append(Preview(step.name, step.spoken(case), request, seen))
+                if isinstance(step, GenerateStep | PythonStep) or seen:
+                    invented.add(step.name)
+                if any(step.name in other.needs for other in self.plan.steps):
+                    outputs[step.name] = await self._value(step, scope)
         return made
 
     async def _value(self, step: AnyStep, scope: Mapping[str, JSON]) -> Answer:

@@ -106,7 +106,7 @@ class Configuration:  # noqa: PLW1641 - its attributes change
         """How a structured output is asked for; one for all calls, for it learns what the API takes."""
         wanted = structure_of(wanted)
         schema, mode = wanted["schema"], mode_named(wanted.get("mode") or "auto")
-        made_of = (schema if isinstance(schema, type) else repr(schema), mode, settings.model_dump_json())
+        made_of = (schema if isinstance(schema, type) else repr(schema), mode, settings.id, self.base_url)
         if made_of not in self._structures:
             if len(self._structures) == _MOST_STRUCTURES:
                 self._structures.clear()

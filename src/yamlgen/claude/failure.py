@@ -17,9 +17,9 @@ import anthropic
 import httpx2
 
 from yamlgen.claude.connections import failure_of
-from yamlgen.claude.mask import LONG, Mask
+from yamlgen.claude.mask import Mask
 from yamlgen.claude.said import MOST_READ, Reach, Said, said_in
-from yamlgen.errors import Code, RowError, RunStopped, YamlgenError, redact
+from yamlgen.errors import LONG_SECRET, Code, RowError, RunStopped, YamlgenError, redact
 from yamlgen.ports import JSON, Doubt, Refusal
 from yamlgen.scarcity import scarcity_of
 
@@ -54,7 +54,7 @@ class NotAMessage(Exception):  # noqa: N818 - named as what came
     """A 200 that is no answer of a Messages API, of a kind of content; `str` says what it is instead."""
 
     def __init__(self, kind: str, what: str) -> None:
-        super().__init__(f"{kind}, and {what}")
+        super().__init__(what)
         self.kind = kind
 
 
@@ -105,7 +105,7 @@ class Sender:
             return response
         answer = {key: part for key, part in response.items() if key in _ANSWER}
         about = {key: part for key, part in response.items() if key not in _ANSWER}
-        kept, told = _hidden(answer, _mask(secrets, LONG)), _hidden(about, _mask(secrets))
+        kept, told = _hidden(answer, _mask(secrets, LONG_SECRET)), _hidden(about, _mask(secrets))
         return response if kept is answer and told is about else {**told, **kept}
 
 
@@ -205,13 +205,17 @@ def _of_said(told: Said, sender: Sender) -> YamlgenError:
         case Reach.ROW:
             size, hint = "", None
             if told.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                megabytes = f"{told.sent / 1e6:.1f}" if told.sent >= 100_000 else f"{told.sent / 1e6:.3f}"  # noqa: PLR2004
-                size = f"; the request was {megabytes} MB" if told.sent else ""
+                size = f"; the request was {_size(told.sent)}" if told.sent else ""
                 hint = "shorten the row: the API itself takes 32 MB"
             message = f"the API refused the request ({how}): {said}{size}"
             error = RowError(message, code=Code.BAD_REQUEST, hint=hint)
             error.status = told.status
             return error
+
+
+def _size(count: int) -> str:
+    """A count of bytes as one says it."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count:,} bytes"  # noqa: PLR2004 - a tenth of a megabyte
 
 
 def _stopped(told: Said, said: str, sender: Sender) -> RunStopped:  # noqa: PLR0911 - a table

@@ -98,9 +98,9 @@ def joined(outputs: Sequence[GenerateOutput], number: int) -> list[GenerateOutpu
     return made
 
 
-def warn(text: str | None) -> None:
+def warn(*texts: str | None) -> None:
     """Warn at the line of the caller's that led here; below a task of asyncio's, at the one that runs the loop."""
-    if text is None:
+    if not any(texts):
         return
     here = frame = inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("yamlgen", "asyncio"):
@@ -109,4 +109,5 @@ def warn(text: str | None) -> None:
     assert at is not None  # noqa: S101 - this interpreter has frames
     names = at.f_globals
     registry = names.setdefault("__warningregistry__", {})
-    warnings.warn_explicit(text, UserWarning, at.f_code.co_filename, at.f_lineno, names.get("__name__"), registry)
+    for text in filter(None, texts):
+        warnings.warn_explicit(text, UserWarning, at.f_code.co_filename, at.f_lineno, names.get("__name__"), registry)

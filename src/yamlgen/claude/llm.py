@@ -182,7 +182,11 @@ class AnthropicLLM(Configuration):
             RunStopped: no request will succeed: a rejected key, an unknown model.
         """
         given = _passed(max_tokens, stop_sequences, temperature, top_p, top_k)
-        made, warning = await self._send(self._job(input, self._settings(given)))
+        told: list[str] = []
+        try:
+            made, warning = await self._send(self._job(input, self._settings(given)), told)
+        finally:
+            warn(*told)
         warn(warning)
         return made
 
@@ -192,12 +196,23 @@ class AnthropicLLM(Configuration):
         structured = None if wanted is None else self._structured(wanted, settings)
         return _Job(prompt_of(messages), settings, structured, (wanted or {}).get("max_retries", 1))
 
-    async def _send(self, job: _Job) -> Told:
+    async def _send(self, job: _Job, told: list[str]) -> Told:
+        """What comes of a conversation; `told` takes what holds for others, too."""
+        for turn in job.prompt.messages:
+            if isinstance(turn.content, str) and not turn.content.strip():
+                message = f"a message of the role `{turn.role}` is blank, which the API refuses"
+                raise RowError(message, code=Code.ROW_TEMPLATE, hint="nothing was sent")
         key, key_name = self._key()
         async with self._session(key) as client:
             sender = Sender(self.model, str(self.base_url), key_name, key, custom_headers().secrets)
             model = ClaudeModel(
-                client, job.settings, sender, structured=job.structured, reasks=job.reasks, timeout=self.timeout
+                client,
+                job.settings,
+                sender,
+                structured=job.structured,
+                reasks=job.reasks,
+                timeout=self.timeout,
+                warn=told.append,
             )
             try:
                 with judging():
@@ -245,10 +260,13 @@ class AnthropicLLM(Configuration):
         """
         settings = self._settings(_passed(max_tokens, stop_sequences, temperature, top_p, top_k))
         number, jobs = number_of(num_generations), [self._job(item, settings) for item in inputs_of(inputs)]
-        told = wait_for(self._generate_all([job for job in jobs for _ in range(number)]))
-        for _, warning in told:
-            warn(warning)
-        return joined([made for made, _ in told], number)
+        told: list[str] = []
+        try:
+            outcomes = wait_for(self._generate_all([job for job in jobs for _ in range(number)], told))
+        finally:
+            warn(*told)
+        warn(*(warning for _, warning in outcomes))
+        return joined([made for made, _ in outcomes], number)
 
     def generate_outputs(
         self, inputs: Sequence[Input], num_generations: int = 1, **kwargs: Any
@@ -263,10 +281,10 @@ class AnthropicLLM(Configuration):
             raise NotOffered(message, code=Code.SETTING_REFUSED, hint="leave it out: then each input is a request")
         return self.generate(inputs, num_generations, **kwargs)
 
-    async def _generate_all(self, jobs: Sequence[_Job]) -> list[Told]:
+    async def _generate_all(self, jobs: Sequence[_Job], told: list[str]) -> list[Told]:
         async def one(job: _Job) -> Told:
             try:
-                return await self._send(job)
+                return await self._send(job, told)
             except RowError as error:
                 return without(error, text=False)
 

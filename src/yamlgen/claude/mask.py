@@ -12,12 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from html.entities import html5
 from typing import Final
 
-from yamlgen.errors import is_secret
-
-MASKED: Final = "[secret]"
-
-LONG: Final = 20
-"""From so many characters on a secret is no word: it is hidden in answers too, and looked for across white space."""
+from yamlgen.errors import HIDDEN, LONG_SECRET, is_secret
 
 _LONGEST: Final = 12
 """The most characters that one of a secret takes in any spelling."""
@@ -47,7 +42,7 @@ class Mask:
 
     def __init__(self, secrets: Iterable[str], least: int = 0) -> None:
         hidden = sorted({s for s in secrets if is_secret(s) and len(s) >= least}, key=len, reverse=True)
-        self._words = [_Word(secret, _WHITE if len(secret) >= LONG else _BREAKS) for secret in hidden]
+        self._words = [_Word(secret, _WHITE if len(secret) >= LONG_SECRET else _BREAKS) for secret in hidden]
         self.reach = _LONGEST * max(map(len, hidden), default=0)
         """How many characters a spelling may take."""
 
@@ -149,6 +144,6 @@ def _without(text: str, word: _Word, pieces: list[_Piece]) -> str:
     rest = len(pieces)
     for first, last in sorted(word.spans("".join(piece[0] for piece in pieces)), reverse=True):
         if last <= rest:
-            text = f"{text[: pieces[first][1]]}{MASKED}{text[pieces[last - 1][2] :]}"
+            text = f"{text[: pieces[first][1]]}{HIDDEN}{text[pieces[last - 1][2] :]}"
             rest = first
     return text

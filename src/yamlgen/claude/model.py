@@ -22,7 +22,7 @@ from yamlgen.claude.reading import NoText, Output, rebuilt, stopped, text_of
 from yamlgen.claude.received import Received, fault_of
 from yamlgen.claude.transport import holding
 from yamlgen.claude.usage import charge_of, usage_of
-from yamlgen.claude.ways import Talk, Unfit, Way, is_about_schema, warning_of
+from yamlgen.claude.ways import ClosedWay, Talk, Way, is_about_schema, warning_of
 from yamlgen.errors import Code, RowError
 from yamlgen.halt import Halted
 from yamlgen.language import capabilities
@@ -105,7 +105,7 @@ class ClaudeModel:
         attempts: list[Attempt] = []
         try:
             return await self._by(self._first, prompt, asker, check, attempts)
-        except Unfit:
+        except ClosedWay:
             assert self._other is not None  # noqa: S101 - it is raised where there is one
             return await self._by(self._other, prompt, asker, check, attempts)
 
@@ -113,7 +113,7 @@ class ClaudeModel:
         """The answer that one way of asking leads to.
 
         Raises:
-            Unfit: the API does not take the schema in this way; `attempts` has what it was answered before.
+            ClosedWay: the API does not take the schema in this way; `attempts` has what it was answered before.
         """
         arguments = self._arguments(prompt, way)
         if self._keeping is None:
@@ -187,7 +187,7 @@ class ClaudeModel:
         """Leave a way of asking for good, where a refusal says that the API does not take the schema in it.
 
         Raises:
-            Unfit: it does not.
+            ClosedWay: it does not.
         """
         structured = talk.way.structured
         if structured is None or self._other is None or talk.way is self._other:
@@ -198,12 +198,11 @@ class ClaudeModel:
         if not structured.is_refused and (chain is None or chain.sends):  # a forecast leaves nothing for good
             structured.is_refused = True  # before anything is waited for: the others come here too
             if self._warn is not None:
-                self._warn(
-                    warning_of(talk.asker.step, str(self._constant["model"]), self._sender.clean(refusal.message))
-                )
+                model, said = str(self._constant["model"]), self._sender.clean(refusal.message)
+                self._warn(warning_of(talk.asker.step, model, said, is_kept=self._keeping is not None))
             if self._keeping is not None:
                 await self._keeping.recorder.refuse(self._schema, refusal)
-        raise Unfit
+        raise ClosedWay
 
     async def _fail(self, error: RowError, key: bytes, way: Way, chain: Chain) -> None:
         """Keep a refusal, and mark a failure that may be that of all rows."""
@@ -246,7 +245,7 @@ class ClaudeModel:
         started = time.monotonic()
         try:
             received = await self._exchange(arguments, told)
-        except (Halted, Unfit):
+        except (Halted, ClosedWay):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
             slot = holding.get()

@@ -119,8 +119,9 @@ def _no_message(content: bytes, kind: str) -> NotAMessage:
     text = content[:MOST_READ].decode(errors="replace")
     told = told_in(text, kind)
     begin = f"it begins with {text!r}" if text else "it is empty"
-    named = _TYPE.match(kind)
-    return NotAMessage(named[0] if named else "of no type", begin if told == text else told)
+    found = _TYPE.match(kind)
+    named = found[0] if found else "of no type"
+    return NotAMessage(named, f"{named}, and {begin}" if told == text else told)
 
 
 def _usage_in(content: bytes) -> dict[str, JSON]:

@@ -54,12 +54,19 @@ def spans_of(text: str) -> Spans:
         except json.JSONDecodeError as error:
             found.broken, on = str(error), start + max(error.pos, 1)
         except (ValueError, RecursionError) as error:  # thousands of digits, or of brackets
-            found.broken, on = str(error), len(text)
+            found.broken, on = fault_of(error), len(text)
         read, unclosed = read + 1, unclosed + (end is None)
         if read > _MOST or unclosed > _MOST_UNCLOSED:
             return Spans(broken="it holds too many values")
         start = _next(text, on if end is None else end)
     return found
+
+
+def fault_of(error: ValueError | RecursionError) -> str:
+    """Why a text is no JSON that can be read, by what reading it raised; Python has advice of its own for some."""
+    if isinstance(error, json.JSONDecodeError):
+        return str(error)
+    return "it is nested too deep" if isinstance(error, RecursionError) else "a number in it has thousands of digits"
 
 
 def _next(text: str, at: int) -> int | None:

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar, Final, Literal, Protocol
 
 from instructor.v2.core.errors import IncompleteOutputException, ResponseParsingError
@@ -32,7 +33,7 @@ from pydantic import PrivateAttr, RootModel, ValidationError, model_validator
 
 from yamlgen.claude.failure import InvalidOutput
 from yamlgen.claude.reading import Output
-from yamlgen.claude.spans import spans_of
+from yamlgen.claude.spans import fault_of, spans_of
 from yamlgen.language import capabilities, native
 from yamlgen.language.parts import Settings
 from yamlgen.language.schemas import JSONSchema, json_schema
@@ -85,6 +86,7 @@ class Response(RootModel[Any], ResponseSchema):
         return {"title": cls.__name__, **cls.sent}
 
     _strings: tuple[str, ...] = PrivateAttr(())
+    _is_bare: bool = PrivateAttr(default=False)
 
     @model_validator(mode="after")
     def _check(self) -> Response:
@@ -92,10 +94,13 @@ class Response(RootModel[Any], ResponseSchema):
         strings: tuple[str, ...] = ()
         if self.wrapped:
             value, strings = unpacked(value, _AN_OBJECT)
-            if not isinstance(value, dict) or set(value) != {WRAP}:
-                raise _Rejected((f"$: the answer must be an object with the one key `{WRAP}`",))
-            value = value[WRAP]
+            if isinstance(value, dict) and set(value) == {WRAP}:
+                value = value[WRAP]
+            else:
+                self._is_bare = True
         errors = self.checked.errors(value)
+        if self._is_bare and (errors or (isinstance(value, dict) and WRAP in value)):
+            raise _Rejected((f"$: the answer must be an object with the one key `{WRAP}`",))
         if errors:
             value, more = unpacked(value, self.schema_)
             if not more or self.checked.errors(value):
@@ -108,6 +113,11 @@ class Response(RootModel[Any], ResponseSchema):
     def output(self) -> Output:
         """The output as it is checked and unwrapped."""
         return Output(self.root, tuple(f"{path} came as a JSON string" for path in self._strings))
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is the author's schema that the answer fits, and not the object around it that was asked for."""
+        return self._is_bare
 
 
 class _Tools(AnthropicToolsHandler):
@@ -164,18 +174,18 @@ class _InText(AnthropicJSONHandler):
         if not spans.values and not spans.broken:
             with suppress(ValueError, RecursionError):  # an object as a JSON string, or what the schema says more of
                 spans.values.append(json.loads(text))
-        answer, refused = None, None
+        found, refused = [], None
         for value in spans.values:
             try:
-                found = response_model.model_validate(value)
+                found.append(response_model.model_validate(value))
             except ValidationError as error:
                 refused = error
-                continue
-            if answer is not None and not _ALL_DIFFER.errors([answer.root, found.root]):
+        answers = [each for each in found if not each.is_bare] or found
+        for answer, other in pairwise(answers):
+            if not _ALL_DIFFER.errors([answer.root, other.root]):
                 raise InvalidOutput(("$: the answer holds several values that fit the schema: give one alone",))
-            answer = found
-        if answer is not None:
-            return answer
+        if answers:
+            return answers[-1]
         if refused is None or spans.broken:
             raise InvalidOutput((f"$: the answer is not JSON: {spans.broken or 'it holds no list and no object'}",))
         raise refused
@@ -245,6 +255,8 @@ class Structured:
         Raises:
             InvalidOutput: there is none, or the author's schema does not accept it.
         """
+        if self.mode != "tools" and not any(block.type == "text" and block.text.strip() for block in message.content):
+            raise InvalidOutput(("$: the answer holds no text",))
         try:
             read: Any = self._handler.parse_response(message, self.response)
         except ValidationError as error:
@@ -252,7 +264,7 @@ class Structured:
         except (ResponseParsingError, IncompleteOutputException) as error:
             raise InvalidOutput((f"$: {str(error).splitlines()[0]}",)) from None
         except ValueError as error:  # json.JSONDecodeError, and integers of thousands of digits
-            raise InvalidOutput((f"$: the answer is not JSON: {error}",)) from None
+            raise InvalidOutput((f"$: the answer is not JSON: {fault_of(error)}",)) from None
         except RecursionError:
             raise InvalidOutput(("$: the answer is nested too deep",)) from None
         output: Output = read.output

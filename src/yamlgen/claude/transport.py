@@ -124,7 +124,7 @@ class Transport:
                 return self._overdue(stream)
             return _Failed("the connection took too long", error=error)
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
-            return _Failed(f"the connection failed ({type(error.__cause__ or error).__name__})", error=error)
+            return _Failed(f"the connection failed: {failure_of(error)[0]}", error=error)
         except NotAMessage as error:
             return _Failed("the answer is not a message", error=error)
         except ServerError as error:

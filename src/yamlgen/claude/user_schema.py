@@ -104,7 +104,7 @@ def schema_of(given: Any) -> Checked:
     except ValueError as error:  # no JSON, or no JSON Schema
         said = str(getattr(error, "message", error)).split("\n")[0]
         raise UsageError(f"the schema cannot be used: {said}", code=Code.BAD_SCHEMA, hint=hint) from None
-    raise UsageError(f"the schema is a {type(value).__name__}", code=Code.BAD_SCHEMA, hint=hint)
+    raise UsageError(f"the schema is {value!r:.80}, which is none", code=Code.BAD_SCHEMA, hint=hint)
 
 
 def structure_of(given: Any) -> Mapping[str, Any]:

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 _SAID: Final = re.compile(
     r"compiled grammar|grammar compilation|schema is too complex|too many optional parameters"
-    r"|too many parameters with union|output_config\.format[\w.]*:",
+    r"|too many parameters with union|output_config\.format[\w.]*:"
+    r"|not support structured output|structured outputs? (?:is|are) not (?:supported|available)",
     re.IGNORECASE,
 )
 _STATUSES: Final = frozenset({400, 422})
 
 
-class Unfit(Exception):  # noqa: N818 - an answer: this schema needs another way
-    """The API does not take the schema natively."""
+class ClosedWay(Exception):  # noqa: N818 - an answer: this schema needs another way
+    """The API has refused the schema in this way."""
 
 
 @dataclass(eq=False)
@@ -47,10 +48,10 @@ class Way:
         """Send a request only in a way that the API takes.
 
         Raises:
-            Unfit: it does not take this one any more.
+            ClosedWay: it does not take this one any more.
         """
         if self.is_closed:
-            raise Unfit
+            raise ClosedWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,8 @@ def is_about_schema(status: int, message: str) -> bool:
     return status in _STATUSES and _SAID.search(message) is not None
 
 
-def warning_of(step: str, model: str, message: str) -> str:
-    """The warning of a step that goes over to a tool."""
-    return (
-        f"step `{step}`: `{model}` does not take the schema as native output, so the step asks by a tool from now on, "
-        f"in later runs too ({message})"
-    )
+def warning_of(step: str, model: str, message: str, *, is_kept: bool) -> str:
+    """The warning of a step, or of a model by itself, that goes over to a tool; `is_kept` where a store notes it."""
+    who, asked = (f"step `{step}`: ", "the step asks") if step else ("", "it is asked")
+    until = "from now on, in later runs too" if is_kept else "from now on"
+    return f"{who}`{model}` does not take the schema as native output, so {asked} by a tool {until}; {message}"

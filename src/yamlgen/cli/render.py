@@ -6,6 +6,7 @@ Owns that `--graph` may stand alone: click would take the pipeline behind it for
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,13 +34,20 @@ class _Render(click.Command):
         return super().parse_args(ctx, given + args[len(options) :])
 
 
-async def _by_tool(plan: Plan) -> frozenset[str]:
-    """The variants that a run would ask by a tool."""
+def _by_tool(plan: Plan) -> frozenset[str]:
+    """The variants that a run would ask by a tool, as far as the store tells."""
+    from yamlgen.store.place import place_of  # noqa: PLC0415 - for this form only
+
+    if not os.path.exists(place_of(plan.file).database):  # noqa: PTH110 - never raises
+        return frozenset()
     from yamlgen.api.planning import asked_by_tool  # noqa: PLC0415 - loads the SDK
     from yamlgen.api.preview import as_asked  # noqa: PLC0415
 
-    async with as_asked(plan) as models:
-        return asked_by_tool(models)
+    async def asked() -> frozenset[str]:
+        async with as_asked(plan) as models:
+            return asked_by_tool(models)
+
+    return asyncio.run(asked())
 
 
 def _is_file(word: str) -> bool:
@@ -78,7 +86,6 @@ def command(
     if graph is not None and row is not None:
         raise click.UsageError("--graph shows the steps, --row the requests of a row: one at a time")
     from yamlgen.language.resolution import resolved  # noqa: PLC0415 - loads the language
-    from yamlgen.store.place import place_of  # noqa: PLC0415
 
     loaded, given = checked(pipeline, params, overrides, input_path)
     show(loaded.warnings)
@@ -89,11 +96,7 @@ def command(
         return Exit.OK
     if row is None:
         plan = loaded.plan(given)
-        put(
-            as_yaml(
-                resolved(plan, asyncio.run(_by_tool(plan)) if place_of(plan.file).database.exists() else frozenset())
-            )
-        )
+        put(as_yaml(resolved(plan, _by_tool(plan))))
         return Exit.OK
     from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
 

@@ -17,7 +17,7 @@ from yamlgen.cli.options import (
     output_format,
     store_option,
 )
-from yamlgen.errors import Exit, YamlgenError
+from yamlgen.errors import Code, Exit, UsageError, YamlgenError
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
@@ -61,7 +61,12 @@ def command(  # noqa: PLR0913 - click passes its options by name
 
     json_out = output_format == "json"
     try:
-        found, failed = find_failed(places([pipeline], store), run, simulated=simulate)
+        stores = [place for place in places([pipeline], store) if place.simulated is simulate]
+        if not stores:
+            how, hint = ("", "leave `--simulate` out") if simulate else (" but simulated ones", "add `--simulate`")
+            what = "simulated run" if simulate else "run"
+            raise UsageError(f"this pipeline has no {what}{how}", code=Code.NO_RUN, hint=hint)
+        found, failed = find_failed(stores, run)
         again = repeat(found, input_path)
     except YamlgenError as error:
         return tell(error, json_out=json_out)

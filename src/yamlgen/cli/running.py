@@ -129,7 +129,10 @@ def _asker(display: Display) -> Callable[[RunForecast], bool] | None:
             echo(foretold(forecast))
         try:
             return click.confirm("Go on?", default=False, err=True)
-        except click.Abort:
+        except click.Abort as abort:
+            echo()  # behind the question
+            if isinstance(abort.__context__, EOFError):  # Ctrl-D is no answer
+                return False
             raise interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
 
     return ask

@@ -76,7 +76,15 @@ class Source:
                 types = self._types(None if closed else _PEEK)
         except YamlgenError:
             return None
-        return Columns(tuple(types), closed, types) if types else None
+        return Columns(tuple(types), closed, types, self._least()) if types else None
+
+    def _least(self) -> int:
+        """How many rows there are at least: of many, and of those before a broken one, the first are counted."""
+        count = 0
+        with suppress(YamlgenError):
+            for _ in islice(self._numbered(), _PEEK):
+                count += 1
+        return count
 
     def oddities(self) -> tuple[str, ...]:
         """What the user should know of the first megabyte of a CSV file, as sentences; what is broken the run tells."""

@@ -163,10 +163,10 @@ class Assembly:
         mark = self.draft.document.mark(("steps", name, "output", "mode"))
         hint = "leave `mode` out: `auto` picks what the model can do"
         if mode == "native" and able.native_output is False:
-            self.complain(Code.SETTING_REFUSED, f"`{model}` has no native structured output", mark, hint)
-        elif mode == "tools" and able.tools is False:
-            self.complain(Code.SETTING_REFUSED, f"`{model}` takes no tools", mark, hint)
-        elif mode == "native" and name in self.schemas:
+            self.complain(Code.SETTING_REFUSED, f"`{model}` has no native structured output", mark, hint, warn=True)
+        if mode == "tools" and able.tools is False:
+            self.complain(Code.SETTING_REFUSED, f"`{model}` takes no tools", mark, hint, warn=True)
+        if mode == "native" and name in self.schemas:
             try:
                 native.reduce(outgoing(self.schemas[name].value)[0])
             except native.Unfit as unfit:
@@ -215,6 +215,7 @@ class Assembly:
             "least_items": read.items[0],
             "most_items": read.items[1],
             "null_items": step.on_item_error == "null",
+            "passages": tuple(passage for passage, _ in read.passages),
         }
         sources = {passage.name: passage.source for passage, _ in read.of("value", "arg")}
         match step:

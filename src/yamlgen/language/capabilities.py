@@ -15,6 +15,9 @@ from typing import Final
 SAMPLING: Final = ("temperature", "top_p", "top_k")
 """The settings that newer models, and the newer version of the API, refuse."""
 
+OLD_VERSION: Final = "2023-06-01"
+"""The version of the API under which older models take them."""
+
 THINKING: Final = ("adaptive", "enabled", "disabled", "between_tools")
 """The types of `thinking` that the API has; `enabled` is the one with a budget of tokens."""
 
@@ -60,6 +63,9 @@ class Capabilities:
         efforts: the levels of `effort` that it takes; empty where it takes none.
         most_effort_off: the highest effort that it takes while thinking is off; `None` for no such bound.
         default_effort: the effort where the request names none.
+        fast: takes `speed: fast`.
+        regions: takes `inference_geo`.
+        code_calls: lets code that it runs call the other tools of a request.
         max_output_tokens: the most that `max_tokens` may be.
         context: the most tokens of a request and its answer together.
         cache_minimum: the fewest tokens that the prompt cache keeps.
@@ -81,6 +87,9 @@ class Capabilities:
     efforts: tuple[str, ...] | None = None
     most_effort_off: str | None = None
     default_effort: str | None = None
+    fast: bool | None = None
+    regions: bool | None = None
+    code_calls: bool | None = None
     max_output_tokens: int | None = None
     context: int | None = None
     cache_minimum: int | None = None
@@ -104,6 +113,9 @@ _5: Final = Capabilities(
     thinks=True,
     efforts=EFFORTS,
     default_effort="high",
+    fast=False,
+    regions=True,
+    code_calls=True,
     max_output_tokens=128_000,
     context=1_000_000,
     cache_minimum=512,
@@ -111,7 +123,7 @@ _5: Final = Capabilities(
     lifecycle="active",
 )
 _FABLE: Final = replace(_5, forced_tools=False, thinking=("adaptive",))
-_OPUS_5: Final = replace(_5, tokenizer=Tokenizer(2.5, 286, 406))
+_OPUS_5: Final = replace(_5, fast=True, tokenizer=Tokenizer(2.5, 286, 406))
 _4_8: Final = replace(_5, thinks=False, cache_minimum=1_024, tokenizer=Tokenizer(2.5, 290, 410), pool="opus-4")
 _4_6: Final = replace(
     _4_8,
@@ -127,6 +139,7 @@ _4_5: Final = replace(
     thinking=("enabled", "disabled"),
     efforts=(),
     default_effort=None,
+    regions=False,
     max_output_tokens=64_000,
     context=200_000,
 )
@@ -134,7 +147,7 @@ _4_5: Final = replace(
 # What the documentation says of single models is taken for their families, where it does not say it of each; where it
 # says a thing of some and leaves others out, those have `None`.
 MODELS: Final[Mapping[str, Capabilities]] = {
-    "claude-fable-5-2": replace(_FABLE, cache_minimum=None, pool="fable-5"),
+    "claude-fable-5-2": replace(_FABLE, fast=True, cache_minimum=None, pool="fable-5"),
     "claude-mythos-5-2": replace(_FABLE, cache_minimum=None, pool="mythos-5"),
     "claude-haiku-5-5": replace(_5, system_turns=None, most_effort_off="high", default_effort="medium"),
     "claude-sonnet-5-5": replace(
@@ -149,7 +162,7 @@ MODELS: Final[Mapping[str, Capabilities]] = {
     "claude-fable-5": replace(_FABLE, forced_tools=True, lifecycle="legacy", pool="fable-5"),
     "claude-mythos-5": replace(_FABLE, forced_tools=True, lifecycle="legacy", pool="mythos-5"),
     "claude-opus-5": replace(_OPUS_5, most_effort_off="high", lifecycle="legacy"),
-    "claude-opus-4-8": _4_8,
+    "claude-opus-4-8": replace(_4_8, fast=True),
     "claude-opus-4-7": replace(_4_8, system_turns=False, cache_minimum=2_048, tokenizer=Tokenizer(2.5, 675, 804)),
     "claude-mythos-preview": replace(
         _FABLE,
@@ -162,7 +175,7 @@ MODELS: Final[Mapping[str, Capabilities]] = {
     ),
     "claude-opus-4-6": replace(_4_6, cache_minimum=4_096),
     "claude-sonnet-4-6": replace(_4_6, pool="sonnet-4"),
-    "claude-haiku-4-5": replace(_4_5, cache_minimum=4_096, pool=None),
+    "claude-haiku-4-5": replace(_4_5, code_calls=False, cache_minimum=4_096, pool=None),
     "claude-opus-4-5": replace(
         _4_5,
         efforts=("low", "medium", "high"),
@@ -177,15 +190,6 @@ MODELS: Final[Mapping[str, Capabilities]] = {
 
 DATED: Final = ("claude-haiku-4-5-20251001", "claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929")
 """The ids with a date that the API lists besides."""
-
-FAST: Final = frozenset({"claude-fable-5-2", "claude-opus-5-5", "claude-opus-5", "claude-opus-4-8"})
-"""The models that take `speed: fast`."""
-
-ANYWHERE: Final = frozenset({"claude-haiku-4-5", "claude-opus-4-5", "claude-sonnet-4-5"})
-"""The models that refuse `inference_geo`: they are older than the choice of a region."""
-
-CODE_ALONE: Final = frozenset({"claude-haiku-4-5"})
-"""The models whose code, when they run it, cannot call the other tools of a request."""
 
 _OLD: Final = replace(
     _4_5,

@@ -15,31 +15,33 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language import conversation
 from yamlgen.language.assembly import Assembly
 from yamlgen.language.delimiters import parted
-from yamlgen.language.document import Text
+from yamlgen.language.document import DataPath, Text
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column
 from yamlgen.language.expressions import inference
 from yamlgen.language.expressions.expression import shown
 from yamlgen.language.expressions.lookup import Finding, Uses
 from yamlgen.language.expressions.references import Reading, read, read_expression
-from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoken
+from yamlgen.language.expressions.views import ANYTHING, View, spoken
+from yamlgen.language.filling import UNEXPANDED, unexpanded, unfilled
 from yamlgen.language.folder import real
 from yamlgen.language.formats import format_of
 from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
 from yamlgen.language.neighbours import neighbour
 from yamlgen.language.order import ordered, rings
 from yamlgen.language.parameters import Parameters
-from yamlgen.language.parts import Settings
 from yamlgen.language.plan import Plan
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.scopes import Scopes, StepReading, compute_type
 from yamlgen.language.secret import without_secrets
 from yamlgen.language.settings import check_model, check_runtime
+from yamlgen.language.slips import Slips
 from yamlgen.language.texts import Passage, TextLoader
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
 from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Columns
+from yamlgen.surface import option
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class _Compiler:
     column: Column
     diagnostics: list[Diagnostic] = field(default_factory=list)
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
+    files: dict[DataPath, JSON] = field(default_factory=dict)
     steps: dict[str, StepReading] = field(default_factory=dict)
     rings: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -101,10 +104,11 @@ class _Compiler:
         self.look(steps)
         self.report_cycles()
         self.read_steps()
+        self.check_slips()
         self.check_steps()
         self.check_provenance()
         self.check_files()
-        self.diagnostics.extend((*check_runtime(draft), *check_model(draft)))
+        self.diagnostics.extend((*check_runtime(draft), *check_model(draft), *unfilled(draft.document, self.files)))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
         found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))
@@ -135,6 +139,7 @@ class _Compiler:
         written = output.schema_
         if isinstance(written, str):
             schema = self.loader.file(written, self.draft.document.mark(path))
+            self.files |= {path: schema.value} if schema is not None else {}
         else:
             schema = self.loader.inline(self.draft.document, path, self.draft.path, written)
         if schema is not None:
@@ -164,35 +169,10 @@ class _Compiler:
             if isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
                 step.output = compute_type(step.step, values)
             self.scopes.settle(step)
-            self.check_axes(step)
-            self.check_questions(step)
 
     def in_ring(self) -> frozenset[str]:
         """The steps that wait for one another."""
         return frozenset(name for ring in self.rings for name in ring)
-
-    def check_axes(self, read: StepReading) -> None:
-        """A value of a matrix that no template asks for makes equal requests."""
-        used = {axis for _, reading in read.passages for axis in reading.uses.axes} | {"model"}
-        for axis in (read.step.matrix or {}) if isinstance(read.step, Generate) else ():
-            if axis not in used and axis not in Settings.model_fields and not self.draft.is_broken("steps", read.name):
-                mark = self.draft.document.mark(("steps", read.name, "matrix", axis), key=True)
-                hint = f"say `{{{{ matrix.{axis} }}}}` where it matters; `samples` asks the same several times"
-                self.complain(Code.BAD_MATRIX, f"no template asks for `matrix.{axis}`", mark, hint, warn=True)
-
-    def check_questions(self, read: StepReading) -> None:
-        """A step that asks whether another is null has to ask in its `when`: otherwise it is skipped with it."""
-        for need in sorted((read.needs - read.asks) & self.scopes.nulls.keys()):
-            if "array" in SchemaView.of(self.scopes.types[need], need).types():
-                continue  # the question may be whether it is empty
-            asking = (passage for passage, reading in read.passages if ("steps", need) in reading.uses.nulls)
-            passage = next(asking, None)
-            if passage is not None:
-                name = f"steps.{need}"
-                start = max(passage.source.find(name), 0)
-                message = f"`{name}` is never null here: where it is, step `{read.name}` is skipped too"
-                hint = f"`when: {name} is defined` has it done all the same"
-                self.complain(Code.MAY_BE_NULL, message, passage.mark(start, start + len(name)), hint, warn=True)
 
     def output_type(self, name: str, read: StepReading) -> Type:
         """What is known of one output of a step before its expressions are."""
@@ -319,6 +299,11 @@ class _Compiler:
                 return text.mark(start, start + len(f"steps.{to}"))
         return self.draft.document.mark(("steps", name), key=True)
 
+    def check_slips(self) -> None:
+        """What the steps say, and hardly mean; a text that several of them share is told once."""
+        slips = Slips(self.draft, self.columns, self.scopes, self.steps)
+        self.diagnostics.extend(dict.fromkeys(slip for read in self.steps.values() for slip in slips.of(read)))
+
     def check_steps(self) -> None:
         draft, document = self.draft, self.draft.document
         for name, step in draft.pipeline.steps.items():
@@ -358,21 +343,19 @@ class _Compiler:
             elif format_of(path) is None and source.format is None:
                 self.unknown_format(source.path, "input")
             elif not path.exists():
-                self.complain(
-                    Code.MISSING_INPUT,
-                    f"{shown} does not exist",
-                    mark,
-                    neighbour(path, shown) or "a run needs it",
-                    warn=True,
-                )
+                way = UNEXPANDED if unexpanded(source.path) else neighbour(path, shown) or "a run needs it"
+                self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, way, warn=True)
         if source.id and self.columns is not None and self.columns.closed and source.id not in self.columns.names:
             mark = document.mark(("input", "id"))
             hint = suggestion(source.id, self.columns.names, "columns")
             self.complain(Code.UNKNOWN_COLUMN, f"the input has no column `{source.id}`", mark, hint)
         if target.path and not draft.is_broken("output", "path"):
             path, shown = draft.beside(target.path)
-            mark = document.mark(("output", "path"))
-            if path.is_dir():
+            mark, shell = document.mark(("output", "path")), unexpanded(target.path)
+            if shell is not None:
+                way = f"write it out, or leave it to your shell with {option('output', 'PATH')}"
+                self.complain(Code.OUTPUT_PATH, f"`{shell}` would be a folder of that name here", mark, way)
+            elif path.is_dir():
                 self.complain(Code.OUTPUT_PATH, f"{shown} is a folder", mark, "name a file in it, such as rows.jsonl")
             elif format_of(path) is None:
                 self.unknown_format(target.path, "output")
@@ -395,5 +378,6 @@ def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = No
 
 
 def _in_source_order(diagnostics: list[Diagnostic], main: str, texts: tuple[Text, ...]) -> tuple[Diagnostic, ...]:
-    told = without_secrets(diagnostics, texts)
+    unfilled = {diagnostic.mark: diagnostic for diagnostic in diagnostics if diagnostic.code is Code.UNFILLED}
+    told = without_secrets([d for d in diagnostics if unfilled.get(d.mark, d) is d], texts)
     return tuple(sorted(told, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code)))

@@ -20,10 +20,11 @@ import yaml
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.document import Document, Node, Text
+from yamlgen.language.filling import UNEXPANDED, quoting, unexpanded
 from yamlgen.language.folder import open_inside
 from yamlgen.language.neighbours import neighbour
 from yamlgen.language.words import suggestion
-from yamlgen.language.yaml_syntax import TEMPLATE, explain
+from yamlgen.language.yaml_syntax import explain
 from yamlgen.ports import JSON
 from yamlgen.surface import by_surface
 
@@ -96,7 +97,9 @@ def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
         return f"{shown} is no regular file", IRREGULAR
     if path.is_symlink():
         return f"{shown} is a link that leads nowhere", "mend the link, or name the file itself"
-    return f"{shown} does not exist", neighbour(path, shown) or f"the path is relative to {beside}"
+    waits = any(unexpanded(f"{part}/") for part in path.parts[:-1])
+    way = neighbour(path, shown) or f"the path is relative to {beside}"
+    return f"{shown} does not exist", UNEXPANDED if waits else way
 
 
 def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, list[Diagnostic]]:
@@ -244,6 +247,8 @@ class _Composer:
         size = 1 + sum(1 + child.size for _, child in entries.values())
         height = 1 + max((child.height for _, child in entries.values()), default=0)
         end = event.end_mark.index
+        if unread and not entries and self.source.text.startswith("{{", start):  # a template without its quotes
+            return Node("scalar", "", self.source, start, end, unread=True)
         return Node("mapping", entries, self.source, start, end, size=size, height=height, unread=unread)
 
     def refuse_key(self, key: Node) -> None:
@@ -251,7 +256,7 @@ class _Composer:
         message = f"the key `{shown}` is not a string"
         hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
-            message, hint = f"`{{{shown}}}` is a template without quotes", TEMPLATE
+            message, hint = f"`{{{shown}}}` is a template without quotes", quoting(self.source.text, key.start - 1)
         self.complain(Code.NOT_A_STRING_KEY, message, key.start, key.end, hint)
 
     def merge(self, value: Node) -> Iterator[tuple[str, tuple[Node, Node]]]:

@@ -27,6 +27,7 @@ from yamlgen.language.wrapping import outgoing
 _LAST_END: Final = re.compile(r"(\r\n|\r|\n)\Z")
 """The end of the last line, which Jinja leaves out."""
 
+_PREFILL: Final = "prefill (a last message with `role: assistant`)"
 
 _OPAQUE: Final = (nodes.FilterBlock, nodes.CallBlock, nodes.Include, nodes.Extends, nodes.Block)
 """Statements that may write what does not stand in them."""
@@ -108,29 +109,29 @@ def check(
         end = known[-1] if said and said[-1].role == "assistant" else None
         if end is not None and end.ends and not end.is_blank and end.parts[-1] != end.parts[-1].rstrip():
             length = len(said[-1].source)
-            message = "an answer that is begun cannot end with white space: the API refuses it"
-            hint = "end it with what comes before; in YAML `|-` keeps no line end"
+            message = "a prefill cannot end with white space: the API refuses it"
+            hint = "remove it; in YAML `|-` keeps no line end"
             yield Diagnostic(Code.WRONG_VALUE, message, said[-1].mark(length - 1, length), hint)
-        yield from _begun(draft, step, (*at, len(step.messages) - 1, "role"), variants, schema)
+        yield from _prefill_faults(draft, step, (*at, len(step.messages) - 1, "role"), variants, schema)
 
 
-def _begun(
+def _prefill_faults(
     draft: Draft,
     step: Generate,
     at: tuple[str | int, ...],
     variants: Sequence[Variant],
     schema: JSONSchema | None,
 ) -> Iterator[Diagnostic]:
-    """What keeps a model from going on with an answer that is begun for it."""
+    """What keeps a model from going on with the beginning of an answer."""
     for variant in variants:
         able = capabilities.of(variant.model)
-        thinks = able.prefill and variant.settings.thinking_type in ("adaptive", "enabled")
+        thinks = able.prefill and variant.settings.thinks
         if able.prefill is False:
-            message, hint = f"`{variant.model}` takes no answer that is begun for it", "end with the user's message"
+            message, hint = f"`{variant.model}` takes no {_PREFILL}", "end with the user's message"
         elif thinks:
-            message, hint = "an answer cannot be begun for a model that thinks", "end with the user's message"
+            message, hint = f"a model that thinks takes no {_PREFILL}", "end with the user's message"
         elif schema is not None and step.output is not None and _mode(step.output.mode, schema, able) == "native":
-            message = "an answer cannot be begun under native output"
+            message = f"native output takes no {_PREFILL}"
             hint = "end with the user's message, or write `output.mode: json`"
         else:
             continue

@@ -28,8 +28,8 @@ class Common(Part):
     description: str | None = None
     """What the step is for. Not sent."""
     when: Expression | None = None
-    """An expression: where it does not hold for a row, the step is skipped and its value is null. Steps that refer to
-    it are skipped too, unless their own `when` asks about it.
+    """An expression: where it does not hold for a row, the step is skipped and its value is null. A step that reads
+    it in that row is skipped too, unless its own `when` asks about it.
 
     It is asked once for a row, before any item of `for_each`. [Null](#null) has an example.
     """

@@ -10,7 +10,8 @@ parts and the rest of it can be checked too.
 `system`, `prompt`, the `content` of `messages` and the `message` of a check are **templates**: text with `{{ ... }}`
 and `{% ... %}` in it. `when`, `for_each`, `check`, `values` and `args` are **expressions**: what would stand between
 the braces, without the braces. Both are [Jinja](https://jinja.palletsprojects.com/en/stable/templates/). A template
-gives text; an expression gives a JSON value.
+gives text; an expression gives a JSON value. Nothing else is filled in: `{{ row.name }}` in a path, a model, a matrix,
+a draw or a schema is an error.
 
 | name | what it is | where |
 |---|---|---|
@@ -47,7 +48,8 @@ steps:
 
 **The sandbox.** There is no `include` and no `import`, no name that begins with `_`, no `random` filter. How much a
 template does and makes is limited. What stands in a row or in an answer is data: it is never rendered as a template. A
-tag on a line of its own leaves no empty line behind.
+tag on a line of its own leaves no empty line behind. A comment, `{# so #}`, is not sent; what stands between
+`{% raw %}` and `{% endraw %}` is sent as it is, braces and all.
 
 **Missing values.** A reference that cannot be there is an error of `validate`. A value that is missing in one row sets
 that row aside; `row.note | default("none")` and `row.note is defined` allow for it.
@@ -58,10 +60,13 @@ A skipped step is null, and so is a failed item under `on_item_error: "null"`. `
 may be null and the pipeline does not ask first. To ask:
 
 - in the step's own `when`: `steps.a`, `steps.a is not none`, and the like; then all its templates may use `steps.a`,
-- `when: steps.a is defined` asks too, and always holds: the step is done whether or not `a` was skipped,
+- `when: steps.a is defined` asks too, and always holds: that `a` was skipped does not skip the step,
 - in a template: `{% if steps.a %}`,
 - in an expression: `steps.a or "none"`, `steps.a.score if steps.a else 0`, `steps.a is not none and steps.a.score > 3`,
 - in a list: `steps.a | reject("none")`.
+
+A step is skipped by what it reads in a row: a skipped step in a branch that is not taken skips nothing. What a `check`
+names counts as read, since a check is asked once the answer is paid for.
 
 A null that the row itself holds is not reported: a template prints it as `None`, `tojson` as `null`.
 
@@ -242,9 +247,9 @@ class Settings(Part):
     """Texts at which the model stops writing. White space alone is none."""
     thinking: Literal["adaptive", "disabled", "between_tools"] | Thinking | None = None
     """Extended thinking: `adaptive`, `disabled`, `between_tools` (off before the answer), or a mapping such as
-    `{budget_tokens: 2048}`. The model's own default where none is set. [Models](#what-each-model-takes) differ."""
+    `{budget_tokens: 2048}`. The model's own default where none is set. See *What each model takes* in the reference."""
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    """How much effort the model puts into an answer. [Models](#what-each-model-takes) differ."""
+    """How much effort the model puts into an answer. See *What each model takes* in the reference."""
     temperature: float | None = Field(None, ge=0, le=1)
     """Randomness of the answer. Only models up to 4.6 take it, under `runtime.api_version: "2023-06-01"`."""
     top_p: float | None = Field(None, ge=0, le=1)
@@ -259,6 +264,11 @@ class Settings(Part):
         if isinstance(thinking, Thinking) and thinking.model_fields_set == {"type"} and thinking.type != "enabled":
             return thinking.type
         return thinking
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the request turns thinking on, in so many words."""
+        return self.thinking_type in ("adaptive", "enabled")
 
     @property
     def thinking_type(self) -> str | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
@@ -26,6 +25,7 @@ from yamlgen.language.order import ordered
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, ModelSettings, Price, Settings
 from yamlgen.language.schemas import JSONSchema
 from yamlgen.language.spec import Input, Limits, Output, Runtime
+from yamlgen.language.texts import Passage
 from yamlgen.language.turns import TemplateMessage
 from yamlgen.ports import JSON, Prompt, Row
 
@@ -74,6 +74,7 @@ class PlanStep:
         matrix: the combinations, each from name to value; `None` without a matrix.
         samples: how many samples there are; `None` for one that is no list.
         null_items: whether an item that fails is null in its list, and the row goes on.
+        passages: its templates and expressions, with their places.
     """
 
     name: str
@@ -88,15 +89,12 @@ class PlanStep:
     matrix: tuple[Mapping[str, JSON], ...] | None = None
     samples: int | None = None
     null_items: bool = False
+    passages: tuple[Passage, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def is_single(self) -> bool:
         """Whether the step is done once for a row, so that its value is no list."""
         return self.for_each is None and self.matrix is None and self.samples is None
-
-    def is_idle(self, skipped: AbstractSet[str]) -> bool:
-        """Whether the step is skipped because these are: it needs one of them, and does not ask about it."""
-        return bool((self.needs - self.asks) & skipped)
 
     def is_wanted(self, scope: Scope) -> bool:
         """Whether the step is to be done for a row, as far as its `when` says.

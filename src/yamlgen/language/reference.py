@@ -38,19 +38,19 @@ with the columns {" and ".join(f"`{name}`" for name in ROW)}, which are texts. A
 This page is generated from the language itself, and every example is run by the tests.
 """
 _MODELS: Final = f"""\
-Models differ in what they take. This table is of {capabilities.CHECKED}. By it `validate` warns, a run shapes its
-requests and divides them among rate limits, and the simulated API of `--simulate` refuses. A model that is not in it is
-used with safe defaults, and never warned of through a gateway. A dated id, such as `{capabilities.DATED[0]}`, means the
-model without the date. Defaults are in bold; an empty cell is one about which nothing is documented.
+Models differ in what they take. `validate`, the requests of a run, its rate limits and the simulator all go by this
+table, which is of {capabilities.CHECKED}. A model that it lacks is used with safe defaults, and behind a gateway
+`validate` says nothing of it. A dated id, such as `{capabilities.DATED[0]}`, means the model without the date. Defaults
+are in bold; an empty cell means that the documentation does not say.
 
 - **thinks**: whether it thinks where `thinking` is left out.
 - **forced tool**: whether a tool can be forced while it does not think. Others are told in words to call it.
-- **begun answer**: whether the last of `messages` may be the assistant's, for the answer to go on from.
+- **prefill**: whether the last of `messages` may be the assistant's, as the beginning of the answer.
 - **sampling**: whether it takes `temperature`, `top_p` and `top_k`, under `runtime.api_version: "2023-06-01"`.
 - **cache**: the fewest tokens that the prompt cache keeps.
 - **rate limit**: the name of the one that it shares with others."""
 _MODELS_HEAD: Final = (
-    "| model | `thinking` | thinks | `effort` | forced tool | begun answer | sampling | `max_tokens` | context | cache "
+    "| model | `thinking` | thinks | `effort` | forced tool | prefill | sampling | `max_tokens` | context | cache "
     f"| rate limit | life |\n|{'---|' * 12}\n"
 )
 _HEAD: Final = "| key | type | default | meaning |\n|---|---|---|---|\n"

@@ -15,21 +15,17 @@ from functools import cached_property, lru_cache
 from typing import Final, Literal
 
 from yamlgen.brevity import short
-from yamlgen.errors import KEY_SHAPE, Code, Diagnostic, Mark, is_secret, redact
+from yamlgen.errors import HIDDEN, KEY_SHAPE, LONG_SECRET, Code, Diagnostic, Mark, is_secret, redact
 from yamlgen.language.document import Text
 
 # Longer than what `redact` hides: a sentence about `sk-ant-` and three letters is no key, and no mistake.
 _SECRET: Final = re.compile(r"sk-ant-[A-Za-z0-9_\-]{4,}")
 
-_HIDDEN: Final = "[secret]"
 _FARTHEST: Final = 500
 """How many characters before a name are looked at, for the bracket that it stands in."""
 
 _SHORTEST: Final = 4
 """From so many characters on a piece of a key is not repeated beside it."""
-
-_LONG: Final = 20
-"""From so many characters on a value is no word: no message repeats it, wherever it is about."""
 
 Kind = Literal["key", "headers", "word", "variable", "address"]
 """What may stand under a name: a key; headers, which may hold one; a key, or what else the word means; a variable's
@@ -65,7 +61,7 @@ _QUOTE: Final = re.compile("`([^`]+)`")
 _VALUE: Final = re.compile(r"""["']?(?:default|const|examples?)["']?\s*:[ \t]*([^,}\]\n]+)""")
 _TEMPLATE: Final = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}%]*%\}")
 _READS: Final = re.compile(r"(?:row|steps|params|item|matrix|output)\b[.\[]")
-_RANDOM: Final = re.compile(r"(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9]{20,}")
+_RANDOM: Final = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{20,}")
 _PRIVATE: Final = re.compile(r"(?<=://)[^\s/@\"']+(?=@)")
 _BEHIND: Final = re.compile(r"(?<=[?#])[^\s\"',}]+")
 
@@ -107,14 +103,14 @@ class _Hidden:
         first, last = self.lines
         is_here = mark.file == self.text.file and first <= mark.end_line and mark.line <= last
         for word in self.words:
-            if is_here or len(word) >= _LONG:
-                told = told.replace(word, _HIDDEN)
+            if is_here or len(word) >= LONG_SECRET:
+                told = told.replace(word, HIDDEN)
         return _QUOTE.sub(self._without, told) if is_here else told
 
     def _without(self, quote: re.Match[str]) -> str:
         """What a message quotes, unless it is a piece of this: `canary`, or `row.canary`."""
         piece = quote[1].rpartition(".")[2]
-        return f"`{_HIDDEN}`" if len(piece) >= _SHORTEST and piece in self.said else quote[0]
+        return f"`{HIDDEN}`" if len(piece) >= _SHORTEST and piece in self.said else quote[0]
 
 
 def _unquoted(said: str) -> str:
@@ -125,8 +121,8 @@ def _unquoted(said: str) -> str:
 
 
 def looks_random(name: str) -> bool:
-    """Whether what should be the name of a variable looks like a key: long, with letters and digits, not one `_`."""
-    return _RANDOM.fullmatch(name) is not None
+    """Whether what should be a variable's name looks like a key: twenty letters and digits or more without a `_`."""
+    return _RANDOM.search(name) is not None
 
 
 @lru_cache(maxsize=4096)
@@ -234,7 +230,7 @@ def setting(shown: Callable[[str, str], str], name: str, value: str) -> Text:
     name_of_key = "secret" if kind_of(name) == "word" else name
     text = f"{name_of_key}: {value}"
     hides = any(hidden.start == len(name_of_key) + 2 for hidden in _hidden_in(Text("", text)))
-    safe = _HIDDEN if hides else covered(text)[len(name_of_key) + 2 :]
+    safe = HIDDEN if hides else covered(text)[len(name_of_key) + 2 :]
     return Text(shown(short(name), short(safe)), text)
 
 
@@ -260,7 +256,7 @@ def without_secrets(diagnostics: Iterable[Diagnostic], texts: Iterable[Text] = (
     for diagnostic in told:
         above = named if isinstance(diagnostic, _Found) else found if diagnostic.code is not Code.SECRET else []
         if not any(_covers(mark, diagnostic.mark) for mark in above):
-            message, hint = (_PRIVATE.sub(_HIDDEN, told) for told in (diagnostic.message, diagnostic.hint or ""))
+            message, hint = (_PRIVATE.sub(HIDDEN, told) for told in (diagnostic.message, diagnostic.hint or ""))
             for each in hidden:
                 message, hint = each.hushed(message, diagnostic.mark), each.hushed(hint, diagnostic.mark)
             mark = replace(diagnostic.mark, file=redact(diagnostic.mark.file))

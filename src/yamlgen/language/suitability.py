@@ -12,14 +12,11 @@ from typing import Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language import capabilities
-from yamlgen.language.capabilities import CHECKED, EFFORTS, OFF, SAMPLING, Capabilities
+from yamlgen.language.capabilities import CHECKED, EFFORTS, OFF, OLD_VERSION, SAMPLING, Capabilities
 from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, Settings, Thinking
 from yamlgen.language.words import listing, nearest
-
-OLD_VERSION: Final = "2023-06-01"
-"""The version of the API under which older models take settings of sampling."""
 
 _LEAST_TOP_P: Final = 0.95
 """The least `top_p` while a model thinks."""
@@ -99,7 +96,7 @@ class _Suitability:
         """Settings of sampling, which older models take under the older version of the API."""
         able, version = self._able, self._draft.pipeline.runtime.api_version
         given = [key for key in SAMPLING if getattr(self._settings, key) is not None]
-        thinks = self._settings.thinking_type in ("adaptive", "enabled")
+        thinks = self._settings.thinks
         for key in given:
             mark = self._mark(key, key=True)
             if able.sampling is False:
@@ -150,11 +147,13 @@ class _Suitability:
 
     def thinking(self) -> Iterator[Diagnostic]:
         """A type of thinking that the model does not take, and a budget that leaves nothing for the answer."""
-        kind, taken = self._settings.thinking_type, self._able.thinking
+        kind, taken, thinking = self._settings.thinking_type, self._able.thinking, self._settings.thinking
+        if isinstance(thinking, Thinking) and thinking.type is None and thinking.budget_tokens is None:
+            return  # an error that was told: it says nothing of how it thinks
         if kind is not None and taken is not None and kind not in taken and self._thinking_is_whole:
             shown = "thinking with a budget" if kind == "enabled" else f"`thinking: {kind}`"
             yield self._warning(f"`{self._id}` takes no {shown}", self._mark("thinking"), _instead(kind, taken))
-        thinking, most = self._settings.thinking, self._settings.max_tokens or DEFAULT_MAX_TOKENS
+        most = self._settings.max_tokens or DEFAULT_MAX_TOKENS
         if isinstance(thinking, Thinking) and (thinking.budget_tokens or 0) >= most and kind == "enabled":
             message = f"thinking may take {thinking.budget_tokens} tokens, and `max_tokens` is {most}"
             mark = self._mark("thinking", "budget_tokens")

@@ -13,10 +13,10 @@ import yaml
 
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.document import Text
+from yamlgen.language.filling import quoting
 
 _SPACES: Final = "indent with spaces"
 _QUOTES: Final = "put the whole value in quotes"
-TEMPLATE: Final = 'put the template in quotes: "{{ ... }}"'
 _TEMPLATE = re.compile(r"(?:^|[:\-,\[{])[ \t]*\{[{%]")
 
 # A part of libyaml's problem -> the fact, and the fix.
@@ -72,8 +72,10 @@ def explain(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
             hint = f"the {what} began in line {source.position(began)[0]}"
     elif hint is None and source.position(began)[0] != source.position(at)[0]:
         hint = f"it began in line {source.position(began)[0]}"
-    if _TEMPLATE.search(source.text[source.text.rfind("\n", 0, at) + 1 : at + 2]) and not line.lstrip().startswith("#"):
-        message, hint = message or "a template begins here without quotes", TEMPLATE
+    template = _TEMPLATE.search(source.text[source.text.rfind("\n", 0, at) + 1 : at + 2])
+    if template and not line.lstrip().startswith("#"):
+        hint = quoting(source.text, at - len(line) + template.end() - 2)
+        message = message or "a template begins here without quotes"
     return Diagnostic(
         Code.NOT_YAML, message or f"not YAML: {problem} {context}".rstrip(), source.mark(at, at + 1), hint
     )

@@ -17,6 +17,8 @@ from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
 from yamlgen.language.capabilities import tokenizer_of
 from yamlgen.language.plan import AnyStep, GenerateStep, Plan, Variant
+from yamlgen.language.skipping import always_read, is_idle
+from yamlgen.language.slips import MANY
 from yamlgen.outcome import Outcome
 from yamlgen.ports import JSON, Attempt, Charge, Message, Model, Prompt, Tariff, Usage
 
@@ -51,15 +53,18 @@ class _Asked:
         estimate: reckons the tokens of a request where `past` does not.
         tokens: of the requests that are known.
         cost: the least and the most that these cost; nothing where there is no tariff.
+        most: how many of them differ for one row.
     """
 
     variant: Variant
     past: Past | None
     tariff: Tariff | None
     estimate: Estimate
+    most: int
     requests: int = 0
     tokens: int = 0
     cost: _Span = (0.0, 0.0)
+    _first: set[str] = field(default_factory=set)
 
     @property
     def output(self) -> tuple[int, int]:
@@ -76,10 +81,17 @@ class _Asked:
 
     def add(self, request: Mapping[str, JSON]) -> None:
         """Count a request."""
+        if len(self._first) <= self.most:
+            self._first.add(json.dumps(request))
         tokens, (least, most) = self.reckon(request)
         self.requests += 1
         self.tokens += tokens
         self.cost = self.cost[0] + least, self.cost[1] + most
+
+    @property
+    def are_equal(self) -> bool:
+        """Whether each row sends the same, though there are many."""
+        return len(self._first) <= self.most and self.requests > MANY * self.most
 
     def reckon(self, request: Mapping[str, JSON]) -> tuple[int, _Span]:
         """The tokens of a request, and what it costs at least and at most."""
@@ -147,12 +159,13 @@ class Forecaster:
     def __post_init__(self) -> None:
         self._ordered = self.plan.ordered()
         self._counts = {
-            step.name: _Count({variant.name: self._asked(variant) for variant in step.variants})
+            step.name: _Count({variant.name: self._asked(step, variant) for variant in step.variants})
             for step in self.plan.generating
         }
 
-    def _asked(self, variant: Variant) -> _Asked:
-        return _Asked(variant, self.past[variant.name], self.tariffs[variant.name], self.estimate)
+    def _asked(self, step: GenerateStep, variant: Variant) -> _Asked:
+        most = len(step.matrix or ((),))
+        return _Asked(variant, self.past[variant.name], self.tariffs[variant.name], self.estimate, most)
 
     async def add(self, outcome: Outcome) -> None:
         """Count one row."""
@@ -237,6 +250,8 @@ class Forecaster:
                 low, high = asked.cost[0] + sure * each[0], asked.cost[1] + unknown * each[1]
                 cost = cost[0] + low * scale, cost[1] + high * scale
             told.append(asked.how)
+            if asked.are_equal and step.samples is None:
+                told.append(f"{round(asked.requests * scale):,} equal requests: they are the same for each row")
             answers.append(asked.past.answers if asked.past else 0)
         if count.unknown:
             told += ["without the text of answers that are still to come", *sorted(count.doubts)]
@@ -281,15 +296,16 @@ class _Coming:
         answers = self.outcome.answers
         if step.name in answers or not step.needs <= answers.keys() | self.missing | self.skipped:
             return False
-        if step.is_idle(self.skipped | {name for name, answer in answers.items() if answer.skipped}):
+        values: dict[str, JSON] = {name: answer.value for name, answer in answers.items()}
+        scope = self.plan.scope(self.outcome.row.row, values | dict.fromkeys(self.skipped))
+        hidden = self._hidden(step)
+        if hidden & always_read(step) or (not step.needs & self.missing and is_idle(step, scope, hidden)):
             self.skipped.add(step.name)
             return False
         if not self.knows(step):
             return True
-        values: dict[str, JSON] = {name: answer.value for name, answer in answers.items()}
-        values |= dict.fromkeys(self.skipped)
         try:
-            is_wanted = step.is_wanted(self.plan.scope(self.outcome.row.row, values))
+            is_wanted = step.is_wanted(scope)
         except RowError:
             return False
         if not is_wanted:
@@ -301,9 +317,16 @@ class _Coming:
         doubts = []
         if step.when is not None and not self.knows(step):
             doubts.append("if its `when` holds")
+        if self._hidden(step):
+            doubts.append("if it reads none of the steps that are skipped")
         if self.uncalled & step.needs:
             doubts.append("at most: what a function before it gives is not kept, and may be what it was (see `keep`)")
         return doubts
+
+    def _hidden(self, step: AnyStep) -> set[str]:
+        """The skipped steps with which a step is skipped if it reads them."""
+        skipped = self.skipped | {name for name, answer in self.outcome.answers.items() if answer.skipped}
+        return skipped & (step.needs - step.asks)
 
     def knows(self, step: AnyStep) -> bool:
         """Whether all that the step's `when` asks about is known."""

@@ -27,7 +27,9 @@ from yamlgen.events import (
     StreamCut,
 )
 from yamlgen.halt import Halt, Halted
+from yamlgen.language.places import placed
 from yamlgen.language.plan import AnyStep, Plan
+from yamlgen.language.skipping import is_idle
 from yamlgen.outcome import Outcome, RowSink
 from yamlgen.ports import Answer, Asker, Attempt, Doubt, InputRow, Usage
 from yamlgen.run.step import Performer
@@ -173,10 +175,11 @@ class RowWork:
         outputs = {name: answer.value for name, answer in self.answers.items()}
         scope = self.engine.plan.scope(self.row.row, outputs)
         skipped = {name for name, answer in self.answers.items() if answer.skipped}
-        if step.is_idle(skipped) or not step.is_wanted(scope):
-            return _SKIPPED
-        asker = Asker(step.name, self.row.identity, _Watched(self, step.name), self.row.index)
-        return await self.engine.performer.perform(step, scope, asker, self)
+        with placed(step):
+            if is_idle(step, scope, skipped) or not step.is_wanted(scope):
+                return _SKIPPED
+            asker = Asker(step.name, self.row.identity, _Watched(self, step.name), self.row.index)
+            return await self.engine.performer.perform(step, scope, asker, self)
 
     def _fail(self, step: AnyStep, error: RowError) -> None:
         self.failures[step.name] = error

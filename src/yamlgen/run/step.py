@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeAlias
 from yamlgen.errors import Code, RowError, YamlgenError
 from yamlgen.halt import Halted
 from yamlgen.language.dependencies import Dependencies
+from yamlgen.language.places import placed
 from yamlgen.language.plan import (
     MOST_CONCURRENCY,
     AnyStep,
@@ -157,15 +158,16 @@ class Performer:
     async def _one(
         self, step: AnyStep, case: Case, asker: Asker, overseer: Overseer, equal: _Equal | None = None
     ) -> Answer:
-        match step:
-            case GenerateStep():
-                return await self._ask(step, case, asker, equal)
-            case ComputeStep():
-                return Answer(_checked(step.compute(case.scope), step.schema))
-            case PythonStep():
-                return Answer(await self._call(step, case.scope, overseer))
-            case DrawStep():
-                return Answer(step.draw(asker.identity, case))
+        with placed(step):
+            match step:
+                case GenerateStep():
+                    return await self._ask(step, case, asker, equal)
+                case ComputeStep():
+                    return Answer(_checked(step.compute(case.scope), step.schema))
+                case PythonStep():
+                    return Answer(await self._call(step, case.scope, overseer))
+                case DrawStep():
+                    return Answer(step.draw(asker.identity, case))
 
     async def _ask(self, step: GenerateStep, case: Case, asker: Asker, equal: _Equal | None) -> Answer:
         prompt, variant = step.prompt(case.scope), step.variant(case)

@@ -137,8 +137,7 @@ class Archive:
         entry = self._find(name)
         if entry is None:
             message = f"the store holds no run `{name}`"
-            hint = f"{by_surface(command='`yamlgen runs ls`', python='`yamlgen.api.history.list_runs`')} lists them"
-            raise UsageError(message, code=Code.NO_RUN, hint=hint)
+            raise UsageError(message, code=Code.NO_RUN, hint=listing())
         return entry
 
     def _find(self, name: str) -> RunEntry | None:
@@ -363,6 +362,12 @@ class Archive:
         first, *others = failures
         record = {"row": self._read(json.loads, source), "steps": values, **first}
         return {**record, "also": others} if others else record
+
+
+def listing() -> str:
+    """How the runs of a store are listed, as a hint."""
+    lists = by_surface(command="`yamlgen runs ls`", python="`yamlgen.api.history.list_runs`")
+    return f"{lists} lists them"
 
 
 def _came_to_its_end(run: RunEntry) -> bool:

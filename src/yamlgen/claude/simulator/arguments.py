@@ -137,13 +137,13 @@ def _check_together(body: dict[str, Any], headers: Mapping[str, str]) -> None:
 
 def _check_speed(speed: Any, model: str) -> None:
     check_one_of(speed, "speed", ("standard", "fast"))
-    if speed == "fast" and capabilities.of(model).known and capabilities.undated(model) not in capabilities.FAST:
+    if speed == "fast" and capabilities.of(model).fast is False:
         raise Problem('"speed" value "fast" is not supported for this model')
 
 
 def _check_region(region: Any, model: str) -> None:
     check_one_of(region, "inference_geo", ("us", "global"))
-    if capabilities.undated(model) in capabilities.ANYWHERE:
+    if capabilities.of(model).regions is False:
         raise Problem("inference_geo is not supported for this model")
 
 

@@ -9,8 +9,7 @@ from typing import Any, Final
 from yamlgen.claude.simulator.arguments import Betas, has_beta
 from yamlgen.claude.simulator.fields import check_object, check_one_of, check_text, present
 from yamlgen.claude.simulator.problem import Problem
-
-OLD_VERSION: Final = "2023-06-01"
+from yamlgen.language.capabilities import OLD_VERSION
 
 _SERVER_RESULTS: Final = (
     "web_search_tool_result",

@@ -71,7 +71,7 @@ def info(model: str) -> dict[str, Any]:
         "max_input_tokens": known.context,
         "max_tokens": known.max_output_tokens,
         "retires_at": f"{known.retires}T00:00:00Z" if known.retires else None,
-        "capabilities": _capabilities(known, capabilities.undated(model)),
+        "capabilities": _capabilities(known),
     }
 
 
@@ -125,13 +125,13 @@ def _display_name(model: str) -> str:
     return " ".join([*names, ".".join(word for word in words if word.isdigit())]).strip()
 
 
-def _capabilities(known: capabilities.Capabilities, name: str) -> dict[str, Any]:
+def _capabilities(known: capabilities.Capabilities) -> dict[str, Any]:
     thinking, efforts, native = known.thinking or (), known.efforts or (), bool(known.native_output)
     return _told(
         {
             "batch": True,
             "citations": True,
-            "code_execution": native and name not in capabilities.CODE_ALONE,
+            "code_execution": native and known.code_calls is not False,
             "context_management": {
                 "supported": native,
                 "clear_thinking_20251015": native,

@@ -10,12 +10,11 @@ from typing import Any, Final
 import jsonschema_rs
 
 from yamlgen.claude.simulator.fields import check_object
-from yamlgen.claude.simulator.native import check_native, count
+from yamlgen.claude.simulator.native import check_native
 from yamlgen.claude.simulator.problem import Problem
+from yamlgen.language.native import MOST_OPTIONAL, MOST_UNIONS, count
 
 _MOST_STRICT: Final = 20
-_MOST_OPTIONAL: Final = 24
-_MOST_UNIONS: Final = 16
 
 
 def format_of(body: Mapping[str, Any]) -> Any:
@@ -62,17 +61,17 @@ def check_counts(body: dict[str, Any]) -> None:
     form = format_of(body)
     counts = [_count(json.dumps(schema)) for schema in (*strict, *((form["schema"],) if form else ()))]
     optional, unions = sum(each[0] for each in counts), sum(each[1] for each in counts)
-    if optional > _MOST_OPTIONAL:
+    if optional > MOST_OPTIONAL:
         raise Problem(
             f"Schemas contains too many optional parameters ({optional}), which would make grammar compilation "
             "inefficient. Reduce the number of optional parameters in your tool schemas "
-            f"(limit: {_MOST_OPTIONAL})."
+            f"(limit: {MOST_OPTIONAL})."
         )
-    if unions > _MOST_UNIONS:
+    if unions > MOST_UNIONS:
         raise Problem(
             f"Schemas contains too many parameters with union types ({unions} parameters with type arrays or anyOf). "
             "This causes exponential compilation cost. Reduce the number of nullable or union-typed parameters "
-            f"(limit: {_MOST_UNIONS} parameters with unions)."
+            f"(limit: {MOST_UNIONS} parameters with unions)."
         )
 
 

@@ -50,15 +50,6 @@ def check_native(schema: Any, where: str) -> None:
     _check_recursion(schema, schema, (), set(), where)
 
 
-def count(schema: Any) -> tuple[int, int]:
-    """The parameters of a schema that need not be there, and those that are a union of types."""
-    optional = unions = 0
-    for node in _nodes(schema):
-        optional += len(node.get("properties", {}).keys() - set(node.get("required", ())))
-        unions += "anyOf" in node or isinstance(node.get("type"), list)
-    return optional, unions
-
-
 def _check_node(node: dict[str, Any], root: dict[str, Any], where: str) -> None:
     _check_keywords(node, where)
     if node.get("minItems", 0) > 1:

@@ -11,19 +11,19 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from yamlgen.claude.simulator.arguments import Betas, check_arguments, check_budget, check_names, has_beta
-from yamlgen.claude.simulator.blocks import OLD_VERSION, check_words
+from yamlgen.claude.simulator.blocks import check_words
 from yamlgen.claude.simulator.caching import check_breakpoints
 from yamlgen.claude.simulator.catalogue import check_model
 from yamlgen.claude.simulator.fields import check_integer, check_object, present
 from yamlgen.claude.simulator.formats import check_counts, check_format, format_of
 from yamlgen.claude.simulator.problem import Problem
-from yamlgen.claude.simulator.thinking import check_effort, check_thinking, thinks
+from yamlgen.claude.simulator.thinking import check_begun, check_effort, check_thinking, thinks
 from yamlgen.claude.simulator.tools import check_choice, check_tools, is_forced
 from yamlgen.claude.simulator.turns import check_turns
 from yamlgen.claude.tokens import tokens_of
 from yamlgen.language import capabilities
 
-VERSIONS: Final = (OLD_VERSION, "2026-10-21")
+VERSIONS: Final = (capabilities.OLD_VERSION, "2026-10-21")
 
 _NO_BETAS: Final[Betas] = frozenset()
 _NO_HEADERS: Final[Mapping[str, str]] = {}
@@ -99,6 +99,7 @@ def _check_content(body: dict[str, Any], version: str, known: capabilities.Capab
     _check_system(body)
     check_tools(body, betas)
     check_thinking(body, known, betas)
+    check_begun(body, known)
     check_choice(body, known)
     _check_output_config(body, known, betas)
     check_format(body)
@@ -157,7 +158,7 @@ def _check_sampling(body: dict[str, Any], version: str, known: capabilities.Capa
     for name in capabilities.SAMPLING:
         if name not in body:
             continue
-        if version != OLD_VERSION:
+        if version != capabilities.OLD_VERSION:
             raise Problem(f"{name}: Extra inputs are not permitted")
         if known.sampling is False:
             raise Problem(f"`{name}` is not supported by this model")

@@ -8,6 +8,7 @@ from typing import Any, Final
 from yamlgen.claude.simulator.arguments import Betas, has_beta
 from yamlgen.claude.simulator.fields import check_integer, check_object, check_one_of, check_tag, present
 from yamlgen.claude.simulator.problem import Problem
+from yamlgen.claude.simulator.turns import blocks_of
 from yamlgen.language.capabilities import EFFORTS, OFF, THINKING, Capabilities
 
 _LEAST_BUDGET: Final = 1024
@@ -54,6 +55,23 @@ def _check_budget(thinking: dict[str, Any], body: dict[str, Any], betas: Betas) 
     interleaved = body.get("tools") and has_beta(betas, "interleaved-thinking-")
     if "max_tokens" in body and budget >= body["max_tokens"] and not interleaved:
         raise Problem("`max_tokens` must be greater than `thinking.budget_tokens`")
+
+
+def check_begun(body: Mapping[str, Any], known: Capabilities) -> None:
+    """Refuse an answer that is begun with words, where a model thinks with a budget before its first one.
+
+    Raises:
+        Problem: 400.
+    """
+    last = len(body["messages"]) - 1
+    final = body["messages"][last]
+    kinds = [block["type"] for block in blocks_of(final["content"])]
+    thinks_first = known.prefill and (body.get("thinking") or {}).get("type") == "enabled"
+    if final["role"] == "assistant" and thinks_first and kinds[:1] == ["text"] and "server_tool_use" not in kinds:
+        raise Problem(
+            f"messages.{last}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `text`. When "
+            "`thinking` is enabled, a final `assistant` message must start with a thinking block."
+        )
 
 
 def check_effort(effort: Any, body: Mapping[str, Any], known: Capabilities, where: str = "output_config") -> None:

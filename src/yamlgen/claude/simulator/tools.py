@@ -141,7 +141,7 @@ def _check_named(tool: dict[str, Any], where: str, model: str, betas: Betas) -> 
     if present(tool, "allowed_domains") and present(tool, "blocked_domains"):
         raise Problem(f"{where}.{kind}: Cannot specify both `allowed_domains` and `blocked_domains`")
     callers = tool.get("allowed_callers")
-    if kind in _CALLED_BY_CODE and callers != ["direct"] and capabilities.undated(model) in capabilities.CODE_ALONE:
+    if kind in _CALLED_BY_CODE and callers != ["direct"] and capabilities.of(model).code_calls is False:
         raise Problem(
             f"{where}.{kind}: '{model}' does not support programmatic tool calling. "
             'Set `allowed_callers` to ["direct"].'

@@ -27,7 +27,7 @@ def check_turns(messages: Any, known: Capabilities, version: str, betas: Betas, 
         known: what the model can do.
         version: the version of the API.
         betas: the betas that are asked for.
-        prefilled: whether the answer may be begun even for a model that refuses it.
+        prefilled: whether a prefill is taken even for a model that refuses it.
 
     Raises:
         Problem: 400 with the first thing that is wrong.

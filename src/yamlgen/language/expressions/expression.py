@@ -52,12 +52,14 @@ def evaluate(source: str, scope: Mapping[str, Any]) -> JSON:
         with budget():
             return _as_json(_compiled(source)(scope), 0)
     except TemplateError as error:
-        raise RowError(f"`{shown(source)}` cannot be computed: {error.message}", code=Code.ROW_TEMPLATE) from None
+        message = f"`{shown(source)}` cannot be computed: {error.message}"
     except _Unfit as error:
-        raise RowError(f"`{shown(source)}` gives {error}, which is no JSON value", code=Code.ROW_TEMPLATE) from None
+        message = f"`{shown(source)}` gives {error}, which is no JSON value"
     except Exception as error:  # noqa: BLE001 - an expression may fail in any way that its values allow
         message = f"`{shown(source)}` cannot be computed: {type(error).__name__}: {error}"
-        raise RowError(message, code=Code.ROW_TEMPLATE) from None
+    failed = RowError(message, code=Code.ROW_TEMPLATE)
+    failed.source = source, 0
+    raise failed
 
 
 def shown(source: str) -> str:

@@ -29,6 +29,7 @@ from yamlgen.language.expressions.facts import (
     null_if_true,
     path_of,
 )
+from yamlgen.language.expressions.syntax import RAW
 from yamlgen.language.expressions.template import filters, sandbox
 from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View
 from yamlgen.language.words import nearest, suggestion
@@ -72,6 +73,7 @@ class Uses:
 
     steps: set[str] = field(default_factory=set)
     columns: set[str] | None = field(default_factory=set)
+    params: set[str] = field(default_factory=set)
     axes: set[str] = field(default_factory=set)
     guarded: set[tuple[str | int, ...]] = field(default_factory=set)
     """Paths that the template itself asks about: `is defined`, `default`."""
@@ -226,6 +228,8 @@ class Lookup:
 
     def _meant(self, word: str, scope: Mapping[str, View], start: int) -> str | None:
         """The hint for a bare name: perhaps the author left out where it lives, or the quotes around a text."""
+        if f"${{{{ {word}" in self.source:  # of another tool, such as GitHub's actions
+            return RAW
         if word in _ELSEWHERE:
             return f"`{word}` is there {_ELSEWHERE[word]}"
         if word in _FILTERS or word in set(filters()) - {"items"}:
@@ -247,6 +251,8 @@ class Lookup:
             return
         if node.name == "row":
             self.uses.columns = None
+        elif node.name == "params":
+            self.uses.params.update(getattr(self.names["params"], "members", ()))
         elif node.name == "matrix":
             self.uses.axes.update(getattr(self.names["matrix"], "members", ()))
         elif node.name == "steps":
@@ -279,6 +285,8 @@ class Lookup:
                 self.uses.columns.add(str(member))
             elif root == "steps":
                 self.uses.steps.add(str(member))
+            elif root == "params":
+                self.uses.params.add(str(member))
             elif root == "matrix":
                 self.uses.axes.add(str(member))
 

@@ -88,14 +88,15 @@ def explain(source: str, message: str, at: int) -> tuple[str, int, int, str | No
     if "end of comment tag" in low or "end of raw" in low:
         what = "{#" if "comment" in low else "{% raw %}"
         start = max(source.rfind(what[:2], 0, at), 0)
-        return f"`{what}` is never closed", start, start + 2, None
+        return f"`{what}` is never closed", start, start + 2, RAW if what == "{#" else None
     if "unexpected end of template, expected" in low or _is_open(source, begun, at):
         what = source[begun : begun + 2]
         return f"`{what}` is never closed by {mark}", begun, begun + 2, None
     fact, fix = _sentence(message, mark)
+    inner = source[begun + 2 :].lstrip()
     if low.startswith("unexpected end of template. "):
         at = _opening(source, message, at)
-    if fix is None and source[begun + 2 : begun + 3] in ('"', "'", "{", "}", "["):
+    if fix is None and (source[begun + 2 : begun + 3] in ('"', "'", "{", "}", "[") or inner.startswith(".")):
         fix = RAW
     word = re.compile(r"\w+|\{%|\S?").match(source, at)
     return fact, at, max(word.end() if word else at, at + 1), fix

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from functools import cached_property, lru_cache
+from traceback import walk_tb
 from typing import Any, Final, cast
 
 from jinja2 import StrictUndefined, Template, Undefined, nodes
@@ -38,6 +39,8 @@ MOST_TEXT: Final = 1 << 22
 _MOST_POWER = 64
 _MOST_INDENT = 16
 _MOST_REPEATED = 1 << 20
+_LONGEST = 80
+_CLOSED = re.compile(r"[-+]?(?:\}\}|%\})")
 _POSITION = re.compile(r" at (\d+)$")
 
 
@@ -227,7 +230,7 @@ def reader() -> Sandbox:
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> Template:
     with budget():  # of its own: Jinja computes constants here
-        return sandbox().from_string(source)
+        return reader().from_string(source)  # its places tell which expression has failed
 
 
 def render(source: str, scope: Mapping[str, Any]) -> str:
@@ -239,14 +242,25 @@ def render(source: str, scope: Mapping[str, Any]) -> str:
     try:
         with budget():
             text = _first(_compiled(source).generate(scope))
-    except TemplateError as error:
-        raise RowError(f"the template cannot be filled in: {error.message}", code=Code.ROW_TEMPLATE) from None
     except Exception as error:  # noqa: BLE001 - an expression may fail in any way that its values allow
-        message = f"the template cannot be filled in: {type(error).__name__}: {error}"
-        raise RowError(message, code=Code.ROW_TEMPLATE) from None
+        raise _failed(source, error) from None
     if len(text) > MOST_TEXT:
         raise RowError(f"the template renders to more than {MOST_TEXT:,} characters", code=Code.ROW_TEMPLATE)
     return text
+
+
+def _failed(source: str, error: Exception) -> RowError:
+    """The error of a template, with the expression in it that has failed."""
+    frames = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == "<template>"]
+    at = min(frames[-1] if frames else 0, len(source))
+    begun = max(source.rfind("{{", 0, at + 1), source.rfind("{%", 0, at + 1))
+    piece = source[begun : at + 1] + _CLOSED.split(source[at + 1 :], maxsplit=1)[0]
+    inner = " ".join(piece[2:].strip("-+ \n").split())
+    what = f"`{inner[:_LONGEST]}{'...' if len(inner) > _LONGEST else ''}`" if begun >= 0 else "the template"
+    told = error.message if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
+    failed = RowError(f"{what} cannot be filled in: {told}", code=Code.ROW_TEMPLATE)
+    failed.source = source, at
+    return failed
 
 
 def _first(parts: Iterator[str]) -> str:
