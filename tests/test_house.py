@@ -33,6 +33,7 @@ FLOORS = [
         "halt",
         "door",
         "deadline",
+        "brevity",
         "canonical",
         "descriptors",
         "environment",

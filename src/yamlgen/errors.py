@@ -11,10 +11,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from yamlgen.brevity import brief
 
 if TYPE_CHECKING:
     from yamlgen.ports import Attempt, Doubt
@@ -190,11 +192,7 @@ class Diagnostic:
     def as_json(self) -> dict[str, Any]:
         """The diagnostic as the mapping that `--output-format json` prints."""
         return {
-            "file": self.mark.file,
-            "line": self.mark.line,
-            "column": self.mark.column,
-            "end_line": self.mark.end_line,
-            "end_column": self.mark.end_column,
+            **asdict(self.mark),
             "severity": self.severity,
             "code": str(self.code),
             "message": self.message,
@@ -265,9 +263,9 @@ class YamlgenError(Exception):
     exit_code: Exit = Exit.ENVIRONMENT
 
     def __init__(self, message: str, *, code: Code, hint: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(brief(message))
         self.code = code
-        self.hint = hint
+        self.hint = hint and brief(hint)
         self.request_id: str | None = None
 
     @property
@@ -277,7 +275,7 @@ class YamlgenError(Exception):
 
     @message.setter
     def message(self, message: str) -> None:
-        self.args = (message, *self.args[1:])
+        self.args = (brief(message), *self.args[1:])
 
     def __str__(self) -> str:
         return _told(self.message, self.hint)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from yamlgen.language.words import listing, nearest, suggestion
+from yamlgen.language.words import closest, listing, nearest, suggestion
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,12 @@ from yamlgen.language.words import listing, nearest, suggestion
         ("max-tokens", "max_tokens"),
         ("Prompt", "prompt"),
         ("MAX_TOKENS", "max_tokens"),
+        ("maxTokens", "max_tokens"),
+        ("modle", "model"),
+        ("modes", "model"),
+        ("max_", "max_tokens"),
+        ("node", None),
+        ("promises", None),
         ("banana", None),
         ("", None),
     ],
@@ -19,6 +25,20 @@ from yamlgen.language.words import listing, nearest, suggestion
 def test_the_nearest_word_is_the_one_that_was_meant(word, meant):
     """A slip of the finger, of case or of a dash finds its word; another word finds none."""
     assert nearest(word, ["prompt", "max_tokens", "model"]) == meant
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("nmae", "name"), ("nme", "name"), ("names", "name"), ("nane", None), ("time", None)]
+)
+def test_three_of_four_letters_are_not_enough(word, near):
+    """A word that shares no more with another than that is no slip; two letters in each other's place are one."""
+    assert nearest(word, ["name"]) == near
+
+
+def test_what_is_not_said_may_be_farther():
+    """A key is read as the one that it resembles, so that its slip has no second mistake behind it."""
+    assert closest("pith", ["path", "rows"]) == "path"
+    assert closest("banana", ["path", "rows"]) is None
 
 
 def test_a_known_word_has_another_near():

@@ -29,6 +29,22 @@ def test_the_same_file_twice(bench, output, provenance, failing):
     assert bench.files() == before
 
 
+def test_an_equal_request_is_kept_however_its_model_is_written(bench):
+    """As an alias, at the top of the file, as settings, or in the step: nothing is asked again."""
+    bench.run()
+    settings = {"id": "claude-haiku-5-5", "max_tokens": 2000}
+    ways = [
+        {"model": "quick", "steps.facts.model": None, "steps.line.model": None},
+        {"models": None, "model": settings},
+        {"model": "claude-haiku-5-5", "steps.facts.max_tokens": 2000, "steps.line.model": settings},
+    ]
+    for way in ways:
+        for path, value in way.items():
+            bench.set(path, value)
+        again = bench.run()
+        assert (again.code, again.asked) == (0, 0)
+
+
 def test_a_change_goes_as_far_as_it_shows(bench):
     """Behind an edited step only the rows whose requests changed are asked; the others keep their answers."""
     bench.run()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
+from yamlgen.language.neighbours import neighbour
 from yamlgen.ports import JSON
 from yamlgen.store.archive import Archive, RunEntry, listing
 from yamlgen.store.place import FOLDER, Place, place_of, places_in
@@ -57,11 +58,9 @@ def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
     if not found:
         where = ", ".join(near(target) for target in targets) or near(store or Path())
         message = f"there is no store of a run at {where}"
-        raise UsageError(
-            message,
-            code=Code.NO_RUN,
-            hint=f"name the pipeline, and {option('store', 'PATH')} if it has a store elsewhere",
-        )
+        hints = (neighbour(target, near(target)) for target in targets if not target.exists())
+        hint = next(hints, None) or f"name the pipeline, and {option('store', 'PATH')} if it has a store elsewhere"
+        raise UsageError(message, code=Code.NO_RUN, hint=hint)
     return found
 
 

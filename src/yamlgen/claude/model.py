@@ -321,6 +321,7 @@ class ClaudeModel:
         code = Code.INVALID_OUTPUT
         if isinstance(invalid, NoText):
             code, message = Code.NO_TEXT, f"{invalid.errors[0]}{asked}"
+        message = self._sender.clean(message)  # before a part of it is left out: half a key is not found
         error = RowError(message, code=code, hint="see the attempts in the failed file")
         error.is_useless = not invalid.by_check
         return error

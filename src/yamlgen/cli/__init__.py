@@ -83,6 +83,9 @@ def main() -> None:
     except click.Abort:
         code = 130
     except click.ClickException as error:
+        from yamlgen.brevity import brief  # noqa: PLC0415 - only where something went wrong
+
+        vars(error)["message"] = brief(error.message)
         error.show()
         code = error.exit_code
     except Exception as error:

@@ -57,7 +57,7 @@ def pipeline_options(function: F) -> F:
         multiple=True,
         metavar="PATH=VALUE",
         callback=_pairs,
-        help="Set a value of the file, such as models.writer.id=claude-haiku-5-5.",
+        help="Set a value of the file, such as model=claude-haiku-5-5.",
     )(function)
     return environment_option(function)
 

@@ -14,6 +14,7 @@ from pathlib import PurePath
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language import conversation
 from yamlgen.language.assembly import Assembly
+from yamlgen.language.delimiters import parted
 from yamlgen.language.document import DataPath, Text
 from yamlgen.language.draft import Draft
 from yamlgen.language.draws import Column
@@ -26,13 +27,14 @@ from yamlgen.language.filling import UNEXPANDED, unexpanded, unfilled
 from yamlgen.language.folder import real
 from yamlgen.language.formats import format_of
 from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
+from yamlgen.language.neighbours import neighbour
 from yamlgen.language.order import ordered, rings
 from yamlgen.language.parameters import Parameters
 from yamlgen.language.plan import Plan
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.scopes import Scopes, StepReading, compute_type
 from yamlgen.language.secret import without_secrets
-from yamlgen.language.settings import check_runtime
+from yamlgen.language.settings import check_model, check_runtime
 from yamlgen.language.slips import Slips
 from yamlgen.language.texts import Passage, TextLoader
 from yamlgen.language.types import ANYTHING as ANY_TYPE
@@ -83,7 +85,8 @@ class _Compiler:
 
     def __post_init__(self) -> None:
         draft = self.draft
-        self.diagnostics.extend(draft.diagnostics)
+        self.columns, undivided = parted(draft, self.columns)
+        self.diagnostics.extend((*draft.diagnostics, *undivided))
         self.loader = SchemaLoader(draft.path.parent, draft.folder)
         self.texts = TextLoader(draft)
         self.params = Parameters(draft, self.loader)
@@ -105,8 +108,7 @@ class _Compiler:
         self.check_steps()
         self.check_provenance()
         self.check_files()
-        self.diagnostics.extend(check_runtime(draft))
-        self.diagnostics.extend(unfilled(draft.document, self.files))
+        self.diagnostics.extend((*check_runtime(draft), *check_model(draft), *unfilled(draft.document, self.files)))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
         found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))
@@ -341,7 +343,7 @@ class _Compiler:
             elif format_of(path) is None and source.format is None:
                 self.unknown_format(source.path, "input")
             elif not path.exists():
-                way = "a run needs it" if unexpanded(source.path) is None else UNEXPANDED
+                way = UNEXPANDED if unexpanded(source.path) else neighbour(path, shown) or "a run needs it"
                 self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, way, warn=True)
         if source.id and self.columns is not None and self.columns.closed and source.id not in self.columns.names:
             mark = document.mark(("input", "id"))

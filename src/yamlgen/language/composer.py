@@ -22,6 +22,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.document import Document, Node, Text
 from yamlgen.language.filling import UNEXPANDED, quoting, unexpanded
 from yamlgen.language.folder import open_inside
+from yamlgen.language.neighbours import neighbour
 from yamlgen.language.words import suggestion
 from yamlgen.language.yaml_syntax import explain
 from yamlgen.ports import JSON
@@ -64,7 +65,8 @@ def read(path: Path, shown: str, folder: Path | None = None) -> tuple[Text | Non
         with path.open("rb") if folder is None else open_inside(folder, path) as file:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
-        return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {error.strerror}", nowhere)]
+        hint = neighbour(path, shown)
+        return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {error.strerror}", nowhere, hint)]
     if len(raw) > MOST_BYTES:
         size = max(status.st_size, len(raw))
         message = f"{shown} has {size:,} bytes; the most is {MOST_BYTES:,}"
@@ -96,7 +98,8 @@ def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
     if path.is_symlink():
         return f"{shown} is a link that leads nowhere", "mend the link, or name the file itself"
     waits = any(unexpanded(f"{part}/") for part in path.parts[:-1])
-    return f"{shown} does not exist", UNEXPANDED if waits else f"the path is relative to {beside}"
+    way = neighbour(path, shown) or f"the path is relative to {beside}"
+    return f"{shown} does not exist", UNEXPANDED if waits else way
 
 
 def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, list[Diagnostic]]:

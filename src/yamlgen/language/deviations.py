@@ -19,6 +19,7 @@ from yamlgen.language.document import DataPath
 from yamlgen.language.parts import NAME
 from yamlgen.language.schema import committed
 from yamlgen.language.secret import kind_of
+from yamlgen.language.whereabouts import home
 from yamlgen.language.words import listing, nearest, suggestion
 from yamlgen.ports import JSON
 
@@ -201,7 +202,7 @@ def _as_name(text: str, what: str) -> str:
 
 
 def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> Deviation:
-    if kind_of(key) == "key" or (kind_of(key) == "word" and path[:1] in (("runtime",), ("models",))):
+    if kind_of(key) == "key" or (kind_of(key) == "word" and path[:1] in (("runtime",), ("models",), ("model",))):
         message = "a key never stands in a pipeline"
         hint = "name its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
         return Deviation(Code.SECRET, (*path, key), message, hint)
@@ -209,10 +210,12 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
     hint = suggestion(key, known, "keys here", most=24) or "remove it"
     if kind_of(key) == "headers":
         hint = "name headers of your own in the environment variable ANTHROPIC_CUSTOM_HEADERS"
+    there = home(language(), path, key, known)
+    hint = there or hint
     others = [kind for kind in _kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
     if others:
         hint = f"it belongs to a step of kind {' or '.join(f'`{kind}`' for kind in others)}"
-    if not path and nearest(key, known) is None:
+    if not path and nearest(key, known) is None and there is None:
         hint = f"{hint}; a key of your own begins with `x-`"
     return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known)
 

@@ -102,6 +102,10 @@ class Document:
         last = offsets[min(max(end - 1, start), len(offsets) - 1)]
         return node.source.mark(first, last + 1)
 
+    def node(self, path: Sequence[PathKey]) -> Node:
+        """The value at `path`, which exists."""
+        return self._find(path, key=False)
+
     def _find(self, path: Sequence[PathKey], *, key: bool) -> Node:
         node = self.root
         for depth, part in enumerate(path):

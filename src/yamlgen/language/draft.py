@@ -106,7 +106,7 @@ def read(
     """
     text, diagnostics = read_text(path, shown)
     if text is None:
-        return None, diagnostics
+        return None, without_secrets(diagnostics)
     document, diagnostics = compose(text)
     diagnostics.extend(find_secrets(text))
     if document is None:

@@ -151,7 +151,8 @@ class Generate(Settings, Common):
     kind: Literal["generate"] = "generate"
     """What the step does: `generate` asks a model."""
     model: Text | ModelSettings | None = None
-    """An alias of `models`, or the settings themselves. Without `models`, a string is a model's id."""
+    """An alias of `models`, or the settings themselves. Without `models`, a string is a model's id. The model at the
+    [top of the file](#model) where none is named."""
     system: Text | FileText | None = None
     """The system prompt: a template, or `{file: path}`."""
     prompt: Text | FileText | None = None

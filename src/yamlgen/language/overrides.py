@@ -14,6 +14,7 @@ from yamlgen.language.document import Document, Node, Text
 from yamlgen.language.formats import format_of, is_pipe
 from yamlgen.language.secret import find_secrets, setting
 from yamlgen.language.words import suggestion
+from yamlgen.ports import JSON
 from yamlgen.surface import by_surface, override
 
 _NAMED = ("models", "steps", "params")
@@ -30,9 +31,9 @@ def set_value(document: Document, name: str, value: str, diagnostics: list[Diagn
     parts = name.split(".")
     if piece is None or problems or not all(parts):
         message = problems[0].message if problems else f"`{name}` is no path"
-        example = f"write `{override('models.writer.id', 'claude-haiku-5-5')}`"
-        hint = (problems[0].hint if problems else None) or example
-        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, hint))
+        example = f"write `{override('model', 'claude-haiku-5-5')}`"
+        fix = (problems[0].hint if problems else None) or example
+        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, fix))
         return document
     named = document.data.get(parts[0])
     if parts[0] in _NAMED and len(parts) > 1 and isinstance(named, dict | None) and parts[1] not in (named or {}):
@@ -40,11 +41,35 @@ def set_value(document: Document, name: str, value: str, diagnostics: list[Diagn
         near = suggestion(parts[1], named or {}, parts[0])
         diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, message, mark, near))
         return document
+    at = _model_above(parts)
+    model = _value_at(document.data, at) if at else None
+    hint: str | None = None
+    if isinstance(model, str) and "models" in document.data:
+        hint = f"`{model}` is an alias: write `{override('.'.join(['models', model, *parts[len(at) :]]), value)}`"
+    elif isinstance(model, str):
+        document = document.override(at, _in_full(document.node(at)), shown)
     try:
         return document.override(parts, piece.root, shown)
     except LookupError as error:
-        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot apply {shown}: {error.args[0]}", mark))
+        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot apply {shown}: {error.args[0]}", mark, hint))
         return document
+
+
+def _model_above(parts: list[str]) -> list[str]:
+    """The path of the `model`, of the file or of a step, that `parts` lead below; empty where they do not."""
+    at = parts[:1] if parts[0] == "model" else parts[:3]
+    return at if at[-1] == "model" and at[0] in ("model", "steps") and len(parts) > len(at) else []
+
+
+def _in_full(model: Node) -> Node:
+    """The mapping that the text under `model` is short for."""
+    return replace(model, kind="mapping", value={"id": (replace(model, value="id"), model)}, style=None)
+
+
+def _value_at(data: JSON, path: list[str]) -> JSON:
+    for part in path:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
 
 
 def set_input(document: Document, path: str) -> Document:

@@ -295,8 +295,8 @@ class Price(Part):
 class ModelSettings(Settings):
     """A model: its settings, and what it costs.
 
-    The settings stand under `models`, in a step's `model: {...}`, or in the step itself; the step's own win, key by
-    key. Any `id` is sent as it is, so gateways and fine-tunes work.
+    The settings stand under `models`, in the file's or a step's `model: {...}`, or in the step itself; the step's own
+    win, key by key. Any `id` is sent as it is, so gateways and fine-tunes work.
 
     ```yaml
     models:

@@ -24,6 +24,7 @@ from yamlgen.language.document import DataPath, Document, Text
 from yamlgen.language.folder import is_way_out, leak, real
 from yamlgen.language.pointer import follow
 from yamlgen.language.secret import find_secrets
+from yamlgen.language.shorthand import IN_SHORT, in_full, typed
 from yamlgen.language.words import listing, nearest
 from yamlgen.ports import JSON
 
@@ -226,6 +227,9 @@ class SchemaLoader:
                 seen.add(path)
                 self.complain(Code.BAD_SCHEMA, *_meta_sentence(error, data, path, place))
         for path, part in subschemas(data):
+            if (full := in_full(part, _KEYWORDS)) is not None:
+                self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
+                continue
             for key in part:
                 if key in _KEYWORDS or key.startswith("x-"):
                     continue
@@ -267,6 +271,12 @@ def _meta_sentence(error: Any, data: JSON, path: tuple[Any, ...], place: _Place)
         return f"`{value}` is no type of JSON Schema", place.mark(path), hint
     if path and path[-1] == "pattern":
         return f"`{value}` is no regular expression", place.mark(path), None
+    if typed(value) is not None and path[-2:-1] == ("properties",):
+        return (
+            f"`{path[-1]}` is not right: `{value}` is no schema",
+            place.mark(path),
+            f"write `{path[-1]}: {typed(value)}`",
+        )
     where = f"`{path[-1]}`" if path else "the schema"
     return f"{where} is not right: {error.message}", place.mark(path), None
 

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from typing import Final, Literal
 
+from yamlgen.brevity import short
 from yamlgen.errors import HIDDEN, KEY_SHAPE, LONG_SECRET, Code, Diagnostic, Mark, is_secret, redact
 from yamlgen.language.document import Text
 
@@ -230,7 +231,7 @@ def setting(shown: Callable[[str, str], str], name: str, value: str) -> Text:
     text = f"{name_of_key}: {value}"
     hides = any(hidden.start == len(name_of_key) + 2 for hidden in _hidden_in(Text("", text)))
     safe = HIDDEN if hides else covered(text)[len(name_of_key) + 2 :]
-    return Text(shown(name, safe), text)
+    return Text(shown(short(name), short(safe)), text)
 
 
 def find_secrets(text: Text) -> Iterator[Diagnostic]:
@@ -259,7 +260,9 @@ def without_secrets(diagnostics: Iterable[Diagnostic], texts: Iterable[Text] = (
             for each in hidden:
                 message, hint = each.hushed(message, diagnostic.mark), each.hushed(hint, diagnostic.mark)
             mark = replace(diagnostic.mark, file=redact(diagnostic.mark.file))
-            kept.append(replace(diagnostic, message=redact(message), mark=mark, hint=redact(hint) or None))
+            kept.append(
+                replace(diagnostic, message=short(redact(message)), mark=mark, hint=short(redact(hint)) or None)
+            )
     return kept
 
 

@@ -1,6 +1,7 @@
 """Which model a step asks, with which settings, and at which address.
 
-Owns the rule that a step's own settings win over its model's, key by key.
+Owns the rule that a step's own settings win over its model's, key by key, and the model of a step that names none: the
+pipeline's own.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from yamlgen.errors import Code, Diagnostic, redact
 from yamlgen.language.deviations import FIXES
 from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
-from yamlgen.language.kinds import Generate
+from yamlgen.language.kinds import Generate, Step
 from yamlgen.language.parts import ModelSettings, Price, Settings, Text
 from yamlgen.language.secret import looks_random
 from yamlgen.language.spec import Runtime
 from yamlgen.language.suitability import Resolved, unsuited
-from yamlgen.language.words import nearest, suggestion
+from yamlgen.language.words import listing, nearest, suggestion
 
 PUBLIC_URL = "https://api.anthropic.com"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -41,10 +42,10 @@ def resolve(
     resolved = Resolved()
     problems: list[Diagnostic] = []
     known = not draft.is_broken(*place, "id") and not draft.is_broken(*at, "id")
-    if isinstance(model, Settings):
-        resolved.take(model, place)
-    elif isinstance(model, str):
-        known = _take_named(draft, model, place, resolved, problems) and known
+    if inherits(model):
+        known = not draft.is_broken("model", "id") and known
+        known = _take(draft, draft.pipeline.model, ("model",), resolved, problems) and known
+    known = _take(draft, model, place, resolved, problems) and known
     resolved.take(step, at)
     if known and "id" not in resolved.values:
         problems.append(_no_model(draft, name, model))
@@ -53,10 +54,46 @@ def resolve(
     return (settings if "id" in resolved.values else None), problems
 
 
+def inherits(model: Text | ModelSettings | None) -> bool:
+    """Whether what stands under a step's `model` lies over the pipeline's own model, key by key: it names none."""
+    return not isinstance(model, str) and (model is None or model.id is None)
+
+
 def price_of(draft: Draft, model: Text | ModelSettings | None, settings: Settings) -> Price | None:
     """What the author says that a model costs: an alias's price is not that of another `id` in the step."""
-    part = model if isinstance(model, ModelSettings) else draft.pipeline.models.get(model or "")
-    return part.price if part is not None and part.id in (None, settings.id) else None
+    own = draft.pipeline.model
+    for each in (model, own) if inherits(model) else (model,):
+        part = each if isinstance(each, ModelSettings) else draft.pipeline.models.get(each or "")
+        if part is not None and part.price is not None:
+            return part.price if part.id in (None, settings.id) else None
+    return None
+
+
+def check_model(draft: Draft) -> Iterator[Diagnostic]:
+    """What is wrong with the pipeline's own model, whichever steps ask it."""
+    model, place = draft.pipeline.model, ("model",)
+    problems: list[Diagnostic] = []
+    _take(draft, model, place, Resolved(), problems)
+    yield from problems
+    if model is None or problems or draft.is_broken("steps") or any(path[0] == "steps" for path in draft.broken):
+        return
+    asking = [step for step in draft.pipeline.steps.values() if isinstance(step, Generate)]
+    if not any(inherits(step.model) and "model" not in (step.matrix or {}) for step in asking):
+        why = "each step that asks a model names its own" if asking else "no step asks a model"
+        mark = draft.document.mark(place, key=True)
+        hint = "remove it, or the `model` of the steps that it is for" if asking else "remove it"
+        yield Diagnostic(Code.CONFLICT, f"`model` at the top says nothing: {why}", mark, hint, "warning")
+
+
+def _take(
+    draft: Draft, model: Text | ModelSettings | None, place: DataPath, resolved: Resolved, problems: list[Diagnostic]
+) -> bool:
+    """Lay a model over what is resolved so far; false when there is nothing more to say about its `id`."""
+    if isinstance(model, str):
+        return _take_named(draft, model, place, resolved, problems)
+    if model is not None:
+        resolved.take(model, place)
+    return True
 
 
 def _take_named(draft: Draft, model: str, path: DataPath, resolved: Resolved, problems: list[Diagnostic]) -> bool:
@@ -71,8 +108,11 @@ def _take_named(draft: Draft, model: str, path: DataPath, resolved: Resolved, pr
     if model not in draft.names("models") and not draft.is_broken("models", model):
         message = f"no model `{model}` stands under `models`"
         near = nearest(model, draft.names("models"))
-        if near is None and "-" in model:
-            hint: str | None = f"an id stands under `id`: `model: {{id: {model}}}`"
+        named = next((name for name, each in draft.pipeline.models.items() if each.id == model), None)
+        if named is not None:
+            hint: str | None = f"`{named}` has this id: write `model: {named}`"
+        elif near is None and "-" in model:
+            hint = f"an id stands under `id`: `model: {{id: {model}}}`"
         else:
             hint = suggestion(model, sorted(draft.names("models")), "models")
         problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, draft.document.mark(path), hint))
@@ -80,16 +120,27 @@ def _take_named(draft: Draft, model: str, path: DataPath, resolved: Resolved, pr
 
 
 def _no_model(draft: Draft, name: str, model: Text | ModelSettings | None) -> Diagnostic:
-    if isinstance(model, str):
-        mark = draft.document.mark(("models", model), key=True)
-        return Diagnostic(Code.NO_MODEL, f"model `{model}` has no `id`", mark, "add `id: claude-haiku-5-5`")
+    mark, top, fix = draft.document.mark, draft.pipeline.model, "add `id: claude-haiku-5-5`"
+    asked = top if model is None else model
+    if isinstance(asked, str):
+        return Diagnostic(Code.NO_MODEL, f"model `{asked}` has no `id`", mark(("models", asked), key=True), fix)
+    if top is not None:
+        return Diagnostic(Code.NO_MODEL, "`model` at the top has no `id`", mark(("model",)), fix)
     if model is not None:
-        mark = draft.document.mark(("steps", name, "model"), key=True)
         message = f"the model of step `{name}` has no `id`"
-        return Diagnostic(Code.NO_MODEL, message, mark, "add `id: claude-haiku-5-5`")
-    mark = draft.document.mark(("steps", name), key=True)
-    hint = f"add `model: {next(iter(draft.pipeline.models), 'claude-haiku-5-5')}`"
-    return Diagnostic(Code.NO_MODEL, f"step `{name}` names no model", mark, hint)
+        return Diagnostic(Code.NO_MODEL, message, mark(("steps", name, "model"), key=True), fix)
+    first, *others = [each for each, step in draft.pipeline.steps.items() if _names_none(draft, each, step)]
+    message = f"steps {listing([first, *others])} name no model" if others else f"step `{first}` names no model"
+    places = f"to {'each' if others else 'it'}, or at the top of the file for all steps that name none"
+    hint = f"add `model: {next(iter(draft.pipeline.models), 'claude-haiku-5-5')}` {places}"
+    return Diagnostic(Code.NO_MODEL, message, mark(("steps", first), key=True), hint)
+
+
+def _names_none(draft: Draft, name: str, step: Step) -> bool:
+    at = ("steps", name)
+    if not isinstance(step, Generate) or draft.is_broken(*at, "model") or draft.is_broken(*at, "id"):
+        return False
+    return step.model is None and step.id is None and "model" not in (step.matrix or {})
 
 
 def is_official(runtime: Runtime) -> bool:

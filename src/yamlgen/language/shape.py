@@ -18,9 +18,10 @@ from typing import Any
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic
+from yamlgen.language.confusions import clear_up
 from yamlgen.language.deviations import Deviation, deviations, language, own_keys
 from yamlgen.language.document import DataPath, Document, Node
-from yamlgen.language.words import nearest
+from yamlgen.language.words import closest
 from yamlgen.ports import JSON
 
 _SURE = 0.75
@@ -59,6 +60,9 @@ def check(document: Document) -> Shape:
         return Shape(document)
     root = _copy(document.root)
     shape = Shape(Document(document.source, root))
+    diagnostics, broken = clear_up(shape.document)
+    shape.diagnostics.extend(diagnostics)
+    shape.broken.update(broken)
     _name_kinds(shape)
     seen: set[Deviation] = set()
     for _ in range(_MOST_PASSES):  # a mended key may show what was hidden below it
@@ -138,7 +142,7 @@ def _mend_key(shape: Shape, finding: Deviation) -> None:
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
     pair = mapping.pop(word)
-    near = nearest(str(word), finding.wanted)
+    near = closest(str(word), finding.wanted)
     if near is None or near in mapping:
         return
     if SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
@@ -197,7 +201,7 @@ def _drop(shape: Shape, path: DataPath) -> None:
     if len(path) == 3 and path[0] == "steps" and path[2] == "kind":  # noqa: PLR2004 - steps, a name, its kind
         step = _node(shape, path[:2])
         key, node = step["kind"]
-        meant = nearest(str(node.value), language()["$defs"]["Step"]["properties"]["kind"]["enum"])
+        meant = closest(str(node.value), language()["$defs"]["Step"]["properties"]["kind"]["enum"])
         if meant is not None:
             step["kind"] = (key, replace(node, kind="scalar", value=meant))
             return

@@ -165,14 +165,13 @@ class Pipeline(Part):
     ```yaml
     version: 1
     name: haikus
+    model: claude-haiku-5-5
     input:
       rows: [{topic: tea}, {topic: rain}]
     steps:
       haiku:
-        model: claude-haiku-5-5
         prompt: A haiku about {{ row.topic }}.
       title:
-        model: claude-haiku-5-5
         prompt: |
           A title for this haiku, in five words at most:
           {{ steps.haiku }}
@@ -214,7 +213,23 @@ class Pipeline(Part):
     models: dict[Name, ModelSettings] = Field(default_factory=dict)
     """Models by alias, so that a model changes on one line.
 
-    Once a file has `models`, a text under a step's `model` must be one of them; without `models` it is an id.
+    Once a file has `models`, a text under `model` must be one of them, at the top and in a step; without `models` it is
+    an id.
+    """
+    model: Text | ModelSettings | None = None
+    """The model of each step that names none: an id, an alias of `models`, or settings.
+
+    A step whose `model` is a text, or has an `id`, names its own and takes nothing from here, and neither does a matrix
+    of models. A step without `model`, or with a `model` of settings alone, takes what it does not set itself, key by
+    key.
+
+    ```yaml
+    model: {id: claude-haiku-5-5, max_tokens: 300}
+    steps:
+      haiku: {prompt: "A haiku about {{ row.topic }}."}
+      essay: {prompt: "An essay about {{ row.topic }}.", max_tokens: 2000}
+      verdict: {prompt: "Is this a good essay? {{ steps.essay }}", model: claude-sonnet-5-5}
+    ```
     """
     runtime: Runtime = Field(default_factory=Runtime)
     """How the API is reached."""

@@ -86,7 +86,8 @@ class _Suitability:
             message = f"`{self._id}` is deprecated: it retires on {able.retires} (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"`{newest}` follows it")
         elif not able.known and re.fullmatch(r"claude-[^/.]*", self._id):
-            near = nearest(self._id, capabilities.MODELS)
+            plain = self._id.partition("@")[0]  # as clouds write a version of a model
+            near = plain if plain in capabilities.MODELS else nearest(self._id, capabilities.MODELS)
             hint = f"did you mean `{near}`? " if near else ""
             message = f"the API has no model `{self._id}` (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"{hint}A newer one is sent all the same")

@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
 _ENOUGH: Final = 3
 """How many letters of a word are its beginning."""
 
+_LIKE: Final = 0.75
+"""A word that is no more like another than by three of four letters is another word."""
+
+_DISTANT: Final = 0.6
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was probably meant to be, or `None`."""
     words = list(known)
-    folded = {w.lower().replace("-", "_"): w for w in reversed(words)}
-    exact = folded.get(word.lower().replace("-", "_"))
-    if exact is not None and exact != word:
-        return exact
-    matches = get_close_matches(word, words, n=1, cutoff=0.6)
-    if matches:
+    near = closest(word, words)
+    if near is None or _likeness(_folded(word), _folded(near)) > _LIKE or near.startswith(word):
+        return near
+    return None
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` may have been meant to be, be it far from it, or `None`: for what is not said."""
+    words = list(known)
+    folded = {_folded(w): w for w in reversed(words)}
+    plain = _folded(word)
+    if folded.get(plain, word) != word:
+        return folded[plain]
+    turned = [folded[each] for each in folded if len(each) == len(plain) and _is_turned(plain, each)]
+    matches = turned or [folded[each] for each in get_close_matches(plain, folded, n=1, cutoff=_DISTANT)]
+    if matches and _likeness(plain, _folded(matches[0])) > _LIKE:
         return matches[0]
-    begun = [known for known in words if len(word) >= _ENOUGH and known.startswith(word)]
-    return begun[0] if len(begun) == 1 else None
+    begun = [each for each in words if len(word) >= _ENOUGH and each.startswith(word)]
+    return begun[0] if len(begun) == 1 else next(iter(matches), None)
+
+
+def _likeness(word: str, other: str) -> float:
+    return 1 if _is_turned(word, other) else SequenceMatcher(None, other, word).ratio()
+
+
+def _folded(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "") or word
+
+
+def _is_turned(word: str, other: str) -> bool:
+    """Whether two words differ by two neighbouring letters in each other's place: that is no letter less."""
+    differing = [at for at, (mine, its) in enumerate(zip(word, other, strict=False)) if mine != its]
+    if len(word) != len(other) or len(differing) != 2:  # noqa: PLR2004 - a pair
+        return False
+    first, second = differing
+    return second == first + 1 and word[first] == other[second] and word[second] == other[first]
 
 
 def listing(words: Iterable[str], most: int = 16) -> str:

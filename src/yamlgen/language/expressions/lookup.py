@@ -36,6 +36,10 @@ from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View
 from yamlgen.language.words import nearest, suggestion
 
 _WORD = re.compile(r"\w+")
+_COMPARED: Final = re.compile(r"(?:[=!]=|\bin)\s*\Z")
+_COMPARES: Final = re.compile(r"\s*[=!]=")
+"""What stands before or behind a name that may be a text without its quotes."""
+
 _UNDECLARED: Final = {Code.UNKNOWN_PARAM: "declare it under `params`, as in `params: {language: {type: string}}`"}
 _ELSEWHERE: Final = {
     "item": "in a step with `for_each`, behind its `when` and `for_each`",
@@ -249,11 +253,13 @@ class Lookup:
                 self._whole(node)
             return scope[node.name]
         elif node.name not in sandbox().globals:
-            self._complain(Code.UNKNOWN_NAME, f"unknown name `{node.name}`", start, end, self._meant(node.name, scope))
+            self._complain(
+                Code.UNKNOWN_NAME, f"unknown name `{node.name}`", start, end, self._meant(node.name, scope, node.lineno)
+            )
         return ANYTHING
 
-    def _meant(self, word: str, scope: Mapping[str, View]) -> str | None:
-        """The hint for a bare name: perhaps the author left out where it lives."""
+    def _meant(self, word: str, scope: Mapping[str, View], start: int) -> str | None:
+        """The hint for a bare name: perhaps the author left out where it lives, or the quotes around a text."""
         if f"${{{{ {word}" in self.source:  # of another tool, such as GitHub's actions
             return RAW
         if word in _ELSEWHERE:
@@ -264,6 +270,9 @@ class Lookup:
             view = scope.get(holder)
             if isinstance(view, Names) and word in view.members:
                 return f"did you mean `{holder}.{word}`?"
+        compared = _COMPARED.search(self.source[:start]) or _COMPARES.match(self.source, start + len(word))
+        if nearest(word, self.names) is None and compared:
+            return f'a text stands in quotes: `"{word}"`'
         if nearest(word, self.names) is None:
             return f"in scope: {', '.join(f'`{name}`' for name in self.names)}; a column is `row.{word}`"
         return suggestion(word, self.names)
