@@ -91,7 +91,9 @@ class Assembly:
     def draws(self, name: str) -> Type:
         """What is known of the draws of a step; nothing, where one of them is wrong, which was told."""
         rules, step = self._rules.get(name, {}), self.draft.pipeline.steps[name]
-        return schema_of(rules) if isinstance(step, Draw) and len(rules) == len(step.draws) else {}
+        at = ("steps", name, "draws")
+        is_whole = isinstance(step, Draw) and len(rules) == len(step.draws) and not self.draft.is_broken_within(*at)
+        return schema_of(rules) if is_whole else {}
 
     def _check_output(self, name: str, step: Generate) -> None:
         """An output of text needs no schema, but it says how often it is asked for again."""
@@ -196,7 +198,8 @@ class Assembly:
         self._rules[name] = rules
         for problem in problems:
             at = ("steps", name, "draws", *problem.path)
-            if any(path[: len(at)] == at for path in self.draft.broken) or self.draft.is_broken(*at):
+            beside = (*at[:-1], "otherwise")  # what it may cover is not known
+            if self.draft.is_broken_within(*at) or self.draft.is_broken_within(*beside):
                 continue
             mark = self.draft.document.mark(at, key=problem.key)
             self.complain(problem.code, problem.message, mark, problem.hint)

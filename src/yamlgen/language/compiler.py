@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from typing import Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language import conversation
@@ -22,13 +22,13 @@ from yamlgen.language.expressions.expression import shown
 from yamlgen.language.expressions.lookup import Finding, Uses
 from yamlgen.language.expressions.references import Reading, read, read_expression
 from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoken
-from yamlgen.language.folder import real
-from yamlgen.language.formats import format_of
-from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
+from yamlgen.language.files import check_files
+from yamlgen.language.kinds import Compute, Draw, Generate, Step
 from yamlgen.language.order import ordered, rings
 from yamlgen.language.parameters import Parameters
 from yamlgen.language.parts import Settings
 from yamlgen.language.plan import Plan
+from yamlgen.language.repeats import each_once
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.scopes import Scopes, StepReading, compute_type
 from yamlgen.language.secret import without_secrets
@@ -36,8 +36,10 @@ from yamlgen.language.settings import check_runtime
 from yamlgen.language.texts import Passage, TextLoader
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
-from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Columns
+
+_DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD})
+"""What is unknown where a name is declared at the wrong place, which is told there."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class _Compiler:
     column: Column
     diagnostics: list[Diagnostic] = field(default_factory=list)
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
+    doubtful: set[str] = field(default_factory=set)
+    """The steps whose schema may say something else than it seems to."""
     steps: dict[str, StepReading] = field(default_factory=dict)
     rings: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -99,8 +103,7 @@ class _Compiler:
         self.report_cycles()
         self.read_steps()
         self.check_steps()
-        self.check_provenance()
-        self.check_files()
+        self.diagnostics.extend(check_files(draft, self.columns))
         self.diagnostics.extend(check_runtime(draft))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
@@ -129,13 +132,15 @@ class _Compiler:
         output = None if isinstance(step, Draw) else step.output
         if output is None or output.schema_ is None or self.draft.is_broken(*path):
             return
-        written = output.schema_
+        written, before = output.schema_, len(self.loader.diagnostics)
         if isinstance(written, str):
             schema = self.loader.file(written, self.draft.document.mark(path))
         else:
             schema = self.loader.inline(self.draft.document, path, self.draft.path, written)
         if schema is not None:
             self.schemas[name] = schema
+        if any(told.code is Code.UNKNOWN_KEYWORD for told in self.loader.diagnostics[before:]):
+            self.doubtful.add(name)
 
     def look(self, steps: Mapping[str, Step]) -> None:
         """See which steps each of them refers to, so that they can be read in the order in which they run."""
@@ -170,6 +175,8 @@ class _Compiler:
 
     def check_axes(self, read: StepReading) -> None:
         """A value of a matrix that no template asks for makes equal requests."""
+        if any(reading.findings for _, reading in read.passages):
+            return  # what they ask for is not known
         used = {axis for _, reading in read.passages for axis in reading.uses.axes} | {"model"}
         for axis in (read.step.matrix or {}) if isinstance(read.step, Generate) else ():
             if axis not in used and axis not in Settings.model_fields and not self.draft.is_broken("steps", read.name):
@@ -179,6 +186,8 @@ class _Compiler:
 
     def check_questions(self, read: StepReading) -> None:
         """A step that asks whether another is null has to ask in its `when`: otherwise it is skipped with it."""
+        if any(reading.findings for _, reading in read.of("when")) or self.draft.is_broken("steps", read.name, "when"):
+            return  # what it asks about is not known
         for need in sorted((read.needs - read.asks) & self.scopes.nulls.keys()):
             if "array" in SchemaView.of(self.scopes.types[need], need).types():
                 continue  # the question may be whether it is empty
@@ -194,15 +203,24 @@ class _Compiler:
     def output_type(self, name: str, read: StepReading) -> Type:
         """What is known of one output of a step before its expressions are."""
         step = read.step
+        strays = any(path[:3] == ("steps", name, "output") and len(path) == 4 for path in self.draft.broken)
+        if strays or name in self.doubtful:
+            self.scopes.unknown.add(name)
+            return ANY_TYPE
         if name in self.schemas:
             return self.schemas[name].value
+        made: Type = ANY_TYPE
         if isinstance(step, Draw):
-            return self.assembly.draws(name)
-        written = step.output if isinstance(step, Generate | Compute | Python) else None
-        is_known = not self.draft.is_broken("steps", name, "output")
-        if isinstance(step, Generate) and is_known and (written is None or written.schema_ is None):
-            return {"type": "string"}
-        return ANY_TYPE
+            made = self.assembly.draws(name)
+            is_known = made != ANY_TYPE
+        else:
+            is_schema = step.output is not None and step.output.schema_ is not None
+            is_known = not is_schema and not self.draft.is_broken("steps", name, "output", "schema")
+            if isinstance(step, Generate) and is_known:
+                made = {"type": "string"}
+        if not is_known:
+            self.scopes.unknown.add(name)
+        return made
 
     def read_step(self, read: StepReading) -> dict[str, View]:
         """Read the passages of a step, report what is wrong with them, and give back the views of its values."""
@@ -256,7 +274,7 @@ class _Compiler:
         if reading.view.null is not None:
             message = f"`{source}` may be null here: {reading.view.null}"
             self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {source}`")
-        elif not kinds and columns is not None and not columns and not reading.uses.steps & self.in_ring():
+        elif not kinds and columns is not None and not columns and not self.is_untold(reading):
             message = f"nothing says that `{source}` is a list"
             hint = "say it in the step's `output.schema`, as `type: array` with `items`"
             self.complain(Code.NOT_A_LIST, message, mark, hint)
@@ -275,6 +293,10 @@ class _Compiler:
             return False
         return True
 
+    def is_untold(self, reading: Reading) -> bool:
+        """Whether nothing is known of what an expression refers to because of a mistake, which was told."""
+        return not reading.uses.steps.isdisjoint(self.in_ring() | self.scopes.unknown)
+
     def is_misnamed(self, text: Passage, finding: Finding) -> bool:
         """Whether a finding stands in `steps.my-step`: that the name is none was told where it is declared."""
         for part, name in (path for path in self.draft.broken if len(path) == 2):  # noqa: PLR2004 - a part, a name
@@ -285,8 +307,12 @@ class _Compiler:
 
     def report(self, text: Passage, finding: Finding, *, is_guess: bool) -> None:
         """Say what was found; what only the first rows tell is no error."""
-        if self.is_misnamed(text, finding):
+        is_stray = finding.code in _DECLARED and finding.path and self.draft.is_stray(finding.path[-1])
+        if is_stray or self.is_misnamed(text, finding):
             return
+        whens = self.steps[str(text.path[1])].of("when")
+        if finding.code is Code.MAY_BE_NULL and any(reading.findings for when, reading in whens if when != text):
+            return  # what it asks about is not known
         mark = text.mark(finding.start, finding.end)
         if is_guess and finding.code is Code.UNKNOWN_COLUMN:
             message = f"none of the first rows has the column `{finding.path[-1]}`"
@@ -328,56 +354,6 @@ class _Compiler:
                 asked, schema = self.assembly.variants[name], self.schemas.get(name)
                 self.diagnostics.extend(conversation.check(draft, name, step, said, asked, schema))
 
-    def check_provenance(self) -> None:
-        """Nothing else may be written under the name of the column that `output.provenance` adds."""
-        name, document = "provenance", self.draft.document
-        if not self.draft.pipeline.output.provenance:
-            return
-        if self.columns is not None and name in self.columns.names:
-            mark = document.mark(("output", name), key=True)
-            message = f"the column that `output.{name}` adds is named like a column of the input"
-            hint = "both would be written under that name: rename the input's, or leave this out"
-            self.complain(Code.NAME_TAKEN, message, mark, hint)
-        elif name in self.draft.pipeline.steps:
-            mark = document.mark(("steps", name), key=True)
-            message = f"step `{name}` is named like the column that `output.{name}` adds"
-            self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
-
-    def check_files(self) -> None:
-        """The input and the output, as far as the file system tells."""
-        draft, document = self.draft, self.draft.document
-        source, target = draft.pipeline.input, draft.pipeline.output
-        if source.path and source.path != "-" and not draft.is_broken("input", "path"):
-            path, shown = draft.beside(source.path)
-            mark = document.mark(("input", "path"))
-            if path.is_dir():
-                self.complain(Code.MISSING_INPUT, f"{shown} is a folder", mark, "name a file in it")
-            elif format_of(path) is None and source.format is None:
-                self.unknown_format(source.path, "input")
-            elif not path.exists():
-                self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, "a run needs it", warn=True)
-        if source.id and self.columns is not None and self.columns.closed and source.id not in self.columns.names:
-            mark = document.mark(("input", "id"))
-            hint = suggestion(source.id, self.columns.names, "columns")
-            self.complain(Code.UNKNOWN_COLUMN, f"the input has no column `{source.id}`", mark, hint)
-        if target.path and not draft.is_broken("output", "path"):
-            path, shown = draft.beside(target.path)
-            mark = document.mark(("output", "path"))
-            if path.is_dir():
-                self.complain(Code.OUTPUT_PATH, f"{shown} is a folder", mark, "name a file in it, such as rows.jsonl")
-            elif format_of(path) is None:
-                self.unknown_format(target.path, "output")
-            elif source.path and real(path) == real(draft.beside(source.path)[0]):
-                self.complain(Code.OUTPUT_PATH, "the output would replace the input", mark, "name another file")
-
-    def unknown_format(self, path: str, part: str) -> None:
-        if self.draft.is_broken(part, "format"):
-            return
-        ending = PurePath(path).suffix
-        what = f"the ending `{ending}` names no format" if ending else f"`{path}` has no ending that names its format"
-        hint = "end it in .jsonl, .json or .csv" + (", or add `format:` under `input`" if part == "input" else "")
-        self.complain(Code.UNKNOWN_FORMAT, what, self.draft.document.mark((part, "path")), hint)
-
 
 def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = None) -> Reading:
     """Read a passage, where a step's `when` is known to hold."""
@@ -387,4 +363,5 @@ def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = No
 
 def _in_source_order(diagnostics: list[Diagnostic], main: str, texts: tuple[Text, ...]) -> tuple[Diagnostic, ...]:
     told = without_secrets(diagnostics, texts)
-    return tuple(sorted(told, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code)))
+    ordered = sorted(told, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code))
+    return tuple(each_once(ordered))

@@ -202,7 +202,8 @@ class _Composer:
             self.fail(Code.ALIAS_BOMB, message, start, end, "write the values into an input file")
         if self.depth + target.height > MOST_DEPTH:
             self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep through `*{name}`", start, end)
-        return replace(target, source=self.source, start=start, end=end, alias=True)
+        origin = target.origin or (target.start, target.end)
+        return replace(target, source=self.source, start=start, end=end, alias=True, origin=origin)
 
     def sequence(self, start: int) -> Node:
         items: list[Node] = []
@@ -260,10 +261,8 @@ class _Composer:
                 hint = "`<<` takes `*anchor`, or a list of them"
                 self.complain(Code.BAD_MERGE, "only a mapping can be merged", source.start, source.end, hint)
                 return
-            shown = value if value.alias else source
-            for name, (_, child) in source.value.items():
-                at = {"start": shown.start, "end": shown.end, "alias": True} if shown.alias else {}
-                yield name, (Node("scalar", name, self.source, shown.start, shown.end), replace(child, **at))
+            for name, (key, child) in source.value.items():
+                yield name, (replace(key, alias=True), child)
 
     def check_tag(self, event: Any, start: int) -> None:
         wanted = "map" if isinstance(event, yaml.MappingStartEvent) else "seq"

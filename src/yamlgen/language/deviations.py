@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,7 +49,15 @@ _MEANT: Final = {"thinking: enabled": "write `adaptive`, or a budget: `{budget_t
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """One deviation. `wanted` are the keys that would mend it, known or missing; `is_empty`: it has nothing in it."""
+    """One deviation.
+
+    Attributes:
+        wanted: the keys that would mend it, known or missing.
+        is_empty: it has nothing in it.
+        parts: of an unknown key, the schemas of the known ones.
+        type: the type that must stand there.
+        is_alone: the second of `wanted` stands without the first.
+    """
 
     code: Code
     path: DataPath
@@ -57,6 +65,9 @@ class Deviation:
     hint: str | None = None
     wanted: tuple[str, ...] = ()
     is_empty: bool = False
+    parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    type: str = ""
+    is_alone: bool = False
 
 
 @cache
@@ -68,13 +79,31 @@ def language() -> dict[str, Any]:
 
 def deviations(data: JSON) -> Iterator[Deviation]:
     """Each rule of the language that `data` breaks."""
+    for error in _errors(data, language()):
+        yield from _explain(error)
+
+
+def fits(value: JSON, part: Mapping[str, Any], *, keys: bool = False) -> bool:
+    """Whether a value is of a kind that a part of the language takes, mistakes further down aside.
+
+    Args:
+        value: the value.
+        part: a schema in the language's own.
+        keys: whether each of its keys must be known, too.
+    """
+    lenient = {"dependentRequired"} if keys else {"dependentRequired", "additionalProperties"}
+    return not any(
+        error.validator not in lenient and not error.path and "propertyNames" not in error.absolute_schema_path
+        for error in _errors(value, {**part, "$defs": language()["$defs"]})
+    )
+
+
+def _errors(data: JSON, schema: Mapping[str, Any]) -> Iterator[ValidationError]:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - slow to import, needed for mistakes only
     from referencing import Registry  # noqa: PLC0415
 
-    validator = Draft202012Validator(language(), registry=Registry())
-    for error in validator.iter_errors(data):
-        for leaf in _leaves(error):
-            yield from _explain(leaf)
+    for error in Draft202012Validator(schema, registry=Registry()).iter_errors(data):
+        yield from _leaves(error)
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
@@ -109,7 +138,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
             known = tuple(error.schema.get("properties", ()))
             for key in value:
                 if key not in known and not key.startswith("x-" if not path else "\0"):
-                    yield _unknown(path, key, known, where)
+                    yield replace(_unknown(path, key, known, where), parts=error.schema["properties"])
         case "required":
             for key in rule:
                 if key not in value:
@@ -124,6 +153,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
                 path,
                 f"{where} must be {_TYPES[rule]}, not {_shown(value)}",
                 _retype(path, rule, value),
+                type=rule,
             )
         case "anyOf":
             yield _no_alternative(path, error, where)
@@ -172,7 +202,9 @@ def _alone(path: DataPath, rule: dict[str, list[str]], value: JSON) -> Iterator[
         for other in needed:
             if key in value and other not in value:
                 message = f"`{key}` stands only beside `{other}`"
-                yield Deviation(Code.CONFLICT, path, message, f"add `{other}`, or remove `{key}`", (other, key))
+                yield Deviation(
+                    Code.CONFLICT, path, message, f"add `{other}`, or remove `{key}`", (other, key), is_alone=True
+                )
 
 
 def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
@@ -235,6 +267,11 @@ def own_keys() -> dict[str, set[str]]:
     first, *named = _keys()
     others = {kind: set().union(*(keys for name, keys in _keys().items() if name != kind)) for kind in named}
     return {kind: _keys()[kind] - others[kind] for kind in named if kind != first}
+
+
+def keys_of(kind: str) -> set[str]:
+    """The keys of a kind of step."""
+    return _keys()[kind]
 
 
 def _kinds_with(key: str) -> list[str]:

@@ -10,6 +10,7 @@ sentence needs, is imported only when there is something to say.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cache
@@ -18,7 +19,7 @@ from typing import Any
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.language.deviations import Deviation, deviations, language, own_keys
+from yamlgen.language.deviations import Deviation, deviations, fits, keys_of, language, own_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.words import nearest
 from yamlgen.ports import JSON
@@ -41,6 +42,15 @@ class Shape:
     document: Document
     diagnostics: list[Diagnostic] = field(default_factory=list)
     broken: set[DataPath] = field(default_factory=set)
+
+    def complain(self, finding: Deviation, at: DataPath, *, key: bool = False) -> None:
+        """Report a finding; what is inside an anchor is told once, however many aliases stand for it."""
+        mark = self.document.mark(at, key=key)
+        if self.document.is_shared(at) and any(
+            told.mark == mark and told.code == finding.code for told in self.diagnostics
+        ):
+            return
+        self.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
 
 
 @cache
@@ -67,10 +77,11 @@ def check(document: Document) -> Shape:
         if not findings:
             break
         seen.update(findings)
-        findings = _without_echoes(findings)
-        # Unknown keys first: one that is a misspelt required key makes that one not missing.
+        findings = _without_outdented(shape, _without_echoes(findings))
+        # Unknown keys first: one that stands for a required key makes that one not missing.
+        missing = {each.path: {*each.wanted} for each in findings if each.code is Code.MISSING_KEY}
         for finding in sorted(findings, key=lambda f: f.code is not Code.UNKNOWN_KEY):
-            _settle(shape, finding)
+            _settle(shape, finding, missing.get(finding.path[:-1], set()))
     shape.document = Document(document.source, root)
     return shape
 
@@ -81,16 +92,24 @@ def _name_kinds(shape: Shape) -> None:
     for name, step in steps.items() if isinstance(steps, dict) else ():
         if not isinstance(step, dict) or {"kind", "prompt", "messages"} & step.keys():
             continue
+        here = _node(shape, ("steps", name))
         for kind, keys in own_keys().items():
             key = next((key for key in step if key in keys), None)
-            if key is not None:
+            if key is None:
+                continue
+            said = next((other for other in step if step[other] == kind and other not in keys_of(kind)), None)
+            if said is not None:
+                mark = shape.document.mark(("steps", name, said), key=True)
+                message = f"unknown key `{said}` in step `{name}`"
+                shape.diagnostics.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, "did you mean `kind`?"))
+                here["kind"] = here.pop(said)
+            else:
                 mark = shape.document.mark(("steps", name, key), key=True)
                 message = f"step `{name}` has `{key}`, and says no kind"
                 shape.diagnostics.append(Diagnostic(Code.MISSING_KEY, message, mark, f"add `kind: {kind}`"))
-                here = _node(shape, ("steps", name))
                 holder = here[key][0]
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
-                break
+            break
 
 
 def _without_echoes(findings: list[Deviation]) -> list[Deviation]:
@@ -99,8 +118,43 @@ def _without_echoes(findings: list[Deviation]) -> list[Deviation]:
     return [finding for finding in findings if finding.code is not Code.MISSING_KEY or finding.path not in alone]
 
 
-def _settle(shape: Shape, finding: Deviation) -> None:
-    """Report a finding, unless it follows from one before, and take what is broken out of the document."""
+def _without_outdented(shape: Shape, findings: list[Deviation]) -> list[Deviation]:
+    """Without the echoes of lines that stand beside the key that they belong below: that one has no value then.
+
+    Of the lines that follow it, and are wrong where they stand, the first is told.
+    """
+    wrong = {finding.path for finding in findings if finding.code in (Code.UNKNOWN_KEY, Code.WRONG_TYPE)}
+    unmapped = [finding.path for finding in findings if finding.type == "object" and finding.path]
+    told: dict[DataPath, str] = {}
+    gone: set[DataPath] = set()
+    for path in sorted(unmapped, key=len):
+        above, name = path[:-1], path[-1]
+        mapping = _node(shape, above) if isinstance(name, str) else {}
+        if path in gone or name not in mapping or mapping[name][1].value is not None:
+            continue
+        behind = list(mapping)[list(mapping).index(name) + 1 :]
+        below = []
+        for other in behind:
+            if (*above, other) not in wrong or mapping[other][1].value is None:
+                break
+            below.append((*above, other))
+        if below:
+            told[below[0]] = f"indent it, if it belongs to `{name}`"
+            gone.update((path, *below[1:]))
+    for path in gone:
+        _drop(shape, path)
+    left = (finding for finding in findings if finding.path not in gone)
+    return [replace(each, hint=told[each.path], wanted=()) if each.path in told else each for each in left]
+
+
+def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> None:
+    """Report a finding, unless it follows from one before, and take what is broken out of the document.
+
+    Args:
+        shape: what was found so far.
+        finding: the finding.
+        missing: what the mapping around it lacks.
+    """
     path, broken = finding.path, shape.broken
     told = any(path[:length] in broken for length in range(1, len(path) + 1))
     if told or (finding.code in _AT_VALUE and (shape.document.is_unread(path) or _was_emptied(shape, finding))):
@@ -110,21 +164,25 @@ def _settle(shape: Shape, finding: Deviation) -> None:
         present = _node(shape, path)
         is_known = any((*path, key) in broken or key in present for key in finding.wanted)
         if not is_known and not any(shape.document.is_unread((*path, key)) for key in finding.wanted):
-            mark = shape.document.mark(path, key=True)
-            shape.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
+            shape.complain(finding, path, key=True)
         if not any(key in present for key in finding.wanted):  # a misspelt one may have been mended just before
             broken.update((*path, key) for key in finding.wanted)
         return
-    if finding.code is Code.CONFLICT and (*path, finding.wanted[0]) in broken:  # what it stands beside is wrong
-        _drop(shape, (*path, finding.wanted[1]))
-        return
-    at_key = finding.code in (Code.UNKNOWN_KEY, Code.BAD_NAME)
+    if finding.code is Code.CONFLICT and finding.is_alone:
+        beside, alone = finding.wanted
+        if (*path, beside) in broken:  # what it stands beside is wrong
+            _drop(shape, (*path, alone))
+        if (*path, beside) in broken or beside in _node(shape, path):  # or has just been mended
+            return
+    at_key = finding.code is Code.BAD_NAME
     at = (*path, finding.wanted[1]) if finding.code is Code.CONFLICT else path
-    mark = shape.document.mark(at, key=at_key or at != path)
-    shape.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
     if finding.code is Code.UNKNOWN_KEY:
-        _mend_key(shape, finding)
-    elif finding.code is Code.BAD_NAME:
+        meant = _meant(shape, finding, missing)
+        shape.complain(finding if meant is None else replace(finding, hint=f"did you mean `{meant}`?"), at, key=True)
+        _mend_key(shape, finding, meant)
+        return
+    shape.complain(finding, at, key=at_key or at != path)
+    if finding.code is Code.BAD_NAME:
         _mend_name(shape, finding)
     elif finding.code is Code.CONFLICT:
         for key in finding.wanted[1:]:
@@ -133,20 +191,39 @@ def _settle(shape: Shape, finding: Deviation) -> None:
         _drop(shape, path)
 
 
-def _mend_key(shape: Shape, finding: Deviation) -> None:
-    """Read a misspelt key as the right one where that is all but certain; leave it out otherwise."""
+def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str | None:
+    """The key that an unknown one must stand for.
+
+    It is the one that it is all but certainly a misspelling of, or one that is missing, if its value can stand there.
+    """
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
-    pair = mapping.pop(word)
+    value = Document(shape.document.source, mapping[word][1]).data
     near = nearest(str(word), finding.wanted)
-    if near is None or near in mapping:
+    if near is not None and SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
+        if near in mapping:
+            return None
+        if fits(value, finding.parts[near], keys=not parents):
+            return near
+    fitting = [name for name in missing if name in finding.parts and fits(value, finding.parts[name])]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
+    """Read an unknown key as the one that it stands for; leave it out otherwise.
+
+    Of every key that it may have been meant to be nothing more is known then.
+    """
+    *parents, word = finding.path
+    mapping = _node(shape, tuple(parents))
+    key, node = mapping.pop(word)
+    shape.broken.add(finding.path)
+    if meant is not None:
+        mapping[meant] = (key, node)
         return
-    if SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
-        mapping[near] = pair
-        if _fits(shape, (*parents, near)):
-            return
-        mapping.pop(near)
-    shape.broken.add((*parents, near))
+    value, near = Document(shape.document.source, node).data, nearest(str(word), finding.wanted)
+    free = (name for name in finding.wanted if name not in mapping)
+    shape.broken.update((*parents, name) for name in free if name == near or fits(value, finding.parts[name]))
 
 
 def _mend_name(shape: Shape, finding: Deviation) -> None:
@@ -172,12 +249,6 @@ def _copy(node: Node) -> Node:
     if node.kind == "sequence":
         return replace(node, value=[_copy(child) for child in node.value])
     return node
-
-
-def _fits(shape: Shape, path: DataPath) -> bool:
-    """Whether a mended key's value is of a kind that belongs there, mistakes further down aside."""
-    data = Document(shape.document.source, shape.document.root).data
-    return not any(finding.path == path for finding in deviations(data))
 
 
 def _node(shape: Shape, path: DataPath) -> dict[Any, Any]:
