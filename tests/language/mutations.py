@@ -75,7 +75,7 @@ def mistakes(text: str) -> Iterator[Mistake]:
     document, problems = compose(Text("", text))
     assert document is not None
     assert not problems
-    planter = _Planter(text, random.Random(text))
+    planter = _Planter(text, random.Random(text))  # noqa: S311 - the same mistakes every time
     yield from planter.in_mapping(document.root, ())
     yield from planter.in_lines()
 
@@ -104,7 +104,7 @@ class _Planter:
         return Mistake(kind, self.text[:start] + new + self.text[end:], line, words)
 
     def in_mapping(self, node: Node, path: tuple) -> Iterator[Mistake]:
-        if node.alias or (path[:1] in [(key,) for key in node.value if key.startswith("x-")] and not path):
+        if node.alias:
             return
         for name, (key, value) in node.value.items():
             if not path and name.startswith("x-"):
@@ -116,12 +116,12 @@ class _Planter:
 
     def at_key(self, key: Node, value: Node, path: tuple, name: str) -> Iterator[Mistake]:
         is_name = any(_fits((*path, name), shape) for shape in NAMED)
-        if is_name and not self.is_used(path[-1], name):
+        if is_name and not self.is_used(path[-1], path[1] if path[1:] else name, name):
             return
         kind = "name" if is_name else "keyword" if _in_schema(path) else "key"
-        if _is_data(path) or (_in_schema(path) and path[-1] == "properties" and not self.is_field_used(name)):
+        if _is_data(path) or (_in_schema(path) and path[-1] == "properties" and not self.is_field_used(path[1], name)):
             return
-        if path[-1:] in (("values",), ("args",), ("cases",), ("matrix",)) and not self.is_field_used(name):
+        if path[-1:] in (("values",), ("args",), ("cases",), ("matrix",)) and not self.is_field_used(path[1], name):
             return
         for how, new in typos(name, self.rng):
             yield self.put(f"{kind}: {how}", key.start, key.end, new, name, new)
@@ -174,12 +174,15 @@ class _Planter:
         if _is_data(path) or self.text[node.start : node.start + 1] not in ("{", "["):
             return
         for new in ("lots", "12"):
-            if not (path[-1] == "default" or path[-2:-1] == ("choices",)):
+            is_text_too = path[-1] in ("system", "prompt", "content", "default") and new == "lots"
+            if not is_text_too and path[-1] != "default" and path[-2:-1] != ("choices",):
                 yield self.put("wrong type", node.start, node.end, new, *map(str, path))
         yield self.put("bracket left open", node.end - 1, node.end, "", *map(str, path))
         yield self.put("bracket left out", node.start, node.start + 1, "", *map(str, path))
 
-    def at_scalar(self, node: Node, path: tuple) -> Iterator[Mistake]:
+    def at_scalar(  # noqa: C901, PLR0912 - one branch for each kind of word
+        self, node: Node, path: tuple
+    ) -> Iterator[Mistake]:
         source, word = self.text[node.start : node.end], path[-1] if path else ""
         names = tuple(str(part) for part in path[-2:])
         if node.style in ("'", '"'):
@@ -193,7 +196,6 @@ class _Planter:
                 yield self.put("wrong type", node.start, node.end, "lots", *names)
                 yield self.put("wrong value", node.start, node.end, "-3", *names)
             elif word in ("prompt", "system", "when", "for_each", "path", "content"):
-                yield self.put("wrong type", node.start, node.end, "true" if word != "when" else "[]", *names)
                 yield self.put("empty", node.start, node.end, "", *names)
         if node.style is None and isinstance(node.value, str):
             if word in ("kind", "effort", "thinking", "mode", "on_item_error", "role", "type", "format"):
@@ -264,15 +266,15 @@ class _Planter:
                 for how, new in typos(found[1], self.rng)[:2]:
                     yield self.put(f"anchor: {how}", found.start(1), found.end(1), new, found[1], new)
 
-    def is_used(self, part: str, name: str) -> bool:
+    def is_used(self, part: str, step: str, name: str) -> bool:
         if part == "models":
             return bool(re.search(rf"(model: {name}\b|[\[ ]{name}[,\]])", self.text))
         if part == "draws":
-            return self.is_field_used(name)
+            return self.is_field_used(step, name)
         return bool(re.search(rf"\b{part}\.{name}\b", self.text))
 
-    def is_field_used(self, name: str) -> bool:
-        return bool(re.search(rf"\.{name}\b", self.text))
+    def is_field_used(self, step: str, name: str) -> bool:
+        return bool(re.search(rf"\bsteps\.{step}\b.*\.{name}\b|\bitem\.{name}\b", self.text))
 
 
 def _fits(path: tuple, shape: tuple) -> bool:

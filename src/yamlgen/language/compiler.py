@@ -163,7 +163,9 @@ class _Compiler:
             step = self.steps[name]
             step.output = self.output_type(name, step)
             values = self.read_step(step)
-            if isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
+            if self.draft.is_broken_within("steps", name, "values"):
+                self.scopes.unknown.add(name)
+            elif isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
                 step.output = compute_type(step.step, values)
             self.scopes.settle(step)
             self.check_axes(step)
@@ -231,7 +233,7 @@ class _Compiler:
             reading = _read(passage, self.scopes.of(read, passage, item), when)
             sure = reading if self.is_closed else _read(passage, self.scopes.of(read, passage, item, sure=True), when)
             read.passages[number] = (passage, reading)
-            for finding in reading.findings:
+            for finding in _causes(reading.findings):
                 self.report(passage, finding, is_guess=finding not in sure.findings)
             if passage.role in ("when", "check"):
                 self.check_question(passage, reading)
@@ -274,7 +276,7 @@ class _Compiler:
         if reading.view.null is not None:
             message = f"`{source}` may be null here: {reading.view.null}"
             self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {source}`")
-        elif not kinds and columns is not None and not columns and not self.is_untold(reading):
+        elif not kinds and columns is not None and not columns and not self.is_untold(reading, source):
             message = f"nothing says that `{source}` is a list"
             hint = "say it in the step's `output.schema`, as `type: array` with `items`"
             self.complain(Code.NOT_A_LIST, message, mark, hint)
@@ -293,9 +295,12 @@ class _Compiler:
             return False
         return True
 
-    def is_untold(self, reading: Reading) -> bool:
+    def is_untold(self, reading: Reading, source: str) -> bool:
         """Whether nothing is known of what an expression refers to because of a mistake, which was told."""
-        return not reading.uses.steps.isdisjoint(self.in_ring() | self.scopes.unknown)
+        unsure = any(path[0] == "params" for path in self.draft.broken) or self.params.is_doubtful
+        return not reading.uses.steps.isdisjoint(self.in_ring() | self.scopes.unknown) or (
+            unsure and "params" in source
+        )
 
     def is_misnamed(self, text: Passage, finding: Finding) -> bool:
         """Whether a finding stands in `steps.my-step`: that the name is none was told where it is declared."""
@@ -353,6 +358,14 @@ class _Compiler:
                 said = [passage for passage, _ in self.steps[name].of("system", "user", "assistant")]
                 asked, schema = self.assembly.variants[name], self.schemas.get(name)
                 self.diagnostics.extend(conversation.check(draft, name, step, said, asked, schema))
+
+
+def _causes(findings: list[Finding]) -> list[Finding]:
+    """Findings without those that may follow from a name that is unknown: what would ask about a null asks it."""
+    if all(finding.code not in (Code.UNKNOWN_NAME, Code.UNKNOWN_STEP) for finding in findings):
+        return findings
+    following = (Code.MAY_BE_NULL, Code.UNKNOWN_COLUMN)
+    return [each for each in findings if each.code not in following or each.near]
 
 
 def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = None) -> Reading:

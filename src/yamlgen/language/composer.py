@@ -107,7 +107,9 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
     try:
         root = composer.compose()
     except yaml.MarkedYAMLError as error:
-        return None, _too_deep(source, error) or [*composer.diagnostics, explain(source, error)]
+        told = explain(source, error)
+        before = [each for each in composer.diagnostics if each.mark.line != told.mark.line]
+        return None, _too_deep(source, error) or [*before, told]
     except _Stop:
         return None, composer.diagnostics
     if root is None:

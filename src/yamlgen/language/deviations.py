@@ -274,6 +274,12 @@ def keys_of(kind: str) -> set[str]:
     return _keys()[kind]
 
 
+@cache
+def all_keys() -> frozenset[str]:
+    """The keys of every kind of step."""
+    return frozenset().union(*_keys().values())
+
+
 def _kinds_with(key: str) -> list[str]:
     """The kinds of steps that have a key."""
     return [kind for kind, keys in _keys().items() if key in keys]

@@ -7,6 +7,7 @@ aliases stand for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
@@ -17,6 +18,9 @@ _NAMES: Final = frozenset(
     {Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD, Code.UNKNOWN_COLUMN}
     | {Code.UNKNOWN_MODEL_ALIAS, Code.UNKNOWN_ANCHOR, Code.UNKNOWN_FILTER, Code.MAY_BE_NULL}
 )
+_UNKNOWN: Final = re.compile(r"(?:has no|unknown [a-z ]+) `([^`]+)`")
+"""The name that is unknown, in a message."""
+
 _MOST: Final = 5
 """How many other lines a hint names."""
 
@@ -26,8 +30,11 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     first: dict[tuple[object, ...], Diagnostic] = {}
     others: dict[tuple[object, ...], list[Mark]] = {}
     for told in diagnostics:
-        place = () if told.code in _NAMES else (told.mark,)
-        key = (told.severity, told.code, told.message, *place)
+        key: tuple[object, ...] = (told.severity, told.code, told.message, told.mark)
+        if told.code in _NAMES:
+            name = _UNKNOWN.search(told.message)
+            is_near = name is not None and (told.hint or "").startswith("did you mean")
+            key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
         if key in first:
             others.setdefault(key, []).append(told.mark)
         else:

@@ -18,14 +18,18 @@ from typing import Any
 
 import jsonschema_rs
 
-from yamlgen.errors import Code, Diagnostic
-from yamlgen.language.deviations import Deviation, deviations, fits, keys_of, language, own_keys
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.language.deviations import Deviation, all_keys, deviations, fits, keys_of, language, own_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.words import nearest
 from yamlgen.ports import JSON
 
 _SURE = 0.75
 _MOST_PASSES = 20
+_ORDER = {Code.UNKNOWN_KEY: 0, Code.CONFLICT: 2}
+"""Unknown keys first: one that stands for a required key makes that one not missing."""
+_STEP = frozenset({"kind", "model", "prompt", "messages", "values", "call", "draws"})
+"""What tells a step from a key of one."""
 _AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
 
 
@@ -42,14 +46,16 @@ class Shape:
     document: Document
     diagnostics: list[Diagnostic] = field(default_factory=list)
     broken: set[DataPath] = field(default_factory=set)
+    anchored: set[Mark] = field(default_factory=set)
 
     def complain(self, finding: Deviation, at: DataPath, *, key: bool = False) -> None:
         """Report a finding; what is inside an anchor is told once, however many aliases stand for it."""
-        mark = self.document.mark(at, key=key)
-        if self.document.is_shared(at) and any(
-            told.mark == mark and told.code == finding.code for told in self.diagnostics
-        ):
+        mark, is_shared = self.document.mark(at, key=key), self.document.is_shared(at)
+        alike = (told.mark == mark and told.code == finding.code for told in self.diagnostics)
+        if (is_shared or mark in self.anchored) and any(alike):
             return
+        if is_shared:
+            self.anchored.add(mark)
         self.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
 
 
@@ -77,10 +83,10 @@ def check(document: Document) -> Shape:
         if not findings:
             break
         seen.update(findings)
-        findings = _without_outdented(shape, _without_echoes(findings))
-        # Unknown keys first: one that stands for a required key makes that one not missing.
+        findings = _without_outdented(shape, _without_stray_keys(shape, _without_echoes(findings)))
         missing = {each.path: {*each.wanted} for each in findings if each.code is Code.MISSING_KEY}
-        for finding in sorted(findings, key=lambda f: f.code is not Code.UNKNOWN_KEY):
+        marks = {finding: shape.document.mark(finding.path, key=True) for finding in findings}
+        for finding in sorted(findings, key=lambda each: (_ORDER.get(each.code, 1), marks[each])):
             _settle(shape, finding, missing.get(finding.path[:-1], set()))
     shape.document = Document(document.source, root)
     return shape
@@ -116,6 +122,27 @@ def _without_echoes(findings: list[Deviation]) -> list[Deviation]:
     """Without what a mapping lacks, where a key of it is told to stand without another: that says the same."""
     alone = {finding.path for finding in findings if finding.code is Code.CONFLICT}
     return [finding for finding in findings if finding.code is not Code.MISSING_KEY or finding.path not in alone]
+
+
+def _without_stray_keys(shape: Shape, findings: list[Deviation]) -> list[Deviation]:
+    """With one finding for each key of a step that stands among the steps, below the one that it belongs to."""
+    steps = shape.document.data.get("steps")
+    names = list(steps) if isinstance(steps, dict) else []
+    told: dict[DataPath, Deviation] = {}
+    for finding in findings:
+        path: DataPath = finding.path[:2]
+        above = (
+            names[names.index(path[1]) - 1] if path[:1] == ("steps",) and path[1:] and path[1] in names[1:] else None
+        )
+        holder = steps[above] if above is not None else None
+        is_key = isinstance(holder, dict) and path[1] in all_keys() and path[1] not in holder
+        if is_key and path not in told and not (isinstance(steps[path[1]], dict) and _STEP & steps[path[1]].keys()):
+            hint = f"indent it, if it belongs to step `{above}`"
+            told[path] = replace(
+                finding, code=Code.UNKNOWN_KEY, message=f"`{path[1]}` is no step", path=path, hint=hint, wanted=()
+            )
+            shape.broken.add(("steps", above, str(path[1])))
+    return [*told.values(), *(finding for finding in findings if finding.path[:2] not in told)]
 
 
 def _without_outdented(shape: Shape, findings: list[Deviation]) -> list[Deviation]:
@@ -168,6 +195,8 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> None
         if not any(key in present for key in finding.wanted):  # a misspelt one may have been mended just before
             broken.update((*path, key) for key in finding.wanted)
         return
+    if finding.code is Code.CONFLICT and not finding.is_alone and not _node(shape, path).keys() >= set(finding.wanted):
+        return  # one of them was wrong, and is gone
     if finding.code is Code.CONFLICT and finding.is_alone:
         beside, alone = finding.wanted
         if (*path, beside) in broken:  # what it stands beside is wrong
