@@ -22,7 +22,7 @@ from yamlgen.language.expressions.expression import shown
 from yamlgen.language.expressions.lookup import Finding, Uses
 from yamlgen.language.expressions.references import Reading, read, read_expression
 from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoken
-from yamlgen.language.files import check_files
+from yamlgen.language.files import check_files, undivided
 from yamlgen.language.kinds import Compute, Draw, Generate, Step
 from yamlgen.language.order import ordered, rings
 from yamlgen.language.parameters import Parameters
@@ -107,6 +107,7 @@ class _Compiler:
         self.diagnostics.extend(check_runtime(draft))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
+        self.explain_columns()
         found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))
         if any(d.severity == "error" for d in found):
             return Compilation(None, found)
@@ -126,6 +127,13 @@ class _Compiler:
 
     def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
         self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
+
+    def explain_columns(self) -> None:
+        """Tell columns that are unknown because no delimiter was found as that one mistake."""
+        known = [told for told in self.diagnostics if told.code is not Code.UNKNOWN_COLUMN]
+        why = undivided(self.draft, self.columns) if len(known) < len(self.diagnostics) else None
+        if why is not None:
+            self.diagnostics = [*known, why]
 
     def load_schema(self, name: str, step: Step) -> None:
         path = ("steps", name, "output", "schema")
@@ -205,7 +213,7 @@ class _Compiler:
     def output_type(self, name: str, read: StepReading) -> Type:
         """What is known of one output of a step before its expressions are."""
         step = read.step
-        strays = any(path[:3] == ("steps", name, "output") and len(path) == 4 for path in self.draft.broken)
+        strays = any(path[:-1] == ("steps", name, "output") for path in self.draft.broken)
         if strays or name in self.doubtful:
             self.scopes.unknown.add(name)
             return ANY_TYPE

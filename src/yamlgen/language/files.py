@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.draft import Draft
@@ -10,6 +11,8 @@ from yamlgen.language.folder import real
 from yamlgen.language.formats import format_of
 from yamlgen.language.words import suggestion
 from yamlgen.ports import Columns
+
+_DELIMITERS: Final = (";", "\t", "|")
 
 
 def check_files(draft: Draft, columns: Columns | None) -> list[Diagnostic]:
@@ -19,6 +22,21 @@ def check_files(draft: Draft, columns: Columns | None) -> list[Diagnostic]:
     checker.check_input()
     checker.check_output()
     return checker.diagnostics
+
+
+def undivided(draft: Draft, columns: Columns | None) -> Diagnostic | None:
+    """That a CSV file has one column whose name holds another delimiter: why others are unknown, if any is."""
+    source = draft.pipeline.input
+    if columns is None or not columns.closed or len(columns.names) != 1 or source.path is None or source.delimiter:
+        return None
+    (name,) = columns.names
+    mark = next((mark for mark in _DELIMITERS if mark in name), None)
+    if mark is None:
+        return None
+    message = f"the input has one column, `{name.replace(chr(9), ' ')[:100]}`"
+    shown = mark.replace("\t", "\\t")
+    at = draft.document.mark(("input", "path"))
+    return Diagnostic(Code.BAD_INPUT, message, at, f'add `delimiter: "{shown}"` under `input`')
 
 
 class _Checker:
@@ -57,7 +75,7 @@ class _Checker:
                 self.unknown_format(source.path, "input")
             elif not path.exists():
                 self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, "a run needs it", warn=True)
-        if source.id and self.columns is not None and self.columns.closed and source.id not in self.columns.names:
+        if source.id and self.columns is not None and source.id not in self.columns.names:
             mark = document.mark(("input", "id"))
             hint = suggestion(source.id, self.columns.names, "columns")
             self.complain(Code.UNKNOWN_COLUMN, f"the input has no column `{source.id}`", mark, hint)

@@ -141,7 +141,7 @@ def _without_stray_keys(shape: Shape, findings: list[Deviation]) -> list[Deviati
             told[path] = replace(
                 finding, code=Code.UNKNOWN_KEY, message=f"`{path[1]}` is no step", path=path, hint=hint, wanted=()
             )
-            shape.broken.add(("steps", above, str(path[1])))
+            shape.broken.add(("steps", str(above), path[1]))
     return [*told.values(), *(finding for finding in findings if finding.path[:2] not in told)]
 
 
