@@ -189,7 +189,7 @@ class _Planter:
             yield self.put("quote left open", node.end - 1, node.end, "", *names)
         if _is_data(path):
             return
-        if node.style is None and not _in_schema(path) and word not in ("default", "description", "name"):
+        if not node.style and not _in_schema(path) and word not in ("default", "description", "name"):
             for new in ("[1, 2]", "{one: two}"):
                 yield self.put("wrong type", node.start, node.end, new, *names)
             if isinstance(node.value, int | float) and word not in ("temperature", "top_p"):
@@ -197,7 +197,7 @@ class _Planter:
                 yield self.put("wrong value", node.start, node.end, "-3", *names)
             elif word in ("prompt", "system", "when", "for_each", "path", "content"):
                 yield self.put("empty", node.start, node.end, "", *names)
-        if node.style is None and isinstance(node.value, str):
+        if not node.style and isinstance(node.value, str):
             if word in ("kind", "effort", "thinking", "mode", "on_item_error", "role", "type", "format"):
                 for how, new in typos(source, self.rng):
                     yield self.put(f"choice: {how}", node.start, node.end, new, *names, new)

@@ -96,6 +96,8 @@ def _refused(draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Diag
     if draft.is_broken_within("input") or any(each.severity == "error" and each.mark in marks for each in told):
         return None
     written = {*draft.pipeline.steps, *(["provenance"] if draft.pipeline.output.provenance else [])}
+    if source.rows_inline is not None and any(each.code is Code.BAD_NUMBER for each in told):
+        return None
     fault = source.fault(frozenset(written))
     if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
         return None

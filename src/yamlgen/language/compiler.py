@@ -24,6 +24,7 @@ from yamlgen.language.expressions.references import Reading, read, read_expressi
 from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoken
 from yamlgen.language.files import check_files, undivided
 from yamlgen.language.kinds import Compute, Draw, Generate, Step
+from yamlgen.language.numbers import changed_numbers
 from yamlgen.language.order import ordered, rings
 from yamlgen.language.parameters import Parameters
 from yamlgen.language.parts import Settings
@@ -105,6 +106,7 @@ class _Compiler:
         self.check_steps()
         self.diagnostics.extend(check_files(draft, self.columns))
         self.diagnostics.extend(check_runtime(draft))
+        self.diagnostics.extend(changed_numbers(draft.document))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
         self.explain_columns()

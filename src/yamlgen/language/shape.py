@@ -85,7 +85,8 @@ def check(document: Document) -> Shape:
         seen.update(findings)
         findings = _without_outdented(shape, _without_stray_keys(shape, _without_echoes(findings)))
         missing = {each.path: {*each.wanted} for each in findings if each.code is Code.MISSING_KEY}
-        marks = {finding: shape.document.mark(finding.path, key=True) for finding in findings}
+        place = shape.document.mark
+        marks = {each: (place(each.path, key=True), place(each.path[:2], key=True)) for each in findings}
         for finding in sorted(findings, key=lambda each: (_ORDER.get(each.code, 1), marks[each])):
             _settle(shape, finding, missing.get(finding.path[:-1], set()))
     shape.document = Document(document.source, root)
