@@ -15,7 +15,9 @@ from mutations import Mistake, mistakes
 
 from yamlgen.api.loading import check
 from yamlgen.errors import Diagnostic
+from yamlgen.language import shape
 from yamlgen.language.composer import compose
+from yamlgen.language.deviations import deviations
 from yamlgen.language.document import Text
 
 ROOT = Path(__file__).parent.parent.parent
@@ -76,6 +78,26 @@ def test_one_mistake_is_told_once(folder, tmp_path, monkeypatch):
         (what, verdict, found) for verdict, what, found in swept(here, STRIDE) if verdict not in ("one", "warning")
     ]
     assert len(wrong) <= 1, wrong
+
+
+def test_many_mistyped_keys_cost_no_more_looks_than_one(tmp_path, monkeypatch):
+    """Each is told, and the whole file is held against the language as often as for a single one."""
+    looks = Counter()
+
+    def counted(data):
+        looks["all"] += 1
+        return deviations(data)
+
+    monkeypatch.setattr(shape, "deviations", counted)
+    monkeypatch.chdir(tmp_path)
+    for count in (1, 60):
+        steps = "".join(f"  s{n}: {{model: m, promt: Hello}}\n" for n in range(count))
+        Path("p.yaml").write_text(
+            f"version: 1\ninput: {{rows: [{{a: 1}}]}}\nsteps:\n{steps}output: {{path: o.jsonl}}\n"
+        )
+        assert len(check("p.yaml")[1]) == count
+        looks[count], looks["all"] = looks["all"], 0
+    assert looks[60] == looks[1]
 
 
 def main() -> None:

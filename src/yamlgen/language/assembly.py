@@ -75,7 +75,8 @@ class Assembly:
     def check(self, name: str, step: Step) -> None:
         """Check what is a step's own: its model, its matrix, its function, its draws."""
         many = (step.for_each, getattr(step, "samples", None), getattr(step, "matrix", None))
-        if step.on_item_error == "null" and not any(many):
+        is_known = not any(self.draft.is_broken("steps", name, key) for key in ("for_each", "samples", "matrix"))
+        if step.on_item_error == "null" and not any(many) and is_known:
             mark = self.draft.document.mark(("steps", name, "on_item_error"), key=True)
             message = f"step `{name}` has no items: `on_item_error` says nothing"
             self.complain(Code.CONFLICT, message, mark, "add `for_each`, `samples` or `matrix`, or remove it")

@@ -83,17 +83,23 @@ def deviations(data: JSON) -> Iterator[Deviation]:
         yield from _explain(error)
 
 
-def fits(value: JSON, part: Mapping[str, Any], *, keys: bool = False) -> bool:
+def fits(value: JSON, part: Mapping[str, Any], *, keys: bool = False, members: bool = False) -> bool:
     """Whether a value is of a kind that a part of the language takes, mistakes further down aside.
 
     Args:
         value: the value.
         part: a schema in the language's own.
         keys: whether each of its keys must be known, too.
+        members: whether what stands under its keys must be of a right type, too.
     """
     lenient = {"dependentRequired"} if keys else {"dependentRequired", "additionalProperties"}
     return not any(
-        error.validator not in lenient and not error.path and "propertyNames" not in error.absolute_schema_path
+        (
+            error.validator not in lenient
+            and not error.absolute_path
+            and "propertyNames" not in error.absolute_schema_path
+        )
+        or (members and error.validator == "type" and len(error.absolute_path) == 1)
         for error in _errors(value, {**part, "$defs": language()["$defs"]})
     )
 
@@ -239,6 +245,8 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
         return Deviation(Code.SECRET, (*path, key), message, hint)
     message = f"unknown key `{key}` in {where}"
     hint = suggestion(key, known, "keys here", most=24) or "remove it"
+    if ":" in key and key.partition(":")[0] in known:
+        hint = "a `:` needs a space behind it"
     if kind_of(key) == "headers":
         hint = "name headers of your own in the environment variable ANTHROPIC_CUSTOM_HEADERS"
     others = [kind for kind in _kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step

@@ -229,14 +229,21 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
     value = Document(shape.document.source, mapping[word][1]).data
+    if _is_joined(str(word), finding):
+        return None
     near = nearest(str(word), finding.wanted)
     if near is not None and SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
         if near in mapping:
             return None
         if fits(value, finding.parts[near], keys=not parents):
             return near
-    fitting = [name for name in missing if name in finding.parts and fits(value, finding.parts[name])]
+    fitting = [name for name in missing if name in finding.parts and fits(value, finding.parts[name], members=True)]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _is_joined(word: str, finding: Deviation) -> bool:
+    """Whether a key took in a part of its value, for want of a space behind its `:`."""
+    return word.partition(":")[0] in finding.wanted and ":" in word
 
 
 def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
@@ -252,7 +259,10 @@ def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
         mapping[meant] = (key, node)
         return
     value, near = Document(shape.document.source, node).data, nearest(str(word), finding.wanted)
-    free = (name for name in finding.wanted if name not in mapping)
+    free = [name for name in finding.wanted if name not in mapping]
+    if _is_joined(str(word), finding):
+        shape.broken.update((*parents, name) for name in free)
+        return
     shape.broken.update((*parents, name) for name in free if name == near or fits(value, finding.parts[name]))
 
 
