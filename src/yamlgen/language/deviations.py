@@ -93,15 +93,13 @@ def fits(value: JSON, part: Mapping[str, Any], *, keys: bool = False, members: b
         members: whether what stands under its keys must be of a right type, too.
     """
     lenient = {"dependentRequired"} if keys else {"dependentRequired", "additionalProperties"}
-    return not any(
-        (
-            error.validator not in lenient
-            and not error.absolute_path
-            and "propertyNames" not in error.absolute_schema_path
-        )
-        or (members and error.validator == "type" and len(error.absolute_path) == 1)
-        for error in _errors(value, {**part, "$defs": language()["$defs"]})
-    )
+    for error in _errors(value, {**part, "$defs": language()["$defs"]}):
+        is_name = "propertyNames" in error.absolute_schema_path
+        if not error.absolute_path and not is_name and error.validator not in lenient:
+            return False
+        if members and error.validator == "type" and len(error.absolute_path) == 1:
+            return False
+    return True
 
 
 def _errors(data: JSON, schema: Mapping[str, Any]) -> Iterator[ValidationError]:

@@ -84,7 +84,10 @@ def check(document: Document) -> Shape:
             break
         seen.update(findings)
         findings = _without_outdented(shape, _without_stray_keys(shape, _without_echoes(findings)))
-        missing = {each.path: {*each.wanted} for each in findings if each.code is Code.MISSING_KEY}
+        missing: dict[DataPath, set[str]] = {}
+        for each in findings:
+            if each.code is Code.MISSING_KEY:
+                missing.setdefault(each.path, set()).update(each.wanted)
         place = shape.document.mark
         marks = {each: (place(each.path, key=True), place(each.path[:2], key=True)) for each in findings}
         for finding in sorted(findings, key=lambda each: (_ORDER.get(each.code, 1), marks[each])):
