@@ -25,6 +25,8 @@ from yamlgen.language.words import nearest
 from yamlgen.ports import JSON
 
 _SURE = 0.75
+_MOST_RIVALS = 10
+"""With how many other unknown keys one is compared."""
 _MOST_PASSES = 20
 _ORDER = {Code.UNKNOWN_KEY: 0, Code.CONFLICT: 2}
 """Unknown keys first: one that stands for a required key makes that one not missing."""
@@ -240,7 +242,15 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
             return None
         if fits(value, finding.parts[near], keys=not parents):
             return near
-    fitting = [name for name in missing if name in finding.parts and fits(value, finding.parts[name], members=True)]
+    rivals = [key for key in mapping if key not in finding.wanted and key != word]
+    others = [Document(shape.document.source, mapping[rival][1]).data for rival in rivals]
+    fitting = [
+        name
+        for name in missing
+        if name in finding.parts
+        and fits(value, finding.parts[name], members=True)
+        and not any(fits(other, finding.parts[name], members=True) for other in others[:_MOST_RIVALS])
+    ]
     return fitting[0] if len(fitting) == 1 else None
 
 
