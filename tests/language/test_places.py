@@ -126,10 +126,11 @@ def test_any_range_has_a_place(text, start, length):
 
 
 def test_an_alias_is_shown_where_it_stands():
-    """A place inside a value behind an alias is the alias."""
+    """A value that is an alias stands where the alias does; a place inside of it is at the anchor."""
     document, _ = compose(Text("x.yaml", "x-a: &a |\n  Hello\nvalue: *a\n"))
-    mark = document.within(("value",), 0, 5)
-    assert (mark.line, mark.column, mark.end_column) == (3, 8, 10)
+    whole, part = document.mark(("value",)), document.within(("value",), 0, 5)
+    assert (whole.line, whole.column, whole.end_column) == (3, 8, 10)
+    assert (part.line, part.column, part.end_column) == (2, 3, 8)
 
 
 def test_what_is_not_there_is_shown_at_its_parent():

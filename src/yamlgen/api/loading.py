@@ -58,8 +58,17 @@ def check(
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, str] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+    examine: bool = True,
 ) -> tuple[Pipeline | None, tuple[Diagnostic, ...]]:
-    """Everything that is wrong with a pipeline's file, and the pipeline if nothing is."""
+    """Everything that is wrong with a pipeline's file, and the pipeline if nothing is.
+
+    Args:
+        path: the file.
+        params: the values of parameters, by name.
+        overrides: values to set, by dotted path.
+        input: where the rows come from instead.
+        examine: read the first rows as a run would, and tell what it would refuse.
+    """
     shown, path = str(path), Path(path).absolute()
     draft, diagnostics = read(path, shown, overrides, None if input is None else str(input))
     if draft is None:
@@ -71,10 +80,28 @@ def check(
     at = draft.document.mark(("input", "path"))
     odd += [Diagnostic(Code.BAD_INPUT, told, at, severity="warning") for told in source.oddities()]
     found = (*made.diagnostics, *dict.fromkeys(odd))
-    if made.plan is None:
+    refused = _refused(draft, source, made.diagnostics) if examine else None
+    if refused is not None:
+        found = (*found, refused)
+    if made.plan is None or refused is not None:
         return None, found
     given = None if input is None else str(input)
     return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), given, found), found
+
+
+def _refused(draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
+    """What a run would refuse in the first rows, unless it was told of the file already."""
+    at = draft.document.mark(("input", "path" if source.rows_inline is None else "rows"))
+    marks = {at, draft.document.mark(("input", "id"))}
+    if draft.is_broken_within("input") or any(each.severity == "error" and each.mark in marks for each in told):
+        return None
+    written = {*draft.pipeline.steps, *(["provenance"] if draft.pipeline.output.provenance else [])}
+    if source.rows_inline is not None and any(each.code is Code.BAD_NUMBER for each in told):
+        return None
+    fault = source.fault(frozenset(written))
+    if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
+        return None
+    return Diagnostic(fault.code, fault.message, at, fault.hint)
 
 
 def _column(draft: Draft, odd: list[Diagnostic], path: str, name: str) -> tuple[JSON, ...]:
@@ -105,7 +132,7 @@ def load(
         InvalidPipeline: it has mistakes; `.diagnostics` holds all of them with their places.
     """
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (overrides or {}).items()}
-    pipeline, diagnostics = check(path, overrides=texts, input=input)
+    pipeline, diagnostics = check(path, overrides=texts, input=input, examine=False)
     if pipeline is None:
         raise InvalidPipeline(diagnostics)
     return pipeline

@@ -15,7 +15,7 @@ from yamlgen.claude.access import reach
 from yamlgen.claude.client import ClaudeProvider
 from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.tokens import tokens_of
-from yamlgen.data.source import Source, spooled
+from yamlgen.data.source import Source, no_rows, spooled
 from yamlgen.errors import Code, UsageError
 from yamlgen.events import Emit, RunForecast
 from yamlgen.halt import Halt
@@ -158,7 +158,7 @@ def _scanned(source: Source, plan: Plan, limit: int | None) -> tuple[Source, int
     taken = {step.name for step in plan.steps} | ({"provenance"} if plan.output.provenance else set())
     scanned, rows = source.scan(frozenset(taken))
     if rows == 0:
-        raise UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint="nothing was sent")
+        raise no_rows(source)
     return scanned, rows if limit is None else min(rows, limit)
 
 

@@ -187,7 +187,7 @@ def checked(
 
     given, unread = read_params(params)
     given |= values or {}
-    loaded, diagnostics = check(path, params=given, overrides=overrides, input=input_path)
+    loaded, diagnostics = check(path, params=given, overrides=overrides, input=input_path, examine=False)
     if loaded is None or unread:
         raise InvalidPipeline((*unread, *diagnostics))
     return loaded, given

@@ -278,8 +278,10 @@ def _cells(reader: Iterator[list[str]], place: str) -> list[str] | None:
 
 
 def _check_header(names: list[str], place: str) -> None:
+    seen: set[str] = set()
     for number, name in enumerate(names, start=1):
         if not name.strip():
             raise _bad(place, f"column {number} of the header has no name", "the first line names each column")
-        if names.index(name) < number - 1:
+        if name in seen:
             raise _bad(place, f"two columns are named `{name}`", "each column has a name of its own")
+        seen.add(name)

@@ -34,6 +34,9 @@ _PEEK = 100
 """How many rows tell the columns of an input that has no header."""
 
 _LOOK = 1 << 20
+_EXAMINED = 1000
+_MOST_EXAMINED = 4 << 20
+"""How many rows, and bytes, are examined before a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +120,41 @@ class Source:
         odd = Oddities()
         with Seen() as seen:
             for number, (line, row) in enumerate(self._numbered(read.append, odd), start=1):
-                if not taken.isdisjoint(row):
-                    name = min(taken.intersection(row))
-                    message = f"{self._place(line, number)}: the column `{name}` is named like a step"
-                    hint = "both would be written under that name: rename one of them"
-                    raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
-                if self.id is None:
-                    continue
-                identity = self._identity(self.id, row, line, number)
-                if seen.count(short_digest(identity)):
-                    self._refuse_duplicate(self.id, identity, self._place(line, number))
+                self._admit(row, line, number, taken, seen)
         scanned = replace(self, snapshot=read[0] if read else self.snapshot, told=odd.told(self.name()))
         return scanned, number
+
+    def fault(self, taken: frozenset[str] = frozenset()) -> YamlgenError | None:
+        """What `scan` would refuse in the first 1,000 rows, or 4 MB; `None` where nothing can be read yet.
+
+        Args:
+            taken: names that no column may have.
+        """
+        if self.rows_inline is None and (self.path is None or is_pipe(self.path) or not self.path.is_file()):
+            return None
+        number = 0
+        try:
+            with Seen() as seen, self._head() as (head, is_cut):
+                rows = self._parsed(head, Oddities())
+                while number < _EXAMINED and (found := self._next(rows, head, is_cut=is_cut)) is not None:
+                    number += 1
+                    line, row = found
+                    self._admit(row, line, number, taken, seen)
+        except YamlgenError as error:
+            return error
+        return None if number or is_cut else no_rows(self)
+
+    @staticmethod
+    def _next(
+        rows: Iterator[tuple[int, dict[str, JSON]]], head: BinaryIO, *, is_cut: bool
+    ) -> tuple[int, dict[str, JSON]] | None:
+        """The next row of a beginning; none where it is broken only because it was cut."""
+        try:
+            return next(rows, None)
+        except UsageError:
+            if is_cut and not head.read(1):
+                return None
+            raise
 
     def rows(self, limit: int | None = None, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
         """The rows in order, the first `limit` of them; uniqueness of ids is left to `scan`.
@@ -208,14 +234,40 @@ class Source:
         if self.rows_inline is not None:
             yield from inline_rows(self.rows_inline, self.name())
             return
-        kind = self.kind()
+        self.kind()
         with self._file(keep) as file:
-            if kind == "csv":
-                yield from csv_rows(file, self.name(), self.separator(), self.id, odd or Oddities())
-            elif kind == "json":
-                yield from array_rows(file, self.name())
-            else:
-                yield from jsonl_rows(file, self.name())
+            yield from self._parsed(file, odd or Oddities())
+
+    def _parsed(self, file: BinaryIO, odd: Oddities) -> Iterator[tuple[int, dict[str, JSON]]]:
+        if self.rows_inline is not None:
+            return inline_rows(self.rows_inline, self.name())
+        kind = self.kind()
+        if kind == "csv":
+            return csv_rows(file, self.name(), self.separator(), self.id, odd)
+        return array_rows(file, self.name()) if kind == "json" else jsonl_rows(file, self.name())
+
+    @contextmanager
+    def _head(self) -> Iterator[tuple[BinaryIO, bool]]:
+        """The beginning of the file, and whether more follows it."""
+        if self.rows_inline is not None:
+            yield io.BytesIO(), False
+            return
+        with self._file() as file:
+            head = file.read(_MOST_EXAMINED + 1)
+        yield io.BytesIO(head[:_MOST_EXAMINED]), len(head) > _MOST_EXAMINED
+
+    def _admit(self, row: Row, line: int, number: int, taken: frozenset[str], seen: Seen) -> None:
+        """Refuse a row that has a column of a step's name, or no id of its own."""
+        if not taken.isdisjoint(row):
+            name = min(taken.intersection(row))
+            message = f"{self._place(line, number)}: the column `{name}` is named like a step"
+            hint = "both would be written under that name: rename one of them"
+            raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
+        if self.id is None:
+            return
+        identity = self._identity(self.id, row, line, number)
+        if seen.count(short_digest(identity)):
+            self._refuse_duplicate(self.id, identity, self._place(line, number))
 
     def _types(self, limit: int | None) -> dict[str, Type]:
         """The columns of the first `limit` rows, each with the type of the values that are there."""
@@ -283,6 +335,11 @@ class Source:
             raise changed(self.name(), f"the first row with the `{name}` of {place} is gone")
         message = f"{place}: `{name}` {brief(row[name])} is already that of {self._place(*first)}"
         raise UsageError(message, code=Code.DUPLICATE_ID, hint="an id belongs to one row; rename or remove one of them")
+
+
+def no_rows(source: Source) -> UsageError:
+    """The refusal of an input that is empty."""
+    return UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint="nothing was sent")
 
 
 def source_of(spec: Input, file: Path, shown: str) -> Source:

@@ -75,7 +75,8 @@ class Assembly:
     def check(self, name: str, step: Step) -> None:
         """Check what is a step's own: its model, its matrix, its function, its draws."""
         many = (step.for_each, getattr(step, "samples", None), getattr(step, "matrix", None))
-        if step.on_item_error == "null" and not any(many):
+        is_known = not any(self.draft.is_broken("steps", name, key) for key in ("for_each", "samples", "matrix"))
+        if step.on_item_error == "null" and not any(many) and is_known:
             mark = self.draft.document.mark(("steps", name, "on_item_error"), key=True)
             message = f"step `{name}` has no items: `on_item_error` says nothing"
             self.complain(Code.CONFLICT, message, mark, "add `for_each`, `samples` or `matrix`, or remove it")
@@ -91,7 +92,9 @@ class Assembly:
     def draws(self, name: str) -> Type:
         """What is known of the draws of a step; nothing, where one of them is wrong, which was told."""
         rules, step = self._rules.get(name, {}), self.draft.pipeline.steps[name]
-        return schema_of(rules) if isinstance(step, Draw) and len(rules) == len(step.draws) else {}
+        at = ("steps", name, "draws")
+        is_whole = isinstance(step, Draw) and len(rules) == len(step.draws) and not self.draft.is_broken_within(*at)
+        return schema_of(rules) if is_whole else {}
 
     def _check_output(self, name: str, step: Generate) -> None:
         """An output of text needs no schema, but it says how often it is asked for again."""
@@ -196,7 +199,8 @@ class Assembly:
         self._rules[name] = rules
         for problem in problems:
             at = ("steps", name, "draws", *problem.path)
-            if any(path[: len(at)] == at for path in self.draft.broken) or self.draft.is_broken(*at):
+            beside = (*at[:-1], "otherwise")  # what it may cover is not known
+            if self.draft.is_broken_within(*at) or self.draft.is_broken_within(*beside):
                 continue
             mark = self.draft.document.mark(at, key=problem.key)
             self.complain(problem.code, problem.message, mark, problem.hint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from typing import Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language import conversation
@@ -23,14 +23,14 @@ from yamlgen.language.expressions.expression import shown
 from yamlgen.language.expressions.lookup import Finding, Uses
 from yamlgen.language.expressions.references import Reading, read, read_expression
 from yamlgen.language.expressions.views import ANYTHING, View, spoken
-from yamlgen.language.filling import UNEXPANDED, unexpanded, unfilled
-from yamlgen.language.folder import real
-from yamlgen.language.formats import format_of
-from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
-from yamlgen.language.neighbours import neighbour
+from yamlgen.language.files import check_files
+from yamlgen.language.filling import unfilled
+from yamlgen.language.kinds import Compute, Draw, Generate, Step
+from yamlgen.language.numbers import changed_numbers
 from yamlgen.language.order import ordered, rings
 from yamlgen.language.parameters import Parameters
 from yamlgen.language.plan import Plan
+from yamlgen.language.repeats import each_once
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
 from yamlgen.language.scopes import Scopes, StepReading, compute_type
 from yamlgen.language.secret import without_secrets
@@ -39,9 +39,10 @@ from yamlgen.language.slips import Slips
 from yamlgen.language.texts import Passage, TextLoader
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
-from yamlgen.language.words import suggestion
 from yamlgen.ports import JSON, Columns
-from yamlgen.surface import option
+
+_DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD})
+"""What is unknown where a name is declared at the wrong place, which is told there."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,15 @@ class _Compiler:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     files: dict[DataPath, JSON] = field(default_factory=dict)
+    doubtful: set[str] = field(default_factory=set)
+    """The steps whose schema may say something else than it seems to."""
     steps: dict[str, StepReading] = field(default_factory=dict)
     rings: list[tuple[str, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         draft = self.draft
-        self.columns, undivided = parted(draft, self.columns)
-        self.diagnostics.extend((*draft.diagnostics, *undivided))
+        self.columns, unparted = parted(draft, self.columns)
+        self.diagnostics.extend((*draft.diagnostics, *unparted))
         self.loader = SchemaLoader(draft.path.parent, draft.folder)
         self.texts = TextLoader(draft)
         self.params = Parameters(draft, self.loader)
@@ -106,9 +109,9 @@ class _Compiler:
         self.read_steps()
         self.check_slips()
         self.check_steps()
-        self.check_provenance()
-        self.check_files()
+        self.diagnostics.extend(check_files(draft, self.columns))
         self.diagnostics.extend((*check_runtime(draft), *check_model(draft), *unfilled(draft.document, self.files)))
+        self.diagnostics.extend(changed_numbers(draft.document))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
         found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))
@@ -136,7 +139,7 @@ class _Compiler:
         output = None if isinstance(step, Draw) else step.output
         if output is None or output.schema_ is None or self.draft.is_broken(*path):
             return
-        written = output.schema_
+        written, before = output.schema_, len(self.loader.diagnostics)
         if isinstance(written, str):
             schema = self.loader.file(written, self.draft.document.mark(path))
             self.files |= {path: schema.value} if schema is not None else {}
@@ -144,6 +147,8 @@ class _Compiler:
             schema = self.loader.inline(self.draft.document, path, self.draft.path, written)
         if schema is not None:
             self.schemas[name] = schema
+        if any(told.code is Code.UNKNOWN_KEYWORD for told in self.loader.diagnostics[before:]):
+            self.doubtful.add(name)
 
     def look(self, steps: Mapping[str, Step]) -> None:
         """See which steps each of them refers to, so that they can be read in the order in which they run."""
@@ -166,7 +171,9 @@ class _Compiler:
             step = self.steps[name]
             step.output = self.output_type(name, step)
             values = self.read_step(step)
-            if isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
+            if self.draft.is_broken_within("steps", name, "values"):
+                self.scopes.unknown.add(name)
+            elif isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
                 step.output = compute_type(step.step, values)
             self.scopes.settle(step)
 
@@ -177,15 +184,24 @@ class _Compiler:
     def output_type(self, name: str, read: StepReading) -> Type:
         """What is known of one output of a step before its expressions are."""
         step = read.step
+        strays = any(path[:-1] == ("steps", name, "output") for path in self.draft.broken)
+        if strays or name in self.doubtful:
+            self.scopes.unknown.add(name)
+            return ANY_TYPE
         if name in self.schemas:
             return self.schemas[name].value
+        made: Type = ANY_TYPE
         if isinstance(step, Draw):
-            return self.assembly.draws(name)
-        written = step.output if isinstance(step, Generate | Compute | Python) else None
-        is_known = not self.draft.is_broken("steps", name, "output")
-        if isinstance(step, Generate) and is_known and (written is None or written.schema_ is None):
-            return {"type": "string"}
-        return ANY_TYPE
+            made = self.assembly.draws(name)
+            is_known = made != ANY_TYPE
+        else:
+            is_schema = step.output is not None and step.output.schema_ is not None
+            is_known = not is_schema and not self.draft.is_broken("steps", name, "output", "schema")
+            if isinstance(step, Generate) and is_known:
+                made = {"type": "string"}
+        if not is_known:
+            self.scopes.unknown.add(name)
+        return made
 
     def read_step(self, read: StepReading) -> dict[str, View]:
         """Read the passages of a step, report what is wrong with them, and give back the views of its values."""
@@ -196,7 +212,7 @@ class _Compiler:
             reading = _read(passage, self.scopes.of(read, passage, item), when)
             sure = reading if self.is_closed else _read(passage, self.scopes.of(read, passage, item, sure=True), when)
             read.passages[number] = (passage, reading)
-            for finding in reading.findings:
+            for finding in _causes(reading.findings):
                 self.report(passage, finding, is_guess=finding not in sure.findings)
             if passage.role in ("when", "check"):
                 self.check_question(passage, reading)
@@ -239,7 +255,7 @@ class _Compiler:
         if reading.view.null is not None:
             message = f"`{source}` may be null here: {reading.view.null}"
             self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {source}`")
-        elif not kinds and columns is not None and not columns and not reading.uses.steps & self.in_ring():
+        elif not kinds and columns is not None and not columns and not self.is_untold(reading, source):
             message = f"nothing says that `{source}` is a list"
             hint = "say it in the step's `output.schema`, as `type: array` with `items`"
             self.complain(Code.NOT_A_LIST, message, mark, hint)
@@ -258,6 +274,13 @@ class _Compiler:
             return False
         return True
 
+    def is_untold(self, reading: Reading, source: str) -> bool:
+        """Whether nothing is known of what an expression refers to because of a mistake, which was told."""
+        unsure = any(path[0] == "params" for path in self.draft.broken) or self.params.is_doubtful
+        return not reading.uses.steps.isdisjoint(self.in_ring() | self.scopes.unknown) or (
+            unsure and "params" in source
+        )
+
     def is_misnamed(self, text: Passage, finding: Finding) -> bool:
         """Whether a finding stands in `steps.my-step`: that the name is none was told where it is declared."""
         for part, name in (path for path in self.draft.broken if len(path) == 2):  # noqa: PLR2004 - a part, a name
@@ -268,8 +291,12 @@ class _Compiler:
 
     def report(self, text: Passage, finding: Finding, *, is_guess: bool) -> None:
         """Say what was found; what only the first rows tell is no error."""
-        if self.is_misnamed(text, finding):
+        is_stray = finding.code in _DECLARED and finding.path and self.draft.is_stray(finding.path[-1])
+        if is_stray or self.is_misnamed(text, finding):
             return
+        whens = self.steps[str(text.path[1])].of("when")
+        if finding.code is Code.MAY_BE_NULL and any(reading.findings for when, reading in whens if when != text):
+            return  # what it asks about is not known
         mark = text.mark(finding.start, finding.end)
         if is_guess and finding.code is Code.UNKNOWN_COLUMN:
             message = f"none of the first rows has the column `{finding.path[-1]}`"
@@ -316,59 +343,13 @@ class _Compiler:
                 asked, schema = self.assembly.variants[name], self.schemas.get(name)
                 self.diagnostics.extend(conversation.check(draft, name, step, said, asked, schema))
 
-    def check_provenance(self) -> None:
-        """Nothing else may be written under the name of the column that `output.provenance` adds."""
-        name, document = "provenance", self.draft.document
-        if not self.draft.pipeline.output.provenance:
-            return
-        if self.columns is not None and name in self.columns.names:
-            mark = document.mark(("output", name), key=True)
-            message = f"the column that `output.{name}` adds is named like a column of the input"
-            hint = "both would be written under that name: rename the input's, or leave this out"
-            self.complain(Code.NAME_TAKEN, message, mark, hint)
-        elif name in self.draft.pipeline.steps:
-            mark = document.mark(("steps", name), key=True)
-            message = f"step `{name}` is named like the column that `output.{name}` adds"
-            self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
 
-    def check_files(self) -> None:
-        """The input and the output, as far as the file system tells."""
-        draft, document = self.draft, self.draft.document
-        source, target = draft.pipeline.input, draft.pipeline.output
-        if source.path and source.path != "-" and not draft.is_broken("input", "path"):
-            path, shown = draft.beside(source.path)
-            mark = document.mark(("input", "path"))
-            if path.is_dir():
-                self.complain(Code.MISSING_INPUT, f"{shown} is a folder", mark, "name a file in it")
-            elif format_of(path) is None and source.format is None:
-                self.unknown_format(source.path, "input")
-            elif not path.exists():
-                way = UNEXPANDED if unexpanded(source.path) else neighbour(path, shown) or "a run needs it"
-                self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, way, warn=True)
-        if source.id and self.columns is not None and self.columns.closed and source.id not in self.columns.names:
-            mark = document.mark(("input", "id"))
-            hint = suggestion(source.id, self.columns.names, "columns")
-            self.complain(Code.UNKNOWN_COLUMN, f"the input has no column `{source.id}`", mark, hint)
-        if target.path and not draft.is_broken("output", "path"):
-            path, shown = draft.beside(target.path)
-            mark, shell = document.mark(("output", "path")), unexpanded(target.path)
-            if shell is not None:
-                way = f"write it out, or leave it to your shell with {option('output', 'PATH')}"
-                self.complain(Code.OUTPUT_PATH, f"`{shell}` would be a folder of that name here", mark, way)
-            elif path.is_dir():
-                self.complain(Code.OUTPUT_PATH, f"{shown} is a folder", mark, "name a file in it, such as rows.jsonl")
-            elif format_of(path) is None:
-                self.unknown_format(target.path, "output")
-            elif source.path and real(path) == real(draft.beside(source.path)[0]):
-                self.complain(Code.OUTPUT_PATH, "the output would replace the input", mark, "name another file")
-
-    def unknown_format(self, path: str, part: str) -> None:
-        if self.draft.is_broken(part, "format"):
-            return
-        ending = PurePath(path).suffix
-        what = f"the ending `{ending}` names no format" if ending else f"`{path}` has no ending that names its format"
-        hint = "end it in .jsonl, .json or .csv" + (", or add `format:` under `input`" if part == "input" else "")
-        self.complain(Code.UNKNOWN_FORMAT, what, self.draft.document.mark((part, "path")), hint)
+def _causes(findings: list[Finding]) -> list[Finding]:
+    """Findings without those that may follow from a name that is unknown: what would ask about a null asks it."""
+    if all(finding.code not in (Code.UNKNOWN_NAME, Code.UNKNOWN_STEP) for finding in findings):
+        return findings
+    following = (Code.MAY_BE_NULL, Code.UNKNOWN_COLUMN)
+    return [each for each in findings if each.code not in following or each.near]
 
 
 def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = None) -> Reading:
@@ -380,4 +361,5 @@ def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = No
 def _in_source_order(diagnostics: list[Diagnostic], main: str, texts: tuple[Text, ...]) -> tuple[Diagnostic, ...]:
     unfilled = {diagnostic.mark: diagnostic for diagnostic in diagnostics if diagnostic.code is Code.UNFILLED}
     told = without_secrets([d for d in diagnostics if unfilled.get(d.mark, d) is d], texts)
-    return tuple(sorted(told, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code)))
+    ordered = sorted(told, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code))
+    return tuple(each_once(ordered))

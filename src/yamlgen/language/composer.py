@@ -112,7 +112,9 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
     try:
         root = composer.compose()
     except yaml.MarkedYAMLError as error:
-        return None, _too_deep(source, error) or [*composer.diagnostics, explain(source, error)]
+        told = explain(source, error)
+        before = [each for each in composer.diagnostics if each.mark.line != told.mark.line]
+        return None, _too_deep(source, error) or [*before, told]
     except _Stop:
         return None, composer.diagnostics
     if root is None:
@@ -207,7 +209,8 @@ class _Composer:
             self.fail(Code.ALIAS_BOMB, message, start, end, "write the values into an input file")
         if self.depth + target.height > MOST_DEPTH:
             self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep through `*{name}`", start, end)
-        return replace(target, source=self.source, start=start, end=end, alias=True)
+        origin = target.origin or (target.start, target.end)
+        return replace(target, source=self.source, start=start, end=end, alias=True, origin=origin)
 
     def sequence(self, start: int) -> Node:
         items: list[Node] = []
@@ -267,10 +270,8 @@ class _Composer:
                 hint = "`<<` takes `*anchor`, or a list of them"
                 self.complain(Code.BAD_MERGE, "only a mapping can be merged", source.start, source.end, hint)
                 return
-            shown = value if value.alias else source
-            for name, (_, child) in source.value.items():
-                at = {"start": shown.start, "end": shown.end, "alias": True} if shown.alias else {}
-                yield name, (Node("scalar", name, self.source, shown.start, shown.end), replace(child, **at))
+            for name, (key, child) in source.value.items():
+                yield name, (replace(key, alias=True), child)
 
     def check_tag(self, event: Any, start: int) -> None:
         wanted = "map" if isinstance(event, yaml.MappingStartEvent) else "seq"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,7 +50,15 @@ _MEANT: Final = {"thinking: enabled": "write `adaptive`, or a budget: `{budget_t
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """One deviation. `wanted` are the keys that would mend it, known or missing; `is_empty`: it has nothing in it."""
+    """One deviation.
+
+    Attributes:
+        wanted: the keys that would mend it, known or missing.
+        is_empty: it has nothing in it.
+        parts: of an unknown key, the schemas of the known ones.
+        type: the type that must stand there.
+        is_alone: the second of `wanted` stands without the first.
+    """
 
     code: Code
     path: DataPath
@@ -58,6 +66,9 @@ class Deviation:
     hint: str | None = None
     wanted: tuple[str, ...] = ()
     is_empty: bool = False
+    parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    type: str = ""
+    is_alone: bool = False
 
 
 @cache
@@ -69,13 +80,35 @@ def language() -> dict[str, Any]:
 
 def deviations(data: JSON) -> Iterator[Deviation]:
     """Each rule of the language that `data` breaks."""
+    for error in _errors(data, language()):
+        yield from _explain(error)
+
+
+def fits(value: JSON, part: Mapping[str, Any], *, keys: bool = False, members: bool = False) -> bool:
+    """Whether a value is of a kind that a part of the language takes, mistakes further down aside.
+
+    Args:
+        value: the value.
+        part: a schema in the language's own.
+        keys: whether each of its keys must be known, too.
+        members: whether what stands under its keys must be of a right type, too.
+    """
+    lenient = {"dependentRequired"} if keys else {"dependentRequired", "additionalProperties"}
+    for error in _errors(value, {**part, "$defs": language()["$defs"]}):
+        is_name = "propertyNames" in error.absolute_schema_path
+        if not error.absolute_path and not is_name and error.validator not in lenient:
+            return False
+        if members and error.validator == "type" and len(error.absolute_path) == 1:
+            return False
+    return True
+
+
+def _errors(data: JSON, schema: Mapping[str, Any]) -> Iterator[ValidationError]:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - slow to import, needed for mistakes only
     from referencing import Registry  # noqa: PLC0415
 
-    validator = Draft202012Validator(language(), registry=Registry())
-    for error in validator.iter_errors(data):
-        for leaf in _leaves(error):
-            yield from _explain(leaf)
+    for error in Draft202012Validator(schema, registry=Registry()).iter_errors(data):
+        yield from _leaves(error)
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
@@ -110,7 +143,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
             known = tuple(error.schema.get("properties", ()))
             for key in value:
                 if key not in known and not key.startswith("x-" if not path else "\0"):
-                    yield _unknown(path, key, known, where)
+                    yield replace(_unknown(path, key, known, where), parts=error.schema["properties"])
         case "required":
             for key in rule:
                 if key not in value:
@@ -125,6 +158,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
                 path,
                 f"{where} must be {_TYPES[rule]}, not {_shown(value)}",
                 _retype(path, rule, value),
+                type=rule,
             )
         case "anyOf":
             yield _no_alternative(path, error, where)
@@ -173,7 +207,9 @@ def _alone(path: DataPath, rule: dict[str, list[str]], value: JSON) -> Iterator[
         for other in needed:
             if key in value and other not in value:
                 message = f"`{key}` stands only beside `{other}`"
-                yield Deviation(Code.CONFLICT, path, message, f"add `{other}`, or remove `{key}`", (other, key))
+                yield Deviation(
+                    Code.CONFLICT, path, message, f"add `{other}`, or remove `{key}`", (other, key), is_alone=True
+                )
 
 
 def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
@@ -208,6 +244,8 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
         return Deviation(Code.SECRET, (*path, key), message, hint)
     message = f"unknown key `{key}` in {where}"
     hint = suggestion(key, known, "keys here", most=24) or "remove it"
+    if ":" in key and key.partition(":")[0] in known:
+        hint = "a `:` needs a space behind it"
     if kind_of(key) == "headers":
         hint = "name headers of your own in the environment variable ANTHROPIC_CUSTOM_HEADERS"
     there = home(language(), path, key, known)
@@ -238,6 +276,17 @@ def own_keys() -> dict[str, set[str]]:
     first, *named = _keys()
     others = {kind: set().union(*(keys for name, keys in _keys().items() if name != kind)) for kind in named}
     return {kind: _keys()[kind] - others[kind] for kind in named if kind != first}
+
+
+def keys_of(kind: str) -> set[str]:
+    """The keys of a kind of step."""
+    return _keys()[kind]
+
+
+@cache
+def all_keys() -> frozenset[str]:
+    """The keys of every kind of step."""
+    return frozenset().union(*_keys().values())
 
 
 def _kinds_with(key: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Data with places: what a file holds, and the way from each piece of it back to its line and column.
 
 Owns the map from a path into the data, or an offset into a template inside a block scalar, to the author's
-text. A place behind an alias is where the alias stands, because that is what the author wrote there.
+text. A value that is an alias stands where the alias does; what is inside of it stands at its anchor, where it is
+mended.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Node:
 
     `value` is the scalar itself, a list of nodes, or a dict from key to (key node, value node). `unread` says that
     it, or for a mapping one of its keys, could not be read, and was told: nothing more is to be said about it.
+    `origin` is where the value of an alias begins and ends.
     """
 
     kind: Literal["scalar", "sequence", "mapping"]
@@ -64,6 +66,7 @@ class Node:
     size: int = 1
     height: int = 1
     unread: bool = False
+    origin: tuple[int, int] | None = None
 
     @property
     def mark(self) -> Mark:
@@ -95,7 +98,9 @@ class Document:
     def within(self, path: Sequence[PathKey], start: int, end: int) -> Mark:
         """The place of `value[start:end]` of the string at `path`, inside its block or quoted scalar."""
         node = self._find(path, key=False)
-        if node.kind != "scalar" or node.alias or not isinstance(node.value, str):
+        if node.alias and node.origin:
+            node = replace(node, start=node.origin[0], end=node.origin[1])
+        if node.kind != "scalar" or not isinstance(node.value, str):
             return node.mark
         offsets = _offsets(node)
         first = offsets[min(start, len(offsets) - 1)]
@@ -109,8 +114,6 @@ class Document:
     def _find(self, path: Sequence[PathKey], *, key: bool) -> Node:
         node = self.root
         for depth, part in enumerate(path):
-            if node.alias:
-                break
             if node.kind == "mapping" and part in node.value:
                 key_node, value_node = node.value[part]
                 node = key_node if key and depth == len(path) - 1 else value_node
@@ -121,6 +124,20 @@ class Document:
             else:
                 return node
         return node
+
+    def is_shared(self, path: Sequence[PathKey]) -> bool:
+        """Whether the value at `path` stands inside an anchor that several places may share."""
+        node = self.root
+        for part in path:
+            if node.alias:
+                return True
+            if node.kind == "mapping" and part in node.value:
+                key, node = node.value[part]
+                if key.alias:
+                    return True
+            elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+        return False
 
     def is_unread(self, path: Sequence[PathKey]) -> bool:
         """Whether the value at `path` could not be read, or may be among the keys that could not."""

@@ -52,6 +52,14 @@ class Draft:
         left_out = any(path[:length] in self.broken for length in range(1, len(path) + 1))
         return left_out or self.document.is_unread(path)
 
+    def is_broken_within(self, *path: str | int) -> bool:
+        """Whether the value at `path`, or something in it, was left out because it is wrong."""
+        return self.is_broken(*path) or any(left[: len(path)] == path for left in self.broken)
+
+    def is_stray(self, name: str | int) -> bool:
+        """Whether a name stands somewhere in the file as a key that was told wrong there."""
+        return any(left[-1] == name for left in self.broken)
+
     def names(self, part: str) -> list[str]:
         """The names that a part such as `steps` declares, in order, and behind them the broken ones."""
         declared = self.document.data.get(part, {})

@@ -20,7 +20,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import absence
 from yamlgen.language.document import Text
 from yamlgen.language.folder import leak, open_inside
-from yamlgen.language.words import suggestion
+from yamlgen.language.words import nearest, suggestion
 
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -121,15 +121,18 @@ def check_args(found: Found, args: Mapping[str, Mark], call: Mark) -> Iterator[D
     if signature.yields:
         hint = "a step's value is what its function returns: return a list"
         yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` yields values, and returns none", call, hint)
+    missing = [parameter for parameter in signature.required if parameter not in args]
     for arg, mark in args.items():
         if arg in signature.nameless:
             yield _nameless(name, arg, mark)
         elif arg not in signature.named and not signature.any_name:
-            hint = suggestion(arg, signature.named, "its parameters") or "remove it: the function takes none"
+            near = nearest(arg, missing)
+            if near is not None:
+                missing.remove(near)  # one slip is one mistake
+            known = signature.named if near is None else [near]
+            hint = suggestion(arg, known, "its parameters") or "remove it: the function takes none"
             yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` has no parameter `{arg}`", mark, hint)
-    for parameter in signature.required:
-        if parameter in args:
-            continue
+    for parameter in missing:
         if parameter in signature.nameless:
             yield _nameless(name, parameter, call)
         else:

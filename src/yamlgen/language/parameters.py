@@ -28,12 +28,15 @@ class Parameters:
     values: dict[str, JSON] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
+    is_doubtful: bool = False
+    """Whether a declaration may say something else than it seems to, which was told."""
 
     def declare(self) -> None:
         """Load each parameter's schema, and take its default."""
         for name, declaration in self.draft.pipeline.params.items():
-            path = ("params", name)
+            path, before = ("params", name), len(self.loader.diagnostics)
             schema = self.loader.inline(self.draft.document, path, self.draft.path, declaration)
+            self.is_doubtful = self.is_doubtful or len(self.loader.diagnostics) > before
             if schema is None:
                 continue
             self.schemas[name] = schema

@@ -23,6 +23,7 @@ from yamlgen.language.types import Type, list_of, nullable, object_of, observed
 from yamlgen.ports import JSON, Columns
 
 _WHEN: Final = "it has a `when`"
+_WRAPPING: Final = ("kind", "for_each", "samples", "matrix", "on_item_error")
 _BEFORE_ITEMS: Final = frozenset({"when", "for_each"})
 
 
@@ -74,6 +75,8 @@ class Scopes:
     is_broken: Callable[..., bool]
     types: dict[str, Type] = field(default_factory=dict)
     nulls: dict[str, str] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+    """The steps of whose value nothing is known, because what was told broken makes it."""
 
     def row(self, *, sure: bool = False) -> View:
         """What is known of a row; `sure`: of every row, and not of the first ones alone."""
@@ -119,6 +122,11 @@ class Scopes:
     def settle(self, read: StepReading) -> None:
         """Make the type of a step's value out of that of one output; those after it see it from now on."""
         step, made = read.step, read.output
+        is_wrapped_anyhow = any(self.is_broken("steps", read.name, key) for key in _WRAPPING)
+        if is_wrapped_anyhow:
+            self.unknown.add(read.name)
+        if isinstance(step, Compute) and not read.needs.isdisjoint(self.unknown):
+            self.unknown.add(read.name)
         if step.on_item_error == "null":
             made = nullable(made, 'a failed item of it is null (`on_item_error: "null"`)')
         if isinstance(step, Generate | Draw) and step.samples is not None:
@@ -129,7 +137,9 @@ class Scopes:
             made = list_of(object_of({**labels, "output": made}), count, count)
         if step.for_each is not None:
             made = list_of(made, *read.items)
-        why = self._why_null(read)
+        if is_wrapped_anyhow:
+            made = ANY_TYPE
+        why = None if self.is_broken("steps", read.name, "when") else self._why_null(read)
         if why is not None:
             made = nullable(made, why)
             self.nulls[read.name] = f"`{read.name}` {'has a `when`' if why == _WHEN else 'may be skipped'}"

@@ -105,7 +105,7 @@ def _take_named(draft: Draft, model: str, path: DataPath, resolved: Resolved, pr
     if alias is not None:
         resolved.take(alias, ("models", model))
         return not draft.is_broken("models", model, "id")
-    if model not in draft.names("models") and not draft.is_broken("models", model):
+    if model not in draft.names("models") and not draft.is_broken("models", model) and not draft.is_stray(model):
         message = f"no model `{model}` stands under `models`"
         near = nearest(model, draft.names("models"))
         named = next((name for name, each in draft.pipeline.models.items() if each.id == model), None)

@@ -10,6 +10,7 @@ sentence needs, is imported only when there is something to say.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cache
@@ -17,15 +18,21 @@ from typing import Any
 
 import jsonschema_rs
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.confusions import clear_up
-from yamlgen.language.deviations import Deviation, deviations, language, own_keys
+from yamlgen.language.deviations import Deviation, all_keys, deviations, fits, keys_of, language, own_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.words import closest
 from yamlgen.ports import JSON
 
 _SURE = 0.75
+_MOST_RIVALS = 10
+"""With how many other unknown keys one is compared."""
 _MOST_PASSES = 20
+_ORDER = {Code.UNKNOWN_KEY: 0, Code.CONFLICT: 2}
+"""Unknown keys first: one that stands for a required key makes that one not missing."""
+_STEP = frozenset({"kind", "model", "prompt", "messages", "values", "call", "draws"})
+"""What tells a step from a key of one."""
 _AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
 
 
@@ -42,6 +49,17 @@ class Shape:
     document: Document
     diagnostics: list[Diagnostic] = field(default_factory=list)
     broken: set[DataPath] = field(default_factory=set)
+    anchored: set[Mark] = field(default_factory=set)
+
+    def complain(self, finding: Deviation, at: DataPath, *, key: bool = False) -> None:
+        """Report a finding; what is inside an anchor is told once, however many aliases stand for it."""
+        mark, is_shared = self.document.mark(at, key=key), self.document.is_shared(at)
+        alike = (told.mark == mark and told.code == finding.code for told in self.diagnostics)
+        if (is_shared or mark in self.anchored) and any(alike):
+            return
+        if is_shared:
+            self.anchored.add(mark)
+        self.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
 
 
 @cache
@@ -71,10 +89,15 @@ def check(document: Document) -> Shape:
         if not findings:
             break
         seen.update(findings)
-        findings = _without_echoes(findings)
-        # Unknown keys first: one that is a misspelt required key makes that one not missing.
-        for finding in sorted(findings, key=lambda f: f.code is not Code.UNKNOWN_KEY):
-            _settle(shape, finding)
+        findings = _without_outdented(shape, _without_stray_keys(shape, _without_echoes(findings)))
+        missing: dict[DataPath, set[str]] = {}
+        for each in findings:
+            if each.code is Code.MISSING_KEY:
+                missing.setdefault(each.path, set()).update(each.wanted)
+        place = shape.document.mark
+        marks = {each: (place(each.path, key=True), place(each.path[:2], key=True)) for each in findings}
+        for finding in sorted(findings, key=lambda each: (_ORDER.get(each.code, 1), marks[each])):
+            _settle(shape, finding, missing.get(finding.path[:-1], set()))
     shape.document = Document(document.source, root)
     return shape
 
@@ -85,16 +108,24 @@ def _name_kinds(shape: Shape) -> None:
     for name, step in steps.items() if isinstance(steps, dict) else ():
         if not isinstance(step, dict) or {"kind", "prompt", "messages"} & step.keys():
             continue
+        here = _node(shape, ("steps", name))
         for kind, keys in own_keys().items():
             key = next((key for key in step if key in keys), None)
-            if key is not None:
+            if key is None:
+                continue
+            said = next((other for other in step if step[other] == kind and other not in keys_of(kind)), None)
+            if said is not None:
+                mark = shape.document.mark(("steps", name, said), key=True)
+                message = f"unknown key `{said}` in step `{name}`"
+                shape.diagnostics.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, "did you mean `kind`?"))
+                here["kind"] = here.pop(said)
+            else:
                 mark = shape.document.mark(("steps", name, key), key=True)
                 message = f"step `{name}` has `{key}`, and says no kind"
                 shape.diagnostics.append(Diagnostic(Code.MISSING_KEY, message, mark, f"add `kind: {kind}`"))
-                here = _node(shape, ("steps", name))
                 holder = here[key][0]
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
-                break
+            break
 
 
 def _without_echoes(findings: list[Deviation]) -> list[Deviation]:
@@ -103,8 +134,64 @@ def _without_echoes(findings: list[Deviation]) -> list[Deviation]:
     return [finding for finding in findings if finding.code is not Code.MISSING_KEY or finding.path not in alone]
 
 
-def _settle(shape: Shape, finding: Deviation) -> None:
-    """Report a finding, unless it follows from one before, and take what is broken out of the document."""
+def _without_stray_keys(shape: Shape, findings: list[Deviation]) -> list[Deviation]:
+    """With one finding for each key of a step that stands among the steps, below the one that it belongs to."""
+    steps = shape.document.data.get("steps")
+    names = list(steps) if isinstance(steps, dict) else []
+    told: dict[DataPath, Deviation] = {}
+    for finding in findings:
+        path: DataPath = finding.path[:2]
+        above = (
+            names[names.index(path[1]) - 1] if path[:1] == ("steps",) and path[1:] and path[1] in names[1:] else None
+        )
+        holder = steps[above] if above is not None else None
+        is_key = isinstance(holder, dict) and path[1] in all_keys() and path[1] not in holder
+        if is_key and path not in told and not (isinstance(steps[path[1]], dict) and _STEP & steps[path[1]].keys()):
+            hint = f"indent it, if it belongs to step `{above}`"
+            told[path] = replace(
+                finding, code=Code.UNKNOWN_KEY, message=f"`{path[1]}` is no step", path=path, hint=hint, wanted=()
+            )
+            shape.broken.add(("steps", str(above), path[1]))
+    return [*told.values(), *(finding for finding in findings if finding.path[:2] not in told)]
+
+
+def _without_outdented(shape: Shape, findings: list[Deviation]) -> list[Deviation]:
+    """Without the echoes of lines that stand beside the key that they belong below: that one has no value then.
+
+    Of the lines that follow it, and are wrong where they stand, the first is told.
+    """
+    wrong = {finding.path for finding in findings if finding.code in (Code.UNKNOWN_KEY, Code.WRONG_TYPE)}
+    unmapped = [finding.path for finding in findings if finding.type == "object" and finding.path]
+    told: dict[DataPath, str] = {}
+    gone: set[DataPath] = set()
+    for path in sorted(unmapped, key=len):
+        above, name = path[:-1], path[-1]
+        mapping = _node(shape, above) if isinstance(name, str) else {}
+        if path in gone or name not in mapping or mapping[name][1].value is not None:
+            continue
+        behind = list(mapping)[list(mapping).index(name) + 1 :]
+        below = []
+        for other in behind:
+            if (*above, other) not in wrong or mapping[other][1].value is None:
+                break
+            below.append((*above, other))
+        if below:
+            told[below[0]] = f"indent it, if it belongs to `{name}`"
+            gone.update((path, *below[1:]))
+    for path in gone:
+        _drop(shape, path)
+    left = (finding for finding in findings if finding.path not in gone)
+    return [replace(each, hint=told[each.path], wanted=()) if each.path in told else each for each in left]
+
+
+def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> None:
+    """Report a finding, unless it follows from one before, and take what is broken out of the document.
+
+    Args:
+        shape: what was found so far.
+        finding: the finding.
+        missing: what the mapping around it lacks.
+    """
     path, broken = finding.path, shape.broken
     told = any(path[:length] in broken for length in range(1, len(path) + 1))
     if told or (finding.code in _AT_VALUE and (shape.document.is_unread(path) or _was_emptied(shape, finding))):
@@ -114,21 +201,27 @@ def _settle(shape: Shape, finding: Deviation) -> None:
         present = _node(shape, path)
         is_known = any((*path, key) in broken or key in present for key in finding.wanted)
         if not is_known and not any(shape.document.is_unread((*path, key)) for key in finding.wanted):
-            mark = shape.document.mark(path, key=True)
-            shape.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
+            shape.complain(finding, path, key=True)
         if not any(key in present for key in finding.wanted):  # a misspelt one may have been mended just before
             broken.update((*path, key) for key in finding.wanted)
         return
-    if finding.code is Code.CONFLICT and (*path, finding.wanted[0]) in broken:  # what it stands beside is wrong
-        _drop(shape, (*path, finding.wanted[1]))
-        return
-    at_key = finding.code in (Code.UNKNOWN_KEY, Code.BAD_NAME)
+    if finding.code is Code.CONFLICT and not finding.is_alone and not _node(shape, path).keys() >= set(finding.wanted):
+        return  # one of them was wrong, and is gone
+    if finding.code is Code.CONFLICT and finding.is_alone:
+        beside, alone = finding.wanted
+        if (*path, beside) in broken:  # what it stands beside is wrong
+            _drop(shape, (*path, alone))
+        if (*path, beside) in broken or beside in _node(shape, path):  # or has just been mended
+            return
+    at_key = finding.code is Code.BAD_NAME
     at = (*path, finding.wanted[1]) if finding.code is Code.CONFLICT else path
-    mark = shape.document.mark(at, key=at_key or at != path)
-    shape.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
     if finding.code is Code.UNKNOWN_KEY:
-        _mend_key(shape, finding)
-    elif finding.code is Code.BAD_NAME:
+        meant = _meant(shape, finding, missing)
+        shape.complain(finding if meant is None else replace(finding, hint=f"did you mean `{meant}`?"), at, key=True)
+        _mend_key(shape, finding, meant)
+        return
+    shape.complain(finding, at, key=at_key or at != path)
+    if finding.code is Code.BAD_NAME:
         _mend_name(shape, finding)
     elif finding.code is Code.CONFLICT:
         for key in finding.wanted[1:]:
@@ -137,20 +230,57 @@ def _settle(shape: Shape, finding: Deviation) -> None:
         _drop(shape, path)
 
 
-def _mend_key(shape: Shape, finding: Deviation) -> None:
-    """Read a misspelt key as the right one where that is all but certain; leave it out otherwise."""
+def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str | None:
+    """The key that an unknown one must stand for.
+
+    It is the one that it is all but certainly a misspelling of, or one that is missing, if its value can stand there.
+    """
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
-    pair = mapping.pop(word)
+    value = Document(shape.document.source, mapping[word][1]).data
+    if _is_joined(str(word), finding):
+        return None
     near = closest(str(word), finding.wanted)
-    if near is None or near in mapping:
+    if near is not None and SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
+        if near in mapping:
+            return None
+        if fits(value, finding.parts[near], keys=not parents):
+            return near
+    rivals = [key for key in mapping if key not in finding.wanted and key != word]
+    others = [Document(shape.document.source, mapping[rival][1]).data for rival in rivals]
+    fitting = [
+        name
+        for name in missing
+        if name in finding.parts
+        and fits(value, finding.parts[name], members=True)
+        and not any(fits(other, finding.parts[name], members=True) for other in others[:_MOST_RIVALS])
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _is_joined(word: str, finding: Deviation) -> bool:
+    """Whether a key took in a part of its value, for want of a space behind its `:`."""
+    return word.partition(":")[0] in finding.wanted and ":" in word
+
+
+def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
+    """Read an unknown key as the one that it stands for; leave it out otherwise.
+
+    Of every key that it may have been meant to be nothing more is known then.
+    """
+    *parents, word = finding.path
+    mapping = _node(shape, tuple(parents))
+    key, node = mapping.pop(word)
+    shape.broken.add(finding.path)
+    if meant is not None:
+        mapping[meant] = (key, node)
         return
-    if SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
-        mapping[near] = pair
-        if _fits(shape, (*parents, near)):
-            return
-        mapping.pop(near)
-    shape.broken.add((*parents, near))
+    value, near = Document(shape.document.source, node).data, closest(str(word), finding.wanted)
+    free = [name for name in finding.wanted if name not in mapping]
+    if _is_joined(str(word), finding):
+        shape.broken.update((*parents, name) for name in free)
+        return
+    shape.broken.update((*parents, name) for name in free if name == near or fits(value, finding.parts[name]))
 
 
 def _mend_name(shape: Shape, finding: Deviation) -> None:
@@ -176,12 +306,6 @@ def _copy(node: Node) -> Node:
     if node.kind == "sequence":
         return replace(node, value=[_copy(child) for child in node.value])
     return node
-
-
-def _fits(shape: Shape, path: DataPath) -> bool:
-    """Whether a mended key's value is of a kind that belongs there, mistakes further down aside."""
-    data = Document(shape.document.source, shape.document.root).data
-    return not any(finding.path == path for finding in deviations(data))
 
 
 def _node(shape: Shape, path: DataPath) -> dict[Any, Any]:

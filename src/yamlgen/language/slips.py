@@ -75,6 +75,8 @@ class Slips:
 
     def _axes(self, read: StepReading) -> Iterator[Diagnostic]:
         """A value of a matrix that no template asks for makes equal requests."""
+        if any(reading.findings for _, reading in read.passages):
+            return  # what they ask for is not known
         used = {axis for _, reading in read.passages for axis in reading.uses.axes} | {"model"}
         for axis in (read.step.matrix or {}) if isinstance(read.step, Generate) else ():
             if axis not in used and axis not in Settings.model_fields:
@@ -84,6 +86,8 @@ class Slips:
 
     def _questions(self, read: StepReading) -> Iterator[Diagnostic]:
         """A step that asks whether another is null has to ask in its `when`: otherwise it is skipped with it."""
+        if any(reading.findings for _, reading in read.of("when")):
+            return  # what it asks about is not known
         unasked = (read.needs - read.asks) & self.scopes.nulls.keys()
         for need in sorted(unasked):
             if "array" in SchemaView.of(self.scopes.types[need], need).types():

@@ -7,12 +7,13 @@ what is left open is the end of the file; an author looks for where it began.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 import yaml
 
-from yamlgen.errors import Code, Diagnostic
-from yamlgen.language.document import Text
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.language.document import LINE_END, Text
 from yamlgen.language.filling import quoting
 
 _SPACES: Final = "indent with spaces"
@@ -44,8 +45,71 @@ _SENTENCES: Final = (
 _BEGUN: Final = "it begins in line {line}"
 
 
+_ENTRY: Final = re.compile(r"[ \t]*(?:-[ \t]|[\w-]+:(?:[ \t]|$))", re.MULTILINE)
+_KEY_ALONE: Final = re.compile(r"[ \t]*(?:- +)?([\w-]+)(?::(\S)|(?=\s|$))")
+_QUOTE: Final = re.compile(r"""(?<![\w\\])['"]|(?<!\\)['"](?!\w)""")
+
+
 def explain(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
     """The one diagnostic of a text that libyaml cannot read."""
+    told = _explain(source, error)
+    at = _offset(source, error.problem_mark or error.context_mark)
+    return _before(source, told, at, _offset(source, error.context_mark)) or told
+
+
+def _before(  # noqa: PLR0911 - one for each way to be wrong
+    source: Text, told: Diagnostic, at: int, began: int
+) -> Diagnostic | None:
+    """What is wrong in a line before the one where libyaml stopped, as far as the lines show it."""
+    lines = LINE_END.split(source.text)
+    here, first = source.position(at)[0] - 1, source.position(began)[0] - 1
+    above = next(
+        (n for n in range(here - 1, -1, -1) if lines[n].strip() and not lines[n].lstrip().startswith("#")), None
+    )
+    if above is None or _unquoted(source, at) is not None:
+        return None
+    depth, other = _depth(lines[here]), _depth(lines[above])
+    alone = _KEY_ALONE.match(lines[above])
+
+    def tell(line: int, start: int, end: int, message: str, hint: str | None = None) -> Diagnostic:
+        return replace(
+            told, mark=Mark(told.mark.file, line + 1, start + 1, line + 1, end + 1), message=message, hint=hint
+        )
+
+    if "`:` is not expected" in told.message and not lines[here][: told.mark.column - 1].count('"') % 2:
+        if alone and not re.search(r":(\s|$)", lines[above]) and other <= depth:
+            start, end = alone.span(1)
+            if alone[2]:
+                return tell(above, end, end + 1, "a `:` needs a space behind it", f"write `{alone[1]}: ...`")
+            return tell(above, start, end, f"`{alone[1]}` is a key without its `:`", "write `key: value`")
+        if other < depth and _ENTRY.match(lines[here]):
+            message = "the indentation is off: this line is deeper than the value above it"
+            return replace(told, message=message, hint=f"indent it as line {above + 1} is, or that one as this")
+    elif "indentation is off" in told.message:
+        if other % 2 and not depth % 2:
+            message = "the indentation is off: this line does not fit those around it"
+            return tell(above, 0, other, message, f"see line {here + 1}")
+        if other < depth:
+            return replace(told, hint=f"{told.hint}; should line {above + 1} be indented as this one?")
+    elif (
+        "is missing here" in told.message
+        and _ENTRY.match(lines[here])
+        and first < here
+        and depth <= _depth(lines[first])
+    ):
+        start = source.position(began)[1] - 1
+        return tell(first, start, start + 1, f"this `{source.text[began]}` is never closed")
+    if "is missing here" in told.message or "ends before this" in told.message:
+        odd = next((n for n in range(first, here) if len(_QUOTE.findall(lines[n])) % 2), None)
+        return None if odd is None else replace(told, hint=f"is a quote in line {odd + 1} left open?")
+    return None
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _explain(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
     problem, context = error.problem or str(error), error.context or ""
     at, began = _offset(source, error.problem_mark or error.context_mark), _offset(source, error.context_mark)
     message, hint = next(((fact, fix) for part, fact, fix in _SENTENCES if part in problem), (None, None))
@@ -72,13 +136,21 @@ def explain(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
             hint = f"the {what} began in line {source.position(began)[0]}"
     elif hint is None and source.position(began)[0] != source.position(at)[0]:
         hint = f"it began in line {source.position(began)[0]}"
-    template = _TEMPLATE.search(source.text[source.text.rfind("\n", 0, at) + 1 : at + 2])
-    if template and not line.lstrip().startswith("#"):
-        hint = quoting(source.text, at - len(line) + template.end() - 2)
+    template = _unquoted(source, at)
+    if template is not None:
+        hint = quoting(source.text, template)
         message = message or "a template begins here without quotes"
     return Diagnostic(
         Code.NOT_YAML, message or f"not YAML: {problem} {context}".rstrip(), source.mark(at, at + 1), hint
     )
+
+
+def _unquoted(source: Text, at: int) -> int | None:
+    """Where the template without quotes begins that libyaml stopped at; `None` where it is no template."""
+    start = source.text.rfind("\n", 0, at) + 1
+    template = _TEMPLATE.search(source.text[start : at + 2])
+    is_comment = source.text[start:at].lstrip().startswith("#")
+    return None if template is None or is_comment else start + template.end() - 2
 
 
 def _offset(source: Text, mark: Any) -> int:

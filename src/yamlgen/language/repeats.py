@@ -1,0 +1,57 @@
+"""One mistake, told once: what follows from it at several places is one diagnostic.
+
+A name that is not there is mended where it should be declared, or, if it was mistyped, wherever it was copied to. So
+the first place is told, and the hint names the lines of the others. What an anchor holds is wrong once, however many
+aliases stand for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from yamlgen.errors import Code, Diagnostic, Mark
+
+_NAMES: Final = frozenset(
+    {Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD, Code.UNKNOWN_COLUMN}
+    | {Code.UNKNOWN_MODEL_ALIAS, Code.UNKNOWN_ANCHOR, Code.UNKNOWN_FILTER, Code.MAY_BE_NULL}
+)
+_UNKNOWN: Final = re.compile(r"(?:has no|unknown [a-z ]+) `([^`]+)`")
+"""The name that is unknown, in a message."""
+
+_MOST: Final = 5
+"""How many other lines a hint names."""
+
+
+def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Diagnostics in source order, those of one mistake as one."""
+    first: dict[tuple[object, ...], Diagnostic] = {}
+    others: dict[tuple[object, ...], list[Mark]] = {}
+    for told in diagnostics:
+        key: tuple[object, ...] = (told.severity, told.code, told.message, told.mark)
+        if told.code in _NAMES:
+            name = _UNKNOWN.search(told.message)
+            is_near = name is not None and (told.hint or "").startswith("did you mean")
+            key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
+        if key in first:
+            others.setdefault(key, []).append(told.mark)
+        else:
+            first[key] = told
+    return [_with_others(told, others.get(key, [])) for key, told in first.items()]
+
+
+def _with_others(told: Diagnostic, marks: list[Mark]) -> Diagnostic:
+    """A diagnostic with the other places that show the same mistake."""
+    lines = dict.fromkeys(
+        f"{mark.line}" if mark.file == told.mark.file else f"{mark.file}:{mark.line}"
+        for mark in marks
+        if (mark.file, mark.line) != (told.mark.file, told.mark.line)
+    )
+    if not lines:
+        return told
+    named = list(lines)[:_MOST]
+    more = f" and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
+    also = f"the same in line{'s' if len(lines) > 1 else ''} {', '.join(named)}{more}"
+    return replace(told, hint=f"{told.hint}; {also}" if told.hint else also)
