@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic
+from yamlgen.language.deviations import all_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.parts import ModelSettings
 from yamlgen.language.words import nearest
@@ -63,6 +64,8 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
     for name, (_, step) in steps.value.items() if steps is not None and steps.kind == "mapping" else ():
         if step.kind != "mapping" or ("kind" in step.value and step.value["kind"][1].value == "draw"):
             continue
+        if name in all_keys() and not step.value.keys() & all_keys():
+            continue  # a key of the step above, with too little before it
         for word in [word for word in step.value if word in _STEP_WORDS]:
             mark = document.mark(("steps", name, word), key=True)
             hint, meant, inner = _STEP_WORDS[word]
