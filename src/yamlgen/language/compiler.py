@@ -22,7 +22,7 @@ from yamlgen.language.expressions.expression import shown
 from yamlgen.language.expressions.lookup import Finding, Uses
 from yamlgen.language.expressions.references import Reading, read, read_expression
 from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoken
-from yamlgen.language.folder import real
+from yamlgen.language.folder import is_folder, real, status, unusable
 from yamlgen.language.formats import format_of
 from yamlgen.language.kinds import Compute, Draw, Generate, Python, Step
 from yamlgen.language.order import ordered, rings
@@ -350,11 +350,13 @@ class _Compiler:
         if source.path and source.path != "-" and not draft.is_broken("input", "path"):
             path, shown = draft.beside(source.path)
             mark = document.mark(("input", "path"))
-            if path.is_dir():
+            if no_path := unusable(path, shown):
+                self.complain(Code.MISSING_INPUT, no_path, mark, "name a file by its path")
+            elif is_folder(path):
                 self.complain(Code.MISSING_INPUT, f"{shown} is a folder", mark, "name a file in it")
             elif format_of(path) is None and source.format is None:
                 self.unknown_format(source.path, "input")
-            elif not path.exists():
+            elif status(path) is None:
                 self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, "a run needs it", warn=True)
         if source.id and self.columns is not None and self.columns.closed and source.id not in self.columns.names:
             mark = document.mark(("input", "id"))
@@ -363,7 +365,9 @@ class _Compiler:
         if target.path and not draft.is_broken("output", "path"):
             path, shown = draft.beside(target.path)
             mark = document.mark(("output", "path"))
-            if path.is_dir():
+            if no_path := unusable(path, shown):
+                self.complain(Code.OUTPUT_PATH, no_path, mark, "name a file by its path")
+            elif is_folder(path):
                 self.complain(Code.OUTPUT_PATH, f"{shown} is a folder", mark, "name a file in it, such as rows.jsonl")
             elif format_of(path) is None:
                 self.unknown_format(target.path, "output")

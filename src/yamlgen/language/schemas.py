@@ -169,6 +169,10 @@ class SchemaLoader:
         if leaking is not None:
             self.complain(Code.OUTSIDE_FOLDER, leaking[0], mark, leaking[1])
             return None
+        if reference.lstrip().startswith("{") or "\n" in reference.strip():
+            hint = "write it as a mapping below `schema:`, without quotes and without `|`"
+            self.complain(Code.BAD_SCHEMA, "this is a schema as a text: a text names a file", mark, hint)
+            return None
         loaded = self._read(self.folder / reference, reference, mark, inside=not is_way_out(reference))
         return None if loaded is None else self._finish(*loaded)
 
@@ -215,8 +219,9 @@ class SchemaLoader:
 
     def _check(self, data: JSON, place: _Place) -> None:
         """Hold one file's schema against draft 2020-12."""
-        if isinstance(data, dict) and data.get("$schema", DIALECT).rstrip("#") != DIALECT:
-            message = f"the schema is written for {data['$schema']}"
+        written = data.get("$schema", DIALECT) if isinstance(data, dict) else DIALECT
+        if isinstance(written, str) and written.rstrip("#") != DIALECT:
+            message = f"the schema is written for {written}"
             self.complain(Code.BAD_SCHEMA, message, place.mark(("$schema",)), f"name {DIALECT}, or none")
             return
         seen: set[tuple[Any, ...]] = set()

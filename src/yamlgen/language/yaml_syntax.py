@@ -49,7 +49,7 @@ def explain(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
     problem, context = error.problem or str(error), error.context or ""
     at, began = _offset(source, error.problem_mark or error.context_mark), _offset(source, error.context_mark)
     message, hint = next(((fact, fix) for part, fact, fix in _SENTENCES if part in problem), (None, None))
-    line = source.text[source.text.rfind("\n", 0, at) + 1 : at]
+    line = source.text[source.line_start(at) : at]
     if "unexpected end of stream" in problem or "document indicator" in problem:
         at, message, hint = began, "this quote is never closed", f"end the text with {source.text[began : began + 1]}"
     elif "could not find expected ':'" in problem:
@@ -72,7 +72,7 @@ def explain(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
             hint = f"the {what} began in line {source.position(began)[0]}"
     elif hint is None and source.position(began)[0] != source.position(at)[0]:
         hint = f"it began in line {source.position(began)[0]}"
-    if _TEMPLATE.search(source.text[source.text.rfind("\n", 0, at) + 1 : at + 2]) and not line.lstrip().startswith("#"):
+    if _TEMPLATE.search(source.text[source.line_start(at) : at + 2]) and not line.lstrip().startswith("#"):
         message, hint = message or "a template begins here without quotes", TEMPLATE
     return Diagnostic(
         Code.NOT_YAML, message or f"not YAML: {problem} {context}".rstrip(), source.mark(at, at + 1), hint
