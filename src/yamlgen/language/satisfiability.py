@@ -74,13 +74,14 @@ def contradictions(schema: JSON) -> Iterator[Contradiction]:
     search = _Search(schema)
     told: set[DataPath] = set()
     for path, part in subschemas(schema):
-        for reason, kind in search.reasons(path, part):
+        whole = search.reason([(path, part)])
+        for reason, kind in [(whole, "value")] if whole is not None else search.partial(path, part):
             if reason.path in told or reason.is_meant:
                 continue
             told.add(reason.path)
-            is_fatal = not path and not kind and not reason.is_mild
-            what = "the schema" if not path and not kind else "this part of the schema"
-            message = f"{what} allows no {kind or 'value'}: {reason.fact}"
+            is_all = reason is whole and not path
+            is_fatal = is_all and not reason.is_mild
+            message = f"{'the schema' if is_all else 'this part of the schema'} allows no {kind}: {reason.fact}"
             yield Contradiction(reason.path, reason.fact if reason.is_whole else message, reason.hint, is_fatal)
 
 
@@ -100,12 +101,8 @@ class _Search:
     def _is_one_resource(self) -> bool:
         return not any(path and "$id" in part for path, part in subschemas(self.root))
 
-    def reasons(self, path: DataPath, part: dict[str, Any]) -> Iterator[tuple[Reason, str]]:
-        """What is wrong with one part: each reason, and the kind of value that it forbids where others remain."""
-        reason = self.reason([(path, part)])
-        if reason is not None:
-            yield reason, ""
-            return
+    def partial(self, path: DataPath, part: dict[str, Any]) -> Iterator[tuple[Reason, str]]:
+        """What is wrong in a part that has values: each reason, and the kind of value that it forbids."""
         parts = self._conjunction([(path, part)])
         for kind in KINDS:
             dead = self._dead(kind, parts, ()) if kind in kinds_of(parts) else None
@@ -115,8 +112,8 @@ class _Search:
             for index, branch in enumerate(listed(part, word)):
                 dead = self.reason([(path, part), ((*path, word, index), branch)], frozenset({path}))
                 if dead is not None:
-                    yield dead, ""
-        yield from ((reason, "") for reason in self._refused_choices(path, part))
+                    yield dead, "value"
+        yield from ((reason, "value") for reason in self._refused_choices(path, part))
 
     def reason(
         self, parts: list[Part], skipped: frozenset[DataPath] = frozenset(), stack: tuple[Any, ...] = ()
