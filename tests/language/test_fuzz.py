@@ -24,6 +24,7 @@ from yamlgen.language.document import LINE_END
 
 COUNT = int(os.environ.get("YAMLGEN_FUZZ", "60"))
 SEED = int(os.environ.get("YAMLGEN_FUZZ_SEED", "0"))
+LONGEST = 2500
 HOME = Path(__file__).parent.parent.parent
 CASES = HOME / "tests" / "cases"
 FOLDERS = (CASES / "valid", CASES / "invalid", HOME / "pipelines")
@@ -179,7 +180,8 @@ def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("fuzz")
     for folder in FOLDERS:
         shutil.copytree(folder, home, dirs_exist_ok=True)
-    return home, [path.read_bytes().decode() for folder in FOLDERS for path in sorted(folder.glob("*.yaml"))]
+    texts = [path.read_bytes().decode() for folder in FOLDERS for path in sorted(folder.glob("*.yaml"))]
+    return home, [text for text in texts if len(text) <= LONGEST]
 
 
 def places(value, path=()):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from yamlgen.language.document import DataPath
+from yamlgen.language.types import kind_of
 from yamlgen.ports import JSON
 
 KINDS: Final = ("object", "array", "string", "number", "boolean", "null")
@@ -79,17 +80,15 @@ def no_kind(parts: list[Part]) -> Reason:
     return Reason(parts[0][0], is_meant=True)
 
 
-def wanted(parts: list[Part]) -> str:
-    """What the types of all parts want, in words; what else they want is called that."""
+def wanted(parts: list[Part], values: list[JSON] | None = None) -> str:
+    """What all parts want, in words: of their types, unless one of the values has the right one."""
     types = allowed(parts)
     spoken = [
         text for kind, text in _SPOKEN.items() if kind in types and (kind, "number" in types) != ("integer", True)
     ]
-    is_any = not any(isinstance(part, dict) and "type" in part for _, part in parts)
-    is_more = any(isinstance(part, dict) and not part.keys() <= SAYS_NO_MORE for _, part in parts)
-    if is_any or not spoken:
+    if len(spoken) in (0, len(KINDS)) or any(kind_of(value) in types for value in values or ()):
         return "what the rest asks for"
-    return " or ".join(spoken) + (" as the rest asks for" if is_more else "")
+    return " or ".join(spoken)
 
 
 def crossed(parts: list[Part], low: str, high: str) -> Reason | None:

@@ -59,8 +59,9 @@ def unusable(path: Path, shown: str) -> str | None:
 
 def _brief(text: str) -> str:
     """The beginning of a text that is no path, on one line."""
-    first = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.lstrip().split("\n")[0][:_BRIEF])
-    return first if first == text else f"{first}..."
+    first = text.strip().split("\n")[0][:_BRIEF]
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in first)
+    return shown if first == text.strip() else f"{shown}..."
 
 
 def is_way_out(reference: str) -> bool:

@@ -198,15 +198,15 @@ class _Search:
                 return Reason((*path, word), "`enum` is empty", "list the values, or remove it", is_mild=True)
             if not any(self._accepts(parts, value) for value in values):
                 if word == "const":
-                    return Reason((*path, word), f"{shown(part[word])} is not {wanted(parts)}")
-                return Reason((*path, word), f"none of its values is {wanted(parts)}")
+                    return Reason((*path, word), f"{shown(part[word])} is not {wanted(parts, values)}")
+                return Reason((*path, word), f"no value of `enum` is {wanted(parts, values)}")
         return None
 
     def _refused_choices(self, path: DataPath, part: dict[str, Any]) -> Iterator[Reason]:
         values, parts = listed(part, "enum"), self._conjunction([(path, part)])
         for index, value in enumerate(values):
             if not self._accepts(parts, value, path):
-                fact = f"{shown(value)} in `enum` is never allowed: it is not {wanted(parts)}"
+                fact = f"{shown(value)} in `enum` is never allowed: it is not {wanted(parts, [value])}"
                 yield Reason((*path, "enum", index), fact, "remove it, or widen what stands beside", is_whole=True)
 
     def _accepts(self, parts: list[Part], value: JSON, of: DataPath | None = None) -> bool:
