@@ -199,7 +199,8 @@ class SchemaLoader:
         seen: set[tuple[Any, ...]] = set()
         for error in _metaschema().iter_errors(data):
             path = tuple(error.instance_path)
-            if path not in seen:
+            is_reference = path[-1:] == ("$ref",) and isinstance(error.instance, str)  # where it leads is told later
+            if path not in seen and not is_reference:
                 seen.add(path)
                 self.complain(Code.BAD_SCHEMA, *_meta_sentence(error, data, path, place))
         for path, part in subschemas(data):
