@@ -417,3 +417,28 @@ def test_a_json_file_that_tabs_indent_keeps_its_places(folder):
     """To JSON a tab is white space."""
     found = refusal(written(folder, '{\n\t"type": "objct"\n}'))
     assert (found.mark.line, found.mark.column) == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("emial", "email"),
+        ("datetime", "date-time"),
+        ("Date", "date"),
+        ("url", "uri"),
+        ("guid", "uuid"),
+        ("ip4", "ipv4"),
+    ],
+)
+def test_a_format_that_is_nearly_one_is_told(folder, written, meant):
+    """It would be a note without effect."""
+    _, (found,) = check(folder({"type": "string", "format": written}))
+    assert (found.code, found.severity, found.hint) == (Code.UNKNOWN_KEYWORD, "warning", f"did you mean `{meant}`?")
+
+
+@pytest.mark.parametrize(
+    "written", ["int32", "decimal", "phone", "password", "byte", "slug", "uuid", "timestamp", "year"]
+)
+def test_a_format_of_ones_own_is_a_note(folder, written):
+    """Of one that is near to none nothing is said."""
+    assert check(folder({"format": written}))[1] == ()

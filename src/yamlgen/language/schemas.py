@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,7 @@ _LEAVES: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|//")
 _ENDS_READING: Final = (Code.TOO_LARGE, Code.TOO_DEEP, Code.UNREADABLE)
 _AS_WRONG_IN_JSON: Final = (*_ENDS_READING, Code.DUPLICATE_KEY, Code.BAD_NUMBER)
 """What holds against a JSON file too, though its words are read by the JSON reader."""
+_NEAR: Final = 0.75
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -214,7 +216,7 @@ class SchemaLoader:
                 message = f"`{key}` is no keyword of JSON Schema and has no effect"
                 self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
             written = part.get("format")
-            near = nearest(written, FORMATS) if isinstance(written, str) and written not in FORMATS else None
+            near = _format_meant(written) if isinstance(written, str) else None
             if near is not None:
                 message = f"`{written}` is no format that is known, and has no effect"
                 mark = place.mark((*path, "format"))
@@ -263,6 +265,15 @@ def _doubled(source: Text) -> Iterator[Diagnostic]:
         start = places[1] if len(places) > 1 else 0
         message = f"the key `{name}` stands twice in one mapping"
         yield Diagnostic(Code.DUPLICATE_KEY, message, source.mark(start, start + len(name) + 2))
+
+
+def _format_meant(written: str) -> str | None:
+    """The format of which another is a near miss; `None` for one that is a note of the author's own."""
+    near = "uri" if written.lower() == "url" else nearest(written, FORMATS)
+    if written in FORMATS or near is None:
+        return None
+    is_near = SequenceMatcher(None, written.lower(), near).ratio() >= _NEAR or near.startswith(written.lower())
+    return near if is_near or near == "uri" else None
 
 
 def _meta_sentence(error: Any, data: JSON, path: tuple[Any, ...], place: Place) -> tuple[str, Mark, str | None]:
