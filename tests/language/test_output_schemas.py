@@ -350,3 +350,95 @@ def test_an_address_is_checked_more_strictly(address):
 def test_an_unknown_format_is_a_note(folder):
     """A format that nobody knows accepts everything, as the specification says."""
     assert bundle(folder({"type": "string", "format": "plate"})).errors("OSL 1") == ()
+
+
+def written(folder, text):
+    """A pipeline whose schema is a JSON file of this text."""
+    path = folder("s.json", s={})
+    (path.parent / "s.json").write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$id": "https://example.com/s", "$ref": "https://example.com/s#/$defs/a", "$defs": {"a": {"type": "string"}}},
+        {"$id": "https://example.com/s", "$ref": "#a", "$defs": {"x": {"$anchor": "a", "type": "string"}}},
+        {
+            "$ref": "urn:x:a",
+            "$defs": {"b": {"$id": "urn:x:a", "$ref": "#/$defs/c", "$defs": {"c": {"type": "string"}}}},
+        },
+        {
+            "$id": "https://e.com/d/",
+            "$ref": "a",
+            "$defs": {"b": {"$id": "/d/a", "$ref": "b"}, "c": {"$id": "b", "type": "string"}},
+        },
+    ],
+)
+def test_a_reference_by_the_own_name_of_a_part(folder, schema):
+    """`$id` names the document and its parts; what is sent refers to them by their paths."""
+    found = bundle(folder("s.json", s=schema))
+    assert found.errors("x") == ()
+    assert found.errors(1)
+    assert "urn:" not in found.text
+    assert all(part["$ref"].startswith("#") for part in [found.value])
+
+
+def test_dependencies_are_enforced_and_no_unknown_keyword(folder):
+    """The older keyword holds, so nothing is said of it."""
+    path = folder({"dependencies": {"a": ["b"], "c": {"required": ["d"]}}})
+    assert check(path)[1] == ()
+    assert bundle(path).errors({"a": 1})
+    assert bundle(path).errors({"c": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place"),
+    [
+        ('{"type": "object",\n\t"title": "a",\n\t"title": "b"}', Code.DUPLICATE_KEY, (3, 2)),
+        ('{"minimum": NaN}', Code.BAD_NUMBER, (1, 1)),
+        ('{"minimum": 1e999}', Code.BAD_NUMBER, (1, 13)),
+        (f'{{"minimum": {"9" * 320}}}', Code.BAD_NUMBER, (1, 13)),
+        ('{"title": "\\ud83d"}', Code.NOT_YAML, (1, 14)),
+        ('{"$schema": 5}', Code.BAD_SCHEMA, (1, 13)),
+        ('{"$schema": "x"}', Code.BAD_SCHEMA, (1, 13)),
+        ('{"$ref": "#/allOf/\u00b2", "allOf": [{}]}', Code.BAD_REFERENCE, (1, 10)),
+        ('{"$ref": "http://["}', Code.REMOTE_REFERENCE, (1, 10)),
+        ('{"$ref": "a\\u0000"}', Code.MISSING_FILE, (1, 10)),
+    ],
+)
+def test_what_a_json_schema_file_cannot_hold_is_told_in_it(folder, text, code, place):
+    """One error, in the file, at its place."""
+    found = refusal(written(folder, text))
+    assert (found.code, found.mark.file.endswith("s.json"), found.mark.line, found.mark.column) == (code, True, *place)
+
+
+def test_a_json_file_that_tabs_indent_keeps_its_places(folder):
+    """To JSON a tab is white space."""
+    found = refusal(written(folder, '{\n\t"type": "objct"\n}'))
+    assert (found.mark.line, found.mark.column) == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("emial", "email"),
+        ("datetime", "date-time"),
+        ("Date", "date"),
+        ("url", "uri"),
+        ("guid", "uuid"),
+        ("ip4", "ipv4"),
+    ],
+)
+def test_a_format_that_is_nearly_one_is_told(folder, written, meant):
+    """It would be a note without effect."""
+    _, (found,) = check(folder({"type": "string", "format": written}))
+    assert (found.code, found.severity, found.hint) == (Code.UNKNOWN_KEYWORD, "warning", f"did you mean `{meant}`?")
+
+
+@pytest.mark.parametrize(
+    "written", ["int32", "decimal", "phone", "password", "byte", "slug", "uuid", "timestamp", "year"]
+)
+def test_a_format_of_ones_own_is_a_note(folder, written):
+    """Of one that is near to none nothing is said."""
+    assert check(folder({"format": written}))[1] == ()

@@ -44,9 +44,11 @@ def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str
 
 
 def _files(paths: tuple[Path, ...]) -> list[Path]:
+    from yamlgen.language.folder import is_folder  # noqa: PLC0415 - loads the language
+
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             inside = sorted(child for child in path.iterdir() if child.suffix in (".yaml", ".yml") and child.is_file())
             if not inside:
                 raise click.BadParameter(f"the folder {path} holds no .yaml file")

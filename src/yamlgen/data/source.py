@@ -24,6 +24,7 @@ from yamlgen.data.reader import Oddities, array_rows, brief, csv_rows, csv_table
 from yamlgen.data.seen import Seen
 from yamlgen.data.snapshot import Snapshot, changed, record
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
+from yamlgen.language.folder import unusable
 from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of, is_pipe
 from yamlgen.language.spec import Input
 from yamlgen.language.types import Type, observed
@@ -299,6 +300,10 @@ class Source:
         if self.path is None:
             message = "standard input has not been read yet"
             raise EnvironmentProblem(message, code=Code.MISSING_INPUT, hint="`spooled` makes it readable")
+        if no_path := unusable(self.path, self.name()):
+            raise EnvironmentProblem(
+                no_path, code=Code.MISSING_INPUT, hint=f"name a file with {option('input', 'PATH')}"
+            )
         try:
             if self.snapshot is not None and not self.path.is_file():  # to open a pipe would wait for its writer
                 raise changed(self.name(), "no file is there now")

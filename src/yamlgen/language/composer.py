@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.language.document import Document, Node, Text
+from yamlgen.language.document import LINE_END, Document, Node, Text
 from yamlgen.language.filling import UNEXPANDED, quoting, unexpanded
-from yamlgen.language.folder import open_inside
+from yamlgen.language.folder import is_file, is_folder, open_inside, status, unusable
 from yamlgen.language.neighbours import neighbour
+from yamlgen.language.stand_ins import StandIns
 from yamlgen.language.words import suggestion
 from yamlgen.language.yaml_syntax import explain
 from yamlgen.ports import JSON
@@ -37,8 +40,9 @@ IRREGULAR: Final = "save what it gives into a file, and name that"
 """What to do about a device, a pipe or a socket."""
 
 _MOST_DIGITS: Final = 400
+_LONGEST: Final = 20
+_QUOTE: Final = "quote it, if it is text"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_FOREIGN_BREAKS = "\x85\u2028\u2029"
 _CORE_TAG = "tag:yaml.org,2002:"
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -46,7 +50,7 @@ _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fals
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]*(?:\r?\n[ \t]*)?)*")
+_PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]*(?:(?:\r\n|\r|\n)[ \t]*)?)*")
 
 
 def read(path: Path, shown: str, folder: Path | None = None) -> tuple[Text | None, list[Diagnostic]]:
@@ -64,9 +68,9 @@ def read(path: Path, shown: str, folder: Path | None = None) -> tuple[Text | Non
             return None, [Diagnostic(Code.UNREADABLE, f"{shown} is no regular file", nowhere, IRREGULAR)]
         with path.open("rb") if folder is None else open_inside(folder, path) as file:
             raw = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        hint = neighbour(path, shown)
-        return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {error.strerror}", nowhere, hint)]
+    except (OSError, ValueError) as error:
+        why, hint = getattr(error, "strerror", None) or "it is no path", neighbour(path, shown)
+        return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {why}", nowhere, hint)]
     if len(raw) > MOST_BYTES:
         size = max(status.st_size, len(raw))
         message = f"{shown} has {size:,} bytes; the most is {MOST_BYTES:,}"
@@ -89,12 +93,15 @@ def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
         shown: how messages show it.
         beside: what the path is relative to, in words.
     """
-    if path.is_file():
+    if is_file(path):
         return None
-    if path.is_dir():
+    if is_folder(path):
         return f"{shown} is a folder", "name a file in it"
-    if path.exists():
+    if status(path) is not None:
         return f"{shown} is no regular file", IRREGULAR
+    no_path = unusable(path, shown)
+    if no_path is not None:
+        return no_path, f"name a file by its path, relative to {beside}"
     if path.is_symlink():
         return f"{shown} is a link that leads nowhere", "mend the link, or name the file itself"
     waits = any(unexpanded(f"{part}/") for part in path.parts[:-1])
@@ -143,11 +150,11 @@ class _Composer:
     depth: int = 0
     aliased: int = 0
     events: Iterator[Any] = field(default_factory=lambda: iter(()))
-    restore: Mapping[int, str] | None = None
+    stand_ins: StandIns = field(default_factory=lambda: StandIns(""))
 
     def compose(self, end: int | None = None) -> Node | None:
-        text, self.restore = _hide_foreign_breaks(self.source.text[:end])
-        self.events = iter(yaml.parse(text, Loader=yaml.CSafeLoader))
+        self.stand_ins = StandIns(self.source.text[:end])
+        self.events = iter(yaml.parse(self.stand_ins.text, Loader=yaml.CSafeLoader))
         root: Node | None = None
         documents = 0
         for event in self.events:
@@ -255,7 +262,7 @@ class _Composer:
         return Node("mapping", entries, self.source, start, end, size=size, height=height, unread=unread)
 
     def refuse_key(self, key: Node) -> None:
-        shown = self.source.text[key.start : key.end].split("\n")[0]
+        shown = LINE_END.split(self.source.text[key.start : key.end], maxsplit=1)[0]
         message = f"the key `{shown}` is not a string"
         hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
@@ -284,9 +291,7 @@ class _Composer:
         self.complain(Code.CUSTOM_TAG, f"the tag `{shown}` is not allowed", start, max(end, start + len(shown)), hint)
 
     def scalar(self, event: Any, start: int, end: int) -> JSON:
-        value: str = event.value
-        if self.restore:
-            value = value.translate(self.restore)
+        value = self.stand_ins.restored(event.value, event.style)
         if event.tag in ("!", _CORE_TAG + "str") or (event.tag is None and (event.style or not event.implicit[0])):
             return value
         if event.tag is not None and event.tag not in {_CORE_TAG + kind for kind in ("int", "float", "bool", "null")}:
@@ -300,17 +305,26 @@ class _Composer:
         if value in _BOOL:
             return _BOOL[value]
         number: JSON = value
-        if _NOT_FINITE.fullmatch(value) or (len(value) > _MOST_DIGITS and _INT.fullmatch(value)):
-            self.complain(
-                Code.BAD_NUMBER, f"`{value[:20]}` is not a JSON number", start, end, "quote it, if it is text"
-            )
-        elif _INT.fullmatch(value):
-            number = int(value, 0) if value[:2] in ("0o", "0x") else int(value)
-        elif _FLOAT.fullmatch(value):
-            number = float(value)
-            if number in (float("inf"), float("-inf")):
-                self.complain(Code.BAD_NUMBER, f"`{value[:20]}` is too large", start, end, "quote it, if it is text")
+        if _NOT_FINITE.fullmatch(value):
+            self.complain(Code.BAD_NUMBER, f"`{value}` is not a JSON number", start, end, _QUOTE)
+        elif _INT.fullmatch(value) or _FLOAT.fullmatch(value):
+            read = _number(value)
+            if read is not None:
+                return read
+            shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
+            self.complain(Code.BAD_NUMBER, f"`{shown}` is too large", start, end, _QUOTE)
         return number
+
+
+def _number(text: str) -> int | float | None:
+    """The number of a text that is one; `None` where it is beyond what every reader of JSON has."""
+    if not _INT.fullmatch(text):
+        number = float(text)
+        return number if isfinite(number) else None
+    if len(text) > _MOST_DIGITS:
+        return None
+    whole = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    return whole if abs(whole) <= sys.float_info.max else None
 
 
 def _too_deep(source: Text, error: yaml.MarkedYAMLError) -> list[Diagnostic]:
@@ -327,15 +341,6 @@ def _too_deep(source: Text, error: yaml.MarkedYAMLError) -> list[Diagnostic]:
 
 def _merged(value: Node) -> list[Node]:
     return value.value if value.kind == "sequence" else [value]
-
-
-def _hide_foreign_breaks(text: str) -> tuple[str, Mapping[int, str] | None]:
-    """YAML 1.2 and editors end no line at NEL, LS and PS; libyaml does. They travel as private characters."""
-    if not any(mark in text for mark in _FOREIGN_BREAKS):
-        return text, None
-    free = (chr(c) for c in range(0xE000, 0xF8FF) if chr(c) not in text)
-    stand_ins = dict(zip(_FOREIGN_BREAKS, free, strict=False))
-    return text.translate({ord(k): v for k, v in stand_ins.items()}), {ord(v): k for k, v in stand_ins.items()}
 
 
 def _after_properties(text: str, start: int) -> int:

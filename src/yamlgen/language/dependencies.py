@@ -8,13 +8,14 @@ and what is imported by a name that is made, is known once it was loaded.
 from __future__ import annotations
 
 import ast
-import os
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
+
+from yamlgen.language.folder import is_file, status
 
 Stamp: TypeAlias = tuple[int, ...]
 """What differs between any two states of a file, at no more cost than a look at its entry."""
@@ -57,11 +58,8 @@ class Sources:
 
 def stamp_of(path: Path | str) -> Stamp | None:
     """The state that a file is in, or `None` where there is none that can be read whole."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - of a text it is much faster
-    except (OSError, ValueError):
-        return None
-    if not stat.S_ISREG(found.st_mode):
+    found = status(path)
+    if found is None or not stat.S_ISREG(found.st_mode):
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
@@ -124,4 +122,4 @@ def _files(folder: Path, name: str) -> Iterator[str]:
     parts = name.split(".")
     for length in range(1, len(parts) + 1):
         stem = "/".join(parts[:length])
-        yield from (path for path in (f"{stem}.py", f"{stem}/__init__.py") if (folder / path).is_file())
+        yield from (path for path in (f"{stem}.py", f"{stem}/__init__.py") if is_file(folder / path))

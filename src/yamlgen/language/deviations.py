@@ -111,6 +111,14 @@ def _errors(data: JSON, schema: Mapping[str, Any]) -> Iterator[ValidationError]:
         yield from _leaves(error)
 
 
+def refused(path: DataPath, data: JSON) -> Deviation:
+    """A value that no rule of the schema forbids, and that cannot be used all the same."""
+    value = data
+    for part in path:
+        value = value[part]
+    return Deviation(Code.WRONG_VALUE, path, f"{_where(path)} cannot be {_shown(value)}", _fix(path))
+
+
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
     """The errors that matter: of alternatives, those of the one whose type the author chose."""
     if error.validator != "anyOf" or not error.context:

@@ -39,6 +39,10 @@ class Text:
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 
+    def line_start(self, offset: int) -> int:
+        """Where the line of an offset into the text begins."""
+        return self._starts[self.position(offset)[0] - 1]
+
     def mark(self, start: int, end: int) -> Mark:
         """The range from `start` to `end`, cut at the end of its first line."""
         line, column = self.position(start)
@@ -188,7 +192,11 @@ def _construct(node: Node) -> JSON:
     return node.value
 
 
-_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|\r?\n[ \t]*|.)", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:x[0-9a-fA-F]{2}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}"
+    r"|(?:\r\n|\r|\n)[ \t]*|.)",
+    re.DOTALL,
+)
 
 
 def _offsets(node: Node) -> list[int]:
@@ -199,7 +207,8 @@ def _offsets(node: Node) -> list[int]:
     """
     text, start, end = node.source.text, node.start, node.end
     if node.style in ("|", ">"):
-        start = text.index("\n", start) + 1 if "\n" in text[start:] else end
+        line = LINE_END.search(text, start)
+        start = line.end() if line else end
     elif node.style in ("'", '"'):
         start, end = start + 1, end - 1
     visible = iter(_visible(text, start, end, node.style))
@@ -219,7 +228,7 @@ def _visible(text: str, start: int, end: int, style: str | None) -> Iterator[int
         if style == '"' and text[position] == "\\":
             escape = _ESCAPE.findall(text[position : position + 80])[0]
             width = len(escape)
-            code = escape[2:] if escape[1] in "xuU" else ""
+            code = escape[2:] if escape[1] in "xuU" and "\\" not in escape[1:] else ""
             white = chr(int(code, base=16)).isspace() if code else escape[1] in "nrt \t\r\nNLP_vf"
         elif style == "'" and text.startswith("''", position):
             width = 2

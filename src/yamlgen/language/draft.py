@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from yamlgen.errors import Diagnostic
 from yamlgen.language.composer import compose
 from yamlgen.language.composer import read as read_text
 from yamlgen.language.document import DataPath, Document, Text
 from yamlgen.language.draw_rules import rules_of
+from yamlgen.language.folder import is_file, status
 from yamlgen.language.kinds import Draw, Generate, Python
 from yamlgen.language.overrides import set_input, set_value
 from yamlgen.language.parts import FileText
 from yamlgen.language.secret import find_secrets, setting, without_secrets
-from yamlgen.language.shape import check
+from yamlgen.language.shape import Shape, check, refuse
 from yamlgen.language.spec import Pipeline
 from yamlgen.surface import override
 
@@ -79,10 +82,10 @@ class Draft:
     def fitting(self, reference: str) -> list[str]:
         """The paths that an entry of `reads` stands for: itself, or those of the files that fit it as a pattern."""
         folder = self.path.parent
-        if not has_magic(reference) or (folder / reference).exists():
+        if not has_magic(reference) or status(folder / reference) is not None:
             return [reference]
         found = glob(reference, root_dir=folder, recursive=True)  # noqa: PTH207 - a pattern may be absolute
-        return sorted(path for path in found if (folder / path).is_file())
+        return sorted(path for path in found if is_file(folder / path))
 
     def files(self) -> set[Path]:
         """The pipeline's file and every one that it names for reading."""
@@ -126,7 +129,22 @@ def read(
         document = set_input(document, rows)
     shape = check(document)
     diagnostics = without_secrets([*diagnostics, *shape.diagnostics], texts)
-    data = {key: value for key, value in shape.document.data.items() if not key.startswith("x-")}
-    pipeline = Pipeline.model_validate(data)
+    pipeline = _constructed(shape, diagnostics)
     broken = frozenset(shape.broken)
     return Draft(path, shown, shape.document, pipeline, tuple(diagnostics), broken, texts), diagnostics
+
+
+def _constructed(shape: Shape, diagnostics: list[Diagnostic]) -> Pipeline:
+    """The models of a document that has the language's shape.
+
+    What the schema accepts and a model refuses is told here: the two read patterns and numbers a little differently.
+    """
+    while True:
+        data = {key: value for key, value in shape.document.data.items() if not key.startswith("x-")}
+        try:
+            return Pipeline.model_validate(data)
+        except ValidationError as error:
+            told = refuse(shape, error.errors(include_url=False)[0]["loc"])
+            if told is None:
+                raise
+            diagnostics.append(told)

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.draft import Draft
 from yamlgen.language.filling import UNEXPANDED, unexpanded
-from yamlgen.language.folder import real
+from yamlgen.language.folder import is_folder, real, status, unusable
 from yamlgen.language.formats import format_of
 from yamlgen.language.neighbours import neighbour
 from yamlgen.language.words import suggestion
@@ -54,11 +54,13 @@ class _Checker:
         if source.path and source.path != "-" and not draft.is_broken("input", "path"):
             path, shown = draft.beside(source.path)
             mark = document.mark(("input", "path"))
-            if path.is_dir():
+            if no_path := unusable(path, shown):
+                self.complain(Code.MISSING_INPUT, no_path, mark, "name a file by its path")
+            elif is_folder(path):
                 self.complain(Code.MISSING_INPUT, f"{shown} is a folder", mark, "name a file in it")
             elif format_of(path) is None and source.format is None:
                 self.unknown_format(source.path, "input")
-            elif not path.exists():
+            elif status(path) is None:
                 way = UNEXPANDED if unexpanded(source.path) else neighbour(path, shown) or "a run needs it"
                 self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, way, warn=True)
         if source.id and self.columns is not None and source.id not in self.columns.names:
@@ -75,7 +77,9 @@ class _Checker:
             if shell is not None:
                 way = f"write it out, or leave it to your shell with {option('output', 'PATH')}"
                 self.complain(Code.OUTPUT_PATH, f"`{shell}` would be a folder of that name here", mark, way)
-            elif path.is_dir():
+            elif no_path := unusable(path, shown):
+                self.complain(Code.OUTPUT_PATH, no_path, mark, "name a file by its path")
+            elif is_folder(path):
                 self.complain(Code.OUTPUT_PATH, f"{shown} is a folder", mark, "name a file in it, such as rows.jsonl")
             elif format_of(path) is None:
                 self.unknown_format(target.path, "output")

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
+_BRIEF: Final = 40
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -20,8 +22,46 @@ def real(path: Path) -> Path:
     """A path without links; one that has none, because its links lead to one another, as it is."""
     try:
         return Path(os.path.realpath(path))
-    except ValueError:  # no path can be such a text
+    except (OSError, ValueError):  # no path can be such a text
         return path
+
+
+def status(path: Path | str) -> os.stat_result | None:
+    """What the system says of a path; `None` where nothing is there, or where it cannot be looked up."""
+    try:
+        return os.stat(path)  # noqa: PTH116 - of a text it is much faster
+    except (OSError, ValueError):
+        return None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, whatever the path."""
+    found = status(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file is there, whatever the path."""
+    found = status(path)
+    return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def unusable(path: Path, shown: str) -> str | None:
+    """Why the system cannot look up a path at all, as a sentence; `None` where it can."""
+    try:
+        os.lstat(path)
+    except ValueError:
+        return f"`{_brief(shown)}` holds a character that no path can have"
+    except OSError as error:
+        return f"`{_brief(shown)}` is too long for a path" if error.errno == errno.ENAMETOOLONG else None
+    return None
+
+
+def _brief(text: str) -> str:
+    """The beginning of a text that is no path, on one line."""
+    first = text.strip().split("\n")[0][:_BRIEF]
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in first)
+    return shown if first == text.strip() else f"{shown}..."
 
 
 def is_way_out(reference: str) -> bool:

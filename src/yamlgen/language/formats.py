@@ -29,6 +29,6 @@ def is_pipe(path: Path) -> bool:
     """Whether `path` gives its content only once, like the `/dev/fd/63` of a shell's `<(...)`."""
     try:
         mode = path.stat().st_mode
-    except OSError:
+    except (OSError, ValueError):
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)

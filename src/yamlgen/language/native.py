@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from yamlgen.language.capabilities import Capabilities
-from yamlgen.language.schemas import subschemas
+from yamlgen.language.vocabulary import subschemas
 from yamlgen.ports import JSON
 
 TOLD: Final = "It must also satisfy "

@@ -17,7 +17,7 @@ from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.composer import absence
 from yamlgen.language.dependencies import Dependencies, Sources, Stamp, sources_of, stamp_of
 from yamlgen.language.draft import Draft
-from yamlgen.language.folder import real
+from yamlgen.language.folder import is_folder, real
 from yamlgen.language.functions import Function
 from yamlgen.language.kinds import Python
 from yamlgen.language.openings import openings
@@ -47,7 +47,7 @@ def dependencies(draft: Draft, name: str, step: Python, function: Function) -> t
             absent = absence(*draft.beside(path), "the pipeline's file")
             stamp = stamp_of(folder / path)
             if absent is not None:
-                hint = f"`{path.rstrip('/')}/*` stands for its files" if (folder / path).is_dir() else absent[1]
+                hint = f"`{path.rstrip('/')}/*` stands for its files" if is_folder(folder / path) else absent[1]
                 problems.append(Diagnostic(Code.MISSING_FILE, absent[0], mark, hint))
             elif stamp is not None:
                 files[path] = stamp

@@ -14,13 +14,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.confusions import clear_up
-from yamlgen.language.deviations import Deviation, all_keys, deviations, fits, keys_of, language, own_keys
+from yamlgen.language.deviations import Deviation, all_keys, deviations, fits, keys_of, language, own_keys, refused
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.words import closest
 from yamlgen.ports import JSON
@@ -100,6 +100,32 @@ def check(document: Document) -> Shape:
             _settle(shape, finding, missing.get(finding.path[:-1], set()))
     shape.document = Document(document.source, root)
     return shape
+
+
+def refuse(shape: Shape, location: DataPath) -> Diagnostic | None:
+    """Take the value that a model refuses out of a document that it is known to be in.
+
+    Args:
+        shape: of the document, which loses the value.
+        location: of the refusal, in which the names of models and of alternatives stand beside the keys.
+
+    Returns:
+        What is wrong with it; `None` where no such value is in the document.
+    """
+    shape.document = Document(shape.document.source, _copy(shape.document.root))
+    node, path = shape.document.root, cast("DataPath", ())
+    for part in location:
+        if node.kind == "mapping" and part in node.value:
+            node, path = node.value[part][1], (*path, part)
+        elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
+            node, path = node.value[part], (*path, part)
+    if not path:
+        return None
+    told = refused(path, shape.document.data)
+    mark = shape.document.mark(path)
+    _drop(shape, path)
+    shape.document = Document(shape.document.source, shape.document.root)
+    return Diagnostic(told.code, told.message, mark, told.hint)
 
 
 def _name_kinds(shape: Shape) -> None:
@@ -193,6 +219,8 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> None
         missing: what the mapping around it lacks.
     """
     path, broken = finding.path, shape.broken
+    if not _exists(shape, path):  # it went with what was mended before
+        return
     told = any(path[:length] in broken for length in range(1, len(path) + 1))
     if told or (finding.code in _AT_VALUE and (shape.document.is_unread(path) or _was_emptied(shape, finding))):
         _drop(shape, path)

@@ -103,6 +103,10 @@ class TextLoader:
 
     def _read(self, reference: str, mark: Mark) -> Text | None:
         path, shown = self.draft.beside(reference)
+        if "\n" in reference.strip():
+            hint = "write it without `file:`, behind the key itself"
+            self.diagnostics.append(Diagnostic(Code.MISSING_FILE, "this is the text, and no file's name", mark, hint))
+            return None
         absent = absence(path, shown, "the pipeline's file")
         if absent is not None:
             self.diagnostics.append(Diagnostic(Code.MISSING_FILE, absent[0], mark, absent[1]))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from yamlgen.language.pointer import follow
-from yamlgen.language.schemas import subschemas
+from yamlgen.language.vocabulary import subschemas
 from yamlgen.ports import JSON
 
 Type: TypeAlias = dict[str, Any]
