@@ -160,7 +160,7 @@ def test_headers_of_an_answer_that_never_comes_end_no_outage():
 
     stopped, now = ended(overdue, lambda: found.open_at)
     assert stopped.code == Code.PAUSED_TOO_LONG
-    assert 20 < now <= 60
+    assert 20 < now <= 61  # with its jitter
 
 
 def test_an_outage_beyond_patience_ends_the_run():
@@ -170,7 +170,7 @@ def test_an_outage_beyond_patience_ends_the_run():
     assert "overloaded (529)" in stopped.message
     assert stopped.code == Code.PAUSED_TOO_LONG
     assert stopped.exit_code == Exit.ENVIRONMENT == 3
-    assert 20 < now <= 60
+    assert 20 < now <= 61  # with its jitter
 
 
 def test_rate_limits_beyond_patience_end_the_run():
@@ -183,7 +183,7 @@ def test_rate_limits_beyond_patience_end_the_run():
 
     stopped, now = ended(refused, lambda: times[-1])
     assert stopped.code == Code.PAUSED_TOO_LONG
-    assert 20 < now <= 60
+    assert 20 < now <= 61  # with its jitter
 
 
 @pytest.mark.parametrize("seconds", [61.0, 3600.0, 1e300, math.inf])
