@@ -11,7 +11,7 @@ from pathlib import Path
 from yamlgen.data.column import read_column
 from yamlgen.data.source import Source, source_of
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline
-from yamlgen.language.compiler import compile_draft
+from yamlgen.language.compiler import compile_draft, in_order
 from yamlgen.language.draft import Draft, read
 from yamlgen.language.draw_rules import rules_of
 from yamlgen.language.kinds import Draw
@@ -79,10 +79,9 @@ def check(
     made = compile_draft(draft, columns, partial(_column, draft, odd), params)
     at = draft.document.mark(("input", "path"))
     odd += [Diagnostic(Code.BAD_INPUT, told, at, severity="warning") for told in source.oddities()]
-    found = (*made.diagnostics, *dict.fromkeys(odd))
     refused = _refused(draft, source, made.diagnostics) if examine else None
-    if refused is not None:
-        found = (*found, refused)
+    more = dict.fromkeys([*odd, *([] if refused is None else [refused])])
+    found = tuple(in_order([*made.diagnostics, *more], draft.shown))
     if made.plan is None or refused is not None:
         return None, found
     given = None if input is None else str(input)

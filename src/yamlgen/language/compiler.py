@@ -7,7 +7,7 @@ leave alone, so that each mistake is told once, at its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -361,5 +361,9 @@ def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = No
 def _in_source_order(diagnostics: list[Diagnostic], main: str, texts: tuple[Text, ...]) -> tuple[Diagnostic, ...]:
     unfilled = {diagnostic.mark: diagnostic for diagnostic in diagnostics if diagnostic.code is Code.UNFILLED}
     told = without_secrets([d for d in diagnostics if unfilled.get(d.mark, d) is d], texts)
-    ordered = sorted(told, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code))
-    return tuple(each_once(ordered))
+    return tuple(each_once(in_order(told, main)))
+
+
+def in_order(diagnostics: Iterable[Diagnostic], main: str) -> list[Diagnostic]:
+    """Diagnostics as they stand in the source: those of the file `main` first, then file by file."""
+    return sorted(diagnostics, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code))

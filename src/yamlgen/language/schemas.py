@@ -27,7 +27,7 @@ from yamlgen.language.satisfiability import contradictions
 from yamlgen.language.secret import find_secrets
 from yamlgen.language.shorthand import IN_SHORT, in_full, typed
 from yamlgen.language.vocabulary import FORMATS, KEYWORDS, subschemas, validator_of
-from yamlgen.language.words import listing, nearest
+from yamlgen.language.words import closest, listing, nearest
 from yamlgen.ports import JSON
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -273,7 +273,7 @@ def _doubled(source: Text) -> Iterator[Diagnostic]:
 
 def _format_meant(written: str) -> str | None:
     """The format of which another is a near miss; `None` for one that is a note of the author's own."""
-    near = "uri" if written.lower() == "url" else nearest(written, FORMATS)
+    near = "uri" if written.lower() == "url" else closest(written, FORMATS)
     if written in FORMATS or near is None:
         return None
     is_near = SequenceMatcher(None, written.lower(), near).ratio() >= _NEAR or near.startswith(written.lower())
