@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from yamlgen.cli.interruptions import Interruptions
 from yamlgen.errors import YamlgenError
 from yamlgen.store.place import place_of
 from yamlgen.store.session import archived
@@ -259,14 +258,3 @@ def test_a_reader_that_goes_away_is_told(start, call):
     check_previous_is_whole()
     paid, reused = go_on(call)
     assert (paid + reused, reused) == (60, kept)
-
-
-def test_an_ignored_signal_stays_ignored():
-    """A shell has the jobs in its background pass over Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with Interruptions():
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)

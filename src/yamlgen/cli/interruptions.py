@@ -2,8 +2,7 @@
 
 Python comes to a handler between two of its instructions and in the main thread alone, so a function that computes on
 without an end, or a loop that stands still, would hear no signal at all. So each handler is for one signal, and the
-kernel ends the process at the next, unless the event loop has shown by then that it still hears. (Code in C that takes
-the interpreter's lock only after that ends at the third, and so does one that is sent two different signals.)
+kernel ends the process at the next, unless the event loop has shown by then that it still hears.
 """
 
 from __future__ import annotations
@@ -48,10 +47,8 @@ class Interruptions:
 
     def __enter__(self) -> Self:
         """Let Ctrl-C end at once what comes before the run."""
-        found = {number: signal.getsignal(number) or signal.SIG_DFL for number in CODES}
-        self._before = {number: handler for number, handler in found.items() if handler is not signal.SIG_IGN}
-        if signal.SIGINT in self._before:  # a shell has its background jobs pass over Ctrl-C
-            _set_once(signal.SIGINT, self._interrupt)  # not Python's own: `asyncio.run` would replace it
+        self._before = {number: signal.getsignal(number) or signal.SIG_DFL for number in CODES}
+        _set_once(signal.SIGINT, self._interrupt)  # not Python's own: `asyncio.run` would replace it
         return self
 
     def __exit__(
@@ -94,11 +91,11 @@ class Interruptions:
                 cancel()
                 return
             self._heard[0].set()
-            for each in self._before if is_watched else ():
+            for each in CODES if is_watched else ():
                 _set_once(each, self._second)
             stop(number)
 
-        for number in self._before:
+        for number in CODES:
             loop.add_signal_handler(number, hear, number)
             _set_once(number, self._first)
 
@@ -124,7 +121,7 @@ class Interruptions:
         self._note(1)
 
     def _note(self, which: int) -> None:
-        for number in self._before:
+        for number in CODES:
             signal.signal(number, signal.SIG_DFL)
         self._sent[which].set()
 
