@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("lean"), max_examples=1000, derandomize=False)
 settings.load_profile("lean")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has its background jobs pass over Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_PROFILE")
 _VARIABLES += ("ANTHROPIC_CUSTOM_HEADERS",)

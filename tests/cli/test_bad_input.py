@@ -111,7 +111,9 @@ def test_a_file_that_cannot_be_read_is_told(name, call):
     """A pipeline that is not there, or is a folder, is one diagnostic without a snippet."""
     told = call("run", name, "--simulate")
     assert told.code == 2
-    assert re.fullmatch(rf"error\[YG001\]: cannot read {name}: .+\n +--> {name}\n\n", told.err)
+    assert re.fullmatch(
+        rf"error\[YG001\]: cannot read {name}: .+\n +--> {name}\n(  = it is a folder: .+\n)?\n", told.err
+    )
 
 
 def test_an_empty_folder_is_a_wrong_call(place, call):

@@ -194,7 +194,7 @@ def test_rows_come_from_another_file(small, call, monkeypatch):
             2,
         ),
         ("a.csv", b"id,topic\n1,t\n1,u\n", 'a.csv:3: `id` "1" is already that of a.csv:2', 2),
-        ("a.jsonl", b'{"topic": "t"}\n', "a.jsonl:1: `id` is missing", 2),
+        ("a.jsonl", b'{"id": 1, "topic": "t"}\n{"topic": "t"}\n', "a.jsonl:2: `id` is missing", 2),
         ("a.jsonl", b"", "a.jsonl has no rows", 2),
         ("a.jsonl", b'{"id": 1, "topic": "\xff"}\n', "a.jsonl:1", 2),
         ("no.jsonl", None, "no input at no.jsonl", 3),

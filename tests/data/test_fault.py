@@ -120,7 +120,7 @@ def test_another_delimiter_is_one_mistake(tmp_path, mark, hint):
     (tmp_path / "r.csv").write_text(f"id{mark}name\n1{mark}a\n", encoding="utf-8")
     (tmp_path / "p.yaml").write_text(PIPELINE % "r.csv", encoding="utf-8")
     (told,) = check(tmp_path / "p.yaml")[1]
-    assert (told.code, told.mark.line) == (Code.BAD_INPUT, 2)
+    assert (told.code, told.mark.line) == (Code.UNKNOWN_COLUMN, 2)
     assert told.hint == f'add `delimiter: "{hint}"` under `input`'
 
 

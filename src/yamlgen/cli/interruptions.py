@@ -2,7 +2,8 @@
 
 Python comes to a handler between two of its instructions and in the main thread alone, so a function that computes on
 without an end, or a loop that stands still, would hear no signal at all. So each handler is for one signal, and the
-kernel ends the process at the next, unless the event loop has shown by then that it still hears.
+kernel ends the process at the next, unless the event loop has shown by then that it still hears. (Code in C that takes
+the interpreter's lock only after that ends at the third, and so does one that is sent two different signals.)
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
@@ -13,10 +14,17 @@ from yamlgen.language.formats import delimiter_of, format_of
 from yamlgen.ports import Columns
 
 _USUAL: Final = (";", "\t", "|", ",")
+_SPREADSHEET: Final = re.compile(r"sep=(.)")
+"""A first line that tells a spreadsheet what parts the cells."""
 
 
 def parted(draft: Draft, columns: Columns | None) -> tuple[Columns | None, list[Diagnostic]]:
     """The columns as they are once the right character is said, and the mistake where another one is."""
+    line = _SPREADSHEET.fullmatch(columns.names[0]) if columns is not None and len(columns.names) == 1 else None
+    if line is not None:
+        message = f"{draft.beside(draft.pipeline.input.path or '')[1]} begins with `{line[0]}`, for a spreadsheet"
+        hint = f"remove that line, and write `delimiter: {json.dumps(line[1])}` under `input`"
+        return None, [Diagnostic(Code.BAD_INPUT, message, draft.document.mark(("input", "path")), hint)]
     character = _parting(draft, columns)
     if columns is None or character is None:
         return columns, []
