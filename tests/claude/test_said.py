@@ -200,9 +200,10 @@ def test_a_redirect_names_its_target(location, shown):
 
 @pytest.mark.parametrize("location", ["http://[", "http://host:port/x", ""])
 def test_a_redirect_to_nowhere_is_one_too(location):
-    """A target that cannot be read is not named."""
+    """A target that cannot be read is not named; an older transport reads it, and says so."""
     outcome, _ = ask_one(Reply(b"", 302, {"location": location}))
-    assert "redirects elsewhere" in outcome.message
+    assert type(outcome) is RunStopped
+    assert "redirects elsewhere" in outcome.message or "location header" in outcome.message
 
 
 @pytest.mark.parametrize("where", ["status", "inside"])

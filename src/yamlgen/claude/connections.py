@@ -189,6 +189,11 @@ def failure_of(error: BaseException) -> tuple[str, str | None]:  # noqa: PLR0911
     return _told(of_system) if of_system else f"what came cannot be read ({type(chain[-1]).__name__})", None
 
 
+def has_hung_up(error: BaseException) -> bool:
+    """Whether a server has ended the connection; older transports call that a timeout."""
+    return any(isinstance(each, aiohttp.ServerDisconnectedError) for each in _chain(error))
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error

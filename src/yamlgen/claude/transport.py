@@ -19,7 +19,7 @@ import anthropic
 import httpx2
 
 from yamlgen import failpoint
-from yamlgen.claude.connections import failure_of
+from yamlgen.claude.connections import failure_of, has_hung_up
 from yamlgen.claude.failure import NotAMessage, ServerError
 from yamlgen.claude.limiter import Limiter, Slot
 from yamlgen.claude.received import Received, read_answer
@@ -120,6 +120,8 @@ class Transport:
         except TimeoutError:
             return self._overdue(stream)
         except anthropic.APITimeoutError as error:
+            if has_hung_up(error):
+                return _Failed(f"the connection failed: {failure_of(error)[0]}", error=error)
             if not isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout):
                 return self._overdue(stream)
             return _Failed("the connection took too long", error=error)
