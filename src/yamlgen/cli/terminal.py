@@ -3,7 +3,7 @@
 Names, answers, rows and the messages of others are written by strangers. An escape sequence in them could set the
 title, clear the screen or draw a line that was never said; a bidirectional control shows a text in another order than
 it has. So both standard streams, where they are terminals, are replaced by ones that write all of that as its JSON
-escape, whoever prints: a command, click, a traceback, a warning, an author's function. Pipes and files get the bytes.
+escape, whatever prints: a command, click, a traceback, a warning, an author's function. Pipes and files get the bytes.
 
 What is ours takes one of two other ways: `style` colours a part of a text by a mark that no text can hold, and the
 live display draws on the stream beneath, while whatever else is printed goes through `above`.

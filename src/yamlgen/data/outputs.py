@@ -75,7 +75,7 @@ def prepared(paths: OutputPaths, *, to_stdout: bool, what: str = "") -> Iterator
     Args:
         paths: the files.
         to_stdout: whether the rows are printed, so that `paths.rows` is not used.
-        what: who writes, for whoever comes second.
+        what: who writes, for the run that comes second.
 
     Yields:
         What `publish` takes; for as long as the context lasts, no other run writes these files.

@@ -59,7 +59,7 @@ class Staging:
     Its methods raise `EnvironmentProblem` when the disk refuses, or another run writes the same file.
 
     Args:
-        what: who writes, for whoever comes second.
+        what: who writes, for the run that comes second.
     """
 
     def __init__(self, what: str = "") -> None:

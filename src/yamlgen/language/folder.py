@@ -2,7 +2,7 @@
 
 Owns what may be read as a part of a pipeline (a text, a schema, a module). The folder is the one in which the
 pipeline's file stands as it was named; that file, and the folder, may be reached through links. A path that leaves the
-folder says so itself, with `../` or as an absolute path, where whoever reads the pipeline sees it. A link that leads
+folder says so itself, with `../` or as an absolute path, where a reader of the pipeline sees it. A link that leads
 out says so nowhere, and is an error. Data is another matter: input, output, draws and store may be links.
 """
 

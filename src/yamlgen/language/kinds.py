@@ -28,7 +28,7 @@ class Common(Part):
     description: str | None = None
     """What the step is for. Not sent."""
     when: Expression | None = None
-    """An expression: where it does not hold for a row, the step is skipped and its value is null. A step that reads
+    """An expression: where it is false for a row, the step is skipped and its value is null. A step that reads
     it in that row is skipped too, unless its own `when` asks about it.
 
     It is asked once for a row, before any item of `for_each`. [Null](#null) has an example.
@@ -94,7 +94,7 @@ class StepOutput(Part):
     where the API refuses the schema (which the store keeps, so that later runs ask in the same way)."""
     reasks: int = Field(2, ge=0, le=10)
     """How often an invalid answer is sent back to the model with the errors. A text is invalid where it is blank, or
-    where a `check` does not hold."""
+    where a `check` is false."""
 
 
 class TypedOutput(Part):

@@ -44,7 +44,7 @@ from yamlgen.language.words import nearest
 from yamlgen.ports import JSON
 
 _NOTHING: Final[tuple[JSON, ...]] = (False, {"not": {}}, {"not": True})
-"""The schemas that say outright that nothing is allowed: whoever writes one means it."""
+"""The schemas that say outright that nothing is allowed: they are meant so."""
 
 _HOME: Final = "urn:yamlgen:schema"
 _MOST_LOOKS: Final = 10_000
