@@ -1,7 +1,8 @@
 """What happens during a run, as a stream of immutable values.
 
 The engine emits these and nothing else; progress, journal, log and report are folds over them. `row` is the
-row's position in the input, from 0. An answer's event comes after the answer is safe.
+row's position in the input, from 0, and `id` its id, where the input has ids. An answer's event comes after the
+answer is safe.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from yamlgen.ports import Usage
+from yamlgen.ports import JSON, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class RequestRetried:
     step: str
     reason: str
     wait: float
+    id: JSON = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +172,11 @@ class PaceChanged:
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """A step has a value for a row."""
+    """A step has a value for a row: that of `items` of them, those that are null included, where it is a list."""
 
     row: int
     step: str
+    items: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,7 @@ class ItemFailed:
     code: str
     message: str
     useless: bool = False
+    id: JSON = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +233,7 @@ class RowFailed:
     step: str
     code: str
     message: str
+    id: JSON = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,20 +140,31 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """An item of a step that is null: its place, from 0, among those of its row; how messages name it; and why."""
+
+    case: int
+    name: str
+    error: RowError
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a step made of a row: a string, or a value that its output schema accepts.
 
     Attributes:
         key: of the first request, if there was one alone.
         skipped: whether the step was not done, because its `when` did not hold; the value is null then.
-        lost: the errors of the items that are null, where a step that was done for several allows that.
+        items: how often the step was done for the row; 0 where its value is no list.
+        lost: the items that are null, where the step allows that.
     """
 
     value: JSON
     attempts: tuple[Attempt, ...] = field(default=())
     key: bytes = b""
     skipped: bool = False
-    lost: tuple[RowError, ...] = ()
+    items: int = 0
+    lost: tuple[Lost, ...] = ()
 
     @property
     def usage(self) -> Usage:

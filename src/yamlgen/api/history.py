@@ -137,6 +137,7 @@ def described(archive: Archive, run: RunEntry) -> dict[str, JSON]:
         "steps": steps,
         "failures": report.get("failures", []),
         "failed_items": report.get("failed_items", []),
+        "lost_steps": report.get("lost_steps", []),
         "error": report.get("error"),
         **about,
     }

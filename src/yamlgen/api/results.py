@@ -26,6 +26,10 @@ class Result:
     Attributes:
         rows: the finished rows in input order: the row's columns, then the steps' outputs.
         failures: the rows that were set aside, as in the `failed` file.
+        failed_items: the items that are null in the lists of `rows` (`on_item_error: "null"`), each as in `failures`,
+            with `item`, from 1, and `case`, its name.
+        lost_steps: the steps that lost every item of every row, with their most frequent reason; the command line
+            ends with 1 for these, too.
         usage: the tokens that this run has paid for, failed rows included.
         cost_usd: what they cost; `None` where a price is not known.
         report: counts and usage per step, paid and reused apart, failures in groups.
@@ -34,6 +38,8 @@ class Result:
 
     rows: list[dict[str, JSON]]
     failures: list[dict[str, JSON]]
+    failed_items: list[dict[str, JSON]]
+    lost_steps: list[dict[str, JSON]]
     usage: Usage
     cost_usd: float | None
     report: Report
@@ -71,10 +77,13 @@ async def arun(
     done = await execute(loaded, params=params, options=Options(**options), emit=on_event)
     with archived(done.place) as archive:
         rows = [json.loads(line) for line in archive.rows(done.entry)]
-        failures = [json.loads(line) for line in archive.failed(done.entry)]
+        failed = [json.loads(line) for line in archive.failed(done.entry, items=True)]
+    failures = [each for each in failed if "item" not in each]
+    items = [each for each in failed if "item" in each]
+    lost = [step.as_json() for step in done.report.lost_steps]
     paid = done.report.paid
     output = None if str(options.get("output")) == "-" else done.paths.rows
-    return Result(rows, failures, paid.usage, paid.cost_usd, done.report, output)
+    return Result(rows, failures, items, lost, paid.usage, paid.cost_usd, done.report, output)
 
 
 def run(pipeline: str | Path | Pipeline, **arguments: Any) -> Result:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from yamlgen.cli.messages import echo, safe
 from yamlgen.cli.terminal import above, beneath, style, visible
+from yamlgen.data.identity import row_name
 from yamlgen.environment import variable
 from yamlgen.errors import near
 from yamlgen.events import (
@@ -28,7 +29,7 @@ from yamlgen.events import (
     RunForecast,
     RunStarted,
 )
-from yamlgen.observe.report import Bill, FailureGroup, Report, StepCount, largest_first
+from yamlgen.observe.report import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,9 +90,9 @@ class Display:
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, RequestRetried):
-            self.say(f"row {event.row + 1}, {event.step}: {safe(event.reason)}, again in {event.wait:.1f} s")
+            self.say(f"{_row(event)}, {event.step}: {safe(event.reason)}, again in {event.wait:.1f} s")
         elif isinstance(event, RowFailed | ItemFailed):
-            self.say(f"row {event.row + 1}, {event.step}: {event.code}: {safe(event.message)}")
+            self.say(f"{_row(event)}, {event.step}: {event.code}: {safe(event.message)}")
         elif isinstance(event, RunDraining):
             self.say(f"ending: {safe(event.reason)}")
 
@@ -175,7 +176,8 @@ class LiveDisplay(Display):
     def _note(self, count: StepCount) -> str:
         failed = f"[red]{count.failed} failed[/red]  " if count.failed else ""
         skipped = f"{count.skipped:,} skipped  " if count.skipped else ""
-        items = f"{_many(count.failed_items, 'item')} failed  " if count.failed_items else ""
+        items = f"{_items(count)} failed  " if count.failed_items else ""
+        items = f"[red]{items}[/red]" if count.is_lost else items
         rate = count.done / max(time.monotonic() - self.started, 0.001)
         usage = count.paid.usage
         tokens = f"{_short(usage.input_tokens)} in  {_short(usage.output_tokens)} out{_spent(count.paid)}"
@@ -232,6 +234,7 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
     lines = [
         f"{report.pipeline}: {_many(report.finished, 'row')} finished, {failed} in {_duration(report.seconds)}{how}"
     ]
+    lines.extend(map(_lost, report.lost_steps))
     lines.extend(outlay(report))
     lines.extend(failures(report))
     lines.extend(f"  warning  {safe(warning)}" for warning in report.warnings)
@@ -257,8 +260,19 @@ def failures(report: Report) -> list[str]:
 
 
 def _group_lines(group: FailureGroup, where: str) -> list[str]:
-    examples = (f"      row {row + 1}: {safe(message)}" for row, message in group.examples)
+    examples = (f"      {_row(each)}: {safe(each.message)}" for each in group.examples)
     return [f"  {group.count:,} x {group.code} in {where}:", *examples]
+
+
+def _row(failed: RequestRetried | RowFailed | ItemFailed | Example) -> str:
+    return safe(row_name(failed.row, failed.id))
+
+
+def _lost(step: LostStep) -> str:
+    """That a step has no value at all, and why, as a line."""
+    head = style(f"step `{step.step}` lost every item of every row", fg="red")
+    like = f"{step.reason.count:,} of {step.items:,} like this: {step.reason.code}"
+    return f"  {head}, {like}: {safe(step.reason.examples[0].message)}"
 
 
 def _left_out(report: Report) -> list[str]:
@@ -267,10 +281,14 @@ def _left_out(report: Report) -> list[str]:
     for name, step in report.steps.items():
         whose = "its list" if step.failed_items == 1 else "their lists"
         skipped = [f"{step.skipped:,} skipped"] if step.skipped else []
-        items = [f"{_many(step.failed_items, 'item')} failed, null in {whose}"] if step.failed_items else []
+        items = [f"{_items(step)} failed, null in {whose}"] if step.failed_items else []
         if skipped or items:
             told.append(f"{name}: {', '.join(skipped + items)}")
     return told
+
+
+def _items(step: StepCount) -> str:
+    return f"{'all ' if step.is_lost else ''}{_many(step.failed_items, 'item')}"
 
 
 def _step_row(name: str, step: StepCount) -> list[str]:

@@ -72,7 +72,7 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
         put(json_line({**report.as_json(), "simulated": options.simulate, "files": files}))
     elif not shown.quiet:
         echo(summary(report, paths, to_stdout=to_stdout, simulated=options.simulate))
-    return Exit.FAILED_ROWS if report.failed else Exit.OK
+    return Exit.FAILED_ROWS if report.failed or report.lost_steps else Exit.OK
 
 
 async def _run(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from yamlgen.errors import Code
 from yamlgen.events import (
@@ -28,7 +28,7 @@ from yamlgen.events import (
     StepSkipped,
     StreamCut,
 )
-from yamlgen.ports import Usage
+from yamlgen.ports import JSON, Usage
 
 EXAMPLES: Final = 3
 _MOST_GROUPS: Final = 40
@@ -81,6 +81,7 @@ class StepCount:
         finished: rows that it has a value for.
         skipped: rows that it was not done for.
         failed: rows that failed at it.
+        items: how often it was done for the rows that it has a list for.
         failed_items: items that are null in the values of rows which did not fail for it.
         sent: requests sent, those that went out again included.
         retried: requests that went out again.
@@ -92,6 +93,7 @@ class StepCount:
     finished: int = 0
     skipped: int = 0
     failed: int = 0
+    items: int = 0
     failed_items: int = 0
     sent: int = 0
     retried: int = 0
@@ -104,6 +106,24 @@ class StepCount:
         """Rows that the step is through with, whatever came of them."""
         return self.finished + self.skipped + self.failed
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether every item of every row is null; a step without an item has lost none."""
+        return 0 < self.items == self.failed_items
+
+
+class Example(NamedTuple):
+    """One failure: the row's place, from 0, its id where the input has ids, and the message."""
+
+    row: int
+    id: JSON
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The failure as plain JSON values; rows count from 1."""
+        known = {} if self.id is None else {"id": self.id}
+        return {"row": self.row + 1, **known, "message": self.message}
+
 
 @dataclass
 class FailureGroup:
@@ -112,18 +132,33 @@ class FailureGroup:
     step: str
     code: str
     count: int = 0
-    examples: list[tuple[int, str]] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
 
-    def add(self, row: int, message: str) -> None:
+    def add(self, example: Example) -> None:
         """Put one failure into it."""
         self.count += 1
         if len(self.examples) < EXAMPLES:
-            self.examples.append((row, message[:_LONGEST]))
+            self.examples.append(example._replace(message=example.message[:_LONGEST]))
 
     def as_json(self) -> dict[str, Any]:
         """The group as plain JSON values; rows count from 1."""
-        examples = [{"row": row + 1, "message": message} for row, message in self.examples]
+        examples = [each.as_json() for each in self.examples]
         return {"step": self.step, "code": self.code, "count": self.count, "examples": examples}
+
+
+@dataclass(frozen=True, slots=True)
+class LostStep:
+    """A step that has no value for any item of any row: how many there were, and the reason that most of them share."""
+
+    step: str
+    items: int
+    reason: FailureGroup
+
+    def as_json(self) -> dict[str, Any]:
+        """The step as plain JSON values; `count` is how many items share the reason."""
+        reason = self.reason
+        message = reason.examples[0].message
+        return {"step": self.step, "items": self.items, "code": reason.code, "count": reason.count, "message": message}
 
 
 _Groups: TypeAlias = dict[tuple[str, str, str], FailureGroup]
@@ -166,6 +201,15 @@ class Report:
         """What came out of the store, and so was not paid for now."""
         return sum((step.reused for step in self.steps.values()), Bill())
 
+    @property
+    def lost_steps(self) -> list[LostStep]:
+        """The steps that have lost every item of every row, unless the run ended early."""
+        lost = {name: step.items for name, step in self.steps.items() if step.is_lost and self.error is None}
+        return [LostStep(name, items, self._reason(name)) for name, items in lost.items()]
+
+    def _reason(self, step: str) -> FailureGroup:
+        return next(group for group in largest_first(self.item_groups) if group.step == step)
+
     def observe(self, event: Event) -> None:
         """Fold one event."""
         match event:
@@ -186,11 +230,12 @@ class Report:
                 self.pace[event.pool] = event
             case StepFinished():
                 self.steps[event.step].finished += 1
+                self.steps[event.step].items += event.items
             case StepSkipped():
                 self.steps[event.step].skipped += 1
             case ItemFailed():
                 self.steps[event.step].failed_items += 1
-                _group(self.item_groups, event).add(event.row, event.message)
+                _group(self.item_groups, event).add(_example(event))
             case RowFinished():
                 self.finished += 1
             case RowFailed():
@@ -208,7 +253,7 @@ class Report:
         else:
             self.failed += 1
             self.steps[event.step].failed += 1
-        _group(self.groups, event).add(event.row, event.message)
+        _group(self.groups, event).add(_example(event))
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -222,6 +267,7 @@ class Report:
             "pace": {name: _pace_json(pace) for name, pace in self.pace.items()},
             "failures": [group.as_json() for group in largest_first(self.groups)],
             "failed_items": [group.as_json() for group in largest_first(self.item_groups)],
+            "lost_steps": [step.as_json() for step in self.lost_steps],
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
             "error": self.error,
@@ -234,6 +280,10 @@ def _group(groups: _Groups, event: RowFailed | ItemFailed) -> FailureGroup:
     if key not in groups and len(groups) >= _MOST_GROUPS:
         key = (event.step, event.code, "")
     return groups.setdefault(key, FailureGroup(event.step, event.code))
+
+
+def _example(event: RowFailed | ItemFailed) -> Example:
+    return Example(event.row, event.id, event.message)
 
 
 def largest_first(groups: _Groups) -> list[FailureGroup]:
@@ -256,6 +306,7 @@ def _step_json(step: StepCount) -> Mapping[str, Any]:
         "finished": step.finished,
         "skipped": step.skipped,
         "failed": step.failed,
+        "items": step.items,
         "failed_items": step.failed_items,
         "sent": step.sent,
         "retried": step.retried,

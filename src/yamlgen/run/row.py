@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from yamlgen.data.identity import id_of
 from yamlgen.errors import Code, RowError, YamlgenError
 from yamlgen.events import (
     AnswerReceived,
@@ -114,8 +115,8 @@ class RowWork:
 
     def lose(self, step: str, case: int, error: RowError) -> None:
         """Tell that an item of a step is null."""
-        useless = error.is_useless
-        self.engine.emit(ItemFailed(self.row.index, step, case, str(error.code), error.message, useless))
+        useless, known = error.is_useless, id_of(self.row.identity)
+        self.engine.emit(ItemFailed(self.row.index, step, case, str(error.code), error.message, useless, known))
 
     def doubt(self, error: RowError) -> None:
         """Let other rows be tried, where so many fail alike that all may."""
@@ -169,7 +170,8 @@ class RowWork:
             self._fail(step, RowError(message, code=Code.INTERNAL, hint="please report this"))
         else:
             self.answers[step.name] = answer
-            engine.emit((StepSkipped if answer.skipped else StepFinished)(self.row.index, step.name))
+            row, name = self.row.index, step.name
+            engine.emit(StepSkipped(row, name) if answer.skipped else StepFinished(row, name, answer.items))
 
     async def _answer(self, step: AnyStep) -> Answer:
         outputs = {name: answer.value for name, answer in self.answers.items()}
@@ -200,7 +202,8 @@ class RowWork:
             return
         # A row that lacks an answer is not done, though another step of it has failed.
         name, error = min(failures.items(), key=lambda failed: failed[1].code is not Code.NOT_STORED)
-        self.engine.emit(RowFailed(self.row.index, name, str(error.code), error.message))
+        known = id_of(self.row.identity)
+        self.engine.emit(RowFailed(self.row.index, name, str(error.code), error.message, known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,8 @@ class _Watched:
         self._emit(RequestSent(self.work.row.index, self.step))
 
     def retried(self, reason: str, wait: float) -> None:
-        self._emit(RequestRetried(self.work.row.index, self.step, reason, wait))
+        row = self.work.row
+        self._emit(RequestRetried(row.index, self.step, reason, wait, id_of(row.identity)))
 
     def received(self, attempt: Attempt, *, reask: bool) -> None:
         cost, reused, seconds = attempt.cost, attempt.reused, attempt.seconds

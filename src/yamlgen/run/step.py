@@ -28,7 +28,7 @@ from yamlgen.language.plan import (
     Scope,
 )
 from yamlgen.language.schemas import JSONSchema
-from yamlgen.ports import JSON, Answer, Asker, Keeper, Kept, Model, Prompt
+from yamlgen.ports import JSON, Answer, Asker, Keeper, Kept, Lost, Model, Prompt
 from yamlgen.run.digests import Digests
 from yamlgen.run.functions import Functions, key_of
 
@@ -264,24 +264,28 @@ def _together(step: AnyStep, cases: list[Case], made: list[Answer | RowError], o
         for case, each in zip(cases, made, strict=True)
         for attempt in each.attempts
     )
-    failed = [_named(step, case, each) for case, each in zip(cases, made, strict=True) if isinstance(each, RowError)]
+    lost = tuple(
+        _named(number, step.spoken(case), each)
+        for number, (case, each) in enumerate(zip(cases, made, strict=True))
+        if isinstance(each, RowError)
+    )
+    failed = tuple(item.error for item in lost)
     missing = [error for error in failed if error.code is Code.NOT_STORED]
     if missing or (failed and not step.null_items):
         first = (missing or failed)[0]
         others = f" (and {len(failed) - 1} more of {len(made)})" if len(failed) > 1 else ""
         message = f"{first.message}{others}"
         code, hint = first.code, first.hint
-        error = RowError(message, code=code, hint=hint, request=first.request, attempts=attempts, parts=tuple(failed))
+        error = RowError(message, code=code, hint=hint, request=first.request, attempts=attempts, parts=failed)
         error.is_useless = first.is_useless
         raise error
-    for number, each in enumerate(made):
-        if isinstance(each, RowError):
-            overseer.lose(step.name, number, each)
+    for item in lost:
+        overseer.lose(step.name, item.case, item.error)
     values = [None if isinstance(each, RowError) else each.value for each in made]
-    return Answer(step.whole(values), attempts, lost=tuple(failed))
+    return Answer(step.whole(values), attempts, items=len(made), lost=lost)
 
 
-def _named(step: AnyStep, case: Case, error: RowError) -> RowError:
-    """The error of a case, which says which one it is."""
-    error.message = f"{step.spoken(case)}: {error.message}"
-    return error
+def _named(number: int, name: str, error: RowError) -> Lost:
+    """A case that failed, and its error, which says which one it is."""
+    error.message = f"{name}: {error.message}"
+    return Lost(number, name, error)

@@ -6,22 +6,20 @@ Nothing here writes, so it may look on while a run is at work.
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from yamlgen.canonical import one_line
+from yamlgen.canonical import one_line, short_digest
 from yamlgen.errors import Code, UsageError
-from yamlgen.ports import JSON, Usage
-from yamlgen.store.database import damaged, mapped
-from yamlgen.store.packing import shown, text_of, unpacked
-from yamlgen.store.place import Place, holder
+from yamlgen.ports import JSON
+from yamlgen.store.accounts import TOKENS, Accounts, Made
+from yamlgen.store.packing import text_of, unpacked
+from yamlgen.store.place import holder
 from yamlgen.store.tables import TO_RETRY
 from yamlgen.surface import by_surface
 
-_TOKENS: Final = tuple(Usage.__dataclass_fields__)
-_SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in _TOKENS)
+_SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in TOKENS)
 _PAID: Final = ("attempt", "cut_stream")
 _RECENT: Final = 200
 """How many earlier answers a forecast looks at."""
@@ -32,6 +30,16 @@ _ROWS: Final = """
     WHERE row.run = ?
 """
 """CROSS keeps SQLite from looking through the sources first: rows come in the order of their index, unsorted."""
+
+_ANY_FAILED: Final = f"(row.status <> 'finished' OR {TO_RETRY})"
+
+
+_LOST_ITEMS: Final = """
+    SELECT count(*) FROM row JOIN json_each(row.results) AS own
+    JOIN result ON result.id = own.value AND result.status = 'finished'
+    JOIN failed_request AS lost ON lost.result = result.id
+    WHERE row.run = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class RunEntry:
         finished: finished rows in the store.
         failed: failed rows in the store.
         missing: rows that lack an answer which the run might not ask for.
+        failed_items: items that failed, and are null in the lists of their rows.
         paid: what it has paid for until now: attempts, usage, cost.
     """
 
@@ -62,17 +71,26 @@ class RunEntry:
     finished: int
     failed: int
     missing: int
+    failed_items: int
     paid: dict[str, JSON]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a row failed, in short; `number` counts from 0."""
+    """Why a row failed, or an item of one that is null, in short.
+
+    Attributes:
+        number: of the row, from 0.
+        id: of the row; `None` where its input has none.
+        item: how the item is named; `None` where it is the row that failed.
+    """
 
     number: int
+    id: JSON
     step: str
     code: str
     message: str
+    item: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,36 +107,8 @@ class Past:
     output: tuple[int, int]
 
 
-class Archive:
-    """A store, read.
-
-    Args:
-        connection: one that only reads; the caller closes it.
-        place: the store's files.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, place: Place) -> None:
-        self._connection = connection
-        self.place = place
-
-    def _all(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with mapped(self.place.database):
-            return self._connection.execute(query, values).fetchall()
-
-    def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
-        found = self._all(query, *values)
-        if not found:
-            raise damaged(self.place.database, "a record that others refer to is gone")
-        return found[0]
-
-    def _each(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        with mapped(self.place.database):
-            yield from self._connection.execute(query, values)
-
-    def _read(self, unpack: Callable[[Any], JSON], data: Any) -> JSON:
-        """What was kept, or the error that the store is damaged."""
-        with mapped(self.place.database):
-            return unpack(data)
+class Archive(Accounts):
+    """A store, read."""
 
     def runs(self) -> list[RunEntry]:
         """All runs, the oldest first."""
@@ -182,11 +172,17 @@ class Archive:
             counts.get("finished", 0),
             counts.get("failed", 0),
             counts.get("missing", 0),
+            self._lost_items(number, told),
             told["paid"] if told else self._bill("run = ?", number),
         )
 
     def _counts(self, run: int) -> dict[str, int]:
         return dict(self._all("SELECT status, count(*) FROM row WHERE run = ? GROUP BY status", run))
+
+    def _lost_items(self, run: int, report: dict[str, JSON] | None) -> int:
+        if report is None:
+            return int(self._one(_LOST_ITEMS, run)[0])
+        return sum(step.get("failed_items", 0) for step in report.get("steps", {}).values())
 
     def paid(self, run: int) -> dict[str, dict[str, JSON]]:
         """What a run has paid for until now, by step: attempts, usage, cost."""
@@ -199,7 +195,7 @@ class Archive:
         sums = f"count(*), {_SUMS}, coalesce(sum(cost), 0), count(cost)"
         each = (self._all(f"SELECT {sums} FROM {table} WHERE {which}", *values)[0] for table in _PAID)
         (attempts, *tokens, cost, priced), (cut, *lost, lost_cost, lost_priced) = each
-        usage = {name: kept + gone for name, kept, gone in zip(_TOKENS, tokens, lost, strict=True)}
+        usage = {name: kept + gone for name, kept, gone in zip(TOKENS, tokens, lost, strict=True)}
         is_priced = priced + lost_priced == attempts + cut
         return {"attempts": attempts, "usage": usage, "cost_usd": round(cost + lost_cost, 9) if is_priced else None}
 
@@ -231,22 +227,52 @@ class Archive:
         for _, _, source, results in self._each(f"{_ROWS} AND row.status = 'finished' ORDER BY row.number", run.number):
             yield self._finished(source, results, provenance=bool(run.about.get("provenance")))
 
-    def failed(self, run: RunEntry) -> Iterator[bytes]:
-        """The rows of a run that failed, or lack an answer, as JSON lines, in input order."""
-        for _, _, source, results in self._each(
-            f"{_ROWS} AND row.status <> 'finished' ORDER BY row.number", run.number
-        ):
-            yield f"{one_line(text_of(self._failed(source, results)))}\n".encode()
+    def failed(self, run: RunEntry, *, items: bool = False) -> Iterator[bytes]:
+        """The rows of a run that failed, or lack an answer, as JSON lines, in input order.
+
+        Args:
+            run: the run.
+            items: whether a line follows for each item of a row that failed and is null: it has `item` and `case`.
+        """
+        which = _ANY_FAILED if items else "row.status <> 'finished'"
+        for _, status, source, results in self._each(f"{_ROWS} AND {which} ORDER BY row.number", run.number):
+            told = [] if status == "finished" else [self._failed(source, results)]
+            for record in [*told, *(self._nulls(source, results) if items else [])]:
+                yield f"{one_line(text_of(record))}\n".encode()
 
     def failures(self, run: RunEntry) -> Iterator[Failure]:
-        """Why each row failed, or what it was missing, in input order."""
-        query = f"{_ROWS} AND row.status <> 'finished' ORDER BY row.number"
-        for number, _, _, results in self._each(query, run.number):
-            for result in self._read(json.loads, results):
-                step, _, _, error, _ = self._result(result)
-                if error is not None:
-                    yield Failure(number, step, error["code"], error["message"])
-                    break
+        """Why each row failed, or what it was missing, and why each item is null, in input order."""
+        query = f"{_ROWS} AND {_ANY_FAILED} ORDER BY row.number"
+        for number, _, source, results in self._each(query, run.number):
+            known, made = self._id(run, source), self._results(results)
+            failed = next(((each.step, each.error) for each in made if each.error is not None), None)
+            if failed is not None:
+                step, error = failed
+                yield Failure(number, known, step, error["code"], error["message"])
+            for each in made:
+                for item in each.lost:
+                    name, message = item["case"], item["message"]
+                    yield Failure(number, known, each.step, item["code"], message.removeprefix(f"{name}: "), name)
+
+    def ids(self, run: RunEntry) -> Iterator[JSON]:
+        """The ids of the rows that a run has done, in input order; none where its input has no ids."""
+        if _id_column(run) is not None:
+            for _, _, source, _ in self._each(f"{_ROWS} ORDER BY row.number", run.number):
+                yield self._id(run, source)
+
+    def find(self, run: RunEntry, identity: str) -> int | None:
+        """The place (from 0) of the row of a run that is this one."""
+        found = self._all("SELECT number FROM row WHERE run = ? AND identity = ?", run.number, short_digest(identity))
+        return found[0][0] if found else None
+
+    def id(self, run: RunEntry, number: int) -> JSON:
+        """The id of the row at a place (from 0); `None` where there is no such row, or its input has no ids."""
+        found = self._all(f"{_ROWS} AND row.number = ?", run.number, number)
+        return self._id(run, found[0][2]) if found else None
+
+    def _id(self, run: RunEntry, source: str) -> JSON:
+        column = _id_column(run)
+        return None if column is None else self._read(json.loads, source).get(column)
 
     def line(self, run: RunEntry, number: int) -> bytes | None:
         """The JSON line of one row (from 0): empty when it failed, `None` when it is not done."""
@@ -269,99 +295,27 @@ class Archive:
             message = f"run {run.name} has no row {number + 1}, or has not finished it"
             raise UsageError(message, code=Code.NO_RUN, hint="rows count from 1")
         _, status, source, results = found[0]
-        steps = {}
-        for result in self._read(json.loads, results):
-            step, made, value, error, attempts = self._result(result)
-            told: dict[str, JSON] = {"status": made, "attempts": [self._attempt(*each) for each in attempts]}
-            told |= {"value": value} if error is None else {"error": error}
-            steps[step] = told
+        known = self._id(run, source)
         return {
             "run": run.name,
             "row": number + 1,
+            **({} if known is None else {"id": known}),
             "status": status,
             "columns": self._read(json.loads, source),
-            "steps": steps,
+            "steps": {each.step: self._step(each) for each in self._results(results)},
         }
 
-    def _result(self, number: int) -> tuple[str, str, JSON, dict[str, JSON] | None, list[Any]]:
-        query = "SELECT step, status, value, error, attempts FROM result WHERE id = ?"
-        step, status, value, error, attempts = self._one(query, number)
-        told = None if error is None else self._read(unpacked, error)
-        made = None if value is None else self._read(json.loads, value)
-        return step, status, made, told, self._read(json.loads, attempts)
+    def _step(self, made: Made) -> dict[str, JSON]:
+        told: dict[str, JSON] = {"status": made.status, "attempts": [self._attempt(*each) for each in made.attempts]}
+        told |= {"value": made.value} if made.error is None else {"error": made.error}
+        return told | ({"failed_items": made.lost} if made.lost else {})
 
-    def _account(self, number: int) -> dict[str, JSON]:
-        """Who paid for an attempt, who answered, and what it cost."""
-        query = (
-            "SELECT run.name, attempt.received, attempt.model, attempt.stop_reason, attempt.request_id, attempt.cost, "
-            f"attempt.seconds, {', '.join(f'attempt.{name}' for name in _TOKENS)} "
-            "FROM attempt LEFT JOIN run ON run.id = attempt.run WHERE attempt.id = ?"
-        )
-        run, received, model, stop_reason, request_id, cost, seconds, *tokens = self._one(query, number)
-        return {
-            "run": run,
-            "received": received,
-            "model": model,
-            "stop_reason": stop_reason,
-            "request_id": request_id,
-            "usage": dict(zip(_TOKENS, tokens, strict=True)),
-            "cost_usd": cost,
-            "seconds": round(seconds, 3),
-        }
 
-    def _attempt(
-        self, number: int, errors: list[str], case: str = "", notes: list[str] | None = None
-    ) -> dict[str, JSON]:
-        """An attempt as a whole."""
-        request, response = self._one("SELECT request, response FROM attempt WHERE id = ?", number)
-        told = {"request": self._read(unpacked, request), "response": self._read(shown, response), "errors": errors}
-        told |= {"notes": notes} if notes else {}
-        return {**({"case": case} if case else {}), **told, **self._account(number)}
-
-    def _finished(self, source: str, results: str, *, provenance: bool) -> bytes:
-        parts, made = [], {}
-        for number in self._read(json.loads, results):
-            query = "SELECT step, status, value, attempts FROM result WHERE id = ?"
-            step, status, value, attempts = self._one(query, number)
-            parts.append(f'"{step}": {value}')
-            if provenance:
-                skipped = status == "skipped"
-                made[step] = {"skipped": True} if skipped else self._provenance(self._read(json.loads, attempts))
-        if provenance:
-            parts.append(f'"provenance": {text_of(made)}')
-        columns = source[1:-1]
-        text = ", ".join([columns, *parts] if columns else parts)
-        return f"{{{one_line(text)}}}\n".encode()
-
-    def _provenance(self, attempts: list[Any]) -> dict[str, JSON]:
-        told = [self._account(number) for number, *_ in attempts]
-        costs = [each["cost_usd"] for each in told]
-        return {
-            "runs": [each["run"] for each in told],
-            "models": [each["model"] for each in told],
-            "stop_reasons": [each["stop_reason"] for each in told],
-            "usage": {name: sum(each["usage"][name] for each in told) for name in _TOKENS},
-            "cost_usd": None if None in costs else round(sum(costs), 9),
-        }
-
-    def _failed(self, source: str, results: str) -> dict[str, JSON]:
-        values: dict[str, JSON] = {}
-        failures: list[dict[str, JSON]] = []
-        for number in self._read(json.loads, results):
-            step, _, value, error, attempts = self._result(number)
-            if error is None:
-                values[step] = value
-                continue
-            told = [self._attempt(*each) for each in attempts]
-            short = [
-                {key: each[key] for key in ("case", "response", "errors", "usage") if key in each} for each in told
-            ]
-            keys = ("code", "message", "request_id", "request", "items")
-            about: dict[str, JSON] = {key: error[key] for key in keys if key in error}
-            failures.append({"step": step, **about, "attempts": short})
-        first, *others = failures
-        record = {"row": self._read(json.loads, source), "steps": values, **first}
-        return {**record, "also": others} if others else record
+def _id_column(run: RunEntry) -> str | None:
+    """The column that names a row of a run's input."""
+    resolved = run.about.get("resolved") or {}
+    column: str | None = (resolved.get("input") or {}).get("id")
+    return column
 
 
 def listing() -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from yamlgen.canonical import short_digest
 from yamlgen.errors import Code, RowError
 from yamlgen.outcome import Outcome
-from yamlgen.ports import JSON, Answer, Attempt
+from yamlgen.ports import JSON, Answer, Attempt, Lost
 from yamlgen.store.packing import packed, text_of
 
 
@@ -51,15 +51,14 @@ class Result:
 def result_of(step: str, made: Answer | RowError) -> Result:
     """What a step made of a row, as it is kept."""
     attempts = text_of([_noted(attempt) for attempt in made.attempts])
-    parts: tuple[RowError, ...] = ()
     if isinstance(made, Answer):
-        status, value, code, error = "skipped" if made.skipped else "finished", text_of(made.value), None, None
-        parts = made.lost
+        status, value, code = "skipped" if made.skipped else "finished", text_of(made.value), None
+        error = packed(_lost(made.lost)) if made.lost else None
+        failed = _failed_requests(tuple(item.error for item in made.lost), of_nulls=True)
     else:
         status, value, code, error = "failed", None, str(made.code), packed(_told(made))
-        parts = made.parts
+        failed = _failed_requests(made.parts or (made,))
     key = made.key or None
-    failed = _failed_requests(parts or ((made,) if isinstance(made, RowError) else ()))
     told = (part for first, code, newest in failed for part in (first, code, str(newest)))
     digest = short_digest(step, key, status, value, error, attempts, *told)
     values = {
@@ -95,11 +94,17 @@ def _request(error: RowError) -> dict[str, JSON]:
     return {**named, "request": error.request}
 
 
-def _failed_requests(errors: tuple[RowError, ...]) -> list[tuple[bytes, str, int]]:
+def _lost(items: tuple[Lost, ...]) -> dict[str, JSON]:
+    """The items of a finished result that are null, as they are kept; they count from 1, as they are named."""
+    return {"items": [{"item": each.case + 1, "case": each.name, **_told(each.error)} for each in items]}
+
+
+def _failed_requests(errors: tuple[RowError, ...], *, of_nulls: bool = False) -> list[tuple[bytes, str, int]]:
+    """The requests that failed; of nulls those, too, that came to none, since a retry finds their rows by them."""
     return [
         (each.key, str(each.code), max((attempt.number for attempt in each.attempts), default=0))
         for each in errors
-        if each.key and each.code is not Code.NOT_STORED
+        if (each.key or of_nulls) and each.code is not Code.NOT_STORED
     ]
 
 
