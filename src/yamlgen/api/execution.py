@@ -218,7 +218,7 @@ class _Run:
         if report.missing:
             what = "row has" if report.missing == 1 else "rows have"
             message = f"{report.missing:,} {what} no answer in the store, and this run may not ask"
-            command = "`yamlgen runs failed` lists them, `yamlgen run` asks for them"
+            command = f"`yamlgen runs failed {self.name}` lists them, `yamlgen run` asks for them"
             asks = by_surface(command=command, python=f"a call without {option('offline')} asks for them")
             hint = f"{asks}; the previous output stays as it was"
             return Incomplete(message, code=Code.NOT_STORED, hint=hint)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from yamlgen.data.identity import id_name, identities, number_of
+from yamlgen.data.lookup import proposed, tell_apart
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.language.neighbours import neighbour
 from yamlgen.ports import JSON
@@ -104,6 +107,15 @@ def find_run(stores: Sequence[Place], name: str | None) -> Found:
         return Found(place, archive.run(found))
 
 
+def has_run(stores: Sequence[Place], name: str | None) -> bool:
+    """Whether stores that can be read hold a run of this name, or of one that begins so; any, where none is named."""
+    known: list[str] = []
+    for place in stores:
+        with suppress(EnvironmentProblem), archived(place) as archive:
+            known += [found for _, found in archive.names()]
+    return any(name is None or found.startswith(name) for found in known)
+
+
 def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bool]:
     """A run to retry, by its name or the beginning of it, or the last one; and whether rows of it failed.
 
@@ -115,6 +127,32 @@ def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bo
     found = find_run(stores, name)
     with archived(found.place) as archive:
         return found.entry, archive.has_to_retry(found.entry)
+
+
+def find_row(archive: Archive, run: RunEntry, name: str, tell: Callable[[str], object] = bool) -> int:
+    """The place, from 0, of a row of a run.
+
+    Args:
+        archive: the store of the run.
+        run: the run.
+        name: the row's id, where the run's input has ids, or its number, from 1.
+        tell: is told where a number could have been meant as an id, but is none.
+
+    Raises:
+        UsageError: the run has no such row, or has not finished it.
+    """
+    has_ids = archive.id_column(run) is not None
+    for identity in identities(name) if has_ids else []:
+        found = archive.find(run, identity)
+        if found is not None:
+            return found
+    number = number_of(name)
+    if number is not None and archive.holds(run, number):
+        tell_apart(name, archive.id(run, number), tell)
+        return number
+    message = f"run {run.name} has no row {id_name(name)}, or has not finished it"
+    hint = proposed(name, archive.ids(run)) if has_ids else "rows count from 1"
+    raise UsageError(message, code=Code.NO_RUN, hint=hint)
 
 
 def counted(run: RunEntry) -> dict[str, JSON]:

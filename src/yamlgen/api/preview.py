@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import NamedTuple
 
 from yamlgen.api.loading import Pipeline
 from yamlgen.claude.access import Simulation, reach
 from yamlgen.claude.simulator import made_up
+from yamlgen.data.identity import id_name, id_of, identities, number_of
+from yamlgen.data.lookup import proposed, tell_apart
 from yamlgen.data.source import Source, spooled
 from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.halt import Halt
@@ -39,21 +40,24 @@ class Preview(NamedTuple):
     made_up: tuple[str, ...]
 
 
-async def preview(pipeline: Pipeline, params: Mapping[str, JSON], number: int) -> list[Preview]:
+async def preview(
+    pipeline: Pipeline, params: Mapping[str, JSON], row: str | int, tell: Callable[[str], object] = bool
+) -> list[Preview]:
     """The requests of one row, without sending any.
 
     Args:
         pipeline: as loaded.
         params: the values of its parameters.
-        number: which row, counted from 1.
+        row: which row: its id, where the input has ids, or its number, from 1.
+        tell: is told where a number could have been meant as an id, but is none.
 
     Raises:
-        UsageError: the input has fewer rows.
+        UsageError: the input has no such row.
         RowError: a template cannot be filled in for this row.
     """
     plan = pipeline.plan(params)
     with spooled(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
-        found = _row(source, plan, number)
+        found = _row(source, plan, str(row), tell)
     simulated = reach(plan.runtime, Simulation())
     async with simulated as provider, provider.open(plan, Halt()) as models, as_asked(plan) as asked:
         return await _Preview(plan, models, {**models, **asked}, found).make()
@@ -76,11 +80,27 @@ async def as_asked(plan: Plan) -> AsyncIterator[Mapping[str, Model]]:
         yield models
 
 
-def _row(source: Source, plan: Plan, number: int) -> InputRow:
-    found = next(islice(source.rows(columns=plan.columns), number - 1, None), None)
-    if found is None:
-        raise UsageError(f"{source.name()} has no row {number}", code=Code.NO_ROWS, hint="rows count from 1")
-    return found
+def _row(source: Source, plan: Plan, name: str, tell: Callable[[str], object]) -> InputRow:
+    wanted = identities(name) if source.id is not None else []
+    number, numbered = number_of(name), None
+    rows = source.rows(columns=plan.columns)
+    try:
+        for row in rows:
+            if row.identity in wanted:
+                return row
+            if row.index == number:
+                numbered = row
+                if source.id is None:
+                    break
+    except YamlgenError:
+        if numbered is None:  # otherwise it is about a row that was not asked for
+            raise
+    if numbered is not None:
+        tell_apart(name, id_of(numbered.identity), tell)
+        return numbered
+    ids = (id_of(row.identity) for row in source.rows(columns=plan.columns))
+    hint = "rows count from 1" if source.id is None else proposed(name, ids)
+    raise UsageError(f"{source.name()} has no row {id_name(name)}", code=Code.NO_ROWS, hint=hint)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from yamlgen.cli.messages import as_yaml, echo, json_line, put, show
+from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe, show
 from yamlgen.cli.options import checked, input_option, pipeline_options
 from yamlgen.errors import Exit
 
@@ -59,7 +59,7 @@ def _is_file(word: str) -> bool:
 @click.argument("pipeline", type=click.Path(path_type=Path))
 @pipeline_options
 @input_option
-@click.option("--row", type=click.IntRange(min=1), help="Show the requests of the N-th row, counted from 1.")
+@click.option("--row", metavar="ID|N", help="Show the requests of this row, by its `input.id` or its number, from 1.")
 @click.option(
     "--graph",
     type=click.Choice(_FORMS),
@@ -73,14 +73,15 @@ def command(
     params: dict[str, str],
     overrides: dict[str, str],
     input_path: str | None,
-    row: int | None,
+    row: str | None,
     graph: str | None,
 ) -> int:
     """Show a pipeline resolved, or the requests of one row.
 
     Alone: the pipeline as YAML, with its parameters, settings, texts and schemas as a run would use them.
     With --graph: each step with what it needs, reads and gives, in running order; --graph=mermaid draws the same.
-    With --row: the bodies of that row's requests as JSON, step by step. A step that needs the output of another
+    With --row: the bodies of that row's requests as JSON, step by step. What is a row's id is taken for that; another
+    number is the row's place in the input. A step that needs the output of another
     one is shown with an output that the simulator makes up. Nothing is sent; no key is needed, and none is shown.
     """
     if graph is not None and row is not None:
@@ -101,7 +102,7 @@ def command(
     from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
 
     told: set[str] = set()
-    for step, case, body, made_up in asyncio.run(preview(loaded, given, row)):
+    for step, case, body, made_up in asyncio.run(preview(loaded, given, row, lambda told: echo(safe(told)))):
         if made_up and step not in told:
             told.add(step)
             echo(f"{step}: filled with made-up outputs of {', '.join(made_up)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -22,6 +22,10 @@ from yamlgen.errors import Code, Exit, UsageError, YamlgenError
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
     from yamlgen.api.options import Options
+    from yamlgen.store.place import Place
+
+_ADD: Final = "add `--simulate`"
+_LEAVE_OUT: Final = "leave `--simulate` out"
 
 
 @click.command("retry")
@@ -51,28 +55,37 @@ def command(  # noqa: PLR0913 - click passes its options by name
 
     A row of which an item failed and is null (`on_item_error: "null"`) is asked again for that item.
 
-    RUN is the name of a run or its beginning; the last one where none is named. The run's parameters, overrides,
+    RUN is the name of a run or its beginning; the last one where none is named, be it of paid runs or, with --simulate,
+    of simulated ones. The run's parameters, overrides,
     input and output are taken over. What the other rows were answered comes out of the store; the output is written
     when nothing else is missing.
     """
-    from yamlgen.api.history import find_failed, places, repeat  # noqa: PLC0415 - loads the store
+    from yamlgen.api.history import find_failed, has_run, places, repeat  # noqa: PLC0415 - loads the store
     from yamlgen.api.options import Options  # noqa: PLC0415
     from yamlgen.cli.running import Shown, run_shown, tell  # noqa: PLC0415
 
     json_out = output_format == "json"
+    others: list[Place] = []
     try:
-        stores = [place for place in places([pipeline], store) if place.simulated is simulate]
+        both = places([pipeline], store)
+        stores = [place for place in both if place.simulated is simulate]
+        others = [place for place in both if place.simulated is not simulate]
         if not stores:
-            how, hint = ("", "leave `--simulate` out") if simulate else (" but simulated ones", "add `--simulate`")
+            how, hint = ("", _LEAVE_OUT) if simulate else (" but simulated ones", _ADD)
             what = "simulated run" if simulate else "run"
             raise UsageError(f"this pipeline has no {what}{how}", code=Code.NO_RUN, hint=hint)
         found, failed = find_failed(stores, run)
         again = repeat(found, input_path)
     except YamlgenError as error:
+        if run is not None and others and error.code is Code.NO_RUN and has_run(others, run):
+            what, hint = ("no simulated run", _LEAVE_OUT) if simulate else ("a simulated run", _ADD)
+            error = UsageError(f"`{run}` is {what}", code=Code.NO_RUN, hint=hint)
         return tell(error, json_out=json_out)
     if not failed:
         if not quiet:
             echo(f"run {found.name} has no failed row or item: nothing to retry")
+            if run is None and not simulate and has_run(others, None):
+                echo("  = simulated runs are retried with `--simulate`")
         if json_out:
             put(json_line({"run": found.name, "rows": {"failed": 0}}))
         return Exit.OK

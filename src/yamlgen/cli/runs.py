@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -128,19 +129,23 @@ def _line(run: Found) -> list[str]:
 
 @command.command("show")
 @click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
-@click.option("--row", type=click.IntRange(min=1), help="All that is known of the N-th row, counted from 1.")
+@click.option("--row", metavar="ID|N", help="All that is known of a row, by its `input.id` or its number, from 1.")
 @_common
-def show_command(which: tuple[str, ...], row: int | None, store: Path | None, *, json_out: bool) -> int:
+def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *, json_out: bool) -> int:
     """Show a run: how it was asked for, how it went, the pipeline as it ran.
 
-    With --row: that row's requests, every attempt and what the validator said of it. It works while a run goes on.
+    With --row: that row's requests, every attempt, what the validator said of it, and the items that are null. What is
+    a row's id is taken for that; another number is the row's place in the input. It works while a run goes on.
     """
-    from yamlgen.api.history import described  # noqa: PLC0415 - loads the store
+    from yamlgen.api.history import described, find_row  # noqa: PLC0415 - loads the store
     from yamlgen.store.session import archived  # noqa: PLC0415
 
     run = _found(which, store)
     with archived(run.place) as archive:
-        told = described(archive, run.entry) if row is None else archive.detail(run.entry, row - 1)
+        if row is None:
+            told = described(archive, run.entry)
+        else:
+            told = archive.detail(run.entry, find_row(archive, run.entry, row, lambda note: echo(safe(note))))
     put(json_line(told) if json_out else as_yaml(told))
     return Exit.OK
 
@@ -149,22 +154,40 @@ def show_command(which: tuple[str, ...], row: int | None, store: Path | None, *,
 @click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
 @_common
 def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool) -> int:
-    """Tell which rows of a run failed, and why.
+    """Tell which rows of a run failed, which items are null in the lists of others, and why.
 
-    With --json: a line for each row, as in the file of failed rows.
+    With --json: a line for each failed row, as in the file of failed rows, and one for each item that failed and is
+    null (`on_item_error: "null"`); the latter has `item`, from 1 among those of its row, and `case`, its name.
     """
+    from yamlgen.data.identity import row_name  # noqa: PLC0415 - loads SQLite
     from yamlgen.store.session import archived  # noqa: PLC0415 - loads the store
 
     run = _found(which, store)
     with archived(run.place) as archive:
         if json_out:
-            _put_lines(archive.failed(run.entry))
+            _put_lines(archive.failed(run.entry, items=True))
             return Exit.OK
-        for row in archive.failures(run.entry):
-            put(f"row {row.number + 1}, {row.step}: {row.code}: {safe(row.message)}\n")
-    if not (run.entry.failed or run.entry.missing):
-        echo(f"run {run.entry.name} has no failed row")
+        told = False
+        for each in archive.failures(run.entry):
+            what = each.step if each.item is None else f"{each.item or 'an item'} of {each.step} is null"
+            put(f"{safe(f'{row_name(each.number, each.id)}, {what}: {each.code}: {each.message}')}\n")
+            told = True
+        is_to_retry = run.entry.status != "running" and archive.has_to_retry(run.entry)
+    if not told:
+        echo(f"run {run.entry.name} has no failed row or item")
+    elif is_to_retry:
+        echo(f"  = {_retry(run)} asks again")
     return Exit.OK
+
+
+def _retry(run: Found) -> str:
+    """The command that asks again for what failed in a run, and in no other."""
+    from yamlgen.store.place import FOLDER  # noqa: PLC0415 - loads the store
+
+    place, is_beside = run.place, run.place.folder.name == FOLDER and run.place.name.endswith(_ENDINGS)
+    words = [near(place.folder.parent / place.name) if is_beside else run.entry.about["pipeline"]["file"]]
+    words += [run.entry.name, *(["--simulate"] if place.simulated else [])]
+    return f"`yamlgen retry {shlex.join(words + ([] if is_beside else ['--store', near(place.folder)]))}`"
 
 
 @command.command("export")
@@ -193,9 +216,11 @@ def export_command(
             _put_lines(formatted(lines, Path("rows.json")) if json_out else lines())
             return Exit.OK
         warnings = write_rows(output, lines)
-    rows = run.entry.failed if failed else run.entry.finished
+        lost = 0 if failed else archive.nulls(run.entry)
+    rows = run.entry.failed + run.entry.missing if failed else run.entry.finished
     how = "simulated run" if run.place.simulated else "run"
-    echo(f"wrote {rows:,} rows of {how} {run.entry.name} to {near(output)}")
+    items = f"; {lost:,} item{'' if lost == 1 else 's'} in their lists failed, and null" if lost else ""
+    echo(f"wrote {rows:,} rows of {how} {run.entry.name} to {near(output)}{items}")
     for warning in warnings:
         echo(f"  warning  {safe(warning)}")
     if json_out:

@@ -15,13 +15,13 @@ from yamlgen.canonical import canonical, short_digest, storable
 from yamlgen.data.seen import Seen
 from yamlgen.ports import JSON, Row
 
-_LONGEST: Final = 60
+LONGEST: Final = 60
 """The most characters of an id by which messages name a row."""
 
 _DIGITS: Final = 18
 """The most digits of a row's number."""
 
-_PLAIN: Final = re.compile(r"\w[\w./:@#+-]*", re.ASCII)
+_PLAIN: Final = re.compile(r"\w[\w./:@#+-]*")
 """A text that needs no quotes, in a sentence and in a shell."""
 
 
@@ -56,7 +56,7 @@ def row_name(index: int, id: JSON) -> str:  # noqa: A002 - the word that the YAM
     if id is None:
         return f"row {index + 1}"
     told = id_name(id)
-    return f"row {told}" if len(told) <= _LONGEST else f"row {index + 1} ({told[: _LONGEST - 1]}…)"
+    return f"row {told}" if len(told) <= LONGEST else f"row {index + 1} ({told[: LONGEST - 1]}…)"
 
 
 def id_name(id: JSON) -> str:  # noqa: A002

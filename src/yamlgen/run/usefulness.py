@@ -105,5 +105,7 @@ class Usefulness:
 def _mend(code: Code) -> str:
     if code is not Code.NO_TEXT:
         return _MENDS[code]
-    look = by_surface(command="`yamlgen runs failed` and `yamlgen runs show --row`", python="a call with `limit=1`")
+    look = by_surface(
+        command="`yamlgen runs failed RUN` and `yamlgen runs show RUN --row ID`", python="a call with `limit=1`"
+    )
     return f"look at an answer with {look}, and change the prompt"

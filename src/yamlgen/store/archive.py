@@ -240,6 +240,10 @@ class Archive(Accounts):
             for record in [*told, *(self._nulls(source, results) if items else [])]:
                 yield f"{one_line(text_of(record))}\n".encode()
 
+    def nulls(self, run: RunEntry) -> int:
+        """How many items failed, and are null in the lists of the finished rows of a run."""
+        return int(self._one(f"{_LOST_ITEMS} AND row.status = 'finished'", run.number)[0])
+
     def failures(self, run: RunEntry) -> Iterator[Failure]:
         """Why each row failed, or what it was missing, and why each item is null, in input order."""
         query = f"{_ROWS} AND {_ANY_FAILED} ORDER BY row.number"
@@ -254,14 +258,23 @@ class Archive(Accounts):
                     name, message = item["case"], item["message"]
                     yield Failure(number, known, each.step, item["code"], message.removeprefix(f"{name}: "), name)
 
+    def id_column(self, run: RunEntry) -> str | None:
+        """The column that names the rows of a run's input, if one does."""
+        resolved = run.about.get("resolved") or {}
+        column: str | None = (resolved.get("input") or {}).get("id")
+        return column
+
+    def holds(self, run: RunEntry, number: int) -> bool:
+        """Whether a run has done the row at a place (from 0)."""
+        return bool(self._all("SELECT 1 FROM row WHERE run = ? AND number = ?", run.number, number))
+
     def ids(self, run: RunEntry) -> Iterator[JSON]:
-        """The ids of the rows that a run has done, in input order; none where its input has no ids."""
-        if _id_column(run) is not None:
-            for _, _, source, _ in self._each(f"{_ROWS} ORDER BY row.number", run.number):
-                yield self._id(run, source)
+        """The ids of the rows that a run has done, in input order."""
+        for _, _, source, _ in self._each(f"{_ROWS} ORDER BY row.number", run.number):
+            yield self._id(run, source)
 
     def find(self, run: RunEntry, identity: str) -> int | None:
-        """The place (from 0) of the row of a run that is this one."""
+        """The place (from 0) of the row of a run that is this one; `None` where it has not done it."""
         found = self._all("SELECT number FROM row WHERE run = ? AND identity = ?", run.number, short_digest(identity))
         return found[0][0] if found else None
 
@@ -271,7 +284,7 @@ class Archive(Accounts):
         return self._id(run, found[0][2]) if found else None
 
     def _id(self, run: RunEntry, source: str) -> JSON:
-        column = _id_column(run)
+        column = self.id_column(run)
         return None if column is None else self._read(json.loads, source).get(column)
 
     def line(self, run: RunEntry, number: int) -> bytes | None:
@@ -309,13 +322,6 @@ class Archive(Accounts):
         told: dict[str, JSON] = {"status": made.status, "attempts": [self._attempt(*each) for each in made.attempts]}
         told |= {"value": made.value} if made.error is None else {"error": made.error}
         return told | ({"failed_items": made.lost} if made.lost else {})
-
-
-def _id_column(run: RunEntry) -> str | None:
-    """The column that names a row of a run's input."""
-    resolved = run.about.get("resolved") or {}
-    column: str | None = (resolved.get("input") or {}).get("id")
-    return column
 
 
 def listing() -> str:
