@@ -29,7 +29,6 @@ PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))
         (["run", "a.yaml", "b.yaml"], "b.yaml"),
         (["run"], "PIPELINE"),
         (["validate"], "PATH..."),
-        (["render", "a.yaml", "--row", "x"], "--row"),
         (["--simulate"], "--simulate"),
     ],
 )

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.canonical import canonical
+from yamlgen.data.identity import id_identity, id_name, id_of, number_of, row_name
+from yamlgen.data.identity import identities as names_of
 from yamlgen.data.source import Source
 from yamlgen.errors import UsageError
 
@@ -92,3 +94,44 @@ def test_row_that_lost_its_id():
     """An input that changed after it was scanned is refused at the row that has no id."""
     with pytest.raises(UsageError, match=r"p\.yaml, row 2: `k` is missing"):
         identities([{"k": 1}, {}], id="k", shown="p.yaml")
+
+
+IDS = st.text(min_size=1, max_size=9) | st.text('-_.7é "\\\ud800\u202e', min_size=1) | st.integers() | st.floats(-9, 9)
+
+
+@given(value=IDS)
+def test_a_name_of_an_id_means_it(value):
+    """What messages show is what `--row` takes, and it can be shown: every character is printable."""
+    assert id_name(value).isprintable()
+    assert id_identity(value) in names_of(id_name(value))
+    assert id_of(id_identity(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("index", "value", "named"),
+    [
+        (4, None, "row 5"),
+        (4, "r-1", "row r-1"),
+        (4, "Łódź", "row Łódź"),
+        (4, "New York", 'row "New York"'),
+        (4, 12, "row 12"),
+        (4, "x" * 61, f"row 5 ({'x' * 59}…)"),
+    ],
+)
+def test_how_messages_name_a_row(index, value, named):
+    """By its id, in quotes where it has to be; by its number, from 1, where there is none, or a long one."""
+    assert row_name(index, value) == named
+
+
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "1e999", "[" * 100_000, "9" * 10_000, "true", "{}", "\ud800"])
+def test_odd_names_mean_no_more_than_themselves(name):
+    """What is no number, or none that an id can be, is a text."""
+    assert names_of(name) == [id_identity(name)]
+    assert number_of(name) is None
+
+
+def test_a_number_may_be_written_as_text():
+    """`7` means the text as well as the number; the empty text is no id."""
+    assert names_of("7") == [id_identity("7"), id_identity(7)]
+    assert names_of("") == []
+    assert [number_of(text) for text in ("7", "0", "-1", "1.0", "x")] == [6, None, None, None, None]

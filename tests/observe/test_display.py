@@ -7,7 +7,7 @@ import pytest
 
 from yamlgen.cli.display import Display, LiveDisplay, PlainDisplay, failures, outlay, summary
 from yamlgen.data.outputs import output_paths
-from yamlgen.events import ItemFailed, RowFailed, RowFinished, RunStarted, StepFinished, StepSkipped
+from yamlgen.events import ItemFailed, RequestRetried, RowFailed, RowFinished, RunStarted, StepFinished, StepSkipped
 from yamlgen.observe.report import Report
 
 STARTED = RunStarted("r1", "p", ("facts", "line"), 5)
@@ -96,3 +96,22 @@ def test_bars_advance_for_skipped_rows(last):
     skipped = 1 + isinstance(last, StepSkipped)
     assert line.fields["note"].startswith(f"[red]1 failed[/red]  {skipped} skipped  ")
     assert facts.fields["note"].startswith("1 item failed  ")
+
+
+def test_the_summary_tells_of_a_step_that_lost_everything():
+    """At once behind the counts, with the step, the most frequent reason, and how many items share it."""
+    report = folded(ITEM, StepFinished(1, "facts", 1), RowFinished(1))
+    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False, simulated=False).splitlines()
+    assert told[1] == "  step `facts` lost every item of every row, 1 of 1 like this: YG503: item 3: $.kind: bad"
+    assert "  facts: all 1 item failed, null in its list" in told
+
+
+def test_failures_are_named_by_the_ids_of_their_rows(capsys):
+    """In the summary and in the live lines, as `--row` takes them; without ids by their numbers."""
+    failed = [RowFailed(0, "facts", "YG504", "no", "New York"), RowFailed(1, "facts", "YG504", "no")]
+    told = failures(folded(*failed))
+    assert told[1:] == ['      row "New York": no', "      row 2: no"]
+    display = Display(verbose=True)
+    for event in (STARTED, replace(failed[0], id=7), RequestRetried(3, "facts", "busy", 1.0, "r-4")):
+        display.observe(event)
+    assert capsys.readouterr().err.splitlines() == ["row 7, facts: YG504: no", "row r-4, facts: busy, again in 1.0 s"]

@@ -5,6 +5,8 @@ import json
 import random
 import string
 
+import pytest
+
 from yamlgen import events
 from yamlgen.api.loading import load
 from yamlgen.api.results import run
@@ -294,3 +296,40 @@ def test_what_was_skipped_or_null_comes_back_from_a_journal():
     assert again == live
     assert again.as_json() == live.as_json()
     assert (live.steps["one"].skipped, live.steps["one"].failed_items) == (1, 2)
+
+
+def made(row, items, step="one"):
+    """A step that was done for so many items of a row."""
+    return StepFinished(row, step, items)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [item(0, "no"), made(0, 1), made(1, 2)],
+        [item(0, "no"), item(0, "no", 1), made(0, 2), item(1, "no"), made(1, 2)],
+        [made(0, 0), made(1, 0)],
+        [StepSkipped(0, "one"), StepFinished(1, "one")],
+        [item(0, "no"), made(0, 1), RunFinished("stopped", 1.0)],
+    ],
+    ids=["another row has values", "an item has one", "no items", "none was done", "it ended early"],
+)
+def test_a_step_with_a_value_or_without_items_is_not_lost(parts):
+    """One row's list of nulls is no more than that, and a run that ended early says nothing of the rest."""
+    assert folded(*parts).as_json()["lost_steps"] == []
+
+
+def test_a_step_that_lost_every_item_of_every_row_is_told():
+    """With how many there were and what most of them failed with; rows without items are not counted."""
+    parts = [item(0, "item 1: no"), item(0, "item 2: no", 1), made(0, 2), made(1, 0), StepSkipped(2, "one")]
+    report = folded(*parts, item(3, "item 1: cut", code="YG505"), made(3, 1), made(3, 0, "two"))
+    lost = {"step": "one", "items": 3, "code": "YG503", "count": 2, "message": "item 1: no"}
+    assert report.as_json()["lost_steps"] == [lost]
+
+
+def test_failures_name_the_id_of_their_row():
+    """Where the input has ids; the number stays beside it."""
+    parts = [RowFailed(4, "one", "YG503", "no", "r-5"), ItemFailed(5, "one", 0, "YG503", "no", id=6)]
+    told = folded(*parts).as_json()
+    assert told["failures"][0]["examples"] == [{"row": 5, "id": "r-5", "message": "no"}]
+    assert told["failed_items"][0]["examples"] == [{"row": 6, "id": 6, "message": "no"}]

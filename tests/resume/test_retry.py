@@ -331,6 +331,21 @@ class TestCommand:
         told = call("retry", "small.yaml")
         assert (told.code, "has no run but simulated ones\n  = add `--simulate`" in told.err) == (2, True)
 
+    def test_a_simulated_run_is_retried_as_one(self, call, monkeypatch):
+        """Where there are paid runs, too, naming it without `--simulate` is told, and so is the contrary."""
+        stores = {True: "--simulate", False: "--offline"}
+        names = {}
+        for simulated, how in stores.items():
+            monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+            names[simulated] = json.loads(call("run", "small.yaml", how, "--output-format", "json").out)["run"]
+        told = call("retry", "small.yaml", names[True])
+        assert told.code == 2
+        assert f"`{names[True]}` is a simulated run\n  = add `--simulate`" in told.err
+        told = call("retry", "small.yaml", names[False], "--simulate")
+        assert f"`{names[False]}` is no simulated run\n  = leave `--simulate` out" in told.err
+        told = call("retry", "small.yaml")
+        assert (told.code, told.err.count("simulated runs are retried with `--simulate`")) == (0, 1)
+
     def test_rows_of_standard_input_are_to_be_given_again(self, call, small):
         """What was read from a pipe cannot be read twice: a retry says so, and takes the rows again."""
         rows = (small / "rows.jsonl").read_bytes()

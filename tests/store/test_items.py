@@ -1,10 +1,16 @@
 """A step that asks several times for one row: all answers are kept, and a retry asks for what failed, and no more."""
 
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
 import pytest
 from books import ROW, Book, ask, ask_all, failed, finished, refused
 
-from yamlgen.errors import Code, RowError
-from yamlgen.ports import Answer, InputRow
+from yamlgen.errors import ANSWERED, Code, RowError
+from yamlgen.ports import Answer, InputRow, Lost
+from yamlgen.store.session import archived
 
 KEYS = (b"one", b"two", b"three")
 REFUSED = Code.REFUSED
@@ -172,3 +178,75 @@ def test_failures_of_different_items_are_different_results(book):
 
     book.run("first", work)
     assert book.query("SELECT key FROM failed_request ORDER BY key") == [(b"one",), (b"two",)]
+
+
+class TestNulls:
+    """Items that failed in a row that did not: they are told, and found by a retry."""
+
+    @staticmethod
+    def lose(*codes):
+        """The work of a run in which items with a code are null; those without an answer have no key."""
+
+        async def work(ledger):
+            attempts = [replace(each, case=f"item {n}") for n, each in enumerate(await ask_all(ledger, KEYS), start=1)]
+            lost = tuple(
+                Lost(n, f"item {n + 1}", refused(key, attempt, code, f"item {n + 1}: no"))
+                if code in ANSWERED
+                else Lost(n, f"item {n + 1}", RowError(f"item {n + 1}: broken", code=code))
+                for n, (key, attempt, code) in enumerate(zip(KEYS, attempts, codes, strict=True))
+                if code is not None
+            )
+            await ledger.add(finished(facts=Answer([None, "b", None], tuple(attempts), items=3, lost=lost)))
+
+        return work
+
+    @staticmethod
+    def lines(book):
+        """What failed in the first run, as JSON lines."""
+        with archived(book.place) as archive:
+            return [json.loads(line) for line in archive.failed(archive.run("first"), items=True)]
+
+    @staticmethod
+    def told(book, run):
+        """Why what failed, in short."""
+        with archived(book.place) as archive:
+            return [(each.step, each.item, each.code, each.message) for each in archive.failures(archive.run(run))]
+
+    def test_they_are_told_like_failed_rows(self, book):
+        """Each with its step, its name, its reason, its request and its attempts; the rows that failed have no item."""
+        book.run("first", self.lose(REFUSED, None, Code.CALL_FAILED))
+        assert self.told(book, "first") == [
+            ("facts", "item 1", REFUSED, "no"),
+            ("facts", "item 3", Code.CALL_FAILED, "broken"),
+        ]
+        one, three = self.lines(book)
+        assert (one["row"], one["item"], one["case"], one["request"]) == (ROW.row, 1, "item 1", {"messages": ["one"]})
+        assert [attempt["case"] for attempt in one["attempts"]] == ["item 1"]
+        assert (three["message"], three["attempts"][0]["case"]) == ("item 3: broken", "item 3")
+        assert book.read("first", "failed") == []
+
+    def test_a_row_shows_them(self, book):
+        """`runs show --row` has which items of a step are null, and why."""
+        book.run("first", self.lose(REFUSED, None, None))
+        step = book.read("first", "detail", 0)["steps"]["facts"]
+        assert (step["value"], [item["case"] for item in step["failed_items"]]) == ([None, "b", None], ["item 1"])
+        assert "error" not in step
+
+    def test_those_of_an_earlier_version_are_told_as_far_as_it_kept_them(self, book):
+        """It kept the requests that failed: the item and its code are known by them, and not why it failed."""
+        book.run("first", self.lose(REFUSED, None, None))
+        with closing(sqlite3.connect(book.place.database)) as connection, connection:
+            connection.execute("UPDATE result SET error = NULL")
+        message = "the run was made by an earlier version, which did not keep why"
+        assert self.told(book, "first") == [("facts", "item 1", REFUSED, message)]
+        assert [line["case"] for line in self.lines(book)] == ["item 1"]
+
+    @pytest.mark.parametrize("code", [REFUSED, Code.CALL_FAILED])
+    def test_a_retry_finds_them(self, book, code):
+        """Whether a request failed them or something else; once they are mended there is nothing to retry."""
+        book.run("first", self.lose(code, None, None))
+        book.run("again", finish, book.retry("first"))
+        with archived(book.place) as archive:
+            runs = [archive.run(name) for name in ("first", "again")]
+            assert [(archive.has_to_retry(run), archive.nulls(run)) for run in runs] == [(True, 1), (False, 0)]
+        assert self.told(book, "again") == []

@@ -44,8 +44,9 @@ class Common(Part):
     """What one failed item of `for_each`, `samples` or `matrix` does: `fail` sets the row aside, `"null"` (in quotes)
     leaves a null in the list.
 
-    The other items are kept either way, and a run tells how many are null; `yamlgen retry` asks for those again, and
-    `limits.max_failures` counts their rows. [`generate`: `samples`](#generate-samples) has an example.
+    The other items are kept either way. A run tells how many are null, and ends with exit code 1 if a step lost every
+    item of every row. `yamlgen runs failed` lists them, `yamlgen retry` asks for them again, and `limits.max_failures`
+    counts their rows. [`generate`: `samples`](#generate-samples) has an example.
     """
 
 

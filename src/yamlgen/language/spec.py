@@ -122,7 +122,7 @@ class Input(Part):
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     """The character between the cells of a CSV file."""
     id: Text | None = None
-    """The column that names a row. Its values must be there and must be unique."""
+    """The column that names a row, in messages and for `--row`. Its values must be there and must be unique."""
     rows: list[dict[str, Any]] | None = None
     """The rows themselves, each a mapping from column to value."""
 
