@@ -154,3 +154,16 @@ def test_a_broken_row_does_not_hide_one_before_it(call):
         file.write("{broken\n")
     assert call("render", "fan.yaml", "--row", "2").code == 0
     assert "rows.jsonl:5" in call("render", "fan.yaml", "--row", "Osl").err
+
+
+def test_a_long_label_of_a_matrix_is_cut(call):
+    """An item is named by its labels, each as short as a sentence bears."""
+    labels = json.dumps({"tone": ["dry", "long " * 100]})
+    write(
+        [{"key": "Oslo"}], FAN.replace("for_each: row.tags", f"matrix: {labels}").replace("item }}", "matrix.tone }}")
+    )
+    call(*SIMULATED, "--fault", "refusal=1")
+    dry, long = call("runs", "failed").out.splitlines()
+    assert dry == "row Oslo, tone=dry of notes is null: YG504: the model refused"
+    assert re.fullmatch(r"row Oslo, tone=(long )+\.\.\. of notes is null: YG504: the model refused", long)
+    assert len(long) < 200

@@ -48,7 +48,8 @@ async def preview(
     Args:
         pipeline: as loaded.
         params: the values of its parameters.
-        row: which row: its id, where the input has ids, or its number, from 1.
+        row: which row: its number, from 1, or as a text what `--row` takes: its id, where the input has ids, or else
+            its number.
         tell: is told where a number could have been meant as an id, but is none.
 
     Raises:
@@ -57,7 +58,7 @@ async def preview(
     """
     plan = pipeline.plan(params)
     with spooled(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
-        found = _row(source, plan, str(row), tell)
+        found = _row(source, plan, row, tell)
     simulated = reach(plan.runtime, Simulation())
     async with simulated as provider, provider.open(plan, Halt()) as models, as_asked(plan) as asked:
         return await _Preview(plan, models, {**models, **asked}, found).make()
@@ -80,26 +81,26 @@ async def as_asked(plan: Plan) -> AsyncIterator[Mapping[str, Model]]:
         yield models
 
 
-def _row(source: Source, plan: Plan, name: str, tell: Callable[[str], object]) -> InputRow:
-    wanted = identities(name) if source.id is not None else []
+def _row(source: Source, plan: Plan, row: str | int, tell: Callable[[str], object]) -> InputRow:
+    name, has_names = str(row), source.id is not None and isinstance(row, str)
+    wanted = identities(name) if has_names else []
     number, numbered = number_of(name), None
-    rows = source.rows(columns=plan.columns)
     try:
-        for row in rows:
-            if row.identity in wanted:
-                return row
-            if row.index == number:
-                numbered = row
-                if source.id is None:
-                    break
+        for each in source.rows(columns=plan.columns):
+            if each.identity in wanted:
+                return each
+            if each.index == number:
+                numbered = each
+                if not has_names:
+                    return each
     except YamlgenError:
         if numbered is None:  # otherwise it is about a row that was not asked for
             raise
     if numbered is not None:
         tell_apart(name, id_of(numbered.identity), tell)
         return numbered
-    ids = (id_of(row.identity) for row in source.rows(columns=plan.columns))
-    hint = "rows count from 1" if source.id is None else proposed(name, ids)
+    ids = (id_of(each.identity) for each in source.rows(columns=plan.columns))
+    hint = proposed(name, ids) if has_names else "rows count from 1"
     raise UsageError(f"{source.name()} has no row {id_name(name)}", code=Code.NO_ROWS, hint=hint)
 
 

@@ -81,11 +81,11 @@ def command(  # noqa: PLR0913 - click passes its options by name
             what, hint = ("no simulated run", _LEAVE_OUT) if simulate else ("a simulated run", _ADD)
             error = UsageError(f"`{run}` is {what}", code=Code.NO_RUN, hint=hint)
         return tell(error, json_out=json_out)
+    if run is None and not (simulate or quiet) and has_run(others, None):
+        echo(f"run {found.name} is meant; simulated runs are retried with `--simulate`")
     if not failed:
         if not quiet:
             echo(f"run {found.name} has no failed row or item: nothing to retry")
-            if run is None and not simulate and has_run(others, None):
-                echo("  = simulated runs are retried with `--simulate`")
         if json_out:
             put(json_line({"run": found.name, "rows": {"failed": 0}}))
         return Exit.OK

@@ -57,9 +57,9 @@ def command(  # noqa: PLR0913 - click passes its options by name
     """Send every row through every step, and write the rows.
 
     What was answered before is taken out of the store and not sent again; what changed is. Ctrl-C once stops sending
-    and keeps what is in flight; twice cancels. Exit codes: 0 all good, 1 rows failed, 2 the pipeline or the call is
-    wrong, 3 the environment is (no key, no input, no network, no disk), 4 stopped by a limit. An --offline run that
-    lacks answers leaves the output as it was, and ends with 1.
+    and keeps what is in flight; twice cancels. Exit codes: 0 all good, 1 rows failed, or a step lost every item of
+    every row, 2 the pipeline or the call is wrong, 3 the environment is (no key, no input, no network, no disk), 4
+    stopped by a limit. An --offline run that lacks answers leaves the output as it was, and ends with 1.
     """
     from yamlgen.api.options import Options  # noqa: PLC0415 - loads the language
     from yamlgen.cli.running import Shown, run_shown  # noqa: PLC0415 - loads asyncio

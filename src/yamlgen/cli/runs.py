@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from yamlgen.brevity import brief
 from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe, show_error
 from yamlgen.cli.options import store_option
 from yamlgen.errors import Code, Exit, UsageError, YamlgenError, near
@@ -170,7 +171,8 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
         told = False
         for each in archive.failures(run.entry):
             what = each.step if each.item is None else f"{each.item or 'an item'} of {each.step} is null"
-            put(f"{safe(f'{row_name(each.number, each.id)}, {what}: {each.code}: {each.message}')}\n")
+            line = f"{row_name(each.number, each.id)}, {what}: {each.code}: {each.message}"
+            put(f"{safe(brief(line))}\n")
             told = True
         is_to_retry = run.entry.status != "running" and archive.has_to_retry(run.entry)
     if not told:

@@ -151,7 +151,7 @@ class PlanStep:
         """Which case it is, as messages say it: `item 3`, `sample 2`, `tone=dry`; they count from 1."""
         parts = [f"item {case.item + 1}"] if self.for_each is not None else []
         if self.matrix is not None:
-            parts.extend(f"{name}={value}" for name, value in self.matrix[case.combination].items())
+            parts.extend(f"{name}={shown(str(value))}" for name, value in self.matrix[case.combination].items())
         if self.samples is not None:
             parts.append(f"sample {case.sample + 1}")
         return ", ".join(parts)
