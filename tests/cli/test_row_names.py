@@ -2,6 +2,8 @@
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,17 @@ def test_items_that_are_null_are_told_with_their_rows(call, half):
     assert f"wrote 4 rows of simulated run {name} to a.json; {items} in their lists" in (
         call("runs", "export", name, "-o", "a.json").err
     )
+
+
+def test_items_of_which_an_earlier_version_kept_nothing_are_counted(call, half):
+    """It kept no more of an item that came to no request than that there was one."""
+    with closing(sqlite3.connect(".yamlgen/fan.yaml.simulated.db")) as connection, connection:
+        connection.execute("DELETE FROM failed_request")
+        connection.execute("UPDATE result SET error = NULL")
+    told = call("runs", "failed")
+    assert (told.code, told.out) == (0, "")
+    assert told.err.startswith(f"{half[1]} items more failed and are null")
+    assert "asks again" not in told.err
 
 
 def test_a_row_tells_its_null_items(call, half):

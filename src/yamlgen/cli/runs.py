@@ -168,16 +168,18 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
         if json_out:
             _put_lines(archive.failed(run.entry, items=True))
             return Exit.OK
-        told = False
+        told, unkept = False, run.entry.failed_items if run.entry.status == "finished" else 0
         for each in archive.failures(run.entry):
             what = each.step if each.item is None else f"{each.item or 'an item'} of {each.step} is null"
             line = f"{row_name(each.number, each.id)}, {what}: {each.code}: {each.message}"
             put(f"{safe(brief(line))}\n")
-            told = True
+            told, unkept = True, unkept - (each.item is not None)
         is_to_retry = run.entry.status != "running" and archive.has_to_retry(run.entry)
-    if not told:
+    if unkept > 0:
+        echo(f"{unkept:,} items more failed and are null; the earlier version that made the run did not keep which")
+    elif not told:
         echo(f"run {run.entry.name} has no failed row or item")
-    elif is_to_retry:
+    if is_to_retry:
         echo(f"  = {_retry(run)} asks again")
     return Exit.OK
 
