@@ -6,11 +6,11 @@ row's position in the input, from 0. An answer's event comes after the answer is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from yamlgen.ports import Usage
+from yamlgen.ports import JSON, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,18 @@ class StepForecast:
 
 @dataclass(frozen=True, slots=True)
 class RunForecast:
-    """What a run will ask, told before it starts; `sampled` is how many rows it was reckoned from, `None` if all."""
+    """What a run will ask, told before it starts.
+
+    Attributes:
+        sampled: how many rows it was reckoned from, `None` if all.
+        simulation: seed, faults and version of the simulator that will be asked; `None` where the API is.
+    """
 
     pipeline: str
     rows: int
     steps: tuple[StepForecast, ...]
     sampled: int | None
+    simulation: Mapping[str, JSON] | None = None
 
     @property
     def requests(self) -> int:
@@ -83,6 +89,7 @@ class RunStarted:
     Attributes:
         rows: how many the input has, `None` when that is not known.
         headers: the names of those that the environment adds to every request.
+        simulated: whether the simulator answers, so that nothing is paid.
     """
 
     run: str
@@ -90,6 +97,7 @@ class RunStarted:
     steps: tuple[str, ...]
     rows: int | None
     headers: tuple[str, ...] = ()
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def folded(*events):
 def test_the_summary_tells_what_was_left_out():
     """Behind its table the summary says of each step how many rows it skipped, and how many items are null."""
     report = folded(*(StepSkipped(row, "line") for row in range(3)), ITEM, ITEM, StepSkipped(0, "facts"))
-    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False, simulated=False).splitlines()
+    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False).splitlines()
     assert "  facts: 1 skipped, 2 items failed, null in their lists" in told
     assert "  line: 3 skipped" in told
 

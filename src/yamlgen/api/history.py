@@ -104,6 +104,12 @@ def find_run(stores: Sequence[Place], name: str | None) -> Found:
         return Found(place, archive.run(found))
 
 
+def has_run(stores: Sequence[Place], name: str) -> bool:
+    """Whether one of these stores, as far as they can be read, holds a run of this name, or of this beginning."""
+    runs, _ = list_runs(stores)
+    return any(run.entry.name.startswith(name) for run in runs)
+
+
 def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bool]:
     """A run to retry, by its name or the beginning of it, or the last one; and whether rows of it failed.
 

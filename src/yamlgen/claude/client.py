@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -131,6 +132,14 @@ class ClaudeProvider:
             return given.rstrip("/")
         return safe_address(variable("ANTHROPIC_BASE_URL") or PUBLIC_URL, self.runtime).rstrip("/")
 
+    def answerer(self) -> str:
+        """Who answers, by which answers are told apart: the address as all its spellings share it, or the simulator.
+
+        Raises:
+            EnvironmentProblem: the environment's address would send the key in the open.
+        """
+        return self.simulator or normalised(self.address())
+
     def key(self) -> str:
         """The API key.
 
@@ -176,7 +185,8 @@ class ClaudeProvider:
         pause = plan.limits.max_pause
         unheard = UNHEARD if self.watched or pause is None else pause
         limiter = Limiter(affordable(plan.concurrency), halt, pause or MAX_PAUSE, emit, unheard=unheard)
-        transport = Transport(runtime.timeout, runtime.max_retries, limiter, base_url, halt)
+        tell = None if self.simulator is not None or emit is None else partial(emit, RunWarned(_simulated(base_url)))
+        transport = Transport(runtime.timeout, runtime.max_retries, limiter, base_url, halt, tell)
         client = build_client(
             api_key=key,
             base_url=base_url,
@@ -188,13 +198,20 @@ class ClaudeProvider:
         simulated = self.simulator is not None
         keeping = None
         if recorder is not None:
-            answerer = self.simulator or normalised(base_url)
-            keeping = Keeping(recorder, answerer, runtime.api_version, tell_row=simulated, betas=headers.betas)
+            version = runtime.api_version
+            keeping = Keeping(recorder, self.answerer(), version, tell_row=simulated, betas=headers.betas)
         async with client:
             sending = client.with_options(max_retries=0)
             told = "" if simulated else key
             secrets = headers.secrets
             yield models(sending, plan, base_url=base_url, key=told, secrets=secrets, keeping=keeping, emit=emit)
+
+
+def _simulated(base_url: str) -> str:
+    """The warning of a run that was pointed to a simulator, and knows it by nothing else than its first answer."""
+    how = by_surface(command="a run", python="a call")
+    kept = "its answers cost nothing, and are kept as those of an API at this address, whatever its seed and its faults"
+    return f"{base_url} is a simulator: {kept}; {how} with {option('simulate')} keeps simulated answers apart"
 
 
 def normalised(base_url: str) -> str:

@@ -31,29 +31,19 @@ from yamlgen.events import (
 from yamlgen.observe.report import Bill, FailureGroup, Report, StepCount, largest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rich.live import Live
     from rich.progress import Progress, TaskID
 
     from yamlgen.data.outputs import OutputPaths
+    from yamlgen.ports import JSON
 
 _EVERY: Final = 5.0
 _FRAME: Final = 0.1
 _HELD: Final = 0.05
 _LEAST: Final = 0.0001
-_HEAD: Final = [
-    "step",
-    "rows",
-    "failed",
-    "answers",
-    "re-asks",
-    "retried",
-    "input tokens",
-    "output tokens",
-    "cost",
-    "stored",
-]
+_HEAD: Final = ["step", "rows", "failed", "answers", "re-asks", "retried", "input tokens", "output tokens"]
 
 
 class Display:
@@ -133,7 +123,8 @@ class PlainDisplay(Display):
         paid = report.paid
         rate = done / max(now - self.started, 0.001)
         left = f", about {_duration((report.rows - done) / rate)} left" if report.rows and done else ""
-        tokens = f"{_short(paid.usage.input_tokens)} in, {_short(paid.usage.output_tokens)} out{_spent(paid)}"
+        spent = _spent(paid, simulated=report.simulated)
+        tokens = f"{_short(paid.usage.input_tokens)} in, {_short(paid.usage.output_tokens)} out{spent}"
         line = f"{done}/{report.rows} rows, {report.failed} failed, {rate:.1f}/s, {tokens}{left}"
         return "; ".join([line, *_left_out(report), *map(pace_told, report.pace.values())])
 
@@ -178,7 +169,8 @@ class LiveDisplay(Display):
         items = f"{_many(count.failed_items, 'item')} failed  " if count.failed_items else ""
         rate = count.done / max(time.monotonic() - self.started, 0.001)
         usage = count.paid.usage
-        tokens = f"{_short(usage.input_tokens)} in  {_short(usage.output_tokens)} out{_spent(count.paid)}"
+        spent = _spent(count.paid, simulated=self.report.simulated)
+        tokens = f"{_short(usage.input_tokens)} in  {_short(usage.output_tokens)} out{spent}"
         reused = f"  {count.reused.attempts:,} stored" if count.reused.attempts else ""
         return f"{failed}{skipped}{items}{rate:.1f}/s  {tokens}{reused}"
 
@@ -224,9 +216,11 @@ def choose(mode: str, *, verbose: bool, quiet: bool = False, rows_shown: bool = 
     return kinds["none" if quiet else mode](verbose=verbose, quiet=quiet)
 
 
-def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: bool) -> str:
+def summary(
+    report: Report, paths: OutputPaths, *, to_stdout: bool, simulation: Mapping[str, JSON] | None = None
+) -> str:
     """The last words of a run: counts, tokens, failures in groups, and where the files are."""
-    how = " (simulated)" if simulated else ""
+    how = f" ({simulator(simulation)})" if simulation else ""
     failed = f"{report.failed} failed"
     failed = style(failed, fg="red") if report.failed else failed
     lines = [
@@ -246,7 +240,8 @@ def summary(report: Report, paths: OutputPaths, *, to_stdout: bool, simulated: b
 def outlay(report: Report) -> list[str]:
     """What each step did, and what the run paid, as lines."""
     steps = [_step_row(name, step) for name, step in report.steps.items()]
-    return [*table([_HEAD, *steps]), *(f"  {told}" for told in _left_out(report)), _bill(report), *_pace_lines(report)]
+    head = [*_HEAD, column(simulated=report.simulated), "stored"]
+    return [*table([head, *steps]), *(f"  {told}" for told in _left_out(report)), _bill(report), *_pace_lines(report)]
 
 
 def failures(report: Report) -> list[str]:
@@ -285,7 +280,8 @@ def _bill(report: Report) -> str:
     """What was paid now, and what would have been without the store."""
     paid, reused = report.paid, report.reused
     sent = sum(step.sent for step in report.steps.values())
-    told = "paid: price unknown" if paid.cost_usd is None else f"paid: {dollars(paid.cost_usd)}"
+    told = "price unknown" if paid.cost_usd is None else dollars(paid.cost_usd)
+    told = f"nothing was paid: simulated, worth {told}" if report.simulated else f"paid: {told}"
     if not paid.attempts:
         told = f"{sent:,} sent, none answered" if sent else "nothing was sent"
     if reused.attempts:
@@ -319,8 +315,9 @@ def _pace_lines(report: Report) -> list[str]:
     return lines
 
 
-def _spent(bill: Bill) -> str:
-    return "" if not bill.attempts or bill.cost_usd is None else f"  {dollars(bill.cost_usd)}"
+def _spent(bill: Bill, *, simulated: bool) -> str:
+    told = "  worth " if simulated else "  "
+    return "" if not bill.attempts or bill.cost_usd is None else f"{told}{dollars(bill.cost_usd)}"
 
 
 def dollars(amount: float) -> str:
@@ -330,10 +327,22 @@ def dollars(amount: float) -> str:
     return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
 
 
+def column(*, simulated: bool) -> str:
+    """The head of a column of dollars."""
+    return "worth" if simulated else "cost"
+
+
+def simulator(simulation: Mapping[str, JSON]) -> str:
+    """Which simulator answers, in a few words."""
+    seed = [f"seed {simulation['seed']}"] if simulation["seed"] else []
+    return ", ".join(["simulated", *seed, *(f"{name}={rate:g}" for name, rate in simulation["faults"].items())])
+
+
 def foretold(forecast: RunForecast) -> str:
     """What a run will ask, in one line."""
     about = "about " if forecast.sampled is not None else ""
-    known = f"{forecast.pipeline}: {_many(forecast.rows, 'row')}, {about}{forecast.stored:,} answers in the store"
+    how = f" ({simulator(forecast.simulation)})" if forecast.simulation else ""
+    known = f"{forecast.pipeline}{how}: {_many(forecast.rows, 'row')}, {about}{forecast.stored:,} answers in the store"
     if not forecast.requests:
         if forecast.sampled is None:
             return f"{known}, nothing to send"
@@ -344,6 +353,7 @@ def foretold(forecast: RunForecast) -> str:
     )
     cost = forecast.cost
     price = "cost unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
+    price = f"worth {price}" if cost is not None and forecast.simulation else price
     return f"{known}, {about}{forecast.requests:,} requests to send: {tokens}, {price}"
 
 

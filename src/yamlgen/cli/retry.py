@@ -55,17 +55,21 @@ def command(  # noqa: PLR0913 - click passes its options by name
     input and output are taken over. What the other rows were answered comes out of the store; the output is written
     when nothing else is missing.
     """
-    from yamlgen.api.history import find_failed, places, repeat  # noqa: PLC0415 - loads the store
+    from yamlgen.api.history import find_failed, has_run, places, repeat  # noqa: PLC0415 - loads the store
     from yamlgen.api.options import Options  # noqa: PLC0415
     from yamlgen.cli.running import Shown, run_shown, tell  # noqa: PLC0415
 
     json_out = output_format == "json"
     try:
-        stores = [place for place in places([pipeline], store) if place.simulated is simulate]
+        known, hint = places([pipeline], store), "leave `--simulate` out" if simulate else "add `--simulate`"
+        stores = [place for place in known if place.simulated is simulate]
+        others = [place for place in known if place.simulated is not simulate]
         if not stores:
-            how, hint = ("", "leave `--simulate` out") if simulate else (" but simulated ones", "add `--simulate`")
-            what = "simulated run" if simulate else "run"
-            raise UsageError(f"this pipeline has no {what}{how}", code=Code.NO_RUN, hint=hint)
+            what = "simulated run" if simulate else "run but simulated ones"
+            raise UsageError(f"this pipeline has no {what}", code=Code.NO_RUN, hint=hint)
+        if run is not None and not has_run(stores, run) and has_run(others, run):
+            what = "was not simulated" if simulate else "was simulated"
+            raise UsageError(f"run {run} {what}", code=Code.NO_RUN, hint=hint)
         found, failed = find_failed(stores, run)
         again = repeat(found, input_path)
     except YamlgenError as error:

@@ -67,11 +67,12 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
     except YamlgenError as error:
         return tell(error, json_out=shown.as_json, report=display.report if display else None)
     report, paths = done.report, done.paths
+    simulation = options.simulation.about if options.simulation else None
     if shown.as_json:
         files = {"output": str(paths.rows), "failed": str(paths.failed), "run": str(paths.run)}
-        put(json_line({**report.as_json(), "simulated": options.simulate, "files": files}))
+        put(json_line({**report.as_json(), "simulated": options.simulate, "simulation": simulation, "files": files}))
     elif not shown.quiet:
-        echo(summary(report, paths, to_stdout=to_stdout, simulated=options.simulate))
+        echo(summary(report, paths, to_stdout=to_stdout, simulation=simulation))
     return Exit.FAILED_ROWS if report.failed else Exit.OK
 
 

@@ -114,7 +114,7 @@ def _line(run: Found) -> list[str]:
     folder = run.place.folder.parent if run.place.folder.name == FOLDER else run.place.folder
     pipeline = near(folder / run.place.name) + (" (simulated)" if run.place.simulated else "")
     counts = [str(rows[key]) for key in ("input", "finished", "failed")]
-    spent = "unknown" if cost is None else dollars(cost)
+    spent = "unknown" if cost is None else f"{'worth ' if run.place.simulated else ''}{dollars(cost)}"
     return [
         run.entry.name,
         pipeline,
