@@ -189,6 +189,15 @@ def test_a_retry_is_for_the_same_simulator(single, another):
     assert (wrong.asked, "was answered by another simulator" in wrong.error.message) == (0, True)
 
 
+def test_a_retry_without_a_key_is_not_sent_to_the_simulator(single, monkeypatch):
+    """What was paid for once is not asked of the simulator again: the hint names the variable, and no other way."""
+    single.refuse("Facts on Rome")
+    name = single.run().finished.entry.name
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    retry = single.run(retry=name)
+    assert (str(retry.error.code), "simulate" in retry.error.hint) == (Code.NO_KEY, False)
+
+
 @pytest.mark.parametrize("given", [{"seed": 1}, {"faults": ("refusal=1",)}, {"simulate": True, "seed": "1"}])
 def test_a_simulators_options_are_for_a_simulator(given):
     """A seed or a fault without `simulate` would do nothing, and a seed is a number: both are wrong calls."""
@@ -207,6 +216,14 @@ class TestCommand:
         assert "  nothing was paid: simulated, worth " in told
         assert ("paid: $" in told, " cost " in told) == (False, False)
         assert " worth " in call("runs", "ls").out
+
+    def test_limits_are_tried_without_a_word_of_spending(self, call):
+        """Limits on cost hold for a simulated run, too, which says what the API would cost."""
+        limited = ("run", "small.yaml", "--simulate", "--max-concurrency", 1, "--progress", "none")
+        told = call(*limited, "--confirm-above-usd", 0)
+        assert (told.code, "without the simulator, the run may cost $0.00" in told.err) == (4, True)
+        told = call(*limited, "--max-cost-usd", 0.00005)
+        assert (told.code, "of $5e-05 would be spent without the simulator" in told.err) == (4, True)
 
     def test_hints_name_the_same_simulator(self, call):
         """What a hint says to type asks the simulator that was asked, and looks at the run that it is about."""

@@ -124,7 +124,8 @@ async def prospect(
     tariffs = {variant.name: tariff_of(variant.model, variant.price) for _, variant in plan.variants}
     _check_prices(plan, tariffs)
     async with AsyncExitStack() as stack:
-        reached = reach(plan.runtime, options.simulation, watched=options.watched)
+        retries = options.retry is not None
+        reached = reach(plan.runtime, options.simulation, watched=options.watched, retries=retries)
         provider = await stack.enter_async_context(reached)
         given = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
         source, rows = _scanned(given, plan, options.limit)

@@ -26,8 +26,8 @@ class Result:
     Attributes:
         rows: the finished rows in input order: the row's columns, then the steps' outputs.
         failures: the rows that were set aside, as in the `failed` file.
-        usage: the tokens that this run has paid for, failed rows included.
-        cost_usd: what they cost; `None` where a price is not known.
+        usage: the tokens that this run has paid for, failed rows included; of a simulated run, those of its answers.
+        cost_usd: what they cost, or would have cost without the simulator; `None` where a price is not known.
         report: counts and usage per step, paid and reused apart, failures in groups.
         output: the file of the finished rows; `None` when they were printed.
     """

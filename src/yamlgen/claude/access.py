@@ -58,12 +58,12 @@ class Simulation:
     def options(self) -> str:
         """The options of a command that has such a simulator; how long an answer takes is left out."""
         seed = f" --seed {self.seed}" if self.seed else ""
-        return f" --simulate{seed}" + "".join(f" --fault {name}={rate:g}" for name, rate in self.rates.rates.items())
+        return f" --simulate{seed}" + "".join(f" --fault {name}={rate}" for name, rate in self.rates.rates.items())
 
 
 @asynccontextmanager
 async def reach(
-    runtime: Runtime, simulation: Simulation | None, *, watched: bool = False
+    runtime: Runtime, simulation: Simulation | None, *, watched: bool = False, retries: bool = False
 ) -> AsyncIterator[ClaudeProvider]:
     """The provider of a run; without a simulation its address and headers are looked up now, before any row is.
 
@@ -71,12 +71,13 @@ async def reach(
         runtime: the pipeline's.
         simulation: how the simulator behaves, if there is one.
         watched: whether somebody waits for the first answer.
+        retries: whether failed rows of a run are asked again.
 
     Raises:
         EnvironmentProblem: the environment's address cannot be used, or a header of its own.
     """
     if simulation is None:
-        provider = ClaudeProvider(runtime, watched=watched)
+        provider = ClaudeProvider(runtime, watched=watched, retries=retries)
         provider.address()
         provider.headers()
         yield provider

@@ -114,12 +114,14 @@ class ClaudeProvider:
         base_url: an address that wins over the runtime's, such as the simulator's.
         simulator: how the simulator behaves, as a text; `None` where there is none.
         watched: whether somebody waits for the first answer, who is told soon that the address is silent.
+        retries: whether rows of a paid run are asked again, which the simulator cannot do.
     """
 
     runtime: Runtime
     base_url: str | None = None
     simulator: str | None = None
     watched: bool = False
+    retries: bool = False
 
     def address(self) -> str:
         """The base URL: this one's, the pipeline's, the environment's, the public one.
@@ -152,7 +154,8 @@ class ClaudeProvider:
         key = variable(name)
         if key is None:
             file = by_surface(command=f" (or put it into a file: {option('env_file', '.env')})", python="")
-            hint = f"set {name}{file}, or try without a key: {option('simulate')}"
+            trial = "" if self.retries else f", or try without a key: {option('simulate')}"
+            hint = f"set {name}{file}{trial}"
             message = f"no API key: the environment variable {name} is not set"
             raise MissingKey(message, code=Code.NO_KEY, hint=hint)
         return usable_key(key.strip(), name)

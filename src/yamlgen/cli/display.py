@@ -335,7 +335,7 @@ def column(*, simulated: bool) -> str:
 def simulator(simulation: Mapping[str, JSON]) -> str:
     """Which simulator answers, in a few words."""
     seed = [f"seed {simulation['seed']}"] if simulation["seed"] else []
-    return ", ".join(["simulated", *seed, *(f"{name}={rate:g}" for name, rate in simulation["faults"].items())])
+    return ", ".join(["simulated", *seed, *(f"{name}={rate}" for name, rate in simulation["faults"].items())])
 
 
 def foretold(forecast: RunForecast) -> str:

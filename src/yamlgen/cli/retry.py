@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @input_option
 @limit_options
 @store_option
-@click.option("--simulate", is_flag=True, help="Retry the last simulated run, with the simulator.")
+@click.option("--simulate", is_flag=True, help="Retry a simulated run, with its seed and its faults.")
 @display_options
 @output_format
 def command(  # noqa: PLR0913 - click passes its options by name

@@ -31,7 +31,8 @@ def command() -> None:
     """List runs, show them, export their rows, prune them.
 
     Runs are found by the pipeline (or a folder of pipelines), by a run's name or its beginning, or by both; where
-    neither is named, the stores in this folder and in the folders below it are looked at, and the last run is meant.
+    neither is named, the stores in this folder and in the folders below it are looked at. Where no run is named, the
+    last one is meant; a simulated one only where no other is.
     """
 
 
