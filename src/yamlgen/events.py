@@ -7,7 +7,7 @@ answer is safe.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -45,12 +45,18 @@ class StepForecast:
 
 @dataclass(frozen=True, slots=True)
 class RunForecast:
-    """What a run will ask, told before it starts; `sampled` is how many rows it was reckoned from, `None` if all."""
+    """What a run will ask, told before it starts.
+
+    Attributes:
+        sampled: how many rows it was reckoned from, `None` if all.
+        simulation: seed, faults and version of the simulator that will be asked; `None` where the API is.
+    """
 
     pipeline: str
     rows: int
     steps: tuple[StepForecast, ...]
     sampled: int | None
+    simulation: Mapping[str, JSON] | None = None
 
     @property
     def requests(self) -> int:
@@ -84,6 +90,7 @@ class RunStarted:
     Attributes:
         rows: how many the input has, `None` when that is not known.
         headers: the names of those that the environment adds to every request.
+        simulated: whether the simulator answers, so that nothing is paid.
     """
 
     run: str
@@ -91,6 +98,7 @@ class RunStarted:
     steps: tuple[str, ...]
     rows: int | None
     headers: tuple[str, ...] = ()
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

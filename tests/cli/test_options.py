@@ -244,11 +244,11 @@ def test_an_output_that_may_not_be_written_is_the_environments_fault(small, call
 
 
 def test_faults_need_the_simulator(call):
-    """`--fault` and `--latency` without `--simulate` are a wrong call."""
-    for option in (("--fault", "refusal=1"), ("--latency", "1")):
-        told = call("run", "small.yaml", *option)
+    """`--fault`, `--latency` and `--seed` without `--simulate` are a wrong call, of `plan` too."""
+    for command, *option in (("run", "--fault", "refusal=1"), ("run", "--latency", "1"), ("plan", "--seed", "1")):
+        told = call(command, "small.yaml", *option)
         assert told.code == 2
-        assert "go with --simulate" in told.err
+        assert "go with `--simulate`" in told.err
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ pytestmark = pytest.mark.usefixtures("small")
 
 FAILED = {"row", "steps", "step", "code", "message", "request", "attempts"}
 FORETOLD = (
-    r"small: 8 rows, 0 answers in the store, 8 requests to send: "
-    r"\d+ tokens in, \d+ to [\d.]+k out, <?\$0\.\d{4} to \$0\.\d{4}"
+    r"small \(simulated\): 8 rows, 0 answers in the store, 8 requests to send: "
+    r"\d+ tokens in, \d+ to [\d.]+k out, worth <?\$0\.\d{4} to \$0\.\d{4}"
 )
 STRUCTURED = """\
 version: 1
@@ -49,10 +49,10 @@ def test_a_run_ends_with_a_summary(small, call):
     assert re.fullmatch(FORETOLD, first)
     assert re.fullmatch(r"small: 8 rows finished, 0 failed in \d+\.\d s \(simulated\)", lines[0])
     head = ["step", "rows", "failed", "answers", "re-asks", "retried"]
-    head += ["input tokens", "output tokens", "cost", "stored"]
+    head += ["input tokens", "output tokens", "worth", "stored"]
     assert re.split(" {2,}", lines[1])[1:] == head
     assert re.fullmatch(r"  note +8 +0 +8 +0 +0 +[\d,]+ +[\d,]+ +\$0\.\d{4} +0", lines[2])
-    assert re.fullmatch(r"  paid: \$0\.\d{4}", lines[3])
+    assert re.fullmatch(r"  nothing was paid: simulated, worth \$0\.\d{4}", lines[3])
     assert re.fullmatch(r"  haiku-5-5: up to [1-8] in flight", lines[4])
     assert lines[5:] == ["  output  out/notes.simulated.jsonl", "  record  out/notes.simulated.run.json"]
 
@@ -65,7 +65,7 @@ def test_the_same_run_again_sends_nothing(small, call):
     told = call("run", "small.yaml", "--simulate")
     assert told.code == 0
     first, _, _, row, bill, *_ = told.err.splitlines()
-    assert first == "small: 8 rows, 8 answers in the store, nothing to send"
+    assert first == "small (simulated): 8 rows, 8 answers in the store, nothing to send"
     assert re.fullmatch(r"  note +8 +0 +0 +0 +0 +0 +0 +\$0\.00 +8", row)
     assert re.fullmatch(r"  nothing was sent; 8 answers from the store, worth \$0\.\d{4}", bill)
     assert output.read_bytes() == before
@@ -100,7 +100,7 @@ def test_a_run_that_a_limit_ends_shows_its_bill(call):
     _, head, row, bill, pace, error, hint = told.err.splitlines()
     assert head.split()[:2] == ["step", "rows"]
     assert re.fullmatch(r"  note +3 +0 +3 +0 +0 .+", row)
-    assert re.fullmatch(r"  paid: <?\$0\.\d{4}", bill)
+    assert re.fullmatch(r"  nothing was paid: simulated, worth <?\$0\.\d{4}", bill)
     assert pace == "  haiku-5-5: up to 1 in flight"
     assert error.startswith("error[YG612]: ")
     assert hint.startswith("  = each run counts anew; `limits.max_requests` or `--max-requests N` allows more; ")

@@ -53,7 +53,8 @@ def test_all_runs_are_listed_the_oldest_first(call, two):
     assert [line.split()[0] for line in lines] == list(two)
     assert lines[1].split()[3] == "finished"
     assert lines[1].split()[5:9] == ["8", "8", "0", "8"]
-    assert lines[1].split()[9].startswith("$0.")
+    assert lines[1].split()[9] == "worth"  # a simulated run, which costs nothing
+    assert lines[1].split()[10].startswith("$0.")
 
 
 def test_the_list_as_json(call, two):

@@ -61,7 +61,7 @@ def test_bars_move_on_a_terminal(on_terminal):
     assert COLOUR.search(screen)
     shown = last_screen(screen)
     (bar,) = [line for line in shown if "8/8" in line]
-    assert re.fullmatch(r"note ━+ 8/8 +\d+\.\d/s +\d+ in +\d+ out +\$0\.\d{4} +\d:\d\d:\d\d", bar)
+    assert re.fullmatch(r"note ━+ 8/8 +\d+\.\d/s +\d+ in +\d+ out +worth \$0\.\d{4} +\d:\d\d:\d\d", bar)
     assert any(line.startswith("small: 8 rows finished, 0 failed") for line in shown[shown.index(bar) :])
     assert screen.rindex("\x1b[?25h") > screen.rindex("\x1b[?25l")
 
@@ -119,6 +119,6 @@ def test_a_long_run_says_a_line_now_and_then(call, monkeypatch):
     """Without a terminal, a line every few seconds tells rows, rate, tokens, cost, what is left, and the pace."""
     monkeypatch.setattr("yamlgen.cli.display._EVERY", 0.2)
     lines = call("run", "small.yaml", "--simulate", "--latency", "0.1", "--max-concurrency", "1").err.splitlines()
-    pattern = r"\d/8 rows, 0 failed, \d+\.\d/s, \d+ in, \d+ out(  <?\$0\.\d{4})?(, about \d+\.\d s left)?"
+    pattern = r"\d/8 rows, 0 failed, \d+\.\d/s, \d+ in, \d+ out(  worth <?\$0\.\d{4})?(, about \d+\.\d s left)?"
     pattern += "; haiku-5-5: [01] in flight of 1"
     assert len([line for line in lines if re.fullmatch(pattern, line)]) >= 2

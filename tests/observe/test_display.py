@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from yamlgen.cli.display import Display, LiveDisplay, PlainDisplay, failures, outlay, summary
+from yamlgen.cli.display import Display, LiveDisplay, PlainDisplay
+from yamlgen.cli.summary import failures, outlay, summary
 from yamlgen.data.outputs import output_paths
 from yamlgen.events import ItemFailed, RequestRetried, RowFailed, RowFinished, RunStarted, StepFinished, StepSkipped
 from yamlgen.observe.report import Report
@@ -25,7 +26,7 @@ def folded(*events):
 def test_the_summary_tells_what_was_left_out():
     """Behind its table the summary says of each step how many rows it skipped, and how many items are null."""
     report = folded(*(StepSkipped(row, "line") for row in range(3)), ITEM, ITEM, StepSkipped(0, "facts"))
-    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False, simulated=False).splitlines()
+    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False).splitlines()
     assert "  facts: 1 skipped, 2 items failed, null in their lists" in told
     assert "  line: 3 skipped" in told
 
@@ -101,7 +102,7 @@ def test_bars_advance_for_skipped_rows(last):
 def test_the_summary_tells_of_a_step_that_lost_everything():
     """At once behind the counts, with the step, the most frequent reason, and how many items share it."""
     report = folded(ITEM, StepFinished(1, "facts", 1), RowFinished(1))
-    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False, simulated=False).splitlines()
+    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False, simulation=None).splitlines()
     assert told[1] == "  step `facts` lost every item of every row, 1 of 1 like this: YG503: item 3: $.kind: bad"
     assert "  facts: all 1 item failed, null in its list" in told
 

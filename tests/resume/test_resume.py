@@ -260,14 +260,6 @@ def test_simulated_answers_live_apart(bench):
     assert bench.run(simulate=True).asked == 0
 
 
-def test_another_seed_is_another_simulator(bench):
-    """With another seed, or with faults, others answer."""
-    bench.run(simulate=True)
-    assert bench.run(simulate=True, seed=1).asked == 2 * ALL
-    assert bench.run(simulate=True, faults=("refusal=0",)).asked == 2 * ALL
-    assert bench.run(simulate=True).asked == 0
-
-
 @pytest.mark.parametrize("wrong", [REFUSED, CUT], ids=["refused", "truncated"])
 def test_a_failed_row_is_answered(bench, wrong):
     """What the model refused or left unfinished stays failed: a plain run does not ask again."""

@@ -164,7 +164,8 @@ class _Run:
         assert connection is not None  # noqa: S101 - a run holds its store
         async with running(ready.session, connection, self.name, kept, self.options.retry) as run:
             steps = tuple(step.name for step in self.plan.steps)
-            self.tell(RunStarted(self.name, self.plan.name, steps, ready.rows, tuple(about["headers"])))
+            headers, simulated = tuple(about["headers"]), self.options.simulate
+            self.tell(RunStarted(self.name, self.plan.name, steps, ready.rows, headers, simulated))
             error: YamlgenError | None = None
             try:
                 await self._drive(ready, run.entry)
@@ -218,7 +219,8 @@ class _Run:
         if report.missing:
             what = "row has" if report.missing == 1 else "rows have"
             message = f"{report.missing:,} {what} no answer in the store, and this run may not ask"
-            command = f"`yamlgen runs failed {self.name}` lists them, `yamlgen run` asks for them"
+            how = "" if self.options.simulation is None else self.options.simulation.options
+            command = f"`yamlgen runs failed {self.name}` lists them, `yamlgen run{how}` asks for them"
             asks = by_surface(command=command, python=f"a call without {option('offline')} asks for them")
             hint = f"{asks}; the previous output stays as it was"
             return Incomplete(message, code=Code.NOT_STORED, hint=hint)
@@ -302,7 +304,9 @@ class _Run:
             "output": "-" if self.to_stdout else os.path.relpath(self.paths.rows, plan.folder),
             "limit": self.options.limit,
             "headers": list(ready.provider.headers().names),
+            "address": ready.provider.answerer(),
             "simulated": self.options.simulate,
+            "simulation": ready.simulation,
             "provenance": plan.output.provenance,
         }
 
@@ -342,7 +346,8 @@ def _confirm(forecast: RunForecast, plan: Plan, options: Options, confirm: Confi
     if cost is not None and cost[1] <= most:
         return
     if confirm is None or not confirm(forecast):
-        told = "nobody knows what the run costs" if cost is None else f"the run may cost ${cost[1]:.4g}"
+        what = "the run" if not options.simulate else "without the simulator, the run"
+        told = "nobody knows what the run costs" if cost is None else f"{what} may cost ${cost[1]:.4g}"
         message = f"{told}, and `limits.confirm_above_usd` is {most:g}"
         hint = f"nothing was sent; confirm it with {option('yes')}, or raise the limit"
         raise LimitReached(message, code=Code.NOT_CONFIRMED, hint=hint)

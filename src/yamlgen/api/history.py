@@ -209,12 +209,14 @@ def repeat(run: RunEntry, given: str | None = None) -> Repeat:
             code=Code.MISSING_INPUT,
             hint=f"give them again: {option('input', '-')}, or {option('input', 'PATH')}",
         )
-    options = {name: kept[name] for name in ("output", "limit", "seed")}
+    options = {name: kept[name] for name in ("output", "limit")}
+    if run.about["simulated"]:
+        options |= {"simulate": True, "seed": kept["seed"], "faults": tuple(kept["faults"])}
     return Repeat(
         run.about["params"],
         run.about["overrides"],
         given or kept["input"],
-        {**options, "faults": tuple(kept["faults"]), "simulate": run.about["simulated"], "retry": run.name},
+        {**options, "retry": run.name},
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from yamlgen.errors import Code, UsageError
 from yamlgen.language.plan import Plan
 from yamlgen.language.spec import Limits
-from yamlgen.surface import option
+from yamlgen.surface import by_surface, option
 
 if TYPE_CHECKING:
     from yamlgen.claude.access import Simulation
@@ -68,6 +68,12 @@ class Options:
     watched: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool):
+            raise UsageError(f"seed is {self.seed!r}", code=Code.BAD_PARAM, hint="a whole number")
+        if not self.simulate and (self.latency or self.faults or self.seed):
+            names = by_surface(command="`--latency`, `--fault` and `--seed`", python="`latency`, `faults` and `seed`")
+            message = f"{names} go with {option('simulate')}"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="they say how the simulator behaves")
         for name, least in (("limit", 1), ("max_concurrency", 1), ("latency", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value < least):

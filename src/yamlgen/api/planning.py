@@ -6,7 +6,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from yamlgen.api.loading import Pipeline
@@ -27,6 +27,7 @@ from yamlgen.run.step import Performer
 from yamlgen.store.ledger import Reuse
 from yamlgen.store.place import Place, place_of
 from yamlgen.store.session import Session, archived, held, opened
+from yamlgen.surface import by_surface
 
 FEW: Final = 100
 """About how many rows tell what a run will ask when nothing was ever answered."""
@@ -48,6 +49,7 @@ class Prospect:
         rows: how many of its rows will run.
         session: the store; until the run begins, it answers and keeps nothing.
         provider: how those are reached that are asked.
+        simulation: what the answers of the simulator depend on; `None` where the API is asked.
         models: the models that are asked, by the names of the plan's variants.
         tariffs: what their answers cost; `None` where nobody knows.
         connection: for writing to the store; `None` where it is only looked at.
@@ -58,6 +60,7 @@ class Prospect:
     rows: int
     session: Session
     provider: ClaudeProvider
+    simulation: Mapping[str, JSON] | None
     models: Mapping[str, Model]
     tariffs: Mapping[str, Tariff | None]
     connection: sqlite3.Connection | None
@@ -73,15 +76,16 @@ class Prospect:
         if quick:
             share = (SAMPLE if archive.holds_answers() else FEW) / self.rows
             rows = (row for row in rows if row.index == 0 or _spread(row.index) < share)
+        answerer = self.provider.answerer()
         past = {
-            variant.name: archive.past(step.name, self.models[variant.name].request(Prompt(None, ())))
+            variant.name: archive.past(step.name, self.models[variant.name].request(Prompt(None, ())), answerer)
             for step, variant in self.plan.variants
         }
         ledger = self.session.ledger
         counted = Forecaster(self.plan, self.models, past, self.tariffs, tokens_of, ledger.allows)
         performer = Performer(self.models, keeper=ledger)
         await LocalEngine(self.plan, performer, counted, lambda _: None, Halt()).run(rows)
-        return counted.forecast(self.rows)
+        return replace(counted.forecast(self.rows), simulation=self.simulation)
 
 
 def asked_by_tool(models: Mapping[str, Model]) -> frozenset[str]:
@@ -120,7 +124,8 @@ async def prospect(
     tariffs = {variant.name: tariff_of(variant.model, variant.price) for _, variant in plan.variants}
     _check_prices(plan, tariffs)
     async with AsyncExitStack() as stack:
-        reached = reach(plan.runtime, options.simulation, watched=options.watched)
+        retries = options.retry is not None
+        reached = reach(plan.runtime, options.simulation, watched=options.watched, retries=retries)
         provider = await stack.enter_async_context(reached)
         given = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
         source, rows = _scanned(given, plan, options.limit)
@@ -128,7 +133,8 @@ async def prospect(
         connection = None if holder is None else stack.enter_context(held(place, holder))
         session = stack.enter_context(opened(place, _reuse(options, place)))
         models = await stack.enter_async_context(provider.open(plan, halt, session.ledger, emit))
-        yield Prospect(plan, source, rows, session, provider, models, tariffs, connection)
+        simulation = options.simulation.about if options.simulation else None
+        yield Prospect(plan, source, rows, session, provider, simulation, models, tariffs, connection)
 
 
 async def foresee(
@@ -166,5 +172,11 @@ def _reuse(options: Options, place: Place) -> Reuse:
     if options.retry is None:
         return Reuse(options.fresh, options.offline)
     with archived(place) as archive:
-        retried = archive.retried(archive.run(options.retry))
+        run = archive.run(options.retry)
+        if options.simulation is not None and run.about.get("simulation") != options.simulation.about:
+            message = f"run {run.name} was answered by another simulator: nothing that it was told can be taken over"
+            command = f"`yamlgen run{options.simulation.options}` asks for all rows"
+            hint = by_surface(command=command, python="pass its `seed` and `faults`; of an older version, run it again")
+            raise UsageError(message, code=Code.NO_RUN, hint=hint)
+        retried = archive.retried(run)
         return Reuse(offline=options.offline, retry=tuple(run.number for run in retried))

@@ -30,8 +30,8 @@ class Result:
             with `item`, from 1, and `case`, its name.
         lost_steps: the steps that lost every item of every row, with their most frequent reason; the command line
             ends with 1 for these, too.
-        usage: the tokens that this run has paid for, failed rows included.
-        cost_usd: what they cost; `None` where a price is not known.
+        usage: the tokens that this run has paid for, failed rows included; of a simulated run, those of its answers.
+        cost_usd: what they cost, or would have cost without the simulator; `None` where a price is not known.
         report: counts and usage per step, paid and reused apart, failures in groups.
         output: the file of the finished rows; `None` when they were printed.
     """

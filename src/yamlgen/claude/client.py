@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -113,12 +114,14 @@ class ClaudeProvider:
         base_url: an address that wins over the runtime's, such as the simulator's.
         simulator: how the simulator behaves, as a text; `None` where there is none.
         watched: whether somebody waits for the first answer, who is told soon that the address is silent.
+        retries: whether rows of a paid run are asked again, which the simulator cannot do.
     """
 
     runtime: Runtime
     base_url: str | None = None
     simulator: str | None = None
     watched: bool = False
+    retries: bool = False
 
     def address(self) -> str:
         """The base URL: this one's, the pipeline's, the environment's, the public one.
@@ -130,6 +133,14 @@ class ClaudeProvider:
         if given:
             return given.rstrip("/")
         return safe_address(variable("ANTHROPIC_BASE_URL") or PUBLIC_URL, self.runtime).rstrip("/")
+
+    def answerer(self) -> str:
+        """Who answers, by which answers are told apart: the address as all its spellings share it, or the simulator.
+
+        Raises:
+            EnvironmentProblem: the environment's address would send the key in the open.
+        """
+        return self.simulator or normalised(self.address())
 
     def key(self) -> str:
         """The API key.
@@ -143,7 +154,8 @@ class ClaudeProvider:
         key = variable(name)
         if key is None:
             file = by_surface(command=f" (or put it into a file: {option('env_file', '.env')})", python="")
-            hint = f"set {name}{file}, or try without a key: {option('simulate')}"
+            trial = "" if self.retries else f", or try without a key: {option('simulate')}"
+            hint = f"set {name}{file}{trial}"
             message = f"no API key: the environment variable {name} is not set"
             raise MissingKey(message, code=Code.NO_KEY, hint=hint)
         return usable_key(key.strip(), name)
@@ -176,7 +188,8 @@ class ClaudeProvider:
         pause = plan.limits.max_pause
         unheard = UNHEARD if self.watched or pause is None else pause
         limiter = Limiter(affordable(plan.concurrency), halt, pause or MAX_PAUSE, emit, unheard=unheard)
-        transport = Transport(runtime.timeout, runtime.max_retries, limiter, base_url, halt)
+        tell = None if self.simulator is not None or emit is None else partial(emit, RunWarned(_simulated(base_url)))
+        transport = Transport(runtime.timeout, runtime.max_retries, limiter, base_url, halt, tell)
         client = build_client(
             api_key=key,
             base_url=base_url,
@@ -188,13 +201,20 @@ class ClaudeProvider:
         simulated = self.simulator is not None
         keeping = None
         if recorder is not None:
-            answerer = self.simulator or normalised(base_url)
-            keeping = Keeping(recorder, answerer, runtime.api_version, tell_row=simulated, betas=headers.betas)
+            version = runtime.api_version
+            keeping = Keeping(recorder, self.answerer(), version, tell_row=simulated, betas=headers.betas)
         async with client:
             sending = client.with_options(max_retries=0)
             told = "" if simulated else key
             secrets = headers.secrets
             yield models(sending, plan, base_url=base_url, key=told, secrets=secrets, keeping=keeping, emit=emit)
+
+
+def _simulated(base_url: str) -> str:
+    """The warning of a run that was pointed to a simulator, and knows it by nothing else than its first answer."""
+    how = by_surface(command="a run", python="a call")
+    kept = "its answers cost nothing, and are kept as those of an API at this address, whatever its seed and its faults"
+    return f"{base_url} is a simulator: {kept}; {how} with {option('simulate')} keeps simulated answers apart"
 
 
 def normalised(base_url: str) -> str:

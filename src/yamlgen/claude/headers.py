@@ -1,4 +1,4 @@
-"""What our own clients tell the simulator, and nobody else, besides the request."""
+"""What our own clients and the simulator tell each other, and nobody else, besides request and answer."""
 
 from __future__ import annotations
 
@@ -9,3 +9,6 @@ ROW_HEADER: Final = "x-yamlgen-row"
 
 AGAIN_HEADER: Final = "x-yamlgen-again"
 """How often this request was answered before, so that a fault need not strike twice."""
+
+SIMULATOR_HEADER: Final = "x-yamlgen-simulator"
+"""Says with every answer that no model gave it."""

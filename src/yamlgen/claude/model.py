@@ -169,7 +169,7 @@ class ClaudeModel:
         refusal = None if chain is None else chain.refused(key)
         if refusal is not None:
             await self._leave(talk, refusal)
-            raise refused_before(refusal, _ask_again(simulated=self._keeping is not None and self._keeping.tell_row))
+            raise refused_before(refusal, _ask_again(self._keeping))
         if chain is not None and not chain.sends:
             raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
         try:
@@ -342,9 +342,9 @@ class ClaudeModel:
         return way.structured.prepare(arguments) if way.structured else arguments
 
 
-def _ask_again(*, simulated: bool) -> str:
-    command = f"`yamlgen retry PIPELINE RUN{' --simulate' if simulated else ''}`"
-    retry = by_surface(command=command, python=option("retry", "RUN"))
+def _ask_again(keeping: Keeping | None) -> str:
+    simulated = " --simulate" if keeping is not None and keeping.tell_row else ""
+    retry = by_surface(command=f"`yamlgen retry PIPELINE RUN{simulated}`", python=option("retry", "RUN"))
     return f"mend the row, or ask again with {retry}; nothing was paid for it"
 
 

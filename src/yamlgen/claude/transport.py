@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,7 @@ import httpx2
 from yamlgen import failpoint
 from yamlgen.claude.connections import failure_of, has_hung_up
 from yamlgen.claude.failure import NotAMessage, ServerError
+from yamlgen.claude.headers import SIMULATOR_HEADER
 from yamlgen.claude.limiter import Limiter, Slot
 from yamlgen.claude.received import Received, read_answer
 from yamlgen.claude.said import Reach, Said, request_id_of, said_in
@@ -56,6 +58,7 @@ class Transport:
         limiter: lets each attempt go.
         base_url: the address, for messages.
         halt: once requested, no attempt begins any more.
+        simulated: called once, where a simulator answers in place of the API.
     """
 
     timeout: float
@@ -63,6 +66,7 @@ class Transport:
     limiter: Limiter
     base_url: str
     halt: Halt
+    simulated: Callable[[], object] | None = None
 
     async def __call__(self, request: Any, call_next: Any) -> Any:
         """Send one request until it has an answer worth returning.
@@ -144,6 +148,9 @@ class Transport:
                 http = response.http_response
                 slot.request_id = request_id_of(http)
                 self.limiter.answered(slot, http.status_code, http.headers)
+                if self.simulated is not None and SIMULATOR_HEADER in http.headers:
+                    told, self.simulated = self.simulated, None
+                    told()
                 if not http.is_success:
                     await http.aread()
                     _make_readable(http)

@@ -80,7 +80,8 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     if json_out:
         put(json_line(_as_json(forecast)))
     else:
-        trial = f"yamlgen run {shlex.quote(loaded.shown)} --limit {_TRIAL}{' --simulate' if options.simulate else ''}"
+        how = options.simulation.options if options.simulation else ""
+        trial = f"yamlgen run {shlex.quote(loaded.shown)} --limit {_TRIAL}{how}"
         echo("\n".join(_lines(forecast, trial)))
     return Exit.OK
 
@@ -95,14 +96,15 @@ def _as_json(forecast: RunForecast) -> dict[str, JSON]:
         del told["step"], told["cost"]
         steps[step.step] = {**told, "output_tokens": span(step.output_tokens), "cost_usd": span(step.cost)}
     known = {"pipeline": forecast.pipeline, "rows": forecast.rows, "requests": forecast.requests}
+    known["simulation"] = forecast.simulation
     return {**known, "stored": forecast.stored, "cost_usd": span(forecast.cost), "steps": steps}
 
 
 def _lines(forecast: RunForecast, trial: str) -> list[str]:
-    from yamlgen.cli.display import dollars, foretold, table  # noqa: PLC0415 - only where text is shown
+    from yamlgen.cli.summary import column, dollars, foretold, table  # noqa: PLC0415 - only where text is shown
 
-    head = ["step", "rows", "in the store", "failed", "to send", "input tokens", "output tokens", "cost"]
-    rows = [head]
+    head = ["step", "rows", "in the store", "failed", "to send", "input tokens", "output tokens"]
+    rows = [[*head, column(simulated=forecast.simulation is not None)]]
     for step in forecast.steps:
         counts = (step.rows, step.stored, step.failed, step.requests, step.input_tokens)
         least, most = step.output_tokens

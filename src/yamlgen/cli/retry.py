@@ -35,7 +35,7 @@ _LEAVE_OUT: Final = "leave `--simulate` out"
 @input_option
 @limit_options
 @store_option
-@click.option("--simulate", is_flag=True, help="Retry the last simulated run, with the simulator.")
+@click.option("--simulate", is_flag=True, help="Retry a simulated run, with its seed and its faults.")
 @display_options
 @output_format
 def command(  # noqa: PLR0913 - click passes its options by name
@@ -56,9 +56,8 @@ def command(  # noqa: PLR0913 - click passes its options by name
     A row of which an item failed and is null (`on_item_error: "null"`) is asked again for that item.
 
     RUN is the name of a run or its beginning; the last one where none is named, be it of paid runs or, with --simulate,
-    of simulated ones. The run's parameters, overrides,
-    input and output are taken over. What the other rows were answered comes out of the store; the output is written
-    when nothing else is missing.
+    of simulated ones. The run's parameters, overrides, input and output are taken over. What the other rows were
+    answered comes out of the store; the output is written when nothing else is missing.
     """
     from yamlgen.api.history import find_failed, has_run, places, repeat  # noqa: PLC0415 - loads the store
     from yamlgen.api.options import Options  # noqa: PLC0415

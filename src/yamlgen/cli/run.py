@@ -64,9 +64,6 @@ def command(  # noqa: PLR0913 - click passes its options by name
     from yamlgen.api.options import Options  # noqa: PLC0415 - loads the language
     from yamlgen.cli.running import Shown, run_shown  # noqa: PLC0415 - loads asyncio
 
-    if (latency or faults or seed) and not chosen["simulate"]:
-        raise click.UsageError("--latency, --fault and --seed go with --simulate")
-
     def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
         loaded, given = checked(pipeline, params, overrides, input_path)
         return loaded, given, Options(latency=latency, faults=faults, seed=seed, **chosen)

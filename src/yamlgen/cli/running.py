@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from yamlgen.cli.display import Display, choose, failures, foretold, outlay, summary
+from yamlgen.cli.display import Display, choose
 from yamlgen.cli.interruptions import CODES, Interruptions, interrupted
 from yamlgen.cli.messages import as_json, echo, json_line, put, show, show_error
+from yamlgen.cli.summary import failures, foretold, outlay, summary
 from yamlgen.errors import Code, Exit, InvalidPipeline, YamlgenError, anchored
 from yamlgen.events import Event, RunForecast, RunStarted
 from yamlgen.halt import Halt
@@ -67,11 +68,12 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
     except YamlgenError as error:
         return tell(error, json_out=shown.as_json, report=display.report if display else None)
     report, paths = done.report, done.paths
+    simulation = options.simulation.about if options.simulation else None
     if shown.as_json:
         files = {"output": str(paths.rows), "failed": str(paths.failed), "run": str(paths.run)}
-        put(json_line({**report.as_json(), "simulated": options.simulate, "files": files}))
+        put(json_line({**report.as_json(), "simulated": options.simulate, "simulation": simulation, "files": files}))
     elif not shown.quiet:
-        echo(summary(report, paths, to_stdout=to_stdout, simulated=options.simulate))
+        echo(summary(report, paths, to_stdout=to_stdout, simulation=simulation))
     return Exit.FAILED_ROWS if report.failed or report.lost_steps else Exit.OK
 
 

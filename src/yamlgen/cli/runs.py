@@ -33,7 +33,8 @@ def command() -> None:
     """List runs, show them, export their rows, prune them.
 
     Runs are found by the pipeline (or a folder of pipelines), by a run's name or its beginning, or by both; where
-    neither is named, the stores in this folder and in the folders below it are looked at, and the last run is meant.
+    neither is named, the stores in this folder and in the folders below it are looked at. Where no run is named, the
+    last one is meant; a simulated one only where no other is.
     """
 
 
@@ -80,7 +81,7 @@ def list_command(where: tuple[str, ...], store: Path | None, *, json_out: bool) 
         told = [{"store": str(run.place.database), **_brief(run)} for run in runs]
         put(json_line({"runs": told, "unread": [error.message for error in unread]}))
     else:
-        from yamlgen.cli.display import table  # noqa: PLC0415 - only where text is shown
+        from yamlgen.cli.summary import table  # noqa: PLC0415 - only where text is shown
 
         put("".join(f"{line.strip()}\n" for line in table([_HEAD, *map(_line, runs)])))
         for error in unread:
@@ -107,7 +108,7 @@ def _brief(run: Found) -> dict[str, Any]:
 
 
 def _line(run: Found) -> list[str]:
-    from yamlgen.cli.display import dollars  # noqa: PLC0415 - only where text is shown
+    from yamlgen.cli.summary import dollars  # noqa: PLC0415 - only where text is shown
     from yamlgen.store.place import FOLDER  # noqa: PLC0415
 
     brief = _brief(run)
@@ -116,7 +117,7 @@ def _line(run: Found) -> list[str]:
     folder = run.place.folder.parent if run.place.folder.name == FOLDER else run.place.folder
     pipeline = near(folder / run.place.name) + (" (simulated)" if run.place.simulated else "")
     counts = [str(rows[key]) for key in ("input", "finished", "failed")]
-    spent = "unknown" if cost is None else dollars(cost)
+    spent = "unknown" if cost is None else f"{'worth ' if run.place.simulated else ''}{dollars(cost)}"
     return [
         run.entry.name,
         pipeline,

@@ -20,7 +20,8 @@ def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> in
 
     It is for other clients than `run --simulate`, which brings its own. It answers as the API does, structured
     outputs, tools and searches included, refuses what the API refuses of each model, and costs nothing. Point a client
-    to the address it prints; any key will do. Ctrl-C ends it.
+    to the address it prints; any key will do. Ctrl-C ends it. A run of yamlgen that is pointed to it keeps its answers
+    by that address alone, whatever the seed and the faults, and says so.
     """
     from yamlgen.claude.simulator import Faults, Simulator  # noqa: PLC0415 - loads the server
 

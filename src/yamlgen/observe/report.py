@@ -175,6 +175,7 @@ class Report:
         item_groups: why items are null in rows that did not fail for them.
         pace: how fast the API lets requests through, the latest of each rate limit.
         warnings: what the user should know, as sentences.
+        simulated: whether the simulator answered: then `paid` is what the API would have cost.
     """
 
     run: str = ""
@@ -190,6 +191,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
     error: str | None = None
+    simulated: bool = False
 
     @property
     def paid(self) -> Bill:
@@ -215,6 +217,7 @@ class Report:
         match event:
             case RunStarted():
                 self.run, self.pipeline, self.rows = event.run, event.pipeline, event.rows
+                self.simulated = event.simulated
                 self.steps = {name: StepCount() for name in event.steps}
             case RequestSent():
                 self.steps[event.step].sent += 1

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from yamlgen.errors import Code, LimitReached
-from yamlgen.events import AnswerReceived, Event, ItemFailed, RequestSent, RowFailed, RowFinished, StepFailed, StreamCut
+from yamlgen.events import (
+    AnswerReceived,
+    Event,
+    ItemFailed,
+    RequestSent,
+    RowFailed,
+    RowFinished,
+    RunStarted,
+    StepFailed,
+    StreamCut,
+)
 from yamlgen.halt import Halt
 from yamlgen.language.spec import Limits
 from yamlgen.run.usefulness import MOST, Usefulness
@@ -31,6 +41,7 @@ class Budget:
     Attributes:
         error: which limit was reached; `None` while none is.
         lost: whether a row lost an item, which counts as if it had failed.
+        simulated: whether the simulator answers, so that nothing is spent.
     """
 
     limits: Limits
@@ -41,6 +52,7 @@ class Budget:
     done: int = 0
     failed: int = 0
     lost: bool = False
+    simulated: bool = False
     _useful: Usefulness = field(init=False)
     _asked: dict[int, bool] = field(default_factory=dict)  # rows under way, and whether they have failed
 
@@ -55,6 +67,8 @@ class Budget:
             what, mend = useless
             self._stop("max_unusable", what, f"{mend}; {option('max_unusable', 'none')} goes on all the same")
         match event:
+            case RunStarted():
+                self.simulated = event.simulated
             case RequestSent():
                 self.requests += 1
                 self._asked.setdefault(event.row, False)
@@ -64,7 +78,8 @@ class Budget:
                 self.cost += event.cost or 0.0
                 most = self.limits.max_cost_usd
                 if most is not None and self.cost >= most:
-                    self._reach(f"${self.cost:.4f} of ${most:g} are spent", "max_cost_usd")
+                    spent = "would be spent without the simulator" if self.simulated else "are spent"
+                    self._reach(f"${self.cost:.4f} of ${most:g} {spent}", "max_cost_usd")
             case StepFailed() | ItemFailed() if self._asked.get(event.row) is False:
                 # Told before the row is on disk, so that nothing goes out meanwhile. A row that was answered out of
                 # the store is not among those asked: it costs nothing, so that it may fail as often as it likes.

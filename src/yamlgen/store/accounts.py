@@ -149,6 +149,7 @@ class Accounts:
             "stop_reasons": [each["stop_reason"] for each in told],
             "usage": {name: sum(each["usage"][name] for each in told) for name in TOKENS},
             "cost_usd": None if None in costs else round(sum(costs), 9),
+            **({"simulated": True} if self.place.simulated else {}),
         }
 
     def _failed(self, source: str, results: str) -> dict[str, JSON]:

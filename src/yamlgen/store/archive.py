@@ -25,6 +25,16 @@ _RECENT: Final = 200
 """How many earlier answers a forecast looks at."""
 
 _RUNS: Final = "SELECT id, name, started, ended, status, retry, about, report FROM run WHERE status <> 'pruned'"
+_PAST: Final = """
+    SELECT input_tokens + cache_creation_input_tokens + cache_read_input_tokens AS read, output_tokens,
+           request_characters, request
+    FROM attempt
+    WHERE step = ? AND requested = ? AND read > 0
+          AND +run IN (SELECT id FROM run WHERE coalesce(json_extract(about, '$.address'), ?) = ?)
+    ORDER BY id DESC LIMIT ?
+"""
+"""The plus keeps SQLite from sorting all answers of these runs: they come from the newest on, and few are looked at."""
+
 _ROWS: Final = """
     SELECT row.number, row.status, source.row, row.results FROM row CROSS JOIN source ON source.id = row.source
     WHERE row.run = ?
@@ -199,19 +209,17 @@ class Archive(Accounts):
         is_priced = priced + lost_priced == attempts + cut
         return {"attempts": attempts, "usage": usage, "cost_usd": round(cost + lost_cost, 9) if is_priced else None}
 
-    def past(self, step: str, request: Mapping[str, JSON]) -> Past | None:
+    def past(self, step: str, request: Mapping[str, JSON], answerer: str) -> Past | None:
         """What the newest answers of a step took, by whatever run; `None` where there are none.
 
         Args:
             step: its name.
             request: any request that it makes now: of two with other settings the one tells nothing of the other.
+            answerer: who will answer it: a simulator tells nothing of the API, nor of one with other faults.
         """
-        query = (
-            "SELECT input_tokens + cache_creation_input_tokens + cache_read_input_tokens AS read, output_tokens, "
-            "request_characters, request FROM attempt WHERE step = ? AND requested = ? AND read > 0 "
-            "ORDER BY id DESC LIMIT ?"
-        )
-        recent, settings = self._each(query, step, request.get("model"), _RECENT), _settings(request)
+        unknown = "" if self.place.simulated else answerer  # a run of an older version does not say who answered
+        recent = self._each(_PAST, step, request.get("model"), unknown, answerer, _RECENT)
+        settings = _settings(request)
         found = [row[:3] for row in recent if _settings(self._read(unpacked, row[3])) == settings]
         if not found:
             return None
@@ -311,6 +319,7 @@ class Archive(Accounts):
         known = self._id(run, source)
         return {
             "run": run.name,
+            "simulated": self.place.simulated,
             "row": number + 1,
             **({} if known is None else {"id": known}),
             "status": status,

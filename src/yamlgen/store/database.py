@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from yamlgen.errors import Code, EnvironmentProblem, near
+from yamlgen.store.place import SIMULATED
 from yamlgen.store.tables import APPLICATION, SCRIPTS, VERSION
 from yamlgen.surface import by_surface, option
 
@@ -243,7 +244,10 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 def _check_age(connection: sqlite3.Connection, path: Path) -> None:
     if _version(connection) < VERSION:
         message = f"the store {near(path)} was made by an older yamlgen"
-        run = by_surface(command="`yamlgen run --offline`", python=f"a run with {option('offline')}")
+        simulated = path.stem.endswith(SIMULATED)
+        command = f"`yamlgen run{' --simulate' if simulated else ''} --offline`"
+        also = f" and {option('simulate')}" if simulated else ""
+        run = by_surface(command=command, python=f"a run with {option('offline')}{also}")
         hint = f"{run} brings it up to date, and sends nothing"
         raise EnvironmentProblem(message, code=Code.STORE_VERSION, hint=hint)
 

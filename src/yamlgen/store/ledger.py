@@ -176,9 +176,10 @@ class Ledger:
         return Attempt(kept, Usage(*tokens), (), request_id, seconds, cost, reused=True, number=number)
 
     def answered(self, key: bytes) -> int:
-        """How many answers a key has had."""
+        """How many answers a key has had; in this run alone, if that is fresh, so that faults fall as in the first."""
+        query, after = "SELECT count(*) FROM attempt WHERE key = ? AND id > ?", self._before if self._reuse.fresh else 0
         with mapped(self._path):
-            (count,) = self._reader.execute("SELECT count(*) FROM attempt WHERE key = ?", (key,)).fetchone()
+            (count,) = self._reader.execute(query, (key, after)).fetchone()
         return int(count)
 
     async def write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:

@@ -28,8 +28,11 @@ _DELETIONS: Final = {
     "runs": "DELETE FROM run WHERE id IN (SELECT run FROM pruned) AND id NOT IN (SELECT run FROM attempt)",
 }
 
-# Who paid for an answer that stays is told by the name of its run, so such a run keeps its name.
-_FORGET: Final = "UPDATE run SET status = 'pruned', about = '{}', report = NULL WHERE id IN (SELECT run FROM pruned)"
+# Who paid for an answer that stays is told by the name of its run, so such a run keeps its name; and who gave it.
+_FORGET: Final = """
+    UPDATE run SET status = 'pruned', about = json_object('address', json_extract(about, '$.address')), report = NULL
+    WHERE id IN (SELECT run FROM pruned)
+"""
 
 
 @dataclass(frozen=True, slots=True)

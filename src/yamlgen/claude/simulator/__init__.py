@@ -5,7 +5,8 @@ do is think: its answers are drawn from the schema and the field names, the same
 """
 
 from yamlgen.claude.simulator.answers import made_up
+from yamlgen.claude.simulator.edition import edition
 from yamlgen.claude.simulator.faults import NO_FAULTS, Faults
 from yamlgen.claude.simulator.server import Simulator
 
-__all__ = ["NO_FAULTS", "Faults", "Simulator", "made_up"]
+__all__ = ["NO_FAULTS", "Faults", "Simulator", "edition", "made_up"]

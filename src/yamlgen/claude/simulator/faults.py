@@ -47,7 +47,9 @@ class Faults:
 
     @classmethod
     def parse(cls, texts: Iterable[str], seed: int = 0) -> Faults:
-        """Read `name=rate` texts, as the command line takes them.
+        """Read `name=rate` texts, as the command line takes them; the last one of a name counts, and no rate of 0.
+
+        Their order, and how a rate is written, make no difference.
 
         Raises:
             UsageError: an unknown name, or a rate that is no number from 0 to 1.
@@ -67,7 +69,7 @@ class Faults:
                     hint=f"write NAME=RATE, a rate from 0 to 1, a name of {', '.join(NAMES)}",
                 )
             rates[name] = rate
-        return cls(rates, seed)
+        return cls({name: rates[name] for name in NAMES if rates.get(name)}, seed)
 
     def pick(self, digest: bytes, before: int) -> str | None:
         """The fault of one request, or `None`.

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
+from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER, SIMULATOR_HEADER
 from yamlgen.claude.simulator import catalogue
 from yamlgen.claude.simulator.answers import answer, digest_of
 from yamlgen.claude.simulator.arguments import betas_of
@@ -143,7 +143,7 @@ class Simulator:
             kind = "not_found_error" if error.status == web.HTTPNotFound.status_code else "invalid_request_error"
             response = _refused(Problem(error.reason, kind, error.status), _REQUEST_ID.get())
         if not response.prepared:
-            response.headers["request-id"] = _REQUEST_ID.get()
+            response.headers.update(_own_headers())
         self.requests[request.path, response.status] += 1
         if self._log:
             _LOG.info("%s %s %s %s", request.method, request.path, response.status, _REQUEST_ID.get())
@@ -180,7 +180,7 @@ class Simulator:
         return self._faults.pick(digest, max(answered, self._before[digest] - 1))
 
     async def _streamed(self, request: web.Request, message: dict[str, Any], *, cut: bool) -> web.StreamResponse:
-        headers = {"Cache-Control": "no-cache", "request-id": _REQUEST_ID.get(), **_limits(message)}
+        headers = {"Cache-Control": "no-cache", **_own_headers(), **_limits(message)}
         response = web.StreamResponse(headers=headers)
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
@@ -207,6 +207,10 @@ class Simulator:
     async def _model(self, request: web.Request) -> web.StreamResponse:
         check_headers(request.headers)
         return web.json_response(catalogue.info(request.match_info["id"]))
+
+
+def _own_headers() -> dict[str, str]:
+    return {"request-id": _REQUEST_ID.get(), SIMULATOR_HEADER: "true"}
 
 
 def _check_loopback(host: str) -> None:
@@ -259,7 +263,7 @@ async def _cut_off(request: web.Request, whole: web.Response) -> web.StreamRespo
     """Half of a response, then nothing."""
     body = whole.body if isinstance(whole.body, bytes) else b""
     response = web.StreamResponse(headers={**whole.headers, "Content-Length": str(len(body))})
-    response.headers["request-id"] = _REQUEST_ID.get()
+    response.headers.update(_own_headers())
     await response.prepare(request)
     await response.write(body[: len(body) // 2])
     _hang_up(request)

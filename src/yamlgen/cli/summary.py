@@ -1,0 +1,218 @@
+"""What is said of a run before it and after it: its forecast, its summary, what it cost and what failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from yamlgen.cli.messages import safe
+from yamlgen.cli.terminal import style
+from yamlgen.data.identity import row_name
+from yamlgen.errors import near
+from yamlgen.events import (
+    ItemFailed,
+    PaceChanged,
+    RequestRetried,
+    RowFailed,
+    RunForecast,
+)
+from yamlgen.observe.report import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from yamlgen.data.outputs import OutputPaths
+    from yamlgen.ports import JSON
+
+_HELD: Final = 0.05
+_LEAST: Final = 0.0001
+_HEAD: Final = ["step", "rows", "failed", "answers", "re-asks", "retried", "input tokens", "output tokens"]
+
+
+def summary(
+    report: Report, paths: OutputPaths, *, to_stdout: bool, simulation: Mapping[str, JSON] | None = None
+) -> str:
+    """The last words of a run: counts, tokens, failures in groups, and where the files are."""
+    how = f" ({simulator(simulation)})" if simulation else ""
+    failed = f"{report.failed} failed"
+    failed = style(failed, fg="red") if report.failed else failed
+    lines = [
+        f"{report.pipeline}: {_many(report.finished, 'row')} finished, {failed} in {time_told(report.seconds)}{how}"
+    ]
+    lines.extend(map(_lost, report.lost_steps))
+    lines.extend(outlay(report))
+    lines.extend(failures(report))
+    lines.extend(f"  warning  {safe(warning)}" for warning in report.warnings)
+    where = "standard output" if to_stdout else near(paths.rows)
+    lines.append(f"  output  {where}" if report.finished else "  output  none: no row was finished")
+    if report.failed:
+        lines.append(f"  failed  {near(paths.failed)}")
+    lines.append(f"  record  {near(paths.run)}")
+    return "\n".join(lines)
+
+
+def outlay(report: Report) -> list[str]:
+    """What each step did, and what the run paid, as lines."""
+    steps = [_step_row(name, step) for name, step in report.steps.items()]
+    head = [*_HEAD, column(simulated=report.simulated), "stored"]
+    return [*table([head, *steps]), *(f"  {told}" for told in left_out(report)), _bill(report), *_pace_lines(report)]
+
+
+def failures(report: Report) -> list[str]:
+    """The failures of a run in groups, as lines: those of rows, then those of items in rows that did not fail."""
+    rows = [_group_lines(group, group.step) for group in largest_first(report.groups)]
+    items = [_group_lines(group, f"items of {group.step}") for group in largest_first(report.item_groups)]
+    return [line for lines in rows + items for line in lines]
+
+
+def _group_lines(group: FailureGroup, where: str) -> list[str]:
+    examples = (f"      {row_told(each)}: {safe(each.message)}" for each in group.examples)
+    return [f"  {group.count:,} x {group.code} in {where}:", *examples]
+
+
+def row_told(failed: RequestRetried | RowFailed | ItemFailed | Example) -> str:
+    """The name of a row, as it is shown."""
+    return safe(row_name(failed.row, failed.id))
+
+
+def _lost(step: LostStep) -> str:
+    """That a step has no value at all, and why, as a line."""
+    head = style(f"step `{step.step}` lost every item of every row", fg="red")
+    like = f"{step.reason.count:,} of {step.items:,} like this: {step.reason.code}"
+    return f"  {head}, {like}: {safe(step.reason.examples[0].message)}"
+
+
+def left_out(report: Report) -> list[str]:
+    """What steps were not done for, and items that they have no value for, as phrases; none where there is neither."""
+    told = []
+    for name, step in report.steps.items():
+        whose = "its list" if step.failed_items == 1 else "their lists"
+        skipped = [f"{step.skipped:,} skipped"] if step.skipped else []
+        items = [f"{items_told(step)} failed, null in {whose}"] if step.failed_items else []
+        if skipped or items:
+            told.append(f"{name}: {', '.join(skipped + items)}")
+    return told
+
+
+def items_told(step: StepCount) -> str:
+    """How many items of a step failed."""
+    return f"{'all ' if step.is_lost else ''}{_many(step.failed_items, 'item')}"
+
+
+def _step_row(name: str, step: StepCount) -> list[str]:
+    usage = step.paid.usage
+    read = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
+    counts = (step.finished, step.failed, step.paid.attempts, step.reasks, step.retried, read, usage.output_tokens)
+    cost = "unknown" if step.paid.cost_usd is None else dollars(step.paid.cost_usd)
+    return [name, *(f"{count:,}" for count in counts), cost, f"{step.reused.attempts:,}"]
+
+
+def _bill(report: Report) -> str:
+    """What was paid now, and what would have been without the store."""
+    paid, reused = report.paid, report.reused
+    sent = sum(step.sent for step in report.steps.values())
+    told = "price unknown" if paid.cost_usd is None else dollars(paid.cost_usd)
+    told = f"nothing was paid: simulated, worth {told}" if report.simulated else f"paid: {told}"
+    if not paid.attempts:
+        told = f"{sent:,} sent, none answered" if sent else "nothing was sent"
+    if reused.attempts:
+        worth = "" if reused.cost_usd is None else f", worth {dollars(reused.cost_usd)}"
+        told += f"; {reused.attempts:,} answers from the store{worth}"
+    return f"  {told}"
+
+
+def pace_told(pace: PaceChanged) -> str:
+    """How fast the API lets requests through now, in one line."""
+    told = [f"{pace.pool}: {pace.in_flight} in flight of {pace.limit}"]
+    if pace.waiting:
+        told.append(f"{pace.waiting} waiting for {'the API' if pace.closed else 'quota'}")
+    if pace.closed:
+        told.append(f"closed for {pace.closed:.1f} s")
+    return ", ".join([*told, *_objections(pace), *([safe(pace.reason)] if pace.reason else [])])
+
+
+def _objections(pace: PaceChanged) -> list[str]:
+    counts = ((pace.limited, "rate limit"), (pace.overloaded, "failure"))
+    return [_many(count, what) for count, what in counts if count]
+
+
+def _pace_lines(report: Report) -> list[str]:
+    """How fast the API let requests through, as lines; none where it was never asked."""
+    lines = []
+    for pace in report.pace.values():
+        held = [f"held for {time_told(pace.held)}"] if pace.held >= _HELD else []
+        told = ", ".join([f"up to {pace.most} in flight", *_objections(pace), *held])
+        lines.append(f"  {pace.pool}: {told}")
+    return lines
+
+
+def cost_told(bill: Bill, *, simulated: bool) -> str:
+    """What a bill comes to, where that is known."""
+    told = "  worth " if simulated else "  "
+    return "" if not bill.attempts or bill.cost_usd is None else f"{told}{dollars(bill.cost_usd)}"
+
+
+def dollars(amount: float) -> str:
+    """An amount of money, in cents where it is a dollar or more."""
+    if amount and amount < _LEAST:
+        return f"<${_LEAST}"
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
+
+
+def column(*, simulated: bool) -> str:
+    """The head of a column of dollars."""
+    return "worth" if simulated else "cost"
+
+
+def simulator(simulation: Mapping[str, JSON]) -> str:
+    """Which simulator answers, in a few words."""
+    seed = [f"seed {simulation['seed']}"] if simulation["seed"] else []
+    return ", ".join(["simulated", *seed, *(f"{name}={rate}" for name, rate in simulation["faults"].items())])
+
+
+def foretold(forecast: RunForecast) -> str:
+    """What a run will ask, in one line."""
+    about = "about " if forecast.sampled is not None else ""
+    how = f" ({simulator(forecast.simulation)})" if forecast.simulation else ""
+    known = f"{forecast.pipeline}{how}: {_many(forecast.rows, 'row')}, {about}{forecast.stored:,} answers in the store"
+    if not forecast.requests:
+        if forecast.sampled is None:
+            return f"{known}, nothing to send"
+        return f"{known}, little or nothing to send ({_many(forecast.sampled, 'row')} looked at)"
+    least, most = (sum(step.output_tokens[end] for step in forecast.steps) for end in (0, 1))
+    sent = shortened(sum(step.input_tokens for step in forecast.steps))
+    tokens = f"{sent} tokens in, {shortened(least)} to {shortened(most)} out"
+    cost = forecast.cost
+    price = "cost unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
+    price = f"worth {price}" if cost is not None and forecast.simulation else price
+    return f"{known}, {about}{forecast.requests:,} requests to send: {tokens}, {price}"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def table(rows: list[list[str]]) -> list[str]:
+    """The lines of a table: the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+
+    def line(row: list[str]) -> str:
+        counts = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        return "  ".join(["", row[0].ljust(widths[0]), *counts])
+
+    return [line(row) for row in rows]
+
+
+def shortened(number: float) -> str:
+    """A number in three or four characters."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return str(int(number))
+
+
+def time_told(seconds: float) -> str:
+    """A time, in the unit that suits it."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004
