@@ -127,9 +127,8 @@ class SchemaLoader:
         self.diagnostics.append(Diagnostic(code, message, mark, hint, severity))
 
     def inline(self, document: Document, path: DataPath, file: Path, data: JSON) -> JSONSchema | None:
-        """The schema that stands in the pipeline itself."""
-        place = Place(document, path, file)
-        return self._finish(data, place)
+        """The schema that stands in the pipeline; `None` where it is wrong or could not be read, which is told."""
+        return self._finish(data, Place(document, path, file)) if document.is_whole(path) else None
 
     def file(self, reference: str, mark: Mark) -> JSONSchema | None:
         """The schema in a file of its own; `mark` is where the pipeline names it."""
