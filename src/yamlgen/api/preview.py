@@ -77,7 +77,7 @@ async def as_asked(plan: Plan) -> AsyncIterator[Mapping[str, Model]]:
 
 
 def _row(source: Source, plan: Plan, number: int) -> InputRow:
-    found = next(islice(source.rows(columns=plan.columns), number - 1, None), None)
+    found = next(islice(source.rows(columns=plan.columns), min(number - 1, sys.maxsize), None), None)
     if found is None:
         raise UsageError(f"{source.name()} has no row {number}", code=Code.NO_ROWS, hint="rows count from 1")
     return found
