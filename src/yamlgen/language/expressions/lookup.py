@@ -30,6 +30,7 @@ from yamlgen.language.expressions.facts import (
     null_if_true,
     path_of,
 )
+from yamlgen.language.expressions.inference import parts
 from yamlgen.language.expressions.syntax import RAW
 from yamlgen.language.expressions.template import filters, sandbox
 from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View
@@ -188,8 +189,8 @@ class Lookup:
             scope[target.name] = view
             self.solid = frozenset(path for path in self.solid if path[0] != target.name)
         elif isinstance(target, nodes.Tuple):
-            for item in target.items:
-                self._bind(item, ANYTHING, scope)
+            for item, each in zip(target.items, parts(view, len(target.items)), strict=True):
+                self._bind(item, each, scope)
 
     def _try_element(self, over: View, node: nodes.Node) -> View:
         try:
