@@ -281,7 +281,7 @@ def test_what_fails_for_every_row_of_a_csv_is_told(source, shown, way):
         "{% for a, b in [('x', row.n), ('y', 2)] %}{{ a }}{{ b }}{% endfor %}",
         "{% for a, b in [(1, row.n), (2, 'y')] %}{{ b ~ a }}{{ b + 'x' if b is string }}{% endfor %}",
         "{% for k, v in row.items() %}{{ k + v }}{{ v | length + 1 }}{{ loop.index + 1 }}{% endfor %}",
-        "{% set y, m = row.date[:7].split('-') | map('int') %}{{ y + m }}{% set a, b = 1, 'x' %}{{ a + 1 }}{{ b + 'y' }}",
+        "{% set y, m = row.date[:7].split('-') | map('int') %}{{ y + m }}{% set a, b = 1, 'x' %}{{ a + 1 }}{{ b }}",
         "{% for x in 'ab' %}{{ loop.previtem | default('-') }}{{ loop.cycle(1, 2) }}{{ loop.changed(x) }}{% endfor %}",
         "{% set x %}{{ row.n }}{% endset %}{{ x | int + 1 }}{{ x + 'x' }}{% set x | length %}ab{% endset %}{{ x + 1 }}",
         "{% set ns = namespace(t=0) %}{% for w in row.tags.split() %}{% set ns.t = ns.t + 1 %}{% endfor %}{{ ns.t }}",

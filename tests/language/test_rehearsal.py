@@ -58,10 +58,10 @@ def test_a_template_that_no_row_can_fill_is_an_error_at_its_expression(told, pro
     assert message.startswith(f"every row fails here: `{shown}` cannot be filled in: ")
 
 
-def test_the_way_out_of_a_csv_is_told(told):
-    """A sum over a column is text, which a number is made of."""
+def test_the_way_out_is_told(told):
+    """A column of a CSV is text, which a number is made of."""
     ((_, _, message),) = told(a=asked("{% set ns = namespace(t=0) %}{% set ns.t = ns.t + row.n %}{{ ns.t }}"))
-    assert message.endswith("| all that a CSV holds is text: `| int` or `| float` makes a number of it")
+    assert message.endswith("| a text, such as all that a CSV holds, becomes a number with `| int` or `| float`")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,10 @@ def test_a_prompt_that_is_blank_for_every_row_is_told(told):
         {"a": asked("{{ {'Oslo': 1}[row.city] }}", when="row.city == 'Oslo'")},
         {"a": asked("{{ {'Rome': 1}[row.city] }}", when="row.city == 'Rome'")},
         {"c": {"kind": "compute", "values": {"x": "row.n | int"}}, "a": asked("{{ [1, 2, 3, 4][steps.c.x] }}")},
+        {
+            "c": {"kind": "compute", "when": "row.n == '3'", "values": {"x": "row.n"}},
+            "a": asked("{{ {}[steps.c.x] if steps.c else row.name }}", when="steps.c is defined"),
+        },
         {"a": asked("{{ row.name }}"), "b": asked("{{ {'Rome': 1}[steps.a] }}")},
         {"a": asked("{{ {'green': 1}[item] }}", for_each="row.tags.split(',')")},
     ],

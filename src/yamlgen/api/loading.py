@@ -108,8 +108,7 @@ def _refused(draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Diag
 
 def _failing(plan: Plan, draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
     """What fails for every row, where nothing was told of it already."""
-    is_csv = source.rows_inline is None and source.path is not None and source.path.is_file() and source.kind() == "csv"
-    for step, found in always_failing(plan, source.beginning(MOST_ROWS + 1), is_csv=is_csv):
+    for step, found in always_failing(plan, source.beginning(MOST_ROWS + 1)):
         at = found.mark if found.mark.file else draft.document.mark(("steps", step.name), key=True)
         if not any(_is_within(each.mark, at) for each in told):
             yield replace(found, mark=at)

@@ -18,10 +18,15 @@ from yamlgen.ports import JSON, Row
 MOST_ROWS: Final = 1000
 _MOST_CASES: Final = 20
 """Of one row, which may have very many."""
-_OF_TEXTS: Final = "all that a CSV holds is text: `| int` or `| float` makes a number of it"
+_WAYS: Final = (
+    ("'str'", "a text, such as all that a CSV holds, becomes a number with `| int` or `| float`"),
+    ("string formatting", "`%` fills in a text that has places for it, such as `%s`; `~` joins texts"),
+    ("", "what a row may lack takes a `default(...)`; a `when` skips rows"),
+)
+"""A part of what is told, and what to do; the first that fits."""
 
 
-def always_failing(plan: Plan, rows: Iterable[Row], *, is_csv: bool) -> list[tuple[AnyStep, Diagnostic]]:
+def always_failing(plan: Plan, rows: Iterable[Row]) -> list[tuple[AnyStep, Diagnostic]]:
     """The steps that fail for each of the rows, with the mistake; a warning, where there are more than `MOST_ROWS`.
 
     Where all is well hardly more than the first row is read.
@@ -29,7 +34,6 @@ def always_failing(plan: Plan, rows: Iterable[Row], *, is_csv: bool) -> list[tup
     Args:
         plan: the pipeline.
         rows: those of its input.
-        is_csv: whether their values are texts.
     """
     steps = [] if plan.declared.keys() - plan.params.keys() else _of_rows(plan)  # a run gives what is missing
     waiting, failed, number = {step.name for step in steps}, dict[str, RowError](), 0
@@ -48,17 +52,17 @@ def always_failing(plan: Plan, rows: Iterable[Row], *, is_csv: bool) -> list[tup
                     waiting.discard(step.name)
     is_all = number <= MOST_ROWS
     found = [(step, failed[step.name]) for step in steps if step.name in failed and step.name in waiting]
-    return [(step, _told(step, error, is_all=is_all, is_csv=is_csv)) for step, error in found]
+    return [(step, _told(step, error, is_all=is_all)) for step, error in found]
 
 
 def _of_rows(plan: Plan) -> list[AnyStep]:
-    """The steps that depend on no answer and no draw."""
+    """The steps that depend on no answer, no draw, and nothing that may be skipped."""
     made: list[AnyStep] = []
     known: set[str] = set()
     for step in plan.ordered():
         if step.needs <= known:
             made.append(step)
-            known |= {step.name} if isinstance(step, ComputeStep) and step.is_single else set()
+            known |= {step.name} if isinstance(step, ComputeStep) and step.is_single and step.when is None else set()
     return made
 
 
@@ -83,14 +87,14 @@ def _done(step: AnyStep, scope: Scope, waiting: set[str]) -> dict[str, JSON]:
     return made
 
 
-def _told(step: AnyStep, error: RowError, *, is_all: bool, is_csv: bool) -> Diagnostic:
+def _told(step: AnyStep, error: RowError, *, is_all: bool) -> Diagnostic:
     source, at = error.source or ("", 0)
     passage = next((each for each in step.passages if each.source == source), None)
     mark = Mark("", 1, 1, 1, 2)
     if passage is not None:
         mark = passage.mark(*((0, len(source)) if passage.is_expression else piece(source, at)))
     which = "every row" if is_all else f"each of the first {MOST_ROWS:,} rows"
-    hint = _OF_TEXTS if is_csv and "'str'" in error.message else error.hint
+    hint = error.hint or next(way for part, way in _WAYS if part in error.message)
     return Diagnostic(
         Code.ROW_TEMPLATE, f"{which} fails here: {error.message}", mark, hint, "error" if is_all else "warning"
     )
