@@ -1,4 +1,4 @@
-"""What fails for every row that can be read is told, though no type says so; what works for one of them is not."""
+"""What the rows that can be read tell: what fails for every one of them, and how a column is really named."""
 
 import json
 
@@ -134,3 +134,12 @@ def test_a_parameter_that_the_run_gives_is_waited_for(tmp_path):
     assert check(path)[1] == ()
     ((found),) = check(path, params={"by": "b"})[1]
     assert "there is no `b`" in found.message
+
+
+def test_a_column_whose_name_has_a_space_is_named_with_it(told, tmp_path):
+    """As in a CSV whose header has a space behind each comma."""
+    (tmp_path / "spaced.csv").write_text("id, text\n1, hello\n")
+    ((_, place, message),) = told("spaced.csv", a=asked("{{ row.text }}"))
+    assert place == "row.text"
+    assert message.endswith('| its name has white space: take it out of the header, or write `[" text"]`')
+    assert told("spaced.csv", a=asked('{{ row[" text"] }}')) == []

@@ -306,7 +306,10 @@ class Lookup:
             return owner.solid().member(key)
         except Absent as absent:
             if path not in self.uses.guarded or absent.code is not Code.UNKNOWN_COLUMN:
+                spaced = next((name for name in absent.known if name.strip() == str(key)), None)
                 hint = suggestion(str(key), absent.known) or _UNDECLARED.get(absent.code)
+                if spaced is not None:
+                    hint = f'its name has white space: take it out of the header, or write `["{spaced}"]`'
                 hint = hint or self._instead(node.node, str(key), owner)
                 near = nearest(str(key), absent.known) is not None
                 self.findings.append(Finding(absent.code, absent.message, start, end, hint, path, near))
