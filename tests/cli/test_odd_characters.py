@@ -48,7 +48,7 @@ def test_a_row_is_one_line_for_every_reader(write, call):
 
 def test_yaml_keeps_what_is_no_line_end(write, call):
     """The name in a resolved pipeline is the same when that is read again."""
-    folder = write("rows.jsonl", "{}")
+    folder = write("rows.jsonl", '{"text": "x"}')
     text = PIPELINE.format(input="rows.jsonl", ending="csv").replace("input", f"name: {json.dumps(BREAKS)}\ninput", 1)
     (folder / "p.yaml").write_text(text)
     (folder / "q.yaml").write_text(call("render", "p.yaml").out)

@@ -160,11 +160,12 @@ def test_one_row_is_shown_with_every_attempt(call):
 
 
 @pytest.mark.usefixtures("two")
-def test_a_row_that_is_not_there(call):
+@pytest.mark.parametrize("row", ["9", "99999999999999999999"])
+def test_a_row_that_is_not_there(call, row):
     """Rows count from 1 to the last one."""
-    done = call("runs", "show", "--row", "9")
+    done = call("runs", "show", "--row", row)
     assert done.code == 2
-    assert "has no row 9" in done.err
+    assert f"has no row {row}" in done.err
 
 
 def test_failed_rows_are_told(call, two):

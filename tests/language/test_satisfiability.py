@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from yamlgen.errors import Code, Mark
 from yamlgen.language.satisfiability import contradictions
+from yamlgen.language.schemas import SchemaLoader
 
 
 def told(schema):
@@ -223,3 +225,12 @@ def around(value, draw, depth=0):
     if depth < 2 and draw(st.booleans()):
         schema = {"$ref": "#/$defs/a", "$defs": {"a": schema}} if depth == 0 else {"allOf": [schema, {}]}
     return schema
+
+
+def test_a_misspelt_keyword_is_told_alone_where_the_schema_allows_no_value_for_it(tmp_path):
+    """It is one mistake, and an error."""
+    schema = {"type": "object", "propperties": {"a": {}}, "required": ["a"], "additionalProperties": False}
+    (tmp_path / "s.json").write_text(json.dumps(schema))
+    loader = SchemaLoader(tmp_path, "")
+    assert loader.file("s.json", Mark("p.yaml", 1, 1, 1, 2)) is None
+    assert [(each.code, each.severity) for each in loader.diagnostics] == [(Code.UNKNOWN_KEYWORD, "error")]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from yamlgen.data.column import read_column
 from yamlgen.data.source import Source, source_of
-from yamlgen.errors import Code, Diagnostic, InvalidPipeline
+from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark
 from yamlgen.language.compiler import compile_draft, in_order
 from yamlgen.language.draft import Draft, read
 from yamlgen.language.draw_rules import rules_of
 from yamlgen.language.kinds import Draw
 from yamlgen.language.plan import Plan
+from yamlgen.language.rehearsal import MOST_ROWS, always_failing
 from yamlgen.ports import JSON, Columns
 
 
@@ -81,8 +82,10 @@ def check(
     odd += [Diagnostic(Code.BAD_INPUT, told, at, severity="warning") for told in source.oddities()]
     refused = _refused(draft, source, made.diagnostics) if examine else None
     more = dict.fromkeys([*odd, *([] if refused is None else [refused])])
+    if examine and made.plan is not None and refused is None:
+        more |= dict.fromkeys(_failing(made.plan, draft, source, made.diagnostics))
     found = tuple(in_order([*made.diagnostics, *more], draft.shown))
-    if made.plan is None or refused is not None:
+    if made.plan is None or any(each.severity == "error" for each in found):
         return None, found
     given = None if input is None else str(input)
     return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), given, found), found
@@ -101,6 +104,19 @@ def _refused(draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Diag
     if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
         return None
     return Diagnostic(fault.code, fault.message, at, fault.hint)
+
+
+def _failing(plan: Plan, draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
+    """What fails for every row, where nothing was told of it already."""
+    for step, found in always_failing(plan, source.beginning(MOST_ROWS + 1)):
+        at = found.mark if found.mark.file else draft.document.mark(("steps", step.name), key=True)
+        if not any(_is_within(each.mark, at) for each in told):
+            yield replace(found, mark=at)
+
+
+def _is_within(mark: Mark, other: Mark) -> bool:
+    is_beside = other.column <= mark.column < other.end_column
+    return (mark.file, mark.line) == (other.file, other.line) and is_beside
 
 
 def _column(draft: Draft, odd: list[Diagnostic], path: str, name: str) -> tuple[JSON, ...]:

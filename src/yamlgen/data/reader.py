@@ -7,6 +7,7 @@ What two JSON parsers may read differently is refused: a key twice in one object
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import math
@@ -29,6 +30,7 @@ _ODD = {
 }
 """What becomes of each, and what to do."""
 
+_SPACED = re.compile(r'\s+"')
 _GAP = re.compile(r"[ \t\r\n]*")
 """What JSON calls whitespace; `str.strip` would take more."""
 
@@ -146,6 +148,8 @@ def csv_rows(
             hint = "a cell that holds the delimiter or a line end stands in quotes"
             if any(_MARK in cell for cell in cells):
                 hint = _JOINED
+            elif any(_SPACED.match(cell) for cell in cells):
+                hint = "a quote opens a cell right behind the delimiter: take out the space between them"
             raise _bad(f"{shown}:{line}", problem, hint)
         yield line, dict(zip(header, cells, strict=True))
 
@@ -212,7 +216,8 @@ def _text(raw: bytes, shown: str, line: int, *, nuls: bool = False) -> str:
         text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
         line += raw.count(b"\n", 0, error.start)
-        problem = f"not UTF-8: byte 0x{raw[error.start]:02x}"
+        is_wide = line == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        problem = "this is UTF-16" if is_wide else f"not UTF-8: byte 0x{raw[error.start]:02x}"
         raise _bad(f"{shown}:{line}", problem, "save the file as UTF-8") from error
     if "\0" in text and not nuls:
         raise _nul(f"{shown}:{line + text.count(chr(10), 0, text.index(chr(0)))}")
@@ -272,6 +277,9 @@ def _cells(reader: Iterator[list[str]], place: str) -> list[str] | None:
         elif "field larger" in problem:
             problem = f"a cell of more than {_CELL:,} characters; is a quote left open?"
         hint = 'RFC 4180: a quote inside a quoted cell is doubled, "say ""yes"""; line ends are LF or CRLF'
+        if "new-line character" in problem:
+            problem = "a carriage return (CR) stands alone, outside of quotes"
+            hint = "save the file with LF or CRLF at the end of each line, or put the cell in quotes"
         raise _bad(place, f"not CSV: {problem}", hint) from error
     finally:
         csv.field_size_limit(limit)
@@ -281,7 +289,8 @@ def _check_header(names: list[str], place: str) -> None:
     seen: set[str] = set()
     for number, name in enumerate(names, start=1):
         if not name.strip():
-            raise _bad(place, f"column {number} of the header has no name", "the first line names each column")
+            hint = "the first line names each column: give it a name, or leave it out (pandas: `index=False`)"
+            raise _bad(place, f"column {number} of the header has no name", hint)
         if name in seen:
             raise _bad(place, f"two columns are named `{name}`", "each column has a name of its own")
         seen.add(name)

@@ -176,6 +176,13 @@ class Source:
                 else:
                     yield InputRow(index, row, self._identity(self.id, row, line, index + 1))
 
+    def beginning(self, limit: int) -> Iterator[Row]:
+        """The first rows, before one that is broken; none of what can be read only once."""
+        if self.rows_inline is not None or (self.path is not None and self.path.is_file()):
+            with suppress(YamlgenError):
+                for _, row in islice(self._numbered(), limit):
+                    yield row
+
     def verify(self) -> str | None:
         """Hold the file against its scan once more, when all rows are done.
 

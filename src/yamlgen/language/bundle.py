@@ -1,7 +1,7 @@
 """One schema out of a file and those that it refers to, which stands alone.
 
-Owns where a `$ref` leads: to a part of its own document, by pointer, anchor or `$id`, or to a file in the pipeline's
-folder tree, never the network.
+Owns where a `$ref` leads: to a part of its own document, by pointer, anchor or `$id`, to a file in the pipeline's
+folder tree, or to JSON Schema's own schema, never to the network.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from yamlgen.errors import Code, Mark
 from yamlgen.language.document import DataPath, Document
 from yamlgen.language.folder import real
 from yamlgen.language.pointer import steps, within, written
+from yamlgen.language.standards import standard
 from yamlgen.language.vocabulary import subschemas
 from yamlgen.ports import JSON
 
@@ -110,6 +111,7 @@ class Bundle:
         self.names: dict[Path, str] = {}
         self.places: dict[str, Place] = {}
         self.parts: dict[str, JSON] = {}
+        self.standards: dict[str, str] = {}
         self.failed = False
 
     def make(self) -> dict[str, Any] | None:
@@ -157,7 +159,11 @@ class Bundle:
             return ref if stays else base + written(inside)
         file, _, fragment = ref.partition("#")
         if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//", file):
-            return self._fail(Code.REMOTE_REFERENCE, f"the reference `{ref}` leaves this machine", mark, SAVE)
+            try:
+                own = self._standard(file, fragment)
+            except LookupError:
+                return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)
+            return own or self._fail(Code.REMOTE_REFERENCE, f"the reference `{ref}` leaves this machine", mark, SAVE)
         target = place.file.parent / file
         home = real(self.loader.folder)
         if not real(target).is_relative_to(home):
@@ -178,14 +184,38 @@ class Bundle:
         if file == real(self.place.file) and not self.place.prefix:
             return "#"
         if file not in self.names:
-            taken = {*self.names.values(), *(self.root.get("$defs", ()) if isinstance(self.root, dict) else ())}
-            stem = re.sub(r"\W+", "_", file.stem).strip("_") or "part"
-            name = next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, 1000))) if n not in taken)
+            name = self._free(re.sub(r"\W+", "_", file.stem).strip("_") or "part")
             self.names[file] = name
             self.places[name] = place
             self.loader.check(data, place)
             self.parts[name] = self._rewritten(data, place, f"#/$defs/{name}")
         return f"#/$defs/{self.names[file]}"
+
+    def _standard(self, address: str, fragment: str) -> str | None:
+        """Where a part of JSON Schema's own schema stands in the bundle.
+
+        Raises:
+            LookupError: it has no such part.
+        """
+        schema = standard(address)
+        if schema is None:
+            return None
+        if address not in self.standards:
+            self.standards[address] = name = self._free("json_schema")
+            self.parts[name] = schema = self._moved(schema, f"#/$defs/{name}")
+        return f"#/$defs/{self.standards[address]}{written(steps(schema, fragment))}"
+
+    @staticmethod
+    def _moved(schema: dict[str, Any], base: str) -> dict[str, Any]:
+        for _, part in subschemas(schema):
+            if "$ref" in part:
+                part["$ref"] = base + part["$ref"].removeprefix("#")
+        return schema
+
+    def _free(self, stem: str) -> str:
+        taken = {*self.names.values(), *self.standards.values()}
+        taken.update(self.root.get("$defs", ()) if isinstance(self.root, dict) else ())
+        return next(name for name in (stem, *(f"{stem}_{i}" for i in range(2, 1000))) if name not in taken)
 
     def _fail(self, code: Code, message: str, mark: Mark, hint: str | None) -> str:
         self.loader.complain(code, message, mark, hint)

@@ -312,7 +312,7 @@ class _Composer:
             if read is not None:
                 return read
             shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
-            self.complain(Code.BAD_NUMBER, f"`{shown}` is too large", start, end, _QUOTE)
+            self.complain(Code.BAD_NUMBER, f"`{shown}` is too large", start, end, f"a number ends at 1.7e308; {_QUOTE}")
         return number
 
 

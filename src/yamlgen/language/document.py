@@ -155,6 +155,17 @@ class Document:
                 return node.unread
         return node.unread and node.kind == "scalar"
 
+    def is_whole(self, path: Sequence[PathKey]) -> bool:
+        """Whether all of the value at `path` could be read."""
+        waiting = [self._find(path, key=False)]
+        while waiting:
+            node = waiting.pop()
+            if node.unread:
+                return False
+            if node.kind != "scalar":
+                waiting += node.value if node.kind == "sequence" else [child for _, child in node.value.values()]
+        return True
+
     def override(self, path: Sequence[PathKey], value: Node, shown: str) -> Document:
         """A document with `value` at `path`; its place is then the text `shown` of the command line.
 

@@ -36,7 +36,7 @@ class Parameters:
         for name, declaration in self.draft.pipeline.params.items():
             path, before = ("params", name), len(self.loader.diagnostics)
             schema = self.loader.inline(self.draft.document, path, self.draft.path, declaration)
-            self.is_doubtful = self.is_doubtful or len(self.loader.diagnostics) > before
+            self.is_doubtful = self.is_doubtful or schema is None or len(self.loader.diagnostics) > before
             if schema is None:
                 continue
             self.schemas[name] = schema

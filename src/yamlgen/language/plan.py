@@ -123,11 +123,9 @@ class PlanStep:
             return
         items = evaluate(self.for_each, scope)
         if not isinstance(items, list):
-            message = f"`for_each: {shown(self.for_each)}` gives no list, but {_kind(items)}"
-            raise RowError(message, code=Code.ROW_TEMPLATE)
+            raise _no_items(self.for_each, f"no list, but {_kind(items)}")
         if len(items) > MOST_ITEMS:
-            message = f"`for_each: {shown(self.for_each)}` gives {len(items):,} items, more than {MOST_ITEMS:,}"
-            raise RowError(message, code=Code.ROW_TEMPLATE)
+            raise _no_items(self.for_each, f"{len(items):,} items, more than {MOST_ITEMS:,}")
         for index, item in enumerate(items):
             yield {**scope, "item": item, "item_index": index}
 
@@ -382,6 +380,12 @@ class Plan:
     def folder(self) -> Path:
         """Where the paths of the pipeline start from."""
         return self.file.parent
+
+
+def _no_items(source: str, given: str) -> RowError:
+    failed = RowError(f"`for_each: {shown(source)}` gives {given}", code=Code.ROW_TEMPLATE)
+    failed.source = source, 0
+    return failed
 
 
 def _kind(value: JSON) -> str:

@@ -127,9 +127,8 @@ class SchemaLoader:
         self.diagnostics.append(Diagnostic(code, message, mark, hint, severity))
 
     def inline(self, document: Document, path: DataPath, file: Path, data: JSON) -> JSONSchema | None:
-        """The schema that stands in the pipeline itself."""
-        place = Place(document, path, file)
-        return self._finish(data, place)
+        """The schema that stands in the pipeline; `None` where it is wrong or could not be read, which is told."""
+        return self._finish(data, Place(document, path, file)) if document.is_whole(path) else None
 
     def file(self, reference: str, mark: Mark) -> JSONSchema | None:
         """The schema in a file of its own; `mark` is where the pipeline names it."""
@@ -148,7 +147,7 @@ class SchemaLoader:
         return None if loaded is None else self._finish(*loaded)
 
     def _finish(self, data: JSON, place: Place) -> JSONSchema | None:
-        before = sum(d.severity == "error" for d in self.diagnostics)
+        before, start = sum(d.severity == "error" for d in self.diagnostics), len(self.diagnostics)
         self.check(data, place)
         bundle = Bundle(self, data, place)
         schema = bundle.make()
@@ -162,10 +161,24 @@ class SchemaLoader:
             self.complain(Code.BAD_SCHEMA, f"the schema cannot be used: {message}", place.mark(()))
             return None
         found = list(contradictions(schema))
+        if any(each.is_fatal for each in found) and self._blame_keyword(start):
+            return None
         for each in found:
             there, path = bundle.origin(each.path)
             self.complain(Code.BAD_SCHEMA, each.message, there.mark(path), each.hint, warn=not each.is_fatal)
         return None if any(each.is_fatal for each in found) else JSONSchema(text)
+
+    def _blame_keyword(self, start: int) -> bool:
+        """Make an error of a misspelt keyword that was told from `start` on, where the schema allows no value so."""
+        for index, told in enumerate(self.diagnostics[start:], start=start):
+            if (
+                told.code is Code.UNKNOWN_KEYWORD
+                and "no keyword" in told.message
+                and "did you mean" in (told.hint or "")
+            ):
+                self.diagnostics[index] = replace(told, severity="error")
+                return True
+        return False
 
     def _name(self, shown: str) -> str:
         return str(Path(self.shown) / shown) if self.shown else shown

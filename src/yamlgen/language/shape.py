@@ -186,7 +186,8 @@ def _without_outdented(shape: Shape, findings: list[Deviation]) -> list[Deviatio
 
     Of the lines that follow it, and are wrong where they stand, the first is told.
     """
-    wrong = {finding.path for finding in findings if finding.code in (Code.UNKNOWN_KEY, Code.WRONG_TYPE)}
+    wrongs = (Code.UNKNOWN_KEY, Code.WRONG_TYPE)
+    wrong = {finding.path for finding in findings if finding.code in wrongs}
     unmapped = [finding.path for finding in findings if finding.type == "object" and finding.path]
     told: dict[DataPath, str] = {}
     gone: set[DataPath] = set()
@@ -206,7 +207,7 @@ def _without_outdented(shape: Shape, findings: list[Deviation]) -> list[Deviatio
             gone.update((path, *below[1:]))
     for path in gone:
         _drop(shape, path)
-    left = (finding for finding in findings if finding.path not in gone)
+    left = (each for each in findings if each.path not in gone and not (each.path in told and each.code not in wrongs))
     return [replace(each, hint=told[each.path], wanted=()) if each.path in told else each for each in left]
 
 
@@ -222,7 +223,7 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> None
     if not _exists(shape, path):  # it went with what was mended before
         return
     told = any(path[:length] in broken for length in range(1, len(path) + 1))
-    if told or (finding.code in _AT_VALUE and (shape.document.is_unread(path) or _was_emptied(shape, finding))):
+    if told or (finding.code in _AT_VALUE and (shape.document.node(path).unread or _was_emptied(shape, finding))):
         _drop(shape, path)
         return
     if finding.code is Code.MISSING_KEY:

@@ -39,7 +39,7 @@ def typed(value: JSON) -> str | None:
 
 def _typed(value: JSON) -> str | None:
     if isinstance(value, dict):
-        known = value.get("type") in _TYPES or "enum" in value
+        known = typed(value.get("type")) is not None or "enum" in value
         return json.dumps(value, ensure_ascii=False).replace('"', "") if known and len(value) == 1 else None
     if isinstance(value, list) and len(value) == 1 and typed(value[0]):
         return f"{{type: array, items: {typed(value[0])}}}"

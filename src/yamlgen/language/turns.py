@@ -29,5 +29,7 @@ class TemplateMessage:
         content = render(self.content, scope)
         if not content.strip():
             message = f"the `{self.role}` message of step `{step}` is blank for this row"
-            raise RowError(message, code=Code.ROW_TEMPLATE, hint=_HINT)
+            failed = RowError(message, code=Code.ROW_TEMPLATE, hint=_HINT)
+            failed.source = self.content, 0
+            raise failed
         return Message(self.role, content)

@@ -311,7 +311,7 @@ class Archive(Accounts):
         Raises:
             UsageError: the run has not finished such a row.
         """
-        found = self._all(f"{_ROWS} AND row.number = ?", run.number, number)
+        found = self._all(f"{_ROWS} AND row.number = CAST(? AS INTEGER)", run.number, str(number))  # of any size
         if not found:
             message = f"run {run.name} has no row {number + 1}, or has not finished it"
             raise UsageError(message, code=Code.NO_RUN, hint="rows count from 1")

@@ -51,15 +51,19 @@ def evaluate(source: str, scope: Mapping[str, Any]) -> JSON:
     try:
         with budget():
             return _as_json(_compiled(source)(scope), 0)
-    except TemplateError as error:
-        message = f"`{shown(source)}` cannot be computed: {error.message}"
-    except _Unfit as error:
-        message = f"`{shown(source)}` gives {error}, which is no JSON value"
     except Exception as error:  # noqa: BLE001 - an expression may fail in any way that its values allow
-        message = f"`{shown(source)}` cannot be computed: {type(error).__name__}: {error}"
+        raise _failed(source, error) from None
+
+
+def _failed(source: str, error: Exception) -> RowError:
+    message = f"`{shown(source)}` cannot be computed: {type(error).__name__}: {error}"
+    if isinstance(error, TemplateError):
+        message = f"`{shown(source)}` cannot be computed: {error.message}"
+    elif isinstance(error, _Unfit):
+        message = f"`{shown(source)}` gives {error}, which is no JSON value"
     failed = RowError(message, code=Code.ROW_TEMPLATE)
     failed.source = source, 0
-    raise failed
+    return failed
 
 
 def shown(source: str) -> str:

@@ -25,6 +25,9 @@ _TEXTS: Final = SchemaView.of({"type": "array", "items": {"type": "string"}}, "t
 DATA: Final = SchemaView.of({"type": [*METHODS, "object", "null"]}, "the value")
 """What is known of all data: that JSON can hold it."""
 
+LOOP: Final = SchemaView.of({}, "loop")
+"""What a loop knows of itself; of its members see `of_loop`."""
+
 _A_LIST: Final = SchemaView.of({"type": "array"}, "the list")
 
 _NUMBERS: Final = frozenset({"integer", "number"})
@@ -272,4 +275,23 @@ def called(method: str, owner: View) -> View:
             return TEXT
         if method in ("startswith", "endswith", "isdigit", "isalpha", "islower", "isupper"):
             return BOOLEAN
-    return {"items": _A_LIST, "values": _A_LIST, "keys": _A_LIST}.get(method, ANYTHING)
+    if method == "keys":
+        return _TEXTS
+    made = (
+        union(member.type() for member in owner.members.values()) if isinstance(owner, Names) and owner.complete else {}
+    )
+    items = {"values": made, "items": list_of(union([{"type": "string"}, made]), 2, 2)}
+    return SchemaView.of(list_of(items[method]), "the list") if method in items else ANYTHING
+
+
+def of_loop(member: str) -> View:
+    """A member of `loop`."""
+    counts = ("index", "index0", "revindex", "revindex0", "length", "depth", "depth0")
+    return INTEGER if member in counts else BOOLEAN if member in ("first", "last") else ANYTHING
+
+
+def parts(view: View, count: int) -> Sequence[View]:
+    """What so many names stand for that a value is taken apart into."""
+    if isinstance(view, Written) and len(view.items) == count:
+        return view.items
+    return [item_of(view) if view.types() == _LIST else ANYTHING] * count

@@ -30,6 +30,7 @@ from yamlgen.language.expressions.facts import (
     null_if_true,
     path_of,
 )
+from yamlgen.language.expressions.inference import parts
 from yamlgen.language.expressions.syntax import RAW
 from yamlgen.language.expressions.template import filters, sandbox
 from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View
@@ -188,8 +189,8 @@ class Lookup:
             scope[target.name] = view
             self.solid = frozenset(path for path in self.solid if path[0] != target.name)
         elif isinstance(target, nodes.Tuple):
-            for item in target.items:
-                self._bind(item, ANYTHING, scope)
+            for item, each in zip(target.items, parts(view, len(target.items)), strict=True):
+                self._bind(item, each, scope)
 
     def _try_element(self, over: View, node: nodes.Node) -> View:
         try:
@@ -305,7 +306,10 @@ class Lookup:
             return owner.solid().member(key)
         except Absent as absent:
             if path not in self.uses.guarded or absent.code is not Code.UNKNOWN_COLUMN:
+                spaced = next((name for name in absent.known if name.strip() == str(key)), None)
                 hint = suggestion(str(key), absent.known) or _UNDECLARED.get(absent.code)
+                if spaced is not None:
+                    hint = f'its name has white space: take it out of the header, or write `["{spaced}"]`'
                 hint = hint or self._instead(node.node, str(key), owner)
                 near = nearest(str(key), absent.known) is not None
                 self.findings.append(Finding(absent.code, absent.message, start, end, hint, path, near))

@@ -161,7 +161,7 @@ class Misfits(Lookup):
             return f"make one of it: `({named} | string)`; `~` joins values of any types"
         if kinds == {"string"}:
             return {
-                "number": f"make one of it: `({named} | int)`, or `| float`",
+                "number": f"make one of it: `({named} | int)`, or `| float` if it has decimals",
                 "integer": f"make one of it: `({named} | int)`",
                 "array": f'a text that holds several can be split: `{named}.split(";")`',
             }.get(wanted)

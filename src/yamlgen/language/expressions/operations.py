@@ -156,6 +156,8 @@ class Operations(Misfits):
         match node:
             case nodes.Name():
                 return self._name(node, scope, base=base)
+            case nodes.Getattr(node=nodes.Name(name="loop"), attr=key) if scope.get("loop") is inference.LOOP:
+                return inference.of_loop(key)
             case nodes.Getattr(attr=key) | nodes.Getitem(arg=nodes.Const(value=str() | int() as key)):
                 owner = self.view(node.node, scope, base=True)
                 return ANYTHING if self._is_uncalled(node, key, owner) else self._member(node, key, owner)

@@ -157,7 +157,7 @@ class _Statements(Operations):
             self._statement(child, inner)
         if node.filter is not None:
             self.view(node.filter, scope)
-        self._bind(node.target, ANYTHING, scope)
+        self._bind(node.target, inference.TEXT if node.filter is None else ANYTHING, scope)
 
     def _printed(self, node: nodes.Node, view: View) -> None:
         if view.null is not None:
@@ -193,7 +193,7 @@ class _Statements(Operations):
 
     def _loop(self, node: nodes.For, scope: dict[str, View]) -> None:
         over = self._known_not_null(node.iter, self.view(node.iter, scope))
-        inner = dict(scope) | {"loop": ANYTHING}
+        inner = dict(scope) | {"loop": inference.LOOP}
         before = len(self.findings)
         item = self._try_element(over, node.iter)
         if isinstance(node.target, nodes.Tuple) and len(self.findings) == before:

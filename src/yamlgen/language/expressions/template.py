@@ -266,14 +266,22 @@ def _failed(source: str, error: Exception) -> RowError:
     """The error of a template, with the expression in it that has failed."""
     frames = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == "<template>"]
     at = min(frames[-1] if frames else 0, len(source))
-    begun = max(source.rfind("{{", 0, at + 1), source.rfind("{%", 0, at + 1))
-    piece = source[begun : at + 1] + _CLOSED.split(source[at + 1 :], maxsplit=1)[0]
-    inner = " ".join(piece[2:].strip("-+ \n").split())
-    what = f"`{inner[:_LONGEST]}{'...' if len(inner) > _LONGEST else ''}`" if begun >= 0 else "the template"
+    start, end = piece(source, at)
+    inner = " ".join(source[start:end].split())
+    what = f"`{inner[:_LONGEST]}{'...' if len(inner) > _LONGEST else ''}`" if start else "the template"
     told = error.message if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
     failed = RowError(f"{what} cannot be filled in: {told}", code=Code.ROW_TEMPLATE)
     failed.source = source, at
     return failed
+
+
+def piece(source: str, at: int) -> tuple[int, int]:
+    """From where to where the expression or the statement stands that holds a place; from 0 where that is in none."""
+    begun = max(source.rfind("{{", 0, at + 1), source.rfind("{%", 0, at + 1))
+    closed = _CLOSED.search(source, at + 1)
+    inner = source[begun + 2 : closed.start() if closed else len(source)] if begun >= 0 else ""
+    start = begun + 2 + len(inner) - len(inner.lstrip("-+ \n"))
+    return (start, start + len(inner.strip("-+ \n"))) if inner else (0, len(source))
 
 
 def _first(parts: Iterator[str]) -> str:
