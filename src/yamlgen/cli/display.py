@@ -333,7 +333,9 @@ def dollars(amount: float) -> str:
 def foretold(forecast: RunForecast) -> str:
     """What a run will ask, in one line."""
     about = "about " if forecast.sampled is not None else ""
-    known = f"{forecast.pipeline}: {_many(forecast.rows, 'row')}, {about}{forecast.stored:,} answers in the store"
+    known = (
+        f"{forecast.pipeline}: {_many(forecast.rows, 'row')}, {about}{_many(forecast.stored, 'answer')} in the store"
+    )
     if not forecast.requests:
         if forecast.sampled is None:
             return f"{known}, nothing to send"
@@ -344,7 +346,7 @@ def foretold(forecast: RunForecast) -> str:
     )
     cost = forecast.cost
     price = "cost unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
-    return f"{known}, {about}{forecast.requests:,} requests to send: {tokens}, {price}"
+    return f"{known}, {about}{_many(forecast.requests, 'request')} to send: {tokens}, {price}"
 
 
 def _many(number: int, what: str) -> str:

@@ -20,6 +20,7 @@ from yamlgen.errors import Code
 from yamlgen.language.expressions.facts import (
     Forks,
     Path,
+    alternatives,
     asked,
     empty_if_false,
     empty_if_true,
@@ -59,6 +60,7 @@ _FILTERS: Final = {
 }
 _OF_DATES: Final = frozenset({"strftime", "isoformat", "date", "year", "month", "day", "hour", "weekday", "timestamp"})
 _GUARDS: Final = frozenset({"defined", "undefined"})
+_QUESTIONS: Final = (nodes.If, nodes.CondExpr, nodes.And, nodes.Or, nodes.Test, nodes.Compare, nodes.Filter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class Lookup:
     _empty: frozenset[Path] = frozenset()
     _null: frozenset[Path] = frozenset()
     _asking: bool = False
+    _seen: dict[nodes.Node, View] = field(default_factory=dict)
+    """What is known of each reference, at its place."""
 
     def guard(self, tree: nodes.Node) -> None:
         """Note what the source asks about."""
@@ -131,7 +135,7 @@ class Lookup:
                 self.uses.guarded.add(path_of(node.node))  # type: ignore[attr-defined]  # both have one
             elif isinstance(node, nodes.Test):
                 self.uses.tested.setdefault(path_of(node.node), set()).add(node.name)
-        for node in (tree, *tree.find_all((nodes.If, nodes.CondExpr, nodes.And, nodes.Or, nodes.Test, nodes.Compare))):
+        for node in (tree, *tree.find_all(_QUESTIONS)):
             self.uses.nulls |= asked(node.test if isinstance(node, nodes.If | nodes.CondExpr) else node)
 
     @contextmanager
@@ -204,7 +208,13 @@ class Lookup:
         if view.null is None:
             return view
         if not self._asking:
-            path = path_of(node)
+            path, steps = path_of(node), [each for each in alternatives(node) if each[:1] == ("steps",)]
+            if len(steps) > 1:
+                all_of_them = " or ".join(map(self._spelled, steps))
+                message = f"`{all_of_them}` may be null here: each of them may be"
+                hint = f"with `when: {all_of_them}` the step is skipped where all of them are null"
+                self._complain(Code.MAY_BE_NULL, message, *self._extent(node), hint)
+                return view.solid()
             hint = "take null out first, as with `| reject('none')`, or give it a `default(..., true)`"
             if path:
                 hint = f"ask first, as in `{self._named(node, view)} is not none and ...`"

@@ -103,6 +103,8 @@ def _unreadable(error: Exception) -> Finding:
 
 
 class _Statements(Operations):
+    _question = "{{% if {} %}}"
+
     def body(self, node: nodes.Node, scope: dict[str, View]) -> None:
         """Walk a node's children in order; an assignment is seen by what follows it."""
         for child in node.iter_child_nodes():
