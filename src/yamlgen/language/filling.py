@@ -106,7 +106,7 @@ def quoting(text: str, at: int) -> str:
     keys = _keys_above(text, at)
     if len(keys) > 2 and _EXPRESSIONS & set(keys[2:]) and keys[-1] not in _TEXTS:  # noqa: PLR2004 - steps, a name
         return "an expression stands without braces: `row.name`, and not `{{ row.name }}`"
-    fix = way(tuple(keys)) if _WRITTEN_OUT & set(keys) else None
+    fix = (_set(tuple(keys), text[at:]) or way(tuple(keys))) if _WRITTEN_OUT & set(keys) else None
     return fix or 'put the template in quotes: "{{ ... }}"'
 
 
