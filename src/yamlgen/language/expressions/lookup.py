@@ -218,14 +218,16 @@ class Lookup:
             hint = "take null out first, as with `| reject('none')`, or give it a `default(..., true)`"
             if path:
                 hint = f"ask first, as in `{self._named(node, view)} is not none and ...`"
-            self._maybe_null(node, view, hint)
+            self._maybe_null(node, view, hint, path=path)
         return view.solid()
 
-    def _maybe_null(self, node: nodes.Node | None, view: View, hint: str, what: str | None = None) -> None:
+    def _maybe_null(
+        self, node: nodes.Node | None, view: View, hint: str, what: str | None = None, path: Path = ()
+    ) -> None:
         start, end = self._extent(node)
         message = f"{what or self._quoted(node, view)} may be null here: {view.null}"
         if not any((finding.start, finding.message) == (start, message) for finding in self.findings):
-            self._complain(Code.MAY_BE_NULL, message, start, end, hint)
+            self.findings.append(Finding(Code.MAY_BE_NULL, message, start, end, hint, path))
 
     def _named(self, node: nodes.Node | None, view: View) -> str:
         path = path_of(node)
