@@ -135,7 +135,7 @@ class Lookup:
                 self.uses.guarded.add(path_of(node.node))  # type: ignore[attr-defined]  # both have one
             elif isinstance(node, nodes.Test):
                 self.uses.tested.setdefault(path_of(node.node), set()).add(node.name)
-        for node in (tree, *tree.find_all(_QUESTIONS)):
+        for node in (*(() if path_of(tree) else (tree,)), *tree.find_all(_QUESTIONS)):  # a value alone asks nothing
             self.uses.nulls |= asked(node.test if isinstance(node, nodes.If | nodes.CondExpr) else node)
 
     @contextmanager
