@@ -126,7 +126,11 @@ def _are_several(node: Node) -> bool:
     """Whether what stands under `model` are models by name."""
     if node.kind != "mapping" or not node.value:
         return False
-    named = {name: child for name, (_, child) in node.value.items() if name not in _SETTINGS | MODEL_IDS}
+    named = {
+        name: child
+        for name, (_, child) in node.value.items()
+        if name not in _SETTINGS and (name not in MODEL_IDS or child.kind == "mapping")
+    }
     texts = [name for name, child in named.items() if isinstance(child.value, str) and nearest(name, _SETTINGS) is None]
     return all(child.kind == "mapping" or name in texts for name, child in named.items()) and len(named) == len(
         node.value
