@@ -21,7 +21,7 @@ from yamlgen.language.secret import looks_random
 from yamlgen.language.spec import Runtime
 from yamlgen.language.suitability import Resolved, unsuited
 from yamlgen.language.words import listing, nearest, suggestion
-from yamlgen.surface import override
+from yamlgen.surface import by_surface, override
 
 PUBLIC_URL = "https://api.anthropic.com"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -117,14 +117,26 @@ def _take_named(draft: Draft, model: str, path: DataPath, resolved: Resolved, pr
         message = f"no model `{model}` stands under `models`"
         near = nearest(model, draft.names("models"))
         named = next((name for name, each in draft.pipeline.models.items() if each.id == model), None)
+        mark = draft.document.mark(path)
         if named is not None:
-            hint: str | None = f"`{named}` has this id: write `model: {named}`"
+            hint: str | None = f"`{named}` has this id: write `{_naming(path, named, is_set=mark.file != draft.shown)}`"
+        elif near is None and "-" in model and path[-1] != "model":
+            hint = f"give it a name under `models`, as in `other: {{id: {model}}}`, and say that here"
         elif near is None and "-" in model:
-            hint = f"an id stands under `id`: `model: {{id: {model}}}`"
+            written = _naming(path, f"{{id: {model}}}", is_set=mark.file != draft.shown)
+            hint = f"an id stands under `id`: `{written}`"
         else:
             hint = suggestion(model, sorted(draft.names("models")), "models")
-        problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, draft.document.mark(path), hint))
+        problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, mark, hint))
     return False
+
+
+def _naming(path: DataPath, value: str, *, is_set: bool) -> str:
+    """What names a model at a path: in the file, or in the option that sets it."""
+    if is_set:
+        name = ".".join(map(str, path))
+        return override(name, by_surface(command=f"'{value}'" if " " in value else value, python=value))
+    return f"model: {value}" if path[-1] == "model" else value
 
 
 def _no_model(draft: Draft, name: str, model: Text | ModelSettings | None) -> Diagnostic:
