@@ -86,6 +86,17 @@ def test_an_item_that_reads_a_skipped_step_skips_all_before_anything_is_asked(tm
     assert len(run.texts) == (2 if kind == "model" else 0)
 
 
+def test_a_list_without_items_reads_nothing_for_them(tmp_path):
+    """What each item reads is read in no row that has none: the list is empty there, and not skipped."""
+    check = "check: ['output != steps.one']"
+    steps = ONE.replace("row.n > 1", "row.n == 9") + (
+        "  made: {kind: compute, for_each: range(row.n) | list, values: {v: steps.one}}\n"
+        f"  asked: {{model: m, for_each: range(row.n) | list, prompt: '{{{{ item }}}}', {check}}}\n"
+    )
+    run = Fanned(tmp_path, repeat, steps, rows=[0, 2])()
+    assert [run.value(step, row) for step in ("made", "asked") for row in (0, 1)] == [[], None, [], None]
+
+
 def test_what_a_check_names_counts_as_read(tmp_path):
     """A check is looked at when its answer is paid for, which is too late to skip the step."""
     step = "  side: {model: m, prompt: side, check: ['output != steps.one if row.n > 9 else true']}\n"

@@ -173,7 +173,7 @@ def foretold(forecast: RunForecast) -> str:
     """What a run will ask, in one line."""
     about = "about " if forecast.sampled is not None else ""
     how = f" ({simulator(forecast.simulation)})" if forecast.simulation else ""
-    known = f"{forecast.pipeline}{how}: {_many(forecast.rows, 'row')}, {about}{forecast.stored:,} answers in the store"
+    known = f"{forecast.pipeline}{how}: {_many(forecast.rows, 'row')}, {about}{_many(forecast.stored, 'answer')} in the store"
     if not forecast.requests:
         if forecast.sampled is None:
             return f"{known}, nothing to send"
@@ -184,7 +184,7 @@ def foretold(forecast: RunForecast) -> str:
     cost = forecast.cost
     price = "cost unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
     price = f"worth {price}" if cost is not None and forecast.simulation else price
-    return f"{known}, {about}{forecast.requests:,} requests to send: {tokens}, {price}"
+    return f"{known}, {about}{_many(forecast.requests, 'request')} to send: {tokens}, {price}"
 
 
 def _many(number: int, what: str) -> str:

@@ -41,6 +41,9 @@ from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
 from yamlgen.ports import JSON, Columns
 
+_INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
+"""What stands for a value that is null, by the role of the expression that gives it."""
+
 _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD})
 """What is unknown where a name is declared at the wrong place, which is told there."""
 
@@ -305,9 +308,12 @@ class _Compiler:
                 hint = "a row without it is set aside; `default` or `is defined` allow for that"
             self.complain(finding.code, message, mark, hint, warn=True)
         else:
-            where = " in the first rows" if is_guess else ""
+            where, hint = " in the first rows" if is_guess else "", finding.hint
+            if finding.code is Code.MAY_BE_NULL and finding.path and text.role in _INSTEAD:
+                asked = text.source[finding.start : finding.end]
+                hint = f"ask first, as in `... if {asked} is not none else {_INSTEAD[text.role]}`"
             warn = is_guess or finding.is_warning
-            self.complain(finding.code, f"{finding.message}{where}", mark, finding.hint, warn=warn)
+            self.complain(finding.code, f"{finding.message}{where}", mark, hint, warn=warn)
 
     def report_cycles(self) -> None:
         """Each ring of steps that wait for one another, told once, at a reference that closes it."""

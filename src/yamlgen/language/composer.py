@@ -267,6 +267,7 @@ class _Composer:
         hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
             message, hint = f"`{{{shown}}}` is a template without quotes", quoting(self.source.text, key.start - 1)
+            key = replace(key, start=key.start - 1, end=key.end + 1)
         self.complain(Code.NOT_A_STRING_KEY, message, key.start, key.end, hint)
 
     def merge(self, value: Node) -> Iterator[tuple[str, tuple[Node, Node]]]:

@@ -16,6 +16,7 @@ from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.deviations import all_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.parts import ModelSettings
+from yamlgen.language.whereabouts import MODEL_IDS
 from yamlgen.language.words import nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
@@ -47,7 +48,9 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
         What is told, and the paths of which nothing more is to be said.
     """
     root: dict[str, tuple[Node, Node]] = document.root.value
-    found, broken = [*_mistyped(document, root), *_swapped(document, root)], set[DataPath]()
+    found, swapped = _mistyped(document, root), _swapped(document, root)
+    found.extend(swapped)
+    broken: set[DataPath] = {("model",)} if swapped and "model" not in root else set()
     for part in ("models", "params"):
         holder = root[part][1] if part in root else None
         if holder is None or holder.kind != "mapping":
@@ -123,7 +126,11 @@ def _are_several(node: Node) -> bool:
     """Whether what stands under `model` are models by name."""
     if node.kind != "mapping" or not node.value:
         return False
-    named = {name: child for name, (_, child) in node.value.items() if name not in _SETTINGS}
+    named = {
+        name: child
+        for name, (_, child) in node.value.items()
+        if name not in _SETTINGS and (name not in MODEL_IDS or child.kind == "mapping")
+    }
     texts = [name for name, child in named.items() if isinstance(child.value, str) and nearest(name, _SETTINGS) is None]
     return all(child.kind == "mapping" or name in texts for name, child in named.items()) and len(named) == len(
         node.value

@@ -28,6 +28,9 @@ _EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "expression", "val
 _TEXTS: Final = frozenset({"system", "prompt", "content", "message"})
 _PATHS: Final = frozenset({"path", "file", "schema", "reads", "call"})
 _WRITTEN_OUT: Final = _PATHS | {"model", "id", "choices", "enum", "const", "matrix", "draws", "models"}
+_SET_FOR_A_RUN: Final = _PATHS | {"model", "id"}
+_PARAMETER: Final = re.compile(r"\{\{[-+]?\s*params\b")
+_COLUMN: Final = re.compile(r"\{\{[-+]?\s*row\.(\w+)\s*[-+]?\}\}$")
 _TOKEN: Final = re.compile(r"""([\w-]+)\s*:(?=\s|$)|[\[\]{},]|"(?:[^"\\]|\\.)*"|'[^']*'""")
 _SHELL: Final = re.compile(r"~[\w.-]*(?=/)|\$\w+(?=/)|\$\{\w+\}")
 _LONGEST: Final = 60
@@ -44,7 +47,9 @@ def unfilled(document: Document, files: Mapping[DataPath, JSON]) -> Iterator[Dia
         said = _template(text)
         if said is not None:
             mark = document.mark(path, key=is_key)
-            yield Diagnostic(Code.UNFILLED, f"nothing fills in `{said}` here", mark, way(path))
+            yield Diagnostic(
+                Code.UNFILLED, f"nothing fills in `{said}` here", mark, _set(path, said) or way(path, said)
+            )
     for path, schema in files.items():
         for said in dict.fromkeys(filter(None, (_template(text) for _, text, _ in _texts(schema, path)))):
             message = f"nothing fills in `{said}` in that file"
@@ -58,13 +63,22 @@ def _template(text: str) -> str | None:
     return said if said is None or len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
 
 
-def way(path: DataPath) -> str | None:  # noqa: PLR0911 - a table
+def _set(path: DataPath, said: str) -> str | None:
+    """What stands in for a parameter where one value is the same for all rows: what a run sets."""
+    if not _PARAMETER.match(said) or path[-1] not in _SET_FOR_A_RUN or not all(isinstance(key, str) for key in path):
+        return None
+    option = override(".".join(map(str, path)), "..." if path[-1] not in _PATHS else "PATH")
+    return f"a parameter works in templates only: write a value here, and `{option}` changes it for a run"
+
+
+def way(path: DataPath, said: str = "") -> str | None:  # noqa: PLR0911 - a table
     """What to write in place of a template where nothing fills it in; `None` where something does."""
     if _is_filled(path):
         return None
     if path[0] == "models" or path[-1] in ("model", "id") or "model" in path[2:4]:
         if path[0] == "input":
-            return "`id` is the name of a column, such as `id: review_id`"
+            column = _COLUMN.match(said)
+            return f"`id` is the name of a column, such as `id: {column[1] if column else 'review_id'}`"
         return "the model is the same for all rows: a step for each, with a `when` of its own, or a matrix of models"
     if "matrix" in path[2:3]:
         return "a matrix is the same for all rows: say it in the prompt, or go over a list with `for_each`"
@@ -92,7 +106,7 @@ def quoting(text: str, at: int) -> str:
     keys = _keys_above(text, at)
     if len(keys) > 2 and _EXPRESSIONS & set(keys[2:]) and keys[-1] not in _TEXTS:  # noqa: PLR2004 - steps, a name
         return "an expression stands without braces: `row.name`, and not `{{ row.name }}`"
-    fix = way(tuple(keys)) if _WRITTEN_OUT & set(keys) else None
+    fix = (_set(tuple(keys), text[at:]) or way(tuple(keys))) if _WRITTEN_OUT & set(keys) else None
     return fix or 'put the template in quotes: "{{ ... }}"'
 
 

@@ -21,6 +21,7 @@ from yamlgen.language.secret import looks_random
 from yamlgen.language.spec import Runtime
 from yamlgen.language.suitability import Resolved, unsuited
 from yamlgen.language.words import listing, nearest, suggestion
+from yamlgen.surface import by_surface, override
 
 PUBLIC_URL = "https://api.anthropic.com"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -47,7 +48,7 @@ def resolve(
         known = _take(draft, draft.pipeline.model, ("model",), resolved, problems) and known
     known = _take(draft, model, place, resolved, problems) and known
     resolved.take(step, at)
-    if known and "id" not in resolved.values:
+    if known and "id" not in resolved.values and not _stands_elsewhere(draft, name):
         problems.append(_no_model(draft, name, model))
     problems.extend(unsuited(draft, resolved, official=is_official(draft.pipeline.runtime)))
     settings = Settings.model_validate(resolved.values)
@@ -77,12 +78,19 @@ def check_model(draft: Draft) -> Iterator[Diagnostic]:
     yield from problems
     if model is None or problems or draft.is_broken("steps") or any(path[0] == "steps" for path in draft.broken):
         return
-    asking = [step for step in draft.pipeline.steps.values() if isinstance(step, Generate)]
-    if not any(inherits(step.model) and "model" not in (step.matrix or {}) for step in asking):
-        why = "each step that asks a model names its own" if asking else "no step asks a model"
-        mark = draft.document.mark(place, key=True)
-        hint = "remove it, or the `model` of the steps that it is for" if asking else "remove it"
-        yield Diagnostic(Code.CONFLICT, f"`model` at the top says nothing: {why}", mark, hint, "warning")
+    asking = {name: step for name, step in draft.pipeline.steps.items() if isinstance(step, Generate)}
+    mark = draft.document.mark(place, key=True)
+    if any(inherits(step.model) and "model" not in (step.matrix or {}) for step in asking.values()):
+        return
+    if any(draft.document.mark(("steps", name, "model")).file != mark.file == draft.shown for name in asking):
+        return  # a run that is given other models
+    why = "each step that asks a model names its own" if asking else "no step asks a model"
+    hint = "remove it, or the `model` of the steps that it is for" if asking else "remove it"
+    if asking and mark.file != draft.shown:
+        name, step = next(iter(asking.items()))
+        is_alias = isinstance(step.model, str) and step.model in draft.pipeline.models
+        hint = f"write `{override(f'models.{step.model}.id' if is_alias else f'steps.{name}.model', '...')}`"
+    yield Diagnostic(Code.CONFLICT, f"`model` at the top says nothing: {why}", mark, hint, "warning")
 
 
 def _take(
@@ -109,14 +117,26 @@ def _take_named(draft: Draft, model: str, path: DataPath, resolved: Resolved, pr
         message = f"no model `{model}` stands under `models`"
         near = nearest(model, draft.names("models"))
         named = next((name for name, each in draft.pipeline.models.items() if each.id == model), None)
+        mark = draft.document.mark(path)
         if named is not None:
-            hint: str | None = f"`{named}` has this id: write `model: {named}`"
+            hint: str | None = f"`{named}` has this id: write `{_naming(path, named, is_set=mark.file != draft.shown)}`"
+        elif near is None and "-" in model and path[-1] != "model":
+            hint = f"give it a name under `models`, as in `other: {{id: {model}}}`, and say that here"
         elif near is None and "-" in model:
-            hint = f"an id stands under `id`: `model: {{id: {model}}}`"
+            written = _naming(path, f"{{id: {model}}}", is_set=mark.file != draft.shown)
+            hint = f"an id stands under `id`: `{written}`"
         else:
             hint = suggestion(model, sorted(draft.names("models")), "models")
-        problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, draft.document.mark(path), hint))
+        problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, mark, hint))
     return False
+
+
+def _naming(path: DataPath, value: str, *, is_set: bool) -> str:
+    """What names a model at a path: in the file, or in the option that sets it."""
+    if is_set:
+        name = ".".join(map(str, path))
+        return override(name, by_surface(command=f"'{value}'" if " " in value else value, python=value))
+    return f"model: {value}" if path[-1] == "model" else value
 
 
 def _no_model(draft: Draft, name: str, model: Text | ModelSettings | None) -> Diagnostic:
@@ -134,6 +154,11 @@ def _no_model(draft: Draft, name: str, model: Text | ModelSettings | None) -> Di
     places = f"to {'each' if others else 'it'}, or at the top of the file for all steps that name none"
     hint = f"add `model: {next(iter(draft.pipeline.models), 'claude-haiku-5-5')}` {places}"
     return Diagnostic(Code.NO_MODEL, message, mark(("steps", first), key=True), hint)
+
+
+def _stands_elsewhere(draft: Draft, name: str) -> bool:
+    """Whether a `model` stands where it says nothing, which was told."""
+    return any(at[-1] == "model" and (len(at) == 2 or at[:2] == ("steps", name)) for at in draft.broken)  # noqa: PLR2004
 
 
 def _names_none(draft: Draft, name: str, step: Step) -> bool:

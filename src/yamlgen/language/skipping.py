@@ -29,7 +29,10 @@ def is_idle(step: AnyStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
         return bool(hidden)
     seen = _Seen(scope["steps"])
     with suppress(RowError):  # the step will fail of it
-        for case in step.cases({**scope, "steps": seen}):
+        cases = step.cases({**scope, "steps": seen})
+        if cases and hidden & _read_by_each(step):
+            return True
+        for case in cases:
             for source, is_expression in _sources(step) if case.sample == 0 else ():
                 if named(source, is_expression=is_expression) & hidden:
                     with suppress(RowError):
@@ -40,12 +43,17 @@ def is_idle(step: AnyStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
 
 
 def always_read(step: AnyStep) -> frozenset[str]:
-    """The steps that a step reads in every row, whatever the row holds."""
-    sources = [*_sources(step), *(((step.for_each, True),) if step.for_each is not None else ())]
+    """The steps that a step reads in every row, whatever the row holds; without an item nothing is read for one."""
+    before = read_always([(step.for_each, True)] if step.for_each is not None else ())
+    return before | _read_by_each(step) if step.for_each is None or step.least_items else before
+
+
+def _read_by_each(step: AnyStep) -> frozenset[str]:
+    """The steps that each case of a step reads."""
     checks = step.checks if isinstance(step, GenerateStep) else ()
     late = [named(check.expression, is_expression=True) for check in checks]
     late += [named(check.message, is_expression=False) for check in checks if check.message is not None]
-    return read_always(sources).union(*late)
+    return read_always(_sources(step)).union(*late)
 
 
 def read_always(sources: Iterable[tuple[str, bool]]) -> frozenset[str]:

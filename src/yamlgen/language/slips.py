@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +21,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.draft import Draft
 from yamlgen.language.expressions.expression import shown
 from yamlgen.language.expressions.template import reader
-from yamlgen.language.expressions.views import SchemaView
+from yamlgen.language.expressions.views import SchemaView, View
 from yamlgen.language.kinds import Compute, Generate
 from yamlgen.language.parts import Settings
 from yamlgen.language.scopes import Scopes, StepReading
@@ -33,7 +34,15 @@ MANY: Final = 20
 
 _SENT: Final = ("system", "user", "assistant")
 _TEXTS: Final = (*_SENT, "message")
-_PLACEHOLDER: Final = re.compile(r"(?:\$|(?<![\w\\\]^{]))\{\s*(?:(row|params|steps)\.)?([^\W\d]\w*)\s*\}(?!\})")
+_PLACEHOLDER: Final = re.compile(
+    r"""(?:\$|(?<![A-Za-z0-9_\\\]^{]))\{\s*(?:(row|params|steps)(?:\.|\[["']))?([^\W\d]\w*)(?:["']\])?"""
+    r"""(?:![rsa])?(?::[<>^=+-]?\d*,?(?:\.\d+)?[defgGnsx%]?)?\s*\}(?!\})"""
+)
+"""A name in braces, as Python, JavaScript and shells fill them in, with the format that Python takes behind it."""
+
+_ARGUMENTS: Final = re.compile(r"(?<=[A-Za-z0-9_\\\]^])(?:\{[^{}]*\})+")
+"""The braces behind a word, as LaTeX has them: none of them is a placeholder."""
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")
 _LONGEST_PATH: Final = 250
 
@@ -67,7 +76,6 @@ class Slips:
             return
         yield from self._axes(read)
         yield from self._questions(read)
-        yield from self._asked_in_vain(read)
         yield from self._late(read)
         told += self._placeholders(read)
         yield from told
@@ -89,30 +97,40 @@ class Slips:
         if any(reading.findings for _, reading in read.of("when")):
             return  # what it asks about is not known
         unasked = (read.needs - read.asks) & self.scopes.nulls.keys()
-        for need in sorted(unasked):
-            if "array" in SchemaView.of(self.scopes.types[need], need).types():
-                continue  # the question may be whether it is empty
-            asking = (passage for passage, reading in read.passages if ("steps", need) in reading.uses.nulls)
-            passage = next(asking, None)
-            if passage is not None:
-                message = f"`steps.{need}` is never null here: where it is, step `{read.name}` is skipped too"
-                also = sorted(unasked & self._skipped_with(need) & _always(read))
-                asked = " and ".join(f"steps.{name} is defined" for name in (need, *also))
-                hint = f"`when: {asked}` has it done all the same"
-                yield _slip(Code.MAY_BE_NULL, message, _mark_of(passage, need), hint)
+        asking = {need: passage for need in sorted(unasked) for passage in self._asking(read, need)[:1]}
+        for need, passage in asking.items():
+            message = f"where `steps.{need}` is skipped, step `{read.name}` is skipped too: this asks too late"
+            also = asking.keys() | (unasked & self._skipped_with(need) & _always(read))
+            yield _slip(Code.MAY_BE_NULL, message, _mark_of(passage, need), _done_with(read, need, also))
+        yield from self._asked_in_vain(read, asking.keys())
 
-    def _asked_in_vain(self, read: StepReading) -> Iterator[Diagnostic]:
+    def _asking(self, read: StepReading, need: str) -> list[Passage]:
+        """The passages of a step that ask whether another was skipped, and not whether its list is empty."""
+        made, other = SchemaView.of(self.scopes.types[need], need).solid(), self.steps[need].step
+        may_be_null = not made.types() or "null" in made.types()
+        if "array" in made.types() or (may_be_null and other.when is None):
+            return []
+        return [
+            passage
+            for passage, reading in read.passages
+            if ("steps", need) in reading.uses.nulls
+            or any(path[:2] == ("steps", need) and _is_sure(made, path[2:]) for path in reading.uses.guarded)
+        ]
+
+    def _asked_in_vain(self, read: StepReading, told: AbstractSet[str]) -> Iterator[Diagnostic]:
         """`when: steps.a is defined` does not help where the step reads what `a` is skipped with."""
         if not any(reading.holds for _, reading in read.of("when")):
             return
         filled = _filled(read)
-        for need in sorted((read.needs - read.asks) & self.scopes.nulls.keys() & _always(read)):
+        for need in sorted((read.needs - read.asks - told) & self.scopes.nulls.keys() & _always(read)):
             asked = next((name for name in sorted(read.asks) if need in self._skipped_with(name)), None)
             passage = next((each for each in filled if need in _named(each)), None)
             if asked is not None and passage is not None:
-                message = f"`steps.{need}` is read whatever `steps.{asked}` is, and both are skipped together"
-                hint = f"step `{read.name}` is done all the same with `when: {_when(read)} and steps.{need} is defined`"
-                yield _slip(Code.MAY_BE_NULL, message, _mark_of(passage, need), hint)
+                message = (
+                    f"step `{read.name}` reads `steps.{need}` too, and is skipped where that is: to ask about "
+                    f"`steps.{asked}` is not enough"
+                )
+                yield _slip(Code.MAY_BE_NULL, message, _mark_of(passage, need), _done_with(read, need))
 
     def _skipped_with(self, name: str) -> frozenset[str]:
         """The steps that may be null and that a step is skipped with, those behind others included."""
@@ -130,17 +148,18 @@ class Slips:
         for passage, _ in read.of("check", "message"):
             late = _named(passage) - read_always([(passage.source, passage.is_expression)])
             for need in sorted(late & (read.needs - read.asks) & self.scopes.nulls.keys()):
-                message = f"where `steps.{need}` is skipped, step `{read.name}` is too, whatever branch this takes"
-                asked = "" if read.step.when is None else f"{_when(read)} and "
-                hint = f"`when: {asked}steps.{need} is defined` has it done all the same"
-                yield _slip(Code.MAY_BE_NULL, message, _mark_of(passage, need), hint)
+                message = (
+                    f"where `steps.{need}` is skipped, step `{read.name}` is skipped too, whatever branch this takes"
+                )
+                yield _slip(Code.MAY_BE_NULL, message, _mark_of(passage, need), _done_with(read, need))
 
     def _placeholders(self, read: StepReading) -> Iterator[Diagnostic]:
         """A placeholder as other tools have it, for what no template of the step reads."""
         columns, params, steps = self._unread(read)
         for passage, _ in read.of(*_TEXTS):
             for start, text in _data(passage.source):
-                for match in _PLACEHOLDER.finditer(text):
+                masked = _ARGUMENTS.sub(lambda braces: " " * len(braces[0]), text)
+                for match in _PLACEHOLDER.finditer(masked):
                     root, name = match[1], match[2]
                     known = {"row": columns, "params": params, "steps": steps}
                     holder = next((each for each in known if root in (None, each) and name in known[each]), None)
@@ -149,7 +168,8 @@ class Slips:
                     at = start + match.start(), start + match.end()
                     what = {"row": "column", "params": "parameter", "steps": "step"}[holder]
                     message = f"`{match[0]}` is sent as it stands: step `{read.name}` does not read the {what} `{name}`"
-                    hint = f"`{{{{ {holder}.{name} }}}}` puts it in; `{{% raw %}}{match[0]}{{% endraw %}}` sends it so"
+                    raw = f"{{% raw %}}{match[0]}{{% endraw %}}"
+                    hint = f"`{{{{ {holder}.{name} }}}}` sends its value, and `{raw}` the braces"
                     yield _slip(Code.UNFILLED, message, passage.mark(*at), hint)
 
     def _unread(self, read: StepReading) -> tuple[set[str], set[str], set[str]]:
@@ -165,7 +185,7 @@ class Slips:
     def _named_file(self, passage: Passage) -> Iterator[Diagnostic]:
         """A text that is the path of a file: what stands in it is not sent."""
         text = passage.source.strip()
-        path = re.sub(r"^(@|file:(//)?)", "", text)
+        path = re.sub(r"^(@|file:(//)?)\s*", "", text)
         if passage.file is not None or len(text) > _LONGEST_PATH or not re.fullmatch(r"[^\n{}]+", path):
             return
         try:
@@ -176,7 +196,7 @@ class Slips:
             key = passage.path[-1]
             written = path if _PLAIN.fullmatch(path) else json.dumps(path, ensure_ascii=False)
             message = f"the text `{shown(text)}` is sent, and not what stands in that file"
-            hint = f"`{key}: {{file: {written}}}` sends that; a word more beside it says that its name is meant"
+            hint = f"`{key}: {{file: {written}}}` sends that; write a sentence around the path to send the path itself"
             yield _slip(Code.WRONG_VALUE, message, passage.mark(0, len(passage.source)), hint)
 
     def _equal(self, read: StepReading) -> Iterator[Diagnostic]:
@@ -191,9 +211,9 @@ class Slips:
             return
         at = next(iter(read.of("user", "assistant", "system")))[0]
         message = f"no template of step `{read.name}` differs by row: each row sends the same request"
-        name = columns.names[0]
+        name = next((each for each in columns.names if each != self.draft.pipeline.input.id), columns.names[0])
         column = f"row.{name}" if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"
-        hint = f"say `{{{{ {column} }}}}` where it matters; `samples` asks the same several times"
+        hint = f"put a column into it, as in `{{{{ {column} }}}}`; `samples` asks the same several times"
         yield _slip(Code.EQUAL_REQUESTS, message, at.mark(0, len(at.source)), hint)
 
     def _varies(self, name: str) -> bool:
@@ -228,8 +248,22 @@ def _mark_of(passage: Passage, step: str) -> Mark:
     return passage.mark(start, start + len(f"steps.{step}"))
 
 
-def _when(read: StepReading) -> str:
-    return shown(read.step.when or "")
+def _done_with(read: StepReading, need: str, also: AbstractSet[str] = frozenset()) -> str:
+    """How a step is done though others are skipped."""
+    asked = " and ".join(f"steps.{name} is defined" for name in (need, *sorted(also - {need})))
+    if read.step.when is None:
+        return f"with `when: {asked}` it is done all the same"
+    return f"with `and {asked}` behind its `when` it is done all the same"
+
+
+def _is_sure(made: View, path: tuple[str | int, ...]) -> bool:
+    """Whether a member is there, and not null, wherever the value is: a question about it is one about the value."""
+    for key in path:
+        kind = made.type()
+        if key not in kind.get("required", ()):
+            return False
+        made = made.member(key)
+    return bool(made.types()) and made.null is None and made.types().isdisjoint({"null", "array"})
 
 
 def _parts(source: str) -> Iterator[tuple[str, int, str]]:
@@ -256,5 +290,5 @@ def _comments(passage: Passage) -> Iterator[Diagnostic]:
         comment = passage.source[begun:end] if kind == "comment_end" else ""
         if comment and not (re.match(r"\{#[\s-]", comment) and re.search(r"[\s-]#\}$", comment)):
             message = f"`{shown(comment)}` is a comment to Jinja: it is not sent"
-            hint = "put it between `{% raw %}` and `{% endraw %}` to send it; a comment has spaces: `{# so #}`"
+            hint = "put it between `{% raw %}` and `{% endraw %}` to send it; a comment has spaces, as in `{# note #}`"
             yield _slip(Code.LOST_TEXT, message, passage.mark(begun, end), hint)

@@ -85,9 +85,12 @@ class _Suitability:
         elif able.retires is not None:
             message = f"`{self._id}` is deprecated: it retires on {able.retires} (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"`{newest}` follows it")
-        elif not able.known and re.fullmatch(r"claude-[^/.]*", self._id):
-            plain = self._id.partition("@")[0]  # as clouds write a version of a model
-            near = plain if plain in capabilities.MODELS else nearest(self._id, capabilities.MODELS)
+        elif not able.known and "/" not in self._id:
+            plain = re.sub(r"[ ._]", "-", self._id.lower().partition("@")[0])  # `@`: as clouds write a version
+            plain = re.sub(r"^(?=(haiku|sonnet|opus)\b)", "claude-", plain)
+            near = plain if plain in capabilities.MODELS else nearest(plain, capabilities.MODELS)
+            if near is None and not plain.startswith("claude-"):
+                return  # whatever it is, it is no slip of the pen
             hint = f"did you mean `{near}`? " if near else ""
             message = f"the API has no model `{self._id}` (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"{hint}A newer one is sent all the same")

@@ -17,6 +17,9 @@ _CALLED: Final = {
 }
 """What other tools call a key."""
 
+MODEL_IDS: Final = frozenset({"name", "model", "model_name", "model_id"})
+"""What other tools call the `id` of a model."""
+
 
 def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
     """The hint that says where a key stands, or `None` where it stands nowhere, or where another hint says more.
@@ -30,6 +33,8 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
     meant = _CALLED.get(key, key)
     if meant in known:
         return f"did you mean `{meant}`?"
+    if key in MODEL_IDS and (path[:1] == ("models",) or path[-1:] == ("model",)):
+        return "did you mean `id`?"
     is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
     keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
     places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
@@ -45,6 +50,8 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
         places = ["the `output` of a step"]
     elif meant in settings and path[:1] not in (("model",), ("models",), ("steps",)):
         places.append("`model`")
+    elif meant == "model" and path:
+        return f"{_told(key, meant)} stands at the top of the file, or in a step"
     elif meant in step and len(path) < 2:  # noqa: PLR2004 - the file, or one of its parts
         return f"{_told(key, meant)} stands in a step, as in `steps: {{draft: {{{meant}: ...}}}}`"
     return f"{_told(key, meant)} stands under {' or '.join(places)}" if places else None

@@ -124,6 +124,8 @@ def _explain(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
     if template is not None:
         hint = quoting(source.text, template)
         message = "a template begins here without quotes" if message == _NO_YAML[0] else message
+    elif source.text.startswith("{{", at):
+        message, hint = "a template begins here without quotes", "put the whole text around it in quotes"
     return Diagnostic(Code.NOT_YAML, message, source.mark(at, at + 1), hint)
 
 

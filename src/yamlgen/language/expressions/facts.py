@@ -170,6 +170,9 @@ def asked(node: nodes.Node | None) -> frozenset[Path]:
             return _itself(node.node)
         case nodes.Compare(ops=[nodes.Operand(expr=nodes.Const(value=None))]):
             return _itself(node.expr)
+        case nodes.Filter(name="select", args=[]) | nodes.Filter(name="reject", args=[nodes.Const(value="none")]):
+            items = node.node.items if isinstance(node.node, nodes.List | nodes.Tuple) else []
+            return frozenset(path for item in items for path in _only(item) if len(path) > 1)
         case _:
             return _itself(node)
 

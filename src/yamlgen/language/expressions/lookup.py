@@ -20,6 +20,7 @@ from yamlgen.errors import Code
 from yamlgen.language.expressions.facts import (
     Forks,
     Path,
+    alternatives,
     asked,
     empty_if_false,
     empty_if_true,
@@ -60,6 +61,7 @@ _FILTERS: Final = {
 }
 _OF_DATES: Final = frozenset({"strftime", "isoformat", "date", "year", "month", "day", "hour", "weekday", "timestamp"})
 _GUARDS: Final = frozenset({"defined", "undefined"})
+_QUESTIONS: Final = (nodes.If, nodes.CondExpr, nodes.And, nodes.Or, nodes.Test, nodes.Compare, nodes.Filter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class Lookup:
     _empty: frozenset[Path] = frozenset()
     _null: frozenset[Path] = frozenset()
     _asking: bool = False
+    _seen: dict[nodes.Node, View] = field(default_factory=dict)
+    """What is known of each reference, at its place."""
 
     def guard(self, tree: nodes.Node) -> None:
         """Note what the source asks about."""
@@ -132,7 +136,7 @@ class Lookup:
                 self.uses.guarded.add(path_of(node.node))  # type: ignore[attr-defined]  # both have one
             elif isinstance(node, nodes.Test):
                 self.uses.tested.setdefault(path_of(node.node), set()).add(node.name)
-        for node in (tree, *tree.find_all((nodes.If, nodes.CondExpr, nodes.And, nodes.Or, nodes.Test, nodes.Compare))):
+        for node in (*(() if path_of(tree) else (tree,)), *tree.find_all(_QUESTIONS)):  # a value alone asks nothing
             self.uses.nulls |= asked(node.test if isinstance(node, nodes.If | nodes.CondExpr) else node)
 
     @contextmanager
@@ -205,18 +209,26 @@ class Lookup:
         if view.null is None:
             return view
         if not self._asking:
-            path = path_of(node)
+            path, steps = path_of(node), [each for each in alternatives(node) if each[:1] == ("steps",)]
+            if len(steps) > 1:
+                all_of_them = " or ".join(map(self._spelled, steps))
+                message = f"`{all_of_them}` may be null here: each of them may be"
+                hint = f"with `when: {all_of_them}` the step is skipped where all of them are null"
+                self._complain(Code.MAY_BE_NULL, message, *self._extent(node), hint)
+                return view.solid()
             hint = "take null out first, as with `| reject('none')`, or give it a `default(..., true)`"
             if path:
                 hint = f"ask first, as in `{self._named(node, view)} is not none and ...`"
-            self._maybe_null(node, view, hint)
+            self._maybe_null(node, view, hint, path=path)
         return view.solid()
 
-    def _maybe_null(self, node: nodes.Node | None, view: View, hint: str, what: str | None = None) -> None:
+    def _maybe_null(
+        self, node: nodes.Node | None, view: View, hint: str, what: str | None = None, path: Path = ()
+    ) -> None:
         start, end = self._extent(node)
         message = f"{what or self._quoted(node, view)} may be null here: {view.null}"
         if not any((finding.start, finding.message) == (start, message) for finding in self.findings):
-            self._complain(Code.MAY_BE_NULL, message, start, end, hint)
+            self.findings.append(Finding(Code.MAY_BE_NULL, message, start, end, hint, path))
 
     def _named(self, node: nodes.Node | None, view: View) -> str:
         path = path_of(node)

@@ -5,15 +5,15 @@ Owns the words. Whether an operation works is for `trials` to find out, and whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Final
 
 from jinja2 import nodes
 from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 
 from yamlgen.errors import Code
 from yamlgen.language.expressions.facts import path_of
-from yamlgen.language.expressions.inference import item_of
+from yamlgen.language.expressions.inference import item_of, replaces_null
 from yamlgen.language.expressions.lookup import Finding, Lookup
 from yamlgen.language.expressions.trials import Operand, Operation, blamed, failure, flat
 from yamlgen.language.expressions.views import ANYTHING, View, spoken
@@ -51,6 +51,9 @@ _BY_ATTRIBUTE: Final = frozenset({"sort", "min", "max", "unique", "sum"})
 
 class Misfits(Lookup):
     """What is looked up, and what is told of values that do not fit."""
+
+    _question: ClassVar[str] = "... if {} else ..."
+    """How the source asks about a reference."""
 
     def _is_otherwise(self, node: nodes.Node, view: View) -> bool:
         """Whether the source asks of a value if it has another type than is known: then a part of it never runs."""
@@ -109,10 +112,14 @@ class Misfits(Lookup):
         self._complain(Code.WRONG_KIND, message, start, end, hint)
         return False
 
-    def _prints_null(self, node: nodes.Node, view: View, *, is_joined: bool = False) -> None:
+    def _prints_null(self, node: nodes.Node | None, view: View, *, is_joined: bool = False, hint: str = "") -> None:
         """Warn of a column that becomes a part of a text, and is null in some of the rows that were read."""
+        if not path_of(node):
+            for part, way in _handed_on(node):
+                self._prints_null(part, self._seen.get(part, ANYTHING), hint=way or hint)
+            return
         name = getattr(view, "name", "")
-        if not path_of(node) or not name.startswith("row.") or view.null is not None or self._is_asked(node, name):
+        if node is None or not name.startswith("row.") or view.null is not None or self._is_asked(node, name):
             return
         named, item = self._named(node, view), item_of(view) if view.types() == {"array"} else ANYTHING
         if is_joined and "null" in item.types():
@@ -123,8 +130,8 @@ class Misfits(Lookup):
         elif is_joined:
             message, hint = f"`{named}` cannot be joined where it is null", f"`{named} | default([], true) | join(...)`"
         else:
-            message = f"`{named}` prints `None` where it is null"
-            hint = f'`{named} | default("...", true)` stands in for it; or ask first: `{{% if {named} %}}`'
+            message, question = f"`{named}` prints `None` where it is null", self._question.format(named)
+            hint = hint or f'`{named} | default("...", true)` stands in for it; or ask first: `{question}`'
         if not any(finding.message == message for finding in self.findings):
             self.findings.append(Finding(Code.MAY_BE_NULL, message, *self._extent(node), hint, is_warning=True))
 
@@ -166,3 +173,17 @@ class Misfits(Lookup):
                 "array": f'a text that holds several can be split: `{named}.split(";")`',
             }.get(wanted)
         return None
+
+
+def _handed_on(node: nodes.Node | None) -> Iterator[tuple[nodes.Node, str]]:
+    """The parts of an expression of which one may be its value, or an item of it, each with what to do about null."""
+    match node:
+        case nodes.List() | nodes.Tuple():
+            yield from ((item, "") for item in node.items)
+        case nodes.Or():
+            yield node.right, ""
+        case nodes.CondExpr():
+            yield from ((part, "") for part in (node.expr1, node.expr2) if part is not None)
+        case nodes.Filter(name="default" | "d", node=nodes.Node() as given) if not replaces_null(node):
+            said = "..." if not node.args or not isinstance(node.args[0], nodes.Const) else repr(node.args[0].value)
+            yield given, f"`default({said}, true)` stands in for null as well"

@@ -46,7 +46,8 @@ class Operations(Misfits):
                 view = self._reference(node, scope, base=base)
                 if self._is_otherwise(node, view):
                     return ANYTHING
-                return inference.truthy(view) if self._is_solid(path_of(node)) else view
+                self._seen[node] = inference.truthy(view) if self._is_solid(path_of(node)) else view
+                return self._seen[node]
             case nodes.Const():
                 return inference.constant(node.value)
             case nodes.TemplateData():

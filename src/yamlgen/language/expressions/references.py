@@ -23,7 +23,7 @@ from yamlgen.language.expressions.operations import Operations
 from yamlgen.language.expressions.syntax import explain, explain_expression
 from yamlgen.language.expressions.template import parse
 from yamlgen.language.expressions.trials import failure
-from yamlgen.language.expressions.views import ANYTHING, View, spoken
+from yamlgen.language.expressions.views import ANYTHING, SchemaView, View, spoken
 
 _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}
 
@@ -103,6 +103,8 @@ def _unreadable(error: Exception) -> Finding:
 
 
 class _Statements(Operations):
+    _question = "{{% if {} %}}"
+
     def body(self, node: nodes.Node, scope: dict[str, View]) -> None:
         """Walk a node's children in order; an assignment is seen by what follows it."""
         for child in node.iter_child_nodes():
@@ -199,6 +201,9 @@ class _Statements(Operations):
         if isinstance(node.target, nodes.Tuple) and len(self.findings) == before:
             self._taken_apart(node, over)
         self._bind(node.target, item, inner)
+        match node.target:
+            case nodes.Tuple(items=[nodes.Name(), nodes.Name(name=value)]):
+                inner[value] = self._value_of(node.iter)
         if node.test is not None:
             self.view(node.test, inner)
         with self._where(node.test, holds=True):
@@ -207,6 +212,21 @@ class _Statements(Operations):
         inner = dict(scope)
         for child in node.else_:
             self._statement(child, inner)
+
+    def _value_of(self, over: nodes.Node) -> View:
+        """What is known of the values in a loop over the names and the values of a row."""
+        match over:
+            case (
+                nodes.Call(node=nodes.Getattr(node=nodes.Name(name="row"), attr="items"))
+                | nodes.Filter(name="items" | "dictsort", node=nodes.Name(name="row"))
+            ):
+                kinds = [view.types() for view in getattr(self.names.get("row"), "members", {}).values()]
+                return (
+                    SchemaView.of({"type": sorted(frozenset().union(*kinds))}, "row.*")
+                    if kinds and all(kinds)
+                    else ANYTHING
+                )
+        return ANYTHING
 
     def _taken_apart(self, node: nodes.For, over: View) -> None:
         """Tell of items that do not come in pairs or more: those of a mapping are its names."""
