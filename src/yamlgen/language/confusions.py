@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +17,8 @@ from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.deviations import all_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.parts import ModelSettings
-from yamlgen.language.words import nearest
+from yamlgen.language.vocabulary import KEYWORDS
+from yamlgen.language.words import listing, nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -31,6 +33,7 @@ _STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
 }
 """Words for what a step says otherwise: the hint, the key that says it, and below which key of that one."""
 
+_KEYWORDS: Final = frozenset(KEYWORDS) - {"format"}
 _PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
 _NAMED: Final = {"models": "model", "params": "parameter"}
 _LONGEST: Final = 40
@@ -66,11 +69,15 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             continue
         if name in all_keys() and not step.value.keys() & all_keys():
             continue  # a key of the step above, with too little before it
+        found.extend(_schema_beside(document, str(name), step))
         for word in [word for word in step.value if word in _STEP_WORDS]:
             mark = document.mark(("steps", name, word), key=True)
             hint, meant, inner = _STEP_WORDS[word]
             key, node = step.value.pop(word)
-            if inner and meant not in step.value:
+            is_below = inner and meant in step.value and step.value[meant][1].value is None
+            if is_below:
+                hint = f"indent it, if it belongs to `{meant}`"
+            if inner and (is_below or meant not in step.value):
                 step.value[meant] = replace(key, value=meant), _mapping(key, node, {inner: node})
             elif inner and step.value[meant][1].kind == "mapping" and inner not in step.value[meant][1].value:
                 step.value[meant][1].value[inner] = replace(key, value=inner), node
@@ -79,6 +86,31 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             message = f"unknown key `{word}` in step `{name}`"
             found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint.format(_written(node))))
     return found, broken
+
+
+def _schema_beside(document: Document, name: str, step: Node) -> Iterator[Diagnostic]:
+    """Keywords of a schema that stand beside `schema`, and are those of a schema all the same."""
+    output = step.value["output"][1] if "output" in step.value else None
+    if output is None or output.kind != "mapping":
+        return
+    words = [word for word in output.value if word in _KEYWORDS]
+    is_whole = "type" in words and output.value["type"][1].value in _TYPES
+    schema = output.value.get("schema", (None, None))[1]
+    if not words or not (is_whole or (schema is not None and schema.kind == "mapping")):
+        return
+    mark = document.mark(("steps", name, "output", words[0]), key=True)
+    message = f"{listing(words)} in the `output` of step `{name}` {'is' if len(words) == 1 else 'are'} of a schema"
+    moved = {word: output.value.pop(word) for word in words}
+    if schema is None:
+        key, node = moved[words[0]]
+        output.value["schema"] = replace(key, value="schema"), replace(node, kind="mapping", value=moved, style=None)
+        yield Diagnostic(
+            Code.UNKNOWN_KEY, message, mark, "write it below `schema:`, as in `output: {schema: {type: ...}}`"
+        )
+        return
+    for word, pair in moved.items():
+        schema.value.setdefault(word, pair)
+    yield Diagnostic(Code.UNKNOWN_KEY, message, mark, "indent it, if it belongs to `schema`")
 
 
 def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:

@@ -41,7 +41,7 @@ def parted(draft: Draft, columns: Columns | None) -> tuple[Columns | None, list[
 def _parting(draft: Draft, columns: Columns | None) -> str | None:
     """The character that seems to part the only column that was read; `None` where nothing looks like that."""
     source = draft.pipeline.input
-    if columns is None or len(columns.names) != 1 or source.path is None or draft.is_broken("input"):
+    if columns is None or len(columns.names) != 1 or source.path is None or draft.is_broken_within("input"):
         return None
     if (source.format or format_of(PurePath(source.path))) != "csv":
         return None

@@ -37,6 +37,9 @@ _ENDS_READING: Final = (Code.TOO_LARGE, Code.TOO_DEEP, Code.UNREADABLE)
 _AS_WRONG_IN_JSON: Final = (*_ENDS_READING, Code.DUPLICATE_KEY, Code.BAD_NUMBER)
 """What holds against a JSON file too, though its words are read by the JSON reader."""
 _NEAR: Final = 0.75
+_JOINED: Final = re.compile(r"(\$?\w+)\s*[:=\s]\s*\S")
+"""A keyword that took in its value."""
+
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -148,7 +151,7 @@ class SchemaLoader:
         return None if loaded is None else self._finish(*loaded)
 
     def _finish(self, data: JSON, place: Place) -> JSONSchema | None:
-        before = sum(d.severity == "error" for d in self.diagnostics)
+        before, first = sum(d.severity == "error" for d in self.diagnostics), len(self.diagnostics)
         self.check(data, place)
         bundle = Bundle(self, data, place)
         schema = bundle.make()
@@ -162,10 +165,29 @@ class SchemaLoader:
             self.complain(Code.BAD_SCHEMA, f"the schema cannot be used: {message}", place.mark(()))
             return None
         found = list(contradictions(schema))
+        lost = [each for each in found if "keeps it out" in each.message]
+        if lost and self._misspelt(first, schema, is_fatal=any(each.is_fatal for each in lost)):
+            if any(each.is_fatal for each in lost):
+                return None
+            found = [each for each in found if each not in lost]
         for each in found:
             there, path = bundle.origin(each.path)
             self.complain(Code.BAD_SCHEMA, each.message, there.mark(path), each.hint, warn=not each.is_fatal)
         return None if any(each.is_fatal for each in found) else JSONSchema(text)
+
+    def _misspelt(self, first: int, schema: JSON, *, is_fatal: bool) -> bool:
+        """Whether a keyword that is none explains why a schema, or a part of it, allows no value; it is told then."""
+        asked = {name for _, part in subschemas(schema) for name in part.get("required", ())}
+        is_one = False
+        for at, told in enumerate(self.diagnostics[first:], first):
+            word = told.message.split("`")[1] if told.code is Code.UNKNOWN_KEYWORD else ""
+            if word and (word in asked or (told.hint and told.hint.startswith("did you mean"))):
+                hint = "indent it, if it belongs to `properties`" if word in asked else told.hint
+                self.diagnostics[at], is_one = (
+                    replace(told, severity="error" if is_fatal else "warning", hint=hint),
+                    True,
+                )
+        return is_one
 
     def _name(self, shown: str) -> str:
         return str(Path(self.shown) / shown) if self.shown else shown
@@ -210,13 +232,17 @@ class SchemaLoader:
             if (full := in_full(part, KEYWORDS)) is not None:
                 self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
                 continue
+            is_torn = False
             for key in part:
-                if key in KEYWORDS or key.startswith("x-"):
+                if key in KEYWORDS or key.startswith("x-") or (is_torn and part[key] is None):
                     continue
                 near = nearest(key, KEYWORDS)
                 hint = f"did you mean `{near}`?" if near else "a note of your own begins with `x-`"
-                if near is None and part[key] is None:
-                    hint = "a text that holds a comma needs quotes inside `{...}`"
+                word = _JOINED.match(key)
+                if part[key] is None and word and word[1] in KEYWORDS:
+                    hint, is_torn = f"write `{word[1]}: ...`, with a `:` and a space", True
+                elif near is None and part[key] is None:
+                    hint, is_torn = "a text that holds a comma needs quotes inside `{...}`", True
                 message = f"`{key}` is no keyword of JSON Schema and has no effect"
                 self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
             written = part.get("format")

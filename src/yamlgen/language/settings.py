@@ -49,7 +49,11 @@ def resolve(
     resolved.take(step, at)
     if known and "id" not in resolved.values:
         problems.append(_no_model(draft, name, model))
-    problems.extend(unsuited(draft, resolved, official=is_official(draft.pipeline.runtime)))
+    problems.extend(
+        unsuited(draft, resolved, official=is_official(draft.pipeline.runtime))
+        if not draft.is_broken_within("runtime")
+        else ()
+    )
     settings = Settings.model_validate(resolved.values)
     return (settings if "id" in resolved.values else None), problems
 
