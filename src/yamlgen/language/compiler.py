@@ -25,6 +25,7 @@ from yamlgen.language.expressions.references import Reading, read, read_expressi
 from yamlgen.language.expressions.views import ANYTHING, View, spoken
 from yamlgen.language.files import check_files
 from yamlgen.language.filling import unfilled
+from yamlgen.language.inline import odd_columns
 from yamlgen.language.kinds import Compute, Draw, Generate, Step
 from yamlgen.language.numbers import changed_numbers
 from yamlgen.language.order import ordered, rings
@@ -115,7 +116,7 @@ class _Compiler:
         self.check_steps()
         self.diagnostics.extend(check_files(draft, self.columns))
         self.diagnostics.extend((*check_runtime(draft), *check_model(draft), *unfilled(draft.document, self.files)))
-        self.diagnostics.extend(changed_numbers(draft.document))
+        self.diagnostics.extend((*changed_numbers(draft.document), *odd_columns(draft.document)))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
         found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))

@@ -18,6 +18,7 @@ from yamlgen.language.deviations import all_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.parts import ModelSettings
 from yamlgen.language.vocabulary import KEYWORDS
+from yamlgen.language.whereabouts import ID_WORDS
 from yamlgen.language.words import listing, nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
@@ -153,7 +154,7 @@ def _swapped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Dia
 
 def _are_several(node: Node) -> bool:
     """Whether what stands under `model` are models by name."""
-    if node.kind != "mapping" or not node.value:
+    if node.kind != "mapping" or not node.value or ID_WORDS & node.value.keys():
         return False
     named = {name: child for name, (_, child) in node.value.items() if name not in _SETTINGS}
     texts = [name for name, child in named.items() if isinstance(child.value, str) and nearest(name, _SETTINGS) is None]

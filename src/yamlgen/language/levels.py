@@ -158,8 +158,9 @@ def _doubled(document: Document, findings: list[Deviation]) -> set[DataPath]:
     for path in (each.path for each in findings if each.code is Code.CONFLICT and _is_step(each.path)):
         step = document.node(path)
         if any(key.unread for key, _ in step.value.values()):
-            step.kind, step.value, step.unread = "scalar", None, True
-            document.node(("steps",)).unread = True
+            steps = document.node(("steps",))
+            steps.unread = True
+            steps.value.pop(path[-1])
             found.add(path)
     return found
 

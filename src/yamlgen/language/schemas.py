@@ -40,6 +40,17 @@ _NEAR: Final = 0.75
 _JOINED: Final = re.compile(r"(\$?\w+)\s*[:=\s]\s*\S")
 """A keyword that took in its value."""
 
+_CALLED: Final = {
+    **dict.fromkeys(("str", "text"), "string"),
+    **dict.fromkeys(("int",), "integer"),
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    **dict.fromkeys(("bool",), "boolean"),
+    **dict.fromkeys(("list", "tuple", "set"), "array"),
+    **dict.fromkeys(("dict", "map", "mapping", "json", "struct"), "object"),
+    **dict.fromkeys(("none", "nil"), "null"),
+}
+"""What other languages call a type."""
+
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -311,7 +322,7 @@ def _meta_sentence(error: Any, data: JSON, path: tuple[Any, ...], place: Place) 
     for part in path:
         value = value[part]
     if path and path[-1] == "type" and isinstance(value, str):
-        near = nearest(value, _TYPES)
+        near = _CALLED.get(value.lower()) or nearest(value, _TYPES)
         hint = f"did you mean `{near}`?" if near else f"types: {listing(_TYPES)}"
         return f"`{value}` is no type of JSON Schema", place.mark(path), hint
     if path and path[-1] == "pattern":
@@ -323,4 +334,20 @@ def _meta_sentence(error: Any, data: JSON, path: tuple[Any, ...], place: Place) 
             f"write `{path[-1]}: {typed(value)}`",
         )
     where = f"`{path[-1]}`" if path else "the schema"
-    return f"{where} is not right: {error.message}", place.mark(path), None
+    return f"{where} is not right: {error.message}", place.mark(path), _meta_hint(path, value)
+
+
+def _meta_hint(path: tuple[Any, ...], value: JSON) -> str | None:
+    """What would mend a keyword whose value is of another form."""
+    match path[-1:], value:
+        case ("type",), [*_] if None in value:
+            return 'write "null", in quotes: without, YAML reads that nothing stands there'
+        case ("required",), bool():
+            return "a list of names stands beside `properties`, as in `required: [name]`"
+        case ("properties",), [*_]:
+            return "write each under its name, as in `name: {type: string}`"
+        case ("enum",), str():
+            return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]"
+        case ("items",), str() if typed(value) is not None:
+            return f"write `items: {typed(value)}`"
+    return None

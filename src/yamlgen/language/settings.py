@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from yamlgen.environment import variable
 from yamlgen.errors import Code, Diagnostic, redact
-from yamlgen.language.deviations import FIXES
 from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
 from yamlgen.language.kinds import Generate, Step
 from yamlgen.language.parts import ModelSettings, Price, Settings, Text
+from yamlgen.language.remedies import FIXES
 from yamlgen.language.secret import looks_random
 from yamlgen.language.spec import Runtime
 from yamlgen.language.suitability import Resolved, unsuited
@@ -79,7 +79,8 @@ def check_model(draft: Draft) -> Iterator[Diagnostic]:
     problems: list[Diagnostic] = []
     _take(draft, model, place, Resolved(), problems)
     yield from problems
-    if model is None or problems or draft.is_broken("steps") or any(path[0] == "steps" for path in draft.broken):
+    unsure = draft.is_broken("steps") or any(path[0] == "steps" or len(path) == 1 for path in draft.broken)
+    if model is None or problems or unsure:
         return
     asking = [step for step in draft.pipeline.steps.values() if isinstance(step, Generate)]
     if not any(inherits(step.model) and "model" not in (step.matrix or {}) for step in asking):
