@@ -10,6 +10,7 @@ sentence needs, is imported only when there is something to say.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ _SURE = 0.75
 _MOST_RIVALS = 10
 """With how many other unknown keys one is compared."""
 _MOST_PASSES = 20
+_SUGGESTED = re.compile(r"did you mean `(.+)`\?")
 _ORDER = {Code.UNKNOWN_KEY: 0, Code.CONFLICT: 2}
 """Unknown keys first: one that stands for a required key makes that one not missing."""
 _AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
@@ -251,6 +253,9 @@ def _settle_unknown(shape: Shape, finding: Deviation, missing: AbstractSet[str],
         if is_vague(finding):
             needed = " or ".join(f"`{key}`" for key in finding.wanted if key in missing)
             finding = replace(finding, hint=f"{needed} is needed here")
+    beside = _SUGGESTED.fullmatch(finding.hint or "")
+    if beside and beside[1] in _node(shape, tuple(parents)):
+        finding = replace(finding, hint=f"`{beside[1]}` says that, and stands there: remove one")
     is_text = " " in str(word) and _node(shape, tuple(parents))[word][1].unread
     if not is_text:  # a line of a text, in which something else was told
         shape.complain(finding, finding.path, key=True)

@@ -285,16 +285,17 @@ class Lookup:
         if _FILTERS.get(word, word) in set(filters()) - {"items"}:
             return f"it is a filter here: `... | {_FILTERS.get(word, word)}`"
         for holder in ("row", "params", "steps", "matrix"):
-            view = scope.get(holder)
-            if isinstance(view, Names) and word in view.members:
-                return f"did you mean `{holder}.{word}`?"
+            members = getattr(scope.get(holder), "members", ())
+            named = [each for each in (word, word.removeprefix(holder).lstrip("_")) if each in members]
+            if named and (word in members or word.startswith(holder)):
+                return f"did you mean `{holder}.{named[0]}`?"
         compared = _COMPARED.search(self.source[:start]) or _COMPARES.match(self.source, start + len(word))
         if nearest(word, self.names) is None and compared:
             return f'a text stands in quotes: `"{word}"`'
         row, member = scope.get("row"), _MEMBER.match(self.source, start + len(word))
         columns = row.members if isinstance(row, Names) else None
         if nearest(word, self.names) is None and columns and member and member[1] in columns:
-            return f"did you mean `row.{member[1]}`?"
+            return "did you mean `row`?"
         if nearest(word, self.names) is None:
             known = f"columns: {listing(map(_column, columns), 8)}" if columns else ""
             there = f"in scope: {', '.join(f'`{name}`' for name in self.names)}"
