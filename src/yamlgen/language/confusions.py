@@ -34,6 +34,7 @@ _STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
 }
 """Words for what a step says otherwise: the hint, the key that says it, and below which key of that one."""
 
+_ROLES: Final = {"user": "user", "human": "user", "assistant": "assistant", "ai": "assistant", "system": ""}
 _KEYWORDS: Final = frozenset(KEYWORDS) - {"format"}
 _PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
 _NAMED: Final = {"models": "model", "params": "parameter"}
@@ -70,7 +71,7 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             continue
         if name in all_keys() and not step.value.keys() & all_keys():
             continue  # a key of the step above, with too little before it
-        found.extend(_schema_beside(document, str(name), step))
+        found.extend((*_schema_beside(document, str(name), step), *_roles_as_keys(document, str(name), step)))
         for word in [word for word in step.value if word in _STEP_WORDS]:
             mark = document.mark(("steps", name, word), key=True)
             hint, meant, inner = _STEP_WORDS[word]
@@ -87,6 +88,25 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             message = f"unknown key `{word}` in step `{name}`"
             found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint.format(_written(node))))
     return found, broken
+
+
+def _roles_as_keys(document: Document, name: str, step: Node) -> Iterator[Diagnostic]:
+    """Messages whose role is their key, as in `- user: Hello`."""
+    messages = step.value["messages"][1] if "messages" in step.value else None
+    for index, turn in enumerate(messages.value if messages is not None and messages.kind == "sequence" else ()):
+        word = next(iter(turn.value)) if turn.kind == "mapping" and len(turn.value) == 1 else ""
+        if word not in _ROLES or not isinstance(turn.value[word][1].value, str):
+            continue
+        mark = document.mark(("steps", name, "messages", index, word), key=True)
+        meant = _ROLES[word]
+        hint = (
+            f"write `{{role: {meant}, content: ...}}`" if meant else "it stands in the step itself, beside `messages`"
+        )
+        message = f"unknown key `{word}` in `messages[{index}]` of step `{name}`"
+        yield Diagnostic(Code.UNKNOWN_KEY, message, mark, hint)
+        key, node = turn.value.pop(word)
+        turn.value["role"] = replace(key, value="role"), replace(key, value=meant or "user")
+        turn.value["content"] = replace(key, value="content"), node
 
 
 def _schema_beside(document: Document, name: str, step: Node) -> Iterator[Diagnostic]:

@@ -14,6 +14,9 @@ from yamlgen.language.words import nearest
 RAW: Final = "to write braces as they are, put them between {% raw %} and {% endraw %}"
 _COLUMN: Final = 'a name with a space or a sign stands in brackets: `row["First name"]`'
 _TAGS: Final = ("if", "elif", "else", "endif", "for", "endfor", "set", "endset", "macro", "endmacro", "raw", "endraw")
+_SIGNS: Final = {"!==": "!=", "&&": "and", "||": "or", "->": "."}
+"""Signs of other languages, and what they are here."""
+
 _TOKENS: Final = {
     "end of print statement": "`}}`",
     "end of statement block": "`%}`",
@@ -76,6 +79,9 @@ def _of_python(source: str, at: int) -> str | None:
     word = re.compile(r"\w+").match(source, at)
     if word and word[0] in ("AND", "OR", "NOT", "IS", "IN"):
         return f"write `{word[0].lower()}`"
+    for sign, meant in _SIGNS.items():
+        if source.startswith(sign, at) or source.startswith(sign, max(at - len(sign) + 1, 0)):
+            return f"write `{meant}`"
     before = re.search(r"\|\s*(\w+)\s+$", source[:at])
     if before and (word or source[at : at + 1] in ("'", '"')):
         return f"what a filter is given stands in parentheses: `{before[1]}(...)`"
@@ -115,6 +121,9 @@ def explain(source: str, message: str, at: int) -> tuple[str, int, int, str | No
     inner = source[begun + 2 :].lstrip()
     if low.startswith("unexpected end of template. "):
         at = _opening(source, message, at)
+    opened = _open_bracket(source[begun + 2 : at])
+    if fix is None and opened is not None and source[at : at + 1] in ("}", "%"):
+        fix = f"the `{source[begun + 2 + opened]}` before it is never closed"
     if fix is None and (source[begun + 2 : begun + 3] in ('"', "'", "{", "}", "[") or inner.startswith(".")):
         fix = RAW
     word = re.compile(r"\w+|\{%|\S?").match(source, at)
