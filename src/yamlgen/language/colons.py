@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic
@@ -91,6 +92,7 @@ def _may_stand(word: str, entries: dict[str, Any], path: DataPath) -> bool:
     return word not in entries and (word in _keys() or bool(path and path[-1] in _NAMED))
 
 
+@cache
 def _keys() -> frozenset[str]:
     """Every key of the language, wherever it stands."""
     parts = (language(), *language()["$defs"].values())

@@ -19,6 +19,9 @@ _TOP: Final = ("input", "steps", "output", "models", "limits", "runtime", "param
 STEP: Final = frozenset({"kind", "model", "prompt", "messages", "values", "call", "draws"})
 """What tells a step from a key of one."""
 
+_MOST: Final = 20
+"""Of how many keys it is asked whether they are misspelt, before they are told as one."""
+
 _WHOLE: Final = STEP - {"kind", "model"}
 """What makes a whole step of one kind or another."""
 
@@ -130,7 +133,11 @@ def lumped(document: Document, findings: list[Deviation], broken: set[DataPath])
             if any(key.unread for key, _ in mapping.values()):  # that a key stands twice in it says the same
                 gone |= {(*path, name) for name in names}
                 continue
-        elif set(names) >= mapping.keys() and not any(nearest(name, lot[0].wanted) for name in names):
+        elif (
+            set(names) >= mapping.keys()
+            and len(names) <= _MOST
+            and not any(nearest(name, lot[0].wanted) for name in names)
+        ):
             where = lot[0].message.partition(" in ")[2]
             message, hint = f"{listing(names)} are no keys of {where}", lot[0].hint or ""
             broken |= {(*path, name) for name in lot[0].wanted}
