@@ -52,6 +52,7 @@ def test_retirements_are_those_of_the_sdk():
         ("claude-sonet-4-5", "claude-sonnet-4-5"),
         ("clude-haiku-5-5", "claude-haiku-5-5"),
         ("claude-haiku-55", "claude-haiku-5-5"),
+        ("claude-haiku-5--5", "claude-haiku-5-5"),
         ("claude-sonnet-4.5", "claude-sonnet-4-5"),
         ("claude-4-5-sonnet", "claude-sonnet-4-5"),
         ("Claude-Opus-5-5", "claude-opus-5-5"),

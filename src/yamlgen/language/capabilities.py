@@ -246,7 +246,7 @@ def meant(model: str) -> str | None:
     The digits of a newer model are others, and gateways and clouds have more words, or signs of their own.
     """
     plain = undated(model).lower()
-    words, digits = re.split(r"[._-]", plain), re.sub(r"\D", "", plain)
+    words, digits = re.split(r"[._-]+", plain), re.sub(r"\D", "", plain)
     if not re.fullmatch(r"[a-z0-9._-]+", plain):
         return None
     for name in MODELS:
