@@ -16,6 +16,7 @@ from yamlgen.language.capabilities import (
     THINKING,
     UNKNOWN,
     Tokenizer,
+    meant,
     of,
     pool_of,
     successor_of,
@@ -43,6 +44,28 @@ def test_retirements_are_those_of_the_sdk():
     days = [f"{day:%B} {day.day}, {day.year}" for day in map(_date, IDS)]
     told = {model: re.sub(r"(\d)(st|nd|rd|th)", r"\1", day) for model, day in DEPRECATED_MODELS.items()}
     assert {model: day for model, day in zip(IDS, days, strict=True) if of(model).retires} == told
+
+
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [
+        ("claude-sonet-4-5", "claude-sonnet-4-5"),
+        ("clude-haiku-5-5", "claude-haiku-5-5"),
+        ("claude-haiku-55", "claude-haiku-5-5"),
+        ("claude-haiku-5--5", "claude-haiku-5-5"),
+        ("claude-sonnet-4.5", "claude-sonnet-4-5"),
+        ("claude-4-5-sonnet", "claude-sonnet-4-5"),
+        ("Claude-Opus-5-5", "claude-opus-5-5"),
+        ("claude-3.5-sonnet", "claude-sonnet-5-5"),
+        *((other, None) for other in ("claude-opus-6", "claude-sonnet-5-6", "claude-house-blend", "my-fine-tune")),
+        *((other, None) for other in ("gpt-4", "anthropic/claude-sonnet-5-5", "anthropic.claude-sonnet-5-5")),
+        *((other, None) for other in ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-haiku-4-5@20251001")),
+        *((other, None) for other in ("my-claude-sonnet-4-5", "claude-sonnet-5-5-fast", "sonnet")),
+    ],
+)
+def test_a_slip_of_an_id_is_none_of_a_newer_or_another_model(written, known):
+    """Letters may be wrong; other digits, other signs or more words make another model."""
+    assert meant(written) == known
 
 
 def _date(model):

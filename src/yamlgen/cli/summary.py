@@ -173,7 +173,8 @@ def foretold(forecast: RunForecast) -> str:
     """What a run will ask, in one line."""
     about = "about " if forecast.sampled is not None else ""
     how = f" ({simulator(forecast.simulation)})" if forecast.simulation else ""
-    known = f"{forecast.pipeline}{how}: {_many(forecast.rows, 'row')}, {about}{_many(forecast.stored, 'answer')} in the store"
+    stored = f"{about}{_many(forecast.stored, 'answer')} in the store"
+    known = f"{forecast.pipeline}{how}: {_many(forecast.rows, 'row')}, {stored}"
     if not forecast.requests:
         if forecast.sampled is None:
             return f"{known}, nothing to send"

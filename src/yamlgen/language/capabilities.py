@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from typing import Final
 
 SAMPLING: Final = ("temperature", "top_p", "top_k")
@@ -220,6 +221,9 @@ _RETIRED: Final = tuple(
         ),
     )
 )
+_LIKE: Final = 0.87
+"""From how much likeness on an id is a slip of another: two letters of a dozen and more are wrong then."""
+
 _DATE: Final = re.compile(r"-(20\d{6}|latest)$")
 
 
@@ -234,6 +238,25 @@ def of(model: str) -> Capabilities:
     if name in MODELS:
         return MODELS[name]
     return next((row for pattern, row in _RETIRED if pattern.fullmatch(name)), UNKNOWN)
+
+
+def meant(model: str) -> str | None:
+    """The id of which another one is a near miss; `None` for a model that may be newer, or have its name elsewhere.
+
+    The digits of a newer model are others, and gateways and clouds have more words, or signs of their own.
+    """
+    plain = undated(model).lower()
+    words, digits = re.split(r"[._-]+", plain), re.sub(r"\D", "", plain)
+    if not re.fullmatch(r"[a-z0-9._-]+", plain):
+        return None
+    if plain in ("haiku", "sonnet", "opus"):
+        return successor_of(f"-{plain}")
+    for name in MODELS:
+        its = name.split("-")
+        is_like = sorted(words) == sorted(its) or SequenceMatcher(None, plain, name).ratio() >= _LIKE
+        if is_like and len(words) <= len(its) and digits == re.sub(r"\D", "", name):
+            return name
+    return successor_of(plain) if of(plain.replace(".", "-")).known else None
 
 
 def successor_of(model: str) -> str:

@@ -25,6 +25,7 @@ from yamlgen.language.expressions.references import Reading, read, read_expressi
 from yamlgen.language.expressions.views import ANYTHING, View, spoken
 from yamlgen.language.files import check_files
 from yamlgen.language.filling import unfilled
+from yamlgen.language.inline import odd_columns
 from yamlgen.language.kinds import Compute, Draw, Generate, Step
 from yamlgen.language.numbers import changed_numbers
 from yamlgen.language.order import ordered, rings
@@ -102,7 +103,11 @@ class _Compiler:
         draft, steps = self.draft, self.draft.pipeline.steps
         self.params.declare()
         self.params.give(given, complete=complete)
-        known = None if draft.is_broken("steps") else dict.fromkeys(draft.names("steps"), ANYTHING)
+        known = (
+            None
+            if draft.is_broken("steps") or draft.document.node(("steps",)).unread
+            else dict.fromkeys(draft.names("steps"), ANYTHING)
+        )
         self.scopes = Scopes(self.columns, self.params.view(), known, draft.is_broken)
         for name, step in steps.items():
             self.load_schema(name, step)
@@ -114,7 +119,7 @@ class _Compiler:
         self.check_steps()
         self.diagnostics.extend(check_files(draft, self.columns))
         self.diagnostics.extend((*check_runtime(draft), *check_model(draft), *unfilled(draft.document, self.files)))
-        self.diagnostics.extend(changed_numbers(draft.document))
+        self.diagnostics.extend((*changed_numbers(draft.document), *odd_columns(draft.document)))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
         found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))
@@ -280,6 +285,8 @@ class _Compiler:
     def is_untold(self, reading: Reading, source: str) -> bool:
         """Whether nothing is known of what an expression refers to because of a mistake, which was told."""
         unsure = any(path[0] == "params" for path in self.draft.broken) or self.params.is_doubtful
+        if self.scopes.steps is None and "steps" in source:
+            return True
         return not reading.uses.steps.isdisjoint(self.in_ring() | self.scopes.unknown) or (
             unsure and "params" in source
         )
@@ -317,7 +324,7 @@ class _Compiler:
 
     def report_cycles(self) -> None:
         """Each ring of steps that wait for one another, told once, at a reference that closes it."""
-        for ring in self.rings:
+        for ring in self.rings if self.scopes.steps is not None else ():
             last, first = ring[-1], ring[0]
             chain = " -> ".join(f"`{step}`" for step in (*ring, first))
             what = f"step `{first}` refers to itself" if len(ring) == 1 else f"the steps wait for each other: {chain}"
@@ -352,7 +359,8 @@ class _Compiler:
 
 def _causes(findings: list[Finding]) -> list[Finding]:
     """Findings without those that may follow from a name that is unknown: what would ask about a null asks it."""
-    if all(finding.code not in (Code.UNKNOWN_NAME, Code.UNKNOWN_STEP) for finding in findings):
+    unknown = (Code.UNKNOWN_NAME, Code.UNKNOWN_STEP, Code.UNKNOWN_FILTER)
+    if all(finding.code not in unknown for finding in findings):
         return findings
     following = (Code.MAY_BE_NULL, Code.UNKNOWN_COLUMN)
     return [each for each in findings if each.code not in following or each.near]

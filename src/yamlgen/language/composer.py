@@ -26,7 +26,7 @@ from yamlgen.language.filling import UNEXPANDED, quoting, unexpanded
 from yamlgen.language.folder import is_file, is_folder, open_inside, status, unusable
 from yamlgen.language.neighbours import neighbour
 from yamlgen.language.stand_ins import StandIns
-from yamlgen.language.words import suggestion
+from yamlgen.language.words import listing, suggestion
 from yamlgen.language.yaml_syntax import explain
 from yamlgen.ports import JSON
 from yamlgen.surface import by_surface
@@ -121,6 +121,11 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
     except yaml.MarkedYAMLError as error:
         told = explain(source, error)
         before = [each for each in composer.diagnostics if each.mark.line != told.mark.line]
+        if "indentation is off" in told.message:  # one line of a text may have lost its own
+            before = [each for each in before if each.mark.line != told.mark.line - 1]
+        if before and _is_text(source, before[0].mark.line, told.mark.line):
+            way = "a text of several lines begins with `|` behind its key, as in `prompt: |`"
+            return None, [replace(before[0], hint=way)]
         return None, _too_deep(source, error) or [*before, told]
     except _Stop:
         return None, composer.diagnostics
@@ -138,6 +143,14 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
     return Document(source, root), composer.diagnostics
 
 
+def _is_text(source: Text, first: int, last: int) -> bool:
+    """Whether a template without quotes stands in lines that go on, as deep as it, to where no YAML is left."""
+    lines = LINE_END.split(source.text)[first - 1 : last]
+    depth = len(lines[0]) - len(lines[0].lstrip(" "))
+    is_deep = all(len(line) - len(line.lstrip(" ")) >= depth for line in lines if line.strip())
+    return is_deep and bool(re.match(r"\s*[^\s:]+( [^\s:]+)*:? .*\{\{", lines[0])) and depth > 0
+
+
 class _Stop(Exception):  # noqa: N818 - no error: the composer has said all it can
     """Nothing after this can be read."""
 
@@ -149,6 +162,7 @@ class _Composer:
     anchors: dict[str, Node | None] = field(default_factory=dict)
     depth: int = 0
     aliased: int = 0
+    is_lump: bool = False
     events: Iterator[Any] = field(default_factory=lambda: iter(()))
     stand_ins: StandIns = field(default_factory=lambda: StandIns(""))
 
@@ -232,12 +246,15 @@ class _Composer:
     def mapping(self, start: int) -> Node:
         entries: dict[str, tuple[Node, Node]] = {}
         merged: list[tuple[str, tuple[Node, Node]]] = []
+        doubled: list[Node] = []
         unread = False
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key = self.node(event)
+            self.is_lump = False
             value = self.node(next(self.events))
+            unread = unread or self.is_lump
             if key.kind == "scalar" and key.value == "<<" and not key.style and not key.alias:
                 merged.extend(self.merge(value))
                 unread = unread or any(part.unread or part.kind != "mapping" for part in _merged(value))
@@ -247,11 +264,12 @@ class _Composer:
                 self.refuse_key(key)
                 unread = True
             elif key.value in entries:
-                first = entries[key.value][0].mark.line
-                message = f"the key `{key.value}` stands twice in this mapping"
-                self.complain(Code.DUPLICATE_KEY, message, key.start, key.end, f"the first is in line {first}")
+                doubled.append(key)
             else:
                 entries[key.value] = (key, value)
+        self.is_lump = self.tell_doubled(entries, doubled)
+        if self.is_lump:
+            return Node("scalar", None, self.source, start, event.end_mark.index, unread=True)
         for name, pair in merged:
             entries.setdefault(name, pair)
         size = 1 + sum(1 + child.size for _, child in entries.values())
@@ -260,6 +278,27 @@ class _Composer:
         if unread and not entries and self.source.text.startswith("{{", start):  # a template without its quotes
             return Node("scalar", "", self.source, start, end, unread=True)
         return Node("mapping", entries, self.source, start, end, size=size, height=height, unread=unread)
+
+    def tell_doubled(self, entries: dict[str, tuple[Node, Node]], doubled: list[Node]) -> bool:
+        """Tell of the keys that stand twice in a mapping: of several at once, since it may have been two.
+
+        Returns:
+            Whether it may: which of its values belong together is not known then.
+        """
+        if not doubled:
+            return False
+        first = [entries[key.value][0].mark.line for key in doubled]
+        for key in doubled:
+            entries[key.value][0].unread = True
+        if len(doubled) == 1 or self.depth == 1:
+            for key, line in zip(doubled, first, strict=True):
+                message = f"the key `{key.value}` stands twice in this mapping"
+                self.complain(Code.DUPLICATE_KEY, message, key.start, key.end, f"the first is in line {line}")
+            return False
+        message = f"the keys {listing(key.value for key in doubled)} stand twice in this mapping"
+        hint = f"the first `{doubled[0].value}` is in line {first[0]}: is a name missing above what follows?"
+        self.complain(Code.DUPLICATE_KEY, message, doubled[0].start, doubled[0].end, hint)
+        return True
 
     def refuse_key(self, key: Node) -> None:
         shown = LINE_END.split(self.source.text[key.start : key.end], maxsplit=1)[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.deviations import all_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.parts import ModelSettings
-from yamlgen.language.whereabouts import MODEL_IDS
-from yamlgen.language.words import nearest
+from yamlgen.language.vocabulary import KEYWORDS
+from yamlgen.language.whereabouts import ID_WORDS
+from yamlgen.language.words import listing, nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -32,6 +34,8 @@ _STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
 }
 """Words for what a step says otherwise: the hint, the key that says it, and below which key of that one."""
 
+_ROLES: Final = {"user": "user", "human": "user", "assistant": "assistant", "ai": "assistant", "system": ""}
+_KEYWORDS: Final = frozenset(KEYWORDS) - {"format"}
 _PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
 _NAMED: Final = {"models": "model", "params": "parameter"}
 _LONGEST: Final = 40
@@ -69,11 +73,15 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             continue
         if name in all_keys() and not step.value.keys() & all_keys():
             continue  # a key of the step above, with too little before it
+        found.extend((*_schema_beside(document, str(name), step), *_roles_as_keys(document, str(name), step)))
         for word in [word for word in step.value if word in _STEP_WORDS]:
             mark = document.mark(("steps", name, word), key=True)
             hint, meant, inner = _STEP_WORDS[word]
             key, node = step.value.pop(word)
-            if inner and meant not in step.value:
+            is_below = inner and meant in step.value and step.value[meant][1].value is None
+            if is_below:
+                hint = f"indent it, if it belongs to `{meant}`"
+            if inner and (is_below or meant not in step.value):
                 step.value[meant] = replace(key, value=meant), _mapping(key, node, {inner: node})
             elif inner and step.value[meant][1].kind == "mapping" and inner not in step.value[meant][1].value:
                 step.value[meant][1].value[inner] = replace(key, value=inner), node
@@ -82,6 +90,50 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             message = f"unknown key `{word}` in step `{name}`"
             found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint.format(_written(node))))
     return found, broken
+
+
+def _roles_as_keys(document: Document, name: str, step: Node) -> Iterator[Diagnostic]:
+    """Messages whose role is their key, as in `- user: Hello`."""
+    messages = step.value["messages"][1] if "messages" in step.value else None
+    for index, turn in enumerate(messages.value if messages is not None and messages.kind == "sequence" else ()):
+        word = next(iter(turn.value)) if turn.kind == "mapping" and len(turn.value) == 1 else ""
+        if word not in _ROLES or not isinstance(turn.value[word][1].value, str):
+            continue
+        mark = document.mark(("steps", name, "messages", index, word), key=True)
+        meant = _ROLES[word]
+        hint = (
+            f"write `{{role: {meant}, content: ...}}`" if meant else "it stands in the step itself, beside `messages`"
+        )
+        message = f"unknown key `{word}` in `messages[{index}]` of step `{name}`"
+        yield Diagnostic(Code.UNKNOWN_KEY, message, mark, hint)
+        key, node = turn.value.pop(word)
+        turn.value["role"] = replace(key, value="role"), replace(key, value=meant or "user")
+        turn.value["content"] = replace(key, value="content"), node
+
+
+def _schema_beside(document: Document, name: str, step: Node) -> Iterator[Diagnostic]:
+    """Keywords of a schema that stand beside `schema`, and are those of a schema all the same."""
+    output = step.value["output"][1] if "output" in step.value else None
+    if output is None or output.kind != "mapping":
+        return
+    words = [word for word in output.value if word in _KEYWORDS]
+    is_whole = "type" in words and output.value["type"][1].value in _TYPES
+    schema = output.value.get("schema", (None, None))[1]
+    if not words or not (is_whole or (schema is not None and schema.kind == "mapping")):
+        return
+    mark = document.mark(("steps", name, "output", words[0]), key=True)
+    message = f"{listing(words)} in the `output` of step `{name}` {'is' if len(words) == 1 else 'are'} of a schema"
+    moved = {word: output.value.pop(word) for word in words}
+    if schema is None:
+        key, node = moved[words[0]]
+        output.value["schema"] = replace(key, value="schema"), replace(node, kind="mapping", value=moved, style=None)
+        yield Diagnostic(
+            Code.UNKNOWN_KEY, message, mark, "write it below `schema:`, as in `output: {schema: {type: ...}}`"
+        )
+        return
+    for word, pair in moved.items():
+        schema.value.setdefault(word, pair)
+    yield Diagnostic(Code.UNKNOWN_KEY, message, mark, "indent it, if it belongs to `schema`")
 
 
 def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:
@@ -129,7 +181,7 @@ def _are_several(node: Node) -> bool:
     named = {
         name: child
         for name, (_, child) in node.value.items()
-        if name not in _SETTINGS and (name not in MODEL_IDS or child.kind == "mapping")
+        if name not in _SETTINGS and (name not in ID_WORDS or child.kind == "mapping")
     }
     texts = [name for name, child in named.items() if isinstance(child.value, str) and nearest(name, _SETTINGS) is None]
     return all(child.kind == "mapping" or name in texts for name, child in named.items()) and len(named) == len(

@@ -20,6 +20,8 @@ _SPREADSHEET: Final = re.compile(r"sep=(.)")
 
 def parted(draft: Draft, columns: Columns | None) -> tuple[Columns | None, list[Diagnostic]]:
     """The columns as they are once the right character is said, and the mistake where another one is."""
+    if draft.is_broken("input", "delimiter"):
+        return None, []  # what it parts is not known
     line = _SPREADSHEET.fullmatch(columns.names[0]) if columns is not None and len(columns.names) == 1 else None
     if line is not None:
         message = f"{draft.beside(draft.pipeline.input.path or '')[1]} begins with `{line[0]}`, for a spreadsheet"
@@ -41,7 +43,7 @@ def parted(draft: Draft, columns: Columns | None) -> tuple[Columns | None, list[
 def _parting(draft: Draft, columns: Columns | None) -> str | None:
     """The character that seems to part the only column that was read; `None` where nothing looks like that."""
     source = draft.pipeline.input
-    if columns is None or len(columns.names) != 1 or source.path is None or draft.is_broken("input"):
+    if columns is None or len(columns.names) != 1 or source.path is None or draft.is_broken_within("input"):
         return None
     if (source.format or format_of(PurePath(source.path))) != "csv":
         return None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from yamlgen.errors import Code
 from yamlgen.language.document import DataPath
 from yamlgen.language.parts import NAME
+from yamlgen.language.remedies import FIXES, meant, retyped
 from yamlgen.language.schema import committed
 from yamlgen.language.secret import kind_of
 from yamlgen.language.whereabouts import home
@@ -36,16 +37,6 @@ _TYPES = {
     "boolean": "`true` or `false`",
 }
 _QUOTE_NULL: Final = 'write `"null"`, in quotes: without, YAML reads that nothing stands there'
-FIXES: Final = {
-    "base_url": "write `https://host` or `https://host/path`, without a user, a password, a query or a fragment",
-    "api_key_env": "write the name of an environment variable, such as `ANTHROPIC_API_KEY`",
-    "max_unusable": "write a percentage up to 100, such as `90%`, or `none`",
-    "max_failures": "write a number of rows, or a percentage up to 100, such as `5%`",
-    "thinking": "write `adaptive`, `disabled`, `between_tools`, or `{budget_tokens: 2048}`",
-    "call": "write `module:function`, for a function in the file `module.py` beside the pipeline",
-}
-_MEANT: Final = {"thinking: enabled": "write `adaptive`, or a budget: `{budget_tokens: 2048}`"}
-"""What a word was meant to be that is near to another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +156,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
                 Code.WRONG_TYPE,
                 path,
                 f"{where} must be {_TYPES[rule]}, not {_shown(value)}",
-                _retype(path, rule, value),
+                retyped(path, rule, value),
                 type=rule,
             )
         case "anyOf":
@@ -180,7 +171,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
         case "oneOf":
             return
         case _:
-            hint = _fix(path)
+            hint = _fix(path) or meant(path, value)
             is_empty = error.validator in _NOT_EMPTY
             yield Deviation(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint, is_empty=is_empty)
 
@@ -189,7 +180,7 @@ def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
     value = error.instance
     if any(not _is_other_kind(inner, error) for inner in error.context):  # of a type that it may have
         return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", _fix(path))
-    hint = _fix(path) or _retype(path, "", value)
+    hint = _fix(path) or retyped(path, "", value)
     if isinstance(value, bool) and path[-2:] == ("output", "schema"):
         hint = "write `{}` for anything, or leave `output` out for text"
     message = f"{where} must be {_kinds(error.validator_value)}, not {_shown(value)}"
@@ -229,8 +220,8 @@ def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
     is_branch = error.parent is not None and error.parent.validator == "anyOf" and not error.path
     if isinstance(value, str) and value in words:
         hint = f"write {value} without quotes"
-    elif f"{path[-1]}: {value}" in _MEANT:
-        hint = _MEANT[f"{path[-1]}: {value}"]
+    elif isinstance(value, str) and (said := meant(path, value)):
+        hint = said
     elif near is not None:
         hint = f"did you mean `{near}`?"
     else:
@@ -348,31 +339,6 @@ def _shown(value: JSON) -> str:
     if isinstance(value, str):
         return f'the text "{value}"' if value and len(value) <= 40 and "\n" not in value else "text"  # noqa: PLR2004
     return f"`{json.dumps(value)}`"
-
-
-def _retype(path: DataPath, wanted: str, value: JSON) -> str | None:
-    if value is None:
-        return "give it a value, or remove the key"
-    if wanted == "object" and isinstance(value, list) and path[-1:] in (("steps",), ("models",), ("params",)):
-        return f"write each {path[-1][:-1]} under its name, as in `draft:`"  # type: ignore[index]
-    if wanted == "object" and isinstance(value, str) and path[-1:] in (("input",), ("output",)):
-        return f"write `{'path' if len(path) == 1 else 'schema'}: {value}` below it"
-    if wanted == "array":
-        return _as_list(path, value)
-    if wanted in ("integer", "number") and isinstance(value, str) and value.replace(".", "", 1).isdigit():
-        return f"write {value} without quotes"
-    if wanted == "boolean" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
-        return "YAML 1.2 writes `true` and `false`"
-    if wanted == "string" and isinstance(value, int | float):
-        return f'put it in quotes: "{json.dumps(value)}"'
-    return None
-
-
-def _as_list(path: DataPath, value: JSON) -> str | None:
-    if path[-1] in ("integer", "number", "date"):
-        return "write both ends as a list: [least, most]"
-    plain = isinstance(value, str) and value and "\n" not in value
-    return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]" if plain else None
 
 
 def _broken_rule(error: Any) -> str:

@@ -20,7 +20,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import absence
 from yamlgen.language.document import Text
 from yamlgen.language.folder import leak, open_inside
-from yamlgen.language.words import nearest, suggestion
+from yamlgen.language.words import listing, nearest, suggestion
 
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -135,8 +135,10 @@ def check_args(found: Found, args: Mapping[str, Mark], call: Mark) -> Iterator[D
     for parameter in missing:
         if parameter in signature.nameless:
             yield _nameless(name, parameter, call)
-        else:
-            yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` needs `{parameter}`", call, "add it under `args`")
+    named = [parameter for parameter in missing if parameter not in signature.nameless]
+    if named:
+        hint = f"add {'it' if len(named) == 1 else 'them'} under `args`"
+        yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` needs {listing(named)}", call, hint)
 
 
 def _nameless(name: str, parameter: str, mark: Mark) -> Diagnostic:

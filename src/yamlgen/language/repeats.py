@@ -16,10 +16,20 @@ from yamlgen.errors import Code, Diagnostic, Mark
 
 _NAMES: Final = frozenset(
     {Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD, Code.UNKNOWN_COLUMN}
-    | {Code.UNKNOWN_MODEL_ALIAS, Code.UNKNOWN_ANCHOR, Code.UNKNOWN_FILTER, Code.MAY_BE_NULL}
+    | {
+        Code.UNKNOWN_MODEL_ALIAS,
+        Code.UNKNOWN_ANCHOR,
+        Code.UNKNOWN_FILTER,
+        Code.MAY_BE_NULL,
+        Code.NEVER_EQUAL,
+        Code.BAD_DRAW,
+    }
 )
 _UNKNOWN: Final = re.compile(r"(?:has no|unknown [a-z ]+) `([^`]+)`")
 """The name that is unknown, in a message."""
+
+_OWNER: Final = re.compile(r"(`steps\.[^`]+`) has no `[^`]+`: (it is .*)")
+"""Whose members are unknown, and why, in a message."""
 
 _MOST: Final = 5
 """How many other lines a hint names."""
@@ -34,7 +44,11 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         if told.code in _NAMES:
             name = _UNKNOWN.search(told.message)
             is_near = name is not None and (told.hint or "").startswith("did you mean")
+            owner = _OWNER.fullmatch(told.message)
             key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
+            key = (told.severity, told.code, *owner.groups()) if owner and told.hint is None else key
+        if ("error", *key[1:]) in first:
+            key = ("error", *key[1:])
         if key in first:
             others.setdefault(key, []).append(told.mark)
         else:

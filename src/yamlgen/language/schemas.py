@@ -37,6 +37,20 @@ _ENDS_READING: Final = (Code.TOO_LARGE, Code.TOO_DEEP, Code.UNREADABLE)
 _AS_WRONG_IN_JSON: Final = (*_ENDS_READING, Code.DUPLICATE_KEY, Code.BAD_NUMBER)
 """What holds against a JSON file too, though its words are read by the JSON reader."""
 _NEAR: Final = 0.75
+_JOINED: Final = re.compile(r"(\$?\w+)\s*[:=\s]\s*\S")
+"""A keyword that took in its value."""
+
+_CALLED: Final = {
+    **dict.fromkeys(("str", "text"), "string"),
+    **dict.fromkeys(("int",), "integer"),
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    **dict.fromkeys(("bool",), "boolean"),
+    **dict.fromkeys(("list", "tuple", "set"), "array"),
+    **dict.fromkeys(("dict", "map", "mapping", "json", "struct"), "object"),
+    **dict.fromkeys(("none", "nil"), "null"),
+}
+"""What other languages call a type."""
+
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -147,7 +161,7 @@ class SchemaLoader:
         return None if loaded is None else self._finish(*loaded)
 
     def _finish(self, data: JSON, place: Place) -> JSONSchema | None:
-        before, start = sum(d.severity == "error" for d in self.diagnostics), len(self.diagnostics)
+        before, first = sum(d.severity == "error" for d in self.diagnostics), len(self.diagnostics)
         self.check(data, place)
         bundle = Bundle(self, data, place)
         schema = bundle.make()
@@ -161,24 +175,29 @@ class SchemaLoader:
             self.complain(Code.BAD_SCHEMA, f"the schema cannot be used: {message}", place.mark(()))
             return None
         found = list(contradictions(schema))
-        if any(each.is_fatal for each in found) and self._blame_keyword(start):
-            return None
+        lost = [each for each in found if each.is_fatal or "keeps it out" in each.message]
+        if lost and self._misspelt(first, schema, is_fatal=any(each.is_fatal for each in lost)):
+            if any(each.is_fatal for each in lost):
+                return None
+            found = [each for each in found if each not in lost]
         for each in found:
             there, path = bundle.origin(each.path)
             self.complain(Code.BAD_SCHEMA, each.message, there.mark(path), each.hint, warn=not each.is_fatal)
         return None if any(each.is_fatal for each in found) else JSONSchema(text)
 
-    def _blame_keyword(self, start: int) -> bool:
-        """Make an error of a misspelt keyword that was told from `start` on, where the schema allows no value so."""
-        for index, told in enumerate(self.diagnostics[start:], start=start):
-            if (
-                told.code is Code.UNKNOWN_KEYWORD
-                and "no keyword" in told.message
-                and "did you mean" in (told.hint or "")
-            ):
-                self.diagnostics[index] = replace(told, severity="error")
-                return True
-        return False
+    def _misspelt(self, first: int, schema: JSON, *, is_fatal: bool) -> bool:
+        """Whether a keyword that is none explains why a schema, or a part of it, allows no value; it is told then."""
+        asked = {name for _, part in subschemas(schema) for name in part.get("required", ())}
+        is_one = False
+        for at, told in enumerate(self.diagnostics[first:], first):
+            word = told.message.split("`")[1] if told.code is Code.UNKNOWN_KEYWORD else ""
+            if word and (word in asked or (told.hint and told.hint.startswith("did you mean"))):
+                hint = "indent it, if it belongs to `properties`" if word in asked else told.hint
+                self.diagnostics[at], is_one = (
+                    replace(told, severity="error" if is_fatal else "warning", hint=hint),
+                    True,
+                )
+        return is_one
 
     def _name(self, shown: str) -> str:
         return str(Path(self.shown) / shown) if self.shown else shown
@@ -223,13 +242,17 @@ class SchemaLoader:
             if (full := in_full(part, KEYWORDS)) is not None:
                 self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
                 continue
+            is_torn = False
             for key in part:
-                if key in KEYWORDS or key.startswith("x-"):
+                if key in KEYWORDS or key.startswith("x-") or (is_torn and part[key] is None):
                     continue
                 near = nearest(key, KEYWORDS)
                 hint = f"did you mean `{near}`?" if near else "a note of your own begins with `x-`"
-                if near is None and part[key] is None:
-                    hint = "a text that holds a comma needs quotes inside `{...}`"
+                word = _JOINED.match(key)
+                if part[key] is None and word and word[1] in KEYWORDS:
+                    hint, is_torn = f"write `{word[1]}: ...`, with a `:` and a space", True
+                elif near is None and part[key] is None:
+                    hint, is_torn = "a text that holds a comma needs quotes inside `{...}`", True
                 message = f"`{key}` is no keyword of JSON Schema and has no effect"
                 self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
             written = part.get("format")
@@ -298,7 +321,7 @@ def _meta_sentence(error: Any, data: JSON, path: tuple[Any, ...], place: Place) 
     for part in path:
         value = value[part]
     if path and path[-1] == "type" and isinstance(value, str):
-        near = nearest(value, _TYPES)
+        near = _CALLED.get(value.lower()) or nearest(value, _TYPES)
         hint = f"did you mean `{near}`?" if near else f"types: {listing(_TYPES)}"
         return f"`{value}` is no type of JSON Schema", place.mark(path), hint
     if path and path[-1] == "pattern":
@@ -310,4 +333,20 @@ def _meta_sentence(error: Any, data: JSON, path: tuple[Any, ...], place: Place) 
             f"write `{path[-1]}: {typed(value)}`",
         )
     where = f"`{path[-1]}`" if path else "the schema"
-    return f"{where} is not right: {error.message}", place.mark(path), None
+    return f"{where} is not right: {error.message}", place.mark(path), _meta_hint(path, value)
+
+
+def _meta_hint(path: tuple[Any, ...], value: JSON) -> str | None:
+    """What would mend a keyword whose value is of another form."""
+    match path[-1:], value:
+        case ("type",), [*_] if None in value:
+            return 'write "null", in quotes: without, YAML reads that nothing stands there'
+        case ("required",), bool():
+            return "a list of names stands beside `properties`, as in `required: [name]`"
+        case ("properties",), [*_]:
+            return "write each under its name, as in `name: {type: string}`"
+        case ("enum",), str():
+            return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]"
+        case ("items",), str() if typed(value) is not None:
+            return f"write `items: {typed(value)}`"
+    return None

@@ -137,7 +137,7 @@ class Scopes:
             made = list_of(object_of({**labels, "output": made}), count, count)
         if step.for_each is not None:
             made = list_of(made, *read.items)
-        if is_wrapped_anyhow:
+        if is_wrapped_anyhow or (read.output == ANY_TYPE and read.name in self.unknown):
             made = ANY_TYPE
         why = None if self.is_broken("steps", read.name, "when") else self._why_null(read)
         if why is not None:

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from yamlgen.environment import variable
 from yamlgen.errors import Code, Diagnostic, redact
-from yamlgen.language.deviations import FIXES
 from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
 from yamlgen.language.kinds import Generate, Step
 from yamlgen.language.parts import ModelSettings, Price, Settings, Text
+from yamlgen.language.remedies import FIXES
 from yamlgen.language.secret import looks_random
 from yamlgen.language.spec import Runtime
 from yamlgen.language.suitability import Resolved, unsuited
@@ -50,7 +50,11 @@ def resolve(
     resolved.take(step, at)
     if known and "id" not in resolved.values and not _stands_elsewhere(draft, name):
         problems.append(_no_model(draft, name, model))
-    problems.extend(unsuited(draft, resolved, official=is_official(draft.pipeline.runtime)))
+    problems.extend(
+        unsuited(draft, resolved, official=is_official(draft.pipeline.runtime))
+        if not draft.is_broken_within("runtime")
+        else ()
+    )
     settings = Settings.model_validate(resolved.values)
     return (settings if "id" in resolved.values else None), problems
 
@@ -76,7 +80,8 @@ def check_model(draft: Draft) -> Iterator[Diagnostic]:
     problems: list[Diagnostic] = []
     _take(draft, model, place, Resolved(), problems)
     yield from problems
-    if model is None or problems or draft.is_broken("steps") or any(path[0] == "steps" for path in draft.broken):
+    unsure = draft.is_broken("steps") or any(path[0] == "steps" or len(path) == 1 for path in draft.broken)
+    if model is None or problems or unsure:
         return
     asking = {name: step for name, step in draft.pipeline.steps.items() if isinstance(step, Generate)}
     mark = draft.document.mark(place, key=True)

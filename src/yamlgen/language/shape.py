@@ -10,6 +10,8 @@ sentence needs, is imported only when there is something to say.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
@@ -19,9 +21,11 @@ from typing import Any, cast
 import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.language.colons import separate
 from yamlgen.language.confusions import clear_up
-from yamlgen.language.deviations import Deviation, all_keys, deviations, fits, keys_of, language, own_keys, refused
+from yamlgen.language.deviations import Deviation, deviations, fits, keys_of, language, own_keys, refused
 from yamlgen.language.document import DataPath, Document, Node
+from yamlgen.language.levels import is_vague, lift, lumped, stray_keys
 from yamlgen.language.words import closest
 from yamlgen.ports import JSON
 
@@ -29,10 +33,9 @@ _SURE = 0.75
 _MOST_RIVALS = 10
 """With how many other unknown keys one is compared."""
 _MOST_PASSES = 20
+_SUGGESTED = re.compile(r"did you mean `(.+)`\?")
 _ORDER = {Code.UNKNOWN_KEY: 0, Code.CONFLICT: 2}
 """Unknown keys first: one that stands for a required key makes that one not missing."""
-_STEP = frozenset({"kind", "model", "prompt", "messages", "values", "call", "draws"})
-"""What tells a step from a key of one."""
 _AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
 
 
@@ -78,6 +81,7 @@ def check(document: Document) -> Shape:
         return Shape(document)
     root = _copy(document.root)
     shape = Shape(Document(document.source, root))
+    shape.diagnostics.extend((*separate(shape.document), *lift(shape.document)))
     diagnostics, broken = clear_up(shape.document)
     shape.diagnostics.extend(diagnostics)
     shape.broken.update(broken)
@@ -89,7 +93,9 @@ def check(document: Document) -> Shape:
         if not findings:
             break
         seen.update(findings)
-        findings = _without_outdented(shape, _without_stray_keys(shape, _without_echoes(findings)))
+        findings = _without_outdented(shape, stray_keys(shape.document, _without_echoes(findings), shape.broken))
+        findings = lumped(shape.document, findings, shape.broken)
+        strays = Counter(each.path[:-1] for each in findings if each.code is Code.UNKNOWN_KEY)
         missing: dict[DataPath, set[str]] = {}
         for each in findings:
             if each.code is Code.MISSING_KEY:
@@ -97,7 +103,7 @@ def check(document: Document) -> Shape:
         place = shape.document.mark
         marks = {each: (place(each.path, key=True), place(each.path[:2], key=True)) for each in findings}
         for finding in sorted(findings, key=lambda each: (_ORDER.get(each.code, 1), marks[each])):
-            _settle(shape, finding, missing.get(finding.path[:-1], set()))
+            _settle(shape, finding, missing.get(finding.path[:-1], set()), is_alone=strays[finding.path[:-1]] == 1)
     shape.document = Document(document.source, root)
     return shape
 
@@ -160,27 +166,6 @@ def _without_echoes(findings: list[Deviation]) -> list[Deviation]:
     return [finding for finding in findings if finding.code is not Code.MISSING_KEY or finding.path not in alone]
 
 
-def _without_stray_keys(shape: Shape, findings: list[Deviation]) -> list[Deviation]:
-    """With one finding for each key of a step that stands among the steps, below the one that it belongs to."""
-    steps = shape.document.data.get("steps")
-    names = list(steps) if isinstance(steps, dict) else []
-    told: dict[DataPath, Deviation] = {}
-    for finding in findings:
-        path: DataPath = finding.path[:2]
-        above = (
-            names[names.index(path[1]) - 1] if path[:1] == ("steps",) and path[1:] and path[1] in names[1:] else None
-        )
-        holder = steps[above] if above is not None else None
-        is_key = isinstance(holder, dict) and path[1] in all_keys() and path[1] not in holder
-        if is_key and path not in told and not (isinstance(steps[path[1]], dict) and _STEP & steps[path[1]].keys()):
-            hint = f"indent it, if it belongs to step `{above}`"
-            told[path] = replace(
-                finding, code=Code.UNKNOWN_KEY, message=f"`{path[1]}` is no step", path=path, hint=hint, wanted=()
-            )
-            shape.broken.add(("steps", str(above), path[1]))
-    return [*told.values(), *(finding for finding in findings if finding.path[:2] not in told)]
-
-
 def _without_outdented(shape: Shape, findings: list[Deviation]) -> list[Deviation]:
     """Without the echoes of lines that stand beside the key that they belong below: that one has no value then.
 
@@ -211,13 +196,14 @@ def _without_outdented(shape: Shape, findings: list[Deviation]) -> list[Deviatio
     return [replace(each, hint=told[each.path], wanted=()) if each.path in told else each for each in left]
 
 
-def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> None:
+def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str], *, is_alone: bool) -> None:
     """Report a finding, unless it follows from one before, and take what is broken out of the document.
 
     Args:
         shape: what was found so far.
         finding: the finding.
         missing: what the mapping around it lacks.
+        is_alone: whether it is the only unknown key there.
     """
     path, broken = finding.path, shape.broken
     if not _exists(shape, path):  # it went with what was mended before
@@ -245,9 +231,7 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> None
     at_key = finding.code is Code.BAD_NAME
     at = (*path, finding.wanted[1]) if finding.code is Code.CONFLICT else path
     if finding.code is Code.UNKNOWN_KEY:
-        meant = _meant(shape, finding, missing)
-        shape.complain(finding if meant is None else replace(finding, hint=f"did you mean `{meant}`?"), at, key=True)
-        _mend_key(shape, finding, meant)
+        _settle_unknown(shape, finding, missing if is_alone else frozenset(), _meant(shape, finding, missing))
         return
     shape.complain(finding, at, key=at_key or at != path)
     if finding.code is Code.BAD_NAME:
@@ -257,6 +241,25 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> None
             _drop(shape, (*path, key))
     else:
         _drop(shape, path)
+
+
+def _settle_unknown(shape: Shape, finding: Deviation, missing: AbstractSet[str], meant: str | None) -> None:
+    """Report an unknown key: as what it was meant to be, or as what stands in the place of a missing one."""
+    *parents, word = finding.path
+    if meant is not None:
+        finding = replace(finding, hint=f"did you mean `{meant}`?")
+    elif missing and finding.wanted:
+        shape.broken.update((*parents, key) for key in missing)
+        if is_vague(finding):
+            needed = " or ".join(f"`{key}`" for key in finding.wanted if key in missing)
+            finding = replace(finding, hint=f"{needed} is needed here")
+    beside = _SUGGESTED.fullmatch(finding.hint or "")
+    if beside and beside[1] in _node(shape, tuple(parents)):
+        finding = replace(finding, hint=f"`{beside[1]}` says that, and stands there: remove one")
+    is_text = " " in str(word) and _node(shape, tuple(parents))[word][1].unread
+    if not is_text:  # a line of a text, in which something else was told
+        shape.complain(finding, finding.path, key=True)
+    _mend_key(shape, finding, meant)
 
 
 def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str | None:
@@ -282,6 +285,7 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
         for name in missing
         if name in finding.parts
         and fits(value, finding.parts[name], members=True)
+        and (name != "file" or "." in str(value).rstrip("."))
         and not any(fits(other, finding.parts[name], members=True) for other in others[:_MOST_RIVALS])
     ]
     return fitting[0] if len(fitting) == 1 else None

@@ -35,10 +35,13 @@ MANY: Final = 20
 _SENT: Final = ("system", "user", "assistant")
 _TEXTS: Final = (*_SENT, "message")
 _PLACEHOLDER: Final = re.compile(
-    r"""(?:\$|(?<![A-Za-z0-9_\\\]^{]))\{\s*(?:(row|params|steps)(?:\.|\[["']))?([^\W\d]\w*)(?:["']\])?"""
+    r"""(?:\$|(?<![A-Za-z0-9_\\\]^{]))\{\s*(?:(row|params|steps)(?:\.|\[["']))?([^\W\d]\w*)(?:["']\])?((?:\.\w+)*)"""
     r"""(?:![rsa])?(?::[<>^=+-]?\d*,?(?:\.\d+)?[defgGnsx%]?)?\s*\}(?!\})"""
 )
 """A name in braces, as Python, JavaScript and shells fill them in, with the format that Python takes behind it."""
+
+_UNBEGUN: Final = re.compile(r"(?:\$?\{)?\s*(?<![\w.])((?:row|params|steps|item|matrix|output)[.\[][^{}\n]*?)\s*\}\}")
+"""A placeholder whose `{{` is not there, or not whole."""
 
 _ARGUMENTS: Final = re.compile(r"(?<=[A-Za-z0-9_\\\]^])(?:\{[^{}]*\})+")
 """The braces behind a word, as LaTeX has them: none of them is a placeholder."""
@@ -74,7 +77,8 @@ class Slips:
         if broken or unread or self.draft.is_broken("steps", read.name):
             yield from told
             return
-        yield from self._axes(read)
+        told += [slip for passage, _ in read.of(*_TEXTS) for slip in _halves(passage)]
+        yield from self._axes(read) if not told else ()
         yield from self._questions(read)
         yield from self._late(read)
         told += self._placeholders(read)
@@ -161,6 +165,8 @@ class Slips:
                 masked = _ARGUMENTS.sub(lambda braces: " " * len(braces[0]), text)
                 for match in _PLACEHOLDER.finditer(masked):
                     root, name = match[1], match[2]
+                    if match[3] and root is None:
+                        continue
                     known = {"row": columns, "params": params, "steps": steps}
                     holder = next((each for each in known if root in (None, each) and name in known[each]), None)
                     if holder is None:
@@ -169,7 +175,7 @@ class Slips:
                     what = {"row": "column", "params": "parameter", "steps": "step"}[holder]
                     message = f"`{match[0]}` is sent as it stands: step `{read.name}` does not read the {what} `{name}`"
                     raw = f"{{% raw %}}{match[0]}{{% endraw %}}"
-                    hint = f"`{{{{ {holder}.{name} }}}}` sends its value, and `{raw}` the braces"
+                    hint = f"`{{{{ {holder}.{name}{match[3]} }}}}` sends its value, and `{raw}` the braces"
                     yield _slip(Code.UNFILLED, message, passage.mark(*at), hint)
 
     def _unread(self, read: StepReading) -> tuple[set[str], set[str], set[str]]:
@@ -202,6 +208,8 @@ class Slips:
     def _equal(self, read: StepReading) -> Iterator[Diagnostic]:
         """Requests that are the same for each of many rows."""
         step, columns = read.step, self.columns
+        if any(reading.findings for _, reading in read.passages):
+            return  # what they ask for is not known
         if not isinstance(step, Generate) or step.samples is not None or columns is None or columns.least <= MANY:
             return
         filled = [each for each in read.passages if each[0].role not in ("when", "check", "message")]
@@ -279,6 +287,27 @@ def _data(source: str) -> Iterator[tuple[int, str]]:
         is_raw = kind == "raw_begin" or (is_raw and kind != "raw_end")
         if kind == "data" and not is_raw:
             yield at, text
+
+
+def _halves(passage: Passage) -> Iterator[Diagnostic]:
+    """What is left of a placeholder that has lost a brace of its beginning, and a brace too many behind one."""
+    begun, is_raw, depth = None, False, 0
+    for kind, at, text in _parts(passage.source):
+        is_raw = kind == "raw_begin" or (is_raw and kind != "raw_end")
+        begun = at if kind == "variable_begin" else begun
+        if kind != "data" or is_raw:
+            continue
+        for match in _UNBEGUN.finditer(text):
+            start, end = at + match.start() + len(match[0]) - len(match[0].lstrip()), at + match.end()
+            written = passage.source[start:end]
+            message = f"`{shown(written)}` is sent as it stands: it begins without `{{{{`"
+            hint = f"write `{{{{ {match[1]} }}}}`; `{{% raw %}}{written}{{% endraw %}}` sends it so"
+            yield _slip(Code.UNFILLED, message, passage.mark(start, end), hint)
+        if begun is not None and depth <= 0 and text.startswith("}"):
+            message = f"`{shown(passage.source[begun:at])}` has a `}}` behind it, which is sent"
+            hint = "remove it; `{% raw %}}{% endraw %}` sends it so"
+            yield _slip(Code.UNFILLED, message, passage.mark(begun, at + 1), hint)
+        depth, begun = depth + text.count("{") - text.count("}"), None
 
 
 def _comments(passage: Passage) -> Iterator[Diagnostic]:

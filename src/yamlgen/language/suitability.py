@@ -6,7 +6,6 @@ model is an error. Where the table says nothing (gateways, fine-tunes), nothing 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,7 +15,7 @@ from yamlgen.language.capabilities import CHECKED, EFFORTS, OFF, OLD_VERSION, SA
 from yamlgen.language.document import DataPath
 from yamlgen.language.draft import Draft
 from yamlgen.language.parts import DEFAULT_MAX_TOKENS, Settings, Thinking
-from yamlgen.language.words import listing, nearest
+from yamlgen.language.words import listing
 
 _LEAST_TOP_P: Final = 0.95
 """The least `top_p` while a model thinks."""
@@ -85,15 +84,9 @@ class _Suitability:
         elif able.retires is not None:
             message = f"`{self._id}` is deprecated: it retires on {able.retires} (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"`{newest}` follows it")
-        elif not able.known and "/" not in self._id:
-            plain = re.sub(r"[ ._]", "-", self._id.lower().partition("@")[0])  # `@`: as clouds write a version
-            plain = re.sub(r"^(?=(haiku|sonnet|opus)\b)", "claude-", plain)
-            near = plain if plain in capabilities.MODELS else nearest(plain, capabilities.MODELS)
-            if near is None and not plain.startswith("claude-"):
-                return  # whatever it is, it is no slip of the pen
-            hint = f"did you mean `{near}`? " if near else ""
+        elif not able.known and (near := capabilities.meant(self._id)) is not None:
             message = f"the API has no model `{self._id}` (as of {CHECKED})"
-            yield self._warning(message, self._mark("id"), f"{hint}A newer one is sent all the same")
+            yield self._warning(message, self._mark("id"), f"did you mean `{near}`?")
 
     def sampling(self) -> Iterator[Diagnostic]:
         """Settings of sampling, which older models take under the older version of the API."""

@@ -12,13 +12,24 @@ _CALLED: Final = {
     **dict.fromkeys(("parallel", "parallelism", "workers", "max_workers", "max_concurrency", "threads"), "concurrency"),
     **dict.fromkeys(("max_cost", "cost_limit", "budget", "max_budget"), "max_cost_usd"),
     **dict.fromkeys(("default_model", "model_name", "model_id", "llm"), "model"),
-    **dict.fromkeys(("system_prompt", "instructions"), "system"),
+    **dict.fromkeys(("system_prompt", "system_message", "instructions"), "system"),
+    **dict.fromkeys(("user", "user_prompt", "template", "text", "human"), "prompt"),
+    **dict.fromkeys(("max_new_tokens", "max_output_tokens", "maxtokens", "max_length"), "max_tokens"),
+    **dict.fromkeys(("reasoning_effort",), "effort"),
+    **dict.fromkeys(("if", "condition", "only_if", "where"), "when"),
+    **dict.fromkeys(("loop", "with_items", "map_over", "each", "over"), "for_each"),
+    **dict.fromkeys(("n", "num_generations", "num_samples", "repeat"), "samples"),
+    **dict.fromkeys(("assert", "asserts", "checks", "validate", "tests"), "check"),
+    **dict.fromkeys(("code", "function", "func", "script"), "call"),
+    **dict.fromkeys(("expression", "expressions", "compute"), "values"),
+    **dict.fromkeys(("dataset", "data", "source"), "input"),
+    **dict.fromkeys(("vars", "variables", "parameters", "inputs"), "params"),
     **dict.fromkeys(("api_base", "endpoint"), "base_url"),
 }
 """What other tools call a key."""
 
-MODEL_IDS: Final = frozenset({"name", "model", "model_name", "model_id"})
-"""What other tools call the `id` of a model."""
+ID_WORDS: Final = frozenset({"name", "model", "model_name", "model_id"})
+"""What other tools call the id of a model."""
 
 
 def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
@@ -30,12 +41,12 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
         key: unknown there.
         known: the keys there.
     """
-    meant = _CALLED.get(key, key)
+    meant = _CALLED.get(key.lower(), key)
     if meant in known:
         return f"did you mean `{meant}`?"
-    if key in MODEL_IDS and (path[:1] == ("models",) or path[-1:] == ("model",)):
-        return "did you mean `id`?"
     is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
+    if not is_step and key in ID_WORDS and (path[:1] == ("models",) or {"id", "effort"} <= set(known)):
+        return "did you mean `id`?"
     keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
     places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
     settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})

@@ -6,6 +6,7 @@ source. A finding's place is a pair of offsets into the source.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -35,8 +36,9 @@ from yamlgen.language.expressions.inference import parts
 from yamlgen.language.expressions.syntax import RAW
 from yamlgen.language.expressions.template import filters, sandbox
 from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View
-from yamlgen.language.words import nearest, suggestion
+from yamlgen.language.words import listing, nearest, suggestion
 
+_MEMBER: Final = re.compile(r"\.(\w+)")
 _WORD = re.compile(r"\w+")
 _COMPARED: Final = re.compile(r"(?:[=!]=|\bin)\s*\Z")
 _COMPARES: Final = re.compile(r"\s*[=!]=")
@@ -54,6 +56,16 @@ _FILTERS: Final = {
     "sorted": "sort",
     "str": "string",
     "size": "length",
+    "count_of": "length",
+    "strip": "trim",
+    "uppercase": "upper",
+    "lowercase": "lower",
+    "json": "tojson",
+    "to_json": "tojson",
+    "null": "none",
+    "nil": "none",
+    "None": "none",
+    "empty": "none",
     "toUpperCase": "upper",
     "toLowerCase": "lower",
     "upcase": "upper",
@@ -72,7 +84,7 @@ class Finding:
     message: str
     start: int
     end: int
-    hint: str | None = None
+    hint: str | None = field(default=None, compare=False)
     path: tuple[str | int, ...] = ()
     """The reference that was looked up, for findings about one."""
     near: bool = False
@@ -95,6 +107,11 @@ class Uses:
     """Paths of which it asks whether they are null."""
     tested: dict[tuple[str | int, ...], set[str]] = field(default_factory=dict)
     """The tests that it puts paths to, by path."""
+
+
+def _column(name: str) -> str:
+    """A reference to a column."""
+    return f"row.{name}" if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"
 
 
 def all_of(columns: Iterable[AbstractSet[str] | None]) -> frozenset[str] | None:
@@ -247,7 +264,8 @@ class Lookup:
 
     def _known(self, node: nodes.Filter | nodes.Test, there: Collection[str], what: str) -> None:
         if node.name not in there:
-            hint = suggestion(node.name, there, f"{what}s")
+            other = _FILTERS.get(node.name)
+            hint = f"did you mean `{other}`?" if other in there else suggestion(node.name, there, f"{what}s")
             start, end = self._found(node.name, node.lineno)
             self._complain(Code.UNKNOWN_FILTER, f"there is no {what} `{node.name}`", start, end, hint)
 
@@ -277,17 +295,24 @@ class Lookup:
             return RAW
         if word in _ELSEWHERE:
             return f"`{word}` is there {_ELSEWHERE[word]}"
-        if word in _FILTERS or word in set(filters()) - {"items"}:
+        if _FILTERS.get(word, word) in set(filters()) - {"items"}:
             return f"it is a filter here: `... | {_FILTERS.get(word, word)}`"
-        for holder in ("row", "params", "steps"):
-            view = scope.get(holder)
-            if isinstance(view, Names) and word in view.members:
-                return f"did you mean `{holder}.{word}`?"
+        for holder in ("row", "params", "steps", "matrix"):
+            members = getattr(scope.get(holder), "members", ())
+            named = [each for each in (word, word.removeprefix(holder).lstrip("_")) if each in members]
+            if named and (word in members or word.startswith(holder)):
+                return f"did you mean `{holder}.{named[0]}`?"
         compared = _COMPARED.search(self.source[:start]) or _COMPARES.match(self.source, start + len(word))
         if nearest(word, self.names) is None and compared:
             return f'a text stands in quotes: `"{word}"`'
+        row, member = scope.get("row"), _MEMBER.match(self.source, start + len(word))
+        columns = row.members if isinstance(row, Names) else None
+        if nearest(word, self.names) is None and columns and member and member[1] in columns:
+            return "did you mean `row`?"
         if nearest(word, self.names) is None:
-            return f"in scope: {', '.join(f'`{name}`' for name in self.names)}; a column is `row.{word}`"
+            known = f"columns: {listing(map(_column, columns), 8)}" if columns else ""
+            there = f"in scope: {', '.join(f'`{name}`' for name in self.names)}"
+            return f"{there}; {known or f'a column is `row.{word}`'}"
         return suggestion(word, self.names)
 
     def _whole(self, node: nodes.Node) -> None:
@@ -329,11 +354,15 @@ class Lookup:
 
     def _instead(self, node: nodes.Node, key: str, owner: View) -> str | None:
         """What a text has instead of what values have elsewhere."""
-        if owner.types() != {"string"} or not path_of(node):
+        if owner.types() not in ({"string"}, {"array"}) or not path_of(node):
             return None
         named = self._named(node, owner)
-        if key in _FILTERS or key in filters():
+        if key in ("contains", "includes", "has"):
+            return f'`"..." in {named}` asks that'
+        if _FILTERS.get(key, key) in filters():
             return f"it is a filter here: `{named} | {_FILTERS.get(key, key)}`" if key != "items" else None
+        if owner.types() == {"array"}:
+            return None
         if key in _OF_DATES:
             return f"a date is text here: its year is `{named}[:4]`, and its month `{named}[5:7]`"
         near = get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75)

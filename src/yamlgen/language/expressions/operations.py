@@ -174,7 +174,7 @@ class Operations(Misfits):
             key = self.view(node.arg, scope)
             has_items = not owner.types().isdisjoint(("array", "object", "string"))
             operands = [(node.node, owner), (node.arg, key)]
-            is_fit = self._try(None, trials.item, operands, int(has_items))
+            is_fit = not owner.types() or self._try(None, trials.item, operands, int(has_items))
             return inference.indexed(owner) if is_fit else ANYTHING
         written = [bound or nodes.Const(None) for bound in (node.arg.start, node.arg.stop, node.arg.step)]
         bounds = [(bound, self.view(bound, scope)) for bound in written]
@@ -304,7 +304,8 @@ class Operations(Misfits):
             if node.name in inference.TO_TEXT:
                 self._prints_null(node.node, view, is_joined=node.name == "join")
         is_idle = is_default and not inference.replaces_null(node) and _is_there(path_of(node.node), scope)
-        made = view if is_idle else self._mapped(node, view, args)
+        is_known = node.name in filters()
+        made = view if is_idle else self._mapped(node, view, args) if is_known else ANYTHING
         if len(self.findings) > before or _is_spread(node) or is_default:
             return made
         if node.name == "format" and _may_be_pattern(node.node, view):

@@ -14,6 +14,9 @@ from yamlgen.language.words import nearest
 RAW: Final = "to write braces as they are, put them between {% raw %} and {% endraw %}"
 _COLUMN: Final = 'a name with a space or a sign stands in brackets: `row["First name"]`'
 _TAGS: Final = ("if", "elif", "else", "endif", "for", "endfor", "set", "endset", "macro", "endmacro", "raw", "endraw")
+_SIGNS: Final = {"!==": "!=", "&&": "and", "||": "or", "->": "."}
+"""Signs of other languages, and what they are here."""
+
 _TOKENS: Final = {
     "end of print statement": "`}}`",
     "end of statement block": "`%}`",
@@ -54,6 +57,7 @@ def explain_expression(source: str, message: str, at: int) -> tuple[str, int, in
         rest = source[at:].split(None, 1)[0]
         return f"the expression is over before `{rest}`", at, at + len(rest), _continued(source, rest, at)
     fact, fix = _sentence(message, "the end")
+    fix = _of_python(source, at) or fix
     if source.startswith("==", at - 2) and source[at : at + 1] == "=":
         fix = "to compare, write `==`"
     return fact.replace("in a template", "in an expression").replace("the template", "the expression"), at, at + 1, fix
@@ -63,9 +67,29 @@ def _continued(source: str, rest: str, at: int) -> str:
     """What would mend an expression that goes on where it is over."""
     if rest.startswith("="):
         return "to compare, write `==`"
+    if other := _of_python(source, at):
+        return other
     if re.search(r"row\.\w+\s+$", source[:at]) and re.fullmatch(r"[^\W\d]\w*", rest):
         return _COLUMN
     return "join it by `and` and the like, or put a text into quotes"
+
+
+def _of_python(source: str, at: int) -> str | None:
+    """What would mend a word or a form of Python, or of another language of templates."""
+    word = re.compile(r"\w+").match(source, at)
+    if word and word[0] in ("AND", "OR", "NOT", "IS", "IN"):
+        return f"write `{word[0].lower()}`"
+    for sign, meant in _SIGNS.items():
+        if source.startswith(sign, at) or source.startswith(sign, max(at - len(sign) + 1, 0)):
+            return f"write `{meant}`"
+    before = re.search(r"\|\s*(\w+)\s+$", source[:at])
+    if before and (word or source[at : at + 1] in ("'", '"')):
+        return f"what a filter is given stands in parentheses: `{before[1]}(...)`"
+    if source[at : at + 1] in ("'", '"') and re.search(r"\b[fF]$", source[:at]):
+        return 'join texts and values with `~`, as in `"No. " ~ row.number`'
+    if source[at : at + 1] == "?":
+        return "a choice is written `a if b else c`; what stands in for null, `a or b`"
+    return None
 
 
 def _open_bracket(source: str) -> int | None:
@@ -93,9 +117,13 @@ def explain(source: str, message: str, at: int) -> tuple[str, int, int, str | No
         what = source[begun : begun + 2]
         return f"`{what}` is never closed by {mark}", begun, begun + 2, None
     fact, fix = _sentence(message, mark)
+    fix = _of_python(source, at) or fix
     inner = source[begun + 2 :].lstrip()
     if low.startswith("unexpected end of template. "):
         at = _opening(source, message, at)
+    opened = _open_bracket(source[begun + 2 : at])
+    if fix is None and opened is not None and source[at : at + 1] in ("}", "%"):
+        fix = f"the `{source[begun + 2 + opened]}` before it is never closed"
     if fix is None and (source[begun + 2 : begun + 3] in ('"', "'", "{", "}", "[") or inner.startswith(".")):
         fix = RAW
     word = re.compile(r"\w+|\{%|\S?").match(source, at)
