@@ -4,14 +4,15 @@ import asyncio
 from dataclasses import replace
 
 from yamlgen.api.loading import load
+from yamlgen.cancellation import Cancellation
+from yamlgen.engine.function_calls import Functions
+from yamlgen.engine.local import LocalEngine
+from yamlgen.engine.spending_limits import Budget
+from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, RowError
-from yamlgen.halt import Halt
-from yamlgen.language.spec import Limits
-from yamlgen.ports import Answer, Attempt, InputRow, Usage
-from yamlgen.run.functions import Functions
-from yamlgen.run.limits import Budget
-from yamlgen.run.local import LocalEngine
-from yamlgen.run.step import Performer
+from yamlgen.pipeline.language import Limits
+from yamlgen.row_result import Answer
+from yamlgen.values import Attempt, InputRow, Usage
 
 HEAD = "version: 1\ninput: {rows: [{n: 0}]}\noutput: {path: out.jsonl}\nsteps:\n"
 ONE = '  one: {model: m, prompt: "one {{ row.n }}"}\n'
@@ -47,7 +48,7 @@ class Models:
 
     def __init__(self, reply):
         self.reply = reply
-        self.asked, self.askers, self.halt = [], [], Halt()
+        self.asked, self.askers, self.halt = [], [], Cancellation()
 
     def __getitem__(self, step):
         models = self
@@ -81,10 +82,10 @@ class Run:
 
     async def engine(self):
         """Run it in this loop."""
-        self.halt = self.models.halt = Halt()
+        self.halt = self.models.halt = Cancellation()
         self.budget = Budget(Limits(**self.limits), self.halt)
         plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
-        performer = Performer(self.models, Functions(plan.folder))
+        performer = StepRunner(self.models, Functions(plan.folder))
         engine = LocalEngine(plan, performer, self.sink, self.emit, self.halt)
         try:
             await engine.run(self.rows)

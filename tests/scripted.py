@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from yamlgen.cancellation import Cancellation
 from yamlgen.claude.client import build_client
 from yamlgen.claude.connections import open_connections
-from yamlgen.claude.failure import Sender
-from yamlgen.claude.limiter import Limiter
+from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
-from yamlgen.claude.pool import UNHEARD
 from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
-from yamlgen.halt import Halt
-from yamlgen.language.parts import Settings
-from yamlgen.language.schemas import json_schema
-from yamlgen.ports import Asker, Message, Prompt
+from yamlgen.interfaces import RequestContext
+from yamlgen.pacing.limiter import Limiter
+from yamlgen.pacing.pool import UNHEARD
+from yamlgen.schemas.author_schema import json_schema
+from yamlgen.steps.fields import Settings
+from yamlgen.values import Message, Prompt
 
 KEY = "canary-key-9d1c7f"
 """The key that every test sends, and that must never come back in an error."""
@@ -200,7 +201,7 @@ class Asking:
     """A model at a server, and what it told on the way: how often it sent, its retries, its attempts."""
 
     model: ClaudeModel
-    halt: Halt
+    halt: Cancellation
     sends: int = 0
     notices: list = field(default_factory=list)
     attempts: list = field(default_factory=list)
@@ -209,7 +210,7 @@ class Asking:
 
     async def __call__(self, text="Hello?", system=None):
         """Ask."""
-        return await self.model.answer(prompt(text, system), Asker("answer", "row", self))
+        return await self.model.answer(prompt(text, system), RequestContext("answer", "row", self))
 
     def sent(self):
         """Count a request."""
@@ -246,11 +247,11 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     **settings,
 ):
     """A model that asks the server at `url`."""
-    halt = Halt()
+    halt = Cancellation()
     settings = Settings(**{"id": "claude-haiku-5-5", "max_tokens": 100, **settings})
     transport = Transport(timeout, max_retries, Limiter(concurrency, halt, max_pause, unheard=unheard), url, halt)
     structured = None if schema is None else Structured("answer", json_schema(schema), settings, mode)
-    sender = Sender(settings.id, url, "ANTHROPIC_API_KEY", key)
+    sender = ErrorContext(settings.id, url, "ANTHROPIC_API_KEY", key)
     http = open_connections(url, timeout, concurrency)
     client = build_client(api_key=key, base_url=url, transport=transport, max_retries=max_retries, http_client=http)
     async with client:

@@ -2,7 +2,7 @@
 
 import json
 
-from yamlgen.canonical import encoded
+from yamlgen.canonical_json import encoded
 
 MODES = ("native", "tools", "json")
 USER = {

@@ -4,9 +4,9 @@ import asyncio
 
 import anthropic
 
-from yamlgen.claude.simulator import Simulator
-from yamlgen.claude.simulator.problem import Problem
-from yamlgen.claude.simulator.rules import check_message
+from yamlgen.simulator import Simulator
+from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.request_checks import check_message
 
 HELLO = {"role": "user", "content": "Hello."}
 SCHEMA = {
@@ -41,6 +41,6 @@ def refusal(body, version="2026-10-21", betas=()):
     """The sentence with which the simulator refuses a body, empty where it takes it."""
     try:
         check_message(body, version, frozenset(betas))
-    except Problem as problem:
+    except APIProblem as problem:
         return problem.message
     return ""

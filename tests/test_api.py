@@ -10,15 +10,7 @@ import yamlgen
 from scripted import KEY, refusal
 from towns import TOWNS, answers, files, lay_out, lines, served, write
 from yamlgen.errors import Code
-from yamlgen.events import (
-    AnswerReceived,
-    RequestSent,
-    RowFinished,
-    RunFinished,
-    RunForecast,
-    RunStarted,
-    StepFinished,
-)
+from yamlgen.events import AnswerReceived, RequestSent, RowFinished, RunFinished, RunForecast, RunStarted, StepFinished
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import yamlgen
 from scripted import KEY, call, refusal, said
 from towns import TOWNS, answers, files, lay_out, lines, served, write
 from yamlgen.api.execution import execute
-from yamlgen.api.options import Options
 from yamlgen.api.preview import preview
+from yamlgen.api.run_options import Options
+from yamlgen.cancellation import Cancellation
 from yamlgen.errors import Code, EnvironmentProblem, Exit, InvalidPipeline, RunStopped, UsageError, YamlgenError
 from yamlgen.events import AnswerReceived, RowFinished, RunFinished, StepFinished
-from yamlgen.halt import Halt
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_halted_run_keeps_what_is_finished(towns):
     halt_after = 3
 
     async def main():
-        halt, events = Halt(), []
+        halt, events = Cancellation(), []
 
         def watch(event):
             events.append(event)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from yamlgen.api.loading import check
-from yamlgen.brevity import MOST, brief, short
+from yamlgen.caller import commanded
 from yamlgen.errors import Code, RowError
-from yamlgen.surface import commanded
+from yamlgen.excerpts import MOST, brief, short
 
 INVALID = Path(__file__).parent / "cases" / "invalid"
 TAILS = (f"{'x' * 99}/" * 10, f"{' word' * 19}/" * 10)

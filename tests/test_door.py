@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from yamlgen.door import wait_for
+from yamlgen.sync import wait_for
 
 
 async def double(value):

@@ -9,7 +9,7 @@ import pytest
 
 import yamlgen
 from yamlgen.errors import Code, Diagnostic, Exit, InvalidPipeline, Mark, RowError, UsageError, YamlgenError, redact
-from yamlgen.ports import Attempt, Usage
+from yamlgen.values import Attempt, Usage
 
 
 def every_error():

@@ -15,7 +15,7 @@ import pytest
 import yamlgen
 from yamlgen.cli import _COMMANDS
 from yamlgen.errors import Code
-from yamlgen.language.schema import FILE_NAME, committed, generate
+from yamlgen.pipeline.json_schema import FILE_NAME, committed, generate
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "yamlgen"
@@ -28,23 +28,31 @@ FLOORS = [
     {
         "errors",
         "events",
-        "ports",
-        "outcome",
-        "halt",
-        "door",
+        "interfaces",
+        "values",
+        "row_result",
+        "cancellation",
+        "sync",
         "deadline",
-        "brevity",
-        "canonical",
-        "descriptors",
+        "excerpts",
+        "canonical_json",
+        "file_descriptors",
         "environment",
         "failpoint",
-        "scarcity",
-        "surface",
+        "system_limits",
+        "caller",
     },
-    {"language"},
+    {"capabilities"},
+    {"parsing", "token_estimate", "formats"},
+    {"schemas"},
+    {"expressions"},
+    {"steps"},
+    {"pipeline"},
+    {"planning"},
+    {"simulator", "pacing"},
     {"claude", "data", "store"},
-    {"run"},
-    {"observe"},
+    {"llm", "engine"},
+    {"reports"},
     {"api"},
     {"cli"},
 ]
@@ -120,9 +128,9 @@ def test_nothing_goes_around_the_guard_of_the_terminal():
     assert found - mine == {("yamlgen.cli.display", "Console"), ("yamlgen.cli.display", "beneath")}
 
 
-def test_only_one_room_reaches_the_network():
-    """The SDK, instructor and every library that can open a connection are imported in `claude` alone."""
-    assert rooms_with(NETWORK) == {"claude"}
+def test_only_three_rooms_reach_the_network():
+    """The SDK, instructor and every library that can open a connection are imported in three rooms."""
+    assert rooms_with(NETWORK) == {"claude", "llm", "simulator"}
 
 
 def test_one_module_reads_the_environment():
@@ -183,15 +191,13 @@ def test_what_is_imported_for_types_is_what_is_exported():
 
 def test_an_unknown_name_of_the_package_is_an_attribute_error():
     """A name that does not exist fails as it would in any module."""
-    with pytest.raises(AttributeError, match="no attribute 'pipeline'"):
-        _ = yamlgen.pipeline
+    with pytest.raises(AttributeError, match="no attribute 'pipelines'"):
+        _ = yamlgen.pipelines
 
 
-def test_the_function_run_stays_a_function():
-    """`yamlgen.run` is the function, before and after the room of that name was imported."""
-    for first in ("yamlgen.run", "yamlgen.load", "None"):
-        code = f"import yamlgen; {first}; import yamlgen.run.local; assert callable(yamlgen.run), yamlgen.run"
-        subprocess.run([sys.executable, "-c", code], check=True)
+def test_no_public_name_is_that_of_a_module():
+    """The first import of a room binds its name in the package, whatever stood there."""
+    assert not {f"yamlgen.{name}" for name in yamlgen.__all__} & MODULES.keys()
 
 
 def loaded(code, *arguments, expected=0):
@@ -269,7 +275,7 @@ def test_every_code_is_used():
 
 def test_the_schema_is_the_one_of_the_models():
     """The committed JSON Schema is what the models generate, and the one beside the shipped pipelines too."""
-    assert committed() == generate(), "run `python -m yamlgen.language.schema`"
+    assert committed() == generate(), "run `python -m yamlgen.pipeline.json_schema`"
     beside = ROOT / "pipelines" / FILE_NAME
     assert beside.read_text(encoding="utf-8") == committed(), "run `yamlgen schema --write pipelines`"
     json.loads(committed())

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from yamlgen.claude.simulator import Simulator
 from yamlgen.cli import _COMMANDS, group
+from yamlgen.simulator import Simulator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ import pytest
 
 import yamlgen
 from yamlgen.api.history import find_run, places, repeat
+from yamlgen.caller import by_surface, commanded, option, override
 from yamlgen.errors import InvalidPipeline, YamlgenError
-from yamlgen.store.archive import RunEntry
-from yamlgen.surface import by_surface, commanded, option, override
+from yamlgen.store.run_reader import RunEntry
 
 SHELL = re.compile(r"(?<![\w-])--?[a-z]|\byamlgen [a-z]+ |\bcommand\b")
 """What only a shell takes."""

@@ -7,11 +7,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from yamlgen.claude import limiter as limiting
-from yamlgen.claude.limiter import Limiter, Slot
+from yamlgen.cancellation import Cancellation
 from yamlgen.errors import RunStopped
-from yamlgen.halt import Halt
-from yamlgen.ports import NOBODY, Asker
+from yamlgen.interfaces import UNOBSERVED, RequestContext
+from yamlgen.pacing import limiter as limiting
+from yamlgen.pacing.limiter import Limiter, Slot
 
 MODEL = "claude-haiku-5-5"
 
@@ -173,12 +173,12 @@ class Ran:
 
 def run(api, rows, *, ceiling=1000, window=None, until=None, **options):
     """Ask `api` for so many rows, as many at once as a run has under way."""
-    loop, ran, halt = Loop(), Ran(), Halt()
+    loop, ran, halt = Loop(), Ran(), Cancellation()
     limiter = Limiter(ceiling, halt, emit=ran.told.append, **options)
     waiting = deque(range(rows))
 
     async def ask(row):
-        slot = Slot(Asker("answer", f"{row}", NOBODY.watch, row))
+        slot = Slot(RequestContext("answer", f"{row}", UNOBSERVED.watch, row))
         while True:
             await limiter.admit(slot, MODEL)
             status, retry_after = await api(row)

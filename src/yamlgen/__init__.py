@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline, load
     from yamlgen.api.results import Result, arun, run
-    from yamlgen.claude.llm import AnthropicLLM
     from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
+    from yamlgen.llm.llm import AnthropicLLM
 
 _HOMES = {
-    "AnthropicLLM": "yamlgen.claude.llm",
+    "AnthropicLLM": "yamlgen.llm.llm",
     "Diagnostic": "yamlgen.errors",
     "InvalidPipeline": "yamlgen.errors",
     "Pipeline": "yamlgen.api.loading",
@@ -43,10 +43,7 @@ __all__ = [
     "run",
 ]
 
-# The function `run` and the room `run` share a name, and the first import of a room binds its name here. So that is
-# done now, and undone: from here on the name is the function's, whatever is imported later.
-import_module("yamlgen.run")
-del globals()["run"]
+import_module("yamlgen.engine")  # it notes when the program began: a module that was there by then is as its file was
 
 
 def __getattr__(name: str) -> Any:

@@ -16,10 +16,10 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from yamlgen.brevity import brief
+from yamlgen.excerpts import brief
 
 if TYPE_CHECKING:
-    from yamlgen.ports import Attempt, Doubt
+    from yamlgen.values import Attempt, Doubt
 
 
 class Exit(IntEnum):

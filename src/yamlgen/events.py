@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from yamlgen.ports import JSON, Usage
+from yamlgen.values import JSON, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,22 @@ from itertools import product
 import anthropic
 import pytest
 
-from yamlgen.claude.failure import Sender
+from yamlgen.capabilities import DATED, MODELS, of
+from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
-from yamlgen.claude.simulator.catalogue import check_model
-from yamlgen.claude.simulator.problem import Problem
-from yamlgen.claude.simulator.rules import check_message
 from yamlgen.claude.structured import Structured
-from yamlgen.language.capabilities import DATED, MODELS, of
-from yamlgen.language.compiler import compile_draft
-from yamlgen.language.draft import read
-from yamlgen.ports import Message, Prompt
+from yamlgen.pipeline.parsed_file import read
+from yamlgen.planning.compiler import compile_pipeline
+from yamlgen.simulator.catalogue import check_model
+from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.request_checks import check_message
+from yamlgen.values import Message, Prompt
 
 GATEWAY = "https://gateway.example.com"
 """An address of whose models nothing is said but what the table says: a retirement is a warning for each setting."""
 
 CLIENT = anthropic.AsyncAnthropic(api_key="k")
-SENDER = Sender("", GATEWAY, "ANTHROPIC_API_KEY", "k")
+SENDER = ErrorContext("", GATEWAY, "ANTHROPIC_API_KEY", "k")
 TOP = "version: 1\ninput: {rows: [{a: 1}]}\noutput: {path: o.jsonl}\n"
 NEW, OLD = "2026-10-21", "2023-06-01"
 SHOWN = {"type": "adaptive", "display": "summarized"}
@@ -87,14 +87,14 @@ def outcomes(folder, model, version, tried):
     top = f"{TOP}runtime: {runtime}\nsteps:\n"
     path.write_text(top + steps, encoding="utf-8")
     draft, _ = read(path, path.name)
-    made = compile_draft(draft, None, None)
+    made = compile_pipeline(draft, None, None)
     assert made.plan is not None, made.diagnostics
     told = {diagnostic.mark.line - top.count("\n") - 1: diagnostic.message for diagnostic in made.diagnostics}
     for number, step in enumerate(made.plan.generating):
         body = request(step)
         try:
             check_message(body, version)
-        except Problem as problem:
+        except APIProblem as problem:
             yield lines[number], told.get(number), str(problem)
         else:
             yield lines[number], told.get(number), None
@@ -133,10 +133,10 @@ def test_an_id_that_the_api_lacks(model, tmp_path):
     """An id that the simulated API does not know, or no longer, is warned of, and no other one."""
     path = tmp_path / "p.yaml"
     path.write_text(f"{TOP}steps:\n  s: {{id: '{model}', prompt: Hi}}\n", encoding="utf-8")
-    told = compile_draft(read(path, path.name)[0], None, None).diagnostics
+    told = compile_pipeline(read(path, path.name)[0], None, None).diagnostics
     try:
         check_model(model)
-    except Problem:
+    except APIProblem:
         assert [diagnostic.severity for diagnostic in told] == ["warning"]
     else:
         assert told == ()
@@ -148,6 +148,6 @@ def test_a_gateway_of_the_environment_has_its_own_models(model, tmp_path, monkey
     path = tmp_path / "p.yaml"
     path.write_text(f"{TOP}steps:\n  s: {{id: '{model}', prompt: Hi}}\n", encoding="utf-8")
     draft = read(path, path.name)[0]
-    assert len(compile_draft(draft, None, None).diagnostics) == 1
+    assert len(compile_pipeline(draft, None, None).diagnostics) == 1
     monkeypatch.setenv("ANTHROPIC_BASE_URL", GATEWAY)
-    assert compile_draft(draft, None, None).diagnostics == ()
+    assert compile_pipeline(draft, None, None).diagnostics == ()

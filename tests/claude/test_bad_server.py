@@ -12,10 +12,11 @@ from itertools import pairwise
 import pytest
 
 from scripted import Reply, Server, ask, ask_one, asking, error, message, outcomes, refusal, said, spoken
-from yamlgen.claude import pool, transport
+from yamlgen.cancellation import Cancelled
+from yamlgen.claude import transport
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
-from yamlgen.halt import Halted
-from yamlgen.ports import Answer
+from yamlgen.pacing import pool
+from yamlgen.row_result import Answer
 
 PREFIX = "anthropic-ratelimit-requests-"
 
@@ -295,7 +296,7 @@ def test_an_error_whose_fields_are_anything_is_an_error_of_ours(status):
     replies = [Reply(body, status) for body in (*bodies, *kept)]
     sent = {str(number): reply for number, reply in enumerate(replies)}
     found, _, _ = ask(lambda body: sent[body["messages"][0]["content"]], texts=list(sent), max_pause=0.1)
-    assert all(isinstance(outcome, YamlgenError | Halted) for outcome in found), found
+    assert all(isinstance(outcome, YamlgenError | Cancelled) for outcome in found), found
     assert not [outcome for outcome in found if getattr(outcome, "code", None) == Code.INTERNAL]
 
 

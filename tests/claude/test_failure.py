@@ -8,9 +8,10 @@ import pytest
 
 from scripted import KEY, Reply, Server, ask, ask_one, asking, call, error, message, outcomes, refusal, said
 from yamlgen.claude import transport
-from yamlgen.claude.failure import Sender, Streak, mapped, refused_before
+from yamlgen.claude.error_mapping import ErrorContext, FailureStreak, mapped, refused_before
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
-from yamlgen.ports import Answer, Refusal
+from yamlgen.row_result import Answer
+from yamlgen.values import Refusal
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 
@@ -217,12 +218,12 @@ def test_a_prompt_that_no_request_can_carry_costs_its_row():
 def test_an_error_of_ours_stays_as_it_is():
     """Mapping is done once."""
     ours = RowError("so", code=Code.DEADLINE)
-    assert mapped(ours, Sender("m", "u", "K", "k")) is ours
+    assert mapped(ours, ErrorContext("m", "u", "K", "k")) is ours
 
 
 def test_an_unexpected_error_costs_its_row():
     """What nobody foresaw is an internal error of one row, with its name."""
-    found = mapped(ZeroDivisionError(f"by {KEY}"), Sender("m", "u", "K", KEY))
+    found = mapped(ZeroDivisionError(f"by {KEY}"), ErrorContext("m", "u", "K", KEY))
     assert isinstance(found, RowError)
     assert found.code == Code.INTERNAL
     assert "ZeroDivisionError" in found.message
@@ -255,7 +256,7 @@ def refused_as(text):
 
 def doubted(errors):
     """Which of the errors of one setup, in their order, make it doubtful that anything will be answered."""
-    streak = Streak()
+    streak = FailureStreak()
     for each in errors:
         streak.failed(each)
     return [each.doubt is not None for each in errors]
@@ -308,7 +309,7 @@ def test_other_failures_are_not_doubtful(code):
 
 def test_an_answer_clears_the_doubt():
     """Where one request was answered, whatever fails is about what it holds."""
-    streak = Streak()
+    streak = FailureStreak()
     streak.answered()
     error = refused_as("no")
     for _ in range(30):

@@ -15,7 +15,7 @@ import pytest
 
 from scripted import Reply, Server, asking, events, message, outcomes, spoken
 from yamlgen.errors import Code
-from yamlgen.ports import Answer
+from yamlgen.row_result import Answer
 
 
 class Threaded(ThreadingHTTPServer):

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yamlgen.claude import quota
-from yamlgen.claude.limiter import Limiter, Slot
+from yamlgen.cancellation import Cancellation, Cancelled
 from yamlgen.errors import RunStopped
-from yamlgen.halt import Halt, Halted
-from yamlgen.ports import NOBODY, Asker
+from yamlgen.interfaces import UNOBSERVED, RequestContext
+from yamlgen.pacing import quota
+from yamlgen.pacing.limiter import Limiter, Slot
 
 HAIKU = "claude-haiku-5-5"
 OPUS = "claude-opus-5"
@@ -21,7 +21,7 @@ class Crowd:
     """A limiter and those who ask it, who note the order in which they are let go."""
 
     def __init__(self, ceiling, **options):
-        self.halt = Halt()
+        self.halt = Cancellation()
         self.told = []
         self.limiter = Limiter(ceiling, self.halt, emit=self.told.append, **options)
         self.gone = []
@@ -29,7 +29,7 @@ class Crowd:
 
     async def enter(self, row, model=HAIKU, **state):
         """Let a row ask, until it is let go or waits."""
-        slot = Slot(Asker("answer", f"{row}", NOBODY.watch, row), **state)
+        slot = Slot(RequestContext("answer", f"{row}", UNOBSERVED.watch, row), **state)
 
         async def admitted():
             await self.limiter.admit(slot, model)
@@ -83,7 +83,7 @@ def test_one_row_goes_in_the_order_of_asking():
     """Of the same row, first come is first served."""
 
     async def main():
-        limiter, gone = Limiter(1, Halt()), []
+        limiter, gone = Limiter(1, Cancellation()), []
         slots = [Slot() for _ in range(6)]
 
         async def go(number):
@@ -292,9 +292,9 @@ def test_a_halt_wakes_all_who_wait(how):
         waiting = [crowd.tasks[row] for row in (2, 4, 5)]
         other.give_back()
         await settle()
-        assert all(isinstance(task.exception(), Halted) for task in waiting)
+        assert all(isinstance(task.exception(), Cancelled) for task in waiting)
         assert crowd.gone == [0, 1, 3]
-        with pytest.raises(Halted):
+        with pytest.raises(Cancelled):
             await crowd.limiter.admit(Slot(), HAIKU)
         return crowd.limiter._flying
 
@@ -313,7 +313,7 @@ def test_a_halt_before_waking_takes_the_place_back():
         await settle()
         return crowd.gone, type(crowd.tasks[1].exception()), crowd.limiter._flying
 
-    assert asyncio.run(main()) == ([0], Halted, 0)
+    assert asyncio.run(main()) == ([0], Cancelled, 0)
 
 
 def test_a_probe_does_not_count_against_its_request():
@@ -372,7 +372,7 @@ def test_whatever_happens_nothing_is_left_in_flight(ceiling, actions, halted):
         async def finish(task):
             try:
                 (await task).give_back()
-            except (asyncio.CancelledError, Halted, RunStopped):
+            except (asyncio.CancelledError, Cancelled, RunStopped):
                 return
 
         await asyncio.wait_for(asyncio.gather(*map(finish, crowd.tasks.values())), 10)

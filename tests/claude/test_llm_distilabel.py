@@ -16,7 +16,7 @@ from yamlgen.errors import EnvironmentProblem, NotOffered, UsageError
 pytestmark = pytest.mark.usefixtures("key")
 
 ABOUT = {"module": "distilabel.models.llms.anthropic", "name": "AnthropicLLM"}
-ABOUT_OURS = {"module": "yamlgen.claude.llm", "name": "AnthropicLLM"}
+ABOUT_OURS = {"module": "yamlgen.llm.llm", "name": "AnthropicLLM"}
 DUMP = {
     "generation_kwargs": {"max_tokens": 5},
     "use_offline_batch_generation": False,

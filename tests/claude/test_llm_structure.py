@@ -11,8 +11,8 @@ from pydantic import BaseModel, field_validator
 from calls import ADA, HELLO, USER, User, agenerate, generate, llm, serve
 from scripted import call, said
 from yamlgen import AnthropicLLM
-from yamlgen.claude.simulator import Simulator
 from yamlgen.errors import Code, UsageError
+from yamlgen.simulator import Simulator
 
 pytestmark = pytest.mark.usefixtures("key")
 

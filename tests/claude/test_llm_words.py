@@ -7,8 +7,8 @@ import pytest
 from calls import HELLO, USER, agenerate, generate, llm, serve
 from scripted import Reply, refusal, said
 from yamlgen import AnthropicLLM
+from yamlgen.caller import commanded
 from yamlgen.errors import YamlgenError
-from yamlgen.surface import commanded
 
 pytestmark = pytest.mark.usefixtures("key")
 

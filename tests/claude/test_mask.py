@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spellings import spellings
-from yamlgen.claude.failure import Sender
-from yamlgen.claude.mask import Mask
+from yamlgen.claude.error_mapping import ErrorContext
+from yamlgen.claude.secret_mask import Mask
 
 KEYS = ["canary-9d1c7f_AAbb", "canary-\"with\\quotes'&<entities>/and+signs=", "anything"]
 
@@ -56,7 +56,7 @@ def answer(text):
 def test_a_short_key_is_a_word_in_an_answer():
     """With the key `anything` a paid sentence is left alone; what is about the answer is not."""
     paid = "You may write anything you like"
-    kept = Sender("m", "u", "K", "anything").scrubbed(answer(paid))
+    kept = ErrorContext("m", "u", "K", "anything").scrubbed(answer(paid))
     assert kept["content"][0]["text"] == paid
     assert kept["id"] == "msg_[secret]"
     assert kept["stop_details"] == {"for": ["[secret]"]}
@@ -67,16 +67,16 @@ def test_a_key_of_twenty_characters_is_hidden_in_answers(length, is_hidden):
     """From there on no text holds it by chance: in texts, in calls, in names of fields."""
     key = f"canary-{'7b' * 20}"[:length]
     content = [{"type": "text", "text": f"It is {key}."}, {"type": "tool_use", "input": {key: [key.upper()]}}]
-    kept = str(Sender("m", "u", "K", key).scrubbed({"content": content}))
+    kept = str(ErrorContext("m", "u", "K", key).scrubbed({"content": content}))
     assert (key not in kept and key.upper() not in kept) == is_hidden
 
 
 def test_an_answer_without_a_key_is_the_answer():
     """What holds none is not even copied."""
     content = [{"type": "text", "text": "a\\u0062c %41 &amp;"}]
-    assert Sender("m", "u", "K", "canary-7b7b7b7b7b7b7b7b").scrubbed({"content": content})["content"] is content
+    assert ErrorContext("m", "u", "K", "canary-7b7b7b7b7b7b7b7b").scrubbed({"content": content})["content"] is content
 
 
 def test_a_sender_does_not_show_its_key():
     """Nor does its `repr`."""
-    assert "canary" not in repr(Sender("m", "u", "K", "canary-9d1c7f", ("canary-of-a-header",)))
+    assert "canary" not in repr(ErrorContext("m", "u", "K", "canary-9d1c7f", ("canary-of-a-header",)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yamlgen.claude.pool import MAX_PAUSE, START, Pool
+from yamlgen.pacing.pool import MAX_PAUSE, START, Pool
 
 
 def pool(ceiling=1000, max_pause=MAX_PAUSE):

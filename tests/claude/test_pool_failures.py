@@ -5,8 +5,8 @@ import math
 import pytest
 from test_pool import fail, pool, succeed
 
-from yamlgen.claude.pool import Pool
 from yamlgen.errors import Code, Exit, RunStopped
+from yamlgen.pacing.pool import Pool
 
 
 def empty(found, now=0.0):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yamlgen.claude.quota import Quota
-from yamlgen.ports import Usage
+from yamlgen.pacing.quota import Quota
+from yamlgen.values import Usage
 
 NAMES = ("requests", "input-tokens", "output-tokens")
 LONGEST = 15.0

@@ -8,7 +8,7 @@ import pytest
 from scripted import Reply, ask, ask_one, call, error, events, message, said, spoken
 from yamlgen.claude import transport
 from yamlgen.errors import Code, RowError, RunStopped
-from yamlgen.ports import Usage
+from yamlgen.values import Usage
 
 STREAMED = 30_000
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}

@@ -3,7 +3,7 @@
 import pytest
 
 from scripted import Reply, ask, ask_one, error, events, refusal, said, spoken
-from yamlgen.claude.said import Reach, Said
+from yamlgen.claude.server_errors import Reach, Said
 from yamlgen.errors import Code, RowError, RunStopped
 
 try:

@@ -215,8 +215,8 @@ def test_different_rows_get_different_answers():
 def test_answers_do_not_depend_on_the_process():
     """The hash seed of a Python process changes nothing."""
     code = (
-        "from yamlgen.claude.simulator.answers import answer, digest_of\n"
-        "from yamlgen.claude.simulator.values import Values\n"
+        "from yamlgen.simulator.answers import answer, digest_of\n"
+        "from yamlgen.simulator.plausible_values import Values\n"
         "import json, sys\n"
         "body = json.loads(sys.argv[1])\n"
         "print(answer(body, digest_of(body, 0), Values())['content'])"

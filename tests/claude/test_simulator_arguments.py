@@ -12,8 +12,8 @@ from anthropic.types.beta import BetaContentBlockParam, BetaToolUnionParam
 from anthropic.types.beta import message_create_params as beta_message_create_params
 
 from simulated import HELLO, refusal, talk
-from yamlgen.claude.simulator import arguments, blocks, tools
-from yamlgen.claude.simulator.problem import Problem
+from yamlgen.simulator import allowed_arguments, blocks, tools
+from yamlgen.simulator.problem import APIProblem
 
 OLDER = "claude-haiku-4-5"
 SCHEMA = {"type": "object", "additionalProperties": False, "properties": {"name": {"type": "string"}}}
@@ -100,7 +100,7 @@ def test_every_argument_of_a_beta_is_taken_with_its_beta_and_refused_without():
 
     talk(sent)
     known_or_skipped(names, {*TAKEN, *BETA_TAKEN, *HEADERS})
-    assert arguments.BETA.keys() == {*BETA_TAKEN, "output_format"}
+    assert allowed_arguments.BETA.keys() == {*BETA_TAKEN, "output_format"}
 
 
 def kinds_of(union):
@@ -191,10 +191,10 @@ def test_what_an_argument_holds_is_checked(more, betas, sentence):
 
 def test_the_name_of_a_beta_has_a_date():
     """Another one is refused, as the API refuses a name that it does not know."""
-    assert arguments.betas_of("compact-2026-09-04, files-api-2025-04-14,") == {
+    assert allowed_arguments.betas_of("compact-2026-09-04, files-api-2025-04-14,") == {
         "compact-2026-09-04",
         "files-api-2025-04-14",
     }
-    assert arguments.betas_of(None) == frozenset()
-    with pytest.raises(Problem, match="Unexpected value"):
-        arguments.betas_of("compaction")
+    assert allowed_arguments.betas_of(None) == frozenset()
+    with pytest.raises(APIProblem, match="Unexpected value"):
+        allowed_arguments.betas_of("compaction")

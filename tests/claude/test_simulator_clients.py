@@ -15,7 +15,7 @@ from hypothesis import settings
 from pydantic import BaseModel, Field
 
 from simulated import talk
-from yamlgen.claude.simulator import Simulator
+from yamlgen.simulator import Simulator
 
 NODE_MODULES = "YAMLGEN_TEST_NODE_MODULES"
 """The variable that names a folder `node_modules`, which `npm install @anthropic-ai/sdk` makes."""

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from jsonschema import Draft202012Validator
 
-from yamlgen.claude.simulator import Faults, Simulator
 from yamlgen.errors import UsageError
+from yamlgen.simulator import Faults, Simulator
 
 HEADERS = {"x-api-key": "x", "anthropic-version": "2026-10-21"}
 USER = {

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from yamlgen.claude.simulator.instances import Instances
-from yamlgen.claude.simulator.patterns import PatternError, compiled, draw
-from yamlgen.claude.simulator.problem import Problem
-from yamlgen.claude.simulator.values import Values
-from yamlgen.language.native import TOLD
+from yamlgen.schemas.native_subset import TOLD
+from yamlgen.simulator.instances import Instances
+from yamlgen.simulator.patterns import PatternError, compiled, draw
+from yamlgen.simulator.plausible_values import Values
+from yamlgen.simulator.problem import APIProblem
 
 VALUES = Values()
 
@@ -213,7 +213,7 @@ def test_every_format_is_satisfied(form):
 )
 def test_a_schema_without_instances_is_an_error_that_names_the_keyword(schema, message):
     """What cannot be satisfied is named, with its place, and soon."""
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(APIProblem) as caught:
         draws(schema, 1)
     assert message in caught.value.message
 
@@ -315,7 +315,7 @@ def test_two_schemas_together_are_satisfied_or_refused(one, other, seed):
     schema = {"allOf": [one, other]}
     try:
         value = Instances(schema, VALUES).draw()
-    except Problem:
+    except APIProblem:
         return
     check(schema, value)
 

@@ -4,12 +4,12 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from simulated import HELLO, RESULT, SCHEMA, TOOL
-from yamlgen.claude.simulator.answers import answer, digest_of
-from yamlgen.claude.simulator.events import events_of
-from yamlgen.claude.simulator.problem import Problem
-from yamlgen.claude.simulator.rules import check_message
-from yamlgen.claude.simulator.threads import Threads
-from yamlgen.claude.simulator.values import Values
+from yamlgen.simulator.answers import answer, digest_of
+from yamlgen.simulator.plausible_values import Values
+from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.request_checks import check_message
+from yamlgen.simulator.stream_events import events_of
+from yamlgen.simulator.threads import Conversations
 
 VALUES = Values()
 SEARCH = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
@@ -77,8 +77,8 @@ def test_whatever_is_wrong_is_a_refusal(place, other):
     """A body with junk at any one place is answered or refused, never a crash."""
     body = replaced(WHOLE, place, other)
     try:
-        check_message(Threads().resumed(body) if place == ("thread",) else body, "2026-10-21", BETAS)
+        check_message(Conversations().resumed(body) if place == ("thread",) else body, "2026-10-21", BETAS)
         message = answer(body, digest_of(body, 0), VALUES)
-    except Problem:
+    except APIProblem:
         return
     assert list(events_of(message))

@@ -3,9 +3,9 @@
 import pytest
 
 from simulated import HELLO, refusal
-from yamlgen.claude.simulator.problem import Problem
-from yamlgen.claude.simulator.rules import check_count
-from yamlgen.language import capabilities
+from yamlgen import capabilities
+from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.request_checks import check_count
 
 OLD = "2023-06-01"
 SAID = {"role": "assistant", "content": "So"}
@@ -111,7 +111,7 @@ def test_counting_refuses_by_model_too():
     """A forced tool is refused there as well; what belongs to the answer alone is not asked for."""
     body = asked("claude-sonnet-5-5", tools=[TOOL], tool_choice={"type": "any"})
     del body["max_tokens"]
-    with pytest.raises(Problem, match="tool_choice"):
+    with pytest.raises(APIProblem, match="tool_choice"):
         check_count(body)
     check_count({**body, "tool_choice": {"type": "auto"}, "thinking": {"type": "between_tools"}})
 

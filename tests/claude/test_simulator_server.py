@@ -11,9 +11,9 @@ import pytest
 from anthropic.types import ModelInfo
 
 from simulated import ask, talk
-from yamlgen.claude.simulator import Simulator, catalogue
+from yamlgen import capabilities
 from yamlgen.errors import EnvironmentProblem, UsageError
-from yamlgen.language import capabilities
+from yamlgen.simulator import Simulator, catalogue
 
 
 def asked(**more):
@@ -201,6 +201,6 @@ def test_stopping_twice_is_harmless():
 
 def test_neither_sdk_is_imported():
     """`yamlgen simulate` starts fast: the simulator needs neither anthropic nor instructor."""
-    code = "import sys, yamlgen.claude.simulator; print({'anthropic', 'instructor'} & set(sys.modules))"
+    code = "import sys, yamlgen.simulator; print({'anthropic', 'instructor'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from yamlgen.claude.spacing import Spacing
+from yamlgen.pacing.spacing import Spacing
 
 
 def found(every=10.0, start=100.0):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.claude.spans import spans_of
+from yamlgen.claude.json_in_text import spans_of
 
 
 @pytest.mark.parametrize(

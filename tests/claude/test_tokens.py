@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from yamlgen.claude.tokens import tokens_in, tokens_of
-from yamlgen.language.capabilities import tokenizer_of
-from yamlgen.run.forecast import MARGIN
+from yamlgen.capabilities import tokenizer_of
+from yamlgen.planning.estimate import MARGIN
+from yamlgen.token_estimate import tokens_in, tokens_of
 
 NEW, OLD = "claude-sonnet-5-5", "claude-haiku-4-5"
 TEXTS = json.loads(Path(__file__).with_name("scripts.json").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from yamlgen.run.forecast import Forecaster
+from yamlgen.planning.estimate import Forecaster
 
 CALLING = """\
 version: 1

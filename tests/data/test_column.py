@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from yamlgen.data.column import read_column
+from yamlgen.data.drawn_column import read_column
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
 
 

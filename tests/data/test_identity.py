@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.canonical import canonical
-from yamlgen.data.identity import id_identity, id_name, id_of, number_of, row_name
-from yamlgen.data.identity import identities as names_of
+from yamlgen.canonical_json import canonical
+from yamlgen.data.row_identity import id_identity, id_name, id_of, number_of, row_name
+from yamlgen.data.row_identity import identities as names_of
 from yamlgen.data.source import Source
 from yamlgen.errors import UsageError
 

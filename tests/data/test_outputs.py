@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from shapes import json_line
+from yamlgen.data.atomic_write import Staging
 from yamlgen.data.outputs import OutputPaths, output_paths, prepared, publish, write_rows
-from yamlgen.data.staging import Staging
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
 
 RUN = {"run": "r1"}
@@ -56,9 +56,9 @@ def program(code: str, path: Path, **environment) -> subprocess.CompletedProcess
     script = """
         import json, resource, signal, sys
         from pathlib import Path
-        from yamlgen.canonical import encoded
+        from yamlgen.canonical_json import encoded
         from yamlgen.data.outputs import output_paths, publish
-        from yamlgen.data.staging import Staging
+        from yamlgen.data.atomic_write import Staging
         from yamlgen.errors import EnvironmentProblem
 
         def room(size):

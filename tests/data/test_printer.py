@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.data.printer import Printer, PrinterThread
+from yamlgen.data.stdout_writer import Printer, PrinterThread
 from yamlgen.errors import Code, EnvironmentProblem
 
 

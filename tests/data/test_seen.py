@@ -6,9 +6,9 @@ import textwrap
 
 import pytest
 
-from yamlgen.canonical import short_digest
-from yamlgen.data import seen as module
-from yamlgen.data.seen import Seen
+from yamlgen.canonical_json import short_digest
+from yamlgen.data import digest_counter as module
+from yamlgen.data.digest_counter import Seen
 from yamlgen.errors import Code, EnvironmentProblem
 
 
@@ -37,8 +37,8 @@ def test_full_disk():
     """A temporary file that does not fit is a problem of the disk, with what to do about it."""
     script = """
         import resource, signal
-        from yamlgen.canonical import short_digest
-        from yamlgen.data.seen import Seen
+        from yamlgen.canonical_json import short_digest
+        from yamlgen.data.digest_counter import Seen
         from yamlgen.errors import EnvironmentProblem
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -10,7 +10,7 @@ import pytest
 
 from yamlgen.data.source import Source, spooled
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
-from yamlgen.ports import Columns
+from yamlgen.values import Columns
 
 TEXT = {"type": "string"}
 INT = {"type": "integer"}

@@ -1,8 +1,8 @@
 """Columns that draws draw from without a file, and rules made of plain data."""
 
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
-from yamlgen.language.draw_rules import DrawRule
-from yamlgen.language.draws import compile_draws
+from yamlgen.steps.draw.checks import compile_draws
+from yamlgen.steps.draw.rules import DrawRule
 
 COLUMNS = {
     ("cities.csv", "name"): ("Oslo", "Bergen", "Oslo"),

@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from yamlgen.language.kinds import CALL, KINDS
-from yamlgen.language.schema import committed
+from yamlgen.pipeline.json_schema import committed
+from yamlgen.steps.kinds import CALL, KINDS
 
 SCHEMA = json.loads(committed())
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from yamlgen.language.composer import compose
-from yamlgen.language.document import Node, Text
+from yamlgen.parsing.source_map import Node, Text
+from yamlgen.parsing.yaml_parser import compose
 
 FOREIGN = {
     "steps": ["stages", "tasks", "nodes"],

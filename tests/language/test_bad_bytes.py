@@ -7,7 +7,7 @@ import pytest
 
 from yamlgen.api.loading import check
 from yamlgen.errors import Code
-from yamlgen.language.parameters import read_value
+from yamlgen.pipeline.parameters import read_value
 
 PIPELINE = """version: 1
 input: {rows: [{name: Oslo}]}
@@ -172,7 +172,7 @@ def test_a_pipe_without_a_writer_is_not_waited_for(tmp_path):
 
 def test_a_file_of_more_than_its_size_is_refused(monkeypatch, only):
     """The size is counted while reading: what the file system says of it may be old."""
-    monkeypatch.setattr("yamlgen.language.composer.MOST_BYTES", 10)
+    monkeypatch.setattr("yamlgen.parsing.yaml_parser.MOST_BYTES", 10)
     found = only(PIPELINE)
     assert found.code is Code.TOO_LARGE
 

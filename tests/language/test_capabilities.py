@@ -9,7 +9,7 @@ import pytest
 from anthropic._data import DEPRECATED_MODELS
 from anthropic.types import Model
 
-from yamlgen.language.capabilities import (
+from yamlgen.capabilities import (
     DATED,
     EFFORTS,
     MODELS,

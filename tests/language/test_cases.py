@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from yamlgen.api.loading import check
+from yamlgen.caller import commanded
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.language.parameters import read_value
-from yamlgen.surface import commanded
+from yamlgen.pipeline.parameters import read_value
 
 CASES = Path(__file__).parent.parent / "cases"
 REWRITE = "YAMLGEN_REWRITE_CASES" in os.environ

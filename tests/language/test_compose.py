@@ -8,8 +8,8 @@ from documents import json_values, texts
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from yamlgen.language.composer import compose
-from yamlgen.language.document import Text
+from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.yaml_parser import compose
 
 anything = st.text(
     st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\t\r\x85\u2028 :#-'\"{}")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from yamlgen.language.dependencies import sources_of, stamp_of
+from yamlgen.steps.python.dependencies import sources_of, stamp_of
 
 FILES = ("ones.py", "lib/ones.py", "pack/__init__.py", "pack/ones.py", "pack/deep/__init__.py", "pack/deep/twos.py")
 

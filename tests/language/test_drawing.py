@@ -11,8 +11,8 @@ from columns import COLUMNS, column, compiled
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.language.draw_rules import DrawRule
-from yamlgen.language.draws import compile_draws, draw, schema_of
+from yamlgen.steps.draw.checks import compile_draws, draw, schema_of
+from yamlgen.steps.draw.rules import DrawRule
 
 
 def drawn(rule, count=2000, seed=0):

@@ -3,8 +3,8 @@
 import pytest
 from columns import column
 
-from yamlgen.language.draw_rules import DrawRule
-from yamlgen.language.draws import compile_draws
+from yamlgen.steps.draw.checks import compile_draws
+from yamlgen.steps.draw.rules import DrawRule
 
 
 def problems(draws):

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.expressions.expression import evaluate, parse_expression, shown
-from yamlgen.language.expressions.references import read_expression
-from yamlgen.language.expressions.views import ANYTHING
+from yamlgen.expressions.evaluation import evaluate, parse_expression, shown
+from yamlgen.expressions.static_types import ANYTHING
+from yamlgen.expressions.template_checks import read_expression
 
 SCOPE = {
     "row": {

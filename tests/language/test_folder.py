@@ -7,7 +7,8 @@ import pytest
 
 from yamlgen.api.loading import check
 from yamlgen.errors import Code
-from yamlgen.language import composer, folder, functions
+from yamlgen.parsing import project_folder, yaml_parser
+from yamlgen.steps.python import signatures
 
 STEPS = {
     "text": "s: {{model: m, prompt: {{file: {}}}}}",
@@ -127,11 +128,11 @@ def test_what_was_checked_is_what_is_read(kind, found, tmp_path, monkeypatch):
     (here / "parts").mkdir()
     for name in ("shared.md", "shared.json", "shared.py"):
         (here / "parts" / name).write_bytes((tmp_path / "out" / name).read_bytes())
-    opened = folder.open_inside
+    opened = project_folder.open_inside
 
     def swapped(*arguments):
         """Lets the look see the folder, and the opening a link."""
-        resolve = folder.real
+        resolve = project_folder.real
 
         def then_swap(path):
             place = resolve(path)
@@ -140,14 +141,14 @@ def test_what_was_checked_is_what_is_read(kind, found, tmp_path, monkeypatch):
                 (here / "parts").symlink_to("../out")
             return place
 
-        monkeypatch.setattr(folder, "real", then_swap)
+        monkeypatch.setattr(project_folder, "real", then_swap)
         try:
             return opened(*arguments)
         finally:
-            monkeypatch.setattr(folder, "real", resolve)
+            monkeypatch.setattr(project_folder, "real", resolve)
 
-    monkeypatch.setattr(composer, "open_inside", swapped)
-    monkeypatch.setattr(functions, "open_inside", swapped)
+    monkeypatch.setattr(yaml_parser, "open_inside", swapped)
+    monkeypatch.setattr(signatures, "open_inside", swapped)
     step = (
         's: {kind: python, call: "parts.shared:tell"}' if kind == "call" else STEPS[kind].format(f"parts/{FILES[kind]}")
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from yamlgen.errors import Code, Mark
-from yamlgen.language import functions
-from yamlgen.language.functions import check_args, find
+from yamlgen.steps.python import signatures
+from yamlgen.steps.python.signatures import check_args, find
 
 CALL = Mark("p.yaml", 7, 11, 7, 24)
 
@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(functions, "open_inside", refuse)
+    monkeypatch.setattr(signatures, "open_inside", refuse)
     found, [said] = find(tmp_path, "", "scoring:score", CALL)
     assert found is None
     assert (said.code, said.message, said.mark) == (

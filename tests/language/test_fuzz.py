@@ -21,7 +21,7 @@ import yaml
 from yamlgen.api.loading import check
 from yamlgen.cli.messages import as_json, rendered
 from yamlgen.errors import InvalidPipeline
-from yamlgen.language.document import LINE_END
+from yamlgen.parsing.source_map import LINE_END
 
 COUNT = int(os.environ.get("YAMLGEN_FUZZ", "60"))
 SEED = int(os.environ.get("YAMLGEN_FUZZ_SEED", "0"))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.api.loading import load
-from yamlgen.language.graph import as_mermaid, as_text, spoken_type
+from yamlgen.planning.graph import as_mermaid, as_text, spoken_type
 
 PIPELINE = """version: 1
 name: story
@@ -110,7 +110,7 @@ def test_kinds_have_shapes(plan):
 def test_the_same_plan_is_shown_the_same_in_every_process(form, tmp_path):
     """What is shown does not hang on the order of sets, which differs between processes."""
     planned(tmp_path, PIPELINE)
-    code = f"import sys; from yamlgen import load; from yamlgen.language.graph import {form} as show\n"
+    code = f"import sys; from yamlgen import load; from yamlgen.planning.graph import {form} as show\n"
     code += "sys.stdout.write(show(load('pipeline.yaml').plan()))"
     shown = {
         subprocess.run(

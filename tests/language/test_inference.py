@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.expressions.expression import evaluate
-from yamlgen.language.expressions.references import read_expression
-from yamlgen.language.expressions.views import Names, SchemaView
-from yamlgen.language.types import nullable
+from yamlgen.expressions.evaluation import evaluate
+from yamlgen.expressions.static_types import Names, SchemaView
+from yamlgen.expressions.template_checks import read_expression
+from yamlgen.schemas.types import nullable
 
 TEXT = {"type": "string"}
 INTEGER = {"type": "integer"}

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from yamlgen.api.loading import load
-from yamlgen.language.resolution import resolved
+from yamlgen.planning.expansion import resolved
 
 OWN = {"id": "claude-haiku-5-5", "max_tokens": 300, "effort": "low", "price": {"input": 7, "output": 9}}
 OTHER = {"id": "claude-sonnet-5-5"}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.language import capabilities
-from yamlgen.language.native import TOLD, Unfit, choose_mode, count, reduce
+from yamlgen import capabilities
+from yamlgen.schemas.native_subset import TOLD, Unfit, choose_mode, count, reduce
 
 
 def closed(**properties):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from yamlgen.language.neighbours import neighbour
+from yamlgen.parsing.similar_paths import neighbour
 
 
 @pytest.fixture

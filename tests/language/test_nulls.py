@@ -5,8 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from yamlgen.errors import RowError
-from yamlgen.language.expressions.expression import evaluate, parse_expression
-from yamlgen.language.expressions.facts import (
+from yamlgen.expressions.evaluation import evaluate, parse_expression
+from yamlgen.expressions.narrowing import (
     empty_if_false,
     empty_if_true,
     forks,

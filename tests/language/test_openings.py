@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from yamlgen.language.openings import openings
+from yamlgen.steps.python.opened_files import openings
 
 
 def seen(folder, source, name="score", **siblings):

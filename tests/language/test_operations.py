@@ -13,10 +13,10 @@ from hypothesis import settings
 from test_costs import FILTERS, GLOBALS, METHODS, OPERATORS, TESTS, methods
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.expressions.references import read
-from yamlgen.language.expressions.template import filters, render, sandbox
-from yamlgen.language.expressions.views import Names, SchemaView
-from yamlgen.language.types import observed
+from yamlgen.expressions.rendering import filters, render, sandbox
+from yamlgen.expressions.static_types import Names, SchemaView
+from yamlgen.expressions.template_checks import read
+from yamlgen.schemas.types import observed
 
 IS_THOROUGH = settings().max_examples > 100
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from yamlgen.api.loading import check, load
 from yamlgen.errors import Code
-from yamlgen.language.schemas import JSONSchema, json_schema
+from yamlgen.schemas.author_schema import JSONSchema, json_schema
 
 PIPELINE = """version: 1
 input: {rows: [{name: Oslo}]}

@@ -3,8 +3,8 @@
 import pytest
 
 from yamlgen.api.loading import check, load
+from yamlgen.caller import commanded
 from yamlgen.errors import Code
-from yamlgen.surface import commanded
 
 PIPELINE = """version: 1
 models:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.language.composer import compose
-from yamlgen.language.document import Text
+from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.yaml_parser import compose
 
 letters = string.ascii_letters + string.digits + "é漢🏃{}%.,"
 words = st.text(st.sampled_from(letters), min_size=1, max_size=6).filter(lambda word: word[0] not in "{}%,.")

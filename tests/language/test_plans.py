@@ -8,10 +8,10 @@ import yaml
 
 from yamlgen.api.loading import load
 from yamlgen.errors import Code, InvalidPipeline, RowError
-from yamlgen.language.parts import Price
-from yamlgen.language.resolution import resolved
-from yamlgen.language.spec import Limits
-from yamlgen.ports import Message, Prompt
+from yamlgen.pipeline.language import Limits
+from yamlgen.planning.expansion import resolved
+from yamlgen.steps.fields import Price
+from yamlgen.values import Message, Prompt
 
 PIPELINE = """version: 1
 params:

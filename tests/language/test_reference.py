@@ -6,8 +6,9 @@ import re
 import pytest
 import yaml
 
-from yamlgen.language import kinds, parts, spec
-from yamlgen.language.reference import ROW, _link, committed, generate
+from yamlgen.pipeline import language
+from yamlgen.pipeline.reference_page import ROW, _link, committed, generate
+from yamlgen.steps import fields, kinds
 
 PAGE = committed()
 BLOCK = re.compile(r"^(?:`([\w./-]+)`:\n\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -51,7 +52,7 @@ def example(folder):
 
 def test_the_page_is_the_one_of_the_models():
     """The committed page is what the models generate."""
-    assert generate() == PAGE, "run `python -m yamlgen.language.reference`"
+    assert generate() == PAGE, "run `python -m yamlgen.pipeline.reference_page`"
 
 
 @pytest.mark.parametrize("text", EXAMPLES, ids=steps_of)
@@ -110,10 +111,10 @@ def test_every_key_of_the_language_is_in_a_table():
     """Each field of each model has a row, and nothing is left without a meaning."""
     rows = re.findall(r"^\| (?:\[`(\w+)`\]\(.*?\)|`(\w+)`) \| (.+?) \| (.*?) ?\| (.+?) \|$", BARE, re.MULTILINE)
     told = {linked or plain for linked, plain, *_ in rows}
-    models = [each for room in (parts, kinds, spec) for each in vars(room).values() if isinstance(each, type)]
-    inline = {parts.FileText, parts.Thinking}  # a mapping of one key, which stands where it is used
-    for model in models:
-        if issubclass(model, parts.Part) and model not in inline:
+    classes = [each for room in (fields, kinds, language) for each in vars(room).values() if isinstance(each, type)]
+    inline = {fields.FileText, fields.Thinking}  # a mapping of one key, which stands where it is used
+    for model in classes:
+        if issubclass(model, fields.Part) and model not in inline:
             assert {each.alias or name for name, each in model.model_fields.items()} <= told
 
 

@@ -5,9 +5,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.expressions.references import read
-from yamlgen.language.expressions.template import render
-from yamlgen.language.expressions.views import ANYTHING, Names, SchemaView
+from yamlgen.expressions.rendering import render
+from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView
+from yamlgen.expressions.template_checks import read
 
 ROW = {"a": "one", "b": "two", "First name": "Ada"}
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code, Mark
-from yamlgen.language.satisfiability import contradictions
-from yamlgen.language.schemas import SchemaLoader
+from yamlgen.schemas.author_schema import SchemaLoader
+from yamlgen.schemas.satisfiability import contradictions
 
 
 def told(schema):

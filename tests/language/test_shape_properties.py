@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from yamlgen.api.loading import check as check_file
 from yamlgen.errors import Diagnostic
-from yamlgen.language.composer import compose
-from yamlgen.language.document import Text
-from yamlgen.language.schema import committed, generate
-from yamlgen.language.shape import accepts, check
-from yamlgen.language.spec import Pipeline
+from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.yaml_parser import compose
+from yamlgen.pipeline.json_schema import committed, generate
+from yamlgen.pipeline.language import PipelineModel
+from yamlgen.pipeline.validation import accepts, check
 
 
 def composed(data):
@@ -29,11 +29,11 @@ def composed(data):
 
 def construct(data):
     """The language's models of a document."""
-    return Pipeline.model_validate({key: value for key, value in data.items() if not key.startswith("x-")})
+    return PipelineModel.model_validate({key: value for key, value in data.items() if not key.startswith("x-")})
 
 
 def test_the_shipped_schema_is_that_of_the_models():
-    """`python -m yamlgen.language.schema` has been run after the last change."""
+    """`python -m yamlgen.pipeline.json_schema` has been run after the last change."""
     assert generate() == committed()
 
 

@@ -15,10 +15,10 @@ from mutations import Mistake, mistakes
 
 from yamlgen.api.loading import check
 from yamlgen.errors import Diagnostic
-from yamlgen.language import shape
-from yamlgen.language.composer import compose
-from yamlgen.language.deviations import deviations
-from yamlgen.language.document import Text
+from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.yaml_parser import compose
+from yamlgen.pipeline import validation
+from yamlgen.pipeline.schema_messages import deviations
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDERS = (ROOT / "pipelines", ROOT / "tests" / "cases" / "valid")
@@ -88,7 +88,7 @@ def test_many_mistyped_keys_cost_no_more_looks_than_one(tmp_path, monkeypatch):
         looks["all"] += 1
         return deviations(data)
 
-    monkeypatch.setattr(shape, "deviations", counted)
+    monkeypatch.setattr(validation, "deviations", counted)
     monkeypatch.chdir(tmp_path)
     for count in (1, 60):
         steps = "".join(f"  s{n}: {{model: m, promt: Hello}}\n" for n in range(count))

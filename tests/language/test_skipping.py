@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.errors import RowError
-from yamlgen.language.expressions.expression import evaluate
-from yamlgen.language.expressions.template import render
-from yamlgen.language.skipping import named, read_always
+from yamlgen.expressions.evaluation import evaluate
+from yamlgen.expressions.rendering import render
+from yamlgen.planning.skipping import named, read_always
 
 
 @pytest.mark.parametrize(

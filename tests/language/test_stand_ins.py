@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from yamlgen.language.composer import compose
-from yamlgen.language.document import Text
+from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.yaml_parser import compose
 
 
 def read(text):

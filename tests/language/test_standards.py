@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from yamlgen.errors import Code, Mark
-from yamlgen.language.schemas import SchemaLoader
+from yamlgen.schemas.author_schema import SchemaLoader
 
 DRAFTS = {
     "https://json-schema.org/draft/2020-12/schema": jsonschema.Draft202012Validator,

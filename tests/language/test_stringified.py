@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from yamlgen.language.schemas import json_schema
-from yamlgen.language.stringified import unpacked
+from yamlgen.schemas.author_schema import json_schema
+from yamlgen.schemas.json_strings import unpacked
 
 LIST = {"type": "array", "items": {"type": "integer"}}
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code, RowError
-from yamlgen.language.expressions.template import render
+from yamlgen.expressions.rendering import render
 
 
 def fill(source, **scope):

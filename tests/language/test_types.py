@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from yamlgen.language.schemas import json_schema
-from yamlgen.language.types import (
+from yamlgen.schemas.author_schema import json_schema
+from yamlgen.schemas.types import (
     ANYTHING,
     kind_of,
     list_of,

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code
-from yamlgen.language.expressions.views import ANYTHING, Absent, Names, SchemaView, spoken, text_view
-from yamlgen.language.schemas import json_schema
-from yamlgen.language.types import kind_of, list_of, nullable, object_of, union
+from yamlgen.expressions.static_types import ANYTHING, Absent, Names, SchemaView, spoken, text_view
+from yamlgen.schemas.author_schema import json_schema
+from yamlgen.schemas.types import kind_of, list_of, nullable, object_of, union
 
 TEXT = {"type": "string"}
 PLACE = {"type": "object", "properties": {"city": TEXT}, "additionalProperties": False}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from yamlgen.language.words import closest, listing, nearest, suggestion
+from yamlgen.parsing.suggestions import closest, listing, nearest, suggestion
 
 
 @pytest.mark.parametrize(

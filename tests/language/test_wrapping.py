@@ -4,10 +4,10 @@ import pytest
 
 from yamlgen.api.loading import check, load
 from yamlgen.claude.structured import Structured
-from yamlgen.language.parts import Settings
-from yamlgen.language.resolution import resolved
-from yamlgen.language.schemas import json_schema
-from yamlgen.language.wrapping import WRAP, outgoing
+from yamlgen.planning.expansion import resolved
+from yamlgen.schemas.author_schema import json_schema
+from yamlgen.schemas.root_wrapper import WRAP, outgoing
+from yamlgen.steps.fields import Settings
 
 PIPELINE = """version: 1
 input: {rows: [{name: Oslo}]}

@@ -9,7 +9,7 @@ from yamlgen.cli.display import Display, LiveDisplay, PlainDisplay
 from yamlgen.cli.summary import failures, outlay, summary
 from yamlgen.data.outputs import output_paths
 from yamlgen.events import ItemFailed, RequestRetried, RowFailed, RowFinished, RunStarted, StepFinished, StepSkipped
-from yamlgen.observe.report import Report
+from yamlgen.reports.report import Report
 
 STARTED = RunStarted("r1", "p", ("facts", "line"), 5)
 ITEM = ItemFailed(1, "facts", 2, "YG503", "item 3: $.kind: bad")

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from yamlgen.canonical import fingerprint
-from yamlgen.observe.record import git_state, run_record, surroundings, versions
-from yamlgen.observe.report import Report
+from yamlgen.canonical_json import fingerprint
+from yamlgen.reports.record_file import git_state, run_record, surroundings, versions
+from yamlgen.reports.report import Report
 
 
 def git(folder, *arguments):

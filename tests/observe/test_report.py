@@ -24,8 +24,8 @@ from yamlgen.events import (
     StepFinished,
     StepSkipped,
 )
-from yamlgen.observe.report import Bill, Report
-from yamlgen.ports import Usage
+from yamlgen.reports.report import Bill, Report
+from yamlgen.values import Usage
 
 PIPELINE = """\
 version: 1

@@ -10,12 +10,12 @@ from whole_pipelines import pipelines
 
 import yamlgen
 from yamlgen.api.loading import check, load
-from yamlgen.api.options import Options
-from yamlgen.api.planning import foresee
+from yamlgen.api.preparation import estimate
 from yamlgen.api.preview import preview
+from yamlgen.api.run_options import Options
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RequestSent
-from yamlgen.language.resolution import resolved
+from yamlgen.planning.expansion import resolved
 
 faults = st.sampled_from([(), (), ("invalid_output=0.4",), ("refusal=0.3", "truncate=0.2")])
 
@@ -46,7 +46,9 @@ def requests(pipeline, params):
 def foreseen(done, of):
     """How many requests a run would send."""
     options = Options(simulate=True, faults=of)
-    return sum(step.requests for step in asyncio.run(foresee(done.pipeline, params=done.params, options=options)).steps)
+    return sum(
+        step.requests for step in asyncio.run(estimate(done.pipeline, params=done.params, options=options)).steps
+    )
 
 
 @given(pipelines(), faults)

@@ -5,7 +5,7 @@ import pytest
 from scripted import said
 from yamlgen.api.loading import load
 from yamlgen.errors import Code, Exit
-from yamlgen.language.resolution import resolved
+from yamlgen.planning.expansion import resolved
 
 BLANK = said("\n ")
 

@@ -21,10 +21,10 @@ from workbench import Workbench, keys
 from yamlgen.api import execution
 from yamlgen.api.history import prune_runs
 from yamlgen.api.loading import load
-from yamlgen.canonical import short_digest
+from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code
-from yamlgen.store.place import place_of
-from yamlgen.store.session import archived
+from yamlgen.store.location import place_of
+from yamlgen.store.run_session import archived
 
 TOWNS = ("Oslo", "Rome", "Graz")
 KINDS = ["old", "new", 3, 4]

@@ -10,8 +10,8 @@ from workbench import SERVER_ERROR, TOWNS, fact
 
 from yamlgen.api.history import find_run, list_runs, places, prune_runs, repeat
 from yamlgen.errors import Code, Exit
-from yamlgen.store.place import place_of
-from yamlgen.store.session import archived
+from yamlgen.store.location import place_of
+from yamlgen.store.run_session import archived
 
 ALL = len(TOWNS)
 

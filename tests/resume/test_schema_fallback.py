@@ -8,12 +8,12 @@ from workbench import TOWNS, keys
 
 from scripted import call, refusal, said
 from yamlgen.api.loading import load
-from yamlgen.api.planning import asked_by_tool
+from yamlgen.api.preparation import asked_by_tool
 from yamlgen.api.preview import as_asked, preview
 from yamlgen.errors import Exit
-from yamlgen.language.resolution import resolved
+from yamlgen.planning.expansion import resolved
 from yamlgen.store.pruning import prune
-from yamlgen.store.session import archived
+from yamlgen.store.run_session import archived
 
 TOO_LARGE = "The compiled grammar is too large, which would cause performance issues. Simplify your tool schemas."
 TOO_COMPLEX = "Schema is too complex for compilation."

@@ -10,14 +10,14 @@ from workbench import TOWNS
 
 import yamlgen
 from yamlgen.api.history import described, list_runs, places
-from yamlgen.api.options import Options
+from yamlgen.api.run_options import Options
 from yamlgen.claude.access import Simulation
-from yamlgen.claude.simulator import Simulator
-from yamlgen.claude.simulator import edition as edition_of_code
 from yamlgen.errors import Code, UsageError
-from yamlgen.store.place import place_of
+from yamlgen.simulator import Simulator
+from yamlgen.simulator import edition as edition_of_code
+from yamlgen.store.location import place_of
 from yamlgen.store.pruning import prune
-from yamlgen.store.session import archived
+from yamlgen.store.run_session import archived
 
 ALL = len(TOWNS)
 REFUSES = {"simulate": True, "seed": 3, "faults": ("refusal=0.5",)}
@@ -35,7 +35,7 @@ def another(monkeypatch):
     """Makes the simulator one of another version."""
 
     def updated():
-        monkeypatch.setattr("yamlgen.claude.simulator.edition", lambda: "0123abcd")
+        monkeypatch.setattr("yamlgen.simulator.edition", lambda: "0123abcd")
 
     return updated
 
@@ -92,7 +92,7 @@ def test_every_source_counts_for_the_version(tmp_path, monkeypatch):
         shutil.copytree(home / each, tmp_path / each, ignore=shutil.ignore_patterns("__pycache__", "expressions"))
     monkeypatch.setattr(resources, "files", lambda _: tmp_path)
     found = [edition_of_code.__wrapped__()]
-    for path in ("claude/model.py", "claude/simulator/values.py", "claude/tokens.py"):
+    for path in ("claude/model.py", "simulator/plausible_values.py", "token_estimate.py"):
         (tmp_path / path).write_text("# changed\n", "utf-8")
         found.append(edition_of_code.__wrapped__())
     assert found[0] == found[1] == edition_of_code()

@@ -19,12 +19,12 @@ import yaml
 from scripted import Server, call, refusal, said
 from yamlgen.api.execution import Finished, execute
 from yamlgen.api.loading import load
-from yamlgen.api.options import Options
-from yamlgen.api.planning import foresee
+from yamlgen.api.preparation import estimate
+from yamlgen.api.run_options import Options
+from yamlgen.cancellation import Cancellation
 from yamlgen.errors import YamlgenError
 from yamlgen.events import RequestSent
-from yamlgen.halt import Halt
-from yamlgen.observe.report import Report
+from yamlgen.reports.report import Report
 
 TOWNS = {"Oslo": "old", "Rome": "old", "Graz": "new", "Cork": "new"}
 """The rows, and what the scripted API says of them."""
@@ -173,7 +173,7 @@ class Workbench:
         done, before = Done(), len(self.server.bodies)
 
         async def main():
-            halt = Halt()
+            halt = Cancellation()
 
             def observe(event):
                 done.report.observe(event)
@@ -200,7 +200,7 @@ class Workbench:
     def plan(self, **options):
         """What a run of the pipeline as it is now would ask."""
         self.save()
-        return self._runner.run(foresee(load(self.path), options=Options(**options)))
+        return self._runner.run(estimate(load(self.path), options=Options(**options)))
 
     def files(self):
         """The bytes of the output and of the failed rows; the record tells times, which differ."""

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from fakes import Run
-from yamlgen.halt import Halt
-from yamlgen.language.spec import Limits
-from yamlgen.run.functions import Functions
-from yamlgen.run.limits import Budget
-from yamlgen.run.local import LocalEngine
-from yamlgen.run.step import Performer
+from yamlgen.cancellation import Cancellation
+from yamlgen.engine.function_calls import Functions
+from yamlgen.engine.local import LocalEngine
+from yamlgen.engine.spending_limits import Budget
+from yamlgen.engine.step_runner import StepRunner
+from yamlgen.pipeline.language import Limits
 
 LIST = """\
   list:
@@ -33,11 +33,11 @@ class Fanned(Run):
 
     async def engine(self):
         """Run it in this loop."""
-        self.halt = self.models.halt = Halt()
+        self.halt = self.models.halt = Cancellation()
         self.budget = Budget(Limits(**self.limits), self.halt)
         plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
         functions = Functions(plan.folder)
-        performer = Performer(self.models, functions, self.keeper, self.width)
+        performer = StepRunner(self.models, functions, self.keeper, self.width)
         try:
             await LocalEngine(plan, performer, self.sink, self.emit, self.halt).run(self.rows)
         finally:

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from fakes import ONE, TWO, Run, echo, refused
+from yamlgen.cancellation import Cancellation, Cancelled
+from yamlgen.engine.spending_limits import Budget
 from yamlgen.errors import Code, Exit
 from yamlgen.events import AnswerReceived, RequestRetried, RequestSent, RowFailed, RowFinished, RunDraining, StepFailed
-from yamlgen.halt import Halt, Halted
-from yamlgen.language.spec import Limits
-from yamlgen.ports import Usage
-from yamlgen.run.limits import Budget
+from yamlgen.pipeline.language import Limits
+from yamlgen.values import Usage
 
 REASONS = {"max_requests": 2, "max_failures": 0, "max_cost_usd": 0.01}
 
@@ -19,7 +19,7 @@ def spent(limits, *events):
     """A budget after some events, and the halt that it may have closed."""
 
     async def main():
-        budget = Budget(Limits(**limits), Halt())
+        budget = Budget(Limits(**limits), Cancellation())
         for event in events:
             budget.observe(event)
         return budget
@@ -31,7 +31,7 @@ def sends(budget):
     """Whether a run may still send."""
     try:
         budget.halt.check_sending()
-    except Halted:
+    except Cancelled:
         return False
     return True
 
@@ -137,7 +137,7 @@ def test_a_halted_run_reaches_no_limit():
     """A run that somebody stopped is told as stopped, even if what comes home goes over a limit."""
 
     async def main():
-        budget = Budget(Limits(max_cost_usd=0.1), Halt())
+        budget = Budget(Limits(max_cost_usd=0.1), Cancellation())
         budget.halt.request("Ctrl-C")
         budget.observe(answer(0, 5.0))
         return budget

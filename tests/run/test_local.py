@@ -5,7 +5,7 @@ import asyncio
 from fakes import JOIN, ONE, PAID, SIDE, TWO, Run, echo, refused, values
 from yamlgen.errors import Code
 from yamlgen.events import AnswerReceived, RequestRetried, RequestSent, RowFailed, RowFinished, StepFinished
-from yamlgen.ports import InputRow, Usage
+from yamlgen.values import InputRow, Usage
 
 
 def test_an_outcome_has_the_steps_in_file_order(tmp_path):

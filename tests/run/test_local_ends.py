@@ -6,11 +6,11 @@ import contextlib
 import pytest
 
 from fakes import ONE, PAID, SIDE, TWO, Run, Sink, echo, refused
+from yamlgen.cancellation import Cancellation, Cancelled
+from yamlgen.engine.local import LocalEngine
+from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, EnvironmentProblem, RunStopped
 from yamlgen.events import AnswerReceived, RowFailed, RowFinished, RunDraining, StepFinished
-from yamlgen.halt import Halt, Halted
-from yamlgen.run.local import LocalEngine
-from yamlgen.run.step import Performer
 
 
 def halting(after):
@@ -194,13 +194,13 @@ def test_a_listener_that_fails_is_heard(tmp_path):
     run = Run(tmp_path, echo, rows=3)
 
     async def main():
-        halt = Halt()
+        halt = Cancellation()
 
         def emit(event):
             if isinstance(event, StepFinished):
                 raise ZeroDivisionError("in the callback")
 
-        await LocalEngine(run.plan, Performer(run.models), run.sink, emit, halt).run(run.rows)
+        await LocalEngine(run.plan, StepRunner(run.models), run.sink, emit, halt).run(run.rows)
 
     with pytest.raises(ZeroDivisionError, match="in the callback"):
         asyncio.run(main())
@@ -210,13 +210,13 @@ def test_the_switch_keeps_its_first_reason():
     """Who halts first is told; whoever asks afterwards is stopped with that reason."""
 
     async def main():
-        halt = Halt()
+        halt = Cancellation()
         halt.check()
         halt.request("first")
         halt.request("second")
-        with pytest.raises(Halted, match="first"):
+        with pytest.raises(Cancelled, match="first"):
             halt.check()
-        with pytest.raises(Halted):
+        with pytest.raises(Cancelled):
             await halt.sleep(60)
 
     asyncio.run(main())
@@ -226,9 +226,9 @@ def test_the_switch_lets_sleepers_sleep():
     """Without a halt a sleep is a sleep."""
 
     async def main():
-        with contextlib.suppress(Halted):
+        with contextlib.suppress(Cancelled):
             started = asyncio.get_running_loop().time()
-            await Halt().sleep(0.05)
+            await Cancellation().sleep(0.05)
             return asyncio.get_running_loop().time() - started
 
     assert asyncio.run(main()) >= 0.05

@@ -8,7 +8,7 @@ from fanned import LIST, Fanned, repeat
 
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RowFinished
-from yamlgen.language import plan as planned
+from yamlgen.planning import plan as planned
 
 ALIASES = "models: {a: {id: m}, b: {id: m, max_tokens: 99}, c: {id: m}}\n"
 

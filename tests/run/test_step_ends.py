@@ -7,9 +7,9 @@ import pytest
 from fanned import FAN, LIST, NULLS, Fanned
 
 from fakes import refused
+from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RunStopped
 from yamlgen.events import ItemFailed, StepFinished
-from yamlgen.halt import Halted
 
 
 def test_a_halt_in_the_middle_leaves_the_row_undone(tmp_path):
@@ -35,7 +35,7 @@ def test_a_failed_item_of_a_halted_step_fails_nothing(tmp_path, steps):
         if text == "fan 0":
             raise refused()
         run.halt.request("enough")
-        raise Halted
+        raise Cancelled
 
     run = Fanned(tmp_path, reply, steps)
     run()
@@ -82,7 +82,7 @@ def test_a_fatal_error_is_told_before_the_halt_that_it_causes(tmp_path):
         if text == "fan 3":
             raise RunStopped("no credit", code=Code.KEY_REJECTED)
         await asyncio.sleep(0.01)
-        raise Halted
+        raise Cancelled
 
     with pytest.raises(RunStopped, match="no credit"):
         Fanned(tmp_path, reply)()

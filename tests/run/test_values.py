@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 from pydantic import BaseModel
 
+from yamlgen.engine import python_values
+from yamlgen.engine.python_values import MOST_DEPTH, json_value
 from yamlgen.errors import Code, RowError
-from yamlgen.run import values
-from yamlgen.run.values import MOST_DEPTH, json_value
 
 
 class Colour(enum.StrEnum):
@@ -108,7 +108,7 @@ def test_what_is_no_json_is_told_with_its_place(value, said):
 
 def test_what_is_the_same_many_times_over_is_counted_each_time(monkeypatch):
     """Lists in lists, each twice, would be copied for ever; so would a long text that is returned often."""
-    monkeypatch.setattr(values, "MOST_SIZE", 1 << 16)
+    monkeypatch.setattr(python_values, "MOST_SIZE", 1 << 16)
     doubled = []
     for _ in range(60):
         doubled = [doubled, doubled]

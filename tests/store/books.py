@@ -6,13 +6,14 @@ import sqlite3
 from contextlib import closing
 
 from yamlgen.errors import RowError
-from yamlgen.observe.report import Report
-from yamlgen.outcome import Outcome
-from yamlgen.ports import NOBODY, Answer, Asker, Attempt, InputRow, Usage
-from yamlgen.store.ledger import Reuse
-from yamlgen.store.place import Place
+from yamlgen.interfaces import UNOBSERVED, RequestContext
+from yamlgen.reports.report import Report
+from yamlgen.row_result import Answer, RowResult
+from yamlgen.store.location import StoreLocation
 from yamlgen.store.pruning import prune
-from yamlgen.store.session import archived, held, opened, running
+from yamlgen.store.run_recorder import Reuse
+from yamlgen.store.run_session import archived, held, opened, running
+from yamlgen.values import Attempt, InputRow, Usage
 
 ALL = Reuse()
 ROW = InputRow(0, {"town": "Oslo"}, '"Oslo"')
@@ -22,7 +23,7 @@ class Book:
     """A store in a folder, and the runs that go through it."""
 
     def __init__(self, folder):
-        self.place = Place(folder, "a.yaml")
+        self.place = StoreLocation(folder, "a.yaml")
 
     def run(self, name, work, reuse=ALL, **about):
         """What `work(ledger)` comes to in a run of that name."""
@@ -63,7 +64,7 @@ class Book:
 
 async def ask(ledger, key, row=ROW):
     """The answer to a first request, out of the store or else paid for."""
-    async with ledger.chain((key,), Asker("facts", row.identity, NOBODY.watch)) as chain:
+    async with ledger.chain((key,), RequestContext("facts", row.identity, UNOBSERVED.watch)) as chain:
         found = chain.recall((key,))
         if found is not None:
             return found
@@ -84,12 +85,12 @@ def refused(key, attempt, code, said="no"):
 
 def failed(error, row=ROW, **answers):
     """The outcome of a row that failed at the step `facts`."""
-    return Outcome(row, answers, {"facts": error})
+    return RowResult(row, answers, {"facts": error})
 
 
 def finished(row=ROW, **answers):
     """The outcome of a row that did not fail."""
-    return Outcome(row, answers, {})
+    return RowResult(row, answers, {})
 
 
 SKIPPED = Answer(None, skipped=True)

@@ -23,9 +23,9 @@ DEADLINE = 60
 GUARD = Path(__file__).parent.parent / "guard"
 _PRELOAD = (
     "yamlgen.cli.run",
-    "yamlgen.cli.running",
+    "yamlgen.cli.foreground",
     "yamlgen.api.execution",
-    "yamlgen.claude.simulator",
+    "yamlgen.simulator",
     "anthropic.resources.messages",
     "genai_prices.data",
     "rich.table",
@@ -196,7 +196,9 @@ def _live(job):
 
 def _tell(descriptor):
     """Write every event at once, so that it is known even if the process is killed after it."""
-    fold = import_module("yamlgen.run.limits").Budget  # every run has one, and after the report it is told first
+    fold = import_module(
+        "yamlgen.engine.spending_limits"
+    ).Budget  # every run has one, and after the report it is told first
     observe = fold.observe
 
     def told(self, event):

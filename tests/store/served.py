@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from yamlgen.claude.simulator import Faults, Simulator
-from yamlgen.claude.simulator.answers import digest_of
+from yamlgen.simulator import Faults, Simulator
+from yamlgen.simulator.answers import digest_of
 
 _DEADLINE = 60
 

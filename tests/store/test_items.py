@@ -9,8 +9,9 @@ import pytest
 from books import ROW, Book, ask, ask_all, failed, finished, refused
 
 from yamlgen.errors import ANSWERED, Code, RowError
-from yamlgen.ports import Answer, InputRow, Lost
-from yamlgen.store.session import archived
+from yamlgen.row_result import Answer, Lost
+from yamlgen.store.run_session import archived
+from yamlgen.values import InputRow
 
 KEYS = (b"one", b"two", b"three")
 REFUSED = Code.REFUSED

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from yamlgen.errors import Code
-from yamlgen.store import place
+from yamlgen.store import location
 
 MACOS = """\
 /dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
@@ -23,7 +23,7 @@ def mounted(monkeypatch, tmp_path, *lines):
     told = ["21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw"]
     told += [f"36 21 0:{number} / {point} rw shared:2 - {kind} what rw" for number, (point, kind) in enumerate(lines)]
     table.write_text("\n".join(told) + "\n", "utf-8")
-    monkeypatch.setattr(place, "_MOUNTS", table)
+    monkeypatch.setattr(location, "_MOUNTS", table)
 
 
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "lustre", "ceph"])
@@ -39,20 +39,22 @@ def test_a_network_file_system_is_refused_with_a_way_out(kind, small, call, monk
     assert hint == "  = keep it on a disk of this machine: `--store PATH`"
     elsewhere = tmp_path_factory.mktemp("disk") / "store"
     assert call("run", "small.yaml", "--simulate", "-q", "--store", elsewhere).code == 0
-    assert place.place_of(small / "small.yaml", elsewhere, simulated=True).database.exists()
+    assert location.place_of(small / "small.yaml", elsewhere, simulated=True).database.exists()
 
 
 def test_the_nearest_mount_decides(monkeypatch, tmp_path):
     """A disk that is mounted below a network file system is a disk, and the other way round."""
     mounted(monkeypatch, tmp_path, ("/srv", "nfs4"), ("/srv/scratch", "xfs"), ("/srv/scratch/home", "cifs"))
-    kinds = {path: place.network_kind(Path(path)) for path in ("/a", "/srv/a", "/srv/scratch/a", "/srv/scratch/home")}
+    kinds = {
+        path: location.network_kind(Path(path)) for path in ("/a", "/srv/a", "/srv/scratch/a", "/srv/scratch/home")
+    }
     assert kinds == {"/a": None, "/srv/a": "nfs4", "/srv/scratch/a": None, "/srv/scratch/home": "cifs"}
 
 
 def test_the_last_mount_of_a_point_is_the_one_that_is_seen(monkeypatch, tmp_path):
     """What is mounted over another file system hides it."""
     mounted(monkeypatch, tmp_path, ("/srv", "ext4"), ("/srv", "nfs"))
-    assert place.network_kind(Path("/srv/a")) == "nfs"
+    assert location.network_kind(Path("/srv/a")) == "nfs"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_the_last_mount_of_a_point_is_the_one_that_is_seen(monkeypatch, tmp_path
 def test_names_are_read_as_the_kernel_writes_them(written, path, monkeypatch, tmp_path):
     """Spaces and backslashes of a mount point are escaped, letters of any alphabet are not."""
     mounted(monkeypatch, tmp_path, (written, "nfs"))
-    assert place.network_kind(Path(path) / "store") == "nfs"
+    assert location.network_kind(Path(path) / "store") == "nfs"
 
 
 def test_a_link_leads_to_where_it_leads(monkeypatch, tmp_path):
@@ -69,20 +71,20 @@ def test_a_link_leads_to_where_it_leads(monkeypatch, tmp_path):
     (tmp_path / "share").mkdir()
     (tmp_path / "link").symlink_to("share")
     mounted(monkeypatch, tmp_path, (tmp_path / "share", "nfs"))
-    assert place.network_kind(tmp_path / "link") == "nfs"
+    assert location.network_kind(tmp_path / "link") == "nfs"
 
 
 def macos(monkeypatch, answer):
     """Be a machine without `/proc` whose `mount` answers so."""
-    monkeypatch.setattr(place, "_MOUNTS", Path("/nowhere/mountinfo"))
-    monkeypatch.setattr(place.subprocess, "run", answer)
+    monkeypatch.setattr(location, "_MOUNTS", Path("/nowhere/mountinfo"))
+    monkeypatch.setattr(location.subprocess, "run", answer)
 
 
 def test_macos_tells_its_mounts_by_a_program(monkeypatch):
     """The output of macOS's `mount` is understood, spaces and brackets in names too."""
     macos(monkeypatch, lambda command, **_: subprocess.CompletedProcess(command, 0, MACOS, ""))
     paths = ("/a", "/Volumes/share/a", "/Volumes/My Disk (1)/a", "/dev/a")
-    assert [place.network_kind(Path(path)) for path in paths] == [None, "smbfs", "nfs", None]
+    assert [location.network_kind(Path(path)) for path in paths] == [None, "smbfs", "nfs", None]
 
 
 def test_a_machine_that_does_not_tell_its_mounts_is_trusted(monkeypatch):
@@ -92,7 +94,7 @@ def test_a_machine_that_does_not_tell_its_mounts_is_trusted(monkeypatch):
         raise FileNotFoundError("/sbin/mount")
 
     macos(monkeypatch, missing)
-    assert place.network_kind(Path("/a")) is None
+    assert location.network_kind(Path("/a")) is None
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(small, call):

@@ -4,7 +4,7 @@ import pytest
 from books import SKIPPED, Book, ask, failed, finished, refused
 
 from yamlgen.errors import Code
-from yamlgen.ports import Answer
+from yamlgen.row_result import Answer
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ import pytest
 from books import Book, ask, finished
 
 from yamlgen.api.history import find_failed
-from yamlgen.canonical import short_digest
+from yamlgen.canonical_json import short_digest
 from yamlgen.errors import EnvironmentProblem
-from yamlgen.ports import Answer, InputRow
+from yamlgen.row_result import Answer
 from yamlgen.store import tables
-from yamlgen.store.ledger import Reuse
-from yamlgen.store.packing import packed
-from yamlgen.store.place import make_folder
+from yamlgen.store.codec import packed
+from yamlgen.store.location import make_folder
+from yamlgen.store.run_recorder import Reuse
+from yamlgen.values import InputRow
 
 RELEASED = (
     "cb14a5f8a6d5b9cadea4eb4ccf212343c1baab82fac41b918316877a8b2bdd60",

@@ -10,27 +10,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from yamlgen.data.identity import id_name, identities, number_of
-from yamlgen.data.lookup import proposed, tell_apart
+from yamlgen.caller import option
+from yamlgen.data.row_identity import id_name, identities, number_of
+from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
-from yamlgen.language.neighbours import neighbour
-from yamlgen.ports import JSON
-from yamlgen.store.archive import Archive, RunEntry, listing
-from yamlgen.store.place import FOLDER, Place, place_of, places_in
+from yamlgen.parsing.similar_paths import neighbour
+from yamlgen.store.location import FOLDER, StoreLocation, place_of, places_in
 from yamlgen.store.pruning import Pruning, prune
-from yamlgen.store.session import archived, bring_up
-from yamlgen.surface import option
+from yamlgen.store.run_reader import RunEntry, RunReader, listing
+from yamlgen.store.run_session import archived, bring_up
+from yamlgen.values import JSON
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRun:
     """A run, and the store that holds it."""
 
-    place: Place
+    place: StoreLocation
     entry: RunEntry
 
 
-def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
+def places(targets: Sequence[Path], store: Path | None = None) -> list[StoreLocation]:
     """The stores of pipelines, or of all pipelines in folders; those of and below this folder where none is named.
 
     Args:
@@ -41,7 +41,7 @@ def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
         UsageError: there is none.
         EnvironmentProblem: one may not be looked into.
     """
-    found: list[Place] = []
+    found: list[StoreLocation] = []
     unread: list[EnvironmentProblem] = []
     for target in targets:
         if target.is_dir():
@@ -67,27 +67,27 @@ def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
     return found
 
 
-def list_runs(stores: Sequence[Place]) -> tuple[list[Found], list[YamlgenError]]:
+def list_runs(stores: Sequence[StoreLocation]) -> tuple[list[FoundRun], list[YamlgenError]]:
     """All runs of these stores, the oldest first, and what is wrong with the stores that cannot be read."""
-    found: list[Found] = []
+    found: list[FoundRun] = []
     unread: list[YamlgenError] = []
     for place in stores:
         try:
             with archived(place) as archive:
-                found += [Found(place, entry) for entry in archive.runs()]
+                found += [FoundRun(place, entry) for entry in archive.runs()]
         except EnvironmentProblem as error:
             unread.append(error)
     # A stable sort: of runs that began in one second the store knows the order.
     return sorted(found, key=lambda run: run.entry.started), unread
 
 
-def find_run(stores: Sequence[Place], name: str | None) -> Found:
+def find_run(stores: Sequence[StoreLocation], name: str | None) -> FoundRun:
     """A run by its name or the beginning of it, or the last one, which is a simulated one only where no other is.
 
     Raises:
         UsageError: there is no such run, or several.
     """
-    known: list[tuple[str, str, Place]] = []
+    known: list[tuple[str, str, StoreLocation]] = []
     for place in stores:
         with archived(place) as archive:
             known += [(started, found, place) for started, found in archive.names()]
@@ -104,10 +104,10 @@ def find_run(stores: Sequence[Place], name: str | None) -> Found:
         raise UsageError(message, code=Code.NO_RUN, hint=f"write more of its name; {listing()}")
     _, found, place = (exact or matching)[-1]
     with archived(place) as archive:
-        return Found(place, archive.run(found))
+        return FoundRun(place, archive.run(found))
 
 
-def has_run(stores: Sequence[Place], name: str | None) -> bool:
+def has_run(stores: Sequence[StoreLocation], name: str | None) -> bool:
     """Whether stores that can be read hold a run of this name, or of one that begins so; any, where none is named."""
     known: list[str] = []
     for place in stores:
@@ -116,7 +116,7 @@ def has_run(stores: Sequence[Place], name: str | None) -> bool:
     return any(name is None or found.startswith(name) for found in known)
 
 
-def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bool]:
+def find_failed(stores: Sequence[StoreLocation], name: str | None) -> tuple[RunEntry, bool]:
     """A run to retry, by its name or the beginning of it, or the last one; and whether rows of it failed.
 
     Raises:
@@ -129,7 +129,7 @@ def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bo
         return found.entry, archive.has_to_retry(found.entry)
 
 
-def find_row(archive: Archive, run: RunEntry, name: str, tell: Callable[[str], object] = bool) -> int:
+def find_row(archive: RunReader, run: RunEntry, name: str, tell: Callable[[str], object] = bool) -> int:
     """The place, from 0, of a row of a run.
 
     Args:
@@ -160,7 +160,7 @@ def counted(run: RunEntry) -> dict[str, JSON]:
     return {"finished": run.finished, "failed": run.failed, "missing": run.missing}
 
 
-def described(archive: Archive, run: RunEntry) -> dict[str, JSON]:
+def described(archive: RunReader, run: RunEntry) -> dict[str, JSON]:
     """All that is known of a run but its rows: how it was asked for, how it went, what it paid."""
     report = run.report or {}
     steps = report.get("steps") or {step: {"paid": paid} for step, paid in archive.paid(run.number).items()}
@@ -239,12 +239,12 @@ def _old(runs: list[RunEntry], keep: int | None, older: timedelta | None) -> lis
 
 
 def prune_runs(
-    stores: Sequence[Place],
+    stores: Sequence[StoreLocation],
     *,
     keep: int | None = None,
     older: timedelta | None = None,
-    confirm: Callable[[Place, Pruning], bool],
-) -> list[tuple[Place, Pruning]]:
+    confirm: Callable[[StoreLocation, Pruning], bool],
+) -> list[tuple[StoreLocation, Pruning]]:
     """Take old runs out of stores, and of their answers those that no kept run needs.
 
     Args:
@@ -256,7 +256,7 @@ def prune_runs(
     Returns:
         What went out of which store.
     """
-    gone: list[tuple[Place, Pruning]] = []
+    gone: list[tuple[StoreLocation, Pruning]] = []
     for place in stores:
         with archived(place) as archive:
             runs = archive.runs()

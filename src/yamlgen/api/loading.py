@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from yamlgen.data.column import read_column
+from yamlgen.data.drawn_column import read_column
 from yamlgen.data.source import Source, source_of
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark
-from yamlgen.language.compiler import compile_draft, in_order
-from yamlgen.language.draft import Draft, read
-from yamlgen.language.draw_rules import rules_of
-from yamlgen.language.kinds import Draw
-from yamlgen.language.plan import Plan
-from yamlgen.language.rehearsal import MOST_ROWS, always_failing
-from yamlgen.ports import JSON, Columns
+from yamlgen.pipeline.parsed_file import ParsedFile, read
+from yamlgen.planning.compiler import compile_pipeline, in_order
+from yamlgen.planning.plan import Plan
+from yamlgen.planning.rehearsal import MOST_ROWS, always_failing
+from yamlgen.steps.draw.rules import rules_of
+from yamlgen.steps.kinds import Draw
+from yamlgen.values import JSON, Columns
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Pipeline:
 
     path: Path
     shown: str
-    draft: Draft
+    draft: ParsedFile
     source: Source
     columns: Columns | None
     overrides: Mapping[str, str]
@@ -47,7 +47,7 @@ class Pipeline:
         Raises:
             InvalidPipeline: a parameter is missing, undeclared or wrong.
         """
-        made = compile_draft(self.draft, self.columns, partial(_column, self.draft, []), params, complete=True)
+        made = compile_pipeline(self.draft, self.columns, partial(_column, self.draft, []), params, complete=True)
         if made.plan is None:
             raise InvalidPipeline(made.diagnostics)
         return made.plan
@@ -77,7 +77,7 @@ def check(
     source = source_of(draft.pipeline.input, draft.path, draft.shown)
     columns = source.columns()
     odd: list[Diagnostic] = []
-    made = compile_draft(draft, columns, partial(_column, draft, odd), params)
+    made = compile_pipeline(draft, columns, partial(_column, draft, odd), params)
     at = draft.document.mark(("input", "path"))
     odd += [Diagnostic(Code.BAD_INPUT, told, at, severity="warning") for told in source.oddities()]
     refused = _refused(draft, source, made.diagnostics) if examine else None
@@ -91,7 +91,7 @@ def check(
     return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), given, found), found
 
 
-def _refused(draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
+def _refused(draft: ParsedFile, source: Source, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
     """What a run would refuse in the first rows, unless it was told of the file already."""
     at = draft.document.mark(("input", "path" if source.rows_inline is None else "rows"))
     marks = {at, draft.document.mark(("input", "id"))}
@@ -106,7 +106,7 @@ def _refused(draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Diag
     return Diagnostic(fault.code, fault.message, at, fault.hint)
 
 
-def _failing(plan: Plan, draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
+def _failing(plan: Plan, draft: ParsedFile, source: Source, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
     """What fails for every row, where nothing was told of it already."""
     for step, found in always_failing(plan, source.beginning(MOST_ROWS + 1)):
         at = found.mark if found.mark.file else draft.document.mark(("steps", step.name), key=True)
@@ -119,7 +119,7 @@ def _is_within(mark: Mark, other: Mark) -> bool:
     return (mark.file, mark.line) == (other.file, other.line) and is_beside
 
 
-def _column(draft: Draft, odd: list[Diagnostic], path: str, name: str) -> tuple[JSON, ...]:
+def _column(draft: ParsedFile, odd: list[Diagnostic], path: str, name: str) -> tuple[JSON, ...]:
     """A column of a file that a draw names; what is odd about the file is added to `odd`."""
     draws = ((each, step.draws) for each, step in draft.pipeline.steps.items() if isinstance(step, Draw))
     step = next(each for each, rules in draws if any(rule.path == path for rule in rules_of(rules.values())))

@@ -10,13 +10,13 @@ from typing import Any
 
 from yamlgen.api.execution import execute
 from yamlgen.api.loading import Pipeline, load
-from yamlgen.api.options import Options
-from yamlgen.door import wait_for
+from yamlgen.api.run_options import Options
 from yamlgen.errors import Code, UsageError
 from yamlgen.events import Emit
-from yamlgen.observe.report import Report
-from yamlgen.ports import JSON, Usage
-from yamlgen.store.session import archived
+from yamlgen.reports.report import Report
+from yamlgen.store.run_session import archived
+from yamlgen.sync import wait_for
+from yamlgen.values import JSON, Usage
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ async def arun(
         overrides: values to set, by dotted path; only with a file.
         input: where the rows come from instead; only with a file.
         on_event: told every event of the run.
-        **options: the fields of `yamlgen.api.options.Options`, such as `output`, `limit`, `simulate`, `fresh`,
+        **options: the fields of `yamlgen.api.run_options.Options`, such as `output`, `limit`, `simulate`, `fresh`,
             `offline`, `max_cost_usd`, `yes`.
 
     Raises:

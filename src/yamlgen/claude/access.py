@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yamlgen.claude.client import ClaudeProvider
-from yamlgen.language.spec import Runtime
-from yamlgen.ports import JSON
+from yamlgen.pipeline.language import Runtime
+from yamlgen.values import JSON
 
 if TYPE_CHECKING:
-    from yamlgen.claude.simulator import Faults
+    from yamlgen.simulator import Faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Simulation:
         Raises:
             UsageError: there is no such fault.
         """
-        from yamlgen.claude.simulator import edition  # noqa: PLC0415 - a server, for simulated runs only
+        from yamlgen.simulator import edition  # noqa: PLC0415 - a server, for simulated runs only
 
         return {"seed": self.seed, "faults": dict(self.rates.rates), "simulator": edition()}
 
@@ -50,7 +50,7 @@ class Simulation:
     @property
     def rates(self) -> Faults:
         """The faults, read."""
-        from yamlgen.claude.simulator import Faults  # noqa: PLC0415
+        from yamlgen.simulator import Faults  # noqa: PLC0415
 
         return Faults.parse(self.faults, seed=self.seed)
 
@@ -82,7 +82,7 @@ async def reach(
         provider.headers()
         yield provider
         return
-    from yamlgen.claude.simulator import Simulator  # noqa: PLC0415
+    from yamlgen.simulator import Simulator  # noqa: PLC0415
 
     simulator = Simulator(faults=simulation.rates, latency=simulation.latency, seed=simulation.seed)
     base_url = await simulator.start()

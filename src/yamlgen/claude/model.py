@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anthropic
 
-from yamlgen.claude.failure import REFUSALS, InvalidOutput, Sender, Streak, mapped, refused_before
-from yamlgen.claude.headers import AGAIN_HEADER, ROW_HEADER
-from yamlgen.claude.keeping import Keeping
-from yamlgen.claude.limiter import Slot
-from yamlgen.claude.reading import NoText, Output, rebuilt, stopped, text_of
-from yamlgen.claude.received import Received, fault_of
+from yamlgen import capabilities
+from yamlgen.caller import by_surface, option
+from yamlgen.cancellation import Cancelled
+from yamlgen.claude.answer_keys import Keeping
+from yamlgen.claude.answer_text import NoText, ReadOutput, rebuilt, stopped, text_of
+from yamlgen.claude.error_mapping import REFUSALS, ErrorContext, FailureStreak, InvalidOutput, mapped, refused_before
+from yamlgen.claude.output_modes import ClosedWay, Talk, Way, is_about_schema, warning_of
+from yamlgen.claude.response_checks import Received, fault_of
 from yamlgen.claude.transport import holding
 from yamlgen.claude.usage import charge_of, usage_of
-from yamlgen.claude.ways import ClosedWay, Talk, Way, is_about_schema, warning_of
 from yamlgen.errors import Code, RowError
-from yamlgen.halt import Halted
-from yamlgen.language import capabilities
-from yamlgen.language.parts import DEFAULT_MAX_TOKENS, Settings, Thinking
-from yamlgen.ports import JSON, Answer, Asker, Attempt, Chain, Charge, Check, Prompt, Refusal, Tariff
-from yamlgen.surface import by_surface, option
+from yamlgen.interfaces import AttemptLog, Check, PriceFunction, RequestContext
+from yamlgen.pacing.limiter import Slot
+from yamlgen.row_result import Answer
+from yamlgen.simulator.row_headers import AGAIN_HEADER, ROW_HEADER
+from yamlgen.steps.fields import DEFAULT_MAX_TOKENS, Settings, Thinking
+from yamlgen.values import JSON, Attempt, Charge, Prompt, Refusal
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -68,19 +70,19 @@ class ClaudeModel:
         self,
         client: anthropic.AsyncAnthropic,
         settings: Settings,
-        sender: Sender,
+        sender: ErrorContext,
         *,
         structured: Structured | None = None,
         reasks: int = 0,
         timeout: float = math.inf,
         keeping: Keeping | None = None,
-        tariff: Tariff | None = None,
+        tariff: PriceFunction | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
         self._sender = sender
         self._reasks = reasks
-        self._streak = Streak()
+        self._streak = FailureStreak()
         self._keeping = keeping
         self._tariff = tariff
         self._warn = warn
@@ -100,7 +102,7 @@ class ClaudeModel:
         way = self._other if self._other is not None and self._first.is_closed else self._first
         return _body(self._arguments(prompt, way))
 
-    async def answer(self, prompt: Prompt, asker: Asker, check: Check | None = None) -> Answer:
+    async def answer(self, prompt: Prompt, asker: RequestContext, check: Check | None = None) -> Answer:
         """Ask, check, and ask again while the output is invalid and re-asks are left."""
         attempts: list[Attempt] = []
         try:
@@ -109,7 +111,9 @@ class ClaudeModel:
             assert self._other is not None  # noqa: S101 - it is raised where there is one
             return await self._by(self._other, prompt, asker, check, attempts)
 
-    async def _by(self, way: Way, prompt: Prompt, asker: Asker, check: Check | None, attempts: list[Attempt]) -> Answer:
+    async def _by(
+        self, way: Way, prompt: Prompt, asker: RequestContext, check: Check | None, attempts: list[Attempt]
+    ) -> Answer:
         """The answer that one way of asking leads to.
 
         Raises:
@@ -204,7 +208,7 @@ class ClaudeModel:
                 await self._keeping.recorder.refuse(self._schema, refusal)
         raise ClosedWay
 
-    async def _fail(self, error: RowError, key: bytes, way: Way, chain: Chain) -> None:
+    async def _fail(self, error: RowError, key: bytes, way: Way, chain: AttemptLog) -> None:
         """Keep a refusal, and mark a failure that may be that of all rows."""
         if chain.is_proven(way.setup):
             self._streak.answered()
@@ -227,7 +231,7 @@ class ClaudeModel:
             slot.give_back()
         return attempt
 
-    async def _lose(self, asker: Asker, chain: Chain | None, message: Mapping[str, JSON]) -> None:
+    async def _lose(self, asker: RequestContext, chain: AttemptLog | None, message: Mapping[str, JSON]) -> None:
         """Count what a stream took that broke off."""
         usage = usage_of(message)
         cost = self._cost(charge_of(message, usage))
@@ -235,7 +239,7 @@ class ClaudeModel:
             await chain.cut(str(self._constant["model"]), usage, cost)
         asker.watch.cut(usage, cost)
 
-    def _told(self, asker: Asker, key: bytes, chain: Chain | None) -> dict[str, str]:
+    def _told(self, asker: RequestContext, key: bytes, chain: AttemptLog | None) -> dict[str, str]:
         """What the simulator is told besides the request: which row asks, and how often it was answered before."""
         if chain is None or self._keeping is None or not self._keeping.tell_row:
             return {}
@@ -245,7 +249,7 @@ class ClaudeModel:
         started = time.monotonic()
         try:
             received = await self._exchange(arguments, told)
-        except (Halted, ClosedWay):
+        except (Cancelled, ClosedWay):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
             slot = holding.get()
@@ -286,7 +290,7 @@ class ClaudeModel:
             return None
 
     @staticmethod
-    def _read(attempt: Attempt, way: Way) -> Output:
+    def _read(attempt: Attempt, way: Way) -> ReadOutput:
         """The output in an answer.
 
         Raises:
@@ -300,7 +304,7 @@ class ClaudeModel:
         error = stopped(message)
         if error is not None:
             raise error
-        return Output(text_of(message)) if way.structured is None else way.structured.parse(message)
+        return ReadOutput(text_of(message)) if way.structured is None else way.structured.parse(message)
 
     def _reask(self, arguments: dict[str, Any], attempt: Attempt, invalid: InvalidOutput, way: Way) -> dict[str, Any]:
         """The arguments of the request that shows the model its answer and what is wrong with it."""

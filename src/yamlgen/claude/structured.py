@@ -31,15 +31,16 @@ from instructor.v2.providers.anthropic.handlers import (
 )
 from pydantic import PrivateAttr, RootModel, ValidationError, model_validator
 
-from yamlgen.claude.failure import InvalidOutput
-from yamlgen.claude.reading import Output
-from yamlgen.claude.spans import fault_of, spans_of
-from yamlgen.language import capabilities, native
-from yamlgen.language.parts import Settings
-from yamlgen.language.schemas import JSONSchema, json_schema
-from yamlgen.language.stringified import unpacked
-from yamlgen.language.wrapping import WRAP, outgoing
-from yamlgen.ports import JSON
+from yamlgen import capabilities
+from yamlgen.claude.answer_text import ReadOutput
+from yamlgen.claude.error_mapping import InvalidOutput
+from yamlgen.claude.json_in_text import fault_of, spans_of
+from yamlgen.schemas import native_subset
+from yamlgen.schemas.author_schema import JSONSchema, json_schema
+from yamlgen.schemas.json_strings import unpacked
+from yamlgen.schemas.root_wrapper import WRAP, outgoing
+from yamlgen.steps.fields import Settings
+from yamlgen.values import JSON
 
 Mode = Literal["native", "tools", "json"]
 
@@ -110,9 +111,9 @@ class Response(RootModel[Any], ResponseSchema):
         return self
 
     @property
-    def output(self) -> Output:
+    def output(self) -> ReadOutput:
         """The output as it is checked and unwrapped."""
-        return Output(self.root, tuple(f"{path} came as a JSON string" for path in self._strings))
+        return ReadOutput(self.root, tuple(f"{path} came as a JSON string" for path in self._strings))
 
     @property
     def is_bare(self) -> bool:
@@ -218,9 +219,9 @@ class Structured:
         self.is_refused = False
         self._made_of = name, schema, settings
         self._is_free = mode == "auto"
-        self.mode: Mode = native.choose_mode(sent, self.able) if mode == "auto" else mode
+        self.mode: Mode = native_subset.choose_mode(sent, self.able) if mode == "auto" else mode
         if self.mode == "native":
-            sent = native.reduce(sent)
+            sent = native_subset.reduce(sent)
         tool = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(whole.get("title") or name))[:_TOOL_NAME].strip("_") or "answer"
         own = {"checked": schema, "schema_": json_schema(whole), "sent": sent, "wrapped": wrapped}
         self.response: type[Response] = type(tool, (Response,), {"__doc__": None, **own})
@@ -232,7 +233,7 @@ class Structured:
         """How to ask where the API turns out not to take the schema natively; `None` where the author insists."""
         if self.mode != "native" or not self._is_free:
             return None
-        return Structured(*self._made_of, native.other_mode(self.able))
+        return Structured(*self._made_of, native_subset.other_mode(self.able))
 
     def prepare(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a request that asks for the output."""
@@ -249,7 +250,7 @@ class Structured:
         system = f"{kwargs['system']}\n\n{call}" if kwargs.get("system") else call
         return {**kwargs, "system": system, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
 
-    def parse(self, message: Any) -> Output:
+    def parse(self, message: Any) -> ReadOutput:
         """The output in a message.
 
         Raises:
@@ -267,7 +268,7 @@ class Structured:
             raise InvalidOutput((f"$: the answer is not JSON: {fault_of(error)}",)) from None
         except RecursionError:
             raise InvalidOutput(("$: the answer is nested too deep",)) from None
-        output: Output = read.output
+        output: ReadOutput = read.output
         return output
 
     def reask(self, kwargs: dict[str, Any], message: Any, invalid: InvalidOutput) -> dict[str, Any]:

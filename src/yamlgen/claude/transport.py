@@ -20,18 +20,18 @@ import anthropic
 import httpx2
 
 from yamlgen import failpoint
+from yamlgen.cancellation import Cancellation
 from yamlgen.claude.connections import failure_of, has_hung_up
-from yamlgen.claude.failure import NotAMessage, ServerError
-from yamlgen.claude.headers import SIMULATOR_HEADER
-from yamlgen.claude.limiter import Limiter, Slot
-from yamlgen.claude.received import Received, read_answer
-from yamlgen.claude.said import Reach, Said, request_id_of, said_in
+from yamlgen.claude.error_mapping import NotAMessage, ServerError
+from yamlgen.claude.response_checks import Received, read_answer
+from yamlgen.claude.server_errors import Reach, Said, request_id_of, said_in
 from yamlgen.claude.streams import StreamedMessage
 from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, RunStopped
-from yamlgen.halt import Halt
-from yamlgen.ports import NOBODY
-from yamlgen.scarcity import scarcity_of
+from yamlgen.interfaces import UNOBSERVED
+from yamlgen.pacing.limiter import Limiter, Slot
+from yamlgen.simulator.row_headers import SIMULATOR_HEADER
+from yamlgen.system_limits import scarcity_of
 
 _FIRST_DELAY: Final = 0.5
 _MOST_DELAY: Final = 30.0
@@ -65,7 +65,7 @@ class Transport:
     max_retries: int
     limiter: Limiter
     base_url: str
-    halt: Halt
+    halt: Cancellation
     simulated: Callable[[], object] | None = None
 
     async def __call__(self, request: Any, call_next: Any) -> Any:
@@ -195,7 +195,7 @@ class Transport:
         if (scarcity := scarcity_of(outcome.error)) is not None:
             raise scarcity
         connected = outcome.overdue or isinstance(outcome.error, NotAMessage)
-        lonely = connected and slot.asker is NOBODY  # who asks without a run is told of the request
+        lonely = connected and slot.asker is UNOBSERVED  # who asks without a run is told of the request
         if not self.limiter.heard and (hopeless or not connected) and not lonely:
             raise self._unheard(outcome)
         assert outcome.error is not None  # noqa: S101 - a failure is a response or an error

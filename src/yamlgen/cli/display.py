@@ -27,7 +27,7 @@ from yamlgen.events import (
     RunForecast,
     RunStarted,
 )
-from yamlgen.observe.report import Report, StepCount
+from yamlgen.reports.report import Report, StepCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import click
 
 from yamlgen.cli.messages import echo
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
-from yamlgen.language.schema import FILE_NAME, committed
-from yamlgen.language.words import listing
+from yamlgen.parsing.suggestions import listing
+from yamlgen.pipeline.json_schema import FILE_NAME, committed
 
 _STARTER: Final = ("pipeline.yaml", "data/reviews.csv", "schemas/facts.json")
 _FOLDERS: Final = ("data", "schemas")

@@ -13,10 +13,10 @@ from typing import Final
 
 import click
 
-from yamlgen.canonical import encoded, one_line
+from yamlgen.canonical_json import encoded, one_line
 from yamlgen.cli.terminal import style, visible
 from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
-from yamlgen.ports import JSON
+from yamlgen.values import JSON
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
@@ -138,7 +138,7 @@ def _snippet(source: str, column: int, end_column: int, *, secret: bool) -> tupl
 @cache
 def _lines(file: str) -> tuple[str, ...]:
     """The lines of a file, with `*` in place of what may be a key, so that carets hold."""
-    from yamlgen.language.secret import covered  # noqa: PLC0415 - loads a part of the language, for mistakes only
+    from yamlgen.parsing.secret_scan import covered  # noqa: PLC0415 - loads a part of the language, for mistakes only
 
     try:
         if not Path(file).is_file():  # a pipe or a device has no line to show, and would never end

@@ -11,7 +11,7 @@ import click
 
 from yamlgen.environment import provide
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError
-from yamlgen.ports import JSON
+from yamlgen.values import JSON
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
@@ -157,7 +157,7 @@ def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 
 def read_params(texts: dict[str, str]) -> tuple[dict[str, JSON], list[Diagnostic]]:
     """The values of `-p`, each read as YAML, and what is wrong with those that cannot be read."""
-    from yamlgen.language.parameters import read_value  # noqa: PLC0415 - loads the language
+    from yamlgen.pipeline.parameters import read_value  # noqa: PLC0415 - loads the language
 
     read = {name: read_value(name, text) for name, text in texts.items()}
     values = {name: value for name, (value, problem) in read.items() if problem is None}

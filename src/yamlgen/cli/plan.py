@@ -10,24 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from yamlgen.cli.messages import echo, json_line, put, show
-from yamlgen.cli.options import (
-    checked,
-    fault_options,
-    input_option,
-    output_format,
-    pipeline_options,
-    store_option,
-)
+from yamlgen.cli.options import checked, fault_options, input_option, output_format, pipeline_options, store_option
 from yamlgen.errors import Code, Exit, YamlgenError
-from yamlgen.ports import JSON
+from yamlgen.values import JSON
 
 _TRIAL: Final = 20
 """How many rows show what the others will take."""
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
-    from yamlgen.api.options import Options
-    from yamlgen.cli.running import Prepare
+    from yamlgen.api.run_options import Options
+    from yamlgen.cli.foreground import Prepare
     from yamlgen.events import RunForecast
 
 
@@ -55,7 +48,7 @@ def command(
     For each step: the rows, the answers that are in the store already, the requests to send, their tokens and their
     cost. Nothing is sent, and no key is needed.
     """
-    from yamlgen.api.options import Options  # noqa: PLC0415 - loads the language
+    from yamlgen.api.run_options import Options  # noqa: PLC0415 - loads the language
 
     def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
         loaded, given = checked(pipeline, params, overrides, input_path)
@@ -66,15 +59,15 @@ def command(
 
 def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     """Plan a run and show it; the exit code."""
-    from yamlgen.api.planning import foresee  # noqa: PLC0415 - loads the engine
+    from yamlgen.api.preparation import estimate  # noqa: PLC0415 - loads the engine
+    from yamlgen.cli.foreground import tell  # noqa: PLC0415
     from yamlgen.cli.interruptions import Interruptions  # noqa: PLC0415
-    from yamlgen.cli.running import tell  # noqa: PLC0415
 
     try:
         loaded, given, options = prepare()
         show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
         with Interruptions() as interruptions:
-            forecast = interruptions.wait(foresee(loaded, params=given, options=options))
+            forecast = interruptions.wait(estimate(loaded, params=given, options=options))
     except YamlgenError as error:
         return tell(error, json_out=json_out)
     if json_out:

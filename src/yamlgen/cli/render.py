@@ -17,7 +17,7 @@ from yamlgen.cli.options import checked, input_option, pipeline_options
 from yamlgen.errors import Exit
 
 if TYPE_CHECKING:
-    from yamlgen.language.plan import Plan
+    from yamlgen.planning.plan import Plan
 
 _FORMS: Final = ("text", "mermaid")
 
@@ -36,11 +36,11 @@ class _Render(click.Command):
 
 def _by_tool(plan: Plan) -> frozenset[str]:
     """The variants that a run would ask by a tool, as far as the store tells."""
-    from yamlgen.store.place import place_of  # noqa: PLC0415 - for this form only
+    from yamlgen.store.location import place_of  # noqa: PLC0415 - for this form only
 
     if not os.path.exists(place_of(plan.file).database):  # noqa: PTH110 - never raises
         return frozenset()
-    from yamlgen.api.planning import asked_by_tool  # noqa: PLC0415 - loads the SDK
+    from yamlgen.api.preparation import asked_by_tool  # noqa: PLC0415 - loads the SDK
     from yamlgen.api.preview import as_asked  # noqa: PLC0415
 
     async def asked() -> frozenset[str]:
@@ -86,12 +86,12 @@ def command(
     """
     if graph is not None and row is not None:
         raise click.UsageError("--graph shows the steps, --row the requests of a row: one at a time")
-    from yamlgen.language.resolution import resolved  # noqa: PLC0415 - loads the language
+    from yamlgen.planning.expansion import resolved  # noqa: PLC0415 - loads the language
 
     loaded, given = checked(pipeline, params, overrides, input_path)
     show(loaded.warnings)
     if graph is not None:
-        from yamlgen.language.graph import as_mermaid, as_text  # noqa: PLC0415 - for this form only
+        from yamlgen.planning.graph import as_mermaid, as_text  # noqa: PLC0415 - for this form only
 
         put((as_mermaid if graph == "mermaid" else as_text)(loaded.plan(given)))
         return Exit.OK

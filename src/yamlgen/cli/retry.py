@@ -21,8 +21,8 @@ from yamlgen.errors import Code, Exit, UsageError, YamlgenError
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
-    from yamlgen.api.options import Options
-    from yamlgen.store.place import Place
+    from yamlgen.api.run_options import Options
+    from yamlgen.store.location import StoreLocation
 
 _ADD: Final = "add `--simulate`"
 _LEAVE_OUT: Final = "leave `--simulate` out"
@@ -60,11 +60,11 @@ def command(  # noqa: PLR0913 - click passes its options by name
     answered comes out of the store; the output is written when nothing else is missing.
     """
     from yamlgen.api.history import find_failed, has_run, places, repeat  # noqa: PLC0415 - loads the store
-    from yamlgen.api.options import Options  # noqa: PLC0415
-    from yamlgen.cli.running import Shown, run_shown, tell  # noqa: PLC0415
+    from yamlgen.api.run_options import Options  # noqa: PLC0415
+    from yamlgen.cli.foreground import Shown, run_shown, tell  # noqa: PLC0415
 
     json_out = output_format == "json"
-    others: list[Place] = []
+    others: list[StoreLocation] = []
     try:
         both = places([pipeline], store)
         stores = [place for place in both if place.simulated is simulate]

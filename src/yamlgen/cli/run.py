@@ -20,7 +20,7 @@ from yamlgen.cli.options import (
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
-    from yamlgen.api.options import Options
+    from yamlgen.api.run_options import Options
 
 
 @click.command("run")
@@ -61,8 +61,8 @@ def command(  # noqa: PLR0913 - click passes its options by name
     every row, 2 the pipeline or the call is wrong, 3 the environment is (no key, no input, no network, no disk), 4
     stopped by a limit. An --offline run that lacks answers leaves the output as it was, and ends with 1.
     """
-    from yamlgen.api.options import Options  # noqa: PLC0415 - loads the language
-    from yamlgen.cli.running import Shown, run_shown  # noqa: PLC0415 - loads asyncio
+    from yamlgen.api.run_options import Options  # noqa: PLC0415 - loads the language
+    from yamlgen.cli.foreground import Shown, run_shown  # noqa: PLC0415 - loads asyncio
 
     def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
         loaded, given = checked(pipeline, params, overrides, input_path)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from yamlgen.brevity import brief
 from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe, show_error
 from yamlgen.cli.options import store_option
 from yamlgen.errors import Code, Exit, UsageError, YamlgenError, near
+from yamlgen.excerpts import brief
 
 if TYPE_CHECKING:
-    from yamlgen.api.history import Found
-    from yamlgen.store.place import Place
+    from yamlgen.api.history import FoundRun
+    from yamlgen.store.location import StoreLocation
     from yamlgen.store.pruning import Pruning
 
 _HEAD: Final = ["run", "pipeline", "status", "started", "rows", "finished", "failed", "answers", "cost"]
@@ -43,7 +43,7 @@ def _common(function: Callable[..., int]) -> Any:
 
     @wraps(function)
     def told(*arguments: Any, json_out: bool, **options: Any) -> int:
-        from yamlgen.cli.running import tell  # noqa: PLC0415 - loads asyncio
+        from yamlgen.cli.foreground import tell  # noqa: PLC0415 - loads asyncio
 
         try:
             return function(*arguments, json_out=json_out, **options)
@@ -62,7 +62,7 @@ def _split(words: tuple[str, ...]) -> tuple[list[Path], str | None]:
     return paths, names[0] if names else None
 
 
-def _found(words: tuple[str, ...], store: Path | None) -> Found:
+def _found(words: tuple[str, ...], store: Path | None) -> FoundRun:
     from yamlgen.api.history import find_run, places  # noqa: PLC0415 - loads the store
 
     paths, name = _split(words)
@@ -89,7 +89,7 @@ def list_command(where: tuple[str, ...], store: Path | None, *, json_out: bool) 
     return Exit.ENVIRONMENT if unread else Exit.OK
 
 
-def _brief(run: Found) -> dict[str, Any]:
+def _brief(run: FoundRun) -> dict[str, Any]:
     from yamlgen.api.history import counted  # noqa: PLC0415 - loads the store
 
     entry, report = run.entry, run.entry.report or {}
@@ -107,9 +107,9 @@ def _brief(run: Found) -> dict[str, Any]:
     }
 
 
-def _line(run: Found) -> list[str]:
+def _line(run: FoundRun) -> list[str]:
     from yamlgen.cli.summary import dollars  # noqa: PLC0415 - only where text is shown
-    from yamlgen.store.place import FOLDER  # noqa: PLC0415
+    from yamlgen.store.location import FOLDER  # noqa: PLC0415
 
     brief = _brief(run)
     paid, rows = brief["paid"], brief["rows"]
@@ -140,7 +140,7 @@ def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *,
     a row's id is taken for that; another number is the row's place in the input. It works while a run goes on.
     """
     from yamlgen.api.history import described, find_row  # noqa: PLC0415 - loads the store
-    from yamlgen.store.session import archived  # noqa: PLC0415
+    from yamlgen.store.run_session import archived  # noqa: PLC0415
 
     run = _found(which, store)
     with archived(run.place) as archive:
@@ -161,8 +161,8 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
     With --json: a line for each failed row, as in the file of failed rows, and one for each item that failed and is
     null (`on_item_error: "null"`); the latter has `item`, from 1 among those of its row, and `case`, its name.
     """
-    from yamlgen.data.identity import row_name  # noqa: PLC0415 - loads SQLite
-    from yamlgen.store.session import archived  # noqa: PLC0415 - loads the store
+    from yamlgen.data.row_identity import row_name  # noqa: PLC0415 - loads SQLite
+    from yamlgen.store.run_session import archived  # noqa: PLC0415 - loads the store
 
     run = _found(which, store)
     with archived(run.place) as archive:
@@ -185,9 +185,9 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
     return Exit.OK
 
 
-def _retry(run: Found) -> str:
+def _retry(run: FoundRun) -> str:
     """The command that asks again for what failed in a run, and in no other."""
-    from yamlgen.store.place import FOLDER  # noqa: PLC0415 - loads the store
+    from yamlgen.store.location import FOLDER  # noqa: PLC0415 - loads the store
 
     place, is_beside = run.place, run.place.folder.name == FOLDER and run.place.name.endswith(_ENDINGS)
     words = [near(place.folder.parent / place.name) if is_beside else run.entry.about["pipeline"]["file"]]
@@ -209,7 +209,7 @@ def export_command(
     """
     from yamlgen.data.lines import formatted  # noqa: PLC0415 - loads the language
     from yamlgen.data.outputs import write_rows  # noqa: PLC0415
-    from yamlgen.store.session import archived  # noqa: PLC0415
+    from yamlgen.store.run_session import archived  # noqa: PLC0415
 
     run = _found(which, store)
     with archived(run.place) as archive:
@@ -260,7 +260,7 @@ def prune_command(
     if keep is None and older is None:
         raise click.UsageError("say which runs go: --keep N or --older 30d")
 
-    def confirm(place: Place, pruning: Pruning) -> bool:
+    def confirm(place: StoreLocation, pruning: Pruning) -> bool:
         told = f"{near(place.database)}: {pruning.runs} runs, {pruning.rows:,} rows, {pruning.answers:,} answers"
         if yes:
             return True

@@ -9,7 +9,7 @@ import click
 
 from yamlgen.cli.messages import echo, put
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
-from yamlgen.language.schema import FILE_NAME, committed
+from yamlgen.pipeline.json_schema import FILE_NAME, committed
 
 
 @click.command("schema")

@@ -6,22 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from yamlgen.cli.messages import safe
 from yamlgen.cli.terminal import style
-from yamlgen.data.identity import row_name
+from yamlgen.data.row_identity import row_name
 from yamlgen.errors import near
-from yamlgen.events import (
-    ItemFailed,
-    PaceChanged,
-    RequestRetried,
-    RowFailed,
-    RunForecast,
-)
-from yamlgen.observe.report import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first
+from yamlgen.events import ItemFailed, PaceChanged, RequestRetried, RowFailed, RunForecast
+from yamlgen.reports.report import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from yamlgen.data.outputs import OutputPaths
-    from yamlgen.ports import JSON
+    from yamlgen.values import JSON
 
 _HELD: Final = 0.05
 _LEAST: Final = 0.0001

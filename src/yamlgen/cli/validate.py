@@ -44,7 +44,7 @@ def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str
 
 
 def _files(paths: tuple[Path, ...]) -> list[Path]:
-    from yamlgen.language.folder import is_folder  # noqa: PLC0415 - loads the language
+    from yamlgen.parsing.project_folder import is_folder  # noqa: PLC0415 - loads the language
 
     files: list[Path] = []
     for path in paths:

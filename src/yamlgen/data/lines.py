@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 from typing import TypeAlias
 
-from yamlgen.canonical import encoded
-from yamlgen.language.formats import delimiter_of, format_of
-from yamlgen.ports import JSON
+from yamlgen.canonical_json import encoded
+from yamlgen.formats.table import delimiter_of, format_of
+from yamlgen.values import JSON
 
 Lines: TypeAlias = Callable[[], Iterable[bytes]]
 """JSON lines, UTF-8, each with its line end, in input order; the same ones whenever it is called."""

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from yamlgen.canonical import encoded
+from yamlgen.caller import option
+from yamlgen.canonical_json import encoded
+from yamlgen.data.atomic_write import Staging, target_of, writing
 from yamlgen.data.lines import Lines, formatted
-from yamlgen.data.staging import Staging, target_of, writing
 from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach
-from yamlgen.language.formats import ENDINGS, format_of
-from yamlgen.ports import JSON
-from yamlgen.surface import option
+from yamlgen.formats.table import ENDINGS, format_of
+from yamlgen.values import JSON
 
 
 @dataclass(frozen=True, slots=True)

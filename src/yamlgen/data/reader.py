@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NoReturn
 
+from yamlgen.caller import override
 from yamlgen.errors import Code, UsageError
-from yamlgen.ports import JSON, Row
-from yamlgen.surface import override
+from yamlgen.values import JSON, Row
 
 _CELL = 1 << 28
 """The longest CSV cell, in characters: an unclosed quote must not take a huge file into memory."""

@@ -18,18 +18,18 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from yamlgen.canonical import short_digest
-from yamlgen.data.identity import id_identity, row_identity
+from yamlgen.caller import option
+from yamlgen.canonical_json import short_digest
+from yamlgen.data.digest_counter import Seen
 from yamlgen.data.reader import Oddities, array_rows, brief, csv_rows, csv_table, inline_rows, jsonl_rows
-from yamlgen.data.seen import Seen
+from yamlgen.data.row_identity import id_identity, row_identity
 from yamlgen.data.snapshot import Snapshot, changed, record
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
-from yamlgen.language.folder import unusable
-from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of, is_pipe
-from yamlgen.language.spec import Input
-from yamlgen.language.types import Type, observed
-from yamlgen.ports import JSON, Columns, InputRow, Row
-from yamlgen.surface import option
+from yamlgen.formats.table import ENDINGS, FORMATS, delimiter_of, format_of, is_pipe
+from yamlgen.parsing.project_folder import unusable
+from yamlgen.pipeline.language import Input
+from yamlgen.schemas.types import Type, observed
+from yamlgen.values import JSON, Columns, InputRow, Row
 
 _PEEK = 100
 """How many rows tell the columns of an input that has no header."""

@@ -1,0 +1,225 @@
+"""What authors write in the place of another form: told once, with the right form, and read as what it means.
+
+Owns what is told before a document is held against the language: a short form that the language has elsewhere, such as
+`models: {writer: claude-haiku-5-5}`, `model` and `models` in each other's place, and other tools' words for what a step
+says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from yamlgen.errors import Code, Diagnostic
+from yamlgen.parsing.source_map import DataPath, Document, Node
+from yamlgen.parsing.suggestions import listing, nearest
+from yamlgen.pipeline.misplaced_keys import ID_WORDS
+from yamlgen.pipeline.schema_messages import all_keys
+from yamlgen.schemas.keywords import KEYWORDS
+from yamlgen.steps.fields import ModelSettings
+
+_SETTINGS: Final = frozenset(ModelSettings.model_fields)
+_TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
+_SCHEMA: Final = ("it stands under `output`: `output: {{schema: {}}}`", "output", "schema")
+_FILE: Final = "write `{0}: {{{{file: {{}}}}}}`"
+_NEEDS: Final = ("leave it out: a step runs after those that its templates and expressions refer to", "", "")
+_STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
+    **dict.fromkeys(("schema", "output_schema", "json_schema"), _SCHEMA),
+    "response_format": ("`output: {{schema: ...}}` says what the answer has to be", "output", ""),
+    **{f"{key}_file": (_FILE.format(key), key, "file") for key in ("prompt", "system")},
+    **dict.fromkeys(("depends_on", "depends", "dependencies", "needs", "requires", "after", "run_after"), _NEEDS),
+}
+"""Words for what a step says otherwise: the hint, the key that says it, and below which key of that one."""
+
+_ROLES: Final = {"user": "user", "human": "user", "assistant": "assistant", "ai": "assistant", "system": ""}
+_KEYWORDS: Final = frozenset(KEYWORDS) - {"format"}
+_PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
+_NAMED: Final = {"models": "model", "params": "parameter"}
+_LONGEST: Final = 40
+"""How many characters of a value a form shows."""
+
+
+def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
+    """Tell of each form that stands for another, and put the right one in its place.
+
+    Args:
+        document: changed where something is told.
+
+    Returns:
+        What is told, and the paths of which nothing more is to be said.
+    """
+    root: dict[str, tuple[Node, Node]] = document.root.value
+    found, swapped = _mistyped(document, root), _swapped(document, root)
+    found.extend(swapped)
+    broken: set[DataPath] = {("model",)} if swapped and "model" not in root else set()
+    for part in ("models", "params"):
+        holder = root[part][1] if part in root else None
+        if holder is None or holder.kind != "mapping":
+            continue
+        for name, (key, node) in list(holder.value.items()):
+            form = None if node.unread else _in_full(part, node)
+            if form is not None:
+                message = f"{_NAMED[part]} `{name}` must be a mapping, not {_kind(node)}"
+                pairs = ", ".join(f"{word}: {_written(child)}" for word, child in form.items())
+                hint = f"write `{name}: {{{pairs}}}`"
+                found.append(Diagnostic(Code.WRONG_TYPE, message, document.mark((part, name)), hint))
+                holder.value[name] = key, _mapping(key, node, form)
+    steps = root["steps"][1] if "steps" in root else None
+    for name, (_, step) in steps.value.items() if steps is not None and steps.kind == "mapping" else ():
+        if step.kind != "mapping" or ("kind" in step.value and step.value["kind"][1].value == "draw"):
+            continue
+        if name in all_keys() and not step.value.keys() & all_keys():
+            continue  # a key of the step above, with too little before it
+        found.extend((*_schema_beside(document, str(name), step), *_roles_as_keys(document, str(name), step)))
+        for word in [word for word in step.value if word in _STEP_WORDS]:
+            mark = document.mark(("steps", name, word), key=True)
+            hint, meant, inner = _STEP_WORDS[word]
+            key, node = step.value.pop(word)
+            is_below = inner and meant in step.value and step.value[meant][1].value is None
+            if is_below:
+                hint = f"indent it, if it belongs to `{meant}`"
+            if inner and (is_below or meant not in step.value):
+                step.value[meant] = replace(key, value=meant), _mapping(key, node, {inner: node})
+            elif inner and step.value[meant][1].kind == "mapping" and inner not in step.value[meant][1].value:
+                step.value[meant][1].value[inner] = replace(key, value=inner), node
+            elif meant and meant not in step.value:
+                broken.add(("steps", name, meant))
+            message = f"unknown key `{word}` in step `{name}`"
+            found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint.format(_written(node))))
+    return found, broken
+
+
+def _roles_as_keys(document: Document, name: str, step: Node) -> Iterator[Diagnostic]:
+    """Messages whose role is their key, as in `- user: Hello`."""
+    messages = step.value["messages"][1] if "messages" in step.value else None
+    for index, turn in enumerate(messages.value if messages is not None and messages.kind == "sequence" else ()):
+        word = next(iter(turn.value)) if turn.kind == "mapping" and len(turn.value) == 1 else ""
+        if word not in _ROLES or not isinstance(turn.value[word][1].value, str):
+            continue
+        mark = document.mark(("steps", name, "messages", index, word), key=True)
+        meant = _ROLES[word]
+        hint = (
+            f"write `{{role: {meant}, content: ...}}`" if meant else "it stands in the step itself, beside `messages`"
+        )
+        message = f"unknown key `{word}` in `messages[{index}]` of step `{name}`"
+        yield Diagnostic(Code.UNKNOWN_KEY, message, mark, hint)
+        key, node = turn.value.pop(word)
+        turn.value["role"] = replace(key, value="role"), replace(key, value=meant or "user")
+        turn.value["content"] = replace(key, value="content"), node
+
+
+def _schema_beside(document: Document, name: str, step: Node) -> Iterator[Diagnostic]:
+    """Keywords of a schema that stand beside `schema`, and are those of a schema all the same."""
+    output = step.value["output"][1] if "output" in step.value else None
+    if output is None or output.kind != "mapping":
+        return
+    words = [word for word in output.value if word in _KEYWORDS]
+    is_whole = "type" in words and output.value["type"][1].value in _TYPES
+    schema = output.value.get("schema", (None, None))[1]
+    if not words or not (is_whole or (schema is not None and schema.kind == "mapping")):
+        return
+    mark = document.mark(("steps", name, "output", words[0]), key=True)
+    message = f"{listing(words)} in the `output` of step `{name}` {'is' if len(words) == 1 else 'are'} of a schema"
+    moved = {word: output.value.pop(word) for word in words}
+    if schema is None:
+        key, node = moved[words[0]]
+        output.value["schema"] = replace(key, value="schema"), replace(node, kind="mapping", value=moved, style=None)
+        yield Diagnostic(
+            Code.UNKNOWN_KEY, message, mark, "write it below `schema:`, as in `output: {schema: {type: ...}}`"
+        )
+        return
+    for word, pair in moved.items():
+        schema.value.setdefault(word, pair)
+    yield Diagnostic(Code.UNKNOWN_KEY, message, mark, "indent it, if it belongs to `schema`")
+
+
+def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:
+    """A mapping in the place of a value."""
+    whole = {word: (replace(key, value=word), child) for word, child in form.items()}
+    return replace(node, kind="mapping", value=whole, style=None)
+
+
+def _mistyped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Diagnostic]:
+    """A slip of `model` or of `models`, which are near to each other: what stands below says which is meant."""
+    for word, (key, node) in list(root.items()):
+        is_free = word.startswith("x-") or root.keys() & {"model", "models"}
+        near = None if is_free else nearest(word, ("model", "models"))
+        if near is not None:
+            meant = "models" if _are_several(node) else "model" if _is_one(node) else near
+            mark = document.mark((word,), key=True)
+            del root[word]
+            root[meant] = replace(key, value=meant), node
+            message, hint = f"unknown key `{word}` in the pipeline", f"did you mean `{meant}`?"
+            return [Diagnostic(Code.UNKNOWN_KEY, message, mark, hint)]
+    return []
+
+
+def _swapped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Diagnostic]:
+    """One model under `models`, or several under `model`: each is read as the other."""
+    if "model" in root and "models" not in root and _are_several(root["model"][1]):
+        written, meant = "model", "models"
+        message, hint = "`model` is one model, and these have names", "models by name stand under `models`"
+    elif "models" in root and "model" not in root and _is_one(root["models"][1]):
+        written, meant = "models", "model"
+        message = "`models` holds models by name, and this one has none"
+        hint = "the model of all steps that name none stands under `model`"
+    else:
+        return []
+    mark = document.mark((written,), key=True)
+    key, node = root.pop(written)
+    root[meant] = replace(key, value=meant), node
+    return [Diagnostic(Code.WRONG_TYPE, message, mark, hint)]
+
+
+def _are_several(node: Node) -> bool:
+    """Whether what stands under `model` are models by name."""
+    if node.kind != "mapping" or not node.value:
+        return False
+    named = {
+        name: child
+        for name, (_, child) in node.value.items()
+        if name not in _SETTINGS and (name not in ID_WORDS or child.kind == "mapping")
+    }
+    texts = [name for name, child in named.items() if isinstance(child.value, str) and nearest(name, _SETTINGS) is None]
+    return all(child.kind == "mapping" or name in texts for name, child in named.items()) and len(named) == len(
+        node.value
+    )
+
+
+def _is_one(node: Node) -> bool:
+    """Whether what stands under `models` is an id, or the settings of one model."""
+    if node.kind == "mapping":
+        return "id" in node.value and node.value["id"][1].kind == "scalar"
+    return isinstance(node.value, str)
+
+
+def _in_full(part: str, node: Node) -> dict[str, Node] | None:
+    """The mapping that a value was to be short for, where it is one."""
+    if part == "models":
+        return {"id": node} if isinstance(node.value, str) else None
+    if node.kind == "sequence":
+        return {"enum": node} if node.value else None
+    if node.kind == "mapping" or node.value is None:
+        return None
+    return {"type": node} if node.value in _TYPES else {"default": node}
+
+
+def _kind(node: Node) -> str:
+    return "a list" if node.kind == "sequence" else "text" if isinstance(node.value, str) else f"`{_written(node)}`"
+
+
+def _written(node: Node) -> str:
+    """A value as YAML in braces, `...` where it is long."""
+    value: Any = Document(node.source, node).data
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{name}: {_written(child)}" for name, (_, child) in node.value.items())
+        shown = f"{{{pairs}}}"
+    elif isinstance(value, list):
+        shown = f"[{', '.join(_written(item) for item in node.value)}]"
+    else:
+        is_plain = isinstance(value, str) and _PLAIN.fullmatch(value)
+        shown = str(value) if is_plain else json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= _LONGEST else "..."

@@ -1,0 +1,79 @@
+"""Where a key stands that an author wrote in another place, or under the name that other tools have for it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from yamlgen.parsing.source_map import DataPath
+
+_PARTS: Final = ("runtime", "limits", "input", "output")
+_CALLED: Final = {
+    **dict.fromkeys(("retries", "retry", "num_retries", "max_attempts", "attempts"), "max_retries"),
+    **dict.fromkeys(("parallel", "parallelism", "workers", "max_workers", "max_concurrency", "threads"), "concurrency"),
+    **dict.fromkeys(("max_cost", "cost_limit", "budget", "max_budget"), "max_cost_usd"),
+    **dict.fromkeys(("default_model", "model_name", "model_id", "llm"), "model"),
+    **dict.fromkeys(("system_prompt", "system_message", "instructions"), "system"),
+    **dict.fromkeys(("user", "user_prompt", "template", "text", "human"), "prompt"),
+    **dict.fromkeys(("max_new_tokens", "max_output_tokens", "maxtokens", "max_length"), "max_tokens"),
+    **dict.fromkeys(("reasoning_effort",), "effort"),
+    **dict.fromkeys(("if", "condition", "only_if", "where"), "when"),
+    **dict.fromkeys(("loop", "with_items", "map_over", "each", "over"), "for_each"),
+    **dict.fromkeys(("n", "num_generations", "num_samples", "repeat"), "samples"),
+    **dict.fromkeys(("assert", "asserts", "checks", "validate", "tests"), "check"),
+    **dict.fromkeys(("code", "function", "func", "script"), "call"),
+    **dict.fromkeys(("expression", "expressions", "compute"), "values"),
+    **dict.fromkeys(("dataset", "data", "source"), "input"),
+    **dict.fromkeys(("vars", "variables", "parameters", "inputs"), "params"),
+    **dict.fromkeys(("api_base", "endpoint"), "base_url"),
+}
+"""What other tools call a key."""
+
+ID_WORDS: Final = frozenset({"name", "model", "model_name", "model_id"})
+"""What other tools call the id of a model."""
+
+
+def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
+    """The hint that says where a key stands, or `None` where it stands nowhere, or where another hint says more.
+
+    Args:
+        language: the language's JSON Schema.
+        path: the mapping that has the key.
+        key: unknown there.
+        known: the keys there.
+    """
+    meant = _CALLED.get(key.lower(), key)
+    if meant in known:
+        return f"did you mean `{meant}`?"
+    is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
+    if not is_step and key in ID_WORDS and (path[:1] == ("models",) or {"id", "effort"} <= set(known)):
+        return "did you mean `id`?"
+    keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
+    places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
+    settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})
+    step = _keys(language, {"$ref": "#/$defs/Generate"})
+    if is_step:
+        places = [place for place in places if place in ("`runtime`", "`limits`")]
+        if meant in _keys(language, {"$ref": "#/$defs/StepOutput"}):
+            places = ["the step's `output`"]
+    elif path[:1] == ("steps",) and path[2:] == ("output",) and meant in step:
+        return f"{_told(key, meant)} stands in the step itself"
+    elif path == ("output",) and meant in _keys(language, {"$ref": "#/$defs/StepOutput"}):
+        places = ["the `output` of a step"]
+    elif meant in settings and path[:1] not in (("model",), ("models",), ("steps",)):
+        places.append("`model`")
+    elif meant == "model" and path:
+        return f"{_told(key, meant)} stands at the top of the file, or in a step"
+    elif meant in step and len(path) < 2:  # noqa: PLR2004 - the file, or one of its parts
+        return f"{_told(key, meant)} stands in a step, as in `steps: {{draft: {{{meant}: ...}}}}`"
+    return f"{_told(key, meant)} stands under {' or '.join(places)}" if places else None
+
+
+def _told(key: str, meant: str) -> str:
+    return "it" if key == meant else f"`{meant}`"
+
+
+def _keys(language: dict[str, Any], part: dict[str, Any]) -> set[str]:
+    """The keys of a part of the language."""
+    if "$ref" in part:
+        part = language["$defs"][part["$ref"].rsplit("/", 1)[1]]
+    return set(part.get("properties", ()))
