@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from scripted import Reply, Server, ask, ask_one, asking, error, message, outcomes, refusal, said, spoken
+from scripted_api import Reply, Server, ask, ask_one, asking, error, message, outcomes, refusal, said, spoken
 from yamlgen.cancellation import Cancelled
 from yamlgen.claude import transport
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError

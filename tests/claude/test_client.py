@@ -8,7 +8,7 @@ import warnings
 import pytest
 from aiohttp import web
 
-from scripted import KEY, Reply, Server, outcomes, prompt, said
+from scripted_api import KEY, Reply, Server, outcomes, prompt, said
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.client import PUBLIC_URL, ClaudeProvider

@@ -5,7 +5,7 @@ import asyncio
 import anthropic
 import pytest
 
-from scripted import KEY, Server, outcomes, prompt, refusal, said
+from scripted_api import KEY, Server, outcomes, prompt, refusal, said
 from yamlgen import AnthropicLLM
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripted import Reply, Server, asking, events, message, outcomes, spoken
+from scripted_api import Reply, Server, asking, events, message, outcomes, spoken
 from yamlgen.errors import Code
 from yamlgen.row_result import Answer
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from scripted import (
+from scripted_api import (
     Reply,
     Server,
     ask,

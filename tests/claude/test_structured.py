@@ -7,8 +7,8 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
-from scripted import Reply, ask, ask_one, call, message, said
-from shapes import MODES, OPEN, USER
+from output_schemas import MODES, OPEN, USER
+from scripted_api import Reply, ask, ask_one, call, message, said
 from yamlgen.claude.structured import Structured
 from yamlgen.errors import Code
 from yamlgen.schemas.author_schema import json_schema

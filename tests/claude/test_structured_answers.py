@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from scripted import ask_one, call, message, said
-from shapes import MODES, USER
+from output_schemas import MODES, USER
+from scripted_api import ask_one, call, message, said
 from yamlgen.claude.error_mapping import InvalidOutput
 from yamlgen.claude.structured import Structured
 from yamlgen.errors import Code

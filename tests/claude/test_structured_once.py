@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from instructor.v2.providers.anthropic import handlers
 
-from scripted import call, message
-from shapes import MODES, OPEN, USER
+from output_schemas import MODES, OPEN, USER
+from scripted_api import call, message
 from yamlgen.claude.error_mapping import InvalidOutput
 from yamlgen.claude.structured import Structured
 from yamlgen.schemas.author_schema import json_schema

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from scripted import Reply, Server, ask, ask_one, asking, error, events, message, outcomes, refusal, said, spoken
+from scripted_api import Reply, Server, ask, ask_one, asking, error, events, message, outcomes, refusal, said, spoken
 from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.row_result import Answer

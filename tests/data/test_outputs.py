@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from shapes import json_line
+from output_schemas import json_line
 from yamlgen.data.atomic_write import Staging
 from yamlgen.data.outputs import OutputPaths, output_paths, prepared, publish, write_rows
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError

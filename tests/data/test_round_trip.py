@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shapes import json_line
+from output_schemas import json_line
 from yamlgen.data.outputs import write_rows
 from yamlgen.data.source import Source
 from yamlgen.errors import UsageError

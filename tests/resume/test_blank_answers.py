@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripted import said
+from scripted_api import said
 from yamlgen.api.loading import load
 from yamlgen.errors import Code, Exit
 from yamlgen.planning.expansion import resolved

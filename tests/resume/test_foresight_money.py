@@ -6,7 +6,7 @@ import math
 import pytest
 from constructs import lay_out
 
-from scripted import said
+from scripted_api import said
 from yamlgen.errors import Code
 from yamlgen.planning.estimate import MARGIN
 from yamlgen.token_estimate import tokens_of

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from workbench import Workbench, keys
 
+from counted_runs import Workbench, keys
 from yamlgen.api import execution
 from yamlgen.api.history import prune_runs
 from yamlgen.api.loading import load

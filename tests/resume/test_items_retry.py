@@ -4,9 +4,9 @@ import json
 
 import pytest
 from constructs import ALL, CONSTRUCTS, ITEMS, ask, lay_out
-from workbench import CUT, REFUSED, SERVER_ERROR, fact
 
-from scripted import said
+from counted_runs import CUT, REFUSED, SERVER_ERROR, fact
+from scripted_api import said
 from yamlgen.api.history import find_run, places, repeat
 from yamlgen.errors import Code, Exit
 

@@ -10,8 +10,8 @@ from contextlib import closing
 
 import pytest
 from constructs import ALL, MODULE, SCORE, SCORED, TOWNS, calls, lay_out
-from workbench import Workbench
 
+from counted_runs import Workbench
 from yamlgen.engine import file_digests
 from yamlgen.errors import Code
 

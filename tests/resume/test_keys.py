@@ -4,8 +4,8 @@ import json
 
 import pytest
 from constructs import CONSTRUCTS, lay_out
-from workbench import TOWNS
 
+from counted_runs import TOWNS
 from yamlgen.api import preparation
 from yamlgen.api.history import find_run, places, repeat
 from yamlgen.errors import Code, Exit

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import pytest
 
-from scripted import Reply, error, events, refusal, said, spoken
+from scripted_api import Reply, error, events, refusal, said, spoken
 from yamlgen.errors import Code, Exit
 from yamlgen.pacing import pool
 from yamlgen.store.location import place_of

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from workbench import SERVER_ERROR, TOWNS, fact
 
+from counted_runs import SERVER_ERROR, TOWNS, fact
 from yamlgen.api.history import find_run, list_runs, places, prune_runs, repeat
 from yamlgen.errors import Code, Exit
 from yamlgen.store.location import place_of

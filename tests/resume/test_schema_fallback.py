@@ -4,9 +4,9 @@ import asyncio
 import json
 
 import pytest
-from workbench import TOWNS, keys
 
-from scripted import call, refusal, said
+from counted_runs import TOWNS, keys
+from scripted_api import call, refusal, said
 from yamlgen.api.loading import load
 from yamlgen.api.preparation import asked_by_tool
 from yamlgen.api.preview import as_asked, preview

@@ -6,9 +6,9 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from workbench import TOWNS
 
 import yamlgen
+from counted_runs import TOWNS
 from yamlgen.api.history import described, list_runs, places
 from yamlgen.api.run_options import Options
 from yamlgen.claude.access import Simulation
@@ -88,8 +88,10 @@ def test_a_simulator_of_another_version_is_asked_for_all(single, another):
 def test_every_source_counts_for_the_version(tmp_path, monkeypatch):
     """A change in the simulator, or in what it counts tokens by, is another version; a change elsewhere is none."""
     home = Path(yamlgen.__file__).parent
-    for each in ("claude", "language"):
-        shutil.copytree(home / each, tmp_path / each, ignore=shutil.ignore_patterns("__pycache__", "expressions"))
+    for each in ("token_estimate.py", "capabilities.py"):
+        shutil.copy(home / each, tmp_path / each)
+    for each in ("claude", "simulator", "schemas"):
+        shutil.copytree(home / each, tmp_path / each, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(resources, "files", lambda _: tmp_path)
     found = [edition_of_code.__wrapped__()]
     for path in ("claude/model.py", "simulator/plausible_values.py", "token_estimate.py"):

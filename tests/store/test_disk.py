@@ -9,8 +9,8 @@ import subprocess
 from contextlib import closing, contextmanager
 
 import pytest
-from kills import FILES, IN_FLIGHT, PREVIOUS, kept, lay_out, leftovers, outputs
 
+from killed_pipeline import FILES, IN_FLIGHT, PREVIOUS, kept, lay_out, leftovers, outputs
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.store.location import StoreLocation
 from yamlgen.store.run_session import held

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from books import Book, ask
+from hand_made_store import Book, ask
 
 import yamlgen
 from yamlgen.data.atomic_write import Staging

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from books import ROW, Book, ask, ask_all, failed, finished, refused
+from hand_made_store import ROW, Book, ask, ask_all, failed, finished, refused
 
 from yamlgen.errors import ANSWERED, Code, RowError
 from yamlgen.row_result import Answer, Lost

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from books import Book, finished
+from hand_made_store import Book, finished
 
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.row_result import Answer

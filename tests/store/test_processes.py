@@ -8,8 +8,8 @@ import threading
 from contextlib import closing
 
 import pytest
-from kills import CONCURRENCY, ROWS, database, kept, lay_out, leftovers, look, outputs
 
+from killed_pipeline import CONCURRENCY, ROWS, database, kept, lay_out, leftovers, look, outputs
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.store.location import StoreLocation, is_locked, locked
 from yamlgen.store.run_session import archived

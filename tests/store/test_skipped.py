@@ -1,7 +1,7 @@
 """A step that was not done for a row, because its `when` did not hold."""
 
 import pytest
-from books import SKIPPED, Book, ask, failed, finished, refused
+from hand_made_store import SKIPPED, Book, ask, failed, finished, refused
 
 from yamlgen.errors import Code
 from yamlgen.row_result import Answer

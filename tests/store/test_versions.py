@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from books import Book, ask, finished
+from hand_made_store import Book, ask, finished
 
 from yamlgen.api.history import find_failed
 from yamlgen.canonical_json import short_digest
