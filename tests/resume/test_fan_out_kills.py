@@ -1,8 +1,8 @@
 """`kill -9` in the middle of a fan-out: at most what was in flight is paid for again, item by item.
 
 The stories are those of `tests/killed_pipeline.py`, told of a pipeline that asks several times for each row: for
-items, two of which are equal, and for the samples of each combination. An item that fails is null in one step, and fails its row
-in the other.
+items, two of which are equal, and for the samples of each combination. An item that fails is null in one step, and
+fails its row in the other.
 """
 
 import pytest
