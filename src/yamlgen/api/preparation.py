@@ -16,7 +16,8 @@ from yamlgen.cancellation import Cancellation
 from yamlgen.claude.access import reach
 from yamlgen.claude.client import ClaudeProvider
 from yamlgen.claude.prices import tariff_of
-from yamlgen.data.source import Source, no_rows, spooled
+from yamlgen.data.source import Source, no_rows
+from yamlgen.data.spool import spooled
 from yamlgen.engine.local import LocalEngine
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, UsageError

@@ -13,7 +13,8 @@ from yamlgen.cancellation import Cancellation
 from yamlgen.claude.access import Simulation, reach
 from yamlgen.data.row_identity import id_name, id_of, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
-from yamlgen.data.source import Source, spooled
+from yamlgen.data.source import Source
+from yamlgen.data.spool import spooled
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.interfaces import UNOBSERVED, Model

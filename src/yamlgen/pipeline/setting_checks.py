@@ -6,6 +6,7 @@ model is an error. Where the table says nothing (gateways, fine-tunes), nothing 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -63,7 +64,7 @@ class _Suitability:
         self._settings = Settings.model_validate(resolved.values)
         self._id = self._settings.id or ""
         self._able: Capabilities = capabilities.of(self._id)
-        self._official = official
+        self._official = official and not draft.is_broken_within("runtime")
         at = resolved.paths.get("thinking", ())
         self._thinking_is_whole = not any(path[: len(at)] == at for path in draft.broken) if at else True
 
@@ -84,9 +85,10 @@ class _Suitability:
         elif able.retires is not None:
             message = f"`{self._id}` is deprecated: it retires on {able.retires} (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"`{newest}` follows it")
-        elif not able.known and (near := capabilities.meant(self._id)) is not None:
+        elif not able.known and ((near := capabilities.meant(self._id)) or re.fullmatch(r"claude-[^/.]*", self._id)):
             message = f"the API has no model `{self._id}` (as of {CHECKED})"
-            yield self._warning(message, self._mark("id"), f"did you mean `{near}`?")
+            hint = f"did you mean `{near}`?" if near else "a newer one is sent all the same"
+            yield self._warning(message, self._mark("id"), hint)
 
     def sampling(self) -> Iterator[Diagnostic]:
         """Settings of sampling, which older models take under the older version of the API."""
@@ -98,6 +100,8 @@ class _Suitability:
             if able.sampling is False:
                 hint = "remove it: only models up to 4.6 take it"
                 yield self._warning(f"`{self._id}` refuses `{key}`", mark, hint, Code.SAMPLING_REFUSED)
+            elif self._draft.is_broken_within("runtime"):
+                continue
             elif version != OLD_VERSION and (able.known or self._official):
                 message = f"the API refuses `{key}` under its version {version}"
                 hint = f'remove it, or set `runtime.api_version: "{OLD_VERSION}"` for a model up to 4.6'

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Final, Literal, TypeAlias
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.parsing.project_folder import is_way_out, leak
+from yamlgen.parsing.project_folder import is_way_out, leak, status
 from yamlgen.parsing.secret_scan import find_secrets
 from yamlgen.parsing.source_map import DataPath, Document, Text
 from yamlgen.parsing.yaml_parser import absence, read
@@ -103,7 +104,7 @@ class TextLoader:
 
     def _read(self, reference: str, mark: Mark) -> Text | None:
         path, shown = self.draft.beside(reference)
-        if "\n" in reference.strip():
+        if _is_sentence(reference) and status(path) is None:
             hint = "write it without `file:`, behind the key itself"
             self.diagnostics.append(Diagnostic(Code.MISSING_FILE, "this is the text, and no file's name", mark, hint))
             return None
@@ -126,3 +127,10 @@ class TextLoader:
             self.diagnostics.append(Diagnostic(Code.WRONG_VALUE, f"{shown} is empty", mark, "write the text into it"))
             return None
         return text
+
+
+def _is_sentence(reference: str) -> bool:
+    """Whether what stands where a file is named is a text itself: of several lines, or of words without an ending."""
+    text = reference.strip()
+    ending = PurePath(text).suffix
+    return "\n" in text or (" " in text and (not ending or " " in ending))
