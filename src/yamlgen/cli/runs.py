@@ -207,8 +207,7 @@ def export_command(
 
     Without --output they go to stdout as JSON lines, with --json as one JSON array.
     """
-    from yamlgen.data.lines import formatted  # noqa: PLC0415 - loads the language
-    from yamlgen.data.outputs import write_rows  # noqa: PLC0415
+    from yamlgen.data.outputs import printed, write_rows  # noqa: PLC0415 - loads the language
     from yamlgen.store.run_session import archived  # noqa: PLC0415
 
     run = _found(which, store)
@@ -218,7 +217,7 @@ def export_command(
             return archive.failed(run.entry) if failed else archive.rows(run.entry)
 
         if output is None:
-            _put_lines(formatted(lines, Path("rows.json")) if json_out else lines())
+            _put_lines(printed(lines, as_array=json_out))
             return Exit.OK
         warnings = write_rows(output, lines)
         lost = 0 if failed else archive.nulls(run.entry)

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from yamlgen.caller import option
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.formats.table import format_of
+from yamlgen.formats.table import USUAL_ENDINGS, format_of
 from yamlgen.parsing.project_folder import is_folder, real, status, unusable
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.parsing.suggestions import suggestion
@@ -91,5 +91,5 @@ class _Checker:
             return
         ending = PurePath(path).suffix
         what = f"the ending `{ending}` names no format" if ending else f"`{path}` has no ending that names its format"
-        hint = "end it in .jsonl, .json or .csv" + (", or add `format:` under `input`" if part == "input" else "")
+        hint = f"end it in {USUAL_ENDINGS}" + (", or add `format:` under `input`" if part == "input" else "")
         self.complain(Code.UNKNOWN_FORMAT, what, self.draft.document.mark((part, "path")), hint)
