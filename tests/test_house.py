@@ -52,7 +52,7 @@ FLOORS = [
     {"simulator", "pacing"},
     {"claude", "data", "store"},
     {"llm", "engine"},
-    {"reports"},
+    {"output", "reports"},
     {"api"},
     {"cli"},
 ]

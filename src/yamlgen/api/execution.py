@@ -27,10 +27,7 @@ from yamlgen.api.run_options import Options
 from yamlgen.caller import by_surface, option
 from yamlgen.cancellation import Cancellation
 from yamlgen.canonical_json import fingerprint
-from yamlgen.data.atomic_write import Staging
-from yamlgen.data.outputs import OutputPaths, output_paths, prepared, publish
 from yamlgen.data.source import Source
-from yamlgen.data.stdout_writer import Printer, PrinterThread
 from yamlgen.engine.function_calls import Functions
 from yamlgen.engine.local import LocalEngine
 from yamlgen.engine.probe import Rest
@@ -38,6 +35,9 @@ from yamlgen.engine.spending_limits import Budget
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, fact_of, near
 from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted, RunWarned
+from yamlgen.output.atomic_write import Staging
+from yamlgen.output.files import OutputPaths, output_paths, prepared, publish
+from yamlgen.output.stdout_writer import Printer, PrinterThread
 from yamlgen.planning.expansion import resolved
 from yamlgen.planning.plan import Plan
 from yamlgen.reports.record_file import run_record, surroundings

@@ -207,7 +207,7 @@ def export_command(
 
     Without --output they go to stdout as JSON lines, with --json as one JSON array.
     """
-    from yamlgen.data.outputs import printed, write_rows  # noqa: PLC0415 - loads the language
+    from yamlgen.output.files import printed, write_rows  # noqa: PLC0415 - loads the language
     from yamlgen.store.run_session import archived  # noqa: PLC0415
 
     run = _found(which, store)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from yamlgen.caller import option
 from yamlgen.canonical_json import encoded
-from yamlgen.data.atomic_write import Staging, target_of, writing
 from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach
 from yamlgen.formats.format import Format, Lines
 from yamlgen.formats.table import ENDINGS, FORMATS, STREAMED, format_of
+from yamlgen.output.atomic_write import Staging, target_of, writing
 from yamlgen.values import JSON
 
 
