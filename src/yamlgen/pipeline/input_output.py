@@ -18,7 +18,7 @@ from yamlgen.values import Columns
 def check_files(draft: ParsedFile, columns: Columns | None) -> list[Diagnostic]:
     """What is wrong with where the rows come from and where they go."""
     checker = _Checker(draft, columns)
-    checker.check_provenance()
+    checker.check_added()
     checker.check_input()
     checker.check_output()
     return checker.diagnostics
@@ -33,20 +33,19 @@ class _Checker:
     def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
         self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
 
-    def check_provenance(self) -> None:
-        """Nothing else may be written under the name of the column that `output.provenance` adds."""
-        name, document = "provenance", self.draft.document
-        if not self.draft.pipeline.output.provenance:
-            return
-        if self.columns is not None and name in self.columns.names:
-            mark = document.mark(("output", name), key=True)
-            message = f"the column that `output.{name}` adds is named like a column of the input"
-            hint = "both would be written under that name: rename the input's, or leave this out"
-            self.complain(Code.NAME_TAKEN, message, mark, hint)
-        elif name in self.draft.pipeline.steps:
-            mark = document.mark(("steps", name), key=True)
-            message = f"step `{name}` is named like the column that `output.{name}` adds"
-            self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
+    def check_added(self) -> None:
+        """Nothing else may be written under the name of a column that the output adds."""
+        document = self.draft.document
+        for name in self.draft.pipeline.output.added:
+            if self.columns is not None and name in self.columns.names:
+                mark = document.mark(("output", name), key=True)
+                message = f"the column that `output.{name}` adds is named like a column of the input"
+                hint = "both would be written under that name: rename the input's, or leave this out"
+                self.complain(Code.NAME_TAKEN, message, mark, hint)
+            elif name in self.draft.pipeline.steps:
+                mark = document.mark(("steps", name), key=True)
+                message = f"step `{name}` is named like the column that `output.{name}` adds"
+                self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
 
     def check_input(self) -> None:
         draft, document = self.draft, self.draft.document

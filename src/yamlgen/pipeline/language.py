@@ -151,6 +151,11 @@ class Output(Part):
     provenance: bool = False
     """Add a column `provenance` to each row: the runs that paid, models that answered, stop reasons, usage, cost."""
 
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The columns that are added to each row, behind the values of the steps."""
+        return ("provenance",) if self.provenance else ()
+
 
 class PipelineModel(Part):
     """A pipeline: rows in, each through every step, rows out.
