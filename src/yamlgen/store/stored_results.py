@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from yamlgen.errors import EnvironmentProblem
 from yamlgen.store.codec import shown, unpacked
 from yamlgen.store.database import damaged, mapped
 from yamlgen.store.location import StoreLocation
@@ -17,7 +18,7 @@ TOKENS: Final = tuple(Usage.__dataclass_fields__)
 
 _UNTOLD: Final = "the run was made by an earlier version, which did not keep why"
 
-_RESULT: Final = "SELECT step, status, value, error, attempts FROM result WHERE id = ?"
+_RESULT: Final = "SELECT id, step, status, value, error, attempts FROM result WHERE id = ?"
 _ATTEMPT: Final = (
     "SELECT run.name, attempt.received, attempt.model, attempt.stop_reason, attempt.request_id, attempt.cost, "
     f"attempt.seconds, {', '.join(f'attempt.{name}' for name in TOKENS)} "
@@ -110,8 +111,11 @@ class ResultReader:
     def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
         found = self._all(query, *values)
         if not found:
-            raise damaged(self.place.database, "a record that others refer to is gone")
+            raise self._incomplete()
         return found[0]
+
+    def _incomplete(self) -> EnvironmentProblem:
+        return damaged(self.place.database, "a record that others refer to is gone")
 
     def _each(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         with mapped(self.place.database):
@@ -123,8 +127,12 @@ class ResultReader:
             return unpack(data)
 
     def _row(self, number: int, status: str, source: str, results: str) -> StoredRow:
-        numbers = self._read(json.loads, results)
-        return StoredRow(number, status, source, [StoredResult(each, *self._one(_RESULT, each)) for each in numbers])
+        with mapped(self.place.database):
+            find = self._connection.execute
+            found = [find(_RESULT, (each,)).fetchone() for each in json.loads(results)]
+        if None in found:
+            raise self._incomplete()
+        return StoredRow(number, status, source, [StoredResult(*each) for each in found])
 
     def columns(self, row: StoredRow) -> dict[str, JSON]:
         """The row of the input."""
