@@ -38,7 +38,7 @@ from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, Run
 from yamlgen.output.atomic_write import Staging
 from yamlgen.output.failed import compose_failed
 from yamlgen.output.files import OutputPaths, output_paths, prepared, publish
-from yamlgen.output.row import compose_row, compose_rows
+from yamlgen.output.row import added_columns, compose_row, compose_rows
 from yamlgen.output.stdout_writer import Printer, PrinterThread
 from yamlgen.planning.expansion import resolved
 from yamlgen.planning.plan import Plan
@@ -314,7 +314,7 @@ class _Run:
             "address": ready.provider.answerer(),
             "simulated": self.options.simulate,
             "simulation": ready.simulation,
-            **plan.output.model_dump(exclude={"path"}),
+            **added_columns(plan.output),
         }
 
     def _options(self) -> dict[str, JSON]:

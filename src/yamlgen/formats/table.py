@@ -15,13 +15,14 @@ from yamlgen.formats.format import Format
 from yamlgen.formats.json_array import JsonArray
 from yamlgen.formats.jsonl import Jsonl
 
-_ALL: Final[tuple[Format, ...]] = (
+TABLE: Final[tuple[Format, ...]] = (
     Jsonl(),
     Csv(),
     JsonArray(),
 )
+"""The formats, one on each line."""
 
-FORMATS: Final = {each.name: each for each in _ALL}
+FORMATS: Final = {each.name: each for each in TABLE}
 """The formats by their names."""
 
 STREAMED: Final = FORMATS["jsonl"]
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 else:
     FormatName = Literal[tuple(FORMATS)]  # for pydantic, which lists the names in the JSON Schema
 
-_TYPED_FIRST: Final = sorted(_ALL, key=lambda each: not each.keeps_types)
+_TYPED_FIRST: Final = sorted(TABLE, key=lambda each: not each.keeps_types)
 _BY_ENDING: Final = {ending: each for each in _TYPED_FIRST for ending in each.endings}
 
 

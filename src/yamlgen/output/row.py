@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from yamlgen.canonical_json import one_line
+from yamlgen.pipeline.language import Output
 from yamlgen.store.codec import text_of
 from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.stored_results import TOKENS, StoredResult, StoredRow
@@ -28,6 +29,11 @@ def compose_row(archive: RunReader, run: RunEntry, number: int) -> bytes | None:
     if row is None:
         return None
     return _line(archive, row, _added(run)) if row.status == "finished" else b""
+
+
+def added_columns(output: Output) -> dict[str, JSON]:
+    """Which columns an output adds, and which not, as the record of a run has it."""
+    return {name: getattr(output, name) for name in _ADDED}
 
 
 def usage_json(usage: Usage) -> dict[str, JSON]:
