@@ -36,7 +36,7 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
     kind = format_of(path)
     if kind is None:
         raise UsageError(f"cannot read {shown}: its ending tells no format", code=Code.WRONG_VALUE, hint=_KNOWN)
-    reading = Reading(shown, kind.delimiter(path))
+    reading = Reading(shown, kind.delimiter(path), format_hint=_KNOWN)
     try:
         _expect(path, shown)
         with path.open("rb") as file:
@@ -45,10 +45,6 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
     except OSError as error:
         message = f"cannot read {shown}: {error.strerror or error}"
         raise EnvironmentProblem(message, code=Code.MISSING_FILE, hint="it must be a file that you may read") from error
-    except UsageError as error:
-        if error.hint is not None and "format" in error.hint:
-            error.hint = _KNOWN  # an input can name its format in another way, which these hints advise
-        raise
     for message in reading.oddities.told(shown):
         tell(message)
     return values

@@ -249,7 +249,7 @@ class Source:
 
     def _reading(self, odd: Oddities | None = None) -> Reading:
         has_cells = self.kind().delimiter(self.path) is not None
-        return Reading(self.name(), self.separator() if has_cells else None, self.id, odd or Oddities())
+        return Reading(self.name(), self.separator() if has_cells else None, self.id, oddities=odd or Oddities())
 
     @contextmanager
     def _head(self) -> Iterator[tuple[BinaryIO, bool]]:

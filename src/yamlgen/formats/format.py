@@ -59,12 +59,14 @@ class Reading:
         shown: how messages name the file.
         delimiter: what separates cells; `None` for a format without cells.
         id: a column that every row must have; a format may refuse a file without it before its first row.
+        format_hint: what to do where the file is in another format, in place of what the format itself advises.
         oddities: takes note of what is odd.
     """
 
     shown: str
     delimiter: str | None = None
     id: str | None = None
+    format_hint: str | None = None
     oddities: Oddities = field(default_factory=Oddities)
 
 

@@ -26,9 +26,8 @@ class JsonArray(Format):
         if at == len(text):
             return
         if text[at] != "[":
-            raise _broken(
-                text, at, shown, "no array of rows", "a file with one object on each line has `format: jsonl`"
-            )
+            hint = reading.format_hint or "a file with one object on each line has `format: jsonl`"
+            raise _broken(text, at, shown, "no array of rows", hint)
         at = gap_end(text, at + 1)
         line = 1 + text.count("\n", 0, at)
         number, more = 0, not text.startswith("]", at)
