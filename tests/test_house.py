@@ -43,7 +43,8 @@ FLOORS = [
         "caller",
     },
     {"capabilities"},
-    {"parsing", "token_estimate", "formats"},
+    {"parsing", "token_estimate"},
+    {"formats"},
     {"schemas"},
     {"expressions"},
     {"steps"},
@@ -52,7 +53,7 @@ FLOORS = [
     {"simulator", "pacing"},
     {"claude", "data", "store"},
     {"llm", "engine"},
-    {"reports"},
+    {"output", "reports"},
     {"api"},
     {"cli"},
 ]

@@ -7,8 +7,8 @@ import pytest
 
 from yamlgen.cli.display import Display, LiveDisplay, PlainDisplay
 from yamlgen.cli.summary import failures, outlay, summary
-from yamlgen.data.outputs import output_paths
 from yamlgen.events import ItemFailed, RequestRetried, RowFailed, RowFinished, RunStarted, StepFinished, StepSkipped
+from yamlgen.output.files import output_paths
 from yamlgen.reports.report import Report
 
 STARTED = RunStarted("r1", "p", ("facts", "line"), 5)

@@ -11,6 +11,7 @@ from yamlgen.api.loading import load
 from yamlgen.api.preparation import asked_by_tool
 from yamlgen.api.preview import as_asked, preview
 from yamlgen.errors import Exit
+from yamlgen.output.row_detail import describe_row
 from yamlgen.planning.expansion import resolved
 from yamlgen.store.pruning import prune
 from yamlgen.store.run_session import archived
@@ -250,4 +251,4 @@ def test_pruning_the_run_that_was_refused_leaves_the_note_to_later_ones(picky):
 def detail(done):
     """All that the store has on the first row of a run."""
     with archived(done.finished.place) as archive:
-        return archive.detail(done.finished.entry, 0)
+        return describe_row(archive, done.finished.entry, 0)

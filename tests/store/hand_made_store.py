@@ -7,6 +7,9 @@ from contextlib import closing
 
 from yamlgen.errors import RowError
 from yamlgen.interfaces import UNOBSERVED, RequestContext
+from yamlgen.output.failed import compose_failed
+from yamlgen.output.row import compose_rows
+from yamlgen.output.row_detail import describe_row
 from yamlgen.reports.report import Report
 from yamlgen.row_result import Answer, RowResult
 from yamlgen.store.location import StoreLocation
@@ -50,11 +53,20 @@ class Book:
         """Take runs out."""
         prune(self.place, [self.number(run) for run in runs], lambda _: True)
 
-    def read(self, run, what, *arguments):
-        """What the archive says of a run; lines as values."""
+    def rows(self, run):
+        """The rows that an output of a run has."""
         with archived(self.place) as archive:
-            told = getattr(archive, what)(archive.run(run), *arguments)
-            return told if isinstance(told, dict) else [json.loads(line) for line in told]
+            return [json.loads(line) for line in compose_rows(archive, archive.run(run))]
+
+    def failed(self, run, *, items=False):
+        """The records of what failed in a run."""
+        with archived(self.place) as archive:
+            return [json.loads(line) for line in compose_failed(archive, archive.run(run), items=items)]
+
+    def detail(self, run, number):
+        """All that is known of a row of a run."""
+        with archived(self.place) as archive:
+            return describe_row(archive, archive.run(run), number)
 
     def query(self, text):
         """What a query finds."""

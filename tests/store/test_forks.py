@@ -14,9 +14,9 @@ import pytest
 from hand_made_store import Book, ask
 
 import yamlgen
-from yamlgen.data.atomic_write import Staging
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.file_descriptors import close_alone, open_alone
+from yamlgen.output.atomic_write import Staging
 from yamlgen.store.location import StoreLocation, is_locked, locked
 from yamlgen.store.run_session import archived
 
@@ -123,7 +123,7 @@ OUTPUT = "staging = Staging(); staging.reserve(Path(sys.argv[1]) / 'out.jsonl');
 KILLED = """\
 import os, signal, sys, time
 from pathlib import Path
-from yamlgen.data.atomic_write import Staging
+from yamlgen.output.atomic_write import Staging
 from yamlgen.store.location import StoreLocation, locked
 
 def end():

@@ -27,10 +27,7 @@ from yamlgen.api.run_options import Options
 from yamlgen.caller import by_surface, option
 from yamlgen.cancellation import Cancellation
 from yamlgen.canonical_json import fingerprint
-from yamlgen.data.atomic_write import Staging
-from yamlgen.data.outputs import OutputPaths, output_paths, prepared, publish
 from yamlgen.data.source import Source
-from yamlgen.data.stdout_writer import Printer, PrinterThread
 from yamlgen.engine.function_calls import Functions
 from yamlgen.engine.local import LocalEngine
 from yamlgen.engine.probe import Rest
@@ -38,12 +35,17 @@ from yamlgen.engine.spending_limits import Budget
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, fact_of, near
 from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted, RunWarned
+from yamlgen.output.atomic_write import Staging
+from yamlgen.output.failed import compose_failed
+from yamlgen.output.files import OutputPaths, output_paths, prepared, publish
+from yamlgen.output.row import added_columns, compose_row, compose_rows
+from yamlgen.output.stdout_writer import Printer, PrinterThread
 from yamlgen.planning.expansion import resolved
 from yamlgen.planning.plan import Plan
 from yamlgen.reports.record_file import run_record, surroundings
 from yamlgen.reports.report import Report
 from yamlgen.store.location import StoreLocation
-from yamlgen.store.run_reader import RunEntry
+from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.run_session import Running, archived, running
 from yamlgen.system_limits import in_thread
 from yamlgen.values import JSON
@@ -279,8 +281,8 @@ class _Run:
         keep_rows = self.to_stdout or not (finished or not self.paths.rows.exists())
         with archived(place) as archive:
 
-            def wanted(lines: Callable[[RunEntry], Iterator[bytes]]) -> Iterator[bytes]:
-                for line in lines(entry):
+            def wanted(compose: Callable[[RunReader, RunEntry], Iterator[bytes]]) -> Iterator[bytes]:
+                for line in compose(archive, entry):
                     if unwanted.is_set():
                         raise _Unwanted
                     yield line
@@ -288,8 +290,8 @@ class _Run:
             publish(
                 self.paths,
                 staging,
-                rows=None if keep_rows else lambda: wanted(archive.rows),
-                failed=(lambda: wanted(archive.failed)) if failed else None,
+                rows=None if keep_rows else lambda: wanted(compose_rows),
+                failed=(lambda: wanted(compose_failed)) if failed else None,
                 run=record,
                 tell=record["warnings"].append,
             )
@@ -312,7 +314,7 @@ class _Run:
             "address": ready.provider.answerer(),
             "simulated": self.options.simulate,
             "simulation": ready.simulation,
-            "provenance": plan.output.provenance,
+            **added_columns(plan.output),
         }
 
     def _options(self) -> dict[str, JSON]:
@@ -371,4 +373,4 @@ def _opened_printer(place: StoreLocation, entry: RunEntry, stdout: BinaryIO | No
     """A printer to standard output that reads the store by itself; unbuffered, so that nothing is left at the end."""
     stream = stdout or sys.stdout.buffer
     with archived(place) as archive:
-        yield Printer(getattr(stream, "raw", stream), lambda index: archive.line(entry, index))
+        yield Printer(getattr(stream, "raw", stream), partial(compose_row, archive, entry))

@@ -147,9 +147,10 @@ def find_row(archive: RunReader, run: RunEntry, name: str, tell: Callable[[str],
         if found is not None:
             return found
     number = number_of(name)
-    if number is not None and archive.holds(run, number):
-        tell_apart(name, archive.id(run, number), tell)
-        return number
+    row = None if number is None else archive.row(run, number)
+    if row is not None:
+        tell_apart(name, archive.id(run, row), tell)
+        return row.number
     message = f"run {run.name} has no row {id_name(name)}, or has not finished it"
     hint = proposed(name, archive.ids(run)) if has_ids else "rows count from 1"
     raise UsageError(message, code=Code.NO_RUN, hint=hint)

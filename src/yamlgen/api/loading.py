@@ -97,10 +97,9 @@ def _refused(draft: ParsedFile, source: Source, told: tuple[Diagnostic, ...]) ->
     marks = {at, draft.document.mark(("input", "id"))}
     if draft.is_broken_within("input") or any(each.severity == "error" and each.mark in marks for each in told):
         return None
-    written = {*draft.pipeline.steps, *(["provenance"] if draft.pipeline.output.provenance else [])}
     if source.rows_inline is not None and any(each.code is Code.BAD_NUMBER for each in told):
         return None
-    fault = source.fault(frozenset(written))
+    fault = source.fault(frozenset([*draft.pipeline.steps, *draft.pipeline.output.added]))
     if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
         return None
     return Diagnostic(fault.code, fault.message, at, fault.hint)

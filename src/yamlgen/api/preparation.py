@@ -163,8 +163,8 @@ def _check_prices(plan: Plan, tariffs: Mapping[str, PriceFunction | None]) -> No
 
 
 def _scanned(source: Source, plan: Plan, limit: int | None) -> tuple[Source, int]:
-    taken = {step.name for step in plan.steps} | ({"provenance"} if plan.output.provenance else set())
-    scanned, rows = source.scan(frozenset(taken))
+    taken = frozenset([*(step.name for step in plan.steps), *plan.output.added])
+    scanned, rows = source.scan(taken)
     if rows == 0:
         raise no_rows(source)
     return scanned, rows if limit is None else min(rows, limit)

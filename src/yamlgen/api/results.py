@@ -13,6 +13,8 @@ from yamlgen.api.loading import Pipeline, load
 from yamlgen.api.run_options import Options
 from yamlgen.errors import Code, UsageError
 from yamlgen.events import Emit
+from yamlgen.output.failed import compose_failed
+from yamlgen.output.row import compose_rows
 from yamlgen.reports.report import Report
 from yamlgen.store.run_session import archived
 from yamlgen.sync import wait_for
@@ -76,8 +78,8 @@ async def arun(
     loaded = pipeline if isinstance(pipeline, Pipeline) else load(pipeline, overrides=overrides, input=input)
     done = await execute(loaded, params=params, options=Options(**options), emit=on_event)
     with archived(done.place) as archive:
-        rows = [json.loads(line) for line in archive.rows(done.entry)]
-        failed = [json.loads(line) for line in archive.failed(done.entry, items=True)]
+        rows = [json.loads(line) for line in compose_rows(archive, done.entry)]
+        failed = [json.loads(line) for line in compose_failed(archive, done.entry, items=True)]
     failures = [each for each in failed if "item" not in each]
     items = [each for each in failed if "item" in each]
     lost = [step.as_json() for step in done.report.lost_steps]

@@ -140,6 +140,7 @@ def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *,
     a row's id is taken for that; another number is the row's place in the input. It works while a run goes on.
     """
     from yamlgen.api.history import described, find_row  # noqa: PLC0415 - loads the store
+    from yamlgen.output.row_detail import describe_row  # noqa: PLC0415
     from yamlgen.store.run_session import archived  # noqa: PLC0415
 
     run = _found(which, store)
@@ -147,7 +148,8 @@ def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *,
         if row is None:
             told = described(archive, run.entry)
         else:
-            told = archive.detail(run.entry, find_row(archive, run.entry, row, lambda note: echo(safe(note))))
+            number = find_row(archive, run.entry, row, lambda note: echo(safe(note)))
+            told = describe_row(archive, run.entry, number)
     put(json_line(told) if json_out else as_yaml(told))
     return Exit.OK
 
@@ -162,15 +164,16 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
     null (`on_item_error: "null"`); the latter has `item`, from 1 among those of its row, and `case`, its name.
     """
     from yamlgen.data.row_identity import row_name  # noqa: PLC0415 - loads SQLite
+    from yamlgen.output.failed import compose_failed, list_failures  # noqa: PLC0415 - loads the store
     from yamlgen.store.run_session import archived  # noqa: PLC0415 - loads the store
 
     run = _found(which, store)
     with archived(run.place) as archive:
         if json_out:
-            _put_lines(archive.failed(run.entry, items=True))
+            _put_lines(compose_failed(archive, run.entry, items=True))
             return Exit.OK
         told, unkept = False, run.entry.failed_items if run.entry.status == "finished" else 0
-        for each in archive.failures(run.entry):
+        for each in list_failures(archive, run.entry):
             what = each.step if each.item is None else f"{each.item or 'an item'} of {each.step} is null"
             line = f"{row_name(each.number, each.id)}, {what}: {each.code}: {each.message}"
             put(f"{safe(brief(line))}\n")
@@ -207,18 +210,19 @@ def export_command(
 
     Without --output they go to stdout as JSON lines, with --json as one JSON array.
     """
-    from yamlgen.data.lines import formatted  # noqa: PLC0415 - loads the language
-    from yamlgen.data.outputs import write_rows  # noqa: PLC0415
+    from yamlgen.output.failed import compose_failed  # noqa: PLC0415 - loads the store
+    from yamlgen.output.files import printed, write_rows  # noqa: PLC0415
+    from yamlgen.output.row import compose_rows  # noqa: PLC0415
     from yamlgen.store.run_session import archived  # noqa: PLC0415
 
     run = _found(which, store)
     with archived(run.place) as archive:
 
         def lines() -> Iterable[bytes]:
-            return archive.failed(run.entry) if failed else archive.rows(run.entry)
+            return (compose_failed if failed else compose_rows)(archive, run.entry)
 
         if output is None:
-            _put_lines(formatted(lines, Path("rows.json")) if json_out else lines())
+            _put_lines(printed(lines, as_array=json_out))
             return Exit.OK
         warnings = write_rows(output, lines)
         lost = 0 if failed else archive.nulls(run.entry)

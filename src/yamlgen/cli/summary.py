@@ -14,7 +14,7 @@ from yamlgen.reports.report import Bill, Example, FailureGroup, LostStep, Report
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from yamlgen.data.outputs import OutputPaths
+    from yamlgen.output.files import OutputPaths
     from yamlgen.values import JSON
 
 _HELD: Final = 0.05

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-from yamlgen.data.reader import Oddities, array_rows, csv_rows, jsonl_rows
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
-from yamlgen.formats.table import ENDINGS, delimiter_of, format_of
+from yamlgen.formats.format import Reading
+from yamlgen.formats.table import ENDINGS, format_of
 from yamlgen.parsing.suggestions import suggestion
 from yamlgen.parsing.yaml_parser import absence
 from yamlgen.values import JSON, Row
@@ -24,7 +23,7 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
     """The values of the column `name`, row by row; at least one.
 
     Args:
-        path: a JSONL, JSON or CSV file, by its ending.
+        path: a file whose ending tells its format.
         shown: how messages name it.
         name: the column.
         tell: is told what the user should know of the file, each as a sentence.
@@ -37,19 +36,16 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
     kind = format_of(path)
     if kind is None:
         raise UsageError(f"cannot read {shown}: its ending tells no format", code=Code.WRONG_VALUE, hint=_KNOWN)
-    odd = Oddities()
+    reading = Reading(shown, kind.delimiter(path), format_hint=_KNOWN)
     try:
         _expect(path, shown)
         with path.open("rb") as file:
-            values = _values(_rows(file, path, shown, kind, odd), shown, name)
+            rows = enumerate(kind.read(file, reading), start=1)
+            values = _values(((kind.place(reading, line, number), row) for number, (line, row) in rows), shown, name)
     except OSError as error:
         message = f"cannot read {shown}: {error.strerror or error}"
         raise EnvironmentProblem(message, code=Code.MISSING_FILE, hint="it must be a file that you may read") from error
-    except UsageError as error:
-        if error.hint is not None and "format" in error.hint:
-            error.hint = _KNOWN  # an input can name its format in another way, which these hints advise
-        raise
-    for message in odd.told(shown):
+    for message in reading.oddities.told(shown):
         tell(message)
     return values
 
@@ -58,17 +54,6 @@ def _expect(path: Path, shown: str) -> None:
     absent = absence(path, shown, "the pipeline's file")
     if absent is not None:
         raise EnvironmentProblem(absent[0], code=Code.MISSING_FILE, hint=absent[1])
-
-
-def _rows(file: BinaryIO, path: Path, shown: str, kind: str, odd: Oddities) -> Iterator[tuple[str, Row]]:
-    """Each row, with its place."""
-    if kind == "json":
-        for number, (line, row) in enumerate(array_rows(file, shown), start=1):
-            yield f"{shown}:{line} (row {number})", row
-        return
-    lines = csv_rows(file, shown, delimiter_of(path), None, odd) if kind == "csv" else jsonl_rows(file, shown)
-    for line, row in lines:
-        yield f"{shown}:{line}", row
 
 
 def _values(rows: Iterator[tuple[str, Row]], shown: str, name: str) -> tuple[JSON, ...]:

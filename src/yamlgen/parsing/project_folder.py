@@ -52,6 +52,12 @@ def is_socket(path: Path) -> bool:
     return found is not None and stat.S_ISSOCK(found.st_mode)
 
 
+def is_pipe(path: Path) -> bool:
+    """Whether a path gives its content only once, like the `/dev/fd/63` of a shell's `<(...)`."""
+    found = status(path)
+    return found is not None and not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode)
+
+
 def unusable(path: Path, shown: str) -> str | None:
     """Why the system cannot look up a path at all, as a sentence; `None` where it can."""
     try:

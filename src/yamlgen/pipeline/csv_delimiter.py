@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Final
 
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.formats.table import delimiter_of, format_of
+from yamlgen.formats.table import FORMATS, format_of
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.values import Columns
 
@@ -45,10 +45,13 @@ def _parting(draft: ParsedFile, columns: Columns | None) -> str | None:
     source = draft.pipeline.input
     if columns is None or len(columns.names) != 1 or source.path is None or draft.is_broken_within("input"):
         return None
-    if (source.format or format_of(PurePath(source.path))) != "csv":
+    path = PurePath(source.path)
+    kind = FORMATS[source.format] if source.format else format_of(path)
+    default = None if kind is None else kind.delimiter(path)
+    if default is None:
         return None
     (name,) = columns.names
-    used = source.delimiter or delimiter_of(PurePath(source.path))
+    used = source.delimiter or default
     counts = {each: name.count(each) for each in _USUAL if each != used and each in name}
     meant = max(counts, key=counts.__getitem__, default=None)
     is_used = name in draft.texts[0].text

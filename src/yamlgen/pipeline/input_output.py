@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from yamlgen.caller import option
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.formats.table import format_of
+from yamlgen.formats.table import USUAL_ENDINGS, format_of
 from yamlgen.parsing.project_folder import is_folder, is_socket, real, status, unusable
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.parsing.suggestions import suggestion
@@ -18,7 +18,7 @@ from yamlgen.values import Columns
 def check_files(draft: ParsedFile, columns: Columns | None) -> list[Diagnostic]:
     """What is wrong with where the rows come from and where they go."""
     checker = _Checker(draft, columns)
-    checker.check_provenance()
+    checker.check_added()
     checker.check_input()
     checker.check_output()
     return checker.diagnostics
@@ -33,20 +33,19 @@ class _Checker:
     def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
         self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
 
-    def check_provenance(self) -> None:
-        """Nothing else may be written under the name of the column that `output.provenance` adds."""
-        name, document = "provenance", self.draft.document
-        if not self.draft.pipeline.output.provenance:
-            return
-        if self.columns is not None and name in self.columns.names:
-            mark = document.mark(("output", name), key=True)
-            message = f"the column that `output.{name}` adds is named like a column of the input"
-            hint = "both would be written under that name: rename the input's, or leave this out"
-            self.complain(Code.NAME_TAKEN, message, mark, hint)
-        elif name in self.draft.pipeline.steps:
-            mark = document.mark(("steps", name), key=True)
-            message = f"step `{name}` is named like the column that `output.{name}` adds"
-            self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
+    def check_added(self) -> None:
+        """Nothing else may be written under the name of a column that the output adds."""
+        document = self.draft.document
+        for name in self.draft.pipeline.output.added:
+            if self.columns is not None and name in self.columns.names:
+                mark = document.mark(("output", name), key=True)
+                message = f"the column that `output.{name}` adds is named like a column of the input"
+                hint = "both would be written under that name: rename the input's, or leave this out"
+                self.complain(Code.NAME_TAKEN, message, mark, hint)
+            elif name in self.draft.pipeline.steps:
+                mark = document.mark(("steps", name), key=True)
+                message = f"step `{name}` is named like the column that `output.{name}` adds"
+                self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
 
     def check_input(self) -> None:
         draft, document = self.draft, self.draft.document
@@ -100,5 +99,5 @@ class _Checker:
             return
         ending = PurePath(path).suffix
         what = f"the ending `{ending}` names no format" if ending else f"`{path}` has no ending that names its format"
-        hint = "end it in .jsonl, .json or .csv" + (", or add `format:` under `input`" if part == "input" else "")
+        hint = f"end it in {USUAL_ENDINGS}" + (", or add `format:` under `input`" if part == "input" else "")
         self.complain(Code.UNKNOWN_FORMAT, what, self.draft.document.mark((part, "path")), hint)

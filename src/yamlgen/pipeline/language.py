@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from yamlgen.formats.table import FormatName
 from yamlgen.steps.fields import ModelSettings, Name, Part, Text
 from yamlgen.steps.kinds import Step
 
@@ -117,7 +118,7 @@ class Input(Part):
 
     path: Text | None = None
     """A file of rows, relative to this file, or `-` for standard input."""
-    format: Literal["jsonl", "csv", "json"] | None = None
+    format: FormatName | None = None
     """The format of the rows, where the file's ending does not say it."""
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     """The character between the cells of a CSV file."""
@@ -149,6 +150,11 @@ class Output(Part):
     """The file that is written, relative to this file: .jsonl, .json or .csv."""
     provenance: bool = False
     """Add a column `provenance` to each row: the runs that paid, models that answered, stop reasons, usage, cost."""
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The columns that are added to each row, behind the values of the steps."""
+        return ("provenance",) if self.provenance else ()
 
 
 class PipelineModel(Part):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from yamlgen.caller import by_surface, override
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.formats.table import format_of, is_pipe
+from yamlgen.formats.table import STREAMED, format_of
+from yamlgen.parsing.project_folder import is_pipe
 from yamlgen.parsing.secret_scan import find_secrets, setting
 from yamlgen.parsing.source_map import Document, Node, Text
 from yamlgen.parsing.suggestions import suggestion
@@ -80,9 +81,10 @@ def set_input(document: Document, path: str) -> Document:
     if not isinstance(written, dict):
         written = {}
     where = path if path == "-" else str(Path(path).absolute())
-    kept = written.get("format") if path == "-" or format_of(Path(path)) in (None, _format(written)) else None
-    if kept is None and path != "-" and format_of(Path(path)) is None and is_pipe(Path(path)):
-        kept = "jsonl"  # what a shell makes of `<(...)` has no ending: it carries JSON lines, like standard input
+    known = format_of(Path(path))
+    kept = written.get("format") if path == "-" or known is None or known.name == _format(written) else None
+    if kept is None and path != "-" and known is None and is_pipe(Path(path)):
+        kept = STREAMED.name
 
     def scalar(value: str) -> Node:
         return Node("scalar", value, source, 0, len(shown))
@@ -97,4 +99,7 @@ def set_input(document: Document, path: str) -> Document:
 
 
 def _format(written: dict[str, object]) -> str | None:
-    return str(written["format"]) if written.get("format") else format_of(Path(str(written.get("path", ""))))
+    if written.get("format"):
+        return str(written["format"])
+    found = format_of(Path(str(written.get("path", ""))))
+    return None if found is None else found.name

@@ -1,4 +1,4 @@
-"""What a store holds, for reading: its runs, their rows as the output has them, every attempt of a row.
+"""What a store holds, for reading: its runs, and what became of their rows.
 
 Nothing here writes, so it may look on while a run is at work.
 """
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from yamlgen.caller import by_surface
-from yamlgen.canonical_json import one_line, short_digest
+from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code, UsageError
-from yamlgen.store.codec import text_of, unpacked
+from yamlgen.store.codec import unpacked
 from yamlgen.store.location import holder
-from yamlgen.store.stored_results import TOKENS, Accounts, Made
+from yamlgen.store.stored_results import TOKENS, ResultReader, StoredRow
 from yamlgen.store.tables import TO_RETRY
 from yamlgen.values import JSON
 
@@ -86,24 +86,6 @@ class RunEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a row failed, or an item of one that is null, in short.
-
-    Attributes:
-        number: of the row, from 0.
-        id: of the row; `None` where its input has none.
-        item: how the item is named; `None` where it is the row that failed.
-    """
-
-    number: int
-    id: JSON
-    step: str
-    code: str
-    message: str
-    item: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class PastAnswers:
     """What earlier answers of a step took: how many are known, and their tokens.
 
@@ -117,7 +99,7 @@ class PastAnswers:
     output: tuple[int, int]
 
 
-class RunReader(Accounts):
+class RunReader(ResultReader):
     """A store, read."""
 
     def runs(self) -> list[RunEntry]:
@@ -230,41 +212,31 @@ class RunReader(Accounts):
         """Whether anything was ever answered."""
         return bool(self._all("SELECT 1 FROM attempt LIMIT 1"))
 
-    def rows(self, run: RunEntry) -> Iterator[bytes]:
-        """The finished rows of a run as JSON lines, in input order: the row's columns, then the steps' values."""
-        for _, _, source, results in self._each(f"{_ROWS} AND row.status = 'finished' ORDER BY row.number", run.number):
-            yield self._finished(source, results, provenance=bool(run.about.get("provenance")))
+    def rows(self, run: RunEntry) -> Iterator[StoredRow]:
+        """The finished rows of a run, in input order."""
+        return self._rows(run, "row.status = 'finished'")
 
-    def failed(self, run: RunEntry, *, items: bool = False) -> Iterator[bytes]:
-        """The rows of a run that failed, or lack an answer, as JSON lines, in input order.
+    def failed(self, run: RunEntry, *, items: bool = False) -> Iterator[StoredRow]:
+        """The rows of a run that failed, or lack an answer, in input order.
 
         Args:
             run: the run.
-            items: whether a line follows for each item of a row that failed and is null: it has `item` and `case`.
+            items: whether those that finished with items that failed, and are null, are among them.
         """
-        which = _ANY_FAILED if items else "row.status <> 'finished'"
-        for _, status, source, results in self._each(f"{_ROWS} AND {which} ORDER BY row.number", run.number):
-            told = [] if status == "finished" else [self._failed(source, results)]
-            for record in [*told, *(self._nulls(source, results) if items else [])]:
-                yield f"{one_line(text_of(record))}\n".encode()
+        return self._rows(run, _ANY_FAILED if items else "row.status <> 'finished'")
+
+    def row(self, run: RunEntry, number: int) -> StoredRow | None:
+        """The row at a place (from 0, of any size); `None` where the run has not done it."""
+        found = self._all(f"{_ROWS} AND row.number = CAST(? AS INTEGER)", run.number, str(number))
+        return self._row(*found[0]) if found else None
+
+    def _rows(self, run: RunEntry, which: str) -> Iterator[StoredRow]:
+        for row in self._each(f"{_ROWS} AND {which} ORDER BY row.number", run.number):
+            yield self._row(*row)
 
     def nulls(self, run: RunEntry) -> int:
         """How many items failed, and are null in the lists of the finished rows of a run."""
         return int(self._one(f"{_LOST_ITEMS} AND row.status = 'finished'", run.number)[0])
-
-    def failures(self, run: RunEntry) -> Iterator[Failure]:
-        """Why each row failed, or what it was missing, and why each item is null, in input order."""
-        query = f"{_ROWS} AND {_ANY_FAILED} ORDER BY row.number"
-        for number, _, source, results in self._each(query, run.number):
-            known, made = self._id(run, source), self._results(results)
-            failed = next(((each.step, each.error) for each in made if each.error is not None), None)
-            if failed is not None:
-                step, error = failed
-                yield Failure(number, known, step, error["code"], error["message"])
-            for each in made:
-                for item in each.lost:
-                    name, message = item["case"], item["message"]
-                    yield Failure(number, known, each.step, item["code"], message.removeprefix(f"{name}: "), name)
 
     def id_column(self, run: RunEntry) -> str | None:
         """The column that names the rows of a run's input, if one does."""
@@ -272,65 +244,21 @@ class RunReader(Accounts):
         column: str | None = (resolved.get("input") or {}).get("id")
         return column
 
-    def holds(self, run: RunEntry, number: int) -> bool:
-        """Whether a run has done the row at a place (from 0)."""
-        return bool(self._all("SELECT 1 FROM row WHERE run = ? AND number = ?", run.number, number))
-
     def ids(self, run: RunEntry) -> Iterator[JSON]:
         """The ids of the rows that a run has done, in input order."""
+        column = self.id_column(run)
         for _, _, source, _ in self._each(f"{_ROWS} ORDER BY row.number", run.number):
-            yield self._id(run, source)
+            yield None if column is None else self._read(json.loads, source).get(column)
 
     def find(self, run: RunEntry, identity: str) -> int | None:
         """The place (from 0) of the row of a run that is this one; `None` where it has not done it."""
         found = self._all("SELECT number FROM row WHERE run = ? AND identity = ?", run.number, short_digest(identity))
         return found[0][0] if found else None
 
-    def id(self, run: RunEntry, number: int) -> JSON:
-        """The id of the row at a place (from 0); `None` where there is no such row, or its input has no ids."""
-        found = self._all(f"{_ROWS} AND row.number = ?", run.number, number)
-        return self._id(run, found[0][2]) if found else None
-
-    def _id(self, run: RunEntry, source: str) -> JSON:
+    def id(self, run: RunEntry, row: StoredRow) -> JSON:
+        """The id of a row; `None` where its input has no ids."""
         column = self.id_column(run)
-        return None if column is None else self._read(json.loads, source).get(column)
-
-    def line(self, run: RunEntry, number: int) -> bytes | None:
-        """The JSON line of one row (from 0): empty when it failed, `None` when it is not done."""
-        found = self._all(f"{_ROWS} AND row.number = ?", run.number, number)
-        if not found:
-            return None
-        _, status, source, results = found[0]
-        if status != "finished":
-            return b""
-        return self._finished(source, results, provenance=bool(run.about.get("provenance")))
-
-    def detail(self, run: RunEntry, number: int) -> dict[str, JSON]:
-        """All that is known of one row (from 0): its columns, and each step's request, attempts, value or error.
-
-        Raises:
-            UsageError: the run has not finished such a row.
-        """
-        found = self._all(f"{_ROWS} AND row.number = CAST(? AS INTEGER)", run.number, str(number))  # of any size
-        if not found:
-            message = f"run {run.name} has no row {number + 1}, or has not finished it"
-            raise UsageError(message, code=Code.NO_RUN, hint="rows count from 1")
-        _, status, source, results = found[0]
-        known = self._id(run, source)
-        return {
-            "run": run.name,
-            "simulated": self.place.simulated,
-            "row": number + 1,
-            **({} if known is None else {"id": known}),
-            "status": status,
-            "columns": self._read(json.loads, source),
-            "steps": {each.step: self._step(each) for each in self._results(results)},
-        }
-
-    def _step(self, made: Made) -> dict[str, JSON]:
-        told: dict[str, JSON] = {"status": made.status, "attempts": [self._attempt(*each) for each in made.attempts]}
-        told |= {"value": made.value} if made.error is None else {"error": made.error}
-        return told | ({"failed_items": made.lost} if made.lost else {})
+        return None if column is None else self.columns(row).get(column)
 
 
 def listing() -> str:

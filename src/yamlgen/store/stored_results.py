@@ -1,4 +1,4 @@
-"""The results of steps and their attempts as a store holds them, as values: what each row is told from."""
+"""The rows, results and attempts of a store, as values; what an output makes of them is another matter."""
 
 from __future__ import annotations
 
@@ -8,41 +8,91 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from yamlgen.canonical_json import one_line
-from yamlgen.store.codec import shown, text_of, unpacked
+from yamlgen.errors import EnvironmentProblem
+from yamlgen.store.codec import shown, unpacked
 from yamlgen.store.database import damaged, mapped
 from yamlgen.store.location import StoreLocation
 from yamlgen.values import JSON, Usage
 
 TOKENS: Final = tuple(Usage.__dataclass_fields__)
 
-
 _UNTOLD: Final = "the run was made by an earlier version, which did not keep why"
-_TOLD: Final[tuple[str, ...]] = ("code", "message", "request_id", "request", "items")
-_SHORT: Final = ("case", "response", "errors", "usage")
+
+_RESULT: Final = "SELECT id, step, status, value, error, attempts FROM result WHERE id = ?"
+_ATTEMPT: Final = (
+    "SELECT run.name, attempt.received, attempt.model, attempt.stop_reason, attempt.request_id, attempt.cost, "
+    f"attempt.seconds, {', '.join(f'attempt.{name}' for name in TOKENS)} "
+    "FROM attempt LEFT JOIN run ON run.id = attempt.run WHERE attempt.id = ?"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What a step made of a row.
+@dataclass(slots=True)
+class StoredResult:
+    """What a step made of a row; what lies compressed in it a `ResultReader` reads.
 
     Attributes:
+        number: its number in the store.
         status: `finished`, `skipped` or `failed`.
-        value: as JSON, where it has not failed.
-        error: where it has.
-        lost: the items that are null in the value: which one, and why.
-        attempts: each its number, what was wrong with it, which case it is, what was done to read it.
+        value: a JSON text, where it has not failed.
+        error: why it failed, or which items of its value are null.
+        attempts: a JSON text: of each attempt its number, what was wrong with it, which case it is, what was done to
+            read it.
     """
 
+    number: int
     step: str
     status: str
-    value: JSON
-    error: dict[str, JSON] | None
-    lost: list[dict[str, JSON]]
-    attempts: list[list[Any]]
+    value: str | None
+    error: bytes | None
+    attempts: str
 
 
-class Accounts:
+@dataclass(slots=True)
+class StoredRow:
+    """A row that a run has done.
+
+    Attributes:
+        number: its place in the input, from 0.
+        status: `finished`, `failed`, or `missing` where it lacks an answer.
+        source: the row of the input, the JSON text of an object.
+        results: what its steps made of it, in file order.
+    """
+
+    number: int
+    status: str
+    source: str
+    results: list[StoredResult]
+
+
+@dataclass(slots=True)
+class StoredAttempt:
+    """One answer to a step, and what became of it.
+
+    Attributes:
+        number: its number in the store.
+        errors: what was wrong with it.
+        case: which time of a step that is done several times for a row; empty where it is done once.
+        notes: what was done to read it.
+        run: the name of the run that paid; `None` where it was pruned.
+        cost: in US dollars; `None` where the price was not known.
+        seconds: how long it took.
+    """
+
+    number: int
+    errors: list[str]
+    case: str
+    notes: list[str]
+    run: str | None
+    received: str
+    model: str | None
+    stop_reason: str | None
+    request_id: str | None
+    usage: Usage
+    cost: float | None
+    seconds: float
+
+
+class ResultReader:
     """Results and attempts of a store, read.
 
     Args:
@@ -61,8 +111,11 @@ class Accounts:
     def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
         found = self._all(query, *values)
         if not found:
-            raise damaged(self.place.database, "a record that others refer to is gone")
+            raise self._incomplete()
         return found[0]
+
+    def _incomplete(self) -> EnvironmentProblem:
+        return damaged(self.place.database, "a record that others refer to is gone")
 
     def _each(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         with mapped(self.place.database):
@@ -73,108 +126,60 @@ class Accounts:
         with mapped(self.place.database):
             return unpack(data)
 
-    def _results(self, numbers: str) -> list[Made]:
-        """What the steps made of a row, by the numbers of their results."""
-        return [self._made(number) for number in self._read(json.loads, numbers)]
+    def _row(self, number: int, status: str, source: str, results: str) -> StoredRow:
+        with mapped(self.place.database):
+            find = self._connection.execute
+            found = [find(_RESULT, (each,)).fetchone() for each in json.loads(results)]
+        if None in found:
+            raise self._incomplete()
+        return StoredRow(number, status, source, [StoredResult(*each) for each in found])
 
-    def _made(self, number: int) -> Made:
-        query = "SELECT step, status, value, error, attempts FROM result WHERE id = ?"
-        step, status, value, error, attempts = self._one(query, number)
-        told = None if error is None else self._read(unpacked, error)
-        made = None if value is None else self._read(json.loads, value)
-        asked = self._read(json.loads, attempts)
-        if status == "failed":
-            return Made(step, status, made, told, [], asked)
-        return Made(step, status, made, None, self._lost(number, asked) if told is None else told["items"], asked)
+    def columns(self, row: StoredRow) -> dict[str, JSON]:
+        """The row of the input."""
+        found: dict[str, JSON] = self._read(json.loads, row.source)
+        return found
 
-    def _lost(self, result: int, attempts: list[list[Any]]) -> list[dict[str, JSON]]:
-        """The items that are null in a result which an earlier version has kept, without saying why."""
-        known = {number: (case, errors) for number, errors, case, *_ in (each for each in attempts if len(each) > 2)}  # noqa: PLR2004
-        failed = self._all("SELECT code, newest FROM failed_request WHERE result = ? ORDER BY id", result)
+    def value(self, result: StoredResult) -> JSON:
+        """What a step made of the row; null where it failed."""
+        return None if result.value is None else self._read(json.loads, result.value)
+
+    def error(self, result: StoredResult) -> dict[str, JSON] | None:
+        """Why a step failed: the code, the message, the hint and the request; `None` where it did not fail."""
+        if result.status != "failed" or result.error is None:
+            return None
+        found: dict[str, JSON] = self._read(unpacked, result.error)
+        return found
+
+    def lost(self, result: StoredResult) -> list[dict[str, JSON]]:
+        """The items that are null in the value of a step: which one, from 1 (`item`), its name (`case`), and why."""
+        if result.status == "failed":
+            return []
+        if result.error is not None:
+            found: list[dict[str, JSON]] = self._read(unpacked, result.error)["items"]
+            return found
+        noted = (each for each in self._noted(result) if len(each) > 2)  # noqa: PLR2004 - a step of several cases
+        known = {number: (case, errors) for number, errors, case, *_ in noted}  # an earlier version has not said why
+        failed = self._all("SELECT code, newest FROM failed_request WHERE result = ? ORDER BY id", result.number)
         told = ((code, *known.get(newest, ("", []))) for code, newest in failed)
         return [
             {"item": None, "case": case, "code": code, "message": "; ".join(errors) or _UNTOLD, "request": None}
             for code, case, errors in told
         ]
 
-    def _account(self, number: int) -> dict[str, JSON]:
-        """Who paid for an attempt, who answered, and what it cost."""
-        query = (
-            "SELECT run.name, attempt.received, attempt.model, attempt.stop_reason, attempt.request_id, attempt.cost, "
-            f"attempt.seconds, {', '.join(f'attempt.{name}' for name in TOKENS)} "
-            "FROM attempt LEFT JOIN run ON run.id = attempt.run WHERE attempt.id = ?"
-        )
-        run, received, model, stop_reason, request_id, cost, seconds, *tokens = self._one(query, number)
-        return {
-            "run": run,
-            "received": received,
-            "model": model,
-            "stop_reason": stop_reason,
-            "request_id": request_id,
-            "usage": dict(zip(TOKENS, tokens, strict=True)),
-            "cost_usd": cost,
-            "seconds": round(seconds, 3),
-        }
+    def attempts(self, result: StoredResult) -> list[StoredAttempt]:
+        """The attempts of a step at a row, those of all cases."""
+        return [self._attempt(*noted) for noted in self._noted(result)]
 
-    def _attempt(
-        self, number: int, errors: list[str], case: str = "", notes: list[str] | None = None
-    ) -> dict[str, JSON]:
-        """An attempt as a whole."""
-        request, response = self._one("SELECT request, response FROM attempt WHERE id = ?", number)
-        told = {"request": self._read(unpacked, request), "response": self._read(shown, response), "errors": errors}
-        told |= {"notes": notes} if notes else {}
-        return {**({"case": case} if case else {}), **told, **self._account(number)}
+    def exchange(self, attempt: StoredAttempt) -> tuple[JSON, JSON]:
+        """The request of an attempt, and the response."""
+        request, response = self._one("SELECT request, response FROM attempt WHERE id = ?", attempt.number)
+        return self._read(unpacked, request), self._read(shown, response)
 
-    def _finished(self, source: str, results: str, *, provenance: bool) -> bytes:
-        parts, made = [], {}
-        for number in self._read(json.loads, results):
-            query = "SELECT step, status, value, attempts FROM result WHERE id = ?"
-            step, status, value, attempts = self._one(query, number)
-            parts.append(f'"{step}": {value}')
-            if provenance:
-                skipped = status == "skipped"
-                made[step] = {"skipped": True} if skipped else self._provenance(self._read(json.loads, attempts))
-        if provenance:
-            parts.append(f'"provenance": {text_of(made)}')
-        columns = source[1:-1]
-        text = ", ".join([columns, *parts] if columns else parts)
-        return f"{{{one_line(text)}}}\n".encode()
+    def _noted(self, result: StoredResult) -> list[list[Any]]:
+        found: list[list[Any]] = self._read(json.loads, result.attempts)
+        return found
 
-    def _provenance(self, attempts: list[Any]) -> dict[str, JSON]:
-        told = [self._account(number) for number, *_ in attempts]
-        costs = [each["cost_usd"] for each in told]
-        return {
-            "runs": [each["run"] for each in told],
-            "models": [each["model"] for each in told],
-            "stop_reasons": [each["stop_reason"] for each in told],
-            "usage": {name: sum(each["usage"][name] for each in told) for name in TOKENS},
-            "cost_usd": None if None in costs else round(sum(costs), 9),
-            **({"simulated": True} if self.place.simulated else {}),
-        }
-
-    def _failed(self, source: str, results: str) -> dict[str, JSON]:
-        """A row that failed, as the failed file has it."""
-        made = self._results(results)
-        values = {each.step: each.value for each in made if each.error is None}
-        failures: list[dict[str, JSON]] = []
-        for each in made:
-            if each.error is not None:
-                about = {key: each.error[key] for key in _TOLD if key in each.error}
-                failures.append({"step": each.step, **about, "attempts": self._shortly(each.attempts)})
-        first, *others = failures
-        record = {"row": self._read(json.loads, source), "steps": values, **first}
-        return {**record, "also": others} if others else record
-
-    def _nulls(self, source: str, results: str) -> Iterator[dict[str, JSON]]:
-        """The items of a row that are null, each as the failed file has a row."""
-        for each in self._results(results):
-            for item in each.lost:
-                which = {key: item[key] for key in ("item", "case")}
-                about = {key: item[key] for key in _TOLD if key in item}
-                asked = [attempt for attempt in each.attempts if attempt[2:3] == [item["case"]]]
-                row = self._read(json.loads, source)
-                yield {"row": row, "step": each.step, **which, **about, "attempts": self._shortly(asked)}
-
-    def _shortly(self, attempts: list[list[Any]]) -> list[dict[str, JSON]]:
-        told = (self._attempt(*each) for each in attempts)
-        return [{key: each[key] for key in _SHORT if key in each} for each in told]
+    def _attempt(self, number: int, errors: list[str], case: str = "", notes: list[str] | None = None) -> StoredAttempt:
+        run, received, model, stop_reason, request_id, cost, seconds, *tokens = self._one(_ATTEMPT, number)
+        about = (run, received, model, stop_reason, request_id, Usage(*tokens), cost, seconds)
+        return StoredAttempt(number, errors, case, notes or [], *about)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from output_schemas import json_line
-from yamlgen.data.outputs import write_rows
 from yamlgen.data.source import Source
 from yamlgen.errors import UsageError
+from yamlgen.output.files import write_rows
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

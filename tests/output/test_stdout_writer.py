@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.data.stdout_writer import Printer, PrinterThread
 from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.output.stdout_writer import Printer, PrinterThread
 
 
 def test_rows_wait_for_those_before_them():

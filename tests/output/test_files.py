@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from output_schemas import json_line
-from yamlgen.data.atomic_write import Staging
-from yamlgen.data.outputs import OutputPaths, output_paths, prepared, publish, write_rows
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
+from yamlgen.output.atomic_write import Staging
+from yamlgen.output.files import OutputPaths, output_paths, prepared, publish, write_rows
 
 RUN = {"run": "r1"}
 
@@ -57,8 +57,8 @@ def program(code: str, path: Path, **environment) -> subprocess.CompletedProcess
         import json, resource, signal, sys
         from pathlib import Path
         from yamlgen.canonical_json import encoded
-        from yamlgen.data.outputs import output_paths, publish
-        from yamlgen.data.atomic_write import Staging
+        from yamlgen.output.files import output_paths, publish
+        from yamlgen.output.atomic_write import Staging
         from yamlgen.errors import EnvironmentProblem
 
         def room(size):

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from yamlgen.caller import option
 from yamlgen.canonical_json import encoded
-from yamlgen.data.atomic_write import Staging, target_of, writing
-from yamlgen.data.lines import Lines, formatted
 from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach
-from yamlgen.formats.table import ENDINGS, format_of
+from yamlgen.formats.format import Format, Lines
+from yamlgen.formats.table import ENDINGS, FORMATS, STREAMED, format_of
+from yamlgen.output.atomic_write import Staging, target_of, writing
 from yamlgen.values import JSON
 
 
@@ -58,7 +58,7 @@ def output_paths(
     Raises:
         UsageError: `path` is a folder, or its ending tells no format.
     """
-    _check_name(path)
+    _format(path)
     stem = path.stem + (".simulated" if simulated else "") + ("" if limit is None else f".limit-{limit}")
     stem += ".stdout" if to_stdout else ""
     return OutputPaths(
@@ -135,7 +135,7 @@ def write_rows(path: Path, lines: Lines) -> Sequence[str]:
         UsageError: `path` is not a file, or its ending tells no format.
         EnvironmentProblem: the disk refuses, or another run is writing there.
     """
-    _check_name(path)
+    _format(path)
     _check_place(path)
     told: list[str] = []
     with Staging("an export") as staging:
@@ -144,19 +144,26 @@ def write_rows(path: Path, lines: Lines) -> Sequence[str]:
     return told
 
 
+def printed(lines: Lines, *, as_array: bool) -> Iterable[bytes]:
+    """Rows for standard output, piece by piece: JSON lines, or one JSON array."""
+    return (FORMATS["json"] if as_array else STREAMED).write(lines, Path(), bool)
+
+
 def _exported(lines: Lines, path: Path, tell: Callable[[str], object]) -> Iterator[bytes]:
-    for chunk in formatted(lines, path, tell):
+    for chunk in _format(path).write(lines, path, tell):
         reach("during-export")
         yield chunk
 
 
-def _check_name(path: Path) -> None:
+def _format(path: Path) -> Format:
     if path.is_dir():
         hint = f"name a file in it, such as {near(path / 'rows.jsonl')}"
         raise UsageError(f"cannot write {near(path)}: it is a folder", code=Code.OUTPUT_PATH, hint=hint)
-    if format_of(path) is None:
+    found = format_of(path)
+    if found is None:
         hint = f"known endings are {ENDINGS}"
         raise UsageError(f"cannot write {near(path)}: its ending tells no format", code=Code.UNKNOWN_FORMAT, hint=hint)
+    return found
 
 
 def _check_place(path: Path) -> None:

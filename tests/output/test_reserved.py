@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from yamlgen.data.outputs import output_paths, prepared, publish
 from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.output.files import output_paths, prepared, publish
 
 OTHER = """\
 import sys
 from pathlib import Path
-from yamlgen.data.outputs import output_paths, prepared
+from yamlgen.output.files import output_paths, prepared
 with prepared(output_paths(Path(sys.argv[1])), to_stdout=False, what="run x of other.yaml"):
     print(flush=True)
     sys.stdin.read()
