@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -55,6 +55,7 @@ FLOORS = [
     {"reports"},
     {"api"},
     {"cli"},
+    {"__main__"},
 ]
 GROUND = "the ground floor"
 
@@ -215,6 +216,19 @@ MAIN = "from yamlgen.cli import main; main()"
 def test_the_package_itself_is_light():
     """`import yamlgen` loads neither the SDK nor instructor nor pydantic."""
     assert not loaded("import yamlgen") & {"anthropic", "instructor", "pydantic", "yaml", "click"}
+
+
+def test_the_version_is_that_of_the_installed_package():
+    """`yamlgen.__version__` is what pip says, and is looked up when it is asked for."""
+    assert yamlgen.__version__ == version("yamlgen")
+    assert "__version__" in dir(yamlgen)
+    assert "email" not in loaded("import yamlgen")
+
+
+def test_the_package_runs_as_a_module():
+    """`python -m yamlgen` is the command line, under its own name."""
+    done = subprocess.run([sys.executable, "-m", "yamlgen", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"yamlgen {version('yamlgen')}\n"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])

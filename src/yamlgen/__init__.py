@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
     from yamlgen.llm.llm import AnthropicLLM
 
+__version__: str
+
 _HOMES = {
     "AnthropicLLM": "yamlgen.llm.llm",
     "Diagnostic": "yamlgen.errors",
@@ -47,12 +49,15 @@ import_module("yamlgen.engine")  # it notes when the program began: a module tha
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name == "__version__":
+        value: Any = import_module("importlib.metadata").version("yamlgen")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
         raise AttributeError(f"module 'yamlgen' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})
