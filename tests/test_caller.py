@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import yamlgen
-from yamlgen.api.history import find_run, places, repeat
+from yamlgen.api.failed_rows import repeat
+from yamlgen.api.history import find_run, places
 from yamlgen.caller import by_surface, commanded, option, override
 from yamlgen.errors import InvalidPipeline, YamlgenError
 from yamlgen.store.run_reader import RunEntry

@@ -111,6 +111,20 @@ def test_imports_go_straight_down(module):
     assert not wrong
 
 
+EXCUSED = {("yamlgen.cli", "yamlgen.parsing.suggestions")}
+"""What the command line imports from elsewhere: a mistyped command is answered before anything of ours is loaded."""
+
+
+def test_the_command_line_speaks_to_the_api_alone():
+    """The command line imports from `api`, from the ground floor and from itself, so that Python users lack nothing."""
+    found = set()
+    for module in MODULES:
+        if module != "yamlgen" and room(module)[0] == "cli":
+            names = {name for _, name in imports(MODULES[module]) if name.partition(".")[0] == "yamlgen"}
+            found |= {(module, name) for name in names if room(name)[0] not in {"cli", "api", GROUND}}
+    assert found == EXCUSED
+
+
 def test_only_the_command_line_knows_click_and_rich():
     """How things are shown is one room's business."""
     assert rooms_with({"click", "rich"}) == {"cli"}
@@ -295,7 +309,7 @@ def test_the_schema_is_the_one_of_the_models():
     json.loads(committed())
 
 
-@pytest.mark.parametrize("path", [*(ROOT / "pipelines").glob("*.yaml"), PACKAGE / "cli/starter/pipeline.yaml"], ids=str)
+@pytest.mark.parametrize("path", [*(ROOT / "pipelines").glob("*.yaml"), PACKAGE / "api/starter/pipeline.yaml"], ids=str)
 def test_shipped_pipelines_name_their_schema(path):
     """The first line of each shipped pipeline tells editors where the schema is."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 from yamlgen.data.drawn_column import read_column
 from yamlgen.data.source import Source, source_of
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark
+from yamlgen.parsing.project_folder import is_folder
 from yamlgen.pipeline.parsed_file import ParsedFile, read
 from yamlgen.planning.compiler import compile_pipeline, in_order
 from yamlgen.planning.plan import Plan
@@ -51,6 +52,13 @@ class Pipeline:
         if made.plan is None:
             raise InvalidPipeline(made.diagnostics)
         return made.plan
+
+
+def pipelines_in(path: Path) -> list[Path]:
+    """The pipelines' files in a folder, sorted; of what is no folder, itself."""
+    if not is_folder(path):
+        return [path]
+    return sorted(child for child in path.iterdir() if child.suffix in (".yaml", ".yml") and child.is_file())
 
 
 def check(
