@@ -147,6 +147,39 @@ def there_is_no_such_run():
     find_run(places([Path("small.yaml")]), "1999")
 
 
+def all_runs_are_simulated():
+    """All runs are simulated."""
+    yamlgen.run("small.yaml", simulate=True)
+    yamlgen.retry("small.yaml")
+
+
+def a_retry_is_of_another_sort():
+    """A retry is of another sort."""
+    yamlgen.retry("small.yaml", yamlgen.run("small.yaml", simulate=True).report.run)
+
+
+def nothing_is_said_of_what_goes():
+    """Nothing is said of what goes."""
+    yamlgen.prune("small.yaml")
+
+
+def an_age_is_none():
+    """An age is none."""
+    yamlgen.prune("small.yaml", older="soon")
+
+
+def an_export_has_no_format():
+    """An export has no format."""
+    yamlgen.run("small.yaml", simulate=True)
+    yamlgen.export("small.yaml", output="rows.txt")
+
+
+def a_row_is_not_there():
+    """A row is not there."""
+    yamlgen.run("small.yaml", simulate=True)
+    yamlgen.show("small.yaml", row="Oslo")
+
+
 def a_retry_names_no_run():
     """A retry names no run."""
     yamlgen.run("small.yaml", simulate=True, retry="1999")
@@ -192,6 +225,12 @@ FAILURES = [
     a_store_is_none_of_ours,
     there_is_no_store,
     there_is_no_such_run,
+    all_runs_are_simulated,
+    a_retry_is_of_another_sort,
+    nothing_is_said_of_what_goes,
+    an_age_is_none,
+    an_export_has_no_format,
+    a_row_is_not_there,
     a_retry_names_no_run,
     rows_came_from_a_pipe,
     an_output_is_a_folder,

@@ -1,9 +1,9 @@
 """yamlgen: declarative YAML pipelines for making data with Claude.
 
-What the command line does is here in the same words: `load`, `plan`, `run` and `retry` a pipeline's file (`aplan`,
-`arun` and `aretry` are awaited), and `runs`, `show`, `rows`, `failures`, `export` and `prune` what its store holds.
-`AnthropicLLM` is the model by itself. Each is imported when it is first used, because the SDK and instructor take a
-second to load.
+What the command line does is here in the same words: `validate`, `load`, `plan`, `run` and `retry` a pipeline's file
+(`aplan`, `arun` and `aretry` are awaited); `runs`, `show`, `rows`, `failures`, `export` and `prune` what its store
+holds. `AnthropicLLM` is the model by itself. Each is imported when it is first used, because the SDK and instructor
+take a second to load.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from yamlgen.api.commands import aplan, aretry, arun, plan, retry, run
     from yamlgen.api.history import Pruning, export, failures, prune, rows, runs, show
-    from yamlgen.api.loading import Pipeline, load
+    from yamlgen.api.loading import Pipeline, load, validate
     from yamlgen.api.results import Result
     from yamlgen.api.stored_run import Export, Run
     from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
@@ -49,6 +49,7 @@ _HOMES = {
     "run": "yamlgen.api.commands",
     "runs": "yamlgen.api.history",
     "show": "yamlgen.api.history",
+    "validate": "yamlgen.api.loading",
 }
 
 __all__ = [
@@ -77,20 +78,23 @@ __all__ = [
     "run",
     "runs",
     "show",
+    "validate",
 ]
 
 import_module("yamlgen.engine")  # it notes when the program began: a module that was there by then is as its file was
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        value: Any = import_module("importlib.metadata").version("yamlgen")
-    elif name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module 'yamlgen' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker knows the names above, and tells of others
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            value: Any = import_module("importlib.metadata").version("yamlgen")
+        elif name in _HOMES:
+            value = getattr(import_module(_HOMES[name]), name)
+        else:
+            raise AttributeError(f"module 'yamlgen' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

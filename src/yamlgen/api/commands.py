@@ -69,14 +69,15 @@ async def arun(  # noqa: PLR0913 - the options of the command
         max_unusable: stop when such a share of the first 50 paid rows of a step is of no use: such as `90%`, or `none`.
         max_requests: stop when so many requests are sent.
         max_pause: seconds to wait for an API that lets nothing through.
-        max_concurrency: at most so many requests at once.
+        max_concurrency: at most so many requests at once; a ceiling below the pipeline's own.
         yes: go on without being asked, whatever it may cost.
         store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
         simulate: talk to the simulator: no key, no network, no cost.
         latency: seconds that a simulated answer takes.
         faults: rates of simulated faults, such as `rate_limit=0.1`.
         seed: picks the simulated answers and faults.
-        watched: somebody sits at a terminal, and is told within seconds that nobody answers.
+        watched: somebody sits at a terminal, who is told within seconds that nobody answers; otherwise a run waits for
+            that as long as `max_pause` says, if it is set.
         on_event: told every event of the run.
 
     Returns:

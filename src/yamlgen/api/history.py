@@ -188,7 +188,7 @@ def age_of(text: str) -> timedelta:
     """
     match = _AGE.fullmatch(text)
     if match is None:
-        raise UsageError(f"`{text}` is no age; such as 30d, 12h, 4w", code=Code.BAD_PARAM)
+        raise UsageError(f"`{text}` is no age", code=Code.BAD_PARAM, hint="such as 30d, 12h, 4w")
     return timedelta(days=int(match[1]) * _UNITS[match[2]])
 
 

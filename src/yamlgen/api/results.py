@@ -51,5 +51,6 @@ class Result:
     output: Path | None
 
     def __repr__(self) -> str:
-        cost = "cost unknown" if self.cost_usd is None else f"${self.cost_usd:.4f}"
-        return f"<Result of {self.report.run}: {len(self.rows)} rows, {len(self.failures)} failed, {cost}>"
+        how, run = "simulated run" if self.report.simulated else "run", self.report.run
+        cost = "price unknown" if self.cost_usd is None else f"${self.cost_usd:.4g}"
+        return f"<Result of {how} {run}: {len(self.rows):,} rows, {len(self.failures):,} failed, {cost}>"

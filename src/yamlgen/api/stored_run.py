@@ -55,9 +55,9 @@ class Run:
     entry: RunEntry
 
     def __repr__(self) -> str:
-        how, counts = "simulated run" if self.simulated else "run", self._counts()
-        told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count or what == "finished")
-        return f"<{how.capitalize()} {self.name} of {self.pipeline}: {self.status}, {told}>"
+        how = "Simulated run" if self.simulated else "Run"
+        counts = f"{self.entry.finished:,} rows finished, {self.entry.failed:,} failed"
+        return f"<{how} {self.name} of {self.pipeline}: {self.status}, {counts}>"
 
     @property
     def name(self) -> str:
@@ -78,6 +78,11 @@ class Run:
     def status(self) -> str:
         """`running`, `finished`, `stopped` or `killed`."""
         return self.entry.status
+
+    @property
+    def started(self) -> str:
+        """When it began: ISO 8601, UTC."""
+        return self.entry.started
 
     @property
     def cost_usd(self) -> float | None:

@@ -94,7 +94,7 @@ def _line(run: Run) -> list[str]:
     pipeline = near(run.home / run.pipeline) + (" (simulated)" if run.simulated else "")
     counts = [str(rows[key]) for key in ("input", "finished", "failed")]
     spent = "unknown" if cost is None else f"{'worth ' if run.simulated else ''}{dollars(cost)}"
-    return [run.name, pipeline, run.status, told["started"], *counts, str(paid["attempts"]), spent]
+    return [run.name, pipeline, run.status, run.started, *counts, str(paid["attempts"]), spent]
 
 
 @command.command("show")
@@ -183,7 +183,7 @@ def _put_lines(lines: Iterable[bytes]) -> None:
     try:
         for line in lines:
             put(line.decode())
-    finally:  # before the store is, also where the reader of stdout has gone
+    finally:  # and the store with them, also where the reader of stdout has gone
         getattr(lines, "close", bool)()
 
 
@@ -218,7 +218,7 @@ def prune_command(
     try:
         age = None if older is None else age_of(older)
     except UsageError as error:
-        raise click.BadParameter(error.message, param_hint="--older") from None
+        raise click.BadParameter(f"{error.message}; {error.hint}", param_hint="--older") from None
     gone = prune_runs(places([Path(word) for word in where], store), keep=keep, older=age, confirm=confirm)
     if json_out:
         stores = {str(place.database): pruning for place, pruning in gone}

@@ -39,7 +39,7 @@ def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str
         if output_format == "text":
             show(diagnostics)
             if pipeline is not None:
-                count = len(pipeline.draft.pipeline.steps)
+                count = len(pipeline.steps)
                 echo(f"{path}: ok ({count} step{'s' if count != 1 else ''})")
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     warnings = len(found) - errors
