@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from yamlgen.data.outputs import OutputPaths
 from yamlgen.data.row_identity import row_name
 from yamlgen.reports.report import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first
 from yamlgen.values import JSON, Usage
+
+if TYPE_CHECKING:  # what lists runs need not wait for the formats
+    from yamlgen.data.outputs import OutputPaths as OutputPaths  # noqa: PLC0414
 
 __all__ = [
     "Bill",
     "Example",
     "FailureGroup",
     "LostStep",
-    "OutputPaths",
     "Report",
     "Result",
     "StepCount",

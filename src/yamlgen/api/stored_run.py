@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yamlgen.data.lines import formatted
-from yamlgen.data.outputs import write_rows
 from yamlgen.data.row_identity import id_name, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.errors import Code, UsageError
@@ -173,6 +171,8 @@ class Run:
 
     def array(self, *, failed: bool = False) -> Iterator[bytes]:
         """The rows, or the failed ones, as one JSON array, piece by piece."""
+        from yamlgen.data.lines import formatted  # noqa: PLC0415 - a list of runs need not wait for it
+
         yield from formatted(self.failed_lines if failed else self.lines, Path("rows.json"))
 
     def failures(self) -> Iterator[Failure]:
@@ -196,6 +196,8 @@ class Run:
             UsageError: `output` is not a file, or its ending tells no format.
             EnvironmentProblem: the disk refuses, or another run is writing there.
         """
+        from yamlgen.data.outputs import write_rows  # noqa: PLC0415 - a list of runs need not wait for it
+
         run = self.entry
         with archived(self.place) as archive:
             lines = archive.failed if failed else archive.rows

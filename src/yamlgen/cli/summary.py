@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from yamlgen.api.results import (
-    Bill,
-    Example,
-    FailureGroup,
-    LostStep,
-    OutputPaths,
-    Report,
-    StepCount,
-    largest_first,
-    row_name,
-)
+from yamlgen.api.results import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first, row_name
 from yamlgen.cli.messages import safe
 from yamlgen.cli.terminal import style
 from yamlgen.errors import near
@@ -23,6 +13,7 @@ from yamlgen.events import ItemFailed, PaceChanged, RequestRetried, RowFailed, R
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from yamlgen.api.results import OutputPaths
     from yamlgen.values import JSON
 
 _HELD: Final = 0.05
