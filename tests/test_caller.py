@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import yamlgen
-from yamlgen.api.history import find_run, places, repeat
+from yamlgen.api.failed_rows import repeat
+from yamlgen.api.history import find_run, places
 from yamlgen.caller import by_surface, commanded, option, override
 from yamlgen.errors import InvalidPipeline, YamlgenError
 from yamlgen.store.run_reader import RunEntry
@@ -52,11 +53,14 @@ def shell_words(path):
     return [each.lineno for each in texts if id(each) not in spared and IN_CODE_MARKS.search(each.value)]
 
 
-@pytest.mark.parametrize("room", ["api", "claude", "data", "language", "observe", "run", "store"])
+HOME = Path(yamlgen.__file__).parent
+ROOMS = sorted(path.parent.name for path in HOME.glob("*/__init__.py") if path.parent.name != "cli")
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_no_message_is_for_the_command_line_alone(room):
     """Below the command line what a shell takes is written as one of two, or by `option`."""
-    home = Path(yamlgen.__file__).parent
-    found = {str(path.relative_to(home)): lines for path in (home / room).rglob("*.py") if (lines := shell_words(path))}
+    found = {str(path.relative_to(HOME)): lines for path in (HOME / room).rglob("*.py") if (lines := shell_words(path))}
     assert found == {}
 
 
@@ -143,6 +147,39 @@ def there_is_no_such_run():
     find_run(places([Path("small.yaml")]), "1999")
 
 
+def all_runs_are_simulated():
+    """All runs are simulated."""
+    yamlgen.run("small.yaml", simulate=True)
+    yamlgen.retry("small.yaml")
+
+
+def a_retry_is_of_another_sort():
+    """A retry is of another sort."""
+    yamlgen.retry("small.yaml", yamlgen.run("small.yaml", simulate=True).report.run)
+
+
+def nothing_is_said_of_what_goes():
+    """Nothing is said of what goes."""
+    yamlgen.prune("small.yaml")
+
+
+def an_age_is_none():
+    """An age is none."""
+    yamlgen.prune("small.yaml", older="soon")
+
+
+def an_export_has_no_format():
+    """An export has no format."""
+    yamlgen.run("small.yaml", simulate=True)
+    yamlgen.export("small.yaml", output="rows.txt")
+
+
+def a_row_is_not_there():
+    """A row is not there."""
+    yamlgen.run("small.yaml", simulate=True)
+    yamlgen.show("small.yaml", row="Oslo")
+
+
 def a_retry_names_no_run():
     """A retry names no run."""
     yamlgen.run("small.yaml", simulate=True, retry="1999")
@@ -188,6 +225,12 @@ FAILURES = [
     a_store_is_none_of_ours,
     there_is_no_store,
     there_is_no_such_run,
+    all_runs_are_simulated,
+    a_retry_is_of_another_sort,
+    nothing_is_said_of_what_goes,
+    an_age_is_none,
+    an_export_has_no_format,
+    a_row_is_not_there,
     a_retry_names_no_run,
     rows_came_from_a_pipe,
     an_output_is_a_folder,

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,7 @@ FLOORS = [
     {"output", "reports"},
     {"api"},
     {"cli"},
+    {"__main__"},
 ]
 GROUND = "the ground floor"
 
@@ -109,6 +110,20 @@ def test_imports_go_straight_down(module):
         elif there[0] != here and there[1] >= floor:
             wrong.append(f"line {line}: {name}, on floor {there[1]}")
     assert not wrong
+
+
+EXCUSED = {("yamlgen.cli", "yamlgen.parsing.suggestions")}
+"""What the command line imports from elsewhere: a mistyped command is answered before anything of ours is loaded."""
+
+
+def test_the_command_line_speaks_to_the_api_alone():
+    """The command line imports from `api`, from the ground floor and from itself, so that Python users lack nothing."""
+    found = set()
+    for module, path in MODULES.items():
+        if module != "yamlgen" and room(module)[0] == "cli":
+            names = {name for _, name in imports(path) if name.partition(".")[0] == "yamlgen"}
+            found |= {(module, name) for name in names if room(name)[0] not in {"cli", "api", GROUND}}
+    assert found == EXCUSED
 
 
 def test_only_the_command_line_knows_click_and_rich():
@@ -218,6 +233,19 @@ def test_the_package_itself_is_light():
     assert not loaded("import yamlgen") & {"anthropic", "instructor", "pydantic", "yaml", "click"}
 
 
+def test_the_version_is_that_of_the_installed_package():
+    """`yamlgen.__version__` is what pip says, and is looked up when it is asked for."""
+    assert yamlgen.__version__ == version("yamlgen")
+    assert "__version__" in dir(yamlgen)
+    assert "email" not in loaded("import yamlgen")
+
+
+def test_the_package_runs_as_a_module():
+    """`python -m yamlgen` is the command line, under its own name."""
+    done = subprocess.run([sys.executable, "-m", "yamlgen", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"yamlgen {version('yamlgen')}\n"
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
 def test_help_is_light(arguments):
     """The help of the command line loads click and nothing that is slow."""
@@ -282,7 +310,7 @@ def test_the_schema_is_the_one_of_the_models():
     json.loads(committed())
 
 
-@pytest.mark.parametrize("path", [*(ROOT / "pipelines").glob("*.yaml"), PACKAGE / "cli/starter/pipeline.yaml"], ids=str)
+@pytest.mark.parametrize("path", [*(ROOT / "pipelines").glob("*.yaml"), PACKAGE / "api/starter/pipeline.yaml"], ids=str)
 def test_shipped_pipelines_name_their_schema(path):
     """The first line of each shipped pipeline tells editors where the schema is."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]

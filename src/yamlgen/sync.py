@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
-from functools import partial
-from typing import Any, TypeVar
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from yamlgen.errors import YamlgenError
 from yamlgen.system_limits import start
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def synchronous(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """The same function for synchronous code, in a notebook too: `run` of `arun`, with its signature."""
+
+    @wraps(function)
+    def waiting(*arguments: P.args, **named: P.kwargs) -> T:
+        return wait_for(function(*arguments, **named))
+
+    waiting.__name__ = waiting.__qualname__ = function.__name__.removeprefix("a")
+    waiting.__doc__ = f"{function.__doc__}\n    For synchronous code; `{function.__name__}` is awaited.\n    "
+    return waiting
 
 
 def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:

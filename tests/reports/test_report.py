@@ -8,8 +8,8 @@ import string
 import pytest
 
 from yamlgen import events
+from yamlgen.api.commands import run
 from yamlgen.api.loading import load
-from yamlgen.api.results import run
 from yamlgen.errors import Code
 from yamlgen.events import (
     AnswerReceived,

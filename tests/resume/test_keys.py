@@ -7,7 +7,8 @@ from constructs import CONSTRUCTS, lay_out
 
 from counted_runs import TOWNS
 from yamlgen.api import preparation
-from yamlgen.api.history import find_run, places, repeat
+from yamlgen.api.failed_rows import repeat
+from yamlgen.api.history import find_run, places
 from yamlgen.errors import Code, Exit
 
 ALL = len(TOWNS)

@@ -9,7 +9,7 @@ import pytest
 
 import yamlgen
 from counted_runs import TOWNS
-from yamlgen.api.history import described, list_runs, places
+from yamlgen.api.history import list_runs, places
 from yamlgen.api.run_options import Options
 from yamlgen.claude.access import Simulation
 from yamlgen.errors import Code, UsageError
@@ -162,8 +162,7 @@ def test_seed_and_faults_stand_in_the_record(single):
     record = json.loads((single.folder / "out" / "towns.simulated.run.json").read_text())
     assert (record["simulated"], record["simulation"]) == (True, said)
     ((run,), _) = list_runs(places([single.path]))
-    with archived(run.place) as archive:
-        assert described(archive, run.entry)["simulation"] == said
+    assert run.describe()["simulation"] == said
     assert single.plan(**REFUSES).simulation == said
     single.run()
     record = json.loads((single.folder / "out" / "towns.run.json").read_text())

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from hand_made_store import Book, ask, finished
 
-from yamlgen.api.history import find_failed
+from yamlgen.api.failed_rows import find_failed
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import EnvironmentProblem
 from yamlgen.row_result import Answer

@@ -11,6 +11,7 @@ from pathlib import Path
 from yamlgen.data.drawn_column import read_column
 from yamlgen.data.source import Source, source_of
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark
+from yamlgen.parsing.project_folder import is_folder
 from yamlgen.pipeline.parsed_file import ParsedFile, read
 from yamlgen.planning.compiler import compile_pipeline, in_order
 from yamlgen.planning.plan import Plan
@@ -41,6 +42,15 @@ class Pipeline:
     input: str | None
     warnings: tuple[Diagnostic, ...]
 
+    def __repr__(self) -> str:
+        count = len(self.steps)
+        return f"<Pipeline {self.shown}: {count} step{'' if count == 1 else 's'}>"
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of its steps, in file order."""
+        return tuple(self.draft.pipeline.steps)
+
     def plan(self, params: Mapping[str, JSON] | None = None) -> Plan:
         """The plan of a run with these parameters.
 
@@ -51,6 +61,13 @@ class Pipeline:
         if made.plan is None:
             raise InvalidPipeline(made.diagnostics)
         return made.plan
+
+
+def pipelines_in(path: Path) -> list[Path]:
+    """The pipelines' files in a folder, sorted; of what is no folder, itself."""
+    if not is_folder(path):
+        return [path]
+    return sorted(child for child in path.iterdir() if child.suffix in (".yaml", ".yml") and child.is_file())
 
 
 def check(
@@ -145,8 +162,30 @@ def load(
     Raises:
         InvalidPipeline: it has mistakes; `.diagnostics` holds all of them with their places.
     """
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (overrides or {}).items()}
-    pipeline, diagnostics = check(path, overrides=texts, input=input, examine=False)
+    pipeline, diagnostics = check(path, overrides=_texts(overrides), input=input, examine=False)
     if pipeline is None:
         raise InvalidPipeline(diagnostics)
     return pipeline
+
+
+def validate(
+    path: str | Path, *, params: Mapping[str, JSON] | None = None, overrides: Mapping[str, JSON] | None = None
+) -> list[Diagnostic]:
+    """Everything that can be known about a pipeline without a key: mistakes and warnings, in the order of its file.
+
+    Unlike `load` it reads the first rows of the input as a run would, and tells what the run would refuse.
+
+    Args:
+        path: the YAML file.
+        params: the values of its parameters, as far as they are known.
+        overrides: values to set, by dotted path, as with `--set`; a text is read as YAML.
+
+    Returns:
+        What was found, each with its place, and `severity` "error" or "warning".
+    """
+    return list(check(path, params=params, overrides=_texts(overrides))[1])
+
+
+def _texts(overrides: Mapping[str, JSON] | None) -> dict[str, str]:
+    """Overrides as the texts that stand for them."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in (overrides or {}).items()}

@@ -22,30 +22,7 @@ _LIMITS: Final = ("max_requests", "max_failures", "max_unusable", "max_cost_usd"
 
 @dataclass(frozen=True)
 class Options:
-    """How a run differs from what the pipeline's file says.
-
-    Attributes:
-        output: another output path, or `-` for standard output.
-        limit: only the first rows.
-        simulate: talk to the simulator in place of the API.
-        max_concurrency: a ceiling below the pipeline's own.
-        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
-        fresh: take no answer out of the store, and pay again.
-        offline: send nothing, and tell what is missing in the store.
-        retry: the name of a run whose failed rows are asked again, and no others.
-        max_requests: as in `limits`.
-        max_failures: as in `limits`: a number, or such as `5%`.
-        max_unusable: as in `limits`: such as `90%`, or `none`.
-        max_cost_usd: as in `limits`.
-        confirm_above_usd: as in `limits`.
-        max_pause: as in `limits`.
-        yes: go on without asking, whatever it may cost.
-        latency: seconds that a simulated answer takes.
-        faults: rates of simulated faults, such as `rate_limit=0.1`.
-        seed: picks the simulated answers and faults.
-        watched: somebody sits at a terminal, who is told within seconds that nobody answers; otherwise a run waits
-            for that as long as `max_pause` says, if it is set.
-    """
+    """How a run differs from what the pipeline's file says; `yamlgen.run` takes each of these, and says what it is."""
 
     output: str | Path | None = None
     limit: int | None = None

@@ -27,8 +27,8 @@ from yamlgen.events import Event, RunForecast, RunStarted
 if TYPE_CHECKING:
     from yamlgen.api.execution import Finished
     from yamlgen.api.loading import Pipeline
+    from yamlgen.api.results import Report
     from yamlgen.api.run_options import Options
-    from yamlgen.reports.report import Report
 
 T = TypeVar("T")
 

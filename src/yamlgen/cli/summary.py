@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from yamlgen.api.results import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first, row_name
 from yamlgen.cli.messages import safe
 from yamlgen.cli.terminal import style
-from yamlgen.data.row_identity import row_name
 from yamlgen.errors import near
 from yamlgen.events import ItemFailed, PaceChanged, RequestRetried, RowFailed, RunForecast
-from yamlgen.reports.report import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from yamlgen.output.files import OutputPaths
+    from yamlgen.api.results import OutputPaths
     from yamlgen.values import JSON
 
 _HELD: Final = 0.05

@@ -9,7 +9,7 @@ import copy
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Self
 
 import httpx2
@@ -48,16 +48,16 @@ _ARGUMENT: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 """One argument in the docstring of a class or a method, with what is said of it."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Configuration:  # noqa: PLW1641 - its attributes change
     """The attributes of `AnthropicLLM`, which says what each is. Two are equal when their dumps are."""
 
     model: str
-    api_key: Any = field(default=None, repr=False)
+    api_key: Any = None
     base_url: str | None = None
     timeout: float = 600.0
     max_retries: int = 6
-    http_client: httpx2.AsyncClient | None = field(default=None, repr=False)
+    http_client: httpx2.AsyncClient | None = None
     structured_output: Mapping[str, Any] | None = None
     allow_http: bool = False
     generation_kwargs: Mapping[str, Any] | None = None
@@ -110,6 +110,9 @@ class Configuration:  # noqa: PLW1641 - its attributes change
                 message = f"native output cannot express the schema: {unfit}"
                 raise UsageError(message, code=Code.SETTING_REFUSED, hint=hint) from None
         return self._structures[made_of]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(model={self.model!r})"
 
     def __eq__(self, other: object) -> bool:
         return self.dump() == other.dump() if isinstance(other, type(self)) else NotImplemented

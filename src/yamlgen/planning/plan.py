@@ -334,6 +334,10 @@ class Plan:
     steps: tuple[AnyStep, ...]
     output: Output
 
+    def __repr__(self) -> str:
+        count = len(self.steps)
+        return f"<Plan of {self.name}: {count} step{'' if count == 1 else 's'}>"
+
     def ordered(self) -> tuple[AnyStep, ...]:
         """The steps so that each comes after those it needs."""
         steps = {step.name: step for step in self.steps}

@@ -193,6 +193,10 @@ class Report:
     error: str | None = None
     simulated: bool = False
 
+    def __repr__(self) -> str:
+        rows = "" if self.rows is None else f" of {self.rows:,}"
+        return f"<Report of {self.pipeline}: {self.finished:,}{rows} rows finished, {self.failed:,} failed>"
+
     @property
     def paid(self) -> Bill:
         """What this run has paid for, failed rows included."""
