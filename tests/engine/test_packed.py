@@ -10,7 +10,7 @@ from packed_run import lines
 
 from yamlgen.api.loading import load
 from yamlgen.claude.client import ClaudeProvider
-from yamlgen.simulator import Simulator
+from yamlgen.simulator.server import Simulator
 
 EVERY = Path(__file__).parent.parent / "pins" / "every"
 

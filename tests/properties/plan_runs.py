@@ -20,7 +20,7 @@ from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, RowError
 from yamlgen.row_result import Answer
-from yamlgen.simulator import made_up
+from yamlgen.simulator.answers import made_up
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> in
     to the address it prints; any key will do. Ctrl-C ends it. A run of yamlgen that is pointed to it keeps its answers
     by that address alone, whatever the seed and the faults, and says so.
     """
-    from yamlgen.simulator import Faults, Simulator  # noqa: PLC0415 - loads the server
+    from yamlgen.simulator.faults import Faults  # noqa: PLC0415 - loads the server
+    from yamlgen.simulator.server import Simulator  # noqa: PLC0415 - loads the server
 
     async def serve() -> None:
         simulator = Simulator(faults=Faults.parse(faults, seed=seed), latency=latency, seed=seed)
