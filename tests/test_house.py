@@ -38,6 +38,7 @@ FLOORS = [
         "sync",
         "deadline",
         "excerpts",
+        "redaction",
         "canonical_json",
         "file_descriptors",
         "environment",

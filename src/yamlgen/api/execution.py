@@ -174,7 +174,7 @@ class _Run:
             if error is not None:
                 left = await self._stop(run, error.message, clock)
                 if not isinstance(error, Incomplete):
-                    error.hint = f"{error.hint}; {left}" if error.hint else left
+                    error = error.replace(hint=f"{error.hint}; {left}" if error.hint else left)
                 raise error from None
             return Finished(self.report, self.paths, run.entry, archive.place)
 

@@ -19,7 +19,8 @@ import httpx2
 from yamlgen.claude.connections import failure_of
 from yamlgen.claude.secret_mask import Mask
 from yamlgen.claude.server_errors import MOST_READ, Reach, Said, said_in
-from yamlgen.errors import LONG_SECRET, Code, RowError, RunStopped, YamlgenError, redact
+from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
+from yamlgen.redaction import LONG_SECRET, redact
 from yamlgen.system_limits import scarcity_of
 from yamlgen.values import JSON, Doubt, Refusal
 

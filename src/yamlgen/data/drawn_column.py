@@ -47,7 +47,8 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
         raise EnvironmentProblem(message, code=Code.MISSING_FILE, hint="it must be a file that you may read") from error
     except UsageError as error:
         if error.hint is not None and "format" in error.hint:
-            error.hint = _KNOWN  # an input can name its format in another way, which these hints advise
+            # An input can name its format in another way, which these hints advise.
+            raise error.replace(hint=_KNOWN) from error.__cause__
         raise
     for message in odd.told(shown):
         tell(message)

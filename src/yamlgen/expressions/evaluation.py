@@ -61,9 +61,7 @@ def _failed(source: str, error: Exception) -> RowError:
         message = f"`{shown(source)}` cannot be computed: {error.message}"
     elif isinstance(error, _NotJson):
         message = f"`{shown(source)}` gives {error}, which is no JSON value"
-    failed = RowError(message, code=Code.ROW_TEMPLATE)
-    failed.source = source, 0
-    return failed
+    return RowError(message, code=Code.ROW_TEMPLATE, source=(source, 0))
 
 
 def shown(source: str) -> str:

@@ -220,12 +220,12 @@ class AnthropicLLM(Configuration):
                     answer = await model.answer(job.prompt, UNOBSERVED)
                     return output(job.written(answer.value), answer.usage), None
             except RowError as error:
-                if not is_no_generation(spoken(error)):
-                    raise
-                return without(error, text=job.structured is None)
+                told_so = spoken(error)
+                if not is_no_generation(error):
+                    raise told_so from error.__cause__
+                return without(told_so, text=job.structured is None)
             except YamlgenError as error:
-                spoken(error)
-                raise
+                raise spoken(error) from error.__cause__
 
     def generate(
         self,
