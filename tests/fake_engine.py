@@ -1,14 +1,13 @@
-"""A local engine with models and a sink at its ports, for the tests of the engine."""
+"""A local engine with a provider and a store of its own at its ports, for the tests of the engine."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
-from yamlgen.engine.function_calls import Functions
 from yamlgen.engine.local import LocalEngine
 from yamlgen.engine.spending_limits import Budget
-from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, RowError
 from yamlgen.pipeline.language import Limits
 from yamlgen.row_result import Answer
@@ -24,7 +23,7 @@ PAID = Attempt({"id": "msg"}, Usage(10, 5), ("$: no",))
 
 
 class Sink:
-    """Keeps rows in memory: the finished ones as the output has them, the outcomes of the failed ones."""
+    """A store of rows alone, in memory: the finished ones as the output has them, the outcomes of the failed ones."""
 
     def __init__(self):
         self.rows, self.failed = {}, {}
@@ -37,6 +36,13 @@ class Sink:
             return
         self.rows[outcome.row.index] = {**outcome.row.row, **values(outcome)}
 
+    def kept(self, key):  # noqa: ARG002 - a fake keeps no values
+        """Nothing was kept."""
+        return
+
+    async def keep(self, key, kept):
+        """Keep nothing."""
+
 
 def values(outcome):
     """What each step made of a row."""
@@ -44,17 +50,30 @@ def values(outcome):
 
 
 class Models:
-    """One model for every step: an async function of the step, the text and the watch. What it sends is told."""
+    """A provider of one model for every step: an async function of the step, the text and the watch.
+
+    What it is asked is told, while it is open.
+    """
 
     def __init__(self, reply):
-        self.reply = reply
+        self.reply, self.is_open = reply, False
         self.asked, self.askers, self.halt = [], [], Cancellation()
+
+    @asynccontextmanager
+    async def open(self, plan, halt, recorder=None, emit=None):  # noqa: ARG002 - a fake needs the switch alone
+        """Itself, until what it is opened for is at its end."""
+        self.halt, self.is_open = halt, True
+        try:
+            yield self
+        finally:
+            self.is_open = False
 
     def __getitem__(self, step):
         models = self
 
         class Fake:
             async def answer(self, prompt, asker, check=None):  # noqa: ARG002 - a fake checks nothing
+                assert models.is_open
                 models.halt.check_sending()
                 text = prompt.messages[-1].content
                 models.asked.append((step, text))
@@ -82,11 +101,10 @@ class Run:
 
     async def engine(self):
         """Run it in this loop."""
-        self.halt = self.models.halt = Cancellation()
+        self.halt = Cancellation()
         self.budget = Budget(Limits(**self.limits), self.halt)
         plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
-        performer = StepRunner(self.models, Functions(plan.folder))
-        engine = LocalEngine(plan, performer, self.sink, self.emit, self.halt)
+        engine = LocalEngine(plan, self.models, self.sink, self.emit, self.halt)
         try:
             await engine.run(self.rows)
         finally:

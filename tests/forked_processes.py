@@ -25,7 +25,7 @@ _PRELOAD = (
     "yamlgen.cli.run",
     "yamlgen.cli.foreground",
     "yamlgen.api.execution",
-    "yamlgen.simulator",
+    "yamlgen.simulator.server",
     "anthropic.resources.messages",
     "genai_prices.data",
     "rich.table",

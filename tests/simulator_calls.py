@@ -4,9 +4,9 @@ import asyncio
 
 import anthropic
 
-from yamlgen.simulator import Simulator
 from yamlgen.simulator.problem import APIProblem
 from yamlgen.simulator.request_checks import check_message
+from yamlgen.simulator.server import Simulator
 
 HELLO = {"role": "user", "content": "Hello."}
 SCHEMA = {

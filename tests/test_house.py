@@ -7,7 +7,10 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions, version
+from itertools import accumulate, combinations
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,7 @@ FLOORS = [
         "sync",
         "deadline",
         "excerpts",
+        "redaction",
         "canonical_json",
         "file_descriptors",
         "environment",
@@ -63,6 +67,22 @@ GROUND = "the ground floor"
 NETWORK = {"anthropic", "instructor", "openai", "httpx", "httpx2", "aiohttp", "requests", "urllib3", "websockets"}
 NETWORK |= {"genai_prices"}
 NETWORK |= {"urllib.request", "http.client", "socket", "ssl", "ftplib", "smtplib", "xmlrpc"}
+ENDINGS = ("", "able", "d", "e", "ed", "er", "ers", "ing", "ings", "ion", "ions", "ive", "or", "ors", "r", "s", "es")
+ALIKE_MODULES = {
+    ("formats.table", "store.tables"): "the one of the formats, and the store's own in SQL",
+    ("llm", "llm.llm"): "the room's one class, whose place is in the dumps of users",
+    ("llm.generations", "steps.generate"): "what a call of an LLM gives, and a kind of step",
+    ("reports", "reports.report"): "the room of it",
+}
+ALIKE_CLASSES = {
+    ("Check", "Checked"): "a check of the YAML, and instructor's answer after its check",
+    ("Function", "Functions"): "the one that a plan names, and who calls those of a run",
+    ("Interrupted", "Interruptions"): "the error, and the signals that lead to it",
+    ("Limiter", "Limits"): "who lets requests go, and the key of the YAML",
+    ("Refusal", "Refusals"): "one, and those of a store",
+    ("Source", "Sources"): "of rows, and of modules",
+}
+"""What may be named alike, and what each is."""
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc", "shared"}
 
 
@@ -80,14 +100,18 @@ def imports(path):
     """Every absolute name that a module imports anywhere in it, with the line; relative imports are none of ours."""
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [(node.lineno, alias.name) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                found.append((node.lineno, whole if whole in MODULES else node.module))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            assert not getattr(node, "level", 0), f"{path}:{node.lineno}: a relative import"
+            found += imported(node)
     return found
+
+
+def imported(node):
+    """The names that one statement imports, with its line."""
+    names = [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        names = [whole if (whole := f"{node.module}.{name}") in MODULES else node.module for name in names]
+    return [(node.lineno, name) for name in names]
 
 
 def rooms_with(packages):
@@ -124,6 +148,69 @@ def test_the_command_line_speaks_to_the_api_alone():
             names = {name for _, name in imports(path) if name.partition(".")[0] == "yamlgen"}
             found |= {(module, name) for name in names if room(name)[0] not in {"cli", "api", GROUND}}
     assert found == EXCUSED
+
+
+def test_no_module_leads_back_to_itself():
+    """Who reads a module, and all that it imports, for types too, has an end."""
+    needs = {module: {name for _, name in imports(path)} & MODULES.keys() for module, path in MODULES.items()}
+    TopologicalSorter(needs).prepare()  # it raises a CycleError, which names the modules
+
+
+def alike(names):
+    """The pairs of names that are equal, or differ by an ending."""
+
+    def stems(name):
+        word = name.rpartition(".")[2].lower()
+        return {stem for ending in ENDINGS if len(stem := word.removesuffix(ending)) > 2}
+
+    return {(one, other) for one, other in combinations(sorted(names), 2) if stems(one) & stems(other)}
+
+
+def test_no_two_modules_are_named_alike():
+    """A name that is searched for leads to one module; those of commands are the words that users type."""
+    commands = {f"yamlgen.cli.{name}" for name in _COMMANDS}
+    names = {name.removeprefix("yamlgen.") for name in MODULES.keys() - commands}
+    assert alike(names) == ALIKE_MODULES.keys()
+
+
+def test_no_two_classes_are_named_alike():
+    """No two have one name, whether or not it begins with an underscore; nor do public ones differ by an ending."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in MODULES.values()]
+    names = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert not [name for name, count in Counter(name.strip("_") for name in names).items() if count > 1]
+    assert alike(name for name in names if not name.startswith("_")) == ALIKE_CLASSES.keys()
+
+
+def runtime_imports(path):
+    """The names that a module imports when it is loaded, and those that its functions do, with their lines."""
+    first, later = set(), set()
+
+    def walk(node, found):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                found |= set(imported(child))
+            elif not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+                walk(child, later if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else found)
+
+    walk(ast.parse(path.read_text(encoding="utf-8")), first)
+    return {name for _, name in first}, later
+
+
+def test_an_import_in_a_function_keeps_a_start_quick():
+    """What a module loads in any case is imported at its top."""
+    first, later = {}, {}
+    for module, path in MODULES.items():
+        first[module], later[module] = runtime_imports(path)
+
+    def load(module, seen):
+        for name in {module, *accumulate(module.split("."), "{}.{}".format)} - seen:
+            seen.add(name)
+            for needed in first.get(name, ()):
+                load(needed, seen)
+        return seen
+
+    idle = {module: [each for each in later[module] if each[1] in load(module, set())] for module in MODULES}
+    assert not {module: found for module, found in idle.items() if found}
 
 
 def test_only_the_command_line_knows_click_and_rich():
@@ -244,6 +331,11 @@ def test_the_package_runs_as_a_module():
     """`python -m yamlgen` is the command line, under its own name."""
     done = subprocess.run([sys.executable, "-m", "yamlgen", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"yamlgen {version('yamlgen')}\n"
+
+
+def test_asking_the_api_loads_no_simulator():
+    """A run that asks the API waits neither for a server nor for the list of made-up names."""
+    assert "faker" not in loaded("import yamlgen.api.execution, yamlgen.llm.llm")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])

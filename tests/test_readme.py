@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from yamlgen.cli import _COMMANDS, group
-from yamlgen.simulator import Simulator
+from yamlgen.simulator.server import Simulator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

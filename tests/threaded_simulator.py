@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from yamlgen.simulator import Faults, Simulator
 from yamlgen.simulator.answers import digest_of
+from yamlgen.simulator.faults import Faults
+from yamlgen.simulator.server import Simulator
 
 _DEADLINE = 60
 

@@ -192,7 +192,7 @@ class ValueCache(Protocol):
 
 
 class Provider(Protocol[PlanT_contra]):
-    """How a model is reached: a configuration, picklable, that opens the clients where they are used."""
+    """How models are reached: a configuration, picklable like a plan, from which an engine makes its own clients."""
 
     def open(
         self, plan: PlanT_contra, halt: Cancellation, recorder: ResponseStore | None = None, emit: Emit | None = None
@@ -215,3 +215,7 @@ class RowSink(Protocol):
             EnvironmentProblem: the disk refuses.
         """
         ...
+
+
+class RunStore(ResponseStore, ValueCache, RowSink, Protocol):
+    """All that an engine takes out of the store of a run and puts in; one process has it open, and writes to it."""

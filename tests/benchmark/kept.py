@@ -30,7 +30,7 @@ from yamlgen.claude.answer_keys import Keeping
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
-from yamlgen.engine.local import LocalEngine
+from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.interfaces import UNOBSERVED
 from yamlgen.pipeline.model_settings import PUBLIC_URL
@@ -143,8 +143,8 @@ def measure_share(pairs: int) -> Iterator[Line]:
         async def bare() -> None:
             halt = Cancellation()
             async with reach(plan.runtime, None) as provider, provider.open(plan, halt) as models:
-                engine = LocalEngine(plan, StepRunner(models), Kept(), lambda _: None, halt)
-                await engine.run(loaded.source.rows(None, plan.columns))
+                scheduler = RowScheduler(plan, StepRunner(models), Kept(), lambda _: None, halt)
+                await scheduler.run(loaded.source.rows(None, plan.columns))
 
         for _ in range(pairs):
             for kind, work in (("bare", bare), ("stored", lambda: execute(loaded, options=Options(fresh=True)))):

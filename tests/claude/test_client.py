@@ -15,7 +15,7 @@ from yamlgen.claude.client import PUBLIC_URL, ClaudeProvider
 from yamlgen.errors import Code, EnvironmentProblem, Exit
 from yamlgen.interfaces import UNOBSERVED
 from yamlgen.pipeline.language import Runtime
-from yamlgen.simulator import Simulator
+from yamlgen.simulator.server import Simulator
 
 PIPELINE = """\
 version: 1

@@ -24,7 +24,8 @@ from scripted_api import (
 from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.row_result import Answer
-from yamlgen.simulator import Faults, Simulator
+from yamlgen.simulator.faults import Faults
+from yamlgen.simulator.server import Simulator
 from yamlgen.values import Usage
 
 SCHEMA = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fake_engine import Run
 from yamlgen.cancellation import Cancellation
 from yamlgen.engine.function_calls import Functions
-from yamlgen.engine.local import LocalEngine
+from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.spending_limits import Budget
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.pipeline.language import Limits
@@ -33,13 +33,14 @@ class Fanned(Run):
 
     async def engine(self):
         """Run it in this loop."""
-        self.halt = self.models.halt = Cancellation()
+        self.halt = Cancellation()
         self.budget = Budget(Limits(**self.limits), self.halt)
         plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
         functions = Functions(plan.folder)
-        performer = StepRunner(self.models, functions, self.keeper, self.width)
         try:
-            await LocalEngine(plan, performer, self.sink, self.emit, self.halt).run(self.rows)
+            async with self.models.open(plan, self.halt) as models:
+                performer = StepRunner(models, functions, self.keeper, self.width)
+                await RowScheduler(plan, performer, self.sink, self.emit, self.halt).run(self.rows)
         finally:
             functions.close()
 

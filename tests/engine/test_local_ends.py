@@ -8,7 +8,6 @@ import pytest
 from fake_engine import ONE, PAID, SIDE, TWO, Run, Sink, echo, refused
 from yamlgen.cancellation import Cancellation, Cancelled
 from yamlgen.engine.local import LocalEngine
-from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, EnvironmentProblem, RunStopped
 from yamlgen.events import AnswerReceived, RowFailed, RowFinished, RunDraining, StepFinished
 
@@ -200,7 +199,7 @@ def test_a_listener_that_fails_is_heard(tmp_path):
             if isinstance(event, StepFinished):
                 raise ZeroDivisionError("in the callback")
 
-        await LocalEngine(run.plan, StepRunner(run.models), run.sink, emit, halt).run(run.rows)
+        await LocalEngine(run.plan, run.models, run.sink, emit, halt).run(run.rows)
 
     with pytest.raises(ZeroDivisionError, match="in the callback"):
         asyncio.run(main())

@@ -230,7 +230,7 @@ def test_nothing_is_left_open():
     code = """
 import asyncio, gc, sys
 from yamlgen import AnthropicLLM
-from yamlgen.simulator import Simulator
+from yamlgen.simulator.server import Simulator
 hello = [{"role": "user", "content": "Hello world!"}]
 async def main():
     async with Simulator() as simulator:

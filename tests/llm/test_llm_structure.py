@@ -12,7 +12,7 @@ from llm_calls import ADA, HELLO, USER, User, agenerate, generate, llm, serve
 from scripted_api import call, said
 from yamlgen import AnthropicLLM
 from yamlgen.errors import Code, UsageError
-from yamlgen.simulator import Simulator
+from yamlgen.simulator.server import Simulator
 
 pytestmark = pytest.mark.usefixtures("key")
 

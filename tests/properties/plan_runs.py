@@ -16,11 +16,11 @@ from hypothesis import reject
 from yamlgen.api.loading import Pipeline, check
 from yamlgen.cancellation import Cancellation
 from yamlgen.engine.function_calls import Functions
-from yamlgen.engine.local import LocalEngine
+from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, RowError
 from yamlgen.row_result import Answer
-from yamlgen.simulator import made_up
+from yamlgen.simulator.answers import made_up
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def outcomes(plan, rows):
         models = {variant.name: _MadeUp(step) for step, variant in plan.variants}
         functions, kept = Functions(plan.folder), _Outcomes()
         try:
-            await LocalEngine(plan, StepRunner(models, functions), kept, lambda _: None, Cancellation()).run(rows)
+            await RowScheduler(plan, StepRunner(models, functions), kept, lambda _: None, Cancellation()).run(rows)
         finally:
             functions.close()
         return sorted(kept, key=lambda outcome: outcome.row.index)

@@ -11,10 +11,10 @@ import yamlgen
 from counted_runs import TOWNS
 from yamlgen.api.history import list_runs, places
 from yamlgen.api.run_options import Options
-from yamlgen.claude.access import Simulation
 from yamlgen.errors import Code, UsageError
-from yamlgen.simulator import Simulator
-from yamlgen.simulator import edition as edition_of_code
+from yamlgen.simulator.edition import edition as edition_of_code
+from yamlgen.simulator.server import Simulator
+from yamlgen.simulator.settings import SimulatorSettings
 from yamlgen.store.location import place_of
 from yamlgen.store.pruning import prune
 from yamlgen.store.run_session import archived
@@ -35,7 +35,7 @@ def another(monkeypatch):
     """Makes the simulator one of another version."""
 
     def updated():
-        monkeypatch.setattr("yamlgen.simulator.edition", lambda: "0123abcd")
+        monkeypatch.setattr("yamlgen.simulator.settings.edition", lambda: "0123abcd")
 
     return updated
 
@@ -71,7 +71,7 @@ def test_another_simulator_is_asked_for_all(single):
 )
 def test_what_changes_no_answer_makes_no_other_simulator(first, second):
     """The order of faults, how a rate is written, a rate of 0 and the latency change no answer."""
-    assert Simulation(**first).name == Simulation(**second).name
+    assert SimulatorSettings(**first).name == SimulatorSettings(**second).name
 
 
 def test_a_simulator_of_another_version_is_asked_for_all(single, another):

@@ -15,7 +15,7 @@ from hypothesis import settings
 from pydantic import BaseModel, Field
 
 from simulator_calls import talk
-from yamlgen.simulator import Simulator
+from yamlgen.simulator.server import Simulator
 
 NODE_MODULES = "YAMLGEN_TEST_NODE_MODULES"
 """The variable that names a folder `node_modules`, which `npm install @anthropic-ai/sdk` makes."""

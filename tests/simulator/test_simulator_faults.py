@@ -9,7 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from yamlgen.errors import UsageError
-from yamlgen.simulator import Faults, Simulator
+from yamlgen.simulator.faults import Faults
+from yamlgen.simulator.server import Simulator
 
 HEADERS = {"x-api-key": "x", "anthropic-version": "2026-10-21"}
 USER = {

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from simulator_calls import HELLO, RESULT, SCHEMA, TOOL
-from yamlgen.simulator import Simulator
+from yamlgen.simulator.server import Simulator
 
 HEADERS = {"x-api-key": "x", "anthropic-version": "2026-10-21"}
 OLD = {**HEADERS, "anthropic-version": "2023-06-01"}

@@ -13,7 +13,8 @@ from anthropic.types import ModelInfo
 from simulator_calls import ask, talk
 from yamlgen import capabilities
 from yamlgen.errors import EnvironmentProblem, UsageError
-from yamlgen.simulator import Simulator, catalogue
+from yamlgen.simulator import catalogue
+from yamlgen.simulator.server import Simulator
 
 
 def asked(**more):
@@ -201,6 +202,6 @@ def test_stopping_twice_is_harmless():
 
 def test_neither_sdk_is_imported():
     """`yamlgen simulate` starts fast: the simulator needs neither anthropic nor instructor."""
-    code = "import sys, yamlgen.simulator; print({'anthropic', 'instructor'} & set(sys.modules))"
+    code = "import sys, yamlgen.simulator.server; print({'anthropic', 'instructor'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"

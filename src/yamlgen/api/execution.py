@@ -28,12 +28,10 @@ from yamlgen.caller import by_surface, option
 from yamlgen.cancellation import Cancellation
 from yamlgen.canonical_json import fingerprint
 from yamlgen.data.source import Source
-from yamlgen.engine.function_calls import Functions
 from yamlgen.engine.local import LocalEngine
 from yamlgen.engine.probe import Rest
 from yamlgen.engine.spending_limits import Budget
-from yamlgen.engine.step_runner import StepRunner
-from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, fact_of, near
+from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, near
 from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted, RunWarned
 from yamlgen.output.atomic_write import Staging
 from yamlgen.output.failed import compose_failed
@@ -97,9 +95,9 @@ async def execute(
     plan = options.over(pipeline.plan(params))
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     work = _Run(pipeline, plan, options, name, halt, [] if emit is None else [emit], stdout)
-    async with prepare(pipeline, plan, options, halt, f"run {name}", work.tell_pace) as ready:
+    async with prepare(pipeline, plan, options, f"run {name}") as ready:
         asks = plan.limits.confirm_above_usd is not None and not options.yes
-        forecast = await ready.forecast(quick=not asks)  # a question is put by what all rows say
+        forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question is put by what all rows say
         if forecast.sends and not options.offline:
             ready.provider.key()  # without one it ends here; a request that was not foretold asks for it again
         with work.made_ready(ready) as staging:
@@ -107,7 +105,7 @@ async def execute(
                 work.tell(RunWarned(message))
             work.tell(forecast)
             _confirm(forecast, plan, options, confirm)
-            return await work.go(ready, staging)
+            return await work.go(ready, by_tool, staging)
 
 
 class _Run:
@@ -131,7 +129,6 @@ class _Run:
         self.report = Report()
         self.budget = Budget(plan.limits, halt)
         self.listeners: list[Emit] = [self.report.observe, self.budget.observe, *listeners]
-        self.broken: Exception | None = None
         self.undone = False
         self.to_stdout = str(options.output) == "-"
         self.stdout = stdout
@@ -141,14 +138,6 @@ class _Run:
         for listener in self.listeners:
             listener(event)
 
-    def tell_pace(self, event: Event) -> None:
-        """Tell an event from inside a request, which must not fail for whoever listens: the run does, at its end."""
-        try:
-            self.tell(event)
-        except Exception as error:  # noqa: BLE001 - a listener's own
-            self.broken = self.broken or error
-            self.halt.request(fact_of(error))
-
     @contextmanager
     def made_ready(self, ready: Preparation) -> Iterator[Staging]:
         """Keep the files for this run alone, before anything is paid for."""
@@ -157,10 +146,10 @@ class _Run:
         with prepared(self.paths, to_stdout=self.to_stdout, what=what) as staging:
             yield staging
 
-    async def go(self, ready: Preparation, staging: Staging) -> Finished:
+    async def go(self, ready: Preparation, by_tool: frozenset[str], staging: Staging) -> Finished:
         """Run every row, and put the files in place."""
         about = {**self._about(ready), **surroundings(self.plan.folder)}
-        kept = {**about, "resolved": resolved(self.plan, ready.by_tool), "options": self._options(), "rows": ready.rows}
+        kept = {**about, "resolved": resolved(self.plan, by_tool), "options": self._options(), "rows": ready.rows}
         archive, clock, started = ready.session.archive, time.monotonic(), datetime.now(UTC)
         connection = ready.connection
         assert connection is not None  # noqa: S101 - a run holds its store
@@ -187,7 +176,7 @@ class _Run:
             if error is not None:
                 left = await self._stop(run, error.message, clock)
                 if not isinstance(error, Incomplete):
-                    error.hint = f"{error.hint}; {left}" if error.hint else left
+                    error = error.replace(hint=f"{error.hint}; {left}" if error.hint else left)
                 raise error from None
             return Finished(self.report, self.paths, run.entry, archive.place)
 
@@ -197,21 +186,16 @@ class _Run:
             printer = PrinterThread(partial(_opened_printer, ready.session.archive.place, entry, self.stdout))
             self.listeners.append(partial(_print, printer))
         rows = partial(ready.source.rows, ready.rows, self.plan.columns)
-        ledger, functions = ready.session.ledger, Functions(self.plan.folder, self.plan.concurrency)
-        performer = StepRunner(ready.models, functions, ledger, self.plan.concurrency)
+        engine = LocalEngine(self.plan, ready.provider, ready.session.ledger, self.tell, self.halt)
         try:
-            engine = LocalEngine(self.plan, performer, ledger, self.tell, self.halt)
             await engine.run(rows(), Rest(ready.rows, rows))
             self.undone = engine.undone
-            if self.broken is not None:
-                raise self.broken
         except asyncio.CancelledError:  # in a hurry: a reader that does not read is not waited for
             if printer is not None:
                 printer.leave()
                 printer = None
             raise
         finally:
-            functions.close()
             if printer is not None:
                 await printer.close()
 

@@ -18,10 +18,10 @@ from yamlgen.claude.client import ClaudeProvider
 from yamlgen.claude.prices import tariff_of
 from yamlgen.data.source import Source, no_rows
 from yamlgen.data.spool import spooled
-from yamlgen.engine.local import LocalEngine
+from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, UsageError
-from yamlgen.events import Emit, RunForecast
+from yamlgen.events import RunForecast
 from yamlgen.interfaces import Model, PriceFunction
 from yamlgen.planning.estimate import Forecaster
 from yamlgen.planning.plan import Plan
@@ -52,8 +52,7 @@ class Preparation:
         session: the store; until the run begins, it answers and keeps nothing.
         provider: how those are reached that are asked.
         simulation: what the answers of the simulator depend on; `None` where the API is asked.
-        models: the models that are asked, by the names of the plan's variants.
-        tariffs: what their answers cost; `None` where nobody knows.
+        tariffs: what answers cost, by the names of the plan's variants; `None` where nobody knows.
         connection: for writing to the store; `None` where it is only looked at.
     """
 
@@ -63,31 +62,31 @@ class Preparation:
     session: Session
     provider: ClaudeProvider
     simulation: Mapping[str, JSON] | None
-    models: Mapping[str, Model]
     tariffs: Mapping[str, PriceFunction | None]
     connection: sqlite3.Connection | None
 
-    @property
-    def by_tool(self) -> frozenset[str]:
-        """The variants that are asked by a tool."""
-        return asked_by_tool(self.models)
+    async def look_ahead(self, *, quick: bool) -> tuple[RunForecast, frozenset[str]]:
+        """What the run will ask, and those of its variants that are asked by a tool; nothing is sent for it.
 
-    async def forecast(self, *, quick: bool) -> RunForecast:
-        """What the run will ask: of all rows, or `quick`, of so few that nobody waits for it."""
-        rows, archive = self.source.rows(self.rows, self.plan.columns), self.session.archive
+        Args:
+            quick: look at so few rows that nobody waits for it.
+        """
+        archive, ledger = self.session.archive, self.session.ledger
+        rows = self.source.rows(self.rows, self.plan.columns)
         if quick:
             share = (SAMPLE if archive.holds_answers() else FEW) / self.rows
             rows = (row for row in rows if row.index == 0 or _spread(row.index) < share)
         answerer = self.provider.answerer()
-        past = {
-            variant.name: archive.past(step.name, self.models[variant.name].request(Prompt(None, ())), answerer)
-            for step, variant in self.plan.variants
-        }
-        ledger = self.session.ledger
-        counted = Forecaster(self.plan, self.models, past, self.tariffs, tokens_of, ledger.allows)
-        performer = StepRunner(self.models, keeper=ledger)
-        await LocalEngine(self.plan, performer, counted, lambda _: None, Cancellation()).run(rows)
-        return replace(counted.forecast(self.rows), simulation=self.simulation)
+        async with self.provider.open(self.plan, Cancellation(), ledger) as models:
+            past = {
+                variant.name: archive.past(step.name, models[variant.name].request(Prompt(None, ())), answerer)
+                for step, variant in self.plan.variants
+            }
+            counted = Forecaster(self.plan, models, past, self.tariffs, tokens_of, ledger.allows)
+            performer = StepRunner(models, keeper=ledger)
+            await RowScheduler(self.plan, performer, counted, lambda _: None, Cancellation()).run(rows)
+            forecast = replace(counted.forecast(self.rows), simulation=self.simulation)
+            return forecast, asked_by_tool(models)
 
 
 def asked_by_tool(models: Mapping[str, Model]) -> frozenset[str]:
@@ -105,9 +104,7 @@ async def prepare(
     pipeline: Pipeline,
     plan: Plan,
     options: Options,
-    halt: Cancellation,
     holder: str | None = None,
-    emit: Emit | None = None,
 ) -> AsyncIterator[Preparation]:
     """Open what a run of `plan` needs, for as long as the context lasts.
 
@@ -115,9 +112,7 @@ async def prepare(
         pipeline: as loaded.
         plan: of it, the options over it.
         options: how the run differs from the file.
-        halt: ends the run early.
         holder: who keeps the store for itself, to write to it. Without, it is only looked at.
-        emit: told how fast the API lets requests through.
 
     Raises:
         EnvironmentProblem: there is no input, or the store is in use or cannot be read.
@@ -134,9 +129,8 @@ async def prepare(
         place = place_of(plan.file, options.store, simulated=options.simulate)
         connection = None if holder is None else stack.enter_context(held(place, holder))
         session = stack.enter_context(opened(place, _reuse(options, place)))
-        models = await stack.enter_async_context(provider.open(plan, halt, session.ledger, emit))
         simulation = options.simulation.about if options.simulation else None
-        yield Preparation(plan, source, rows, session, provider, simulation, models, tariffs, connection)
+        yield Preparation(plan, source, rows, session, provider, simulation, tariffs, connection)
 
 
 async def estimate(
@@ -149,8 +143,9 @@ async def estimate(
     """
     options = options or Options()
     plan = options.over(pipeline.plan(params))
-    async with prepare(pipeline, plan, options, Cancellation()) as run:
-        return await run.forecast(quick=False)
+    async with prepare(pipeline, plan, options) as run:
+        forecast, _ = await run.look_ahead(quick=False)
+        return forecast
 
 
 def _check_prices(plan: Plan, tariffs: Mapping[str, PriceFunction | None]) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from yamlgen.api.loading import Pipeline
 from yamlgen.cancellation import Cancellation
-from yamlgen.claude.access import Simulation, reach
+from yamlgen.claude.access import reach
 from yamlgen.data.row_identity import id_name, id_of, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.data.source import Source
@@ -22,7 +22,8 @@ from yamlgen.planning.error_places import placed
 from yamlgen.planning.plan import AnyStep, GenerateStep, Plan, PythonStep
 from yamlgen.planning.skipping import is_idle
 from yamlgen.row_result import Answer
-from yamlgen.simulator import made_up
+from yamlgen.simulator.answers import made_up
+from yamlgen.simulator.settings import SimulatorSettings
 from yamlgen.store.location import place_of
 from yamlgen.store.run_recorder import Reuse
 from yamlgen.store.run_session import opened
@@ -62,9 +63,9 @@ async def preview(
     plan = pipeline.plan(params)
     with spooled(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
         found = _row(source, plan, row, tell)
-    simulated = reach(plan.runtime, Simulation())
+    simulated = reach(plan.runtime, SimulatorSettings())
     async with simulated as provider, provider.open(plan, Cancellation()) as models, as_asked(plan) as asked:
-        return await _Preview(plan, models, {**models, **asked}, found).make()
+        return await _RowRequests(plan, models, {**models, **asked}, found).make()
 
 
 @asynccontextmanager
@@ -108,7 +109,7 @@ def _row(source: Source, plan: Plan, row: str | int, tell: Callable[[str], objec
 
 
 @dataclass
-class _Preview:
+class _RowRequests:
     plan: Plan
     models: Mapping[str, Model]
     asked: Mapping[str, Model]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -13,9 +13,7 @@ from yamlgen.caller import by_surface, option
 from yamlgen.errors import Code, UsageError
 from yamlgen.pipeline.language import Limits
 from yamlgen.planning.plan import Plan
-
-if TYPE_CHECKING:
-    from yamlgen.claude.access import Simulation
+from yamlgen.simulator.settings import SimulatorSettings
 
 _LIMITS: Final = ("max_requests", "max_failures", "max_unusable", "max_cost_usd", "confirm_above_usd", "max_pause")
 
@@ -71,11 +69,9 @@ class Options:
             raise UsageError(f"{name} is {value!r}", code=Code.BAD_PARAM, hint=hint) from None
 
     @property
-    def simulation(self) -> Simulation | None:
+    def simulation(self) -> SimulatorSettings | None:
         """How the simulator behaves, if there is to be one."""
-        from yamlgen.claude.access import Simulation  # noqa: PLC0415 - the SDK loads where something runs
-
-        return Simulation(self.latency, tuple(self.faults), self.seed) if self.simulate else None
+        return SimulatorSettings(self.latency, tuple(self.faults), self.seed) if self.simulate else None
 
     def over(self, plan: Plan) -> Plan:
         """The plan with these limits over its own, and this ceiling under it."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from yamlgen.simulator import Faults, Simulator
+from yamlgen.simulator.faults import Faults
+from yamlgen.simulator.server import Simulator
 
 
 @asynccontextmanager

@@ -19,7 +19,8 @@ import httpx2
 from yamlgen.claude.connections import failure_of
 from yamlgen.claude.secret_mask import Mask
 from yamlgen.claude.server_errors import MOST_READ, Reach, Said, said_in
-from yamlgen.errors import LONG_SECRET, Code, RowError, RunStopped, YamlgenError, redact
+from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
+from yamlgen.redaction import LONG_SECRET, redact
 from yamlgen.system_limits import scarcity_of
 from yamlgen.values import JSON, Doubt, Refusal
 
@@ -155,11 +156,10 @@ def mapped(error: Exception, sender: ErrorContext, request_id: str | None = None
         said = said_in(error.response)
     found = _ours(error, sender) if said is None else _of_said(said, sender)
     name = sender.named(request_id or (said.request_id if said is not None else None))
-    found.message, found.hint = sender.masked(found.message), found.hint and sender.masked(found.hint)
+    message, hint = sender.masked(found.message), found.hint and sender.masked(found.hint)
     if name is not None and found.request_id is None:
-        found.message += f" (request {name})"
-        found.request_id = name
-    return found
+        return found.replace(message=f"{message} (request {name})", hint=hint, request_id=name)
+    return found if (message, hint) == (found.message, found.hint) else found.replace(message=message, hint=hint)
 
 
 def refused_before(refusal: Refusal, hint: str) -> RowError:
@@ -208,9 +208,7 @@ def _of_said(told: Said, sender: ErrorContext) -> YamlgenError:
                 size = f"; the request was {_size(told.sent)}" if told.sent else ""
                 hint = "shorten the row: the API itself takes 32 MB"
             message = f"the API refused the request ({how}): {said}{size}"
-            error = RowError(message, code=Code.BAD_REQUEST, hint=hint)
-            error.status = told.status
-            return error
+            return RowError(message, code=Code.BAD_REQUEST, hint=hint, status=told.status)
 
 
 def _size(count: int) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from html.entities import html5
 from typing import Final
 
-from yamlgen.errors import HIDDEN, LONG_SECRET, is_secret
+from yamlgen.redaction import HIDDEN, LONG_SECRET, is_secret
 
 _LONGEST: Final = 12
 """The most characters that one of a secret takes in any spelling."""

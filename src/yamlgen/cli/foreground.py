@@ -108,9 +108,9 @@ async def _run(
         _show_ended(display)
         raise interrupted(f"cancelled: {halt.reason}", display.kept(), received[0]) from None
     except YamlgenError as error:
-        if received:
-            error.exit_code = CODES[received[0]]
         _show_ended(display)
+        if received:
+            raise error.replace(exit_code=CODES[received[0]]) from error.__cause__
         raise
 
 

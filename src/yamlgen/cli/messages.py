@@ -14,7 +14,8 @@ import click
 
 from yamlgen.canonical_json import encoded, one_line
 from yamlgen.cli.terminal import style, visible
-from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
+from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError
+from yamlgen.redaction import redact
 from yamlgen.values import JSON
 
 _COLOURS: Final = {"error": "red", "warning": "yellow"}

@@ -215,7 +215,7 @@ def _source(function: Function) -> bytes | UsageError:
     return source
 
 
-class _Loader(SourceFileLoader):
+class _SourceLoader(SourceFileLoader):
     """Loads a source that was read before, and leaves no compiled file behind."""
 
     def __init__(self, name: str, file: Path, source: bytes) -> None:
@@ -229,7 +229,7 @@ class _Loader(SourceFileLoader):
 def _execute(file: Path, source: bytes) -> ModuleType:
     """Load a module under a name that no import can mean, and none that is imported has."""
     name = f"{_PREFIX}{next(_NUMBERS)}_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file, loader=_Loader(name, file, source))
+    spec = importlib.util.spec_from_file_location(name, file, loader=_SourceLoader(name, file, source))
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} has no loader")
     module = importlib.util.module_from_spec(spec)

@@ -10,8 +10,9 @@ import math
 from typing import Any, Final
 
 from yamlgen.canonical_json import storable
-from yamlgen.errors import Code, RowError, redact
+from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import MOST_BITS
+from yamlgen.redaction import redact
 from yamlgen.values import JSON
 
 MOST_DEPTH: Final = 200

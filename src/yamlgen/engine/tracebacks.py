@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from yamlgen.canonical_json import storable
-from yamlgen.errors import near, redact
+from yamlgen.errors import near
+from yamlgen.redaction import redact
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages", ".venv", "venv"})

@@ -31,7 +31,7 @@ _EACH: Final = 32
 _LONGEST: Final = 80
 
 
-class _Unfit(ValueError):  # noqa: N818 - a value, told where it is met
+class _NotJson(ValueError):  # noqa: N818 - a value, told where it is met
     """A value that JSON cannot hold."""
 
 
@@ -59,11 +59,9 @@ def _failed(source: str, error: Exception) -> RowError:
     message = f"`{shown(source)}` cannot be computed: {type(error).__name__}: {error}"
     if isinstance(error, TemplateError):
         message = f"`{shown(source)}` cannot be computed: {error.message}"
-    elif isinstance(error, _Unfit):
+    elif isinstance(error, _NotJson):
         message = f"`{shown(source)}` gives {error}, which is no JSON value"
-    failed = RowError(message, code=Code.ROW_TEMPLATE)
-    failed.source = source, 0
-    return failed
+    return RowError(message, code=Code.ROW_TEMPLATE, source=(source, 0))
 
 
 def shown(source: str) -> str:
@@ -92,28 +90,28 @@ def _as_json(value: Any, depth: int) -> JSON:
     if isinstance(value, Undefined):
         value._fail_with_undefined_error()  # noqa: SLF001 - names what is missing; of some kinds nothing else raises
     if depth > _DEEPEST:
-        raise _Unfit("a value that is nested too deeply")
+        raise _NotJson("a value that is nested too deeply")
     if isinstance(value, str):
         return _text(str(value))
     if isinstance(value, int):
         if value.bit_length() > MOST_BITS:
-            raise _Unfit("an integer of more than 400 digits")
+            raise _NotJson("an integer of more than 400 digits")
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise _Unfit(f"{value}")
+            raise _NotJson(f"{value}")
         return float(value)
     if isinstance(value, Mapping):
         return {_key(key): _as_json(member, depth + 1) for key, member in value.items()}
     if isinstance(value, list | tuple | range | Iterator):
         spend(STEP)
         return [_as_json(item, depth + 1) for item in value]
-    raise _Unfit(f"a value of the type `{type(value).__name__}`")
+    raise _NotJson(f"a value of the type `{type(value).__name__}`")
 
 
 def _key(key: Any) -> str:
     if not isinstance(key, str):
-        raise _Unfit(f"a mapping with the key {key!r}, which is no text")
+        raise _NotJson(f"a mapping with the key {key!r}, which is no text")
     return _text(str(key))
 
 
@@ -122,5 +120,5 @@ def _text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _Unfit("a text with half of a surrogate pair") from None
+        raise _NotJson("a text with half of a surrogate pair") from None
     return text

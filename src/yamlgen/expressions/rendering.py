@@ -270,9 +270,7 @@ def _failed(source: str, error: Exception) -> RowError:
     inner = " ".join(source[start:end].split())
     what = f"`{inner[:_LONGEST]}{'...' if len(inner) > _LONGEST else ''}`" if start else "the template"
     told = error.message if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
-    failed = RowError(f"{what} cannot be filled in: {told}", code=Code.ROW_TEMPLATE)
-    failed.source = source, at
-    return failed
+    return RowError(f"{what} cannot be filled in: {told}", code=Code.ROW_TEMPLATE, source=(source, at))
 
 
 def piece(source: str, at: int) -> tuple[int, int]:

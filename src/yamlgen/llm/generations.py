@@ -56,8 +56,7 @@ def spoken(error: E) -> E:
     hint = _HINTS.get(error.code, error.hint)
     for setting, argument in _WORDS.items():
         hint = hint and setting.sub(argument, hint)
-    error.hint = hint
-    return error
+    return error.replace(hint=hint)
 
 
 def is_no_generation(error: RowError) -> bool:

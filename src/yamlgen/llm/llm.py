@@ -71,7 +71,7 @@ class _Generation:
 
 
 @dataclass
-class _Session:
+class _SharedClient:
     """A client in the loop that uses it, and how many calls are under way."""
 
     client: anthropic.AsyncAnthropic
@@ -113,7 +113,7 @@ class AnthropicLLM(Configuration):
     def _forget(self) -> None:
         """Hold no client."""
         self._aclient: anthropic.AsyncAnthropic | None = None
-        self._sessions: dict[tuple[object, ...], _Session] = {}
+        self._sessions: dict[tuple[object, ...], _SharedClient] = {}
         self._held: dict[asyncio.AbstractEventLoop, AsyncExitStack] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -220,12 +220,12 @@ class AnthropicLLM(Configuration):
                     answer = await model.answer(job.prompt, UNOBSERVED)
                     return output(job.written(answer.value), answer.usage), None
             except RowError as error:
-                if not is_no_generation(spoken(error)):
-                    raise
-                return without(error, text=job.structured is None)
+                told_so = spoken(error)
+                if not is_no_generation(error):
+                    raise told_so from error.__cause__
+                return without(told_so, text=job.structured is None)
             except YamlgenError as error:
-                spoken(error)
-                raise
+                raise spoken(error) from error.__cause__
 
     def generate(
         self,
@@ -317,7 +317,7 @@ class AnthropicLLM(Configuration):
         made_of = (asyncio.get_running_loop(), key, self.base_url, self.timeout, self.max_retries, own, self.allow_http)
         session = self._sessions.get(made_of)
         if session is None:
-            session = self._sessions[made_of] = _Session(self._client(key, 0))
+            session = self._sessions[made_of] = _SharedClient(self._client(key, 0))
         session.users += 1
         try:
             yield session.client

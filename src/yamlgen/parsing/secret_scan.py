@@ -14,9 +14,10 @@ from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from typing import Final, Literal
 
-from yamlgen.errors import HIDDEN, KEY_SHAPE, LONG_SECRET, Code, Diagnostic, Mark, is_secret, redact
+from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.excerpts import short
 from yamlgen.parsing.source_map import Text
+from yamlgen.redaction import HIDDEN, KEY_SHAPE, LONG_SECRET, is_secret, redact
 
 # Longer than what `redact` hides: a sentence about `sk-ant-` and three letters is no key, and no mistake.
 _SECRET: Final = re.compile(r"sk-ant-[A-Za-z0-9_\-]{4,}")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from yamlgen.caller import by_surface, override
 from yamlgen.environment import variable
-from yamlgen.errors import Code, Diagnostic, redact
+from yamlgen.errors import Code, Diagnostic
 from yamlgen.parsing.secret_scan import looks_random
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.suggestions import listing, nearest, suggestion
@@ -20,6 +20,7 @@ from yamlgen.pipeline.language import Runtime
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.setting_checks import Resolved, unsuited
 from yamlgen.pipeline.value_remedies import FIXES
+from yamlgen.redaction import redact
 from yamlgen.steps.fields import ModelSettings, Price, Settings, Text
 from yamlgen.steps.kinds import Generate, Step
 

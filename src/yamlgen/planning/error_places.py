@@ -16,9 +16,9 @@ def placed(step: AnyStep) -> Iterator[None]:
         yield
     except RowError as error:
         source, offset = error.source or ("", 0)
-        error.source = None
         passage = next((passage for passage in step.passages if passage.source == source), None)
-        if passage is not None:
-            mark = passage.mark(offset, offset + 1)
-            error.message = f"{error.message} (step `{step.name}`, {mark.file}:{mark.line})"
-        raise
+        if passage is None:
+            raise
+        mark = passage.mark(offset, offset + 1)
+        message = f"{error.message} (step `{step.name}`, {mark.file}:{mark.line})"
+        raise error.replace(message=message, source=None) from None

@@ -16,11 +16,11 @@ from typing import Any, Final
 
 from jinja2 import nodes
 
-from yamlgen.errors import redact
 from yamlgen.expressions.evaluation import parse_expression
 from yamlgen.expressions.narrowing import Path, path_of
 from yamlgen.expressions.rendering import parse
 from yamlgen.planning.plan import AnyStep, ComputeStep, GenerateStep, Plan, PythonStep
+from yamlgen.redaction import redact
 from yamlgen.schemas.types import kind_of, referred
 from yamlgen.values import JSON
 

@@ -387,9 +387,7 @@ class Plan:
 
 
 def _no_items(source: str, given: str) -> RowError:
-    failed = RowError(f"`for_each: {shown(source)}` gives {given}", code=Code.ROW_TEMPLATE)
-    failed.source = source, 0
-    return failed
+    return RowError(f"`for_each: {shown(source)}` gives {given}", code=Code.ROW_TEMPLATE, source=(source, 0))
 
 
 def _kind(value: JSON) -> str:

@@ -27,7 +27,7 @@ def is_idle(step: AnyStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
     hidden = (step.needs - step.asks) & skipped
     if not hidden or hidden & always_read(step):
         return bool(hidden)
-    seen = _Seen(scope["steps"])
+    seen = _NotedReads(scope["steps"])
     with suppress(RowError):  # the step will fail of it
         cases = step.cases({**scope, "steps": seen})
         if cases and hidden & _read_by_each(step):
@@ -61,7 +61,7 @@ def read_always(sources: Iterable[tuple[str, bool]]) -> frozenset[str]:
     return frozenset().union(*(_read(source, is_expression=is_expression) for source, is_expression in sources))
 
 
-class _Seen(dict[str, JSON]):
+class _NotedReads(dict[str, JSON]):
     """The values of steps, which notes the names under which they are read."""
 
     def __init__(self, values: Mapping[str, JSON]) -> None:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from yamlgen.errors import redact
+from yamlgen.redaction import redact
 from yamlgen.reports.report import Report
 from yamlgen.values import JSON
 

@@ -3,10 +3,3 @@
 Everything between a client and the API stays in play: headers, envelopes, streams, retries. What it does not
 do is think: its answers are drawn from the schema and the field names, the same for the same request.
 """
-
-from yamlgen.simulator.answers import made_up
-from yamlgen.simulator.edition import edition
-from yamlgen.simulator.faults import NO_FAULTS, Faults
-from yamlgen.simulator.server import Simulator
-
-__all__ = ["NO_FAULTS", "Faults", "Simulator", "edition", "made_up"]

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from yamlgen.capabilities import tokenizer_of
-from yamlgen.simulator.formats import format_of
 from yamlgen.simulator.instances import Instances, instances_of
 from yamlgen.simulator.plausible_values import Values
 from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.schema_limits import format_of
 from yamlgen.simulator.server_tools import used
 from yamlgen.simulator.thinking import thinks
 from yamlgen.simulator.tools import is_custom, is_forced

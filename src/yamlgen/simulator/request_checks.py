@@ -16,8 +16,8 @@ from yamlgen.simulator.blocks import check_words
 from yamlgen.simulator.body_fields import check_integer, check_object, present
 from yamlgen.simulator.caching import check_breakpoints
 from yamlgen.simulator.catalogue import check_model
-from yamlgen.simulator.formats import check_counts, check_format, format_of
 from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.schema_limits import check_counts, check_format, format_of
 from yamlgen.simulator.thinking import check_begun, check_effort, check_thinking, thinks
 from yamlgen.simulator.tools import check_choice, check_tools, is_forced
 from yamlgen.simulator.turns import check_turns

@@ -11,8 +11,8 @@ from yamlgen import capabilities
 from yamlgen.capabilities import Capabilities
 from yamlgen.simulator.allowed_arguments import Betas, has_beta
 from yamlgen.simulator.body_fields import check_integer, check_object, check_tag, present
-from yamlgen.simulator.formats import check_grammar, check_schema
 from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.schema_limits import check_grammar, check_schema
 from yamlgen.simulator.thinking import thinks
 
 _NAME: Final = r"^[a-zA-Z0-9_-]{1,128}$"

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from yamlgen.errors import redact
+from yamlgen.redaction import redact
 from yamlgen.store.codec import text_of
 from yamlgen.store.database import connect, create, empty, is_older, mapped, read
 from yamlgen.store.location import StoreLocation, locked, make_folder

@@ -29,7 +29,5 @@ class TemplateMessage:
         content = render(self.content, scope)
         if not content.strip():
             message = f"the `{self.role}` message of step `{step}` is blank for this row"
-            failed = RowError(message, code=Code.ROW_TEMPLATE, hint=_HINT)
-            failed.source = self.content, 0
-            raise failed
+            raise RowError(message, code=Code.ROW_TEMPLATE, hint=_HINT, source=(self.content, 0))
         return Message(self.role, content)
