@@ -58,20 +58,6 @@ class NotAMessage(Exception):  # noqa: N818 - named as what came
         self.kind = kind
 
 
-class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes to the model
-    """An answer that the author's schema does not accept, or a check of the author's.
-
-    Attributes:
-        errors: what is wrong, each with its path.
-        by_check: whether a check of the author failed, and not the schema.
-    """
-
-    def __init__(self, errors: tuple[str, ...], *, by_check: bool = False) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
-        self.by_check = by_check
-
-
 @dataclass(frozen=True, slots=True)
 class ErrorContext:
     """Who sends, for the sentence of an error: the model, the address, the key and its variable, and other secrets."""

@@ -32,9 +32,8 @@ from instructor.v2.providers.anthropic.handlers import (
 from pydantic import PrivateAttr, RootModel, ValidationError, model_validator
 
 from yamlgen import capabilities
-from yamlgen.claude.answer_text import ReadOutput
-from yamlgen.claude.error_mapping import InvalidOutput
 from yamlgen.claude.json_in_text import fault_of, spans_of
+from yamlgen.claude.outputs import InvalidOutput, ReadOutput
 from yamlgen.schemas import native_subset
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
 from yamlgen.schemas.json_strings import unpacked

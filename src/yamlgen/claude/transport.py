@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -32,6 +31,7 @@ from yamlgen.interfaces import UNOBSERVED
 from yamlgen.pacing.limiter import Limiter, Slot
 from yamlgen.simulator.row_headers import SIMULATOR_HEADER
 from yamlgen.system_limits import scarcity_of
+from yamlgen.values import JSON
 
 _FIRST_DELAY: Final = 0.5
 _MOST_DELAY: Final = 30.0
@@ -43,8 +43,31 @@ _CLOSING: Final = 1.0
 """Seconds that a server has for ending a stream behind its last event; then it is hung up on."""
 
 
-holding: ContextVar[Slot | None] = ContextVar("holding", default=None)
-"""The place of the request of this context, for whoever gives it back."""
+CALL_HEADER: Final = "x-yamlgen-call"
+"""The header under which a request brings its `Call`; it is never sent."""
+
+
+class Call(anthropic.Omit):
+    """What its sender gives the transport of a request, which reads the answer then, and leaves the slot to the sender.
+
+    The SDK hands each header to its middleware, and leaves one out of the request whose value is an `Omit`.
+
+    Args:
+        slot: its place in flight.
+        begin: called before each time that it is sent; what it raises keeps it from that.
+        cut: told what a stream brought that broke off.
+
+    Attributes:
+        request_id: the API's name for the request, once a response to it has begun.
+    """
+
+    def __init__(
+        self, slot: Slot, begin: Callable[[], None], cut: Callable[[Mapping[str, JSON]], Awaitable[None]]
+    ) -> None:
+        self.slot = slot
+        self.begin = begin
+        self.cut = cut
+        self.request_id: str | None = None
 
 
 @dataclass
@@ -76,18 +99,20 @@ class Transport:
                 request, and no others, for as long as a run waits.
             RunStopped: nothing was ever heard from the address, or its failures hold everything too long.
         """
-        retries, overdue, spent, held, limiter = 0, 0, 0.0, holding.get(), self.limiter
-        slot = held or Slot()
+        retries, overdue, spent, limiter = 0, 0, 0.0, self.limiter
+        brought = request.headers.get(CALL_HEADER)
+        call = brought if isinstance(brought, Call) else None
+        slot = Slot() if call is None else call.slot
         model = str(request.json.get("model")) if isinstance(request.json, dict) else ""
         while True:
             await limiter.admit(slot, model)
             started, wait = time.monotonic(), None
             try:
-                if slot.begin is not None:
-                    slot.begin()
+                if call is not None:
+                    call.begin()
                 slot.asker.watch.sent()
                 failpoint.reach("before-send")
-                outcome = await self._attempt(request, call_next, slot)
+                outcome = await self._attempt(request, call_next, slot, call)
                 if isinstance(outcome, _Answered):
                     limiter.succeeded(slot)
                 elif outcome.limited:
@@ -100,7 +125,7 @@ class Transport:
                 slot.give_back()
                 raise
             if isinstance(outcome, _Answered):
-                if held is None or outcome.error is not None:
+                if call is None or outcome.error is not None:
                     slot.give_back()
                 if outcome.error is not None:
                     raise outcome.error
@@ -117,10 +142,12 @@ class Transport:
             slot.asker.watch.retried(outcome.reason, delay)
             await self.halt.sleep(delay)
 
-    async def _attempt(self, request: Any, call_next: Any, slot: Slot) -> _Answered | _Failed:
-        stream, slot.request_id = StreamedMessage(), None
+    async def _attempt(self, request: Any, call_next: Any, slot: Slot, call: Call | None) -> _Answered | _Failed:
+        stream = StreamedMessage()
+        if call is not None:
+            call.request_id = None
         try:
-            return await self._exchange(request, call_next, slot, stream)
+            return await self._exchange(request, call_next, slot, call, stream)
         except TimeoutError:
             return self._overdue(stream)
         except anthropic.APITimeoutError as error:
@@ -137,16 +164,19 @@ class Transport:
             self.limiter.heard = True
             return _judged_inside(error)
         finally:
-            if stream.message and not stream.ended and slot.lost is not None:
-                await slot.lost(stream.message)
+            if stream.message and not stream.ended and call is not None:
+                await call.cut(stream.message)
 
-    async def _exchange(self, request: Any, call_next: Any, slot: Slot, stream: StreamedMessage) -> _Answered | _Failed:
+    async def _exchange(
+        self, request: Any, call_next: Any, slot: Slot, call: Call | None, stream: StreamedMessage
+    ) -> _Answered | _Failed:
         http: httpx2.Response | None = None
         try:
             async with Deadline(self.timeout) as deadline:
                 response = await call_next(request)
                 http = response.http_response
-                slot.request_id = request_id_of(http)
+                if call is not None:
+                    call.request_id = request_id_of(http)
                 self.limiter.answered(slot, http.status_code, http.headers)
                 if self.simulated is not None and SIMULATOR_HEADER in http.headers:
                     told, self.simulated = self.simulated, None
@@ -155,7 +185,7 @@ class Transport:
                     await http.aread()
                     _make_readable(http)
                     return _judged(response)
-                if slot.lost is None:  # the caller reads it
+                if call is None:  # the caller reads it
                     return _Answered(response)
                 end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
 
@@ -173,7 +203,7 @@ class Transport:
             # Its last event has come: however the connection ends, the answer is whole.
             return _Answered(Received(stream.whole(), request_id_of(http)))
         finally:
-            if http is not None and slot.lost is not None and not http.is_closed:  # it broke off
+            if http is not None and call is not None and not http.is_closed:  # it broke off
                 await http.aclose()
 
     def _overdue(self, stream: StreamedMessage) -> _Failed:

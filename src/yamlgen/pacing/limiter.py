@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -21,7 +21,7 @@ from yamlgen.events import Emit
 from yamlgen.interfaces import UNOBSERVED, RequestContext
 from yamlgen.pacing.pool import MAX_PAUSE, UNHEARD, Pool
 from yamlgen.pacing.quota import Claim
-from yamlgen.values import JSON, Usage
+from yamlgen.values import Usage
 
 _EVERY: Final = 0.25
 _SHOWN: Final = 1.0
@@ -54,9 +54,6 @@ class Slot:
         waited: the seconds that this has cost it.
         ready_at: when it may ask for a place again.
         claim: what it took of its pool's quota; `None` while it has no place.
-        lost: told what a stream brought that broke off; `None` where the caller reads the answer.
-        begin: called before each time that it is sent; what it raises keeps it from that.
-        request_id: the API's name for the request, once a response to it has begun.
     """
 
     asker: RequestContext = UNOBSERVED
@@ -70,9 +67,6 @@ class Slot:
     claim: Claim | None = None
     limiter: Limiter | None = None
     pool: Pool | None = None
-    lost: Callable[[Mapping[str, JSON]], Awaitable[None]] | None = None
-    begin: Callable[[], None] | None = None
-    request_id: str | None = None
 
     def place(self) -> tuple[Pool, Claim]:
         """Where it is in flight, and what it took of the quota."""
