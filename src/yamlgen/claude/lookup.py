@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from yamlgen.caller import by_surface, option
-from yamlgen.claude.error_mapping import REFUSALS, FailureStreak, refused_before
+from yamlgen.claude.error_mapping import REFUSALS, refused_before
+from yamlgen.claude.failure_streak import FailureStreak
 from yamlgen.claude.requests import Layer, Request
 from yamlgen.claude.schema_fallback import SchemaFallback
 from yamlgen.errors import Code, RowError

@@ -16,16 +16,16 @@ from yamlgen.claude.error_mapping import ServerError
 from yamlgen.claude.server_errors import Reach, Said, said_in
 from yamlgen.errors import Code, RowError
 
-_FIRST_DELAY: Final = 0.5
-_MOST_DELAY: Final = 30.0
+FIRST_DELAY: Final = 0.5
+MOST_DELAY: Final = 30.0
 """Seconds before the first retry at the most, twice as many before each one that follows, and before any of them."""
 
 
 def delay_before(retry: int, retry_after: float | None) -> float:
     """Seconds before a retry, counted from 1: at random, and not less than the API asks for, within reason."""
-    most = min(_MOST_DELAY, _FIRST_DELAY * 2 ** max(retry - 1, 0))
+    most = min(MOST_DELAY, FIRST_DELAY * 2 ** max(retry - 1, 0))
     backoff = random.uniform(0, most)  # noqa: S311 - jitter is no secret
-    return backoff if retry_after is None else min(max(retry_after, backoff), _MOST_DELAY)
+    return backoff if retry_after is None else min(max(retry_after, backoff), MOST_DELAY)
 
 
 @dataclass(frozen=True, slots=True)
