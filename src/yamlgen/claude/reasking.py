@@ -1,6 +1,6 @@
 """Ask, read, check, and ask again: until an output is valid, or no re-ask is left.
 
-Owns what the model is told of an answer that is not valid, and the account of all answers that a row had.
+Owns the account of all answers that a row had. What the model is told of an invalid one stands in `reask_turns`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.outputs import InvalidOutput, NoText
 from yamlgen.claude.reading import message_of, read, text_of
+from yamlgen.claude.reask_turns import about_text
 from yamlgen.claude.requests import Layer, Request, RequestBuilder
 from yamlgen.claude.response_checks import fault_of
 from yamlgen.errors import Code, RowError
@@ -90,12 +91,11 @@ class Reasking:
 
 def reask(request: Request, attempt: Attempt, invalid: InvalidOutput) -> dict[str, JSON]:
     """The body of the request that shows the model its answer and what is wrong with it."""
-    body, said, structured = request.body, list[JSON](), request.way.structured
+    body, said, structured = request.body, None, request.way.structured
     if fault_of(attempt.response) is None:
         message = message_of(attempt)
         if structured is not None:
             return structured.reask(body, message, invalid)
         if not isinstance(invalid, NoText):  # the API refuses a turn that says nothing
-            said = [{"role": "assistant", "content": text_of(message)}]
-    told = f"Your answer is not valid:\n{invalid}\nAnswer again, in full and without a comment."
-    return {**body, "messages": [*body["messages"], *said, {"role": "user", "content": told}]}
+            said = text_of(message)
+    return {**body, "messages": [*body["messages"], *about_text(invalid, said)]}
