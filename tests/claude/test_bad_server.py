@@ -13,7 +13,7 @@ import pytest
 
 from scripted_api import Reply, Server, ask, ask_one, asking, error, message, outcomes, refusal, said, spoken
 from yamlgen.cancellation import Cancelled
-from yamlgen.claude import transport
+from yamlgen.claude import retry_policy
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
 from yamlgen.pacing import pool
 from yamlgen.row_result import Answer
@@ -36,8 +36,8 @@ def _quick(monkeypatch):
     """Waits of hundredths of seconds."""
     monkeypatch.setattr(pool, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(pool, "_MOST_WAIT", 0.05)
-    monkeypatch.setattr(transport, "_FIRST_DELAY", 0.02)
-    monkeypatch.setattr(transport, "_MOST_DELAY", 0.1)
+    monkeypatch.setattr(retry_policy, "FIRST_DELAY", 0.02)
+    monkeypatch.setattr(retry_policy, "MOST_DELAY", 0.1)
 
 
 @pytest.mark.parametrize("header", ["-1", "-inf", "soon", "nan", "", "Wed, 21 Oct 2015 07:28:00 GMT", "0", "1,5", "²"])

@@ -299,11 +299,12 @@ def test_the_simulator_is_never_reached_by_proxy(plan, monkeypatch):
 def test_tracing_keeps_content_out(plan, monkeypatch):
     """Whatever the environment says, the SDK's own tracing records no prompt and no answer."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setattr("yamlgen.claude.client.ClaudeModel", lambda client, *_, **__: client)
     made = plan("base_url: 'http://127.0.0.1:9'")
 
     async def main():
         async with ClaudeProvider(made.runtime).open(made, Cancellation()) as models:
-            return models["first"]._client._otel.records_content
+            return models["first"]._otel.records_content
 
     assert asyncio.run(main()) is False
 

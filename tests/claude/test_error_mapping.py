@@ -7,8 +7,9 @@ import pickle
 import pytest
 
 from scripted_api import KEY, Reply, Server, ask, ask_one, asking, call, error, message, outcomes, refusal, said
-from yamlgen.claude import transport
-from yamlgen.claude.error_mapping import ErrorContext, FailureStreak, mapped, refused_before
+from yamlgen.claude import retry_policy
+from yamlgen.claude.error_mapping import ErrorContext, mapped, refused_before
+from yamlgen.claude.failure_streak import FailureStreak
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
 from yamlgen.row_result import Answer
 from yamlgen.values import Refusal
@@ -173,7 +174,7 @@ NO_MESSAGES = [
 @pytest.mark.parametrize("most", [100, 30_000], ids=["whole", "streamed"])
 def test_a_200_that_is_no_message_is_a_failure_of_the_server(reply, most, monkeypatch):
     """It is tried again as an error of the server is; to the end it costs its row, and nothing was paid."""
-    monkeypatch.setattr(transport, "_FIRST_DELAY", 0.01)
+    monkeypatch.setattr(retry_policy, "FIRST_DELAY", 0.01)
     outcome, server = ask_one(reply, max_tokens=most, max_retries=2)
     assert type(outcome) is RowError
     assert outcome.code == Code.NOT_A_MESSAGE
@@ -184,7 +185,7 @@ def test_a_200_that_is_no_message_is_a_failure_of_the_server(reply, most, monkey
 
 def test_an_answer_after_what_is_no_message_is_the_answer(monkeypatch):
     """A login page in passing costs nothing but a retry."""
-    monkeypatch.setattr(transport, "_FIRST_DELAY", 0.01)
+    monkeypatch.setattr(retry_policy, "FIRST_DELAY", 0.01)
     outcome, _ = ask_one(Reply(b"<html></html>", kind="text/html"), said("Hi."), max_retries=1)
     assert outcome.value == "Hi."
 

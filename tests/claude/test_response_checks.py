@@ -6,7 +6,7 @@ import time
 import pytest
 
 from scripted_api import Reply, ask, ask_one, call, error, events, message, said, spoken
-from yamlgen.claude import transport
+from yamlgen.claude import retry_policy
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.values import Usage
 
@@ -34,7 +34,7 @@ HARMLESS = ("id", "model", "role", "usage", "stop_sequence", "stop_details", "co
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(transport, "_FIRST_DELAY", 0.01)
+    monkeypatch.setattr(retry_policy, "FIRST_DELAY", 0.01)
 
 
 @pytest.mark.parametrize("body", ODD.values(), ids=ODD.keys())

@@ -241,7 +241,7 @@ def test_a_cancelled_waiter_lets_the_next_one_have_its_turn():
         await settle()
         holder.give_back()
         await settle()
-        return crowd.gone, crowd.limiter._flying
+        return crowd.gone, crowd.limiter.in_flight
 
     assert asyncio.run(main()) == ([0, 2], 1)
 
@@ -257,7 +257,7 @@ def test_who_is_cancelled_with_its_place_in_hand_passes_it_on():
         holder.give_back()
         crowd.tasks[1].cancel()
         await settle()
-        return crowd.gone, crowd.limiter._flying
+        return crowd.gone, crowd.limiter.in_flight
 
     assert asyncio.run(main()) == ([0, 2], 1)
 
@@ -271,7 +271,7 @@ def test_a_place_is_given_back_once():
         slots[0].give_back()
         slots[0].give_back()
         await settle()
-        return crowd.gone, crowd.limiter._flying
+        return crowd.gone, crowd.limiter.in_flight
 
     assert asyncio.run(main()) == ([0, 1, 2], 2)
 
@@ -296,7 +296,7 @@ def test_a_halt_wakes_all_who_wait(how):
         assert crowd.gone == [0, 1, 3]
         with pytest.raises(Cancelled):
             await crowd.limiter.admit(Slot(), HAIKU)
-        return crowd.limiter._flying
+        return crowd.limiter.in_flight
 
     assert asyncio.run(main()) == 1
 
@@ -311,7 +311,7 @@ def test_a_halt_before_waking_takes_the_place_back():
         holder.give_back()
         crowd.halt.request("enough")
         await settle()
-        return crowd.gone, type(crowd.tasks[1].exception()), crowd.limiter._flying
+        return crowd.gone, type(crowd.tasks[1].exception()), crowd.limiter.in_flight
 
     assert asyncio.run(main()) == ([0], Cancelled, 0)
 
@@ -363,7 +363,7 @@ def test_whatever_happens_nothing_is_left_in_flight(ceiling, actions, halted):
                 else:
                     limiter.failed(slot, "overloaded (529)")
                 slot.give_back()
-            most = max(most, limiter._flying)
+            most = max(most, limiter.in_flight)
             if which:
                 await asyncio.sleep(0)
         if halted:
@@ -376,8 +376,8 @@ def test_whatever_happens_nothing_is_left_in_flight(ceiling, actions, halted):
                 return
 
         await asyncio.wait_for(asyncio.gather(*map(finish, crowd.tasks.values())), 10)
-        assert max(most, *(pool.most for pool in limiter._pools.values()), 0) <= ceiling
-        assert limiter._flying == 0
-        assert all(pool.flying == 0 and not pool.waiting for pool in limiter._pools.values())
+        assert max(most, *(pool.most for pool in limiter.pools.values()), 0) <= ceiling
+        assert limiter.in_flight == 0
+        assert all(pool.flying == 0 and not pool.waiting for pool in limiter.pools.values())
 
     asyncio.run(main())

@@ -100,7 +100,7 @@ def test_a_gate_that_nobody_waits_for_holds_nothing(how):
         else:
             crowd.halt.request("enough")
         await settle()
-        pool = crowd.limiter._pools["haiku-5-5"]
+        pool = crowd.limiter.pools["haiku-5-5"]
         before = pool.state(time.monotonic()).held
         await asyncio.sleep(0.1)
         return before, pool.state(time.monotonic()).held, pool.state(0.0).waiting

@@ -7,9 +7,7 @@ of anthropic, instructor or httpx2 leaves this room, and no message carries a ke
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -17,12 +15,12 @@ import anthropic
 import httpx2
 
 from yamlgen.claude.connections import failure_of
-from yamlgen.claude.secret_mask import Mask
+from yamlgen.claude.secret_mask import mask_of, scrub
 from yamlgen.claude.server_errors import MOST_READ, Reach, Said, said_in
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
 from yamlgen.redaction import LONG_SECRET, redact
 from yamlgen.system_limits import scarcity_of
-from yamlgen.values import JSON, Doubt, Refusal
+from yamlgen.values import JSON, Refusal
 
 _MOST_SHOWN: Final = 500
 _LONGEST_NAME: Final = 128
@@ -31,13 +29,8 @@ _LONGEST_NAME: Final = 128
 _ANSWER: Final = frozenset({"content", "unread"})
 """The parts of a response that are the answer itself; all else is about it."""
 
-_NAMED: Final = re.compile(r" \(request (\S+)\)")
-_VARYING: Final = re.compile(r"[\w-]*\d[\w-]*|\"[^\"]*\"|'[^']*'|`[^`]*`")
-"""What differs between two refusals for the same reason: numbers, ids, what is quoted of the request."""
-
-ALIKE: Final = 20
-UNLIKE: Final = 100
-"""How many failures in a row make it doubtful that anything will ever be answered: alike, and whatever they say."""
+NAMED: Final = re.compile(r" \(request (\S+)\)")
+"""How the words of an error name its request."""
 
 REFUSALS: Final = frozenset({400, 413, 422})
 """The statuses by which a server refuses a request for what it holds: it would refuse the same request again."""
@@ -59,20 +52,6 @@ class NotAMessage(Exception):  # noqa: N818 - named as what came
         self.kind = kind
 
 
-class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes to the model
-    """An answer that the author's schema does not accept, or a check of the author's.
-
-    Attributes:
-        errors: what is wrong, each with its path.
-        by_check: whether a check of the author failed, and not the schema.
-    """
-
-    def __init__(self, errors: tuple[str, ...], *, by_check: bool = False) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
-        self.by_check = by_check
-
-
 @dataclass(frozen=True, slots=True)
 class ErrorContext:
     """Who sends, for the sentence of an error: the model, the address, the key and its variable, and other secrets."""
@@ -85,13 +64,13 @@ class ErrorContext:
 
     def masked(self, text: str) -> str:
         """A text about a request or its answer, without a key in any spelling."""
-        return redact(_mask((self.key, *self.secrets)).hide(text))
+        return redact(mask_of((self.key, *self.secrets)).hide(text))
 
     def clean(self, text: str) -> str:
         """A foreign text, safe to show: without the key, and not too long."""
         shown = self.masked(text)
         if len(text) >= MOST_READ:  # its end may be half of a key
-            shown = shown[: -_mask((self.key, *self.secrets)).reach or None]
+            shown = shown[: -mask_of((self.key, *self.secrets)).reach or None]
         return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
 
     def named(self, request_id: str | None) -> str | None:
@@ -106,41 +85,8 @@ class ErrorContext:
             return response
         answer = {key: part for key, part in response.items() if key in _ANSWER}
         about = {key: part for key, part in response.items() if key not in _ANSWER}
-        kept, told = _hidden(answer, _mask(secrets, LONG_SECRET)), _hidden(about, _mask(secrets))
+        kept, told = scrub(answer, mask_of(secrets, LONG_SECRET)), scrub(about, mask_of(secrets))
         return response if kept is answer and told is about else {**told, **kept}
-
-
-@lru_cache(maxsize=16)
-def _mask(secrets: tuple[str, ...], least: int = 0) -> Mask:
-    return Mask(secrets, least)
-
-
-def _hidden(value: dict[str, JSON], mask: Mask) -> dict[str, JSON]:
-    """A value without secrets; the value itself where it holds none."""
-    found: dict[str, JSON] = _replaced(value, mask) if mask.finds("\n".join(_texts(value))) else value
-    return found
-
-
-def _texts(value: JSON) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, dict):
-        yield from value
-        for item in value.values():
-            yield from _texts(item)
-
-
-def _replaced(value: JSON, mask: Mask) -> JSON:
-    if isinstance(value, str):
-        return mask.hide(value)
-    if isinstance(value, list):
-        return [_replaced(item, mask) for item in value]
-    if isinstance(value, dict):
-        return {mask.hide(key): _replaced(item, mask) for key, item in value.items()}
-    return value
 
 
 def mapped(error: Exception, sender: ErrorContext, request_id: str | None = None) -> YamlgenError:
@@ -165,7 +111,7 @@ def mapped(error: Exception, sender: ErrorContext, request_id: str | None = None
 def refused_before(refusal: Refusal, hint: str) -> RowError:
     """The error of a request that was refused in an earlier run: its words, in which its name stands too."""
     error = RowError(refusal.message, code=Code.BAD_REQUEST, hint=hint)
-    named = re.search(f"{_NAMED.pattern}$", refusal.message)
+    named = re.search(f"{NAMED.pattern}$", refusal.message)
     error.request_id = named[1] if named else None
     return error
 
@@ -248,35 +194,3 @@ def _stopped(told: Said, said: str, sender: ErrorContext) -> RunStopped:  # noqa
     message = f"{sender.base_url} redirects {where} ({told.status}), and a key does not follow"
     hint = "set `runtime.base_url` to the final address, without `/v1/messages`"
     return RunStopped(message, code=Code.UNREACHABLE, hint=hint)
-
-
-@dataclass
-class FailureStreak:
-    """Counts the failures in a row of one setup (an address, a model, its settings) that nobody has seen answered.
-
-    Attributes:
-        doubt: shared with the engine, which decides whether the run goes on.
-    """
-
-    doubt: Doubt = field(default_factory=Doubt)
-    _last: str = ""
-    _alike: int = 0
-    _all: int = 0
-
-    def answered(self) -> None:
-        """A request came through: from now on a failure is about what was asked."""
-        self.doubt.cleared = True
-
-    def failed(self, error: RowError) -> None:
-        """Mark the failure of a row where it tells that the others may fail too."""
-        tells = error.status if error.code is Code.BAD_REQUEST else error.code in (Code.TRANSPORT, Code.NOT_A_MESSAGE)
-        if self.doubt.cleared or not tells:
-            return
-        told = _VARYING.sub("#", _NAMED.sub("", error.message)) if error.code is Code.BAD_REQUEST else str(error.code)
-        self._alike = self._alike + 1 if told == self._last else 1
-        self._last = told
-        self._all += 1
-        patience = self.doubt.patience
-        self.doubt.raised |= self._alike >= ALIKE * patience or self._all >= UNLIKE * patience
-        if self.doubt.raised:
-            error.doubt = self.doubt

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from html.entities import html5
 from typing import Final
 
 from yamlgen.redaction import HIDDEN, LONG_SECRET, is_secret
+from yamlgen.values import JSON
 
 _LONGEST: Final = 12
 """The most characters that one of a secret takes in any spelling."""
@@ -59,6 +61,40 @@ class Mask:
                 read = [piece for piece in pieces(text) if piece[0].isascii() and ord(piece[0]) not in word.gaps]
                 text = _without(text, word, read)
         return text
+
+
+@lru_cache(maxsize=16)
+def mask_of(secrets: tuple[str, ...], least: int = 0) -> Mask:
+    """The mask over secrets, made once for all texts."""
+    return Mask(secrets, least)
+
+
+def scrub(value: dict[str, JSON], mask: Mask) -> dict[str, JSON]:
+    """A value without secrets; the value itself where it holds none."""
+    found: dict[str, JSON] = _replaced(value, mask) if mask.finds("\n".join(_texts(value))) else value
+    return found
+
+
+def _texts(value: JSON) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        yield from value
+        for item in value.values():
+            yield from _texts(item)
+
+
+def _replaced(value: JSON, mask: Mask) -> JSON:
+    if isinstance(value, str):
+        return mask.hide(value)
+    if isinstance(value, list):
+        return [_replaced(item, mask) for item in value]
+    if isinstance(value, dict):
+        return {mask.hide(key): _replaced(item, mask) for key, item in value.items()}
+    return value
 
 
 class _Word:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
 from yamlgen.claude.client import usable_key
-from yamlgen.claude.structured import Checked
+from yamlgen.claude.mode_handlers import Checked
 from yamlgen.environment import variable
 from yamlgen.errors import Code, MissingKey, UsageError
 from yamlgen.parsing.suggestions import suggestion

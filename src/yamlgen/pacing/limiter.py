@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -21,7 +21,7 @@ from yamlgen.events import Emit
 from yamlgen.interfaces import UNOBSERVED, RequestContext
 from yamlgen.pacing.pool import MAX_PAUSE, UNHEARD, Pool
 from yamlgen.pacing.quota import Claim
-from yamlgen.values import JSON, Usage
+from yamlgen.values import Usage
 
 _EVERY: Final = 0.25
 _SHOWN: Final = 1.0
@@ -54,9 +54,6 @@ class Slot:
         waited: the seconds that this has cost it.
         ready_at: when it may ask for a place again.
         claim: what it took of its pool's quota; `None` while it has no place.
-        lost: told what a stream brought that broke off; `None` where the caller reads the answer.
-        begin: called before each time that it is sent; what it raises keeps it from that.
-        request_id: the API's name for the request, once a response to it has begun.
     """
 
     asker: RequestContext = UNOBSERVED
@@ -70,9 +67,6 @@ class Slot:
     claim: Claim | None = None
     limiter: Limiter | None = None
     pool: Pool | None = None
-    lost: Callable[[Mapping[str, JSON]], Awaitable[None]] | None = None
-    begin: Callable[[], None] | None = None
-    request_id: str | None = None
 
     def place(self) -> tuple[Pool, Claim]:
         """Where it is in flight, and what it took of the quota."""
@@ -103,6 +97,8 @@ class Limiter:
 
     Attributes:
         heard: whether anything ever came back: an address where nobody is does not deserve patience.
+        in_flight: how many requests are on their way, of all pools together.
+        pools: what shares a rate limit, by name.
     """
 
     def __init__(
@@ -120,8 +116,8 @@ class Limiter:
         self.heard = False
         self._halt = halt
         self._emit = emit
-        self._pools: dict[str, Pool] = {}
-        self._flying = 0
+        self.pools: dict[str, Pool] = {}
+        self.in_flight = 0
         self._tickets = count()
         self._timer: asyncio.TimerHandle | None = None
         self._told: dict[str, tuple[float, int]] = {}
@@ -139,7 +135,7 @@ class Limiter:
         self._halt.check_sending()
         slot.limiter, slot.pool = self, self._pool(pool_of(model))
         pool, now = slot.pool, time.monotonic()
-        if pool.waiting or self._flying >= self.ceiling or pool.wait(now, slot.asker.step) > 0:
+        if pool.waiting or self.in_flight >= self.ceiling or pool.wait(now, slot.asker.step) > 0:
             await self._queue(pool, slot)
         else:
             self._launch(pool, slot, now)
@@ -237,25 +233,25 @@ class Limiter:
     def leave(self, pool: Pool) -> None:
         """A place is free again."""
         pool.flying -= 1
-        self._flying -= 1
+        self.in_flight -= 1
         self._pump()
         self._tell(pool, time.monotonic(), at_once=pool.flying == 0)
 
     def _pool(self, name: str) -> Pool:
-        found = self._pools.get(name)
+        found = self.pools.get(name)
         if found is None:
-            found = self._pools[name] = Pool(name, self.ceiling, self.max_pause, self.unheard)
+            found = self.pools[name] = Pool(name, self.ceiling, self.max_pause, self.unheard)
         return found
 
     def _launch(self, pool: Pool, slot: Slot, now: float) -> None:
-        self._flying += 1
+        self.in_flight += 1
         slot.claim = pool.launch(now, slot.asker.step)
 
     def _pump(self) -> None:
         """Let go whoever may; come back when the next one may."""
         now, soonest = time.monotonic(), math.inf
-        pools = [pool for pool in self._pools.values() if pool.waiting]
-        while pools and self._flying < self.ceiling:
+        pools = [pool for pool in self.pools.values() if pool.waiting]
+        while pools and self.in_flight < self.ceiling:
             pool = min(pools, key=lambda each: each.waiting[0][0])
             _, slot, future = pool.waiting[0]
             wait = 0.0 if future.done() else pool.wait(now, slot.asker.step)
@@ -274,7 +270,7 @@ class Limiter:
         self._rest()
         if soonest < math.inf:
             self._timer = asyncio.get_running_loop().call_later(min(soonest, _SHOWN), self._pump)
-        for pool in self._pools.values():
+        for pool in self.pools.values():
             if pool.waiting:
                 self._tell(pool, now)
 
@@ -285,7 +281,7 @@ class Limiter:
 
     def _wake_all(self) -> None:
         """Nothing is sent any more: whoever waits learns it."""
-        for pool in self._pools.values():
+        for pool in self.pools.values():
             for _, _, future in pool.waiting:
                 if not future.done():
                     future.set_result(None)
