@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
-from yamlgen.engine.function_calls import Functions
 from yamlgen.engine.local import LocalEngine
 from yamlgen.engine.spending_limits import Budget
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, RowError
 from yamlgen.pipeline.language import Limits
 from yamlgen.row_result import Answer
+from yamlgen.steps.python.function_calls import Functions
 from yamlgen.values import Attempt, InputRow, Usage
 
 HEAD = "version: 1\ninput: {rows: [{n: 0}]}\noutput: {path: out.jsonl}\nsteps:\n"

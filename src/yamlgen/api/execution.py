@@ -31,7 +31,6 @@ from yamlgen.data.atomic_write import Staging
 from yamlgen.data.outputs import OutputPaths, output_paths, prepared, publish
 from yamlgen.data.source import Source
 from yamlgen.data.stdout_writer import Printer, PrinterThread
-from yamlgen.engine.function_calls import Functions
 from yamlgen.engine.local import LocalEngine
 from yamlgen.engine.probe import Rest
 from yamlgen.engine.spending_limits import Budget
@@ -42,6 +41,7 @@ from yamlgen.planning.expansion import resolved
 from yamlgen.planning.plan import Plan
 from yamlgen.reports.record_file import run_record, surroundings
 from yamlgen.reports.report import Report
+from yamlgen.steps.python.function_calls import Functions
 from yamlgen.store.location import StoreLocation
 from yamlgen.store.run_reader import RunEntry
 from yamlgen.store.run_session import Running, archived, running

@@ -1,7 +1,7 @@
 """The pipeline language, version 1, as frozen models: the one source of its JSON Schema and its reference.
 
-The JSON Schema made of these models, of `kinds` and of `parts` is the gate for shape; a document that passed it only
-has to construct.
+The JSON Schema made of these models and of the steps' is the gate for shape; a document that passed it only has to
+construct.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from yamlgen.steps.fields import ModelSettings, Name, Part, Text
-from yamlgen.steps.kinds import Step
+from yamlgen.steps.table import Step
 
 PERCENT = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"
 

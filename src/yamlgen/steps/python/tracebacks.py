@@ -14,7 +14,7 @@ from typing import Final
 from yamlgen.canonical_json import storable
 from yamlgen.errors import near, redact
 
-_PACKAGE: Final = Path(__file__).parents[1]
+_PACKAGE: Final = Path(__file__).parents[2]
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages", ".venv", "venv"})
 _LONGEST: Final = 300
 _LINE: Final = 120
