@@ -246,10 +246,7 @@ class PipelineModel(Part):
 
     | kind | does | its value |
     |---|---|---|
-    | `generate` | asks a model; the kind of a step that says none | a text, or what its schema describes |
-    | `compute` | evaluates expressions | a mapping from their names to their values |
-    | `python` | calls a function of yours | what it returns |
-    | `draw` | draws values by chance, always the same for a row | a mapping from their names to the values |
+    KINDS
 
     Any step can be done several times for a row. What does that nests, from the outside in: `for_each` gives a list
     with an entry for each item; `matrix` a list of `{labels..., output}`, one for each combination; `samples` a list of

@@ -13,17 +13,11 @@ from typing import Any, Final
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.parsing.source_map import DataPath, Document, Node
 from yamlgen.parsing.suggestions import listing, nearest
-from yamlgen.pipeline.schema_messages import Deviation, all_keys, fits, language
+from yamlgen.pipeline.schema_messages import Deviation, all_keys, fits, language, telling_keys
 
 _TOP: Final = ("input", "steps", "output", "models", "limits", "runtime", "params")
-STEP: Final = frozenset({"kind", "model", "prompt", "messages", "values", "call", "draws"})
-"""What tells a step from a key of one."""
-
 _MOST: Final = 20
 """Of how many keys it is asked whether they are misspelt, before they are told as one."""
-
-_WHOLE: Final = STEP - {"kind", "model"}
-"""What makes a whole step of one kind or another."""
 
 
 def lift(document: Document) -> list[Diagnostic]:
@@ -48,6 +42,11 @@ def lift(document: Document) -> list[Diagnostic]:
     return told
 
 
+def _telling() -> frozenset[str]:
+    """What tells a step from a key of one."""
+    return telling_keys() | {"kind", "model"}
+
+
 def _holders(root: dict[str, tuple[Node, Node]]) -> Iterable[tuple[DataPath, dict[str, Any]]]:
     """The mappings that a part of the file may have slipped into: its other parts, and the steps."""
     for part in ("params", "models", "model", "runtime", "limits", "input", "steps"):
@@ -67,7 +66,7 @@ def _is_part(document: Document, name: str, node: Node) -> bool:
         set(language()["$defs"][name.capitalize()]["properties"]) if name.capitalize() in language()["$defs"] else None
     )
     if keys is None:  # names of the author's own
-        value = {"steps": STEP, "models": {"id"}, "params": {"type", "default", "enum"}}[name]
+        value = {"steps": _telling(), "models": {"id"}, "params": {"type", "default", "enum"}}[name]
         return all(each.kind == "mapping" and value & each.value.keys() for _, each in node.value.values())
     is_own = {"output": {"path"}, "input": {"path", "rows"}}.get(name, keys)
     data = Document(document.source, node).data
@@ -95,7 +94,7 @@ def stray_keys(document: Document, findings: list[Deviation], broken: set[DataPa
         )
         holder = steps[above] if above is not None else None
         is_key = isinstance(holder, dict) and path[1] in all_keys() and path[1] not in holder
-        is_step = is_key and isinstance(steps[path[1]], dict) and STEP & steps[path[1]].keys()
+        is_step = is_key and isinstance(steps[path[1]], dict) and _telling() & steps[path[1]].keys()
         if is_key and path not in told and (not is_step or path[1] in lacking.get(("steps", str(above)), ())):
             hint = f"indent it, if it belongs to step `{above}`"
             told[path] = replace(
@@ -124,7 +123,7 @@ def lumped(document: Document, findings: list[Deviation], broken: set[DataPath])
             continue
         mapping, names = document.node(path).value, [str(each.path[-1]) for each in lot]
         swallowed = [name for name in names if name in all_keys()] if _is_step(path) else []
-        if len(swallowed) > 1 and _WHOLE & set(swallowed):
+        if len(swallowed) > 1 and telling_keys() & set(swallowed):
             mark = document.mark((*path, swallowed[0]), key=True)
             message = f"{listing(swallowed)} are no keys of step `{path[1]}`, whose kind is another"
             hint = f"is the name of a step missing above line {mark.line}?"

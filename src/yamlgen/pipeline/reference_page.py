@@ -113,6 +113,12 @@ def _yes(each: bool | None) -> str:  # noqa: FBT001 - a cell of a table
     return "" if each is None else "yes" if each else "no"
 
 
+def _kind_rows() -> str:
+    """The rows of the table of kinds."""
+    each = ((kind, declared.fields) for kind, declared in KINDS.items())
+    return "\n".join(f"| `{kind}` | {fields.does} | {fields.gives} |" for kind, fields in each)
+
+
 def _link(title: str, text: str = "") -> str:
     """A link to a heading, whose address is made of its words."""
     return f"[{text or title}](#{re.sub(r'[^a-z0-9_ -]', '', title.lower()).replace(' ', '-')})"
@@ -160,7 +166,7 @@ class _Page:
         for key in below:
             yield f"{'#' * (level + 1)} {titles[key]}"
             if "\n\n" in (named[key].description or ""):
-                yield named[key].description or ""
+                yield (named[key].description or "").replace("KINDS", _kind_rows())
             for name in inner[key]:
                 yield from self._model(_model_named(name), titles[key], level + 1)
             if key == "steps":

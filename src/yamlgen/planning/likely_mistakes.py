@@ -25,9 +25,8 @@ from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.scopes import Scopes
 from yamlgen.planning.skipping import named, read_always
 from yamlgen.steps.declared import DeclaredStep
-from yamlgen.steps.fan_out import matrix_of
+from yamlgen.steps.fan_out import matrix_of, samples_of
 from yamlgen.steps.fields import Settings
-from yamlgen.steps.generate.fields import Generate
 from yamlgen.steps.passages import Passage
 from yamlgen.values import Columns
 
@@ -209,17 +208,17 @@ class Slips:
 
     def _equal(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
         """Requests that are the same for each of many rows."""
-        step, columns = read.step, self.columns
+        sent, columns = read.of(*_SENT), self.columns
         if any(reading.findings for _, reading in read.passages):
             return  # what they ask for is not known
-        if not isinstance(step, Generate) or step.samples is not None or columns is None or columns.least <= MANY:
+        if not sent or samples_of(read.step) is not None or columns is None or columns.least <= MANY:
             return
         filled = [each for each in read.passages if each[0].role not in ("when", "check", "message")]
-        if not filled or any(reading.uses.columns != set() for _, reading in filled):
+        if any(reading.uses.columns != set() for _, reading in filled):
             return
         if any(self._varies(name) for _, reading in filled for name in reading.uses.steps):
             return
-        at = next(iter(read.of("user", "assistant", "system")))[0]
+        at = sent[0][0]
         message = f"no template of step `{read.name}` differs by row: each row sends the same request"
         name = next((each for each in columns.names if each != self.draft.pipeline.input.id), columns.names[0])
         column = f"row.{name}" if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"

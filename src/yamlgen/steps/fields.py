@@ -183,7 +183,7 @@ while the files that it depends on are the same (see [`keep`](#python-keep)).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -354,6 +354,11 @@ class TypedOutput(Part):
 
 class StepFields(Part):
     """What every step may say, whatever its kind."""
+
+    does: ClassVar[str]
+    """What a step of the kind does, as the reference says it."""
+    gives: ClassVar[str]
+    """What its value is, as the reference says it."""
 
     description: str | None = None
     """What the step is for. Not sent."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -30,6 +30,9 @@ class Compute(StepFields):
     """
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "values"]})
+
+    does: ClassVar[str] = "evaluates expressions"
+    gives: ClassVar[str] = "a mapping from their names to their values"
 
     kind: Literal["compute"] = "compute"
     """What the step does: `compute` evaluates expressions."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -44,6 +44,9 @@ class Draw(StepFields):
     """
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "draws"]})
+
+    does: ClassVar[str] = "draws values by chance, always the same for a row"
+    gives: ClassVar[str] = "a mapping from their names to the values"
 
     kind: Literal["draw"] = "draw"
     """What the step does: `draw` draws values."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -99,6 +99,9 @@ class Generate(Settings, StepFields):
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["prompt"]}, {"required": ["messages"]}]},
     )
+
+    does: ClassVar[str] = "asks a model; the kind of a step that says none"
+    gives: ClassVar[str] = "a text, or what its schema describes"
 
     kind: Literal["generate"] = "generate"
     """What the step does: `generate` asks a model."""

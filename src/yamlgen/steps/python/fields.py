@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -43,6 +43,9 @@ class Python(StepFields):
     """
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "call"]})
+
+    does: ClassVar[str] = "calls a function of yours"
+    gives: ClassVar[str] = "what it returns"
 
     kind: Literal["python"] = "python"
     """What the step does: `python` calls a function."""
