@@ -85,11 +85,12 @@ class Run:
         self.halt = self.models.halt = Cancellation()
         self.budget = Budget(Limits(**self.limits), self.halt)
         plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
-        performer = StepRunner(self.models, Functions(plan.folder))
-        engine = LocalEngine(plan, performer, self.sink, self.emit, self.halt)
+        functions = Functions(plan.folder)
+        engine = LocalEngine(plan, StepRunner(self.models, functions), self.sink, self.emit, self.halt)
         try:
             await engine.run(self.rows)
         finally:
+            functions.close()
             self.undone = engine.undone
 
     def emit(self, event):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from yamlgen.values import JSON
 
 if TYPE_CHECKING:
-    from yamlgen.steps.fields import StepFields
+    from yamlgen.steps.step_fields import StepFields
 
 FILE_NAME = "pipeline.schema.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

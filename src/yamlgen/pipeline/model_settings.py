@@ -20,8 +20,9 @@ from yamlgen.pipeline.language import Runtime
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.setting_checks import Resolved, unsuited
 from yamlgen.pipeline.value_remedies import FIXES
-from yamlgen.steps.fields import ModelSettings, Price, Settings, StepFields, Text
+from yamlgen.steps.fields import ModelSettings, Price, Settings, Text
 from yamlgen.steps.generate.fields import Generate
+from yamlgen.steps.step_fields import StepFields
 
 PUBLIC_URL = "https://api.anthropic.com"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -24,6 +24,7 @@ from yamlgen import capabilities
 from yamlgen.capabilities import Capabilities
 from yamlgen.pipeline import language
 from yamlgen.steps import fields
+from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.table import DEFAULT_KIND, KINDS
 from yamlgen.values import JSON
 
@@ -138,7 +139,7 @@ class _Page:
 
     def __post_init__(self) -> None:
         whole = language.PipelineModel.model_json_schema(by_alias=True)
-        self.schemas = {**whole["$defs"], "PipelineModel": whole, "StepFields": fields.StepFields.model_json_schema()}
+        self.schemas = {**whole["$defs"], "PipelineModel": whole, "StepFields": StepFields.model_json_schema()}
 
     def sections(self) -> Iterator[str]:
         """The sections, in the order in which an author meets them."""
@@ -151,7 +152,7 @@ class _Page:
             yield from self._model(each.fields, f"`{kind}`", 3)
             if kind == DEFAULT_KIND:
                 yield "### Every step"
-                yield from self._model(fields.StepFields, "", 3)
+                yield from self._model(StepFields, "", 3)
 
     def _model(self, model: type[fields.Part], owner: str, level: int) -> Iterator[str]:
         """What there is to say about a model, and below it about its keys."""
@@ -248,7 +249,7 @@ def _bounds(part: Mapping[str, Any]) -> str:
 
 def _is_own(name: str, model: type[fields.Part]) -> bool:
     """Whether a field is told of with this model, and not where all steps or all models are."""
-    is_shared = name in fields.StepFields.model_fields or name in fields.Settings.model_fields
+    is_shared = name in StepFields.model_fields or name in fields.Settings.model_fields
     return model.__name__ not in _KINDS or not is_shared
 
 

@@ -10,8 +10,9 @@ from yamlgen.parsing.secret_scan import find_secrets
 from yamlgen.parsing.source_map import DataPath, Text
 from yamlgen.parsing.yaml_parser import absence, read
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.steps.fields import FileText, Source, StepFields
+from yamlgen.steps.fields import FileText
 from yamlgen.steps.passages import Passage
+from yamlgen.steps.step_fields import Source, StepFields
 
 
 @dataclass

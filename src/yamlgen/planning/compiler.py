@@ -39,8 +39,8 @@ from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type
 from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.draw.checks import Column
-from yamlgen.steps.fields import StepFields
 from yamlgen.steps.passages import Passage
+from yamlgen.steps.step_fields import StepFields
 from yamlgen.values import JSON, Columns
 
 _INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}

@@ -15,7 +15,8 @@ from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps import fan_out
 from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.draw.checks import Column
-from yamlgen.steps.fields import ModelSettings, Price, Settings, StepFields
+from yamlgen.steps.fields import ModelSettings, Price, Settings
+from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.table import declare
 
 

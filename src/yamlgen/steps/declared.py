@@ -17,9 +17,9 @@ from yamlgen.expressions.template_checks import Reading
 from yamlgen.schemas.author_schema import json_schema
 from yamlgen.schemas.types import Type
 from yamlgen.steps import fan_out
-from yamlgen.steps.fields import StepFields
 from yamlgen.steps.passages import Passage
 from yamlgen.steps.plan_step import PlanStep
+from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.step_file import StepFile
 
 FieldsT = TypeVar("FieldsT", bound=StepFields)

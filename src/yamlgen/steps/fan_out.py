@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from yamlgen.errors import Code, Diagnostic, RowError
 from yamlgen.expressions.evaluation import evaluate, shown
 from yamlgen.schemas.types import Type, list_of, nullable, object_of, observed
-from yamlgen.steps.fields import StepFields
+from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.step_file import StepFile
 from yamlgen.values import JSON
 

@@ -13,9 +13,9 @@ from pydantic import Discriminator, Tag
 from yamlgen.steps.compute.declared import DeclaredCompute
 from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.draw.declared import DeclaredDraw
-from yamlgen.steps.fields import StepFields
 from yamlgen.steps.generate.declared import DeclaredGenerate
 from yamlgen.steps.python.declared import DeclaredPython
+from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.step_file import StepFile
 
 KINDS: Final[dict[str, type[DeclaredStep[Any]]]] = {

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from yamlgen.steps.fields import Expression, Name, Source, StepFields, TypedOutput
+from yamlgen.steps.fields import Name
+from yamlgen.steps.step_fields import Expression, Source, StepFields, TypedOutput
 
 
 class Compute(StepFields):

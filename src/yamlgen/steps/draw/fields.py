@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from yamlgen.steps.draw.rules import DrawRule, rules_of
-from yamlgen.steps.fields import Name, StepFields
+from yamlgen.steps.fields import Name
+from yamlgen.steps.step_fields import StepFields
 
 
 class Draw(StepFields):

@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from yamlgen.steps.fields import Expression, FileText, ModelSettings, Name, Part, Settings, Source, StepFields, Text
+from yamlgen.steps.fields import FileText, ModelSettings, Name, Part, Settings, Text
+from yamlgen.steps.step_fields import Expression, Source, StepFields
 
 
 class Turn(Part):

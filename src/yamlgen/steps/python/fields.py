@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from yamlgen.steps.fields import Expression, Source, StepFields, Text, TypedOutput
+from yamlgen.steps.fields import Text
+from yamlgen.steps.step_fields import Expression, Source, StepFields, TypedOutput
 
 CALL = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 
