@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from yamlgen.pipeline.json_schema import committed
-from yamlgen.steps.kinds import CALL, KINDS
+from yamlgen.steps.python.fields import CALL
+from yamlgen.steps.table import KINDS
 
 SCHEMA = json.loads(committed())
 
@@ -104,7 +105,7 @@ def _object(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 def _kind_of(schema: dict[str, Any]) -> str:
     """The kind of step whose keys a part of the language's schema has."""
-    return next(name for name, model in KINDS.items() if SCHEMA["$defs"][model.__name__] is schema)
+    return next(name for name, each in KINDS.items() if SCHEMA["$defs"][each.fields.__name__] is schema)
 
 
 _TYPED = {

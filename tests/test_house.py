@@ -19,6 +19,7 @@ import yamlgen
 from yamlgen.cli import _COMMANDS
 from yamlgen.errors import Code
 from yamlgen.pipeline.json_schema import FILE_NAME, committed, generate
+from yamlgen.steps.table import KINDS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "yamlgen"
@@ -69,7 +70,9 @@ NETWORK |= {"genai_prices"}
 NETWORK |= {"urllib.request", "http.client", "socket", "ssl", "ftplib", "smtplib", "xmlrpc"}
 ENDINGS = ("", "able", "d", "e", "ed", "er", "ers", "ing", "ings", "ion", "ions", "ive", "or", "ors", "r", "s", "es")
 ALIKE_MODULES = {
+    ("formats.table", "steps.table"): "of the formats, and of the kinds of steps",
     ("formats.table", "store.tables"): "the one of the formats, and the store's own in SQL",
+    ("steps.table", "store.tables"): "the one of the kinds of steps, and the store's own in SQL",
     ("llm", "llm.llm"): "the room's one class, whose place is in the dumps of users",
     ("llm.generations", "steps.generate"): "what a call of an LLM gives, and a kind of step",
     ("reports", "reports.report"): "the room of it",
@@ -83,6 +86,8 @@ ALIKE_CLASSES = {
     ("Source", "Sources"): "of rows, and of modules",
 }
 """What may be named alike, and what each is."""
+PARTS_OF_A_KIND = ("fields", "declared", "plan_step", "performed")
+"""What each folder of a kind of step holds, under the same names."""
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc", "shared"}
 
 
@@ -169,7 +174,8 @@ def alike(names):
 def test_no_two_modules_are_named_alike():
     """A name that is searched for leads to one module; those of commands are the words that users type."""
     commands = {f"yamlgen.cli.{name}" for name in _COMMANDS}
-    names = {name.removeprefix("yamlgen.") for name in MODULES.keys() - commands}
+    kinds = {f"yamlgen.steps.{kind}.{part}" for kind in KINDS for part in PARTS_OF_A_KIND}
+    names = {name.removeprefix("yamlgen.") for name in MODULES.keys() - commands - kinds}
     assert alike(names) == ALIKE_MODULES.keys()
 
 

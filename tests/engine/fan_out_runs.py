@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from fake_engine import Run
 from yamlgen.cancellation import Cancellation
-from yamlgen.engine.function_calls import Functions
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.spending_limits import Budget
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.pipeline.language import Limits
+from yamlgen.steps.python.function_calls import Functions
 
 LIST = """\
   list:

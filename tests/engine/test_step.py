@@ -8,7 +8,7 @@ from fan_out_runs import LIST, Fanned, repeat
 
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RowFinished
-from yamlgen.planning import plan as planned
+from yamlgen.steps import fan_out
 
 ALIASES = "models: {a: {id: m}, b: {id: m, max_tokens: 99}, c: {id: m}}\n"
 
@@ -176,7 +176,7 @@ def test_expressions_let_others_have_their_turn(tmp_path):
 
 def test_a_list_that_is_too_long_fails_its_row(tmp_path, monkeypatch):
     """More items than any row may have set the row aside before anything is asked for it; its siblings go on."""
-    monkeypatch.setattr(planned, "MOST_ITEMS", 3)
+    monkeypatch.setattr(fan_out, "MOST_ITEMS", 3)
     run = Fanned(tmp_path, repeat, rows=[4, 3])()
     assert run.error().message.startswith("`for_each: steps.list.all` gives 4 items, more than 3 (step `fan`, ")
     assert (run.error().code, run.error().parts, len(run.value(row=1))) == (Code.ROW_TEMPLATE, (), 3)

@@ -2,13 +2,15 @@
 
 import json
 import re
+import sys
 
 import pytest
 import yaml
 
 from yamlgen.pipeline import language
 from yamlgen.pipeline.reference_page import ROW, _link, committed, generate
-from yamlgen.steps import fields, kinds
+from yamlgen.steps import fields, step_fields
+from yamlgen.steps.table import KINDS
 
 PAGE = committed()
 BLOCK = re.compile(r"^(?:`([\w./-]+)`:\n\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -111,7 +113,8 @@ def test_every_key_of_the_language_is_in_a_table():
     """Each field of each model has a row, and nothing is left without a meaning."""
     rows = re.findall(r"^\| (?:\[`(\w+)`\]\(.*?\)|`(\w+)`) \| (.+?) \| (.*?) ?\| (.+?) \|$", BARE, re.MULTILINE)
     told = {linked or plain for linked, plain, *_ in rows}
-    classes = [each for room in (fields, kinds, language) for each in vars(room).values() if isinstance(each, type)]
+    rooms = [fields, step_fields, language, *(sys.modules[each.fields.__module__] for each in KINDS.values())]
+    classes = [each for room in rooms for each in vars(room).values() if isinstance(each, type)]
     inline = {fields.FileText, fields.Thinking}  # a mapping of one key, which stands where it is used
     for model in classes:
         if issubclass(model, fields.Part) and model not in inline:

@@ -15,12 +15,12 @@ from hypothesis import reject
 
 from yamlgen.api.loading import Pipeline, check
 from yamlgen.cancellation import Cancellation
-from yamlgen.engine.function_calls import Functions
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, RowError
 from yamlgen.row_result import Answer
 from yamlgen.simulator.answers import made_up
+from yamlgen.steps.python.function_calls import Functions
 
 
 @dataclass(frozen=True)

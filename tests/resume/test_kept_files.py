@@ -12,8 +12,8 @@ import pytest
 from constructs import ALL, MODULE, SCORE, SCORED, TOWNS, calls, lay_out
 
 from counted_runs import Workbench
-from yamlgen.engine import file_digests
 from yamlgen.errors import Code
+from yamlgen.steps.python import file_digests
 
 EVERY = sorted(TOWNS)
 

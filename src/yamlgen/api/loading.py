@@ -16,8 +16,8 @@ from yamlgen.pipeline.parsed_file import ParsedFile, read
 from yamlgen.planning.compiler import compile_pipeline, in_order
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.rehearsal import MOST_ROWS, always_failing
+from yamlgen.steps.draw.fields import Draw
 from yamlgen.steps.draw.rules import rules_of
-from yamlgen.steps.kinds import Draw
 from yamlgen.values import JSON, Columns
 
 

@@ -19,11 +19,12 @@ from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.interfaces import UNOBSERVED, Model
 from yamlgen.planning.error_places import placed
-from yamlgen.planning.plan import AnyStep, GenerateStep, Plan, PythonStep
+from yamlgen.planning.plan import Plan
 from yamlgen.planning.skipping import is_idle
 from yamlgen.row_result import Answer
 from yamlgen.simulator.answers import made_up
 from yamlgen.simulator.settings import SimulatorSettings
+from yamlgen.steps.plan_step import PlanStep
 from yamlgen.store.location import place_of
 from yamlgen.store.run_recorder import Reuse
 from yamlgen.store.run_session import opened
@@ -128,20 +129,14 @@ class _RowRequests:
                     outputs[step.name] = Answer(None, skipped=True)
                     continue
                 seen = tuple(sorted(step.needs & invented))
-                if isinstance(step, GenerateStep):
-                    for case in step.cases(scope):
-                        request = self.asked[step.variant(case).name].request(step.prompt(case.scope))
-                        made.append(Preview(step.name, step.spoken(case), request, seen))
-                if isinstance(step, GenerateStep | PythonStep) or seen:
+                for case, request in step.requests(scope, self.asked):
+                    made.append(Preview(step.name, step.spoken(case), request, seen))
+                if step.is_outside or seen:
                     invented.add(step.name)
                 if any(step.name in other.needs for other in self.plan.steps):
                     outputs[step.name] = await self._value(step, scope)
         return made
 
-    async def _value(self, step: AnyStep, scope: Mapping[str, JSON]) -> Answer:
-        if isinstance(step, PythonStep):  # the author's code runs when the pipeline does
-            value = made_up(step.schema.value if step.schema else {}, step.name)
-            return Answer(value if step.is_single else step.whole([value] * len(step.cases(scope))))
+    async def _value(self, step: PlanStep, scope: Mapping[str, JSON]) -> Answer:
         asker = replace(UNOBSERVED, step=step.name, identity=self.row.identity, row=self.row.index)
-        unchecked = replace(step, checks=()) if isinstance(step, GenerateStep) else step
-        return await StepRunner(self.models).perform(unchecked, scope, asker)
+        return await StepRunner(self.models, invent=made_up).perform(step, scope, asker)

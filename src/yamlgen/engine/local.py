@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from yamlgen.cancellation import Cancellation
-from yamlgen.engine.function_calls import Functions
 from yamlgen.engine.probe import Rest
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
@@ -19,6 +18,7 @@ from yamlgen.errors import fact_of
 from yamlgen.events import Emit, Event
 from yamlgen.interfaces import Provider, RunStore
 from yamlgen.planning.plan import Plan
+from yamlgen.steps.python.function_calls import Functions
 from yamlgen.values import InputRow
 
 

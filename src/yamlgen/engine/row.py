@@ -31,9 +31,10 @@ from yamlgen.events import (
 )
 from yamlgen.interfaces import RequestContext, RowSink
 from yamlgen.planning.error_places import placed
-from yamlgen.planning.plan import AnyStep, Plan
+from yamlgen.planning.plan import Plan
 from yamlgen.planning.skipping import is_idle
 from yamlgen.row_result import Answer, RowResult
+from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import Attempt, Doubt, InputRow, Usage
 
 _SKIPPED = Answer(None, skipped=True)
@@ -124,7 +125,7 @@ class RowWork:
         if error.doubt is not None:
             self.engine.doubt(error, error.doubt, self.row.index)
 
-    async def _alone(self, step: AnyStep) -> list[Exception]:
+    async def _alone(self, step: PlanStep) -> list[Exception]:
         """Do the one step of a plan, without a task of its own, and give back what it raised."""
         try:
             await self._do(step)
@@ -132,7 +133,7 @@ class RowWork:
             return [error]
         return []
 
-    async def _together(self, steps: Sequence[AnyStep]) -> list[Exception]:
+    async def _together(self, steps: Sequence[PlanStep]) -> list[Exception]:
         """Do the steps side by side, each once its needs are met, and give back what they raised."""
         done = {step.name: asyncio.Event() for step in steps}
         tasks = [asyncio.ensure_future(self._step(step, done)) for step in steps]
@@ -145,7 +146,7 @@ class RowWork:
             raise
         return [result for result in results if isinstance(result, Exception)]
 
-    async def _step(self, step: AnyStep, done: Mapping[str, asyncio.Event]) -> None:
+    async def _step(self, step: PlanStep, done: Mapping[str, asyncio.Event]) -> None:
         try:
             for need in step.needs:
                 await done[need].wait()
@@ -154,7 +155,7 @@ class RowWork:
         finally:
             done[step.name].set()
 
-    async def _do(self, step: AnyStep) -> None:
+    async def _do(self, step: PlanStep) -> None:
         engine = self.engine
         try:
             engine.halt.check()
@@ -174,7 +175,7 @@ class RowWork:
             row, name = self.row.index, step.name
             engine.emit(StepSkipped(row, name) if answer.skipped else StepFinished(row, name, answer.items))
 
-    async def _answer(self, step: AnyStep) -> Answer:
+    async def _answer(self, step: PlanStep) -> Answer:
         outputs = {name: answer.value for name, answer in self.answers.items()}
         scope = self.engine.plan.scope(self.row.row, outputs)
         skipped = {name for name, answer in self.answers.items() if answer.skipped}
@@ -184,7 +185,7 @@ class RowWork:
             asker = RequestContext(step.name, self.row.identity, _Watched(self, step.name), self.row.index)
             return await self.engine.performer.perform(step, scope, asker, self)
 
-    def _fail(self, step: AnyStep, error: RowError) -> None:
+    def _fail(self, step: PlanStep, error: RowError) -> None:
         self.failures[step.name] = error
         self.engine.emit(StepFailed(self.row.index, step.name, str(error.code), error.message, error.is_useless))
         self.doubt(error)

@@ -31,8 +31,7 @@ from yamlgen.llm.arguments import ModelSchema, inputs_of, judging, key_of, numbe
 from yamlgen.llm.configuration import Configuration
 from yamlgen.llm.generations import GenerateOutput, Told, is_no_generation, joined, output, spoken, warn, without
 from yamlgen.pacing.limiter import Limiter
-from yamlgen.planning.plan import MOST_CONCURRENCY
-from yamlgen.steps.fields import Settings
+from yamlgen.steps.fields import MOST_CONCURRENCY, Settings
 from yamlgen.sync import wait_for
 from yamlgen.values import JSON, Prompt
 

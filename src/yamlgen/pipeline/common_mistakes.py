@@ -18,7 +18,7 @@ from yamlgen.parsing.source_map import DataPath, Document, Node
 from yamlgen.parsing.suggestions import folded, listing, nearest
 from yamlgen.pipeline.deduplication import with_others
 from yamlgen.pipeline.misplaced_keys import ID_WORDS
-from yamlgen.pipeline.schema_messages import all_keys
+from yamlgen.pipeline.schema_messages import all_keys, keys_of
 from yamlgen.schemas.keywords import KEYWORDS
 from yamlgen.steps.fields import ModelSettings
 
@@ -82,7 +82,8 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
                 holder.value[name] = key, _mapping(key, node, form)
     steps = root["steps"][1] if "steps" in root else None
     for name, (_, step) in steps.value.items() if steps is not None and steps.kind == "mapping" else ():
-        if step.kind != "mapping" or ("kind" in step.value and step.value["kind"][1].value == "draw"):
+        kind = step.value["kind"][1].value if step.kind == "mapping" and "kind" in step.value else ""
+        if step.kind != "mapping" or "output" not in keys_of(str(kind)):
             continue
         if name in all_keys() and not step.value.keys() & all_keys():
             continue  # a key of the step above, with too little before it

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from yamlgen.values import JSON
 
 if TYPE_CHECKING:
-    from yamlgen.steps.kinds import Common
+    from yamlgen.steps.step_fields import StepFields
 
 FILE_NAME = "pipeline.schema.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -42,11 +42,12 @@ def generate() -> str:
 
 def _by_kind(definitions: dict[str, Any]) -> dict[str, Any]:
     """A step of any kind, as one mapping whose `kind` says which keys it has."""
-    from yamlgen.steps.kinds import KINDS  # noqa: PLC0415
+    from yamlgen.steps.table import DEFAULT_KIND, KINDS  # noqa: PLC0415
 
-    kind = {"enum": list(KINDS), "default": next(iter(KINDS)), "description": "What the step does."}
+    kind = {"enum": list(KINDS), "default": DEFAULT_KIND, "description": "What the step does."}
     rules = []
-    for name, model in KINDS.items():
+    for name, each in KINDS.items():
+        model = each.fields
         is_kind: dict[str, Any] = {"type": "object", "properties": {"kind": {"const": name}}}
         if name != kind["default"]:
             is_kind["required"] = ["kind"]
@@ -57,7 +58,7 @@ def _by_kind(definitions: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": {"kind": kind}, "allOf": rules}
 
 
-def _aliases(model: type[Common]) -> set[str]:
+def _aliases(model: type[StepFields]) -> set[str]:
     """The keys that a kind of step has of its own; editors and messages name them first."""
     return set(vars(model)["__annotations__"])
 

@@ -1,7 +1,7 @@
 """The pipeline language, version 1, as frozen models: the one source of its JSON Schema and its reference.
 
-The JSON Schema made of these models, of `kinds` and of `parts` is the gate for shape; a document that passed it only
-has to construct.
+The JSON Schema made of these models and of the steps' is the gate for shape; a document that passed it only has to
+construct.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from yamlgen.formats.table import FormatName
 from yamlgen.steps.fields import ModelSettings, Name, Part, Text
-from yamlgen.steps.kinds import Step
+from yamlgen.steps.table import Step
 
 PERCENT = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"
 
@@ -252,10 +252,7 @@ class PipelineModel(Part):
 
     | kind | does | its value |
     |---|---|---|
-    | `generate` | asks a model; the kind of a step that says none | a text, or what its schema describes |
-    | `compute` | evaluates expressions | a mapping from their names to their values |
-    | `python` | calls a function of yours | what it returns |
-    | `draw` | draws values by chance, always the same for a row | a mapping from their names to the values |
+    KINDS
 
     Any step can be done several times for a row. What does that nests, from the outside in: `for_each` gives a list
     with an entry for each item; `matrix` a list of `{labels..., output}`, one for each combination; `samples` a list of

@@ -7,11 +7,9 @@ from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.parsing.source_map import DataPath, Document, Node
-from yamlgen.pipeline.schema_messages import fits, language
+from yamlgen.pipeline.schema_messages import fits, language, telling_keys
 
 _TOP: Final = ("input", "steps", "output", "models", "limits", "runtime", "params")
-STEP: Final = frozenset({"kind", "model", "prompt", "messages", "values", "call", "draws"})
-"""What tells a step from a key of one."""
 
 
 def lift(document: Document) -> list[Diagnostic]:
@@ -55,7 +53,7 @@ def _is_part(document: Document, name: str, node: Node) -> bool:
         set(language()["$defs"][name.capitalize()]["properties"]) if name.capitalize() in language()["$defs"] else None
     )
     if keys is None:  # names of the author's own
-        value = {"steps": STEP, "models": {"id"}, "params": {"type", "default", "enum"}}[name]
+        value = {"steps": telling_keys(), "models": {"id"}, "params": {"type", "default", "enum"}}[name]
         return all(each.kind == "mapping" and value & each.value.keys() for _, each in node.value.values())
     is_own = {"output": {"path"}, "input": {"path", "rows"}}.get(name, keys)
     data = Document(document.source, node).data

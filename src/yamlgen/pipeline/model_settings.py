@@ -22,14 +22,14 @@ from yamlgen.pipeline.setting_checks import Resolved, unsuited
 from yamlgen.pipeline.value_remedies import FIXES
 from yamlgen.redaction import redact
 from yamlgen.steps.fields import ModelSettings, Price, Settings, Text
-from yamlgen.steps.kinds import Generate, Step
+from yamlgen.steps.generate.fields import Generate
 
 PUBLIC_URL = "https://api.anthropic.com"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def resolve(
-    draft: ParsedFile, name: str, step: Generate, model: Text | ModelSettings | None, place: DataPath
+    draft: ParsedFile, name: str, step: Settings, model: Text | ModelSettings | None, place: DataPath
 ) -> tuple[Settings | None, list[Diagnostic]]:
     """The settings of a model that a step asks, `None` when none is known, and what is wrong with them.
 
@@ -172,7 +172,7 @@ def _stands_elsewhere(draft: ParsedFile, name: str) -> bool:
     return any(at[-1] == "model" and (len(at) == 2 or at[:2] == ("steps", name)) for at in draft.broken)  # noqa: PLR2004
 
 
-def _names_none(draft: ParsedFile, name: str, step: Step) -> bool:
+def _names_none(draft: ParsedFile, name: str, step: object) -> bool:
     at = ("steps", name)
     if not isinstance(step, Generate) or draft.is_broken(*at, "model") or draft.is_broken(*at, "id"):
         return False

@@ -23,9 +23,6 @@ from yamlgen.parsing.yaml_parser import read as read_text
 from yamlgen.pipeline.language import PipelineModel
 from yamlgen.pipeline.overrides import set_input, set_value
 from yamlgen.pipeline.validation import Shape, check, refuse
-from yamlgen.steps.draw.rules import rules_of
-from yamlgen.steps.fields import FileText
-from yamlgen.steps.kinds import Draw, Generate, Python
 
 
 @dataclass(frozen=True)
@@ -94,16 +91,7 @@ class ParsedFile:
         """The pipeline's file and every one that it names for reading."""
         named: list[object] = [self.pipeline.input.path or "-"]
         for step in self.pipeline.steps.values():
-            if isinstance(step, Generate):
-                texts = (step.system, step.prompt, *(turn.content for turn in step.messages or ()))
-                named.extend(text.file for text in texts if isinstance(text, FileText))
-            if isinstance(step, Draw):
-                named.extend(rule.path for rule in rules_of(step.draws.values()) if rule.path)
-            elif step.output is not None:
-                named.append(step.output.schema_)
-            if isinstance(step, Python):
-                named.append(f"{step.call.partition(':')[0].replace('.', '/')}.py")
-                named.extend(path for reference in step.reads or () for path in self.fitting(reference))
+            named.extend(step.files(self.fitting))
         return {self.path, *(self.path.parent / name for name in named if isinstance(name, str) and name != "-")}
 
 

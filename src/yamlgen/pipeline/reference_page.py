@@ -23,7 +23,9 @@ from pydantic.fields import FieldInfo
 from yamlgen import capabilities
 from yamlgen.capabilities import Capabilities
 from yamlgen.pipeline import language
-from yamlgen.steps import fields, kinds
+from yamlgen.steps import fields
+from yamlgen.steps.step_fields import StepFields
+from yamlgen.steps.table import DEFAULT_KIND, KINDS
 from yamlgen.values import JSON
 
 FILE_NAME: Final = "REFERENCE.md"
@@ -66,7 +68,7 @@ _WORDS: Final = {
 _COUNTS: Final = {1: "one", 2: "two", 3: "three"}
 _HEADING: Final = re.compile(r"^(##+) (.*)$", re.MULTILINE)
 _FENCED: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-_KINDS: Final = {model.__name__: f"`{kind}`" for kind, model in kinds.KINDS.items()}
+_KINDS: Final = {each.fields.__name__: f"`{kind}`" for kind, each in KINDS.items()}
 
 
 def committed() -> str:
@@ -112,6 +114,12 @@ def _yes(each: bool | None) -> str:  # noqa: FBT001 - a cell of a table
     return "" if each is None else "yes" if each else "no"
 
 
+def _kind_rows() -> str:
+    """The rows of the table of kinds."""
+    each = ((kind, declared.fields) for kind, declared in KINDS.items())
+    return "\n".join(f"| `{kind}` | {fields.does} | {fields.gives} |" for kind, fields in each)
+
+
 def _link(title: str, text: str = "") -> str:
     """A link to a heading, whose address is made of its words."""
     return f"[{text or title}](#{re.sub(r'[^a-z0-9_ -]', '', title.lower()).replace(' ', '-')})"
@@ -131,7 +139,7 @@ class _Page:
 
     def __post_init__(self) -> None:
         whole = language.PipelineModel.model_json_schema(by_alias=True)
-        self.schemas = {**whole["$defs"], "PipelineModel": whole, "Common": kinds.Common.model_json_schema()}
+        self.schemas = {**whole["$defs"], "PipelineModel": whole, "StepFields": StepFields.model_json_schema()}
 
     def sections(self) -> Iterator[str]:
         """The sections, in the order in which an author meets them."""
@@ -139,12 +147,12 @@ class _Page:
         yield from self._model(language.PipelineModel, "", 1)
 
     def _steps(self) -> Iterator[str]:
-        for kind, model in kinds.KINDS.items():
+        for kind, each in KINDS.items():
             yield f"### `{kind}`"
-            yield from self._model(model, f"`{kind}`", 3)
-            if model is kinds.Generate:
+            yield from self._model(each.fields, f"`{kind}`", 3)
+            if kind == DEFAULT_KIND:
                 yield "### Every step"
-                yield from self._model(kinds.Common, "", 3)
+                yield from self._model(StepFields, "", 3)
 
     def _model(self, model: type[fields.Part], owner: str, level: int) -> Iterator[str]:
         """What there is to say about a model, and below it about its keys."""
@@ -159,7 +167,7 @@ class _Page:
         for key in below:
             yield f"{'#' * (level + 1)} {titles[key]}"
             if "\n\n" in (named[key].description or ""):
-                yield named[key].description or ""
+                yield (named[key].description or "").replace("KINDS", _kind_rows())
             for name in inner[key]:
                 yield from self._model(_model_named(name), titles[key], level + 1)
             if key == "steps":
@@ -241,13 +249,19 @@ def _bounds(part: Mapping[str, Any]) -> str:
 
 def _is_own(name: str, model: type[fields.Part]) -> bool:
     """Whether a field is told of with this model, and not where all steps or all models are."""
-    is_shared = name in kinds.Common.model_fields or name in fields.Settings.model_fields
+    is_shared = name in StepFields.model_fields or name in fields.Settings.model_fields
     return model.__name__ not in _KINDS or not is_shared
 
 
 def _model_named(name: str) -> type[fields.Part]:
-    model: type[fields.Part] = next(vars(room)[name] for room in (language, kinds, fields) if name in vars(room))
-    return model
+    return next(model for model in _models_below(fields.Part) if model.__name__ == name)
+
+
+def _models_below(model: type[fields.Part]) -> Iterator[type[fields.Part]]:
+    """The models that are made of a model."""
+    for each in model.__subclasses__():
+        yield each
+        yield from _models_below(each)
 
 
 def _text_of(model: type[fields.Part], key: str) -> str:

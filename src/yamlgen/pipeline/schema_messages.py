@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -287,9 +288,18 @@ def own_keys() -> dict[str, set[str]]:
     return {kind: _keys()[kind] - others[kind] for kind in named if kind != first}
 
 
-def keys_of(kind: str) -> set[str]:
-    """The keys of a kind of step."""
-    return _keys()[kind]
+def keys_of(kind: str) -> AbstractSet[str]:
+    """The keys of a kind of step; where it is none, those of every kind."""
+    return _keys().get(kind, all_keys())
+
+
+@cache
+def telling_keys() -> frozenset[str]:
+    """What tells a step from a key of one: `kind`, `model`, and what makes a whole step, which each kind requires."""
+    parts = language()["$defs"]
+    kinds = [parts[rule["then"]["$ref"].rsplit("/", 1)[1]] for rule in parts["Step"]["allOf"]]
+    required = [each.get("required", ()) for kind in kinds for each in (kind, *kind.get("oneOf", ()))]
+    return frozenset({"kind", "model"}).union(*required)
 
 
 @cache

@@ -12,8 +12,7 @@ from typing import Any, Final
 from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document, Node
 from yamlgen.parsing.suggestions import listing, nearest
-from yamlgen.pipeline.misplaced_levels import STEP
-from yamlgen.pipeline.schema_messages import Deviation, all_keys, keys_of, kinds_with, language, own_keys
+from yamlgen.pipeline.schema_messages import Deviation, all_keys, keys_of, kinds_with, language, own_keys, telling_keys
 
 _NAMED: Final = {"steps": "step", "models": "model", "params": "parameter"}
 _MOST: Final = 20
@@ -101,7 +100,7 @@ def _beheaded(strays: Strays) -> None:
 
 
 def _is_step(strays: Strays, path: DataPath) -> bool:
-    return bool(STEP & strays.nodes(path).keys())
+    return bool(telling_keys() & strays.nodes(path).keys())
 
 
 def _stray_keys(strays: Strays) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.expressions import type_inference
@@ -28,19 +28,20 @@ from yamlgen.pipeline.input_output import check_files
 from yamlgen.pipeline.model_settings import check_model, check_runtime
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.pipeline.template_sources import Passage, TextLoader
-from yamlgen.planning import prompt_checks
+from yamlgen.pipeline.template_sources import TextLoader
 from yamlgen.planning.likely_mistakes import Slips
 from yamlgen.planning.plan import Plan
-from yamlgen.planning.scopes import TEXT, Scopes, StepReading, compute_type
+from yamlgen.planning.scopes import Scopes
 from yamlgen.planning.step_builder import StepBuilder
 from yamlgen.planning.step_order import ordered, rings
 from yamlgen.schemas.author_schema import JSONSchema, SchemaLoader
 from yamlgen.schemas.keywords import KEYWORDS
 from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type
+from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.draw.checks import Column
-from yamlgen.steps.kinds import Compute, Draw, Generate, Step
+from yamlgen.steps.passages import Passage
+from yamlgen.steps.step_fields import StepFields
 from yamlgen.values import JSON, Columns
 
 _INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
@@ -88,7 +89,7 @@ class _Compiler:
     files: dict[DataPath, JSON] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
     """The steps whose schema may say something else than it seems to."""
-    steps: dict[str, StepReading] = field(default_factory=dict)
+    steps: dict[str, DeclaredStep[Any]] = field(default_factory=dict)
     rings: list[tuple[str, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -110,8 +111,8 @@ class _Compiler:
         self.scopes.unknown |= {name for name in draft.names("steps") if draft.is_broken("steps", name)}
         for name, step in steps.items():
             self.load_schema(name, step)
-            self.assembly.check(name, step)
-        self.look(steps)
+            self.steps[name] = self.assembly.declare(name, step)
+        self.look()
         self.report_cycles()
         self.read_steps()
         self.check_slips()
@@ -135,7 +136,7 @@ class _Compiler:
             runtime=draft.pipeline.runtime,
             limits=draft.pipeline.limits,
             input=draft.pipeline.input,
-            steps=tuple(self.assembly.step(self.steps[name], self.scopes.types[name]) for name in steps),
+            steps=tuple(self.steps[name].plan_step(self.scopes.types[name]) for name in steps),
             output=draft.pipeline.output,
         )
         return Compilation(plan, found)
@@ -143,13 +144,12 @@ class _Compiler:
     def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
         self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
 
-    def load_schema(self, name: str, step: Step) -> None:
-        path = ("steps", name, "output", "schema")
-        output = None if isinstance(step, Draw) else step.output
+    def load_schema(self, name: str, step: StepFields) -> None:
+        path, written = ("steps", name, "output", "schema"), step.schema_written()
         strays = any(left[:3] == path[:3] and left[-1] in KEYWORDS for left in self.draft.broken)
-        if output is None or output.schema_ is None or strays or self.draft.is_broken(*path):
+        if written is None or strays or self.draft.is_broken(*path):
             return
-        written, before = output.schema_, len(self.loader.diagnostics)
+        before = len(self.loader.diagnostics)
         if isinstance(written, str):
             schema = self.loader.file(written, self.draft.document.mark(path))
             self.files |= {path: schema.value} if schema is not None else {}
@@ -160,17 +160,15 @@ class _Compiler:
         if len(self.loader.diagnostics) > before:
             self.doubtful.add(name)
 
-    def look(self, steps: Mapping[str, Step]) -> None:
+    def look(self) -> None:
         """See which steps each of them refers to, so that they can be read in the order in which they run."""
         blind: dict[str, View] = dict.fromkeys(("row", "params", "steps", "item", "item_index", "matrix"), ANYTHING)
-        for name, step in steps.items():
-            passages = [
-                (passage, _read(passage, {**blind, "output": ANYTHING})) for passage in self.texts.of(name, step)
-            ]
-            seen = StepReading(name, step, passages)
-            seen.needs = frozenset(used for _, reading in passages for used in reading.uses.steps if used in steps)
+        for name, seen in self.steps.items():
+            passages = self.texts.of(name, seen.step)
+            seen.passages = [(passage, _read(passage, {**blind, "output": ANYTHING})) for passage in passages]
+            used = {used for _, reading in seen.passages for used in reading.uses.steps}
+            seen.needs = frozenset(used & self.steps.keys())
             seen.asks = frozenset(used for _, reading in seen.of("when") for used in reading.uses.steps)
-            self.steps[name] = seen
         self.rings.extend(rings({name: step.needs for name, step in self.steps.items()}))
 
     def read_steps(self) -> None:
@@ -184,38 +182,28 @@ class _Compiler:
             self.scopes.doubt(step)
             if self.draft.is_broken_within("steps", name, "values"):
                 self.scopes.unknown.add(name)
-            elif isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
-                step.output = compute_type(step.step, values)
+            else:
+                step.output = step.type_of(values) or step.output
             self.scopes.settle(step)
 
     def in_ring(self) -> frozenset[str]:
         """The steps that wait for one another."""
         return frozenset(name for ring in self.rings for name in ring)
 
-    def output_type(self, name: str, read: StepReading) -> Type:
+    def output_type(self, name: str, read: DeclaredStep[Any]) -> Type:
         """What is known of one output of a step before its expressions are."""
-        step = read.step
         strays = any(path[:-1] == ("steps", name, "output") for path in self.draft.broken)
         if strays or name in self.doubtful:
             self.scopes.unknown.add(name)
             return ANY_TYPE
         if name in self.schemas:
             return self.schemas[name].value
-        made: Type = ANY_TYPE
-        if isinstance(step, Draw):
-            made = self.assembly.draws(name)
-            is_known = made != ANY_TYPE
-        else:
-            is_schema = step.output is not None and step.output.schema_ is not None
-            is_known = not is_schema and not self.draft.is_broken("steps", name, "output", "schema")
-            if isinstance(step, Generate):
-                is_known = is_known and not self.assembly.is_empty(name, step)
-                made = TEXT if is_known else made
-        if not is_known:
+        made = read.output_type()
+        if made is None:
             self.scopes.unknown.add(name)
-        return made
+        return ANY_TYPE if made is None else made
 
-    def read_step(self, read: StepReading) -> dict[str, View]:
+    def read_step(self, read: DeclaredStep[Any]) -> dict[str, View]:
         """Read the passages of a step, report what is wrong with them, and give back the views of its values."""
         item: View | None = None
         values: dict[str, View] = {}
@@ -251,7 +239,7 @@ class _Compiler:
         """Whether what is known of the columns holds for all rows."""
         return self.columns is None or self.columns.closed
 
-    def item_view(self, read: StepReading, passage: Passage, reading: Reading, sure: Reading) -> View:
+    def item_view(self, read: DeclaredStep[Any], passage: Passage, reading: Reading, sure: Reading) -> View:
         """What is known of an item of `for_each`; that it is none of a list is told."""
         view = sure.view.solid()
         if reading.findings or self.is_no_list(passage, reading, is_guess=not view.types()):
@@ -363,15 +351,12 @@ class _Compiler:
 
     def check_steps(self) -> None:
         draft, document = self.draft, self.draft.document
-        for name, step in draft.pipeline.steps.items():
+        for name in draft.pipeline.steps:
             if self.columns is not None and name in self.columns.names:
                 mark = document.mark(("steps", name), key=True)
                 message = f"step `{name}` is named like a column of the input"
                 self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
-            if isinstance(step, Generate):
-                said = [passage for passage, _ in self.steps[name].of("system", "user", "assistant")]
-                asked, schema = self.assembly.variants[name], self.schemas.get(name)
-                self.diagnostics.extend(prompt_checks.check(draft, name, step, said, asked, schema))
+            self.diagnostics.extend(self.steps[name].check_texts())
 
 
 def _causes(findings: list[Finding]) -> list[Finding]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from yamlgen.errors import RowError
-from yamlgen.planning.plan import AnyStep
+from yamlgen.steps.plan_step import PlanStep
 
 
 @contextmanager
-def placed(step: AnyStep) -> Iterator[None]:
+def placed(step: PlanStep) -> Iterator[None]:
     """Let an error of a template or an expression say its step and its line."""
     try:
         yield

@@ -18,9 +18,11 @@ from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
 from yamlgen.interfaces import Model, PriceFunction
 from yamlgen.planning.likely_mistakes import MANY
-from yamlgen.planning.plan import AnyStep, GenerateStep, Plan, Variant
+from yamlgen.planning.plan import Plan
 from yamlgen.planning.skipping import always_read, is_idle
 from yamlgen.row_result import RowResult
+from yamlgen.steps.generate.plan_step import GenerateStep, Variant
+from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import JSON, Attempt, Charge, Message, Prompt, Usage
 
 MARGIN: Final = 0.3
@@ -155,7 +157,7 @@ class Forecaster:
     allows: Callable[[str], bool]
     rows: int = 0
     _counts: dict[str, _Count] = field(init=False)
-    _ordered: tuple[AnyStep, ...] = field(init=False)
+    _ordered: tuple[PlanStep, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self._ordered = self.plan.ordered()
@@ -292,7 +294,7 @@ class _Coming:
     uncalled: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
 
-    def has(self, step: AnyStep) -> bool:
+    def has(self, step: PlanStep) -> bool:
         """Whether a step is still to be done, as far as can be told; one that will be skipped is noted."""
         answers = self.outcome.answers
         if step.name in answers or not step.needs <= answers.keys() | self.missing | self.skipped:
@@ -313,7 +315,7 @@ class _Coming:
             self.skipped.add(step.name)
         return is_wanted
 
-    def doubts(self, step: AnyStep) -> list[str]:
+    def doubts(self, step: PlanStep) -> list[str]:
         """Why it may be that a step which is still to be done asks for nothing."""
         doubts = []
         if step.when is not None and not self.knows(step):
@@ -324,12 +326,12 @@ class _Coming:
             doubts.append("at most: what a function before it gives is not kept, and may be what it was (see `keep`)")
         return doubts
 
-    def _hidden(self, step: AnyStep) -> set[str]:
+    def _hidden(self, step: PlanStep) -> set[str]:
         """The skipped steps with which a step is skipped if it reads them."""
         skipped = self.skipped | {name for name, answer in self.outcome.answers.items() if answer.skipped}
         return skipped & (step.needs - step.asks)
 
-    def knows(self, step: AnyStep) -> bool:
+    def knows(self, step: PlanStep) -> bool:
         """Whether all that the step's `when` asks about is known."""
         return not step.asks & self.missing
 

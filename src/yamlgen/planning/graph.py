@@ -19,9 +19,11 @@ from jinja2 import nodes
 from yamlgen.expressions.evaluation import parse_expression
 from yamlgen.expressions.narrowing import Path, path_of
 from yamlgen.expressions.rendering import parse
-from yamlgen.planning.plan import AnyStep, ComputeStep, GenerateStep, Plan, PythonStep
+from yamlgen.planning.plan import Plan
 from yamlgen.redaction import redact
 from yamlgen.schemas.types import kind_of, referred
+from yamlgen.steps.passages import Passage
+from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import JSON
 
 _WIDTH: Final = 100
@@ -30,7 +32,6 @@ _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _INSIDE: Final = re.compile(r"\{.*\}|\(.*\)")
 _SPECIAL: Final = re.compile(r"(?!(?<=\w)[-._/](?=\w))[^\w ,:?']|(?<!\w)_|_(?!\w)")
 _SPOKEN: Final = {"array": "list", "string": "text"}
-_SHAPES: Final = {"generate": ("(", ")"), "compute": ("[", "]"), "python": ("[[", "]]"), "draw": ("{{", "}}")}
 
 
 def as_text(plan: Plan) -> str:
@@ -50,7 +51,7 @@ def as_mermaid(plan: Plan) -> str:
     lines = ["flowchart TD", f"  input[({_label(plan.name, _input(plan))})]"]
     steps = [step for level in _levels(plan) for step in level]
     for step in steps:
-        opened, closed = _SHAPES[step.kind]
+        opened, closed = step.shape
         facts = [f"{word} {value}" for word, value in _facts(step) if word != "needs"]
         lines.append(f"  step_{step.name}{opened}{_label(step.name, _what(step), *facts)}{closed}")
     lines.append(f"  output[({_label(plan.output.path)})]")
@@ -64,7 +65,7 @@ def as_mermaid(plan: Plan) -> str:
     return "\n".join([*lines, ""])
 
 
-def _levels(plan: Plan) -> list[list[AnyStep]]:
+def _levels(plan: Plan) -> list[list[PlanStep]]:
     """The steps by how many others must be done one after the other before them; within a level in file order."""
     height: dict[str, int] = {}
     for step in plan.ordered():
@@ -78,14 +79,13 @@ def _input(plan: Plan) -> str:
     return name if given.id is None else f"{name}, id {_printable(given.id)}"
 
 
-def _what(step: AnyStep) -> str:
+def _what(step: PlanStep) -> str:
     """The kind of a step, and whom it asks."""
-    if isinstance(step, GenerateStep):
-        return f"generate: {', '.join(dict.fromkeys(_printable(variant.model) for variant in step.variants))}"
-    return f"python: {step.call}" if isinstance(step, PythonStep) else step.kind
+    about = ", ".join(map(_printable, step.about()))
+    return f"{step.kind}: {about}" if about else step.kind
 
 
-def _facts(step: AnyStep) -> Iterator[tuple[str, str]]:
+def _facts(step: PlanStep) -> Iterator[tuple[str, str]]:
     """What there is to say of a step, each as a word and its value."""
     for name, references in _references(step).items():
         yield "needs", ", ".join(references) + (" (asked by when)" if name in step.asks else "")
@@ -101,29 +101,19 @@ def _facts(step: AnyStep) -> Iterator[tuple[str, str]]:
         yield "matrix", ", ".join(f"{name}: [{', '.join(values)}]" for name, values in axes.items())
     if step.samples is not None:
         yield "samples", str(step.samples)
-    if isinstance(step, GenerateStep) and step.checks:
-        yield "checks", str(len(step.checks))
+    yield from step.facts()
     yield "gives", spoken_type(step.type.value)
 
 
-def _references(step: AnyStep) -> dict[str, list[str]]:
+def _references(step: PlanStep) -> dict[str, list[str]]:
     """For each step that this one needs, by name, the references to it as an author writes them."""
-    found = sorted({path for tree in _trees(step) for path in _paths(tree)}, key=repr)
+    found = sorted({path for passage in step.passages for path in _paths(_tree(passage))}, key=repr)
     each = {name: [_written(path) for path in found if path[1] == name] for name in sorted(step.needs)}
     return {name: references or [f"steps.{name}"] for name, references in each.items()}
 
 
-def _trees(step: AnyStep) -> Iterator[nodes.Node]:
-    expressions, templates = [step.when, step.for_each], list[str | None]()
-    if isinstance(step, GenerateStep):
-        expressions += [check.expression for check in step.checks]
-        templates += [step.system, *(turn.content for turn in step.messages), *(check.message for check in step.checks)]
-    elif isinstance(step, ComputeStep):
-        expressions += step.values.values()
-    elif isinstance(step, PythonStep):
-        expressions += step.args.values()
-    yield from (parse_expression(source) for source in expressions if source is not None)
-    yield from (parse(source) for source in templates if source is not None)
+def _tree(passage: Passage) -> nodes.Node:
+    return parse_expression(passage.source) if passage.is_expression else parse(passage.source)
 
 
 def _paths(node: nodes.Node) -> Iterator[Path]:

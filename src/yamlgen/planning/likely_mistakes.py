@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from jinja2.exceptions import TemplateSyntaxError
 
@@ -23,11 +23,12 @@ from yamlgen.expressions.rendering import reader
 from yamlgen.expressions.static_types import SchemaView, View
 from yamlgen.parsing.suggestions import nearest
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.pipeline.template_sources import Passage
-from yamlgen.planning.scopes import Scopes, StepReading
+from yamlgen.planning.scopes import Scopes
 from yamlgen.planning.skipping import named, read_always
+from yamlgen.steps.declared import DeclaredStep
+from yamlgen.steps.fan_out import matrix_of, samples_of
 from yamlgen.steps.fields import Settings
-from yamlgen.steps.kinds import Compute, Generate
+from yamlgen.steps.passages import Passage
 from yamlgen.values import Columns
 
 MANY: Final = 20
@@ -68,9 +69,9 @@ class Slips:
     draft: ParsedFile
     columns: Columns | None
     scopes: Scopes
-    steps: Mapping[str, StepReading]
+    steps: Mapping[str, DeclaredStep[Any]]
 
-    def of(self, read: StepReading) -> Iterator[Diagnostic]:
+    def of(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
         """The slips of one step."""
         for passage, reading in read.of(*_TEXTS):
             if not any(finding.code is Code.TEMPLATE_SYNTAX for finding in reading.findings):
@@ -90,12 +91,12 @@ class Slips:
         yield from told
         yield from self._equal(read) if not told else ()
 
-    def _axes(self, read: StepReading) -> Iterator[Diagnostic]:
+    def _axes(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
         """A value of a matrix that no template asks for makes equal requests."""
         if any(reading.findings for _, reading in read.passages):
             return  # what they ask for is not known
         used = {axis for _, reading in read.passages for axis in reading.uses.axes} | {"model"}
-        for axis in (read.step.matrix or {}) if isinstance(read.step, Generate) else ():
+        for axis in matrix_of(read.step):
             if nearest(axis, ["model"]) and not self.draft.pipeline.model and getattr(read.step, "model", None) is None:
                 continue  # that the step names no model was told
             if axis not in used and axis not in Settings.model_fields:
@@ -103,7 +104,7 @@ class Slips:
                 hint = f"say `{{{{ matrix.{axis} }}}}` where it matters; `samples` asks the same several times"
                 yield _slip(Code.BAD_MATRIX, f"no template asks for `matrix.{axis}`", mark, hint)
 
-    def _questions(self, read: StepReading) -> Iterator[Diagnostic]:
+    def _questions(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
         """A step that asks whether another is null has to ask in its `when`: otherwise it is skipped with it."""
         if any(reading.findings for _, reading in read.of("when")):
             return  # what it asks about is not known
@@ -118,7 +119,7 @@ class Slips:
             )
         yield from self._asked_in_vain(read, asking.keys())
 
-    def _asking(self, read: StepReading, need: str) -> list[Passage]:
+    def _asking(self, read: DeclaredStep[Any], need: str) -> list[Passage]:
         """The passages of a step that ask whether another was skipped, and not whether its list is empty."""
         made, other = SchemaView.of(self.scopes.types[need], need).solid(), self.steps[need].step
         may_be_null = not made.types() or "null" in made.types()
@@ -131,7 +132,7 @@ class Slips:
             or any(path[:2] == ("steps", need) and _is_sure(made, path[2:]) for path in reading.uses.guarded)
         ]
 
-    def _asked_in_vain(self, read: StepReading, told: AbstractSet[str]) -> Iterator[Diagnostic]:
+    def _asked_in_vain(self, read: DeclaredStep[Any], told: AbstractSet[str]) -> Iterator[Diagnostic]:
         """`when: steps.a is defined` does not help where the step reads what `a` is skipped with."""
         if not any(reading.holds for _, reading in read.of("when")):
             return
@@ -157,7 +158,7 @@ class Slips:
                 waiting.append(need)
         return frozenset(found)
 
-    def _late(self, read: StepReading) -> Iterator[Diagnostic]:
+    def _late(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
         """What a check reads in one branch only is read too late: it counts as read before the request."""
         for passage, _ in read.of("check", "message"):
             late = _named(passage) - read_always([(passage.source, passage.is_expression)])
@@ -167,7 +168,7 @@ class Slips:
                 )
                 yield _slip(Code.MAY_BE_NULL, message, _mark_of(passage, need), _done_with(read, need))
 
-    def _placeholders(self, read: StepReading) -> Iterator[Diagnostic]:
+    def _placeholders(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
         """A placeholder as other tools have it, for what no template of the step reads."""
         columns, params, steps = self._unread(read)
         for passage, _ in read.of(*_TEXTS):
@@ -188,7 +189,7 @@ class Slips:
                     hint = f"`{{{{ {holder}.{name}{match[3]} }}}}` sends its value, and `{raw}` the braces"
                     yield _slip(Code.UNFILLED, message, passage.mark(*at), hint)
 
-    def _unread(self, read: StepReading) -> tuple[set[str], set[str], set[str]]:
+    def _unread(self, read: DeclaredStep[Any]) -> tuple[set[str], set[str], set[str]]:
         """The columns, the parameters and the steps that no template of a step reads."""
         uses = [reading.uses for passage, reading in read.passages if not passage.is_expression]
         columns = set(self.columns.names) if self.columns is not None else set()
@@ -215,19 +216,19 @@ class Slips:
             hint = f"`{key}: {{file: {written}}}` sends that; write a sentence around the path to send the path itself"
             yield _slip(Code.WRONG_VALUE, message, passage.mark(0, len(passage.source)), hint)
 
-    def _equal(self, read: StepReading) -> Iterator[Diagnostic]:
+    def _equal(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
         """Requests that are the same for each of many rows."""
-        step, columns = read.step, self.columns
+        sent, columns = read.of(*_SENT), self.columns
         if any(reading.findings for _, reading in read.passages):
             return  # what they ask for is not known
-        if not isinstance(step, Generate) or step.samples is not None or columns is None or columns.least <= MANY:
+        if not sent or samples_of(read.step) is not None or columns is None or columns.least <= MANY:
             return
         filled = [each for each in read.passages if each[0].role not in ("when", "check", "message")]
-        if not filled or any(reading.uses.columns != set() for _, reading in filled):
+        if any(reading.uses.columns != set() for _, reading in filled):
             return
         if any(self._varies(name) for _, reading in filled for name in reading.uses.steps):
             return
-        at = next(iter(read.of("user", "assistant", "system")))[0]
+        at = sent[0][0]
         message = f"no template of step `{read.name}` differs by row: each row sends the same request"
         name = next((each for each in columns.names if each != self.draft.pipeline.input.id), columns.names[0])
         column = f"row.{name}" if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"
@@ -237,7 +238,7 @@ class Slips:
     def _varies(self, name: str) -> bool:
         """Whether the value of a step may differ by row."""
         read = self.steps.get(name)
-        if read is None or not isinstance(read.step, Compute) or self.draft.is_broken("steps", name):
+        if read is None or not read.planned.is_computed() or self.draft.is_broken("steps", name):
             return True
         return read.columns != frozenset() or any(self._varies(need) for need in read.needs - {name})
 
@@ -246,12 +247,12 @@ def _slip(code: Code, message: str, mark: Mark, hint: str) -> Diagnostic:
     return Diagnostic(code, message, mark, hint, "warning")
 
 
-def _filled(read: StepReading) -> list[Passage]:
+def _filled(read: DeclaredStep[Any]) -> list[Passage]:
     """What is filled in before anything is asked."""
     return [passage for passage, _ in read.passages if passage.role not in ("when", "check", "message")]
 
 
-def _always(read: StepReading) -> frozenset[str]:
+def _always(read: DeclaredStep[Any]) -> frozenset[str]:
     """The steps that a step reads in every row."""
     return read_always((passage.source, passage.is_expression) for passage in _filled(read))
 
@@ -266,7 +267,7 @@ def _mark_of(passage: Passage, step: str) -> Mark:
     return passage.mark(start, start + len(f"steps.{step}"))
 
 
-def _done_with(read: StepReading, need: str, also: AbstractSet[str] = frozenset()) -> str:
+def _done_with(read: DeclaredStep[Any], need: str, also: AbstractSet[str] = frozenset()) -> str:
     """How a step is done though others are skipped."""
     asked = " and ".join(f"steps.{name} is defined" for name in (need, *sorted(also - {need})))
     if read.step.when is None:

@@ -12,7 +12,9 @@ from typing import Final
 
 from yamlgen.errors import Code, Diagnostic, Mark, RowError
 from yamlgen.expressions.rendering import piece
-from yamlgen.planning.plan import AnyStep, ComputeStep, GenerateStep, Plan, PythonStep, Scope
+from yamlgen.planning.plan import Plan
+from yamlgen.steps.fan_out import Scope
+from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import JSON, Row
 
 MOST_ROWS: Final = 1000
@@ -26,7 +28,7 @@ _WAYS: Final = (
 """A part of what is told, and what to do; the first that fits."""
 
 
-def always_failing(plan: Plan, rows: Iterable[Row]) -> list[tuple[AnyStep, Diagnostic]]:
+def always_failing(plan: Plan, rows: Iterable[Row]) -> list[tuple[PlanStep, Diagnostic]]:
     """The steps that fail for each of the rows, with the mistake; a warning, where there are more than `MOST_ROWS`.
 
     Where all is well hardly more than the first row is read.
@@ -55,18 +57,18 @@ def always_failing(plan: Plan, rows: Iterable[Row]) -> list[tuple[AnyStep, Diagn
     return [(step, _told(step, error, is_all=is_all)) for step, error in found]
 
 
-def _of_rows(plan: Plan) -> list[AnyStep]:
+def _of_rows(plan: Plan) -> list[PlanStep]:
     """The steps that depend on no answer, no draw, and nothing that may be skipped."""
-    made: list[AnyStep] = []
+    made: list[PlanStep] = []
     known: set[str] = set()
     for step in plan.ordered():
         if step.needs <= known:
             made.append(step)
-            known |= {step.name} if isinstance(step, ComputeStep) and step.is_single and step.when is None else set()
+            known |= {step.name} if step.is_computed() and step.is_single and step.when is None else set()
     return made
 
 
-def _done(step: AnyStep, scope: Scope, waiting: set[str]) -> dict[str, JSON]:
+def _done(step: PlanStep, scope: Scope, waiting: set[str]) -> dict[str, JSON]:
     """Do what a step does before it asks anything; the value of one that asks nothing.
 
     Raises:
@@ -74,20 +76,12 @@ def _done(step: AnyStep, scope: Scope, waiting: set[str]) -> dict[str, JSON]:
     """
     if not step.is_wanted(scope):
         return {}
-    made: dict[str, JSON] = {}
-    for case in islice(step.cases(scope), _MOST_CASES):
-        match step:
-            case GenerateStep():
-                step.prompt(case.scope)
-            case PythonStep():
-                step.arguments(case.scope)
-            case ComputeStep():
-                made = {step.name: step.compute(case.scope)}
+    made = [step.fill(case.scope) for case in islice(step.cases(scope), _MOST_CASES)]
     waiting.discard(step.name)
-    return made
+    return {step.name: made[0]} if made and step.is_computed() and step.is_single else {}
 
 
-def _told(step: AnyStep, error: RowError, *, is_all: bool) -> Diagnostic:
+def _told(step: PlanStep, error: RowError, *, is_all: bool) -> Diagnostic:
     source, at = error.source or ("", 0)
     passage = next((each for each in step.passages if each.source == source), None)
     mark = Mark("", 1, 1, 1, 2)

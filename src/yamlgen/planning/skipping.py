@@ -18,11 +18,13 @@ from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate, parse_expression
 from yamlgen.expressions.narrowing import path_of
 from yamlgen.expressions.rendering import parse, render
-from yamlgen.planning.plan import AnyStep, ComputeStep, GenerateStep, PythonStep, Scope
+from yamlgen.steps.fan_out import Scope
+from yamlgen.steps.passages import EARLY, LATE
+from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import JSON
 
 
-def is_idle(step: AnyStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
+def is_idle(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
     """Whether the step is skipped because these are: it reads one of them, and its `when` does not ask about it."""
     hidden = (step.needs - step.asks) & skipped
     if not hidden or hidden & always_read(step):
@@ -42,17 +44,16 @@ def is_idle(step: AnyStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
     return bool(hidden & seen.read)
 
 
-def always_read(step: AnyStep) -> frozenset[str]:
+def always_read(step: PlanStep) -> frozenset[str]:
     """The steps that a step reads in every row, whatever the row holds; without an item nothing is read for one."""
     before = read_always([(step.for_each, True)] if step.for_each is not None else ())
     return before | _read_by_each(step) if step.for_each is None or step.least_items else before
 
 
-def _read_by_each(step: AnyStep) -> frozenset[str]:
+def _read_by_each(step: PlanStep) -> frozenset[str]:
     """The steps that each case of a step reads."""
-    checks = step.checks if isinstance(step, GenerateStep) else ()
-    late = [named(check.expression, is_expression=True) for check in checks]
-    late += [named(check.message, is_expression=False) for check in checks if check.message is not None]
+    checks = (passage for passage in step.passages if passage.role in LATE)
+    late = (named(passage.source, is_expression=passage.is_expression) for passage in checks)
     return read_always(_sources(step)).union(*late)
 
 
@@ -73,14 +74,11 @@ class _NotedReads(dict[str, JSON]):
         return super().__getitem__(name)
 
 
-def _sources(step: AnyStep) -> Iterator[tuple[str, bool]]:
+def _sources(step: PlanStep) -> Iterator[tuple[str, bool]]:
     """What is filled in for each case before anything is paid for, each with whether it is an expression."""
-    if isinstance(step, GenerateStep):
-        yield from ((source, False) for source in (step.system, *(turn.content for turn in step.messages)) if source)
-    elif isinstance(step, ComputeStep):
-        yield from ((source, True) for source in step.values.values())
-    elif isinstance(step, PythonStep):
-        yield from ((source, True) for source in step.args.values())
+    for passage in step.passages:
+        if passage.role not in EARLY and passage.role not in LATE:
+            yield passage.source, passage.is_expression
 
 
 @lru_cache(maxsize=4096)

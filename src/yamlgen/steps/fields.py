@@ -1,9 +1,9 @@
 """The parts of the language that others are made of: names, texts, and what a request says about a model.
 
-Everything here and in `kinds` and `spec` is a wire type: a template stays a string, a reference a name; anything
-richer belongs to the plan. The docstring under a field is what editors show on hover, and what the reference page says.
-What the schema requires may still have a neutral default, so that a file with mistakes constructs without its broken
-parts and the rest of it can be checked too.
+Everything here, and in the `fields` of each kind of step, is a wire type: a template stays a string, a reference a
+name; anything richer belongs to the plan. The docstring under a field is what editors show on hover, and what the
+reference page says. What the schema requires may still have a neutral default, so that a file with mistakes constructs
+without its broken parts and the rest of it can be checked too.
 
 ## Templates and expressions
 
@@ -187,6 +187,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 DEFAULT_MAX_TOKENS: Final = 4096
+MOST_CONCURRENCY: Final = 1000
+"""How many requests may be in flight where nothing is set; how many are is for the API to say."""
 MOST: Final = 1_000_000_000
 """The most of any count, far above what there is: JSON has integers that are no longer counts, such as `1e308`."""
 NAME = r"^[a-z][a-z0-9_]*$"

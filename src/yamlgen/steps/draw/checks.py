@@ -1,6 +1,6 @@
 """The draws of a step as written, held against each other and against their columns, and made into rules.
 
-Owns every mistake that a `draw` step can have besides its shape, each told once; `drawing` owns what is drawn.
+Owns every mistake that a `draw` step can have besides its shape, each told once; `sampling` owns what is drawn.
 """
 
 from __future__ import annotations

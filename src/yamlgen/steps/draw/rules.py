@@ -1,4 +1,4 @@
-"""How one value of a `draw` step is drawn, as authors may write it: a wire type, as in `parts`."""
+"""How one value of a `draw` step is drawn, as authors may write it: a wire type, as in `fields`."""
 
 from __future__ import annotations
 

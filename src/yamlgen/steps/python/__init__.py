@@ -1,1 +1,7 @@
 """The step that calls a function of the author's."""
+
+import time
+from typing import Final
+
+BEGAN: Final = time.time_ns()
+"""When this program imported yamlgen: a module that it had by then is as its file was."""

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import yamlgen
-from yamlgen.engine.daemon_threads import MOST
-from yamlgen.engine.function_calls import Functions, key_of
-from yamlgen.engine.tracebacks import Trace
 from yamlgen.errors import Code, RowError
+from yamlgen.steps.python.daemon_threads import MOST
+from yamlgen.steps.python.function_calls import Functions, key_of
 from yamlgen.steps.python.signatures import Function
+from yamlgen.steps.python.tracebacks import Trace
 
 
 def function(folder, source, name="score", module="scoring"):
@@ -292,7 +292,7 @@ def test_a_function_that_hangs_does_not_keep_the_program(tmp_path):
         import asyncio, pathlib
         from yamlgen.errors import RowError
         from yamlgen.steps.python.signatures import Function
-        from yamlgen.engine.function_calls import Functions
+        from yamlgen.steps.python.function_calls import Functions
         async def main():
             functions = Functions(pathlib.Path({str(tmp_path)!r}))
             try:

@@ -15,7 +15,7 @@ from yamlgen.canonical_json import storable
 from yamlgen.errors import near
 from yamlgen.redaction import redact
 
-_PACKAGE: Final = Path(__file__).parents[1]
+_PACKAGE: Final = Path(__file__).parents[2]
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages", ".venv", "venv"})
 _LONGEST: Final = 300
 _LINE: Final = 120

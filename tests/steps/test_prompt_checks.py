@@ -3,7 +3,7 @@
 import pytest
 
 from yamlgen.api.loading import check
-from yamlgen.planning.prompt_checks import Constant, constant
+from yamlgen.steps.generate.prompt_checks import Constant, constant
 
 TOP = 'version: 1\ninput: {rows: [{a: "1"}]}\noutput: {path: out.jsonl}\nsteps:\n'
 

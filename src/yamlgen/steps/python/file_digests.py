@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from yamlgen.engine import BEGAN
+from yamlgen.steps.python import BEGAN
 from yamlgen.steps.python.dependencies import Dependencies, Stamp, imported, parsed, stamp_of
 
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 from test_function_calls import called, function, run
 
-from yamlgen.engine.function_calls import Functions
 from yamlgen.errors import Code, UsageError
+from yamlgen.steps.python.function_calls import Functions
 
 
 def refused(folder, source, **names):

@@ -16,13 +16,13 @@ from jinja2.exceptions import TemplateError
 from yamlgen import capabilities
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.expressions.rendering import parse
-from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.pipeline.template_sources import Passage
-from yamlgen.planning.plan import Variant
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.schemas.native_subset import choose_mode
 from yamlgen.schemas.root_wrapper import outgoing
-from yamlgen.steps.kinds import Generate
+from yamlgen.steps.generate.fields import Generate
+from yamlgen.steps.generate.plan_step import Variant
+from yamlgen.steps.passages import Passage
+from yamlgen.steps.step_file import StepFile
 
 _LAST_END: Final = re.compile(r"(\r\n|\r|\n)\Z")
 """The end of the last line, which Jinja leaves out."""
@@ -73,23 +73,14 @@ def _text(node: nodes.Node) -> str | None:
     return node.value if isinstance(node, nodes.Const) and isinstance(node.value, str) else None
 
 
-def check(
-    draft: ParsedFile,
-    name: str,
-    step: Generate,
-    said: Sequence[Passage],
-    variants: Sequence[Variant],
-    schema: JSONSchema | None,
-) -> Iterator[Diagnostic]:
+def check(file: StepFile, step: Generate, said: Sequence[Passage], variants: Sequence[Variant]) -> Iterator[Diagnostic]:
     """What is wrong with what a step says.
 
     Args:
-        draft: the file.
-        name: the step's.
+        file: where the step stands.
         step: the step.
         said: its system prompt and its turns, in their order.
         variants: the models that it asks.
-        schema: of its answer.
     """
     known = [constant(passage.source) for passage in said]
     for passage, text in zip(said, known, strict=True):
@@ -98,14 +89,13 @@ def check(
             hint = "write what is said, or remove it"
             yield Diagnostic(Code.WRONG_VALUE, "this text is blank for every row, which the API refuses", mark, hint)
     yield from _too_long(said, known, variants)
-    if not step.messages or draft.is_broken("steps", name, "messages"):
+    if not step.messages or file.is_broken("messages"):
         return
-    at = ("steps", name, "messages")
     if step.messages[0].role != "user":
-        mark = draft.document.mark((*at, 0, "role"))
+        mark = file.mark("messages", 0, "role")
         hint = "put a user's message first"
         yield Diagnostic(Code.WRONG_VALUE, "a conversation begins with the user", mark, hint)
-    is_whole = not draft.is_broken_within(*at)
+    is_whole = not file.is_broken_within("messages")
     if step.messages[-1].role == "assistant" and len(step.messages) > 1 and is_whole:
         end = known[-1] if said and said[-1].role == "assistant" else None
         if end is not None and end.ends and not end.is_blank and end.parts[-1] != end.parts[-1].rstrip():
@@ -113,16 +103,10 @@ def check(
             message = "a prefill cannot end with white space: the API refuses it"
             hint = "remove it; in YAML `|-` keeps no line end"
             yield Diagnostic(Code.WRONG_VALUE, message, said[-1].mark(length - 1, length), hint)
-        yield from _prefill_faults(draft, step, (*at, len(step.messages) - 1, "role"), variants, schema)
+        yield from _prefill_faults(file, step, len(step.messages) - 1, variants)
 
 
-def _prefill_faults(
-    draft: ParsedFile,
-    step: Generate,
-    at: tuple[str | int, ...],
-    variants: Sequence[Variant],
-    schema: JSONSchema | None,
-) -> Iterator[Diagnostic]:
+def _prefill_faults(file: StepFile, step: Generate, last: int, variants: Sequence[Variant]) -> Iterator[Diagnostic]:
     """What keeps a model from going on with the beginning of an answer."""
     for variant in variants:
         able = capabilities.of(variant.model)
@@ -131,12 +115,12 @@ def _prefill_faults(
             message, hint = f"`{variant.model}` takes no {_PREFILL}", "end with the user's message"
         elif thinks:
             message, hint = f"a model that thinks takes no {_PREFILL}", "end with the user's message"
-        elif schema is not None and step.output is not None and _mode(step.output.mode, schema, able) == "native":
+        elif file.schema and step.output and _mode(step.output.mode, file.schema, able) == "native":
             message = f"native output takes no {_PREFILL}"
             hint = "end with the user's message, or write `output.mode: json`"
         else:
             continue
-        yield Diagnostic(Code.SETTING_REFUSED, message, draft.document.mark(at), hint, "warning")
+        yield Diagnostic(Code.SETTING_REFUSED, message, file.mark("messages", last, "role"), hint, "warning")
 
 
 def _mode(mode: str, schema: JSONSchema, able: capabilities.Capabilities) -> str:

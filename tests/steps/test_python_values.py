@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 from pydantic import BaseModel
 
-from yamlgen.engine import python_values
-from yamlgen.engine.python_values import MOST_DEPTH, json_value
 from yamlgen.errors import Code, RowError
+from yamlgen.steps.python import python_values
+from yamlgen.steps.python.python_values import MOST_DEPTH, json_value
 
 
 class Colour(enum.StrEnum):

@@ -1,0 +1,25 @@
+"""How a step of expressions is done."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from yamlgen.row_result import Answer
+from yamlgen.steps.compute.plan_step import ComputeStep
+from yamlgen.steps.fan_out import Case
+from yamlgen.steps.performed import RowStep, RunResources, checked
+
+
+class ComputePerformer:
+    """Evaluates expressions."""
+
+    def __init__(self, run: RunResources) -> None:
+        del run  # it asks nobody
+
+    async def perform(self, step: ComputeStep, case: Case, row: RowStep) -> Answer:
+        """The mapping of the values of its expressions."""
+        del row
+        return Answer(checked(step.compute(case.scope), step.schema))
+
+
+PERFORMER: Final = ComputePerformer

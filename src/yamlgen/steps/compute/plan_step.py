@@ -1,0 +1,40 @@
+"""A step of a plan that evaluates expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from yamlgen.expressions.evaluation import evaluate
+from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.steps.fan_out import Scope
+from yamlgen.steps.plan_step import PlanStep, output_keys
+from yamlgen.values import JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeStep(PlanStep):
+    """A step of expressions, by name; its value is the mapping of theirs."""
+
+    kind: ClassVar[str] = "compute"
+    values: Mapping[str, str]
+    schema: JSONSchema | None = None
+
+    def compute(self, scope: Scope) -> dict[str, JSON]:
+        """The values.
+
+        Raises:
+            RowError: one cannot be computed for this row.
+        """
+        return {name: evaluate(source, scope) for name, source in self.values.items()}
+
+    def fill(self, scope: Scope) -> dict[str, JSON]:
+        """The values."""
+        return self.compute(scope)
+
+    def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
+        """Its expressions, and the schema of its value."""
+        del by_tool
+        return {"values": dict(self.values), **output_keys(self.schema)}

@@ -1,0 +1,24 @@
+"""How a step of draws is done."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from yamlgen.row_result import Answer
+from yamlgen.steps.draw.plan_step import DrawStep
+from yamlgen.steps.fan_out import Case
+from yamlgen.steps.performed import RowStep, RunResources
+
+
+class DrawPerformer:
+    """Draws values by the row's identity."""
+
+    def __init__(self, run: RunResources) -> None:
+        del run  # it asks nobody
+
+    async def perform(self, step: DrawStep, case: Case, row: RowStep) -> Answer:
+        """The mapping of its draws."""
+        return Answer(step.draw(row.asker.identity, case))
+
+
+PERFORMER: Final = DrawPerformer

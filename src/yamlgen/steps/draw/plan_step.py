@@ -1,0 +1,53 @@
+"""A step of a plan that draws values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from yamlgen.canonical_json import canonical
+from yamlgen.steps.draw.rules import DrawRule
+from yamlgen.steps.draw.sampling import Rule, draw
+from yamlgen.steps.fan_out import Case, Scope
+from yamlgen.steps.plan_step import PlanStep
+from yamlgen.values import JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawStep(PlanStep):
+    """A step of seeded draws: as they are written, and as rules."""
+
+    kind: ClassVar[str] = "draw"
+    knows_row: ClassVar[bool] = True
+    shape: ClassVar[tuple[str, str]] = ("{{", "}}")
+    draws: Mapping[str, DrawRule]
+    rules: Mapping[str, Rule]
+    seed: int = 0
+
+    def cases(self, scope: Scope) -> list[Case]:
+        """The times that the step is done; equal items are told apart by their order, others by what they are."""
+        made, seen = PlanStep.cases(self, scope), Counter[bytes]()
+        if self.for_each is None:
+            return made
+        twins = []
+        for case in made[:: self.samples or 1]:
+            item = canonical(case.scope["item"])
+            twins.append(seen[item])
+            seen[item] += 1
+        return [replace(case, twin=twins[case.item]) for case in made]
+
+    def draw(self, identity: str, case: Case) -> dict[str, JSON]:
+        """The draws of a row: always the same, whatever the order of the rows, and of the items in one."""
+        item = [] if self.for_each is None else [case.scope["item"], case.twin]
+        return draw(self.rules, self.seed, [identity, self.name, *item, case.sample])
+
+    def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
+        """Its draws."""
+        del by_tool
+        return {
+            "seed": self.seed,
+            "draws": {name: rule.model_dump(exclude_none=True) for name, rule in self.draws.items()},
+        }

@@ -1,0 +1,199 @@
+"""A step of a plan that asks a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from yamlgen import capabilities
+from yamlgen.canonical_json import fingerprint
+from yamlgen.errors import RowError
+from yamlgen.expressions.evaluation import evaluate, shown
+from yamlgen.expressions.rendering import render
+from yamlgen.interfaces import Model
+from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.schemas.native_subset import choose_mode
+from yamlgen.schemas.root_wrapper import outgoing
+from yamlgen.steps.fan_out import Case, Scope
+from yamlgen.steps.fields import DEFAULT_MAX_TOKENS, Price, Settings
+from yamlgen.steps.generate.conversation import TemplateMessage
+from yamlgen.steps.plan_step import PlanStep
+from yamlgen.values import JSON, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A model that a step asks, with its settings.
+
+    Attributes:
+        name: what tells it from the other models of a run: the step's name, and the alias where a matrix has several.
+        settings: the model's settings, the step's own over its alias's; `id` is set.
+        price: what the author says that the model costs; `None` leaves it to the price list.
+        alike: the name of the first variant of the step with the same settings, which makes the same requests.
+    """
+
+    name: str
+    settings: Settings
+    price: Price | None = None
+    alike: str = ""
+
+    @property
+    def model(self) -> str:
+        """The id of the model."""
+        return self.settings.id or ""
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens of an answer."""
+        return self.settings.max_tokens or DEFAULT_MAX_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCheck:
+    """What must hold of an output: an expression, and the template of what the model is told when it does not."""
+
+    expression: str
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateStep(PlanStep):
+    """A step that asks a model.
+
+    Attributes:
+        variants: the models that it asks.
+        own: the settings that stand in the step itself.
+        asked: which of them each combination of the matrix asks, by index.
+        schema: what an output must satisfy; `None` for text.
+        checks: what must hold of it besides.
+    """
+
+    kind: ClassVar[str] = "generate"
+    is_outside: ClassVar[bool] = True
+    knows_row: ClassVar[bool] = True
+    shape: ClassVar[tuple[str, str]] = ("(", ")")
+    variants: tuple[Variant, ...]
+    own: Settings
+    asked: tuple[int, ...] = (0,)
+    system: str | None
+    messages: tuple[TemplateMessage, ...]
+    schema: JSONSchema | None
+    mode: Literal["auto", "native", "tools", "json"] = "auto"
+    reasks: int = 0
+    checks: tuple[PlanCheck, ...] = ()
+
+    def variant(self, case: Case) -> Variant:
+        """The model that a case asks."""
+        return self.variants[self.asked[case.combination]]
+
+    def prompt(self, scope: Scope) -> Prompt:
+        """The step's templates filled in.
+
+        Raises:
+            RowError: a value that a template needs is missing in this row, or a turn is blank.
+        """
+        system = None if self.system is None else render(self.system, scope)
+        return Prompt(system, tuple(turn.filled(scope, self.name) for turn in self.messages))
+
+    def errors(self, output: JSON, scope: Scope) -> tuple[str, ...]:
+        """What of the step's checks does not hold of an output; one that cannot be computed does not."""
+        seen = {**scope, "output": output}
+        told = (_told(check, seen) for check in self.checks)
+        return tuple(error for error in told if error is not None)
+
+    def fill(self, scope: Scope) -> Prompt:
+        """Fill in its templates."""
+        return self.prompt(scope)
+
+    def requests(self, scope: Scope, models: Mapping[str, Model]) -> Iterator[tuple[Case, dict[str, JSON]]]:
+        """The first request of each case."""
+        for case in self.cases(scope):
+            yield case, models[self.variant(case).name].request(self.prompt(case.scope))
+
+    def about(self) -> Iterator[str]:
+        """The models that it asks."""
+        yield from dict.fromkeys(variant.model for variant in self.variants)
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """How many checks an answer has to pass."""
+        if self.checks:
+            yield "checks", str(len(self.checks))
+
+    @property
+    def names_models(self) -> bool:
+        """Whether its models stand in its matrix, by their names."""
+        return self.matrix is not None and "model" in self.matrix[0]
+
+    def written(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
+        """The step as a file would declare it, which needs no `kind`."""
+        made = PlanStep.written(self, by_tool)
+        del made["kind"]
+        return made
+
+    def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
+        """Its models, its messages and its output."""
+        made: dict[str, Any] = {}
+        if self.names_models:
+            made |= _settings(self.own)
+        else:
+            (variant,) = self.variants
+            made["model"] = {"max_tokens": variant.max_tokens, **_settings(variant.settings)}
+            if variant.price is not None:
+                made["model"]["price"] = variant.price.model_dump(exclude_none=True)
+        if self.matrix is not None:
+            made["matrix"] = {name: _axis(self.matrix, name) for name in self.matrix[0]}
+        if self.system is not None:
+            made["system"] = self.system
+        made["messages"] = [{"role": turn.role, "content": turn.content} for turn in self.messages]
+        if self.schema is not None:
+            made["output"] = {
+                "schema": self.schema.value,
+                "mode": self._mode(self.schema, by_tool),
+                "reasks": self.reasks,
+            }
+        else:
+            made["output"] = {"reasks": self.reasks}
+        if self.checks:
+            made["check"] = [
+                check.expression
+                if check.message is None
+                else {"expression": check.expression, "message": check.message}
+                for check in self.checks
+            ]
+        return made
+
+    def _mode(self, schema: JSONSchema, by_tool: AbstractSet[str]) -> str:
+        """The mode of the step's answers; of several models each may have its own."""
+        if self.mode != "auto":
+            return self.mode
+        sent = outgoing(schema.value)[0]
+        modes = {
+            "tools" if variant.name in by_tool else choose_mode(sent, capabilities.of(variant.model))
+            for variant in self.variants
+        }
+        return modes.pop() if len(modes) == 1 else "auto"
+
+
+def _told(check: PlanCheck, scope: Scope) -> str | None:
+    """What a check says, or `None` where it holds."""
+    try:
+        if evaluate(check.expression, scope):
+            return None
+        return f"`{shown(check.expression)}` does not hold" if check.message is None else render(check.message, scope)
+    except RowError as error:  # it looks for what the output does not have
+        return error.message
+
+
+def _axis(combinations: tuple[Mapping[str, JSON], ...], name: str) -> list[JSON]:
+    """The values of one axis of a matrix, in their order."""
+    made: list[JSON] = []
+    for labels in combinations:
+        if not any(fingerprint(labels[name]) == fingerprint(value) for value in made):
+            made.append(labels[name])
+    return made
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    return settings.model_dump(exclude_none=True)

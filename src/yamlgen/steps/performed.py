@@ -1,0 +1,101 @@
+"""How a step is done, as far as all kinds are the same: what the engine needs of a kind.
+
+What a file says is checked without this: nothing here, and no `performed` of a kind, is loaded before a run needs it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from yamlgen.errors import Code, RowError
+from yamlgen.interfaces import Model, RequestContext, ValueCache
+from yamlgen.row_result import Answer
+from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.steps.fan_out import Case
+from yamlgen.steps.plan_step import PlanStep
+from yamlgen.steps.python.function_calls import Functions
+from yamlgen.values import JSON
+
+StepT_contra = TypeVar("StepT_contra", bound=PlanStep, contravariant=True)
+
+Invent: TypeAlias = Callable[[JSON, str], JSON]
+"""Makes up a value, by its schema and the name of its step."""
+
+
+class RunResources(Protocol):
+    """What a run has for its steps."""
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """The models that are asked, by the names of the plan's variants."""
+        ...
+
+    @property
+    def functions(self) -> Functions | None:
+        """Calls the author's functions; `None` where nothing may be called."""
+        ...
+
+    @property
+    def keeper(self) -> ValueCache | None:
+        """Keeps what they made."""
+        ...
+
+    @property
+    def invent(self) -> Invent | None:
+        """Makes up what they would make, where the models make up their answers too."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RowStep:
+    """A step for one row, as each of its cases needs it.
+
+    Attributes:
+        asker: who asks.
+        begin: is called when the row begins something that takes its time.
+        equal: how many equal requests the step has made for the row.
+    """
+
+    asker: RequestContext
+    begin: Callable[[], None]
+    equal: Counter[Hashable] = field(default_factory=Counter)
+
+
+class Performer(Protocol[StepT_contra]):
+    """Does the steps of one kind in one run, which may have several."""
+
+    def __init__(self, run: RunResources) -> None: ...
+
+    async def perform(self, step: StepT_contra, case: Case, row: RowStep) -> Answer:
+        """The output of one case of a step.
+
+        Raises:
+            RowError: it has none.
+            Cancelled: nothing more is sent.
+            YamlgenError: the run cannot go on.
+        """
+        ...
+
+
+def performer_of(kind: str, run: RunResources) -> Performer[Any]:
+    """What does the steps of a kind in a run: `PERFORMER` of `performed` in the kind's folder."""
+    made: Performer[Any] = import_module(f"yamlgen.steps.{kind}.performed").PERFORMER(run)
+    return made
+
+
+def checked(value: JSON, schema: JSONSchema | None) -> JSON:
+    """A value that a step without a model has made.
+
+    Raises:
+        RowError: it does not fit the step's schema.
+    """
+    errors = schema.errors(value) if schema is not None else ()
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        message = f"the value does not fit the step's `output.schema`: {errors[0]}{more}"
+        raise RowError(message, code=Code.INVALID_VALUE)
+    return value

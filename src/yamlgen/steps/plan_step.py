@@ -1,0 +1,115 @@
+"""A step of a plan, as far as all kinds are the same: what the planner, the engine and the pictures ask of any step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from yamlgen.expressions.evaluation import evaluate
+from yamlgen.interfaces import Model
+from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.steps.fan_out import Case, FanOut, Scope
+from yamlgen.steps.passages import Passage
+from yamlgen.values import JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStep(FanOut):
+    """What every step has, whatever its kind.
+
+    Attributes:
+        kind: its name in the table of kinds.
+        is_outside: whether its value comes from outside, from a model or a function: it takes its time.
+        shape: what a Mermaid flowchart writes around its label.
+        knows_row: whether its value depends on which row it is, and not only on what the step refers to.
+        type: a JSON Schema of the step's value, as far as it is known before any row is run.
+        needs: the steps that this one refers to.
+        asks: those of them that its own `when` asks about, so that it is done though they were skipped.
+        columns: the columns that it refers to; `None` when it needs the row as a whole.
+        when: the expression without which the step is skipped.
+        passages: its templates and expressions, with their places.
+    """
+
+    kind: ClassVar[str]
+    is_outside: ClassVar[bool] = False
+    knows_row: ClassVar[bool] = False
+    shape: ClassVar[tuple[str, str]] = ("[", "]")
+    name: str
+    type: JSONSchema
+    needs: frozenset[str] = frozenset()
+    asks: frozenset[str] = frozenset()
+    columns: frozenset[str] | None = frozenset()
+    when: str | None = None
+    passages: tuple[Passage, ...] = field(default=(), repr=False, compare=False)
+
+    @classmethod
+    def is_computed(cls) -> bool:
+        """Whether its value is made of nothing but what it refers to, and is the same each time."""
+        return not (cls.is_outside or cls.knows_row)
+
+    def is_wanted(self, scope: Scope) -> bool:
+        """Whether the step is to be done for a row, as far as its `when` says.
+
+        Raises:
+            RowError: its `when` cannot be computed.
+        """
+        return self.when is None or bool(evaluate(self.when, scope))
+
+    def fill(self, scope: Scope) -> Any:
+        """Fill in what a case needs before anything is asked or called; the value of a step that is computed.
+
+        Raises:
+            RowError: a template or an expression fails for this row.
+        """
+        del scope
+
+    def requests(self, scope: Scope, models: Mapping[str, Model]) -> Iterator[tuple[Case, dict[str, JSON]]]:
+        """The requests that it would send first for a row, each with its case, for `render`.
+
+        Args:
+            scope: of the row.
+            models: those that are asked, by the names of the plan's variants.
+
+        Raises:
+            RowError: a template or an expression fails for this row.
+        """
+        del scope, models
+        yield from ()
+
+    def about(self) -> Iterator[str]:
+        """Whom it asks, or what it calls, for `render --graph`."""
+        yield from ()
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """What else `render --graph` says of it, each as a word and its value."""
+        yield from ()
+
+    def written(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
+        """The step as a file would declare it, everything resolved.
+
+        Args:
+            by_tool: the names of the models that a run asks by a tool.
+        """
+        made: dict[str, Any] = {"kind": self.kind}
+        if self.when is not None:
+            made["when"] = self.when
+        if self.for_each is not None:
+            made["for_each"] = self.for_each
+        made |= self.own_keys(by_tool)
+        if self.samples is not None:
+            made["samples"] = self.samples
+        if self.null_items:
+            made["on_item_error"] = "null"
+        return made
+
+    def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
+        """The keys of a step in a file that its kind alone has."""
+        del by_tool
+        return {}
+
+
+def output_keys(schema: JSONSchema | None) -> dict[str, Any]:
+    """The key `output` of a step without a model, where it has a schema."""
+    return {} if schema is None else {"output": {"schema": schema.value}}

@@ -1,0 +1,47 @@
+"""The kinds of steps, by name. A kind is a folder of that name and a line here.
+
+A folder has `fields` (its keys in a file), `declared` (its checks, its type), `plan_step` (its step of a plan) and
+`performed` (how it is done), which is loaded by the folder's name once a run does a step of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, Union
+
+from pydantic import Discriminator, Tag
+
+from yamlgen.steps.compute.declared import DeclaredCompute
+from yamlgen.steps.declared import DeclaredStep
+from yamlgen.steps.draw.declared import DeclaredDraw
+from yamlgen.steps.generate.declared import DeclaredGenerate
+from yamlgen.steps.python.declared import DeclaredPython
+from yamlgen.steps.step_fields import StepFields
+from yamlgen.steps.step_file import StepFile
+
+KINDS: Final[dict[str, type[DeclaredStep[Any]]]] = {
+    "generate": DeclaredGenerate,
+    "compute": DeclaredCompute,
+    "python": DeclaredPython,
+    "draw": DeclaredDraw,
+}
+DEFAULT_KIND: Final = "generate"
+"""The kind of a step that says none."""
+
+
+def kind_of(step: Any) -> str:
+    """The kind of a step, as data or as a model; that of one whose kind is none is the default."""
+    kind = step.get("kind", DEFAULT_KIND) if isinstance(step, dict) else getattr(step, "kind", DEFAULT_KIND)
+    return kind if kind in KINDS else DEFAULT_KIND
+
+
+def declare(name: str, step: StepFields, file: StepFile) -> DeclaredStep[Any]:
+    """A step as its kind declares it."""
+    return KINDS[kind_of(step)](name, step, file)
+
+
+if TYPE_CHECKING:
+    Step: TypeAlias = StepFields
+else:
+    tagged = tuple(Annotated[each.fields, Tag(kind)] for kind, each in KINDS.items())
+    Step = Annotated[Union[tagged], Discriminator(kind_of)]  # noqa: UP007 - of as many as there are
+    """A step of any kind; one that says none is a `generate`."""

@@ -1,0 +1,39 @@
+"""The table of kinds: each is a folder of its name, which is loaded as far as it is needed."""
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import yamlgen.steps
+from yamlgen.steps.table import KINDS
+
+FOLDER = Path(yamlgen.steps.__file__).parent
+PIPELINES = Path(__file__).parent.parent.parent / "pipelines"
+
+
+def test_each_folder_is_a_kind():
+    """No kind stands elsewhere, and no folder is left out of the table."""
+    assert {path.parent.name for path in FOLDER.glob("*/__init__.py")} == KINDS.keys()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_called_the_same_everywhere(kind):
+    """In the table, in a file, in a plan, and by its folder, where all of it stands."""
+    declared, performer = KINDS[kind], import_module(f"yamlgen.steps.{kind}.performed").PERFORMER
+    assert (declared.fields.model_fields["kind"].default, declared.planned.kind) == (kind, kind)
+    homes = {each.__module__.split(".")[2] for each in (declared, declared.fields, declared.planned, performer)}
+    assert homes == {kind}
+
+
+def test_what_is_checked_is_not_loaded_to_be_done():
+    """`validate` imports nothing that does a step, and nothing that calls functions."""
+    code = (
+        "import sys; from yamlgen.api.loading import check; from pathlib import Path\n"
+        "assert not [found for path in Path(sys.argv[1]).glob('*.yaml') if (found := check(path)[1])]\n"
+        "print(*sorted(name for name in sys.modules if name.endswith(('.performed', '.function_calls'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, PIPELINES], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
