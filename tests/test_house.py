@@ -69,6 +69,7 @@ NETWORK |= {"genai_prices"}
 NETWORK |= {"urllib.request", "http.client", "socket", "ssl", "ftplib", "smtplib", "xmlrpc"}
 ENDINGS = ("", "able", "d", "e", "ed", "er", "ers", "ing", "ings", "ion", "ions", "ive", "or", "ors", "r", "s", "es")
 ALIKE_MODULES = {
+    ("formats", "formats.format"): "the room of it",
     ("formats.table", "store.tables"): "the one of the formats, and the store's own in SQL",
     ("llm", "llm.llm"): "the room's one class, whose place is in the dumps of users",
     ("llm.generations", "steps.generate"): "what a call of an LLM gives, and a kind of step",

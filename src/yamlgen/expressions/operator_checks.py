@@ -1,7 +1,6 @@
 """What operators, filters and methods make of the values that an expression refers to, and which of them cannot work.
 
-Owns the walk over an expression's syntax tree. Each operation is told where it would certainly fail, or never hold, for
-every row; what it gives is for `inference` to say.
+Owns the walk over an expression's syntax tree; what an operation gives is for `type_inference` to say.
 """
 
 from __future__ import annotations
