@@ -71,6 +71,7 @@ NETWORK |= {"urllib.request", "http.client", "socket", "ssl", "ftplib", "smtplib
 ENDINGS = ("", "able", "d", "e", "ed", "er", "ers", "ing", "ings", "ion", "ions", "ive", "or", "ors", "r", "s", "es")
 ALIKE_MODULES = {
     ("formats.table", "steps.table"): "of the formats, and of the kinds of steps",
+    ("formats", "formats.format"): "the room of it",
     ("formats.table", "store.tables"): "the one of the formats, and the store's own in SQL",
     ("steps.table", "store.tables"): "the one of the kinds of steps, and the store's own in SQL",
     ("llm", "llm.llm"): "the room's one class, whose place is in the dumps of users",

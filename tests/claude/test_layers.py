@@ -6,7 +6,7 @@ import pytest
 
 from scripted_api import KEY, Server, asking, message, prompt, said
 from yamlgen.claude.error_mapping import ErrorContext
-from yamlgen.claude.lookup import Lookup
+from yamlgen.claude.lookup import AnswerLookup
 from yamlgen.claude.reasking import Reasking
 from yamlgen.claude.recording import Accounting, Recording
 from yamlgen.claude.requests import RequestBuilder, Way
@@ -46,7 +46,7 @@ def asked(queue, *texts, reasks=1, price=None, check=None):
     """What each text leads to, by layers that send through a queue."""
     builder = RequestBuilder(Settings(id="claude-haiku-5-5", max_tokens=100))
     recording = Recording(queue, Accounting(builder.model, price))
-    layers = Reasking(Lookup(recording, SchemaFallback(None, builder, SENDER)), builder, SENDER, reasks)
+    layers = Reasking(AnswerLookup(recording, SchemaFallback(None, builder, SENDER)), builder, SENDER, reasks)
 
     async def main():
         requests = [builder.first(prompt(text), Way(None), UNOBSERVED) for text in texts]

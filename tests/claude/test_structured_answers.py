@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from output_schemas import MODES, USER
 from scripted_api import ask_one, call, message, said
-from yamlgen.claude.outputs import InvalidOutput
+from yamlgen.claude.parsed_answer import InvalidOutput
 from yamlgen.claude.structured import Structured
 from yamlgen.errors import Code
 from yamlgen.row_result import Answer

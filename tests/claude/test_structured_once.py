@@ -13,7 +13,7 @@ from instructor.v2.providers.anthropic import handlers
 
 from output_schemas import MODES, OPEN, USER
 from scripted_api import call, message
-from yamlgen.claude.outputs import InvalidOutput
+from yamlgen.claude.parsed_answer import InvalidOutput
 from yamlgen.claude.structured import Structured
 from yamlgen.schemas.author_schema import json_schema
 from yamlgen.steps.fields import Settings, Thinking

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from yamlgen.cancellation import Cancellation
 from yamlgen.engine.local import LocalEngine
-from yamlgen.output.row import compose_rows
+from yamlgen.output.row_line import compose_rows
 from yamlgen.store.location import place_of
 from yamlgen.store.run_recorder import Reuse
 from yamlgen.store.run_session import held, opened, running

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from output_schemas import json_line
-from yamlgen.formats.format import Reading
+from yamlgen.formats.format import FileReading
 from yamlgen.formats.table import ENDINGS, FORMATS, TABLE, format_of
 
 ROWS = [{"name": "Oslo", "note": 'a, b; c\td "e"'}, {"name": "Łódź", "note": "two\nlines"}]
@@ -31,7 +31,7 @@ def test_each_format_reads_what_it_writes(ending):
     path = Path(f"rows{ending}")
     kind, told = format_of(path), []
     content = b"".join(kind.write(lambda: map(json_line, ROWS), path, told.append))
-    reading = Reading(path.name, kind.delimiter(path))
+    reading = FileReading(path.name, kind.delimiter(path))
     found = list(kind.read(io.BytesIO(content), reading))
     assert ([row for _, row in found], told, reading.oddities.told(path.name)) == (ROWS, [], ())
     places = [kind.place(reading, line, number) for number, (line, _) in enumerate(found, start=1)]
@@ -44,6 +44,6 @@ def test_no_rows_are_written_and_read(kind):
     """An output without rows is no broken file."""
     path = Path(f"rows{kind.endings[0]}")
     content = b"".join(kind.write(list, path, bool))
-    reading = Reading(path.name, kind.delimiter(path))
+    reading = FileReading(path.name, kind.delimiter(path))
     assert list(kind.read(io.BytesIO(content), reading)) == []
     assert not kind.columns(io.BytesIO(content), reading)

@@ -24,7 +24,7 @@ from yamlgen.api.loading import load
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code
 from yamlgen.output.failed import compose_failed
-from yamlgen.output.row import compose_rows
+from yamlgen.output.row_line import compose_rows
 from yamlgen.store.location import place_of
 from yamlgen.store.run_session import archived
 

@@ -8,8 +8,8 @@ from contextlib import closing
 from yamlgen.errors import RowError
 from yamlgen.interfaces import UNOBSERVED, RequestContext
 from yamlgen.output.failed import compose_failed
-from yamlgen.output.row import compose_rows
 from yamlgen.output.row_detail import describe_row
+from yamlgen.output.row_line import compose_rows
 from yamlgen.reports.report import Report
 from yamlgen.row_result import Answer, RowResult
 from yamlgen.store.location import StoreLocation

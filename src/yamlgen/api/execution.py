@@ -36,7 +36,7 @@ from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, Run
 from yamlgen.output.atomic_write import Staging
 from yamlgen.output.failed import compose_failed
 from yamlgen.output.files import OutputPaths, output_paths, prepared, publish
-from yamlgen.output.row import added_columns, compose_row, compose_rows
+from yamlgen.output.row_line import added_columns, compose_row, compose_rows
 from yamlgen.output.stdout_writer import Printer, PrinterThread
 from yamlgen.planning.expansion import resolved
 from yamlgen.planning.plan import Plan
@@ -94,7 +94,7 @@ async def execute(
     options, halt = options or Options(), halt or Cancellation()
     plan = options.over(pipeline.plan(params))
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    work = _Run(pipeline, plan, options, name, halt, [] if emit is None else [emit], stdout)
+    work = _RunUnderWay(pipeline, plan, options, name, halt, [] if emit is None else [emit], stdout)
     async with prepare(pipeline, plan, options, f"run {name}") as ready:
         asks = plan.limits.confirm_above_usd is not None and not options.yes
         forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question is put by what all rows say
@@ -108,7 +108,7 @@ async def execute(
             return await work.go(ready, by_tool, staging)
 
 
-class _Run:
+class _RunUnderWay:
     """One run on its way."""
 
     def __init__(

@@ -12,8 +12,8 @@ from yamlgen.data.row_identity import id_name, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.errors import Code, UsageError
 from yamlgen.output.failed import Failure, compose_failed, list_failures
-from yamlgen.output.row import compose_rows
 from yamlgen.output.row_detail import describe_row
+from yamlgen.output.row_line import compose_rows
 from yamlgen.store.location import FOLDER, StoreLocation
 from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.run_session import archived

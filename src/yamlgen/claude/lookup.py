@@ -19,7 +19,7 @@ from yamlgen.values import Attempt, Refusal
 _TO_SEND: Final = "a run that is not offline sends it"
 
 
-class Lookup:
+class AnswerLookup:
     """The layer that asks the store before the one below it.
 
     Args:

@@ -24,7 +24,7 @@ from instructor.v2.providers.anthropic.handlers import (
 from pydantic import PrivateAttr, RootModel, ValidationError, model_validator
 
 from yamlgen.claude.json_in_text import spans_of
-from yamlgen.claude.outputs import InvalidOutput, ReadOutput
+from yamlgen.claude.parsed_answer import InvalidOutput, ReadOutput
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
 from yamlgen.schemas.json_strings import unpacked
 from yamlgen.schemas.root_wrapper import WRAP

@@ -14,7 +14,7 @@ import anthropic
 
 from yamlgen.claude.answer_keys import Keeping
 from yamlgen.claude.error_mapping import ErrorContext
-from yamlgen.claude.lookup import Lookup
+from yamlgen.claude.lookup import AnswerLookup
 from yamlgen.claude.reasking import Reasking
 from yamlgen.claude.recording import Accounting, Recording
 from yamlgen.claude.requests import ClosedWay, RequestBuilder, Way
@@ -65,7 +65,7 @@ class ClaudeModel:
         sending = Sending(client, sender, accounting.cut, keeping)
         recording = Recording(sending, accounting)
         pacing = Pacing(recording)
-        lookup = Lookup(pacing, self._fallback, simulated=keeping is not None and keeping.tell_row)
+        lookup = AnswerLookup(pacing, self._fallback, simulated=keeping is not None and keeping.tell_row)
         self._reasking = Reasking(lookup, self._builder, sender, reasks)
 
     def request(self, prompt: Prompt) -> dict[str, JSON]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from anthropic.types import Message
 from pydantic import ValidationError
 
-from yamlgen.claude.outputs import InvalidOutput, NoText, ReadOutput
+from yamlgen.claude.parsed_answer import InvalidOutput, NoText, ReadOutput
 from yamlgen.claude.response_checks import fault_of
 from yamlgen.claude.stop_reasons import stopped
 from yamlgen.values import Attempt

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
-from yamlgen.claude.outputs import InvalidOutput
+from yamlgen.claude.parsed_answer import InvalidOutput
 from yamlgen.schemas.root_wrapper import WRAP
 from yamlgen.values import JSON
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yamlgen.claude.error_mapping import ErrorContext
-from yamlgen.claude.outputs import InvalidOutput, NoText
+from yamlgen.claude.parsed_answer import InvalidOutput, NoText
 from yamlgen.claude.reading import message_of, read, text_of
 from yamlgen.claude.reask_turns import about_text
 from yamlgen.claude.requests import Layer, Request, RequestBuilder

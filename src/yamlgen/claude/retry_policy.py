@@ -29,7 +29,7 @@ def delay_before(retry: int, retry_after: float | None) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class HandedBack:
     """What goes back to the SDK: its response, an answer that was read, or an error that is final."""
 
     value: Any = None
@@ -52,21 +52,21 @@ class Failed:
         return isinstance(self.error, RowError) and self.error.code is Code.DEADLINE
 
 
-def judged(response: Any) -> Answered | Failed:
+def judged(response: Any) -> HandedBack | Failed:
     """Whether a response that is no success is final, transient, or a rate limit."""
     http, wanted = response.http_response, response.http_response.headers.get("x-should-retry")
     said = said_in(http)
     again = said.reach in (Reach.AGAIN, Reach.LIMITED)
     if wanted != "false" and (again or (wanted == "true" and said.stop is None)):
         return Failed(_reason(said), response, None, said.status == 429, _seconds(http.headers.get("retry-after")))  # noqa: PLR2004
-    return Answered(response)
+    return HandedBack(response)
 
 
-def judged_inside(error: ServerError) -> Answered | Failed:
+def judged_inside(error: ServerError) -> HandedBack | Failed:
     """The same of an error that came inside of a 200."""
     if error.said.reach in (Reach.AGAIN, Reach.LIMITED):
         return Failed(_reason(error.said), None, error, error.said.reach is Reach.LIMITED)
-    return Answered(error=error)
+    return HandedBack(error=error)
 
 
 def _reason(said: Said) -> str:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from yamlgen import capabilities
 from yamlgen.claude.json_in_text import fault_of
 from yamlgen.claude.mode_handlers import HANDLERS, Checked, Mode, Rejected, Response
-from yamlgen.claude.outputs import InvalidOutput, ReadOutput
+from yamlgen.claude.parsed_answer import InvalidOutput, ReadOutput
 from yamlgen.claude.reask_turns import about_unshown, sendable
 from yamlgen.schemas import native_subset
 from yamlgen.schemas.author_schema import json_schema

@@ -21,7 +21,7 @@ from yamlgen.cancellation import Cancellation
 from yamlgen.claude.connections import failure_of, has_hung_up
 from yamlgen.claude.error_mapping import NotAMessage, ServerError
 from yamlgen.claude.response_checks import Received, read_answer
-from yamlgen.claude.retry_policy import Answered, Failed, delay_before, judged, judged_inside
+from yamlgen.claude.retry_policy import Failed, HandedBack, delay_before, judged, judged_inside
 from yamlgen.claude.server_errors import request_id_of, said_in
 from yamlgen.claude.streams import StreamedMessage
 from yamlgen.deadline import Deadline
@@ -109,7 +109,7 @@ class Transport:
                 slot.asker.watch.sent()
                 failpoint.reach("before-send")
                 outcome = await self._attempt(request, call_next, slot, call)
-                if isinstance(outcome, Answered):
+                if isinstance(outcome, HandedBack):
                     limiter.succeeded(slot)
                 elif outcome.limited:
                     wait = limiter.refused(slot, outcome.retry_after)
@@ -120,7 +120,7 @@ class Transport:
             except BaseException:
                 slot.give_back()
                 raise
-            if isinstance(outcome, Answered):
+            if isinstance(outcome, HandedBack):
                 if call is None or outcome.error is not None:
                     slot.give_back()
                 if outcome.error is not None:
@@ -138,7 +138,7 @@ class Transport:
             slot.asker.watch.retried(outcome.reason, delay)
             await self.halt.sleep(delay)
 
-    async def _attempt(self, request: Any, call_next: Any, slot: Slot, call: Call | None) -> Answered | Failed:
+    async def _attempt(self, request: Any, call_next: Any, slot: Slot, call: Call | None) -> HandedBack | Failed:
         stream = StreamedMessage()
         if call is not None:
             call.request_id = None
@@ -165,7 +165,7 @@ class Transport:
 
     async def _exchange(
         self, request: Any, call_next: Any, slot: Slot, call: Call | None, stream: StreamedMessage
-    ) -> Answered | Failed:
+    ) -> HandedBack | Failed:
         http: httpx2.Response | None = None
         try:
             async with Deadline(self.timeout) as deadline:
@@ -182,7 +182,7 @@ class Transport:
                     _make_readable(http)
                     return judged(response)
                 if call is None:  # the caller reads it
-                    return Answered(response)
+                    return HandedBack(response)
                 end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
 
                 def heard() -> None:
@@ -192,12 +192,12 @@ class Transport:
 
                 answer = await read_answer(http, stream, heard)
                 self.limiter.hear(slot)
-                return Answered(answer)
+                return HandedBack(answer)
         except (TimeoutError, httpx2.HTTPError):
             if http is None or not stream.ended:
                 raise
             # Its last event has come: however the connection ends, the answer is whole.
-            return Answered(Received(stream.whole(), request_id_of(http)))
+            return HandedBack(Received(stream.whole(), request_id_of(http)))
         finally:
             if http is not None and call is not None and not http.is_closed:  # it broke off
                 await http.aclose()

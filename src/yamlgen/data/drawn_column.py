@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
-from yamlgen.formats.format import Reading
+from yamlgen.formats.format import FileReading
 from yamlgen.formats.table import ENDINGS, format_of
 from yamlgen.parsing.suggestions import suggestion
 from yamlgen.parsing.yaml_parser import absence
@@ -36,7 +36,7 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
     kind = format_of(path)
     if kind is None:
         raise UsageError(f"cannot read {shown}: its ending tells no format", code=Code.WRONG_VALUE, hint=_KNOWN)
-    reading = Reading(shown, kind.delimiter(path), format_hint=_KNOWN)
+    reading = FileReading(shown, kind.delimiter(path), format_hint=_KNOWN)
     try:
         _expect(path, shown)
         with path.open("rb") as file:

@@ -23,7 +23,7 @@ from yamlgen.data.inline_rows import inline_rows
 from yamlgen.data.row_identity import id_identity, row_identity
 from yamlgen.data.snapshot import Snapshot, changed, record
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
-from yamlgen.formats.format import Format, Oddities, Reading, Rows
+from yamlgen.formats.format import FileReading, Format, Oddities, Rows
 from yamlgen.formats.strict_json import brief
 from yamlgen.formats.table import ENDINGS, FORMATS, NAMES, STREAMED, format_of
 from yamlgen.parsing.project_folder import is_pipe, unusable
@@ -248,9 +248,9 @@ class Source:
             return inline_rows(self.rows_inline, self.name())
         return self.kind().read(file, self._reading(odd))
 
-    def _reading(self, odd: Oddities | None = None) -> Reading:
+    def _reading(self, odd: Oddities | None = None) -> FileReading:
         has_cells = self.kind().delimiter(self.path) is not None
-        return Reading(self.name(), self.separator() if has_cells else None, self.id, oddities=odd or Oddities())
+        return FileReading(self.name(), self.separator() if has_cells else None, self.id, oddities=odd or Oddities())
 
     @contextmanager
     def _head(self) -> Iterator[tuple[BinaryIO, bool]]:

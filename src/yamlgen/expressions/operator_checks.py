@@ -1,7 +1,6 @@
 """What operators, filters and methods make of the values that an expression refers to, and which of them cannot work.
 
-Owns the walk over an expression's syntax tree. Each operation is told where it would certainly fail, or never hold, for
-every row; what it gives is for `inference` to say.
+Owns the walk over an expression's syntax tree; what an operation gives is for `type_inference` to say.
 """
 
 from __future__ import annotations
@@ -277,13 +276,11 @@ class Operations(Misfits):
     def _repeated(self, operands: Sequence[Operand]) -> None:
         """Tell of a text that is repeated where it was probably meant to be multiplied."""
         for (node, view), (_, other) in zip(operands, reversed(operands), strict=True):
-            if path_of(node) and view.types() == {"string"} and "integer" in other.types() | {"integer"}:
-                start, end = self._extent(node)
+            if path_of(node) and view.types() == {"string"} and _is_number(other) and "integer" in other.types():
                 named = self._named(node, view)
                 message = f"`{named}` is text, which `*` repeats"
                 hint = f"make a number of it: `({named} | int)`, or `| float`; to repeat it, write `({named} | string)`"
-                if _is_number(other) and other.types() & {"integer"}:
-                    self.findings.append(Finding(Code.WRONG_KIND, message, start, end, hint, is_warning=True))
+                self.findings.append(Finding(Code.WRONG_KIND, message, *self._extent(node), hint, is_warning=True))
 
     def _operand(self, node: nodes.Node, scope: dict[str, View]) -> View:
         return self._known_not_null(node, self.view(node, scope))

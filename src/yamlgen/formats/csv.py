@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import BinaryIO, Final
 
 from yamlgen.canonical_json import encoded
-from yamlgen.formats.format import Format, Lines, Oddities, Oddity, Reading, Rows, refused
+from yamlgen.formats.format import FileReading, Format, Lines, Oddities, Oddity, Rows, refused
 from yamlgen.formats.utf8 import JOINED, MARK, nul, text_of
 from yamlgen.values import JSON
 
@@ -36,7 +36,7 @@ class Csv(Format):
     keeps_types = False
     has_oddities = True
 
-    def read(self, file: BinaryIO, reading: Reading) -> Rows:
+    def read(self, file: BinaryIO, reading: FileReading) -> Rows:
         """The rows below the header, each with its first line."""
         table = _table(file, reading)
         line, header = next(table, (0, []))
@@ -49,7 +49,7 @@ class Csv(Format):
                 raise refused(f"{reading.shown}:{line}", problem, _evened(header, cells))
             yield line, dict(zip(header, cells, strict=True))
 
-    def columns(self, file: BinaryIO, reading: Reading) -> dict[str, JSON]:
+    def columns(self, file: BinaryIO, reading: FileReading) -> dict[str, JSON]:
         """Those of the header; none where the first line seems to be a title."""
         table = _table(file, reading)
         header, first = (next(table, (0, list[str]()))[1] for _ in range(2))
@@ -114,7 +114,7 @@ def _evened(header: list[str], cells: list[str]) -> str:
     return "a cell that holds the delimiter or a line end stands in quotes"
 
 
-def _table(file: BinaryIO, reading: Reading) -> Iterator[tuple[int, list[str]]]:
+def _table(file: BinaryIO, reading: FileReading) -> Iterator[tuple[int, list[str]]]:
     """The cells of each line, the header's first and checked."""
     shown, odd = reading.shown, reading.oddities
     reader = csv.reader(_lines(file, shown, odd), delimiter=reading.delimiter or ",", strict=True)

@@ -52,7 +52,7 @@ class Oddities:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FileReading:
     """One reading of a file.
 
     Attributes:
@@ -86,7 +86,7 @@ class Format(Protocol):
     has_oddities: bool = False
 
     @abstractmethod
-    def read(self, file: BinaryIO, reading: Reading) -> Rows:
+    def read(self, file: BinaryIO, reading: FileReading) -> Rows:
         """The rows of a file.
 
         Raises:
@@ -103,7 +103,7 @@ class Format(Protocol):
             tell: is told at the end what of the rows the format cannot hold, as a sentence.
         """
 
-    def place(self, reading: Reading, line: int, number: int) -> str:  # noqa: ARG002 - for those who count rows
+    def place(self, reading: FileReading, line: int, number: int) -> str:  # noqa: ARG002 - for those who count rows
         """Where a row is, for messages: `line` as it was read, and which row it is, from 1."""
         return f"{reading.shown}:{line}"
 
@@ -111,7 +111,7 @@ class Format(Protocol):
         """What separates the cells of a file at `path`, or of standard input; `None` where there are no cells."""
         return None
 
-    def columns(self, file: BinaryIO, reading: Reading) -> Mapping[str, JSON] | None:  # noqa: ARG002 - for headers
+    def columns(self, file: BinaryIO, reading: FileReading) -> Mapping[str, JSON] | None:  # noqa: ARG002 - for headers
         """The columns that every row has, by what the file says before its rows, each with its type as a JSON Schema.
 
         Returns:

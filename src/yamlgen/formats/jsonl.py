@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from yamlgen.caller import override
 from yamlgen.errors import Code
-from yamlgen.formats.format import OBJECT, Format, Lines, Reading, Rows, cut, refused
+from yamlgen.formats.format import OBJECT, FileReading, Format, Lines, Rows, cut, refused
 from yamlgen.formats.strict_json import decode, gap_end
 from yamlgen.formats.utf8 import text_of
 
@@ -21,7 +21,7 @@ class Jsonl(Format):
     name = "jsonl"
     endings = (".jsonl", ".ndjson")
 
-    def read(self, file: BinaryIO, reading: Reading) -> Rows:
+    def read(self, file: BinaryIO, reading: FileReading) -> Rows:
         """The object on each line."""
         shown, by_line = reading.shown, reading.format_hint or _by_line()
         for line, raw in enumerate(file, start=1):

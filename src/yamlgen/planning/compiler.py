@@ -23,8 +23,8 @@ from yamlgen.parsing.unrendered_templates import unfilled
 from yamlgen.pipeline.changed_numbers import changed_numbers
 from yamlgen.pipeline.csv_delimiter import parted
 from yamlgen.pipeline.deduplication import each_once
-from yamlgen.pipeline.inline_rows import odd_columns
 from yamlgen.pipeline.input_output import check_files
+from yamlgen.pipeline.misspelt_columns import odd_columns
 from yamlgen.pipeline.model_settings import check_model, check_runtime
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile

@@ -41,7 +41,7 @@ def end_fork(parent: int, ended: Ended) -> None:
 
 
 @dataclass(slots=True)
-class _Call:
+class _ThreadCall:
     work: Callable[[], Any]
     context: contextvars.Context
     future: asyncio.Future[Ended]
@@ -66,7 +66,7 @@ class DaemonThreads:
 
     def __init__(self) -> None:
         self.places = asyncio.Semaphore(MOST)
-        self._jobs: SimpleQueue[_Call | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_ThreadCall | None] = SimpleQueue()
         self._idle = 0
 
     async def run(self, work: Callable[[], Any], seconds: float) -> Ended:
@@ -76,7 +76,7 @@ class DaemonThreads:
             TimeoutError: it has not ended after `seconds`. It goes on alone, and its thread ends with it.
             EnvironmentProblem: the system has no more threads.
         """
-        job = _Call(work, contextvars.copy_context(), asyncio.get_running_loop().create_future())
+        job = _ThreadCall(work, contextvars.copy_context(), asyncio.get_running_loop().create_future())
         if self._idle:
             self._idle -= 1
         else:
