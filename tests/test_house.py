@@ -27,6 +27,7 @@ MODULES = {
 FLOORS = [
     {
         "errors",
+        "collector",
         "events",
         "interfaces",
         "values",

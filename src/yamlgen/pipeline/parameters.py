@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from yamlgen.caller import by_surface, parameter
+from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
 from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets
@@ -19,14 +20,13 @@ from yamlgen.values import JSON
 
 
 @dataclass
-class Parameters:
+class Parameters(Collector):
     """The declared parameters of a draft, with the values of one run."""
 
     draft: ParsedFile
     loader: SchemaLoader
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     values: dict[str, JSON] = field(default_factory=dict)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     is_doubtful: bool = False
     """Whether a declaration may say something else than it seems to, which was told."""
@@ -45,7 +45,7 @@ class Parameters:
                 for error in schema.errors(declaration["default"])[:1]:
                     mark = self.draft.document.mark((*path, "default"))
                     message = f"the default of `{name}` does not fit: {error.removeprefix('$: ')}"
-                    self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark))
+                    self.complain(Code.BAD_PARAM, message, mark)
 
     def give(self, given: Mapping[str, JSON], *, complete: bool) -> None:
         """Take the values of a run, as they are: what the command line is given it reads before.
@@ -63,11 +63,11 @@ class Parameters:
             self.diagnostics.extend(find_secrets(written))
             if not isinstance(name, str):
                 message, hint = f"a parameter's name is text, not `{name!r}`", "name it as the pipeline does"
-                self.diagnostics.append(Diagnostic(Code.UNDECLARED_PARAM, message, mark, hint))
+                self.complain(Code.UNDECLARED_PARAM, message, mark, hint)
             elif name not in declared:
                 hint = suggestion(name, sorted(declared), "parameters") or "this pipeline declares none"
                 message = f"the pipeline has no parameter `{name}`"
-                self.diagnostics.append(Diagnostic(Code.UNDECLARED_PARAM, message, mark, hint))
+                self.complain(Code.UNDECLARED_PARAM, message, mark, hint)
             elif name in self.schemas:
                 self._take(name, value, mark)
         if complete:
@@ -77,7 +77,7 @@ class Parameters:
                     mark = self.draft.document.mark(("params", name), key=True)
                     given_so = by_surface(command=f"-p {name}=...", python=f"params={{{name!r}: ...}}")
                     hint = f"give it a value: `{given_so}`"
-                    self.diagnostics.append(Diagnostic(Code.MISSING_PARAM, message, mark, hint))
+                    self.complain(Code.MISSING_PARAM, message, mark, hint)
 
     def _take(self, name: str, value: JSON, mark: Mark) -> None:
         errors = self.schemas[name].errors(value)
@@ -85,7 +85,7 @@ class Parameters:
             is_text = self.schemas[name].wants_text(value)
             hint = f"a value is read as YAML: quote what is text, as in -p '{name}=\"12\"'" if is_text else None
             message = f"`{name}` is not as declared: {errors[0].removeprefix('$: ')}"
-            self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark, hint))
+            self.complain(Code.BAD_PARAM, message, mark, hint)
         else:
             self.values[name] = value
 

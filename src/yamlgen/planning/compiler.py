@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.expressions import type_inference
 from yamlgen.expressions.evaluation import shown
@@ -78,11 +79,10 @@ def compile_pipeline(
 
 
 @dataclass
-class _Compiler:
+class _Compiler(Collector):
     draft: ParsedFile
     columns: Columns | None
     column: Column
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     files: dict[DataPath, JSON] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
@@ -138,9 +138,6 @@ class _Compiler:
             output=draft.pipeline.output,
         )
         return Compilation(plan, found)
-
-    def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
-        self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
 
     def load_schema(self, name: str, step: Step) -> None:
         path = ("steps", name, "output", "schema")

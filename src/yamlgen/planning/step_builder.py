@@ -14,7 +14,8 @@ from math import prod
 from typing import Any, Final
 
 from yamlgen import capabilities
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.collector import Collector
+from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.model_settings import price_of, resolve
 from yamlgen.pipeline.parsed_file import ParsedFile
@@ -40,7 +41,7 @@ _MODEL: Final = "model"
 
 
 @dataclass
-class StepBuilder:
+class StepBuilder(Collector):
     """Makes the steps of one plan.
 
     Args:
@@ -55,15 +56,10 @@ class StepBuilder:
     draft: ParsedFile
     schemas: Mapping[str, JSONSchema]
     column: Column
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     variants: dict[str, list[Variant]] = field(default_factory=dict)
     _rules: dict[str, dict[str, Rule]] = field(default_factory=dict)
     _found: dict[str, FoundFunction] = field(default_factory=dict)
     _depends: dict[str, Dependencies] = field(default_factory=dict)
-
-    def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
-        """Add a diagnostic."""
-        self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
 
     def check(self, name: str, step: Step) -> None:
         """Check what is a step's own: its model, its matrix, its function, its draws."""
