@@ -7,19 +7,19 @@ leave alone, so that each mistake is told once, at its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.errors import Code, Mark
 from yamlgen.expressions import type_inference
 from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.name_resolution import Finding, Uses
 from yamlgen.expressions.static_types import ANYTHING, View, spoken
 from yamlgen.expressions.template_checks import Reading, read, read_expression
-from yamlgen.parsing.secret_scan import without_secrets
-from yamlgen.parsing.source_map import DataPath, Text
+from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import unfilled
 from yamlgen.pipeline.changed_numbers import changed_numbers
 from yamlgen.pipeline.csv_delimiter import parted
@@ -30,7 +30,7 @@ from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.template_sources import Passage, TextLoader
 from yamlgen.planning import prompt_checks
-from yamlgen.planning.deduplication import each_once
+from yamlgen.planning.compiled_pipeline import CompiledPipeline
 from yamlgen.planning.likely_mistakes import Slips
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.scopes import Scopes, StepReading, compute_type
@@ -41,6 +41,7 @@ from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type
 from yamlgen.steps.draw.checks import Column
 from yamlgen.steps.kinds import Compute, Draw, Generate, Step
+from yamlgen.steps.python.dependencies import Stamp, stamp_of
 from yamlgen.values import JSON, Columns
 
 _INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
@@ -50,32 +51,15 @@ _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOW
 """What is unknown where a name is declared at the wrong place, which is told there."""
 
 
-@dataclass(frozen=True)
-class Compilation:
-    """What came of a draft: a plan when there is no mistake, and all diagnostics in source order."""
-
-    plan: Plan | None
-    diagnostics: tuple[Diagnostic, ...]
-
-
-def compile_pipeline(
-    draft: ParsedFile,
-    columns: Columns | None,
-    column: Column,
-    params: Mapping[str, JSON] | None = None,
-    *,
-    complete: bool = False,
-) -> Compilation:
+def compile_pipeline(draft: ParsedFile, columns: Columns | None, column: Column) -> CompiledPipeline:
     """Check a draft whole, and resolve it into a plan.
 
     Args:
         draft: the file as read.
         columns: what is known of the input's columns; `None` when nothing is.
         column: reads a column of a file that a draw names.
-        params: the values of a run's parameters.
-        complete: whether a run is about to start, so that every parameter must have a value.
     """
-    return _Compiler(draft, columns, column).compile(params or {}, complete=complete)
+    return _Compiler(draft, columns, column).compile()
 
 
 @dataclass
@@ -99,10 +83,9 @@ class _Compiler(Collector):
         self.params = Parameters(draft, self.loader)
         self.assembly = StepBuilder(draft, self.schemas, self.column)
 
-    def compile(self, given: Mapping[str, JSON], *, complete: bool) -> Compilation:
+    def compile(self) -> CompiledPipeline:
         draft, steps = self.draft, self.draft.pipeline.steps
         self.params.declare()
-        self.params.give(given, complete=complete)
         known = (
             None
             if draft.is_broken("steps") or draft.document.node(("steps",)).unread
@@ -122,22 +105,33 @@ class _Compiler(Collector):
         self.diagnostics.extend((*changed_numbers(draft.document), *odd_columns(draft.document)))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
-        found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))
-        if any(d.severity == "error" for d in found):
-            return Compilation(None, found)
-        plan = Plan(
+        unfilled_at = {told.mark: told for told in self.diagnostics if told.code is Code.UNFILLED}
+        found = tuple(told for told in self.diagnostics if unfilled_at.get(told.mark, told) is told)
+        plan = None if any(told.severity == "error" for told in found) else self.plan()
+        return CompiledPipeline(draft, plan, self.params, found, self.files_read())
+
+    def plan(self) -> Plan:
+        """The plan of a draft without mistakes."""
+        draft = self.draft
+        return Plan(
             name=draft.pipeline.name or draft.path.stem,
             file=draft.path,
-            params=dict(self.params.values),
+            params=dict(self.params.defaults),
             declared=dict(self.params.schemas),
             models=dict(draft.pipeline.models),
             runtime=draft.pipeline.runtime,
             limits=draft.pipeline.limits,
             input=draft.pipeline.input,
-            steps=tuple(self.assembly.step(self.steps[name], self.scopes.types[name]) for name in steps),
+            steps=tuple(self.assembly.step(self.steps[name], self.scopes.types[name]) for name in self.steps),
             output=draft.pipeline.output,
         )
-        return Compilation(plan, found)
+
+    def files_read(self) -> dict[Path, Stamp | None]:
+        """The files that the draft names, those that a schema refers to, and those that a kept value depends on."""
+        kept: dict[Path, Stamp | None] = {}
+        for depends in self.assembly.depends.values():
+            kept |= {depends.folder / path: stamp for path, stamp in depends.files.items()}
+        return {path: stamp_of(path) for path in {*self.draft.files(), *self.loader.files} - kept.keys()} | kept
 
     def load_schema(self, name: str, step: Step) -> None:
         path = ("steps", name, "output", "schema")
@@ -367,14 +361,3 @@ def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = No
     """Read a passage, where a step's `when` is known to hold."""
     known = (when.proves, when.forks) if when is not None else ()
     return (read_expression if passage.is_expression else read)(passage.source, scope, *known)
-
-
-def _in_source_order(diagnostics: list[Diagnostic], main: str, texts: tuple[Text, ...]) -> tuple[Diagnostic, ...]:
-    unfilled = {diagnostic.mark: diagnostic for diagnostic in diagnostics if diagnostic.code is Code.UNFILLED}
-    told = without_secrets([d for d in diagnostics if unfilled.get(d.mark, d) is d], texts)
-    return tuple(each_once(in_order(told, main)))
-
-
-def in_order(diagnostics: Iterable[Diagnostic], main: str) -> list[Diagnostic]:
-    """Diagnostics as they stand in the source: those of the file `main` first, then file by file."""
-    return sorted(diagnostics, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code))

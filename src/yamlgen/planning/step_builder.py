@@ -51,6 +51,7 @@ class StepBuilder(Collector):
 
     Attributes:
         variants: the models that each step asks.
+        depends: what the values of each step depend on that keeps them.
     """
 
     draft: ParsedFile
@@ -59,7 +60,7 @@ class StepBuilder(Collector):
     variants: dict[str, list[Variant]] = field(default_factory=dict)
     _rules: dict[str, dict[str, Rule]] = field(default_factory=dict)
     _found: dict[str, FoundFunction] = field(default_factory=dict)
-    _depends: dict[str, Dependencies] = field(default_factory=dict)
+    depends: dict[str, Dependencies] = field(default_factory=dict)
 
     def check(self, name: str, step: Step) -> None:
         """Check what is a step's own: its model, its matrix, its function, its draws."""
@@ -180,7 +181,7 @@ class StepBuilder(Collector):
             message = f"step `{name}` keeps nothing: `reads` says nothing"
             self.complain(Code.CONFLICT, message, mark((*at, "reads"), key=True), "add `keep: true`", warn=True)
         elif found is not None and step.keep:
-            self._depends[name], problems = dependencies(self.draft, name, step, found.function)
+            self.depends[name], problems = dependencies(self.draft, name, step, found.function)
             self.diagnostics.extend(problems)
 
     def _check_draws(self, name: str, step: Draw) -> None:
@@ -223,7 +224,7 @@ class StepBuilder(Collector):
                     function=self._found[name].function,
                     args=sources,
                     timeout=step.timeout or self.draft.pipeline.runtime.timeout,
-                    depends=self._depends.get(name),
+                    depends=self.depends.get(name),
                     schema=self.schemas.get(name),
                 )
             case Draw():
