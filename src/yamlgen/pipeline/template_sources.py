@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from yamlgen.collector import Collector
 from yamlgen.errors import Code, Mark
+from yamlgen.expressions.references import References
 from yamlgen.parsing.project_folder import is_way_out, leak
 from yamlgen.parsing.secret_scan import find_secrets
 from yamlgen.parsing.source_map import DataPath, Document, Text
@@ -26,6 +27,7 @@ class Passage:
 
     Attributes:
         name: of a value or an argument; of a check and its message, which one it is.
+        references: the steps that it refers to, once it was read.
     """
 
     role: Role
@@ -34,6 +36,7 @@ class Passage:
     path: DataPath
     file: Text | None = None
     name: str = ""
+    references: References = field(default=References(), compare=False)
 
     @property
     def is_expression(self) -> bool:

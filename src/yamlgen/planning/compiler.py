@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from yamlgen.errors import Code, Mark
 from yamlgen.expressions import type_inference
 from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.name_resolution import Finding, Uses
+from yamlgen.expressions.references import references
 from yamlgen.expressions.static_types import ANYTHING, View, spoken
 from yamlgen.expressions.template_checks import Reading, read, read_expression
 from yamlgen.parsing.source_map import DataPath
@@ -153,9 +154,8 @@ class _Compiler(Collector):
         """See which steps each of them refers to, so that they can be read in the order in which they run."""
         blind: dict[str, View] = dict.fromkeys(("row", "params", "steps", "item", "item_index", "matrix"), ANYTHING)
         for name, step in steps.items():
-            passages = [
-                (passage, _read(passage, {**blind, "output": ANYTHING})) for passage in self.texts.of(name, step)
-            ]
+            readings = [(text, _read(text, {**blind, "output": ANYTHING})) for text in self.texts.of(name, step)]
+            passages = [(_referring(text, reading), reading) for text, reading in readings]
             seen = StepReading(name, step, passages)
             seen.needs = frozenset(used for _, reading in passages for used in reading.uses.steps if used in steps)
             seen.asks = frozenset(used for _, reading in seen.of("when") for used in reading.uses.steps)
@@ -355,6 +355,16 @@ def _causes(findings: list[Finding]) -> list[Finding]:
         return findings
     following = (Code.MAY_BE_NULL, Code.UNKNOWN_COLUMN)
     return [each for each in findings if each.code not in following or each.near]
+
+
+def _referring(passage: Passage, reading: Reading) -> Passage:
+    """A passage with the steps that it refers to, if it can be read."""
+    if any(finding.code is Code.TEMPLATE_SYNTAX for finding in reading.findings):
+        return passage
+    try:
+        return replace(passage, references=references(passage.source, is_expression=passage.is_expression))
+    except RecursionError:  # nor can it be computed, which each row tells
+        return passage
 
 
 def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = None) -> Reading:

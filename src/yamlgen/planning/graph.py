@@ -14,13 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jinja2 import nodes
-
 from yamlgen.errors import redact
-from yamlgen.expressions.evaluation import parse_expression
-from yamlgen.expressions.narrowing import Path, path_of
-from yamlgen.expressions.rendering import parse
-from yamlgen.planning.plan import AnyStep, ComputeStep, GenerateStep, Plan, PythonStep
+from yamlgen.expressions.narrowing import Path
+from yamlgen.planning.plan import AnyStep, GenerateStep, Plan, PythonStep
 from yamlgen.schemas.types import kind_of, referred
 from yamlgen.values import JSON
 
@@ -108,33 +104,9 @@ def _facts(step: AnyStep) -> Iterator[tuple[str, str]]:
 
 def _references(step: AnyStep) -> dict[str, list[str]]:
     """For each step that this one needs, by name, the references to it as an author writes them."""
-    found = sorted({path for tree in _trees(step) for path in _paths(tree)}, key=repr)
+    found = sorted(frozenset().union(*(passage.references.paths for passage in step.passages)), key=repr)
     each = {name: [_written(path) for path in found if path[1] == name] for name in sorted(step.needs)}
     return {name: references or [f"steps.{name}"] for name, references in each.items()}
-
-
-def _trees(step: AnyStep) -> Iterator[nodes.Node]:
-    expressions, templates = [step.when, step.for_each], list[str | None]()
-    if isinstance(step, GenerateStep):
-        expressions += [check.expression for check in step.checks]
-        templates += [step.system, *(turn.content for turn in step.messages), *(check.message for check in step.checks)]
-    elif isinstance(step, ComputeStep):
-        expressions += step.values.values()
-    elif isinstance(step, PythonStep):
-        expressions += step.args.values()
-    yield from (parse_expression(source) for source in expressions if source is not None)
-    yield from (parse(source) for source in templates if source is not None)
-
-
-def _paths(node: nodes.Node) -> Iterator[Path]:
-    """The longest references to steps in a syntax tree; a method that is called is none of their members."""
-    path = path_of(node)
-    if path[:1] == ("steps",) and len(path) > 1:
-        yield path
-        return
-    callee = node.node if isinstance(node, nodes.Call) else None
-    for child in node.iter_child_nodes():
-        yield from _paths(child.node if child is callee and isinstance(child, nodes.Getattr) else child)
 
 
 def _written(path: Path) -> str:

@@ -18,7 +18,7 @@ from yamlgen.expressions.evaluation import evaluate, shown
 from yamlgen.expressions.name_resolution import all_of
 from yamlgen.expressions.rendering import render
 from yamlgen.pipeline.language import Input, Limits, Output, Runtime
-from yamlgen.pipeline.template_sources import Passage
+from yamlgen.pipeline.template_sources import Passage, Role
 from yamlgen.planning.step_order import ordered
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.draw.checks import Rule, draw
@@ -90,6 +90,10 @@ class PlanStep:
     samples: int | None = None
     null_items: bool = False
     passages: tuple[Passage, ...] = field(default=(), repr=False, compare=False)
+
+    def of(self, *roles: Role) -> Iterator[Passage]:
+        """The passages of some roles."""
+        return (passage for passage in self.passages if passage.role in roles)
 
     @property
     def is_single(self) -> bool:
