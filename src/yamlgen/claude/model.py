@@ -29,7 +29,7 @@ from yamlgen.interfaces import AttemptLog, Check, PriceFunction, RequestContext
 from yamlgen.pacing.limiter import Slot
 from yamlgen.row_result import Answer
 from yamlgen.simulator.row_headers import AGAIN_HEADER, ROW_HEADER
-from yamlgen.steps.fields import DEFAULT_MAX_TOKENS, Settings, Thinking
+from yamlgen.steps.fields import Settings, Thinking
 from yamlgen.values import JSON, Attempt, Charge, Prompt, Refusal
 
 if TYPE_CHECKING:
@@ -354,7 +354,7 @@ def _ask_again(keeping: Keeping | None) -> str:
 
 def _constant(settings: Settings, timeout: float) -> dict[str, Any]:
     """The arguments that are the same for every row."""
-    most = settings.max_tokens or DEFAULT_MAX_TOKENS
+    most = settings.answer_limit
     arguments: dict[str, Any] = {"model": settings.id, "max_tokens": most}
     if settings.stop_sequences:
         arguments["stop_sequences"] = list(settings.stop_sequences)

@@ -20,9 +20,10 @@ from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.narrowing import Path, alternatives, path_of
 from yamlgen.expressions.rendering import MAPPING_METHODS, filters, sandbox
 from yamlgen.expressions.sample_trials import Operand
-from yamlgen.expressions.static_types import ANYTHING, Absent, Names, View, has_method, spoken
+from yamlgen.expressions.static_types import ANYTHING, Absent, Names, View, has_method
 from yamlgen.expressions.type_errors import Misfits
 from yamlgen.parsing.suggestions import suggestion
+from yamlgen.schemas.type_words import spoken
 
 _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
 _EQUAL: Final = frozenset({"eq", "ne"})
@@ -276,13 +277,11 @@ class Operations(Misfits):
     def _repeated(self, operands: Sequence[Operand]) -> None:
         """Tell of a text that is repeated where it was probably meant to be multiplied."""
         for (node, view), (_, other) in zip(operands, reversed(operands), strict=True):
-            if path_of(node) and view.types() == {"string"} and "integer" in other.types() | {"integer"}:
-                start, end = self._extent(node)
+            if path_of(node) and view.types() == {"string"} and _is_number(other) and "integer" in other.types():
                 named = self._named(node, view)
                 message = f"`{named}` is text, which `*` repeats"
                 hint = f"make a number of it: `({named} | int)`, or `| float`; to repeat it, write `({named} | string)`"
-                if _is_number(other) and other.types() & {"integer"}:
-                    self.findings.append(Finding(Code.WRONG_KIND, message, start, end, hint, is_warning=True))
+                self.findings.append(Finding(Code.WRONG_KIND, message, *self._extent(node), hint, is_warning=True))
 
     def _operand(self, node: nodes.Node, scope: dict[str, View]) -> View:
         return self._known_not_null(node, self.view(node, scope))

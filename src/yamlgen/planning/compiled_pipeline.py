@@ -27,14 +27,14 @@ class CompiledPipeline:
         draft: the file as read.
         plan: with the parameters' defaults; `None` when there is a mistake.
         parameters: what the parameters may be.
-        told: what is wrong, in the order in which it was found.
+        diagnostics: what is wrong, in the order in which it was found.
         files: those that the draft names and all that these name, each in the state that it was read in.
     """
 
     draft: ParsedFile
     plan: Plan | None
     parameters: Parameters
-    told: tuple[Diagnostic, ...]
+    diagnostics: tuple[Diagnostic, ...]
     files: Mapping[Path, Stamp | None]
 
     def bound(self, given: Mapping[str, JSON], *, complete: bool) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
@@ -45,7 +45,7 @@ class CompiledPipeline:
             complete: whether a run is about to start, so that every parameter must have a value.
         """
         run = self.parameters.given(given, complete=complete)
-        found = without_secrets([*self.told, *run.diagnostics], (*self.draft.texts, *run.texts))
+        found = without_secrets([*self.diagnostics, *run.diagnostics], (*self.draft.texts, *run.texts))
         told = tuple(each_once(in_order(found, self.draft.shown)))
         if self.plan is None or any(each.severity == "error" for each in told):
             return None, told

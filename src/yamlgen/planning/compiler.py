@@ -18,7 +18,7 @@ from yamlgen.expressions import type_inference
 from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.name_resolution import Finding, Uses
 from yamlgen.expressions.references import references
-from yamlgen.expressions.static_types import ANYTHING, View, spoken
+from yamlgen.expressions.static_types import ANYTHING, View
 from yamlgen.expressions.template_checks import Reading, read, read_expression
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import unfilled
@@ -38,6 +38,7 @@ from yamlgen.planning.scopes import Scopes, StepReading, compute_type
 from yamlgen.planning.step_builder import StepBuilder
 from yamlgen.planning.step_order import ordered, rings
 from yamlgen.schemas.author_schema import JSONSchema, SchemaLoader
+from yamlgen.schemas.type_words import spoken
 from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type
 from yamlgen.steps.draw.checks import Column

@@ -17,6 +17,7 @@ from typing import Any, Final
 from yamlgen.errors import redact
 from yamlgen.expressions.narrowing import Path
 from yamlgen.planning.plan import AnyStep, GenerateStep, Plan, PythonStep
+from yamlgen.schemas.type_words import BARE
 from yamlgen.schemas.types import kind_of, referred
 from yamlgen.values import JSON
 
@@ -25,7 +26,6 @@ _LONGEST: Final = 80
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _INSIDE: Final = re.compile(r"\{.*\}|\(.*\)")
 _SPECIAL: Final = re.compile(r"(?!(?<=\w)[-._/](?=\w))[^\w ,:?']|(?<!\w)_|_(?!\w)")
-_SPOKEN: Final = {"array": "list", "string": "text"}
 _SHAPES: Final = {"generate": ("(", ")"), "compute": ("[", "]"), "python": ("[[", "]]"), "draw": ("{{", "}}")}
 
 
@@ -153,7 +153,7 @@ class _Speaker:
         if kind == "object" and depth > 0 and members:
             names = {name: _printable(name) + ("" if name in needed else "?") for name in members}
             return f"{{{', '.join(f'{names[name]}: {self.say(members[name], depth - 1)}' for name in members)}}}"
-        return _SPOKEN.get(kind, kind)
+        return BARE.get(kind, kind)
 
 
 def _any(each: Iterable[str]) -> str:
@@ -164,7 +164,7 @@ def _any(each: Iterable[str]) -> str:
 def _values(values: list[JSON]) -> str:
     said = _any(map(_json, values))
     kinds = [str(kind_of(value)) for value in values]
-    return said if len(said) <= _LONGEST // 2 else _any(_SPOKEN.get(kind, kind) for kind in kinds)
+    return said if len(said) <= _LONGEST // 2 else _any(BARE.get(kind, kind) for kind in kinds)
 
 
 def _json(value: JSON) -> str:

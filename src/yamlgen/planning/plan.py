@@ -23,7 +23,7 @@ from yamlgen.planning.step_order import ordered
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.draw.checks import Rule, draw
 from yamlgen.steps.draw.rules import DrawRule
-from yamlgen.steps.fields import DEFAULT_MAX_TOKENS, ModelSettings, Price, Settings
+from yamlgen.steps.fields import ModelSettings, Price, Settings
 from yamlgen.steps.generate.conversation import TemplateMessage
 from yamlgen.steps.python.dependencies import Dependencies
 from yamlgen.steps.python.signatures import Function
@@ -183,7 +183,7 @@ class Variant:
     @property
     def max_tokens(self) -> int:
         """The most tokens of an answer."""
-        return self.settings.max_tokens or DEFAULT_MAX_TOKENS
+        return self.settings.answer_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +213,8 @@ class GenerateStep(PlanStep):
     system: str | None
     messages: tuple[TemplateMessage, ...]
     schema: JSONSchema | None
-    mode: Literal["auto", "native", "tools", "json"] = "auto"
-    reasks: int = 0
+    mode: Literal["auto", "native", "tools", "json"]
+    reasks: int
     checks: tuple[PlanCheck, ...] = ()
 
     def variant(self, case: Case) -> Variant:

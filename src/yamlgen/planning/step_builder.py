@@ -29,7 +29,7 @@ from yamlgen.schemas.types import Type
 from yamlgen.steps.draw.checks import Column, Rule, compile_draws, schema_of
 from yamlgen.steps.fields import Settings
 from yamlgen.steps.generate.conversation import TemplateMessage
-from yamlgen.steps.kinds import Compute, Draw, Generate, Python, Step
+from yamlgen.steps.kinds import Compute, Draw, Generate, Python, Step, StepOutput
 from yamlgen.steps.python.dependencies import Dependencies
 from yamlgen.steps.python.signatures import FoundFunction, check_args, find
 from yamlgen.values import JSON
@@ -236,6 +236,7 @@ class StepBuilder(Collector):
         messages = {passage.name: passage.source for passage, _ in read.of("message")}
         checks = tuple(PlanCheck(passage.source, messages.get(passage.name)) for passage, _ in read.of("check"))
         combinations, asked = _combinations(step)
+        output = step.output or StepOutput()
         return GenerateStep(
             **shared,
             matrix=combinations,
@@ -246,8 +247,8 @@ class StepBuilder(Collector):
             system=next((text.source for text in texts if text.role == "system"), None),
             messages=tuple(TemplateMessage(text.role, text.source) for text in texts if text.role != "system"),  # type: ignore[arg-type]  # a turn's
             schema=self.schemas.get(read.name),
-            mode=step.output.mode if step.output else "auto",
-            reasks=step.output.reasks if step.output else 2,
+            mode=output.mode,
+            reasks=output.reasks,
             checks=checks,
         )
 

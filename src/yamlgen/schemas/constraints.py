@@ -11,19 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.schemas.types import kind_of
+from yamlgen.schemas.type_words import SCHEMAS, spoken
+from yamlgen.schemas.types import kind_of, with_integers
 from yamlgen.values import JSON
 
 KINDS: Final = ("object", "array", "string", "number", "boolean", "null")
-_SPOKEN: Final = {
-    "object": "an object",
-    "array": "an array",
-    "string": "a text",
-    "number": "a number",
-    "integer": "an integer",
-    "boolean": "true or false",
-    "null": "null",
-}
 SAYS_NO_MORE: Final = frozenset({"type", "enum", "const", "title", "description", "default", "examples", "$comment"})
 _IN_PLACE: Final = frozenset(
     {"allOf", "anyOf", "oneOf", "if", "then", "else", "dependentSchemas", "dependencies", "$ref", "$dynamicRef"}
@@ -58,14 +50,13 @@ def kinds_of(parts: list[Part]) -> set[str]:
     return {"number" if kind == "integer" else kind for kind in allowed(parts)}
 
 
-def allowed(parts: list[Part]) -> set[str]:
+def allowed(parts: list[Part]) -> frozenset[str]:
     """The types that all parts allow; where numbers are allowed, integers are."""
-    types = {*KINDS, "integer"}
+    types = with_integers(KINDS)
     for _, part in parts:
         named = part.get("type") if isinstance(part, dict) else None
         if named is not None:
-            wanted = set(named if isinstance(named, list) else [named])
-            types &= wanted | ({"integer"} if "number" in wanted else set())
+            types &= with_integers(named if isinstance(named, list) else [named])
     return types
 
 
@@ -83,12 +74,10 @@ def no_kind(parts: list[Part]) -> Reason:
 def wanted(parts: list[Part], values: list[JSON] | None = None) -> str:
     """What all parts want, in words: of their types, unless one of the values has the right one."""
     types = allowed(parts)
-    spoken = [
-        text for kind, text in _SPOKEN.items() if kind in types and (kind, "number" in types) != ("integer", True)
-    ]
-    if len(spoken) in (0, len(KINDS)) or any(kind_of(value) in types for value in values or ()):
+    told = types - {"integer"} if "number" in types else types
+    if len(told) in (0, len(KINDS)) or any(kind_of(value) in types for value in values or ()):
         return "what the rest asks for"
-    return " or ".join(spoken)
+    return spoken(told, SCHEMAS)
 
 
 def crossed(parts: list[Part], low: str, high: str) -> Reason | None:
