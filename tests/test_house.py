@@ -31,6 +31,7 @@ MODULES = {
 FLOORS = [
     {
         "errors",
+        "collector",
         "events",
         "interfaces",
         "values",

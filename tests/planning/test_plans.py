@@ -78,6 +78,53 @@ def test_a_plan_cannot_be_changed(plan):
         plan.steps[0].mode = "json"
 
 
+def test_the_plans_of_a_pipeline_differ_in_their_parameters_alone(pipeline):
+    """It is compiled once; what a run gives is bound to that, and stays out of the next run."""
+    french, dry = pipeline.plan({"language": "French", "style": "warm"}), pipeline.plan({"language": "Latin"})
+    assert (french.params, dry.params) == (
+        {"style": "warm", "language": "French"},
+        {"style": "dry", "language": "Latin"},
+    )
+    assert all(one is other for one, other in zip(french.steps, dry.steps, strict=True))
+    with pytest.raises(InvalidPipeline, match="`language` has no default"):
+        pipeline.plan()
+
+
+@pytest.mark.parametrize(
+    ("late", "text"),
+    [
+        ("prompt.md", "Tell."),
+        ("part.json", '{"type": "integer"}'),
+        ("lists/b.txt", "b"),
+        ("scoring.py", "def score(): return 2"),
+    ],
+)
+def test_a_pipeline_that_a_program_holds_sees_its_files_change(tmp_path, late, text):
+    """A text, a schema that another refers to, a file that a function reads: the next plan is made of what is there."""
+    (tmp_path / "lists").mkdir()
+    files = {
+        "prompt.md": "Ask.",
+        "whole.json": '{"$ref": "part.json"}',
+        "part.json": '{"type": "string"}',
+        "scoring.py": "def score(): return 1",
+        "lists/a.txt": "a",
+        "pipeline.yaml": """version: 1
+input: {rows: [{name: Oslo}]}
+steps:
+  ask: {model: claude-haiku-5-5, prompt: {file: prompt.md}, output: {schema: whole.json}}
+  score: {kind: python, call: "scoring:score", keep: true, reads: [lists/*.txt], timeout: 5}
+output: {path: out.jsonl}
+""",
+    }
+    for name, first in files.items():
+        (tmp_path / name).write_text(first)
+    pipeline = load(tmp_path / "pipeline.yaml")
+    before = pipeline.plan()
+    assert pipeline.plan() == before
+    (tmp_path / late).write_text(text)
+    assert pipeline.plan() == load(tmp_path / "pipeline.yaml").plan() != before
+
+
 def test_an_alias_is_resolved_key_by_key(plan):
     """A step's own settings win, the others are those of its model."""
     judge, draft = (step.variants[0] for step in plan.steps)

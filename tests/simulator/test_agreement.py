@@ -87,10 +87,10 @@ def outcomes(folder, model, version, tried):
     top = f"{TOP}runtime: {runtime}\nsteps:\n"
     path.write_text(top + steps, encoding="utf-8")
     draft, _ = read(path, path.name)
-    made = compile_pipeline(draft, None, None)
-    assert made.plan is not None, made.diagnostics
-    told = {diagnostic.mark.line - top.count("\n") - 1: diagnostic.message for diagnostic in made.diagnostics}
-    for number, step in enumerate(made.plan.generating):
+    plan, diagnostics = compile_pipeline(draft, None, None).bound({}, complete=False)
+    assert plan is not None, diagnostics
+    told = {diagnostic.mark.line - top.count("\n") - 1: diagnostic.message for diagnostic in diagnostics}
+    for number, step in enumerate(plan.generating):
         body = request(step)
         try:
             check_message(body, version)
@@ -133,7 +133,7 @@ def test_an_id_that_the_api_lacks(model, tmp_path):
     """An id that the simulated API does not know, or no longer, is warned of, and no other one."""
     path = tmp_path / "p.yaml"
     path.write_text(f"{TOP}steps:\n  s: {{id: '{model}', prompt: Hi}}\n", encoding="utf-8")
-    told = compile_pipeline(read(path, path.name)[0], None, None).diagnostics
+    told = compile_pipeline(read(path, path.name)[0], None, None).bound({}, complete=False)[1]
     try:
         check_model(model)
     except APIProblem:
@@ -148,6 +148,6 @@ def test_a_gateway_of_the_environment_has_its_own_models(model, tmp_path, monkey
     path = tmp_path / "p.yaml"
     path.write_text(f"{TOP}steps:\n  s: {{id: '{model}', prompt: Hi}}\n", encoding="utf-8")
     draft = read(path, path.name)[0]
-    assert len(compile_pipeline(draft, None, None).diagnostics) == 1
+    assert len(compile_pipeline(draft, None, None).bound({}, complete=False)[1]) == 1
     monkeypatch.setenv("ANTHROPIC_BASE_URL", GATEWAY)
-    assert compile_pipeline(draft, None, None).diagnostics == ()
+    assert compile_pipeline(draft, None, None).bound({}, complete=False)[1] == ()

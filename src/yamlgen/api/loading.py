@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from yamlgen.data.source import Source, source_of
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark
 from yamlgen.parsing.project_folder import is_folder
 from yamlgen.pipeline.parsed_file import ParsedFile, read
-from yamlgen.planning.compiler import compile_pipeline, in_order
+from yamlgen.planning.compiled_pipeline import CompiledPipeline, in_order
+from yamlgen.planning.compiler import compile_pipeline
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.rehearsal import MOST_ROWS, always_failing
 from yamlgen.steps.draw.fields import Draw
@@ -23,7 +24,7 @@ from yamlgen.values import JSON, Columns
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A pipeline's file, read and checked; its plan depends on the parameters of a run.
+    """A pipeline's file, read, checked and compiled; its plan is bound to the parameters of a run.
 
     Attributes:
         path: the file; like every path made of it it is absolute, wherever the process goes meanwhile.
@@ -41,6 +42,7 @@ class Pipeline:
     overrides: Mapping[str, str]
     input: str | None
     warnings: tuple[Diagnostic, ...]
+    compiled: CompiledPipeline = field(repr=False, compare=False)
 
     def __repr__(self) -> str:
         count = len(self.steps)
@@ -57,10 +59,13 @@ class Pipeline:
         Raises:
             InvalidPipeline: a parameter is missing, undeclared or wrong.
         """
-        made = compile_pipeline(self.draft, self.columns, partial(_column, self.draft, []), params, complete=True)
-        if made.plan is None:
-            raise InvalidPipeline(made.diagnostics)
-        return made.plan
+        compiled = self.compiled
+        if not compiled.is_current:  # a program may hold it for long
+            compiled = compile_pipeline(self.draft, self.columns, partial(_column, self.draft, []))
+        plan, diagnostics = compiled.bound(params or {}, complete=True)
+        if plan is None:
+            raise InvalidPipeline(diagnostics)
+        return plan
 
 
 def pipelines_in(path: Path) -> list[Path]:
@@ -94,18 +99,19 @@ def check(
     source = source_of(draft.pipeline.input, draft.path, draft.shown)
     columns = source.columns()
     odd: list[Diagnostic] = []
-    made = compile_pipeline(draft, columns, partial(_column, draft, odd), params)
+    compiled = compile_pipeline(draft, columns, partial(_column, draft, odd))
+    plan, told = compiled.bound(params or {}, complete=False)
     at = draft.document.mark(("input", "path"))
-    odd += [Diagnostic(Code.BAD_INPUT, told, at, severity="warning") for told in source.oddities()]
-    refused = _refused(draft, source, made.diagnostics) if examine else None
+    odd += [Diagnostic(Code.BAD_INPUT, each, at, severity="warning") for each in source.oddities()]
+    refused = _refused(draft, source, told) if examine else None
     more = dict.fromkeys([*odd, *([] if refused is None else [refused])])
-    if examine and made.plan is not None and refused is None:
-        more |= dict.fromkeys(_failing(made.plan, draft, source, made.diagnostics))
-    found = tuple(in_order([*made.diagnostics, *more], draft.shown))
-    if made.plan is None or any(each.severity == "error" for each in found):
+    if examine and plan is not None and refused is None:
+        more |= dict.fromkeys(_failing(plan, draft, source, told))
+    found = tuple(in_order([*told, *more], draft.shown))
+    if plan is None or any(each.severity == "error" for each in found):
         return None, found
     given = None if input is None else str(input)
-    return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), given, found), found
+    return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), given, found, compiled), found
 
 
 def _refused(draft: ParsedFile, source: Source, told: tuple[Diagnostic, ...]) -> Diagnostic | None:

@@ -14,7 +14,7 @@ from yamlgen.claude.answer_keys import Keeping
 from yamlgen.claude.response_checks import Received
 from yamlgen.interfaces import AttemptLog, RequestContext
 from yamlgen.pacing.limiter import Slot
-from yamlgen.steps.fields import DEFAULT_MAX_TOKENS, Settings, Thinking
+from yamlgen.steps.fields import Settings, Thinking
 from yamlgen.values import JSON, Attempt, Prompt
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class RequestBuilder:
 
 def _constant(settings: Settings, timeout: float) -> dict[str, Any]:
     """What is the same in the body of every row."""
-    most = settings.max_tokens or DEFAULT_MAX_TOKENS
+    most = settings.answer_limit
     body: dict[str, Any] = {"model": settings.id, "max_tokens": most}
     if settings.stop_sequences:
         body["stop_sequences"] = list(settings.stop_sequences)

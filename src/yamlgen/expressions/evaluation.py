@@ -70,8 +70,9 @@ def shown(source: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
+@lru_cache(maxsize=4096)
 def parse_expression(source: str) -> nodes.Expr:
-    """The syntax tree of an expression; each node's `lineno` is its offset into `source`.
+    """The syntax tree of an expression, for reading; each node's `lineno` is its offset into `source`.
 
     Raises:
         TemplateSyntaxError: `lineno` is the offset of what cannot be read.

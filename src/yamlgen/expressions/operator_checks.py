@@ -20,9 +20,10 @@ from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.narrowing import Path, alternatives, path_of
 from yamlgen.expressions.rendering import MAPPING_METHODS, filters, sandbox
 from yamlgen.expressions.sample_trials import Operand
-from yamlgen.expressions.static_types import ANYTHING, Absent, Names, View, has_method, spoken
+from yamlgen.expressions.static_types import ANYTHING, Absent, Names, View, has_method
 from yamlgen.expressions.type_errors import Misfits
 from yamlgen.parsing.suggestions import suggestion
+from yamlgen.schemas.type_words import spoken
 
 _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
 _EQUAL: Final = frozenset({"eq", "ne"})
@@ -291,10 +292,7 @@ class Operations(Misfits):
         if node.node is None:
             return ANYTHING
         is_default = node.name in ("default", "d")
-        if is_default:
-            with self._lenient():
-                view = self.view(node.node, scope)
-        else:
+        with self._lenient() if is_default else nullcontext():
             view = self.view(node.node, scope)
         given = self._given(node, scope)
         args = [argument for _, argument in given[: len(node.args)]]

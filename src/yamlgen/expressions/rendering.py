@@ -293,8 +293,9 @@ def _first(parts: Iterator[str]) -> str:
     return "".join(made)
 
 
+@lru_cache(maxsize=4096)
 def parse(source: str) -> nodes.Template:
-    """The syntax tree of a template; each node's `lineno` is its offset into `source`.
+    """The syntax tree of a template, for reading; each node's `lineno` is its offset into `source`.
 
     Raises:
         TemplateSyntaxError: `lineno` is the offset of what cannot be read.

@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 from yamlgen.canonical_json import canonical
 from yamlgen.errors import Code
 from yamlgen.schemas.author_schema import json_schema
-from yamlgen.schemas.types import Type, kind_of, referred, solid, standing, why_null
+from yamlgen.schemas.type_words import spoken
+from yamlgen.schemas.types import Type, kind_of, referred, solid, standing, why_null, with_integers
 from yamlgen.values import JSON
 
 _MOST_REFS: Final = 32
@@ -345,18 +346,8 @@ def _both(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
     """The types of values that have one of each; an integer is a number too."""
     if not one or not other:
         return one or other
-    wide, narrow = (kinds | {"integer"} if "number" in kinds else kinds for kinds in (one, other))
-    both = wide & narrow
+    both = with_integers(one) & with_integers(other)
     return both - {"integer"} if "number" in both and "integer" not in one | other else both
-
-
-_SPOKEN: Final = {"array": "a list", "object": "an object", "string": "text", "null": "null", "boolean": "a boolean"}
-
-
-def spoken(types: Collection[str]) -> str:
-    """Types as a sentence names them: "a list", "text or null"."""
-    kinds = sorted(types, key=lambda kind: (kind == "null", kind))
-    return " or ".join(_SPOKEN.get(kind, f"a{'n' if kind == 'integer' else ''} {kind}") for kind in kinds)
 
 
 def _may_match(pattern: str, key: str) -> bool:

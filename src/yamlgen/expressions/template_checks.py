@@ -22,8 +22,9 @@ from yamlgen.expressions.narrowing import Forks, Path, forks, if_true, path_of
 from yamlgen.expressions.operator_checks import Operations
 from yamlgen.expressions.rendering import parse
 from yamlgen.expressions.sample_trials import failure
-from yamlgen.expressions.static_types import ANYTHING, SchemaView, View, spoken
+from yamlgen.expressions.static_types import ANYTHING, SchemaView, View
 from yamlgen.expressions.syntax_errors import explain, explain_expression
+from yamlgen.schemas.type_words import spoken
 
 _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}
 

@@ -15,8 +15,9 @@ from yamlgen.errors import Code
 from yamlgen.expressions.name_resolution import Finding, Lookup
 from yamlgen.expressions.narrowing import path_of
 from yamlgen.expressions.sample_trials import Operand, Operation, blamed, failure, flat
-from yamlgen.expressions.static_types import ANYTHING, View, spoken
+from yamlgen.expressions.static_types import ANYTHING, View
 from yamlgen.expressions.type_inference import item_of, replaces_null
+from yamlgen.schemas.type_words import PLURALS, spoken
 
 _ASKED: Final[Mapping[str, frozenset[str]]] = {
     "string": frozenset({"string"}),
@@ -34,16 +35,6 @@ _ASKED: Final[Mapping[str, frozenset[str]]] = {
 
 _LONGEST: Final = 200
 """How much of a reason is told: it may quote a value."""
-
-_PLURAL: Final = {
-    "object": "objects",
-    "string": "texts",
-    "array": "lists",
-    "integer": "integers",
-    "number": "numbers",
-    "boolean": "booleans",
-    "null": "nulls",
-}
 
 _BY_ATTRIBUTE: Final = frozenset({"sort", "min", "max", "unique", "sum"})
 """Filters that can look at an attribute of their items instead."""
@@ -99,7 +90,7 @@ class Misfits(Lookup):
         if isinstance(error, SecurityError):
             message, hint = f"`{name}` would change the data, which stays as it is", "make new data: `a + [b]`"
         elif len(items) == 1 and (len(operands) == 1 or items == {"string"}):
-            message = f"{described} of {_PLURAL[min(items)]}, which `{name or 'this operator'}` does not work on"
+            message = f"{described} of {PLURALS[min(items)]}, which `{name or 'this operator'}` does not work on"
             if items == {"object"} and name in _BY_ATTRIBUTE:
                 hint = f'say what of them is meant: `{name}(attribute="...")`'
             elif items == {"string"} and path_of(node):

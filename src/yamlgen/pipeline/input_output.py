@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from yamlgen.caller import option
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.collector import Collector
+from yamlgen.errors import Code, Diagnostic
 from yamlgen.formats.table import USUAL_ENDINGS, format_of
 from yamlgen.parsing.project_folder import is_folder, is_socket, real, status, unusable
 from yamlgen.parsing.similar_paths import neighbour
@@ -24,14 +26,10 @@ def check_files(draft: ParsedFile, columns: Columns | None) -> list[Diagnostic]:
     return checker.diagnostics
 
 
-class _Checker:
-    def __init__(self, draft: ParsedFile, columns: Columns | None) -> None:
-        self.draft = draft
-        self.columns = columns
-        self.diagnostics: list[Diagnostic] = []
-
-    def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
-        self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
+@dataclass
+class _Checker(Collector):
+    draft: ParsedFile
+    columns: Columns | None
 
     def check_added(self) -> None:
         """Nothing else may be written under the name of a column that the output adds."""

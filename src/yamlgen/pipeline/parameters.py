@@ -1,4 +1,7 @@
-"""Parameters of a run: declared as JSON Schemas, given as `-p name=value`, checked before anything is sent."""
+"""Parameters: declared as JSON Schemas, given to a run as `-p name=value`, checked before anything is sent.
+
+A pipeline is read with what its parameters may be; what they are is known for each run alone.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from yamlgen.caller import by_surface, parameter
+from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
 from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets
@@ -19,15 +23,26 @@ from yamlgen.values import JSON
 
 
 @dataclass
-class Parameters:
-    """The declared parameters of a draft, with the values of one run."""
+class ParameterValues(Collector):
+    """The values that the parameters have in one run.
+
+    Attributes:
+        values: by name, those that are given and the defaults of the others, as far as they are right.
+        texts: what was given, as it is written: what stands there may be a secret.
+    """
+
+    values: dict[str, JSON]
+    texts: list[Text] = field(default_factory=list)
+
+
+@dataclass
+class Parameters(Collector):
+    """The declared parameters of a draft, with their defaults."""
 
     draft: ParsedFile
     loader: SchemaLoader
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
-    values: dict[str, JSON] = field(default_factory=dict)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    texts: list[Text] = field(default_factory=list)
+    defaults: dict[str, JSON] = field(default_factory=dict)
     is_doubtful: bool = False
     """Whether a declaration may say something else than it seems to, which was told."""
     unfit: set[str] = field(default_factory=set)
@@ -43,54 +58,55 @@ class Parameters:
                 continue
             self.schemas[name] = schema
             if "default" in declaration:
-                self.values[name] = declaration["default"]
+                self.defaults[name] = declaration["default"]
                 for error in schema.errors(declaration["default"])[:1]:
                     mark = self.draft.document.mark((*path, "default"))
                     message = f"the default of `{name}` does not fit: {error.removeprefix('$: ')}"
-                    self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark))
+                    self.complain(Code.BAD_PARAM, message, mark)
                     self.unfit.add(name)
 
-    def give(self, given: Mapping[str, JSON], *, complete: bool) -> None:
-        """Take the values of a run, as they are: what the command line is given it reads before.
+    def given(self, given: Mapping[str, JSON], *, complete: bool) -> ParameterValues:
+        """The values of a run, as they are: what the command line is given it reads before.
 
         Args:
             given: the values, by name.
             complete: whether every parameter must have a value now.
         """
-        declared = self.draft.names("params")
+        made, declared = ParameterValues(dict(self.defaults)), self.draft.names("params")
         for name, value in given.items():
             spoken = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
             written = setting(parameter, str(name), spoken)
-            self.texts.append(written)
+            made.texts.append(written)
             mark = Mark(written.file, 1, 1, 1, 1 + len(written.file))
-            self.diagnostics.extend(find_secrets(written))
+            made.diagnostics.extend(find_secrets(written))
             if not isinstance(name, str):
                 message, hint = f"a parameter's name is text, not `{name!r}`", "name it as the pipeline does"
-                self.diagnostics.append(Diagnostic(Code.UNDECLARED_PARAM, message, mark, hint))
+                made.complain(Code.UNDECLARED_PARAM, message, mark, hint)
             elif name not in declared:
                 hint = suggestion(name, sorted(declared), "parameters") or "this pipeline declares none"
                 message = f"the pipeline has no parameter `{name}`"
-                self.diagnostics.append(Diagnostic(Code.UNDECLARED_PARAM, message, mark, hint))
+                made.complain(Code.UNDECLARED_PARAM, message, mark, hint)
             elif name in self.schemas:
-                self._take(name, value, mark)
+                self._give(made, name, value, mark)
         if complete:
             for name in self.schemas:
-                if name not in self.values and name not in given:
+                if name not in self.defaults and name not in given:
                     message = f"the parameter `{name}` has no default"
                     mark = self.draft.document.mark(("params", name), key=True)
                     given_so = by_surface(command=f"-p {name}=...", python=f"params={{{name!r}: ...}}")
                     hint = f"give it a value: `{given_so}`"
-                    self.diagnostics.append(Diagnostic(Code.MISSING_PARAM, message, mark, hint))
+                    made.complain(Code.MISSING_PARAM, message, mark, hint)
+        return made
 
-    def _take(self, name: str, value: JSON, mark: Mark) -> None:
+    def _give(self, made: ParameterValues, name: str, value: JSON, mark: Mark) -> None:
         errors = self.schemas[name].errors(value)
         if errors:
             is_text = self.schemas[name].wants_text(value)
             hint = f"a value is read as YAML: quote what is text, as in -p '{name}=\"12\"'" if is_text else None
             message = f"`{name}` is not as declared: {errors[0].removeprefix('$: ')}"
-            self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark, hint))
+            made.complain(Code.BAD_PARAM, message, mark, hint)
         else:
-            self.values[name] = value
+            made.values[name] = value
 
     def view(self) -> View:
         """What templates may find under `params`."""

@@ -22,6 +22,7 @@ from yamlgen.parsing.suggestions import listing, nearest, suggestion
 from yamlgen.pipeline.json_schema import committed
 from yamlgen.pipeline.misplaced_keys import called_here, home, key_of
 from yamlgen.pipeline.value_remedies import FIXES, meant, retyped
+from yamlgen.schemas.type_words import KEYS
 from yamlgen.steps.fields import NAME
 from yamlgen.values import JSON
 
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 _NOT_EMPTY: Final = frozenset({"minLength", "minItems", "minProperties"})
-_TYPES = {
-    "object": "a mapping",
-    "array": "a list",
-    "string": "text",
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "`true` or `false`",
-}
 _QUOTE_NULL: Final = 'write `"null"`, in quotes: without, YAML reads that nothing stands there'
 
 
@@ -160,7 +153,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
             yield Deviation(
                 Code.WRONG_TYPE,
                 path,
-                f"{where} must be {_TYPES[rule]}, not {_shown(value)}",
+                f"{where} must be {KEYS[rule]}, not {_shown(value)}",
                 retyped(path, rule, value),
                 type=rule,
             )
@@ -346,7 +339,7 @@ def _kind(branch: dict[str, Any]) -> str:
         return f"`{{{keys}}}`" if keys else "a mapping"
     if "enum" in branch or "const" in branch:
         return " or ".join(f"`{choice}`" for choice in branch.get("enum", [branch.get("const")]))
-    return _TYPES[branch["type"]]
+    return KEYS[branch["type"]]
 
 
 def _shown(value: JSON) -> str:

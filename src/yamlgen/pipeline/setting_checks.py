@@ -16,7 +16,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.suggestions import listing
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.steps.fields import DEFAULT_MAX_TOKENS, Settings, Thinking
+from yamlgen.steps.fields import Settings, Thinking
 
 _LEAST_TOP_P: Final = 0.95
 """The least `top_p` while a model thinks."""
@@ -153,7 +153,7 @@ class _Suitability:
         if kind is not None and taken is not None and kind not in taken and self._thinking_is_whole:
             shown = "thinking with a budget" if kind == "enabled" else f"`thinking: {kind}`"
             yield self._warning(f"`{self._id}` takes no {shown}", self._mark("thinking"), _instead(kind, taken))
-        most = self._settings.max_tokens or DEFAULT_MAX_TOKENS
+        most = self._settings.answer_limit
         if isinstance(thinking, Thinking) and (thinking.budget_tokens or 0) >= most and kind == "enabled":
             message = f"thinking may take {thinking.budget_tokens} tokens, and `max_tokens` is {most}"
             mark = self._mark("thinking", "budget_tokens")

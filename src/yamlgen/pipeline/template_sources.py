@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.collector import Collector
+from yamlgen.errors import Code, Mark
 from yamlgen.parsing.project_folder import is_way_out, leak, status
 from yamlgen.parsing.secret_scan import find_secrets
 from yamlgen.parsing.source_map import DataPath, Text
@@ -17,11 +18,10 @@ from yamlgen.steps.step_fields import StepFields, StepText
 
 
 @dataclass
-class TextLoader:
+class TextLoader(Collector):
     """Reads the texts of one pipeline; a file that several steps name is read once."""
 
     draft: ParsedFile
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     files: dict[str, Text | None] = field(default_factory=dict)
 
     def of(self, name: str, step: StepFields) -> list[Passage]:
@@ -44,16 +44,16 @@ class TextLoader:
         path, shown = self.draft.beside(reference)
         if _is_sentence(reference) and status(path) is None:
             hint = "write it without `file:`, behind the key itself"
-            self.diagnostics.append(Diagnostic(Code.MISSING_FILE, "this is the text, and no file's name", mark, hint))
+            self.complain(Code.MISSING_FILE, "this is the text, and no file's name", mark, hint)
             return None
         absent = absence(path, shown, "the pipeline's file")
         if absent is not None:
-            self.diagnostics.append(Diagnostic(Code.MISSING_FILE, absent[0], mark, absent[1]))
+            self.complain(Code.MISSING_FILE, absent[0], mark, absent[1])
             return None
         folder = self.draft.path.parent
         leaking = leak(folder, reference, shown)
         if leaking is not None:
-            self.diagnostics.append(Diagnostic(Code.OUTSIDE_FOLDER, leaking[0], mark, leaking[1]))
+            self.complain(Code.OUTSIDE_FOLDER, leaking[0], mark, leaking[1])
             return None
         text, problems = read(path, shown, None if is_way_out(reference) else folder)
         self.diagnostics.extend(problems)
@@ -62,7 +62,7 @@ class TextLoader:
         text = Text(shown, text.text.replace("\r\n", "\n"))
         self.diagnostics.extend(find_secrets(text))
         if not text.text.strip():
-            self.diagnostics.append(Diagnostic(Code.WRONG_VALUE, f"{shown} is empty", mark, "write the text into it"))
+            self.complain(Code.WRONG_VALUE, f"{shown} is empty", mark, "write the text into it")
             return None
         return text
 

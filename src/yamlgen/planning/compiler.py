@@ -7,28 +7,30 @@ leave alone, so that each mistake is told once, at its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.collector import Collector
+from yamlgen.errors import Code, Mark
 from yamlgen.expressions import type_inference
 from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.name_resolution import Finding, Uses
-from yamlgen.expressions.static_types import ANYTHING, View, spoken
+from yamlgen.expressions.references import references
+from yamlgen.expressions.static_types import ANYTHING, View
 from yamlgen.expressions.template_checks import Reading, read, read_expression
-from yamlgen.parsing.secret_scan import without_secrets
-from yamlgen.parsing.source_map import DataPath, Text
+from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import unfilled
 from yamlgen.pipeline.changed_numbers import changed_numbers
 from yamlgen.pipeline.csv_delimiter import parted
-from yamlgen.pipeline.deduplication import each_once
 from yamlgen.pipeline.input_output import check_files
 from yamlgen.pipeline.misspelt_columns import odd_columns
 from yamlgen.pipeline.model_settings import check_model, check_runtime
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.template_sources import TextLoader
+from yamlgen.planning.compiled_pipeline import CompiledPipeline
 from yamlgen.planning.likely_mistakes import Slips
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.scopes import Scopes
@@ -36,11 +38,13 @@ from yamlgen.planning.step_builder import StepBuilder
 from yamlgen.planning.step_order import ordered, rings
 from yamlgen.schemas.author_schema import JSONSchema, SchemaLoader
 from yamlgen.schemas.keywords import KEYWORDS
+from yamlgen.schemas.type_words import spoken
 from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type
 from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.draw.checks import Column
 from yamlgen.steps.passages import Passage
+from yamlgen.steps.python.dependencies import Stamp, stamp_of
 from yamlgen.steps.step_fields import StepFields
 from yamlgen.values import JSON, Columns
 
@@ -51,40 +55,22 @@ _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOW
 """What is unknown where a name is declared at the wrong place, which is told there."""
 
 
-@dataclass(frozen=True)
-class Compilation:
-    """What came of a draft: a plan when there is no mistake, and all diagnostics in source order."""
-
-    plan: Plan | None
-    diagnostics: tuple[Diagnostic, ...]
-
-
-def compile_pipeline(
-    draft: ParsedFile,
-    columns: Columns | None,
-    column: Column,
-    params: Mapping[str, JSON] | None = None,
-    *,
-    complete: bool = False,
-) -> Compilation:
+def compile_pipeline(draft: ParsedFile, columns: Columns | None, column: Column) -> CompiledPipeline:
     """Check a draft whole, and resolve it into a plan.
 
     Args:
         draft: the file as read.
         columns: what is known of the input's columns; `None` when nothing is.
         column: reads a column of a file that a draw names.
-        params: the values of a run's parameters.
-        complete: whether a run is about to start, so that every parameter must have a value.
     """
-    return _Compiler(draft, columns, column).compile(params or {}, complete=complete)
+    return _Compiler(draft, columns, column).compile()
 
 
 @dataclass
-class _Compiler:
+class _Compiler(Collector):
     draft: ParsedFile
     columns: Columns | None
     column: Column
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     files: dict[DataPath, JSON] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
@@ -101,10 +87,9 @@ class _Compiler:
         self.params = Parameters(draft, self.loader)
         self.assembly = StepBuilder(draft, self.schemas, self.column)
 
-    def compile(self, given: Mapping[str, JSON], *, complete: bool) -> Compilation:
+    def compile(self) -> CompiledPipeline:
         draft, steps = self.draft, self.draft.pipeline.steps
         self.params.declare()
-        self.params.give(given, complete=complete)
         is_unsure = draft.is_broken("steps") or draft.document.node(("steps",)).unread
         known = None if is_unsure else dict.fromkeys(draft.names("steps"), ANYTHING)
         self.scopes = Scopes(self.columns, self.params.view(), known, draft.is_broken)
@@ -124,25 +109,33 @@ class _Compiler:
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
         told = [each for each in self.diagnostics if each.mark not in draft.mended or each in draft.diagnostics]
-        found = _in_source_order(told, draft.shown, (*draft.texts, *self.params.texts))
-        if any(d.severity == "error" for d in found):
-            return Compilation(None, found)
-        plan = Plan(
+        unfilled_at = {each.mark: each for each in told if each.code is Code.UNFILLED}
+        found = tuple(each for each in told if unfilled_at.get(each.mark, each) is each)
+        plan = None if any(each.severity == "error" for each in found) else self.plan()
+        return CompiledPipeline(draft, plan, self.params, found, self.files_read())
+
+    def plan(self) -> Plan:
+        """The plan of a draft without mistakes."""
+        draft = self.draft
+        return Plan(
             name=draft.pipeline.name or draft.path.stem,
             file=draft.path,
-            params=dict(self.params.values),
+            params=dict(self.params.defaults),
             declared=dict(self.params.schemas),
             models=dict(draft.pipeline.models),
             runtime=draft.pipeline.runtime,
             limits=draft.pipeline.limits,
             input=draft.pipeline.input,
-            steps=tuple(self.steps[name].plan_step(self.scopes.types[name]) for name in steps),
+            steps=tuple(step.plan_step(self.scopes.types[name]) for name, step in self.steps.items()),
             output=draft.pipeline.output,
         )
-        return Compilation(plan, found)
 
-    def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
-        self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
+    def files_read(self) -> dict[Path, Stamp | None]:
+        """The files that the draft names, those that a schema refers to, and those that a kept value depends on."""
+        kept: dict[Path, Stamp | None] = {}
+        for step in self.steps.values():
+            kept |= step.files_behind()
+        return {path: stamp_of(path) for path in {*self.draft.files(), *self.loader.files} - kept.keys()} | kept
 
     def load_schema(self, name: str, step: StepFields) -> None:
         path, written = ("steps", name, "output", "schema"), step.schema_written()
@@ -164,8 +157,8 @@ class _Compiler:
         """See which steps each of them refers to, so that they can be read in the order in which they run."""
         blind: dict[str, View] = dict.fromkeys(("row", "params", "steps", "item", "item_index", "matrix"), ANYTHING)
         for name, seen in self.steps.items():
-            passages = self.texts.of(name, seen.step)
-            seen.passages = [(passage, _read(passage, {**blind, "output": ANYTHING})) for passage in passages]
+            readings = [(text, _read(text, {**blind, "output": ANYTHING})) for text in self.texts.of(name, seen.step)]
+            seen.passages = [(_referring(text, reading), reading) for text, reading in readings]
             used = {used for _, reading in seen.passages for used in reading.uses.steps}
             seen.needs = frozenset(used & self.steps.keys())
             seen.asks = frozenset(used for _, reading in seen.of("when") for used in reading.uses.steps)
@@ -368,18 +361,17 @@ def _causes(findings: list[Finding]) -> list[Finding]:
     return [each for each in findings if each.code not in following or each.near]
 
 
+def _referring(passage: Passage, reading: Reading) -> Passage:
+    """A passage with the steps that it refers to, if it can be read."""
+    if any(finding.code is Code.TEMPLATE_SYNTAX for finding in reading.findings):
+        return passage
+    try:
+        return replace(passage, references=references(passage.source, is_expression=passage.is_expression))
+    except RecursionError:  # nor can it be computed, which each row tells
+        return passage
+
+
 def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = None) -> Reading:
     """Read a passage, where a step's `when` is known to hold."""
     known = (when.proves, when.forks) if when is not None else ()
     return (read_expression if passage.is_expression else read)(passage.source, scope, *known)
-
-
-def _in_source_order(diagnostics: list[Diagnostic], main: str, texts: tuple[Text, ...]) -> tuple[Diagnostic, ...]:
-    unfilled = {diagnostic.mark: diagnostic for diagnostic in diagnostics if diagnostic.code is Code.UNFILLED}
-    told = without_secrets([d for d in diagnostics if unfilled.get(d.mark, d) is d], texts)
-    return tuple(each_once(in_order(told, main)))
-
-
-def in_order(diagnostics: Iterable[Diagnostic], main: str) -> list[Diagnostic]:
-    """Diagnostics as they stand in the source: those of the file `main` first, then file by file."""
-    return sorted(diagnostics, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code))

@@ -14,15 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jinja2 import nodes
-
-from yamlgen.expressions.evaluation import parse_expression
-from yamlgen.expressions.narrowing import Path, path_of
-from yamlgen.expressions.rendering import parse
+from yamlgen.expressions.narrowing import Path
 from yamlgen.planning.plan import Plan
 from yamlgen.redaction import redact
+from yamlgen.schemas.type_words import BARE
 from yamlgen.schemas.types import kind_of, referred
-from yamlgen.steps.passages import Passage
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import JSON
 
@@ -31,7 +27,6 @@ _LONGEST: Final = 80
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _INSIDE: Final = re.compile(r"\{.*\}|\(.*\)")
 _SPECIAL: Final = re.compile(r"(?!(?<=\w)[-._/](?=\w))[^\w ,:?']|(?<!\w)_|_(?!\w)")
-_SPOKEN: Final = {"array": "list", "string": "text"}
 
 
 def as_text(plan: Plan) -> str:
@@ -107,24 +102,9 @@ def _facts(step: PlanStep) -> Iterator[tuple[str, str]]:
 
 def _references(step: PlanStep) -> dict[str, list[str]]:
     """For each step that this one needs, by name, the references to it as an author writes them."""
-    found = sorted({path for passage in step.passages for path in _paths(_tree(passage))}, key=repr)
+    found = sorted(frozenset().union(*(passage.references.paths for passage in step.passages)), key=repr)
     each = {name: [_written(path) for path in found if path[1] == name] for name in sorted(step.needs)}
     return {name: references or [f"steps.{name}"] for name, references in each.items()}
-
-
-def _tree(passage: Passage) -> nodes.Node:
-    return parse_expression(passage.source) if passage.is_expression else parse(passage.source)
-
-
-def _paths(node: nodes.Node) -> Iterator[Path]:
-    """The longest references to steps in a syntax tree; a method that is called is none of their members."""
-    path = path_of(node)
-    if path[:1] == ("steps",) and len(path) > 1:
-        yield path
-        return
-    callee = node.node if isinstance(node, nodes.Call) else None
-    for child in node.iter_child_nodes():
-        yield from _paths(child.node if child is callee and isinstance(child, nodes.Getattr) else child)
 
 
 def _written(path: Path) -> str:
@@ -171,7 +151,7 @@ class _Speaker:
         if kind == "object" and depth > 0 and members:
             names = {name: _printable(name) + ("" if name in needed else "?") for name in members}
             return f"{{{', '.join(f'{names[name]}: {self.say(members[name], depth - 1)}' for name in members)}}}"
-        return _SPOKEN.get(kind, kind)
+        return BARE.get(kind, kind)
 
 
 def _any(each: Iterable[str]) -> str:
@@ -182,7 +162,7 @@ def _any(each: Iterable[str]) -> str:
 def _values(values: list[JSON]) -> str:
     said = _any(map(_json, values))
     kinds = [str(kind_of(value)) for value in values]
-    return said if len(said) <= _LONGEST // 2 else _any(_SPOKEN.get(kind, kind) for kind in kinds)
+    return said if len(said) <= _LONGEST // 2 else _any(BARE.get(kind, kind) for kind in kinds)
 
 
 def _json(value: JSON) -> str:

@@ -24,7 +24,7 @@ from yamlgen.expressions.static_types import SchemaView, View
 from yamlgen.parsing.suggestions import nearest
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.scopes import Scopes
-from yamlgen.planning.skipping import named, read_always
+from yamlgen.planning.skipping import read_always
 from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.fan_out import matrix_of, samples_of
 from yamlgen.steps.fields import Settings
@@ -139,7 +139,7 @@ class Slips:
         filled = _filled(read)
         for need in sorted((read.needs - read.asks - told) & self.scopes.nulls.keys() & _always(read)):
             asked = next((name for name in sorted(read.asks) if need in self._skipped_with(name)), None)
-            passage = next((each for each in filled if need in _named(each)), None)
+            passage = next((each for each in filled if need in each.references.named), None)
             if asked is not None and passage is not None:
                 message = (
                     f"step `{read.name}` reads `steps.{need}` too, and is skipped where that is: to ask about "
@@ -161,7 +161,7 @@ class Slips:
     def _late(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
         """What a check reads in one branch only is read too late: it counts as read before the request."""
         for passage, _ in read.of("check", "message"):
-            late = _named(passage) - read_always([(passage.source, passage.is_expression)])
+            late = passage.references.named - passage.references.always
             for need in sorted(late & (read.needs - read.asks) & self.scopes.nulls.keys()):
                 message = (
                     f"where `steps.{need}` is skipped, step `{read.name}` is skipped too, whatever branch this takes"
@@ -254,11 +254,7 @@ def _filled(read: DeclaredStep[Any]) -> list[Passage]:
 
 def _always(read: DeclaredStep[Any]) -> frozenset[str]:
     """The steps that a step reads in every row."""
-    return read_always((passage.source, passage.is_expression) for passage in _filled(read))
-
-
-def _named(passage: Passage) -> frozenset[str]:
-    return named(passage.source, is_expression=passage.is_expression)
+    return read_always(_filled(read))
 
 
 def _mark_of(passage: Passage, step: str) -> Mark:

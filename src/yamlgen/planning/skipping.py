@@ -7,21 +7,21 @@ only. What stands outside of all branches is read in every row; of the rest, fil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from functools import lru_cache
-
-from jinja2 import nodes
+from typing import Final
 
 from yamlgen.errors import RowError
-from yamlgen.expressions.evaluation import evaluate, parse_expression
-from yamlgen.expressions.narrowing import path_of
-from yamlgen.expressions.rendering import parse, render
+from yamlgen.expressions.evaluation import evaluate
+from yamlgen.expressions.rendering import render
 from yamlgen.steps.fan_out import Scope
-from yamlgen.steps.passages import EARLY, LATE
+from yamlgen.steps.passages import Passage, Role
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import JSON
+
+FILLED: Final[tuple[Role, ...]] = ("system", "user", "assistant", "value", "arg")
+"""The roles of what is filled in for each case before anything is paid for."""
 
 
 def is_idle(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
@@ -35,10 +35,10 @@ def is_idle(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
         if cases and hidden & _read_by_each(step):
             return True
         for case in cases:
-            for source, is_expression in _sources(step) if case.sample == 0 else ():
-                if named(source, is_expression=is_expression) & hidden:
+            for passage in step.of(*FILLED) if case.sample == 0 else ():
+                if passage.references.named & hidden:
                     with suppress(RowError):
-                        (evaluate if is_expression else render)(source, case.scope)
+                        (evaluate if passage.is_expression else render)(passage.source, case.scope)
                 if hidden & seen.read:
                     return True
     return bool(hidden & seen.read)
@@ -46,20 +46,19 @@ def is_idle(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
 
 def always_read(step: PlanStep) -> frozenset[str]:
     """The steps that a step reads in every row, whatever the row holds; without an item nothing is read for one."""
-    before = read_always([(step.for_each, True)] if step.for_each is not None else ())
+    before = read_always(step.of("for_each"))
     return before | _read_by_each(step) if step.for_each is None or step.least_items else before
 
 
 def _read_by_each(step: PlanStep) -> frozenset[str]:
     """The steps that each case of a step reads."""
-    checks = (passage for passage in step.passages if passage.role in LATE)
-    late = (named(passage.source, is_expression=passage.is_expression) for passage in checks)
-    return read_always(_sources(step)).union(*late)
+    late = (passage.references.named for passage in step.of("check", "message"))
+    return read_always(step.of(*FILLED)).union(*late)
 
 
-def read_always(sources: Iterable[tuple[str, bool]]) -> frozenset[str]:
-    """The steps that sources read whatever branches are taken; each source with whether it is an expression."""
-    return frozenset().union(*(_read(source, is_expression=is_expression) for source, is_expression in sources))
+def read_always(passages: Iterable[Passage]) -> frozenset[str]:
+    """The steps that templates and expressions read whatever branches are taken."""
+    return frozenset().union(*(passage.references.always for passage in passages))
 
 
 class _NotedReads(dict[str, JSON]):
@@ -72,53 +71,3 @@ class _NotedReads(dict[str, JSON]):
     def __getitem__(self, name: str) -> JSON:
         self.read.add(name)
         return super().__getitem__(name)
-
-
-def _sources(step: PlanStep) -> Iterator[tuple[str, bool]]:
-    """What is filled in for each case before anything is paid for, each with whether it is an expression."""
-    for passage in step.passages:
-        if passage.role not in EARLY and passage.role not in LATE:
-            yield passage.source, passage.is_expression
-
-
-@lru_cache(maxsize=4096)
-def named(source: str, *, is_expression: bool) -> frozenset[str]:
-    """The steps that a source names."""
-    tree = parse_expression(source) if is_expression else parse(source)
-    found = (path_of(node) for node in (tree, *tree.find_all((nodes.Getattr, nodes.Getitem))))
-    return frozenset(str(path[1]) for path in found if len(path) > 1 and path[0] == "steps")
-
-
-@lru_cache(maxsize=4096)
-def _read(source: str, *, is_expression: bool) -> frozenset[str]:
-    return always(parse_expression(source) if is_expression else parse(source))
-
-
-def always(node: nodes.Node | None) -> frozenset[str]:  # noqa: PLR0911 - a table
-    """The steps that a piece of syntax reads wherever it is reached, whatever branches are taken in it."""
-    match node:
-        case None | nodes.Macro():
-            return frozenset()
-        case nodes.And() | nodes.Or():
-            return always(node.left)
-        case nodes.CondExpr():
-            return always(node.test) | always(node.expr1) & always(node.expr2)
-        case nodes.Compare():
-            return always(node.expr) | always(node.ops[0])  # `a < b < c` looks at `c` only where `a < b`
-        case nodes.For():
-            return always(node.iter)
-        case nodes.CallBlock():
-            return always(node.call)
-        case nodes.If():
-            rest = _each(node.else_)
-            for other in reversed(node.elif_):
-                rest = always(other.test) | _each(other.body) & rest
-            return always(node.test) | _each(node.body) & rest
-        case nodes.Getattr() | nodes.Getitem() if len(path := path_of(node)) > 1 and path[0] == "steps":
-            return frozenset({str(path[1])})
-        case _:
-            return _each(list(node.iter_child_nodes()))
-
-
-def _each(many: Sequence[nodes.Node]) -> frozenset[str]:
-    return frozenset().union(*map(always, many))

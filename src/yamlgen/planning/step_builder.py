@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yamlgen.collector import Collector
 from yamlgen.errors import Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.model_settings import price_of, resolve
@@ -80,7 +81,7 @@ class _FileOfStep:
 
 
 @dataclass
-class StepBuilder:
+class StepBuilder(Collector):
     """Declares the steps of one file.
 
     Args:
@@ -92,7 +93,6 @@ class StepBuilder:
     draft: ParsedFile
     schemas: Mapping[str, JSONSchema]
     column: Column
-    diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def declare(self, name: str, step: StepFields) -> DeclaredStep[Any]:
         """A step, and in `diagnostics` what is wrong with what is its own: its model, its matrix, its draws."""

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import jsonschema_rs
 
+from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.json_errors import explain
 from yamlgen.parsing.project_folder import is_file, is_way_out, leak, real
@@ -113,7 +114,7 @@ def _cut(message: str) -> str:
 
 
 @dataclass
-class SchemaLoader:
+class SchemaLoader(Collector):
     """Loads the schemas of one pipeline.
 
     Args:
@@ -123,15 +124,9 @@ class SchemaLoader:
 
     folder: Path
     shown: str
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     files: dict[Path, tuple[JSON, SchemaPlace]] = field(default_factory=dict)
     unknown: list[tuple[SchemaPlace, DataPath]] = field(default_factory=list)
     """Where a word is no keyword."""
-
-    def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
-        """Add a diagnostic."""
-        severity: Any = "warning" if warn else "error"
-        self.diagnostics.append(Diagnostic(code, message, mark, hint, severity))
 
     def inline(self, document: Document, path: DataPath, file: Path, data: JSON) -> JSONSchema | None:
         """The schema that stands in the pipeline; `None` where it is wrong or could not be read, which is told."""

@@ -12,19 +12,11 @@ from typing import Any, Final, TypeAlias
 
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.keywords import is_match
-from yamlgen.schemas.types import kind_of
+from yamlgen.schemas.type_words import SCHEMAS, spoken
+from yamlgen.schemas.types import kind_of, with_integers
 from yamlgen.values import JSON
 
 KINDS: Final = ("object", "array", "string", "number", "boolean", "null")
-_SPOKEN: Final = {
-    "object": "an object",
-    "array": "an array",
-    "string": "text",
-    "number": "a number",
-    "integer": "an integer",
-    "boolean": "true or false",
-    "null": "null",
-}
 SAYS_NO_MORE: Final = frozenset({"type", "enum", "const", "title", "description", "default", "examples", "$comment"})
 _IN_PLACE: Final = frozenset(
     {"allOf", "anyOf", "oneOf", "if", "then", "else", "dependentSchemas", "dependencies", "$ref", "$dynamicRef"}
@@ -59,14 +51,13 @@ def kinds_of(parts: list[Part]) -> set[str]:
     return {"number" if kind == "integer" else kind for kind in allowed(parts)}
 
 
-def allowed(parts: list[Part]) -> set[str]:
+def allowed(parts: list[Part]) -> frozenset[str]:
     """The types that all parts allow; where numbers are allowed, integers are."""
-    types = {*KINDS, "integer"}
+    types = with_integers(KINDS)
     for _, part in parts:
         named = part.get("type") if isinstance(part, dict) else None
         if named is not None:
-            wanted = set(named if isinstance(named, list) else [named])
-            types &= wanted | ({"integer"} if "number" in wanted else set())
+            types &= with_integers(named if isinstance(named, list) else [named])
     return types
 
 
@@ -84,16 +75,13 @@ def no_kind(parts: list[Part]) -> Reason:
 def _wanted(parts: list[Part]) -> str:
     """The types that all parts want, in words."""
     types = allowed(parts)
-    spoken = [
-        text for kind, text in _SPOKEN.items() if kind in types and (kind, "number" in types) != ("integer", True)
-    ]
-    return " or ".join(spoken)
+    return spoken(types - {"integer"} if "number" in types else types, SCHEMAS)
 
 
 def asked_of(parts: list[Part], values: list[JSON]) -> tuple[str, str]:
     """What none of some values is, as a verb and its denial: `is text`, `is not text`."""
     types = allowed(parts)
-    if types and len(types) < len(_SPOKEN) and not any(kind_of(value) in types for value in values):
+    if types and len(types) < len(SCHEMAS) and not any(kind_of(value) in types for value in values):
         return f"is {_wanted(parts)}", f"is not {_wanted(parts)}"
     words = [word for _, part in parts if isinstance(part, dict) for word in part if word not in SAYS_NO_MORE]
     words = list(dict.fromkeys(words)) or ["enum" if any(listed(part, "enum") for _, part in parts) else "const"]

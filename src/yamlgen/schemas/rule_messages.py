@@ -7,17 +7,10 @@ from typing import Any, Final
 from yamlgen.parsing.suggestions import listing, nearest
 from yamlgen.schemas.constraints import shown
 from yamlgen.schemas.shorthand import typed
+from yamlgen.schemas.type_words import KEYS
 from yamlgen.values import JSON
 
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
-_SPOKEN: Final = {
-    "array": "a list",
-    "boolean": "`true` or `false`",
-    "integer": "an integer",
-    "number": "a number",
-    "object": "a mapping",
-    "string": "text",
-}
 _LISTS: Final = ("required", "enum", "examples", "allOf", "anyOf", "oneOf", "prefixItems")
 
 
@@ -47,7 +40,7 @@ def broken_rule(error: Any, data: JSON, path: tuple[Any, ...]) -> tuple[str, str
         )
     where = f"`{key}`" if path else "the schema"
     wanted = getattr(error.kind, "types", ())
-    types = [_SPOKEN[each] for each in wanted if each in _SPOKEN and (each, "object" in wanted) != ("boolean", True)]
+    types = [KEYS[each] for each in wanted if each in KEYS and (each, "object" in wanted) != ("boolean", True)]
     if types and is_keyword:
         return f"{where} must be {' or '.join(types)}, not {_named(value)}", _retyped(path, value)
     return f"{where} cannot be {_named(value)}", None

@@ -137,6 +137,12 @@ def kind_of(value: JSON) -> str | None:
     return "null" if value is None else next((kind for of, kind in kinds.items() if isinstance(value, of)), None)
 
 
+def with_integers(types: Iterable[str]) -> frozenset[str]:
+    """Types, and that of integers with that of numbers: an integer is a number."""
+    each = frozenset(types)
+    return each | {"integer"} if "number" in each else each
+
+
 def redirected(schema: JSON, to: Callable[[str], str]) -> JSON:
     """A copy of a schema with each `$ref` as `to` rewrites it; what is data (`const`, `enum`) is left alone."""
     copy = json.loads(json.dumps(schema))

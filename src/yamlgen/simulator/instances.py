@@ -20,6 +20,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from yamlgen.schemas.types import kind_of, with_integers
 from yamlgen.simulator.joins import TYPES
 from yamlgen.simulator.numbers import draw_number, is_within
 from yamlgen.simulator.patterns import PatternError, compiled
@@ -374,17 +375,5 @@ def _weight(schema: Any) -> tuple[bool, int]:
     return '"$ref"' in text, len(text)
 
 
-_PYTHON = {
-    "null": (type(None),),
-    "boolean": (bool,),
-    "integer": (int,),
-    "number": (int, float),
-    "string": (str,),
-    "array": (list,),
-    "object": (dict,),
-}
-
-
 def _is_of(value: Any, kinds: tuple[str, ...]) -> bool:
-    whole = isinstance(value, float) and value.is_integer() and "integer" in kinds
-    return whole or any(type(value) in _PYTHON[kind] for kind in kinds)
+    return kind_of(value) in with_integers(kinds)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from yamlgen.schemas.types import with_integers
 from yamlgen.simulator.patterns import compiled
 
 TYPES = ("string", "number", "integer", "boolean", "null", "array", "object")
@@ -50,10 +51,9 @@ def join_keywords(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[s
 
 
 def _types(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    wide = [{*kinds, "integer"} if "number" in kinds else set(kinds) for kinds in (one, other)]
-    shared = wide[0] & wide[1]
+    shared = with_integers(one) & with_integers(other)
     if "number" in shared:
-        shared.discard("integer")
+        shared -= {"integer"}
     return tuple(kind for kind in TYPES if kind in shared)
 
 

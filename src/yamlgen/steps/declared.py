@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from yamlgen.errors import Diagnostic
@@ -19,6 +20,7 @@ from yamlgen.schemas.types import Type
 from yamlgen.steps import fan_out
 from yamlgen.steps.passages import Passage
 from yamlgen.steps.plan_step import PlanStep
+from yamlgen.steps.python.dependencies import Stamp
 from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.step_file import StepFile
 
@@ -85,6 +87,10 @@ class DeclaredStep(Generic[FieldsT]):
         """
         del values
         return None
+
+    def files_behind(self) -> Mapping[Path, Stamp]:
+        """The files that its kept values depend on, each in the state that it was read in."""
+        return {}
 
     def plan_step(self, value: Type) -> PlanStep:
         """The step of the plan.

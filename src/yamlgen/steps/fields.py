@@ -186,7 +186,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-DEFAULT_MAX_TOKENS: Final = 4096
+_MAX_TOKENS: Final = 4096
 MOST_CONCURRENCY: Final = 1000
 """How many requests may be in flight where nothing is set; how many are is for the API to say."""
 MOST: Final = 1_000_000_000
@@ -266,6 +266,11 @@ class Settings(Part):
         if isinstance(thinking, Thinking) and thinking.model_fields_set == {"type"} and thinking.type != "enabled":
             return thinking.type
         return thinking
+
+    @property
+    def answer_limit(self) -> int:
+        """The most tokens of an answer: `max_tokens`, or its default."""
+        return self.max_tokens or _MAX_TOKENS
 
     @property
     def thinks(self) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from yamlgen.errors import Mark
+from yamlgen.expressions.references import References
 from yamlgen.parsing.source_map import DataPath, Document, Text
 
 Role: TypeAlias = Literal["system", "user", "assistant", "message", "when", "for_each", "check", "value", "arg"]
@@ -23,6 +24,7 @@ class Passage:
 
     Attributes:
         name: of a value or an argument; of a check and its message, which one it is.
+        references: the steps that it refers to, once it was read.
     """
 
     role: Role
@@ -31,6 +33,7 @@ class Passage:
     path: DataPath
     file: Text | None = None
     name: str = ""
+    references: References = field(default=References(), compare=False)
 
     @property
     def is_expression(self) -> bool:

@@ -11,7 +11,7 @@ from yamlgen.expressions.evaluation import evaluate
 from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.fan_out import Case, FanOut, Scope
-from yamlgen.steps.passages import Passage
+from yamlgen.steps.passages import Passage, Role
 from yamlgen.values import JSON
 
 
@@ -43,6 +43,10 @@ class PlanStep(FanOut):
     columns: frozenset[str] | None = frozenset()
     when: str | None = None
     passages: tuple[Passage, ...] = field(default=(), repr=False, compare=False)
+
+    def of(self, *roles: Role) -> Iterator[Passage]:
+        """The passages of some roles."""
+        return (passage for passage in self.passages if passage.role in roles)
 
     @classmethod
     def is_computed(cls) -> bool:

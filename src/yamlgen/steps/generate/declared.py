@@ -17,7 +17,7 @@ from yamlgen.steps.fan_out import combinations
 from yamlgen.steps.fields import Settings
 from yamlgen.steps.generate import prompt_checks
 from yamlgen.steps.generate.conversation import TemplateMessage
-from yamlgen.steps.generate.fields import Generate
+from yamlgen.steps.generate.fields import Generate, StepOutput
 from yamlgen.steps.generate.plan_step import GenerateStep, PlanCheck, Variant
 
 _MODEL: Final = "model"
@@ -49,7 +49,7 @@ class DeclaredGenerate(DeclaredStep[Generate]):
 
     def own_fields(self) -> dict[str, Any]:
         """The models, what is said to them, and what must hold of an answer."""
-        step, output = self.step, self.step.output
+        step, output = self.step, self.step.output or StepOutput()
         texts = [passage for passage, _ in self.of("system", "user", "assistant")]
         told = {passage.name: passage.source for passage, _ in self.of("message")}
         return {
@@ -59,8 +59,8 @@ class DeclaredGenerate(DeclaredStep[Generate]):
             "system": next((text.source for text in texts if text.role == "system"), None),
             "messages": tuple(TemplateMessage(text.role, text.source) for text in texts if text.role != "system"),  # type: ignore[arg-type]  # a turn's
             "schema": self.file.schema,
-            "mode": output.mode if output else "auto",
-            "reasks": output.reasks if output else 2,
+            "mode": output.mode,
+            "reasks": output.reasks,
             "checks": tuple(PlanCheck(each.source, told.get(each.name)) for each, _ in self.of("check")),
         }
 

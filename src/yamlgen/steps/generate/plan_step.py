@@ -17,7 +17,7 @@ from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.schemas.native_subset import choose_mode
 from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.fan_out import Case, Scope
-from yamlgen.steps.fields import DEFAULT_MAX_TOKENS, Price, Settings
+from yamlgen.steps.fields import Price, Settings
 from yamlgen.steps.generate.conversation import TemplateMessage
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import JSON, Prompt
@@ -47,7 +47,7 @@ class Variant:
     @property
     def max_tokens(self) -> int:
         """The most tokens of an answer."""
-        return self.settings.max_tokens or DEFAULT_MAX_TOKENS
+        return self.settings.answer_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ class GenerateStep(PlanStep):
     system: str | None
     messages: tuple[TemplateMessage, ...]
     schema: JSONSchema | None
-    mode: Literal["auto", "native", "tools", "json"] = "auto"
-    reasks: int = 0
+    mode: Literal["auto", "native", "tools", "json"]
+    reasks: int
     checks: tuple[PlanCheck, ...] = ()
 
     def variant(self, case: Case) -> Variant:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.steps.declared import DeclaredStep
-from yamlgen.steps.python.dependencies import Dependencies
+from yamlgen.steps.python.dependencies import Dependencies, Stamp
 from yamlgen.steps.python.fields import Python
 from yamlgen.steps.python.kept_values import dependencies
 from yamlgen.steps.python.plan_step import PythonStep
@@ -41,6 +42,11 @@ class DeclaredPython(DeclaredStep[Python]):
         elif self.found is not None and step.keep:
             self.depends, problems = dependencies(file, step, self.found.function)
             yield from problems
+
+    def files_behind(self) -> Mapping[Path, Stamp]:
+        """What its function is made of, and the files that it reads, where its values are kept."""
+        depends = self.depends
+        return {} if depends is None else {depends.folder / path: stamp for path, stamp in depends.files.items()}
 
     def own_fields(self) -> dict[str, Any]:
         """The call, and the schema of its value."""

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate
+from yamlgen.expressions.references import references
 from yamlgen.expressions.rendering import render
-from yamlgen.planning.skipping import named, read_always
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from yamlgen.planning.skipping import named, read_always
 )
 def test_what_an_expression_reads_in_every_row(source, read):
     """What stands in one branch only is not read in every row."""
-    assert read_always([(source, True)]) == set(read)
+    assert references(source, is_expression=True).always == set(read)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_an_expression_reads_in_every_row(source, read):
 )
 def test_what_a_template_reads_in_every_row(source, read):
     """Branches, loops and macros may be left out in a row."""
-    assert read_always([(source, False)]) == set(read)
+    assert references(source, is_expression=False).always == set(read)
 
 
 class Watched(dict):
@@ -99,4 +99,5 @@ def test_what_is_always_read_is_read_in_this_row(is_expression, expression, temp
         (evaluate if is_expression else render)(source, {"steps": steps, "row": {"x": x, "y": a}})
     except RowError:
         return
-    assert read_always([(source, is_expression)]) <= steps.read <= named(source, is_expression=is_expression)
+    found = references(source, is_expression=is_expression)
+    assert found.always <= steps.read <= found.named

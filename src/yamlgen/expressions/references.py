@@ -1,0 +1,83 @@
+"""Which steps a source refers to: what it names, and what of that it reads in every row.
+
+A reference in a branch that is not taken is named only. What stands outside of all branches is read in every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from jinja2 import nodes
+
+from yamlgen.expressions.evaluation import parse_expression
+from yamlgen.expressions.narrowing import Path, path_of
+from yamlgen.expressions.rendering import parse
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """The steps that a template or an expression refers to.
+
+    Attributes:
+        named: their names.
+        always: those of them that it reads wherever it is filled in, whatever branches are taken.
+        paths: each reference, from `steps` to the last member that is written out.
+    """
+
+    named: frozenset[str] = frozenset()
+    always: frozenset[str] = frozenset()
+    paths: frozenset[Path] = frozenset()
+
+
+def references(source: str, *, is_expression: bool) -> References:
+    """The steps that a source refers to.
+
+    Raises:
+        TemplateSyntaxError: it cannot be read.
+    """
+    tree = parse_expression(source) if is_expression else parse(source)
+    found = (path_of(node) for node in (tree, *tree.find_all((nodes.Getattr, nodes.Getitem))))
+    named = frozenset(str(path[1]) for path in found if len(path) > 1 and path[0] == "steps")
+    return References(named, _always(tree), frozenset(_paths(tree)))
+
+
+def _always(node: nodes.Node | None) -> frozenset[str]:  # noqa: PLR0911 - a table
+    """The steps that a piece of syntax reads wherever it is reached, whatever branches are taken in it."""
+    match node:
+        case None | nodes.Macro():
+            return frozenset()
+        case nodes.And() | nodes.Or():
+            return _always(node.left)
+        case nodes.CondExpr():
+            return _always(node.test) | _always(node.expr1) & _always(node.expr2)
+        case nodes.Compare():
+            return _always(node.expr) | _always(node.ops[0])  # `a < b < c` looks at `c` only where `a < b`
+        case nodes.For():
+            return _always(node.iter)
+        case nodes.CallBlock():
+            return _always(node.call)
+        case nodes.If():
+            rest = _each(node.else_)
+            for other in reversed(node.elif_):
+                rest = _always(other.test) | _each(other.body) & rest
+            return _always(node.test) | _each(node.body) & rest
+        case nodes.Getattr() | nodes.Getitem() if len(path := path_of(node)) > 1 and path[0] == "steps":
+            return frozenset({str(path[1])})
+        case _:
+            return _each(list(node.iter_child_nodes()))
+
+
+def _each(many: Sequence[nodes.Node]) -> frozenset[str]:
+    return frozenset().union(*map(_always, many))
+
+
+def _paths(node: nodes.Node) -> Iterator[Path]:
+    """The longest references to steps in a syntax tree; a method that is called is none of their members."""
+    path = path_of(node)
+    if path[:1] == ("steps",) and len(path) > 1:
+        yield path
+        return
+    callee = node.node if isinstance(node, nodes.Call) else None
+    for child in node.iter_child_nodes():
+        yield from _paths(child.node if child is callee and isinstance(child, nodes.Getattr) else child)

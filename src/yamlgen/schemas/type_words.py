@@ -1,0 +1,52 @@
+"""The types of JSON in words, one table for each kind of reader; where they differ, one author reads both."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+VALUES: Final = {
+    "array": "a list",
+    "boolean": "a boolean",
+    "integer": "an integer",
+    "number": "a number",
+    "object": "an object",
+    "string": "text",
+    "null": "null",
+}
+"""Of a value that a template or an expression meets."""
+
+SCHEMAS: Final = {
+    "object": "an object",
+    "array": "an array",
+    "string": "text",
+    "number": "a number",
+    "integer": "an integer",
+    "boolean": "true or false",
+    "null": "null",
+}
+"""Of what a schema asks for."""
+
+KEYS: Final = {**VALUES, "object": "a mapping", "boolean": "`true` or `false`"}
+"""Of what stands under a key of the pipeline."""
+
+PLURALS: Final = {
+    "array": "lists",
+    "boolean": "booleans",
+    "integer": "integers",
+    "number": "numbers",
+    "object": "objects",
+    "string": "texts",
+    "null": "nulls",
+}
+"""Of many values."""
+
+BARE: Final = {"array": "list", "string": "text"} | {
+    kind: kind for kind in ("boolean", "integer", "null", "number", "object")
+}
+"""Of a type that is written as a formula, such as `list of {name: text}`."""
+
+
+def spoken(types: Collection[str], words: Mapping[str, str] = VALUES) -> str:
+    """Types as a sentence names them, in the order of the words: "a list", "text or null"."""
+    return " or ".join(word for kind, word in words.items() if kind in types)
