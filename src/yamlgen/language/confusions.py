@@ -15,22 +15,31 @@ from typing import Any, Final
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.deviations import all_keys
 from yamlgen.language.document import DataPath, Document, Node
+from yamlgen.language.kinds import StepOutput
 from yamlgen.language.parts import ModelSettings
-from yamlgen.language.words import nearest
+from yamlgen.language.words import folded, nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
 _SCHEMA: Final = ("it stands under `output`: `output: {{schema: {}}}`", "output", "schema")
-_FILE: Final = "write `{0}: {{{{file: {{}}}}}}`"
+_ANSWER: Final = ("`output: {{schema: ...}}` says what the answer has to be", "output", "")
 _NEEDS: Final = ("leave it out: a step runs after those that its templates and expressions refer to", "", "")
-_STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
-    **dict.fromkeys(("schema", "output_schema", "json_schema"), _SCHEMA),
-    "response_format": ("`output: {{schema: ...}}` says what the answer has to be", "output", ""),
-    **{f"{key}_file": (_FILE.format(key), key, "file") for key in ("prompt", "system")},
-    **dict.fromkeys(("depends_on", "depends", "dependencies", "needs", "requires", "after", "run_after"), _NEEDS),
+_FILES: Final = {
+    "prompt": ("file", "promptfile", "promptpath", "templatefile", "templatepath"),
+    "system": ("systemfile", "systempath", "systempromptfile"),
 }
-"""Words for what a step says otherwise: the hint, the key that says it, and below which key of that one."""
+_STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
+    **dict.fromkeys(("schema", "outputschema", "jsonschema", "responseschema", "resultschema"), _SCHEMA),
+    **dict.fromkeys(("responseformat", "responsemodel", "outputformat", "outputconfig", "outputtype"), _ANSWER),
+    **dict.fromkeys(("format", "returns", "fields", "response", "result"), _ANSWER),
+    **{word: (f"write `{key}: {{{{file: {{}}}}}}`", key, "file") for key, words in _FILES.items() for word in words},
+    **dict.fromkeys(("dependson", "depends", "dependencies", "needs", "requires", "after", "runafter"), _NEEDS),
+}
+"""Words for what a step says otherwise, without case, `-` and `_`: the hint, the key that says it, and below which key
+of that one."""
 
+_OF_SCHEMAS: Final = frozenset({"type", "properties", "items", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"})
+_OF_OUTPUT: Final = frozenset(StepOutput.model_fields)
 _PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
 _NAMED: Final = {"models": "model", "params": "parameter"}
 _LONGEST: Final = 40
@@ -66,11 +75,13 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             continue
         if name in all_keys() and not step.value.keys() & all_keys():
             continue  # a key of the step above, with too little before it
-        for word in [word for word in step.value if word in _STEP_WORDS]:
+        for word in [word for word in step.value if folded(word) in _STEP_WORDS]:
             mark = document.mark(("steps", name, word), key=True)
-            hint, meant, inner = _STEP_WORDS[word]
+            hint, meant, inner = _STEP_WORDS[folded(word)]
             key, node = step.value.pop(word)
-            if inner and meant not in step.value:
+            if inner == "file" and meant in step.value:
+                hint = f"`{meant}` is here already: keep one of the two"
+            elif inner and meant not in step.value:
                 step.value[meant] = replace(key, value=meant), _mapping(key, node, {inner: node})
             elif inner and step.value[meant][1].kind == "mapping" and inner not in step.value[meant][1].value:
                 step.value[meant][1].value[inner] = replace(key, value=inner), node
@@ -78,7 +89,19 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
                 broken.add(("steps", name, meant))
             message = f"unknown key `{word}` in step `{name}`"
             found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint.format(_written(node))))
+        if "output" in step.value and _is_schema(step.value["output"][1]):
+            key, node = step.value["output"]
+            message = f"`output` of step `{name}` holds a schema itself"
+            hint = f"it stands one level deeper: `output: {{schema: {_written(node)}}}`"
+            found.append(Diagnostic(Code.WRONG_TYPE, message, document.mark(("steps", name, "output"), key=True), hint))
+            step.value["output"] = key, _mapping(key, node, {"schema": node})
     return found, broken
+
+
+def _is_schema(output: Node) -> bool:
+    """Whether what stands under a step's `output` is what belongs under its `schema`."""
+    is_mapping = output.kind == "mapping" and not output.value.keys() & _OF_OUTPUT
+    return is_mapping and bool(output.value.keys() & _OF_SCHEMAS)
 
 
 def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:

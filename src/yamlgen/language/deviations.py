@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from yamlgen.errors import Code
+from yamlgen.language.conversions import conversion
 from yamlgen.language.document import DataPath
 from yamlgen.language.parts import NAME
 from yamlgen.language.schema import committed
@@ -58,6 +59,7 @@ class Deviation:
         parts: of an unknown key, the schemas of the known ones.
         type: the type that must stand there.
         is_alone: the second of `wanted` stands without the first.
+        is_elsewhere: the key is one of another place, by the letter.
     """
 
     code: Code
@@ -69,6 +71,7 @@ class Deviation:
     parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
     type: str = ""
     is_alone: bool = False
+    is_elsewhere: bool = False
 
 
 @cache
@@ -165,7 +168,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
                 Code.WRONG_TYPE,
                 path,
                 f"{where} must be {_TYPES[rule]}, not {_shown(value)}",
-                _retype(path, rule, value),
+                conversion(path, rule, value),
                 type=rule,
             )
         case "anyOf":
@@ -189,7 +192,7 @@ def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
     value = error.instance
     if any(not _is_other_kind(inner, error) for inner in error.context):  # of a type that it may have
         return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", _fix(path))
-    hint = _fix(path) or _retype(path, "", value)
+    hint = _fix(path) or conversion(path, "", value)
     if isinstance(value, bool) and path[-2:] == ("output", "schema"):
         hint = "write `{}` for anything, or leave `output` out for text"
     message = f"{where} must be {_kinds(error.validator_value)}, not {_shown(value)}"
@@ -260,10 +263,14 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
     hint = there or hint
     others = [kind for kind in _kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
     if others:
-        hint = f"it belongs to a step of kind {' or '.join(f'`{kind}`' for kind in others)}"
+        kinds = " or ".join(f"`{kind}`" for kind in others)
+        hint = (
+            f"{there}; a step of kind {kinds} has one of its own" if there else f"it belongs to a step of kind {kinds}"
+        )
     if not path and nearest(key, known) is None and there is None:
         hint = f"{hint}; a key of your own begins with `x-`"
-    return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known)
+    is_elsewhere = there is not None and there.startswith("it stands ") and len(path) == 2  # noqa: PLR2004 - a step
+    return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known, is_elsewhere=is_elsewhere)
 
 
 def _either(words: tuple[str, ...]) -> str:
@@ -348,31 +355,6 @@ def _shown(value: JSON) -> str:
     if isinstance(value, str):
         return f'the text "{value}"' if value and len(value) <= 40 and "\n" not in value else "text"  # noqa: PLR2004
     return f"`{json.dumps(value)}`"
-
-
-def _retype(path: DataPath, wanted: str, value: JSON) -> str | None:
-    if value is None:
-        return "give it a value, or remove the key"
-    if wanted == "object" and isinstance(value, list) and path[-1:] in (("steps",), ("models",), ("params",)):
-        return f"write each {path[-1][:-1]} under its name, as in `draft:`"  # type: ignore[index]
-    if wanted == "object" and isinstance(value, str) and path[-1:] in (("input",), ("output",)):
-        return f"write `{'path' if len(path) == 1 else 'schema'}: {value}` below it"
-    if wanted == "array":
-        return _as_list(path, value)
-    if wanted in ("integer", "number") and isinstance(value, str) and value.replace(".", "", 1).isdigit():
-        return f"write {value} without quotes"
-    if wanted == "boolean" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
-        return "YAML 1.2 writes `true` and `false`"
-    if wanted == "string" and isinstance(value, int | float):
-        return f'put it in quotes: "{json.dumps(value)}"'
-    return None
-
-
-def _as_list(path: DataPath, value: JSON) -> str | None:
-    if path[-1] in ("integer", "number", "date"):
-        return "write both ends as a list: [least, most]"
-    plain = isinstance(value, str) and value and "\n" not in value
-    return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]" if plain else None
 
 
 def _broken_rule(error: Any) -> str:

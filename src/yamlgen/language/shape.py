@@ -266,7 +266,7 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
     value = Document(shape.document.source, mapping[word][1]).data
-    if _is_joined(str(word), finding):
+    if _is_joined(str(word), finding) or finding.is_elsewhere:
         return None
     near = closest(str(word), finding.wanted)
     if near is not None and SequenceMatcher(None, near, str(word)).ratio() >= _SURE:

@@ -5,17 +5,24 @@ from __future__ import annotations
 from typing import Any, Final
 
 from yamlgen.language.document import DataPath
+from yamlgen.language.words import folded
 
 _PARTS: Final = ("runtime", "limits", "input", "output")
 _CALLED: Final = {
-    **dict.fromkeys(("retries", "retry", "num_retries", "max_attempts", "attempts"), "max_retries"),
-    **dict.fromkeys(("parallel", "parallelism", "workers", "max_workers", "max_concurrency", "threads"), "concurrency"),
-    **dict.fromkeys(("max_cost", "cost_limit", "budget", "max_budget"), "max_cost_usd"),
-    **dict.fromkeys(("default_model", "model_name", "model_id", "llm"), "model"),
-    **dict.fromkeys(("system_prompt", "instructions"), "system"),
-    **dict.fromkeys(("api_base", "endpoint"), "base_url"),
+    **dict.fromkeys(("retries", "retry", "numretries", "maxattempts", "attempts"), "max_retries"),
+    **dict.fromkeys(("parallel", "parallelism", "workers", "maxworkers", "maxconcurrency", "threads"), "concurrency"),
+    **dict.fromkeys(("maxcost", "costlimit", "budget", "maxbudget"), "max_cost_usd"),
+    **dict.fromkeys(("defaultmodel", "modelname", "modelid", "llm"), "model"),
+    **dict.fromkeys(("systemprompt", "instructions"), "system"),
+    **dict.fromkeys(("apibase", "endpoint"), "base_url"),
+    **dict.fromkeys(("if", "condition", "onlyif", "runif"), "when"),
+    **dict.fromkeys(("foreach", "loop", "withitems"), "for_each"),
+    **dict.fromkeys(("maxoutputtokens", "maxlength"), "max_tokens"),
+    **dict.fromkeys(("stop", "stopwords"), "stop_sequences"),
 }
-"""What other tools call a key."""
+"""What other tools call a key, without case, `-` and `_`."""
+
+_CALLED_ID: Final = ("name", "model", "modelname", "modelid", "llm")
 
 
 def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
@@ -27,13 +34,15 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
         key: unknown there.
         known: the keys there.
     """
-    meant = _CALLED.get(key, key)
+    meant = _CALLED.get(folded(key), key)
+    settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})
+    if "id" in known and settings.issuperset(known) and folded(key) in _CALLED_ID:
+        meant = "id"
     if meant in known:
         return f"did you mean `{meant}`?"
     is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
     keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
     places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
-    settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})
     step = _keys(language, {"$ref": "#/$defs/Generate"})
     if is_step:
         places = [place for place in places if place in ("`runtime`", "`limits`")]

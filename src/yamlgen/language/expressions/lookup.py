@@ -36,9 +36,12 @@ from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View
 from yamlgen.language.words import nearest, suggestion
 
 _WORD = re.compile(r"\w+")
-_COMPARED: Final = re.compile(r"(?:[=!]=|\bin)\s*\Z")
+_COMPARED: Final = re.compile(r"(?:[=!]=|\bin|[\[,]|(?<!\brange)(?<=\w)\()\s*\Z")
 _COMPARES: Final = re.compile(r"\s*[=!]=")
 """What stands before or behind a name that may be a text without its quotes."""
+
+_JOINED: Final = re.compile(r"\w+(?:-\w+)*")
+_LITERALS: Final = {"null": "none", "nil": "none", "undefined": "none"}
 
 _UNDECLARED: Final = {Code.UNKNOWN_PARAM: "declare it under `params`, as in `params: {language: {type: string}}`"}
 _ELSEWHERE: Final = {
@@ -99,6 +102,11 @@ def all_of(columns: Iterable[AbstractSet[str] | None]) -> frozenset[str] | None:
     each = list(columns)
     known = [one for one in each if one is not None]
     return frozenset().union(*known) if len(known) == len(each) else None
+
+
+def _quoted(text: str) -> str:
+    """The hint for a text without its quotes, which may stand in a text of YAML that has double ones."""
+    return f"a text stands in quotes: `'{text}'`"
 
 
 @dataclass
@@ -252,11 +260,20 @@ class Lookup:
             if node.name in self.names and not base:
                 self._whole(node)
             return scope[node.name]
-        elif node.name not in sandbox().globals:
-            self._complain(
-                Code.UNKNOWN_NAME, f"unknown name `{node.name}`", start, end, self._meant(node.name, scope, node.lineno)
-            )
+        elif node.name not in sandbox().globals and not self._is_told(start):
+            hint = self._meant(node.name, scope, start)
+            text = _JOINED.match(self.source, start) if hint == _quoted(node.name) else None
+            if text is not None and text[0] != node.name:  # a text with hyphens, which are read as signs
+                self._complain(
+                    Code.UNKNOWN_NAME, f"`{text[0]}` is read as a subtraction", start, text.end(), _quoted(text[0])
+                )
+            else:
+                self._complain(Code.UNKNOWN_NAME, f"unknown name `{node.name}`", start, end, hint)
         return ANYTHING
+
+    def _is_told(self, at: int) -> bool:
+        """Whether a place stands inside a text that was told to lack its quotes."""
+        return any(each.code is Code.UNKNOWN_NAME and each.start < at < each.end for each in self.findings)
 
     def _meant(self, word: str, scope: Mapping[str, View], start: int) -> str | None:
         """The hint for a bare name: perhaps the author left out where it lives, or the quotes around a text."""
@@ -270,12 +287,14 @@ class Lookup:
             view = scope.get(holder)
             if isinstance(view, Names) and word in view.members:
                 return f"did you mean `{holder}.{word}`?"
-        compared = _COMPARED.search(self.source[:start]) or _COMPARES.match(self.source, start + len(word))
-        if nearest(word, self.names) is None and compared:
-            return f'a text stands in quotes: `"{word}"`'
-        if nearest(word, self.names) is None:
-            return f"in scope: {', '.join(f'`{name}`' for name in self.names)}; a column is `row.{word}`"
-        return suggestion(word, self.names)
+        if word.lower() in _LITERALS or word.lower() in ("true", "false"):
+            return f"write `{_LITERALS.get(word.lower(), word.lower())}`"
+        if nearest(word, self.names) is not None:
+            return suggestion(word, self.names)
+        if _COMPARED.search(self.source[:start]) or _COMPARES.match(self.source, start + len(word)):
+            return _quoted(word)
+        text = f", a text `\"'{word}'\"`" if self.source.strip() == word else ""
+        return f"in scope: {', '.join(f'`{name}`' for name in self.names)}; a column is `row.{word}`{text}"
 
     def _whole(self, node: nodes.Node) -> None:
         """A root is used as a whole: fine for a row, but which step is meant must be written."""
