@@ -22,12 +22,13 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.bundle import SAVE, Bundle, Place
 from yamlgen.language.composer import absence, compose, read
 from yamlgen.language.document import DataPath, Document, Node, Text
-from yamlgen.language.folder import is_way_out, leak, real
+from yamlgen.language.folder import is_file, is_way_out, leak, real
 from yamlgen.language.satisfiability import contradictions
+from yamlgen.language.schema_rules import broken_rule
 from yamlgen.language.secret import find_secrets
-from yamlgen.language.shorthand import IN_SHORT, in_full, typed
+from yamlgen.language.shorthand import IN_SHORT, called, in_full, typed
 from yamlgen.language.vocabulary import FORMATS, KEYWORDS, subschemas, validator_of
-from yamlgen.language.words import closest, listing, nearest
+from yamlgen.language.words import closest, nearest
 from yamlgen.ports import JSON
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -37,7 +38,6 @@ _ENDS_READING: Final = (Code.TOO_LARGE, Code.TOO_DEEP, Code.UNREADABLE)
 _AS_WRONG_IN_JSON: Final = (*_ENDS_READING, Code.DUPLICATE_KEY, Code.BAD_NUMBER)
 """What holds against a JSON file too, though its words are read by the JSON reader."""
 _NEAR: Final = 0.75
-_TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,11 @@ class SchemaLoader:
             hint = "write it as a mapping below `schema:`, without quotes and without `|`"
             self.complain(Code.BAD_SCHEMA, "this is a schema as a text: a text names a file", mark, hint)
             return None
+        form = typed(reference)
+        if form is not None and not is_file(self.folder / reference):
+            message = f"`{reference}` is a type, and a text names a file"
+            self.complain(Code.BAD_SCHEMA, message, mark, f"write `schema: {form}`")
+            return None
         loaded = self.read(self.folder / reference, reference, mark, inside=not is_way_out(reference))
         return None if loaded is None else self._finish(*loaded)
 
@@ -205,16 +210,19 @@ class SchemaLoader:
             is_reference = path[-1:] == ("$ref",) and isinstance(error.instance, str)  # where it leads is told later
             if path not in seen and not is_reference:
                 seen.add(path)
-                self.complain(Code.BAD_SCHEMA, *_meta_sentence(error, data, path, place))
+                message, hint = broken_rule(error, data, path)
+                self.complain(Code.BAD_SCHEMA, message, place.mark(path), hint)
         for path, part in subschemas(data):
-            if (full := in_full(part, KEYWORDS)) is not None:
+            if (full := self._meant(path, part, place)) is not None:
                 self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
                 continue
             for key in part:
                 if key in KEYWORDS or key.startswith("x-"):
                     continue
                 near = nearest(key, KEYWORDS)
-                hint = f"did you mean `{near}`?" if near else "a note of your own begins with `x-`"
+                hint = f"did you mean `{near}`?" if near else called(key) or "a note of your own begins with `x-`"
+                if key == "value" and place.prefix[:1] == ("params",):
+                    hint = "did you mean `default`?"
                 if near is None and part[key] is None:
                     hint = "a text that holds a comma needs quotes inside `{...}`"
                 message = f"`{key}` is no keyword of JSON Schema and has no effect"
@@ -225,6 +233,13 @@ class SchemaLoader:
                 message = f"`{written}` is no format that is known, and has no effect"
                 mark = place.mark((*path, "format"))
                 self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
+
+    @staticmethod
+    def _meant(path: DataPath, part: dict[str, Any], place: Place) -> str | None:
+        """The hint for what is no schema yet; `None` for what is one."""
+        if path == () and part.keys() == {"file"} and isinstance(part["file"], str):
+            return f"a schema in a file is named by its path alone: `schema: {part['file']}`"
+        return None if place.prefix[:1] == ("params",) and "value" in part else in_full(part, KEYWORDS)
 
 
 def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:
@@ -278,23 +293,3 @@ def _format_meant(written: str) -> str | None:
         return None
     is_near = SequenceMatcher(None, written.lower(), near).ratio() >= _NEAR or near.startswith(written.lower())
     return near if is_near or near == "uri" else None
-
-
-def _meta_sentence(error: Any, data: JSON, path: tuple[Any, ...], place: Place) -> tuple[str, Mark, str | None]:
-    value = data
-    for part in path:
-        value = value[part]
-    if path and path[-1] == "type" and isinstance(value, str):
-        near = nearest(value, _TYPES)
-        hint = f"did you mean `{near}`?" if near else f"types: {listing(_TYPES)}"
-        return f"`{value}` is no type of JSON Schema", place.mark(path), hint
-    if path and path[-1] == "pattern":
-        return f"`{value}` is no regular expression", place.mark(path), None
-    if typed(value) is not None and path[-2:-1] == ("properties",):
-        return (
-            f"`{path[-1]}` is not right: `{value}` is no schema",
-            place.mark(path),
-            f"write `{path[-1]}: {typed(value)}`",
-        )
-    where = f"`{path[-1]}`" if path else "the schema"
-    return f"{where} is not right: {error.message}", place.mark(path), None
