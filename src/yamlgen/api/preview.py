@@ -12,7 +12,8 @@ from typing import NamedTuple
 from yamlgen.api.loading import Pipeline
 from yamlgen.claude.access import Simulation, reach
 from yamlgen.claude.simulator import made_up
-from yamlgen.data.source import Source, spooled
+from yamlgen.data.source import Source
+from yamlgen.data.spool import spooled
 from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.halt import Halt
 from yamlgen.language.places import placed

@@ -23,6 +23,7 @@ from yamlgen.language.bundle import SAVE, Bundle, Place
 from yamlgen.language.composer import absence, compose, read
 from yamlgen.language.document import DataPath, Document, Node, Text
 from yamlgen.language.folder import is_file, is_way_out, leak, real
+from yamlgen.language.json_syntax import explain
 from yamlgen.language.satisfiability import contradictions
 from yamlgen.language.schema_rules import broken_rule
 from yamlgen.language.secret import find_secrets
@@ -249,7 +250,8 @@ def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:
         json.dumps(data, ensure_ascii=False).encode()  # no half of a character
     except json.JSONDecodeError as error:
         mark = source.mark(error.pos, error.pos + 1)
-        return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {error.msg}", mark)]
+        fact, hint = explain(error)
+        return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {fact}", mark, hint)]
     except (ValueError, RecursionError) as error:  # thousands of digits, thousands of levels: YAML tells it better
         told = compose(source, any_root=True)[1]
         return None, told or [Diagnostic(Code.BAD_NUMBER, f"not JSON: {error}", source.mark(0, 1))]
