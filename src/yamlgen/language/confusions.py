@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ _STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
 of that one."""
 
 _OF_SCHEMAS: Final = frozenset({"type", "properties", "items", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"})
+_ROLES: Final = frozenset({"system", "user", "assistant"})
 _OF_OUTPUT: Final = frozenset(StepOutput.model_fields)
 _PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
 _NAMED: Final = {"models": "model", "params": "parameter"}
@@ -75,9 +77,12 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             continue
         if name in all_keys() and not step.value.keys() & all_keys():
             continue  # a key of the step above, with too little before it
+        is_asking = "kind" not in step.value or step.value["kind"][1].value == "generate"
         for word in [word for word in step.value if folded(word) in _STEP_WORDS]:
             mark = document.mark(("steps", name, word), key=True)
             hint, meant, inner = _STEP_WORDS[folded(word)]
+            if inner == "file" and not is_asking:
+                continue
             key, node = step.value.pop(word)
             if inner == "file" and meant in step.value:
                 hint = f"`{meant}` is here already: keep one of the two"
@@ -89,6 +94,7 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
                 broken.add(("steps", name, meant))
             message = f"unknown key `{word}` in step `{name}`"
             found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint.format(_written(node))))
+        found += _texts(document, ("steps", name), step)
         if "output" in step.value and _is_schema(step.value["output"][1]):
             key, node = step.value["output"]
             message = f"`output` of step `{name}` holds a schema itself"
@@ -100,8 +106,43 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
 
 def _is_schema(output: Node) -> bool:
     """Whether what stands under a step's `output` is what belongs under its `schema`."""
-    is_mapping = output.kind == "mapping" and not output.value.keys() & _OF_OUTPUT
-    return is_mapping and bool(output.value.keys() & _OF_SCHEMAS)
+    if output.kind != "mapping" or output.value.keys() & _OF_OUTPUT:
+        return False
+    names = output.value.keys() & _OF_SCHEMAS
+    return bool(names) and (names != {"type"} or output.value["type"][1].value in _TYPES)
+
+
+def _texts(document: Document, at: DataPath, step: Node) -> Iterator[Diagnostic]:
+    """Tell of a prompt that stands in braces, and of messages without roles, and read them as what they mean."""
+    for word in ("prompt", "system"):
+        key, node = step.value.get(word, (step, step))
+        if node is step or node.kind != "mapping" or "file" in node.value:
+            continue
+        texts = {name: child for name, (_, child) in node.value.items() if _is_text(child)}
+        if texts:
+            message = f"`{word}` of step `{at[-1]}` must be text or `{{file: ...}}`, not a mapping"
+            hint = f"write the text behind `{word}:` itself"
+            hint += "; `system` stands beside it, in the step" if "system" in texts else ""
+            yield Diagnostic(Code.WRONG_TYPE, message, document.mark((*at, word)), hint)
+            step.value[word] = key, texts.get("user", list(texts.values())[-1])
+    messages = step.value["messages"][1] if "messages" in step.value else step
+    told = False
+    for index, entry in enumerate(list(messages.value) if messages.kind == "sequence" else ()):
+        if entry.kind != "mapping" or len(entry.value) != 1 or not entry.value.keys() & _ROLES:
+            continue
+        ((role, (key, node)),) = entry.value.items()
+        if not told:
+            message = f"`messages[{index}]` of step `{at[-1]}` needs `role` and `content`"
+            form = "`system: ...` beside `messages`" if role == "system" else f"`{{role: {role}, content: ...}}`"
+            yield Diagnostic(Code.WRONG_TYPE, message, document.mark((*at, "messages", index)), f"write {form}")
+            told = True
+        said = {"role": replace(key, value=role.replace("system", "user")), "content": node}
+        entry.value = {word: (replace(key, value=word), child) for word, child in said.items()}
+
+
+def _is_text(node: Node) -> bool:
+    """Whether a value is a text to be sent, and no path."""
+    return isinstance(node.value, str) and ("{{" in node.value or " " in node.value.strip())
 
 
 def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:

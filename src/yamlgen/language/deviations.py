@@ -20,7 +20,7 @@ from yamlgen.language.document import DataPath
 from yamlgen.language.parts import NAME
 from yamlgen.language.schema import committed
 from yamlgen.language.secret import kind_of
-from yamlgen.language.whereabouts import home
+from yamlgen.language.whereabouts import called_here, home
 from yamlgen.language.words import listing, nearest, suggestion
 from yamlgen.ports import JSON
 
@@ -43,9 +43,14 @@ FIXES: Final = {
     "max_unusable": "write a percentage up to 100, such as `90%`, or `none`",
     "max_failures": "write a number of rows, or a percentage up to 100, such as `5%`",
     "thinking": "write `adaptive`, `disabled`, `between_tools`, or `{budget_tokens: 2048}`",
+    "delimiter": 'a tab is `"\\t"`, in double quotes',
     "call": "write `module:function`, for a function in the file `module.py` beside the pipeline",
 }
-_MEANT: Final = {"thinking: enabled": "write `adaptive`, or a budget: `{budget_tokens: 2048}`"}
+_MEANT: Final = {
+    "thinking: enabled": "write `adaptive`, or a budget: `{budget_tokens: 2048}`",
+    "role: system": "write `system: ...` beside `messages`",
+    "format: tsv": 'write `format: csv, delimiter: "\\t"`',
+}
 """What a word was meant to be that is near to another one."""
 
 
@@ -60,6 +65,7 @@ class Deviation:
         type: the type that must stand there.
         is_alone: the second of `wanted` stands without the first.
         is_elsewhere: the key is one of another place, by the letter.
+        called: the key that other tools call by this one.
     """
 
     code: Code
@@ -72,6 +78,7 @@ class Deviation:
     type: str = ""
     is_alone: bool = False
     is_elsewhere: bool = False
+    called: str | None = None
 
 
 @cache
@@ -270,7 +277,8 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
     if not path and nearest(key, known) is None and there is None:
         hint = f"{hint}; a key of your own begins with `x-`"
     is_elsewhere = there is not None and there.startswith("it stands ") and len(path) == 2  # noqa: PLR2004 - a step
-    return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known, is_elsewhere=is_elsewhere)
+    called = called_here(path, key, known)
+    return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known, is_elsewhere=is_elsewhere, called=called)
 
 
 def _either(words: tuple[str, ...]) -> str:

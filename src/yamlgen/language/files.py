@@ -56,6 +56,9 @@ class _Checker:
             mark = document.mark(("input", "path"))
             if no_path := unusable(path, shown):
                 self.complain(Code.MISSING_INPUT, no_path, mark, "name a file by its path")
+            elif "://" in source.path:
+                message = f"`{source.path}` is an address, and the input is a file"
+                self.complain(Code.MISSING_INPUT, message, mark, "save it beside the pipeline: nothing is fetched")
             elif is_folder(path):
                 self.complain(Code.MISSING_INPUT, f"{shown} is a folder", mark, "name a file in it")
             elif format_of(path) is None and source.format is None:

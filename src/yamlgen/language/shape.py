@@ -268,6 +268,8 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
     value = Document(shape.document.source, mapping[word][1]).data
     if _is_joined(str(word), finding) or finding.is_elsewhere:
         return None
+    if finding.called is not None and finding.called not in mapping:
+        return finding.called if fits(value, finding.parts[finding.called]) else None
     near = closest(str(word), finding.wanted)
     if near is not None and SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
         if near in mapping:
@@ -308,7 +310,8 @@ def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
     if _is_joined(str(word), finding):
         shape.broken.update((*parents, name) for name in free)
         return
-    shape.broken.update((*parents, name) for name in free if name == near or fits(value, finding.parts[name]))
+    meant_by = (near, finding.called)
+    shape.broken.update((*parents, name) for name in free if name in meant_by or fits(value, finding.parts[name]))
 
 
 def _mend_name(shape: Shape, finding: Deviation) -> None:
@@ -324,7 +327,9 @@ def _mend_name(shape: Shape, finding: Deviation) -> None:
 def _was_emptied(shape: Shape, finding: Deviation) -> bool:
     """Whether a mapping is empty only because what it held was left out."""
     path = finding.path
-    return finding.is_empty and any(left[: len(path)] == path != left for left in shape.broken)
+    return finding.is_empty and (
+        shape.document.node(path).unread or any(left[: len(path)] == path != left for left in shape.broken)
+    )
 
 
 def _copy(node: Node) -> Node:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from yamlgen.language.document import DataPath
 from yamlgen.language.words import folded
+from yamlgen.surface import option
 
 _PARTS: Final = ("runtime", "limits", "input", "output")
 _CALLED: Final = {
@@ -22,7 +23,21 @@ _CALLED: Final = {
 }
 """What other tools call a key, without case, `-` and `_`."""
 
+_CALLED_HERE: Final = {
+    "values": ("expression", "expressions", "expr", "formula", "compute"),
+    "call": ("function", "func", "file", "module", "script"),
+    "reasks": ("retries", "retry", "maxretries", "attempts", "maxattempts"),
+    "delimiter": ("sep", "separator", "delim"),
+    "path": ("file", "filename", "filepath", "source", "src", "csv", "jsonl", "url"),
+}
+"""What other tools call a key, where it is one of those that stand there."""
+
 _CALLED_ID: Final = ("name", "model", "modelname", "modelid", "llm")
+_CALLED_COLUMN: Final = ("idcolumn", "idfield", "idkey", "primarykey", "key")
+_OUT_OF_PLACE: Final = {
+    ("output", "format"): "the ending of `path` tells the format: .jsonl, .json or .csv",
+    ("input", "encoding"): "every file is read as UTF-8: save it as that",
+}
 
 
 def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
@@ -34,12 +49,17 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
         key: unknown there.
         known: the keys there.
     """
+    if (*path, key) == ("input", "limit"):
+        return f"a run of fewer rows is asked for with {option('limit', 'N')}"
+    if path in (("input",), ("output",)) and (path[0], key) in _OUT_OF_PLACE:
+        return _OUT_OF_PLACE[str(path[0]), key]
+    called = called_here(path, key, known)
+    if called is not None:
+        return f"did you mean `{called}`?"
     meant = _CALLED.get(folded(key), key)
     settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})
-    if "id" in known and settings.issuperset(known) and folded(key) in _CALLED_ID:
-        meant = "id"
-    if meant in known:
-        return f"did you mean `{meant}`?"
+    if meant == key and path[-1:] == ("output",) and path[:1] == ("steps",) and key == "format":
+        return None
     is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
     keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
     places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
@@ -57,6 +77,17 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
     elif meant in step and len(path) < 2:  # noqa: PLR2004 - the file, or one of its parts
         return f"{_told(key, meant)} stands in a step, as in `steps: {{draft: {{{meant}: ...}}}}`"
     return f"{_told(key, meant)} stands under {' or '.join(places)}" if places else None
+
+
+def called_here(path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
+    """The key of a mapping that other tools call by another name; `None` where none is."""
+    word = folded(key)
+    if "id" in known and "max_tokens" in known and "prompt" not in known and word in _CALLED_ID:
+        return "id"
+    if path == ("input",) and word in _CALLED_COLUMN:
+        return "id"
+    meant = next((each for each, words in _CALLED_HERE.items() if each in known and word in words), None)
+    return meant or (_CALLED[word] if _CALLED.get(word) in known else None)
 
 
 def _told(key: str, meant: str) -> str:

@@ -40,6 +40,13 @@ _COMPARED: Final = re.compile(r"(?:[=!]=|\bin|[\[,]|(?<!\brange)(?<=\w)\()\s*\Z"
 _COMPARES: Final = re.compile(r"\s*[=!]=")
 """What stands before or behind a name that may be a text without its quotes."""
 
+_ROOTS: Final = {
+    **dict.fromkeys(("input", "inputs", "record", "column", "columns"), "row"),
+    **dict.fromkeys(("output", "outputs", "result", "results"), "steps"),
+    **dict.fromkeys(("vars", "variables", "parameters", "args"), "params"),
+}
+"""What other tools call what a template is given."""
+
 _JOINED: Final = re.compile(r"\w+(?:-\w+)*")
 _LITERALS: Final = {"null": "none", "nil": "none", "undefined": "none"}
 
@@ -60,6 +67,7 @@ _FILTERS: Final = {
     "upcase": "upper",
     "downcase": "lower",
 }
+_ANSWERS: Final = frozenset({"output", "text", "result", "content", "response", "answer", "value"})
 _OF_DATES: Final = frozenset({"strftime", "isoformat", "date", "year", "month", "day", "hour", "weekday", "timestamp"})
 _GUARDS: Final = frozenset({"defined", "undefined"})
 
@@ -293,8 +301,22 @@ class Lookup:
             return suggestion(word, self.names)
         if _COMPARED.search(self.source[:start]) or _COMPARES.match(self.source, start + len(word)):
             return _quoted(word)
+        near = self._near(word, scope)
         text = f", a text `\"'{word}'\"`" if self.source.strip() == word else ""
-        return f"in scope: {', '.join(f'`{name}`' for name in self.names)}; a column is `row.{word}`{text}"
+        in_scope = f"in scope: {', '.join(f'`{name}`' for name in self.names)}"
+        return f"did you mean `{near}`?" if near else f"{in_scope}; a column is `row.{word}`{text}"
+
+    def _near(self, word: str, scope: Mapping[str, View]) -> str | None:
+        """What a bare name is near to: a root by another tool's name, or a member of one."""
+        root = _ROOTS.get(word.lower())
+        if root in self.names:
+            return root
+        for holder in ("row", "params", "steps"):
+            view = scope.get(holder)
+            near = nearest(word, view.members) if isinstance(view, Names) else None
+            if near is not None:
+                return f"{holder}.{near}"
+        return None
 
     def _whole(self, node: nodes.Node) -> None:
         """A root is used as a whole: fine for a row, but which step is meant must be written."""
@@ -339,6 +361,8 @@ class Lookup:
             return f"it is a filter here: `{named} | {_FILTERS.get(key, key)}`" if key != "items" else None
         if key in _OF_DATES:
             return f"a date is text here: its year is `{named}[:4]`, and its month `{named}[5:7]`"
+        if key in _ANSWERS and path_of(node)[:1] == ("steps",):
+            return f"the text is `{named}` itself"
         near = get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75)
         return f"did you mean `{near[0]}`?" if near else None
 
