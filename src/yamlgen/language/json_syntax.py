@@ -42,6 +42,8 @@ _CLOSES: Final = re.compile(r",[ \t\r\n]*\Z")
 def explain(error: json.JSONDecodeError) -> tuple[str, str | None]:
     """The fact about a text that is no JSON, and the fix where there is one."""
     text, at = error.doc, error.pos
+    if not text.strip():
+        return "there is nothing in it", None
     told = next((told for begun, told in _SENTENCES.items() if error.msg.startswith(begun)), (error.msg, None))
     if not error.msg.startswith("Expecting"):
         return told

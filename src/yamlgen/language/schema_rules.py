@@ -59,7 +59,7 @@ def _type_meant(word: str) -> str:
 
 def _retyped(path: tuple[Any, ...], value: JSON) -> str | None:
     """The hint for a value of a wrong type."""
-    key = path[-1]
+    key = path[-1] if path else ""
     if key == "required" and isinstance(value, bool):
         name = path[-2] if path[-3:-2] == ("properties",) else "name"
         return (

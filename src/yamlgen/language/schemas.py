@@ -240,7 +240,16 @@ class SchemaLoader:
         """The hint for what is no schema yet; `None` for what is one."""
         if path == () and part.keys() == {"file"} and isinstance(part["file"], str):
             return f"a schema in a file is named by its path alone: `schema: {part['file']}`"
-        return None if place.prefix[:1] == ("params",) and "value" in part else in_full(part, KEYWORDS)
+        if place.prefix[:1] == ("params",) and "value" in part:
+            return None
+        form = in_full(part, KEYWORDS)
+        is_none = bool(part) and not any(key in KEYWORDS or key.startswith("x-") for key in part)
+        if form is not None or path or not is_none or place.prefix[:1] == ("params",):
+            return form
+        inner = next((key for key in part if isinstance(part[key], dict) and part[key].keys() & set(KEYWORDS)), None)
+        if inner is not None:
+            return f"the schema stands one level deeper: keep what is under `{inner}`"
+        return "write `{type: object, properties: {...}}`"
 
 
 def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:
@@ -251,6 +260,8 @@ def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:
     except json.JSONDecodeError as error:
         mark = source.mark(error.pos, error.pos + 1)
         fact, hint = explain(error)
+        if source.text[: error.pos].strip() == "" and source.text[error.pos : error.pos + 1].isalpha():
+            hint = "is it YAML? end its name in .yaml"
         return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {fact}", mark, hint)]
     except (ValueError, RecursionError) as error:  # thousands of digits, thousands of levels: YAML tells it better
         told = compose(source, any_root=True)[1]

@@ -176,7 +176,7 @@ class Slips:
             key = passage.path[-1]
             written = path if _PLAIN.fullmatch(path) else json.dumps(path, ensure_ascii=False)
             message = f"the text `{shown(text)}` is sent, and not what stands in that file"
-            hint = f"`{key}: {{file: {written}}}` sends that; a word more beside it says that its name is meant"
+            hint = f"`{key}: {{file: {written}}}` sends that; to send the path itself, add a word to it"
             yield _slip(Code.WRONG_VALUE, message, passage.mark(0, len(passage.source)), hint)
 
     def _equal(self, read: StepReading) -> Iterator[Diagnostic]:
