@@ -30,6 +30,7 @@ def folder(tmp_path, monkeypatch):
         ("Pipelines/Hello.yaml", "pipelines/hello.yaml"),
         ("pipelines/first.md", "pipelines/old/first.md"),
         ("pipelines/gone.yaml", None),
+        ("Hello.yaml", "pipelines/hello.yaml"),
         ("pipelines/articles", None),
         ("pipelines/nothing.json", None),
         ("pipelines/hidden.yaml", None),

@@ -39,6 +39,7 @@ MOST_ALIASED: Final = 100_000
 IRREGULAR: Final = "save what it gives into a file, and name that"
 """What to do about a device, a pipe or a socket."""
 
+_DECIMAL_COMMA: Final = re.compile(r"[0-9],\Z")
 _MOST_DIGITS: Final = 400
 _LONGEST: Final = 20
 _QUOTE: Final = "quote it, if it is text"
@@ -265,6 +266,8 @@ class _Composer:
         shown = LINE_END.split(self.source.text[key.start : key.end], maxsplit=1)[0]
         message = f"the key `{shown}` is not a string"
         hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
+        if key.kind == "scalar" and _DECIMAL_COMMA.search(self.source.text, max(0, key.start - 20), key.start):
+            hint = "a number has a decimal point, and a text that holds a comma needs quotes"
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
             message, hint = f"`{{{shown}}}` is a template without quotes", quoting(self.source.text, key.start - 1)
         self.complain(Code.NOT_A_STRING_KEY, message, key.start, key.end, hint)

@@ -47,8 +47,10 @@ def _meant(path: Path) -> Path | None:
     near = _near(folder, path.name)
     if near is not None:
         return folder / near
-    inner = [each / path.name for each in _files(folder) if (each / path.name).is_file()]
-    return inner[0] if len(inner) == 1 else None
+    inner = [each for each in _files(folder) if each.is_dir()]
+    same = [each / path.name for each in inner if (each / path.name).is_file()]
+    alike = same or [each / near for each in inner if (near := _near(each, path.name)) is not None]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _files(folder: Path) -> list[Path]:
