@@ -39,6 +39,8 @@ MOST_ALIASED: Final = 100_000
 IRREGULAR: Final = "save what it gives into a file, and name that"
 """What to do about a device, a pipe or a socket."""
 
+_WITHOUT_QUOTES: Final = "is a template without quotes"
+_NEAR: Final = 5
 _DECIMAL_COMMA: Final = re.compile(r"[0-9],\Z")
 _MOST_DIGITS: Final = 400
 _LONGEST: Final = 20
@@ -121,7 +123,7 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
         root = composer.compose()
     except yaml.MarkedYAMLError as error:
         told = explain(source, error)
-        before = [each for each in composer.diagnostics if each.mark.line != told.mark.line]
+        before = [each for each in composer.diagnostics if not _is_echo(each, told)]
         return None, _too_deep(source, error) or [*before, told]
     except _Stop:
         return None, composer.diagnostics
@@ -137,6 +139,12 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
         message = f"the top of the file is {what}; it must be a mapping"
         return None, [Diagnostic(Code.NOT_A_MAPPING, message, root.mark, "begin with `version: 1`")]
     return Document(source, root), composer.diagnostics
+
+
+def _is_echo(before: Diagnostic, stop: Diagnostic) -> bool:
+    """Whether a finding is of what libyaml stopped at: of its line, or of lines of a text that is not indented."""
+    lines = stop.mark.line - before.mark.line
+    return lines == 0 or (before.message.endswith(_WITHOUT_QUOTES) and lines <= _NEAR)
 
 
 class _Stop(Exception):  # noqa: N818 - no error: the composer has said all it can
@@ -269,7 +277,7 @@ class _Composer:
         if key.kind == "scalar" and _DECIMAL_COMMA.search(self.source.text, max(0, key.start - 20), key.start):
             hint = "a number has a decimal point, and a text that holds a comma needs quotes"
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
-            message, hint = f"`{{{shown}}}` is a template without quotes", quoting(self.source.text, key.start - 1)
+            message, hint = f"`{{{shown}}}` {_WITHOUT_QUOTES}", quoting(self.source.text, key.start - 1)
         self.complain(Code.NOT_A_STRING_KEY, message, key.start, key.end, hint)
 
     def merge(self, value: Node) -> Iterator[tuple[str, tuple[Node, Node]]]:

@@ -318,10 +318,11 @@ def _mend_name(shape: Shape, finding: Deviation) -> None:
     """Read what a bad name names under the name that is proposed, so that it is checked too."""
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
-    pair, name = mapping.pop(word), finding.wanted[0]
+    name, pairs = finding.wanted[0], list(mapping.items())
     shape.broken.add(finding.path)
-    if name not in mapping:
-        mapping[name] = pair
+    is_free = name not in mapping
+    mapping.clear()  # in its place, since a draw sees those above it
+    mapping.update({name if key == word else key: pair for key, pair in pairs if key != word or is_free})
 
 
 def _was_emptied(shape: Shape, finding: Deviation) -> bool:
