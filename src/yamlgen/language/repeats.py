@@ -21,6 +21,9 @@ _NAMES: Final = frozenset(
 _UNKNOWN: Final = re.compile(r"(?:has no|unknown [a-z ]+) `([^`]+)`")
 """The name that is unknown, in a message."""
 
+_OF_TEXT: Final = re.compile(r"(`steps\.\w+(?:\[\])?`) has no `[^`]+`: it is text")
+"""What fields are asked of, though it is a text: its step lacks a schema, which all of them tell."""
+
 _MOST: Final = 5
 """How many other lines a hint names."""
 
@@ -35,6 +38,8 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
             name = _UNKNOWN.search(told.message)
             is_near = name is not None and (told.hint or "").startswith("did you mean")
             key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
+            of_text = _OF_TEXT.fullmatch(told.message)
+            key = (told.severity, told.code, of_text[1]) if of_text and not is_near else key
         if key in first:
             others.setdefault(key, []).append(told.mark)
         else:

@@ -364,7 +364,10 @@ class Lookup:
         if key in _ANSWERS and path_of(node)[:1] == ("steps",):
             return f"the text is `{named}` itself"
         near = get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75)
-        return f"did you mean `{near[0]}`?" if near else None
+        if near:
+            return f"did you mean `{near[0]}`?"
+        is_answer = (path_of(node)[:1], len(path_of(node))) in ((("steps",), 2), (("output",), 1))
+        return "an answer with fields has a schema, in its step: `output: {schema: ...}`" if is_answer else None
 
     def _note(self, path: tuple[str | int, ...]) -> None:
         if len(path) == 2 and path[0] in self.names:  # noqa: PLR2004 - the root and its member
