@@ -202,6 +202,9 @@ class Assembly:
             beside = (*at[:-1], "otherwise")  # what it may cover is not known
             if self.draft.is_broken_within(*at) or self.draft.is_broken_within(*beside):
                 continue
+            given = self.draft.document.node(at).value if at[-1] == "given" else None
+            if given is not None and self.draft.is_broken("steps", name, "draws", str(given)):
+                continue
             mark = self.draft.document.mark(at, key=problem.key)
             self.complain(problem.code, problem.message, mark, problem.hint)
 

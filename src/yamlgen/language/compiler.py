@@ -312,7 +312,7 @@ class _Compiler:
             message = f"none of the first rows has the column `{finding.path[-1]}`"
             hint = finding.hint
             if not finding.near:
-                hint = "a row without it is set aside; `default` or `is defined` allow for that"
+                hint = "a row without it fails; `default` or `is defined` allow for that"
             self.complain(finding.code, message, mark, hint, warn=True)
         else:
             where, hint = " in the first rows" if is_guess else "", finding.hint

@@ -39,6 +39,9 @@ MOST_ALIASED: Final = 100_000
 IRREGULAR: Final = "save what it gives into a file, and name that"
 """What to do about a device, a pipe or a socket."""
 
+_WITHOUT_QUOTES: Final = "is a template without quotes"
+_NEAR: Final = 5
+_DECIMAL_COMMA: Final = re.compile(r"[0-9],\Z")
 _MOST_DIGITS: Final = 400
 _LONGEST: Final = 20
 _QUOTE: Final = "quote it, if it is text"
@@ -126,6 +129,7 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
         if before and _is_text(source, before[0].mark.line, told.mark.line):
             way = "a text of several lines begins with `|` behind its key, as in `prompt: |`"
             return None, [replace(before[0], hint=way)]
+        before = [each for each in before if not _is_echo(each, told)]
         return None, _too_deep(source, error) or [*before, told]
     except _Stop:
         return None, composer.diagnostics
@@ -149,6 +153,11 @@ def _is_text(source: Text, first: int, last: int) -> bool:
     depth = len(lines[0]) - len(lines[0].lstrip(" "))
     is_deep = all(len(line) - len(line.lstrip(" ")) >= depth for line in lines if line.strip())
     return is_deep and bool(re.match(r"\s*[^\s:]+( [^\s:]+)*:? .*\{\{", lines[0])) and depth > 0
+
+
+def _is_echo(before: Diagnostic, stop: Diagnostic) -> bool:
+    """Whether a finding is of what libyaml stopped at: of a line of a text that is not indented."""
+    return before.message.endswith(_WITHOUT_QUOTES) and stop.mark.line - before.mark.line <= _NEAR
 
 
 class _Stop(Exception):  # noqa: N818 - no error: the composer has said all it can
@@ -304,8 +313,10 @@ class _Composer:
         shown = LINE_END.split(self.source.text[key.start : key.end], maxsplit=1)[0]
         message = f"the key `{shown}` is not a string"
         hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
+        if key.kind == "scalar" and _DECIMAL_COMMA.search(self.source.text, max(0, key.start - 20), key.start):
+            hint = "a number has a decimal point, and a text that holds a comma needs quotes"
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
-            message, hint = f"`{{{shown}}}` is a template without quotes", quoting(self.source.text, key.start - 1)
+            message, hint = f"`{{{shown}}}` {_WITHOUT_QUOTES}", quoting(self.source.text, key.start - 1)
             key = replace(key, start=key.start - 1, end=key.end + 1)
         self.complain(Code.NOT_A_STRING_KEY, message, key.start, key.end, hint)
 

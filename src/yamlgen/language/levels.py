@@ -137,6 +137,7 @@ def lumped(document: Document, findings: list[Deviation], broken: set[DataPath])
             set(names) >= mapping.keys()
             and len(names) <= _MOST
             and not any(nearest(name, lot[0].wanted) for name in names)
+            and all(map(is_vague, lot))
         ):
             where = lot[0].message.partition(" in ")[2]
             message, hint = f"{listing(names)} are no keys of {where}", lot[0].hint or ""
@@ -146,7 +147,7 @@ def lumped(document: Document, findings: list[Deviation], broken: set[DataPath])
         else:
             continue
         first = next(each for each in lot if each.path[-1] == names[0])
-        told[first.path] = replace(first, message=message, hint=hint, wanted=(), parts={})
+        told[first.path] = replace(first, message=message, hint=hint, wanted=(), parts={}, called=None)
         gone |= {(*path, name) for name in names[1:]}
     for path in gone:
         document.node(path[:-1]).value.pop(path[-1])

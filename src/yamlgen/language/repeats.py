@@ -46,17 +46,18 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
             is_near = name is not None and (told.hint or "").startswith("did you mean")
             owner = _OWNER.fullmatch(told.message)
             key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
-            key = (told.severity, told.code, *owner.groups()) if owner and told.hint is None else key
+            if owner and not is_near:
+                key = (told.severity, told.code, *owner.groups(), told.hint)
         if ("error", *key[1:]) in first:
             key = ("error", *key[1:])
         if key in first:
             others.setdefault(key, []).append(told.mark)
         else:
             first[key] = told
-    return [_with_others(told, others.get(key, [])) for key, told in first.items()]
+    return [with_others(told, others.get(key, [])) for key, told in first.items()]
 
 
-def _with_others(told: Diagnostic, marks: list[Mark]) -> Diagnostic:
+def with_others(told: Diagnostic, marks: list[Mark]) -> Diagnostic:
     """A diagnostic with the other places that show the same mistake."""
     lines = dict.fromkeys(
         f"{mark.line}" if mark.file == told.mark.file else f"{mark.file}:{mark.line}"

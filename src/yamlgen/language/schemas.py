@@ -22,12 +22,14 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.bundle import SAVE, Bundle, Place
 from yamlgen.language.composer import absence, compose, read
 from yamlgen.language.document import DataPath, Document, Node, Text
-from yamlgen.language.folder import is_way_out, leak, real
+from yamlgen.language.folder import is_file, is_way_out, leak, real
+from yamlgen.language.json_syntax import explain
 from yamlgen.language.satisfiability import contradictions
+from yamlgen.language.schema_rules import broken_rule
 from yamlgen.language.secret import find_secrets
-from yamlgen.language.shorthand import IN_SHORT, in_full, typed
+from yamlgen.language.shorthand import IN_SHORT, called, in_full, typed
 from yamlgen.language.vocabulary import FORMATS, KEYWORDS, subschemas, validator_of
-from yamlgen.language.words import closest, listing, nearest
+from yamlgen.language.words import closest, nearest
 from yamlgen.ports import JSON
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -39,19 +41,6 @@ _AS_WRONG_IN_JSON: Final = (*_ENDS_READING, Code.DUPLICATE_KEY, Code.BAD_NUMBER)
 _NEAR: Final = 0.75
 _JOINED: Final = re.compile(r"(\$?\w+)\s*[:=\s]\s*\S")
 """A keyword that took in its value."""
-
-_CALLED: Final = {
-    **dict.fromkeys(("str", "text"), "string"),
-    **dict.fromkeys(("int",), "integer"),
-    **dict.fromkeys(("float", "double", "decimal"), "number"),
-    **dict.fromkeys(("bool",), "boolean"),
-    **dict.fromkeys(("list", "tuple", "set"), "array"),
-    **dict.fromkeys(("dict", "map", "mapping", "json", "struct"), "object"),
-    **dict.fromkeys(("none", "nil"), "null"),
-}
-"""What other languages call a type."""
-
-_TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +146,11 @@ class SchemaLoader:
             hint = "write it as a mapping below `schema:`, without quotes and without `|`"
             self.complain(Code.BAD_SCHEMA, "this is a schema as a text: a text names a file", mark, hint)
             return None
+        form = typed(reference)
+        if form is not None and not is_file(self.folder / reference):
+            message = f"`{reference}` is a type, and a text names a file"
+            self.complain(Code.BAD_SCHEMA, message, mark, f"write `schema: {form}`")
+            return None
         loaded = self.read(self.folder / reference, reference, mark, inside=not is_way_out(reference))
         return None if loaded is None else self._finish(*loaded)
 
@@ -237,9 +231,10 @@ class SchemaLoader:
             is_reference = path[-1:] == ("$ref",) and isinstance(error.instance, str)  # where it leads is told later
             if path not in seen and not is_reference:
                 seen.add(path)
-                self.complain(Code.BAD_SCHEMA, *_meta_sentence(error, data, path, place))
+                message, hint = broken_rule(error, data, path)
+                self.complain(Code.BAD_SCHEMA, message, place.mark(path), hint)
         for path, part in subschemas(data):
-            if (full := in_full(part, KEYWORDS)) is not None:
+            if (full := self._meant(path, part, place)) is not None:
                 self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
                 continue
             is_torn = False
@@ -247,7 +242,9 @@ class SchemaLoader:
                 if key in KEYWORDS or key.startswith("x-") or (is_torn and part[key] is None):
                     continue
                 near = nearest(key, KEYWORDS)
-                hint = f"did you mean `{near}`?" if near else "a note of your own begins with `x-`"
+                hint = f"did you mean `{near}`?" if near else called(key) or "a note of your own begins with `x-`"
+                if key == "value" and place.prefix[:1] == ("params",):
+                    hint = "did you mean `default`?"
                 word = _JOINED.match(key)
                 if part[key] is None and word and word[1] in KEYWORDS:
                     hint, is_torn = f"write `{word[1]}: ...`, with a `:` and a space", True
@@ -262,6 +259,22 @@ class SchemaLoader:
                 mark = place.mark((*path, "format"))
                 self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
 
+    @staticmethod
+    def _meant(path: DataPath, part: dict[str, Any], place: Place) -> str | None:
+        """The hint for what is no schema yet; `None` for what is one."""
+        if path == () and part.keys() == {"file"} and isinstance(part["file"], str):
+            return f"a schema in a file is named by its path alone: `schema: {part['file']}`"
+        if place.prefix[:1] == ("params",) and "value" in part:
+            return None
+        form = in_full(part, KEYWORDS)
+        is_none = bool(part) and not any(key in KEYWORDS or key.startswith("x-") for key in part)
+        if form is not None or path or not is_none or place.prefix[:1] == ("params",):
+            return form
+        inner = next((key for key in part if isinstance(part[key], dict) and part[key].keys() & set(KEYWORDS)), None)
+        if inner is not None:
+            return f"the schema stands one level deeper: keep what is under `{inner}`"
+        return "write `{type: object, properties: {...}}`"
+
 
 def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:
     """A JSON file is read by the JSON reader; YAML's reading of it lends the places, and what that one passes over."""
@@ -270,7 +283,10 @@ def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:
         json.dumps(data, ensure_ascii=False).encode()  # no half of a character
     except json.JSONDecodeError as error:
         mark = source.mark(error.pos, error.pos + 1)
-        return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {error.msg}", mark)]
+        fact, hint = explain(error)
+        if source.text[: error.pos].strip() == "" and source.text[error.pos : error.pos + 1].isalpha():
+            hint = "is it YAML? end its name in .yaml"
+        return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {fact}", mark, hint)]
     except (ValueError, RecursionError) as error:  # thousands of digits, thousands of levels: YAML tells it better
         told = compose(source, any_root=True)[1]
         return None, told or [Diagnostic(Code.BAD_NUMBER, f"not JSON: {error}", source.mark(0, 1))]
@@ -314,39 +330,3 @@ def _format_meant(written: str) -> str | None:
         return None
     is_near = SequenceMatcher(None, written.lower(), near).ratio() >= _NEAR or near.startswith(written.lower())
     return near if is_near or near == "uri" else None
-
-
-def _meta_sentence(error: Any, data: JSON, path: tuple[Any, ...], place: Place) -> tuple[str, Mark, str | None]:
-    value = data
-    for part in path:
-        value = value[part]
-    if path and path[-1] == "type" and isinstance(value, str):
-        near = _CALLED.get(value.lower()) or nearest(value, _TYPES)
-        hint = f"did you mean `{near}`?" if near else f"types: {listing(_TYPES)}"
-        return f"`{value}` is no type of JSON Schema", place.mark(path), hint
-    if path and path[-1] == "pattern":
-        return f"`{value}` is no regular expression", place.mark(path), None
-    if typed(value) is not None and path[-2:-1] == ("properties",):
-        return (
-            f"`{path[-1]}` is not right: `{value}` is no schema",
-            place.mark(path),
-            f"write `{path[-1]}: {typed(value)}`",
-        )
-    where = f"`{path[-1]}`" if path else "the schema"
-    return f"{where} is not right: {error.message}", place.mark(path), _meta_hint(path, value)
-
-
-def _meta_hint(path: tuple[Any, ...], value: JSON) -> str | None:
-    """What would mend a keyword whose value is of another form."""
-    match path[-1:], value:
-        case ("type",), [*_] if None in value:
-            return 'write "null", in quotes: without, YAML reads that nothing stands there'
-        case ("required",), bool():
-            return "a list of names stands beside `properties`, as in `required: [name]`"
-        case ("properties",), [*_]:
-            return "write each under its name, as in `name: {type: string}`"
-        case ("enum",), str():
-            return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]"
-        case ("items",), str() if typed(value) is not None:
-            return f"write `items: {typed(value)}`"
-    return None

@@ -85,9 +85,10 @@ def check(document: Document) -> Shape:
     diagnostics, broken = clear_up(shape.document)
     shape.diagnostics.extend(diagnostics)
     shape.broken.update(broken)
-    _name_kinds(shape)
     seen: set[Deviation] = set()
     for _ in range(_MOST_PASSES):  # a mended key may show what was hidden below it
+        shape.document = Document(document.source, root)
+        _name_kinds(shape)
         shape.document = Document(document.source, root)
         findings = [finding for finding in deviations(shape.document.data) if finding not in seen]
         if not findings:
@@ -270,8 +271,10 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
     value = Document(shape.document.source, mapping[word][1]).data
-    if _is_joined(str(word), finding):
+    if _is_joined(str(word), finding) or finding.is_elsewhere:
         return None
+    if finding.called is not None and finding.called not in mapping:
+        return finding.called if fits(value, finding.parts[finding.called]) else None
     near = closest(str(word), finding.wanted)
     if near is not None and SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
         if near in mapping:
@@ -313,23 +316,27 @@ def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
     if _is_joined(str(word), finding):
         shape.broken.update((*parents, name) for name in free)
         return
-    shape.broken.update((*parents, name) for name in free if name == near or fits(value, finding.parts[name]))
+    meant_by = (near, finding.called)
+    shape.broken.update((*parents, name) for name in free if name in meant_by or fits(value, finding.parts[name]))
 
 
 def _mend_name(shape: Shape, finding: Deviation) -> None:
     """Read what a bad name names under the name that is proposed, so that it is checked too."""
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
-    pair, name = mapping.pop(word), finding.wanted[0]
+    name, pairs = finding.wanted[0], list(mapping.items())
     shape.broken.add(finding.path)
-    if name not in mapping:
-        mapping[name] = pair
+    is_free = name not in mapping
+    mapping.clear()  # in its place, since a draw sees those above it
+    mapping.update({name if key == word else key: pair for key, pair in pairs if key != word or is_free})
 
 
 def _was_emptied(shape: Shape, finding: Deviation) -> bool:
     """Whether a mapping is empty only because what it held was left out."""
     path = finding.path
-    return finding.is_empty and any(left[: len(path)] == path != left for left in shape.broken)
+    return finding.is_empty and (
+        shape.document.node(path).unread or any(left[: len(path)] == path != left for left in shape.broken)
+    )
 
 
 def _copy(node: Node) -> Node:
