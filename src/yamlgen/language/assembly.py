@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
@@ -89,6 +90,11 @@ class Assembly:
         elif isinstance(step, Draw):
             self._check_draws(name, step)
 
+    def forgive(self, names: AbstractSet[str]) -> None:
+        """Say no more of steps that they have no items: that was told of what refers to those."""
+        marks = {self.draft.document.mark(("steps", name, "on_item_error"), key=True) for name in names}
+        self.diagnostics = [each for each in self.diagnostics if each.mark not in marks]
+
     def draws(self, name: str) -> Type:
         """What is known of the draws of a step; nothing, where one of them is wrong, which was told."""
         rules, step = self._rules.get(name, {}), self.draft.pipeline.steps[name]
@@ -99,14 +105,21 @@ class Assembly:
     def _check_output(self, name: str, step: Generate) -> None:
         """An output of text needs no schema, but it says how often it is asked for again."""
         at = ("steps", name, "output")
-        said = step.output is None or step.output.schema_ is not None or "reasks" in step.output.model_fields_set
-        if said or step.check or self.draft.is_broken(*at, "schema"):
-            return
-        if not self.draft.is_broken("steps", name, "check") and not any(path[:3] == at for path in self.draft.broken):
+        if self.is_bare(name, step) and not self.draft.is_broken("steps", name, "prompt"):
             message = f"step `{name}` has no schema: `output` says nothing"
             mark = self.draft.document.mark(at, key=True)
             hint = "add `schema` or `reasks` below it, or remove it"
             self.complain(Code.CONFLICT, message, mark, hint, warn=True)
+
+    def is_bare(self, name: str, step: Generate) -> bool:
+        """Whether a step lacks what its `output` was to say, so that it is not known whether it gives text."""
+        at = ("steps", name, "output")
+        if step.output is None:
+            return self.draft.is_broken("steps", name, "prompt") and self.draft.is_broken("steps", name, "messages")
+        said = step.output.schema_ is not None or "reasks" in step.output.model_fields_set
+        if said or step.check or self.draft.is_broken(*at, "schema") or self.draft.is_broken("steps", name, "check"):
+            return False
+        return not any(path[:3] == at for path in self.draft.broken)
 
     def _check_matrix(self, name: str, step: Generate) -> None:
         at, mark = ("steps", name, "matrix"), self.draft.document.mark
@@ -201,6 +214,9 @@ class Assembly:
             at = ("steps", name, "draws", *problem.path)
             beside = (*at[:-1], "otherwise")  # what it may cover is not known
             if self.draft.is_broken_within(*at) or self.draft.is_broken_within(*beside):
+                continue
+            wrong = [path[3] for path in self.draft.broken if path[:3] == at[:3] and len(path) > len(at[:3])]
+            if problem.code is Code.UNKNOWN_NAME and any(problem.message.endswith(f"`{each}`") for each in wrong):
                 continue
             mark = self.draft.document.mark(at, key=problem.key)
             self.complain(problem.code, problem.message, mark, problem.hint)

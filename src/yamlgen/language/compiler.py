@@ -39,8 +39,10 @@ from yamlgen.language.slips import Slips
 from yamlgen.language.texts import Passage, TextLoader
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
+from yamlgen.language.vocabulary import KEYWORDS
 from yamlgen.ports import JSON, Columns
 
+_TEXT: Final[Type] = {"type": "string"}
 _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD})
 """What is unknown where a name is declared at the wrong place, which is told there."""
 
@@ -83,6 +85,8 @@ class _Compiler:
     files: dict[DataPath, JSON] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
     """The steps whose schema may say something else than it seems to."""
+    texts_taken_apart: set[str] = field(default_factory=set)
+    """The steps whose text is looked into as if it had members: one schema mends all of it."""
     steps: dict[str, StepReading] = field(default_factory=dict)
     rings: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -99,8 +103,10 @@ class _Compiler:
         draft, steps = self.draft, self.draft.pipeline.steps
         self.params.declare()
         self.params.give(given, complete=complete)
-        known = None if draft.is_broken("steps") else dict.fromkeys(draft.names("steps"), ANYTHING)
+        is_unsure = draft.is_broken("steps") or draft.document.node(("steps",)).unread
+        known = None if is_unsure else dict.fromkeys(draft.names("steps"), ANYTHING)
         self.scopes = Scopes(self.columns, self.params.view(), known, draft.is_broken)
+        self.scopes.unknown |= {name for name in draft.names("steps") if draft.is_broken("steps", name)}
         for name, step in steps.items():
             self.load_schema(name, step)
             self.assembly.check(name, step)
@@ -109,12 +115,14 @@ class _Compiler:
         self.read_steps()
         self.check_slips()
         self.check_steps()
+        self.assembly.forgive(self.scopes.unwrapped)
         self.diagnostics.extend(check_files(draft, self.columns))
         self.diagnostics.extend((*check_runtime(draft), *check_model(draft), *unfilled(draft.document, self.files)))
         self.diagnostics.extend(changed_numbers(draft.document))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
-        found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))
+        told = [each for each in self.diagnostics if each.mark not in draft.mended or each in draft.diagnostics]
+        found = _in_source_order(told, draft.shown, (*draft.texts, *self.params.texts))
         if any(d.severity == "error" for d in found):
             return Compilation(None, found)
         plan = Plan(
@@ -137,7 +145,8 @@ class _Compiler:
     def load_schema(self, name: str, step: Step) -> None:
         path = ("steps", name, "output", "schema")
         output = None if isinstance(step, Draw) else step.output
-        if output is None or output.schema_ is None or self.draft.is_broken(*path):
+        strays = any(left[:3] == path[:3] and left[-1] in KEYWORDS for left in self.draft.broken)
+        if output is None or output.schema_ is None or strays or self.draft.is_broken(*path):
             return
         written, before = output.schema_, len(self.loader.diagnostics)
         if isinstance(written, str):
@@ -171,11 +180,24 @@ class _Compiler:
             step = self.steps[name]
             step.output = self.output_type(name, step)
             values = self.read_step(step)
+            self.doubt(step)
             if self.draft.is_broken_within("steps", name, "values"):
                 self.scopes.unknown.add(name)
             elif isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
                 step.output = compute_type(step.step, values)
             self.scopes.settle(step)
+
+    def doubt(self, read: StepReading) -> None:
+        """Take nothing as known of a step that refers to items which it has not, or to members of a text."""
+        for passage, reading in read.passages:
+            for finding in reading.findings:
+                name = passage.source[finding.start : finding.end]
+                is_single = getattr(read.step, "matrix", None) is None and getattr(read.step, "samples", None) is None
+                if finding.code is Code.UNKNOWN_NAME and name in ("item", "item_index", "matrix") and is_single:
+                    self.scopes.unwrapped.add(read.name)
+                if finding.code is Code.UNKNOWN_FIELD and name.startswith("output.") and read.output == _TEXT:
+                    read.output = ANY_TYPE
+                    self.scopes.unknown.add(read.name)
 
     def in_ring(self) -> frozenset[str]:
         """The steps that wait for one another."""
@@ -197,8 +219,10 @@ class _Compiler:
         else:
             is_schema = step.output is not None and step.output.schema_ is not None
             is_known = not is_schema and not self.draft.is_broken("steps", name, "output", "schema")
+            if isinstance(step, Generate):
+                is_known = is_known and not self.assembly.is_bare(name, step)
             if isinstance(step, Generate) and is_known:
-                made = {"type": "string"}
+                made = _TEXT
         if not is_known:
             self.scopes.unknown.add(name)
         return made
@@ -276,6 +300,8 @@ class _Compiler:
 
     def is_untold(self, reading: Reading, source: str) -> bool:
         """Whether nothing is known of what an expression refers to because of a mistake, which was told."""
+        if self.scopes.steps is None and reading.uses.steps:
+            return True
         unsure = any(path[0] == "params" for path in self.draft.broken) or self.params.is_doubtful
         return not reading.uses.steps.isdisjoint(self.in_ring() | self.scopes.unknown) or (
             unsure and "params" in source
@@ -294,7 +320,12 @@ class _Compiler:
         is_stray = finding.code in _DECLARED and finding.path and self.draft.is_stray(finding.path[-1])
         if is_stray or self.is_misnamed(text, finding):
             return
-        whens = self.steps[str(text.path[1])].of("when")
+        step = str(text.path[1])
+        if finding.message.startswith("`output` has no") and finding.message.endswith("it is text"):
+            if step in self.texts_taken_apart:
+                return
+            self.texts_taken_apart.add(step)
+        whens = self.steps[step].of("when")
         if finding.code is Code.MAY_BE_NULL and any(reading.findings for when, reading in whens if when != text):
             return  # what it asks about is not known
         mark = text.mark(finding.start, finding.end)
@@ -311,7 +342,7 @@ class _Compiler:
 
     def report_cycles(self) -> None:
         """Each ring of steps that wait for one another, told once, at a reference that closes it."""
-        for ring in self.rings:
+        for ring in self.rings if not self.draft.document.node(("steps",)).unread else ():
             last, first = ring[-1], ring[0]
             chain = " -> ".join(f"`{step}`" for step in (*ring, first))
             what = f"step `{first}` refers to itself" if len(ring) == 1 else f"the steps wait for each other: {chain}"
@@ -346,7 +377,7 @@ class _Compiler:
 
 def _causes(findings: list[Finding]) -> list[Finding]:
     """Findings without those that may follow from a name that is unknown: what would ask about a null asks it."""
-    if all(finding.code not in (Code.UNKNOWN_NAME, Code.UNKNOWN_STEP) for finding in findings):
+    if not any(finding.code in (Code.UNKNOWN_NAME, Code.UNKNOWN_STEP, Code.UNKNOWN_FILTER) for finding in findings):
         return findings
     following = (Code.MAY_BE_NULL, Code.UNKNOWN_COLUMN)
     return [each for each in findings if each.code not in following or each.near]

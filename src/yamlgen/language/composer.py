@@ -26,7 +26,7 @@ from yamlgen.language.filling import UNEXPANDED, quoting, unexpanded
 from yamlgen.language.folder import is_file, is_folder, open_inside, status, unusable
 from yamlgen.language.neighbours import neighbour
 from yamlgen.language.stand_ins import StandIns
-from yamlgen.language.words import suggestion
+from yamlgen.language.words import listing, suggestion
 from yamlgen.language.yaml_syntax import explain
 from yamlgen.ports import JSON
 from yamlgen.surface import by_surface
@@ -121,6 +121,8 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
     except yaml.MarkedYAMLError as error:
         told = explain(source, error)
         before = [each for each in composer.diagnostics if each.mark.line != told.mark.line]
+        if any(each.code is Code.NOT_A_STRING_KEY and "template" in each.message for each in before):
+            told, before = before[-1], before[:-1]  # a text that is not taken for one does not end where it should
         return None, _too_deep(source, error) or [*before, told]
     except _Stop:
         return None, composer.diagnostics
@@ -232,6 +234,7 @@ class _Composer:
     def mapping(self, start: int) -> Node:
         entries: dict[str, tuple[Node, Node]] = {}
         merged: list[tuple[str, tuple[Node, Node]]] = []
+        doubled: list[tuple[Node, Node]] = []
         unread = False
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
@@ -247,11 +250,14 @@ class _Composer:
                 self.refuse_key(key)
                 unread = True
             elif key.value in entries:
-                first = entries[key.value][0].mark.line
-                message = f"the key `{key.value}` stands twice in this mapping"
-                self.complain(Code.DUPLICATE_KEY, message, key.start, key.end, f"the first is in line {first}")
+                doubled.append((key, entries[key.value][0]))
+                if _is_nothing(entries[key.value][1]):
+                    entries[key.value] = key, value
             else:
                 entries[key.value] = (key, value)
+                unread = unread or (value.unread and value.kind == "scalar" and value.value == {})
+        if doubled:
+            self.refuse_doubled(entries, doubled)
         for name, pair in merged:
             entries.setdefault(name, pair)
         size = 1 + sum(1 + child.size for _, child in entries.values())
@@ -259,7 +265,26 @@ class _Composer:
         end = event.end_mark.index
         if unread and not entries and self.source.text.startswith("{{", start):  # a template without its quotes
             return Node("scalar", "", self.source, start, end, unread=True)
+        if len(doubled) > 1 and self.depth > 1:  # two mappings in one: what belongs to which is not known
+            return Node("scalar", {}, self.source, start, end, unread=True)
         return Node("mapping", entries, self.source, start, end, size=size, height=height, unread=unread)
+
+    def refuse_doubled(self, entries: dict[str, tuple[Node, Node]], doubled: list[tuple[Node, Node]]) -> None:
+        """Tell of the keys that stand twice; several are those of another mapping, whose name is missing."""
+        key, first = doubled[0]
+        if len(doubled) == 1:
+            message, hint = (
+                f"the key `{key.value}` stands twice in this mapping",
+                f"the first is in line {first.mark.line}",
+            )
+        else:
+            names = listing(str(each.value) for each, _ in doubled)
+            message, hint = f"the keys {names} stand twice in this mapping", "is a name missing above them?"
+            above = [name for name, (at, value) in entries.items() if at.start < key.start and _is_nothing(value)]
+            if above:  # what begins another mapping stands too far in
+                del entries[above[-1]]
+                hint = f"is `{above[-1]}` indented too far?"
+        self.complain(Code.DUPLICATE_KEY, message, key.start, key.end, hint)
 
     def refuse_key(self, key: Node) -> None:
         shown = LINE_END.split(self.source.text[key.start : key.end], maxsplit=1)[0]
@@ -337,6 +362,10 @@ def _too_deep(source: Text, error: yaml.MarkedYAMLError) -> list[Diagnostic]:
     with suppress(yaml.MarkedYAMLError, _Stop):
         before.compose(error.problem_mark.index if error.problem_mark else None)
     return before.diagnostics if any(told.code is Code.TOO_DEEP for told in before.diagnostics) else []
+
+
+def _is_nothing(value: Node) -> bool:
+    return value.kind == "scalar" and value.value is None and value.start == value.end
 
 
 def _merged(value: Node) -> list[Node]:

@@ -47,13 +47,14 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
         What is told, and the paths of which nothing more is to be said.
     """
     root: dict[str, tuple[Node, Node]] = document.root.value
-    found, broken = [*_mistyped(document, root), *_swapped(document, root)], set[DataPath]()
+    found = [*_mistyped(document, root), *_swapped(document, root)]
+    broken: set[DataPath] = {("model",), ("models",)} if found and "models" not in root else set()
     for part in ("models", "params"):
         holder = root[part][1] if part in root else None
         if holder is None or holder.kind != "mapping":
             continue
         for name, (key, node) in list(holder.value.items()):
-            form = None if node.unread else _in_full(part, node)
+            form = None if node.unread or not name.replace("-", "_").isidentifier() else _in_full(part, node)
             if form is not None:
                 message = f"{_NAMED[part]} `{name}` must be a mapping, not {_kind(node)}"
                 pairs = ", ".join(f"{word}: {_written(child)}" for word, child in form.items())
@@ -72,6 +73,8 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             key, node = step.value.pop(word)
             if inner and meant not in step.value:
                 step.value[meant] = replace(key, value=meant), _mapping(key, node, {inner: node})
+            elif inner and step.value[meant][1].value is None:
+                step.value[meant] = step.value[meant][0], _mapping(key, node, {inner: node})
             elif inner and step.value[meant][1].kind == "mapping" and inner not in step.value[meant][1].value:
                 step.value[meant][1].value[inner] = replace(key, value=inner), node
             elif meant and meant not in step.value:
@@ -133,7 +136,8 @@ def _are_several(node: Node) -> bool:
 def _is_one(node: Node) -> bool:
     """Whether what stands under `models` is an id, or the settings of one model."""
     if node.kind == "mapping":
-        return "id" in node.value and node.value["id"][1].kind == "scalar"
+        several = any(child.kind == "mapping" and "id" in child.value for _, child in node.value.values())
+        return "id" in node.value and node.value["id"][1].kind == "scalar" and not several
     return isinstance(node.value, str)
 
 

@@ -20,7 +20,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import absence
 from yamlgen.language.document import Text
 from yamlgen.language.folder import leak, open_inside
-from yamlgen.language.words import nearest, suggestion
+from yamlgen.language.words import listing, nearest, suggestion
 
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -132,11 +132,12 @@ def check_args(found: Found, args: Mapping[str, Mark], call: Mark) -> Iterator[D
             known = signature.named if near is None else [near]
             hint = suggestion(arg, known, "its parameters") or "remove it: the function takes none"
             yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` has no parameter `{arg}`", mark, hint)
-    for parameter in missing:
-        if parameter in signature.nameless:
-            yield _nameless(name, parameter, call)
-        else:
-            yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` needs `{parameter}`", call, "add it under `args`")
+    nameless = [parameter for parameter in missing if parameter in signature.nameless]
+    yield from (_nameless(name, parameter, call) for parameter in nameless)
+    needed = [parameter for parameter in missing if parameter not in signature.nameless]
+    if needed:
+        add = f"add {'them' if len(needed) > 1 else 'it'} under `args`"
+        yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` needs {listing(needed)}", call, add)
 
 
 def _nameless(name: str, parameter: str, mark: Mark) -> Diagnostic:

@@ -17,9 +17,13 @@ from yamlgen.errors import Code, Diagnostic, Mark
 _NAMES: Final = frozenset(
     {Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD, Code.UNKNOWN_COLUMN}
     | {Code.UNKNOWN_MODEL_ALIAS, Code.UNKNOWN_ANCHOR, Code.UNKNOWN_FILTER, Code.MAY_BE_NULL}
+    | {Code.BAD_REFERENCE, Code.NEVER_EQUAL}
 )
 _UNKNOWN: Final = re.compile(r"(?:has no|unknown [a-z ]+) `([^`]+)`")
 """The name that is unknown, in a message."""
+
+_OF_TEXT: Final = re.compile(r"(`steps\.[^`]+`) has no `[^`]+`: it is text")
+"""A text that is taken for a value with members: what is missing is the schema that makes it one."""
 
 _MOST: Final = 5
 """How many other lines a hint names."""
@@ -31,10 +35,14 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     others: dict[tuple[object, ...], list[Mark]] = {}
     for told in diagnostics:
         key: tuple[object, ...] = (told.severity, told.code, told.message, told.mark)
-        if told.code in _NAMES:
+        if told.code in _NAMES or (told.code is Code.WRONG_KIND and told.message.startswith("`steps.")):
             name = _UNKNOWN.search(told.message)
             is_near = name is not None and (told.hint or "").startswith("did you mean")
+            of_text, of_items = _OF_TEXT.fullmatch(told.message), (told.hint or "").partition(" is there in a step ")[2]
             key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
+            key = (told.severity, told.code, of_text[1]) if of_text else key
+            key = (told.severity, told.code, of_items) if of_items else key
+            key = (told.severity, told.code, told.hint) if told.code is Code.UNKNOWN_PARAM and not is_near else key
         if key in first:
             others.setdefault(key, []).append(told.mark)
         else:

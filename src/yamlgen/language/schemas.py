@@ -37,6 +37,7 @@ _ENDS_READING: Final = (Code.TOO_LARGE, Code.TOO_DEEP, Code.UNREADABLE)
 _AS_WRONG_IN_JSON: Final = (*_ENDS_READING, Code.DUPLICATE_KEY, Code.BAD_NUMBER)
 """What holds against a JSON file too, though its words are read by the JSON reader."""
 _NEAR: Final = 0.75
+_WHERE_REFERENCES_LEAD: Final = ("did you mean `$defs`?", "did you mean `$id`?", "did you mean `$anchor`?")
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
@@ -120,6 +121,8 @@ class SchemaLoader:
     shown: str
     diagnostics: list[Diagnostic] = field(default_factory=list)
     files: dict[Path, tuple[JSON, Place]] = field(default_factory=dict)
+    unknown: list[tuple[Place, DataPath]] = field(default_factory=list)
+    """Where a word is no keyword."""
 
     def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
         """Add a diagnostic."""
@@ -148,11 +151,12 @@ class SchemaLoader:
         return None if loaded is None else self._finish(*loaded)
 
     def _finish(self, data: JSON, place: Place) -> JSONSchema | None:
-        before = sum(d.severity == "error" for d in self.diagnostics)
+        before, begun = sum(d.severity == "error" for d in self.diagnostics), len(self.diagnostics)
         self.check(data, place)
         bundle = Bundle(self, data, place)
         schema = bundle.make()
         if schema is None or sum(d.severity == "error" for d in self.diagnostics) > before:
+            self._blame(begun)
             return None
         text = json.dumps(schema, ensure_ascii=False)
         try:
@@ -162,10 +166,32 @@ class SchemaLoader:
             self.complain(Code.BAD_SCHEMA, f"the schema cannot be used: {message}", place.mark(()))
             return None
         found = list(contradictions(schema))
+        follows = [each for each in found if self._is_blamed(*bundle.origin(each.path))]
+        if any(each.is_fatal for each in follows):
+            self._blame(begun)
+            return None
+        found = [each for each in found if each not in follows]
         for each in found:
             there, path = bundle.origin(each.path)
             self.complain(Code.BAD_SCHEMA, each.message, there.mark(path), each.hint, warn=not each.is_fatal)
         return None if any(each.is_fatal for each in found) else JSONSchema(text)
+
+    def _is_blamed(self, place: Place, path: DataPath) -> bool:
+        """Whether what holds of a keyword follows from a word beside it that is none."""
+        return any(
+            place is there and path[: len(part)] == part and len(path) <= len(part) + 2 for there, part in self.unknown
+        )
+
+    def _blame(self, begun: int) -> None:
+        """Tell of a word that is no keyword as of what leaves a schema without use, and not of what follows from it."""
+        told = self.diagnostics[begun:]
+        words = [each for each in told if each.code is Code.UNKNOWN_KEYWORD]
+        follows = [each for each in told if each.code in (Code.BAD_REFERENCE, Code.MISSING_FILE)]
+        if follows:
+            words = [each for each in words if each.hint in _WHERE_REFERENCES_LEAD]
+        if words and all(each in follows or each.severity == "warning" for each in told):
+            kept = [each for each in told if each not in follows]
+            self.diagnostics[begun:] = [replace(each, severity="error") if each is words[0] else each for each in kept]
 
     def _name(self, shown: str) -> str:
         return str(Path(self.shown) / shown) if self.shown else shown
@@ -200,31 +226,56 @@ class SchemaLoader:
             self.complain(Code.BAD_SCHEMA, message, place.mark(("$schema",)), f"name {DIALECT}, or none")
             return
         seen: set[tuple[Any, ...]] = set()
+        outdented: set[DataPath] = set()  # mappings with a key that lost its value: the keys beside it may be that
         for error in _metaschema().iter_errors(data):
             path = tuple(error.instance_path)
+            if error.instance is None and path:
+                outdented.add(path[:-1])
+            elif path and path[:-1] in outdented:
+                continue
             is_reference = path[-1:] == ("$ref",) and isinstance(error.instance, str)  # where it leads is told later
             if path not in seen and not is_reference:
                 seen.add(path)
                 self.complain(Code.BAD_SCHEMA, *_meta_sentence(error, data, path, place))
         for path, part in subschemas(data):
-            if (full := in_full(part, KEYWORDS)) is not None:
-                self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
+            if not any(path[: len(each)] == each for each in outdented):
+                self._check_part(part, path, place)
+
+    def _check_part(self, part: dict[str, Any], path: DataPath, place: Place) -> None:
+        """Tell of the words of a part that say nothing."""
+        if (full := in_full(part, KEYWORDS)) is not None:
+            self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
+            return
+        for key, value in part.items():
+            if key in KEYWORDS or key.startswith("x-"):
                 continue
-            for key in part:
-                if key in KEYWORDS or key.startswith("x-"):
-                    continue
-                near = nearest(key, KEYWORDS)
-                hint = f"did you mean `{near}`?" if near else "a note of your own begins with `x-`"
-                if near is None and part[key] is None:
-                    hint = "a text that holds a comma needs quotes inside `{...}`"
-                message = f"`{key}` is no keyword of JSON Schema and has no effect"
-                self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
-            written = part.get("format")
-            near = _format_meant(written) if isinstance(written, str) else None
+            near = nearest(key, KEYWORDS)
+            hint = f"did you mean `{near}`?" if near else "a note of your own begins with `x-`"
+            if near is None and value is None:
+                hint = "a text that holds a comma needs quotes inside `{...}`"
+            message = f"`{key}` is no keyword of JSON Schema and has no effect"
+            self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
+            self.unknown.append((place, path))
+        written = part.get("format")
+        near = _format_meant(written) if isinstance(written, str) else None
+        if near is not None:
+            message = f"`{written}` is no format that is known, and has no effect"
+            mark = place.mark((*path, "format"))
+            self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
+        for index, name, near in _undeclared(part):
+            message, mark = f"`{name}` is required, and not declared", place.mark((*path, "required", index))
+            self.complain(Code.BAD_SCHEMA, message, mark, f"did you mean `{near}`?", warn=True)
+
+
+def _undeclared(part: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
+    """The required names that an open object does not declare, each with the near one that it does."""
+    required, there = part.get("required"), part.get("properties")
+    if isinstance(required, list) and isinstance(there, dict) and part.get("additionalProperties") is not False:
+        for index, name in enumerate(required):
+            free = [each for each in there if each not in required]
+            near = nearest(name, free) if isinstance(name, str) and name not in there else None
             if near is not None:
-                message = f"`{written}` is no format that is known, and has no effect"
-                mark = place.mark((*path, "format"))
-                self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
+                yield index, name, near
 
 
 def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:

@@ -23,7 +23,7 @@ from yamlgen.language.types import Type, list_of, nullable, object_of, observed
 from yamlgen.ports import JSON, Columns
 
 _WHEN: Final = "it has a `when`"
-_WRAPPING: Final = ("kind", "for_each", "samples", "matrix", "on_item_error")
+_WRAPPING: Final = ("kind", "when", "for_each", "samples", "matrix", "on_item_error")
 _BEFORE_ITEMS: Final = frozenset({"when", "for_each"})
 
 
@@ -77,6 +77,8 @@ class Scopes:
     nulls: dict[str, str] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     """The steps of whose value nothing is known, because what was told broken makes it."""
+    unwrapped: set[str] = field(default_factory=set)
+    """The steps that refer to items, and have none."""
 
     def row(self, *, sure: bool = False) -> View:
         """What is known of a row; `sure`: of every row, and not of the first ones alone."""
@@ -123,6 +125,7 @@ class Scopes:
         """Make the type of a step's value out of that of one output; those after it see it from now on."""
         step, made = read.step, read.output
         is_wrapped_anyhow = any(self.is_broken("steps", read.name, key) for key in _WRAPPING)
+        is_wrapped_anyhow = is_wrapped_anyhow or read.name in self.unwrapped
         if is_wrapped_anyhow:
             self.unknown.add(read.name)
         if isinstance(step, Compute) and not read.needs.isdisjoint(self.unknown):

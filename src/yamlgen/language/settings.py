@@ -47,7 +47,7 @@ def resolve(
         known = _take(draft, draft.pipeline.model, ("model",), resolved, problems) and known
     known = _take(draft, model, place, resolved, problems) and known
     resolved.take(step, at)
-    if known and "id" not in resolved.values:
+    if known and "id" not in resolved.values and (model is not None or _names_none(draft, name, step)):
         problems.append(_no_model(draft, name, model))
     problems.extend(unsuited(draft, resolved, official=is_official(draft.pipeline.runtime)))
     settings = Settings.model_validate(resolved.values)
@@ -75,7 +75,13 @@ def check_model(draft: Draft) -> Iterator[Diagnostic]:
     problems: list[Diagnostic] = []
     _take(draft, model, place, Resolved(), problems)
     yield from problems
-    if model is None or problems or draft.is_broken("steps") or any(path[0] == "steps" for path in draft.broken):
+    if (
+        model is None
+        or problems
+        or draft.is_broken("model")
+        or draft.is_broken("steps")
+        or any(path[0] == "steps" for path in draft.broken)
+    ):
         return
     asking = [step for step in draft.pipeline.steps.values() if isinstance(step, Generate)]
     if not any(inherits(step.model) and "model" not in (step.matrix or {}) for step in asking):
@@ -140,7 +146,9 @@ def _names_none(draft: Draft, name: str, step: Step) -> bool:
     at = ("steps", name)
     if not isinstance(step, Generate) or draft.is_broken(*at, "model") or draft.is_broken(*at, "id"):
         return False
-    return step.model is None and step.id is None and "model" not in (step.matrix or {})
+    is_empty = draft.is_broken(*at, "prompt") and not draft.document.data["steps"][name]
+    is_told = draft.is_broken(*at, "matrix") or is_empty
+    return not is_told and step.model is None and step.id is None and "model" not in (step.matrix or {})
 
 
 def is_official(runtime: Runtime) -> bool:

@@ -10,6 +10,8 @@ sentence needs, is imported only when there is something to say.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
@@ -20,8 +22,9 @@ import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.confusions import clear_up
-from yamlgen.language.deviations import Deviation, all_keys, deviations, fits, keys_of, language, own_keys, refused
+from yamlgen.language.deviations import Deviation, deviations, fits, key_of, keys_of, language, own_keys, refused
 from yamlgen.language.document import DataPath, Document, Node
+from yamlgen.language.strays import sort_out
 from yamlgen.language.words import closest
 from yamlgen.ports import JSON
 
@@ -31,8 +34,6 @@ _MOST_RIVALS = 10
 _MOST_PASSES = 20
 _ORDER = {Code.UNKNOWN_KEY: 0, Code.CONFLICT: 2}
 """Unknown keys first: one that stands for a required key makes that one not missing."""
-_STEP = frozenset({"kind", "model", "prompt", "messages", "values", "call", "draws"})
-"""What tells a step from a key of one."""
 _AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
 
 
@@ -44,11 +45,13 @@ class Shape:
         document: the document without its broken parts: it constructs.
         diagnostics: one for each mistake.
         broken: the paths that were left out; nothing more is to be said about them.
+        mended: the places of keys that are read as others, and of plain values of those: they are told already.
     """
 
     document: Document
     diagnostics: list[Diagnostic] = field(default_factory=list)
     broken: set[DataPath] = field(default_factory=set)
+    mended: set[Mark] = field(default_factory=set)
     anchored: set[Mark] = field(default_factory=set)
 
     def complain(self, finding: Deviation, at: DataPath, *, key: bool = False) -> None:
@@ -72,12 +75,20 @@ def accepts(data: JSON) -> bool:
     return _validator().is_valid(data)
 
 
-def check(document: Document) -> Shape:
-    """Hold a document against the language."""
-    if accepts(document.data):
+def check(document: Document, *, is_whole: bool = True) -> Shape:
+    """Hold a document against the language.
+
+    Args:
+        document: it.
+        is_whole: whether all of it could be read.
+    """
+    if is_whole and accepts(document.data):
         return Shape(document)
     root = _copy(document.root)
     shape = Shape(Document(document.source, root))
+    for path in () if is_whole else list(_unread(root, ())):
+        _drop(shape, path)
+    shape.document = Document(document.source, root)
     diagnostics, broken = clear_up(shape.document)
     shape.diagnostics.extend(diagnostics)
     shape.broken.update(broken)
@@ -89,13 +100,19 @@ def check(document: Document) -> Shape:
         if not findings:
             break
         seen.update(findings)
-        findings = _without_outdented(shape, _without_stray_keys(shape, _without_echoes(findings)))
+        strays = sort_out(shape.document, findings)
+        findings = strays.findings
+        shape.broken |= strays.broken
         missing: dict[DataPath, set[str]] = {}
         for each in findings:
             if each.code is Code.MISSING_KEY:
                 missing.setdefault(each.path, set()).update(each.wanted)
         place = shape.document.mark
         marks = {each: (place(each.path, key=True), place(each.path[:2], key=True)) for each in findings}
+        for path in strays.gone:
+            _drop(shape, path)
+        for path in strays.headless & {("steps",)}:
+            shape.document.node(path).unread = True
         for finding in sorted(findings, key=lambda each: (_ORDER.get(each.code, 1), marks[each])):
             _settle(shape, finding, missing.get(finding.path[:-1], set()))
     shape.document = Document(document.source, root)
@@ -128,6 +145,18 @@ def refuse(shape: Shape, location: DataPath) -> Diagnostic | None:
     return Diagnostic(told.code, told.message, mark, told.hint)
 
 
+def _unread(node: Node, path: DataPath) -> Iterator[DataPath]:
+    """The values that could not be read, those of rows aside."""
+    if node.kind == "mapping":
+        for name, (_, child) in node.value.items():
+            yield from _unread(child, (*path, name)) if path != ("input",) or name != "rows" else ()
+    elif node.kind == "sequence":
+        for index, child in enumerate(node.value):
+            yield from _unread(child, (*path, index))
+    elif node.unread:
+        yield path
+
+
 def _name_kinds(shape: Shape) -> None:
     """Tell of each step that has keys of another kind, and says no kind: read it as one of that kind."""
     steps = shape.document.data.get("steps")
@@ -140,11 +169,14 @@ def _name_kinds(shape: Shape) -> None:
             if key is None:
                 continue
             said = next((other for other in step if step[other] == kind and other not in keys_of(kind)), None)
+            said = said or next((other for other in step if key_of(other) == "kind"), None)
             if said is not None:
                 mark = shape.document.mark(("steps", name, said), key=True)
                 message = f"unknown key `{said}` in step `{name}`"
-                shape.diagnostics.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, "did you mean `kind`?"))
-                here["kind"] = here.pop(said)
+                hint = "did you mean `kind`?" if step[said] == kind else f"write `kind: {kind}`"
+                shape.diagnostics.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint))
+                holder = here.pop(said)[0]
+                here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
             else:
                 mark = shape.document.mark(("steps", name, key), key=True)
                 message = f"step `{name}` has `{key}`, and says no kind"
@@ -152,62 +184,6 @@ def _name_kinds(shape: Shape) -> None:
                 holder = here[key][0]
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
             break
-
-
-def _without_echoes(findings: list[Deviation]) -> list[Deviation]:
-    """Without what a mapping lacks, where a key of it is told to stand without another: that says the same."""
-    alone = {finding.path for finding in findings if finding.code is Code.CONFLICT}
-    return [finding for finding in findings if finding.code is not Code.MISSING_KEY or finding.path not in alone]
-
-
-def _without_stray_keys(shape: Shape, findings: list[Deviation]) -> list[Deviation]:
-    """With one finding for each key of a step that stands among the steps, below the one that it belongs to."""
-    steps = shape.document.data.get("steps")
-    names = list(steps) if isinstance(steps, dict) else []
-    told: dict[DataPath, Deviation] = {}
-    for finding in findings:
-        path: DataPath = finding.path[:2]
-        above = (
-            names[names.index(path[1]) - 1] if path[:1] == ("steps",) and path[1:] and path[1] in names[1:] else None
-        )
-        holder = steps[above] if above is not None else None
-        is_key = isinstance(holder, dict) and path[1] in all_keys() and path[1] not in holder
-        if is_key and path not in told and not (isinstance(steps[path[1]], dict) and _STEP & steps[path[1]].keys()):
-            hint = f"indent it, if it belongs to step `{above}`"
-            told[path] = replace(
-                finding, code=Code.UNKNOWN_KEY, message=f"`{path[1]}` is no step", path=path, hint=hint, wanted=()
-            )
-            shape.broken.add(("steps", str(above), path[1]))
-    return [*told.values(), *(finding for finding in findings if finding.path[:2] not in told)]
-
-
-def _without_outdented(shape: Shape, findings: list[Deviation]) -> list[Deviation]:
-    """Without the echoes of lines that stand beside the key that they belong below: that one has no value then.
-
-    Of the lines that follow it, and are wrong where they stand, the first is told.
-    """
-    wrong = {finding.path for finding in findings if finding.code in (Code.UNKNOWN_KEY, Code.WRONG_TYPE)}
-    unmapped = [finding.path for finding in findings if finding.type == "object" and finding.path]
-    told: dict[DataPath, str] = {}
-    gone: set[DataPath] = set()
-    for path in sorted(unmapped, key=len):
-        above, name = path[:-1], path[-1]
-        mapping = _node(shape, above) if isinstance(name, str) else {}
-        if path in gone or name not in mapping or mapping[name][1].value is not None:
-            continue
-        behind = list(mapping)[list(mapping).index(name) + 1 :]
-        below = []
-        for other in behind:
-            if (*above, other) not in wrong or mapping[other][1].value is None:
-                break
-            below.append((*above, other))
-        if below:
-            told[below[0]] = f"indent it, if it belongs to `{name}`"
-            gone.update((path, *below[1:]))
-    for path in gone:
-        _drop(shape, path)
-    left = (finding for finding in findings if finding.path not in gone)
-    return [replace(each, hint=told[each.path], wanted=()) if each.path in told else each for each in left]
 
 
 def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> None:
@@ -248,6 +224,8 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> None
         shape.complain(finding if meant is None else replace(finding, hint=f"did you mean `{meant}`?"), at, key=True)
         _mend_key(shape, finding, meant)
         return
+    if at_key and key_of(str(path[-1])) and _node(shape, path[:-1])[path[-1]][1].value is None:
+        finding = replace(finding, hint=f"a `:` is missing behind `{key_of(str(path[-1]))}`")
     shape.complain(finding, at, key=at_key or at != path)
     if finding.code is Code.BAD_NAME:
         _mend_name(shape, finding)
@@ -287,8 +265,8 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
 
 
 def _is_joined(word: str, finding: Deviation) -> bool:
-    """Whether a key took in a part of its value, for want of a space behind its `:`."""
-    return word.partition(":")[0] in finding.wanted and ":" in word
+    """Whether a key took in its value, for want of a `:` with a space behind it."""
+    return key_of(word) in finding.wanted
 
 
 def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
@@ -302,6 +280,7 @@ def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
     shape.broken.add(finding.path)
     if meant is not None:
         mapping[meant] = (key, node)
+        shape.mended.update((key.mark, node.mark) if node.kind == "scalar" else (key.mark,))
         return
     value, near = Document(shape.document.source, node).data, closest(str(word), finding.wanted)
     free = [name for name in finding.wanted if name not in mapping]
@@ -315,10 +294,12 @@ def _mend_name(shape: Shape, finding: Deviation) -> None:
     """Read what a bad name names under the name that is proposed, so that it is checked too."""
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
-    pair, name = mapping.pop(word), finding.wanted[0]
+    name = finding.wanted[0]
     shape.broken.add(finding.path)
-    if name not in mapping:
-        mapping[name] = pair
+    is_one = mapping[word][1].value is not None and not re.search(r"[{[=]", str(word))
+    kept = {name if each == word else each: pair for each, pair in mapping.items() if each != word or is_one}
+    mapping.clear()
+    mapping.update(kept)
 
 
 def _was_emptied(shape: Shape, finding: Deviation) -> bool:

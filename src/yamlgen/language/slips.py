@@ -31,6 +31,11 @@ from yamlgen.ports import Columns
 MANY: Final = 20
 """From more rows than these on, requests that are the same for each of them are hardly meant."""
 
+_UNREAD: Final = frozenset(
+    {Code.TEMPLATE_SYNTAX, Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_COLUMN}
+)
+"""What is told of a template of which it is not known then what it was to read."""
+
 _SENT: Final = ("system", "user", "assistant")
 _TEXTS: Final = (*_SENT, "message")
 _PLACEHOLDER: Final = re.compile(r"(?:\$|(?<![\w\\\]^{]))\{\s*(?:(row|params|steps)\.)?([^\W\d]\w*)\s*\}(?!\})")
@@ -61,7 +66,7 @@ class Slips:
                 yield from _comments(passage)
         told = [slip for passage, _ in read.of(*_SENT) for slip in self._named_file(passage)]
         broken = any(path[:2] == ("steps", read.name) for path in self.draft.broken)
-        unread = any(finding.code is Code.TEMPLATE_SYNTAX for _, each in read.passages for finding in each.findings)
+        unread = any(finding.code in _UNREAD for _, each in read.passages for finding in each.findings)
         if broken or unread or self.draft.is_broken("steps", read.name):
             yield from told
             return

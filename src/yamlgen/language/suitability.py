@@ -64,7 +64,7 @@ class _Suitability:
         self._settings = Settings.model_validate(resolved.values)
         self._id = self._settings.id or ""
         self._able: Capabilities = capabilities.of(self._id)
-        self._official = official
+        self._official = official and not draft.is_broken_within("runtime")
         at = resolved.paths.get("thinking", ())
         self._thinking_is_whole = not any(path[: len(at)] == at for path in draft.broken) if at else True
 
@@ -85,7 +85,7 @@ class _Suitability:
         elif able.retires is not None:
             message = f"`{self._id}` is deprecated: it retires on {able.retires} (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"`{newest}` follows it")
-        elif not able.known and re.fullmatch(r"claude-[^/.]*", self._id):
+        elif not able.known and (re.fullmatch(r"claude-[^/.]*", self._id) or nearest(self._id, capabilities.MODELS)):
             plain = self._id.partition("@")[0]  # as clouds write a version of a model
             near = plain if plain in capabilities.MODELS else nearest(self._id, capabilities.MODELS)
             hint = f"did you mean `{near}`? " if near else ""
@@ -102,6 +102,8 @@ class _Suitability:
             if able.sampling is False:
                 hint = "remove it: only models up to 4.6 take it"
                 yield self._warning(f"`{self._id}` refuses `{key}`", mark, hint, Code.SAMPLING_REFUSED)
+            elif self._draft.is_broken_within("runtime"):
+                continue
             elif version != OLD_VERSION and (able.known or self._official):
                 message = f"the API refuses `{key}` under its version {version}"
                 hint = f'remove it, or set `runtime.api_version: "{OLD_VERSION}"` for a model up to 4.6'

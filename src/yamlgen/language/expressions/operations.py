@@ -92,8 +92,11 @@ class Operations(Misfits):
                 view = self.view(node.node, scope)
         else:
             view = self.view(node.node, scope)
-        operands = [(node.node, view), *self._given(node, scope)]
+        told = len(self.findings)
         self._check_arguments(node, sandbox().tests)
+        if len(self.findings) > told:
+            return  # what stands behind the test is none of its arguments
+        operands = [(node.node, view), *self._given(node, scope)]
         if len(self.findings) == before and not node.kwargs and not _is_spread(node):
             self._try(node.name, trials.a_test(node.name), operands)
 
@@ -341,7 +344,8 @@ class Operations(Misfits):
             inspect.signature(function).bind(*before, None, *node.args, **named)
         except TypeError as error:
             message = f"`{node.name}` is not given what it takes: {error}"
-            self._complain(Code.WRONG_ARGUMENT, message, *self._found(node.name, node.lineno))
+            hint = "join it by `and` or `or` with what follows" if isinstance(node, nodes.Test) and node.args else None
+            self._complain(Code.WRONG_ARGUMENT, message, *self._found(node.name, node.lineno), hint)
 
     def _named_in(self, node: nodes.Node, there: list[str], what: str) -> None:
         """Tell of a filter or a test that is named by a text, and is none."""

@@ -178,9 +178,9 @@ def _of_kind(kind: str, view: View, depth: int) -> Sequence[Any]:
 
 def _lists(view: View, depth: int) -> list[list[Any]]:
     """Lists of two items of one type, for each type that items may have."""
-    if depth <= 0:
-        return [["ab", "12"]]
     item = inference.item_of(view)
+    if depth <= 0:
+        return [["ab", "12"]] if item.types() else [["ab", "12"], [2, 1], [_Open({}, 2), _Open({}, 1)]]
     kinds, listed = item.types(), _listed(item)
     pairs = [listed[:2]] if listed else []
     for kind in _KINDS:
