@@ -14,7 +14,7 @@ import pytest
 from mutations import Mistake, mistakes
 
 from yamlgen.api.loading import check
-from yamlgen.errors import Diagnostic
+from yamlgen.errors import Code, Diagnostic
 from yamlgen.language import shape
 from yamlgen.language.composer import compose
 from yamlgen.language.deviations import deviations
@@ -58,7 +58,12 @@ def told(
         return f"{len(new)} told", new
     said = f"{new[0].message} {new[0].hint}"
     words = [word for word in mistake.words if len(word) > 1]
-    here = new[0].mark.line == mistake.line or f"line {mistake.line}" in said or any(word in said for word in words)
+    behind = range(2) if new[0].code is Code.NOT_YAML else range(1)  # where a reader stops is the next line, often
+    here = (
+        new[0].mark.line - mistake.line in behind
+        or f"line {mistake.line}" in said
+        or any(word in said for word in words)
+    )
     return ("one" if new[0].severity == "error" else "warning") if here else "elsewhere", new
 
 

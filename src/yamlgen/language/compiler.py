@@ -32,7 +32,7 @@ from yamlgen.language.parameters import Parameters
 from yamlgen.language.plan import Plan
 from yamlgen.language.repeats import each_once
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
-from yamlgen.language.scopes import Scopes, StepReading, compute_type
+from yamlgen.language.scopes import TEXT, Scopes, StepReading, compute_type
 from yamlgen.language.secret import without_secrets
 from yamlgen.language.settings import check_model, check_runtime
 from yamlgen.language.slips import Slips
@@ -42,7 +42,6 @@ from yamlgen.language.types import Type
 from yamlgen.language.vocabulary import KEYWORDS
 from yamlgen.ports import JSON, Columns
 
-_TEXT: Final[Type] = {"type": "string"}
 _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD})
 """What is unknown where a name is declared at the wrong place, which is told there."""
 
@@ -156,7 +155,7 @@ class _Compiler:
             schema = self.loader.inline(self.draft.document, path, self.draft.path, written)
         if schema is not None:
             self.schemas[name] = schema
-        if any(told.code is Code.UNKNOWN_KEYWORD for told in self.loader.diagnostics[before:]):
+        if len(self.loader.diagnostics) > before:
             self.doubtful.add(name)
 
     def look(self, steps: Mapping[str, Step]) -> None:
@@ -180,24 +179,12 @@ class _Compiler:
             step = self.steps[name]
             step.output = self.output_type(name, step)
             values = self.read_step(step)
-            self.doubt(step)
+            self.scopes.doubt(step)
             if self.draft.is_broken_within("steps", name, "values"):
                 self.scopes.unknown.add(name)
             elif isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
                 step.output = compute_type(step.step, values)
             self.scopes.settle(step)
-
-    def doubt(self, read: StepReading) -> None:
-        """Take nothing as known of a step that refers to items which it has not, or to members of a text."""
-        for passage, reading in read.passages:
-            for finding in reading.findings:
-                name = passage.source[finding.start : finding.end]
-                is_single = getattr(read.step, "matrix", None) is None and getattr(read.step, "samples", None) is None
-                if finding.code is Code.UNKNOWN_NAME and name in ("item", "item_index", "matrix") and is_single:
-                    self.scopes.unwrapped.add(read.name)
-                if finding.code is Code.UNKNOWN_FIELD and name.startswith("output.") and read.output == _TEXT:
-                    read.output = ANY_TYPE
-                    self.scopes.unknown.add(read.name)
 
     def in_ring(self) -> frozenset[str]:
         """The steps that wait for one another."""
@@ -222,7 +209,7 @@ class _Compiler:
             if isinstance(step, Generate):
                 is_known = is_known and not self.assembly.is_bare(name, step)
             if isinstance(step, Generate) and is_known:
-                made = _TEXT
+                made = TEXT
         if not is_known:
             self.scopes.unknown.add(name)
         return made
@@ -315,10 +302,16 @@ class _Compiler:
                     return True
         return False
 
+    def is_outside(self, text: Passage, finding: Finding) -> bool:
+        """Whether a finding is about items or labels, the key of which was told to stand at a wrong place."""
+        name = text.source[finding.start : finding.end]
+        key = {"matrix": "matrix", "item": "for_each", "item_index": "for_each"}.get(name, "")
+        return finding.code is Code.UNKNOWN_NAME and bool(key) and self.draft.is_stray(key)
+
     def report(self, text: Passage, finding: Finding, *, is_guess: bool) -> None:
         """Say what was found; what only the first rows tell is no error."""
         is_stray = finding.code in _DECLARED and finding.path and self.draft.is_stray(finding.path[-1])
-        if is_stray or self.is_misnamed(text, finding):
+        if is_stray or self.is_misnamed(text, finding) or self.is_outside(text, finding):
             return
         step = str(text.path[1])
         if finding.message.startswith("`output` has no") and finding.message.endswith("it is text"):

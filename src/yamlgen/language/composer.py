@@ -151,6 +151,8 @@ class _Composer:
     anchors: dict[str, Node | None] = field(default_factory=dict)
     depth: int = 0
     aliased: int = 0
+    ends_doubled: bool = False
+    """Whether the last key of the mapping just read stands twice in it."""
     events: Iterator[Any] = field(default_factory=lambda: iter(()))
     stand_ins: StandIns = field(default_factory=lambda: StandIns(""))
 
@@ -235,12 +237,15 @@ class _Composer:
         entries: dict[str, tuple[Node, Node]] = {}
         merged: list[tuple[str, tuple[Node, Node]]] = []
         doubled: list[tuple[Node, Node]] = []
-        unread = False
+        unread = was_doubled = False
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key = self.node(event)
             value = self.node(next(self.events))
+            if was_doubled and value.kind == "mapping":
+                value.unread = True  # the key may be one of this mapping
+            was_doubled, self.ends_doubled = self.ends_doubled, False
             if key.kind == "scalar" and key.value == "<<" and not key.style and not key.alias:
                 merged.extend(self.merge(value))
                 unread = unread or any(part.unread or part.kind != "mapping" for part in _merged(value))
@@ -258,6 +263,8 @@ class _Composer:
                 unread = unread or (value.unread and value.kind == "scalar" and value.value == {})
         if doubled:
             self.refuse_doubled(entries, doubled)
+            self.ends_doubled = doubled[-1][0] is key
+            unread = unread or self.depth > 1
         for name, pair in merged:
             entries.setdefault(name, pair)
         size = 1 + sum(1 + child.size for _, child in entries.values())
@@ -365,7 +372,8 @@ def _too_deep(source: Text, error: yaml.MarkedYAMLError) -> list[Diagnostic]:
 
 
 def _is_nothing(value: Node) -> bool:
-    return value.kind == "scalar" and value.value is None and value.start == value.end
+    is_blank = value.value is None and value.start == value.end
+    return value.kind == "scalar" and (is_blank or (value.value == "" and value.style in ("|", ">")))
 
 
 def _merged(value: Node) -> list[Node]:

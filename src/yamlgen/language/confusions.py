@@ -49,12 +49,19 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
     root: dict[str, tuple[Node, Node]] = document.root.value
     found = [*_mistyped(document, root), *_swapped(document, root)]
     broken: set[DataPath] = {("model",), ("models",)} if found and "models" not in root else set()
-    for part in ("models", "params"):
+    if found and found[-1].message.endswith("and these have names"):
+        broken = {("models",)}
+    others = _of_input(root)
+    for part in ("models", "params") if broken != {("models",)} else ():
         holder = root[part][1] if part in root else None
         if holder is None or holder.kind != "mapping":
             continue
         for name, (key, node) in list(holder.value.items()):
-            form = None if node.unread or not name.replace("-", "_").isidentifier() else _in_full(part, node)
+            form = (
+                None
+                if node.unread or name in others or not name.replace("-", "_").isidentifier()
+                else _in_full(part, node)
+            )
             if form is not None:
                 message = f"{_NAMED[part]} `{name}` must be a mapping, not {_kind(node)}"
                 pairs = ", ".join(f"{word}: {_written(child)}" for word, child in form.items())
@@ -82,6 +89,12 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             message = f"unknown key `{word}` in step `{name}`"
             found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint.format(_written(node))))
     return found, broken
+
+
+def _of_input(root: dict[str, tuple[Node, Node]]) -> frozenset[str]:
+    """The keys that `input` lacks: where one stands among the models, it is no name of one."""
+    held = root["input"][1].value if "input" in root else {}
+    return frozenset({"path", "rows", "id", "format", "delimiter"} if not {"path", "rows"} & set(held or ()) else ())
 
 
 def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:
@@ -128,9 +141,11 @@ def _are_several(node: Node) -> bool:
         return False
     named = {name: child for name, (_, child) in node.value.items() if name not in _SETTINGS}
     texts = [name for name, child in named.items() if isinstance(child.value, str) and nearest(name, _SETTINGS) is None]
-    return all(child.kind == "mapping" or name in texts for name, child in named.items()) and len(named) == len(
-        node.value
-    )
+    whole = [child for _, child in node.value.values()]
+    if all(child.kind == "mapping" for child in whole) and any("id" in child.value for child in whole):
+        return True
+    is_named = len(named) == len(node.value)
+    return is_named and all(child.kind == "mapping" or name in texts for name, child in named.items())
 
 
 def _is_one(node: Node) -> bool:

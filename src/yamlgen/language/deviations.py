@@ -19,7 +19,7 @@ from yamlgen.language.document import DataPath
 from yamlgen.language.parts import NAME
 from yamlgen.language.schema import committed
 from yamlgen.language.secret import kind_of
-from yamlgen.language.whereabouts import home
+from yamlgen.language.whereabouts import home, key_of
 from yamlgen.language.words import listing, nearest, suggestion
 from yamlgen.ports import JSON
 
@@ -265,12 +265,6 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
     if not path and nearest(key, known) is None and there is None:
         hint = f"{hint}; a key of your own begins with `x-`"
     return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known)
-
-
-def key_of(word: str) -> str | None:
-    """The key that took in its value, for want of a `:` with a space behind it; `None` where none did."""
-    joined = re.match(r"(\w+)[:;= ]", word)
-    return joined[1] if joined else None
 
 
 def _either(words: tuple[str, ...]) -> str:

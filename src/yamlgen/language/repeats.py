@@ -35,14 +35,21 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     others: dict[tuple[object, ...], list[Mark]] = {}
     for told in diagnostics:
         key: tuple[object, ...] = (told.severity, told.code, told.message, told.mark)
-        if told.code in _NAMES or (told.code is Code.WRONG_KIND and told.message.startswith("`steps.")):
+        is_by_version = told.code is Code.SAMPLING_REFUSED and "under its version" in told.message
+        if (
+            told.code in _NAMES
+            or is_by_version
+            or (told.code is Code.WRONG_KIND and told.message.startswith("`steps."))
+        ):
             name = _UNKNOWN.search(told.message)
             is_near = name is not None and (told.hint or "").startswith("did you mean")
             of_text, of_items = _OF_TEXT.fullmatch(told.message), (told.hint or "").partition(" is there in a step ")[2]
             key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
             key = (told.severity, told.code, of_text[1]) if of_text else key
             key = (told.severity, told.code, of_items) if of_items else key
-            key = (told.severity, told.code, told.hint) if told.code is Code.UNKNOWN_PARAM and not is_near else key
+            is_undeclared = told.code in (Code.UNKNOWN_PARAM, Code.SAMPLING_REFUSED) and not is_near
+            is_undeclared = is_undeclared or (told.code is Code.UNKNOWN_MODEL_ALIAS and told.hint is None)
+            key = (told.severity, told.code, told.hint) if is_undeclared else key
         if key in first:
             others.setdefault(key, []).append(told.mark)
         else:

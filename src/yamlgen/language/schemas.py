@@ -189,7 +189,9 @@ class SchemaLoader:
         follows = [each for each in told if each.code in (Code.BAD_REFERENCE, Code.MISSING_FILE)]
         if follows:
             words = [each for each in words if each.hint in _WHERE_REFERENCES_LEAD]
-        if words and all(each in follows or each.severity == "warning" for each in told):
+        if any(each.severity == "error" and each not in follows and "`$defs`" in each.message for each in told):
+            self.diagnostics[begun:] = [each for each in told if each not in follows]
+        elif words and all(each in follows or each.severity == "warning" for each in told):
             kept = [each for each in told if each not in follows]
             self.diagnostics[begun:] = [replace(each, severity="error") if each is words[0] else each for each in kept]
 

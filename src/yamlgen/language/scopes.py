@@ -24,6 +24,9 @@ from yamlgen.ports import JSON, Columns
 
 _WHEN: Final = "it has a `when`"
 _WRAPPING: Final = ("kind", "when", "for_each", "samples", "matrix", "on_item_error")
+TEXT: Final[Type] = {"type": "string"}
+"""What a step gives that has no schema."""
+
 _BEFORE_ITEMS: Final = frozenset({"when", "for_each"})
 
 
@@ -120,6 +123,19 @@ class Scopes:
             return ANYTHING
         asked = {name: view if name in read.asks else view.solid() for name, view in self.steps.items()}
         return Names(Code.UNKNOWN_STEP, "step", asked)
+
+    def doubt(self, read: StepReading) -> None:
+        """Take nothing as known of a step that refers to items which it has not, or to members of a text."""
+        wraps = [getattr(read.step, key, None) for key in ("for_each", "matrix", "samples")]
+        for passage, reading in read.passages:
+            for finding in reading.findings:
+                name = passage.source[finding.start : finding.end]
+                is_item = name in ("item", "item_index") and not any(wraps)
+                if finding.code is Code.UNKNOWN_NAME and (is_item or name == "matrix"):
+                    self.unwrapped.add(read.name)
+                if finding.code is Code.UNKNOWN_FIELD and name.startswith("output.") and read.output == TEXT:
+                    read.output = ANY_TYPE
+                    self.unknown.add(read.name)
 
     def settle(self, read: StepReading) -> None:
         """Make the type of a step's value out of that of one output; those after it see it from now on."""

@@ -22,9 +22,10 @@ import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.confusions import clear_up
-from yamlgen.language.deviations import Deviation, deviations, fits, key_of, keys_of, language, own_keys, refused
+from yamlgen.language.deviations import Deviation, deviations, fits, keys_of, language, own_keys, refused
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.strays import sort_out
+from yamlgen.language.whereabouts import key_of
 from yamlgen.language.words import closest
 from yamlgen.ports import JSON
 

@@ -26,6 +26,7 @@ from yamlgen.language.parts import Settings
 from yamlgen.language.scopes import Scopes, StepReading
 from yamlgen.language.skipping import named, read_always
 from yamlgen.language.texts import Passage
+from yamlgen.language.words import listing
 from yamlgen.ports import Columns
 
 MANY: Final = 20
@@ -94,17 +95,23 @@ class Slips:
         if any(reading.findings for _, reading in read.of("when")):
             return  # what it asks about is not known
         unasked = (read.needs - read.asks) & self.scopes.nulls.keys()
+        found: list[str] = []
         for need in sorted(unasked):
-            if "array" in SchemaView.of(self.scopes.types[need], need).types():
-                continue  # the question may be whether it is empty
-            asking = (passage for passage, reading in read.passages if ("steps", need) in reading.uses.nulls)
-            passage = next(asking, None)
-            if passage is not None:
-                message = f"`steps.{need}` is never null here: where it is, step `{read.name}` is skipped too"
-                also = sorted(unasked & self._skipped_with(need) & _always(read))
-                asked = " and ".join(f"steps.{name} is defined" for name in (need, *also))
-                hint = f"`when: {asked}` has it done all the same"
-                yield _slip(Code.MAY_BE_NULL, message, _mark_of(passage, need), hint)
+            is_list = (
+                "array" in SchemaView.of(self.scopes.types[need], need).types()
+            )  # it may ask whether that is empty
+            if not is_list and any(("steps", need) in reading.uses.nulls for _, reading in read.passages):
+                found.append(need)
+        if found:
+            passage = next(each for each, reading in read.passages if ("steps", found[0]) in reading.uses.nulls)
+            named, one = listing(f"steps.{need}" for need in found), "it" if len(found) == 1 else "one"
+            verb = "is" if len(found) == 1 else "are"
+            message = f"{named} {verb} never null here: where {one} is, step `{read.name}` is skipped too"
+            also = {name for need in found for name in unasked & self._skipped_with(need) & _always(read)} - {*found}
+            asked = " and ".join(f"steps.{name} is defined" for name in (*found, *sorted(also)))
+            yield _slip(
+                Code.MAY_BE_NULL, message, _mark_of(passage, found[0]), f"`when: {asked}` has it done all the same"
+            )
 
     def _asked_in_vain(self, read: StepReading) -> Iterator[Diagnostic]:
         """`when: steps.a is defined` does not help where the step reads what `a` is skipped with."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 from yamlgen.errors import Code
 from yamlgen.language.deviations import Deviation, all_keys, keys_of, kinds_with, language, own_keys
 from yamlgen.language.document import DataPath, Document, Node
+from yamlgen.language.vocabulary import KEYWORDS
 from yamlgen.language.words import listing
 
 _STEP: Final = frozenset({"kind", "model", "prompt", "messages", "values", "call", "draws"})
@@ -62,7 +63,7 @@ class Strays:
 def sort_out(document: Document, findings: list[Deviation]) -> Strays:
     """What of the deviations is to be told."""
     strays = Strays(document, findings)
-    for look in (_echoes, _beheaded, _stray_keys, _outdented, _of_another_kind, _elsewhere, _swallowed):
+    for look in (_echoes, _beheaded, _schemas, _stray_keys, _outdented, _of_another_kind, _elsewhere, _swallowed):
         look(strays)
     return strays
 
@@ -94,6 +95,21 @@ def _beheaded(strays: Strays) -> None:
             strays.leave_out([finding, *others])
             strays.findings.append(replace(finding, hint=hint))
             strays.gone.update(owned)
+
+
+def _schemas(strays: Strays) -> None:
+    """Keywords of a schema that stand in the `output` of a step: what is missing is `schema` above them."""
+    for name, _ in _steps(strays.document):
+        path: DataPath = ("steps", name, "output")
+        words = [each for each in strays.findings if each.path[:-1] == path and each.path[-1] in KEYWORDS]
+        words = [each for each in words if each.code is Code.UNKNOWN_KEY]
+        if words and "schema" not in strays.nodes(path):
+            strays.leave_out(words)
+            hint = f"is `schema:` missing above `{words[0].path[-1]}`?"
+            strays.findings.append(replace(words[0], hint=hint, wanted=(), parts={}))
+            others = [each for each in strays.findings if each.path[:-1] == path and each.code is Code.UNKNOWN_KEY][:-1]
+            strays.leave_out(others)
+            strays.gone.update(each.path for each in (*words[1:], *others))
 
 
 def _is_step(strays: Strays, path: DataPath) -> bool:
@@ -181,6 +197,14 @@ def _of_another_kind(strays: Strays) -> None:
         foreign = [each for each in strays.findings if each.code is Code.UNKNOWN_KEY and each.path[:-1] == path]
         foreign = [each for each in foreign if each.path[-1] in all_keys()]
         lacking = [each for each in strays.findings if each.code is Code.MISSING_KEY and each.path == path]
+        if strays.document.node(path).unread:  # a key stands twice: two steps are one
+            unknown = [each for each in strays.findings if each.code is Code.UNKNOWN_KEY and each.path[:-1] == path]
+            empty = [each for each in unknown if strays.nodes(path)[str(each.path[-1])][1].value is None]
+            strays.leave_out([*foreign, *lacking, *empty])
+            strays.gone.update(each.path for each in (*foreign, *empty))
+            if foreign or empty:
+                strays.headless.add(("steps",))
+            continue
         if not isinstance(kind, str) or not foreign or len(foreign) + len(lacking) == 1:
             continue
         kinds = [each for each in own_keys() if all(told.path[-1] in keys_of(each) for told in foreign)]
@@ -201,7 +225,9 @@ def _of_another_kind(strays: Strays) -> None:
 
 def _elsewhere(strays: Strays) -> None:
     """What is missing in one mapping, and stands in another where it is not known."""
-    unknown = {each.path[-1] for each in strays.findings if each.code is Code.UNKNOWN_KEY}
+    stray = [each for each in strays.findings if each.code is Code.UNKNOWN_KEY or _is_no_model(each)]
+    unknown = {each.path[-1] for each in stray if each.path}
+    unknown |= {key for each in stray if len(each.path) == _WHERE for key in strays.nodes(each.path)}
     for finding in [each for each in strays.findings if each.is_alone]:
         there = (*finding.path[:-1], finding.wanted[0])
         if strays.below(there):  # it stands beside the mapping that it belongs to
@@ -217,6 +243,10 @@ def _elsewhere(strays: Strays) -> None:
         if found:
             strays.leave_out([finding])
             strays.broken.update((*finding.path, key) for key in finding.wanted)
+
+
+def _is_no_model(finding: Deviation) -> bool:
+    return finding.code is Code.WRONG_TYPE and finding.path[:1] == ("models",) and len(finding.path) == _WHERE
 
 
 def _swallowed(strays: Strays) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from yamlgen.language.document import DataPath
@@ -48,6 +49,12 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
     elif meant in step and len(path) < 2:  # noqa: PLR2004 - the file, or one of its parts
         return f"{_told(key, meant)} stands in a step, as in `steps: {{draft: {{{meant}: ...}}}}`"
     return f"{_told(key, meant)} stands under {' or '.join(places)}" if places else None
+
+
+def key_of(word: str) -> str | None:
+    """The key that took in its value, for want of a `:` with a space behind it; `None` where none did."""
+    joined = re.match(r"(\w+)[:;= ]", word)
+    return joined[1] if joined else None
 
 
 def _told(key: str, meant: str) -> str:

@@ -187,6 +187,7 @@ def _lists(view: View, depth: int) -> list[list[Any]]:
         if not listed and (not kinds or kind in kinds):
             each = list(_of_kind(kind, item, depth - 1))
             pairs += [each[at : at + 2] for at in range(0, len(each), 2)]
+            pairs += [[one, one] for one in each] if kind == "object" and len(each) > 2 else []  # noqa: PLR2004 - a pair
     if not kinds:
         pairs += [[["a", 1], ["b", 2]], [1, "a"]]
     most = _schema(view).get("maxItems", 2)
