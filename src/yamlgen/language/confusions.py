@@ -93,8 +93,9 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
 
 def _of_input(root: dict[str, tuple[Node, Node]]) -> frozenset[str]:
     """The keys that `input` lacks: where one stands among the models, it is no name of one."""
-    held = root["input"][1].value if "input" in root else {}
-    return frozenset({"path", "rows", "id", "format", "delimiter"} if not {"path", "rows"} & set(held or ()) else ())
+    held = root["input"][1] if "input" in root else None
+    has_rows = held is not None and held.kind == "mapping" and bool({"path", "rows"} & held.value.keys())
+    return frozenset() if has_rows else frozenset({"path", "rows", "id", "format", "delimiter"})
 
 
 def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:

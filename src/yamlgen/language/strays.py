@@ -51,11 +51,14 @@ class Strays:
 
     def nodes(self, path: DataPath) -> dict[str, tuple[Node, Node]]:
         """The keys and values of the mapping at a path; nothing where none is."""
-        data, node = self.document.data, self.document.root
+        node = self.document.root
         for part in path:
-            if not isinstance(data, dict | list) or (isinstance(data, dict) and part not in data):
+            if node.kind == "mapping" and part in node.value:
+                node = node.value[part][1]
+            elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+            else:
                 return {}
-            data, node = data[part], self.document.node(path[: path.index(part) + 1])  # type: ignore[index]
         value: dict[str, tuple[Node, Node]] = node.value if node.kind == "mapping" else {}
         return value
 
