@@ -1,4 +1,4 @@
-"""Single mistakes, as people make them, planted into the text of a right pipeline and of the schemas beside it.
+"""Single mistakes, as people make them, planted into a right pipeline, and into the schemas and prompts beside it.
 
 Each mistake changes one place and keeps the rest. It says where it stands and which words it touches, so that a test
 can see whether it was told there, or by that name. What would be no mistake is not planted: a key that may be missing

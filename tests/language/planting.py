@@ -6,16 +6,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake, planted: the whole text with it, its line, and the words that a message about it may name.
+    """A mistake, planted: what stands in place of a part of a text, and the words that a message about it may name.
 
     One that is not sure may as well be meant: it need not be told, but never more than once.
     """
 
     kind: str
-    text: str
-    line: int
+    source: str
+    start: int
+    end: int
+    new: str
     words: tuple[str, ...]
     is_sure: bool = True
+
+    @property
+    def text(self) -> str:
+        """The text with the mistake in it."""
+        return self.source[: self.start] + self.new + self.source[self.end :]
+
+    @property
+    def line(self) -> int:
+        """The line in which it begins."""
+        return self.source.count("\n", 0, self.start) + 1
 
     def __str__(self) -> str:
         return f"{self.kind} in line {self.line}: {' -> '.join(self.words)}"
@@ -30,8 +42,7 @@ class Ground:
 
     def put(self, kind: str, start: int, end: int, new: str, *words: str, sure: bool = True) -> Mistake:
         """The mistake that stands where a part of the text is replaced."""
-        line = self.text.count("\n", 0, start) + 1
-        return Mistake(kind, self.text[:start] + new + self.text[end:], line, words, sure)
+        return Mistake(kind, self.text, start, end, new, words, sure)
 
     def typos(self, word: str) -> list[tuple[str, str]]:
         """Slips of a finger in a word: a letter dropped, doubled, swapped with the next, replaced."""

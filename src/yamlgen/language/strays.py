@@ -135,6 +135,7 @@ def _stray_keys(strays: Strays) -> None:
         if part in _NAMED and name in missing:
             hint = "it stands at the top of the file: indent it less"
             told[path] = _stray(finding, path, f"`{name}` is no {_NAMED[str(part)]}", hint)
+            continue
         if part != "steps" or name not in steps or name not in all_keys() or _is_step(strays, path):
             continue
         above = steps[steps.index(name) - 1] if name != steps[0] else ""
