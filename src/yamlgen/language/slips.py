@@ -26,7 +26,7 @@ from yamlgen.language.parts import Settings
 from yamlgen.language.scopes import Scopes, StepReading
 from yamlgen.language.skipping import named, read_always
 from yamlgen.language.texts import Passage
-from yamlgen.language.words import listing
+from yamlgen.language.words import listing, nearest
 from yamlgen.ports import Columns
 
 MANY: Final = 20
@@ -85,6 +85,8 @@ class Slips:
             return  # what they ask for is not known
         used = {axis for _, reading in read.passages for axis in reading.uses.axes} | {"model"}
         for axis in (read.step.matrix or {}) if isinstance(read.step, Generate) else ():
+            if nearest(axis, ["model"]) and not self.draft.pipeline.model and getattr(read.step, "model", None) is None:
+                continue  # that the step names no model was told
             if axis not in used and axis not in Settings.model_fields:
                 mark = self.draft.document.mark(("steps", read.name, "matrix", axis), key=True)
                 hint = f"say `{{{{ matrix.{axis} }}}}` where it matters; `samples` asks the same several times"
