@@ -43,7 +43,6 @@ of that one."""
 
 _ROLES: Final = {"user": "user", "human": "user", "assistant": "assistant", "ai": "assistant", "system": ""}
 _KEYWORDS: Final = frozenset(KEYWORDS) - {"format"}
-_OF_SCHEMAS: Final = frozenset({"properties", "items", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"})
 _TEXT_WORDS: Final = frozenset({"text", "content", "user", "system", "template", "prompt", "message", "value"})
 _PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
 _NAMED: Final = {"models": "model", "params": "parameter"}
@@ -62,14 +61,19 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
     """
     root: dict[str, tuple[Node, Node]] = document.root.value
     found, swapped = _mistyped(document, root), _swapped(document, root)
+    broken: set[DataPath] = {("model",), ("models",)} if swapped or (found and "models" not in root) else set()
     found.extend(swapped)
-    broken: set[DataPath] = {("model",)} if swapped and "model" not in root else set()
-    for part in ("models", "params"):
+    others = _of_input(root)
+    for part in ("params",) if swapped and "models" in root else ("models", "params"):
         holder = root[part][1] if part in root else None
         if holder is None or holder.kind != "mapping":
             continue
         for name, (key, node) in list(holder.value.items()):
-            form = None if node.unread else _in_full(part, node)
+            form = (
+                None
+                if node.unread or name in others or not name.replace("-", "_").isidentifier()
+                else _in_full(part, node)
+            )
             if form is not None:
                 message = f"{_NAMED[part]} `{name}` must be a mapping, not {_kind(node)}"
                 pairs = ", ".join(f"{word}: {_written(child)}" for word, child in form.items())
@@ -107,6 +111,13 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
     return found, broken
 
 
+def _of_input(root: dict[str, tuple[Node, Node]]) -> frozenset[str]:
+    """The keys that `input` lacks: where one stands among the models, it is no name of one."""
+    held = root["input"][1] if "input" in root else None
+    has_rows = held is not None and held.kind == "mapping" and bool({"path", "rows"} & held.value.keys())
+    return frozenset() if has_rows else frozenset({"path", "rows", "id", "format", "delimiter"})
+
+
 def _roles_as_keys(document: Document, name: str, step: Node) -> list[Diagnostic]:
     """Messages whose role is their key, as in `- user: Hello`: told once, and once for what is no message here."""
     messages = step.value["messages"][1] if "messages" in step.value else None
@@ -136,9 +147,9 @@ def _schema_beside(document: Document, name: str, step: Node) -> Iterator[Diagno
     words = [word for word in output.value if word in _KEYWORDS]
     is_whole = "type" in words and output.value["type"][1].value in _TYPES
     schema = output.value.get("schema", (None, None))[1]
-    if schema is None and not is_whole and not _OF_SCHEMAS & set(words):
+    if not words or (schema is None and words == ["type"] and not is_whole):
         return
-    if not words or (schema is not None and schema.kind != "mapping"):
+    if schema is not None and schema.kind != "mapping":
         return
     mark = document.mark(("steps", name, "output", words[0]), key=True)
     message = f"{listing(words)} in the `output` of step `{name}` {'is' if len(words) == 1 else 'are'} of a schema"
@@ -224,15 +235,18 @@ def _are_several(node: Node) -> bool:
         if name not in _SETTINGS and (folded(name) not in ID_WORDS or child.kind == "mapping")
     }
     texts = [name for name, child in named.items() if isinstance(child.value, str) and nearest(name, _SETTINGS) is None]
-    return all(child.kind == "mapping" or name in texts for name, child in named.items()) and len(named) == len(
-        node.value
-    )
+    whole = [child for _, child in node.value.values()]
+    if all(child.kind == "mapping" for child in whole) and any("id" in child.value for child in whole):
+        return True
+    is_named = len(named) == len(node.value)
+    return is_named and all(child.kind == "mapping" or name in texts for name, child in named.items())
 
 
 def _is_one(node: Node) -> bool:
     """Whether what stands under `models` is an id, or the settings of one model."""
     if node.kind == "mapping":
-        return "id" in node.value and node.value["id"][1].kind == "scalar"
+        several = any(child.kind == "mapping" and "id" in child.value for _, child in node.value.values())
+        return "id" in node.value and node.value["id"][1].kind == "scalar" and not several
     return isinstance(node.value, str)
 
 

@@ -20,7 +20,7 @@ from yamlgen.language.parts import NAME
 from yamlgen.language.remedies import FIXES, meant, retyped
 from yamlgen.language.schema import committed
 from yamlgen.language.secret import kind_of
-from yamlgen.language.whereabouts import called_here, home
+from yamlgen.language.whereabouts import called_here, home, key_of
 from yamlgen.language.words import listing, nearest, suggestion
 from yamlgen.ports import JSON
 
@@ -188,7 +188,8 @@ def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
     if isinstance(value, bool) and path[-2:] == ("output", "schema"):
         hint = "write `{}` for anything, or leave `output` out for text"
     message = f"{where} must be {_kinds(error.validator_value)}, not {_shown(value)}"
-    return Deviation(Code.WRONG_TYPE, path, message, hint)
+    takes_mapping = any("$ref" in branch or branch.get("type") == "object" for branch in error.validator_value)
+    return Deviation(Code.WRONG_TYPE, path, message, hint, type="object" if takes_mapping else "")
 
 
 def _fix(path: DataPath) -> str | None:
@@ -247,13 +248,13 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
         return Deviation(Code.SECRET, (*path, key), message, hint)
     message = f"unknown key `{key}` in {where}"
     hint = suggestion(key, known, "keys here", most=24) or "remove it"
-    if ":" in key and key.partition(":")[0] in known:
-        hint = "a `:` needs a space behind it"
+    if key_of(key) in known:
+        hint = "a `:` needs a space behind it" if ":" in key else f"a `:` is missing behind `{key_of(key)}`"
     if kind_of(key) == "headers":
         hint = "name headers of your own in the environment variable ANTHROPIC_CUSTOM_HEADERS"
     there = home(language(), path, key, known)
     hint = there or hint
-    others = [kind for kind in _kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
+    others = [kind for kind in kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
     if others:
         kinds = " or ".join(f"`{kind}`" for kind in others)
         hint = (
@@ -297,7 +298,7 @@ def all_keys() -> frozenset[str]:
     return frozenset().union(*_keys().values())
 
 
-def _kinds_with(key: str) -> list[str]:
+def kinds_with(key: str) -> list[str]:
     """The kinds of steps that have a key."""
     return [kind for kind, keys in _keys().items() if key in keys]
 

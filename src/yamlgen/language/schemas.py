@@ -42,6 +42,8 @@ _NEAR: Final = 0.75
 _JOINED: Final = re.compile(r"(\$?\w+)\s*[:=\s]\s*\S")
 """A keyword that took in its value."""
 
+_WHERE_REFERENCES_LEAD: Final = ("did you mean `$defs`?", "did you mean `$id`?", "did you mean `$anchor`?")
+
 
 @dataclass(frozen=True, slots=True)
 class JSONSchema:
@@ -123,6 +125,8 @@ class SchemaLoader:
     shown: str
     diagnostics: list[Diagnostic] = field(default_factory=list)
     files: dict[Path, tuple[JSON, Place]] = field(default_factory=dict)
+    unknown: list[tuple[Place, DataPath]] = field(default_factory=list)
+    """Where a word is no keyword."""
 
     def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
         """Add a diagnostic."""
@@ -155,11 +159,12 @@ class SchemaLoader:
         return None if loaded is None else self._finish(*loaded)
 
     def _finish(self, data: JSON, place: Place) -> JSONSchema | None:
-        before, first = sum(d.severity == "error" for d in self.diagnostics), len(self.diagnostics)
+        before, begun = sum(d.severity == "error" for d in self.diagnostics), len(self.diagnostics)
         self.check(data, place)
         bundle = Bundle(self, data, place)
         schema = bundle.make()
         if schema is None or sum(d.severity == "error" for d in self.diagnostics) > before:
+            self._blame(begun)
             return None
         text = json.dumps(schema, ensure_ascii=False)
         try:
@@ -169,29 +174,34 @@ class SchemaLoader:
             self.complain(Code.BAD_SCHEMA, f"the schema cannot be used: {message}", place.mark(()))
             return None
         found = list(contradictions(schema))
-        lost = [each for each in found if each.is_fatal or "keeps it out" in each.message]
-        if lost and self._misspelt(first, schema, is_fatal=any(each.is_fatal for each in lost)):
-            if any(each.is_fatal for each in lost):
-                return None
-            found = [each for each in found if each not in lost]
+        follows = [each for each in found if self._is_blamed(*bundle.origin(each.path))]
+        if any(each.is_fatal for each in follows):
+            self._blame(begun)
+            return None
+        found = [each for each in found if each not in follows]
         for each in found:
             there, path = bundle.origin(each.path)
             self.complain(Code.BAD_SCHEMA, each.message, there.mark(path), each.hint, warn=not each.is_fatal)
         return None if any(each.is_fatal for each in found) else JSONSchema(text)
 
-    def _misspelt(self, first: int, schema: JSON, *, is_fatal: bool) -> bool:
-        """Whether a keyword that is none explains why a schema, or a part of it, allows no value; it is told then."""
-        asked = {name for _, part in subschemas(schema) for name in part.get("required", ())}
-        is_one = False
-        for at, told in enumerate(self.diagnostics[first:], first):
-            word = told.message.split("`")[1] if told.code is Code.UNKNOWN_KEYWORD else ""
-            if word and (word in asked or (told.hint and told.hint.startswith("did you mean"))):
-                hint = "indent it, if it belongs to `properties`" if word in asked else told.hint
-                self.diagnostics[at], is_one = (
-                    replace(told, severity="error" if is_fatal else "warning", hint=hint),
-                    True,
-                )
-        return is_one
+    def _is_blamed(self, place: Place, path: DataPath) -> bool:
+        """Whether what holds of a keyword follows from a word beside it that is none."""
+        return any(
+            place is there and path[: len(part)] == part and len(path) <= len(part) + 2 for there, part in self.unknown
+        )
+
+    def _blame(self, begun: int) -> None:
+        """Tell of a word that is no keyword as of what leaves a schema without use, and not of what follows from it."""
+        told = self.diagnostics[begun:]
+        words = [each for each in told if each.code is Code.UNKNOWN_KEYWORD]
+        follows = [each for each in told if each.code in (Code.BAD_REFERENCE, Code.MISSING_FILE)]
+        if follows:
+            words = [each for each in words if each.hint in _WHERE_REFERENCES_LEAD]
+        if any(each.severity == "error" and each not in follows and "`$defs`" in each.message for each in told):
+            self.diagnostics[begun:] = [each for each in told if each not in follows]
+        elif words and all(each in follows or each.severity == "warning" for each in told):
+            kept = [each for each in told if each not in follows]
+            self.diagnostics[begun:] = [replace(each, severity="error") if each is words[0] else each for each in kept]
 
     def _name(self, shown: str) -> str:
         return str(Path(self.shown) / shown) if self.shown else shown
@@ -226,38 +236,54 @@ class SchemaLoader:
             self.complain(Code.BAD_SCHEMA, message, place.mark(("$schema",)), f"name {DIALECT}, or none")
             return
         seen: set[tuple[Any, ...]] = set()
+        outdented: set[DataPath] = set()  # mappings with a key that lost its value: the keys beside it may be that
         for error in _metaschema().iter_errors(data):
             path = tuple(error.instance_path)
+            if error.instance is None and path:
+                outdented.add(path[:-1])
+            elif path and path[:-1] in outdented:
+                continue
             is_reference = path[-1:] == ("$ref",) and isinstance(error.instance, str)  # where it leads is told later
             if path not in seen and not is_reference:
                 seen.add(path)
                 message, hint = broken_rule(error, data, path)
                 self.complain(Code.BAD_SCHEMA, message, place.mark(path), hint)
         for path, part in subschemas(data):
-            if (full := self._meant(path, part, place)) is not None:
-                self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
+            if not any(path[: len(each)] == each for each in outdented):
+                self._check_part(part, path, place)
+
+    def _check_part(self, part: dict[str, Any], path: DataPath, place: Place) -> None:
+        """Tell of the words of a part that say nothing."""
+        if (full := self._meant(path, part, place)) is not None:
+            self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
+            return
+        is_torn = False
+        for key, value in part.items():
+            if key in KEYWORDS or key.startswith("x-") or (is_torn and value is None):
                 continue
-            is_torn = False
-            for key in part:
-                if key in KEYWORDS or key.startswith("x-") or (is_torn and part[key] is None):
-                    continue
-                near = nearest(key, KEYWORDS)
-                hint = f"did you mean `{near}`?" if near else called(key) or "a note of your own begins with `x-`"
-                if key == "value" and place.prefix[:1] == ("params",):
-                    hint = "did you mean `default`?"
-                word = _JOINED.match(key)
-                if part[key] is None and word and word[1] in KEYWORDS:
-                    hint, is_torn = f"write `{word[1]}: ...`, with a `:` and a space", True
-                elif near is None and part[key] is None:
-                    hint, is_torn = "a text that holds a comma needs quotes inside `{...}`", True
-                message = f"`{key}` is no keyword of JSON Schema and has no effect"
-                self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
-            written = part.get("format")
-            near = _format_meant(written) if isinstance(written, str) else None
-            if near is not None:
-                message = f"`{written}` is no format that is known, and has no effect"
-                mark = place.mark((*path, "format"))
-                self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
+            near = nearest(key, KEYWORDS)
+            hint = f"did you mean `{near}`?" if near else called(key) or "a note of your own begins with `x-`"
+            if key == "value" and place.prefix[:1] == ("params",):
+                hint = "did you mean `default`?"
+            word = _JOINED.match(key)
+            if value is None and word and word[1] in KEYWORDS:
+                hint, is_torn = f"write `{word[1]}: ...`, with a `:` and a space", True
+            elif near is None and value is None:
+                hint, is_torn = "a text that holds a comma needs quotes inside `{...}`", True
+            elif isinstance(part.get("required"), list) and key in part["required"] and "properties" in part:
+                hint = "indent it, if it belongs to `properties`"
+            message = f"`{key}` is no keyword of JSON Schema and has no effect"
+            self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
+            self.unknown.append((place, path))
+        written = part.get("format")
+        near = _format_meant(written) if isinstance(written, str) else None
+        if near is not None:
+            message = f"`{written}` is no format that is known, and has no effect"
+            mark = place.mark((*path, "format"))
+            self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
+        for index, name, near in _undeclared(part):
+            message, mark = f"`{name}` is required, and not declared", place.mark((*path, "required", index))
+            self.complain(Code.BAD_SCHEMA, message, mark, f"did you mean `{near}`?", warn=True)
 
     @staticmethod
     def _meant(path: DataPath, part: dict[str, Any], place: Place) -> str | None:
@@ -274,6 +300,17 @@ class SchemaLoader:
         if inner is not None:
             return f"the schema stands one level deeper: keep what is under `{inner}`"
         return "write `{type: object, properties: {...}}`"
+
+
+def _undeclared(part: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
+    """The required names that an open object does not declare, each with the near one that it does."""
+    required, there = part.get("required"), part.get("properties")
+    if isinstance(required, list) and isinstance(there, dict) and part.get("additionalProperties") is not False:
+        for index, name in enumerate(required):
+            free = [each for each in there if each not in required]
+            near = nearest(name, free) if isinstance(name, str) and name not in there else None
+            if near is not None:
+                yield index, name, near
 
 
 def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from yamlgen.language.document import DataPath
@@ -98,6 +99,12 @@ def called_here(path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
         return "id"
     meant = next((each for each, words in _CALLED_HERE.items() if each in known and word in words), None)
     return meant or (_CALLED[word] if _CALLED.get(word) in known else None)
+
+
+def key_of(word: str) -> str | None:
+    """The key that took in its value, for want of a `:` with a space behind it; `None` where none did."""
+    joined = re.match(r"(\w+)[:;= ]", word)
+    return joined[1] if joined else None
 
 
 def _told(key: str, meant: str) -> str:
