@@ -20,6 +20,9 @@ def read(tmp_path):
     return call
 
 
+NULL = "write `null`, or a text in quotes"
+
+
 @pytest.mark.parametrize(
     ("file", "content"),
     [
@@ -80,7 +83,7 @@ def test_values_keep_their_types(read):
             "a.jsonl",
             "name,size\nOslo,1\n",
             Code.BAD_INPUT,
-            "a.jsonl:1:1: not JSON: Expecting value",
+            "a.jsonl:1:1: not JSON: a value is missing here",
             "the path's ending tells the format; known are .jsonl, .ndjson, .json, .csv, .tsv",
         ),
         (
@@ -88,10 +91,10 @@ def test_values_keep_their_types(read):
             "name,size\nOslo\n",
             Code.BAD_INPUT,
             "a.csv:2: the header has 2 cells, this row 1",
-            "a cell that holds the delimiter or a line end stands in quotes",
+            "each row has a cell for each column, an empty one where it has no value",
         ),
         ("a.csv", b"name\n\xff\n", Code.BAD_INPUT, "a.csv:2: not UTF-8: byte 0xff", "save the file as UTF-8"),
-        ("a.jsonl", '{"name": NaN}\n', Code.BAD_INPUT, "a.jsonl:1: not JSON: NaN is none of its values", None),
+        ("a.jsonl", '{"name": NaN}\n', Code.BAD_INPUT, "a.jsonl:1: not JSON: NaN is none of its values", NULL),
     ],
 )
 def test_what_cannot_be_drawn_from_is_refused(read, file, content, code, message, hint):

@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from yamlgen.data.source import Source, spooled
+from yamlgen.data.source import Source
+from yamlgen.data.spool import spooled
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
 from yamlgen.ports import Columns
 
@@ -124,13 +125,13 @@ def test_very_long_cell(source):
         ('{"a": 1}\n\n[1]\n', Code.NOT_AN_OBJECT, "a.jsonl:3:", "[1]"),
         ("null\n", Code.NOT_AN_OBJECT, "a.jsonl:1:", "null"),
         ('{"a": 1}\n{"a": 1,}\n', Code.BAD_INPUT, "a.jsonl:2:9:", "not JSON"),
-        ('  {"a": }\n', Code.BAD_INPUT, "a.jsonl:1:9:", "Expecting value"),
+        ('  {"a": }\n', Code.BAD_INPUT, "a.jsonl:1:9:", "a value is missing here"),
         ('{"a": 1} {"a": 2}\n', Code.BAD_INPUT, "a.jsonl:1:10:", "more after the row's end"),
         ('{"a": 1}\n{"a": 1, "b": {"c": 1, "c": 2}}\n', Code.BAD_INPUT, "a.jsonl:2:", '"c" stands twice'),
         ('{"a": NaN}\n', Code.BAD_INPUT, "a.jsonl:1:", "NaN"),
         ('{"a": -Infinity}\n', Code.BAD_INPUT, "a.jsonl:1:", "-Infinity"),
         ('{"a": 1e999}\n', Code.BAD_INPUT, "a.jsonl:1:", "1e999 is out of range"),
-        ('{"a": ' + "1" * 5000 + "}\n", Code.BAD_INPUT, "a.jsonl:1:", "limit"),
+        ('{"a": ' + "1" * 5000 + "}\n", Code.BAD_INPUT, "a.jsonl:1:", "thousands of digits"),
         ('{"a": ' + "[" * 100_000 + "\n", Code.BAD_INPUT, "a.jsonl:1:", "nested too deeply"),
         (b'{"a": 1}\n{"a": "\xff"}\n', Code.BAD_INPUT, "a.jsonl:2:", "not UTF-8: byte 0xff"),
         (b'{"a": 1}\n{"a": "\x00"}\n', Code.BAD_INPUT, "a.jsonl:2:", "NUL"),
@@ -138,7 +139,7 @@ def test_very_long_cell(source):
         ('[\n{"a": 1},\n]', Code.BAD_INPUT, "a.json:3:1:", "not JSON"),
         ('[\n{"a": 1}\n{"a": 2}]', Code.BAD_INPUT, "a.json:3:1:", "comma"),
         ('[{"a": 1}', Code.BAD_INPUT, "a.json:1:10:", "comma or the array's end"),
-        ("[", Code.BAD_INPUT, "a.json:1:2:", "Expecting value"),
+        ("[", Code.BAD_INPUT, "a.json:1:2:", "a value is missing here"),
         ("[]\nx", Code.BAD_INPUT, "a.json:2:1:", "more after"),
         ('\n{"a": 1}', Code.BAD_INPUT, "a.json:2:1:", "no array"),
         ('[{"a": 1},\n{"a":\n 1, "b": x}]', Code.BAD_INPUT, "a.json:3:10:", "not JSON"),
@@ -148,9 +149,9 @@ def test_very_long_cell(source):
         ("a,b\n1,2,3\n", Code.BAD_INPUT, "a.csv:2:", "the header has 2 cells, this row 3"),
         ('a,b\n1,2\n3,"open\n4,5\n', Code.BAD_INPUT, "a.csv:3:", "never closed"),
         ('a,b\n1,"', Code.BAD_INPUT, "a.csv:2:", "never closed"),
-        ('a,b\n"1"x,2\n', Code.BAD_INPUT, "a.csv:2:", "expected after"),
-        ("a,b\n1\r2,3\n", Code.BAD_INPUT, "a.csv:2:", "a carriage return (CR) stands alone"),
-        ("a,b\n1\n".encode("utf-16"), Code.BAD_INPUT, "a.csv:1:", "this is UTF-16"),
+        ('a,b\n"1"x,2\n', Code.BAD_INPUT, "a.csv:2:", "`,` is expected behind a closing quote"),
+        ("a,b\n1\r2,3\n", Code.BAD_INPUT, "a.csv:2:", "a CR without its LF"),
+        ("a,b\n1\n".encode("utf-16"), Code.BAD_INPUT, "a.csv:", "this file is UTF-16"),
         ("a,b,a\n1,2,3\n", Code.BAD_INPUT, "a.csv:1:", "two columns are named `a`"),
         ("a,,b\n1,2,3\n", Code.BAD_INPUT, "a.csv:1:", "column 2"),
         (b"a,b\n1,2\n\xe9,3\n", Code.BAD_INPUT, "a.csv:3:", "not UTF-8: byte 0xe9"),

@@ -1,4 +1,4 @@
-"""Single mistakes, as people make them, planted into the text of a right pipeline and of the schemas beside it.
+"""Single mistakes, as people make them, planted into a right pipeline, and into the schemas and prompts beside it.
 
 Each mistake changes one place and keeps the rest. It says where it stands and which words it touches, so that a test
 can see whether it was told there, or by that name. What would be no mistake is not planted: a key that may be missing
@@ -8,8 +8,13 @@ is not removed, a word in prose is not misspelt.
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from line_mistakes import in_lines
+from planting import Ground, Mistake
+from schema_mistakes import in_schema
+from template_mistakes import in_expression, in_template
+
+from yamlgen.language.capabilities import MODELS
 from yamlgen.language.composer import compose
 from yamlgen.language.document import Node, Text
 
@@ -54,54 +59,30 @@ REQUIRED = {
 NAMED = [("steps", "*"), ("params", "*"), ("models", "*"), ("steps", "*", "draws", "*")]
 """Where an author's names are declared."""
 
-REFERENCE = re.compile(r"\b(row|params|steps|item|output)\.(\w+)(?:\.(\w+))?")
 
-
-@dataclass(frozen=True)
-class Mistake:
-    """A mistake, planted: the whole text with it, its line, and the words that a message about it may name."""
-
-    kind: str
-    text: str
-    line: int
-    words: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.kind} in line {self.line}: {' -> '.join(self.words)}"
-
-
-def mistakes(text: str) -> Iterator[Mistake]:
-    """Each mistake of each place of a YAML text, the same ones every time."""
+def mistakes(text: str, suffix: str = ".yaml") -> Iterator[Mistake]:
+    """Each mistake of each place of a file, the same ones every time: of a pipeline, a JSON Schema or a prompt."""
+    ground = Ground(text, random.Random(text))  # noqa: S311 - the same mistakes every time
+    if suffix == ".json":
+        yield from in_schema(ground)
+        return
+    if suffix == ".md":
+        yield from in_template(ground, 0, len(text))
+        return
     document, problems = compose(Text("", text))
     assert document is not None
     assert not problems
-    planter = _Planter(text, random.Random(text))  # noqa: S311 - the same mistakes every time
+    planter = _Planter(text, ground)
     yield from planter.in_mapping(document.root, ())
-    yield from planter.in_lines()
-
-
-def typos(word: str, rng: random.Random) -> list[tuple[str, str]]:
-    """Slips of a finger in a word: a letter dropped, doubled, swapped with the next, replaced."""
-    if len(word) < 3 or not word.isascii():
-        return []
-    at = rng.randrange(1, len(word) - 1)
-    made = {
-        "drop": word[:at] + word[at + 1 :],
-        "double": word[:at] + word[at] + word[at:],
-        "swap": word[:at] + word[at + 1] + word[at] + word[at + 2 :],
-        "replace": word[:at] + rng.choice("abdeghikmoprstuz".replace(word[at], "")) + word[at + 1 :],
-    }
-    return [(how, new) for how, new in made.items() if new != word]
+    yield from planter.in_anchors()
+    yield from in_lines(ground)
 
 
 class _Planter:
-    def __init__(self, text: str, rng: random.Random) -> None:
+    def __init__(self, text: str, ground: Ground) -> None:
         self.text = text
-        self.rng = rng
-
-    def put(self, kind: str, start: int, end: int, new: str, *words: str) -> Mistake:
-        line = self.text.count("\n", 0, start) + 1
-        return Mistake(kind, self.text[:start] + new + self.text[end:], line, words)
+        self.ground = ground
+        self.put = ground.put
 
     def in_mapping(self, node: Node, path: tuple) -> Iterator[Mistake]:
         if node.alias:
@@ -123,13 +104,27 @@ class _Planter:
             return
         if path[-1:] in (("values",), ("args",), ("cases",), ("matrix",)) and not self.is_field_used(path[1], name):
             return
-        for how, new in typos(name, self.rng):
-            yield self.put(f"{kind}: {how}", key.start, key.end, new, name, new)
+        is_free = any(part in path for part in ("values", "args", "cases", "matrix", "draws"))
+        for how, new in self.ground.typos(name):
+            yield self.put(f"{kind}: {how}", key.start, key.end, new, name, new, sure=not is_free)
         if kind == "key":
             for new in FOREIGN.get(name, ()):
                 yield self.put("key: of another tool", key.start, key.end, new, name, new)
-            if value.kind == "scalar":
-                yield self.put("key: case", key.start, key.end, name.title().replace("_", ""), name)
+            title, head, *tail = name.title().replace("_", ""), *name.split("_")
+            spellings = {
+                "case": title,
+                "camel": head + "".join(part.title() for part in tail),
+                "kebab": name.replace("_", "-"),
+                "capitals": name.upper(),
+                "number": name.removesuffix("s") if name.endswith("s") else f"{name}s",
+                "quoted colon": f'"{name}:"',
+            }
+            for how, new in spellings.items():
+                if new != name:
+                    yield self.put(f"key: {how}", key.start, key.end, new, name, new)
+        if is_name:
+            yield self.put("name: renamed", key.start, key.end, f"{name}_new", name, f"{name}_new")
+            yield self.put("name: kebab", key.start, key.end, f"{name}-x", name, f"{name}-x")
         begin = self.text.rfind("\n", 0, key.start) + 1
         is_block = not self.text[begin : key.start].strip()
         if is_block and not value.alias:
@@ -141,6 +136,7 @@ class _Planter:
                 if (needed or is_name) and not (name == "model" and len(path) != 2):
                     yield self.put("removed", begin, end, "", name, *(str(part) for part in path[-1:]))
                 yield self.put("twice", end, end, entry, name)
+                yield from self.moved(key, value, name, begin, end)
                 if entry.count("\n") == 1 and path:
                     yield self.put("indent: more", begin, begin, " ", name)
                     yield self.put("indent: less", begin, begin + 1, "", name)
@@ -155,7 +151,7 @@ class _Planter:
         if node.alias:
             start = node.start + 1
             name = self.text[start : node.end]
-            for how, new in typos(name, self.rng):
+            for how, new in self.ground.typos(name):
                 yield self.put(f"alias: {how}", start, node.end, new, name, new)
             return
         if node.kind == "mapping":
@@ -192,79 +188,92 @@ class _Planter:
         if not node.style and not _in_schema(path) and word not in ("default", "description", "name"):
             for new in ("[1, 2]", "{one: two}"):
                 yield self.put("wrong type", node.start, node.end, new, *names)
+            yield from self.otherwise(node, path, names)
             if isinstance(node.value, int | float) and word not in ("temperature", "top_p"):
                 yield self.put("wrong type", node.start, node.end, "lots", *names)
-                yield self.put("wrong value", node.start, node.end, "-3", *names)
+                yield self.put("wrong value", node.start, node.end, "-3", *names, sure=isinstance(word, str))
             elif word in ("prompt", "system", "when", "for_each", "path", "content"):
                 yield self.put("empty", node.start, node.end, "", *names)
         if not node.style and isinstance(node.value, str):
             if word in ("kind", "effort", "thinking", "mode", "on_item_error", "role", "type", "format"):
-                for how, new in typos(source, self.rng):
+                for how, new in self.ground.typos(source):
                     yield self.put(f"choice: {how}", node.start, node.end, new, *names, new)
-                yield self.put("choice: another", node.start, node.end, "banana", *names, "banana")
+                for new in ("banana", "schema", "compute", "high", "user", "csv", "object"):
+                    yield self.put("choice: another", node.start, node.end, new, *names, new, sure=new == "banana")
             elif word in ("model", "id") and (path[0] in ("steps", "input")):
-                for how, new in typos(source, self.rng):
-                    yield self.put(f"reference: {how}", node.start, node.end, new, *names, source, new)
+                is_official = source in MODELS and "base_url" not in self.text
+                is_known = is_official or path[0] == "input" or f"{source}: {{" in self.text
+                for how, new in self.ground.typos(source):
+                    yield self.put(f"reference: {how}", node.start, node.end, new, *names, source, new, sure=is_known)
             elif word in ("schema", "file", "call") or (word == "path" and path[0] != "output"):
-                for how, new in typos(source, self.rng)[:2]:
-                    yield self.put(f"file: {how}", node.start, node.end, new, *names, source, new)
+                for how, new in self.ground.typos(source)[:2]:
+                    sure = "//" not in new
+                    yield self.put(f"file: {how}", node.start, node.end, new, *names, source, new, sure=sure)
             elif _in_schema(path) and "required" in path:
-                for how, new in typos(source, self.rng)[:2]:
+                for how, new in self.ground.typos(source)[:2]:
                     yield self.put(f"required: {how}", node.start, node.end, new, source, new)
         if _is_template(path):
-            yield from self.in_template(node)
+            yield from in_template(self.ground, node.start, node.end)
         elif _is_expression(path):
-            yield from self.in_expression(node.start, node.end)
+            yield from in_expression(self.ground, node.start, node.end)
 
-    def in_template(self, node: Node) -> Iterator[Mistake]:
-        text = self.text
-        for found in re.finditer(r"\{\{(.*?)\}\}", text[node.start : node.end]):
-            start, end = node.start + found.start(), node.start + found.end()
-            yield self.put("template: one brace behind", end - 1, end, "", "}}", "{{")
-            yield self.put("template: no end", end - 2, end, "", "}}", "{{")
-            yield self.put("template: no value", start + 2, end - 2, " ", "{{")
-            yield self.put("template: pipe", end - 2, end - 2, "| ", "|")
-            yield self.put("template: filter", end - 2, end - 2, "| uper ", "uper")
-            yield self.put("template: paren", end - 2, end - 2, ") ", ")")
-            yield from self.in_references(start, end)
-        for found in re.finditer(r"\{% *(if|for|endif|endfor|set)\b.*?%\}", text[node.start : node.end]):
-            start, end = node.start + found.start(), node.start + found.end()
-            yield self.put("template: tag left out", start, end, "", "endif", "endfor", "if", "for", "loop", found[1])
-            yield self.put("template: tag without end", end - 2, end, "", "%}", found[1])
-            at = start + found[0].index(found[1])
-            for how, new in typos(found[1], self.rng)[:2]:
-                yield self.put(f"template: tag {how}", at, at + len(found[1]), new, new)
-            yield from self.in_references(start, end)
-
-    def in_expression(self, start: int, end: int) -> Iterator[Mistake]:
-        if self.text[start] in "|>":
-            start = self.text.index("\n", start) + 1
-        quoted = self.text[start] in "'\""
-        first, last = start + quoted, len(self.text[:end].rstrip()) - quoted
-        yield self.put("expression: end", last, last, " and", "and")
-        yield self.put("expression: paren", last, last, ")", ")")
-        yield self.put("expression: filter", last, last, " | lenght", "lenght")
-        yield self.put("expression: braces", last, last, " }}", "}}", "}")
-        yield self.put("expression: two", last, last, " steps", "steps")
-        for found in re.finditer(r"\| *(\w{4,})", self.text[first:last]):
-            for how, new in typos(found[1], self.rng)[:1]:
-                yield self.put(f"filter: {how}", first + found.start(1), first + found.end(1), new, found[1], new)
-        yield from self.in_references(start, end)
-
-    def in_references(self, start: int, end: int) -> Iterator[Mistake]:
-        for found in REFERENCE.finditer(self.text[start:end]):
-            for group in (1, 2, 3):
-                if found[group] is None or (group == 3 and found[1] == "row"):
-                    continue
-                for how, new in typos(found[group], self.rng)[:2]:
-                    at = start + found.start(group), start + found.end(group)
-                    yield self.put(f"reference: {how}", *at, new, found[group], new)
-
-    def in_lines(self) -> Iterator[Mistake]:
+    def in_anchors(self) -> Iterator[Mistake]:
         for found in re.finditer(r"&(\w+)", self.text):
             if f"*{found[1]}" in self.text:
-                for how, new in typos(found[1], self.rng)[:2]:
+                for how, new in self.ground.typos(found[1])[:2]:
                     yield self.put(f"anchor: {how}", found.start(1), found.end(1), new, found[1], new)
+
+    def otherwise(self, node: Node, path: tuple, names: tuple[str, ...]) -> Iterator[Mistake]:
+        """The values that people write in place of a plain one."""
+        source, word = self.text[node.start : node.end], path[-1]
+        is_own = path[:2] == ("input", "rows") or word in ("seed", "top_k")
+        for new in ("null", "~", '""'):
+            yield self.put("value: none", node.start, node.end, new, *names, sure=new == "null")
+        for new in ("0", "-1", "yes", "true", "1e400"):
+            yield self.put("value: another", node.start, node.end, new, *names, sure=False)
+        if isinstance(node.value, bool):
+            for new in ("yes", "True1", '"true"'):
+                yield self.put("value: boolean", node.start, node.end, new, *names)
+        elif isinstance(node.value, int | float) and not is_own:
+            for new in (f'"{source}"', f"{source}k", f"{source},000", f"${source}"):
+                yield self.put("value: number as text", node.start, node.end, new, *names)
+        elif isinstance(node.value, str):
+            if not _is_expression(path) and not _is_template(path):
+                title = source.title()
+                yield self.put("value: capital", node.start, node.end, title, *names, title, sure=False)
+            yield self.put("value: quotes", node.start, node.end, f"'{source}\"", *names)
+            yield self.put("value: in braces", node.start, node.end, f"{{{{ {source} }}}}", *names, sure=False)
+            yield self.put("value: environment", node.start, node.end, "${NAME}", *names, sure=False)
+            yield self.put("value: list of one", node.start, node.end, f"[{source}]", *names, sure=False)
+            yield self.put("value: percent", node.start, node.end, f"%{source}", *names)
+            yield self.put("value: at", node.start, node.end, f"@{source}", *names)
+
+    def moved(self, key: Node, value: Node, name: str, begin: int, end: int) -> Iterator[Mistake]:
+        """An entry that stands one level further out or in, or among the entries of another mapping."""
+        entry, depth = self.text[begin:end], key.start - begin
+        if entry.count("\n") > 12:
+            return
+        lines = entry.splitlines(keepends=True)
+        if depth >= 2:
+            yield self.put(
+                "entry: out", begin, end, "".join(line.removeprefix("  ") for line in lines), name, sure=False
+            )
+            yield self.put(
+                "entry: to the margin", begin, end, "".join(line[depth:] for line in lines), name, sure=False
+            )
+        yield self.put("entry: in", begin, end, "".join(f"  {line}" for line in lines), name, sure=False)
+        yield self.put("entry: commented out", begin, end, "".join(f"# {line}" for line in lines), name, sure=False)
+        place = self.text.find(":", key.end) + 1
+        if value.kind == "mapping" and self.text[place] == "\n":
+            listed = re.sub(r"(?m)^( +)(?=\w)", r"\1- ", self.text[place:end], count=1)
+            yield self.put("entry: a list", place, end, listed, name, sure=False)
+        if value.kind in ("mapping", "sequence"):
+            yield self.put("entry: emptied", place, end, "\n", name, sure=False)
+            yield self.put(
+                "entry: nothing in it", place, end, " {}\n" if value.kind == "mapping" else " []\n", name, sure=False
+            )
+            yield self.put("entry: a text", place, end, " lots\n", name, sure=False)
+            yield self.put("entry: a number", place, end, " 12\n", name, sure=False)
 
     def is_used(self, part: str, step: str, name: str) -> bool:
         if part == "models":

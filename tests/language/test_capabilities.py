@@ -57,10 +57,11 @@ def test_retirements_are_those_of_the_sdk():
         ("claude-4-5-sonnet", "claude-sonnet-4-5"),
         ("Claude-Opus-5-5", "claude-opus-5-5"),
         ("claude-3.5-sonnet", "claude-sonnet-5-5"),
+        ("sonnet", "claude-sonnet-5-5"),
         *((other, None) for other in ("claude-opus-6", "claude-sonnet-5-6", "claude-house-blend", "my-fine-tune")),
         *((other, None) for other in ("gpt-4", "anthropic/claude-sonnet-5-5", "anthropic.claude-sonnet-5-5")),
         *((other, None) for other in ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-haiku-4-5@20251001")),
-        *((other, None) for other in ("my-claude-sonnet-4-5", "claude-sonnet-5-5-fast", "sonnet")),
+        *((other, None) for other in ("my-claude-sonnet-4-5", "claude-sonnet-5-5-fast")),
     ],
 )
 def test_a_slip_of_an_id_is_none_of_a_newer_or_another_model(written, known):

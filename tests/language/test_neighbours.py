@@ -9,6 +9,9 @@ from yamlgen.language.neighbours import neighbour
 def folder(tmp_path, monkeypatch):
     """Some pipelines, seen from their folder."""
     (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "old").mkdir()
+    (tmp_path / "pipelines" / "old" / "first.md").touch()
+    (tmp_path / "pipelines" / "gone.yaml").symlink_to("nowhere.yaml")
     for name in ("hello.yaml", "articles.yaml", "articles.md", "not.json", ".hidden.yaml"):
         (tmp_path / "pipelines" / name).touch()
     monkeypatch.chdir(tmp_path)
@@ -24,6 +27,10 @@ def folder(tmp_path, monkeypatch):
         ("pipelines/hello", "pipelines/hello.yaml"),
         ("pipeline/hello.yaml", "pipelines/hello.yaml"),
         ("./pipelines/article.yaml", "pipelines/articles.yaml"),
+        ("Pipelines/Hello.yaml", "pipelines/hello.yaml"),
+        ("pipelines/first.md", "pipelines/old/first.md"),
+        ("pipelines/gone.yaml", None),
+        ("Hello.yaml", "pipelines/hello.yaml"),
         ("pipelines/articles", None),
         ("pipelines/nothing.json", None),
         ("pipelines/hidden.yaml", None),

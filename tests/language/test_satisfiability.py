@@ -24,6 +24,10 @@ def closed(*names, **more):
 
 FATAL = {
     "a required name that is closed out": (closed("name", required=["nmae"]), "required/0"),
+    "one that no pattern lets in": (
+        {"type": "object", "additionalProperties": False, "patternProperties": {"^x": {}}, "required": ["abc"]},
+        "required/0",
+    ),
     "one that nothing is left unevaluated for": (
         {"type": "object", "unevaluatedProperties": False, "required": ["a"]},
         "required/0",
@@ -58,6 +62,11 @@ FATAL = {
     ),
     "more to contain than items": ({"type": "array", "contains": {}, "minContains": 3, "maxItems": 2}, "minContains"),
     "contains crossed": ({"type": "array", "contains": {}, "minContains": 3, "maxContains": 2}, "minContains"),
+    "items that never are what is contained": (
+        {"type": "array", "items": {"type": "string"}, "contains": {"type": "integer"}},
+        "contains",
+    ),
+    "a constant outside its enum": ({"enum": ["a", "b"], "const": "c"}, "const"),
     "an enum outside its type": ({"type": "string", "enum": [1, 2]}, "enum"),
     "an enum outside its bounds": ({"type": "string", "enum": ["a", "b"], "minLength": 2}, "enum"),
     "a const outside its type": ({"type": "integer", "const": "5"}, "const"),
@@ -90,6 +99,10 @@ PARTS = {
     "an empty enum": ({"enum": []}, "enum"),
 }
 SILENT = (
+    {"type": "object", "additionalProperties": False, "patternProperties": {"^x": {}}, "required": ["xyz"]},
+    {"type": "array", "items": {"type": ["string", "integer"]}, "contains": {"type": "integer"}},
+    {"type": "array", "prefixItems": [{"type": "integer"}], "items": {"type": "null"}, "contains": {"type": "integer"}},
+    {"enum": ["b"], "const": "b"},
     *(True, {}, {"not": {}}, False, {"allOf": [False]}, {"anyOf": [False, {}]}, {"type": "array", "contains": False}),
     *({"properties": {"a": False}}, {"items": False}, {"type": "array", "prefixItems": [{}], "items": False}),
     *(

@@ -15,7 +15,8 @@ from yamlgen.claude.access import reach
 from yamlgen.claude.client import ClaudeProvider
 from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.tokens import tokens_of
-from yamlgen.data.source import Source, no_rows, spooled
+from yamlgen.data.source import Source, no_rows
+from yamlgen.data.spool import spooled
 from yamlgen.errors import Code, UsageError
 from yamlgen.events import Emit, RunForecast
 from yamlgen.halt import Halt

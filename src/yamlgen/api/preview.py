@@ -13,7 +13,8 @@ from yamlgen.claude.access import Simulation, reach
 from yamlgen.claude.simulator import made_up
 from yamlgen.data.identity import id_name, id_of, identities, number_of
 from yamlgen.data.lookup import proposed, tell_apart
-from yamlgen.data.source import Source, spooled
+from yamlgen.data.source import Source
+from yamlgen.data.spool import spooled
 from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.halt import Halt
 from yamlgen.language.places import placed

@@ -7,7 +7,6 @@ What two JSON parsers may read differently is refused: a key twice in one object
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
 import math
@@ -16,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NoReturn
 
 from yamlgen.errors import Code, UsageError
+from yamlgen.language.json_syntax import explain
 from yamlgen.ports import JSON, Row
 from yamlgen.surface import override
 
@@ -31,13 +31,31 @@ _ODD = {
 """What becomes of each, and what to do."""
 
 _SPACED = re.compile(r'\s+"')
+
+_BEGINNINGS = {
+    b"PK\x03\x04": ("a ZIP archive, as Excel's workbooks are", "save the table as CSV"),
+    b"\xd0\xcf\x11\xe0": ("a workbook of an older Excel", "save the table as CSV"),
+    b"PAR1": ("a Parquet file", "convert it to JSONL or CSV"),
+    b"SQLite format 3\0": ("a database of SQLite", "export the table as CSV"),
+    b"\x1f\x8b": ("compressed by gzip", "unpack it first"),
+    b"\xff\xfe\0\0": ("UTF-32", "save the file as UTF-8"),
+    b"\xff\xfe": ("UTF-16", "save the file as UTF-8"),
+    b"\xfe\xff": ("UTF-16", "save the file as UTF-8"),
+}
+"""What files of other kinds begin with."""
+
+_JSON = re.compile(r'\{\s*"|\[\s*[{\[]|[\[{]\Z')
+_MARKUP = re.compile(r"<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
+_AS_TEXT = "write it as a text, in quotes"
+_OBJECT = 'a row is an object, {"column": value}'
+
 _GAP = re.compile(r"[ \t\r\n]*")
 """What JSON calls whitespace; `str.strip` would take more."""
 
 
 def _by_line() -> str:
-    named = override("input.format", "csv")
-    return f"each line is one JSON object; rows in another format are named with `{named}` (or json)"
+    csv_, json_ = (override("input.format", name) for name in ("csv", "json"))
+    return f"each line is one JSON object; `{csv_}` reads CSV, `{json_}` an array"
 
 
 def inline_rows(rows: Iterable[Row], shown: str) -> Iterator[tuple[int, dict[str, JSON]]]:
@@ -64,7 +82,7 @@ def jsonl_rows(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict[str, JSON
         if end != len(text):
             raise _bad(f"{shown}:{line}:{end + 1}", "not JSON: more after the row's end", "a row has a line of its own")
         if not isinstance(row, dict):
-            hint = 'a row is an object, {"column": value}; a file that is one JSON array has `format: json`'
+            hint = f"{_OBJECT}; a file that is one JSON array has `format: json`"
             raise _bad(
                 f"{shown}:{line}", f"a row that is not an object: {_cut(text[start:end])}", hint, Code.NOT_AN_OBJECT
             )
@@ -78,7 +96,7 @@ def array_rows(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict[str, JSON
     if at == len(text):
         return
     if text[at] != "[":
-        raise _broken(text, at, shown, "no array of rows", "a file with one object on each line has `format: jsonl`")
+        raise _no_array(text, at, shown)
     at = _gap(text, at + 1)
     line = 1 + text.count("\n", 0, at)
     number, more = 0, not text.startswith("]", at)
@@ -87,7 +105,7 @@ def array_rows(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict[str, JSON
         row, end = _decoded(text, at, shown, line)
         if not isinstance(row, dict):
             place = f"{shown}:{line} (row {number})"
-            raise _bad(place, f"a row that is not an object: {_cut(text[at:end])}", code=Code.NOT_AN_OBJECT)
+            raise _bad(place, f"a row that is not an object: {_cut(text[at:end])}", _OBJECT, Code.NOT_AN_OBJECT)
         yield line, row
         end = _gap(text, end)
         more = text.startswith(",", end)
@@ -99,6 +117,25 @@ def array_rows(file: BinaryIO, shown: str) -> Iterator[tuple[int, dict[str, JSON
     at = _gap(text, at + 1)
     if at != len(text):
         raise _broken(text, at, shown, "more after the array's end")
+
+
+def _no_array(text: str, at: int, shown: str) -> UsageError:
+    """The refusal of a JSON file that is no array."""
+    hint = "rows in JSON are an array, `[{...}, {...}]`; CSV has `format: csv`"
+    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+    except (ValueError, RecursionError):
+        value, end = None, at
+    if text[at] == "{":
+        lists = [name for name, member in value.items() if isinstance(member, list)] if value is not None else []
+        is_alone = value is not None and _gap(text, end) == len(text)
+        hint = "a file with one object on each line has `format: jsonl`"
+        if is_alone and lists:
+            hint = f"are the rows under {brief(lists[0])}? keep that array alone"
+        elif is_alone and "\n" in text[at:end]:
+            hint = "one row stands in brackets, too: `[{...}]`"
+    return _bad(f"{shown}:{line}:{column}", "no array of rows", hint)
 
 
 class Oddities:
@@ -144,14 +181,24 @@ def csv_rows(
         raise _bad(f"{shown}:{line}", f"no column `{key}`, the id", f"the columns are {', '.join(header)}")
     for line, cells in table:
         if len(cells) != len(header):
-            problem = f"the header has {len(header)} cells, this row {len(cells)}"
-            hint = "a cell that holds the delimiter or a line end stands in quotes"
-            if any(_MARK in cell for cell in cells):
-                hint = _JOINED
-            elif any(_SPACED.match(cell) for cell in cells):
-                hint = "a quote opens a cell right behind the delimiter: take out the space between them"
-            raise _bad(f"{shown}:{line}", problem, hint)
+            problem = f"the header has {len(header)} cell{'s' * (len(header) != 1)}, this row {len(cells)}"
+            raise _bad(f"{shown}:{line}", problem, _evened(header, cells))
         yield line, dict(zip(header, cells, strict=True))
+
+
+def _evened(header: list[str], cells: list[str]) -> str:
+    """The hint for a row that has more cells than the header, or fewer."""
+    if any(_MARK in cell for cell in cells):
+        return _JOINED
+    if any(_SPACED.match(cell) for cell in cells):
+        return "a quote opens a cell right behind the delimiter: take out the space between them"
+    if len(cells) < len(header):
+        return "each row has a cell for each column, an empty one where it has no value"
+    if not any(cells[len(header) :]):
+        return "remove the delimiter at the end of the row, or name a column for it"
+    if len(header) == 1:
+        return "the first line names the columns: is it a title here?"
+    return "a cell that holds the delimiter or a line end stands in quotes"
 
 
 def csv_table(file: BinaryIO, shown: str, delimiter: str, odd: Oddities) -> Iterator[tuple[int, list[str]]]:
@@ -213,15 +260,29 @@ def _nul(place: str) -> UsageError:
 def _text(raw: bytes, shown: str, line: int, *, nuls: bool = False) -> str:
     """`raw` as text, without a BOM; `line` is its first line in the file, `nuls` whether it may hold NUL bytes."""
     try:
+        if line == 1:
+            _refuse_others(raw, shown)
         text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
         line += raw.count(b"\n", 0, error.start)
-        is_wide = line == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        problem = "this is UTF-16" if is_wide else f"not UTF-8: byte 0x{raw[error.start]:02x}"
+        problem = f"not UTF-8: byte 0x{raw[error.start]:02x}"
         raise _bad(f"{shown}:{line}", problem, "save the file as UTF-8") from error
     if "\0" in text and not nuls:
         raise _nul(f"{shown}:{line + text.count(chr(10), 0, text.index(chr(0)))}")
     return text
+
+
+class _NoValueError(ValueError):
+    """What JSON does not hold, or holds in two ways: the fact, and the fix."""
+
+
+def _refuse_others(raw: bytes, shown: str) -> None:
+    """Refuse a file of another kind by what it begins with."""
+    kind = next((told for begun, told in _BEGINNINGS.items() if raw.startswith(begun)), None)
+    if kind is None and raw[1:16:2] in (b"\0" * count for count in range(3, 9)):  # UTF-16 without its mark
+        kind = _BEGINNINGS[b"\xff\xfe"]
+    if kind is not None:
+        raise _bad(shown, f"this file is {kind[0]}", kind[1])
 
 
 def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
@@ -230,20 +291,20 @@ def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         message = f"the key {brief(twice)} stands twice in one object"
-        raise ValueError(message)
+        raise _NoValueError(message, "rename or remove one of them")
     return row
 
 
 def _constant(name: str) -> NoReturn:
     message = f"not JSON: {name} is none of its values"
-    raise ValueError(message)
+    raise _NoValueError(message, "write `null`, or a text in quotes")
 
 
 def _float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        message = f"the number {text} is out of range"
-        raise ValueError(message)
+        message = f"the number {_cut(text)} is out of range"
+        raise _NoValueError(message, _AS_TEXT)
     return number
 
 
@@ -257,13 +318,21 @@ def _decoded(text: str, start: int, shown: str, line: int, hint: str | None = No
     except json.JSONDecodeError as error:
         line += text.count("\n", start, error.pos)
         column = error.pos - text.rfind("\n", 0, error.pos)
+        fact, way = explain(error)
         if text.startswith(_MARK, error.pos):
-            hint = _JOINED
-        raise _bad(f"{shown}:{line}:{column}", f"not JSON: {error.msg.removesuffix(' at')}", hint) from error
+            way = _JOINED
+        elif (error.pos == start and text[start : start + 1] not in ("/", "#", "<")) or text[start:].strip() in (
+            "{",
+            "[",
+        ):
+            way = hint or way
+        raise _bad(f"{shown}:{line}:{column}", f"not JSON: {fact}", way) from error
     except RecursionError as error:
-        raise _bad(f"{shown}:{line}", "nested too deeply") from error
-    except ValueError as error:
-        raise _bad(f"{shown}:{line}", str(error)) from error
+        raise _bad(f"{shown}:{line}", "nested too deeply", "keep the nested value as a text") from error
+    except _NoValueError as error:
+        raise _bad(f"{shown}:{line}", *error.args) from error
+    except ValueError as error:  # of the interpreter's own limit on digits
+        raise _bad(f"{shown}:{line}", "a number of thousands of digits", _AS_TEXT) from error
 
 
 def _cells(reader: Iterator[list[str]], place: str) -> list[str] | None:
@@ -272,20 +341,29 @@ def _cells(reader: Iterator[list[str]], place: str) -> list[str] | None:
         return next(reader, None)
     except csv.Error as error:
         problem = str(error).partition(" - ")[0]
+        hint = 'a quote inside a quoted cell is doubled: "say ""yes"""'
         if "unexpected end of data" in problem:
             problem = "a quote is opened here and never closed"
         elif "field larger" in problem:
             problem = f"a cell of more than {_CELL:,} characters; is a quote left open?"
-        hint = 'RFC 4180: a quote inside a quoted cell is doubled, "say ""yes"""; line ends are LF or CRLF'
-        if "new-line character" in problem:
-            problem = "a carriage return (CR) stands alone, outside of quotes"
-            hint = "save the file with LF or CRLF at the end of each line, or put the cell in quotes"
+        elif "new-line character" in problem:
+            problem = "a CR without its LF, outside of quotes"
+            hint = "save the file with LF or CRLF as line ends, or put the cell in quotes"
+        elif "expected after" in problem:
+            problem = f"{problem[:3].replace(chr(39), '`')} is expected behind a closing quote"
         raise _bad(place, f"not CSV: {problem}", hint) from error
     finally:
         csv.field_size_limit(limit)
 
 
 def _check_header(names: list[str], place: str) -> None:
+    if _JSON.match(names[0]):
+        kind = "jsonl" if names[0].startswith("{") else "json"
+        raise _bad(place, "JSON, and not CSV", f"add `format: {kind}` under `input`, or end the file's name in .{kind}")
+    if _MARKUP.match(names[0]):
+        raise _bad(place, "HTML or XML, and not CSV", "was a page saved in the place of the file?")
+    if names in (["sep="], ["sep=", ""]):
+        raise _bad(place, "a line for a spreadsheet, `sep=...`", "remove that line")
     seen: set[str] = set()
     for number, name in enumerate(names, start=1):
         if not name.strip():

@@ -9,8 +9,6 @@ memory does not grow; only a duplicate makes the file be read again, to say wher
 from __future__ import annotations
 
 import io
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -33,6 +31,9 @@ from yamlgen.surface import option
 
 _PEEK = 100
 """How many rows tell the columns of an input that has no header."""
+
+_PARTED = frozenset(",;|\t")
+"""What parts the cells of most tables."""
 
 _LOOK = 1 << 20
 _EXAMINED = 1000
@@ -286,8 +287,12 @@ class Source:
         return {name: observed(values) for name, values in columns.items()}
 
     def _header(self) -> tuple[str, ...]:
+        """The names of the columns; none where the first line seems to be a title."""
         with self._file() as file:
-            return next((tuple(cells) for _, cells in csv_table(file, self.name(), self.separator(), Oddities())), ())
+            table = csv_table(file, self.name(), self.separator(), Oddities())
+            header, first = ([*next(table, (0, []))[1]] for _ in range(2))
+        is_title = len(header) == 1 < len(first) and _PARTED.isdisjoint(header[0])
+        return () if is_title else tuple(header)
 
     @contextmanager
     def _file(self, keep: Callable[[Snapshot], None] | None = None) -> Iterator[BinaryIO]:
@@ -321,9 +326,13 @@ class Source:
             hint = f"put it there, or {other}; a pipeline's paths are relative to its file"
             raise EnvironmentProblem(f"no input at {self.name()}", code=Code.MISSING_INPUT, hint=hint) from error
         except OSError as error:
-            message = f"cannot read {self.name()}: {error.strerror or error}"
-            hint = f"the input is one file that you may read; name another with {option('input', 'PATH')}"
-            raise EnvironmentProblem(message, code=Code.MISSING_INPUT, hint=hint) from error
+            raise self.unreadable(error) from error
+
+    def unreadable(self, error: OSError) -> EnvironmentProblem:
+        """What to tell of an input that the system does not open."""
+        message = f"cannot read {self.name()}: {error.strerror or error}"
+        hint = f"the input is one file that you may read; name another with {option('input', 'PATH')}"
+        return EnvironmentProblem(message, code=Code.MISSING_INPUT, hint=hint)
 
     def _place(self, line: int, number: int) -> str:
         if self.rows_inline is not None:
@@ -351,7 +360,8 @@ class Source:
 
 def no_rows(source: Source) -> UsageError:
     """The refusal of an input that is empty."""
-    return UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint="nothing was sent")
+    hint = f"a run needs at least one; name another input with {option('input', 'PATH')}"
+    return UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint=hint)
 
 
 def source_of(spec: Input, file: Path, shown: str) -> Source:
@@ -369,32 +379,3 @@ def source_of(spec: Input, file: Path, shown: str) -> Source:
     name = str(spec.path)
     named = near(Path(shown).parent / name)
     return Source(path=file.parent / name, format=spec.format, delimiter=spec.delimiter, id=spec.id, shown=named)
-
-
-@contextmanager
-def spooled(source: Source, stream: BinaryIO | None) -> Iterator[Source]:
-    """`source`, readable twice: standard input and pipes are copied to a file that lasts as long as the context.
-
-    Args:
-        source: any source; one that is a file or inline comes back as it is.
-        stream: standard input as bytes, read to its end if that is the source; `None` where a program has none.
-
-    Raises:
-        EnvironmentProblem: the pipe cannot be read, or there is no room for the copy.
-    """
-    if source.rows_inline is not None or (source.path and not is_pipe(source.path)):
-        yield source
-        return
-    settled = replace(source, format=source.kind(), delimiter=source.separator(), shown=source.name())
-    with tempfile.NamedTemporaryFile(prefix="yamlgen-") as copy:
-        try:
-            if source.path:
-                with source.path.open("rb") as pipe:
-                    shutil.copyfileobj(pipe, copy)
-            elif stream is not None:
-                shutil.copyfileobj(stream, copy)
-            copy.flush()
-        except OSError as error:
-            message = f"cannot copy {source.name()} to {copy.name}: {error.strerror or error}"
-            raise EnvironmentProblem(message, code=Code.DISK, hint="`TMPDIR` names another place for it") from error
-        yield replace(settled, path=Path(copy.name))

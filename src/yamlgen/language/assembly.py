@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
@@ -89,6 +90,13 @@ class Assembly:
         elif isinstance(step, Draw):
             self._check_draws(name, step)
 
+    def forgive(self, unwrapped: AbstractSet[str], taken_apart: AbstractSet[str]) -> None:
+        """Say no more of steps that they have no items, or no schema: that was told of what refers to those."""
+        at = self.draft.document.mark
+        marks = {at(("steps", name, "on_item_error"), key=True) for name in unwrapped}
+        marks |= {at(("steps", name, "output"), key=True) for name in taken_apart}
+        self.diagnostics = [each for each in self.diagnostics if each.mark not in marks]
+
     def draws(self, name: str) -> Type:
         """What is known of the draws of a step; nothing, where one of them is wrong, which was told."""
         rules, step = self._rules.get(name, {}), self.draft.pipeline.steps[name]
@@ -99,14 +107,26 @@ class Assembly:
     def _check_output(self, name: str, step: Generate) -> None:
         """An output of text needs no schema, but it says how often it is asked for again."""
         at = ("steps", name, "output")
-        said = step.output is None or step.output.schema_ is not None or "reasks" in step.output.model_fields_set
-        if said or step.check or self.draft.is_broken(*at, "schema"):
-            return
-        if not self.draft.is_broken("steps", name, "check") and not any(path[:3] == at for path in self.draft.broken):
+        if self._is_bare(name, step):
             message = f"step `{name}` has no schema: `output` says nothing"
             mark = self.draft.document.mark(at, key=True)
             hint = "add `schema` or `reasks` below it, or remove it"
             self.complain(Code.CONFLICT, message, mark, hint, warn=True)
+
+    def is_empty(self, name: str, step: Generate) -> bool:
+        """Whether nothing is left of what a step was to ask, so that it is not known whether it gives text."""
+        is_broken = self.draft.is_broken
+        return step.output is None and is_broken("steps", name, "prompt") and is_broken("steps", name, "messages")
+
+    def _is_bare(self, name: str, step: Generate) -> bool:
+        """Whether the `output` of a step says nothing."""
+        at = ("steps", name, "output")
+        if step.output is None:
+            return False
+        said = step.output.schema_ is not None or "reasks" in step.output.model_fields_set
+        if said or step.check or self.draft.is_broken(*at, "schema") or self.draft.is_broken("steps", name, "check"):
+            return False
+        return not any(path[:3] == at for path in self.draft.broken)
 
     def _check_matrix(self, name: str, step: Generate) -> None:
         at, mark = ("steps", name, "matrix"), self.draft.document.mark
@@ -201,6 +221,9 @@ class Assembly:
             at = ("steps", name, "draws", *problem.path)
             beside = (*at[:-1], "otherwise")  # what it may cover is not known
             if self.draft.is_broken_within(*at) or self.draft.is_broken_within(*beside):
+                continue
+            given = self.draft.document.node(at).value if at[-1] == "given" else None
+            if given is not None and self.draft.is_broken("steps", name, "draws", str(given)):
                 continue
             mark = self.draft.document.mark(at, key=problem.key)
             self.complain(problem.code, problem.message, mark, problem.hint)

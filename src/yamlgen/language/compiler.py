@@ -33,13 +33,14 @@ from yamlgen.language.parameters import Parameters
 from yamlgen.language.plan import Plan
 from yamlgen.language.repeats import each_once
 from yamlgen.language.schemas import JSONSchema, SchemaLoader
-from yamlgen.language.scopes import Scopes, StepReading, compute_type
+from yamlgen.language.scopes import TEXT, Scopes, StepReading, compute_type
 from yamlgen.language.secret import without_secrets
 from yamlgen.language.settings import check_model, check_runtime
 from yamlgen.language.slips import Slips
 from yamlgen.language.texts import Passage, TextLoader
 from yamlgen.language.types import ANYTHING as ANY_TYPE
 from yamlgen.language.types import Type
+from yamlgen.language.vocabulary import KEYWORDS
 from yamlgen.ports import JSON, Columns
 
 _INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
@@ -103,12 +104,10 @@ class _Compiler:
         draft, steps = self.draft, self.draft.pipeline.steps
         self.params.declare()
         self.params.give(given, complete=complete)
-        known = (
-            None
-            if draft.is_broken("steps") or draft.document.node(("steps",)).unread
-            else dict.fromkeys(draft.names("steps"), ANYTHING)
-        )
+        is_unsure = draft.is_broken("steps") or draft.document.node(("steps",)).unread
+        known = None if is_unsure else dict.fromkeys(draft.names("steps"), ANYTHING)
         self.scopes = Scopes(self.columns, self.params.view(), known, draft.is_broken)
+        self.scopes.unknown |= {name for name in draft.names("steps") if draft.is_broken("steps", name)}
         for name, step in steps.items():
             self.load_schema(name, step)
             self.assembly.check(name, step)
@@ -117,12 +116,14 @@ class _Compiler:
         self.read_steps()
         self.check_slips()
         self.check_steps()
+        self.assembly.forgive(self.scopes.unwrapped, self.scopes.taken_apart)
         self.diagnostics.extend(check_files(draft, self.columns))
         self.diagnostics.extend((*check_runtime(draft), *check_model(draft), *unfilled(draft.document, self.files)))
         self.diagnostics.extend((*changed_numbers(draft.document), *odd_columns(draft.document)))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
-        found = _in_source_order(self.diagnostics, draft.shown, (*draft.texts, *self.params.texts))
+        told = [each for each in self.diagnostics if each.mark not in draft.mended or each in draft.diagnostics]
+        found = _in_source_order(told, draft.shown, (*draft.texts, *self.params.texts))
         if any(d.severity == "error" for d in found):
             return Compilation(None, found)
         plan = Plan(
@@ -145,7 +146,8 @@ class _Compiler:
     def load_schema(self, name: str, step: Step) -> None:
         path = ("steps", name, "output", "schema")
         output = None if isinstance(step, Draw) else step.output
-        if output is None or output.schema_ is None or self.draft.is_broken(*path):
+        strays = any(left[:3] == path[:3] and left[-1] in KEYWORDS for left in self.draft.broken)
+        if output is None or output.schema_ is None or strays or self.draft.is_broken(*path):
             return
         written, before = output.schema_, len(self.loader.diagnostics)
         if isinstance(written, str):
@@ -155,7 +157,7 @@ class _Compiler:
             schema = self.loader.inline(self.draft.document, path, self.draft.path, written)
         if schema is not None:
             self.schemas[name] = schema
-        if any(told.code is Code.UNKNOWN_KEYWORD for told in self.loader.diagnostics[before:]):
+        if len(self.loader.diagnostics) > before:
             self.doubtful.add(name)
 
     def look(self, steps: Mapping[str, Step]) -> None:
@@ -179,6 +181,7 @@ class _Compiler:
             step = self.steps[name]
             step.output = self.output_type(name, step)
             values = self.read_step(step)
+            self.scopes.doubt(step)
             if self.draft.is_broken_within("steps", name, "values"):
                 self.scopes.unknown.add(name)
             elif isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
@@ -205,8 +208,9 @@ class _Compiler:
         else:
             is_schema = step.output is not None and step.output.schema_ is not None
             is_known = not is_schema and not self.draft.is_broken("steps", name, "output", "schema")
-            if isinstance(step, Generate) and is_known:
-                made = {"type": "string"}
+            if isinstance(step, Generate):
+                is_known = is_known and not self.assembly.is_empty(name, step)
+                made = TEXT if is_known else made
         if not is_known:
             self.scopes.unknown.add(name)
         return made
@@ -284,6 +288,8 @@ class _Compiler:
 
     def is_untold(self, reading: Reading, source: str) -> bool:
         """Whether nothing is known of what an expression refers to because of a mistake, which was told."""
+        if self.scopes.steps is None and reading.uses.steps:
+            return True
         unsure = any(path[0] == "params" for path in self.draft.broken) or self.params.is_doubtful
         if self.scopes.steps is None and "steps" in source:
             return True
@@ -299,12 +305,21 @@ class _Compiler:
                     return True
         return False
 
+    def is_outside(self, text: Passage, finding: Finding) -> bool:
+        """Whether a finding is about items or labels, the key of which was told to stand at a wrong place."""
+        name = text.source[finding.start : finding.end]
+        key = {"matrix": "matrix", "item": "for_each", "item_index": "for_each"}.get(name, "")
+        return finding.code is Code.UNKNOWN_NAME and bool(key) and self.draft.is_stray(key)
+
     def report(self, text: Passage, finding: Finding, *, is_guess: bool) -> None:
         """Say what was found; what only the first rows tell is no error."""
         is_stray = finding.code in _DECLARED and finding.path and self.draft.is_stray(finding.path[-1])
-        if is_stray or self.is_misnamed(text, finding):
+        if is_stray or self.is_misnamed(text, finding) or self.is_outside(text, finding):
             return
-        whens = self.steps[str(text.path[1])].of("when")
+        step = str(text.path[1])
+        if finding.code is Code.UNKNOWN_FIELD and finding.path[:1] == ("steps",):
+            self.scopes.taken_apart.add(str(finding.path[1]))
+        whens = self.steps[step].of("when")
         if finding.code is Code.MAY_BE_NULL and any(reading.findings for when, reading in whens if when != text):
             return  # what it asks about is not known
         mark = text.mark(finding.start, finding.end)
@@ -312,10 +327,12 @@ class _Compiler:
             message = f"none of the first rows has the column `{finding.path[-1]}`"
             hint = finding.hint
             if not finding.near:
-                hint = "a row without it is set aside; `default` or `is defined` allow for that"
+                hint = "a row without it fails; `default` or `is defined` allow for that"
             self.complain(finding.code, message, mark, hint, warn=True)
         else:
             where, hint = " in the first rows" if is_guess else "", finding.hint
+            if hint is not None and finding.path[:1] == ("output",):
+                hint = hint.replace("in its step", f"in step `{step}`")
             if finding.code is Code.MAY_BE_NULL and finding.path and text.role in _INSTEAD:
                 asked = text.source[finding.start : finding.end]
                 hint = f"ask first, as in `... if {asked} is not none else {_INSTEAD[text.role]}`"

@@ -27,7 +27,7 @@ from yamlgen.language.folder import is_file, is_folder, open_inside, status, unu
 from yamlgen.language.neighbours import neighbour
 from yamlgen.language.stand_ins import StandIns
 from yamlgen.language.words import listing, suggestion
-from yamlgen.language.yaml_syntax import explain
+from yamlgen.language.yaml_syntax import WITHOUT_QUOTES, explain, settled
 from yamlgen.ports import JSON
 from yamlgen.surface import by_surface
 
@@ -39,6 +39,7 @@ MOST_ALIASED: Final = 100_000
 IRREGULAR: Final = "save what it gives into a file, and name that"
 """What to do about a device, a pipe or a socket."""
 
+_DECIMAL_COMMA: Final = re.compile(r"[0-9],\Z")
 _MOST_DIGITS: Final = 400
 _LONGEST: Final = 20
 _QUOTE: Final = "quote it, if it is text"
@@ -120,13 +121,7 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
         root = composer.compose()
     except yaml.MarkedYAMLError as error:
         told = explain(source, error)
-        before = [each for each in composer.diagnostics if each.mark.line != told.mark.line]
-        if "indentation is off" in told.message:  # one line of a text may have lost its own
-            before = [each for each in before if each.mark.line != told.mark.line - 1]
-        if before and _is_text(source, before[0].mark.line, told.mark.line):
-            way = "a text of several lines begins with `|` behind its key, as in `prompt: |`"
-            return None, [replace(before[0], hint=way)]
-        return None, _too_deep(source, error) or [*before, told]
+        return None, _too_deep(source, error) or settled(source, composer.diagnostics, told)
     except _Stop:
         return None, composer.diagnostics
     if root is None:
@@ -143,14 +138,6 @@ def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, l
     return Document(source, root), composer.diagnostics
 
 
-def _is_text(source: Text, first: int, last: int) -> bool:
-    """Whether a template without quotes stands in lines that go on, as deep as it, to where no YAML is left."""
-    lines = LINE_END.split(source.text)[first - 1 : last]
-    depth = len(lines[0]) - len(lines[0].lstrip(" "))
-    is_deep = all(len(line) - len(line.lstrip(" ")) >= depth for line in lines if line.strip())
-    return is_deep and bool(re.match(r"\s*[^\s:]+( [^\s:]+)*:? .*\{\{", lines[0])) and depth > 0
-
-
 class _Stop(Exception):  # noqa: N818 - no error: the composer has said all it can
     """Nothing after this can be read."""
 
@@ -162,7 +149,8 @@ class _Composer:
     anchors: dict[str, Node | None] = field(default_factory=dict)
     depth: int = 0
     aliased: int = 0
-    is_lump: bool = False
+    ends_doubled: bool = False
+    """Whether the last key of the mapping just read stands twice in it."""
     events: Iterator[Any] = field(default_factory=lambda: iter(()))
     stand_ins: StandIns = field(default_factory=lambda: StandIns(""))
 
@@ -246,15 +234,16 @@ class _Composer:
     def mapping(self, start: int) -> Node:
         entries: dict[str, tuple[Node, Node]] = {}
         merged: list[tuple[str, tuple[Node, Node]]] = []
-        doubled: list[Node] = []
-        unread = False
+        doubled: list[tuple[Node, Node]] = []
+        unread = was_doubled = False
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key = self.node(event)
-            self.is_lump = False
             value = self.node(next(self.events))
-            unread = unread or self.is_lump
+            if was_doubled and value.kind == "mapping":
+                value.unread = True  # the key may be one of this mapping
+            was_doubled, self.ends_doubled = self.ends_doubled, False
             if key.kind == "scalar" and key.value == "<<" and not key.style and not key.alias:
                 merged.extend(self.merge(value))
                 unread = unread or any(part.unread or part.kind != "mapping" for part in _merged(value))
@@ -264,12 +253,16 @@ class _Composer:
                 self.refuse_key(key)
                 unread = True
             elif key.value in entries:
-                doubled.append(key)
+                doubled.append((key, entries[key.value][0]))
+                if _is_nothing(entries[key.value][1]):
+                    entries[key.value] = key, value
             else:
                 entries[key.value] = (key, value)
-        self.is_lump = self.tell_doubled(entries, doubled)
-        if self.is_lump:
-            return Node("scalar", None, self.source, start, event.end_mark.index, unread=True)
+                unread = unread or (value.unread and value.kind == "scalar" and value.value == {})
+        if doubled:
+            self.refuse_doubled(entries, doubled)
+            self.ends_doubled = doubled == [(key, doubled[0][1])]
+            unread = unread or self.depth > 1
         for name, pair in merged:
             entries.setdefault(name, pair)
         size = 1 + sum(1 + child.size for _, child in entries.values())
@@ -277,35 +270,35 @@ class _Composer:
         end = event.end_mark.index
         if unread and not entries and self.source.text.startswith("{{", start):  # a template without its quotes
             return Node("scalar", "", self.source, start, end, unread=True)
+        if len(doubled) > 1 and self.depth > 1:  # two mappings in one: what belongs to which is not known
+            return Node("scalar", {}, self.source, start, end, unread=True)
         return Node("mapping", entries, self.source, start, end, size=size, height=height, unread=unread)
 
-    def tell_doubled(self, entries: dict[str, tuple[Node, Node]], doubled: list[Node]) -> bool:
-        """Tell of the keys that stand twice in a mapping: of several at once, since it may have been two.
-
-        Returns:
-            Whether it may: which of its values belong together is not known then.
-        """
-        if not doubled:
-            return False
-        first = [entries[key.value][0].mark.line for key in doubled]
-        for key in doubled:
-            entries[key.value][0].unread = True
+    def refuse_doubled(self, entries: dict[str, tuple[Node, Node]], doubled: list[tuple[Node, Node]]) -> None:
+        """Tell of the keys that stand twice; several are those of another mapping, whose name is missing."""
+        key, first = doubled[0]
         if len(doubled) == 1 or self.depth == 1:
-            for key, line in zip(doubled, first, strict=True):
-                message = f"the key `{key.value}` stands twice in this mapping"
-                self.complain(Code.DUPLICATE_KEY, message, key.start, key.end, f"the first is in line {line}")
-            return False
-        message = f"the keys {listing(key.value for key in doubled)} stand twice in this mapping"
-        hint = f"the first `{doubled[0].value}` is in line {first[0]}: is a name missing above what follows?"
-        self.complain(Code.DUPLICATE_KEY, message, doubled[0].start, doubled[0].end, hint)
-        return True
+            for each, before in doubled:
+                message = f"the key `{each.value}` stands twice in this mapping"
+                hint = f"the first is in line {before.mark.line}"
+                self.complain(Code.DUPLICATE_KEY, message, each.start, each.end, hint)
+            return
+        message = f"the keys {listing(str(each.value) for each, _ in doubled)} stand twice in this mapping"
+        hint = f"the first `{key.value}` is in line {first.mark.line}: is a name missing above what follows?"
+        above = [name for name, (at, value) in entries.items() if at.start < key.start and _is_nothing(value)]
+        if above:  # what begins another mapping stands too far in
+            del entries[above[-1]]
+            hint = f"is `{above[-1]}` indented too far?"
+        self.complain(Code.DUPLICATE_KEY, message, key.start, key.end, hint)
 
     def refuse_key(self, key: Node) -> None:
         shown = LINE_END.split(self.source.text[key.start : key.end], maxsplit=1)[0]
         message = f"the key `{shown}` is not a string"
         hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
+        if key.kind == "scalar" and _DECIMAL_COMMA.search(self.source.text, max(0, key.start - 20), key.start):
+            hint = "a number has a decimal point, and a text that holds a comma needs quotes"
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
-            message, hint = f"`{{{shown}}}` is a template without quotes", quoting(self.source.text, key.start - 1)
+            message, hint = f"`{{{shown}}}` {WITHOUT_QUOTES}", quoting(self.source.text, key.start - 1)
             key = replace(key, start=key.start - 1, end=key.end + 1)
         self.complain(Code.NOT_A_STRING_KEY, message, key.start, key.end, hint)
 
@@ -377,6 +370,11 @@ def _too_deep(source: Text, error: yaml.MarkedYAMLError) -> list[Diagnostic]:
     with suppress(yaml.MarkedYAMLError, _Stop):
         before.compose(error.problem_mark.index if error.problem_mark else None)
     return before.diagnostics if any(told.code is Code.TOO_DEEP for told in before.diagnostics) else []
+
+
+def _is_nothing(value: Node) -> bool:
+    is_blank = value.value is None and value.start == value.end
+    return value.kind == "scalar" and (is_blank or (value.value == "" and value.style in ("|", ">")))
 
 
 def _merged(value: Node) -> list[Node]:

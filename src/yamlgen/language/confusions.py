@@ -13,29 +13,37 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.deviations import all_keys
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.parts import ModelSettings
+from yamlgen.language.repeats import with_others
 from yamlgen.language.vocabulary import KEYWORDS
 from yamlgen.language.whereabouts import ID_WORDS
-from yamlgen.language.words import listing, nearest
+from yamlgen.language.words import folded, listing, nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
 _SCHEMA: Final = ("it stands under `output`: `output: {{schema: {}}}`", "output", "schema")
-_FILE: Final = "write `{0}: {{{{file: {{}}}}}}`"
+_ANSWER: Final = ("`output: {{schema: ...}}` says what the answer has to be", "output", "")
 _NEEDS: Final = ("leave it out: a step runs after those that its templates and expressions refer to", "", "")
-_STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
-    **dict.fromkeys(("schema", "output_schema", "json_schema"), _SCHEMA),
-    "response_format": ("`output: {{schema: ...}}` says what the answer has to be", "output", ""),
-    **{f"{key}_file": (_FILE.format(key), key, "file") for key in ("prompt", "system")},
-    **dict.fromkeys(("depends_on", "depends", "dependencies", "needs", "requires", "after", "run_after"), _NEEDS),
+_FILES: Final = {
+    "prompt": ("file", "promptfile", "promptpath", "templatefile", "templatepath"),
+    "system": ("systemfile", "systempath", "systempromptfile"),
 }
-"""Words for what a step says otherwise: the hint, the key that says it, and below which key of that one."""
+_STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
+    **dict.fromkeys(("schema", "outputschema", "jsonschema", "responseschema", "resultschema"), _SCHEMA),
+    **dict.fromkeys(("responseformat", "responsemodel", "outputformat", "outputconfig", "outputtype"), _ANSWER),
+    **dict.fromkeys(("format", "returns", "fields", "response", "result"), _ANSWER),
+    **{word: (f"write `{key}: {{{{file: {{}}}}}}`", key, "file") for key, words in _FILES.items() for word in words},
+    **dict.fromkeys(("dependson", "depends", "dependencies", "needs", "requires", "after", "runafter"), _NEEDS),
+}
+"""Words for what a step says otherwise, without case, `-` and `_`: the hint, the key that says it, and below which key
+of that one."""
 
 _ROLES: Final = {"user": "user", "human": "user", "assistant": "assistant", "ai": "assistant", "system": ""}
 _KEYWORDS: Final = frozenset(KEYWORDS) - {"format"}
+_TEXT_WORDS: Final = frozenset({"text", "content", "user", "system", "template", "prompt", "message", "value"})
 _PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
 _NAMED: Final = {"models": "model", "params": "parameter"}
 _LONGEST: Final = 40
@@ -53,14 +61,19 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
     """
     root: dict[str, tuple[Node, Node]] = document.root.value
     found, swapped = _mistyped(document, root), _swapped(document, root)
+    broken: set[DataPath] = {("model",), ("models",)} if swapped or (found and "models" not in root) else set()
     found.extend(swapped)
-    broken: set[DataPath] = {("model",)} if swapped and "model" not in root else set()
-    for part in ("models", "params"):
+    others = _of_input(root)
+    for part in ("params",) if swapped and "models" in root else ("models", "params"):
         holder = root[part][1] if part in root else None
         if holder is None or holder.kind != "mapping":
             continue
         for name, (key, node) in list(holder.value.items()):
-            form = None if node.unread else _in_full(part, node)
+            form = (
+                None
+                if node.unread or name in others or not name.replace("-", "_").isidentifier()
+                else _in_full(part, node)
+            )
             if form is not None:
                 message = f"{_NAMED[part]} `{name}` must be a mapping, not {_kind(node)}"
                 pairs = ", ".join(f"{word}: {_written(child)}" for word, child in form.items())
@@ -74,13 +87,18 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
         if name in all_keys() and not step.value.keys() & all_keys():
             continue  # a key of the step above, with too little before it
         found.extend((*_schema_beside(document, str(name), step), *_roles_as_keys(document, str(name), step)))
-        for word in [word for word in step.value if word in _STEP_WORDS]:
+        is_asking = "kind" not in step.value or step.value["kind"][1].value == "generate"
+        for word in [word for word in step.value if folded(word) in _STEP_WORDS]:
             mark = document.mark(("steps", name, word), key=True)
-            hint, meant, inner = _STEP_WORDS[word]
+            hint, meant, inner = _STEP_WORDS[folded(word)]
+            if inner == "file" and not is_asking:
+                continue
             key, node = step.value.pop(word)
             is_below = inner and meant in step.value and step.value[meant][1].value is None
             if is_below:
                 hint = f"indent it, if it belongs to `{meant}`"
+            elif inner == "file" and meant in step.value:
+                hint = f"`{meant}` is here already: keep one of the two"
             if inner and (is_below or meant not in step.value):
                 step.value[meant] = replace(key, value=meant), _mapping(key, node, {inner: node})
             elif inner and step.value[meant][1].kind == "mapping" and inner not in step.value[meant][1].value:
@@ -89,37 +107,49 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
                 broken.add(("steps", name, meant))
             message = f"unknown key `{word}` in step `{name}`"
             found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint.format(_written(node))))
+        found += _texts(document, ("steps", name), step)
     return found, broken
 
 
-def _roles_as_keys(document: Document, name: str, step: Node) -> Iterator[Diagnostic]:
-    """Messages whose role is their key, as in `- user: Hello`."""
+def _of_input(root: dict[str, tuple[Node, Node]]) -> frozenset[str]:
+    """The keys that `input` lacks: where one stands among the models, it is no name of one."""
+    held = root["input"][1] if "input" in root else None
+    has_rows = held is not None and held.kind == "mapping" and bool({"path", "rows"} & held.value.keys())
+    return frozenset() if has_rows else frozenset({"path", "rows", "id", "format", "delimiter"})
+
+
+def _roles_as_keys(document: Document, name: str, step: Node) -> list[Diagnostic]:
+    """Messages whose role is their key, as in `- user: Hello`: told once, and once for what is no message here."""
     messages = step.value["messages"][1] if "messages" in step.value else None
+    found: dict[bool, list[tuple[Diagnostic, Mark]]] = {}
     for index, turn in enumerate(messages.value if messages is not None and messages.kind == "sequence" else ()):
         word = next(iter(turn.value)) if turn.kind == "mapping" and len(turn.value) == 1 else ""
         if word not in _ROLES or not isinstance(turn.value[word][1].value, str):
             continue
         mark = document.mark(("steps", name, "messages", index, word), key=True)
         meant = _ROLES[word]
-        hint = (
-            f"write `{{role: {meant}, content: ...}}`" if meant else "it stands in the step itself, beside `messages`"
-        )
+        hint = f"write `{{role: {meant}, content: ...}}`"
+        if not meant:
+            hint = "write `system: ...` beside `messages`"
         message = f"unknown key `{word}` in `messages[{index}]` of step `{name}`"
-        yield Diagnostic(Code.UNKNOWN_KEY, message, mark, hint)
+        found.setdefault(bool(meant), []).append((Diagnostic(Code.UNKNOWN_KEY, message, mark, hint), mark))
         key, node = turn.value.pop(word)
         turn.value["role"] = replace(key, value="role"), replace(key, value=meant or "user")
         turn.value["content"] = replace(key, value="content"), node
+    return [with_others(first, [mark for _, mark in others]) for (first, _), *others in found.values()]
 
 
 def _schema_beside(document: Document, name: str, step: Node) -> Iterator[Diagnostic]:
-    """Keywords of a schema that stand beside `schema`, and are those of a schema all the same."""
+    """Keywords of a schema that stand in `output` itself: beside `schema`, or without it."""
     output = step.value["output"][1] if "output" in step.value else None
     if output is None or output.kind != "mapping":
         return
     words = [word for word in output.value if word in _KEYWORDS]
     is_whole = "type" in words and output.value["type"][1].value in _TYPES
     schema = output.value.get("schema", (None, None))[1]
-    if not words or not (is_whole or (schema is not None and schema.kind == "mapping")):
+    if not words or (schema is None and words == ["type"] and not is_whole):
+        return
+    if schema is not None and schema.kind != "mapping":
         return
     mark = document.mark(("steps", name, "output", words[0]), key=True)
     message = f"{listing(words)} in the `output` of step `{name}` {'is' if len(words) == 1 else 'are'} of a schema"
@@ -127,13 +157,34 @@ def _schema_beside(document: Document, name: str, step: Node) -> Iterator[Diagno
     if schema is None:
         key, node = moved[words[0]]
         output.value["schema"] = replace(key, value="schema"), replace(node, kind="mapping", value=moved, style=None)
-        yield Diagnostic(
-            Code.UNKNOWN_KEY, message, mark, "write it below `schema:`, as in `output: {schema: {type: ...}}`"
-        )
+        hint = f"write `schema:` above, and indent it, as in `output: {{schema: {{{words[0]}: ...}}}}`"
+        yield Diagnostic(Code.UNKNOWN_KEY, message, mark, hint)
         return
     for word, pair in moved.items():
         schema.value.setdefault(word, pair)
     yield Diagnostic(Code.UNKNOWN_KEY, message, mark, "indent it, if it belongs to `schema`")
+
+
+def _texts(document: Document, at: DataPath, step: Node) -> Iterator[Diagnostic]:
+    """Tell of a prompt that stands in braces, and read it as the text that it holds."""
+    for word in ("prompt", "system"):
+        key, node = step.value.get(word, (step, step))
+        if node is step or node.kind != "mapping" or "file" in node.value:
+            continue
+        texts = {name: child for name, (_, child) in node.value.items() if _is_text(child)}
+        if texts:
+            message = f"`{word}` of step `{at[-1]}` must be text or `{{file: ...}}`, not a mapping"
+            hint = "put the text in quotes, or begin it with `|` where it has several lines"
+            if texts.keys() & _TEXT_WORDS:
+                hint = f"write the text behind `{word}:` itself"
+            hint += "; `system` stands beside it, in the step" if "system" in texts else ""
+            yield Diagnostic(Code.WRONG_TYPE, message, document.mark((*at, word)), hint)
+            step.value[word] = key, texts.get("user", list(texts.values())[-1])
+
+
+def _is_text(node: Node) -> bool:
+    """Whether a value is a text to be sent, and no path."""
+    return isinstance(node.value, str) and ("{{" in node.value or " " in node.value.strip())
 
 
 def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:
@@ -181,18 +232,21 @@ def _are_several(node: Node) -> bool:
     named = {
         name: child
         for name, (_, child) in node.value.items()
-        if name not in _SETTINGS and (name not in ID_WORDS or child.kind == "mapping")
+        if name not in _SETTINGS and (folded(name) not in ID_WORDS or child.kind == "mapping")
     }
     texts = [name for name, child in named.items() if isinstance(child.value, str) and nearest(name, _SETTINGS) is None]
-    return all(child.kind == "mapping" or name in texts for name, child in named.items()) and len(named) == len(
-        node.value
-    )
+    whole = [child for _, child in node.value.values()]
+    if all(child.kind == "mapping" for child in whole) and any("id" in child.value for child in whole):
+        return True
+    is_named = len(named) == len(node.value)
+    return is_named and all(child.kind == "mapping" or name in texts for name, child in named.items())
 
 
 def _is_one(node: Node) -> bool:
     """Whether what stands under `models` is an id, or the settings of one model."""
     if node.kind == "mapping":
-        return "id" in node.value and node.value["id"][1].kind == "scalar"
+        several = any(child.kind == "mapping" and "id" in child.value for _, child in node.value.values())
+        return "id" in node.value and node.value["id"][1].kind == "scalar" and not several
     return isinstance(node.value, str)
 
 

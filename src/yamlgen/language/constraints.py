@@ -12,13 +12,14 @@ from typing import Any, Final, TypeAlias
 
 from yamlgen.language.document import DataPath
 from yamlgen.language.types import kind_of
+from yamlgen.language.vocabulary import is_match
 from yamlgen.ports import JSON
 
 KINDS: Final = ("object", "array", "string", "number", "boolean", "null")
 _SPOKEN: Final = {
     "object": "an object",
     "array": "an array",
-    "string": "a text",
+    "string": "text",
     "number": "a number",
     "integer": "an integer",
     "boolean": "true or false",
@@ -75,20 +76,29 @@ def no_kind(parts: list[Part]) -> Reason:
     for path, part in parts:
         if isinstance(part, dict) and "type" in part:
             if not allowed([*before, (path, part)]):
-                return Reason((*path, "type"), f"nothing is {wanted(before)} and {wanted([(path, part)])}")
+                return Reason((*path, "type"), f"nothing is both {_wanted(before)} and {_wanted([(path, part)])}")
             before.append((path, part))
     return Reason(parts[0][0], is_meant=True)
 
 
-def wanted(parts: list[Part], values: list[JSON] | None = None) -> str:
-    """What all parts want, in words: of their types, unless one of the values has the right one."""
+def _wanted(parts: list[Part]) -> str:
+    """The types that all parts want, in words."""
     types = allowed(parts)
     spoken = [
         text for kind, text in _SPOKEN.items() if kind in types and (kind, "number" in types) != ("integer", True)
     ]
-    if len(spoken) in (0, len(KINDS)) or any(kind_of(value) in types for value in values or ()):
-        return "what the rest asks for"
     return " or ".join(spoken)
+
+
+def asked_of(parts: list[Part], values: list[JSON]) -> tuple[str, str]:
+    """What none of some values is, as a verb and its denial: `is text`, `is not text`."""
+    types = allowed(parts)
+    if types and len(types) < len(_SPOKEN) and not any(kind_of(value) in types for value in values):
+        return f"is {_wanted(parts)}", f"is not {_wanted(parts)}"
+    words = [word for _, part in parts if isinstance(part, dict) for word in part if word not in SAYS_NO_MORE]
+    words = list(dict.fromkeys(words)) or ["enum" if any(listed(part, "enum") for _, part in parts) else "const"]
+    what = f"`{words[0]}`" if len(words) == 1 else "the rest of the schema"
+    return f"fits {what}", f"does not fit {what}"
 
 
 def crossed(parts: list[Part], low: str, high: str) -> Reason | None:
@@ -97,7 +107,7 @@ def crossed(parts: list[Part], low: str, high: str) -> Reason | None:
     most = min((bound for bound, _ in numbers(parts, high)), default=math.inf)
     if least <= most:
         return None
-    return Reason(at, f"`{low}` is {figure(least)}, and `{high}` {figure(most)}", "raise the one, or lower the other")
+    return Reason(at, f"`{low}` is {figure(least)}, and `{high}` {figure(most)}", f"lower `{low}`, or raise `{high}`")
 
 
 def no_number(parts: list[Part]) -> Reason | None:
@@ -112,7 +122,7 @@ def no_number(parts: list[Part]) -> Reason | None:
     high, other, below = min(highs, key=lambda bound: (bound[0], not bound[2]))
     fact = f"`{at[-1]}` is {figure(low)}, and `{other[-1]}` {figure(high)}"
     if low > high or (low == high and (above or below)):
-        return Reason(at, fact, "raise the one, or lower the other")
+        return Reason(at, fact, f"lower `{at[-1]}`, or raise `{other[-1]}`")
     steps = [step for step, _ in numbers(parts, "multipleOf") if isinstance(step, int) and step > 0]
     if not steps and "number" in allowed(parts):
         return None
@@ -151,7 +161,7 @@ def member(path: DataPath, part: dict[str, Any], name: str) -> Part | None:
     properties = mapped(part, "properties")
     if name in properties:
         return (*path, "properties", name), properties[name]
-    if mapped(part, "patternProperties"):
+    if any(is_match(pattern, name) for pattern in mapped(part, "patternProperties")):
         return None
     if "additionalProperties" in part:
         return (*path, "additionalProperties"), part["additionalProperties"]

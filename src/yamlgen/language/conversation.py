@@ -105,7 +105,8 @@ def check(
         mark = draft.document.mark((*at, 0, "role"))
         hint = "put a user's message first"
         yield Diagnostic(Code.WRONG_VALUE, "a conversation begins with the user", mark, hint)
-    if step.messages[-1].role == "assistant" and len(step.messages) > 1:
+    is_whole = not draft.is_broken_within(*at)
+    if step.messages[-1].role == "assistant" and len(step.messages) > 1 and is_whole:
         end = known[-1] if said and said[-1].role == "assistant" else None
         if end is not None and end.ends and not end.is_blank and end.parts[-1] != end.parts[-1].rstrip():
             length = len(said[-1].source)

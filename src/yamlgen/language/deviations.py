@@ -20,7 +20,7 @@ from yamlgen.language.parts import NAME
 from yamlgen.language.remedies import FIXES, meant, retyped
 from yamlgen.language.schema import committed
 from yamlgen.language.secret import kind_of
-from yamlgen.language.whereabouts import home
+from yamlgen.language.whereabouts import called_here, home, key_of
 from yamlgen.language.words import listing, nearest, suggestion
 from yamlgen.ports import JSON
 
@@ -49,6 +49,8 @@ class Deviation:
         parts: of an unknown key, the schemas of the known ones.
         type: the type that must stand there.
         is_alone: the second of `wanted` stands without the first.
+        is_elsewhere: the key is one of another place, by the letter.
+        called: the key that other tools call by this one.
     """
 
     code: Code
@@ -60,6 +62,8 @@ class Deviation:
     parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
     type: str = ""
     is_alone: bool = False
+    is_elsewhere: bool = False
+    called: str | None = None
 
 
 @cache
@@ -171,7 +175,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
         case "oneOf":
             return
         case _:
-            hint = _fix(path) or meant(path, value)
+            hint = meant(path, value) or _fix(path)
             is_empty = error.validator in _NOT_EMPTY
             yield Deviation(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint, is_empty=is_empty)
 
@@ -184,7 +188,8 @@ def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
     if isinstance(value, bool) and path[-2:] == ("output", "schema"):
         hint = "write `{}` for anything, or leave `output` out for text"
     message = f"{where} must be {_kinds(error.validator_value)}, not {_shown(value)}"
-    return Deviation(Code.WRONG_TYPE, path, message, hint)
+    takes_mapping = any("$ref" in branch or branch.get("type") == "object" for branch in error.validator_value)
+    return Deviation(Code.WRONG_TYPE, path, message, hint, type="object" if takes_mapping else "")
 
 
 def _fix(path: DataPath) -> str | None:
@@ -243,18 +248,23 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
         return Deviation(Code.SECRET, (*path, key), message, hint)
     message = f"unknown key `{key}` in {where}"
     hint = suggestion(key, known, "keys here", most=24) or "remove it"
-    if ":" in key and key.partition(":")[0] in known:
-        hint = "a `:` needs a space behind it"
+    if key_of(key) in known:
+        hint = "a `:` needs a space behind it" if ":" in key else f"a `:` is missing behind `{key_of(key)}`"
     if kind_of(key) == "headers":
         hint = "name headers of your own in the environment variable ANTHROPIC_CUSTOM_HEADERS"
     there = home(language(), path, key, known)
     hint = there or hint
-    others = [kind for kind in _kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
+    others = [kind for kind in kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
     if others:
-        hint = f"it belongs to a step of kind {' or '.join(f'`{kind}`' for kind in others)}"
+        kinds = " or ".join(f"`{kind}`" for kind in others)
+        hint = (
+            f"{there}; a step of kind {kinds} has one of its own" if there else f"it belongs to a step of kind {kinds}"
+        )
     if not path and nearest(key, known) is None and there is None:
         hint = f"{hint}; a key of your own begins with `x-`"
-    return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known)
+    is_elsewhere = there is not None and there.startswith("it stands ") and len(path) == 2  # noqa: PLR2004 - a step
+    called = called_here(path, key, known)
+    return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known, is_elsewhere=is_elsewhere, called=called)
 
 
 def _either(words: tuple[str, ...]) -> str:
@@ -288,7 +298,7 @@ def all_keys() -> frozenset[str]:
     return frozenset().union(*_keys().values())
 
 
-def _kinds_with(key: str) -> list[str]:
+def kinds_with(key: str) -> list[str]:
     """The kinds of steps that have a key."""
     return [kind for kind, keys in _keys().items() if key in keys]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from yamlgen.errors import Diagnostic
+from yamlgen.errors import Diagnostic, Mark
 from yamlgen.language.composer import compose
 from yamlgen.language.composer import read as read_text
 from yamlgen.language.document import DataPath, Document, Text
@@ -39,6 +39,7 @@ class Draft:
         pipeline: the language's models of it.
         diagnostics: what is wrong so far.
         broken: paths that were left out; nothing more is said about them.
+        mended: the places of keys that are read as others, and of their values: nothing more is said there.
         texts: the file and what was set from outside, as they are written.
     """
 
@@ -48,6 +49,7 @@ class Draft:
     pipeline: Pipeline
     diagnostics: tuple[Diagnostic, ...]
     broken: frozenset[DataPath]
+    mended: frozenset[Mark] = frozenset()
     texts: tuple[Text, ...] = ()
 
     def is_broken(self, *path: str | int) -> bool:
@@ -60,8 +62,9 @@ class Draft:
         return self.is_broken(*path) or any(left[: len(path)] == path for left in self.broken)
 
     def is_stray(self, name: str | int) -> bool:
-        """Whether a name stands somewhere in the file as a key that was told wrong there."""
-        return any(left[-1] == name for left in self.broken)
+        """Whether a name stands somewhere in the file as a key that was told wrong there, be it with more behind it."""
+        keys = [str(left[-1]) for left in self.broken]
+        return name in keys or any(key.startswith(str(name)) and not key.isidentifier() for key in keys)
 
     def names(self, part: str) -> list[str]:
         """The names that a part such as `steps` declares, in order, and behind them the broken ones."""
@@ -127,11 +130,12 @@ def read(
         document = set_value(document, name, value, diagnostics)
     if rows is not None:
         document = set_input(document, rows)
-    shape = check(document)
+    shape = check(document, is_whole=not diagnostics)
     diagnostics = without_secrets([*diagnostics, *shape.diagnostics], texts)
     pipeline = _constructed(shape, diagnostics)
     broken = frozenset(shape.broken)
-    return Draft(path, shown, shape.document, pipeline, tuple(diagnostics), broken, texts), diagnostics
+    mended = frozenset(shape.mended)
+    return Draft(path, shown, shape.document, pipeline, tuple(diagnostics), broken, mended, texts), diagnostics
 
 
 def _constructed(shape: Shape, diagnostics: list[Diagnostic]) -> Pipeline:

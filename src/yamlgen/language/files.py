@@ -7,7 +7,7 @@ from pathlib import PurePath
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.draft import Draft
 from yamlgen.language.filling import UNEXPANDED, unexpanded
-from yamlgen.language.folder import is_folder, real, status, unusable
+from yamlgen.language.folder import is_folder, is_socket, real, status, unusable
 from yamlgen.language.formats import format_of
 from yamlgen.language.neighbours import neighbour
 from yamlgen.language.words import suggestion
@@ -56,13 +56,22 @@ class _Checker:
             mark = document.mark(("input", "path"))
             if no_path := unusable(path, shown):
                 self.complain(Code.MISSING_INPUT, no_path, mark, "name a file by its path")
+            elif "://" in source.path:
+                message = f"`{source.path}` is an address, and the input is a file"
+                self.complain(Code.MISSING_INPUT, message, mark, "save it beside the pipeline: nothing is fetched")
             elif is_folder(path):
                 self.complain(Code.MISSING_INPUT, f"{shown} is a folder", mark, "name a file in it")
             elif format_of(path) is None and source.format is None:
                 self.unknown_format(source.path, "input")
+            elif status(path) is None and path.is_symlink():
+                self.complain(
+                    Code.MISSING_INPUT, f"{shown} is a link that leads nowhere", mark, "a run needs its file", warn=True
+                )
             elif status(path) is None:
                 way = UNEXPANDED if unexpanded(source.path) else neighbour(path, shown) or "a run needs it"
                 self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, way, warn=True)
+            elif is_socket(path):
+                self.complain(Code.MISSING_INPUT, f"{shown} is a socket", mark, "name a file")
         if source.id and self.columns is not None and source.id not in self.columns.names:
             mark = document.mark(("input", "id"))
             hint = suggestion(source.id, self.columns.names, "columns")

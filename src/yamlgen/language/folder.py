@@ -46,6 +46,12 @@ def is_file(path: Path) -> bool:
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
+def is_socket(path: Path) -> bool:
+    """Whether what is there is no file that can be opened, but the end of a connection."""
+    found = status(path)
+    return found is not None and stat.S_ISSOCK(found.st_mode)
+
+
 def unusable(path: Path, shown: str) -> str | None:
     """Why the system cannot look up a path at all, as a sentence; `None` where it can."""
     try:

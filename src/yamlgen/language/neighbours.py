@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -25,19 +26,41 @@ def neighbour(path: Path, shown: str) -> str | None:
             return "it is a folder: name a file in it"
         if path.exists():
             return None
-        folder = path.parent
-        if folder.is_dir():
-            near = _near(folder, path.name)
-            return f"did you mean `{Path(shown).parent / near}`?" if near else None
-        near = _near(folder.parent, folder.name)
-        if near and (folder.parent / near / path.name).exists():
-            return f"did you mean `{Path(shown).parent.parent / near / path.name}`?"
+        near = _meant(path)
+        if near is not None:
+            way = os.path.relpath(near, path.parent)
+            return f"did you mean `{os.path.normpath(Path(shown).parent / way)}`?"
     return None
+
+
+def _meant(path: Path) -> Path | None:
+    """The nearest file: of the same folder, of one of another name, or of one in it."""
+    folder = path.parent
+    if not folder.is_dir():
+        near = _near(folder.parent, folder.name)
+        other = folder.parent / near if near else None
+        if other is None or not other.is_dir():
+            return None
+        if (other / path.name).exists():
+            return other / path.name
+        folder = other
+    near = _near(folder, path.name)
+    if near is not None:
+        return folder / near
+    inner = [each for each in _files(folder) if each.is_dir()]
+    same = [each / path.name for each in inner if (each / path.name).is_file()]
+    alike = same or [each / near for each in inner if (near := _near(each, path.name)) is not None]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _files(folder: Path) -> list[Path]:
+    """What is in a folder, as far as it is looked at; hidden files are not."""
+    return sorted(each for each in islice(folder.iterdir(), _MOST) if not each.name.startswith("."))
 
 
 def _near(folder: Path, name: str) -> str | None:
     """The nearest name of a folder: of another stem, or of another ending where only one has the stem."""
-    names = sorted(each.name for each in islice(folder.iterdir(), _MOST) if not each.name.startswith("."))
+    names = [each.name for each in _files(folder) if each.name != name]
     stem, ending = Path(name).stem, Path(name).suffix
     alike = [each for each in names if Path(each).stem == stem]
     near = nearest(stem, [Path(each).stem for each in names if Path(each).suffix == ending])

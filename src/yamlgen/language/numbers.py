@@ -12,8 +12,8 @@ from typing import Final
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.language.document import Document, Node
 
-_CHANGED: Final = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?|\+[0-9].*|0[ox].+|-?[0-9]+\.[0-9]+0")
-"""A leading zero or plus, another base, a zero behind other decimals."""
+_CHANGED: Final = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?|\+[0-9].*|0[ox].+|-?[0-9]+\.[0-9]+0|[0-9]+[eE][0-9]+")
+"""A leading zero or plus, another base, a zero behind other decimals, an `e` as in the digits of a code."""
 
 _Place = tuple[Node, str]
 

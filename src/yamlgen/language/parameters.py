@@ -30,6 +30,8 @@ class Parameters:
     texts: list[Text] = field(default_factory=list)
     is_doubtful: bool = False
     """Whether a declaration may say something else than it seems to, which was told."""
+    unfit: set[str] = field(default_factory=set)
+    """The parameters whose default is not as declared: which of the two is wrong is not known."""
 
     def declare(self) -> None:
         """Load each parameter's schema, and take its default."""
@@ -46,6 +48,7 @@ class Parameters:
                     mark = self.draft.document.mark((*path, "default"))
                     message = f"the default of `{name}` does not fit: {error.removeprefix('$: ')}"
                     self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark))
+                    self.unfit.add(name)
 
     def give(self, given: Mapping[str, JSON], *, complete: bool) -> None:
         """Take the values of a run, as they are: what the command line is given it reads before.
@@ -95,7 +98,7 @@ class Parameters:
             return ANYTHING
         members: dict[str, View] = dict.fromkeys(self.draft.names("params"), ANYTHING)
         for name, schema in self.schemas.items():
-            members[name] = SchemaView(schema.value, schema.value, f"params.{name}")
+            members[name] = ANYTHING if name in self.unfit else SchemaView(schema.value, schema.value, f"params.{name}")
         return Names(Code.UNKNOWN_PARAM, "parameter", members)
 
 

@@ -151,7 +151,7 @@ error[YG210]: `steps.apology` may be null here: it has a `when`
   --> review.yaml:27:16
    |
 27 |       letters: steps.apology | length
-   |                ^^^^^^^^^^^^^ ask first, as in `steps.apology is not none and ...`
+   |                ^^^^^^^^^^^^^ ask first, as in `... if steps.apology is not none else none`
 
 2 errors, 0 warnings
 ```

@@ -23,12 +23,13 @@ _NAMES: Final = frozenset(
         Code.MAY_BE_NULL,
         Code.NEVER_EQUAL,
         Code.BAD_DRAW,
+        Code.BAD_REFERENCE,
     }
 )
 _UNKNOWN: Final = re.compile(r"(?:has no|unknown [a-z ]+) `([^`]+)`")
 """The name that is unknown, in a message."""
 
-_OWNER: Final = re.compile(r"(`steps\.[^`]+`) has no `[^`]+`: (it is .*)")
+_OWNER: Final = re.compile(r"(`(?:steps\.[^`]+|output)`) has no `[^`]+`: (it is .*)")
 """Whose members are unknown, and why, in a message."""
 
 _MOST: Final = 5
@@ -41,22 +42,35 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     others: dict[tuple[object, ...], list[Mark]] = {}
     for told in diagnostics:
         key: tuple[object, ...] = (told.severity, told.code, told.message, told.mark)
-        if told.code in _NAMES:
+        is_by_version = told.code is Code.SAMPLING_REFUSED and "under its version" in told.message
+        if (
+            told.code in _NAMES
+            or is_by_version
+            or (told.code is Code.WRONG_KIND and told.message.startswith("`steps."))
+        ):
             name = _UNKNOWN.search(told.message)
             is_near = name is not None and (told.hint or "").startswith("did you mean")
-            owner = _OWNER.fullmatch(told.message)
+            owner, of_items = _OWNER.fullmatch(told.message), (told.hint or "").partition(" is there in a step ")[2]
             key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
-            key = (told.severity, told.code, *owner.groups()) if owner and told.hint is None else key
+            if owner and owner[2] == "it is text" and owner[1] != "`output`":
+                # its step lacks a schema, which all of them tell
+                key = (told.severity, told.code, *owner.groups())
+            elif owner and not is_near:
+                key = (told.severity, told.code, *owner.groups(), told.hint)
+            key = (told.severity, told.code, of_items) if of_items else key
+            is_undeclared = told.code in (Code.UNKNOWN_PARAM, Code.SAMPLING_REFUSED) and not is_near
+            is_undeclared = is_undeclared or (told.code is Code.UNKNOWN_MODEL_ALIAS and told.hint is None)
+            key = (told.severity, told.code, told.hint) if is_undeclared else key
         if ("error", *key[1:]) in first:
             key = ("error", *key[1:])
         if key in first:
             others.setdefault(key, []).append(told.mark)
         else:
             first[key] = told
-    return [_with_others(told, others.get(key, [])) for key, told in first.items()]
+    return [with_others(told, others.get(key, [])) for key, told in first.items()]
 
 
-def _with_others(told: Diagnostic, marks: list[Mark]) -> Diagnostic:
+def with_others(told: Diagnostic, marks: list[Mark]) -> Diagnostic:
     """A diagnostic with the other places that show the same mistake."""
     lines = dict.fromkeys(
         f"{mark.line}" if mark.file == told.mark.file else f"{mark.file}:{mark.line}"

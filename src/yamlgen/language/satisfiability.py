@@ -20,6 +20,7 @@ from yamlgen.language.constraints import (
     Part,
     Reason,
     allowed,
+    asked_of,
     count,
     crossed,
     equal,
@@ -34,7 +35,6 @@ from yamlgen.language.constraints import (
     required,
     shown,
     too_few_names,
-    wanted,
 )
 from yamlgen.language.document import DataPath
 from yamlgen.language.pointer import steps, within, written
@@ -197,17 +197,19 @@ class _Search:
             if not values:
                 return Reason((*path, word), "`enum` is empty", "list the values, or remove it", is_mild=True)
             if not any(self._accepts(parts, value) for value in values):
-                if word == "const":
-                    return Reason((*path, word), f"{shown(part[word])} is not {wanted(parts, values)}")
-                return Reason((*path, word), f"no value of `enum` is {wanted(parts, values)}")
+                is_so, is_not = asked_of(parts, values)
+                fact = f"{shown(part[word])} {is_not}" if word == "const" else f"no value of `enum` {is_so}"
+                return Reason((*path, word), fact)
         return None
 
     def _refused_choices(self, path: DataPath, part: dict[str, Any]) -> Iterator[Reason]:
         values, parts = listed(part, "enum"), self._conjunction([(path, part)])
         for index, value in enumerate(values):
             if not self._accepts(parts, value, path):
-                fact = f"{shown(value)} in `enum` is never allowed: it is not {wanted(parts, [value])}"
-                yield Reason((*path, "enum", index), fact, "remove it, or widen what stands beside", is_whole=True)
+                is_not = asked_of(parts, [value])[1]
+                fact = f"{shown(value)} in `enum` is never allowed: it {is_not}"
+                hint = f"remove it, or let {'`type`' if is_not.startswith('is') else 'the rest'} allow it"
+                yield Reason((*path, "enum", index), fact, hint, is_whole=True)
 
     def _accepts(self, parts: list[Part], value: JSON, of: DataPath | None = None) -> bool:
         """Whether a value satisfies all parts, as far as that is known; `of` is the one that lists it."""
@@ -217,8 +219,9 @@ class _Search:
             if isinstance(part, bool):
                 continue
             if part.keys() <= SAYS_NO_MORE:
-                choices = [part["const"]] if "const" in part else part.get("enum")
-                if path != of and isinstance(choices, list) and not any(equal(value, each) for each in choices):
+                if "const" in part and not equal(value, part["const"]):
+                    return False
+                if path != of and "enum" in part and not any(equal(value, each) for each in listed(part, "enum")):
                     return False
             elif not self._valid(path, value):
                 return False
@@ -322,9 +325,17 @@ class _Search:
                 return Reason((*path, word), f"`{word}` asks for {least:,}, and `maxContains` allows {most:,}")
             if least > most_items:
                 return Reason((*path, word), f"`{word}` asks for {least:,}, and `maxItems` allows {most_items:,}")
-            reason = self.reason([((*path, "contains"), part["contains"])], stack=stack) if least >= 1 else None
+            if least < 1:
+                continue
+            contained = ((*path, "contains"), part["contains"])
+            reason = self.reason([contained], stack=stack)
             if reason is not None:
                 return replace(reason, is_meant=reason.is_meant or reason.is_endless)
+            if any(listed(each, "prefixItems") for _, each in parts):
+                continue
+            items = [each for each in (item(path, part, 0) for path, part in parts) if each is not None]
+            if items and self.reason([contained, *items], stack=stack) is not None:
+                return Reason((*path, "contains"), "`items` allows nothing that `contains` asks for")
         return None
 
 

@@ -22,12 +22,14 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.bundle import SAVE, Bundle, Place
 from yamlgen.language.composer import absence, compose, read
 from yamlgen.language.document import DataPath, Document, Node, Text
-from yamlgen.language.folder import is_way_out, leak, real
+from yamlgen.language.folder import is_file, is_way_out, leak, real
+from yamlgen.language.json_syntax import explain
 from yamlgen.language.satisfiability import contradictions
+from yamlgen.language.schema_rules import broken_rule
 from yamlgen.language.secret import find_secrets
-from yamlgen.language.shorthand import IN_SHORT, in_full, typed
+from yamlgen.language.shorthand import IN_SHORT, called, in_full, typed
 from yamlgen.language.vocabulary import FORMATS, KEYWORDS, subschemas, validator_of
-from yamlgen.language.words import closest, listing, nearest
+from yamlgen.language.words import closest, nearest
 from yamlgen.ports import JSON
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -40,18 +42,7 @@ _NEAR: Final = 0.75
 _JOINED: Final = re.compile(r"(\$?\w+)\s*[:=\s]\s*\S")
 """A keyword that took in its value."""
 
-_CALLED: Final = {
-    **dict.fromkeys(("str", "text"), "string"),
-    **dict.fromkeys(("int",), "integer"),
-    **dict.fromkeys(("float", "double", "decimal"), "number"),
-    **dict.fromkeys(("bool",), "boolean"),
-    **dict.fromkeys(("list", "tuple", "set"), "array"),
-    **dict.fromkeys(("dict", "map", "mapping", "json", "struct"), "object"),
-    **dict.fromkeys(("none", "nil"), "null"),
-}
-"""What other languages call a type."""
-
-_TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
+_WHERE_REFERENCES_LEAD: Final = ("did you mean `$defs`?", "did you mean `$id`?", "did you mean `$anchor`?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +125,8 @@ class SchemaLoader:
     shown: str
     diagnostics: list[Diagnostic] = field(default_factory=list)
     files: dict[Path, tuple[JSON, Place]] = field(default_factory=dict)
+    unknown: list[tuple[Place, DataPath]] = field(default_factory=list)
+    """Where a word is no keyword."""
 
     def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
         """Add a diagnostic."""
@@ -157,15 +150,21 @@ class SchemaLoader:
             hint = "write it as a mapping below `schema:`, without quotes and without `|`"
             self.complain(Code.BAD_SCHEMA, "this is a schema as a text: a text names a file", mark, hint)
             return None
+        form = typed(reference)
+        if form is not None and not is_file(self.folder / reference):
+            message = f"`{reference}` is a type, and a text names a file"
+            self.complain(Code.BAD_SCHEMA, message, mark, f"write `schema: {form}`")
+            return None
         loaded = self.read(self.folder / reference, reference, mark, inside=not is_way_out(reference))
         return None if loaded is None else self._finish(*loaded)
 
     def _finish(self, data: JSON, place: Place) -> JSONSchema | None:
-        before, first = sum(d.severity == "error" for d in self.diagnostics), len(self.diagnostics)
+        before, begun = sum(d.severity == "error" for d in self.diagnostics), len(self.diagnostics)
         self.check(data, place)
         bundle = Bundle(self, data, place)
         schema = bundle.make()
         if schema is None or sum(d.severity == "error" for d in self.diagnostics) > before:
+            self._blame(begun)
             return None
         text = json.dumps(schema, ensure_ascii=False)
         try:
@@ -175,29 +174,34 @@ class SchemaLoader:
             self.complain(Code.BAD_SCHEMA, f"the schema cannot be used: {message}", place.mark(()))
             return None
         found = list(contradictions(schema))
-        lost = [each for each in found if each.is_fatal or "keeps it out" in each.message]
-        if lost and self._misspelt(first, schema, is_fatal=any(each.is_fatal for each in lost)):
-            if any(each.is_fatal for each in lost):
-                return None
-            found = [each for each in found if each not in lost]
+        follows = [each for each in found if self._is_blamed(*bundle.origin(each.path))]
+        if any(each.is_fatal for each in follows):
+            self._blame(begun)
+            return None
+        found = [each for each in found if each not in follows]
         for each in found:
             there, path = bundle.origin(each.path)
             self.complain(Code.BAD_SCHEMA, each.message, there.mark(path), each.hint, warn=not each.is_fatal)
         return None if any(each.is_fatal for each in found) else JSONSchema(text)
 
-    def _misspelt(self, first: int, schema: JSON, *, is_fatal: bool) -> bool:
-        """Whether a keyword that is none explains why a schema, or a part of it, allows no value; it is told then."""
-        asked = {name for _, part in subschemas(schema) for name in part.get("required", ())}
-        is_one = False
-        for at, told in enumerate(self.diagnostics[first:], first):
-            word = told.message.split("`")[1] if told.code is Code.UNKNOWN_KEYWORD else ""
-            if word and (word in asked or (told.hint and told.hint.startswith("did you mean"))):
-                hint = "indent it, if it belongs to `properties`" if word in asked else told.hint
-                self.diagnostics[at], is_one = (
-                    replace(told, severity="error" if is_fatal else "warning", hint=hint),
-                    True,
-                )
-        return is_one
+    def _is_blamed(self, place: Place, path: DataPath) -> bool:
+        """Whether what holds of a keyword follows from a word beside it that is none."""
+        return any(
+            place is there and path[: len(part)] == part and len(path) <= len(part) + 2 for there, part in self.unknown
+        )
+
+    def _blame(self, begun: int) -> None:
+        """Tell of a word that is no keyword as of what leaves a schema without use, and not of what follows from it."""
+        told = self.diagnostics[begun:]
+        words = [each for each in told if each.code is Code.UNKNOWN_KEYWORD]
+        follows = [each for each in told if each.code in (Code.BAD_REFERENCE, Code.MISSING_FILE)]
+        if follows:
+            words = [each for each in words if each.hint in _WHERE_REFERENCES_LEAD]
+        if any(each.severity == "error" and each not in follows and "`$defs`" in each.message for each in told):
+            self.diagnostics[begun:] = [each for each in told if each not in follows]
+        elif words and all(each in follows or each.severity == "warning" for each in told):
+            kept = [each for each in told if each not in follows]
+            self.diagnostics[begun:] = [replace(each, severity="error") if each is words[0] else each for each in kept]
 
     def _name(self, shown: str) -> str:
         return str(Path(self.shown) / shown) if self.shown else shown
@@ -232,35 +236,81 @@ class SchemaLoader:
             self.complain(Code.BAD_SCHEMA, message, place.mark(("$schema",)), f"name {DIALECT}, or none")
             return
         seen: set[tuple[Any, ...]] = set()
+        outdented: set[DataPath] = set()  # mappings with a key that lost its value: the keys beside it may be that
         for error in _metaschema().iter_errors(data):
             path = tuple(error.instance_path)
+            if error.instance is None and path:
+                outdented.add(path[:-1])
+            elif path and path[:-1] in outdented:
+                continue
             is_reference = path[-1:] == ("$ref",) and isinstance(error.instance, str)  # where it leads is told later
             if path not in seen and not is_reference:
                 seen.add(path)
-                self.complain(Code.BAD_SCHEMA, *_meta_sentence(error, data, path, place))
+                message, hint = broken_rule(error, data, path)
+                self.complain(Code.BAD_SCHEMA, message, place.mark(path), hint)
         for path, part in subschemas(data):
-            if (full := in_full(part, KEYWORDS)) is not None:
-                self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
+            if not any(path[: len(each)] == each for each in outdented):
+                self._check_part(part, path, place)
+
+    def _check_part(self, part: dict[str, Any], path: DataPath, place: Place) -> None:
+        """Tell of the words of a part that say nothing."""
+        if (full := self._meant(path, part, place)) is not None:
+            self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
+            return
+        is_torn = False
+        for key, value in part.items():
+            if key in KEYWORDS or key.startswith("x-") or (is_torn and value is None):
                 continue
-            is_torn = False
-            for key in part:
-                if key in KEYWORDS or key.startswith("x-") or (is_torn and part[key] is None):
-                    continue
-                near = nearest(key, KEYWORDS)
-                hint = f"did you mean `{near}`?" if near else "a note of your own begins with `x-`"
-                word = _JOINED.match(key)
-                if part[key] is None and word and word[1] in KEYWORDS:
-                    hint, is_torn = f"write `{word[1]}: ...`, with a `:` and a space", True
-                elif near is None and part[key] is None:
-                    hint, is_torn = "a text that holds a comma needs quotes inside `{...}`", True
-                message = f"`{key}` is no keyword of JSON Schema and has no effect"
-                self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
-            written = part.get("format")
-            near = _format_meant(written) if isinstance(written, str) else None
+            near = nearest(key, KEYWORDS)
+            hint = f"did you mean `{near}`?" if near else called(key) or "a note of your own begins with `x-`"
+            if key == "value" and place.prefix[:1] == ("params",):
+                hint = "did you mean `default`?"
+            word = _JOINED.match(key)
+            if value is None and word and word[1] in KEYWORDS:
+                hint, is_torn = f"write `{word[1]}: ...`, with a `:` and a space", True
+            elif near is None and value is None:
+                hint, is_torn = "a text that holds a comma needs quotes inside `{...}`", True
+            elif isinstance(part.get("required"), list) and key in part["required"] and "properties" in part:
+                hint = "indent it, if it belongs to `properties`"
+            message = f"`{key}` is no keyword of JSON Schema and has no effect"
+            self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
+            self.unknown.append((place, path))
+        written = part.get("format")
+        near = _format_meant(written) if isinstance(written, str) else None
+        if near is not None:
+            message = f"`{written}` is no format that is known, and has no effect"
+            mark = place.mark((*path, "format"))
+            self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
+        for index, name, near in _undeclared(part):
+            message, mark = f"`{name}` is required, and not declared", place.mark((*path, "required", index))
+            self.complain(Code.BAD_SCHEMA, message, mark, f"did you mean `{near}`?", warn=True)
+
+    @staticmethod
+    def _meant(path: DataPath, part: dict[str, Any], place: Place) -> str | None:
+        """The hint for what is no schema yet; `None` for what is one."""
+        if path == () and part.keys() == {"file"} and isinstance(part["file"], str):
+            return f"a schema in a file is named by its path alone: `schema: {part['file']}`"
+        if place.prefix[:1] == ("params",) and "value" in part:
+            return None
+        form = in_full(part, KEYWORDS)
+        is_none = bool(part) and not any(key in KEYWORDS or key.startswith("x-") for key in part)
+        if form is not None or path or not is_none or place.prefix[:1] == ("params",):
+            return form
+        inner = next((key for key in part if isinstance(part[key], dict) and part[key].keys() & set(KEYWORDS)), None)
+        if inner is not None:
+            return f"the schema stands one level deeper: keep what is under `{inner}`"
+        return "write `{type: object, properties: {...}}`"
+
+
+def _undeclared(part: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
+    """The required names that an open object does not declare, each with the near one that it does."""
+    required, there = part.get("required"), part.get("properties")
+    if isinstance(required, list) and isinstance(there, dict) and part.get("additionalProperties") is not False:
+        for index, name in enumerate(required):
+            free = [each for each in there if each not in required]
+            near = nearest(name, free) if isinstance(name, str) and name not in there else None
             if near is not None:
-                message = f"`{written}` is no format that is known, and has no effect"
-                mark = place.mark((*path, "format"))
-                self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
+                yield index, name, near
 
 
 def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:
@@ -270,7 +320,10 @@ def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:
         json.dumps(data, ensure_ascii=False).encode()  # no half of a character
     except json.JSONDecodeError as error:
         mark = source.mark(error.pos, error.pos + 1)
-        return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {error.msg}", mark)]
+        fact, hint = explain(error)
+        if source.text[: error.pos].strip() == "" and source.text[error.pos : error.pos + 1].isalpha():
+            hint = "is it YAML? end its name in .yaml"
+        return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {fact}", mark, hint)]
     except (ValueError, RecursionError) as error:  # thousands of digits, thousands of levels: YAML tells it better
         told = compose(source, any_root=True)[1]
         return None, told or [Diagnostic(Code.BAD_NUMBER, f"not JSON: {error}", source.mark(0, 1))]
@@ -314,39 +367,3 @@ def _format_meant(written: str) -> str | None:
         return None
     is_near = SequenceMatcher(None, written.lower(), near).ratio() >= _NEAR or near.startswith(written.lower())
     return near if is_near or near == "uri" else None
-
-
-def _meta_sentence(error: Any, data: JSON, path: tuple[Any, ...], place: Place) -> tuple[str, Mark, str | None]:
-    value = data
-    for part in path:
-        value = value[part]
-    if path and path[-1] == "type" and isinstance(value, str):
-        near = _CALLED.get(value.lower()) or nearest(value, _TYPES)
-        hint = f"did you mean `{near}`?" if near else f"types: {listing(_TYPES)}"
-        return f"`{value}` is no type of JSON Schema", place.mark(path), hint
-    if path and path[-1] == "pattern":
-        return f"`{value}` is no regular expression", place.mark(path), None
-    if typed(value) is not None and path[-2:-1] == ("properties",):
-        return (
-            f"`{path[-1]}` is not right: `{value}` is no schema",
-            place.mark(path),
-            f"write `{path[-1]}: {typed(value)}`",
-        )
-    where = f"`{path[-1]}`" if path else "the schema"
-    return f"{where} is not right: {error.message}", place.mark(path), _meta_hint(path, value)
-
-
-def _meta_hint(path: tuple[Any, ...], value: JSON) -> str | None:
-    """What would mend a keyword whose value is of another form."""
-    match path[-1:], value:
-        case ("type",), [*_] if None in value:
-            return 'write "null", in quotes: without, YAML reads that nothing stands there'
-        case ("required",), bool():
-            return "a list of names stands beside `properties`, as in `required: [name]`"
-        case ("properties",), [*_]:
-            return "write each under its name, as in `name: {type: string}`"
-        case ("enum",), str():
-            return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]"
-        case ("items",), str() if typed(value) is not None:
-            return f"write `items: {typed(value)}`"
-    return None

@@ -23,7 +23,10 @@ from yamlgen.language.types import Type, list_of, nullable, object_of, observed
 from yamlgen.ports import JSON, Columns
 
 _WHEN: Final = "it has a `when`"
-_WRAPPING: Final = ("kind", "for_each", "samples", "matrix", "on_item_error")
+_WRAPPING: Final = ("kind", "when", "for_each", "samples", "matrix", "on_item_error")
+TEXT: Final[Type] = {"type": "string"}
+"""What a step gives that has no schema."""
+
 _BEFORE_ITEMS: Final = frozenset({"when", "for_each"})
 
 
@@ -77,6 +80,11 @@ class Scopes:
     nulls: dict[str, str] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     """The steps of whose value nothing is known, because what was told broken makes it."""
+    unwrapped: set[str] = field(default_factory=set)
+    """The steps that refer to items, and have none."""
+
+    taken_apart: set[str] = field(default_factory=set)
+    """The steps of whose value a part is asked for that it does not have, which is told there."""
 
     def row(self, *, sure: bool = False) -> View:
         """What is known of a row; `sure`: of every row, and not of the first ones alone."""
@@ -119,10 +127,24 @@ class Scopes:
         asked = {name: view if name in read.asks else view.solid() for name, view in self.steps.items()}
         return Names(Code.UNKNOWN_STEP, "step", asked)
 
+    def doubt(self, read: StepReading) -> None:
+        """Take nothing as known of a step that refers to items which it has not, or to members of a text."""
+        wraps = [getattr(read.step, key, None) for key in ("for_each", "matrix", "samples")]
+        for passage, reading in read.passages:
+            for finding in reading.findings:
+                name = passage.source[finding.start : finding.end]
+                is_item = name in ("item", "item_index") and not any(wraps)
+                if finding.code is Code.UNKNOWN_NAME and (is_item or name == "matrix"):
+                    self.unwrapped.add(read.name)
+                if finding.code is Code.UNKNOWN_FIELD and name.startswith("output.") and read.output == TEXT:
+                    read.output = ANY_TYPE
+                    self.unknown.add(read.name)
+
     def settle(self, read: StepReading) -> None:
         """Make the type of a step's value out of that of one output; those after it see it from now on."""
         step, made = read.step, read.output
         is_wrapped_anyhow = any(self.is_broken("steps", read.name, key) for key in _WRAPPING)
+        is_wrapped_anyhow = is_wrapped_anyhow or read.name in self.unwrapped
         if is_wrapped_anyhow:
             self.unknown.add(read.name)
         if isinstance(step, Compute) and not read.needs.isdisjoint(self.unknown):

@@ -48,7 +48,8 @@ def resolve(
         known = _take(draft, draft.pipeline.model, ("model",), resolved, problems) and known
     known = _take(draft, model, place, resolved, problems) and known
     resolved.take(step, at)
-    if known and "id" not in resolved.values and not _stands_elsewhere(draft, name):
+    is_told = _stands_elsewhere(draft, name) or (model is None and not _names_none(draft, name, step))
+    if known and "id" not in resolved.values and not is_told:
         problems.append(_no_model(draft, name, model))
     problems.extend(
         unsuited(draft, resolved, official=is_official(draft.pipeline.runtime))
@@ -170,7 +171,9 @@ def _names_none(draft: Draft, name: str, step: Step) -> bool:
     at = ("steps", name)
     if not isinstance(step, Generate) or draft.is_broken(*at, "model") or draft.is_broken(*at, "id"):
         return False
-    return step.model is None and step.id is None and "model" not in (step.matrix or {})
+    is_empty = draft.is_broken(*at, "prompt") and not draft.document.data["steps"][name]
+    is_told = draft.is_broken(*at, "matrix") or is_empty
+    return not is_told and step.model is None and step.id is None and "model" not in (step.matrix or {})
 
 
 def is_official(runtime: Runtime) -> bool:

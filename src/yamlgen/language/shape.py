@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
@@ -25,7 +26,9 @@ from yamlgen.language.colons import separate
 from yamlgen.language.confusions import clear_up
 from yamlgen.language.deviations import Deviation, deviations, fits, keys_of, language, own_keys, refused
 from yamlgen.language.document import DataPath, Document, Node
-from yamlgen.language.levels import is_vague, lift, lumped, stray_keys
+from yamlgen.language.levels import lift
+from yamlgen.language.strays import is_vague, sort_out
+from yamlgen.language.whereabouts import key_of
 from yamlgen.language.words import closest
 from yamlgen.ports import JSON
 
@@ -47,11 +50,13 @@ class Shape:
         document: the document without its broken parts: it constructs.
         diagnostics: one for each mistake.
         broken: the paths that were left out; nothing more is to be said about them.
+        mended: the places of keys that are read as others, and of plain values of those: they are told already.
     """
 
     document: Document
     diagnostics: list[Diagnostic] = field(default_factory=list)
     broken: set[DataPath] = field(default_factory=set)
+    mended: set[Mark] = field(default_factory=set)
     anchored: set[Mark] = field(default_factory=set)
 
     def complain(self, finding: Deviation, at: DataPath, *, key: bool = False) -> None:
@@ -75,35 +80,49 @@ def accepts(data: JSON) -> bool:
     return _validator().is_valid(data)
 
 
-def check(document: Document) -> Shape:
-    """Hold a document against the language."""
-    if accepts(document.data):
+def check(document: Document, *, is_whole: bool = True) -> Shape:
+    """Hold a document against the language.
+
+    Args:
+        document: it.
+        is_whole: whether all of it could be read.
+    """
+    if is_whole and accepts(document.data):
         return Shape(document)
     root = _copy(document.root)
     shape = Shape(Document(document.source, root))
     shape.diagnostics.extend((*separate(shape.document), *lift(shape.document)))
+    for path in () if is_whole else list(_unread(root, ())):
+        _drop(shape, path)
+    shape.document = Document(document.source, root)
     diagnostics, broken = clear_up(shape.document)
     shape.diagnostics.extend(diagnostics)
     shape.broken.update(broken)
-    _name_kinds(shape)
     seen: set[Deviation] = set()
     for _ in range(_MOST_PASSES):  # a mended key may show what was hidden below it
+        shape.document = Document(document.source, root)
+        _name_kinds(shape)
         shape.document = Document(document.source, root)
         findings = [finding for finding in deviations(shape.document.data) if finding not in seen]
         if not findings:
             break
         seen.update(findings)
-        findings = _without_outdented(shape, stray_keys(shape.document, _without_echoes(findings), shape.broken))
-        findings = lumped(shape.document, findings, shape.broken)
-        strays = Counter(each.path[:-1] for each in findings if each.code is Code.UNKNOWN_KEY)
+        strays = sort_out(shape.document, findings)
+        findings = strays.findings
+        shape.broken |= strays.broken
+        counts = Counter(each.path[:-1] for each in findings if each.code is Code.UNKNOWN_KEY)
         missing: dict[DataPath, set[str]] = {}
         for each in findings:
             if each.code is Code.MISSING_KEY:
                 missing.setdefault(each.path, set()).update(each.wanted)
         place = shape.document.mark
         marks = {each: (place(each.path, key=True), place(each.path[:2], key=True)) for each in findings}
+        for path in strays.gone:
+            _drop(shape, path)
+        for path in strays.headless & {("steps",)}:
+            shape.document.node(path).unread = True
         for finding in sorted(findings, key=lambda each: (_ORDER.get(each.code, 1), marks[each])):
-            _settle(shape, finding, missing.get(finding.path[:-1], set()), is_alone=strays[finding.path[:-1]] == 1)
+            _settle(shape, finding, missing.get(finding.path[:-1], set()), is_alone=counts[finding.path[:-1]] == 1)
     shape.document = Document(document.source, root)
     return shape
 
@@ -134,6 +153,18 @@ def refuse(shape: Shape, location: DataPath) -> Diagnostic | None:
     return Diagnostic(told.code, told.message, mark, told.hint)
 
 
+def _unread(node: Node, path: DataPath) -> Iterator[DataPath]:
+    """The values that could not be read, those of rows aside."""
+    if node.kind == "mapping":
+        for name, (_, child) in node.value.items():
+            yield from _unread(child, (*path, name)) if path != ("input",) or name != "rows" else ()
+    elif node.kind == "sequence":
+        for index, child in enumerate(node.value):
+            yield from _unread(child, (*path, index))
+    elif node.unread:
+        yield path
+
+
 def _name_kinds(shape: Shape) -> None:
     """Tell of each step that has keys of another kind, and says no kind: read it as one of that kind."""
     steps = shape.document.data.get("steps")
@@ -146,11 +177,14 @@ def _name_kinds(shape: Shape) -> None:
             if key is None:
                 continue
             said = next((other for other in step if step[other] == kind and other not in keys_of(kind)), None)
+            said = said or next((other for other in step if key_of(other) == "kind"), None)
             if said is not None:
                 mark = shape.document.mark(("steps", name, said), key=True)
                 message = f"unknown key `{said}` in step `{name}`"
-                shape.diagnostics.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, "did you mean `kind`?"))
-                here["kind"] = here.pop(said)
+                hint = "did you mean `kind`?" if step[said] == kind else f"write `kind: {kind}`"
+                shape.diagnostics.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint))
+                holder = here.pop(said)[0]
+                here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
             else:
                 mark = shape.document.mark(("steps", name, key), key=True)
                 message = f"step `{name}` has `{key}`, and says no kind"
@@ -158,42 +192,6 @@ def _name_kinds(shape: Shape) -> None:
                 holder = here[key][0]
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
             break
-
-
-def _without_echoes(findings: list[Deviation]) -> list[Deviation]:
-    """Without what a mapping lacks, where a key of it is told to stand without another: that says the same."""
-    alone = {finding.path for finding in findings if finding.code is Code.CONFLICT}
-    return [finding for finding in findings if finding.code is not Code.MISSING_KEY or finding.path not in alone]
-
-
-def _without_outdented(shape: Shape, findings: list[Deviation]) -> list[Deviation]:
-    """Without the echoes of lines that stand beside the key that they belong below: that one has no value then.
-
-    Of the lines that follow it, and are wrong where they stand, the first is told.
-    """
-    wrongs = (Code.UNKNOWN_KEY, Code.WRONG_TYPE)
-    wrong = {finding.path for finding in findings if finding.code in wrongs}
-    unmapped = [finding.path for finding in findings if finding.type == "object" and finding.path]
-    told: dict[DataPath, str] = {}
-    gone: set[DataPath] = set()
-    for path in sorted(unmapped, key=len):
-        above, name = path[:-1], path[-1]
-        mapping = _node(shape, above) if isinstance(name, str) else {}
-        if path in gone or name not in mapping or mapping[name][1].value is not None:
-            continue
-        behind = list(mapping)[list(mapping).index(name) + 1 :]
-        below = []
-        for other in behind:
-            if (*above, other) not in wrong or mapping[other][1].value is None:
-                break
-            below.append((*above, other))
-        if below:
-            told[below[0]] = f"indent it, if it belongs to `{name}`"
-            gone.update((path, *below[1:]))
-    for path in gone:
-        _drop(shape, path)
-    left = (each for each in findings if each.path not in gone and not (each.path in told and each.code not in wrongs))
-    return [replace(each, hint=told[each.path], wanted=()) if each.path in told else each for each in left]
 
 
 def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str], *, is_alone: bool) -> None:
@@ -233,6 +231,8 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str], *, is_a
     if finding.code is Code.UNKNOWN_KEY:
         _settle_unknown(shape, finding, missing if is_alone else frozenset(), _meant(shape, finding, missing))
         return
+    if at_key and key_of(str(path[-1])) and _node(shape, path[:-1])[path[-1]][1].value is None:
+        finding = replace(finding, hint=f"a `:` is missing behind `{key_of(str(path[-1]))}`")
     shape.complain(finding, at, key=at_key or at != path)
     if finding.code is Code.BAD_NAME:
         _mend_name(shape, finding)
@@ -270,8 +270,10 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
     value = Document(shape.document.source, mapping[word][1]).data
-    if _is_joined(str(word), finding):
+    if _is_joined(str(word), finding) or finding.is_elsewhere:
         return None
+    if finding.called is not None and finding.called not in mapping:
+        return finding.called if fits(value, finding.parts[finding.called]) else None
     near = closest(str(word), finding.wanted)
     if near is not None and SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
         if near in mapping:
@@ -292,8 +294,8 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
 
 
 def _is_joined(word: str, finding: Deviation) -> bool:
-    """Whether a key took in a part of its value, for want of a space behind its `:`."""
-    return word.partition(":")[0] in finding.wanted and ":" in word
+    """Whether a key took in its value, for want of a `:` with a space behind it."""
+    return key_of(word) in finding.wanted
 
 
 def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
@@ -307,29 +309,34 @@ def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
     shape.broken.add(finding.path)
     if meant is not None:
         mapping[meant] = (key, node)
+        shape.mended.update((key.mark, node.mark) if node.kind == "scalar" else (key.mark,))
         return
     value, near = Document(shape.document.source, node).data, closest(str(word), finding.wanted)
     free = [name for name in finding.wanted if name not in mapping]
     if _is_joined(str(word), finding):
         shape.broken.update((*parents, name) for name in free)
         return
-    shape.broken.update((*parents, name) for name in free if name == near or fits(value, finding.parts[name]))
+    meant_by = (near, finding.called)
+    shape.broken.update((*parents, name) for name in free if name in meant_by or fits(value, finding.parts[name]))
 
 
 def _mend_name(shape: Shape, finding: Deviation) -> None:
     """Read what a bad name names under the name that is proposed, so that it is checked too."""
     *parents, word = finding.path
     mapping = _node(shape, tuple(parents))
-    pair, name = mapping.pop(word), finding.wanted[0]
+    name, pairs = finding.wanted[0], list(mapping.items())
     shape.broken.add(finding.path)
-    if name not in mapping:
-        mapping[name] = pair
+    is_one = name not in mapping and mapping[word][1].value is not None and not re.search(r"[{[=]", str(word))
+    mapping.clear()  # in its place, since a draw sees those above it
+    mapping.update({name if key == word else key: pair for key, pair in pairs if key != word or is_one})
 
 
 def _was_emptied(shape: Shape, finding: Deviation) -> bool:
     """Whether a mapping is empty only because what it held was left out."""
     path = finding.path
-    return finding.is_empty and any(left[: len(path)] == path != left for left in shape.broken)
+    return finding.is_empty and (
+        shape.document.node(path).unread or any(left[: len(path)] == path != left for left in shape.broken)
+    )
 
 
 def _copy(node: Node) -> Node:

@@ -27,10 +27,16 @@ from yamlgen.language.parts import Settings
 from yamlgen.language.scopes import Scopes, StepReading
 from yamlgen.language.skipping import named, read_always
 from yamlgen.language.texts import Passage
+from yamlgen.language.words import nearest
 from yamlgen.ports import Columns
 
 MANY: Final = 20
 """From more rows than these on, requests that are the same for each of them are hardly meant."""
+
+_UNREAD: Final = frozenset(
+    {Code.TEMPLATE_SYNTAX, Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_COLUMN}
+)
+"""What is told of a template of which it is not known then what it was to read."""
 
 _SENT: Final = ("system", "user", "assistant")
 _TEXTS: Final = (*_SENT, "message")
@@ -73,7 +79,7 @@ class Slips:
                 yield from _comments(passage)
         told = [slip for passage, _ in read.of(*_SENT) for slip in self._named_file(passage)]
         broken = any(path[:2] == ("steps", read.name) for path in self.draft.broken)
-        unread = any(finding.code is Code.TEMPLATE_SYNTAX for _, each in read.passages for finding in each.findings)
+        unread = any(finding.code in _UNREAD for _, each in read.passages for finding in each.findings)
         if broken or unread or self.draft.is_broken("steps", read.name):
             yield from told
             return
@@ -91,6 +97,8 @@ class Slips:
             return  # what they ask for is not known
         used = {axis for _, reading in read.passages for axis in reading.uses.axes} | {"model"}
         for axis in (read.step.matrix or {}) if isinstance(read.step, Generate) else ():
+            if nearest(axis, ["model"]) and not self.draft.pipeline.model and getattr(read.step, "model", None) is None:
+                continue  # that the step names no model was told
             if axis not in used and axis not in Settings.model_fields:
                 mark = self.draft.document.mark(("steps", read.name, "matrix", axis), key=True)
                 hint = f"say `{{{{ matrix.{axis} }}}}` where it matters; `samples` asks the same several times"
@@ -102,10 +110,13 @@ class Slips:
             return  # what it asks about is not known
         unasked = (read.needs - read.asks) & self.scopes.nulls.keys()
         asking = {need: passage for need in sorted(unasked) for passage in self._asking(read, need)[:1]}
-        for need, passage in asking.items():
-            message = f"where `steps.{need}` is skipped, step `{read.name}` is skipped too: this asks too late"
-            also = asking.keys() | (unasked & self._skipped_with(need) & _always(read))
-            yield _slip(Code.MAY_BE_NULL, message, _mark_of(passage, need), _done_with(read, need, also))
+        for need, passage in list(asking.items())[:1]:
+            others = " or ".join(f"`steps.{each}`" for each in asking)
+            message = f"where {others} is skipped, step `{read.name}` is skipped too: this asks too late"
+            also = {name for each in asking for name in self._skipped_with(each)} & unasked & _always(read)
+            yield _slip(
+                Code.MAY_BE_NULL, message, _mark_of(passage, need), _done_with(read, need, asking.keys() | also)
+            )
         yield from self._asked_in_vain(read, asking.keys())
 
     def _asking(self, read: StepReading, need: str) -> list[Passage]:

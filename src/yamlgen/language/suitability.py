@@ -63,7 +63,7 @@ class _Suitability:
         self._settings = Settings.model_validate(resolved.values)
         self._id = self._settings.id or ""
         self._able: Capabilities = capabilities.of(self._id)
-        self._official = official
+        self._official = official and not draft.is_broken_within("runtime")
         at = resolved.paths.get("thinking", ())
         self._thinking_is_whole = not any(path[: len(at)] == at for path in draft.broken) if at else True
 
@@ -98,6 +98,8 @@ class _Suitability:
             if able.sampling is False:
                 hint = "remove it: only models up to 4.6 take it"
                 yield self._warning(f"`{self._id}` refuses `{key}`", mark, hint, Code.SAMPLING_REFUSED)
+            elif self._draft.is_broken_within("runtime"):
+                continue
             elif version != OLD_VERSION and (able.known or self._official):
                 message = f"the API refuses `{key}` under its version {version}"
                 hint = f'remove it, or set `runtime.api_version: "{OLD_VERSION}"` for a model up to 4.6'

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Final, Literal, TypeAlias
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.language.composer import absence, read
 from yamlgen.language.document import DataPath, Document, Text
 from yamlgen.language.draft import Draft
-from yamlgen.language.folder import is_way_out, leak
+from yamlgen.language.folder import is_way_out, leak, status
 from yamlgen.language.kinds import Check, Compute, Generate, Python, Step
 from yamlgen.language.parts import FileText
 from yamlgen.language.secret import find_secrets
@@ -103,7 +104,7 @@ class TextLoader:
 
     def _read(self, reference: str, mark: Mark) -> Text | None:
         path, shown = self.draft.beside(reference)
-        if "\n" in reference.strip():
+        if _is_sentence(reference) and status(path) is None:
             hint = "write it without `file:`, behind the key itself"
             self.diagnostics.append(Diagnostic(Code.MISSING_FILE, "this is the text, and no file's name", mark, hint))
             return None
@@ -126,3 +127,10 @@ class TextLoader:
             self.diagnostics.append(Diagnostic(Code.WRONG_VALUE, f"{shown} is empty", mark, "write the text into it"))
             return None
         return text
+
+
+def _is_sentence(reference: str) -> bool:
+    """Whether what stands where a file is named is a text itself: of several lines, or of words without an ending."""
+    text = reference.strip()
+    ending = PurePath(text).suffix
+    return "\n" in text or (" " in text and (not ending or " " in ending))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import jsonschema_rs
@@ -57,6 +58,15 @@ def validator_of(schema: JSON) -> jsonschema_rs.Draft202012Validator:
     """
     options = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS)
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True, pattern_options=options)
+
+
+@lru_cache(maxsize=512)
+def is_match(pattern: str, text: str) -> bool:
+    """Whether a pattern is found in a text; so it is, where it cannot be said."""
+    try:
+        return validator_of({"pattern": pattern}).is_valid(text)
+    except (jsonschema_rs.ValidationError, ValueError):
+        return True
 
 
 def subschemas(schema: JSON, path: DataPath = ()) -> Iterator[tuple[DataPath, dict[str, Any]]]:

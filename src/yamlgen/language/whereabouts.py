@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from yamlgen.language.document import DataPath
+from yamlgen.language.words import folded
+from yamlgen.surface import option
 
 _PARTS: Final = ("runtime", "limits", "input", "output")
 _CALLED: Final = {
-    **dict.fromkeys(("retries", "retry", "num_retries", "max_attempts", "attempts"), "max_retries"),
-    **dict.fromkeys(("parallel", "parallelism", "workers", "max_workers", "max_concurrency", "threads"), "concurrency"),
-    **dict.fromkeys(("max_cost", "cost_limit", "budget", "max_budget"), "max_cost_usd"),
-    **dict.fromkeys(("default_model", "model_name", "model_id", "llm"), "model"),
-    **dict.fromkeys(("system_prompt", "system_message", "instructions"), "system"),
-    **dict.fromkeys(("user", "user_prompt", "template", "text", "human"), "prompt"),
-    **dict.fromkeys(("max_new_tokens", "max_output_tokens", "maxtokens", "max_length"), "max_tokens"),
-    **dict.fromkeys(("reasoning_effort",), "effort"),
-    **dict.fromkeys(("if", "condition", "only_if", "where"), "when"),
-    **dict.fromkeys(("loop", "with_items", "map_over", "each", "over"), "for_each"),
-    **dict.fromkeys(("n", "num_generations", "num_samples", "repeat"), "samples"),
+    **dict.fromkeys(("retries", "retry", "numretries", "maxattempts", "attempts"), "max_retries"),
+    **dict.fromkeys(("parallel", "parallelism", "workers", "maxworkers", "maxconcurrency", "threads"), "concurrency"),
+    **dict.fromkeys(("maxcost", "costlimit", "budget", "maxbudget"), "max_cost_usd"),
+    **dict.fromkeys(("defaultmodel", "modelname", "modelid", "llm"), "model"),
+    **dict.fromkeys(("systemprompt", "systemmessage", "instructions"), "system"),
+    **dict.fromkeys(("user", "userprompt", "template", "text", "human"), "prompt"),
+    **dict.fromkeys(("maxnewtokens", "maxoutputtokens", "maxlength"), "max_tokens"),
+    "reasoningeffort": "effort",
+    **dict.fromkeys(("if", "condition", "onlyif", "runif", "where"), "when"),
+    **dict.fromkeys(("foreach", "loop", "withitems", "mapover", "each", "over"), "for_each"),
+    **dict.fromkeys(("n", "numgenerations", "numsamples", "repeat"), "samples"),
     **dict.fromkeys(("assert", "asserts", "checks", "validate", "tests"), "check"),
-    **dict.fromkeys(("code", "function", "func", "script"), "call"),
-    **dict.fromkeys(("expression", "expressions", "compute"), "values"),
     **dict.fromkeys(("dataset", "data", "source"), "input"),
-    **dict.fromkeys(("vars", "variables", "parameters", "inputs"), "params"),
-    **dict.fromkeys(("api_base", "endpoint"), "base_url"),
+    **dict.fromkeys(("vars", "variables", "parameters"), "params"),
+    **dict.fromkeys(("apibase", "endpoint"), "base_url"),
+    **dict.fromkeys(("stop", "stopwords"), "stop_sequences"),
 }
-"""What other tools call a key."""
+"""What other tools call a key, without case, `-` and `_`."""
 
-ID_WORDS: Final = frozenset({"name", "model", "model_name", "model_id"})
+_CALLED_HERE: Final = {
+    "values": ("expression", "expressions", "expr", "formula", "compute"),
+    "call": ("code", "function", "func", "file", "module", "script"),
+    "reasks": ("retries", "retry", "maxretries", "attempts", "maxattempts"),
+    "delimiter": ("sep", "separator", "delim"),
+    "path": ("file", "filename", "filepath", "source", "src", "csv", "jsonl", "url"),
+}
+"""What other tools call a key, where it is one of those that stand there."""
+
+ID_WORDS: Final = ("name", "model", "modelname", "modelid", "llm")
 """What other tools call the id of a model."""
+
+_CALLED_COLUMN: Final = ("idcolumn", "idfield", "idkey", "primarykey", "key")
+_OUT_OF_PLACE: Final = {
+    ("output", "format"): "the ending of `path` tells the format: .jsonl, .json or .csv",
+    ("input", "encoding"): "every file is read as UTF-8: save it as that",
+}
 
 
 def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
@@ -41,15 +58,20 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
         key: unknown there.
         known: the keys there.
     """
-    meant = _CALLED.get(key.lower(), key)
-    if meant in known:
-        return f"did you mean `{meant}`?"
+    if (*path, key) == ("input", "limit"):
+        return f"a run of fewer rows is asked for with {option('limit', 'N')}"
+    if path in (("input",), ("output",)) and (path[0], key) in _OUT_OF_PLACE:
+        return _OUT_OF_PLACE[str(path[0]), key]
+    called = called_here(path, key, known)
+    if called is not None:
+        return f"did you mean `{called}`?"
+    meant = _CALLED.get(folded(key), key)
+    settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})
+    if meant == key and path[-1:] == ("output",) and path[:1] == ("steps",) and key == "format":
+        return None
     is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
-    if not is_step and key in ID_WORDS and (path[:1] == ("models",) or {"id", "effort"} <= set(known)):
-        return "did you mean `id`?"
     keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
     places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
-    settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})
     step = _keys(language, {"$ref": "#/$defs/Generate"})
     if is_step:
         places = [place for place in places if place in ("`runtime`", "`limits`")]
@@ -66,6 +88,23 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
     elif meant in step and len(path) < 2:  # noqa: PLR2004 - the file, or one of its parts
         return f"{_told(key, meant)} stands in a step, as in `steps: {{draft: {{{meant}: ...}}}}`"
     return f"{_told(key, meant)} stands under {' or '.join(places)}" if places else None
+
+
+def called_here(path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
+    """The key of a mapping that other tools call by another name; `None` where none is."""
+    word = folded(key)
+    if "id" in known and "max_tokens" in known and "prompt" not in known and word in ID_WORDS:
+        return "id"
+    if path == ("input",) and word in _CALLED_COLUMN:
+        return "id"
+    meant = next((each for each, words in _CALLED_HERE.items() if each in known and word in words), None)
+    return meant or (_CALLED[word] if _CALLED.get(word) in known else None)
+
+
+def key_of(word: str) -> str | None:
+    """The key that took in its value, for want of a `:` with a space behind it; `None` where none did."""
+    joined = re.match(r"(\w+)[:;= ]", word)
+    return joined[1] if joined else None
 
 
 def _told(key: str, meant: str) -> str:

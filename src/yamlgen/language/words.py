@@ -19,7 +19,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was probably meant to be, or `None`."""
     words = list(known)
     near = closest(word, words)
-    if near is None or _likeness(_folded(word), _folded(near)) > _LIKE or near.startswith(word):
+    if near is None or _likeness(folded(word), folded(near)) > _LIKE or near.startswith(word):
         return near
     return None
 
@@ -27,13 +27,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` may have been meant to be, be it far from it, or `None`: for what is not said."""
     words = list(known)
-    folded = {_folded(w): w for w in reversed(words)}
-    plain = _folded(word)
-    if folded.get(plain, word) != word:
-        return folded[plain]
-    turned = [folded[each] for each in folded if len(each) == len(plain) and _is_turned(plain, each)]
-    matches = turned or [folded[each] for each in get_close_matches(plain, folded, n=1, cutoff=_DISTANT)]
-    if matches and _likeness(plain, _folded(matches[0])) > _LIKE:
+    plainly = {folded(w): w for w in reversed(words)}
+    plain = folded(word)
+    if plainly.get(plain, word) != word:
+        return plainly[plain]
+    turned = [plainly[each] for each in plainly if len(each) == len(plain) and _is_turned(plain, each)]
+    matches = turned or [plainly[each] for each in get_close_matches(plain, plainly, n=1, cutoff=_DISTANT)]
+    if matches and _likeness(plain, folded(matches[0])) > _LIKE:
         return matches[0]
     begun = [each for each in words if len(word) >= _ENOUGH and each.startswith(word)]
     return begun[0] if len(begun) == 1 else next(iter(matches), None)
@@ -43,7 +43,8 @@ def _likeness(word: str, other: str) -> float:
     return 1 if _is_turned(word, other) else SequenceMatcher(None, other, word).ratio()
 
 
-def _folded(word: str) -> str:
+def folded(word: str) -> str:
+    """A word without case, `-` and `_`; itself, where nothing else is in it."""
     return word.lower().replace("-", "").replace("_", "") or word
 
 

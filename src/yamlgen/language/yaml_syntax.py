@@ -17,6 +17,12 @@ from yamlgen.language.document import LINE_END, Text
 from yamlgen.language.filling import quoting
 
 _SPACES: Final = "indent with spaces"
+WITHOUT_QUOTES: Final = "is a template without quotes"
+"""How the message ends that tells of one."""
+
+_NEAR: Final = 5
+"""How many lines of a text that is not indented may stand above the place at which libyaml stops."""
+
 _QUOTES: Final = "put the whole value in quotes"
 _TEMPLATE = re.compile(r"(?:^|[:\-,\[{])[ \t]*\{[{%]")
 
@@ -212,3 +218,33 @@ def _unquoted(source: Text, at: int) -> int | None:
 
 def _offset(source: Text, mark: Any) -> int:
     return min(mark.index, len(source.text)) if mark else 0
+
+
+def settled(source: Text, before: list[Diagnostic], stop: Diagnostic) -> list[Diagnostic]:
+    """What is told of a text in which libyaml stops.
+
+    Args:
+        source: the text.
+        before: what was found up to there.
+        stop: why it stops.
+    """
+    found = [each for each in before if each.mark.line != stop.mark.line]
+    if "indentation is off" in stop.message:  # one line of a text may have lost its own
+        found = [each for each in found if each.mark.line != stop.mark.line - 1]
+    if found and _is_text(source, found[0].mark.line, stop.mark.line):
+        way = "a text of several lines begins with `|` behind its key, as in `prompt: |`"
+        return [replace(found[0], hint=way)]
+    return [*(each for each in found if not _is_echo(each, stop)), stop]
+
+
+def _is_text(source: Text, first: int, last: int) -> bool:
+    """Whether a template without quotes stands in lines that go on, as deep as it, to where no YAML is left."""
+    lines = LINE_END.split(source.text)[first - 1 : last]
+    depth = len(lines[0]) - len(lines[0].lstrip(" "))
+    is_deep = all(len(line) - len(line.lstrip(" ")) >= depth for line in lines if line.strip())
+    return is_deep and bool(re.match(r"\s*[^\s:]+( [^\s:]+)*:? .*\{\{", lines[0])) and depth > 0
+
+
+def _is_echo(before: Diagnostic, stop: Diagnostic) -> bool:
+    """Whether a finding is of what libyaml stopped at: of a line of a text that is not indented."""
+    return before.message.endswith(WITHOUT_QUOTES) and stop.mark.line - before.mark.line <= _NEAR

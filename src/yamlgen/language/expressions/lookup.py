@@ -6,13 +6,11 @@ source. A finding's place is a pair of offsets into the source.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Final
 
 from jinja2 import nodes
@@ -32,46 +30,15 @@ from yamlgen.language.expressions.facts import (
     null_if_true,
     path_of,
 )
+from yamlgen.language.expressions.guesses import FILTERS, instead, meant, quoted
 from yamlgen.language.expressions.inference import parts
-from yamlgen.language.expressions.syntax import RAW
-from yamlgen.language.expressions.template import filters, sandbox
-from yamlgen.language.expressions.views import ANYTHING, Absent, Names, View
-from yamlgen.language.words import listing, nearest, suggestion
+from yamlgen.language.expressions.template import sandbox
+from yamlgen.language.expressions.views import ANYTHING, Absent, View
+from yamlgen.language.words import nearest, suggestion
 
-_MEMBER: Final = re.compile(r"\.(\w+)")
-_WORD = re.compile(r"\w+")
-_COMPARED: Final = re.compile(r"(?:[=!]=|\bin)\s*\Z")
-_COMPARES: Final = re.compile(r"\s*[=!]=")
-"""What stands before or behind a name that may be a text without its quotes."""
-
+_WORD: Final = re.compile(r"\w+")
+_JOINED: Final = re.compile(r"\w+(?:-\w+)*")
 _UNDECLARED: Final = {Code.UNKNOWN_PARAM: "declare it under `params`, as in `params: {language: {type: string}}`"}
-_ELSEWHERE: Final = {
-    "item": "in a step with `for_each`, behind its `when` and `for_each`",
-    "item_index": "in a step with `for_each`, behind its `when` and `for_each`",
-    "matrix": "in a step with `matrix`, behind its `when` and `for_each`",
-    "output": "in the `check` of a step",
-}
-_FILTERS: Final = {
-    "len": "length",
-    "sorted": "sort",
-    "str": "string",
-    "size": "length",
-    "count_of": "length",
-    "strip": "trim",
-    "uppercase": "upper",
-    "lowercase": "lower",
-    "json": "tojson",
-    "to_json": "tojson",
-    "null": "none",
-    "nil": "none",
-    "None": "none",
-    "empty": "none",
-    "toUpperCase": "upper",
-    "toLowerCase": "lower",
-    "upcase": "upper",
-    "downcase": "lower",
-}
-_OF_DATES: Final = frozenset({"strftime", "isoformat", "date", "year", "month", "day", "hour", "weekday", "timestamp"})
 _GUARDS: Final = frozenset({"defined", "undefined"})
 _QUESTIONS: Final = (nodes.If, nodes.CondExpr, nodes.And, nodes.Or, nodes.Test, nodes.Compare, nodes.Filter)
 
@@ -107,11 +74,6 @@ class Uses:
     """Paths of which it asks whether they are null."""
     tested: dict[tuple[str | int, ...], set[str]] = field(default_factory=dict)
     """The tests that it puts paths to, by path."""
-
-
-def _column(name: str) -> str:
-    """A reference to a column."""
-    return f"row.{name}" if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"
 
 
 def all_of(columns: Iterable[AbstractSet[str] | None]) -> frozenset[str] | None:
@@ -264,7 +226,7 @@ class Lookup:
 
     def _known(self, node: nodes.Filter | nodes.Test, there: Collection[str], what: str) -> None:
         if node.name not in there:
-            other = _FILTERS.get(node.name)
+            other = FILTERS.get(node.name)
             hint = f"did you mean `{other}`?" if other in there else suggestion(node.name, there, f"{what}s")
             start, end = self._found(node.name, node.lineno)
             self._complain(Code.UNKNOWN_FILTER, f"there is no {what} `{node.name}`", start, end, hint)
@@ -283,37 +245,20 @@ class Lookup:
             if node.name in self.names and not base:
                 self._whole(node)
             return scope[node.name]
-        elif node.name not in sandbox().globals:
-            self._complain(
-                Code.UNKNOWN_NAME, f"unknown name `{node.name}`", start, end, self._meant(node.name, scope, node.lineno)
-            )
+        elif node.name not in sandbox().globals and not self._is_told(start):
+            hint = meant(self.source, start, node.name, scope, self.names)
+            text = _JOINED.match(self.source, start) if hint == quoted(node.name) else None
+            if text is not None and text[0] != node.name:  # a text with hyphens, which are read as signs
+                self._complain(
+                    Code.UNKNOWN_NAME, f"`{text[0]}` is read as a subtraction", start, text.end(), quoted(text[0])
+                )
+            else:
+                self._complain(Code.UNKNOWN_NAME, f"unknown name `{node.name}`", start, end, hint)
         return ANYTHING
 
-    def _meant(self, word: str, scope: Mapping[str, View], start: int) -> str | None:
-        """The hint for a bare name: perhaps the author left out where it lives, or the quotes around a text."""
-        if f"${{{{ {word}" in self.source:  # of another tool, such as GitHub's actions
-            return RAW
-        if word in _ELSEWHERE:
-            return f"`{word}` is there {_ELSEWHERE[word]}"
-        if _FILTERS.get(word, word) in set(filters()) - {"items"}:
-            return f"it is a filter here: `... | {_FILTERS.get(word, word)}`"
-        for holder in ("row", "params", "steps", "matrix"):
-            members = getattr(scope.get(holder), "members", ())
-            named = [each for each in (word, word.removeprefix(holder).lstrip("_")) if each in members]
-            if named and (word in members or word.startswith(holder)):
-                return f"did you mean `{holder}.{named[0]}`?"
-        compared = _COMPARED.search(self.source[:start]) or _COMPARES.match(self.source, start + len(word))
-        if nearest(word, self.names) is None and compared:
-            return f'a text stands in quotes: `"{word}"`'
-        row, member = scope.get("row"), _MEMBER.match(self.source, start + len(word))
-        columns = row.members if isinstance(row, Names) else None
-        if nearest(word, self.names) is None and columns and member and member[1] in columns:
-            return "did you mean `row`?"
-        if nearest(word, self.names) is None:
-            known = f"columns: {listing(map(_column, columns), 8)}" if columns else ""
-            there = f"in scope: {', '.join(f'`{name}`' for name in self.names)}"
-            return f"{there}; {known or f'a column is `row.{word}`'}"
-        return suggestion(word, self.names)
+    def _is_told(self, at: int) -> bool:
+        """Whether a place stands inside a text that was told to lack its quotes."""
+        return any(each.code is Code.UNKNOWN_NAME and each.start < at < each.end for each in self.findings)
 
     def _whole(self, node: nodes.Node) -> None:
         """A root is used as a whole: fine for a row, but which step is meant must be written."""
@@ -347,26 +292,10 @@ class Lookup:
                 hint = suggestion(str(key), absent.known) or _UNDECLARED.get(absent.code)
                 if spaced is not None:
                     hint = f'its name has white space: take it out of the header, or write `["{spaced}"]`'
-                hint = hint or self._instead(node.node, str(key), owner)
+                hint = hint or instead(path_of(node.node), self._named(node.node, owner), str(key), owner)
                 near = nearest(str(key), absent.known) is not None
                 self.findings.append(Finding(absent.code, absent.message, start, end, hint, path, near))
             return ANYTHING
-
-    def _instead(self, node: nodes.Node, key: str, owner: View) -> str | None:
-        """What a text has instead of what values have elsewhere."""
-        if owner.types() not in ({"string"}, {"array"}) or not path_of(node):
-            return None
-        named = self._named(node, owner)
-        if key in ("contains", "includes", "has"):
-            return f'`"..." in {named}` asks that'
-        if _FILTERS.get(key, key) in filters():
-            return f"it is a filter here: `{named} | {_FILTERS.get(key, key)}`" if key != "items" else None
-        if owner.types() == {"array"}:
-            return None
-        if key in _OF_DATES:
-            return f"a date is text here: its year is `{named}[:4]`, and its month `{named}[5:7]`"
-        near = get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75)
-        return f"did you mean `{near[0]}`?" if near else None
 
     def _note(self, path: tuple[str | int, ...]) -> None:
         if len(path) == 2 and path[0] in self.names:  # noqa: PLR2004 - the root and its member

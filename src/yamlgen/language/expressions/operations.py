@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 from jinja2 import nodes
@@ -88,13 +89,13 @@ class Operations(Misfits):
     def _test(self, node: nodes.Test, scope: dict[str, View]) -> None:
         before = len(self.findings)
         self._known(node, sandbox().tests, "test")
-        if node.name in ("defined", "undefined"):
-            with self._lenient():
-                view = self.view(node.node, scope)
-        else:
+        with self._lenient() if node.name in ("defined", "undefined") else nullcontext():
             view = self.view(node.node, scope)
-        operands = [(node.node, view), *self._given(node, scope)]
+        told = len(self.findings)
         self._check_arguments(node, sandbox().tests)
+        if len(self.findings) > told:
+            return  # what stands behind the test is none of its arguments
+        operands = [(node.node, view), *self._given(node, scope)]
         if len(self.findings) == before and not node.kwargs and not _is_spread(node):
             self._try(node.name, trials.a_test(node.name), operands)
 
@@ -345,7 +346,8 @@ class Operations(Misfits):
             inspect.signature(function).bind(*before, None, *node.args, **named)
         except TypeError as error:
             message = f"`{node.name}` is not given what it takes: {error}"
-            self._complain(Code.WRONG_ARGUMENT, message, *self._found(node.name, node.lineno))
+            hint = "join it by `and` or `or` with what follows" if isinstance(node, nodes.Test) and node.args else None
+            self._complain(Code.WRONG_ARGUMENT, message, *self._found(node.name, node.lineno), hint)
 
     def _named_in(self, node: nodes.Node, there: list[str], what: str) -> None:
         """Tell of a filter or a test that is named by a text, and is none."""

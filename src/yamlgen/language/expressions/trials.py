@@ -178,15 +178,16 @@ def _of_kind(kind: str, view: View, depth: int) -> Sequence[Any]:
 
 def _lists(view: View, depth: int) -> list[list[Any]]:
     """Lists of two items of one type, for each type that items may have."""
-    if depth <= 0:
-        return [["ab", "12"]]
     item = inference.item_of(view)
+    if depth <= 0:
+        return [["ab", "12"]] if item.types() else [["ab", "12"], [2, 1], [_Open({}, 2), _Open({}, 1)]]
     kinds, listed = item.types(), _listed(item)
     pairs = [listed[:2]] if listed else []
     for kind in _KINDS:
         if not listed and (not kinds or kind in kinds):
             each = list(_of_kind(kind, item, depth - 1))
             pairs += [each[at : at + 2] for at in range(0, len(each), 2)]
+            pairs += [[one, one] for one in each] if kind == "object" and len(each) > 2 else []  # noqa: PLR2004 - a pair
     if not kinds:
         pairs += [[["a", 1], ["b", 2]], [1, "a"]]
     most = _schema(view).get("maxItems", 2)

@@ -1,0 +1,64 @@
+"""What is said of an input that is broken: what stands there, and what to write in its place."""
+
+import gzip
+
+import pytest
+
+from yamlgen.data.source import Source
+from yamlgen.errors import YamlgenError
+
+TOLD = [
+    ("a.csv", "a,b\n1\n", "the header has 2 cells, this row 1", "an empty one where it has no value"),
+    ("a.csv", "a,b\n1,2,\n", "the header has 2 cells, this row 3", "remove the delimiter at the end of the row"),
+    ("a.csv", "a,b\n1,2,3\n", "this row 3", "stands in quotes"),
+    ("a.csv", "# a title\na,b\n1,2\n", "the header has 1 cell, this row 2", "is it a title here?"),
+    ("a.csv", "a,b\r1,2\r", "a CR without its LF", "LF or CRLF"),
+    ("a.csv", 'a,b\n"x" ,2\n', "`,` is expected behind a closing quote", "is doubled"),
+    ("a.csv", '[{"a": 1}, {"a": 2}]', "JSON, and not CSV", "`format: json`"),
+    ("a.csv", '{"a": 1, "b": 2}\n', "JSON, and not CSV", "`format: jsonl`"),
+    ("a.csv", "<!DOCTYPE html>\n<p>\n", "HTML or XML, and not CSV", "was a page saved"),
+    ("a.csv", "sep=,\na,b\n1,2\n", "a line for a spreadsheet", "remove that line"),
+    ("a.csv", b"PK\x03\x04rest", "a ZIP archive, as Excel's workbooks are", "save the table as CSV"),
+    ("a.jsonl", gzip.compress(b'{"a": 1}\n', mtime=0), "compressed by gzip", "unpack it first"),
+    ("a.jsonl", '{"a": 1}\n'.encode("utf-16"), "this file is UTF-16", "save the file as UTF-8"),
+    ("a.csv", "a,b\n1,2\n".encode("utf-16-le"), "this file is UTF-16", "save the file as UTF-8"),
+    ("a.json", '{"a": 1}\n{"a": 2}\n', "no array of rows", "`format: jsonl`"),
+    ("a.json", '{"data": [{"a": 1}]}', "no array of rows", 'are the rows under "data"?'),
+    ("a.json", '{\n"a": 1\n}', "no array of rows", "one row stands in brackets, too"),
+    ("a.json", "a,b\n1,2\n", "no array of rows", "CSV has `format: csv`"),
+    ("a.json", '[["a"], [1]]', "a row that is not an object", "a row is an object"),
+    ("a.json", '[{"a": 1},]', "nothing stands behind the last comma", "remove the comma"),
+    ("a.jsonl", "{'a': 1}\n", "a key in double quotes is missing", "double quotes only"),
+    ("a.jsonl", '{"a": True}\n', "a value is missing", "write `true`"),
+    ("a.jsonl", '{"a": yes}\n', "a value is missing", "a text stands in double quotes"),
+    ("a.jsonl", '{"a": 01}\n', "a comma or the closing bracket is missing", "without a leading zero"),
+    ("a.jsonl", '{"a": +1}\n', "a value is missing", "begins with a digit or `-`"),
+    ("a.jsonl", '{"a": 1} // one\n', "more after the row's end", "a line of its own"),
+    ("a.jsonl", '// rows\n{"a": 1}\n', "a value is missing", "JSON has no comments"),
+    ("a.jsonl", '{"a": "b\tc"}\n', "a control character in a text", "write it as an escape"),
+    ("a.jsonl", '{"a": "b', "a quote is opened here and never closed", "on the same line"),
+    ("a.jsonl", "a,b\n1,2\n", "a value is missing", "reads CSV"),
+    ("a.jsonl", '{\n"a": 1\n}\n', "a key in double quotes is missing", "each line is one JSON object"),
+    ("a.jsonl", '{"a": NaN}\n', "NaN is none of its values", "write `null`"),
+    ("a.jsonl", '{"a": 1e999}\n', "1e999 is out of range", "as a text, in quotes"),
+    ("a.jsonl", '{"a": 1, "a": 2}\n', '"a" stands twice', "rename or remove one"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message", "hint"), TOLD)
+def test_a_broken_input_is_told_with_the_way_out(tmp_path, name, content, message, hint):
+    """The fact in words, and what mends it."""
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(YamlgenError) as caught:
+        Source(path=path, shown=name).scan()
+    assert message in caught.value.message
+    assert caught.value.hint is not None
+    assert hint in caught.value.hint
+
+
+def test_a_title_above_the_header_names_no_columns(tmp_path):
+    """Of such a file no columns are known, so that none is called unknown."""
+    path = tmp_path / "a.csv"
+    path.write_text("made on Monday\na,b\n1,2\n")
+    assert Source(path=path).columns() is None
