@@ -6,6 +6,7 @@ model is an error. Where the table says nothing (gateways, fine-tunes), nothing 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -84,9 +85,10 @@ class _Suitability:
         elif able.retires is not None:
             message = f"`{self._id}` is deprecated: it retires on {able.retires} (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"`{newest}` follows it")
-        elif not able.known and (near := capabilities.meant(self._id)) is not None:
+        elif not able.known and ((near := capabilities.meant(self._id)) or re.fullmatch(r"claude-[^/.]*", self._id)):
             message = f"the API has no model `{self._id}` (as of {CHECKED})"
-            yield self._warning(message, self._mark("id"), f"did you mean `{near}`?")
+            hint = f"did you mean `{near}`?" if near else "a newer one is sent all the same"
+            yield self._warning(message, self._mark("id"), hint)
 
     def sampling(self) -> Iterator[Diagnostic]:
         """Settings of sampling, which older models take under the older version of the API."""
