@@ -254,9 +254,7 @@ def _settle_unknown(shape: Shape, finding: Deviation, missing: AbstractSet[str],
             needed = " or ".join(f"`{key}`" for key in finding.wanted if key in missing)
             finding = replace(finding, hint=f"{needed} is needed here")
     beside = _SUGGESTED.fullmatch(finding.hint or "")
-    is_set = (
-        shape.document.mark(finding.path, key=True).file != shape.document.file
-    )  # on the command line, over another
+    is_set = shape.document.mark(finding.path, key=True).file != shape.document.file  # by `--set`, over another
     if beside and not is_set and beside[1] in _node(shape, tuple(parents)):
         finding = replace(finding, hint=f"`{beside[1]}` is here already: keep one of the two")
     is_text = " " in str(word) and _node(shape, tuple(parents))[word][1].unread
