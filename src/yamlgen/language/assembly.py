@@ -102,6 +102,7 @@ class Assembly:
         rules, step = self._rules.get(name, {}), self.draft.pipeline.steps[name]
         at = ("steps", name, "draws")
         is_whole = isinstance(step, Draw) and len(rules) == len(step.draws) and not self.draft.is_broken_within(*at)
+        is_whole = is_whole and not any(left[:2] == at[:2] and len(left) == len(at) for left in self.draft.broken)
         return schema_of(rules) if is_whole else {}
 
     def _check_output(self, name: str, step: Generate) -> None:

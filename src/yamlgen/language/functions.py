@@ -122,11 +122,12 @@ def check_args(found: Found, args: Mapping[str, Mark], call: Mark) -> Iterator[D
         hint = "a step's value is what its function returns: return a list"
         yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` yields values, and returns none", call, hint)
     missing = [parameter for parameter in signature.required if parameter not in args]
+    unknown = [arg for arg in args if arg not in (*signature.named, *signature.nameless) and not signature.any_name]
     for arg, mark in args.items():
         if arg in signature.nameless:
             yield _nameless(name, arg, mark)
-        elif arg not in signature.named and not signature.any_name:
-            near = nearest(arg, missing)
+        elif arg in unknown:
+            near = missing[0] if len(missing) == len(unknown) == 1 else nearest(arg, missing)
             if near is not None:
                 missing.remove(near)  # one slip is one mistake
             known = signature.named if near is None else [near]

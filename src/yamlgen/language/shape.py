@@ -28,7 +28,7 @@ from yamlgen.language.deviations import Deviation, deviations, fits, keys_of, la
 from yamlgen.language.document import DataPath, Document, Node
 from yamlgen.language.levels import lift
 from yamlgen.language.strays import is_vague, sort_out
-from yamlgen.language.whereabouts import key_of
+from yamlgen.language.whereabouts import key_of, rival
 from yamlgen.language.words import closest
 from yamlgen.ports import JSON
 
@@ -124,6 +124,9 @@ def check(document: Document, *, is_whole: bool = True) -> Shape:
         for finding in sorted(findings, key=lambda each: (_ORDER.get(each.code, 1), marks[each])):
             _settle(shape, finding, missing.get(finding.path[:-1], set()), is_alone=counts[finding.path[:-1]] == 1)
     shape.document = Document(document.source, root)
+    if is_whole and not shape.diagnostics:  # each finding was taken to follow from another one
+        first = next(deviations(document.data))
+        shape.complain(first, first.path)
     return shape
 
 
@@ -253,6 +256,9 @@ def _settle_unknown(shape: Shape, finding: Deviation, missing: AbstractSet[str],
         if is_vague(finding):
             needed = " or ".join(f"`{key}`" for key in finding.wanted if key in missing)
             finding = replace(finding, hint=f"{needed} is needed here")
+    other = rival(finding.called, _node(shape, tuple(parents)))
+    if other is not None:
+        finding = replace(finding, hint=f"`{other}` stands there, and only one of them can: remove one")
     beside = _SUGGESTED.fullmatch(finding.hint or "")
     is_set = shape.document.mark(finding.path, key=True).file != shape.document.file  # by `--set`, over another
     if beside and not is_set and beside[1] in _node(shape, tuple(parents)):
@@ -273,8 +279,10 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
     value = Document(shape.document.source, mapping[word][1]).data
     if _is_joined(str(word), finding) or finding.is_elsewhere:
         return None
-    if finding.called is not None and finding.called not in mapping:
-        return finding.called if fits(value, finding.parts[finding.called]) else None
+    called = finding.called
+    if called is not None and called in finding.parts and called not in mapping:
+        is_free = rival(called, mapping) is None
+        return called if is_free and fits(value, finding.parts[called], members=True) else None
     near = closest(str(word), finding.wanted)
     if near is not None and SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
         if near in mapping:
@@ -310,6 +318,8 @@ def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
     shape.broken.add(finding.path)
     if meant is not None:
         mapping[meant] = (key, node)
+        if meant == finding.called:  # what it does is not what the author knows of it elsewhere
+            shape.broken.add((*parents, meant))
         shape.mended.update((key.mark, node.mark) if node.kind == "scalar" else (key.mark,))
         return
     value, near = Document(shape.document.source, node).data, closest(str(word), finding.wanted)

@@ -33,9 +33,7 @@ from yamlgen.ports import Columns
 MANY: Final = 20
 """From more rows than these on, requests that are the same for each of them are hardly meant."""
 
-_UNREAD: Final = frozenset(
-    {Code.TEMPLATE_SYNTAX, Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_COLUMN}
-)
+_UNREAD: Final = frozenset({Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_COLUMN})
 """What is told of a template of which it is not known then what it was to read."""
 
 _SENT: Final = ("system", "user", "assistant")
@@ -78,12 +76,13 @@ class Slips:
             if not any(finding.code is Code.TEMPLATE_SYNTAX for finding in reading.findings):
                 yield from _comments(passage)
         told = [slip for passage, _ in read.of(*_SENT) for slip in self._named_file(passage)]
+        codes = {finding.code for _, each in read.passages for finding in each.findings}
         broken = any(path[:2] == ("steps", read.name) for path in self.draft.broken)
-        unread = any(finding.code in _UNREAD for _, each in read.passages for finding in each.findings)
-        if broken or unread or self.draft.is_broken("steps", read.name):
+        broken = broken or Code.TEMPLATE_SYNTAX in codes or self.draft.is_broken("steps", read.name)
+        told += [slip for passage, _ in read.of(*_TEXTS) for slip in _halves(passage)] if not broken else []
+        if broken or codes & _UNREAD:
             yield from told
             return
-        told += [slip for passage, _ in read.of(*_TEXTS) for slip in _halves(passage)]
         yield from self._axes(read) if not told else ()
         yield from self._questions(read)
         yield from self._late(read)

@@ -109,6 +109,7 @@ def _stray_keys(strays: Strays) -> None:
     steps = list(strays.nodes(("steps",)))
     told: dict[DataPath, Deviation] = {}
     headless = False
+    lacking = {each.path: each.wanted for each in strays.findings if each.code is Code.MISSING_KEY}
     missing = {
         key for each in strays.findings if not each.path and each.code is Code.MISSING_KEY for key in each.wanted
     }
@@ -121,9 +122,11 @@ def _stray_keys(strays: Strays) -> None:
             hint = "it stands at the top of the file: indent it less"
             told[path] = _stray(finding, path, f"`{name}` is no {_NAMED[str(part)]}", hint)
             continue
-        if part != "steps" or name not in steps or name not in all_keys() or _is_step(strays, path):
+        if part != "steps" or name not in steps or name not in all_keys():
             continue
         above = steps[steps.index(name) - 1] if name != steps[0] else ""
+        if _is_step(strays, path) and name not in lacking.get(("steps", above), ()):
+            continue
         holder = strays.nodes(("steps", above)) if above else {}
         message = f"`{name}` is no step"
         if above in all_keys() and not _is_step(strays, ("steps", above)):
@@ -227,9 +230,9 @@ def _elsewhere(strays: Strays) -> None:
             first, *others = strays.below(there)
             strays.leave_out([finding, first, *others])
             hint = f"indent it, if it belongs to `{finding.path[-1]}`"
-            message = f"unknown key `{there[-1]}`" if not first.wanted else first.message
-            strays.findings.append(replace(first, message=message, hint=hint, wanted=(), parts={}))
-            strays.gone.update(each.path for each in others)
+            message = first.message if first.path == there else f"`{there[-1]}` stands beside `{finding.path[-1]}`"
+            strays.findings.append(_stray(first, there, message, hint))
+            strays.gone.update(each.path for each in others if each.path != there)
             strays.broken.add(finding.path)
     for finding in [each for each in strays.findings if each.code is Code.MISSING_KEY]:
         found = unknown & set(finding.wanted)

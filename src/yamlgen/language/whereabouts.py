@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 from yamlgen.language.document import DataPath
@@ -49,6 +50,10 @@ _OUT_OF_PLACE: Final = {
 }
 
 
+_RIVALS: Final = (("path", "rows"), ("prompt", "messages"))
+"""Keys of which one alone can stand."""
+
+
 def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
     """The hint that says where a key stands, or `None` where it stands nowhere, or where another hint says more.
 
@@ -68,7 +73,7 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
     meant = _CALLED.get(folded(key), key)
     settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})
     if meant == key and path[-1:] == ("output",) and path[:1] == ("steps",) and key == "format":
-        return None
+        return "for JSON, write `schema: {...}`; text needs no `output`"
     is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
     keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
     places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
@@ -99,6 +104,12 @@ def called_here(path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
         return "id"
     meant = next((each for each, words in _CALLED_HERE.items() if each in known and word in words), None)
     return meant or (_CALLED[word] if _CALLED.get(word) in known else None)
+
+
+def rival(called: str | None, there: Collection[str]) -> str | None:
+    """The key that stands there, and beside which the one that other tools call by another name cannot stand."""
+    others = (name for pair in _RIVALS if called in pair for name in pair)
+    return next((name for name in others if name != called and name in there), None)
 
 
 def key_of(word: str) -> str | None:

@@ -234,6 +234,10 @@ def settled(source: Text, before: list[Diagnostic], stop: Diagnostic) -> list[Di
     if found and _is_text(source, found[0].mark.line, stop.mark.line):
         way = "a text of several lines begins with `|` behind its key, as in `prompt: |`"
         return [replace(found[0], hint=way)]
+    braces = [each for each in found if each.message.startswith("the key `{")]
+    if len(braces) > 1:  # all that follows is taken for keys of a mapping that is not closed
+        first = replace(braces[0], hint="is a `}` missing in the line above, or before it?")
+        return [*(each for each in found if each.mark < first.mark), first]
     return [*(each for each in found if not _is_echo(each, stop)), stop]
 
 

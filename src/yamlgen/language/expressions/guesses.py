@@ -101,6 +101,8 @@ def meant(source: str, start: int, word: str, scope: Mapping[str, View], names: 
 def _near(word: str, scope: Mapping[str, View], names: Collection[str]) -> str | None:
     """What a bare name is near to: a root by another tool's name, or a member of one."""
     root = _ROOTS.get(word.lower())
+    if root == "steps" and "output" in names:
+        return "output"
     if root in names:
         return root
     for holder in ("row", "params", "steps"):
