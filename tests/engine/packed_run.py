@@ -10,6 +10,7 @@ from pathlib import Path
 
 from yamlgen.cancellation import Cancellation
 from yamlgen.engine.local import LocalEngine
+from yamlgen.output.row_line import compose_rows
 from yamlgen.store.location import place_of
 from yamlgen.store.run_recorder import Reuse
 from yamlgen.store.run_session import held, opened, running
@@ -22,7 +23,7 @@ async def lines(packed, store):
     with held(place, "a test") as connection, opened(place, Reuse()) as session:
         async with running(session, connection, "packed", {}) as run:
             await LocalEngine(plan, provider, session.ledger, lambda _: None, Cancellation()).run(rows)
-        return b"".join(session.archive.rows(run.entry))
+        return b"".join(compose_rows(session.archive, run.entry))
 
 
 if __name__ == "__main__":
