@@ -105,3 +105,11 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of the scripted API in the environment."""
+    from scripted_api import KEY  # noqa: PLC0415 - tests of other rooms need no server
+
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)

@@ -25,10 +25,9 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "store"))
-from kills import CONCURRENCY, Kill, Scene, seeded, simulator
-from nursery import Nursery
-from served import serving
+from forked_processes import Nursery
+from killed_pipeline import CONCURRENCY, Kill, Scene, seeded, simulator
+from threaded_simulator import serving
 
 
 def main(count, seed):

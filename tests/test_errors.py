@@ -8,8 +8,9 @@ import pkgutil
 import pytest
 
 import yamlgen
-from yamlgen.errors import Code, Diagnostic, Exit, InvalidPipeline, Mark, RowError, UsageError, YamlgenError, redact
-from yamlgen.ports import Attempt, Usage
+from yamlgen.errors import Code, Diagnostic, Exit, InvalidPipeline, Mark, RowError, UsageError, YamlgenError
+from yamlgen.redaction import redact
+from yamlgen.values import Attempt, Usage
 
 
 def every_error():
@@ -55,6 +56,18 @@ def test_every_error_survives_pickling(kind, travel):
     assert again.__dict__ == error.__dict__
     assert again.args == error.args
     assert str(again) == str(error)
+
+
+@pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
+def test_another_error_is_a_copy(kind):
+    """What somebody adds to an error, whoever has it already does not see."""
+    error = made(kind)
+    before = str(error), dict(error.__dict__)
+    changed = error.replace(message="other", hint="do", exit_code=Exit.LIMIT)
+    assert (type(changed), changed.message, changed.hint, changed.exit_code) == (kind, "other", "do", Exit.LIMIT)
+    assert (str(error), error.__dict__) == before
+    rest = {"hint": None, "exit_code": None}
+    assert changed.__dict__ | rest == error.__dict__ | rest
 
 
 @pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)

@@ -7,7 +7,10 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from collections import Counter
+from graphlib import TopologicalSorter
+from importlib.metadata import packages_distributions, version
+from itertools import accumulate, combinations
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ import pytest
 import yamlgen
 from yamlgen.cli import _COMMANDS
 from yamlgen.errors import Code
-from yamlgen.language.schema import FILE_NAME, committed, generate
+from yamlgen.pipeline.json_schema import FILE_NAME, committed, generate
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "yamlgen"
@@ -28,31 +31,59 @@ FLOORS = [
     {
         "errors",
         "events",
-        "ports",
-        "outcome",
-        "halt",
-        "door",
+        "interfaces",
+        "values",
+        "row_result",
+        "cancellation",
+        "sync",
         "deadline",
-        "brevity",
-        "canonical",
-        "descriptors",
+        "excerpts",
+        "redaction",
+        "canonical_json",
+        "file_descriptors",
         "environment",
         "failpoint",
-        "scarcity",
-        "surface",
+        "system_limits",
+        "caller",
     },
-    {"language"},
+    {"capabilities"},
+    {"parsing", "token_estimate"},
+    {"formats"},
+    {"schemas"},
+    {"expressions"},
+    {"steps"},
+    {"pipeline"},
+    {"planning"},
+    {"simulator", "pacing"},
     {"claude", "data", "store"},
-    {"run"},
-    {"observe"},
+    {"llm", "engine"},
+    {"output", "reports"},
     {"api"},
     {"cli"},
+    {"__main__"},
 ]
 GROUND = "the ground floor"
 
 NETWORK = {"anthropic", "instructor", "openai", "httpx", "httpx2", "aiohttp", "requests", "urllib3", "websockets"}
 NETWORK |= {"genai_prices"}
 NETWORK |= {"urllib.request", "http.client", "socket", "ssl", "ftplib", "smtplib", "xmlrpc"}
+ENDINGS = ("", "able", "d", "e", "ed", "er", "ers", "ing", "ings", "ion", "ions", "ive", "or", "ors", "r", "s", "es")
+ALIKE_MODULES = {
+    ("formats", "formats.format"): "the room of it",
+    ("formats.table", "store.tables"): "the one of the formats, and the store's own in SQL",
+    ("llm", "llm.llm"): "the room's one class, whose place is in the dumps of users",
+    ("llm.generations", "steps.generate"): "what a call of an LLM gives, and a kind of step",
+    ("reports", "reports.report"): "the room of it",
+}
+ALIKE_CLASSES = {
+    ("Check", "Checked"): "a check of the YAML, and instructor's answer after its check",
+    ("Function", "Functions"): "the one that a plan names, and who calls those of a run",
+    ("Interrupted", "Interruptions"): "the error, and the signals that lead to it",
+    ("Limiter", "Limits"): "who lets requests go, and the key of the YAML",
+    ("Refusal", "Refusals"): "one, and those of a store",
+    ("Source", "Sources"): "of rows, and of modules",
+}
+"""What may be named alike, and what each is."""
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc", "shared"}
 
 
@@ -70,14 +101,18 @@ def imports(path):
     """Every absolute name that a module imports anywhere in it, with the line; relative imports are none of ours."""
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [(node.lineno, alias.name) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                found.append((node.lineno, whole if whole in MODULES else node.module))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            assert not getattr(node, "level", 0), f"{path}:{node.lineno}: a relative import"
+            found += imported(node)
     return found
+
+
+def imported(node):
+    """The names that one statement imports, with its line."""
+    names = [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        names = [whole if (whole := f"{node.module}.{name}") in MODULES else node.module for name in names]
+    return [(node.lineno, name) for name in names]
 
 
 def rooms_with(packages):
@@ -102,6 +137,83 @@ def test_imports_go_straight_down(module):
     assert not wrong
 
 
+EXCUSED = {("yamlgen.cli", "yamlgen.parsing.suggestions")}
+"""What the command line imports from elsewhere: a mistyped command is answered before anything of ours is loaded."""
+
+
+def test_the_command_line_speaks_to_the_api_alone():
+    """The command line imports from `api`, from the ground floor and from itself, so that Python users lack nothing."""
+    found = set()
+    for module, path in MODULES.items():
+        if module != "yamlgen" and room(module)[0] == "cli":
+            names = {name for _, name in imports(path) if name.partition(".")[0] == "yamlgen"}
+            found |= {(module, name) for name in names if room(name)[0] not in {"cli", "api", GROUND}}
+    assert found == EXCUSED
+
+
+def test_no_module_leads_back_to_itself():
+    """Who reads a module, and all that it imports, for types too, has an end."""
+    needs = {module: {name for _, name in imports(path)} & MODULES.keys() for module, path in MODULES.items()}
+    TopologicalSorter(needs).prepare()  # it raises a CycleError, which names the modules
+
+
+def alike(names):
+    """The pairs of names that are equal, or differ by an ending."""
+
+    def stems(name):
+        word = name.rpartition(".")[2].lower()
+        return {stem for ending in ENDINGS if len(stem := word.removesuffix(ending)) > 2}
+
+    return {(one, other) for one, other in combinations(sorted(names), 2) if stems(one) & stems(other)}
+
+
+def test_no_two_modules_are_named_alike():
+    """A name that is searched for leads to one module; those of commands are the words that users type."""
+    commands = {f"yamlgen.cli.{name}" for name in _COMMANDS}
+    names = {name.removeprefix("yamlgen.") for name in MODULES.keys() - commands}
+    assert alike(names) == ALIKE_MODULES.keys()
+
+
+def test_no_two_classes_are_named_alike():
+    """No two have one name, whether or not it begins with an underscore; nor do public ones differ by an ending."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in MODULES.values()]
+    names = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert not [name for name, count in Counter(name.strip("_") for name in names).items() if count > 1]
+    assert alike(name for name in names if not name.startswith("_")) == ALIKE_CLASSES.keys()
+
+
+def runtime_imports(path):
+    """The names that a module imports when it is loaded, and those that its functions do, with their lines."""
+    first, later = set(), set()
+
+    def walk(node, found):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                found |= set(imported(child))
+            elif not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+                walk(child, later if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else found)
+
+    walk(ast.parse(path.read_text(encoding="utf-8")), first)
+    return {name for _, name in first}, later
+
+
+def test_an_import_in_a_function_keeps_a_start_quick():
+    """What a module loads in any case is imported at its top."""
+    first, later = {}, {}
+    for module, path in MODULES.items():
+        first[module], later[module] = runtime_imports(path)
+
+    def load(module, seen):
+        for name in {module, *accumulate(module.split("."), "{}.{}".format)} - seen:
+            seen.add(name)
+            for needed in first.get(name, ()):
+                load(needed, seen)
+        return seen
+
+    idle = {module: [each for each in later[module] if each[1] in load(module, set())] for module in MODULES}
+    assert not {module: found for module, found in idle.items() if found}
+
+
 def test_only_the_command_line_knows_click_and_rich():
     """How things are shown is one room's business."""
     assert rooms_with({"click", "rich"}) == {"cli"}
@@ -120,9 +232,9 @@ def test_nothing_goes_around_the_guard_of_the_terminal():
     assert found - mine == {("yamlgen.cli.display", "Console"), ("yamlgen.cli.display", "beneath")}
 
 
-def test_only_one_room_reaches_the_network():
-    """The SDK, instructor and every library that can open a connection are imported in `claude` alone."""
-    assert rooms_with(NETWORK) == {"claude"}
+def test_only_three_rooms_reach_the_network():
+    """The SDK, instructor and every library that can open a connection are imported in three rooms."""
+    assert rooms_with(NETWORK) == {"claude", "llm", "simulator"}
 
 
 def test_one_module_reads_the_environment():
@@ -183,15 +295,13 @@ def test_what_is_imported_for_types_is_what_is_exported():
 
 def test_an_unknown_name_of_the_package_is_an_attribute_error():
     """A name that does not exist fails as it would in any module."""
-    with pytest.raises(AttributeError, match="no attribute 'pipeline'"):
-        _ = yamlgen.pipeline
+    with pytest.raises(AttributeError, match="no attribute 'pipelines'"):
+        _ = yamlgen.pipelines
 
 
-def test_the_function_run_stays_a_function():
-    """`yamlgen.run` is the function, before and after the room of that name was imported."""
-    for first in ("yamlgen.run", "yamlgen.load", "None"):
-        code = f"import yamlgen; {first}; import yamlgen.run.local; assert callable(yamlgen.run), yamlgen.run"
-        subprocess.run([sys.executable, "-c", code], check=True)
+def test_no_public_name_is_that_of_a_module():
+    """The first import of a room binds its name in the package, whatever stood there."""
+    assert not {f"yamlgen.{name}" for name in yamlgen.__all__} & MODULES.keys()
 
 
 def loaded(code, *arguments, expected=0):
@@ -209,6 +319,24 @@ MAIN = "from yamlgen.cli import main; main()"
 def test_the_package_itself_is_light():
     """`import yamlgen` loads neither the SDK nor instructor nor pydantic."""
     assert not loaded("import yamlgen") & {"anthropic", "instructor", "pydantic", "yaml", "click"}
+
+
+def test_the_version_is_that_of_the_installed_package():
+    """`yamlgen.__version__` is what pip says, and is looked up when it is asked for."""
+    assert yamlgen.__version__ == version("yamlgen")
+    assert "__version__" in dir(yamlgen)
+    assert "email" not in loaded("import yamlgen")
+
+
+def test_the_package_runs_as_a_module():
+    """`python -m yamlgen` is the command line, under its own name."""
+    done = subprocess.run([sys.executable, "-m", "yamlgen", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"yamlgen {version('yamlgen')}\n"
+
+
+def test_asking_the_api_loads_no_simulator():
+    """A run that asks the API waits neither for a server nor for the list of made-up names."""
+    assert "faker" not in loaded("import yamlgen.api.execution, yamlgen.llm.llm")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
@@ -269,13 +397,13 @@ def test_every_code_is_used():
 
 def test_the_schema_is_the_one_of_the_models():
     """The committed JSON Schema is what the models generate, and the one beside the shipped pipelines too."""
-    assert committed() == generate(), "run `python -m yamlgen.language.schema`"
+    assert committed() == generate(), "run `python -m yamlgen.pipeline.json_schema`"
     beside = ROOT / "pipelines" / FILE_NAME
     assert beside.read_text(encoding="utf-8") == committed(), "run `yamlgen schema --write pipelines`"
     json.loads(committed())
 
 
-@pytest.mark.parametrize("path", [*(ROOT / "pipelines").glob("*.yaml"), PACKAGE / "cli/starter/pipeline.yaml"], ids=str)
+@pytest.mark.parametrize("path", [*(ROOT / "pipelines").glob("*.yaml"), PACKAGE / "api/starter/pipeline.yaml"], ids=str)
 def test_shipped_pipelines_name_their_schema(path):
     """The first line of each shipped pipeline tells editors where the schema is."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]

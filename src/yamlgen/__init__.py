@@ -1,7 +1,9 @@
 """yamlgen: declarative YAML pipelines for making data with Claude.
 
-`load`, `run` and `arun` run a pipeline's file; `AnthropicLLM` is the model by itself. Each is imported when it is
-first used, because the SDK and instructor take a second to load.
+What the command line does is here in the same words: `validate`, `load`, `plan`, `run` and `retry` a pipeline's file
+(`aplan`, `arun` and `aretry` are awaited); `runs`, `show`, `rows`, `failures`, `export` and `prune` what its store
+holds. `AnthropicLLM` is the model by itself. Each is imported when it is first used, because the SDK and instructor
+take a second to load.
 """
 
 from __future__ import annotations
@@ -10,52 +12,90 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yamlgen.api.loading import Pipeline, load
-    from yamlgen.api.results import Result, arun, run
-    from yamlgen.claude.llm import AnthropicLLM
+    from yamlgen.api.commands import aplan, aretry, arun, plan, retry, run
+    from yamlgen.api.history import Pruning, export, failures, prune, rows, runs, show
+    from yamlgen.api.loading import Pipeline, load, validate
+    from yamlgen.api.results import Result
+    from yamlgen.api.stored_run import Export, Run
     from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
+    from yamlgen.events import RunForecast
+    from yamlgen.llm.llm import AnthropicLLM
+
+__version__: str
 
 _HOMES = {
-    "AnthropicLLM": "yamlgen.claude.llm",
+    "AnthropicLLM": "yamlgen.llm.llm",
     "Diagnostic": "yamlgen.errors",
+    "Export": "yamlgen.api.stored_run",
     "InvalidPipeline": "yamlgen.errors",
     "Pipeline": "yamlgen.api.loading",
+    "Pruning": "yamlgen.api.history",
     "Result": "yamlgen.api.results",
     "RowError": "yamlgen.errors",
+    "Run": "yamlgen.api.stored_run",
+    "RunForecast": "yamlgen.events",
     "RunStopped": "yamlgen.errors",
     "YamlgenError": "yamlgen.errors",
-    "arun": "yamlgen.api.results",
+    "aplan": "yamlgen.api.commands",
+    "aretry": "yamlgen.api.commands",
+    "arun": "yamlgen.api.commands",
+    "export": "yamlgen.api.history",
+    "failures": "yamlgen.api.history",
     "load": "yamlgen.api.loading",
-    "run": "yamlgen.api.results",
+    "plan": "yamlgen.api.commands",
+    "prune": "yamlgen.api.history",
+    "retry": "yamlgen.api.commands",
+    "rows": "yamlgen.api.history",
+    "run": "yamlgen.api.commands",
+    "runs": "yamlgen.api.history",
+    "show": "yamlgen.api.history",
+    "validate": "yamlgen.api.loading",
 }
 
 __all__ = [
     "AnthropicLLM",
     "Diagnostic",
+    "Export",
     "InvalidPipeline",
     "Pipeline",
+    "Pruning",
     "Result",
     "RowError",
+    "Run",
+    "RunForecast",
     "RunStopped",
     "YamlgenError",
+    "aplan",
+    "aretry",
     "arun",
+    "export",
+    "failures",
     "load",
+    "plan",
+    "prune",
+    "retry",
+    "rows",
     "run",
+    "runs",
+    "show",
+    "validate",
 ]
 
-# The function `run` and the room `run` share a name, and the first import of a room binds its name here. So that is
-# done now, and undone: from here on the name is the function's, whatever is imported later.
-import_module("yamlgen.run")
-del globals()["run"]
+import_module("yamlgen.engine")  # it notes when the program began: a module that was there by then is as its file was
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'yamlgen' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker knows the names above, and tells of others
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            value: Any = import_module("importlib.metadata").version("yamlgen")
+        elif name in _HOMES:
+            value = getattr(import_module(_HOMES[name]), name)
+        else:
+            raise AttributeError(f"module 'yamlgen' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

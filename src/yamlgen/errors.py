@@ -7,19 +7,19 @@ fail in another process than the one that reports it.
 
 from __future__ import annotations
 
+import copy
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from yamlgen.brevity import brief
+from yamlgen.excerpts import brief
 
 if TYPE_CHECKING:
-    from yamlgen.ports import Attempt, Doubt
+    from yamlgen.values import Attempt, Doubt
 
 
 class Exit(IntEnum):
@@ -200,28 +200,6 @@ class Diagnostic:
         }
 
 
-KEY_SHAPE = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
-"""What an API key looks like."""
-
-_SHORTEST_SECRET = 6
-
-LONG_SECRET = 20
-"""From so many characters on a secret is no word, and is hidden wherever it stands."""
-
-HIDDEN = "[secret]"
-"""What stands in place of a secret."""
-
-
-def is_secret(key: str) -> bool:
-    """Whether a key is one to hide: gateways take `x` or `none`, which every text holds."""
-    return len(key) >= _SHORTEST_SECRET
-
-
-def redact(text: str) -> str:
-    """`text` without anything that looks like an API key."""
-    return KEY_SHAPE.sub(f"sk-ant-{HIDDEN}", text)
-
-
 _anchors: list[Path] = []
 
 
@@ -276,6 +254,14 @@ class YamlgenError(Exception):
     @message.setter
     def message(self, message: str) -> None:
         self.args = (brief(message), *self.args[1:])
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other attributes, `message` among them: an error that somebody may hold is not edited."""
+        assert all(hasattr(self, name) for name in changes), changes  # noqa: S101 - a name that nobody would read
+        copied = copy.copy(self)
+        for name, value in changes.items():
+            setattr(copied, name, value)
+        return copied.with_traceback(self.__traceback__)
 
     def __str__(self) -> str:
         return _told(self.message, self.hint)
@@ -368,7 +354,8 @@ class RowError(YamlgenError):
         parts: the errors of the items that failed, where the step was done for several; `attempts` are those of all
             its items then, and `key` says nothing.
         status: of HTTP, where the API refused the request; 0 otherwise.
-        is_useless: whether the answer was paid for and is of no use: cut off, empty, unreadable, against the schema.
+        is_useless: whether the answer was paid for and is of no use: cut off, empty, unreadable, against the schema;
+            where it is not said, the code tells.
         doubt: set where so many fail alike that the other rows may fail, too.
         variant: the name of the step's variant that was asked, if it came to that.
         source: the template or the expression that could not be computed, and the offset in it; `None` otherwise.
@@ -376,7 +363,7 @@ class RowError(YamlgenError):
 
     exit_code = Exit.FAILED_ROWS
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a row can fail with, by name
         self,
         message: str,
         *,
@@ -386,14 +373,17 @@ class RowError(YamlgenError):
         attempts: tuple[Attempt, ...] = (),
         key: bytes = b"",
         parts: tuple[RowError, ...] = (),
+        status: int = 0,
+        is_useless: bool | None = None,
+        source: tuple[str, int] | None = None,
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.request = request
         self.attempts = attempts
         self.key = key
         self.parts = parts
-        self.status = 0
-        self.is_useless = code in _USELESS
+        self.status = status
+        self.is_useless = code in _USELESS if is_useless is None else is_useless
         self.doubt: Doubt | None = None
         self.variant = ""
-        self.source: tuple[str, int] | None = None
+        self.source = source

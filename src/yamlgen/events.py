@@ -8,10 +8,10 @@ answer is safe.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
-from yamlgen.ports import JSON, Usage
+from yamlgen.values import JSON, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,27 @@ class RunForecast:
             return None
         known = [cost for cost in costs if cost is not None]
         return sum(cost[0] for cost in known), sum(cost[1] for cost in known)
+
+    def as_json(self) -> dict[str, JSON]:
+        """The forecast as plain JSON values: tokens, and costs in US dollars, as `least` and `most`."""
+        steps: dict[str, JSON] = {}
+        for step in self.steps:
+            told = asdict(step)
+            del told["step"], told["cost"]
+            steps[step.step] = {**told, "output_tokens": _span(step.output_tokens), "cost_usd": _span(step.cost)}
+        return {
+            "pipeline": self.pipeline,
+            "rows": self.rows,
+            "requests": self.requests,
+            "simulation": self.simulation,
+            "stored": self.stored,
+            "cost_usd": _span(self.cost),
+            "steps": steps,
+        }
+
+
+def _span(ends: tuple[float, float] | None) -> dict[str, float] | None:
+    return None if ends is None else {"least": ends[0], "most": ends[1]}
 
 
 @dataclass(frozen=True, slots=True)

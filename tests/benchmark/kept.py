@@ -23,21 +23,21 @@ from table import Line
 
 from yamlgen.api.execution import execute
 from yamlgen.api.loading import load
-from yamlgen.api.options import Options
+from yamlgen.api.run_options import Options
+from yamlgen.cancellation import Cancellation
 from yamlgen.claude.access import reach
-from yamlgen.claude.failure import Sender
-from yamlgen.claude.keeping import Keeping
+from yamlgen.claude.answer_keys import Keeping
+from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
-from yamlgen.halt import Halt
-from yamlgen.language.settings import PUBLIC_URL
-from yamlgen.ports import NOBODY
-from yamlgen.run.local import LocalEngine
-from yamlgen.run.step import Performer
-from yamlgen.store.ledger import Reuse
-from yamlgen.store.packing import packed
-from yamlgen.store.place import place_of
-from yamlgen.store.session import held, opened
+from yamlgen.engine.scheduler import RowScheduler
+from yamlgen.engine.step_runner import StepRunner
+from yamlgen.interfaces import UNOBSERVED
+from yamlgen.pipeline.model_settings import PUBLIC_URL
+from yamlgen.store.codec import packed
+from yamlgen.store.location import place_of
+from yamlgen.store.run_recorder import Reuse
+from yamlgen.store.run_session import held, opened
 
 _FILL: Final = "import sys, pathlib, kept; kept.fill(pathlib.Path(sys.argv[1]))"
 
@@ -85,7 +85,7 @@ def fill(pipeline: Path) -> None:
     (step,) = plan.steps
     place = place_of(plan.file)
     (asked,) = step.variants
-    sender = Sender(asked.model, PUBLIC_URL, "ANTHROPIC_API_KEY", "")
+    sender = ErrorContext(asked.model, PUBLIC_URL, "ANTHROPIC_API_KEY", "")
     structured = Structured(step.name, step.schema, asked.settings, step.mode)
     model = ClaudeModel(None, asked.settings, sender, structured=structured)
     response = packed(
@@ -106,7 +106,7 @@ def fill(pipeline: Path) -> None:
         def answers() -> Iterator[tuple[bytes, bytes]]:
             for row in loaded.source.rows(None, plan.columns):
                 body = model.request(step.prompt({"row": row.row, "params": plan.params, "steps": {}}))
-                yield keeping.keys(body, replace(NOBODY, identity=row.identity))[0], packed(body)
+                yield keeping.keys(body, replace(UNOBSERVED, identity=row.identity))[0], packed(body)
 
         connection.execute("BEGIN")
         connection.executemany(
@@ -141,10 +141,10 @@ def measure_share(pairs: int) -> Iterator[Line]:
         plan = loaded.plan()
 
         async def bare() -> None:
-            halt = Halt()
+            halt = Cancellation()
             async with reach(plan.runtime, None) as provider, provider.open(plan, halt) as models:
-                engine = LocalEngine(plan, Performer(models), Kept(), lambda _: None, halt)
-                await engine.run(loaded.source.rows(None, plan.columns))
+                scheduler = RowScheduler(plan, StepRunner(models), Kept(), lambda _: None, halt)
+                await scheduler.run(loaded.source.rows(None, plan.columns))
 
         for _ in range(pairs):
             for kind, work in (("bare", bare), ("stored", lambda: execute(loaded, options=Options(fresh=True)))):

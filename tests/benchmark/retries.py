@@ -10,10 +10,10 @@ from random import Random
 
 from table import Line
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
-from nursery import Nursery
-from retry_kills import CONCURRENCY, ROWS, simulator, story
-from served import serving
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from forked_processes import Nursery
+from killed_retries import CONCURRENCY, ROWS, simulator, story
+from threaded_simulator import serving
 
 _KILLS = 50
 

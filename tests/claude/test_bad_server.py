@@ -11,11 +11,12 @@ from itertools import pairwise
 
 import pytest
 
-from scripted import Reply, Server, ask, ask_one, asking, error, message, outcomes, refusal, said, spoken
-from yamlgen.claude import pool, transport
+from scripted_api import Reply, Server, ask, ask_one, asking, error, message, outcomes, refusal, said, spoken
+from yamlgen.cancellation import Cancelled
+from yamlgen.claude import retry_policy
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
-from yamlgen.halt import Halted
-from yamlgen.ports import Answer
+from yamlgen.pacing import pool
+from yamlgen.row_result import Answer
 
 PREFIX = "anthropic-ratelimit-requests-"
 
@@ -35,8 +36,8 @@ def _quick(monkeypatch):
     """Waits of hundredths of seconds."""
     monkeypatch.setattr(pool, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(pool, "_MOST_WAIT", 0.05)
-    monkeypatch.setattr(transport, "_FIRST_DELAY", 0.02)
-    monkeypatch.setattr(transport, "_MOST_DELAY", 0.1)
+    monkeypatch.setattr(retry_policy, "FIRST_DELAY", 0.02)
+    monkeypatch.setattr(retry_policy, "MOST_DELAY", 0.1)
 
 
 @pytest.mark.parametrize("header", ["-1", "-inf", "soon", "nan", "", "Wed, 21 Oct 2015 07:28:00 GMT", "0", "1,5", "²"])
@@ -295,7 +296,7 @@ def test_an_error_whose_fields_are_anything_is_an_error_of_ours(status):
     replies = [Reply(body, status) for body in (*bodies, *kept)]
     sent = {str(number): reply for number, reply in enumerate(replies)}
     found, _, _ = ask(lambda body: sent[body["messages"][0]["content"]], texts=list(sent), max_pause=0.1)
-    assert all(isinstance(outcome, YamlgenError | Halted) for outcome in found), found
+    assert all(isinstance(outcome, YamlgenError | Cancelled) for outcome in found), found
     assert not [outcome for outcome in found if getattr(outcome, "code", None) == Code.INTERNAL]
 
 

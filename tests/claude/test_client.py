@@ -8,14 +8,14 @@ import warnings
 import pytest
 from aiohttp import web
 
-from scripted import KEY, Reply, Server, outcomes, prompt, said
+from scripted_api import KEY, Reply, Server, outcomes, prompt, said
 from yamlgen.api.loading import load
+from yamlgen.cancellation import Cancellation
 from yamlgen.claude.client import PUBLIC_URL, ClaudeProvider
-from yamlgen.claude.simulator import Simulator
 from yamlgen.errors import Code, EnvironmentProblem, Exit
-from yamlgen.halt import Halt
-from yamlgen.language.spec import Runtime
-from yamlgen.ports import NOBODY
+from yamlgen.interfaces import UNOBSERVED
+from yamlgen.pipeline.language import Runtime
+from yamlgen.simulator.server import Simulator
 
 PIPELINE = """\
 version: 1
@@ -42,8 +42,8 @@ def plan(tmp_path):
 
 async def asked(provider, plan, step="first"):
     """What a step's model answers, or the error."""
-    async with provider.open(plan, Halt()) as models:
-        (outcome,) = await outcomes(models[step].answer(prompt(), NOBODY))
+    async with provider.open(plan, Cancellation()) as models:
+        (outcome,) = await outcomes(models[step].answer(prompt(), UNOBSERVED))
         return outcome
 
 
@@ -215,8 +215,10 @@ def test_one_ceiling_holds_for_all_steps(plan, monkeypatch):
     async def main():
         async with Server(Reply(wait=0.02)) as server:
             made = plan(f"base_url: '{server.url}', concurrency: 2")
-            async with ClaudeProvider(made.runtime).open(made, Halt()) as models:
-                await asyncio.gather(*(model.answer(prompt(), NOBODY) for model in models.values() for _ in range(8)))
+            async with ClaudeProvider(made.runtime).open(made, Cancellation()) as models:
+                await asyncio.gather(
+                    *(model.answer(prompt(), UNOBSERVED) for model in models.values() for _ in range(8))
+                )
             return server.most, len(server.bodies)
 
     assert asyncio.run(main()) == (2, 16)
@@ -297,11 +299,12 @@ def test_the_simulator_is_never_reached_by_proxy(plan, monkeypatch):
 def test_tracing_keeps_content_out(plan, monkeypatch):
     """Whatever the environment says, the SDK's own tracing records no prompt and no answer."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setattr("yamlgen.claude.client.ClaudeModel", lambda client, *_, **__: client)
     made = plan("base_url: 'http://127.0.0.1:9'")
 
     async def main():
-        async with ClaudeProvider(made.runtime).open(made, Halt()) as models:
-            return models["first"]._client._otel.records_content
+        async with ClaudeProvider(made.runtime).open(made, Cancellation()) as models:
+            return models["first"]._otel.records_content
 
     assert asyncio.run(main()) is False
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from scripted import Reply, Server, asking, outcomes, said
+from scripted_api import Reply, Server, asking, outcomes, said
 from yamlgen.claude.connections import open_connections
 from yamlgen.errors import Code, EnvironmentProblem
 

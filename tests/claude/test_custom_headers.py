@@ -5,16 +5,16 @@ import asyncio
 import anthropic
 import pytest
 
-from scripted import KEY, Server, outcomes, prompt, refusal, said
+from scripted_api import KEY, Server, outcomes, prompt, refusal, said
 from yamlgen import AnthropicLLM
 from yamlgen.api.loading import load
+from yamlgen.cancellation import Cancellation
+from yamlgen.claude.answer_keys import Keeping
 from yamlgen.claude.client import ClaudeProvider
 from yamlgen.claude.custom_headers import CustomHeaders, custom_headers
-from yamlgen.claude.keeping import Keeping
 from yamlgen.errors import Code, EnvironmentProblem, RowError
-from yamlgen.halt import Halt
-from yamlgen.language.spec import Runtime
-from yamlgen.ports import NOBODY
+from yamlgen.interfaces import UNOBSERVED
+from yamlgen.pipeline.language import Runtime
 
 VALUE = "hunter2-canary-of-a-gateway"
 PIPELINE = """\
@@ -47,8 +47,8 @@ def ask(tmp_path):
                 path = tmp_path / "p.yaml"
                 path.write_text(PIPELINE.format(url=server.url))
                 plan = load(path).plan()
-                async with ClaudeProvider(plan.runtime).open(plan, Halt()) as models:
-                    (outcome,) = await outcomes(models["s"].answer(prompt(), NOBODY))
+                async with ClaudeProvider(plan.runtime).open(plan, Cancellation()) as models:
+                    (outcome,) = await outcomes(models["s"].answer(prompt(), UNOBSERVED))
                 return outcome, server.headers
 
         return asyncio.run(main())
@@ -220,9 +220,9 @@ def test_a_feature_is_in_the_key_of_an_answer(given):
     def key(text):
         given(text)
         betas = ClaudeProvider(Runtime()).headers().betas
-        return Keeping(None, "https://host", "2023-06-01", betas=betas).keys(body, NOBODY)[0]
+        return Keeping(None, "https://host", "2023-06-01", betas=betas).keys(body, UNOBSERVED)[0]
 
-    plain = Keeping(None, "https://host", "2023-06-01").keys(body, NOBODY)[0]
+    plain = Keeping(None, "https://host", "2023-06-01").keys(body, UNOBSERVED)[0]
     assert plain.hex() == "ff82147d67815e8463770f41cfbf7d3becfa0941ae96322c12f439645ea1738a"
     assert key("") == key("x-team: blue") == key("anthropic-beta: , ") == plain
     assert key("anthropic-beta: a,b") == key("Anthropic-Beta:  b ,a, a") != plain

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from scripted import Reply, Server, asking, events, message, outcomes, spoken
+from scripted_api import Reply, Server, asking, events, message, outcomes, spoken
 from yamlgen.errors import Code
-from yamlgen.ports import Answer
+from yamlgen.row_result import Answer
 
 
 class Threaded(ThreadingHTTPServer):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from scripted import (
+from scripted_api import (
     Reply,
     Server,
     ask,
@@ -21,10 +21,12 @@ from scripted import (
     said,
     spoken,
 )
-from yamlgen.claude.simulator import Faults, Simulator
+from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RowError, RunStopped
-from yamlgen.halt import Halted
-from yamlgen.ports import Answer, Usage
+from yamlgen.row_result import Answer
+from yamlgen.simulator.faults import Faults
+from yamlgen.simulator.server import Simulator
+from yamlgen.values import Usage
 
 SCHEMA = {
     "type": "object",
@@ -281,7 +283,7 @@ def test_a_halt_between_reasks_is_no_failure():
             return await outcomes(model()), server.bodies, model.attempts
 
     (outcome,), bodies, attempts = asyncio.run(main())
-    assert isinstance(outcome, Halted)
+    assert isinstance(outcome, Cancelled)
     assert len(bodies) == len(attempts) == 1
 
 
@@ -294,7 +296,7 @@ def test_a_halt_before_the_first_answer_is_no_failure():
             return await outcomes(model()), server.bodies
 
     (outcome,), bodies = asyncio.run(main())
-    assert isinstance(outcome, Halted)
+    assert isinstance(outcome, Cancelled)
     assert bodies == []
 
 

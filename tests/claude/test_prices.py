@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from yamlgen.claude.prices import tariff_of
-from yamlgen.language.parts import Price
-from yamlgen.ports import Charge, Usage
+from yamlgen.steps.fields import Price
+from yamlgen.values import Charge, Usage
 
 LISTED = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-4-6", "claude-sonnet-4-5-20250929"]
 UNLISTED = {"claude-mythos-5-1", "claude-mythos-5", "claude-mythos-preview"}
@@ -289,7 +289,7 @@ def test_a_tariff_survives_pickling():
 def test_the_list_is_loaded_where_it_is_needed():
     """Neither the module nor an author's own price brings the list and its HTTP client in."""
     code = (
-        "import sys; from yamlgen.claude.prices import tariff_of; from yamlgen.language.parts import Price; "
+        "import sys; from yamlgen.claude.prices import tariff_of; from yamlgen.steps.fields import Price; "
         "tariff_of('x', Price(input=1, output=1)); print(*sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

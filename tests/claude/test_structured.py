@@ -7,13 +7,13 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
-from scripted import Reply, ask, ask_one, call, message, said
-from shapes import MODES, OPEN, USER
+from output_schemas import MODES, OPEN, USER
+from scripted_api import Reply, ask, ask_one, call, message, said
 from yamlgen.claude.structured import Structured
 from yamlgen.errors import Code
-from yamlgen.language.native import Unfit
-from yamlgen.language.parts import Settings
-from yamlgen.language.schemas import json_schema
+from yamlgen.schemas.author_schema import json_schema
+from yamlgen.schemas.native_subset import Unfit
+from yamlgen.steps.fields import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")
 
@@ -238,8 +238,8 @@ from instructor.v2.core.registry import mode_registry
 before = dict(vars(mode_registry)["_handlers"])
 from yamlgen.claude.structured import Structured
 from yamlgen.errors import Code
-from yamlgen.language.schemas import json_schema
-from yamlgen.language.parts import Settings
+from yamlgen.schemas.author_schema import json_schema
+from yamlgen.steps.fields import Settings
 for mode in ("native", "tools", "json"):
     made = Structured("a", json_schema({"type": "object", "properties": {}, "additionalProperties": False}),
                       Settings(id="claude-haiku-5-5"), mode)

@@ -10,15 +10,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from scripted import ask_one, call, message, said
-from shapes import MODES, USER
-from yamlgen.claude.failure import InvalidOutput
+from output_schemas import MODES, USER
+from scripted_api import ask_one, call, message, said
+from yamlgen.claude.parsed_answer import InvalidOutput
 from yamlgen.claude.structured import Structured
 from yamlgen.errors import Code
-from yamlgen.language.native import Unfit
-from yamlgen.language.parts import Settings
-from yamlgen.language.schemas import json_schema
-from yamlgen.ports import Answer
+from yamlgen.row_result import Answer
+from yamlgen.schemas.author_schema import json_schema
+from yamlgen.schemas.native_subset import Unfit
+from yamlgen.steps.fields import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")
 

@@ -11,12 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from instructor.v2.providers.anthropic import handlers
 
-from scripted import call, message
-from shapes import MODES, OPEN, USER
-from yamlgen.claude.failure import InvalidOutput
+from output_schemas import MODES, OPEN, USER
+from scripted_api import call, message
+from yamlgen.claude.parsed_answer import InvalidOutput
 from yamlgen.claude.structured import Structured
-from yamlgen.language.parts import Settings, Thinking
-from yamlgen.language.schemas import json_schema
+from yamlgen.schemas.author_schema import json_schema
+from yamlgen.steps.fields import Settings, Thinking
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")
 

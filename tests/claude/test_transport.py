@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from scripted import Reply, Server, ask, ask_one, asking, error, events, message, outcomes, refusal, said, spoken
+from scripted_api import Reply, Server, ask, ask_one, asking, error, events, message, outcomes, refusal, said, spoken
+from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RowError, RunStopped
-from yamlgen.halt import Halted
-from yamlgen.ports import Answer
+from yamlgen.row_result import Answer
 
 STREAMED = 30_000
 
@@ -296,7 +296,7 @@ def test_a_halt_lets_what_is_in_flight_finish():
 
     (first, *others), bodies = asyncio.run(main())
     assert first.value == "Hello!"
-    assert all(isinstance(other, Halted) for other in others)
+    assert all(isinstance(other, Cancelled) for other in others)
     assert len(bodies) == 1
 
 
@@ -318,7 +318,7 @@ def test_a_halt_wakes_who_sleeps(reply):
             return found, time.monotonic() - started
 
     found, seconds = asyncio.run(main())
-    assert all(isinstance(outcome, Halted) for outcome in found)
+    assert all(isinstance(outcome, Cancelled) for outcome in found)
     assert seconds < 0.2
 
 
@@ -338,7 +338,7 @@ def test_a_halt_wakes_who_waits_by_itself():
             return (await outcomes(task))[0], time.monotonic() - started
 
     outcome, seconds = asyncio.run(main())
-    assert isinstance(outcome, Halted)
+    assert isinstance(outcome, Cancelled)
     assert seconds < 0.2
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.usage import charge_of, usage_of
-from yamlgen.ports import Charge, Usage
+from yamlgen.values import Charge, Usage
 
 TOKENS = {
     "input_tokens": 1,

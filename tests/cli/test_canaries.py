@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
-from scripted import Reply, Server, error, events, message, refusal, said, spoken
-from spellings import spellings
+from key_spellings import spellings
+from scripted_api import Reply, Server, error, events, message, refusal, said, spoken
 
 CANARY = "sk-ant-canary03-Zx9yQw_8vUtSrQpOn-MlKjIhGfEdCbA"
 PLAIN = "canary-without-a-known-shape-4711"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from yamlgen.language.schema import committed
+from yamlgen.pipeline.json_schema import committed
 
 ROOT = Path(__file__).parent.parent.parent
 PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from yamlgen.errors import YamlgenError
-from yamlgen.store.place import place_of
-from yamlgen.store.session import archived
+from yamlgen.store.location import place_of
+from yamlgen.store.run_session import archived
 
 PREVIOUS = "the output of the run before\n"
 LIMITED = (

@@ -80,7 +80,7 @@ def test_foreign_words_cannot_steer_a_terminal():
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": "3"}, {"max_concurrency": 0}, {"latency": -1}])
 def test_wrong_options_are_told_to_python_users(wrong):
     """An option out of its range is an error that names it, before anything is opened."""
-    from yamlgen.api.options import Options  # noqa: PLC0415 - loads the language
+    from yamlgen.api.run_options import Options  # noqa: PLC0415 - loads the language
 
     with pytest.raises(UsageError, match=next(iter(wrong))):
         Options(**wrong)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from yamlgen.claude.pool import UNHEARD
+from yamlgen.pacing.pool import UNHEARD
 
 _QUICK = "--set=runtime.max_retries=1"
 

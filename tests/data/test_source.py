@@ -11,7 +11,7 @@ import pytest
 from yamlgen.data.source import Source
 from yamlgen.data.spool import spooled
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
-from yamlgen.ports import Columns
+from yamlgen.values import Columns
 
 TEXT = {"type": "string"}
 INT = {"type": "integer"}

@@ -2,13 +2,13 @@
 
 import pytest
 
-from scripted import KEY
+from scripted_api import KEY
 
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
     """A pipeline with two steps over four towns, with a scripted API; the test stands beside it."""
-    from workbench import Workbench  # noqa: PLC0415 - found once a test of this folder is read
+    from counted_runs import Workbench  # noqa: PLC0415 - found once a test of this folder is read
 
     monkeypatch.chdir(tmp_path)
     with Workbench(tmp_path) as made:

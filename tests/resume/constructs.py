@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 
-from scripted import said
+from scripted_api import said
 
 TOWNS = {"Oslo": ["sea", "food"], "Rome": ["art", "food", "art"], "Graz": [], "Cork": ["sea"]}
 """The rows, and the list of each: with equal items, with none, with one."""

@@ -2,10 +2,10 @@
 
 import pytest
 
-from scripted import said
+from scripted_api import said
 from yamlgen.api.loading import load
 from yamlgen.errors import Code, Exit
-from yamlgen.language.resolution import resolved
+from yamlgen.planning.expansion import resolved
 
 BLANK = said("\n ")
 

@@ -11,7 +11,7 @@ import pytest
 from yamlgen.api import execution
 from yamlgen.api.history import find_run, places
 from yamlgen.errors import Code
-from yamlgen.store.archive import Archive
+from yamlgen.store.run_reader import RunReader
 
 HURRY = 0.2
 """Seconds until a signal is heard."""
@@ -45,19 +45,19 @@ def outputs():
 
 def test_a_second_ctrl_c_stops_the_export(call, before, monkeypatch):
     """Two Ctrl-C while the rows are written: 130, the previous output as it was, nothing beside it."""
-    rows = Archive.rows
+    rows = RunReader.rows
 
     def slow(self, entry):
         for number, line in enumerate(rows(self, entry)):
             interrupt(2 if number == 3 else 0)
             yield line
 
-    monkeypatch.setattr(Archive, "rows", slow)
+    monkeypatch.setattr(RunReader, "rows", slow)
     told = call("run", "small.yaml", "--simulate")
     assert (told.code, f"error[{Code.STOPPED}]: cancelled: Ctrl-C" in told.err) == (130, True)
     assert outputs() == before
     assert status() == "stopped"
-    monkeypatch.setattr(Archive, "rows", rows)
+    monkeypatch.setattr(RunReader, "rows", rows)
     told = call("run", "small.yaml", "--simulate", "--progress", "plain")
     assert (told.code, "nothing to send" in told.err) == (0, True)
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 from constructs import ALL, CONSTRUCTS, ITEMS, lay_out
-from workbench import SERVER_ERROR
 
+from counted_runs import SERVER_ERROR
 from yamlgen.errors import Code, Exit
 
 FEW = ("all at once", "when", "kept", "draw", "a list to come")

@@ -1,20 +1,16 @@
 """`kill -9` in the middle of a fan-out: at most what was in flight is paid for again, item by item.
 
-The stories are those of `tests/store/kills.py`, told of a pipeline that asks several times for each row: for items, two
-of which are equal, and for the samples of each combination. An item that fails is null in one step, and fails its row
-in the other.
+The stories are those of `tests/killed_pipeline.py`, told of a pipeline that asks several times for each row: for
+items, two of which are equal, and for the samples of each combination. An item that fails is null in one step, and
+fails its row in the other.
 """
-
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
-import kills
-from kills import Kill, Scene, look, seeded, simulator
-from nursery import Nursery
-from served import serving
+import killed_pipeline
+from forked_processes import Nursery
+from killed_pipeline import Kill, Scene, look, seeded, simulator
+from threaded_simulator import serving
 
 PIPELINE = """\
 version: 1
@@ -52,7 +48,7 @@ def fanned(tmp_path_factory):
     """A server, and what an undisturbed run of the pipeline above comes to there."""
     folder = tmp_path_factory.mktemp("fanned")
     with pytest.MonkeyPatch.context() as patch, serving(simulator()) as server, Nursery(folder) as nursery:
-        patch.setattr(kills, "PIPELINE", PIPELINE)
+        patch.setattr(killed_pipeline, "PIPELINE", PIPELINE)
         yield Scene(nursery, server, folder / "scene")
 
 
@@ -74,7 +70,7 @@ def test_a_kill_in_a_fan_out_costs_what_was_in_flight(name, random, fanned):
     kill = Kill.drawn(name, random, fanned.reference.requests)
     told = fanned.story(f"story {name} {kill.number}", kill)
     assert (told.lost, told.doubled) == (0, 0)
-    assert told.killed == 1 or name not in kills.POINTS
+    assert told.killed == 1 or name not in killed_pipeline.POINTS
 
 
 def test_a_fan_out_that_is_killed_twice(fanned):

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from workbench import SERVER_ERROR, TOWNS, fact
+
+from counted_runs import SERVER_ERROR, TOWNS, fact
 
 ALL = len(TOWNS)
 

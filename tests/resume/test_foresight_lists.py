@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 from constructs import ALL, CONSTRUCTS, ITEMS, TAGS, ask, calls, lay_out
-from workbench import REFUSED, SERVER_ERROR
 
-from scripted import said
+from counted_runs import REFUSED, SERVER_ERROR
+from scripted_api import said
 from yamlgen.api.loading import load
 from yamlgen.api.preview import preview
 from yamlgen.errors import Code, RowError, UsageError

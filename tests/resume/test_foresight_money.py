@@ -6,10 +6,10 @@ import math
 import pytest
 from constructs import lay_out
 
-from scripted import said
-from yamlgen.claude.tokens import tokens_of
+from scripted_api import said
 from yamlgen.errors import Code
-from yamlgen.run.forecast import MARGIN
+from yamlgen.planning.estimate import MARGIN
+from yamlgen.token_estimate import tokens_of
 
 LINE = "A line on {{ row.town }}."
 CHEAP, DEAR = {"input": 0, "output": 1}, {"input": 0, "output": 1_000}

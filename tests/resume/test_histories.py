@@ -16,15 +16,17 @@ import pytest
 from hypothesis import Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from workbench import Workbench, keys
 
+from counted_runs import Workbench, keys
 from yamlgen.api import execution
 from yamlgen.api.history import prune_runs
 from yamlgen.api.loading import load
-from yamlgen.canonical import short_digest
+from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code
-from yamlgen.store.place import place_of
-from yamlgen.store.session import archived
+from yamlgen.output.failed import compose_failed
+from yamlgen.output.row_line import compose_rows
+from yamlgen.store.location import place_of
+from yamlgen.store.run_session import archived
 
 TOWNS = ("Oslo", "Rome", "Graz")
 KINDS = ["old", "new", 3, 4]
@@ -251,7 +253,7 @@ class Histories(RuleBasedStateMachine):
         with archived(place) as archive:
             entry = archive.run(done.report.run)
             entry.about["provenance"] = False
-            return list(archive.rows(entry)), list(archive.failed(entry))
+            return list(compose_rows(archive, entry)), list(compose_failed(archive, entry))
 
     def completed(self, done, asked):
         """A run came to the end that a run from nothing comes to; another one sends nothing and writes the same."""

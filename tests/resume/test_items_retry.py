@@ -4,10 +4,11 @@ import json
 
 import pytest
 from constructs import ALL, CONSTRUCTS, ITEMS, ask, lay_out
-from workbench import CUT, REFUSED, SERVER_ERROR, fact
 
-from scripted import said
-from yamlgen.api.history import find_run, places, repeat
+from counted_runs import CUT, REFUSED, SERVER_ERROR, fact
+from scripted_api import said
+from yamlgen.api.failed_rows import repeat
+from yamlgen.api.history import find_run, places
 from yamlgen.errors import Code, Exit
 
 

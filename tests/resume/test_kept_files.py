@@ -10,10 +10,10 @@ from contextlib import closing
 
 import pytest
 from constructs import ALL, MODULE, SCORE, SCORED, TOWNS, calls, lay_out
-from workbench import Workbench
 
+from counted_runs import Workbench
+from yamlgen.engine import file_digests
 from yamlgen.errors import Code
-from yamlgen.run import digests
 
 EVERY = sorted(TOWNS)
 
@@ -125,7 +125,7 @@ class TestSiblings:
         keep(bench)
         files({"scoring.py": "import ones\n" + reading("ones.one"), "ones.py": "one = 1\n"})
         monkeypatch.syspath_prepend(bench.folder)
-        monkeypatch.setattr(digests, "BEGAN", 0 if edited else time.time_ns())
+        monkeypatch.setattr(file_digests, "BEGAN", 0 if edited else time.time_ns())
         importlib.import_module("ones")
         monkeypatch.setitem(sys.modules, "ones", sys.modules.pop("ones"))
         if edited:

@@ -4,10 +4,11 @@ import json
 
 import pytest
 from constructs import CONSTRUCTS, lay_out
-from workbench import TOWNS
 
-from yamlgen.api import planning
-from yamlgen.api.history import find_run, places, repeat
+from counted_runs import TOWNS
+from yamlgen.api import preparation
+from yamlgen.api.failed_rows import repeat
+from yamlgen.api.history import find_run, places
 from yamlgen.errors import Code, Exit
 
 ALL = len(TOWNS)
@@ -74,7 +75,7 @@ def test_the_first_request_that_was_not_foreseen_needs_one(bench, keyless, monke
     """A row that no sample of the input showed ends the run when its turn comes; the others are kept."""
     bench.run()
     keyless()
-    monkeypatch.setattr(planning, "SAMPLE", 1)  # of the rows, which are looked at: the first and the third
+    monkeypatch.setattr(preparation, "SAMPLE", 1)  # of the rows, which are looked at: the first and the third
     bench.rows[1] = {"town": "Troy"}
     done = bench.run()
     assert (done.code, done.error.code, done.asked) == (Exit.ENVIRONMENT, Code.NO_KEY, 0)

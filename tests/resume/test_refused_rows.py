@@ -5,11 +5,11 @@ from copy import deepcopy
 
 import pytest
 
-from scripted import Reply, error, events, refusal, said, spoken
-from yamlgen.claude import pool
+from scripted_api import Reply, error, events, refusal, said, spoken
 from yamlgen.errors import Code, Exit
-from yamlgen.store.place import place_of
-from yamlgen.store.session import archived
+from yamlgen.pacing import pool
+from yamlgen.store.location import place_of
+from yamlgen.store.run_session import archived
 
 PIPELINE = {
     "version": 1,

@@ -5,8 +5,8 @@ from copy import deepcopy
 
 import pytest
 import yaml
-from workbench import CUT, REFUSED, SCHEMA, SERVER_ERROR, TOWNS, fact
 
+from counted_runs import CUT, REFUSED, SCHEMA, SERVER_ERROR, TOWNS, fact
 from yamlgen.claude.client import normalised
 
 ALL, NONE = len(TOWNS), 0

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from workbench import CUT, REFUSED, SCHEMA, SERVER_ERROR, TOWNS, fact
 
-from scripted import said
+from counted_runs import CUT, REFUSED, SCHEMA, SERVER_ERROR, TOWNS, fact
+from scripted_api import said
 from yamlgen.errors import Code, Exit
 
 ALL = len(TOWNS)

@@ -6,12 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from workbench import SERVER_ERROR, TOWNS, fact
 
-from yamlgen.api.history import find_run, list_runs, places, prune_runs, repeat
+from counted_runs import SERVER_ERROR, TOWNS, fact
+from yamlgen.api.failed_rows import repeat
+from yamlgen.api.history import find_run, list_runs, places, prune_runs
 from yamlgen.errors import Code, Exit
-from yamlgen.store.place import place_of
-from yamlgen.store.session import archived
+from yamlgen.store.location import place_of
+from yamlgen.store.run_session import archived
 
 ALL = len(TOWNS)
 

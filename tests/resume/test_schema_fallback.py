@@ -4,16 +4,17 @@ import asyncio
 import json
 
 import pytest
-from workbench import TOWNS, keys
 
-from scripted import call, refusal, said
+from counted_runs import TOWNS, keys
+from scripted_api import call, refusal, said
 from yamlgen.api.loading import load
-from yamlgen.api.planning import asked_by_tool
+from yamlgen.api.preparation import asked_by_tool
 from yamlgen.api.preview import as_asked, preview
 from yamlgen.errors import Exit
-from yamlgen.language.resolution import resolved
+from yamlgen.output.row_detail import describe_row
+from yamlgen.planning.expansion import resolved
 from yamlgen.store.pruning import prune
-from yamlgen.store.session import archived
+from yamlgen.store.run_session import archived
 
 TOO_LARGE = "The compiled grammar is too large, which would cause performance issues. Simplify your tool schemas."
 TOO_COMPLEX = "Schema is too complex for compilation."
@@ -250,4 +251,4 @@ def test_pruning_the_run_that_was_refused_leaves_the_note_to_later_ones(picky):
 def detail(done):
     """All that the store has on the first row of a run."""
     with archived(done.finished.place) as archive:
-        return archive.detail(done.finished.entry, 0)
+        return describe_row(archive, done.finished.entry, 0)

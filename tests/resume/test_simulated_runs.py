@@ -6,18 +6,18 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from workbench import TOWNS
 
 import yamlgen
-from yamlgen.api.history import described, list_runs, places
-from yamlgen.api.options import Options
-from yamlgen.claude.access import Simulation
-from yamlgen.claude.simulator import Simulator
-from yamlgen.claude.simulator import edition as edition_of_code
+from counted_runs import TOWNS
+from yamlgen.api.history import list_runs, places
+from yamlgen.api.run_options import Options
 from yamlgen.errors import Code, UsageError
-from yamlgen.store.place import place_of
+from yamlgen.simulator.edition import edition as edition_of_code
+from yamlgen.simulator.server import Simulator
+from yamlgen.simulator.settings import SimulatorSettings
+from yamlgen.store.location import place_of
 from yamlgen.store.pruning import prune
-from yamlgen.store.session import archived
+from yamlgen.store.run_session import archived
 
 ALL = len(TOWNS)
 REFUSES = {"simulate": True, "seed": 3, "faults": ("refusal=0.5",)}
@@ -35,7 +35,7 @@ def another(monkeypatch):
     """Makes the simulator one of another version."""
 
     def updated():
-        monkeypatch.setattr("yamlgen.claude.simulator.edition", lambda: "0123abcd")
+        monkeypatch.setattr("yamlgen.simulator.settings.edition", lambda: "0123abcd")
 
     return updated
 
@@ -71,7 +71,7 @@ def test_another_simulator_is_asked_for_all(single):
 )
 def test_what_changes_no_answer_makes_no_other_simulator(first, second):
     """The order of faults, how a rate is written, a rate of 0 and the latency change no answer."""
-    assert Simulation(**first).name == Simulation(**second).name
+    assert SimulatorSettings(**first).name == SimulatorSettings(**second).name
 
 
 def test_a_simulator_of_another_version_is_asked_for_all(single, another):
@@ -88,11 +88,13 @@ def test_a_simulator_of_another_version_is_asked_for_all(single, another):
 def test_every_source_counts_for_the_version(tmp_path, monkeypatch):
     """A change in the simulator, or in what it counts tokens by, is another version; a change elsewhere is none."""
     home = Path(yamlgen.__file__).parent
-    for each in ("claude", "language"):
-        shutil.copytree(home / each, tmp_path / each, ignore=shutil.ignore_patterns("__pycache__", "expressions"))
+    for each in ("token_estimate.py", "capabilities.py"):
+        shutil.copy(home / each, tmp_path / each)
+    for each in ("claude", "simulator", "schemas"):
+        shutil.copytree(home / each, tmp_path / each, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(resources, "files", lambda _: tmp_path)
     found = [edition_of_code.__wrapped__()]
-    for path in ("claude/model.py", "claude/simulator/values.py", "claude/tokens.py"):
+    for path in ("claude/model.py", "simulator/plausible_values.py", "token_estimate.py"):
         (tmp_path / path).write_text("# changed\n", "utf-8")
         found.append(edition_of_code.__wrapped__())
     assert found[0] == found[1] == edition_of_code()
@@ -160,8 +162,7 @@ def test_seed_and_faults_stand_in_the_record(single):
     record = json.loads((single.folder / "out" / "towns.simulated.run.json").read_text())
     assert (record["simulated"], record["simulation"]) == (True, said)
     ((run,), _) = list_runs(places([single.path]))
-    with archived(run.place) as archive:
-        assert described(archive, run.entry)["simulation"] == said
+    assert run.describe()["simulation"] == said
     assert single.plan(**REFUSES).simulation == said
     single.run()
     record = json.loads((single.folder / "out" / "towns.run.json").read_text())

@@ -6,12 +6,12 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from workbench import REFUSED, SERVER_ERROR, TOWNS
 
-from scripted import said
+from counted_runs import REFUSED, SERVER_ERROR, TOWNS
+from scripted_api import said
 from yamlgen.api.execution import execute
 from yamlgen.api.loading import load
-from yamlgen.api.options import Options
+from yamlgen.api.run_options import Options
 from yamlgen.errors import Code, Exit, LimitReached, UsageError
 
 ALL = len(TOWNS)

@@ -4,8 +4,8 @@ import json
 import os
 
 import pytest
-from workbench import Script
 
+from counted_runs import Script
 from yamlgen.errors import Code, Exit
 
 COUNT = 200

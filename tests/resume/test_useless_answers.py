@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from workbench import CUT
 
-from scripted import said
+from counted_runs import CUT
+from scripted_api import said
 from yamlgen.errors import Code, Exit
 
 TEXT = {"version": 1, "input": {"path": "rows.jsonl"}, "output": {"path": "out/towns.jsonl"}}

@@ -1,9 +1,10 @@
 """What the tests of this folder share: processes that begin quickly, and the reference of an undisturbed run."""
 
 import pytest
-from kills import Scene, simulator
-from nursery import Nursery
-from served import serving
+
+from forked_processes import Nursery
+from killed_pipeline import Scene, simulator
+from threaded_simulator import serving
 
 
 @pytest.fixture(scope="session")

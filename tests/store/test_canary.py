@@ -7,9 +7,9 @@ from contextlib import closing, suppress
 from urllib.parse import quote
 
 import pytest
-from served import Told, serving
 
-from scripted import call, error, message
+from scripted_api import call, error, message
+from threaded_simulator import Told, serving
 
 KEYS = {"a gateway's": "canary/key+71d0c5 ~x".replace(" ", "."), "Anthropic's": "sk-ant-api03-canary_71d0c5-AAAA"}
 PIPELINE = """\

@@ -13,10 +13,10 @@ import pytest
 
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.store import database, tables
-from yamlgen.store.ledger import Reuse
-from yamlgen.store.packing import packed
-from yamlgen.store.place import Place, place_of
-from yamlgen.store.session import archived, held, opened
+from yamlgen.store.codec import packed
+from yamlgen.store.location import StoreLocation, place_of
+from yamlgen.store.run_recorder import Reuse
+from yamlgen.store.run_session import archived, held, opened
 
 NEXT = "ALTER TABLE run ADD COLUMN note TEXT; UPDATE run SET note = name || '!';"
 BROKEN = "ALTER TABLE run ADD COLUMN note TEXT; INSERT INTO nowhere VALUES (1);"
@@ -34,7 +34,7 @@ def stored(small, call):
 @pytest.fixture
 def place(tmp_path):
     """A store with one run in it."""
-    made = Place(tmp_path / "store", "a.yaml")
+    made = StoreLocation(tmp_path / "store", "a.yaml")
     with held(made, "a test") as connection:
         connection.execute("INSERT INTO run (name, started, status, about) VALUES ('first', 'now', 'finished', '{}')")
     return made
@@ -156,7 +156,7 @@ def test_an_older_store_is_not_read_as_it_is(place, monkeypatch):
 
 def test_what_a_killed_creation_left_is_in_nobodys_way(tmp_path):
     """Halves of a database that never was are no obstacle, and nothing of them comes into the new one."""
-    place = Place(tmp_path, "a.yaml")
+    place = StoreLocation(tmp_path, "a.yaml")
     for ending in ("", "-wal", "-shm", "-journal"):
         (tmp_path / f"a.yaml.db.new{ending}").write_bytes(os.urandom(5000))
     with held(place, "a test") as connection:
@@ -169,7 +169,7 @@ def test_an_obstacle_to_the_creation_is_one_sentence(tmp_path):
     (tmp_path / "a.yaml.db.new").mkdir()
     with (
         pytest.raises(EnvironmentProblem, match="cannot use the store") as told,
-        held(Place(tmp_path, "a.yaml"), "x"),
+        held(StoreLocation(tmp_path, "a.yaml"), "x"),
     ):
         pass
     assert told.value.code == Code.DISK
@@ -179,7 +179,7 @@ def test_permissions_whatever_the_umask(tmp_path):
     """Under umask 0 the folder is the owner's alone, and so is every file that holds answers."""
     before = os.umask(0)
     try:
-        place = Place(tmp_path / "store", "a.yaml")
+        place = StoreLocation(tmp_path / "store", "a.yaml")
         with held(place, "a test") as connection:
             connection.execute("INSERT INTO source (digest, row) VALUES (x'00', '{}')")
             files = {path.name: mode(path) for path in place.folder.iterdir() if path.name != ".gitignore"}
@@ -225,7 +225,7 @@ def test_a_run_does_not_wait_for_readers(place):
 
 def test_a_look_makes_nothing(tmp_path):
     """To plan a run for which there is no store makes no file and no folder."""
-    with opened(Place(tmp_path / "store", "a.yaml"), Reuse()) as session:
+    with opened(StoreLocation(tmp_path / "store", "a.yaml"), Reuse()) as session:
         assert session.archive.runs() == []
     assert list(tmp_path.iterdir()) == []
 

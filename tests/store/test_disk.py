@@ -9,11 +9,11 @@ import subprocess
 from contextlib import closing, contextmanager
 
 import pytest
-from kills import FILES, IN_FLIGHT, PREVIOUS, kept, lay_out, leftovers, outputs
 
+from killed_pipeline import FILES, IN_FLIGHT, PREVIOUS, kept, lay_out, leftovers, outputs
 from yamlgen.errors import Code, EnvironmentProblem
-from yamlgen.store.place import Place
-from yamlgen.store.session import held
+from yamlgen.store.location import StoreLocation
+from yamlgen.store.run_session import held
 from yamlgen.store.writer import Writer
 
 needs_mount = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="only root can mount")
@@ -168,7 +168,7 @@ class Failing(sqlite3.Connection):
 
 def test_nothing_is_tried_again_on_top_of_a_failing_disk(tmp_path):
     """After a commit has failed, its write and every later one is told so at once, and SQLite is left alone."""
-    place = Place(tmp_path / "store", "a.yaml")
+    place = StoreLocation(tmp_path / "store", "a.yaml")
     with held(place, "a test"):
         pass
 
@@ -195,7 +195,7 @@ def test_nothing_is_tried_again_on_top_of_a_failing_disk(tmp_path):
 
 def test_a_write_that_cannot_be_done_fails_alone(tmp_path):
     """Of writes that share a commit the one with a number beyond 64 bits fails; the others and later ones are kept."""
-    place = Place(tmp_path / "store", "a.yaml")
+    place = StoreLocation(tmp_path / "store", "a.yaml")
     insert = "INSERT INTO source (digest, row) VALUES (?, '{}')"
 
     async def work(connection):

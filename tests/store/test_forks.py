@@ -11,14 +11,14 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from books import Book, ask
+from hand_made_store import Book, ask
 
 import yamlgen
-from yamlgen.data.staging import Staging
-from yamlgen.descriptors import close_alone, open_alone
 from yamlgen.errors import Code, EnvironmentProblem
-from yamlgen.store.place import Place, is_locked, locked
-from yamlgen.store.session import archived
+from yamlgen.file_descriptors import close_alone, open_alone
+from yamlgen.output.atomic_write import Staging
+from yamlgen.store.location import StoreLocation, is_locked, locked
+from yamlgen.store.run_session import archived
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Python warns of what is tried here
 
@@ -94,7 +94,7 @@ def start(nursery, folder, hang="pass"):
 def check_free(nursery, folder):
     """While the children live the next run begins, and finishes."""
     assert len(children(folder)) >= 2
-    assert not is_locked(Place(folder / ".yamlgen", "pool.yaml"))
+    assert not is_locked(StoreLocation(folder / ".yamlgen", "pool.yaml"))
     (folder / "again").touch()
     ended = nursery.call(folder, "run", "pool.yaml", "-q", **KEY)
     assert (ended.code, ended.err) == (0, "")
@@ -111,20 +111,20 @@ def test_orphans_of_a_killed_run_keep_nobody_out(nursery, folder):
     """After `kill -9` of a run whose pool is still busy, the next run begins at once, and the killed one is told so."""
     life = start(nursery, folder, hang="time.sleep(60)")
     until(lambda: len(children(folder)) >= 2)
-    assert is_locked(Place(folder / ".yamlgen", "pool.yaml"))
+    assert is_locked(StoreLocation(folder / ".yamlgen", "pool.yaml"))
     assert life.kill().code == -9
-    with archived(Place(folder / ".yamlgen", "pool.yaml")) as archive:
+    with archived(StoreLocation(folder / ".yamlgen", "pool.yaml")) as archive:
         assert [run.status for run in archive.runs()] == ["killed"]
     check_free(nursery, folder)
 
 
-STORE = "with locked(Place(Path(sys.argv[1]), 'a'), 'a run'): end()"
+STORE = "with locked(StoreLocation(Path(sys.argv[1]), 'a'), 'a run'): end()"
 OUTPUT = "staging = Staging(); staging.reserve(Path(sys.argv[1]) / 'out.jsonl'); end()"
 KILLED = """\
 import os, signal, sys, time
 from pathlib import Path
-from yamlgen.data.staging import Staging
-from yamlgen.store.place import Place, locked
+from yamlgen.output.atomic_write import Staging
+from yamlgen.store.location import StoreLocation, locked
 
 def end():
     child = os.fork()
@@ -147,7 +147,7 @@ def test_the_kernel_frees_what_a_killed_parent_held(held, tmp_path):
     child = int(done.stdout)
     try:
         assert alive(child)
-        with locked(Place(tmp_path, "a"), "the next run"), Staging() as staging:
+        with locked(StoreLocation(tmp_path, "a"), "the next run"), Staging() as staging:
             staging.reserve(tmp_path / "out.jsonl")
     finally:
         os.kill(child, signal.SIGKILL)
@@ -155,11 +155,12 @@ def test_the_kernel_frees_what_a_killed_parent_held(held, tmp_path):
 
 def test_a_child_neither_unlocks_nor_writes(tmp_path):
     """What a child does to the number that it inherited is done to nothing; the parent has its lock and its file."""
-    place, path = Place(tmp_path, "a"), tmp_path / "file"
+    place, path = StoreLocation(tmp_path, "a"), tmp_path / "file"
     code = (
         "import fcntl, os, sys\nfrom pathlib import Path\n"
-        "from yamlgen.descriptors import open_alone\nfrom yamlgen.store.place import Place, is_locked, locked\n"
-        "folder = Path(sys.argv[1])\nplace = Place(folder, 'a')\n"
+        "from yamlgen.file_descriptors import open_alone\n"
+        "from yamlgen.store.location import StoreLocation, is_locked, locked\n"
+        "folder = Path(sys.argv[1])\nplace = StoreLocation(folder, 'a')\n"
         "with locked(place, 'a run'):\n"
         "    file = open_alone(folder / 'file', os.O_RDWR | os.O_CREAT)\n"
         "    child = os.fork()\n"
@@ -201,7 +202,7 @@ def test_a_child_that_comes_back_is_no_second_run(nursery, tmp_path):
             rows = [json.loads(line)["made"] for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
             assert rows == [1, 2]
     book = Book(tmp_path / ".yamlgen")
-    book.place = Place(tmp_path / ".yamlgen", "pool.yaml")
+    book.place = StoreLocation(tmp_path / ".yamlgen", "pool.yaml")
     assert book.query("PRAGMA integrity_check") == [("ok",)]
     assert book.query("SELECT count(*) FROM run WHERE status = 'finished'") == [(6,)]
 
@@ -235,7 +236,7 @@ def dead():
 
 def test_a_dead_process_is_not_named(tmp_path):
     """Whoever has the lock of a process that is dead is called another process, with the way to find it."""
-    place = Place(tmp_path, "a b")
+    place = StoreLocation(tmp_path, "a b")
     with taken(place, pid=dead()):
         error = refused(place)
     assert error.message == "another process is at work on this pipeline"
@@ -245,14 +246,14 @@ def test_a_dead_process_is_not_named(tmp_path):
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="told by /proc")  # noqa: PTH112 - before any test
 def test_a_stranger_of_the_same_number_is_not_named(tmp_path):
     """A process that lives under the number of one that is dead, or in another container, has no part in it."""
-    place = Place(tmp_path, "a")
+    place = StoreLocation(tmp_path, "a")
     with taken(place, pid=os.getppid()):
         assert refused(place).message == "another process is at work on this pipeline"
 
 
 def test_nobody_is_told_that_he_waits_for_himself(tmp_path):
     """A second run in one process is told so, and not to kill that process; the first one keeps the lock."""
-    place = Place(tmp_path, "a")
+    place = StoreLocation(tmp_path, "a")
     with locked(place, "run x"):
         error = refused(place)
         assert error.message.startswith("another run in this process (run x, since 20")
@@ -288,7 +289,7 @@ def test_two_runs_in_one_process(tmp_path, monkeypatch):
 
 def test_a_child_is_told_of_its_parent(tmp_path):
     """A forked child that begins a run itself is told which process works, which is its parent and not itself."""
-    place = Place(tmp_path, "a")
+    place = StoreLocation(tmp_path, "a")
     with locked(place, "run x"):
         told, tell = os.pipe()
         child = os.fork()

@@ -1,16 +1,17 @@
 """A step that asks several times for one row: all answers are kept, and a retry asks for what failed, and no more."""
 
-import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from books import ROW, Book, ask, ask_all, failed, finished, refused
+from hand_made_store import ROW, Book, ask, ask_all, failed, finished, refused
 
 from yamlgen.errors import ANSWERED, Code, RowError
-from yamlgen.ports import Answer, InputRow, Lost
-from yamlgen.store.session import archived
+from yamlgen.output.failed import list_failures
+from yamlgen.row_result import Answer, Lost
+from yamlgen.store.run_session import archived
+from yamlgen.values import InputRow
 
 KEYS = (b"one", b"two", b"three")
 REFUSED = Code.REFUSED
@@ -130,7 +131,7 @@ def test_pruning_keeps_the_answers_of_all_items(book):
     book.run("first", finish)
     book.run("second", finish, provenance=True)
     book.prune("first")
-    (row,) = book.read("second", "rows")
+    (row,) = book.rows("second")
     assert row["provenance"]["facts"]["runs"] == ["first"] * 3
     assert (row["provenance"]["facts"]["usage"]["input_tokens"], row["provenance"]["facts"]["cost_usd"]) == (30, 1.5)
     assert book.run("third", finish) == [True, True, True]
@@ -139,7 +140,7 @@ def test_pruning_keeps_the_answers_of_all_items(book):
 def test_the_failed_file_tells_each_item(book):
     """A failed row has the code, the message and the request of each item that failed, and the attempts of all."""
     book.run("first", failing(REFUSED, None, Code.TRUNCATED))
-    (row,) = book.read("first", "failed")
+    (row,) = book.failed("first")
     assert row["items"] == [
         {"code": REFUSED, "message": "item 1: no", "request": {"messages": ["one"]}},
         {"code": Code.TRUNCATED, "message": "item 3: no", "request": {"messages": ["three"]}},
@@ -154,14 +155,14 @@ def test_the_failed_file_of_a_single_request_has_no_items(book):
         await ledger.add(failed(refused(b"single", await ask(ledger, b"single"), REFUSED)))
 
     book.run("first", work)
-    (row,) = book.read("first", "failed")
+    (row,) = book.failed("first")
     assert list(row) == ["row", "steps", "step", "code", "message", "request", "attempts"]
 
 
 def test_a_row_shows_the_attempts_of_all_items(book):
     """`runs show --row` has every attempt with the request that it answers."""
     book.run("first", failing(None, REFUSED, None))
-    told = book.read("first", "detail", 0)["steps"]["facts"]
+    told = book.detail("first", 0)["steps"]["facts"]
     assert [attempt["request"]["messages"] for attempt in told["attempts"]] == [["one"], ["two"], ["three"]]
     assert [item["message"] for item in told["error"]["items"]] == ["item 2: no"]
 
@@ -203,14 +204,15 @@ class TestNulls:
     @staticmethod
     def lines(book):
         """What failed in the first run, as JSON lines."""
-        with archived(book.place) as archive:
-            return [json.loads(line) for line in archive.failed(archive.run("first"), items=True)]
+        return book.failed("first", items=True)
 
     @staticmethod
     def told(book, run):
         """Why what failed, in short."""
         with archived(book.place) as archive:
-            return [(each.step, each.item, each.code, each.message) for each in archive.failures(archive.run(run))]
+            return [
+                (each.step, each.item, each.code, each.message) for each in list_failures(archive, archive.run(run))
+            ]
 
     def test_they_are_told_like_failed_rows(self, book):
         """Each with its step, its name, its reason, its request and its attempts; the rows that failed have no item."""
@@ -223,12 +225,12 @@ class TestNulls:
         assert (one["row"], one["item"], one["case"], one["request"]) == (ROW.row, 1, "item 1", {"messages": ["one"]})
         assert [attempt["case"] for attempt in one["attempts"]] == ["item 1"]
         assert (three["message"], three["attempts"][0]["case"]) == ("item 3: broken", "item 3")
-        assert book.read("first", "failed") == []
+        assert book.failed("first") == []
 
     def test_a_row_shows_them(self, book):
         """`runs show --row` has which items of a step are null, and why."""
         book.run("first", self.lose(REFUSED, None, None))
-        step = book.read("first", "detail", 0)["steps"]["facts"]
+        step = book.detail("first", 0)["steps"]["facts"]
         assert (step["value"], [item["case"] for item in step["failed_items"]]) == ([None, "b", None], ["item 1"])
         assert "error" not in step
 

@@ -5,12 +5,13 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from books import Book, finished
+from hand_made_store import Book, finished
 
 from yamlgen.errors import Code, EnvironmentProblem
-from yamlgen.ports import Answer, Kept
-from yamlgen.store.ledger import Reuse
-from yamlgen.store.session import opened
+from yamlgen.row_result import Answer
+from yamlgen.store.run_recorder import Reuse
+from yamlgen.store.run_session import opened
+from yamlgen.values import Kept
 
 FRESH = Reuse(fresh=True)
 FILES = {"scoring.py": "aa", "lib/ones.py": "bb"}

@@ -5,8 +5,8 @@ import signal
 import subprocess
 
 import pytest
-from kills import KEY, POINTS, Kill, kept, lay_out, outputs, seeded
 
+from killed_pipeline import KEY, POINTS, Kill, kept, lay_out, outputs, seeded
 from yamlgen.errors import Code
 
 TEN = seeded(10, seed=7)

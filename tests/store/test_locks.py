@@ -7,8 +7,8 @@ import os
 import pytest
 
 from yamlgen.errors import Code, EnvironmentProblem
-from yamlgen.store.place import Place, is_locked, locked
-from yamlgen.store.session import archived, held
+from yamlgen.store.location import StoreLocation, is_locked, locked
+from yamlgen.store.run_session import archived, held
 from yamlgen.store.writer import Writer
 
 PROBE = "SELECT count(*) FROM run"
@@ -17,7 +17,7 @@ PROBE = "SELECT count(*) FROM run"
 @pytest.fixture
 def place(tmp_path):
     """A store that was made before."""
-    found = Place(tmp_path / ".yamlgen", "a.yaml")
+    found = StoreLocation(tmp_path / ".yamlgen", "a.yaml")
     with held(found, "making it"):
         pass
     return found
@@ -76,7 +76,7 @@ def test_the_holder_takes_its_lock_anew(place):
 
 def test_a_holder_whose_lock_another_has_writes_no_more(place, monkeypatch):
     """One of an older version may not look whether it is alone."""
-    monkeypatch.setattr("yamlgen.store.place._LONG", 2)
+    monkeypatch.setattr("yamlgen.store.location._LONG", 2)
 
     async def main():
         with held(place, "run x") as connection:
@@ -105,7 +105,7 @@ def test_a_store_that_came_without_its_lock_is_opened(place):
 def test_a_lock_of_this_process_is_found_by_any_name_of_its_folder(place, tmp_path):
     """A link to the folder of the store leads to the same one."""
     (tmp_path / "link").symlink_to(place.folder)
-    other = Place(tmp_path / "link", place.name)
+    other = StoreLocation(tmp_path / "link", place.name)
     with (
         locked(place, "run x"),
         pytest.raises(EnvironmentProblem, match="another run in this process"),

@@ -8,11 +8,11 @@ import threading
 from contextlib import closing
 
 import pytest
-from kills import CONCURRENCY, ROWS, database, kept, lay_out, leftovers, look, outputs
 
+from killed_pipeline import CONCURRENCY, ROWS, database, kept, lay_out, leftovers, look, outputs
 from yamlgen.errors import Code, EnvironmentProblem
-from yamlgen.store.place import Place, is_locked, locked
-from yamlgen.store.session import archived
+from yamlgen.store.location import StoreLocation, is_locked, locked
+from yamlgen.store.run_session import archived
 
 BUSY = f"error[{Code.BUSY}]: "
 
@@ -26,7 +26,7 @@ def folder(scene, request):
 
 def place_of(folder):
     """The store in a folder."""
-    return Place(folder / ".yamlgen", "towns.yaml")
+    return StoreLocation(folder / ".yamlgen", "towns.yaml")
 
 
 def start_waiting(scene, folder, **options):
@@ -176,7 +176,7 @@ def test_simulated_answers_never_answer_a_real_run(scene, folder):
 
 def test_a_look_at_the_lock_keeps_nobody_out(tmp_path):
     """Who looks whether a run works has the lock for a moment; a run that begins in that moment waits for it."""
-    place = Place(tmp_path, "a.yaml")
+    place = StoreLocation(tmp_path, "a.yaml")
     looking = os.open(place.lock, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(looking, fcntl.LOCK_EX)
     done = threading.Timer(0.03, os.close, [looking])

@@ -1,9 +1,10 @@
 """A retry that is killed, and said again, pays for nothing that the first one had."""
 
 import pytest
-from nursery import Nursery
-from retry_kills import CONCURRENCY, ROWS, simulator, story
-from served import serving
+
+from forked_processes import Nursery
+from killed_retries import CONCURRENCY, ROWS, simulator, story
+from threaded_simulator import serving
 
 
 @pytest.mark.parametrize("numbers", [(30,), (1,), (20, 15)], ids=["once", "at once", "twice"])

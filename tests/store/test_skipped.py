@@ -1,10 +1,10 @@
 """A step that was not done for a row, because its `when` did not hold."""
 
 import pytest
-from books import SKIPPED, Book, ask, failed, finished, refused
+from hand_made_store import SKIPPED, Book, ask, failed, finished, refused
 
 from yamlgen.errors import Code
-from yamlgen.ports import Answer
+from yamlgen.row_result import Answer
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def book(tmp_path):
 
 def test_a_row_says_that_a_step_was_skipped(book):
     """`runs show --row` tells a skipped step from one whose value is null."""
-    steps = book.read("first", "detail", 0)["steps"]
+    steps = book.detail("first", 0)["steps"]
     assert {name: step["status"] for name, step in steps.items()} == {
         "facts": "finished",
         "line": "skipped",
@@ -33,7 +33,7 @@ def test_a_row_says_that_a_step_was_skipped(book):
 
 def test_a_skipped_step_is_null_in_the_output(book):
     """The output row has the step, with null for its value, and its provenance says that it was skipped."""
-    (row,) = book.read("first", "rows")
+    (row,) = book.rows("first")
     provenance = row.pop("provenance")
     assert row == {"town": "Oslo", "facts": "x", "line": None, "null": None}
     assert provenance["line"] == {"skipped": True}
@@ -48,5 +48,5 @@ def test_a_skipped_step_beside_a_failed_one(book):
         await ledger.add(failed(refused(b"key", await ask(ledger, b"key"), Code.REFUSED), line=SKIPPED))
 
     book.run("second", work)
-    (row,) = book.read("second", "failed")
+    (row,) = book.failed("second")
     assert (row["step"], row["steps"]) == ("facts", {"line": None})

@@ -6,16 +6,17 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from books import Book, ask, finished
+from hand_made_store import Book, ask, finished
 
-from yamlgen.api.history import find_failed
-from yamlgen.canonical import short_digest
+from yamlgen.api.failed_rows import find_failed
+from yamlgen.canonical_json import short_digest
 from yamlgen.errors import EnvironmentProblem
-from yamlgen.ports import Answer, InputRow
+from yamlgen.row_result import Answer
 from yamlgen.store import tables
-from yamlgen.store.ledger import Reuse
-from yamlgen.store.packing import packed
-from yamlgen.store.place import make_folder
+from yamlgen.store.codec import packed
+from yamlgen.store.location import make_folder
+from yamlgen.store.run_recorder import Reuse
+from yamlgen.values import InputRow
 
 RELEASED = (
     "cb14a5f8a6d5b9cadea4eb4ccf212343c1baab82fac41b918316877a8b2bdd60",
@@ -96,8 +97,8 @@ def test_a_store_of_version_1_is_retried(book):
 def test_a_store_of_version_1_serves_a_plain_run(book):
     """All that was answered is recalled, and the rows of the old run are as they were."""
     assert book.run("again", ask_each) == [True, True, True]
-    assert book.read("first", "rows") == [{"town": "Oslo", "facts": "old"}]
-    assert [row["code"] for row in book.read("first", "failed")] == ["YG503", "YG510", "YG501"]
+    assert book.rows("first") == [{"town": "Oslo", "facts": "old"}]
+    assert [row["code"] for row in book.failed("first")] == ["YG503", "YG510", "YG501"]
 
 
 def test_the_failed_requests_of_version_1_are_noted(book):
@@ -127,6 +128,6 @@ def test_a_retry_brings_an_older_store_up_to_date(book):
 def test_who_only_looks_at_an_older_store_is_told_how_to_bring_it_up_to_date(book):
     """Looking changes nothing on the disk; the way out sends nothing."""
     with pytest.raises(EnvironmentProblem) as told:
-        book.read("first", "rows")
+        book.rows("first")
     assert told.value.hint == "a run with `offline=True` brings it up to date, and sends nothing"
     assert book.query("PRAGMA user_version") == [(1,)]

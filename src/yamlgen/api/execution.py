@@ -22,31 +22,31 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from yamlgen.api.loading import Pipeline
-from yamlgen.api.options import Options
-from yamlgen.api.planning import Prospect, prospect
-from yamlgen.canonical import fingerprint
-from yamlgen.data.outputs import OutputPaths, output_paths, prepared, publish
-from yamlgen.data.printer import Printer, PrinterThread
+from yamlgen.api.preparation import Preparation, prepare
+from yamlgen.api.run_options import Options
+from yamlgen.caller import by_surface, option
+from yamlgen.cancellation import Cancellation
+from yamlgen.canonical_json import fingerprint
 from yamlgen.data.source import Source
-from yamlgen.data.staging import Staging
-from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, fact_of, near
+from yamlgen.engine.local import LocalEngine
+from yamlgen.engine.probe import Rest
+from yamlgen.engine.spending_limits import Budget
+from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, near
 from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted, RunWarned
-from yamlgen.halt import Halt
-from yamlgen.language.plan import Plan
-from yamlgen.language.resolution import resolved
-from yamlgen.observe.record import run_record, surroundings
-from yamlgen.observe.report import Report
-from yamlgen.ports import JSON
-from yamlgen.run.functions import Functions
-from yamlgen.run.limits import Budget
-from yamlgen.run.local import LocalEngine
-from yamlgen.run.step import Performer
-from yamlgen.run.trial import Rest
-from yamlgen.scarcity import in_thread
-from yamlgen.store.archive import RunEntry
-from yamlgen.store.place import Place
-from yamlgen.store.session import Running, archived, running
-from yamlgen.surface import by_surface, option
+from yamlgen.output.atomic_write import Staging
+from yamlgen.output.failed import compose_failed
+from yamlgen.output.files import OutputPaths, output_paths, prepared, publish
+from yamlgen.output.row_line import added_columns, compose_row, compose_rows
+from yamlgen.output.stdout_writer import Printer, PrinterThread
+from yamlgen.planning.expansion import resolved
+from yamlgen.planning.plan import Plan
+from yamlgen.reports.record_file import run_record, surroundings
+from yamlgen.reports.report import Report
+from yamlgen.store.location import StoreLocation
+from yamlgen.store.run_reader import RunEntry, RunReader
+from yamlgen.store.run_session import Running, archived, running
+from yamlgen.system_limits import in_thread
+from yamlgen.values import JSON
 
 Confirm = Callable[[RunForecast], bool]
 """Asks whether a run may cost what is forecast."""
@@ -63,7 +63,7 @@ class Finished:
     report: Report
     paths: OutputPaths
     entry: RunEntry
-    place: Place
+    place: StoreLocation
 
 
 async def execute(
@@ -72,7 +72,7 @@ async def execute(
     params: Mapping[str, JSON] | None = None,
     options: Options | None = None,
     emit: Emit | None = None,
-    halt: Halt | None = None,
+    halt: Cancellation | None = None,
     confirm: Confirm | None = None,
     stdout: BinaryIO | None = None,
 ) -> Finished:
@@ -91,13 +91,13 @@ async def execute(
     Raises:
         YamlgenError: nothing could be run, or the run ended early; what was finished is in the store.
     """
-    options, halt = options or Options(), halt or Halt()
+    options, halt = options or Options(), halt or Cancellation()
     plan = options.over(pipeline.plan(params))
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    work = _Run(pipeline, plan, options, name, halt, [] if emit is None else [emit], stdout)
-    async with prospect(pipeline, plan, options, halt, f"run {name}", work.tell_pace) as ready:
+    work = _RunUnderWay(pipeline, plan, options, name, halt, [] if emit is None else [emit], stdout)
+    async with prepare(pipeline, plan, options, f"run {name}") as ready:
         asks = plan.limits.confirm_above_usd is not None and not options.yes
-        forecast = await ready.forecast(quick=not asks)  # a question is put by what all rows say
+        forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question is put by what all rows say
         if forecast.sends and not options.offline:
             ready.provider.key()  # without one it ends here; a request that was not foretold asks for it again
         with work.made_ready(ready) as staging:
@@ -105,10 +105,10 @@ async def execute(
                 work.tell(RunWarned(message))
             work.tell(forecast)
             _confirm(forecast, plan, options, confirm)
-            return await work.go(ready, staging)
+            return await work.go(ready, by_tool, staging)
 
 
-class _Run:
+class _RunUnderWay:
     """One run on its way."""
 
     def __init__(
@@ -117,7 +117,7 @@ class _Run:
         plan: Plan,
         options: Options,
         name: str,
-        halt: Halt,
+        halt: Cancellation,
         listeners: list[Emit],
         stdout: BinaryIO | None,
     ) -> None:
@@ -129,7 +129,6 @@ class _Run:
         self.report = Report()
         self.budget = Budget(plan.limits, halt)
         self.listeners: list[Emit] = [self.report.observe, self.budget.observe, *listeners]
-        self.broken: Exception | None = None
         self.undone = False
         self.to_stdout = str(options.output) == "-"
         self.stdout = stdout
@@ -139,26 +138,18 @@ class _Run:
         for listener in self.listeners:
             listener(event)
 
-    def tell_pace(self, event: Event) -> None:
-        """Tell an event from inside a request, which must not fail for whoever listens: the run does, at its end."""
-        try:
-            self.tell(event)
-        except Exception as error:  # noqa: BLE001 - a listener's own
-            self.broken = self.broken or error
-            self.halt.request(fact_of(error))
-
     @contextmanager
-    def made_ready(self, ready: Prospect) -> Iterator[Staging]:
+    def made_ready(self, ready: Preparation) -> Iterator[Staging]:
         """Keep the files for this run alone, before anything is paid for."""
         self.paths.spare(path for path in (*self.pipeline.draft.files(), ready.source.path) if path is not None)
         what = f"run {self.name} of {near(self.plan.file)}"
         with prepared(self.paths, to_stdout=self.to_stdout, what=what) as staging:
             yield staging
 
-    async def go(self, ready: Prospect, staging: Staging) -> Finished:
+    async def go(self, ready: Preparation, by_tool: frozenset[str], staging: Staging) -> Finished:
         """Run every row, and put the files in place."""
         about = {**self._about(ready), **surroundings(self.plan.folder)}
-        kept = {**about, "resolved": resolved(self.plan, ready.by_tool), "options": self._options(), "rows": ready.rows}
+        kept = {**about, "resolved": resolved(self.plan, by_tool), "options": self._options(), "rows": ready.rows}
         archive, clock, started = ready.session.archive, time.monotonic(), datetime.now(UTC)
         connection = ready.connection
         assert connection is not None  # noqa: S101 - a run holds its store
@@ -185,31 +176,26 @@ class _Run:
             if error is not None:
                 left = await self._stop(run, error.message, clock)
                 if not isinstance(error, Incomplete):
-                    error.hint = f"{error.hint}; {left}" if error.hint else left
+                    error = error.replace(hint=f"{error.hint}; {left}" if error.hint else left)
                 raise error from None
             return Finished(self.report, self.paths, run.entry, archive.place)
 
-    async def _drive(self, ready: Prospect, entry: RunEntry) -> None:
+    async def _drive(self, ready: Preparation, entry: RunEntry) -> None:
         printer = None
         if self.to_stdout:
             printer = PrinterThread(partial(_opened_printer, ready.session.archive.place, entry, self.stdout))
             self.listeners.append(partial(_print, printer))
         rows = partial(ready.source.rows, ready.rows, self.plan.columns)
-        ledger, functions = ready.session.ledger, Functions(self.plan.folder, self.plan.concurrency)
-        performer = Performer(ready.models, functions, ledger, self.plan.concurrency)
+        engine = LocalEngine(self.plan, ready.provider, ready.session.ledger, self.tell, self.halt)
         try:
-            engine = LocalEngine(self.plan, performer, ledger, self.tell, self.halt)
             await engine.run(rows(), Rest(ready.rows, rows))
             self.undone = engine.undone
-            if self.broken is not None:
-                raise self.broken
         except asyncio.CancelledError:  # in a hurry: a reader that does not read is not waited for
             if printer is not None:
                 printer.leave()
                 printer = None
             raise
         finally:
-            functions.close()
             if printer is not None:
                 await printer.close()
 
@@ -254,7 +240,7 @@ class _Run:
             return f"{rows} kept in the store; without {option('fresh')} {same} takes these, and older answers, if any"
         return f"{rows} kept in the store; {same} goes on from there"
 
-    async def _publish(self, place: Place, entry: RunEntry, record: dict[str, JSON], staging: Staging) -> None:
+    async def _publish(self, place: StoreLocation, entry: RunEntry, record: dict[str, JSON], staging: Staging) -> None:
         """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished.
 
         What there is to know of the rows as they are written is added to the record.
@@ -268,14 +254,19 @@ class _Run:
             self.tell(RunWarned(message))
 
     def _write(
-        self, place: Place, entry: RunEntry, record: dict[str, JSON], staging: Staging, unwanted: threading.Event
+        self,
+        place: StoreLocation,
+        entry: RunEntry,
+        record: dict[str, JSON],
+        staging: Staging,
+        unwanted: threading.Event,
     ) -> None:
         finished, failed = self.report.finished, self.report.failed
         keep_rows = self.to_stdout or not (finished or not self.paths.rows.exists())
         with archived(place) as archive:
 
-            def wanted(lines: Callable[[RunEntry], Iterator[bytes]]) -> Iterator[bytes]:
-                for line in lines(entry):
+            def wanted(compose: Callable[[RunReader, RunEntry], Iterator[bytes]]) -> Iterator[bytes]:
+                for line in compose(archive, entry):
                     if unwanted.is_set():
                         raise _Unwanted
                     yield line
@@ -283,13 +274,13 @@ class _Run:
             publish(
                 self.paths,
                 staging,
-                rows=None if keep_rows else lambda: wanted(archive.rows),
-                failed=(lambda: wanted(archive.failed)) if failed else None,
+                rows=None if keep_rows else lambda: wanted(compose_rows),
+                failed=(lambda: wanted(compose_failed)) if failed else None,
                 run=record,
                 tell=record["warnings"].append,
             )
 
-    def _about(self, ready: Prospect) -> dict[str, JSON]:
+    def _about(self, ready: Preparation) -> dict[str, JSON]:
         plan = self.plan
         return {
             "pipeline": {
@@ -307,7 +298,7 @@ class _Run:
             "address": ready.provider.answerer(),
             "simulated": self.options.simulate,
             "simulation": ready.simulation,
-            "provenance": plan.output.provenance,
+            **added_columns(plan.output),
         }
 
     def _options(self) -> dict[str, JSON]:
@@ -362,8 +353,8 @@ def _paths(plan: Plan, options: Options) -> OutputPaths:
 
 
 @contextmanager
-def _opened_printer(place: Place, entry: RunEntry, stdout: BinaryIO | None) -> Iterator[Printer]:
+def _opened_printer(place: StoreLocation, entry: RunEntry, stdout: BinaryIO | None) -> Iterator[Printer]:
     """A printer to standard output that reads the store by itself; unbuffered, so that nothing is left at the end."""
     stream = stdout or sys.stdout.buffer
     with archived(place) as archive:
-        yield Printer(getattr(stream, "raw", stream), lambda index: archive.line(entry, index))
+        yield Printer(getattr(stream, "raw", stream), partial(compose_row, archive, entry))

@@ -1,36 +1,51 @@
-"""The runs that stores hold: where the stores are, which run is meant, and what a retry of one repeats."""
+"""The runs that stores hold: where the stores are, which run is meant, and what of them is shown, written and pruned.
+
+Owns the functions that Python users call for past runs, in the words of `yamlgen runs`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-from yamlgen.data.identity import id_name, identities, number_of
-from yamlgen.data.lookup import proposed, tell_apart
+from yamlgen.api.stored_run import Export, Run, values
+from yamlgen.caller import option
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
-from yamlgen.language.neighbours import neighbour
-from yamlgen.ports import JSON
-from yamlgen.store.archive import Archive, RunEntry, listing
-from yamlgen.store.place import FOLDER, Place, place_of, places_in
-from yamlgen.store.pruning import Pruning, prune
-from yamlgen.store.session import archived, bring_up
-from yamlgen.surface import option
+from yamlgen.parsing.similar_paths import neighbour
+from yamlgen.store import pruning
+from yamlgen.store.location import FOLDER, StoreLocation, place_of, places_in
+from yamlgen.store.pruning import Pruning
+from yamlgen.store.run_reader import RunEntry, listing
+from yamlgen.store.run_session import archived
+from yamlgen.values import JSON
+
+__all__ = [
+    "Pruning",
+    "StoreLocation",
+    "age_of",
+    "export",
+    "failures",
+    "find_run",
+    "has_run",
+    "list_runs",
+    "places",
+    "prune",
+    "prune_runs",
+    "rows",
+    "runs",
+    "show",
+]
+
+_AGE: Final = re.compile(r"([0-9]{1,5})([mhdw])")
+_UNITS: Final = {"m": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0}
 
 
-@dataclass(frozen=True)
-class Found:
-    """A run, and the store that holds it."""
-
-    place: Place
-    entry: RunEntry
-
-
-def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
+def places(targets: Sequence[Path], store: Path | None = None) -> list[StoreLocation]:
     """The stores of pipelines, or of all pipelines in folders; those of and below this folder where none is named.
 
     Args:
@@ -41,7 +56,7 @@ def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
         UsageError: there is none.
         EnvironmentProblem: one may not be looked into.
     """
-    found: list[Place] = []
+    found: list[StoreLocation] = []
     unread: list[EnvironmentProblem] = []
     for target in targets:
         if target.is_dir():
@@ -67,27 +82,27 @@ def places(targets: Sequence[Path], store: Path | None = None) -> list[Place]:
     return found
 
 
-def list_runs(stores: Sequence[Place]) -> tuple[list[Found], list[YamlgenError]]:
+def list_runs(stores: Sequence[StoreLocation]) -> tuple[list[Run], list[YamlgenError]]:
     """All runs of these stores, the oldest first, and what is wrong with the stores that cannot be read."""
-    found: list[Found] = []
+    found: list[Run] = []
     unread: list[YamlgenError] = []
     for place in stores:
         try:
             with archived(place) as archive:
-                found += [Found(place, entry) for entry in archive.runs()]
+                found += [Run(place, entry) for entry in archive.runs()]
         except EnvironmentProblem as error:
             unread.append(error)
     # A stable sort: of runs that began in one second the store knows the order.
     return sorted(found, key=lambda run: run.entry.started), unread
 
 
-def find_run(stores: Sequence[Place], name: str | None) -> Found:
+def find_run(stores: Sequence[StoreLocation], name: str | None) -> Run:
     """A run by its name or the beginning of it, or the last one, which is a simulated one only where no other is.
 
     Raises:
         UsageError: there is no such run, or several.
     """
-    known: list[tuple[str, str, Place]] = []
+    known: list[tuple[str, str, StoreLocation]] = []
     for place in stores:
         with archived(place) as archive:
             known += [(started, found, place) for started, found in archive.names()]
@@ -104,120 +119,16 @@ def find_run(stores: Sequence[Place], name: str | None) -> Found:
         raise UsageError(message, code=Code.NO_RUN, hint=f"write more of its name; {listing()}")
     _, found, place = (exact or matching)[-1]
     with archived(place) as archive:
-        return Found(place, archive.run(found))
+        return Run(place, archive.run(found))
 
 
-def has_run(stores: Sequence[Place], name: str | None) -> bool:
+def has_run(stores: Sequence[StoreLocation], name: str | None) -> bool:
     """Whether stores that can be read hold a run of this name, or of one that begins so; any, where none is named."""
     known: list[str] = []
     for place in stores:
         with suppress(EnvironmentProblem), archived(place) as archive:
             known += [found for _, found in archive.names()]
     return any(name is None or found.startswith(name) for found in known)
-
-
-def find_failed(stores: Sequence[Place], name: str | None) -> tuple[RunEntry, bool]:
-    """A run to retry, by its name or the beginning of it, or the last one; and whether rows of it failed.
-
-    Raises:
-        UsageError: there is no such run, or several.
-    """
-    for place in stores:
-        bring_up(place)
-    found = find_run(stores, name)
-    with archived(found.place) as archive:
-        return found.entry, archive.has_to_retry(found.entry)
-
-
-def find_row(archive: Archive, run: RunEntry, name: str, tell: Callable[[str], object] = bool) -> int:
-    """The place, from 0, of a row of a run.
-
-    Args:
-        archive: the store of the run.
-        run: the run.
-        name: the row's id, where the run's input has ids, or its number, from 1.
-        tell: is told where a number could have been meant as an id, but is none.
-
-    Raises:
-        UsageError: the run has no such row, or has not finished it.
-    """
-    has_ids = archive.id_column(run) is not None
-    for identity in identities(name) if has_ids else []:
-        found = archive.find(run, identity)
-        if found is not None:
-            return found
-    number = number_of(name)
-    if number is not None and archive.holds(run, number):
-        tell_apart(name, archive.id(run, number), tell)
-        return number
-    message = f"run {run.name} has no row {id_name(name)}, or has not finished it"
-    hint = proposed(name, archive.ids(run)) if has_ids else "rows count from 1"
-    raise UsageError(message, code=Code.NO_RUN, hint=hint)
-
-
-def counted(run: RunEntry) -> dict[str, JSON]:
-    """The rows of a run by what became of them."""
-    return {"finished": run.finished, "failed": run.failed, "missing": run.missing}
-
-
-def described(archive: Archive, run: RunEntry) -> dict[str, JSON]:
-    """All that is known of a run but its rows: how it was asked for, how it went, what it paid."""
-    report = run.report or {}
-    steps = report.get("steps") or {step: {"paid": paid} for step, paid in archive.paid(run.number).items()}
-    about = {key: value for key, value in run.about.items() if key != "options"}
-    return {
-        "run": run.name,
-        "status": run.status,
-        "started": run.started,
-        "ended": run.ended,
-        "seconds": report.get("seconds"),
-        "rows": {"input": about.pop("rows", None), **counted(run)},
-        "steps": steps,
-        "failures": report.get("failures", []),
-        "failed_items": report.get("failed_items", []),
-        "lost_steps": report.get("lost_steps", []),
-        "error": report.get("error"),
-        **about,
-    }
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """How a run was asked for, so that it can be asked for again in the same way."""
-
-    params: dict[str, JSON]
-    overrides: dict[str, str]
-    input: str | None
-    options: dict[str, Any]
-
-
-def repeat(run: RunEntry, given: str | None = None) -> Repeat:
-    """What a retry of a run has in common with it.
-
-    Args:
-        run: the run.
-        given: where its rows come from, in place of what the run says.
-
-    Raises:
-        UsageError: its rows came from standard input, which cannot be read twice.
-    """
-    kept = run.about["options"]
-    if given is None and kept["input"] == "-":
-        message = f"run {run.name} read its rows from standard input"
-        raise UsageError(
-            message,
-            code=Code.MISSING_INPUT,
-            hint=f"give them again: {option('input', '-')}, or {option('input', 'PATH')}",
-        )
-    options = {name: kept[name] for name in ("output", "limit")}
-    if run.about["simulated"]:
-        options |= {"simulate": True, "seed": kept["seed"], "faults": tuple(kept["faults"])}
-    return Repeat(
-        run.about["params"],
-        run.about["overrides"],
-        given or kept["input"],
-        {**options, "retry": run.name},
-    )
 
 
 def _old(runs: list[RunEntry], keep: int | None, older: timedelta | None) -> list[RunEntry]:
@@ -239,12 +150,12 @@ def _old(runs: list[RunEntry], keep: int | None, older: timedelta | None) -> lis
 
 
 def prune_runs(
-    stores: Sequence[Place],
+    stores: Sequence[StoreLocation],
     *,
     keep: int | None = None,
     older: timedelta | None = None,
-    confirm: Callable[[Place, Pruning], bool],
-) -> list[tuple[Place, Pruning]]:
+    confirm: Callable[[StoreLocation, Pruning], bool],
+) -> list[tuple[StoreLocation, Pruning]]:
     """Take old runs out of stores, and of their answers those that no kept run needs.
 
     Args:
@@ -256,14 +167,176 @@ def prune_runs(
     Returns:
         What went out of which store.
     """
-    gone: list[tuple[Place, Pruning]] = []
+    gone: list[tuple[StoreLocation, Pruning]] = []
     for place in stores:
         with archived(place) as archive:
             runs = archive.runs()
         old = _old(runs, keep, older)
         if not old:
             continue
-        pruning = prune(place, [run.number for run in old], partial(confirm, place))
-        if pruning is not None:
-            gone.append((place, pruning))
+        dropped = pruning.prune(place, [run.number for run in old], partial(confirm, place))
+        if dropped is not None:
+            gone.append((place, dropped))
     return gone
+
+
+def age_of(text: str) -> timedelta:
+    """A time such as `30d`, `12h`, `4w` or `90m`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"`{text}` is no age", code=Code.BAD_PARAM, hint="such as 30d, 12h, 4w")
+    return timedelta(days=int(match[1]) * _UNITS[match[2]])
+
+
+def runs(*where: str | Path, store: str | Path | None = None) -> list[Run]:
+    """The runs of pipelines, the oldest first, as `yamlgen runs ls` lists them.
+
+    Args:
+        where: pipelines' files, or folders of them; this folder and the folders below it, where none is named.
+        store: the folder of the stores, in place of `.yamlgen/` beside the pipelines.
+
+    Raises:
+        UsageError: there is no store of a run.
+        EnvironmentProblem: a store cannot be read; name the pipelines whose stores can.
+    """
+    found, unread = list_runs(places([Path(each) for each in where], _path(store)))
+    if unread:
+        raise unread[0]
+    return found
+
+
+def _find(pipeline: str | Path | None, run: str | None, store: str | Path | None) -> Run:
+    return find_run(places([] if pipeline is None else [Path(pipeline)], _path(store)), run)
+
+
+def show(
+    pipeline: str | Path | None = None,
+    run: str | None = None,
+    *,
+    row: str | int | None = None,
+    store: str | Path | None = None,
+) -> dict[str, JSON]:
+    """All that is known of a run, or of a row of it, as `yamlgen runs show --json` prints it.
+
+    Args:
+        pipeline: its file, or a folder of pipelines; this folder and the folders below it, where none is named.
+        run: its name or the beginning of it; the last one, where none is named, a simulated one only if no other is.
+        row: a row's id, where the input has ids, or its number, from 1.
+        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
+
+    Returns:
+        Of a run: `status`, `rows` (counts), `steps` with what they paid, `failures` in groups, parameters, models,
+        versions, the pipeline as it ran (`resolved`). Of a row: its `columns`, and each step with its requests.
+
+    Raises:
+        UsageError: there is no such run, or several; or the run has no such row.
+        EnvironmentProblem: the store cannot be read.
+    """
+    found = _find(pipeline, run, store)
+    return found.describe() if row is None else found.describe_row(str(row))
+
+
+def rows(
+    pipeline: str | Path | None = None, run: str | None = None, *, store: str | Path | None = None
+) -> list[dict[str, JSON]]:
+    """The finished rows of a run in input order, also of one that did not come to its end.
+
+    They are what `yamlgen runs export` prints: the row's columns, then the steps' outputs.
+
+    Args:
+        pipeline: its file, or a folder of pipelines; this folder and the folders below it, where none is named.
+        run: its name or the beginning of it; the last one, where none is named, a simulated one only if no other is.
+        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
+
+    Raises:
+        UsageError: there is no such run, or several.
+        EnvironmentProblem: the store cannot be read.
+    """
+    return values(_find(pipeline, run, store).lines())
+
+
+def failures(
+    pipeline: str | Path | None = None, run: str | None = None, *, store: str | Path | None = None
+) -> list[dict[str, JSON]]:
+    """The rows of a run that failed, with the reason and what was sent, and the items that are null in other rows.
+
+    They are what `yamlgen runs failed --json` prints, in input order; what is about an item has `item`, from 1 among
+    those of its row, and `case`, its name.
+
+    Args:
+        pipeline: its file, or a folder of pipelines; this folder and the folders below it, where none is named.
+        run: its name or the beginning of it; the last one, where none is named, a simulated one only if no other is.
+        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
+
+    Raises:
+        UsageError: there is no such run, or several.
+        EnvironmentProblem: the store cannot be read.
+    """
+    return values(_find(pipeline, run, store).failed_lines(items=True))
+
+
+def export(
+    pipeline: str | Path | None = None,
+    run: str | None = None,
+    *,
+    output: str | Path,
+    failed: bool = False,
+    store: str | Path | None = None,
+) -> Export:
+    """Write the rows of a run to a file, also of one that did not come to its end; `rows` gives them as values.
+
+    Args:
+        pipeline: its file, or a folder of pipelines; this folder and the folders below it, where none is named.
+        run: its name or the beginning of it; the last one, where none is named, a simulated one only if no other is.
+        output: a `.jsonl`, `.json` or `.csv` file; its folder is made, and what it held before is replaced.
+        failed: the failed rows, as in the file of failed rows.
+        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
+
+    Raises:
+        UsageError: there is no such run, or several; or `output` is not a file, or its ending tells no format.
+        EnvironmentProblem: the store cannot be read, or the disk refuses.
+    """
+    return _find(pipeline, run, store).export(Path(output), failed=failed)
+
+
+def prune(
+    *where: str | Path,
+    keep: int | None = None,
+    older: str | timedelta | None = None,
+    store: str | Path | None = None,
+) -> dict[Path, Pruning]:
+    """Drop old runs, and the answers and kept values of functions that no kept run needs; nobody is asked.
+
+    The newest whole run stays (one that finished, over all rows), unless all go with `keep=0`. What is dropped is paid
+    for again when a run needs it.
+
+    Args:
+        where: pipelines' files, or folders of them; this folder and the folders below it, where none is named.
+        keep: how many of the newest whole runs stay in each store, with all that came after them.
+        older: the age from which on runs go, such as `30d`, `12h` or `4w`.
+        store: the folder of the stores, in place of `.yamlgen/` beside the pipelines.
+
+    Returns:
+        How many runs, rows and answers went out of which store, by its file; only those of which something went.
+
+    Raises:
+        UsageError: neither `keep` nor `older` is given, or one of them is wrong; or there is no store of a run.
+        EnvironmentProblem: a run is at work, or a store cannot be read or written.
+    """
+    if keep is None and older is None:
+        hint = f"{option('keep', 'N')} or {option('older', '30d')}"
+        raise UsageError("it is not said which runs go", code=Code.BAD_PARAM, hint=hint)
+    if keep is not None and keep < 0:
+        raise UsageError(f"keep is {keep!r}", code=Code.BAD_PARAM, hint="0 or more")
+    age = age_of(older) if isinstance(older, str) else older
+    stores = places([Path(each) for each in where], _path(store))
+    gone = prune_runs(stores, keep=keep, older=age, confirm=lambda _, __: True)
+    return {place.database: dropped for place, dropped in gone}
+
+
+def _path(store: str | Path | None) -> Path | None:
+    return None if store is None else Path(store)

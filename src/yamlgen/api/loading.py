@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from yamlgen.data.column import read_column
+from yamlgen.data.drawn_column import read_column
 from yamlgen.data.source import Source, source_of
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark
-from yamlgen.language.compiler import compile_draft, in_order
-from yamlgen.language.draft import Draft, read
-from yamlgen.language.draw_rules import rules_of
-from yamlgen.language.kinds import Draw
-from yamlgen.language.plan import Plan
-from yamlgen.language.rehearsal import MOST_ROWS, always_failing
-from yamlgen.ports import JSON, Columns
+from yamlgen.parsing.project_folder import is_folder
+from yamlgen.pipeline.parsed_file import ParsedFile, read
+from yamlgen.planning.compiler import compile_pipeline, in_order
+from yamlgen.planning.plan import Plan
+from yamlgen.planning.rehearsal import MOST_ROWS, always_failing
+from yamlgen.steps.draw.rules import rules_of
+from yamlgen.steps.kinds import Draw
+from yamlgen.values import JSON, Columns
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,21 @@ class Pipeline:
 
     path: Path
     shown: str
-    draft: Draft
+    draft: ParsedFile
     source: Source
     columns: Columns | None
     overrides: Mapping[str, str]
     input: str | None
     warnings: tuple[Diagnostic, ...]
+
+    def __repr__(self) -> str:
+        count = len(self.steps)
+        return f"<Pipeline {self.shown}: {count} step{'' if count == 1 else 's'}>"
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of its steps, in file order."""
+        return tuple(self.draft.pipeline.steps)
 
     def plan(self, params: Mapping[str, JSON] | None = None) -> Plan:
         """The plan of a run with these parameters.
@@ -47,10 +57,17 @@ class Pipeline:
         Raises:
             InvalidPipeline: a parameter is missing, undeclared or wrong.
         """
-        made = compile_draft(self.draft, self.columns, partial(_column, self.draft, []), params, complete=True)
+        made = compile_pipeline(self.draft, self.columns, partial(_column, self.draft, []), params, complete=True)
         if made.plan is None:
             raise InvalidPipeline(made.diagnostics)
         return made.plan
+
+
+def pipelines_in(path: Path) -> list[Path]:
+    """The pipelines' files in a folder, sorted; of what is no folder, itself."""
+    if not is_folder(path):
+        return [path]
+    return sorted(child for child in path.iterdir() if child.suffix in (".yaml", ".yml") and child.is_file())
 
 
 def check(
@@ -77,7 +94,7 @@ def check(
     source = source_of(draft.pipeline.input, draft.path, draft.shown)
     columns = source.columns()
     odd: list[Diagnostic] = []
-    made = compile_draft(draft, columns, partial(_column, draft, odd), params)
+    made = compile_pipeline(draft, columns, partial(_column, draft, odd), params)
     at = draft.document.mark(("input", "path"))
     odd += [Diagnostic(Code.BAD_INPUT, told, at, severity="warning") for told in source.oddities()]
     refused = _refused(draft, source, made.diagnostics) if examine else None
@@ -91,22 +108,21 @@ def check(
     return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), given, found), found
 
 
-def _refused(draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
+def _refused(draft: ParsedFile, source: Source, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
     """What a run would refuse in the first rows, unless it was told of the file already."""
     at = draft.document.mark(("input", "path" if source.rows_inline is None else "rows"))
     marks = {at, draft.document.mark(("input", "id"))}
     if draft.is_broken_within("input") or any(each.severity == "error" and each.mark in marks for each in told):
         return None
-    written = {*draft.pipeline.steps, *(["provenance"] if draft.pipeline.output.provenance else [])}
     if source.rows_inline is not None and any(each.code is Code.BAD_NUMBER for each in told):
         return None
-    fault = source.fault(frozenset(written))
+    fault = source.fault(frozenset([*draft.pipeline.steps, *draft.pipeline.output.added]))
     if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
         return None
     return Diagnostic(fault.code, fault.message, at, fault.hint)
 
 
-def _failing(plan: Plan, draft: Draft, source: Source, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
+def _failing(plan: Plan, draft: ParsedFile, source: Source, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
     """What fails for every row, where nothing was told of it already."""
     for step, found in always_failing(plan, source.beginning(MOST_ROWS + 1)):
         at = found.mark if found.mark.file else draft.document.mark(("steps", step.name), key=True)
@@ -119,7 +135,7 @@ def _is_within(mark: Mark, other: Mark) -> bool:
     return (mark.file, mark.line) == (other.file, other.line) and is_beside
 
 
-def _column(draft: Draft, odd: list[Diagnostic], path: str, name: str) -> tuple[JSON, ...]:
+def _column(draft: ParsedFile, odd: list[Diagnostic], path: str, name: str) -> tuple[JSON, ...]:
     """A column of a file that a draw names; what is odd about the file is added to `odd`."""
     draws = ((each, step.draws) for each, step in draft.pipeline.steps.items() if isinstance(step, Draw))
     step = next(each for each, rules in draws if any(rule.path == path for rule in rules_of(rules.values())))
@@ -146,8 +162,30 @@ def load(
     Raises:
         InvalidPipeline: it has mistakes; `.diagnostics` holds all of them with their places.
     """
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (overrides or {}).items()}
-    pipeline, diagnostics = check(path, overrides=texts, input=input, examine=False)
+    pipeline, diagnostics = check(path, overrides=_texts(overrides), input=input, examine=False)
     if pipeline is None:
         raise InvalidPipeline(diagnostics)
     return pipeline
+
+
+def validate(
+    path: str | Path, *, params: Mapping[str, JSON] | None = None, overrides: Mapping[str, JSON] | None = None
+) -> list[Diagnostic]:
+    """Everything that can be known about a pipeline without a key: mistakes and warnings, in the order of its file.
+
+    Unlike `load` it reads the first rows of the input as a run would, and tells what the run would refuse.
+
+    Args:
+        path: the YAML file.
+        params: the values of its parameters, as far as they are known.
+        overrides: values to set, by dotted path, as with `--set`; a text is read as YAML.
+
+    Returns:
+        What was found, each with its place, and `severity` "error" or "warning".
+    """
+    return list(check(path, params=params, overrides=_texts(overrides))[1])
+
+
+def _texts(overrides: Mapping[str, JSON] | None) -> dict[str, str]:
+    """Overrides as the texts that stand for them."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in (overrides or {}).items()}

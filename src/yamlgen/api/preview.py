@@ -9,22 +9,25 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from yamlgen.api.loading import Pipeline
-from yamlgen.claude.access import Simulation, reach
-from yamlgen.claude.simulator import made_up
-from yamlgen.data.identity import id_name, id_of, identities, number_of
-from yamlgen.data.lookup import proposed, tell_apart
+from yamlgen.cancellation import Cancellation
+from yamlgen.claude.access import reach
+from yamlgen.data.row_identity import id_name, id_of, identities, number_of
+from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.data.source import Source
 from yamlgen.data.spool import spooled
+from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, UsageError, YamlgenError
-from yamlgen.halt import Halt
-from yamlgen.language.places import placed
-from yamlgen.language.plan import AnyStep, GenerateStep, Plan, PythonStep
-from yamlgen.language.skipping import is_idle
-from yamlgen.ports import JSON, NOBODY, Answer, InputRow, Model
-from yamlgen.run.step import Performer
-from yamlgen.store.ledger import Reuse
-from yamlgen.store.place import place_of
-from yamlgen.store.session import opened
+from yamlgen.interfaces import UNOBSERVED, Model
+from yamlgen.planning.error_places import placed
+from yamlgen.planning.plan import AnyStep, GenerateStep, Plan, PythonStep
+from yamlgen.planning.skipping import is_idle
+from yamlgen.row_result import Answer
+from yamlgen.simulator.answers import made_up
+from yamlgen.simulator.settings import SimulatorSettings
+from yamlgen.store.location import place_of
+from yamlgen.store.run_recorder import Reuse
+from yamlgen.store.run_session import opened
+from yamlgen.values import JSON, InputRow
 
 
 class Preview(NamedTuple):
@@ -60,9 +63,9 @@ async def preview(
     plan = pipeline.plan(params)
     with spooled(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
         found = _row(source, plan, row, tell)
-    simulated = reach(plan.runtime, Simulation())
-    async with simulated as provider, provider.open(plan, Halt()) as models, as_asked(plan) as asked:
-        return await _Preview(plan, models, {**models, **asked}, found).make()
+    simulated = reach(plan.runtime, SimulatorSettings())
+    async with simulated as provider, provider.open(plan, Cancellation()) as models, as_asked(plan) as asked:
+        return await _RowRequests(plan, models, {**models, **asked}, found).make()
 
 
 @asynccontextmanager
@@ -78,7 +81,7 @@ async def as_asked(plan: Plan) -> AsyncIterator[Mapping[str, Model]]:
             if place.exists:
                 session = stack.enter_context(opened(place, Reuse(offline=True)))
                 provider = await stack.enter_async_context(reach(plan.runtime, None))
-                models = await stack.enter_async_context(provider.open(plan, Halt(), session.ledger))
+                models = await stack.enter_async_context(provider.open(plan, Cancellation(), session.ledger))
         yield models
 
 
@@ -106,7 +109,7 @@ def _row(source: Source, plan: Plan, row: str | int, tell: Callable[[str], objec
 
 
 @dataclass
-class _Preview:
+class _RowRequests:
     plan: Plan
     models: Mapping[str, Model]
     asked: Mapping[str, Model]
@@ -139,6 +142,6 @@ class _Preview:
         if isinstance(step, PythonStep):  # the author's code runs when the pipeline does
             value = made_up(step.schema.value if step.schema else {}, step.name)
             return Answer(value if step.is_single else step.whole([value] * len(step.cases(scope))))
-        asker = replace(NOBODY, step=step.name, identity=self.row.identity, row=self.row.index)
+        asker = replace(UNOBSERVED, step=step.name, identity=self.row.identity, row=self.row.index)
         unchecked = replace(step, checks=()) if isinstance(step, GenerateStep) else step
-        return await Performer(self.models).perform(unchecked, scope, asker)
+        return await StepRunner(self.models).perform(unchecked, scope, asker)

@@ -1,22 +1,29 @@
-"""A run for Python users: its rows and its failures as values, besides the files that the command line writes."""
+"""What comes of a run: its rows and its failures as values, and the report that everything said of it is made of."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from yamlgen.api.execution import execute
-from yamlgen.api.loading import Pipeline, load
-from yamlgen.api.options import Options
-from yamlgen.door import wait_for
-from yamlgen.errors import Code, UsageError
-from yamlgen.events import Emit
-from yamlgen.observe.report import Report
-from yamlgen.ports import JSON, Usage
-from yamlgen.store.session import archived
+from yamlgen.data.row_identity import row_name
+from yamlgen.reports.report import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first
+from yamlgen.values import JSON, Usage
+
+if TYPE_CHECKING:  # what lists runs need not wait for the formats
+    from yamlgen.output.files import OutputPaths as OutputPaths  # noqa: PLC0414
+
+__all__ = [
+    "Bill",
+    "Example",
+    "FailureGroup",
+    "LostStep",
+    "Report",
+    "Result",
+    "StepCount",
+    "largest_first",
+    "row_name",
+]
 
 
 @dataclass(frozen=True)
@@ -45,47 +52,7 @@ class Result:
     report: Report
     output: Path | None
 
-
-async def arun(
-    pipeline: str | Path | Pipeline,
-    *,
-    params: Mapping[str, JSON] | None = None,
-    overrides: Mapping[str, JSON] | None = None,
-    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
-    on_event: Emit | None = None,
-    **options: Any,
-) -> Result:
-    """Run a pipeline and return its rows; its files are written as by the command line.
-
-    Args:
-        pipeline: a YAML file, or what `load` returned.
-        params: the values of its parameters.
-        overrides: values to set, by dotted path; only with a file.
-        input: where the rows come from instead; only with a file.
-        on_event: told every event of the run.
-        **options: the fields of `yamlgen.api.options.Options`, such as `output`, `limit`, `simulate`, `fresh`,
-            `offline`, `max_cost_usd`, `yes`.
-
-    Raises:
-        InvalidPipeline: the file has mistakes.
-        YamlgenError: nothing could be run, or the run ended early.
-    """
-    if isinstance(pipeline, Pipeline) and (overrides or input is not None):
-        message = "overrides and input change a pipeline while it is read"
-        raise UsageError(message, code=Code.BAD_OVERRIDE, hint="pass them to `load`")
-    loaded = pipeline if isinstance(pipeline, Pipeline) else load(pipeline, overrides=overrides, input=input)
-    done = await execute(loaded, params=params, options=Options(**options), emit=on_event)
-    with archived(done.place) as archive:
-        rows = [json.loads(line) for line in archive.rows(done.entry)]
-        failed = [json.loads(line) for line in archive.failed(done.entry, items=True)]
-    failures = [each for each in failed if "item" not in each]
-    items = [each for each in failed if "item" in each]
-    lost = [step.as_json() for step in done.report.lost_steps]
-    paid = done.report.paid
-    output = None if str(options.get("output")) == "-" else done.paths.rows
-    return Result(rows, failures, items, lost, paid.usage, paid.cost_usd, done.report, output)
-
-
-def run(pipeline: str | Path | Pipeline, **arguments: Any) -> Result:
-    """`arun` for synchronous code, in a notebook too."""
-    return wait_for(arun(pipeline, **arguments))
+    def __repr__(self) -> str:
+        how, run = "simulated run" if self.report.simulated else "run", self.report.run
+        cost = "price unknown" if self.cost_usd is None else f"${self.cost_usd:.4g}"
+        return f"<Result of {how} {run}: {len(self.rows):,} rows, {len(self.failures):,} failed, {cost}>"

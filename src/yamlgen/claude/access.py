@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from yamlgen.claude.client import ClaudeProvider
-from yamlgen.language.spec import Runtime
-from yamlgen.ports import JSON
-
-if TYPE_CHECKING:
-    from yamlgen.claude.simulator import Faults
-
-
-@dataclass(frozen=True, slots=True)
-class Simulation:
-    """How the simulator behaves.
-
-    Attributes:
-        latency: seconds that an answer takes.
-        faults: faults by rate, such as `rate_limit=0.1`.
-        seed: picks the answers and the faults.
-    """
-
-    latency: float = 0.0
-    faults: Sequence[str] = ()
-    seed: int = 0
-
-    @property
-    def about(self) -> dict[str, JSON]:
-        """What its answers depend on: `seed`, `faults` with their rates, and `simulator`, a digest of its code.
-
-        Raises:
-            UsageError: there is no such fault.
-        """
-        from yamlgen.claude.simulator import edition  # noqa: PLC0415 - a server, for simulated runs only
-
-        return {"seed": self.seed, "faults": dict(self.rates.rates), "simulator": edition()}
-
-    @property
-    def name(self) -> str:
-        """The same as a text: with another seed, other faults or other code, others answer."""
-        about = self.about
-        faults = "".join(f"&{fault}={rate!r}" for fault, rate in about["faults"].items())
-        return f"simulator?code={about['simulator']}&seed={self.seed}{faults}"
-
-    @property
-    def rates(self) -> Faults:
-        """The faults, read."""
-        from yamlgen.claude.simulator import Faults  # noqa: PLC0415
-
-        return Faults.parse(self.faults, seed=self.seed)
-
-    @property
-    def options(self) -> str:
-        """The options of a command that has such a simulator; how long an answer takes is left out."""
-        seed = f" --seed {self.seed}" if self.seed else ""
-        return f" --simulate{seed}" + "".join(f" --fault {name}={rate}" for name, rate in self.rates.rates.items())
+from yamlgen.pipeline.language import Runtime
+from yamlgen.simulator.settings import SimulatorSettings
 
 
 @asynccontextmanager
 async def reach(
-    runtime: Runtime, simulation: Simulation | None, *, watched: bool = False, retries: bool = False
+    runtime: Runtime, simulation: SimulatorSettings | None, *, watched: bool = False, retries: bool = False
 ) -> AsyncIterator[ClaudeProvider]:
     """The provider of a run; without a simulation its address and headers are looked up now, before any row is.
 
@@ -82,7 +31,7 @@ async def reach(
         provider.headers()
         yield provider
         return
-    from yamlgen.claude.simulator import Simulator  # noqa: PLC0415
+    from yamlgen.simulator.server import Simulator  # noqa: PLC0415 - a server, for simulated runs only
 
     simulator = Simulator(faults=simulation.rates, latency=simulation.latency, seed=simulation.seed)
     base_url = await simulator.start()

@@ -17,24 +17,24 @@ from urllib.parse import urlsplit
 import anthropic
 import httpx2
 
+from yamlgen.caller import by_surface, option
+from yamlgen.cancellation import Cancellation
+from yamlgen.claude.answer_keys import Keeping
 from yamlgen.claude.connections import affordable, open_connections, patience
 from yamlgen.claude.custom_headers import CustomHeaders, custom_headers
-from yamlgen.claude.failure import Sender
-from yamlgen.claude.keeping import Keeping
-from yamlgen.claude.limiter import Limiter
+from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
-from yamlgen.claude.pool import MAX_PAUSE, UNHEARD
 from yamlgen.claude.prices import tariff_of
 from yamlgen.claude.transport import Transport
 from yamlgen.environment import variable
 from yamlgen.errors import Code, EnvironmentProblem, MissingKey
 from yamlgen.events import Emit, RunWarned
-from yamlgen.halt import Halt
-from yamlgen.language.plan import Plan
-from yamlgen.language.settings import PUBLIC_URL, address_fault, plain_http
-from yamlgen.language.spec import Runtime
-from yamlgen.ports import Model, Recorder
-from yamlgen.surface import by_surface, option
+from yamlgen.interfaces import Model, ResponseStore
+from yamlgen.pacing.limiter import Limiter
+from yamlgen.pacing.pool import MAX_PAUSE, UNHEARD
+from yamlgen.pipeline.language import Runtime
+from yamlgen.pipeline.model_settings import PUBLIC_URL, address_fault, plain_http
+from yamlgen.planning.plan import Plan
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -170,7 +170,7 @@ class ClaudeProvider:
 
     @asynccontextmanager
     async def open(
-        self, plan: Plan, halt: Halt, recorder: Recorder | None = None, emit: Emit | None = None
+        self, plan: Plan, halt: Cancellation, recorder: ResponseStore | None = None, emit: Emit | None = None
     ) -> AsyncIterator[Mapping[str, Model]]:
         """The models that the plan asks, by name; the client is closed with the context.
 
@@ -246,7 +246,7 @@ def models(
     made: dict[str, Model] = {}
     ways: dict[str, Structured] = {}
     for step, variant in plan.variants:
-        sender = Sender(variant.model, base_url, plan.runtime.api_key_env, key, secrets)
+        sender = ErrorContext(variant.model, base_url, plan.runtime.api_key_env, key, secrets)
         structured = None
         if step.schema is not None:
             from yamlgen.claude.structured import Structured  # noqa: PLC0415 - instructor, which takes half a second

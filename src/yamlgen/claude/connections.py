@@ -24,7 +24,7 @@ import httpx2
 
 from yamlgen.environment import variable
 from yamlgen.errors import Code, EnvironmentProblem, near
-from yamlgen.language.settings import LOOPBACK
+from yamlgen.pipeline.model_settings import LOOPBACK
 
 _CONNECT: Final = 10.0
 _OTHER_FILES: Final = 64

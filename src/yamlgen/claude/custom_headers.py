@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from yamlgen.environment import variable
-from yamlgen.errors import Code, EnvironmentProblem, is_secret
+from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.redaction import is_secret
 
 VARIABLE: Final = "ANTHROPIC_CUSTOM_HEADERS"
 

@@ -1,31 +1,44 @@
-"""What a paid answer is as a message: whether it is whole, what text it holds, and what an output is."""
+"""A paid answer, read: whether it is a message, and a whole one, and what output it holds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import TYPE_CHECKING
 
-from anthropic._models import construct_type
 from anthropic.types import Message
 from pydantic import ValidationError
 
-from yamlgen.claude.failure import InvalidOutput
-from yamlgen.errors import Code, RowError
-from yamlgen.ports import JSON, Attempt
+from yamlgen.claude.parsed_answer import InvalidOutput, NoText, ReadOutput
+from yamlgen.claude.response_checks import fault_of
+from yamlgen.claude.stop_reasons import stopped
+from yamlgen.values import Attempt
 
-_DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A valid output, and what had to be done to read it, as sentences."""
-
-    value: JSON
-    notes: tuple[str, ...] = ()
+if TYPE_CHECKING:
+    from yamlgen.claude.structured import Structured
 
 
-class NoText(InvalidOutput):
-    """An answer without a text: nothing, white space, a block of thinking alone, or what no file can hold."""
+def read(attempt: Attempt, structured: Structured | None) -> ReadOutput:
+    """The output in an answer: what `structured` makes of it, or its text.
+
+    Raises:
+        InvalidOutput: it is none, or not as its schema wants it.
+        RowError: the answer is not whole.
+    """
+    fault = fault_of(attempt.response)
+    if fault is not None:
+        raise InvalidOutput((f"$: {fault}",))
+    message = message_of(attempt)
+    error = stopped(message)
+    if error is not None:
+        raise error
+    return ReadOutput(text_of(message)) if structured is None else structured.parse(message)
+
+
+def message_of(attempt: Attempt) -> Message:
+    """The message that a body is: validated, which is quick, or as the SDK takes what it does not know."""
+    try:
+        return Message.model_validate(attempt.response)
+    except ValidationError:
+        return Message.model_construct(**attempt.response)
 
 
 def text_of(message: Message) -> str:
@@ -42,31 +55,3 @@ def text_of(message: Message) -> str:
     except UnicodeEncodeError:
         raise NoText(("the answer holds half of a surrogate pair, which is no text",)) from None
     return text
-
-
-def stopped(message: Message) -> RowError | None:
-    """The error of an answer that ended before it was whole, or `None`."""
-    reason = message.stop_reason
-    match reason:
-        case _ if reason in _DONE:
-            return None
-        case "max_tokens":
-            hint = "raise `max_tokens`: it bounds thinking and answer together"
-            return RowError("the answer was cut off at `max_tokens`", code=Code.TRUNCATED, hint=hint)
-        case "refusal":
-            details = getattr(message.stop_details, "explanation", None) if message.stop_details else None
-            return RowError(f"the model refused{f': {details}' if details else ''}", code=Code.REFUSED)
-        case "model_context_window_exceeded":
-            return RowError("the model's context window is full", code=Code.CONTEXT_EXCEEDED, hint="shorten the row")
-        case _:
-            return RowError(f"the answer ended for an unknown reason, `{reason}`", code=Code.UNKNOWN_STOP)
-
-
-def rebuilt(attempt: Attempt) -> Message:
-    """The message that a body is: validated, which is quick, or as the SDK takes what it does not know."""
-    try:
-        message = Message.model_validate(attempt.response)
-    except ValidationError:
-        message = cast("Message", construct_type(type_=Message, value=dict(attempt.response)))
-    message._request_id = attempt.request_id  # noqa: SLF001 - as the SDK sets it
-    return message

@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from yamlgen.claude.failure import ServerError
-from yamlgen.claude.said import said_inside
-from yamlgen.ports import JSON
+from yamlgen.claude.error_mapping import ServerError
+from yamlgen.claude.server_errors import said_inside
+from yamlgen.values import JSON
 
 UNREAD: Final = "unread"
 """The key under which a body that cannot be read is kept as text, beside what could be read of it."""

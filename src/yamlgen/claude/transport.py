@@ -8,33 +8,29 @@ deadline's clock stands still while it holds the request.
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import anthropic
 import httpx2
 
 from yamlgen import failpoint
+from yamlgen.cancellation import Cancellation
 from yamlgen.claude.connections import failure_of, has_hung_up
-from yamlgen.claude.failure import NotAMessage, ServerError
-from yamlgen.claude.headers import SIMULATOR_HEADER
-from yamlgen.claude.limiter import Limiter, Slot
-from yamlgen.claude.received import Received, read_answer
-from yamlgen.claude.said import Reach, Said, request_id_of, said_in
+from yamlgen.claude.error_mapping import NotAMessage, ServerError
+from yamlgen.claude.response_checks import Received, read_answer
+from yamlgen.claude.retry_policy import Failed, HandedBack, delay_before, judged, judged_inside
+from yamlgen.claude.server_errors import request_id_of, said_in
 from yamlgen.claude.streams import StreamedMessage
 from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, RunStopped
-from yamlgen.halt import Halt
-from yamlgen.ports import NOBODY
-from yamlgen.scarcity import scarcity_of
-
-_FIRST_DELAY: Final = 0.5
-_MOST_DELAY: Final = 30.0
+from yamlgen.interfaces import UNOBSERVED
+from yamlgen.pacing.limiter import Limiter, Slot
+from yamlgen.simulator.row_headers import SIMULATOR_HEADER
+from yamlgen.system_limits import scarcity_of
+from yamlgen.values import JSON
 
 _SLOWEST: Final = 10.0
 """Tokens a second that a stream brings at the least; one that takes longer in all is ended."""
@@ -43,8 +39,31 @@ _CLOSING: Final = 1.0
 """Seconds that a server has for ending a stream behind its last event; then it is hung up on."""
 
 
-holding: ContextVar[Slot | None] = ContextVar("holding", default=None)
-"""The place of the request of this context, for whoever gives it back."""
+CALL_HEADER: Final = "x-yamlgen-call"
+"""The header under which a request brings its `Call`; it is never sent."""
+
+
+class Call(anthropic.Omit):
+    """What its sender gives the transport of a request, which reads the answer then, and leaves the slot to the sender.
+
+    The SDK hands each header to its middleware, and leaves one out of the request whose value is an `Omit`.
+
+    Args:
+        slot: its place in flight.
+        begin: called before each time that it is sent; what it raises keeps it from that.
+        cut: told what a stream brought that broke off.
+
+    Attributes:
+        request_id: the API's name for the request, once a response to it has begun.
+    """
+
+    def __init__(
+        self, slot: Slot, begin: Callable[[], None], cut: Callable[[Mapping[str, JSON]], Awaitable[None]]
+    ) -> None:
+        self.slot = slot
+        self.begin = begin
+        self.cut = cut
+        self.request_id: str | None = None
 
 
 @dataclass
@@ -65,7 +84,7 @@ class Transport:
     max_retries: int
     limiter: Limiter
     base_url: str
-    halt: Halt
+    halt: Cancellation
     simulated: Callable[[], object] | None = None
 
     async def __call__(self, request: Any, call_next: Any) -> Any:
@@ -76,19 +95,21 @@ class Transport:
                 request, and no others, for as long as a run waits.
             RunStopped: nothing was ever heard from the address, or its failures hold everything too long.
         """
-        retries, overdue, spent, held, limiter = 0, 0, 0.0, holding.get(), self.limiter
-        slot = held or Slot()
+        retries, overdue, spent, limiter = 0, 0, 0.0, self.limiter
+        brought = request.headers.get(CALL_HEADER)
+        call = brought if isinstance(brought, Call) else None
+        slot = Slot() if call is None else call.slot
         model = str(request.json.get("model")) if isinstance(request.json, dict) else ""
         while True:
             await limiter.admit(slot, model)
             started, wait = time.monotonic(), None
             try:
-                if slot.begin is not None:
-                    slot.begin()
+                if call is not None:
+                    call.begin()
                 slot.asker.watch.sent()
                 failpoint.reach("before-send")
-                outcome = await self._attempt(request, call_next, slot)
-                if isinstance(outcome, _Answered):
+                outcome = await self._attempt(request, call_next, slot, call)
+                if isinstance(outcome, HandedBack):
                     limiter.succeeded(slot)
                 elif outcome.limited:
                     wait = limiter.refused(slot, outcome.retry_after)
@@ -99,8 +120,8 @@ class Transport:
             except BaseException:
                 slot.give_back()
                 raise
-            if isinstance(outcome, _Answered):
-                if held is None or outcome.error is not None:
+            if isinstance(outcome, HandedBack):
+                if call is None or outcome.error is not None:
                     slot.give_back()
                 if outcome.error is not None:
                     raise outcome.error
@@ -113,40 +134,45 @@ class Transport:
                 continue
             if retries > self.max_retries or overdue > 1 or spent >= self.timeout or slot.hopeless:
                 return self._give_up(outcome, slot, hopeless=slot.hopeless or overdue > 1)
-            delay = self._delay(max(retries - 1, 0), outcome.retry_after)
+            delay = delay_before(retries, outcome.retry_after)
             slot.asker.watch.retried(outcome.reason, delay)
             await self.halt.sleep(delay)
 
-    async def _attempt(self, request: Any, call_next: Any, slot: Slot) -> _Answered | _Failed:
-        stream, slot.request_id = StreamedMessage(), None
+    async def _attempt(self, request: Any, call_next: Any, slot: Slot, call: Call | None) -> HandedBack | Failed:
+        stream = StreamedMessage()
+        if call is not None:
+            call.request_id = None
         try:
-            return await self._exchange(request, call_next, slot, stream)
+            return await self._exchange(request, call_next, slot, call, stream)
         except TimeoutError:
             return self._overdue(stream)
         except anthropic.APITimeoutError as error:
             if has_hung_up(error):
-                return _Failed(f"the connection failed: {failure_of(error)[0]}", error=error)
+                return Failed(f"the connection failed: {failure_of(error)[0]}", error=error)
             if not isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout):
                 return self._overdue(stream)
-            return _Failed("the connection took too long", error=error)
+            return Failed("the connection took too long", error=error)
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
-            return _Failed(f"the connection failed: {failure_of(error)[0]}", error=error)
+            return Failed(f"the connection failed: {failure_of(error)[0]}", error=error)
         except NotAMessage as error:
-            return _Failed("the answer is not a message", error=error)
+            return Failed("the answer is not a message", error=error)
         except ServerError as error:
             self.limiter.heard = True
-            return _judged_inside(error)
+            return judged_inside(error)
         finally:
-            if stream.message and not stream.ended and slot.lost is not None:
-                await slot.lost(stream.message)
+            if stream.message and not stream.ended and call is not None:
+                await call.cut(stream.message)
 
-    async def _exchange(self, request: Any, call_next: Any, slot: Slot, stream: StreamedMessage) -> _Answered | _Failed:
+    async def _exchange(
+        self, request: Any, call_next: Any, slot: Slot, call: Call | None, stream: StreamedMessage
+    ) -> HandedBack | Failed:
         http: httpx2.Response | None = None
         try:
             async with Deadline(self.timeout) as deadline:
                 response = await call_next(request)
                 http = response.http_response
-                slot.request_id = request_id_of(http)
+                if call is not None:
+                    call.request_id = request_id_of(http)
                 self.limiter.answered(slot, http.status_code, http.headers)
                 if self.simulated is not None and SIMULATOR_HEADER in http.headers:
                     told, self.simulated = self.simulated, None
@@ -154,9 +180,9 @@ class Transport:
                 if not http.is_success:
                     await http.aread()
                     _make_readable(http)
-                    return _judged(response)
-                if slot.lost is None:  # the caller reads it
-                    return _Answered(response)
+                    return judged(response)
+                if call is None:  # the caller reads it
+                    return HandedBack(response)
                 end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
 
                 def heard() -> None:
@@ -166,42 +192,42 @@ class Transport:
 
                 answer = await read_answer(http, stream, heard)
                 self.limiter.hear(slot)
-                return _Answered(answer)
+                return HandedBack(answer)
         except (TimeoutError, httpx2.HTTPError):
             if http is None or not stream.ended:
                 raise
             # Its last event has come: however the connection ends, the answer is whole.
-            return _Answered(Received(stream.whole(), request_id_of(http)))
+            return HandedBack(Received(stream.whole(), request_id_of(http)))
         finally:
-            if http is not None and slot.lost is not None and not http.is_closed:  # it broke off
+            if http is not None and call is not None and not http.is_closed:  # it broke off
                 await http.aclose()
 
-    def _overdue(self, stream: StreamedMessage) -> _Failed:
+    def _overdue(self, stream: StreamedMessage) -> Failed:
         message = f"no whole answer came within {self.timeout:g} s"
         if stream.message:
             message = f"the stream broke off: it brought nothing for {self.timeout:g} s, or went on too slowly"
         hint = "raise `runtime.timeout`, or lower `max_tokens`"
-        return _Failed(message, error=RowError(message, code=Code.DEADLINE, hint=hint))
+        return Failed(message, error=RowError(message, code=Code.DEADLINE, hint=hint))
 
-    def _too_large(self, outcome: _Failed) -> RowError:
+    def _too_large(self, outcome: Failed) -> RowError:
         said = said_in(outcome.response.http_response).text if outcome.response is not None else str(outcome.error)
         message = f"a rate limit (429) refused the request for {self.limiter.max_pause:g} s, while others came through"
         hint = "it may be larger than its quota: shorten the row, or lower `max_tokens`"
         return RowError(f"{message}{f': {said}' if said else ''}", code=Code.TRANSPORT, hint=hint)
 
-    def _give_up(self, outcome: _Failed, slot: Slot, *, hopeless: bool) -> Any:
+    def _give_up(self, outcome: Failed, slot: Slot, *, hopeless: bool) -> Any:
         if outcome.response is not None:
             return outcome.response
         if (scarcity := scarcity_of(outcome.error)) is not None:
             raise scarcity
         connected = outcome.overdue or isinstance(outcome.error, NotAMessage)
-        lonely = connected and slot.asker is NOBODY  # who asks without a run is told of the request
+        lonely = connected and slot.asker is UNOBSERVED  # who asks without a run is told of the request
         if not self.limiter.heard and (hopeless or not connected) and not lonely:
             raise self._unheard(outcome)
         assert outcome.error is not None  # noqa: S101 - a failure is a response or an error
         raise outcome.error
 
-    def _unheard(self, outcome: _Failed) -> RunStopped:
+    def _unheard(self, outcome: Failed) -> RunStopped:
         if outcome.overdue:
             message = f"{self.base_url} takes requests, and has answered none of them within {self.timeout:g} s"
             hint = "is it a Messages API? `runtime.timeout` says how long an answer may take"
@@ -215,57 +241,6 @@ class Transport:
             hint = way or "is the network up, and `runtime.base_url` right?"
         return RunStopped(message, code=Code.UNREACHABLE, hint=hint)
 
-    def _delay(self, retries: int, retry_after: float | None) -> float:
-        backoff = random.uniform(0, min(_MOST_DELAY, _FIRST_DELAY * 2**retries))  # noqa: S311 - jitter is no secret
-        return backoff if retry_after is None else min(max(retry_after, backoff), _MOST_DELAY)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """What goes back to the SDK: its response, an answer that was read, or an error that is final."""
-
-    value: Any = None
-    error: Exception | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """An attempt that may be made again."""
-
-    reason: str
-    response: Any = None
-    error: Exception | None = None
-    limited: bool = False
-    retry_after: float | None = None
-
-    @property
-    def overdue(self) -> bool:
-        """Whether its deadline ended it."""
-        return isinstance(self.error, RowError) and self.error.code is Code.DEADLINE
-
-
-def _judged(response: Any) -> _Answered | _Failed:
-    """Whether a response that is no success is final, transient, or a rate limit."""
-    http, wanted = response.http_response, response.http_response.headers.get("x-should-retry")
-    said = said_in(http)
-    again = said.reach in (Reach.AGAIN, Reach.LIMITED)
-    if wanted != "false" and (again or (wanted == "true" and said.stop is None)):
-        return _Failed(_reason(said), response, None, said.status == 429, _seconds(http.headers.get("retry-after")))  # noqa: PLR2004
-    return _Answered(response)
-
-
-def _judged_inside(error: ServerError) -> _Answered | _Failed:
-    """The same of an error that came inside of a 200."""
-    if error.said.reach in (Reach.AGAIN, Reach.LIMITED):
-        return _Failed(_reason(error.said), None, error, error.said.reach is Reach.LIMITED)
-    return _Answered(error=error)
-
-
-def _reason(said: Said) -> str:
-    what = {429: "rate limit", 529: "overloaded"}.get(said.status)
-    what = what or ("server error" if said.status >= 500 else "try again")  # noqa: PLR2004 - the server's own errors
-    return f"{what} ({said.kind if said.inside and said.kind else said.status})"
-
 
 def _make_readable(http: httpx2.Response) -> None:
     """See that the SDK can read a body as text, whatever its header says of its characters."""
@@ -278,17 +253,3 @@ def _make_readable(http: httpx2.Response) -> None:
 def _most_tokens(request: Any) -> float:
     most = request.json.get("max_tokens") if isinstance(request.json, dict) else 0
     return most if isinstance(most, int) else 0
-
-
-def _seconds(header: str | None) -> float | None:
-    """A `retry-after`, which HTTP allows to be seconds or a date."""
-    try:
-        value = float(header or "")
-    except ValueError:
-        pass
-    else:
-        return value if value >= 0 else None
-    try:
-        return max(0.0, parsedate_to_datetime(header or "").timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None

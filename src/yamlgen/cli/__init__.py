@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import click
 
+from yamlgen.caller import commanded
 from yamlgen.cli.terminal import guard
-from yamlgen.surface import commanded
 
 _COMMANDS: Final = {
     "init": "Write a small pipeline to start from.",
@@ -56,7 +56,7 @@ class _Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from yamlgen.language.words import suggestion  # noqa: PLC0415 - for a mistyped command only
+            from yamlgen.parsing.suggestions import suggestion  # noqa: PLC0415 - for a mistyped command only
 
             ctx.fail(f"no command `{args[0]}`; {suggestion(args[0], _COMMANDS, 'commands')}")
         return super().resolve_command(ctx, args)
@@ -83,7 +83,7 @@ def main() -> None:
     except click.Abort:
         code = 130
     except click.ClickException as error:
-        from yamlgen.brevity import brief  # noqa: PLC0415 - only where something went wrong
+        from yamlgen.excerpts import brief  # noqa: PLC0415 - only where something went wrong
 
         vars(error)["message"] = brief(error.message)
         error.show()
@@ -91,7 +91,7 @@ def main() -> None:
     except Exception as error:
         from yamlgen.cli.messages import show_error  # noqa: PLC0415 - only where something went wrong
         from yamlgen.errors import YamlgenError  # noqa: PLC0415
-        from yamlgen.scarcity import refusal_of  # noqa: PLC0415
+        from yamlgen.system_limits import refusal_of  # noqa: PLC0415
 
         told = error if isinstance(error, YamlgenError) else refusal_of(error)
         if told is None:

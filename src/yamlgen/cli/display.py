@@ -13,6 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from yamlgen.api.results import Report, StepCount
 from yamlgen.cli.messages import echo, safe
 from yamlgen.cli.summary import cost_told, foretold, items_told, left_out, pace_told, row_told, shortened, time_told
 from yamlgen.cli.terminal import above, beneath, visible
@@ -27,7 +28,6 @@ from yamlgen.events import (
     RunForecast,
     RunStarted,
 )
-from yamlgen.observe.report import Report, StepCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -147,9 +147,7 @@ def _write(text: str) -> None:
 
 def interrupted(message: str, hint: str, number: signal.Signals) -> YamlgenError:
     """The error of a run that a signal has ended."""
-    error = YamlgenError(message, code=Code.STOPPED, hint=hint)
-    error.exit_code = CODES[number]
-    return error
+    return YamlgenError(message, code=Code.STOPPED, hint=hint).replace(exit_code=CODES[number])
 
 
 def _set_once(number: signal.Signals, handler: _Handler) -> None:

@@ -8,17 +8,16 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import click
 
-from yamlgen.canonical import encoded, one_line
+from yamlgen.canonical_json import encoded, one_line
 from yamlgen.cli.terminal import style, visible
-from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError, redact
-from yamlgen.ports import JSON
+from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError
+from yamlgen.redaction import redact
+from yamlgen.values import JSON
 
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 _WIDEST: Final = 160
 _BREAKS: Final = re.compile("[\x85\u2028\u2029]")
@@ -137,17 +136,9 @@ def _snippet(source: str, column: int, end_column: int, *, secret: bool) -> tupl
 
 @cache
 def _lines(file: str) -> tuple[str, ...]:
-    """The lines of a file, with `*` in place of what may be a key, so that carets hold."""
-    from yamlgen.language.secret import covered  # noqa: PLC0415 - loads a part of the language, for mistakes only
+    from yamlgen.api.source_lines import source_lines  # noqa: PLC0415 - loads a part of the language, for mistakes only
 
-    try:
-        if not Path(file).is_file():  # a pipe or a device has no line to show, and would never end
-            return ()
-        with Path(file).open("rb") as opened:
-            text = opened.read(1 << 21).decode("utf-8-sig", "replace")
-    except (OSError, ValueError):
-        return ()
-    return tuple(_LINE_END.split(covered(text)))
+    return source_lines(file)
 
 
 def _line(file: str, line: int) -> str | None:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from yamlgen.environment import provide
-from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError
-from yamlgen.ports import JSON
-
-if TYPE_CHECKING:
-    from yamlgen.api.loading import Pipeline
+from yamlgen.errors import Code, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -153,41 +149,3 @@ def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
             raise click.BadParameter(f"`{name}` is given twice")
         pairs[name] = text
     return pairs
-
-
-def read_params(texts: dict[str, str]) -> tuple[dict[str, JSON], list[Diagnostic]]:
-    """The values of `-p`, each read as YAML, and what is wrong with those that cannot be read."""
-    from yamlgen.language.parameters import read_value  # noqa: PLC0415 - loads the language
-
-    read = {name: read_value(name, text) for name, text in texts.items()}
-    values = {name: value for name, (value, problem) in read.items() if problem is None}
-    return values, [problem for _, problem in read.values() if problem is not None]
-
-
-def checked(
-    path: Path,
-    params: dict[str, str],
-    overrides: dict[str, str],
-    input_path: str | None,
-    values: dict[str, JSON] | None = None,
-) -> tuple[Pipeline, dict[str, JSON]]:
-    """A pipeline without mistakes, and the values of its parameters.
-
-    Args:
-        path: its file.
-        params: the texts of `-p`.
-        overrides: the texts of `--set`.
-        input_path: where the rows come from instead.
-        values: parameters that are values already.
-
-    Raises:
-        InvalidPipeline: there are mistakes, in the file or in the call; all of them.
-    """
-    from yamlgen.api.loading import check  # noqa: PLC0415 - loads the language
-
-    given, unread = read_params(params)
-    given |= values or {}
-    loaded, diagnostics = check(path, params=given, overrides=overrides, input=input_path, examine=False)
-    if loaded is None or unread:
-        raise InvalidPipeline((*unread, *diagnostics))
-    return loaded, given

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from yamlgen.cli.messages import echo, json_line, put, show
-from yamlgen.cli.options import (
-    checked,
-    fault_options,
-    input_option,
-    output_format,
-    pipeline_options,
-    store_option,
-)
+from yamlgen.cli.options import fault_options, input_option, output_format, pipeline_options, store_option
 from yamlgen.errors import Code, Exit, YamlgenError
-from yamlgen.ports import JSON
 
 _TRIAL: Final = 20
 """How many rows show what the others will take."""
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
-    from yamlgen.api.options import Options
-    from yamlgen.cli.running import Prepare
+    from yamlgen.api.run_options import Options
+    from yamlgen.cli.foreground import Prepare
     from yamlgen.events import RunForecast
 
 
@@ -55,10 +46,11 @@ def command(
     For each step: the rows, the answers that are in the store already, the requests to send, their tokens and their
     cost. Nothing is sent, and no key is needed.
     """
-    from yamlgen.api.options import Options  # noqa: PLC0415 - loads the language
+    from yamlgen.api.argument_texts import load_with  # noqa: PLC0415 - loads the language
+    from yamlgen.api.run_options import Options  # noqa: PLC0415
 
     def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
-        loaded, given = checked(pipeline, params, overrides, input_path)
+        loaded, given = load_with(pipeline, params, overrides, input_path)
         return loaded, given, Options(**chosen)
 
     return show_plan(prepare, json_out=output_format == "json")
@@ -66,38 +58,24 @@ def command(
 
 def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     """Plan a run and show it; the exit code."""
-    from yamlgen.api.planning import foresee  # noqa: PLC0415 - loads the engine
+    from yamlgen.api.preparation import estimate  # noqa: PLC0415 - loads the engine
+    from yamlgen.cli.foreground import tell  # noqa: PLC0415
     from yamlgen.cli.interruptions import Interruptions  # noqa: PLC0415
-    from yamlgen.cli.running import tell  # noqa: PLC0415
 
     try:
         loaded, given, options = prepare()
         show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
         with Interruptions() as interruptions:
-            forecast = interruptions.wait(foresee(loaded, params=given, options=options))
+            forecast = interruptions.wait(estimate(loaded, params=given, options=options))
     except YamlgenError as error:
         return tell(error, json_out=json_out)
     if json_out:
-        put(json_line(_as_json(forecast)))
+        put(json_line(forecast.as_json()))
     else:
         how = options.simulation.options if options.simulation else ""
         trial = f"yamlgen run {shlex.quote(loaded.shown)} --limit {_TRIAL}{how}"
         echo("\n".join(_lines(forecast, trial)))
     return Exit.OK
-
-
-def _as_json(forecast: RunForecast) -> dict[str, JSON]:
-    def span(ends: tuple[float, float] | None) -> dict[str, float] | None:
-        return None if ends is None else {"least": ends[0], "most": ends[1]}
-
-    steps: dict[str, JSON] = {}
-    for step in forecast.steps:
-        told = asdict(step)
-        del told["step"], told["cost"]
-        steps[step.step] = {**told, "output_tokens": span(step.output_tokens), "cost_usd": span(step.cost)}
-    known = {"pipeline": forecast.pipeline, "rows": forecast.rows, "requests": forecast.requests}
-    known["simulation"] = forecast.simulation
-    return {**known, "stored": forecast.stored, "cost_usd": span(forecast.cost), "steps": steps}
 
 
 def _lines(forecast: RunForecast, trial: str) -> list[str]:

@@ -6,18 +6,14 @@ Owns that `--graph` may stand alone: click would take the pipeline behind it for
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, Literal
 
 import click
 
 from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe, show
-from yamlgen.cli.options import checked, input_option, pipeline_options
+from yamlgen.cli.options import input_option, pipeline_options
 from yamlgen.errors import Exit
-
-if TYPE_CHECKING:
-    from yamlgen.language.plan import Plan
 
 _FORMS: Final = ("text", "mermaid")
 
@@ -32,22 +28,6 @@ class _Render(click.Command):
             for word, after in zip(options, [*options[1:], "."], strict=True)
         ]
         return super().parse_args(ctx, given + args[len(options) :])
-
-
-def _by_tool(plan: Plan) -> frozenset[str]:
-    """The variants that a run would ask by a tool, as far as the store tells."""
-    from yamlgen.store.place import place_of  # noqa: PLC0415 - for this form only
-
-    if not os.path.exists(place_of(plan.file).database):  # noqa: PTH110 - never raises
-        return frozenset()
-    from yamlgen.api.planning import asked_by_tool  # noqa: PLC0415 - loads the SDK
-    from yamlgen.api.preview import as_asked  # noqa: PLC0415
-
-    async def asked() -> frozenset[str]:
-        async with as_asked(plan) as models:
-            return asked_by_tool(models)
-
-    return asyncio.run(asked())
 
 
 def _is_file(word: str) -> bool:
@@ -74,7 +54,7 @@ def command(
     overrides: dict[str, str],
     input_path: str | None,
     row: str | None,
-    graph: str | None,
+    graph: Literal["text", "mermaid"] | None,
 ) -> int:
     """Show a pipeline resolved, or the requests of one row.
 
@@ -86,18 +66,16 @@ def command(
     """
     if graph is not None and row is not None:
         raise click.UsageError("--graph shows the steps, --row the requests of a row: one at a time")
-    from yamlgen.language.resolution import resolved  # noqa: PLC0415 - loads the language
+    from yamlgen.api import pipeline_views  # noqa: PLC0415 - loads the language
+    from yamlgen.api.argument_texts import load_with  # noqa: PLC0415
 
-    loaded, given = checked(pipeline, params, overrides, input_path)
+    loaded, given = load_with(pipeline, params, overrides, input_path)
     show(loaded.warnings)
     if graph is not None:
-        from yamlgen.language.graph import as_mermaid, as_text  # noqa: PLC0415 - for this form only
-
-        put((as_mermaid if graph == "mermaid" else as_text)(loaded.plan(given)))
+        put(pipeline_views.graph(loaded, given, graph))
         return Exit.OK
     if row is None:
-        plan = loaded.plan(given)
-        put(as_yaml(resolved(plan, _by_tool(plan))))
+        put(as_yaml(pipeline_views.expanded(loaded, given)))
         return Exit.OK
     from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
 

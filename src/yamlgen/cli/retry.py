@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from yamlgen.cli.messages import echo, json_line, put
 from yamlgen.cli.options import (
-    checked,
     display_options,
     environment_option,
     input_option,
@@ -17,15 +16,11 @@ from yamlgen.cli.options import (
     output_format,
     store_option,
 )
-from yamlgen.errors import Code, Exit, UsageError, YamlgenError
+from yamlgen.errors import Exit, YamlgenError
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
-    from yamlgen.api.options import Options
-    from yamlgen.store.place import Place
-
-_ADD: Final = "add `--simulate`"
-_LEAVE_OUT: Final = "leave `--simulate` out"
+    from yamlgen.api.run_options import Options
 
 
 @click.command("retry")
@@ -59,38 +54,26 @@ def command(  # noqa: PLR0913 - click passes its options by name
     of simulated ones. The run's parameters, overrides, input and output are taken over. What the other rows were
     answered comes out of the store; the output is written when nothing else is missing.
     """
-    from yamlgen.api.history import find_failed, has_run, places, repeat  # noqa: PLC0415 - loads the store
-    from yamlgen.api.options import Options  # noqa: PLC0415
-    from yamlgen.cli.running import Shown, run_shown, tell  # noqa: PLC0415
+    from yamlgen.api.failed_rows import failed_rows  # noqa: PLC0415 - loads the store
+    from yamlgen.api.run_options import Options  # noqa: PLC0415
+    from yamlgen.cli.foreground import Shown, run_shown, tell  # noqa: PLC0415
 
     json_out = output_format == "json"
-    others: list[Place] = []
     try:
-        both = places([pipeline], store)
-        stores = [place for place in both if place.simulated is simulate]
-        others = [place for place in both if place.simulated is not simulate]
-        if not stores:
-            how, hint = ("", _LEAVE_OUT) if simulate else (" but simulated ones", _ADD)
-            what = "simulated run" if simulate else "run"
-            raise UsageError(f"this pipeline has no {what}{how}", code=Code.NO_RUN, hint=hint)
-        found, failed = find_failed(stores, run)
-        again = repeat(found, input_path)
+        failed = failed_rows(pipeline, run, input=input_path, store=store, simulate=simulate)
     except YamlgenError as error:
-        if run is not None and others and error.code is Code.NO_RUN and has_run(others, run):
-            what, hint = ("no simulated run", _LEAVE_OUT) if simulate else ("a simulated run", _ADD)
-            error = UsageError(f"`{run}` is {what}", code=Code.NO_RUN, hint=hint)
         return tell(error, json_out=json_out)
-    if run is None and not (simulate or quiet) and has_run(others, None):
-        echo(f"run {found.name} is meant; simulated runs are retried with `--simulate`")
-    if not failed:
+    if run is None and failed.others and not (simulate or quiet):
+        echo(f"run {failed.run} is meant; simulated runs are retried with `--simulate`")
+    if not failed.any:
         if not quiet:
-            echo(f"run {found.name} has no failed row or item: nothing to retry")
+            echo(f"run {failed.run} has no failed row or item: nothing to retry")
         if json_out:
-            put(json_line({"run": found.name, "rows": {"failed": 0}}))
+            put(json_line({"run": failed.run, "rows": {"failed": 0}}))
         return Exit.OK
+    again = failed.repeat
 
     def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
-        loaded, _ = checked(pipeline, {}, again.overrides, again.input, again.params)
-        return loaded, again.params, Options(store=store, **again.options, **chosen)
+        return again.load(pipeline), again.params, Options(store=store, **again.options, **chosen)
 
     return run_shown(prepare, Shown(quiet, verbose, progress, json_out))

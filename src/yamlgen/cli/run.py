@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from yamlgen.cli.options import (
-    checked,
     display_options,
     fault_options,
     input_option,
@@ -20,7 +19,7 @@ from yamlgen.cli.options import (
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
-    from yamlgen.api.options import Options
+    from yamlgen.api.run_options import Options
 
 
 @click.command("run")
@@ -61,11 +60,12 @@ def command(  # noqa: PLR0913 - click passes its options by name
     every row, 2 the pipeline or the call is wrong, 3 the environment is (no key, no input, no network, no disk), 4
     stopped by a limit. An --offline run that lacks answers leaves the output as it was, and ends with 1.
     """
-    from yamlgen.api.options import Options  # noqa: PLC0415 - loads the language
-    from yamlgen.cli.running import Shown, run_shown  # noqa: PLC0415 - loads asyncio
+    from yamlgen.api.argument_texts import load_with  # noqa: PLC0415 - loads the language
+    from yamlgen.api.run_options import Options  # noqa: PLC0415
+    from yamlgen.cli.foreground import Shown, run_shown  # noqa: PLC0415 - loads asyncio
 
     def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
-        loaded, given = checked(pipeline, params, overrides, input_path)
+        loaded, given = load_with(pipeline, params, overrides, input_path)
         return loaded, given, Options(latency=latency, faults=faults, seed=seed, **chosen)
 
     if dry_run:

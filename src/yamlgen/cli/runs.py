@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from yamlgen.brevity import brief
 from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe, show_error
 from yamlgen.cli.options import store_option
 from yamlgen.errors import Code, Exit, UsageError, YamlgenError, near
+from yamlgen.excerpts import brief
 
 if TYPE_CHECKING:
-    from yamlgen.api.history import Found
-    from yamlgen.store.place import Place
-    from yamlgen.store.pruning import Pruning
+    from yamlgen.api.history import Pruning, StoreLocation
+    from yamlgen.api.stored_run import Run
 
 _HEAD: Final = ["run", "pipeline", "status", "started", "rows", "finished", "failed", "answers", "cost"]
-_UNITS: Final = {"m": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0}
 _ENDINGS: Final = (".yaml", ".yml")
 
 
@@ -43,7 +40,7 @@ def _common(function: Callable[..., int]) -> Any:
 
     @wraps(function)
     def told(*arguments: Any, json_out: bool, **options: Any) -> int:
-        from yamlgen.cli.running import tell  # noqa: PLC0415 - loads asyncio
+        from yamlgen.cli.foreground import tell  # noqa: PLC0415 - loads asyncio
 
         try:
             return function(*arguments, json_out=json_out, **options)
@@ -62,7 +59,7 @@ def _split(words: tuple[str, ...]) -> tuple[list[Path], str | None]:
     return paths, names[0] if names else None
 
 
-def _found(words: tuple[str, ...], store: Path | None) -> Found:
+def _found(words: tuple[str, ...], store: Path | None) -> Run:
     from yamlgen.api.history import find_run, places  # noqa: PLC0415 - loads the store
 
     paths, name = _split(words)
@@ -78,8 +75,7 @@ def list_command(where: tuple[str, ...], store: Path | None, *, json_out: bool) 
 
     runs, unread = list_runs(places([Path(word) for word in where], store))
     if json_out:
-        told = [{"store": str(run.place.database), **_brief(run)} for run in runs]
-        put(json_line({"runs": told, "unread": [error.message for error in unread]}))
+        put(json_line({"runs": [run.as_json() for run in runs], "unread": [error.message for error in unread]}))
     else:
         from yamlgen.cli.summary import table  # noqa: PLC0415 - only where text is shown
 
@@ -89,44 +85,16 @@ def list_command(where: tuple[str, ...], store: Path | None, *, json_out: bool) 
     return Exit.ENVIRONMENT if unread else Exit.OK
 
 
-def _brief(run: Found) -> dict[str, Any]:
-    from yamlgen.api.history import counted  # noqa: PLC0415 - loads the store
-
-    entry, report = run.entry, run.entry.report or {}
-    return {
-        "run": entry.name,
-        "pipeline": run.place.name,
-        "simulated": run.place.simulated,
-        "status": entry.status,
-        "started": entry.started,
-        "ended": entry.ended,
-        "seconds": report.get("seconds"),
-        "rows": {"input": entry.about.get("rows"), **counted(entry)},
-        "paid": entry.paid,
-        "reused": report.get("reused"),
-    }
-
-
-def _line(run: Found) -> list[str]:
+def _line(run: Run) -> list[str]:
     from yamlgen.cli.summary import dollars  # noqa: PLC0415 - only where text is shown
-    from yamlgen.store.place import FOLDER  # noqa: PLC0415
 
-    brief = _brief(run)
-    paid, rows = brief["paid"], brief["rows"]
+    told = run.as_json()
+    paid, rows = told["paid"], told["rows"]
     cost = paid["cost_usd"]
-    folder = run.place.folder.parent if run.place.folder.name == FOLDER else run.place.folder
-    pipeline = near(folder / run.place.name) + (" (simulated)" if run.place.simulated else "")
+    pipeline = near(run.home / run.pipeline) + (" (simulated)" if run.simulated else "")
     counts = [str(rows[key]) for key in ("input", "finished", "failed")]
-    spent = "unknown" if cost is None else f"{'worth ' if run.place.simulated else ''}{dollars(cost)}"
-    return [
-        run.entry.name,
-        pipeline,
-        run.entry.status,
-        run.entry.started,
-        *counts,
-        str(paid["attempts"]),
-        spent,
-    ]
+    spent = "unknown" if cost is None else f"{'worth ' if run.simulated else ''}{dollars(cost)}"
+    return [run.name, pipeline, run.status, run.started, *counts, str(paid["attempts"]), spent]
 
 
 @command.command("show")
@@ -139,15 +107,8 @@ def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *,
     With --row: that row's requests, every attempt, what the validator said of it, and the items that are null. What is
     a row's id is taken for that; another number is the row's place in the input. It works while a run goes on.
     """
-    from yamlgen.api.history import described, find_row  # noqa: PLC0415 - loads the store
-    from yamlgen.store.session import archived  # noqa: PLC0415
-
     run = _found(which, store)
-    with archived(run.place) as archive:
-        if row is None:
-            told = described(archive, run.entry)
-        else:
-            told = archive.detail(run.entry, find_row(archive, run.entry, row, lambda note: echo(safe(note))))
+    told = run.describe() if row is None else run.describe_row(row, lambda note: echo(safe(note)))
     put(json_line(told) if json_out else as_yaml(told))
     return Exit.OK
 
@@ -161,38 +122,33 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
     With --json: a line for each failed row, as in the file of failed rows, and one for each item that failed and is
     null (`on_item_error: "null"`); the latter has `item`, from 1 among those of its row, and `case`, its name.
     """
-    from yamlgen.data.identity import row_name  # noqa: PLC0415 - loads SQLite
-    from yamlgen.store.session import archived  # noqa: PLC0415 - loads the store
+    from yamlgen.api.results import row_name  # noqa: PLC0415 - loads SQLite
 
     run = _found(which, store)
-    with archived(run.place) as archive:
-        if json_out:
-            _put_lines(archive.failed(run.entry, items=True))
-            return Exit.OK
-        told, unkept = False, run.entry.failed_items if run.entry.status == "finished" else 0
-        for each in archive.failures(run.entry):
-            what = each.step if each.item is None else f"{each.item or 'an item'} of {each.step} is null"
-            line = f"{row_name(each.number, each.id)}, {what}: {each.code}: {each.message}"
-            put(f"{safe(brief(line))}\n")
-            told, unkept = True, unkept - (each.item is not None)
-        is_to_retry = run.entry.status != "running" and archive.has_to_retry(run.entry)
+    if json_out:
+        _put_lines(run.failed_lines(items=True))
+        return Exit.OK
+    told, unkept = False, run.entry.failed_items if run.status == "finished" else 0
+    for each in run.failures():
+        what = each.step if each.item is None else f"{each.item or 'an item'} of {each.step} is null"
+        line = f"{row_name(each.number, each.id)}, {what}: {each.code}: {each.message}"
+        put(f"{safe(brief(line))}\n")
+        told, unkept = True, unkept - (each.item is not None)
     if unkept > 0:
         echo(f"{unkept:,} items more failed and are null; the earlier version that made the run did not keep which")
     elif not told:
-        echo(f"run {run.entry.name} has no failed row or item")
-    if is_to_retry:
+        echo(f"run {run.name} has no failed row or item")
+    if run.status != "running" and run.has_to_retry():
         echo(f"  = {_retry(run)} asks again")
     return Exit.OK
 
 
-def _retry(run: Found) -> str:
+def _retry(run: Run) -> str:
     """The command that asks again for what failed in a run, and in no other."""
-    from yamlgen.store.place import FOLDER  # noqa: PLC0415 - loads the store
-
-    place, is_beside = run.place, run.place.folder.name == FOLDER and run.place.name.endswith(_ENDINGS)
-    words = [near(place.folder.parent / place.name) if is_beside else run.entry.about["pipeline"]["file"]]
-    words += [run.entry.name, *(["--simulate"] if place.simulated else [])]
-    return f"`yamlgen retry {shlex.join(words + ([] if is_beside else ['--store', near(place.folder)]))}`"
+    is_beside = run.is_beside_pipeline and run.pipeline.endswith(_ENDINGS)
+    words = [near(run.home / run.pipeline) if is_beside else run.entry.about["pipeline"]["file"]]
+    words += [run.name, *(["--simulate"] if run.simulated else [])]
+    return f"`yamlgen retry {shlex.join(words + ([] if is_beside else ['--store', near(run.place.folder)]))}`"
 
 
 @command.command("export")
@@ -207,29 +163,19 @@ def export_command(
 
     Without --output they go to stdout as JSON lines, with --json as one JSON array.
     """
-    from yamlgen.data.lines import formatted  # noqa: PLC0415 - loads the language
-    from yamlgen.data.outputs import write_rows  # noqa: PLC0415
-    from yamlgen.store.session import archived  # noqa: PLC0415
-
     run = _found(which, store)
-    with archived(run.place) as archive:
-
-        def lines() -> Iterable[bytes]:
-            return archive.failed(run.entry) if failed else archive.rows(run.entry)
-
-        if output is None:
-            _put_lines(formatted(lines, Path("rows.json")) if json_out else lines())
-            return Exit.OK
-        warnings = write_rows(output, lines)
-        lost = 0 if failed else archive.nulls(run.entry)
-    rows = run.entry.failed + run.entry.missing if failed else run.entry.finished
-    how = "simulated run" if run.place.simulated else "run"
+    if output is None:
+        lines = run.failed_lines() if failed else run.lines()
+        _put_lines(run.array(failed=failed) if json_out else lines)
+        return Exit.OK
+    done = run.export(output, failed=failed)
+    how, lost = "simulated run" if run.simulated else "run", done.failed_items
     items = f"; {lost:,} item{'' if lost == 1 else 's'} in their lists failed, and null" if lost else ""
-    echo(f"wrote {rows:,} rows of {how} {run.entry.name} to {near(output)}{items}")
-    for warning in warnings:
+    echo(f"wrote {done.rows:,} rows of {how} {run.name} to {near(output)}{items}")
+    for warning in done.warnings:
         echo(f"  warning  {safe(warning)}")
     if json_out:
-        put(json_line({"run": run.entry.name, "rows": rows, "output": str(output)}))
+        put(json_line(done.as_json()))
     return Exit.OK
 
 
@@ -237,7 +183,7 @@ def _put_lines(lines: Iterable[bytes]) -> None:
     try:
         for line in lines:
             put(line.decode())
-    finally:  # before the store is, also where the reader of stdout has gone
+    finally:  # and the store with them, also where the reader of stdout has gone
         getattr(lines, "close", bool)()
 
 
@@ -255,12 +201,12 @@ def prune_command(
     The newest whole run stays (one that finished, over all rows), unless all go with --keep 0. It asks before anything
     is gone. What is dropped is paid for again when a run needs it.
     """
-    from yamlgen.api.history import places, prune_runs  # noqa: PLC0415 - loads the store
+    from yamlgen.api.history import age_of, places, prune_runs  # noqa: PLC0415 - loads the store
 
     if keep is None and older is None:
         raise click.UsageError("say which runs go: --keep N or --older 30d")
 
-    def confirm(place: Place, pruning: Pruning) -> bool:
+    def confirm(place: StoreLocation, pruning: Pruning) -> bool:
         told = f"{near(place.database)}: {pruning.runs} runs, {pruning.rows:,} rows, {pruning.answers:,} answers"
         if yes:
             return True
@@ -269,21 +215,17 @@ def prune_command(
             raise UsageError(message, code=Code.NOT_CONFIRMED, hint="say `--yes`; nothing was dropped")
         return click.confirm(f"drop {told}?", default=False, err=True)
 
-    age = None if older is None else _age(older)
+    try:
+        age = None if older is None else age_of(older)
+    except UsageError as error:
+        raise click.BadParameter(f"{error.message}; {error.hint}", param_hint="--older") from None
     gone = prune_runs(places([Path(word) for word in where], store), keep=keep, older=age, confirm=confirm)
     if json_out:
         stores = {str(place.database): pruning for place, pruning in gone}
-        told = {name: {"runs": p.runs, "rows": p.rows, "answers": p.answers} for name, p in stores.items()}
+        told = {name: asdict(pruning) for name, pruning in stores.items()}
         put(json_line({"pruned": told}))
     for place, pruning in gone:
         echo(f"{near(place.database)}: dropped {pruning.runs} runs and {pruning.answers:,} answers")
     if not gone:
         echo("nothing was dropped")
     return Exit.OK
-
-
-def _age(text: str) -> timedelta:
-    match = re.fullmatch(r"([0-9]{1,5})([mhdw])", text)
-    if not match:
-        raise click.BadParameter(f"`{text}` is no age; such as 30d, 12h, 4w", param_hint="--older")
-    return timedelta(days=int(match[1]) * _UNITS[match[2]])

@@ -23,21 +23,17 @@ def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> in
     to the address it prints; any key will do. Ctrl-C ends it. A run of yamlgen that is pointed to it keeps its answers
     by that address alone, whatever the seed and the faults, and says so.
     """
-    from yamlgen.claude.simulator import Faults, Simulator  # noqa: PLC0415 - loads the server
+    from yamlgen.api.simulated_api import simulated_api  # noqa: PLC0415 - loads the server
 
     async def serve() -> None:
-        simulator = Simulator(faults=Faults.parse(faults, seed=seed), latency=latency, seed=seed)
-        base_url = await simulator.start(port=port)
-        echo(f"simulated Messages API on {base_url}")
-        echo(f"  ANTHROPIC_BASE_URL={base_url} ANTHROPIC_API_KEY=any  (Ctrl-C ends it)")
-        stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopped.set)
-        try:
+        async with simulated_api(port=port, latency=latency, faults=faults, seed=seed) as base_url:
+            echo(f"simulated Messages API on {base_url}")
+            echo(f"  ANTHROPIC_BASE_URL={base_url} ANTHROPIC_API_KEY=any  (Ctrl-C ends it)")
+            stopped = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stopped.set)
             await stopped.wait()
-        finally:
-            await simulator.stop()
 
     asyncio.run(serve())
     return Exit.OK

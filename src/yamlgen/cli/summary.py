@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from yamlgen.api.results import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first, row_name
 from yamlgen.cli.messages import safe
 from yamlgen.cli.terminal import style
-from yamlgen.data.identity import row_name
 from yamlgen.errors import near
-from yamlgen.events import (
-    ItemFailed,
-    PaceChanged,
-    RequestRetried,
-    RowFailed,
-    RunForecast,
-)
-from yamlgen.observe.report import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first
+from yamlgen.events import ItemFailed, PaceChanged, RequestRetried, RowFailed, RunForecast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from yamlgen.data.outputs import OutputPaths
-    from yamlgen.ports import JSON
+    from yamlgen.api.results import OutputPaths
+    from yamlgen.values import JSON
 
 _HELD: Final = 0.05
 _LEAST: Final = 0.0001

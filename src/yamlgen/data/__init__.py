@@ -1,1 +1,1 @@
-"""Rows in and rows out: `source` reads an input, `outputs` leaves the files of a run, `printer` prints its rows."""
+"""Rows in: `source` reads an input, each row with who it is."""

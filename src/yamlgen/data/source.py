@@ -9,25 +9,27 @@ memory does not grow; only a duplicate makes the file be read again, to say wher
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from yamlgen.canonical import short_digest
-from yamlgen.data.identity import id_identity, row_identity
-from yamlgen.data.reader import Oddities, array_rows, brief, csv_rows, csv_table, inline_rows, jsonl_rows
-from yamlgen.data.seen import Seen
+from yamlgen.caller import option
+from yamlgen.canonical_json import short_digest
+from yamlgen.data.digest_counter import Seen
+from yamlgen.data.inline_rows import inline_rows
+from yamlgen.data.row_identity import id_identity, row_identity
 from yamlgen.data.snapshot import Snapshot, changed, record
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
-from yamlgen.language.folder import unusable
-from yamlgen.language.formats import ENDINGS, FORMATS, delimiter_of, format_of, is_pipe
-from yamlgen.language.spec import Input
-from yamlgen.language.types import Type, observed
-from yamlgen.ports import JSON, Columns, InputRow, Row
-from yamlgen.surface import option
+from yamlgen.formats.format import FileReading, Format, Oddities, Rows
+from yamlgen.formats.strict_json import brief
+from yamlgen.formats.table import ENDINGS, FORMATS, NAMES, STREAMED, format_of
+from yamlgen.parsing.project_folder import is_pipe, unusable
+from yamlgen.pipeline.language import Input
+from yamlgen.schemas.types import Type, observed
+from yamlgen.values import JSON, Columns, InputRow, Row
 
 _PEEK = 100
 """How many rows tell the columns of an input that has no header."""
@@ -48,8 +50,8 @@ class Source:
     Attributes:
         rows_inline: the rows themselves, written in the pipeline.
         path: the file; `None` with `rows_inline` `None` is standard input, which `spooled` makes readable.
-        format: `jsonl`, `csv` or `json`; `None` goes by the path's ending, standard input is JSONL.
-        delimiter: what separates CSV cells; `None` is a comma, and a tab for `.tsv`.
+        format: its name; `None` goes by the path's ending, standard input is JSONL.
+        delimiter: what separates cells; `None` goes by the format.
         id: the column that every row must have, with a value of its own (a string or a number).
         shown: how messages name the input: its path as the user knows it.
         snapshot: what the file held at its scan, to which every later reading is held.
@@ -66,7 +68,7 @@ class Source:
     told: tuple[str, ...] = ()
 
     def columns(self) -> Columns | None:
-        """What can be known of the columns at the cost of a look: by a CSV header, or by the first 100 rows.
+        """What can be known of the columns at the cost of a look: by the file's header, or by the first 100 rows.
 
         Returns:
             `None` where nothing is known: standard input, no rows, a file that is missing or broken. The run says why.
@@ -74,15 +76,12 @@ class Source:
         if self.rows_inline is None and (self.path is None or is_pipe(self.path)):
             return None
         try:
-            is_csv = self.rows_inline is None and self.kind() == "csv"
-            if is_csv:
-                types, closed = {name: {"type": "string"} for name in self._header()}, True
-            else:
-                closed = self.rows_inline is not None
-                types = self._types(None if closed else _PEEK)
+            header = self._header()
+            closed = header is not None or self.rows_inline is not None
+            types = self._types(None if closed else _PEEK) if header is None else header
         except YamlgenError:
             return None
-        return Columns(tuple(types), closed, types, is_csv, self._least()) if types else None
+        return Columns(tuple(types), closed, types, header is not None, self._least()) if types else None
 
     def _least(self) -> int:
         """How many rows there are at least: of many, and of those before a broken one, the first are counted."""
@@ -93,13 +92,13 @@ class Source:
         return count
 
     def oddities(self) -> tuple[str, ...]:
-        """What the user should know of the first megabyte of a CSV file, as sentences; what is broken the run tells."""
+        """What the user should know of the first megabyte of a file, as sentences; what is broken the run tells."""
         odd, rows = Oddities(), 0
         with suppress(YamlgenError):
-            if self.path is not None and not is_pipe(self.path) and self.kind() == "csv":
+            if self.path is not None and not is_pipe(self.path) and self.kind().has_oddities:
                 with self._file() as file:
                     head = io.BytesIO(file.read(_LOOK))
-                for _ in csv_rows(head, self.name(), self.separator(), None, odd):
+                for _ in self.kind().read(head, replace(self._reading(odd), id=None)):
                     rows += 1
         return odd.told(self.name()) if rows else ()
 
@@ -137,7 +136,7 @@ class Source:
         number = 0
         try:
             with Seen() as seen, self._head() as (head, is_cut):
-                rows = self._parsed(head, Oddities())
+                rows = self._parsed(head)
                 while number < _EXAMINED and (found := self._next(rows, head, is_cut=is_cut)) is not None:
                     number += 1
                     line, row = found
@@ -147,9 +146,7 @@ class Source:
         return None if number or is_cut else no_rows(self)
 
     @staticmethod
-    def _next(
-        rows: Iterator[tuple[int, dict[str, JSON]]], head: BinaryIO, *, is_cut: bool
-    ) -> tuple[int, dict[str, JSON]] | None:
+    def _next(rows: Rows, head: BinaryIO, *, is_cut: bool) -> tuple[int, dict[str, JSON]] | None:
         """The next row of a beginning; none where it is broken only because it was cut."""
         try:
             return next(rows, None)
@@ -200,27 +197,28 @@ class Source:
             return None
         return f"the input {self.name()} grew by {more:,} bytes during the run; run again for the rows in them"
 
-    def kind(self) -> str:
+    def kind(self) -> Format:
         """The format, by `format` or by the path's ending.
 
         Raises:
             UsageError: neither says it.
         """
-        kind = self.format or ("jsonl" if self.path is None else format_of(self.path))
-        if kind is None or kind not in FORMATS.values():
+        by_ending = STREAMED if self.path is None else format_of(self.path)
+        kind = FORMATS.get(self.format) if self.format else by_ending
+        if kind is None:
             what = f"unknown format `{self.format}`" if self.format else "its ending tells no format"
-            hint = f"known endings are {ENDINGS}; or name it with `format: jsonl`, `csv` or `json`"
+            hint = f"known endings are {ENDINGS}; or name it with {NAMES}"
             raise UsageError(f"cannot read {self.name()}: {what}", code=Code.BAD_INPUT, hint=hint)
         return kind
 
-    def separator(self) -> str:
-        """What separates CSV cells, by `delimiter` or by the path's ending.
+    def separator(self) -> str | None:
+        """What separates cells, by `delimiter` or by the format; `None` where it has none.
 
         Raises:
             UsageError: `delimiter` cannot do so.
         """
         if self.delimiter is None:
-            return "," if self.path is None else delimiter_of(self.path)
+            return self.kind().delimiter(self.path)
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
             message = f"the delimiter {brief(self.delimiter)} cannot separate cells"
             raise UsageError(message, code=Code.BAD_INPUT, hint='it is one character: "," or ";" or "\\t"')
@@ -231,9 +229,7 @@ class Source:
         unnamed = "standard input" if self.rows_inline is None else "the rows"
         return self.shown or str(self.path or unnamed)
 
-    def _numbered(
-        self, keep: Callable[[Snapshot], None] | None = None, odd: Oddities | None = None
-    ) -> Iterator[tuple[int, dict[str, JSON]]]:
+    def _numbered(self, keep: Callable[[Snapshot], None] | None = None, odd: Oddities | None = None) -> Rows:
         """Each row with its line (its number, for rows written inline).
 
         Args:
@@ -245,15 +241,16 @@ class Source:
             return
         self.kind()
         with self._file(keep) as file:
-            yield from self._parsed(file, odd or Oddities())
+            yield from self._parsed(file, odd)
 
-    def _parsed(self, file: BinaryIO, odd: Oddities) -> Iterator[tuple[int, dict[str, JSON]]]:
+    def _parsed(self, file: BinaryIO, odd: Oddities | None = None) -> Rows:
         if self.rows_inline is not None:
             return inline_rows(self.rows_inline, self.name())
-        kind = self.kind()
-        if kind == "csv":
-            return csv_rows(file, self.name(), self.separator(), self.id, odd)
-        return array_rows(file, self.name()) if kind == "json" else jsonl_rows(file, self.name())
+        return self.kind().read(file, self._reading(odd))
+
+    def _reading(self, odd: Oddities | None = None) -> FileReading:
+        has_cells = self.kind().delimiter(self.path) is not None
+        return FileReading(self.name(), self.separator() if has_cells else None, self.id, oddities=odd or Oddities())
 
     @contextmanager
     def _head(self) -> Iterator[tuple[BinaryIO, bool]]:
@@ -286,13 +283,12 @@ class Source:
                 columns.setdefault(name, []).append(value)
         return {name: observed(values) for name, values in columns.items()}
 
-    def _header(self) -> tuple[str, ...]:
-        """The names of the columns; none where the first line seems to be a title."""
+    def _header(self) -> Mapping[str, Type] | None:
+        """The columns that the file names before its rows; `None` where none are named there."""
+        if self.rows_inline is not None:
+            return None
         with self._file() as file:
-            table = csv_table(file, self.name(), self.separator(), Oddities())
-            header, first = ([*next(table, (0, []))[1]] for _ in range(2))
-        is_title = len(header) == 1 < len(first) and _PARTED.isdisjoint(header[0])
-        return () if is_title else tuple(header)
+            return self.kind().columns(file, self._reading())
 
     @contextmanager
     def _file(self, keep: Callable[[Snapshot], None] | None = None) -> Iterator[BinaryIO]:
@@ -337,8 +333,7 @@ class Source:
     def _place(self, line: int, number: int) -> str:
         if self.rows_inline is not None:
             return f"{self.name()}, row {number}"
-        place = f"{self.name()}:{line}"
-        return f"{place} (row {number})" if self.kind() == "json" else place
+        return self.kind().place(self._reading(), line, number)
 
     def _identity(self, name: str, row: Row, line: int, number: int) -> str:
         identity = id_identity(row.get(name))

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from yamlgen.data.source import Source
 from yamlgen.errors import Code, EnvironmentProblem
-from yamlgen.language.formats import is_pipe
+from yamlgen.parsing.project_folder import is_pipe
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def spooled(source: Source, stream: BinaryIO | None) -> Iterator[Source]:
     if source.rows_inline is not None or (source.path and not is_pipe(source.path)):
         yield source
         return
-    settled = replace(source, format=source.kind(), delimiter=source.separator(), shown=source.name())
+    settled = replace(source, format=source.kind().name, delimiter=source.separator(), shown=source.name())
     with tempfile.NamedTemporaryFile(prefix="yamlgen-") as copy:
         try:
             if source.path:

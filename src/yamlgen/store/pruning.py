@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from yamlgen.store.database import mapped
-from yamlgen.store.place import Place
-from yamlgen.store.session import held
+from yamlgen.store.location import StoreLocation
+from yamlgen.store.run_session import held
 
 _DELETIONS: Final = {
     "rows": "DELETE FROM row WHERE run IN (SELECT run FROM pruned)",
@@ -44,7 +44,7 @@ class Pruning:
     answers: int
 
 
-def prune(place: Place, runs: Iterable[int], confirm: Callable[[Pruning], bool]) -> Pruning | None:
+def prune(place: StoreLocation, runs: Iterable[int], confirm: Callable[[Pruning], bool]) -> Pruning | None:
     """Take runs out of a store, and the answers that none of the others needs.
 
     Args:

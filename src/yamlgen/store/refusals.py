@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from yamlgen.ports import Refusal
+from yamlgen.values import Refusal
 
 Write = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
 """Does something in the writer's next transaction."""

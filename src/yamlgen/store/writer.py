@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from yamlgen import failpoint
 from yamlgen.errors import Code, EnvironmentProblem, near
-from yamlgen.scarcity import start
 from yamlgen.store.database import problem
-from yamlgen.store.place import keep_lock
+from yamlgen.store.location import keep_lock
+from yamlgen.system_limits import start
 
 Write = Callable[[sqlite3.Connection], Any]
 """What is done in the writer's transaction. It runs SQL and nothing that may fail for another reason."""

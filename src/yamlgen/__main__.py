@@ -1,0 +1,6 @@
+"""`python -m yamlgen`: the command line, where its program is not on the path."""
+
+from yamlgen.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""How a run differs from what the pipeline's file says, and what follows from it for the plan and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from yamlgen.caller import by_surface, option
+from yamlgen.errors import Code, UsageError
+from yamlgen.pipeline.language import Limits
+from yamlgen.planning.plan import Plan
+from yamlgen.simulator.settings import SimulatorSettings
+
+_LIMITS: Final = ("max_requests", "max_failures", "max_unusable", "max_cost_usd", "confirm_above_usd", "max_pause")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run differs from what the pipeline's file says; `yamlgen.run` takes each of these, and says what it is."""
+
+    output: str | Path | None = None
+    limit: int | None = None
+    simulate: bool = False
+    max_concurrency: int | None = None
+    store: Path | None = None
+    fresh: bool = False
+    offline: bool = False
+    retry: str | None = None
+    max_requests: int | None = None
+    max_failures: int | str | None = None
+    max_unusable: str | None = None
+    max_cost_usd: float | None = None
+    confirm_above_usd: float | None = None
+    max_pause: float | None = None
+    yes: bool = False
+    latency: float = 0.0
+    faults: Sequence[str] = ()
+    seed: int = 0
+    watched: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool):
+            raise UsageError(f"seed is {self.seed!r}", code=Code.BAD_PARAM, hint="a whole number")
+        if not self.simulate and (self.latency or self.faults or self.seed):
+            names = by_surface(command="`--latency`, `--fault` and `--seed`", python="`latency`, `faults` and `seed`")
+            message = f"{names} go with {option('simulate')}"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="they say how the simulator behaves")
+        for name, least in (("limit", 1), ("max_concurrency", 1), ("latency", 0)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value < least):
+                raise UsageError(f"{name} is {value!r}", code=Code.BAD_PARAM, hint=f"{least} or more")
+        if self.fresh and (self.offline or self.retry is not None):
+            other = option("offline") if self.offline else "a retry"
+            message = f"{option('fresh')} takes nothing out of the store, and {other} needs what is there"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="leave one of them out")
+        for name in _LIMITS:
+            if getattr(self, name) is not None:
+                self._check_limit(name, getattr(self, name))
+
+    def _check_limit(self, name: str, value: Any) -> None:
+        try:
+            Limits.model_validate({name: str(value) if isinstance(value, bool) else value})  # pydantic takes True for 1
+        except ValidationError:
+            hint = str(Limits.model_fields[name].description)
+            raise UsageError(f"{name} is {value!r}", code=Code.BAD_PARAM, hint=hint) from None
+
+    @property
+    def simulation(self) -> SimulatorSettings | None:
+        """How the simulator behaves, if there is to be one."""
+        return SimulatorSettings(self.latency, tuple(self.faults), self.seed) if self.simulate else None
+
+    def over(self, plan: Plan) -> Plan:
+        """The plan with these limits over its own, and this ceiling under it."""
+        runtime = plan.runtime
+        if self.max_concurrency is not None:
+            runtime = runtime.model_copy(update={"concurrency": min(plan.concurrency, self.max_concurrency)})
+        given = {name: value for name in _LIMITS if (value := getattr(self, name)) is not None}
+        return replace(plan, runtime=runtime, limits=plan.limits.model_copy(update=given))

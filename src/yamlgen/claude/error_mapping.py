@@ -1,0 +1,196 @@
+"""Foreign errors, mapped once: what the SDK, instructor or the network raise becomes one of ours.
+
+Owns the decision of how far an error reaches: a 400 sets its row aside, a rejected key ends the run. No exception
+of anthropic, instructor or httpx2 leaves this room, and no message carries a key.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+import anthropic
+import httpx2
+
+from yamlgen.claude.connections import failure_of
+from yamlgen.claude.secret_mask import mask_of, scrub
+from yamlgen.claude.server_errors import MOST_READ, Reach, Said, said_in
+from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
+from yamlgen.redaction import LONG_SECRET, redact
+from yamlgen.system_limits import scarcity_of
+from yamlgen.values import JSON, Refusal
+
+_MOST_SHOWN: Final = 500
+_LONGEST_NAME: Final = 128
+"""The characters of a foreign text, and of a request's name, that are shown."""
+
+_ANSWER: Final = frozenset({"content", "unread"})
+"""The parts of a response that are the answer itself; all else is about it."""
+
+NAMED: Final = re.compile(r" \(request (\S+)\)")
+"""How the words of an error name its request."""
+
+REFUSALS: Final = frozenset({400, 413, 422})
+"""The statuses by which a server refuses a request for what it holds: it would refuse the same request again."""
+
+
+class ServerError(Exception):
+    """A 200 that holds an error."""
+
+    def __init__(self, said: Said) -> None:
+        super().__init__(said.text)
+        self.said = said
+
+
+class NotAMessage(Exception):  # noqa: N818 - named as what came
+    """A 200 that is no answer of a Messages API, of a kind of content; `str` says what it is instead."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(what)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorContext:
+    """Who sends, for the sentence of an error: the model, the address, the key and its variable, and other secrets."""
+
+    model: str
+    base_url: str
+    key_name: str
+    key: str = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def masked(self, text: str) -> str:
+        """A text about a request or its answer, without a key in any spelling."""
+        return redact(mask_of((self.key, *self.secrets)).hide(text))
+
+    def clean(self, text: str) -> str:
+        """A foreign text, safe to show: without the key, and not too long."""
+        shown = self.masked(text)
+        if len(text) >= MOST_READ:  # its end may be half of a key
+            shown = shown[: -mask_of((self.key, *self.secrets)).reach or None]
+        return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
+
+    def named(self, request_id: str | None) -> str | None:
+        """A request's name, safe to show and to keep: a server may put anything there."""
+        shown = "".join(c if c.isprintable() and c != " " else "_" for c in self.masked(request_id or ""))
+        return shown[:_LONGEST_NAME] or None
+
+    def scrubbed(self, response: dict[str, JSON]) -> dict[str, JSON]:
+        """An answer without them. In the answer itself a short one may be a word, which is left as it is."""
+        secrets = (self.key, *self.secrets)
+        if not any(secrets):
+            return response
+        answer = {key: part for key, part in response.items() if key in _ANSWER}
+        about = {key: part for key, part in response.items() if key not in _ANSWER}
+        kept, told = scrub(answer, mask_of(secrets, LONG_SECRET)), scrub(about, mask_of(secrets))
+        return response if kept is answer and told is about else {**told, **kept}
+
+
+def mapped(error: Exception, sender: ErrorContext, request_id: str | None = None) -> YamlgenError:
+    """The error of ours for anything that a request may raise.
+
+    Args:
+        error: what was raised.
+        sender: who sent the request.
+        request_id: the API's name for the request, where a response has come.
+    """
+    said = error.said if isinstance(error, ServerError) else None
+    if isinstance(error, anthropic.APIStatusError):
+        said = said_in(error.response)
+    found = _ours(error, sender) if said is None else _of_said(said, sender)
+    name = sender.named(request_id or (said.request_id if said is not None else None))
+    message, hint = sender.masked(found.message), found.hint and sender.masked(found.hint)
+    if name is not None and found.request_id is None:
+        return found.replace(message=f"{message} (request {name})", hint=hint, request_id=name)
+    return found if (message, hint) == (found.message, found.hint) else found.replace(message=message, hint=hint)
+
+
+def refused_before(refusal: Refusal, hint: str) -> RowError:
+    """The error of a request that was refused in an earlier run: its words, in which its name stands too."""
+    error = RowError(refusal.message, code=Code.BAD_REQUEST, hint=hint)
+    named = re.search(f"{NAMED.pattern}$", refusal.message)
+    error.request_id = named[1] if named else None
+    return error
+
+
+def _ours(error: Exception, sender: ErrorContext) -> YamlgenError:
+    if isinstance(error, YamlgenError):
+        return error
+    if (scarcity := scarcity_of(error)) is not None:
+        return scarcity
+    if isinstance(error, NotAMessage):
+        return not_a_message(sender.clean(str(error)), sender)
+    if isinstance(error, anthropic.APIConnectionError | httpx2.HTTPError):
+        why, hint = failure_of(error)
+        return RowError(f"the connection failed: {why}", code=Code.TRANSPORT, hint=hint)
+    if isinstance(error, anthropic.APIResponseValidationError):
+        return not_a_message(sender.clean(error.message), sender)
+    if isinstance(error, UnicodeEncodeError):
+        message = "the prompt holds half of a surrogate pair, which no request can carry"
+        return RowError(message, code=Code.BAD_REQUEST, hint="mend the text in the input")
+    return RowError(f"{type(error).__name__}: {sender.clean(str(error))}", code=Code.INTERNAL)
+
+
+def not_a_message(what: str, sender: ErrorContext) -> RowError:
+    """The error for a 200 that is no answer of the Messages API."""
+    hint = f"is {sender.base_url} the address of a Messages API?"
+    return RowError(f"the answer is not a message: {what}", code=Code.NOT_A_MESSAGE, hint=hint)
+
+
+def _of_said(told: Said, sender: ErrorContext) -> YamlgenError:
+    said = sender.clean(told.text)
+    how = told.kind if told.inside and told.kind else str(told.status)
+    match told.reach:
+        case Reach.RUN:
+            return _stopped(told, said, sender)
+        case Reach.AGAIN | Reach.LIMITED:
+            return RowError(f"the API answered {how} to the end: {said}", code=Code.TRANSPORT)
+        case Reach.ROW:
+            size, hint = "", None
+            if told.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                size = f"; the request was {_size(told.sent)}" if told.sent else ""
+                hint = "shorten the row: the API itself takes 32 MB"
+            message = f"the API refused the request ({how}): {said}{size}"
+            return RowError(message, code=Code.BAD_REQUEST, hint=hint, status=told.status)
+
+
+def _size(count: int) -> str:
+    """A count of bytes as one says it."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count:,} bytes"  # noqa: PLR2004 - a tenth of a megabyte
+
+
+def _stopped(told: Said, said: str, sender: ErrorContext) -> RunStopped:  # noqa: PLR0911 - a table
+    """The error that ends the run."""
+    match told.stop or (Code.PAYMENT if told.status == HTTPStatus.PAYMENT_REQUIRED else None):
+        case Code.SPEND_LIMIT:
+            return RunStopped(f"the account's spending limit is reached: {said}", code=Code.SPEND_LIMIT)
+        case Code.PAYMENT:
+            message = f"the API asks for payment: {said}"
+            return RunStopped(message, code=Code.PAYMENT, hint="see the account's billing")
+        case Code.FORBIDDEN_MODEL:
+            message = f"the API takes no requests of this account: {said}"
+            return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint="see the account in the Console")
+    match told.status:
+        case 401:
+            hint = "check the key, and whether it belongs to this address"
+            message = f"the API rejected the key in {sender.key_name}: {said}"
+            return RunStopped(message, code=Code.KEY_REJECTED, hint=hint)
+        case 403:
+            message = f"the key in {sender.key_name} may not do this: {said}"
+            return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint=f"may it use `{sender.model}`?")
+        case 404 if told.kind == "not_found_error":
+            message = f"the API knows no model `{sender.model}`: {said}"
+            return RunStopped(message, code=Code.UNKNOWN_MODEL, hint="check the `id`; models retire")
+        case 404:
+            message = f"there is no Messages API at {sender.base_url}: {said}"
+            return RunStopped(message, code=Code.UNREACHABLE, hint="check `runtime.base_url`: it ends before `/v1`")
+        case 407:
+            hint = "write them into its address, in the variable that names the proxy"
+            return RunStopped("the proxy asks for a name and a password", code=Code.UNREACHABLE, hint=hint)
+    where = f"to {sender.clean(told.target)}" if told.target else "elsewhere"
+    message = f"{sender.base_url} redirects {where} ({told.status}), and a key does not follow"
+    hint = "set `runtime.base_url` to the final address, without `/v1/messages`"
+    return RunStopped(message, code=Code.UNREACHABLE, hint=hint)

@@ -1,0 +1,50 @@
+"""Failures in a row, and when their number makes it doubtful that anything will ever be answered."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from yamlgen.claude.error_mapping import NAMED
+from yamlgen.errors import Code, RowError
+from yamlgen.values import Doubt
+
+_VARYING: Final = re.compile(r"[\w-]*\d[\w-]*|\"[^\"]*\"|'[^']*'|`[^`]*`")
+"""What differs between two refusals for the same reason: numbers, ids, what is quoted of the request."""
+
+ALIKE: Final = 20
+UNLIKE: Final = 100
+"""How many failures in a row make it doubtful that anything will ever be answered: alike, and whatever they say."""
+
+
+@dataclass
+class FailureStreak:
+    """Counts the failures in a row of one setup (an address, a model, its settings) that nobody has seen answered.
+
+    Attributes:
+        doubt: shared with the engine, which decides whether the run goes on.
+    """
+
+    doubt: Doubt = field(default_factory=Doubt)
+    _last: str = ""
+    _alike: int = 0
+    _all: int = 0
+
+    def answered(self) -> None:
+        """A request came through: from now on a failure is about what was asked."""
+        self.doubt.cleared = True
+
+    def failed(self, error: RowError) -> None:
+        """Mark the failure of a row where it tells that the others may fail too."""
+        tells = error.status if error.code is Code.BAD_REQUEST else error.code in (Code.TRANSPORT, Code.NOT_A_MESSAGE)
+        if self.doubt.cleared or not tells:
+            return
+        told = _VARYING.sub("#", NAMED.sub("", error.message)) if error.code is Code.BAD_REQUEST else str(error.code)
+        self._alike = self._alike + 1 if told == self._last else 1
+        self._last = told
+        self._all += 1
+        patience = self.doubt.patience
+        self.doubt.raised |= self._alike >= ALIKE * patience or self._all >= UNLIKE * patience
+        if self.doubt.raised:
+            error.doubt = self.doubt

@@ -1,0 +1,76 @@
+"""A request that was answered, or refused, before: that counts, and nothing is sent.
+
+Owns what is kept of refusals, and when their number makes it doubtful that anything will be answered.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from yamlgen.caller import by_surface, option
+from yamlgen.claude.error_mapping import REFUSALS, refused_before
+from yamlgen.claude.failure_streak import FailureStreak
+from yamlgen.claude.requests import Layer, Request
+from yamlgen.claude.schema_fallback import SchemaFallback
+from yamlgen.errors import Code, RowError
+from yamlgen.interfaces import AttemptLog
+from yamlgen.values import Attempt, Refusal
+
+_TO_SEND: Final = "a run that is not offline sends it"
+
+
+class AnswerLookup:
+    """The layer that asks the store before the one below it.
+
+    Args:
+        below: answers what has no answer.
+        fallback: told of refusals that may be about the schema.
+        simulated: whether the simulator answers, for the words of a hint.
+    """
+
+    def __init__(self, below: Layer, fallback: SchemaFallback, *, simulated: bool = False) -> None:
+        self._below = below
+        self._fallback = fallback
+        self._simulated = simulated
+        self._streak = FailureStreak()
+
+    async def answer(self, request: Request) -> Attempt:
+        """The answer that a request has had, or one that is paid for now."""
+        log = request.log
+        if log is None:
+            return await self._new(request)
+        attempt = log.recall(request.keys) or await self._new(request, log)
+        self._streak.answered()
+        await log.prove(request.way.setup)
+        return attempt
+
+    async def _new(self, request: Request, log: AttemptLog | None = None) -> Attempt:
+        request.way.check()
+        if log is not None:
+            refusal = log.refused(request.key)
+            if refusal is not None:
+                await self._fallback.consider(request, refusal)
+                raise refused_before(refusal, self._ask_again())
+            if not log.sends:
+                raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
+        try:
+            return await self._below.answer(request)
+        except RowError as error:
+            await self._fallback.consider(request, Refusal(error.status, error.message))
+            self._fallback.advise(error)
+            if log is not None:
+                await self._fail(error, request, log)
+            raise
+
+    async def _fail(self, error: RowError, request: Request, log: AttemptLog) -> None:
+        """Keep a refusal, and mark a failure that may be that of all rows."""
+        if log.is_proven(request.way.setup):
+            self._streak.answered()
+        self._streak.failed(error)
+        if error.status in REFUSALS:
+            await log.refuse(request.key, request.way.setup, Refusal(error.status, error.message))
+
+    def _ask_again(self) -> str:
+        simulated = " --simulate" if self._simulated else ""
+        retry = by_surface(command=f"`yamlgen retry PIPELINE RUN{simulated}`", python=option("retry", "RUN"))
+        return f"mend the row, or ask again with {retry}; nothing was paid for it"

@@ -1,0 +1,66 @@
+"""The turns by which a model is shown its answer and told what is wrong with it, where instructor does not write them.
+
+Owns the words, and what of an answer the API takes back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Final
+
+from yamlgen.claude.parsed_answer import InvalidOutput
+from yamlgen.schemas.root_wrapper import WRAP
+from yamlgen.values import JSON
+
+_UNSAID: Final = frozenset({"thinking", "redacted_thinking"})
+"""What of an answer is no part of what was said: a turn of nothing else is none."""
+
+
+def about_text(invalid: InvalidOutput, said: str | None) -> list[dict[str, Any]]:
+    """The turns after a text that is not valid; `said` is `None` where it cannot be shown."""
+    told = f"Your answer is not valid:\n{invalid}\nAnswer again, in full and without a comment."
+    shown = [] if said is None else [{"role": "assistant", "content": said}]
+    return [*shown, {"role": "user", "content": told}]
+
+
+def about_unshown(invalid: InvalidOutput) -> list[dict[str, Any]]:
+    """The turn after an output that cannot be shown."""
+    return [{"role": "user", "content": f"Your answer was invalid:\n{invalid}\nAnswer again."}]
+
+
+def sendable(turns: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Turns that the API takes: without what says nothing, a blank text or a turn of no more than thinking, or breaks.
+
+    Raises:
+        RecursionError: they are nested too deep.
+    """
+    return [_sendable(turn) for turn in _spoken(turns)]
+
+
+def _spoken(turns: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    made = []
+    for turn in turns:
+        if isinstance(turn["content"], str):
+            made.append(turn)
+            continue
+        content = [block for block in turn["content"] if block["type"] != "text" or block["text"].strip()]
+        if any(block["type"] not in _UNSAID for block in content):
+            made.append({**turn, "content": content})
+    return made
+
+
+def _sendable(part: JSON) -> JSON:
+    """A part of a request without what no request can carry, and with tool inputs that the API takes back."""
+    if isinstance(part, str):
+        return part.encode(errors="replace").decode()
+    if isinstance(part, float) and not math.isfinite(part):
+        return None
+    if isinstance(part, list):
+        return [_sendable(item) for item in part]
+    if isinstance(part, dict):
+        made = {_sendable(key): _sendable(value) for key, value in part.items()}
+        if made.get("type") == "tool_use" and not isinstance(made.get("input"), dict):
+            made["input"] = {WRAP: made.get("input")}
+        return made
+    return part

@@ -1,0 +1,175 @@
+"""The requests of one model: the body of each, and what goes with it through the layers that answer it.
+
+Owns how settings and a prompt become a body, which is the same on the wire, in the store and under a key.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from yamlgen import capabilities
+from yamlgen.claude.answer_keys import Keeping
+from yamlgen.claude.response_checks import Received
+from yamlgen.interfaces import AttemptLog, RequestContext
+from yamlgen.pacing.limiter import Slot
+from yamlgen.steps.fields import DEFAULT_MAX_TOKENS, Settings, Thinking
+from yamlgen.values import JSON, Attempt, Prompt
+
+if TYPE_CHECKING:
+    from yamlgen.claude.structured import Structured
+
+STREAM_ABOVE: Final = 21_333
+"""The most `max_tokens` that the SDK deems safe without streaming: more may idle past a proxy's patience."""
+
+_HOUR: Final = 3600.0
+_AN_HOUR: Final = 128_000
+"""The tokens of an answer that take an hour, by the SDK's own reckoning: one that may take longer than a request has
+is streamed."""
+
+_UNKEPT: Final = (b"",)
+
+
+class ClosedWay(Exception):  # noqa: N818 - an answer: this schema needs another way
+    """The API has refused the schema in this way."""
+
+
+@dataclass(eq=False)
+class Way:
+    """A way of asking: natively, by a tool, for a text.
+
+    Attributes:
+        setup: that of its requests, once one was made.
+    """
+
+    structured: Structured | None
+    setup: bytes = b""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the API has refused it: what it was answered before still counts."""
+        return self.structured is not None and self.structured.is_refused
+
+    def check(self) -> None:
+        """Send a request only in a way that the API takes.
+
+        Raises:
+            ClosedWay: it does not take this one any more.
+        """
+        if self.is_closed:
+            raise ClosedWay
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request, as the layers of a model hand it down.
+
+    Attributes:
+        body: what is sent.
+        way: how it asks for the output.
+        asker: who asks.
+        keys: of its answer, today's first; one empty key where no answer is kept.
+        log: the attempts of its row; `None` where no answer is kept.
+        slot: its place among those in flight, where it is sent by itself.
+    """
+
+    body: dict[str, JSON]
+    way: Way
+    asker: RequestContext
+    keys: tuple[bytes, ...] = _UNKEPT
+    log: AttemptLog | None = None
+    slot: Slot | None = None
+
+    @property
+    def key(self) -> bytes:
+        """The key of its answer."""
+        return self.keys[0]
+
+
+class Layer(Protocol):
+    """Answers a request, by itself or by the layer below it."""
+
+    async def answer(self, request: Request) -> Attempt:
+        """The answer, paid for now or before.
+
+        Raises:
+            ClosedWay: the API does not take the schema in this way.
+            RowError: there is none; for other requests there may be.
+            RunStopped: there will be none for any request.
+        """
+        ...
+
+
+class Carrier(Protocol):
+    """Brings a request to the API, and back what the API says."""
+
+    async def send(self, request: Request) -> Received:
+        """The answer, without a key in it.
+
+        Raises:
+            ClosedWay: as of a `Layer`, like the others.
+            RowError: it was refused, or it failed too often.
+            RunStopped: no request will succeed.
+        """
+        ...
+
+
+class RequestBuilder:
+    """Makes the requests of one model.
+
+    Args:
+        settings: the model's settings; `id` is set.
+        timeout: seconds that one request may take: an answer that may take longer is streamed.
+        keeping: where answers are kept; `None` where none is.
+
+    Attributes:
+        model: its id.
+    """
+
+    def __init__(self, settings: Settings, timeout: float = math.inf, keeping: Keeping | None = None) -> None:
+        self.model = str(settings.id)
+        self._keeping = keeping
+        self._constant = _constant(settings, timeout)
+        self._sampling = {
+            name: getattr(settings, name) for name in capabilities.SAMPLING if getattr(settings, name) is not None
+        }
+
+    def body(self, prompt: Prompt, way: Way) -> dict[str, JSON]:
+        """The body of the first request for a prompt."""
+        body = dict(self._constant)
+        if prompt.system and prompt.system.strip():
+            body["system"] = prompt.system
+        body["messages"] = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
+        if way.structured is not None:
+            body = way.structured.prepare(body)
+        return body | self._sampling
+
+    def first(self, prompt: Prompt, way: Way, asker: RequestContext) -> Request:
+        """The first request for a prompt."""
+        body = self.body(prompt, way)
+        if self._keeping is None:
+            return Request(body, way, asker)
+        way.setup = way.setup or self._keeping.setup(body)
+        return Request(body, way, asker, self._keeping.keys(body, asker))
+
+    def following(self, request: Request, body: dict[str, JSON]) -> Request:
+        """The request that follows from the answer to another one."""
+        keys = _UNKEPT if self._keeping is None else self._keeping.keys(body, request.asker)
+        return replace(request, body=body, keys=keys)
+
+
+def _constant(settings: Settings, timeout: float) -> dict[str, Any]:
+    """What is the same in the body of every row."""
+    most = settings.max_tokens or DEFAULT_MAX_TOKENS
+    body: dict[str, Any] = {"model": settings.id, "max_tokens": most}
+    if settings.stop_sequences:
+        body["stop_sequences"] = list(settings.stop_sequences)
+    if settings.thinking is not None:
+        more = settings.thinking.model_dump(exclude_none=True) if isinstance(settings.thinking, Thinking) else {}
+        body["thinking"] = {"type": settings.thinking_type, **more}
+    if settings.effort is not None:
+        body["output_config"] = {"effort": settings.effort}
+    if most > STREAM_ABOVE or most * _HOUR / _AN_HOUR > timeout:
+        body["stream"] = True
+    return body

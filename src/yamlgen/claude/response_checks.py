@@ -1,0 +1,154 @@
+"""What a 200 is: a paid answer, an error in disguise, or nothing of a Messages API.
+
+Owns that decision, which is made before anything is judged: whatever calls itself a message was paid for and is kept,
+in one piece or as a stream, wanted so or not, readable or not. Anything else is a failure of the server; it is never
+kept, and never shown to a model.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, cast
+
+import httpx2
+from anthropic import AsyncStream
+
+from yamlgen.claude.error_mapping import NotAMessage, ServerError
+from yamlgen.claude.server_errors import MOST_READ, request_id_of, said_inside, size_of, told_in
+from yamlgen.claude.streams import UNREAD, StreamedMessage
+from yamlgen.values import JSON
+
+_DEEP: Final = 200
+"""How many brackets a body may have before it is tried whether it can be written again."""
+
+_EVENTS: Final = re.compile(rb"(\xef\xbb\xbf)?\s*(event|data|id|retry)?:")
+_TYPE: Final = re.compile(r"[\w.+-]{1,40}/[\w.+-]{1,80}(?![\w.+-])")
+_A_MESSAGE: Final = re.compile(rb'"type"\s*:\s*"message"')
+_TOKENS: Final = re.compile(rb'"(\w+_tokens)"\s*:\s*(\d{1,16})(?![\d.eE])')
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A paid answer as it came: the body of its message, and the API's name for the request."""
+
+    body: dict[str, JSON]
+    request_id: str | None
+
+
+async def read_answer(http: httpx2.Response, stream: StreamedMessage, heard: Callable[[], None]) -> Received:
+    """The answer in a 200.
+
+    Args:
+        http: the response, its body unread.
+        stream: takes the events, if it is a stream: what it holds after an error tells what was paid.
+        heard: called for each event.
+
+    Raises:
+        ServerError: it holds an error.
+        NotAMessage: it is no answer of a Messages API.
+        httpx2.RemoteProtocolError: a stream ended before its last event, however politely.
+    """
+    try:
+        return Received(await _read(http, stream, heard), request_id_of(http))
+    except ServerError as error:
+        raise ServerError(replace(error.said, sent=size_of(http))) from None
+
+
+async def _read(http: httpx2.Response, stream: StreamedMessage, heard: Callable[[], None]) -> dict[str, JSON]:
+    if not http.headers.get("content-type", "").startswith("text/event-stream"):
+        content = await http.aread()
+        if not _EVENTS.match(content):
+            return _body_of(content, http.headers.get("content-type", ""))
+    bytes_ = _Bytes(http, stream)
+    async for event in AsyncStream.raw_events(cast("httpx2.Response", bytes_)):
+        stream.add(event.data)
+        heard()
+    if not stream.ended:
+        raise httpx2.RemoteProtocolError("the stream ended before its last event")
+    return stream.whole()
+
+
+class _Bytes:
+    """The bytes of a stream as UTF-8, whatever they are: what is none costs the answer, and not the stream."""
+
+    def __init__(self, http: httpx2.Response, stream: StreamedMessage) -> None:
+        self._http = http
+        self._stream = stream
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """The bytes, in pieces."""
+        decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+        async for piece in self._http.aiter_bytes():
+            text = decoder.decode(piece)
+            clean = text.encode(errors="replace")
+            if clean != text.encode(errors="surrogateescape"):
+                self._stream.spoil("it is not UTF-8")
+            yield clean
+
+
+def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
+    """The message that a body is, or what can be read of it.
+
+    Raises:
+        ServerError: it is an error.
+        NotAMessage: it is neither.
+    """
+    try:
+        body = json.loads(content)
+        if content.count(b"[") + content.count(b"{") > _DEEP:
+            json.dumps(body)  # which goes less deep than the reading
+    except (ValueError, RecursionError) as error:
+        if _A_MESSAGE.search(content) is None:
+            raise _no_message(content, kind) from None
+        text, told = content.decode(errors="replace"), str(error) or type(error).__name__
+        return {"type": "message", "content": [], "usage": _usage_in(content), UNREAD: text, "broken": told}
+    if isinstance(body, dict):
+        if body.get("type") == "message":
+            return body
+        if body.get("type") == "error" or isinstance(body.get("error"), dict):
+            raise ServerError(said_inside(body))
+    raise _no_message(content, kind)
+
+
+def _no_message(content: bytes, kind: str) -> NotAMessage:
+    """What came in place of a message, in short; of a page of HTML its title."""
+    text = content[:MOST_READ].decode(errors="replace")
+    told = told_in(text, kind)
+    begin = f"it begins with {text!r}" if text else "it is empty"
+    found = _TYPE.match(kind)
+    named = found[0] if found else "of no type"
+    return NotAMessage(named, f"{named}, and {begin}" if told == text else told)
+
+
+def _usage_in(content: bytes) -> dict[str, JSON]:
+    """The first count of each kind of tokens in a body that cannot be read."""
+    counts: dict[str, JSON] = {}
+    for name, count in _TOKENS.findall(content):
+        counts.setdefault(name.decode(), int(count))
+    return counts
+
+
+def fault_of(response: Mapping[str, JSON]) -> str | None:
+    """What keeps a paid answer from being read as a message; `None` where nothing does."""
+    if UNREAD in response:
+        return f"the answer cannot be read: {response.get('broken', 'it is broken')}"
+    content, reason = response.get("content"), response.get("stop_reason")
+    if not isinstance(content, list):
+        return f"`content` is {_kind(content)}, not a list"
+    if not isinstance(reason, str | None):
+        return f"`stop_reason` is {_kind(reason)}, not a text"
+    for number, block in enumerate(content):
+        if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+            return f"`content[{number}]` is no block"
+        if block["type"] == "text" and not isinstance(block.get("text"), str):
+            return f"`content[{number}].text` is {_kind(block.get('text'))}, not a text"
+    return None
+
+
+def _kind(value: JSON) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,185 @@
+"""Secrets in what a server sends, in any spelling: found, and replaced by `[secret]`.
+
+Owns how a key may be written: in any case, backwards, with the escapes of JSON, Python, HTML or URLs, over several
+lines, as hex or base64. A server that repeats a key need not repeat it raw.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from html.entities import html5
+from typing import Final
+
+from yamlgen.redaction import HIDDEN, LONG_SECRET, is_secret
+from yamlgen.values import JSON
+
+_LONGEST: Final = 12
+"""The most characters that one of a secret takes in any spelling."""
+
+_ESCAPE: Final = re.compile(
+    r"\\+(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|([0-7]{3})|([nrt])|)"
+    r"|%(?:25)*([0-7][0-9a-fA-F])"
+    r"|&(?:amp;)*(?:#0*([0-9]{1,7});?|#[xX]0*([0-9a-fA-F]{1,6});?|([A-Za-z]{2,9});)"
+)
+_HEX, _OCTAL, _BREAK, _DECIMAL, _NAME = (1, 2, 3, 4, 7, 9), 5, 6, 8, 10
+"""The groups of an escape, by what they hold."""
+
+_BREAKS: Final = dict.fromkeys(map(ord, "\0\\\n\r"))
+_WHITE: Final = {**_BREAKS, **dict.fromkeys(map(ord, " \t\v\f"))}
+"""What may stand between two characters of a secret. What is not ASCII is passed over too, since no key holds it."""
+
+_OF_URLS: Final = str.maketrans("-_", "+/")
+
+
+class Mask:
+    """Finds secrets in texts.
+
+    Args:
+        secrets: what is hidden; one that is shorter than any key is not.
+        least: from how many characters on.
+    """
+
+    def __init__(self, secrets: Iterable[str], least: int = 0) -> None:
+        hidden = sorted({s for s in secrets if is_secret(s) and len(s) >= least}, key=len, reverse=True)
+        self._words = [_Word(secret, _WHITE if len(secret) >= LONG_SECRET else _BREAKS) for secret in hidden]
+        self.reach = _LONGEST * max(map(len, hidden), default=0)
+        """How many characters a spelling may take."""
+
+    def finds(self, text: str) -> bool:
+        """Whether a text holds one of them."""
+        return any(word.spans(_ascii(view).translate(word.gaps)) for view in _views(text) for word in self._words)
+
+    def hide(self, text: str) -> str:
+        """The text without them."""
+        if not self.finds(text):
+            return text
+        for word in self._words:
+            for pieces in (_letters, _decoded):
+                read = [piece for piece in pieces(text) if piece[0].isascii() and ord(piece[0]) not in word.gaps]
+                text = _without(text, word, read)
+        return text
+
+
+@lru_cache(maxsize=16)
+def mask_of(secrets: tuple[str, ...], least: int = 0) -> Mask:
+    """The mask over secrets, made once for all texts."""
+    return Mask(secrets, least)
+
+
+def scrub(value: dict[str, JSON], mask: Mask) -> dict[str, JSON]:
+    """A value without secrets; the value itself where it holds none."""
+    found: dict[str, JSON] = _replaced(value, mask) if mask.finds("\n".join(_texts(value))) else value
+    return found
+
+
+def _texts(value: JSON) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        yield from value
+        for item in value.values():
+            yield from _texts(item)
+
+
+def _replaced(value: JSON, mask: Mask) -> JSON:
+    if isinstance(value, str):
+        return mask.hide(value)
+    if isinstance(value, list):
+        return [_replaced(item, mask) for item in value]
+    if isinstance(value, dict):
+        return {mask.hide(key): _replaced(item, mask) for key, item in value.items()}
+    return value
+
+
+class _Word:
+    """One secret, to be looked for where escapes are read and gaps are left out.
+
+    Args:
+        secret: raw.
+        gaps: the characters that may stand between two of its own.
+    """
+
+    def __init__(self, secret: str, gaps: Mapping[int, None]) -> None:
+        self.gaps = gaps
+        data = secret.encode()
+        forms = {form.translate(gaps).lower() for form in (secret, _ESCAPE.sub(_character, secret))}
+        hexadecimal = "[-:,]?".join(f"{byte:02x}" for byte in data)
+        words = [re.escape(word) for form in sorted(filter(is_secret, forms)) for word in (form, form[::-1])]
+        self._folded = re.compile("|".join([*words, hexadecimal]))
+        self._encoded = [
+            b64encode(bytes(before) + data + bytes(2))[first : (before + len(data)) * 8 // 6].decode()
+            for before, first in enumerate((0, 2, 3))
+        ]
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where it stands."""
+        found = [match.span() for match in self._folded.finditer(text.lower())]
+        digits = text.translate(_OF_URLS)
+        for word in self._encoded:
+            found.extend((at, at + len(word)) for at in _places(digits, word))
+        return found
+
+
+def _ascii(text: str) -> str:
+    return text if text.isascii() else text.encode("ascii", "ignore").decode()
+
+
+def _places(text: str, word: str) -> Iterator[int]:
+    at = text.find(word)
+    while at >= 0:
+        yield at
+        at = text.find(word, at + len(word))
+
+
+def _views(text: str) -> Iterator[str]:
+    """A text as it is, and with its escapes read."""
+    yield text
+    if "\\" in text or "%" in text or "&" in text:
+        yield _ESCAPE.sub(_character, text)
+
+
+def _character(escape: re.Match[str]) -> str:
+    """What an escape stands for; nothing, for a lone backslash."""
+    kind = escape.lastindex
+    if kind is None:
+        return ""
+    told = escape[kind]
+    if kind == _BREAK:
+        return "\n"
+    if kind == _NAME:
+        return html5.get(f"{told};", escape[0])
+    number = int(told, 8 if kind == _OCTAL else 10 if kind == _DECIMAL else 16)
+    return chr(number) if number < 0x110000 else escape[0]  # noqa: PLR2004 - the end of Unicode
+
+
+_Piece = tuple[str, int, int]
+"""A character, and the range of the text that it stands in."""
+
+
+def _letters(text: str) -> Iterator[_Piece]:
+    return ((character, at, at + 1) for at, character in enumerate(text))
+
+
+def _decoded(text: str) -> Iterator[_Piece]:
+    end = 0
+    for escape in _ESCAPE.finditer(text):
+        yield from ((text[at], at, at + 1) for at in range(end, escape.start()))
+        end = escape.end()
+        yield from ((character, *escape.span()) for character in _character(escape))
+    yield from ((text[at], at, at + 1) for at in range(end, len(text)))
+
+
+def _without(text: str, word: _Word, pieces: list[_Piece]) -> str:
+    """The text with `[secret]` in place of a word, where its pieces spell it."""
+    rest = len(pieces)
+    for first, last in sorted(word.spans("".join(piece[0] for piece in pieces)), reverse=True):
+        if last <= rest:
+            text = f"{text[: pieces[first][1]]}{HIDDEN}{text[pieces[last - 1][2] :]}"
+            rest = first
+    return text

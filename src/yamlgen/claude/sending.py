@@ -1,0 +1,106 @@
+"""A request on its own way to the API: its place in flight, the SDK's call, and the error where there is no answer.
+
+How long it takes, and how often it is tried, is the business of `transport`, which the SDK calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+import anthropic
+
+from yamlgen.cancellation import Cancelled
+from yamlgen.capabilities import SAMPLING
+from yamlgen.claude.answer_keys import Keeping
+from yamlgen.claude.error_mapping import ErrorContext, mapped
+from yamlgen.claude.requests import ClosedWay, Layer, Request
+from yamlgen.claude.response_checks import Received
+from yamlgen.claude.transport import CALL_HEADER, Call
+from yamlgen.claude.usage import usage_of
+from yamlgen.pacing.limiter import Slot
+from yamlgen.simulator.row_headers import AGAIN_HEADER, ROW_HEADER
+from yamlgen.values import JSON, Attempt
+
+_PATH: Final = "/v1/messages"
+_BYTES: Final = anthropic.AsyncAPIResponse[bytes]
+_EVENTS: Final = anthropic.AsyncStream[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """The layer that gives a request a place in flight, and back only when the layer below is done with its answer.
+
+    What the layer below does is part of that: an answer is kept before another request may take its place.
+    """
+
+    below: Layer
+
+    async def answer(self, request: Request) -> Attempt:
+        """The answer to a request, which goes out when the limiter lets it."""
+        slot = Slot(request.asker)
+        try:
+            return await self.below.answer(replace(request, slot=slot))
+        finally:
+            slot.give_back()
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Sends each request by itself.
+
+    Args:
+        client: the SDK's client, its own retries at 0, on a `Transport`.
+        sender: who sends, for the sentences of errors.
+        cut: told what a stream brought that broke off.
+        keeping: tells what the simulator is told; `None` where no answer is kept.
+    """
+
+    client: anthropic.AsyncAnthropic
+    sender: ErrorContext
+    cut: Callable[[Request, Mapping[str, JSON]], Awaitable[None]]
+    keeping: Keeping | None = None
+
+    async def send(self, request: Request) -> Received:
+        """The answer to a request, without a key in it."""
+        slot = request.slot
+        assert slot is not None  # noqa: S101 - it has a place in flight, by the layer above
+        call = Call(slot, begin=request.way.check, cut=partial(self.cut, request))
+        try:
+            received = await self._post(request.body, {CALL_HEADER: call, **self._told(request)})
+        except (Cancelled, ClosedWay):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
+            raise mapped(error, self.sender, call.request_id) from None
+        slot.note(usage_of(received.body))
+        return Received(self.sender.scrubbed(received.body), self.sender.named(received.request_id))
+
+    async def _post(self, body: dict[str, JSON], headers: Mapping[str, Any]) -> Received:
+        """The answer to a request, which the transport has read.
+
+        A request of texts alone is posted as it is: the SDK walks through it twice, which takes as long as all the rest
+        of it. What it may have to translate, it sends itself.
+        """
+        sent: Any
+        if all(isinstance(turn["content"], str) for turn in body["messages"]):
+            streams = bool(body.get("stream"))
+            options: Any = {"headers": headers}
+            stream_cls = _EVENTS if streams else None
+            sent = self.client.post(
+                _PATH, cast_to=_BYTES, body=body, options=options, stream=streams, stream_cls=stream_cls
+            )
+        else:
+            # The SDK no longer has these as arguments; older models under the older API version still take them.
+            sampling = {name: body[name] for name in SAMPLING if name in body}
+            arguments = {name: value for name, value in body.items() if name not in sampling}
+            sent = self.client.messages.create(**arguments, extra_body=sampling or None, extra_headers=headers)
+        received: Received = await sent
+        return received
+
+    def _told(self, request: Request) -> dict[str, str]:
+        """What the simulator is told besides the request: which row asks, and how often it was answered before."""
+        if request.log is None or self.keeping is None or not self.keeping.tell_row:
+            return {}
+        return {ROW_HEADER: self.keeping.told(request.asker), AGAIN_HEADER: str(request.log.answered(request.key))}

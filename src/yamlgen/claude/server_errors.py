@@ -1,0 +1,253 @@
+"""What a server says in place of an answer, and how far that reaches.
+
+Owns the reading of an error, whatever it is (the API's envelope, a gateway's, a page of HTML), and the one table of the
+API's error codes: which of them end the run, cost their row, or are tried again. A code that the table does not name
+reaches as far as its status does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from html import unescape
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+from yamlgen.errors import Code
+from yamlgen.values import JSON
+
+MOST_READ: Final = 4000
+"""The characters of a foreign text that are read: more than is shown, so that no key is cut before it is hidden."""
+
+_LONGEST_TITLE: Final = 200
+
+
+class Reach(Enum):
+    """How far an error reaches."""
+
+    RUN = "no request will succeed"
+    ROW = "this request will not"
+    AGAIN = "this request may, the next time"
+    LIMITED = "it came too soon"
+
+
+_STATUS: Final = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "conflict_error": 409,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""The status that each type of error stands for, where it comes inside of a 200."""
+
+_CODES: Final[Mapping[str, Reach | Code]] = {
+    "contract_spend_limit_reached": Code.SPEND_LIMIT,
+    "enforced_spend_limit_reached": Code.SPEND_LIMIT,
+    "linked_organization_spend_limit_reached": Code.SPEND_LIMIT,
+    "linked_organization_billing_unavailable": Code.PAYMENT,
+    "user_profile_billing_not_authorized": Code.PAYMENT,
+    "user_profile_not_billable": Code.PAYMENT,
+    "claude_code_key_creator_not_member": Code.FORBIDDEN_MODEL,
+    "claude_code_version_too_old": Code.FORBIDDEN_MODEL,
+    "cmek_feature_unsupported": Code.FORBIDDEN_MODEL,
+    "cmek_key_disabled": Code.FORBIDDEN_MODEL,
+    "cmek_key_network_blocked": Code.FORBIDDEN_MODEL,
+    "cmek_not_approved": Code.FORBIDDEN_MODEL,
+    "organization_not_eligible": Code.FORBIDDEN_MODEL,
+    "organization_not_enrolled_in_beta": Code.FORBIDDEN_MODEL,
+    "organization_on_hold": Code.FORBIDDEN_MODEL,
+    "organization_type_not_supported": Code.FORBIDDEN_MODEL,
+    "parent_organization_required": Code.FORBIDDEN_MODEL,
+    "user_profile_not_found": Code.FORBIDDEN_MODEL,
+    "user_profile_required": Code.FORBIDDEN_MODEL,
+    "workspace_human_review_disabled": Code.FORBIDDEN_MODEL,
+    "workspace_policy_violation": Code.FORBIDDEN_MODEL,
+    "file_expired": Reach.ROW,
+    "thread_not_found": Reach.ROW,
+    "ramp_limit_exceeded": Reach.LIMITED,
+    "request_body_timeout": Reach.AGAIN,
+    "compaction_unavailable": Reach.AGAIN,
+}
+"""How far an error code reaches, where its status does not say it; one that ends the run is given as what we call it.
+
+By name, since the SDK at our lower bound does not know all of them.
+"""
+
+_OLD: Final = (
+    (re.compile("usage limits", re.IGNORECASE), Code.SPEND_LIMIT),
+    (re.compile("credit balance is too low to access", re.IGNORECASE), Code.PAYMENT),
+    (re.compile("organization has been disabled", re.IGNORECASE), Code.FORBIDDEN_MODEL),
+)
+"""The words of refusals that are for good, and that the API sends, or has sent, as a 400 without a code."""
+
+_OF_RUN: Final = frozenset({401, 402, 403, 404, 407})
+"""The statuses below 500 that are about the key, the account, the model or the address: all requests have these."""
+
+_AGAIN: Final = frozenset({200, 408, 409, 425, 499})
+"""The statuses below 500 by which a request may succeed the next time; 200 is that of a stream which the SDK read."""
+
+_BEGIN: Final = re.compile(r"\s*<[!?A-Za-z]")
+_PAGE: Final = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a server says in place of an answer.
+
+    Attributes:
+        status: of HTTP; of an error inside of a 200, the one that its type stands for.
+        kind: the type of the error, if it is one of the API's; else empty.
+        text: its words; of a page of HTML no more than its title.
+        code: its `details.error_code`.
+        inside: whether it came inside of a 200.
+        request_id: the API's own name for the request.
+        target: where a redirect points, without what may be a secret.
+        sent: the bytes of the request's body; 0 where that is not known.
+    """
+
+    status: int
+    kind: str = ""
+    text: str = ""
+    code: str | None = None
+    inside: bool = False
+    request_id: str | None = None
+    target: str | None = None
+    sent: int = 0
+
+    @property
+    def stop(self) -> Code | None:
+        """What it ends the run with, if its own words or its code say that it is for good."""
+        known = _CODES.get(self.code or "")
+        if known is not None:
+            return known if isinstance(known, Code) else None
+        if self.kind == "billing_error":
+            return Code.PAYMENT
+        return next((code for words, code in _OLD if words.search(self.text)), None)
+
+    @property
+    def reach(self) -> Reach:
+        """How far it reaches."""
+        known = _CODES.get(self.code or "")
+        if isinstance(known, Reach):
+            return known
+        if self.stop is not None or self.status in _OF_RUN or 300 <= self.status < 400:  # noqa: PLR2004 - redirects
+            return Reach.RUN
+        if self.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return Reach.LIMITED
+        is_servers = self.status in _AGAIN or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return Reach.AGAIN if is_servers else Reach.ROW
+
+
+def said_inside(body: Mapping[str, JSON]) -> Said:
+    """The error that a 200 holds, in the API's envelope or in a gateway's."""
+    said = _read(HTTPStatus.INTERNAL_SERVER_ERROR, body)
+    error = body.get("error")
+    told = str(error.get("code") or "") if isinstance(error, dict) else ""
+    status = int(told) if re.fullmatch("[45][0-9][0-9]", told) else said.status
+    return replace(said, status=_STATUS.get(said.kind, status), inside=True)
+
+
+def said_in(http: httpx2.Response) -> Said:
+    """The error that a response is."""
+    try:
+        content = http.content
+    except RuntimeError:  # nobody has read it
+        content = b""
+    try:
+        body: JSON = json.loads(content)
+    except (ValueError, RecursionError):
+        body = content.decode(errors="replace")
+    kind = http.headers.get("content-type", "") if isinstance(body, str) else ""
+    said = _read(http.status_code, body, kind)
+    name = request_id_of(http) or said.request_id
+    return replace(said, request_id=name, target=_target(http), sent=size_of(http))
+
+
+def request_id_of(http: httpx2.Response) -> str | None:
+    """The API's name for the request that a response answers."""
+    name: str | None = http.headers.get("request-id")
+    return name
+
+
+def size_of(http: httpx2.Response) -> int:
+    """The bytes of the body that a response answers; 0 where that is not known."""
+    try:
+        return len(http.request.content)
+    except RuntimeError:  # a stream, or a response without a request
+        return 0
+
+
+def _read(status: int, body: JSON, kind: str = "") -> Said:
+    """An error by its status and its body, of which any field may be anything."""
+    error = body.get("error") if isinstance(body, dict) else None
+    fields = error if isinstance(error, dict) else {}
+    details = fields.get("details")
+    code = details.get("error_code") if isinstance(details, dict) else None
+    name = body.get("request_id") if isinstance(body, dict) else None
+    is_known = isinstance(fields.get("type"), str) and fields["type"] in _STATUS
+    return Said(
+        status,
+        fields["type"] if is_known else "",
+        told_in(_words(body, error, fields), kind) or _phrase(status),
+        code if isinstance(code, str) else None,
+        request_id=name if isinstance(name, str) else None,
+    )
+
+
+def _words(body: JSON, error: JSON, fields: Mapping[str, JSON]) -> str:
+    gateway = (body.get("message"), body.get("detail")) if isinstance(body, dict) else ()
+    for words in (fields.get("message"), error, *gateway, body):
+        if isinstance(words, str) and words.strip():
+            return words
+    return json.dumps(error or body, ensure_ascii=False) if error or body else ""
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "it says nothing"
+
+
+def told_in(text: str, kind: str = "") -> str:
+    """A foreign text as it may be quoted: of a page of HTML, which says nothing to a reader, its title.
+
+    Args:
+        text: the text.
+        kind: its content type.
+    """
+    is_page = "html" in kind.lower() or _BEGIN.match(text)
+    page = _PAGE.search(text)
+    if not is_page and page is None:
+        return text[:MOST_READ]
+    before = "" if is_page or page is None else text[: page.start()].strip(" \t\r\n'\"`:")
+    found = _TITLE.search(text)
+    title = " ".join(unescape(found[1]).split()) if found else ""
+    named = f'titled "{title}"' if 0 < len(title) <= _LONGEST_TITLE else "without a title"
+    return f"{before[:MOST_READ]}{': ' if before else ''}an HTML page {named}"
+
+
+def _target(http: httpx2.Response) -> str | None:
+    """Where a redirect points: no user, no password, no query."""
+    location = http.headers.get("location")
+    if not location or not 300 <= http.status_code < 400:  # noqa: PLR2004 - the redirects
+        return None
+    try:
+        parts = urlsplit(urljoin(str(http.request.url), location))
+        port = f":{parts.port}" if parts.port else ""
+    except (ValueError, RuntimeError):
+        return None
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

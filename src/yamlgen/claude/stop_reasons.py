@@ -1,0 +1,29 @@
+"""Why an answer ended, which is looked at before anything of it is validated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from anthropic.types import Message
+
+from yamlgen.errors import Code, RowError
+
+_DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
+
+
+def stopped(message: Message) -> RowError | None:
+    """The error of an answer that ended before it was whole, or `None`."""
+    reason = message.stop_reason
+    match reason:
+        case _ if reason in _DONE:
+            return None
+        case "max_tokens":
+            hint = "raise `max_tokens`: it bounds thinking and answer together"
+            return RowError("the answer was cut off at `max_tokens`", code=Code.TRUNCATED, hint=hint)
+        case "refusal":
+            details = getattr(message.stop_details, "explanation", None) if message.stop_details else None
+            return RowError(f"the model refused{f': {details}' if details else ''}", code=Code.REFUSED)
+        case "model_context_window_exceeded":
+            return RowError("the model's context window is full", code=Code.CONTEXT_EXCEEDED, hint="shorten the row")
+        case _:
+            return RowError(f"the answer ended for an unknown reason, `{reason}`", code=Code.UNKNOWN_STOP)

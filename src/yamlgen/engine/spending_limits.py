@@ -1,0 +1,116 @@
+"""What its author allows a run to spend: requests, failed rows, dollars.
+
+Owns the counting, as a fold over the events. At a limit nothing more is sent, what is in flight comes home and is
+kept; so a run goes over a limit by at most what was in flight, and one that needs nothing more comes to its end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from yamlgen.caller import option
+from yamlgen.cancellation import Cancellation
+from yamlgen.engine.unusable_answers import MOST, Usefulness
+from yamlgen.errors import Code, LimitReached
+from yamlgen.events import (
+    AnswerReceived,
+    Event,
+    ItemFailed,
+    RequestSent,
+    RowFailed,
+    RowFinished,
+    RunStarted,
+    StepFailed,
+    StreamCut,
+)
+from yamlgen.pipeline.language import Limits
+
+FIRST_SHARE: Final = 50
+"""How many rows must be done before a percentage of them says anything."""
+
+
+@dataclass
+class Budget:
+    """Counts what a run spends against its limits.
+
+    Args:
+        limits: the author's.
+        halt: ends the run.
+
+    Attributes:
+        error: which limit was reached; `None` while none is.
+        lost: whether a row lost an item, which counts as if it had failed.
+        simulated: whether the simulator answers, so that nothing is spent.
+    """
+
+    limits: Limits
+    halt: Cancellation
+    error: LimitReached | None = None
+    requests: int = 0
+    cost: float = 0.0
+    done: int = 0
+    failed: int = 0
+    lost: bool = False
+    simulated: bool = False
+    _useful: Usefulness = field(init=False)
+    _asked: dict[int, bool] = field(default_factory=dict)  # rows under way, and whether they have failed
+
+    def __post_init__(self) -> None:
+        most = self.limits.max_unusable or MOST
+        self._useful = Usefulness(None if most == "none" else float(most.rstrip("%")))
+
+    def observe(self, event: Event) -> None:
+        """Count one event."""
+        useless = self._useful.observe(event)
+        if useless is not None:
+            what, mend = useless
+            self._stop("max_unusable", what, f"{mend}; {option('max_unusable', 'none')} goes on all the same")
+        match event:
+            case RunStarted():
+                self.simulated = event.simulated
+            case RequestSent():
+                self.requests += 1
+                self._asked.setdefault(event.row, False)
+                if self.limits.max_requests is not None and self.requests >= self.limits.max_requests:
+                    self._reach(f"{self.requests:,} sent", "max_requests")
+            case AnswerReceived(reused=False) | StreamCut():
+                self.cost += event.cost or 0.0
+                most = self.limits.max_cost_usd
+                if most is not None and self.cost >= most:
+                    spent = "would be spent without the simulator" if self.simulated else "are spent"
+                    self._reach(f"${self.cost:.4f} of ${most:g} {spent}", "max_cost_usd")
+            case StepFailed() | ItemFailed() if self._asked.get(event.row) is False:
+                # Told before the row is on disk, so that nothing goes out meanwhile. A row that was answered out of
+                # the store is not among those asked: it costs nothing, so that it may fail as often as it likes.
+                self._asked[event.row] = True
+                self.lost |= isinstance(event, ItemFailed)
+                self.done += 1
+                self.failed += 1
+                self._judge_failures()
+            case RowFinished() | RowFailed():
+                if self._asked.pop(event.row, True) is False:
+                    self.done += 1
+                    self._judge_failures()
+            case _:
+                pass
+
+    def _judge_failures(self) -> None:
+        most = self.limits.max_failures
+        if isinstance(most, int) and self.failed > most:
+            self._reach(f"{self.failed:,} {self._failed()}, more than {most:,}", "max_failures")
+        elif isinstance(most, str) and self.done >= FIRST_SHARE:
+            share = 100 * self.failed / self.done
+            if share > float(most.rstrip("%")):
+                self._reach(f"{share:.1f}% of {self.done:,} {self._failed()}, more than {most}", "max_failures")
+
+    def _failed(self) -> str:
+        return "rows failed, or lost an item" if self.lost else "rows failed"
+
+    def _reach(self, what: str, limit: str) -> None:
+        self._stop(limit, what, f"each run counts anew; `limits.{limit}` or {option(limit, 'N')} allows more")
+
+    def _stop(self, limit: str, what: str, hint: str) -> None:
+        if self.error is None and not self.halt.requested:
+            self.error = LimitReached(f"stopped at `limits.{limit}`: {what}", code=Code.LIMIT, hint=hint)
+            self.halt.close(self.error.message)

@@ -1,0 +1,68 @@
+"""Exceptions of code that is not ours, as one line that says where the author's own code was when it happened.
+
+Owns the search for that place: an author can mend a line of theirs, not the library's below it. Telling an exception
+never fails, whatever the exception is.
+"""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from pathlib import Path
+from typing import Final
+
+from yamlgen.canonical_json import storable
+from yamlgen.errors import near
+from yamlgen.redaction import redact
+
+_PACKAGE: Final = Path(__file__).parents[1]
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages", ".venv", "venv"})
+_LONGEST: Final = 300
+_LINE: Final = 120
+
+
+class Trace:
+    """Tells exceptions by where the author's code raised them.
+
+    Args:
+        folder: the folder that holds the author's code, absolute.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._homes = {folder, folder.resolve()}
+
+    def is_theirs(self, file: str) -> bool:
+        """Whether a source file is the author's own: in the folder, and not installed there."""
+        path = Path(file)
+        if not path.is_absolute() or path.is_relative_to(_PACKAGE):  # which may stand in the folder, too
+            return False
+        homes = [home for home in self._homes if path.is_relative_to(home)]
+        return any(_INSTALLED.isdisjoint(path.relative_to(home).parts) for home in homes)
+
+    def told(self, error: BaseException) -> str:
+        """An exception's type and text, and the last line of the author's that it came through."""
+        try:
+            text = _cut(" ".join(str(error).split()), _LONGEST)
+        except Exception:  # noqa: BLE001 - its own `__str__` is broken
+            text = ""
+        told = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        place = self._place(error)
+        return redact(storable(f"{told} ({place})" if place else told))
+
+    def _place(self, error: BaseException) -> str | None:
+        here = None
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            file = frame.f_code.co_filename
+            if self.is_theirs(file):
+                here = file, line, frame.f_code.co_name
+        if here is None:
+            return None
+        file, line, name = here
+        linecache.checkcache(file)
+        source = _cut(linecache.getline(file, line).strip(), _LINE)
+        inside = "" if name.startswith("<") else f" in {name}"
+        return f"{near(Path(file))}:{line}{inside}" + (f": `{source}`" if source else "")
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."

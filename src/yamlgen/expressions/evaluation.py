@@ -1,0 +1,124 @@
+"""Expressions: they stand under `when`, `for_each`, `check`, `values`, `args`, without braces, and give a JSON value.
+
+Owns the step from a Jinja expression to its value for a row, in the sandbox and with the budget of templates. Jinja's
+lazy sequences become lists here, and what JSON cannot hold sets the row aside, so that nothing else is ever passed on.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from jinja2 import Undefined, nodes
+from jinja2.environment import TemplateExpression
+from jinja2.exceptions import TemplateError, TemplateSyntaxError
+from jinja2.parser import Parser
+
+from yamlgen.errors import Code, RowError
+from yamlgen.expressions.render_limits import STEP, budget, spend
+from yamlgen.expressions.rendering import reader, sandbox
+from yamlgen.values import JSON
+
+_DEEPEST: Final = 64
+MOST_BITS: Final = 1328
+"""Of an integer: 400 digits, as in a pipeline."""
+_EACH: Final = 32
+"""What a value costs of the budget: a value is larger than a character."""
+
+_LONGEST: Final = 80
+
+
+class _NotJson(ValueError):  # noqa: N818 - a value, told where it is met
+    """A value that JSON cannot hold."""
+
+
+@lru_cache(maxsize=4096)
+def _compiled(source: str) -> TemplateExpression:
+    with warnings.catch_warnings(), budget():  # of its own: Jinja computes constants here
+        warnings.simplefilter("ignore", SyntaxWarning)  # of Python, about constants that an author wrote
+        return sandbox().compile_expression(source, undefined_to_none=False)
+
+
+def evaluate(source: str, scope: Mapping[str, Any]) -> JSON:
+    """The value of an expression for one row.
+
+    Raises:
+        RowError: a value is missing, the expression cannot be computed, or its value is none that JSON can hold.
+    """
+    try:
+        with budget():
+            return _as_json(_compiled(source)(scope), 0)
+    except Exception as error:  # noqa: BLE001 - an expression may fail in any way that its values allow
+        raise _failed(source, error) from None
+
+
+def _failed(source: str, error: Exception) -> RowError:
+    message = f"`{shown(source)}` cannot be computed: {type(error).__name__}: {error}"
+    if isinstance(error, TemplateError):
+        message = f"`{shown(source)}` cannot be computed: {error.message}"
+    elif isinstance(error, _NotJson):
+        message = f"`{shown(source)}` gives {error}, which is no JSON value"
+    return RowError(message, code=Code.ROW_TEMPLATE, source=(source, 0))
+
+
+def shown(source: str) -> str:
+    """An expression as messages quote it: on one line, and not too long."""
+    text = " ".join(source.split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def parse_expression(source: str) -> nodes.Expr:
+    """The syntax tree of an expression; each node's `lineno` is its offset into `source`.
+
+    Raises:
+        TemplateSyntaxError: `lineno` is the offset of what cannot be read.
+    """
+    parser = Parser(reader(), source, state="variable")
+    parsed = parser.parse_expression()
+    if not parser.stream.eos:
+        raise TemplateSyntaxError("an expression ends here", parser.stream.current.lineno)
+    return parsed
+
+
+def _as_json(value: Any, depth: int) -> JSON:
+    spend(_EACH)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Undefined):
+        value._fail_with_undefined_error()  # noqa: SLF001 - names what is missing; of some kinds nothing else raises
+    if depth > _DEEPEST:
+        raise _NotJson("a value that is nested too deeply")
+    if isinstance(value, str):
+        return _text(str(value))
+    if isinstance(value, int):
+        if value.bit_length() > MOST_BITS:
+            raise _NotJson("an integer of more than 400 digits")
+        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise _NotJson(f"{value}")
+        return float(value)
+    if isinstance(value, Mapping):
+        return {_key(key): _as_json(member, depth + 1) for key, member in value.items()}
+    if isinstance(value, list | tuple | range | Iterator):
+        spend(STEP)
+        return [_as_json(item, depth + 1) for item in value]
+    raise _NotJson(f"a value of the type `{type(value).__name__}`")
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise _NotJson(f"a mapping with the key {key!r}, which is no text")
+    return _text(str(key))
+
+
+def _text(text: str) -> str:
+    spend(len(text))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _NotJson("a text with half of a surrogate pair") from None
+    return text

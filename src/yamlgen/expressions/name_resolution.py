@@ -1,0 +1,328 @@
+"""Looking up what an expression refers to in the views of what is in scope.
+
+Owns the names and their members: what is not there, what may be null, and what is known about null at a place of the
+source. A finding's place is a pair of offsets into the source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from jinja2 import nodes
+
+from yamlgen.errors import Code
+from yamlgen.expressions.guesses import FILTERS, instead, meant, quoted
+from yamlgen.expressions.narrowing import (
+    Forks,
+    Path,
+    alternatives,
+    asked,
+    empty_if_false,
+    empty_if_true,
+    forks,
+    if_false,
+    if_true,
+    null_if_false,
+    null_if_true,
+    path_of,
+)
+from yamlgen.expressions.rendering import sandbox
+from yamlgen.expressions.static_types import ANYTHING, Absent, View
+from yamlgen.expressions.type_inference import parts
+from yamlgen.parsing.suggestions import nearest, suggestion
+
+_WORD: Final = re.compile(r"\w+")
+_JOINED: Final = re.compile(r"\w+(?:-\w+)*")
+_UNDECLARED: Final = {Code.UNKNOWN_PARAM: "declare it under `params`, as in `params: {language: {type: string}}`"}
+_GUARDS: Final = frozenset({"defined", "undefined"})
+_QUESTIONS: Final = (nodes.If, nodes.CondExpr, nodes.And, nodes.Or, nodes.Test, nodes.Compare, nodes.Filter)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One mistake in a template, from `start` to `end` of its source."""
+
+    code: Code
+    message: str
+    start: int
+    end: int
+    hint: str | None = field(default=None, compare=False)
+    path: tuple[str | int, ...] = ()
+    """The reference that was looked up, for findings about one."""
+    near: bool = False
+    """Whether the hint names what was probably meant."""
+    is_warning: bool = False
+    """Whether it works all the same, if not as was probably meant."""
+
+
+@dataclass
+class Uses:
+    """What a template refers to. `columns` is `None` when it needs the row as a whole."""
+
+    steps: set[str] = field(default_factory=set)
+    columns: set[str] | None = field(default_factory=set)
+    params: set[str] = field(default_factory=set)
+    axes: set[str] = field(default_factory=set)
+    guarded: set[tuple[str | int, ...]] = field(default_factory=set)
+    """Paths that the template itself asks about: `is defined`, `default`."""
+    nulls: set[tuple[str | int, ...]] = field(default_factory=set)
+    """Paths of which it asks whether they are null."""
+    tested: dict[tuple[str | int, ...], set[str]] = field(default_factory=dict)
+    """The tests that it puts paths to, by path."""
+
+
+def all_of(columns: Iterable[AbstractSet[str] | None]) -> frozenset[str] | None:
+    """The columns that several refer to; `None` when one of them needs the row as a whole."""
+    each = list(columns)
+    known = [one for one in each if one is not None]
+    return frozenset().union(*known) if len(known) == len(each) else None
+
+
+@dataclass
+class Lookup:
+    """What is looked up in one source, with what was found until now.
+
+    Args:
+        source: the template or the expression.
+        names: what it sees.
+        solid: references that are known not to be null.
+        forks: references of which at least one is known not to be null.
+    """
+
+    source: str
+    names: dict[str, View]
+    solid: frozenset[Path]
+    forks: Forks = frozenset()
+    uses: Uses = field(default_factory=Uses)
+    findings: list[Finding] = field(default_factory=list)
+    _empty: frozenset[Path] = frozenset()
+    _null: frozenset[Path] = frozenset()
+    _asking: bool = False
+    _seen: dict[nodes.Node, View] = field(default_factory=dict)
+    """What is known of each reference, at its place."""
+
+    def guard(self, tree: nodes.Node) -> None:
+        """Note what the source asks about."""
+        for node in (tree, *tree.find_all((nodes.Test, nodes.Filter))):
+            is_test = isinstance(node, nodes.Test) and node.name in _GUARDS
+            is_default = isinstance(node, nodes.Filter) and node.name in ("default", "d")
+            if is_test or is_default:
+                self.uses.guarded.add(path_of(node.node))  # type: ignore[attr-defined]  # both have one
+            elif isinstance(node, nodes.Test):
+                self.uses.tested.setdefault(path_of(node.node), set()).add(node.name)
+        for node in (*(() if path_of(tree) else (tree,)), *tree.find_all(_QUESTIONS)):  # a value alone asks nothing
+            self.uses.nulls |= asked(node.test if isinstance(node, nodes.If | nodes.CondExpr) else node)
+
+    @contextmanager
+    def _where(self, node: nodes.Node | None, *, holds: bool) -> Iterator[None]:
+        """Walk on where an expression is known to hold, or not to."""
+        before = self.solid, self._empty, self._null, self.forks
+        self.solid |= if_true(node) if holds else if_false(node)
+        self._empty |= empty_if_true(node) if holds else empty_if_false(node)
+        self._null |= null_if_true(node) if holds else null_if_false(node)
+        self.forks |= forks(node) if holds else frozenset()
+        try:
+            yield
+        finally:
+            self.solid, self._empty, self._null, self.forks = before
+
+    @contextmanager
+    def _hidden(self, names: AbstractSet[str]) -> Iterator[None]:
+        """Walk where names stand for something else than what the template is given."""
+        before = self.names, self.solid
+        self.names = {name: view for name, view in self.names.items() if name not in names}
+        self.solid = frozenset(path for path in self.solid if path[0] not in names)
+        try:
+            yield
+        finally:
+            self.names, self.solid = before
+
+    @contextmanager
+    def _lenient(self) -> Iterator[None]:
+        """Walk through what is asked about: what is missing there is no mistake."""
+        before, self._asking = self._asking, True
+        try:
+            yield
+        finally:
+            self._asking = before
+
+    def _is_solid(self, path: Path) -> bool:
+        """Whether a reference is known not to be null: it was asked, or it is what is left of several."""
+        if path in self.solid:
+            return True
+        left = (fork - (self._empty if is_full else self._null) for fork, is_full in self.forks)
+        return any(rest == {path} for rest in left)
+
+    def _complain(self, code: Code, message: str, start: int, end: int, hint: str | None = None) -> None:
+        self.findings.append(Finding(code, message, start, end, hint))
+
+    def _bind(self, target: nodes.Node, view: View, scope: dict[str, View]) -> None:
+        if isinstance(target, nodes.Name):
+            if target.name in self.names:
+                message = f"`{target.name}` is the name of what the template is given"
+                self._complain(
+                    Code.FORBIDDEN, message, target.lineno, target.lineno + len(target.name), "take another name"
+                )
+                view = ANYTHING
+            scope[target.name] = view
+            self.solid = frozenset(path for path in self.solid if path[0] != target.name)
+        elif isinstance(target, nodes.Tuple):
+            for item, each in zip(target.items, parts(view, len(target.items)), strict=True):
+                self._bind(item, each, scope)
+
+    def _try_element(self, over: View, node: nodes.Node) -> View:
+        try:
+            return over.element()
+        except Absent as absent:
+            start, end = self._extent(node)
+            self._complain(absent.code, absent.message, start, end)
+            return ANYTHING
+
+    def _known_not_null(self, node: nodes.Node, view: View) -> View:
+        """The view without null; where it may be null, that is told."""
+        if view.null is None:
+            return view
+        if not self._asking:
+            path, steps = path_of(node), [each for each in alternatives(node) if each[:1] == ("steps",)]
+            if len(steps) > 1:
+                all_of_them = " or ".join(map(self._spelled, steps))
+                message = f"`{all_of_them}` may be null here: each of them may be"
+                hint = f"with `when: {all_of_them}` the step is skipped where all of them are null"
+                self._complain(Code.MAY_BE_NULL, message, *self._extent(node), hint)
+                return view.solid()
+            hint = "take null out first, as with `| reject('none')`, or give it a `default(..., true)`"
+            if path:
+                hint = f"ask first, as in `{self._named(node, view)} is not none and ...`"
+            self._maybe_null(node, view, hint, path=path)
+        return view.solid()
+
+    def _maybe_null(
+        self, node: nodes.Node | None, view: View, hint: str, what: str | None = None, path: Path = ()
+    ) -> None:
+        start, end = self._extent(node)
+        message = f"{what or self._quoted(node, view)} may be null here: {view.null}"
+        if not any((finding.start, finding.message) == (start, message) for finding in self.findings):
+            self.findings.append(Finding(Code.MAY_BE_NULL, message, start, end, hint, path))
+
+    def _named(self, node: nodes.Node | None, view: View) -> str:
+        path = path_of(node)
+        return self._spelled(path) if path else getattr(view, "name", "the value")
+
+    @staticmethod
+    def _spelled(path: Path) -> str:
+        return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
+
+    def _quoted(self, node: nodes.Node | None, view: View) -> str:
+        named = self._named(node, view)
+        if path_of(node):
+            return f"`{named}`"
+        is_item = named.endswith("[]") and not named.startswith("the ")
+        return f"an item of `{named.removesuffix('[]')}`" if is_item else "this value"
+
+    def _known(self, node: nodes.Filter | nodes.Test, there: Collection[str], what: str) -> None:
+        if node.name not in there:
+            other = FILTERS.get(node.name)
+            hint = f"did you mean `{other}`?" if other in there else suggestion(node.name, there, f"{what}s")
+            start, end = self._found(node.name, node.lineno)
+            self._complain(Code.UNKNOWN_FILTER, f"there is no {what} `{node.name}`", start, end, hint)
+
+    def _found(self, name: str, start: int) -> tuple[int, int]:
+        """The offsets of a name, whose parts may stand apart, from `start` on: `trim . y` is `trim.y`."""
+        written = r"\s*\.\s*".join(map(re.escape, name.split(".")))
+        found = re.compile(written).search(self.source, start)
+        return found.span() if found else (start, start + 1)
+
+    def _name(self, node: nodes.Name, scope: dict[str, View], *, base: bool) -> View:
+        start, end = node.lineno, node.lineno + len(node.name)
+        if node.name.startswith("_"):
+            self._complain(Code.FORBIDDEN, f"`{node.name}`: no name in a template begins with `_`", start, end)
+        elif node.name in scope:
+            if node.name in self.names and not base:
+                self._whole(node)
+            return scope[node.name]
+        elif node.name not in sandbox().globals and not self._is_told(start):
+            hint = meant(self.source, start, node.name, scope, self.names)
+            text = _JOINED.match(self.source, start) if hint == quoted(node.name) else None
+            if text is not None and text[0] != node.name:  # a text with hyphens, which are read as signs
+                self._complain(
+                    Code.UNKNOWN_NAME, f"`{text[0]}` is read as a subtraction", start, text.end(), quoted(text[0])
+                )
+            else:
+                self._complain(Code.UNKNOWN_NAME, f"unknown name `{node.name}`", start, end, hint)
+        return ANYTHING
+
+    def _is_told(self, at: int) -> bool:
+        """Whether a place stands inside a text that was told to lack its quotes."""
+        return any(each.code is Code.UNKNOWN_NAME and each.start < at < each.end for each in self.findings)
+
+    def _whole(self, node: nodes.Node) -> None:
+        """A root is used as a whole: fine for a row, but which step is meant must be written."""
+        if not isinstance(node, nodes.Name):
+            return
+        if node.name == "row":
+            self.uses.columns = None
+        elif node.name == "params":
+            self.uses.params.update(getattr(self.names["params"], "members", ()))
+        elif node.name == "matrix":
+            self.uses.axes.update(getattr(self.names["matrix"], "members", ()))
+        elif node.name == "steps":
+            hint = "name the step, as in `steps.profile`"
+            self._complain(Code.UNKNOWN_STEP, "`steps` alone says not which step", node.lineno, node.lineno + 5, hint)
+
+    def _member(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: View) -> View:
+        """The member of a value that is there under a key."""
+        start, end = self._extent(node)
+        if isinstance(node, nodes.Getattr) and str(key).startswith("_"):
+            message = f"`{key}`: no name in a template begins with `_`"
+            self._complain(Code.FORBIDDEN, message, start, end, f'a column is `row["{key}"]`')
+            return ANYTHING
+        path = path_of(node)
+        self._note(path)
+        owner = self._known_not_null(node.node, owner)
+        try:
+            return owner.solid().member(key)
+        except Absent as absent:
+            if path not in self.uses.guarded or absent.code is not Code.UNKNOWN_COLUMN:
+                spaced = next((name for name in absent.known if name.strip() == str(key)), None)
+                hint = suggestion(str(key), absent.known) or _UNDECLARED.get(absent.code)
+                if spaced is not None:
+                    hint = f'its name has white space: take it out of the header, or write `["{spaced}"]`'
+                hint = hint or instead(path_of(node.node), self._named(node.node, owner), str(key), owner)
+                near = nearest(str(key), absent.known) is not None
+                self.findings.append(Finding(absent.code, absent.message, start, end, hint, path, near))
+            return ANYTHING
+
+    def _note(self, path: tuple[str | int, ...]) -> None:
+        if len(path) == 2 and path[0] in self.names:  # noqa: PLR2004 - the root and its member
+            root, member = path
+            if root == "row" and self.uses.columns is not None:
+                self.uses.columns.add(str(member))
+            elif root == "steps":
+                self.uses.steps.add(str(member))
+            elif root == "params":
+                self.uses.params.add(str(member))
+            elif root == "matrix":
+                self.uses.axes.add(str(member))
+
+    def _extent(self, node: nodes.Node | None) -> tuple[int, int]:
+        """The offsets of a reference such as `steps.profile["age"]`, root to end."""
+        if node is None:
+            return 0, 1
+        root = node
+        while isinstance(root, nodes.Getattr | nodes.Getitem):
+            root = root.node
+        end = root.lineno + 1
+        if isinstance(node, nodes.Getattr):
+            found = re.compile(rf"\.\s*{re.escape(node.attr)}").match(self.source, node.lineno)
+            end = found.end() if found else node.lineno + 1
+        elif isinstance(node, nodes.Getitem):
+            closing = self.source.find("]", node.arg.lineno)
+            end = closing + 1 if closing >= 0 else node.lineno + 1
+        elif word := _WORD.match(self.source, node.lineno):
+            end = word.end()
+        return root.lineno, end

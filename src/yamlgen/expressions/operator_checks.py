@@ -1,0 +1,400 @@
+"""What operators, filters and methods make of the values that an expression refers to, and which of them cannot work.
+
+Owns the walk over an expression's syntax tree; what an operation gives is for `type_inference` to say.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, Final
+
+from jinja2 import nodes
+
+from yamlgen.errors import Code
+from yamlgen.expressions import sample_trials, type_inference
+from yamlgen.expressions.metering import OPERATORS
+from yamlgen.expressions.name_resolution import Finding
+from yamlgen.expressions.narrowing import Path, alternatives, path_of
+from yamlgen.expressions.rendering import MAPPING_METHODS, filters, sandbox
+from yamlgen.expressions.sample_trials import Operand
+from yamlgen.expressions.static_types import ANYTHING, Absent, Names, View, has_method, spoken
+from yamlgen.expressions.type_errors import Misfits
+from yamlgen.parsing.suggestions import suggestion
+
+_ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
+_EQUAL: Final = frozenset({"eq", "ne"})
+_AMONG: Final = frozenset({"in", "notin"})
+_TESTING: Final = {"select": 0, "reject": 0, "selectattr": 1, "rejectattr": 1}
+"""Filters that take the name of a test, and as which argument."""
+
+_USE_ITEMS: Final = frozenset({"join", "sort", "min", "max", "sum"})
+"""Filters that do something with each item, which null does not bear."""
+
+
+class Operations(Misfits):
+    """The walk over the expressions of one source."""
+
+    def view(  # noqa: C901, PLR0911, PLR0912 - a table
+        self, node: nodes.Node, scope: dict[str, View], *, base: bool = False
+    ) -> View:
+        """The view of an expression's value; what it refers to is looked up and noted on the way."""
+        match node:
+            case nodes.Name() | nodes.Getattr() | nodes.Getitem():
+                view = self._reference(node, scope, base=base)
+                if self._is_otherwise(node, view):
+                    return ANYTHING
+                self._seen[node] = type_inference.truthy(view) if self._is_solid(path_of(node)) else view
+                return self._seen[node]
+            case nodes.Const():
+                return type_inference.constant(node.value)
+            case nodes.TemplateData():
+                return type_inference.TEXT
+            case nodes.Call():
+                return self._call(node, scope)
+            case nodes.And() | nodes.Or() | nodes.CondExpr():
+                return self._choice(node, scope)
+            case nodes.Filter():
+                return self._filtered(node, scope)
+            case nodes.List() | nodes.Tuple():
+                return type_inference.sequence([self.view(item, scope) for item in node.items])
+            case nodes.Dict():
+                for pair in node.items:
+                    self._try("a key", sample_trials.key, [(pair.key, self.view(pair.key, scope))])
+                return type_inference.mapping(node, [self.view(pair.value, scope) for pair in node.items])
+            case nodes.Compare():
+                self._compare(node, scope)
+                return type_inference.BOOLEAN
+            case nodes.BinExpr():
+                return self._arithmetic(node, scope)
+            case nodes.Neg() | nodes.Pos():
+                operand = (node.node, self._operand(node.node, scope))
+                is_fit = self._try(None, sample_trials.an_operator(node), [operand])
+                return type_inference.negated(operand[1]) if is_fit else ANYTHING
+            case nodes.Concat():
+                for part in node.nodes:
+                    self._prints_null(part, self._operand(part, scope))
+                return type_inference.TEXT
+            case nodes.Test():
+                self._test(node, scope)
+                return type_inference.BOOLEAN
+            case _:
+                for child in node.iter_child_nodes():
+                    self.view(child, scope)
+                return type_inference.BOOLEAN if isinstance(node, nodes.Not) else ANYTHING
+
+    def _test(self, node: nodes.Test, scope: dict[str, View]) -> None:
+        before = len(self.findings)
+        self._known(node, sandbox().tests, "test")
+        with self._lenient() if node.name in ("defined", "undefined") else nullcontext():
+            view = self.view(node.node, scope)
+        told = len(self.findings)
+        self._check_arguments(node, sandbox().tests)
+        if len(self.findings) > told:
+            return  # what stands behind the test is none of its arguments
+        operands = [(node.node, view), *self._given(node, scope)]
+        if len(self.findings) == before and not node.kwargs and not _is_spread(node):
+            self._try(node.name, sample_trials.a_test(node.name), operands)
+
+    def _given(self, node: nodes.Filter | nodes.Test | nodes.Call, scope: dict[str, View]) -> list[Operand]:
+        """The arguments, those by name last."""
+        for spread in (node.dyn_args, node.dyn_kwargs):
+            if spread is not None:
+                self.view(spread, scope)
+        written = [*node.args, *(pair.value for pair in node.kwargs)]
+        return [(argument, self.view(argument, scope)) for argument in written]
+
+    def _call(self, node: nodes.Call, scope: dict[str, View]) -> View:
+        before = len(self.findings)
+        made, called, operands = ANYTHING, ANYTHING, list[Operand]()
+        given = len(node.args), [pair.key for pair in node.kwargs]
+        name, operation = "", sample_trials.a_call(*given)
+        match node.node:
+            case nodes.Getattr(attr=method, node=owner):
+                view = self.view(owner, scope, base=method not in MAPPING_METHODS)
+                kinds = view.solid().types()
+                if method in MAPPING_METHODS and (not kinds or "object" in kinds):
+                    view = self._known_not_null(owner, view)
+                    called = type_inference.member_of(view, method)
+                else:
+                    called = self._member(node.node, method, view)
+                if not called.types():
+                    made = type_inference.called(method, view.solid())
+                    if kinds == {"object"} and method not in MAPPING_METHODS:
+                        called = type_inference.DATA
+                    elif kinds and (method in MAPPING_METHODS or "object" not in kinds):
+                        name, operation, operands = (
+                            method,
+                            sample_trials.a_method(method, *given),
+                            [(owner, view.solid())],
+                        )
+            case nodes.Name(name=function) if function in sandbox().globals and function not in scope:
+                made = type_inference.INTEGERS if function == "range" else ANYTHING
+                name, operation = function, sample_trials.a_function(function, *given)
+            case _:
+                called = self.view(node.node, scope)
+                if not called.types() and path_of(node.node)[:1] and path_of(node.node)[0] in self.names:
+                    called = type_inference.DATA
+        first = len(operands)
+        operands += self._given(node, scope)
+        for argument, value in operands[first:] if name == "format" else ():
+            self._prints_null(argument, value)
+        if len(self.findings) > before or _is_spread(node):
+            return made
+        if called.types():
+            self._uncallable(node.node, called)
+            return ANYTHING
+        return made if not name or self._try(name, operation, operands, first, node.node) else ANYTHING
+
+    def _uncallable(self, node: nodes.Node, view: View) -> None:
+        start, end = self._extent(node)
+        what = "data" if view is type_inference.DATA else spoken(view.types())
+        message = f"{self._quoted(node, view)} is {what}, which cannot be called"
+        hint = "leave the parentheses out"
+        if isinstance(node, nodes.Getattr) and node.attr == "items":
+            hint = f"the name hides the method: `{self._spelled(path_of(node.node)) or '...'} | items` is the same"
+        self._complain(Code.WRONG_KIND, message, start, end, hint)
+
+    def _reference(self, node: nodes.Node, scope: dict[str, View], *, base: bool) -> View:
+        match node:
+            case nodes.Name():
+                return self._name(node, scope, base=base)
+            case nodes.Getattr(node=nodes.Name(name="loop"), attr=key) if scope.get("loop") is type_inference.LOOP:
+                return type_inference.of_loop(key)
+            case nodes.Getattr(attr=key) | nodes.Getitem(arg=nodes.Const(value=str() | int() as key)):
+                owner = self.view(node.node, scope, base=True)
+                return ANYTHING if self._is_uncalled(node, key, owner) else self._member(node, key, owner)
+            case nodes.Getitem():
+                return self._part(node, scope)
+            case _:
+                return ANYTHING
+
+    def _part(self, node: nodes.Getitem, scope: dict[str, View]) -> View:
+        """`a[b]` and `a[b:c]`."""
+        owner = self._operand(node.node, scope)
+        if not isinstance(node.arg, nodes.Slice):
+            key = self.view(node.arg, scope)
+            has_items = not owner.types().isdisjoint(("array", "object", "string"))
+            operands = [(node.node, owner), (node.arg, key)]
+            is_fit = not owner.types() or self._try(None, sample_trials.item, operands, int(has_items))
+            return type_inference.indexed(owner) if is_fit else ANYTHING
+        written = [bound or nodes.Const(None) for bound in (node.arg.start, node.arg.stop, node.arg.step)]
+        bounds = [(bound, self.view(bound, scope)) for bound in written]
+        is_fit = self._try(None, sample_trials.part, [(node.node, owner), *bounds])
+        return type_inference.sliced(owner) if is_fit else ANYTHING
+
+    def _is_uncalled(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: View) -> bool:
+        """Whether a method stands where a member was meant, or is not called; that is told."""
+        kinds = owner.solid().types()
+        if not kinds or "object" in kinds or not isinstance(key, str):
+            return False
+        if not has_method(kinds, key):
+            return False
+        start, end = self._extent(node)
+        message = f"{self._quoted(node.node, owner)} has no `{key}`: it is {spoken(kinds)}"
+        hint = f"`{key}` is a method there: `.{key}()` calls it"
+        self._complain(Code.UNKNOWN_FIELD, message, start, end, hint)
+        self._note(path_of(node))
+        return True
+
+    def _choice(self, node: nodes.And | nodes.Or | nodes.CondExpr, scope: dict[str, View]) -> View:
+        """`a and b`, `a or b`, `a if c else b`: what is looked at second knows what the first has proven."""
+        if isinstance(node, nodes.CondExpr):
+            self.view(node.test, scope)
+            with self._where(node.test, holds=True):
+                first = self.view(node.expr1, scope)
+            if node.expr2 is None:
+                return first
+            with self._where(node.test, holds=False):
+                return type_inference.either(first, self.view(node.expr2, scope))
+        left = self.view(node.left, scope)
+        is_and = isinstance(node, nodes.And)
+        with self._where(node.left, holds=is_and):
+            right = self.view(node.right, scope)
+        if is_and:
+            return type_inference.either(left, right)
+        made = right if left.types() == {"null"} else type_inference.either(type_inference.truthy(left), right)
+        is_fork = any(is_full and fork <= set(alternatives(node)) for fork, is_full in self.forks)
+        return type_inference.truthy(made) if is_fork else made
+
+    def _compare(self, node: nodes.Compare, scope: dict[str, View]) -> None:
+        left, is_chain = node.expr, len(node.ops) > 1
+        view = self.view(left, scope)
+        for operand in node.ops:
+            other = self.view(operand.expr, scope)
+            if operand.op in _ORDERED:
+                view, other = self._known_not_null(left, view), self._known_not_null(operand.expr, other)
+            elif operand.op not in _EQUAL:
+                other = self._known_not_null(operand.expr, other)
+            if operand.op not in _EQUAL:
+                self._try(None, OPERATORS[operand.op], [(left, view), (operand.expr, other)])
+            if operand.op in _EQUAL and not is_chain:
+                self._never(left, view, [operand.expr], is_warning=operand.op == "ne")
+                self._never(operand.expr, other, [left], is_warning=operand.op == "ne")
+            elif operand.op in _AMONG and isinstance(operand.expr, nodes.List | nodes.Tuple) and not is_chain:
+                self._never(left, view, operand.expr.items, is_warning=True)
+            left, view = operand.expr, other
+
+    def _never(self, node: nodes.Node, view: View, others: Sequence[nodes.Node], *, is_warning: bool) -> None:
+        """Tell of constants that are compared with a value which they can never be."""
+        if not path_of(node):
+            return
+        known, kinds = type_inference.values_of(view), view.types()
+        for constant in others:
+            if not isinstance(constant, nodes.Const) or constant.value is None:
+                continue
+            value = constant.value
+            if known is not None:
+                is_wrong, hint = value not in known, suggestion(str(value), map(str, known), "it is one of")
+            else:
+                is_wrong = not type_inference.may_equal(kinds, type_inference.constant(value).types())
+                hint = f"it is {spoken(kinds)}"
+                if kinds == {"string"}:
+                    hint = f"it is text: compare it with {json.dumps(json.dumps(value))}"
+            if is_wrong:
+                start = constant.lineno
+                size = len(value) + 2 if isinstance(value, str) else len(str(value))
+                message = f"{self._quoted(node, view)} is never {json.dumps(value)}"
+                self.findings.append(
+                    Finding(Code.NEVER_EQUAL, message, start, start + size, hint, is_warning=is_warning)
+                )
+
+    def _arithmetic(self, node: nodes.BinExpr, scope: dict[str, View]) -> View:
+        operator = type(node).__name__.lower()
+        left, right = (self._operand(side, scope) for side in (node.left, node.right))
+        operands = [(node.left, left), (node.right, right)]
+        if operator == "mul":
+            self._repeated(operands)
+        if operator == "mod" and _may_be_pattern(node.left, left) and not _is_number(right):
+            return ANYTHING
+        also = "; to join texts, write `~`" if operator == "add" else ""
+        is_fit = self._try(None, sample_trials.an_operator(node), operands, also=also)
+        return type_inference.arithmetic(operator, left, right) if is_fit else ANYTHING
+
+    def _repeated(self, operands: Sequence[Operand]) -> None:
+        """Tell of a text that is repeated where it was probably meant to be multiplied."""
+        for (node, view), (_, other) in zip(operands, reversed(operands), strict=True):
+            if path_of(node) and view.types() == {"string"} and _is_number(other) and "integer" in other.types():
+                named = self._named(node, view)
+                message = f"`{named}` is text, which `*` repeats"
+                hint = f"make a number of it: `({named} | int)`, or `| float`; to repeat it, write `({named} | string)`"
+                self.findings.append(Finding(Code.WRONG_KIND, message, *self._extent(node), hint, is_warning=True))
+
+    def _operand(self, node: nodes.Node, scope: dict[str, View]) -> View:
+        return self._known_not_null(node, self.view(node, scope))
+
+    def _filtered(self, node: nodes.Filter, scope: dict[str, View]) -> View:
+        before = len(self.findings)
+        self._known(node, filters(), "filter")
+        if node.node is None:
+            return ANYTHING
+        is_default = node.name in ("default", "d")
+        if is_default:
+            with self._lenient():
+                view = self.view(node.node, scope)
+        else:
+            view = self.view(node.node, scope)
+        given = self._given(node, scope)
+        args = [argument for _, argument in given[: len(node.args)]]
+        self._arguments(node, args)
+        if is_default:
+            view = self._default(node, view)
+        elif not type_inference.is_null_safe(node):
+            view = self._known_not_null(node.node, view)
+            if node.name in type_inference.TO_TEXT:
+                self._prints_null(node.node, view, is_joined=node.name == "join")
+        is_idle = is_default and not type_inference.replaces_null(node) and _is_there(path_of(node.node), scope)
+        is_known = node.name in filters()
+        made = view if is_idle else self._mapped(node, view, args) if is_known else ANYTHING
+        if len(self.findings) > before or _is_spread(node) or is_default:
+            return made
+        if node.name == "format" and _may_be_pattern(node.node, view):
+            return made
+        operation = sample_trials.a_filter(node.name, len(node.args), [str(pair.key) for pair in node.kwargs])
+        return made if self._try(node.name, operation, [(node.node, view), *given]) else ANYTHING
+
+    def _default(self, node: nodes.Filter, view: View) -> View:
+        """Tell of a `default` that is meant for null, and stands in for what is missing alone."""
+        if view.null is not None and not type_inference.replaces_null(node):
+            given = "..." if not node.args or not isinstance(node.args[0], nodes.Const) else repr(node.args[0].value)
+            self._maybe_null(node.node, view, f"`default({given}, true)` stands in for null as well")
+            return view.solid()
+        return view
+
+    def _arguments(self, node: nodes.Filter, args: list[View]) -> None:
+        """Tell of arguments that a filter does not take, and of names of filters and tests that there are not."""
+        first = node.args[0] if node.args else None
+        if node.name == "map" and isinstance(first, nodes.Const) and isinstance(first.value, str):
+            self._named_in(first, filters(), "filter")
+        place = _TESTING.get(node.name, len(node.args))
+        if place < len(node.args):
+            self._named_in(node.args[place], list(sandbox().tests), "test")
+        if node.name in type_inference.TO_TEXT:
+            for argument, view in zip(node.args, args, strict=True):
+                self._prints_null(argument, self._known_not_null(argument, view))
+        self._check_arguments(node, sandbox().filters)
+
+    def _check_arguments(self, node: nodes.Filter | nodes.Test, there: Mapping[str, Any]) -> None:
+        """Tell of arguments that a filter or a test does not take."""
+        function = there.get(node.name)
+        if function is None or _is_spread(node):
+            return
+        before: list[Any] = [None] * hasattr(inspect.unwrap(function), "jinja_pass_arg")
+        named = {str(pair.key): None for pair in node.kwargs}
+        try:
+            inspect.signature(function).bind(*before, None, *node.args, **named)
+        except TypeError as error:
+            message = f"`{node.name}` is not given what it takes: {error}"
+            hint = "join it by `and` or `or` with what follows" if isinstance(node, nodes.Test) and node.args else None
+            self._complain(Code.WRONG_ARGUMENT, message, *self._found(node.name, node.lineno), hint)
+
+    def _named_in(self, node: nodes.Node, there: list[str], what: str) -> None:
+        """Tell of a filter or a test that is named by a text, and is none."""
+        if isinstance(node, nodes.Const) and isinstance(node.value, str) and node.value not in there:
+            start, hint = node.lineno, suggestion(node.value, there, f"{what}s")
+            message = f"there is no {what} `{node.value}`"
+            self._complain(Code.UNKNOWN_FILTER, message, start, start + len(node.value) + 2, hint)
+
+    def _mapped(self, node: nodes.Filter, view: View, args: list[View]) -> View:
+        """A filter, perhaps over a list, whose items it may look into."""
+        is_of_texts = node.name == "map" and view.types() in ({"object"}, {"string"})
+        item = type_inference.item_of(view) if is_of_texts or view.types() == {"array"} else ANYTHING
+        attribute, defaults = type_inference.attribute_of(node), any(pair.key == "default" for pair in node.kwargs)
+        mapped = (
+            node.args[0].value if node.name == "map" and node.args and isinstance(node.args[0], nodes.Const) else ""
+        )
+        uses = node.name in _USE_ITEMS or (mapped and mapped not in type_inference.NULL_SAFE)
+        if item.null is not None and not defaults and (attribute is not None or uses):
+            hint = "take those out first: `| reject('none')`"
+            self._maybe_null(node.node, item, hint, what="an item of " + self._quoted(node.node, view))
+        try:
+            if attribute is not None and not defaults:
+                type_inference.mapped_attribute(node, item)
+            return type_inference.filtered(node, view, args)
+        except Absent as absent:
+            text = attribute or ""
+            near = suggestion(text.rpartition(".")[2], absent.known)
+            self._complain(absent.code, absent.message, *self._found(text, node.lineno), near)
+            return ANYTHING
+
+
+def _is_spread(node: nodes.Filter | nodes.Test | nodes.Call) -> bool:
+    """Whether there are arguments that are not written out: `f(*a, **b)`."""
+    return node.dyn_args is not None or node.dyn_kwargs is not None
+
+
+def _is_there(path: Path, scope: Mapping[str, View]) -> bool:
+    """Whether a reference is to a column that every row has, so that nothing stands in for it."""
+    root = scope.get(str(path[0])) if len(path) == 2 else None  # noqa: PLR2004 - the row and its column
+    return isinstance(root, Names) and root.complete and path[1] in root.members
+
+
+def _is_number(view: View) -> bool:
+    return bool(view.types()) and view.types() <= {"integer", "number", "boolean"}
+
+
+def _may_be_pattern(node: nodes.Node, view: View) -> bool:
+    """Whether a value may be a text with places to fill in, as `%s`, which is not known yet."""
+    return not isinstance(node, nodes.Literal) and (not view.types() or "string" in view.types())

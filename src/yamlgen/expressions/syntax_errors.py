@@ -1,0 +1,182 @@
+"""What Jinja says about a template that it cannot read, in an author's words and at the author's place.
+
+Owns the step from its message to a fact and a fix. Jinja speaks of tokens and of what it was looking for; an author
+wrote braces, and one of them is missing or one too many.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from yamlgen.parsing.suggestions import nearest
+
+RAW: Final = "to write braces as they are, put them between {% raw %} and {% endraw %}"
+_COLUMN: Final = 'a name with a space or a sign stands in brackets: `row["First name"]`'
+_TAGS: Final = ("if", "elif", "else", "endif", "for", "endfor", "set", "endset", "macro", "endmacro", "raw", "endraw")
+_SIGNS: Final = {"!==": "!=", "&&": "and", "||": "or", "->": "."}
+"""Signs of other languages, and what they are here."""
+
+_TOKENS: Final = {
+    "end of print statement": "`}}`",
+    "end of statement block": "`%}`",
+    "begin of print statement": "`{{`",
+    "begin of statement block": "`{%`",
+    "end of template": "the end",
+    "name": "a name",
+    "integer": "a number",
+    "float": "a number",
+    "string": "a text",
+}
+_EXPECTED = re.compile(r"expected token '(.+?)', got '(.*)'", re.DOTALL)
+_UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
+_TAG = re.compile(r"unknown tag '(\w+)'")
+_CHARACTER = re.compile(r"unexpected char (?:'(.)'|\"(.)\")", re.DOTALL)
+_ANY_TAG = re.compile(r"\{%[-+]?\s*(end)?(\w+)")
+_BRACKETS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[()\[\]{}]""", re.DOTALL)
+_OPENING = re.compile(r"\{\{|\{%")
+_CLOSING = re.compile(r"\}\}|%\}")
+
+
+def explain_expression(source: str, message: str, at: int) -> tuple[str, int, int, str | None]:
+    """The same of an expression, which stands without braces."""
+    braces = _OPENING.search(source)
+    if braces:
+        inner = source[braces.end() :].partition("}}")[0].strip() if braces[0] == "{{" else ""
+        hint = f"write it without braces: `{inner}`" if inner else "a condition is written `a if b else c`"
+        return f"an expression stands without `{braces[0]}`", braces.start(), braces.end(), hint
+    if not source.strip():
+        return "the expression is empty", 0, 1, None
+    opened = _open_bracket(source)
+    if opened is not None:
+        return f"`{source[opened]}` is never closed", opened, opened + 1, None
+    if "end of template" in message:
+        end = len(source.rstrip())
+        return "the expression is not finished", max(end - 1, 0), end, None
+    if message == "an expression ends here":
+        rest = source[at:].split(None, 1)[0]
+        return f"the expression is over before `{rest}`", at, at + len(rest), _continued(source, rest, at)
+    fact, fix = _sentence(message, "the end")
+    fix = _of_python(source, at) or fix
+    if source.startswith("==", at - 2) and source[at : at + 1] == "=":
+        fix = "to compare, write `==`"
+    return fact.replace("in a template", "in an expression").replace("the template", "the expression"), at, at + 1, fix
+
+
+def _continued(source: str, rest: str, at: int) -> str:
+    """What would mend an expression that goes on where it is over."""
+    if rest.startswith("="):
+        return "to compare, write `==`"
+    if other := _of_python(source, at):
+        return other
+    if re.search(r"row\.\w+\s+$", source[:at]) and re.fullmatch(r"[^\W\d]\w*", rest):
+        return _COLUMN
+    return "join it by `and` and the like, or put a text into quotes"
+
+
+def _of_python(source: str, at: int) -> str | None:
+    """What would mend a word or a form of Python, or of another language of templates."""
+    word = re.compile(r"\w+").match(source, at)
+    if word and word[0] in ("AND", "OR", "NOT", "IS", "IN"):
+        return f"write `{word[0].lower()}`"
+    for sign, meant in _SIGNS.items():
+        if source.startswith(sign, at) or source.startswith(sign, max(at - len(sign) + 1, 0)):
+            return f"write `{meant}`"
+    before = re.search(r"\|\s*(\w+)\s+$", source[:at])
+    if before and (word or source[at : at + 1] in ("'", '"')):
+        return f"what a filter is given stands in parentheses: `{before[1]}(...)`"
+    if source[at : at + 1] in ("'", '"') and re.search(r"\b[fF]$", source[:at]):
+        return 'join texts and values with `~`, as in `"No. " ~ row.number`'
+    if source[at : at + 1] == "?":
+        return "a choice is written `a if b else c`; what stands in for null, `a or b`"
+    return None
+
+
+def _open_bracket(source: str) -> int | None:
+    """Where the last bracket stands that is never closed; texts in quotes aside."""
+    opened: list[int] = []
+    for match in _BRACKETS.finditer(source):
+        if match[0] in "([{":
+            opened.append(match.start())
+        elif match[0] in ")]}" and opened:
+            opened.pop()
+    return opened[-1] if opened else None
+
+
+def explain(source: str, message: str, at: int) -> tuple[str, int, int, str | None]:
+    """The fact, its range in `source`, and the fix."""
+    begins = [match.start() for match in _OPENING.finditer(source, 0, at + 1)]
+    begun = begins[-1] if begins else 0
+    mark = "`}}`" if source.startswith("{{", begun) else "`%}`"
+    low = message.lower()
+    if "end of comment tag" in low or "end of raw" in low:
+        what = "{#" if "comment" in low else "{% raw %}"
+        start = max(source.rfind(what[:2], 0, at), 0)
+        return f"`{what}` is never closed", start, start + 2, RAW if what == "{#" else None
+    if "unexpected end of template, expected" in low or _is_open(source, begun, at):
+        what = source[begun : begun + 2]
+        return f"`{what}` is never closed by {mark}", begun, begun + 2, None
+    fact, fix = _sentence(message, mark)
+    fix = _of_python(source, at) or fix
+    inner = source[begun + 2 :].lstrip()
+    if low.startswith("unexpected end of template. "):
+        at = _opening(source, message, at)
+    opened = _open_bracket(source[begun + 2 : at])
+    if fix is None and opened is not None and source[at : at + 1] in ("}", "%"):
+        fix = f"the `{source[begun + 2 + opened]}` before it is never closed"
+    if fix is None and (source[begun + 2 : begun + 3] in ('"', "'", "{", "}", "[") or inner.startswith(".")):
+        fix = RAW
+    word = re.compile(r"\w+|\{%|\S?").match(source, at)
+    return fact, at, max(word.end() if word else at, at + 1), fix
+
+
+def _opening(source: str, message: str, at: int) -> int:
+    """Where the block begins that the template's end leaves open."""
+    block = _UNCLOSED.search(message)
+    opened: list[int] = []
+    for tag in _ANY_TAG.finditer(source):
+        if block and tag[2] == block[1]:
+            opened = opened[:-1] if tag[1] else [*opened, tag.start()]
+    return opened[-1] if opened else at
+
+
+def _is_open(source: str, begun: int, at: int) -> bool:
+    """Whether another expression begins, or the template ends, before the one at `begun` is closed."""
+    closing, opening = _CLOSING.search(source, begun), _OPENING.search(source, begun + 2)
+    if opening and source[begun + 2 : opening.start()].strip("-+ \n") == "":
+        return False
+    return at > begun and (closing is None or (opening is not None and opening.start() < closing.start()))
+
+
+def _sentence(message: str, mark: str) -> tuple[str, str | None]:
+    if tag := _TAG.search(message):
+        return _wrong_tag(tag[1], message)
+    if block := _UNCLOSED.search(message):
+        return f"`{{% {block[1]} %}}` is never closed", f"end it with `{{% end{block[1]} %}}`"
+    if pair := _EXPECTED.search(message):
+        wanted = _TOKENS.get(pair[1], f"`{pair[1]}`")
+        got = _TOKENS[pair[2]] if pair[2] in _TOKENS and " of " in pair[2] else f"`{pair[2]}`"
+        fix = _COLUMN if wanted == mark and re.fullmatch(r"`\w+`", got) else None
+        if got == "`=`":
+            fix = "to compare, write `==`"
+        return f"{wanted} is expected here, not {got}", fix
+    if character := _CHARACTER.search(message):
+        found = character[1] or character[2]
+        if found in "'\"":
+            return "this quote is never closed", None
+        return f"`{found}` has no meaning in a template", "the operators are `and`, `or`, `not`, `==` and the like"
+    low = message.lower()
+    if "expected an expression" in low or "tag name expected" in low or "unexpected 'end of" in low:
+        return f"something is missing before {mark}", None
+    if low == "unexpected '}'":
+        return "one brace is missing: an expression ends with `}}`", None
+    return f"the template cannot be read: {message[:1].lower()}{message[1:]}", None
+
+
+def _wrong_tag(tag: str, message: str) -> tuple[str, str | None]:
+    if block := _UNCLOSED.search(message):
+        return f"`{tag}` does not fit here", f"`{{% {block[1]} %}}` comes first: end it with `{{% end{block[1]} %}}`"
+    if tag in _TAGS:
+        return f"`{tag}` closes nothing", None
+    near = nearest(tag, _TAGS)
+    return f"there is no tag `{tag}`", f"did you mean `{near}`?" if near else "tags: `if`, `for`, `set`, `macro`, `raw`"

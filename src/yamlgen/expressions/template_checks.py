@@ -1,0 +1,251 @@
+"""What a template or an expression refers to, and whether it can be there: read from its syntax tree, never by running.
+
+Owns the walk over a template's statements (branches, loops, assignments), each of which changes what the expressions
+behind it see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from jinja2 import nodes
+from jinja2.exceptions import TemplateSyntaxError
+
+from yamlgen.errors import Code
+from yamlgen.expressions import sample_trials, type_inference
+from yamlgen.expressions.evaluation import parse_expression
+from yamlgen.expressions.name_resolution import Finding, Uses
+from yamlgen.expressions.narrowing import Forks, Path, forks, if_true, path_of
+from yamlgen.expressions.operator_checks import Operations
+from yamlgen.expressions.rendering import parse
+from yamlgen.expressions.sample_trials import failure
+from yamlgen.expressions.static_types import ANYTHING, SchemaView, View, spoken
+from yamlgen.expressions.syntax_errors import explain, explain_expression
+
+_TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of a source.
+
+    Attributes:
+        view: what is known of an expression's value; of a template it is text.
+        proves: the references that are not null where an expression holds.
+        forks: those of which at least one is not, where it holds.
+        holds: whether it always does: `steps.x is defined` asks about a step that may be null, and nothing else.
+    """
+
+    uses: Uses
+    findings: list[Finding]
+    view: View = ANYTHING
+    proves: frozenset[Path] = frozenset()
+    forks: Forks = frozenset()
+    holds: bool = False
+
+
+def read(
+    source: str, scope: Mapping[str, View], solid: frozenset[Path] = frozenset(), forked: Forks = frozenset()
+) -> Reading:
+    """What a template uses of `scope`, and every reference in it that cannot be.
+
+    Args:
+        source: the template.
+        scope: what it sees.
+        solid: references that are known not to be null.
+        forked: references of which at least one is known not to be null.
+    """
+    walk = _Statements(source, dict(scope), solid, forked)
+    try:
+        tree = parse(source)
+        walk.guard(tree)
+        walk.body(tree, dict(scope))
+    except TemplateSyntaxError as error:
+        at = min(error.lineno, max(len(source) - 1, 0))
+        message, start, end, hint = explain(source, error.message or "", at)
+        return Reading(Uses(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
+    except (RecursionError, ValueError) as error:
+        return Reading(Uses(), [_unreadable(error)])
+    return Reading(walk.uses, walk.findings, type_inference.TEXT)
+
+
+def read_expression(
+    source: str, scope: Mapping[str, View], solid: frozenset[Path] = frozenset(), forked: Forks = frozenset()
+) -> Reading:
+    """What an expression uses of `scope`, what its value is, and every reference in it that cannot be."""
+    walk = Operations(source, dict(scope), solid, forked)
+    try:
+        tree = parse_expression(source)
+        walk.guard(tree)
+        view = walk.view(tree, dict(scope))
+    except TemplateSyntaxError as error:
+        at = min(error.lineno, max(len(source) - 1, 0))
+        message, start, end, hint = explain_expression(source, error.message or "", at)
+        return Reading(Uses(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
+    except (RecursionError, ValueError) as error:
+        return Reading(Uses(), [_unreadable(error)])
+    return Reading(walk.uses, walk.findings, view, if_true(tree), forks(tree), _always_holds(tree))
+
+
+def _always_holds(tree: nodes.Node) -> bool:
+    if isinstance(tree, nodes.And):
+        return _always_holds(tree.left) and _always_holds(tree.right)
+    path = path_of(tree.node) if isinstance(tree, nodes.Test) and tree.name == "defined" else ()
+    return path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - a step as a whole
+
+
+def _unreadable(error: Exception) -> Finding:
+    what = "an expression is nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
+    return Finding(Code.TEMPLATE_SYNTAX, what, 0, 1)
+
+
+class _Statements(Operations):
+    _question = "{{% if {} %}}"
+
+    def body(self, node: nodes.Node, scope: dict[str, View]) -> None:
+        """Walk a node's children in order; an assignment is seen by what follows it."""
+        for child in node.iter_child_nodes():
+            self._statement(child, scope)
+
+    def _statement(self, node: nodes.Node, scope: dict[str, View]) -> None:
+        match node:
+            case nodes.Include() | nodes.Import() | nodes.FromImport() | nodes.Extends() | nodes.Block():
+                tag = _TAGS.get(type(node), "import")
+                at = node.lineno
+                hint = "write the text here, or as `{file: ...}` of its own message"
+                self._complain(Code.FORBIDDEN, f"`{tag}` is not allowed in a template", at, at + len(tag), hint)
+            case nodes.For():
+                self._loop(node, scope)
+            case nodes.Assign():
+                self._assign(node, scope)
+            case nodes.AssignBlock():
+                self._block(node, scope)
+            case nodes.Macro():
+                scope[node.name] = ANYTHING
+                self._callee(node, scope)
+            case nodes.CallBlock():
+                self.view(node.call, scope)
+                self._callee(node, scope)
+            case nodes.With():
+                inner = dict(scope)
+                for target, value in zip(node.targets, node.values, strict=True):
+                    self._bind(target, self.view(value, scope), inner)
+                for child in node.body:
+                    self._statement(child, inner)
+            case nodes.FilterBlock() | nodes.Scope() | nodes.ScopedEvalContextModifier():
+                self.body(node, dict(scope))
+            case nodes.If():
+                self._branches(node, scope)
+            case nodes.Output():
+                for part in node.nodes:
+                    self._printed(part, self.view(part, scope))
+            case nodes.Expr():
+                self.view(node, scope)
+            case _:
+                self.body(node, scope)
+
+    def _assign(self, node: nodes.Assign, scope: dict[str, View]) -> None:
+        view = self.view(node.node, scope)
+        if isinstance(node.target, nodes.Tuple):
+            self._try("several names", sample_trials.apart, [(node.node, view)])
+        self._bind(node.target, view, scope)
+
+    def _block(self, node: nodes.AssignBlock, scope: dict[str, View]) -> None:
+        inner = dict(scope)
+        for child in node.body:
+            self._statement(child, inner)
+        if node.filter is not None:
+            self.view(node.filter, scope)
+        self._bind(node.target, type_inference.TEXT if node.filter is None else ANYTHING, scope)
+
+    def _printed(self, node: nodes.Node, view: View) -> None:
+        if view.null is not None:
+            name = self._named(node, view) if path_of(node) else "..."
+            self._maybe_null(node, view, f"it would print `None`: ask `{{% if {name} %}}` first")
+        elif "null" in view.types():
+            self._prints_null(node, view)
+        elif view.types() and view.types() <= {"array", "object"} and len(path_of(node)) > 1:
+            start, end = self._extent(node)
+            message = f"{self._quoted(node, view)} is {spoken(view.types())}: it would be printed as Python writes it"
+            hint = f"`{self._named(node, view)} | tojson`, or `| join`"
+            self.findings.append(Finding(Code.WRONG_KIND, message, start, end, hint, is_warning=True))
+
+    def _branches(self, node: nodes.If, scope: dict[str, View]) -> None:
+        """An `if` with its `elif`s: each branch knows what the questions before it have proven.
+
+        What a branch assigns is seen behind it, and may be what it was, since another branch may have been taken.
+        """
+        scopes = []
+        with ExitStack() as known:
+            for branch in (node, *node.elif_):
+                self.view(branch.test, scope)
+                scopes.append(dict(scope))
+                with self._where(branch.test, holds=True):
+                    for child in branch.body:
+                        self._statement(child, scopes[-1])
+                known.enter_context(self._where(branch.test, holds=False))
+            scopes.append(dict(scope))
+            for child in node.else_:
+                self._statement(child, scopes[-1])
+        for inner in scopes:
+            scope.update({name: ANYTHING for name, view in inner.items() if scope.get(name) is not view})
+
+    def _loop(self, node: nodes.For, scope: dict[str, View]) -> None:
+        over = self._known_not_null(node.iter, self.view(node.iter, scope))
+        inner = dict(scope) | {"loop": type_inference.LOOP}
+        before = len(self.findings)
+        item = self._try_element(over, node.iter)
+        if isinstance(node.target, nodes.Tuple) and len(self.findings) == before:
+            self._taken_apart(node, over)
+        self._bind(node.target, item, inner)
+        match node.target:
+            case nodes.Tuple(items=[nodes.Name(), nodes.Name(name=value)]):
+                inner[value] = self._value_of(node.iter)
+        if node.test is not None:
+            self.view(node.test, inner)
+        with self._where(node.test, holds=True):
+            for child in node.body:
+                self._statement(child, inner)
+        inner = dict(scope)
+        for child in node.else_:
+            self._statement(child, inner)
+
+    def _value_of(self, over: nodes.Node) -> View:
+        """What is known of the values in a loop over the names and the values of a row."""
+        match over:
+            case (
+                nodes.Call(node=nodes.Getattr(node=nodes.Name(name="row"), attr="items"))
+                | nodes.Filter(name="items" | "dictsort", node=nodes.Name(name="row"))
+            ):
+                kinds = [view.types() for view in getattr(self.names.get("row"), "members", {}).values()]
+                return (
+                    SchemaView.of({"type": sorted(frozenset().union(*kinds))}, "row.*")
+                    if kinds and all(kinds)
+                    else ANYTHING
+                )
+        return ANYTHING
+
+    def _taken_apart(self, node: nodes.For, over: View) -> None:
+        """Tell of items that do not come in pairs or more: those of a mapping are its names."""
+        if failure(sample_trials.each_apart, [(node.iter, over)]) is None:
+            return
+        start, end = self._extent(node.iter)
+        is_object = over.types() == {"object"}
+        what = "and a loop over it gives the names alone" if is_object else "not a list of lists"
+        quoted = self._quoted(node.iter, over) if path_of(node.iter) else "this"
+        hint = f"`{self._named(node.iter, over)}.items()` gives names and values" if is_object else None
+        self._complain(Code.WRONG_KIND, f"{quoted} is {spoken(over.types())}, {what}", start, end, hint)
+
+    def _callee(self, node: nodes.Macro | nodes.CallBlock, scope: dict[str, View]) -> None:
+        """A macro, or the block of a call; a parameter that is named like what the template is given hides it."""
+        inner = dict(scope) | dict.fromkeys(("caller", "varargs", "kwargs"), ANYTHING)
+        parameters = {argument.name for argument in node.args}
+        inner |= dict.fromkeys(parameters, ANYTHING)
+        with self._hidden(parameters):
+            for default in node.defaults:  # one may refer to a parameter before it
+                self.view(default, inner)
+            for child in node.body:
+                self._statement(child, inner)

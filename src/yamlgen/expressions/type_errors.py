@@ -1,0 +1,189 @@
+"""Telling of what an operation cannot work on: which operand has the wrong type, what is wanted, and the way there.
+
+Owns the words. Whether an operation works is for `trials` to find out, and which operations there are for `operations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Final
+
+from jinja2 import nodes
+from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
+
+from yamlgen.errors import Code
+from yamlgen.expressions.name_resolution import Finding, Lookup
+from yamlgen.expressions.narrowing import path_of
+from yamlgen.expressions.sample_trials import Operand, Operation, blamed, failure, flat
+from yamlgen.expressions.static_types import ANYTHING, View, spoken
+from yamlgen.expressions.type_inference import item_of, replaces_null
+
+_ASKED: Final[Mapping[str, frozenset[str]]] = {
+    "string": frozenset({"string"}),
+    "mapping": frozenset({"object"}),
+    "number": frozenset({"integer", "number", "boolean"}),
+    "integer": frozenset({"integer", "number"}),
+    "float": frozenset({"number"}),
+    "boolean": frozenset({"boolean"}),
+    "true": frozenset({"boolean"}),
+    "false": frozenset({"boolean"}),
+    "sequence": frozenset({"array", "string", "object"}),
+    "iterable": frozenset({"array", "string", "object"}),
+}
+"""Tests that ask for a type, and the types that pass them."""
+
+_LONGEST: Final = 200
+"""How much of a reason is told: it may quote a value."""
+
+_PLURAL: Final = {
+    "object": "objects",
+    "string": "texts",
+    "array": "lists",
+    "integer": "integers",
+    "number": "numbers",
+    "boolean": "booleans",
+    "null": "nulls",
+}
+
+_BY_ATTRIBUTE: Final = frozenset({"sort", "min", "max", "unique", "sum"})
+"""Filters that can look at an attribute of their items instead."""
+
+
+class Misfits(Lookup):
+    """What is looked up, and what is told of values that do not fit."""
+
+    _question: ClassVar[str] = "... if {} else ..."
+    """How the source asks about a reference."""
+
+    def _is_otherwise(self, node: nodes.Node, view: View) -> bool:
+        """Whether the source asks of a value if it has another type than is known: then a part of it never runs."""
+        kinds = view.types()
+        asked = (_ASKED[test] for test in self.uses.tested.get(path_of(node), ()) if test in _ASKED)
+        return bool(kinds) and any(each.isdisjoint(kinds) for each in asked)
+
+    def _try(
+        self,
+        name: str | None,
+        operation: Operation,
+        operands: Sequence[Operand],
+        first: int = 0,
+        whole: nodes.Node | None = None,
+        also: str = "",
+    ) -> bool:
+        """Tell of an operation that fails for all values of its operands.
+
+        Args:
+            name: of a filter, a test or a function; `None` is an operator.
+            operation: it.
+            operands: each as it is written, and what is known of it.
+            first: the first of them that can be the wrong one.
+            whole: what stands where the operation does, if that is not the first operand.
+            also: what else the hint says of a number that is wanted.
+
+        Returns:
+            Whether it may work.
+        """
+        error = failure(operation, operands)
+        if error is None or (self._asking and isinstance(error, UndefinedError)):
+            return True
+        work, parts = flat(operation, operands, first)
+        found = blamed(work, parts, first)
+        if found is not None:
+            at, kind = found
+            self._wrong_kind(*parts[at], kind, name, also)
+            return False
+        node, view = operands[0]
+        start, end = self._extent(whole or node)
+        described, hint = f"{self._quoted(node, view) if path_of(node) else 'this'} is {spoken(view.types())}", None
+        items = item_of(view).types() if view.types() == {"array"} else frozenset()
+        if isinstance(error, SecurityError):
+            message, hint = f"`{name}` would change the data, which stays as it is", "make new data: `a + [b]`"
+        elif len(items) == 1 and (len(operands) == 1 or items == {"string"}):
+            message = f"{described} of {_PLURAL[min(items)]}, which `{name or 'this operator'}` does not work on"
+            if items == {"object"} and name in _BY_ATTRIBUTE:
+                hint = f'say what of them is meant: `{name}(attribute="...")`'
+            elif items == {"string"} and path_of(node):
+                hint = f'make numbers of them first: `{self._named(node, view)} | map("float")`'
+        elif name is None:
+            message = f"{described}, which this operator does not work on"
+        else:
+            reason = (error.message if isinstance(error, TemplateError) else str(error)) or ""
+            message = f"{described}, and `{name}` fails: {reason[:_LONGEST]}"
+        self._complain(Code.WRONG_KIND, message, start, end, hint)
+        return False
+
+    def _prints_null(self, node: nodes.Node | None, view: View, *, is_joined: bool = False, hint: str = "") -> None:
+        """Warn of a column that becomes a part of a text, and is null in some of the rows that were read."""
+        if not path_of(node):
+            for part, way in _handed_on(node):
+                self._prints_null(part, self._seen.get(part, ANYTHING), hint=way or hint)
+            return
+        name = getattr(view, "name", "")
+        if node is None or not name.startswith("row.") or view.null is not None or self._is_asked(node, name):
+            return
+        named, item = self._named(node, view), item_of(view) if view.types() == {"array"} else ANYTHING
+        if is_joined and "null" in item.types():
+            message = f"`{named}` prints `None` where an item of it is null"
+            hint = f"take those out first: `{named} | reject('none') | join(...)`"
+        elif "null" not in view.types():
+            return
+        elif is_joined:
+            message, hint = f"`{named}` cannot be joined where it is null", f"`{named} | default([], true) | join(...)`"
+        else:
+            message, question = f"`{named}` prints `None` where it is null", self._question.format(named)
+            hint = hint or f'`{named} | default("...", true)` stands in for it; or ask first: `{question}`'
+        if not any(finding.message == message for finding in self.findings):
+            self.findings.append(Finding(Code.MAY_BE_NULL, message, *self._extent(node), hint, is_warning=True))
+
+    def _is_asked(self, node: nodes.Node, name: str) -> bool:
+        """Whether the source asks about a column: at this place, or anywhere, if it has another name here."""
+        path = path_of(node)
+        if path[0] == "row":
+            return self._is_solid(path)
+        return any(
+            self._spelled(asked).startswith("row.") and name.startswith(self._spelled(asked))
+            for asked in self.uses.nulls
+        )
+
+    def _wrong_kind(self, node: nodes.Node, view: View, wanted: str, name: str | None, also: str) -> None:
+        """Tell of a value that has another type than an operation works on."""
+        if isinstance(node, nodes.Filter) and node.name in ("default", "d"):
+            node = node.node or node  # what it stands in for is wrong already
+        start, end = self._extent(node)
+        quoted = self._quoted(node, view) if path_of(node) else "this"
+        takes = f"not {spoken([wanted])}" if name is None else f"and `{name}` takes {spoken([wanted])}"
+        message = f"{quoted} is {spoken(view.types())}, {takes}"
+        hint = self._way(node, view, wanted)
+        self._complain(Code.WRONG_KIND, message, start, end, f"{hint}{also}" if hint and wanted == "number" else hint)
+
+    def _way(self, node: nodes.Node, view: View, wanted: str) -> str | None:
+        """How a value becomes one of another type."""
+        kinds = view.types()
+        if not path_of(node):
+            return None
+        named = self._named(node, view)
+        if wanted == "string" and "array" in kinds:
+            return f'`{named} | join(", ")` makes a text of it'
+        if wanted == "string":
+            return f"make one of it: `({named} | string)`; `~` joins values of any types"
+        if kinds == {"string"}:
+            return {
+                "number": f"make one of it: `({named} | int)`, or `| float` if it has decimals",
+                "integer": f"make one of it: `({named} | int)`",
+                "array": f'a text that holds several can be split: `{named}.split(";")`',
+            }.get(wanted)
+        return None
+
+
+def _handed_on(node: nodes.Node | None) -> Iterator[tuple[nodes.Node, str]]:
+    """The parts of an expression of which one may be its value, or an item of it, each with what to do about null."""
+    match node:
+        case nodes.List() | nodes.Tuple():
+            yield from ((item, "") for item in node.items)
+        case nodes.Or():
+            yield node.right, ""
+        case nodes.CondExpr():
+            yield from ((part, "") for part in (node.expr1, node.expr2) if part is not None)
+        case nodes.Filter(name="default" | "d", node=nodes.Node() as given) if not replaces_null(node):
+            said = "..." if not node.args or not isinstance(node.args[0], nodes.Const) else repr(node.args[0].value)
+            yield given, f"`default({said}, true)` stands in for null as well"

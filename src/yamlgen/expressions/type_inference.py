@@ -1,0 +1,297 @@
+"""The static type of what an operator, a filter or a method gives, from the types of what it is given.
+
+Owns the tables of what Jinja's operations are known to make. Soundness comes before precision: whatever depends on
+values, or is not listed here, is anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from jinja2 import nodes
+
+from yamlgen.expressions.narrowing import PRESENT
+from yamlgen.expressions.static_types import ANYTHING, METHODS, Absent, Names, SchemaView, View, Written
+from yamlgen.schemas.types import list_of, object_of, observed, union
+
+TEXT: Final = SchemaView.of({"type": "string"}, "the text")
+INTEGER: Final = SchemaView.of({"type": "integer"}, "the number")
+BOOLEAN: Final = SchemaView.of({"type": "boolean"}, "the condition")
+INTEGERS: Final = SchemaView.of({"type": "array", "items": {"type": "integer"}}, "the list")
+_NUMBER: Final = SchemaView.of({"type": "number"}, "the number")
+_TEXTS: Final = SchemaView.of({"type": "array", "items": {"type": "string"}}, "the list")
+
+DATA: Final = SchemaView.of({"type": [*METHODS, "object", "null"]}, "the value")
+"""What is known of all data: that JSON can hold it."""
+
+LOOP: Final = SchemaView.of({}, "loop")
+"""What a loop knows of itself; of its members see `of_loop`."""
+
+_A_LIST: Final = SchemaView.of({"type": "array"}, "the list")
+
+_NUMBERS: Final = frozenset({"integer", "number"})
+_LIST: Final = frozenset({"array"})
+_STRING: Final = frozenset({"string"})
+
+NULL_SAFE: Final = frozenset({"default", "d", "tojson"})
+"""Filters that know what to do with null."""
+
+TO_TEXT: Final = (
+    *("upper", "lower", "title", "capitalize", "trim", "striptags", "string", "replace", "indent", "join"),
+    *("wordwrap", "center", "tojson", "format", "urlencode", "escape", "e", "forceescape", "filesizeformat"),
+)
+_MAKE: Final = {**dict.fromkeys(TO_TEXT, TEXT), **dict.fromkeys(("length", "count", "wordcount"), INTEGER)}
+_KEEP_LIST: Final = frozenset({"sort", "unique", "reverse", "list", "select", "reject", "selectattr", "rejectattr"})
+_KEEP_ALL: Final = frozenset({"sort", "reverse", "list"})
+_ONE_ITEM: Final = frozenset({"first", "last", "min", "max"})
+_FROM_LIST: Final = _KEEP_LIST | _ONE_ITEM | {"map", "sum"}
+
+
+def is_null_safe(node: nodes.Filter) -> bool:
+    """Whether a filter knows what to do with null."""
+    return node.name in NULL_SAFE or (node.name in ("int", "float") and bool(node.args or node.kwargs))
+
+
+def constant(value: Any) -> View:
+    """A value that stands in the expression itself."""
+    return SchemaView.of(observed([value]), "the value") if value is None or _is_plain(value) else ANYTHING
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and abs(value) < float("inf"))
+
+
+def values_of(view: View) -> list[Any] | None:
+    """All values that there can be, where they are listed."""
+    known = view.solid().type()
+    return [known["const"]] if "const" in known else known.get("enum")
+
+
+def sequence(items: Sequence[View]) -> View:
+    """A list that is written out."""
+    if not items:
+        return SchemaView.of({"type": "array", "maxItems": 0}, "the list")
+    made = list_of(union(item.type() for item in items), len(items), len(items))
+    return Written(made, made, "the list", tuple(items))
+
+
+def mapping(node: nodes.Dict, values: Sequence[View]) -> View:
+    """A mapping that is written out."""
+    keys = [pair.key.value if isinstance(pair.key, nodes.Const) else None for pair in node.items]
+    if not all(isinstance(key, str) for key in keys):
+        return ANYTHING
+    members = {str(key): value.type() for key, value in zip(keys, values, strict=True)}
+    return SchemaView.of(object_of(members), "the mapping")
+
+
+def either(left: View, right: View) -> View:
+    """One of two values."""
+    return SchemaView.of(union([left.type(), right.type()]), "the value")
+
+
+def truthy(view: View) -> View:
+    """A value of which it is known that it holds: it is not null."""
+    made = view.solid().type()
+    if made.get("type") == "null":
+        return view.solid()
+    kinds, branches = made.get("type"), made.get("anyOf")
+    if isinstance(kinds, list) and "null" in kinds:
+        made = {**made, "type": [kind for kind in kinds if kind != "null"]}
+    elif isinstance(branches, list):
+        made = {**made, "anyOf": [branch for branch in branches if branch != {"type": "null"}] or branches}
+    else:
+        return view.solid()
+    return SchemaView.of(made, getattr(view, "name", "the value"))
+
+
+_CLASS: Final = {"integer": "n", "number": "n", "boolean": "n"}
+
+
+def may_equal(left: frozenset[str], right: frozenset[str]) -> bool:
+    """Whether values of these types can be equal; unknown ones may be anything."""
+    lefts, rights = ({_CLASS.get(kind, kind) for kind in kinds} for kinds in (left, right))
+    return not lefts or not rights or not lefts.isdisjoint(rights)
+
+
+def negated(view: View) -> View:
+    """`-value`."""
+    kinds = view.types()
+    return INTEGER if kinds == {"integer"} else _NUMBER if kinds and kinds <= _NUMBERS else ANYTHING
+
+
+def member_of(view: View, key: str) -> View:
+    """The member that stands in the way of a mapping's method of this name; anything where there is none for sure."""
+    view = view.solid()
+    if isinstance(view, Names):
+        return view.members.get(key, ANYTHING)
+    required = view.type().get("required", ())
+    try:
+        return view.member(key) if key in required else ANYTHING
+    except Absent:
+        return ANYTHING
+
+
+def arithmetic(operator: str, left: View, right: View) -> View:
+    """`left operator right`."""
+    kinds = (left.types(), right.types())
+    if all(kind and kind <= _NUMBERS for kind in kinds):
+        whole = operator in ("add", "sub", "mul") and all(kind == {"integer"} for kind in kinds)
+        return INTEGER if whole else _NUMBER if operator != "pow" else ANYTHING
+    if operator == "add" and kinds == (_STRING, _STRING):
+        return TEXT
+    if operator == "mul" and set(kinds) == {_STRING, frozenset({"integer"})}:
+        return TEXT
+    if operator == "mul" and _LIST in kinds and kinds[0] != kinds[1]:
+        listed = left if kinds[0] == _LIST else right
+        other = kinds[1] if kinds[0] == _LIST else kinds[0]
+        return SchemaView.of(list_of(item_of(listed).type()), "the list") if other == {"integer"} else ANYTHING
+    if operator == "add" and kinds == (_LIST, _LIST):
+        return SchemaView.of(list_of(union([item_of(left).type(), item_of(right).type()])), "the list")
+    return ANYTHING
+
+
+def item_of(view: View) -> View:
+    """What a loop over a list yields; anything where that is not known."""
+    try:
+        return view.element()
+    except Absent:
+        return ANYTHING
+
+
+def sliced(owner: View) -> View:
+    """A part of a list or a text, as in `steps.a[:3]`."""
+    if owner.types() == _LIST:
+        return SchemaView.of(list_of(item_of(owner).type()), "the list")
+    return TEXT if owner.types() == _STRING else ANYTHING
+
+
+def indexed(owner: View) -> View:
+    """An item of a list at a place that is computed, as in `steps.a[item_index]`."""
+    return item_of(owner) if owner.types() == _LIST else ANYTHING
+
+
+def filtered(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
+    """What a filter makes of a value."""
+    name, kinds = node.name, view.types()
+    if name in _MAKE:
+        return _MAKE[name]
+    if name in ("default", "d"):
+        return _defaulted(node, view, args)
+    if name in ("int", "float"):
+        return ANYTHING if node.args or node.kwargs else INTEGER if name == "int" else _NUMBER
+    if name in ("round", "abs") and kinds and kinds <= _NUMBERS:
+        return _NUMBER if name == "round" else SchemaView.of({"type": sorted(kinds)}, "the number")
+    if kinds == _LIST and name in _FROM_LIST:
+        return _from_list(node, view)
+    return _sequenced(name, kinds)
+
+
+def _sequenced(name: str, kinds: frozenset[str]) -> View:
+    """What a filter makes that walks over whatever it is given."""
+    if name in ("items", "dictsort", "batch", "slice", "groupby"):
+        return _A_LIST
+    if name == "list" and kinds and kinds <= {"string", "object"}:
+        return _TEXTS
+    return TEXT if kinds == _STRING and name in ("reverse", "first", "last") else ANYTHING
+
+
+def _defaulted(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
+    given = args[0] if args else TEXT
+    if node.kwargs and not args:
+        return ANYTHING
+    return either(truthy(view) if replaces_null(node) else view, given)
+
+
+def replaces_null(node: nodes.Filter) -> bool:
+    """Whether a `default` stands in for null too: its second argument says so."""
+    boolean = node.args[1] if len(node.args) > 1 else next((k.value for k in node.kwargs if k.key == "boolean"), None)
+    return isinstance(boolean, nodes.Const) and bool(boolean.value)
+
+
+def _from_list(node: nodes.Filter, view: View) -> View:
+    item, name, most = item_of(view), node.name, view.type().get("maxItems")
+    if name in _KEEP_LIST:
+        asks_null = name == "select" and (not node.args or _value(node.args[0]) in PRESENT)
+        asks_null |= name == "reject" and [_value(arg) for arg in node.args] == ["none"]
+        least = view.type().get("minItems", 0) if name in _KEEP_ALL else 0
+        return SchemaView.of(list_of((item.solid() if asks_null else item).type(), least, most), "the list")
+    if name in _ONE_ITEM:
+        return item
+    if name == "map":
+        return SchemaView.of(list_of(_mapped(node, item).type(), view.type().get("minItems", 0), most), "the list")
+    if name == "sum" and not node.args and all(pair.key == "attribute" for pair in node.kwargs):
+        summed = mapped_attribute(node, item)
+        kinds = summed.types()
+        return INTEGER if kinds == {"integer"} else _NUMBER if kinds and kinds <= _NUMBERS else ANYTHING
+    return ANYTHING
+
+
+def _mapped(node: nodes.Filter, item: View) -> View:
+    names = {pair.key for pair in node.kwargs}
+    if names == {"attribute"} and not node.args:
+        return mapped_attribute(node, item)
+    if not names and len(node.args) == 1:
+        return _MAKE.get(str(_value(node.args[0])), ANYTHING)
+    return ANYTHING
+
+
+def attribute_of(node: nodes.Filter) -> str | None:
+    """The attribute of the items that a filter looks at, where it is written out."""
+    if node.name in ("selectattr", "rejectattr"):
+        asks = [_value(arg) for arg in node.args]
+        return None if {"defined", "undefined"} & set(asks[1:]) else next(map(str, asks), None)
+    if node.name == "map" and node.args:  # it names a filter, whose the attribute is
+        return None
+    given = next((pair.value for pair in node.kwargs if pair.key == "attribute"), None)
+    value = _value(node.args[0] if node.name == "groupby" and node.args else given)
+    return value if isinstance(value, str) and "," not in value else None
+
+
+def mapped_attribute(node: nodes.Filter, item: View) -> View:
+    """An item seen through the `attribute` of a filter.
+
+    Raises:
+        Absent: no item can have it.
+    """
+    attribute = attribute_of(node)
+    if attribute is None:
+        return item if not node.kwargs else ANYTHING
+    for key in attribute.split("."):
+        item = item.solid().member(int(key) if key.isdigit() else key)
+    return item
+
+
+def _value(node: nodes.Node | None) -> Any:
+    return node.value if isinstance(node, nodes.Const) else None
+
+
+def called(method: str, owner: View) -> View:
+    """What a method of a text or a mapping gives."""
+    if owner.types() == _STRING:
+        if method in ("split", "rsplit", "splitlines"):
+            return _TEXTS
+        if method in ("upper", "lower", "strip", "lstrip", "rstrip", "title", "capitalize", "replace", "join"):
+            return TEXT
+        if method in ("startswith", "endswith", "isdigit", "isalpha", "islower", "isupper"):
+            return BOOLEAN
+    if method == "keys":
+        return _TEXTS
+    made = (
+        union(member.type() for member in owner.members.values()) if isinstance(owner, Names) and owner.complete else {}
+    )
+    items = {"values": made, "items": list_of(union([{"type": "string"}, made]), 2, 2)}
+    return SchemaView.of(list_of(items[method]), "the list") if method in items else ANYTHING
+
+
+def of_loop(member: str) -> View:
+    """A member of `loop`."""
+    counts = ("index", "index0", "revindex", "revindex0", "length", "depth", "depth0")
+    return INTEGER if member in counts else BOOLEAN if member in ("first", "last") else ANYTHING
+
+
+def parts(view: View, count: int) -> Sequence[View]:
+    """What so many names stand for that a value is taken apart into."""
+    if isinstance(view, Written) and len(view.items) == count:
+        return view.items
+    return [item_of(view) if view.types() == _LIST else ANYTHING] * count

@@ -1,0 +1,50 @@
+"""JSON lines: one object on each line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import PurePath
+from typing import BinaryIO, Final
+
+from yamlgen.caller import override
+from yamlgen.errors import Code
+from yamlgen.formats.format import OBJECT, FileReading, Format, Lines, Rows, cut, refused
+from yamlgen.formats.strict_json import decode, gap_end
+from yamlgen.formats.utf8 import text_of
+
+_ARRAY: Final = f"{OBJECT}; a file that is one JSON array has `format: json`"
+
+
+class Jsonl(Format):
+    """JSON lines; empty ones are skipped."""
+
+    name = "jsonl"
+    endings = (".jsonl", ".ndjson")
+
+    def read(self, file: BinaryIO, reading: FileReading) -> Rows:
+        """The object on each line."""
+        shown, by_line = reading.shown, reading.format_hint or _by_line()
+        for line, raw in enumerate(file, start=1):
+            text = text_of(raw, shown, line)
+            start = gap_end(text, 0)
+            if start == len(text):
+                continue
+            row, end = decode(text, start, shown, line, by_line)
+            end = gap_end(text, end)
+            if end != len(text):
+                place = f"{shown}:{line}:{end + 1}"
+                raise refused(place, "not JSON: more after the row's end", "a row has a line of its own")
+            if not isinstance(row, dict):
+                hint = reading.format_hint or _ARRAY
+                problem = f"a row that is not an object: {cut(text[start:end])}"
+                raise refused(f"{shown}:{line}", problem, hint, Code.NOT_AN_OBJECT)
+            yield line, row
+
+    def write(self, rows: Lines, path: PurePath, tell: Callable[[str], object]) -> Iterable[bytes]:  # noqa: ARG002
+        """The lines as they are."""
+        return rows()
+
+
+def _by_line() -> str:
+    csv, json = (override("input.format", name) for name in ("csv", "json"))
+    return f"each line is one JSON object; `{csv}` reads CSV, `{json}` an array"

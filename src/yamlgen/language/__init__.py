@@ -1,1 +1,0 @@
-"""The language: YAML text to a checked plan, offline, without a key."""

@@ -1,0 +1,1 @@
+"""`AnthropicLLM`: the model by itself, for Python users."""

@@ -1,0 +1,215 @@
+"""What an `AnthropicLLM` is set to: its attributes, what may stand in them, and their way into data and back.
+
+Owns the names that distilabel gave these, so that a configuration made for its class is one for ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final, Self
+
+import httpx2
+
+from yamlgen.claude.client import safe_address
+from yamlgen.claude.custom_headers import custom_headers
+from yamlgen.claude.mode_names import mode_named
+from yamlgen.claude.structured import Structured
+from yamlgen.environment import variable
+from yamlgen.errors import Code, UsageError
+from yamlgen.llm.arguments import generation_kwargs_of, given_address, runtime_of, schema_of, settings_of, structure_of
+from yamlgen.llm.generations import warn
+from yamlgen.parsing.suggestions import suggestion
+from yamlgen.pipeline.model_settings import PUBLIC_URL
+from yamlgen.schemas.native_subset import Unfit
+from yamlgen.steps.fields import Settings
+
+_RUNTIME: Final = (
+    "generation_kwargs",
+    "use_offline_batch_generation",
+    "offline_batch_generation_block_until_done",
+    "base_url",
+    "api_key",
+    "timeout",
+    "max_retries",
+    "structured_output",
+)
+"""The attributes that distilabel lets a run set, in its order."""
+
+_MOST_STRUCTURES: Final = 64
+
+_MASKED: Final = re.compile(r"\*+")
+"""What pydantic writes in place of a secret."""
+
+_ARGUMENT: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
+"""One argument in the docstring of a class or a method, with what is said of it."""
+
+
+@dataclass(eq=False, repr=False)
+class Configuration:  # noqa: PLW1641 - its attributes change
+    """The attributes of `AnthropicLLM`, which says what each is. Two are equal when their dumps are."""
+
+    model: str
+    api_key: Any = None
+    base_url: str | None = None
+    timeout: float = 600.0
+    max_retries: int = 6
+    http_client: httpx2.AsyncClient | None = None
+    structured_output: Mapping[str, Any] | None = None
+    allow_http: bool = False
+    generation_kwargs: Mapping[str, Any] | None = None
+    use_offline_batch_generation: bool = False
+    offline_batch_generation_block_until_done: int | None = None
+    jobs_ids: tuple[str, ...] | None = None
+
+    _api_key_env_var: ClassVar[str] = "ANTHROPIC_API_KEY"
+
+    def __post_init__(self) -> None:
+        self._structures: dict[tuple[object, ...], Structured] = {}
+        self._found = None if self.base_url else variable("ANTHROPIC_BASE_URL")
+        self.base_url = self.base_url or self._found or PUBLIC_URL
+        self.generation_kwargs = dict(generation_kwargs_of(self.generation_kwargs))
+        if self.http_client is not None and not isinstance(self.http_client, httpx2.AsyncClient):
+            kind = f"{type(self.http_client).__module__}.{type(self.http_client).__name__}"
+            message = f"http_client must be an httpx2.AsyncClient, not {kind}"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="anthropic 2 sits on httpx2: make it with that package")
+        self._check()
+        settings = self._settings({})
+        if self.structured_output is not None:
+            self._structured(self.structured_output, settings)
+
+    def _check(self) -> None:
+        """Hold the attributes as they are now against what a client can be built from."""
+        runtime = runtime_of(timeout=self.timeout, max_retries=self.max_retries, allow_http=self.allow_http)
+        if self._found and self.base_url == self._found:
+            safe_address(self._found, runtime, "`allow_http=True`")
+        else:
+            given_address(str(self.base_url), runtime)
+        custom_headers()
+
+    def _settings(self, given: Mapping[str, Any]) -> Settings:
+        """The settings of a call: what it was given, else `generation_kwargs`, else the defaults."""
+        own = generation_kwargs_of(self.generation_kwargs)
+        return settings_of(id=self.model, **{"max_tokens": 128, **own, **given})
+
+    def _structured(self, wanted: Mapping[str, Any], settings: Settings) -> Structured:
+        """How a structured output is asked for; one for all calls, for it learns what the API takes."""
+        wanted = structure_of(wanted)
+        schema, mode = wanted["schema"], mode_named(wanted.get("mode") or "auto")
+        made_of = (schema if isinstance(schema, type) else repr(schema), mode, settings.id, self.base_url)
+        if made_of not in self._structures:
+            if len(self._structures) == _MOST_STRUCTURES:
+                self._structures.clear()
+            try:
+                self._structures[made_of] = Structured("answer", schema_of(schema), settings, mode)
+            except Unfit as unfit:
+                hint = "leave `mode` out: it then picks what the model can do"
+                message = f"native output cannot express the schema: {unfit}"
+                raise UsageError(message, code=Code.SETTING_REFUSED, hint=hint) from None
+        return self._structures[made_of]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(model={self.model!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self.dump() == other.dump() if isinstance(other, type(self)) else NotImplemented
+
+    def dump(self) -> dict[str, Any]:
+        """The configuration as data that JSON can hold: without the key and the HTTP client, a class as its schema."""
+        kept = {each.name: getattr(self, each.name) for each in fields(self)}
+        del kept["api_key"], kept["http_client"]
+        if self.structured_output is not None:
+            wanted = dict(structure_of(self.structured_output))
+            wanted["schema"] = schema_of(wanted["schema"]).value
+            if wanted.get("mode") is not None:
+                wanted["mode"] = mode_named(wanted["mode"])
+            kept["structured_output"] = wanted
+        kept["generation_kwargs"] = dict(self.generation_kwargs or {})
+        kept["jobs_ids"] = None if self.jobs_ids is None else list(self.jobs_ids)
+        return {**kept, "type_info": {"module": type(self).__module__, "name": type(self).__name__}}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """An instance from what `dump` returned, ours or that of distilabel's class of this name.
+
+        No dump holds a key: it comes from the environment, or is set as `api_key` afterwards. What distilabel writes
+        beside the attributes is passed over, and `None` stands for a default.
+
+        Raises:
+            UsageError: it is the dump of another class, or something in it is wrong.
+        """
+        if not isinstance(data, Mapping):
+            raise UsageError(f"a dump is a mapping, not {data!r:.80}", code=Code.WRONG_TYPE)
+        about = data.get("type_info")
+        name = about.get("name") if isinstance(about, Mapping) else cls.__name__
+        if name not in [each.__name__ for each in cls.__mro__]:
+            message = f"this is the dump of {name!r:.80}, not of `{cls.__name__}`"
+            raise UsageError(message, code=Code.WRONG_KIND, hint="a task's dump holds its model's under `llm`")
+        known = [each.name for each in fields(cls)]
+        if "model" not in data:
+            raise UsageError("the dump has no `model`", code=Code.MISSING_KEY)
+        strange = [key for key in data if key not in known and key != "type_info"]
+        if strange and about is None:
+            near = suggestion(str(strange[0]), known, "keys")
+            raise UsageError(f"the dump has an unknown key `{strange[0]}`", code=Code.UNKNOWN_KEY, hint=near)
+        given = {key: value for key, value in data.items() if key in known and value is not None}
+        key = given.get("api_key")
+        if isinstance(key, str) and _MASKED.fullmatch(key):
+            del given["api_key"]
+        return cls(**given)
+
+    def get_generation_kwargs(self) -> dict[str, Any]:
+        """The arguments that every call has, where it is not given others."""
+        return dict(self.generation_kwargs or {})
+
+    @property
+    def generate_parameters(self) -> list[inspect.Parameter]:
+        """The parameters of `agenerate`."""
+        return list(inspect.signature(type(self).agenerate).parameters.values())[1:]  # type: ignore[attr-defined]
+
+    @property
+    def runtime_parameters_names(self) -> dict[str, Any]:
+        """The attributes that `set_runtime_parameters` sets, each with whether it may be left out."""
+        kwargs = {parameter.name: True for parameter in self.generate_parameters if parameter.name != "input"}
+        return {name: kwargs if name == "generation_kwargs" else True for name in _RUNTIME}
+
+    def get_runtime_parameters_info(self) -> list[dict[str, Any]]:
+        """The attributes that `set_runtime_parameters` sets, each with what it is."""
+        own, call = _described(type(self)), _described(type(self).agenerate)  # type: ignore[attr-defined]
+        told: list[dict[str, Any]] = []
+        for name, optional in self.runtime_parameters_names.items():
+            about = {"description": own[name]} if name in own else {}
+            if isinstance(optional, dict):
+                keys = [
+                    {"name": key, "optional": may, **({"description": call[key]} if key in call else {})}
+                    for key, may in optional.items()
+                ]
+                told.append({"name": name, **about, "keys": keys})
+            else:
+                told.append({"name": name, "optional": optional, **about})
+        return told
+
+    def set_runtime_parameters(self, runtime_parameters: Mapping[str, Any]) -> None:
+        """Set attributes by name, all or none; of a name that is none of these it warns, as distilabel does.
+
+        Raises:
+            UsageError: one of the values is wrong.
+        """
+        for name in runtime_parameters:
+            if name not in _RUNTIME:
+                near = suggestion(str(name), _RUNTIME, "runtime parameters")
+                warn(f"there is no runtime parameter `{name}` ({near})")
+        given = {name: value for name, value in runtime_parameters.items() if name in _RUNTIME}
+        changed = copy.copy(self)
+        vars(changed).update(given)
+        changed.__post_init__()  # which judges them
+        for name in given:
+            setattr(self, name, getattr(changed, name))
+
+
+def _described(thing: Any) -> dict[str, str]:
+    """What the docstring of a class or a method says of each argument."""
+    return {name: " ".join(told.split()) for name, told in _ARGUMENT.findall(inspect.getdoc(thing) or "")}

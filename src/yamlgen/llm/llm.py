@@ -1,0 +1,351 @@
+"""`AnthropicLLM`: the model by itself, for Python users, in the shape that distilabel gave it.
+
+Owns that shape and nothing else: the calls, their arguments, the client. Requests, structured output, retries and
+errors are those of a pipeline's run. A client lives as long as a call is under way, or as long as `async with`, in
+the event loop that uses it, and is closed with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeAlias
+
+import anthropic
+import httpx2
+
+from yamlgen.cancellation import Cancellation
+from yamlgen.claude.client import build_client
+from yamlgen.claude.connections import affordable, open_connections
+from yamlgen.claude.custom_headers import custom_headers
+from yamlgen.claude.error_mapping import ErrorContext
+from yamlgen.claude.model import ClaudeModel
+from yamlgen.claude.structured import Structured
+from yamlgen.claude.transport import Transport
+from yamlgen.errors import Code, NotOffered, RowError, YamlgenError
+from yamlgen.interfaces import UNOBSERVED
+from yamlgen.llm.arguments import ModelSchema, inputs_of, judging, key_of, number_of, pair_of, prompt_of
+from yamlgen.llm.configuration import Configuration
+from yamlgen.llm.generations import GenerateOutput, Told, is_no_generation, joined, output, spoken, warn, without
+from yamlgen.pacing.limiter import Limiter
+from yamlgen.planning.plan import MOST_CONCURRENCY
+from yamlgen.steps.fields import Settings
+from yamlgen.sync import wait_for
+from yamlgen.values import JSON, Prompt
+
+Messages: TypeAlias = Sequence[Mapping[str, Any]]
+Input: TypeAlias = "Messages | tuple[Messages, Mapping[str, Any] | None]"
+"""A conversation, or a pair of one and its own structured output."""
+
+
+class _Unsent(float):
+    """A documented default that is not sent: newer models refuse a sampling parameter even at its default."""
+
+
+class _Unset(int):
+    """A documented default, which `generation_kwargs` comes before."""
+
+
+_TEMPERATURE: Final = _Unsent(1.0)
+_MAX_TOKENS: Final = _Unset(128)
+
+
+@dataclass(frozen=True)
+class _Generation:
+    """One conversation, ready to be sent, and how often an invalid output is sent back."""
+
+    prompt: Prompt
+    settings: Settings
+    structured: Structured | None
+    reasks: int
+
+    def written(self, value: JSON) -> str:
+        """The generation of an answer's value."""
+        if self.structured is None:
+            return str(value)
+        checked = self.structured.response.checked
+        return checked.made(value) if isinstance(checked, ModelSchema) else json.dumps(value, ensure_ascii=False)
+
+
+@dataclass
+class _SharedClient:
+    """A client in the loop that uses it, and how many calls are under way."""
+
+    client: anthropic.AsyncAnthropic
+    users: int = 0
+
+
+class AnthropicLLM(Configuration):
+    """A Claude model that generates text, or JSON that a schema accepts.
+
+    With a pydantic model as the schema, a generation is what the model makes of the answer: `model_dump_json()` of the
+    validated instance, with its defaults, coercions, validators and serializers, and under the names of the fields
+    unless the model's own configuration says `serialize_by_alias`.
+
+    Args:
+        model: the model's id; any name is sent as it is.
+        api_key: the key, a text or a pydantic secret; without one, the variable ANTHROPIC_API_KEY.
+        base_url: the API's address; without one, the variable ANTHROPIC_BASE_URL, then the public one.
+        timeout: seconds that one request may take.
+        max_retries: how often a transient failure is tried again.
+        http_client: an `httpx2.AsyncClient` of your own, which you close.
+        structured_output: `{"schema": a pydantic model or a JSON Schema, "format": "json", "mode": ...,
+            "max_retries": 1}`; all but the schema may be left out.
+        allow_http: whether the key may go out over plain `http://` beyond this machine.
+        generation_kwargs: arguments of a call, such as `{"max_tokens": 500}`, for all calls that do not pass them.
+        use_offline_batch_generation: must stay `False`: batches are not offered, for this model by distilabel neither.
+        offline_batch_generation_block_until_done: taken and not used, as long as there are no batches.
+        jobs_ids: taken and not used, as long as there are no batches.
+
+    Example:
+        >>> llm = AnthropicLLM(model="claude-haiku-5-5")
+        >>> llm.generate(inputs=[[{"role": "user", "content": "Hello world!"}]])  # doctest: +SKIP
+        [{'generations': ['Hello! ...'], 'statistics': {'input_tokens': [10], 'output_tokens': [12]}}]
+    """
+
+    def __post_init__(self) -> None:
+        self._forget()
+        super().__post_init__()
+
+    def _forget(self) -> None:
+        """Hold no client."""
+        self._aclient: anthropic.AsyncAnthropic | None = None
+        self._sessions: dict[tuple[object, ...], _SharedClient] = {}
+        self._held: dict[asyncio.AbstractEventLoop, AsyncExitStack] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle carries: the attributes, and none of the clients that were built from them."""
+        return {**self.__dict__, "_aclient": None, "_sessions": {}, "_held": {}, "_structures": {}}
+
+    @property
+    def model_name(self) -> str:
+        """The model's id."""
+        return self.model
+
+    def load(self) -> None:
+        """Build the client, `_aclient`; nothing is sent. Called by itself before the first generation.
+
+        Raises:
+            MissingKey: there is no key.
+            EnvironmentProblem: it would go out in the open.
+        """
+        self._aclient = self._client(self._key()[0], self.max_retries)
+
+    def unload(self) -> None:
+        """Let the client of `load` go; those of calls under way are closed with their calls."""
+        self._aclient = None
+
+    def _client(self, key: str, max_retries: int) -> anthropic.AsyncAnthropic:
+        """A client of the attributes as they are now."""
+        self._check()
+        halt = Cancellation()
+        limiter = Limiter(affordable(MOST_CONCURRENCY), halt)
+        return build_client(
+            api_key=key,
+            base_url=str(self.base_url),
+            transport=Transport(self.timeout, self.max_retries, limiter, str(self.base_url), halt),
+            max_retries=max_retries,
+            http_client=self._http_client(),
+        )
+
+    async def agenerate(
+        self,
+        input: Input,  # noqa: A002 - the reference's name
+        max_tokens: int = _MAX_TOKENS,
+        stop_sequences: list[str] | None = None,
+        temperature: float = _TEMPERATURE,
+        top_p: float | None = None,
+        top_k: int | None = None,
+    ) -> GenerateOutput:
+        """One generation for one conversation.
+
+        What is not passed, or is `None`, comes from `generation_kwargs`.
+
+        Args:
+            input: messages `{"role", "content"}`, a leading system message first; or a pair of them and a
+                structured output of their own.
+            max_tokens: the most tokens of the answer, thinking included; 128 where nothing else is said.
+            stop_sequences: texts at which the model stops.
+            temperature: sent only when it is passed, like `top_p` and `top_k`; newer models refuse them.
+            top_p: nucleus sampling.
+            top_k: the likeliest tokens to sample from.
+
+        Returns:
+            The generation, or `None` and a warning when there is none: a refusal, no text, an output still invalid
+            after the last re-ask.
+
+        Raises:
+            UsageError: the call is wrong; nothing was sent.
+            RowError: the request failed.
+            RunStopped: no request will succeed: a rejected key, an unknown model.
+        """
+        given = _passed(max_tokens, stop_sequences, temperature, top_p, top_k)
+        told: list[str] = []
+        try:
+            made, warning = await self._send(self._job(input, self._settings(given)), told)
+        finally:
+            warn(*told)
+        warn(warning)
+        return made
+
+    def _job(self, item: Input, settings: Settings) -> _Generation:
+        """What one conversation asks for; a wrong call is told here, before anything is sent."""
+        messages, wanted = pair_of(item, self.structured_output)
+        structured = None if wanted is None else self._structured(wanted, settings)
+        return _Generation(prompt_of(messages), settings, structured, (wanted or {}).get("max_retries", 1))
+
+    async def _send(self, job: _Generation, told: list[str]) -> Told:
+        """What comes of a conversation; `told` takes what holds for others, too."""
+        for turn in job.prompt.messages:
+            if isinstance(turn.content, str) and not turn.content.strip():
+                message = f"a message of the role `{turn.role}` is blank, which the API refuses"
+                raise RowError(message, code=Code.ROW_TEMPLATE, hint="nothing was sent")
+        key, key_name = self._key()
+        async with self._session(key) as client:
+            sender = ErrorContext(self.model, str(self.base_url), key_name, key, custom_headers().secrets)
+            model = ClaudeModel(
+                client,
+                job.settings,
+                sender,
+                structured=job.structured,
+                reasks=job.reasks,
+                timeout=self.timeout,
+                warn=told.append,
+            )
+            try:
+                with judging():
+                    answer = await model.answer(job.prompt, UNOBSERVED)
+                    return output(job.written(answer.value), answer.usage), None
+            except RowError as error:
+                told_so = spoken(error)
+                if not is_no_generation(error):
+                    raise told_so from error.__cause__
+                return without(told_so, text=job.structured is None)
+            except YamlgenError as error:
+                raise spoken(error) from error.__cause__
+
+    def generate(
+        self,
+        inputs: Sequence[Input],
+        num_generations: int = 1,
+        *,
+        max_tokens: int = _MAX_TOKENS,
+        stop_sequences: list[str] | None = None,
+        temperature: float = _TEMPERATURE,
+        top_p: float | None = None,
+        top_k: int | None = None,
+    ) -> list[GenerateOutput]:
+        """Generations for each input, all at once, in their order; also inside a running event loop.
+
+        A generation whose request fails is `None`, with what it used as statistics, and a warning that says why; the
+        others are not touched by it.
+
+        Args:
+            inputs: the conversations, each as `agenerate` takes one.
+            num_generations: how many generations of each, by as many requests.
+            max_tokens: as of `agenerate`, like the others.
+            stop_sequences: texts at which the model stops.
+            temperature: sent only when it is passed, like `top_p` and `top_k`.
+            top_p: nucleus sampling.
+            top_k: the likeliest tokens to sample from.
+
+        Returns:
+            An output for each input, of `num_generations` generations, with as many numbers in each statistic.
+
+        Raises:
+            UsageError: the call is wrong; nothing was sent.
+            RunStopped: no request will succeed: a rejected key, an unknown model.
+        """
+        settings = self._settings(_passed(max_tokens, stop_sequences, temperature, top_p, top_k))
+        number, jobs = number_of(num_generations), [self._job(item, settings) for item in inputs_of(inputs)]
+        told: list[str] = []
+        try:
+            outcomes = wait_for(self._generate_all([job for job in jobs for _ in range(number)], told))
+        finally:
+            warn(*told)
+        warn(*(warning for _, warning in outcomes))
+        return joined([made for made, _ in outcomes], number)
+
+    def generate_outputs(
+        self, inputs: Sequence[Input], num_generations: int = 1, **kwargs: Any
+    ) -> list[GenerateOutput]:
+        """The same as `generate`, by the name that distilabel's pipelines call.
+
+        Raises:
+            NotOffered: `use_offline_batch_generation` is set.
+        """
+        if self.use_offline_batch_generation:
+            message = "`use_offline_batch_generation` is set, and batches are not offered"
+            raise NotOffered(message, code=Code.SETTING_REFUSED, hint="leave it out: then each input is a request")
+        return self.generate(inputs, num_generations, **kwargs)
+
+    async def _generate_all(self, jobs: Sequence[_Generation], told: list[str]) -> list[Told]:
+        async def one(job: _Generation) -> Told:
+            try:
+                return await self._send(job, told)
+            except RowError as error:
+                return without(error, text=False)
+
+        try:
+            async with self, asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(job)) for job in jobs]
+        except BaseExceptionGroup as failed:  # what ended one of them would end them all
+            raise failed.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def __aenter__(self) -> Self:
+        """Keep one client open for all calls until the end of the block."""
+        stack = AsyncExitStack()
+        await stack.enter_async_context(self._session(self._key()[0]))
+        self._held.setdefault(asyncio.get_running_loop(), AsyncExitStack()).push_async_callback(stack.aclose)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        held = self._held.pop(asyncio.get_running_loop(), None)
+        if held is not None:
+            await held.aclose()
+
+    @asynccontextmanager
+    async def _session(self, key: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
+        """A client of this loop and of the attributes as they are now, shared by the calls that are under way."""
+        if self._aclient is None:
+            self.load()
+        own = self.http_client
+        made_of = (asyncio.get_running_loop(), key, self.base_url, self.timeout, self.max_retries, own, self.allow_http)
+        session = self._sessions.get(made_of)
+        if session is None:
+            session = self._sessions[made_of] = _SharedClient(self._client(key, 0))
+        session.users += 1
+        try:
+            yield session.client
+        finally:
+            session.users -= 1
+            if session.users == 0:
+                del self._sessions[made_of]
+                if own is None:
+                    await session.client.close()
+
+    def _http_client(self) -> httpx2.AsyncClient:
+        if self.http_client is not None:
+            return self.http_client
+        return open_connections(str(self.base_url), self.timeout, affordable(MOST_CONCURRENCY))
+
+    def _key(self) -> tuple[str, str]:
+        """The key, and where it stood."""
+        return key_of(self.api_key, self._api_key_env_var)
+
+
+def _passed(
+    max_tokens: int, stop_sequences: list[str] | None, temperature: float, top_p: float | None, top_k: int | None
+) -> dict[str, Any]:
+    """The arguments of a call that its caller passed."""
+    given: dict[str, Any] = {"stop_sequences": stop_sequences, "top_p": top_p, "top_k": top_k}
+    passed = {name: value for name, value in given.items() if value is not None}
+    if not isinstance(max_tokens, _Unset):
+        passed["max_tokens"] = max_tokens
+    if temperature is not None and not isinstance(temperature, _Unsent):
+        passed["temperature"] = temperature
+    return passed

@@ -1,0 +1,1 @@
+"""Which request goes out, and when: rate limits of the API, known and unknown."""

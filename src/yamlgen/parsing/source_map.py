@@ -1,0 +1,248 @@
+"""Data with places: what a file holds, and the way from each piece of it back to its line and column.
+
+Owns the map from a path into the data, or an offset into a template inside a block scalar, to the author's
+text. A value that is an alias stands where the alias does; what is inside of it stands at its anchor, where it is
+mended.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+from yamlgen.errors import Mark
+from yamlgen.values import JSON
+
+PathKey: TypeAlias = str | int
+DataPath: TypeAlias = tuple[PathKey, ...]
+
+LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text file with its places: the template behind `{file: ...}`, or the text of a pipeline."""
+
+    file: str
+    text: str
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(match.end() for match in LINE_END.finditer(self.text))]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column, from 1, of an offset into the text."""
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    def line_start(self, offset: int) -> int:
+        """Where the line of an offset into the text begins."""
+        return self._starts[self.position(offset)[0] - 1]
+
+    def mark(self, start: int, end: int) -> Mark:
+        """The range from `start` to `end`, cut at the end of its first line."""
+        line, column = self.position(start)
+        stop = LINE_END.search(self.text, start)
+        end = max(start, min(end, stop.start() if stop else len(self.text)))
+        return Mark(self.file, line, column, line, column + max(1, end - start))
+
+
+@dataclass(slots=True)
+class Node:
+    """A piece of YAML: its value, and where it stands in which text.
+
+    `value` is the scalar itself, a list of nodes, or a dict from key to (key node, value node). `unread` says that
+    it, or for a mapping one of its keys, could not be read, and was told: nothing more is to be said about it.
+    `origin` is where the value of an alias begins and ends.
+    """
+
+    kind: Literal["scalar", "sequence", "mapping"]
+    value: Any
+    source: Text
+    start: int
+    end: int
+    style: str | None = None
+    alias: bool = False
+    size: int = 1
+    height: int = 1
+    unread: bool = False
+    origin: tuple[int, int] | None = None
+
+    @property
+    def mark(self) -> Mark:
+        """Where the node stands; for an alias, where the alias stands."""
+        return self.source.mark(self.start, self.end)
+
+
+@dataclass(frozen=True)
+class Document:
+    """The data of a file, and the way back from each piece of it to its place."""
+
+    source: Text
+    root: Node
+
+    @property
+    def file(self) -> str:
+        """The file, as the user named it."""
+        return self.source.file
+
+    @cached_property
+    def data(self) -> JSON:
+        """The document as plain JSON values."""
+        return _construct(self.root)
+
+    def mark(self, path: Sequence[PathKey], *, key: bool = False) -> Mark:
+        """The place of the value at `path`, or of its key. What does not exist is shown at its nearest parent."""
+        return self._find(path, key=key).mark
+
+    def within(self, path: Sequence[PathKey], start: int, end: int) -> Mark:
+        """The place of `value[start:end]` of the string at `path`, inside its block or quoted scalar."""
+        node = self._find(path, key=False)
+        if node.alias and node.origin:
+            node = replace(node, start=node.origin[0], end=node.origin[1])
+        if node.kind != "scalar" or not isinstance(node.value, str):
+            return node.mark
+        offsets = _offsets(node)
+        first = offsets[min(start, len(offsets) - 1)]
+        last = offsets[min(max(end - 1, start), len(offsets) - 1)]
+        return node.source.mark(first, last + 1)
+
+    def node(self, path: Sequence[PathKey]) -> Node:
+        """The value at `path`, which exists."""
+        return self._find(path, key=False)
+
+    def _find(self, path: Sequence[PathKey], *, key: bool) -> Node:
+        node = self.root
+        for depth, part in enumerate(path):
+            if node.kind == "mapping" and part in node.value:
+                key_node, value_node = node.value[part]
+                node = key_node if key and depth == len(path) - 1 else value_node
+            elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+            elif depth == 0:
+                return replace(node, end=node.start)
+            else:
+                return node
+        return node
+
+    def is_shared(self, path: Sequence[PathKey]) -> bool:
+        """Whether the value at `path` stands inside an anchor that several places may share."""
+        node = self.root
+        for part in path:
+            if node.alias:
+                return True
+            if node.kind == "mapping" and part in node.value:
+                key, node = node.value[part]
+                if key.alias:
+                    return True
+            elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+        return False
+
+    def is_unread(self, path: Sequence[PathKey]) -> bool:
+        """Whether the value at `path` could not be read, or may be among the keys that could not."""
+        node = self.root
+        for part in path:
+            if node.kind == "mapping" and part in node.value:
+                node = node.value[part][1]
+            elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+            else:
+                return node.unread
+        return node.unread and node.kind == "scalar"
+
+    def is_whole(self, path: Sequence[PathKey]) -> bool:
+        """Whether all of the value at `path` could be read."""
+        waiting = [self._find(path, key=False)]
+        while waiting:
+            node = waiting.pop()
+            if node.unread:
+                return False
+            if node.kind != "scalar":
+                waiting += node.value if node.kind == "sequence" else [child for _, child in node.value.values()]
+        return True
+
+    def override(self, path: Sequence[PathKey], value: Node, shown: str) -> Document:
+        """A document with `value` at `path`; its place is then the text `shown` of the command line.
+
+        Raises:
+            LookupError: there is no such place: a list index past the end, or a key below a scalar.
+        """
+        source = Text(shown, shown)
+        new = replace(value, source=source, start=0, end=len(shown))
+        return Document(self.source, _put(self.root, tuple(path), new, source))
+
+
+def _put(node: Node, path: DataPath, new: Node, source: Text) -> Node:
+    if not path:
+        return new
+    part, rest = path[0], path[1:]
+    if node.kind == "mapping":
+        key = Node("scalar", str(part), source, 0, len(source.text))
+        old = node.value.get(str(part), (key, Node("mapping", {}, source, 0, len(source.text))))
+        return replace(node, alias=False, value={**node.value, str(part): (old[0], _put(old[1], rest, new, source))})
+    if node.kind == "sequence":
+        index = int(part) if str(part).isdigit() else -1
+        if not 0 <= index < len(node.value):
+            raise LookupError(f"`{part}` is no index of a list of {len(node.value)}")
+        items = list(node.value)
+        items[index] = _put(items[index], rest, new, source)
+        return replace(node, alias=False, value=items)
+    raise LookupError(f"`{part}` would stand below a value that is no mapping")
+
+
+def _construct(node: Node) -> JSON:
+    if node.kind == "mapping":
+        return {key: _construct(child) for key, (_, child) in node.value.items()}
+    if node.kind == "sequence":
+        return [_construct(child) for child in node.value]
+    return node.value
+
+
+_ESCAPE = re.compile(
+    r"\\(?:x[0-9a-fA-F]{2}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}"
+    r"|(?:\r\n|\r|\n)[ \t]*|.)",
+    re.DOTALL,
+)
+
+
+def _offsets(node: Node) -> list[int]:
+    """For each character of a string scalar, its offset in the text.
+
+    Folding, indentation and line joins change white space only, so the n-th visible character of the value is
+    the n-th visible one of the source; what is white takes the place behind the one before it.
+    """
+    text, start, end = node.source.text, node.start, node.end
+    if node.style in ("|", ">"):
+        line = LINE_END.search(text, start)
+        start = line.end() if line else end
+    elif node.style in ("'", '"'):
+        start, end = start + 1, end - 1
+    visible = iter(_visible(text, start, end, node.style))
+    offsets: list[int] = []
+    last = start - 1
+    for character in node.value:
+        last = last + 1 if character.isspace() else next(visible, last)
+        offsets.append(last)
+    return offsets or [start]
+
+
+def _visible(text: str, start: int, end: int, style: str | None) -> Iterator[int]:
+    """The offsets of what is not white: an escape counts where it begins, and only if it stands for something."""
+    position = start
+    while position < end:
+        width, white = 1, text[position].isspace()
+        if style == '"' and text[position] == "\\":
+            escape = _ESCAPE.findall(text[position : position + 80])[0]
+            width = len(escape)
+            code = escape[2:] if escape[1] in "xuU" and "\\" not in escape[1:] else ""
+            white = chr(int(code, base=16)).isspace() if code else escape[1] in "nrt \t\r\nNLP_vf"
+        elif style == "'" and text.startswith("''", position):
+            width = 2
+        if not white:
+            yield position
+        position += width

@@ -1,0 +1,387 @@
+"""YAML text to a document: YAML 1.2 core, read the way editors read it, from libyaml's event stream.
+
+Owns reading a file and refusing what a pipeline may not hold: duplicate keys, tags, bombs, loops, depth. Nothing
+here knows what a pipeline is. The nodes are composed from events rather than by PyYAML's composer, because that
+one forgets where an alias stands, takes duplicate keys, and reads YAML 1.1; and because libyaml itself crashes on
+deep nesting unless the depth is counted while the events come.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from yamlgen.caller import by_surface
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.parsing.project_folder import is_file, is_folder, open_inside, status, unusable
+from yamlgen.parsing.similar_paths import neighbour
+from yamlgen.parsing.source_map import LINE_END, Document, Node, Text
+from yamlgen.parsing.suggestions import listing, suggestion
+from yamlgen.parsing.unrendered_templates import UNEXPANDED, quoting, unexpanded
+from yamlgen.parsing.yaml_errors import WITHOUT_QUOTES, explain, settled
+from yamlgen.parsing.yaml_variants import StandIns
+from yamlgen.values import JSON
+
+MOST_BYTES: Final = 1 << 20
+MOST_DEPTH: Final = 64
+MOST_ALIASED: Final = 100_000
+"""How many nodes aliases may add to a document: a bomb has billions, a long pipeline hundreds."""
+
+IRREGULAR: Final = "save what it gives into a file, and name that"
+"""What to do about a device, a pipe or a socket."""
+
+_DECIMAL_COMMA: Final = re.compile(r"[0-9],\Z")
+_MOST_DIGITS: Final = 400
+_LONGEST: Final = 20
+_QUOTE: Final = "quote it, if it is text"
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CORE_TAG = "tag:yaml.org,2002:"
+
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]*(?:(?:\r\n|\r|\n)[ \t]*)?)*")
+
+
+def read(path: Path, shown: str, folder: Path | None = None) -> tuple[Text | None, list[Diagnostic]]:
+    """The text of a file without its BOM, or what is wrong with its bytes.
+
+    Args:
+        path: where it is.
+        shown: how messages show it.
+        folder: what it must not leave by a link.
+    """
+    nowhere = Mark(shown, 1, 1, 1, 1)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            return None, [Diagnostic(Code.UNREADABLE, f"{shown} is no regular file", nowhere, IRREGULAR)]
+        with path.open("rb") if folder is None else open_inside(folder, path) as file:
+            raw = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why, hint = getattr(error, "strerror", None) or "it is no path", neighbour(path, shown)
+        return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {why}", nowhere, hint)]
+    if len(raw) > MOST_BYTES:
+        size = max(status.st_size, len(raw))
+        message = f"{shown} has {size:,} bytes; the most is {MOST_BYTES:,}"
+        return None, [Diagnostic(Code.TOO_LARGE, message, nowhere, "move rows into a file and name it under `input`")]
+    try:
+        return Text(shown, raw.decode("utf-8-sig")), []
+    except UnicodeDecodeError as error:
+        before = Text(shown, raw[: error.start].decode("utf-8", "replace"))
+        line, column = before.position(len(before.text))
+        mark = Mark(shown, line, column, line, column + 1)
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+        return None, [Diagnostic(Code.NOT_UTF8, message, mark, "save the file as UTF-8")]
+
+
+def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
+    """Why a path that is named in a file cannot be read, and what to do; `None` when it is a regular file.
+
+    Args:
+        path: where it is.
+        shown: how messages show it.
+        beside: what the path is relative to, in words.
+    """
+    if is_file(path):
+        return None
+    if is_folder(path):
+        return f"{shown} is a folder", "name a file in it"
+    if status(path) is not None:
+        return f"{shown} is no regular file", IRREGULAR
+    no_path = unusable(path, shown)
+    if no_path is not None:
+        return no_path, f"name a file by its path, relative to {beside}"
+    if path.is_symlink():
+        return f"{shown} is a link that leads nowhere", "mend the link, or name the file itself"
+    waits = any(unexpanded(f"{part}/") for part in path.parts[:-1])
+    way = neighbour(path, shown) or f"the path is relative to {beside}"
+    return f"{shown} does not exist", UNEXPANDED if waits else way
+
+
+def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, list[Diagnostic]]:
+    """A document from text, with every mistake that the text itself shows."""
+    bad = _UNPRINTABLE.search(source.text)
+    if bad:
+        message = f"the control character U+{ord(bad.group()):04X} is not allowed"
+        return None, [Diagnostic(Code.NOT_YAML, message, source.mark(bad.start(), bad.end()), "remove it")]
+    composer = _Composer(source)
+    try:
+        root = composer.compose()
+    except yaml.MarkedYAMLError as error:
+        told = explain(source, error)
+        return None, _too_deep(source, error) or settled(source, composer.diagnostics, told)
+    except _Stop:
+        return None, composer.diagnostics
+    if root is None:
+        start = by_surface(
+            command="`yamlgen init` writes a small pipeline to start from", python="begin with `version: 1`"
+        )
+        hint = None if any_root else start
+        message = "the value is empty" if any_root else "the file is empty"
+        return None, [Diagnostic(Code.EMPTY, message, source.mark(0, 0), hint)]
+    if root.kind != "mapping" and not any_root:
+        what = "a list" if root.kind == "sequence" else f"`{source.text[root.start : root.end][:20]}`"
+        message = f"the top of the file is {what}; it must be a mapping"
+        return None, [Diagnostic(Code.NOT_A_MAPPING, message, root.mark, "begin with `version: 1`")]
+    return Document(source, root), composer.diagnostics
+
+
+class _Stop(Exception):  # noqa: N818 - no error: the composer has said all it can
+    """Nothing after this can be read."""
+
+
+@dataclass
+class _Composer:
+    source: Text
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    anchors: dict[str, Node | None] = field(default_factory=dict)
+    depth: int = 0
+    aliased: int = 0
+    ends_doubled: bool = False
+    """Whether the last key of the mapping just read stands twice in it."""
+    events: Iterator[Any] = field(default_factory=lambda: iter(()))
+    stand_ins: StandIns = field(default_factory=lambda: StandIns(""))
+
+    def compose(self, end: int | None = None) -> Node | None:
+        self.stand_ins = StandIns(self.source.text[:end])
+        self.events = iter(yaml.parse(self.stand_ins.text, Loader=yaml.CSafeLoader))
+        root: Node | None = None
+        documents = 0
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    mark: Any = event.start_mark
+                    what = "a second document begins here"
+                    self.fail(Code.SEVERAL_DOCUMENTS, what, mark.index, mark.index + 3, "keep one a file")
+            elif not isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent | yaml.DocumentEndEvent):
+                root = self.node(event)
+        return root
+
+    def complain(self, code: Code, message: str, start: int, end: int, hint: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(code, message, self.source.mark(start, end), hint))
+
+    def fail(self, code: Code, message: str, start: int, end: int, hint: str | None = None) -> None:
+        self.complain(code, message, start, end, hint)
+        raise _Stop
+
+    def node(self, event: Any) -> Node:
+        start, end = event.start_mark.index, event.end_mark.index
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, start, end)
+        if event.anchor:
+            self.anchors[event.anchor] = None
+            start = _after_properties(self.source.text, start)
+        told = len(self.diagnostics)
+        if isinstance(event, yaml.ScalarEvent):
+            node = Node("scalar", self.scalar(event, start, end), self.source, start, end, event.style)
+        else:
+            self.check_tag(event, start)
+            tagged = len(self.diagnostics) > told
+            self.depth += 1
+            if self.depth > MOST_DEPTH:
+                self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep", start, start + 1)
+            node = self.mapping(start) if isinstance(event, yaml.MappingStartEvent) else self.sequence(start)
+            self.depth -= 1
+            node.unread = node.unread or tagged
+        if node.kind == "scalar":
+            node.unread = len(self.diagnostics) > told
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        return node
+
+    def alias(self, event: Any, start: int, end: int) -> Node:
+        name = event.anchor
+        if name not in self.anchors:
+            hint = suggestion(name, self.anchors, "anchors so far")
+            self.complain(Code.UNKNOWN_ANCHOR, f"no anchor `&{name}` stands before this alias", start, end, hint)
+            return Node("scalar", None, self.source, start, end, alias=True, unread=True)
+        target = self.anchors[name]
+        if target is None:
+            self.fail(Code.ALIAS_LOOP, f"the alias `*{name}` stands inside its own anchor `&{name}`", start, end)
+            raise _Stop
+        self.aliased += target.size
+        if self.aliased > MOST_ALIASED:
+            message = f"aliases add more than {MOST_ALIASED:,} values"
+            self.fail(Code.ALIAS_BOMB, message, start, end, "write the values into an input file")
+        if self.depth + target.height > MOST_DEPTH:
+            self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep through `*{name}`", start, end)
+        origin = target.origin or (target.start, target.end)
+        return replace(target, source=self.source, start=start, end=end, alias=True, origin=origin)
+
+    def sequence(self, start: int) -> Node:
+        items: list[Node] = []
+        for event in self.events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            items.append(self.node(event))
+        size = 1 + sum(item.size for item in items)
+        height = 1 + max((item.height for item in items), default=0)
+        return Node("sequence", items, self.source, start, event.end_mark.index, size=size, height=height)
+
+    def mapping(self, start: int) -> Node:
+        entries: dict[str, tuple[Node, Node]] = {}
+        merged: list[tuple[str, tuple[Node, Node]]] = []
+        doubled: list[tuple[Node, Node]] = []
+        unread = was_doubled = False
+        for event in self.events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            key = self.node(event)
+            value = self.node(next(self.events))
+            if was_doubled and value.kind == "mapping":
+                value.unread = True  # the key may be one of this mapping
+            was_doubled, self.ends_doubled = self.ends_doubled, False
+            if key.kind == "scalar" and key.value == "<<" and not key.style and not key.alias:
+                merged.extend(self.merge(value))
+                unread = unread or any(part.unread or part.kind != "mapping" for part in _merged(value))
+            elif key.unread:
+                unread = True
+            elif not isinstance(key.value, str) or key.kind != "scalar":
+                self.refuse_key(key)
+                unread = True
+            elif key.value in entries:
+                doubled.append((key, entries[key.value][0]))
+                if _is_nothing(entries[key.value][1]):
+                    entries[key.value] = key, value
+            else:
+                entries[key.value] = (key, value)
+                unread = unread or (value.unread and value.kind == "scalar" and value.value == {})
+        if doubled:
+            self.refuse_doubled(entries, doubled)
+            self.ends_doubled = doubled == [(key, doubled[0][1])]
+            unread = unread or self.depth > 1
+        for name, pair in merged:
+            entries.setdefault(name, pair)
+        size = 1 + sum(1 + child.size for _, child in entries.values())
+        height = 1 + max((child.height for _, child in entries.values()), default=0)
+        end = event.end_mark.index
+        if unread and not entries and self.source.text.startswith("{{", start):  # a template without its quotes
+            return Node("scalar", "", self.source, start, end, unread=True)
+        if len(doubled) > 1 and self.depth > 1:  # two mappings in one: what belongs to which is not known
+            return Node("scalar", {}, self.source, start, end, unread=True)
+        return Node("mapping", entries, self.source, start, end, size=size, height=height, unread=unread)
+
+    def refuse_doubled(self, entries: dict[str, tuple[Node, Node]], doubled: list[tuple[Node, Node]]) -> None:
+        """Tell of the keys that stand twice; several are those of another mapping, whose name is missing."""
+        key, first = doubled[0]
+        if len(doubled) == 1 or self.depth == 1:
+            for each, before in doubled:
+                message = f"the key `{each.value}` stands twice in this mapping"
+                hint = f"the first is in line {before.mark.line}"
+                self.complain(Code.DUPLICATE_KEY, message, each.start, each.end, hint)
+            return
+        message = f"the keys {listing(str(each.value) for each, _ in doubled)} stand twice in this mapping"
+        hint = f"the first `{key.value}` is in line {first.mark.line}: is a name missing above what follows?"
+        above = [name for name, (at, value) in entries.items() if at.start < key.start and _is_nothing(value)]
+        if above:  # what begins another mapping stands too far in
+            del entries[above[-1]]
+            hint = f"is `{above[-1]}` indented too far?"
+        self.complain(Code.DUPLICATE_KEY, message, key.start, key.end, hint)
+
+    def refuse_key(self, key: Node) -> None:
+        shown = LINE_END.split(self.source.text[key.start : key.end], maxsplit=1)[0]
+        message = f"the key `{shown}` is not a string"
+        hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
+        if key.kind == "scalar" and _DECIMAL_COMMA.search(self.source.text, max(0, key.start - 20), key.start):
+            hint = "a number has a decimal point, and a text that holds a comma needs quotes"
+        if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
+            message, hint = f"`{{{shown}}}` {WITHOUT_QUOTES}", quoting(self.source.text, key.start - 1)
+            key = replace(key, start=key.start - 1, end=key.end + 1)
+        self.complain(Code.NOT_A_STRING_KEY, message, key.start, key.end, hint)
+
+    def merge(self, value: Node) -> Iterator[tuple[str, tuple[Node, Node]]]:
+        for source in _merged(value):
+            if source.unread and source.kind != "mapping":
+                continue
+            if source.kind != "mapping":
+                hint = "`<<` takes `*anchor`, or a list of them"
+                self.complain(Code.BAD_MERGE, "only a mapping can be merged", source.start, source.end, hint)
+                return
+            for name, (key, child) in source.value.items():
+                yield name, (replace(key, alias=True), child)
+
+    def check_tag(self, event: Any, start: int) -> None:
+        wanted = "map" if isinstance(event, yaml.MappingStartEvent) else "seq"
+        if event.tag not in (None, "!", _CORE_TAG + wanted):
+            self.refuse_tag(event.tag, event.start_mark.index, start)
+
+    def refuse_tag(self, tag: str, start: int, end: int) -> None:
+        shown = tag.replace(_CORE_TAG, "!!")
+        hint = "remove the tag: a pipeline holds plain YAML values only"
+        self.complain(Code.CUSTOM_TAG, f"the tag `{shown}` is not allowed", start, max(end, start + len(shown)), hint)
+
+    def scalar(self, event: Any, start: int, end: int) -> JSON:
+        value = self.stand_ins.restored(event.value, event.style)
+        if event.tag in ("!", _CORE_TAG + "str") or (event.tag is None and (event.style or not event.implicit[0])):
+            return value
+        if event.tag is not None and event.tag not in {_CORE_TAG + kind for kind in ("int", "float", "bool", "null")}:
+            self.refuse_tag(event.tag, event.start_mark.index, start)
+            return value
+        return self.plain(value, start, end)
+
+    def plain(self, value: str, start: int, end: int) -> JSON:
+        if value in _NULL:
+            return None
+        if value in _BOOL:
+            return _BOOL[value]
+        number: JSON = value
+        if _NOT_FINITE.fullmatch(value):
+            self.complain(Code.BAD_NUMBER, f"`{value}` is not a JSON number", start, end, _QUOTE)
+        elif _INT.fullmatch(value) or _FLOAT.fullmatch(value):
+            read = _number(value)
+            if read is not None:
+                return read
+            shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
+            self.complain(Code.BAD_NUMBER, f"`{shown}` is too large", start, end, f"a number ends at 1.7e308; {_QUOTE}")
+        return number
+
+
+def _number(text: str) -> int | float | None:
+    """The number of a text that is one; `None` where it is beyond what every reader of JSON has."""
+    if not _INT.fullmatch(text):
+        number = float(text)
+        return number if isfinite(number) else None
+    if len(text) > _MOST_DIGITS:
+        return None
+    whole = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    return whole if abs(whole) <= sys.float_info.max else None
+
+
+def _too_deep(source: Text, error: yaml.MarkedYAMLError) -> list[Diagnostic]:
+    """What is told of the text before the place where libyaml stopped, if that text is already too deep.
+
+    It looks ahead for a `:` behind a value, up to a limit of depth of its own, which comes and goes with its version,
+    and before it gives the events by which depth is counted here.
+    """
+    before = _Composer(source)
+    with suppress(yaml.MarkedYAMLError, _Stop):
+        before.compose(error.problem_mark.index if error.problem_mark else None)
+    return before.diagnostics if any(told.code is Code.TOO_DEEP for told in before.diagnostics) else []
+
+
+def _is_nothing(value: Node) -> bool:
+    is_blank = value.value is None and value.start == value.end
+    return value.kind == "scalar" and (is_blank or (value.value == "" and value.style in ("|", ">")))
+
+
+def _merged(value: Node) -> list[Node]:
+    return value.value if value.kind == "sequence" else [value]
+
+
+def _after_properties(text: str, start: int) -> int:
+    """Where the value itself begins, behind its anchor and tag."""
+    match = _PROPERTIES.match(text, start)
+    return match.end() if match and match.end() < len(text) else start

@@ -1,0 +1,81 @@
+"""Data that YAML reads as a number, and changes: postcodes, telephone numbers, versions.
+
+Only where a pipeline holds data (rows, choices, the values of a matrix or of a parameter): a setting is a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from yamlgen.errors import Code, Diagnostic
+from yamlgen.parsing.source_map import Document, Node
+
+_CHANGED: Final = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?|\+[0-9].*|0[ox].+|-?[0-9]+\.[0-9]+0|[0-9]+[eE][0-9]+")
+"""A leading zero or plus, another base, a zero behind other decimals, an `e` as in the digits of a code."""
+
+_Place = tuple[Node, str]
+
+
+def changed_numbers(document: Document) -> list[Diagnostic]:
+    """One warning for the numbers that are not the text that stands there, at the first of them."""
+    found = list(_changed(document.root))
+    if not found:
+        return []
+    node, text = found[0]
+    more = f", and {len(found) - 1:,} more like it" if len(found) > 1 else ""
+    message = f"`{text[:40]}` is read as the number {node.value}{more}"
+    hint = f'put it in quotes, if it is text: "{text[:40]}"; write `{node.value}`, if it is a number'
+    return [Diagnostic(Code.BAD_NUMBER, message, node.mark, hint, "warning")]
+
+
+def _changed(root: Node) -> Iterator[_Place]:
+    for node in _data(root):
+        start, end = node.origin or (node.start, node.end)
+        text = node.source.text[start:end]
+        is_number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        if is_number and not node.style and _CHANGED.fullmatch(text):
+            yield node, text
+
+
+def _data(root: Node) -> Iterator[Node]:
+    """The scalars of a pipeline's data."""
+    yield from _scalars(_at(root, "input", "rows"))
+    for step in _values(_at(root, "steps")):
+        yield from _scalars(_at(step, "matrix"))
+        for rule in _values(_at(step, "draws")):
+            yield from _choices(rule)
+    for declaration in _values(_at(root, "params")):
+        for word in ("default", "enum"):
+            yield from _scalars(_at(declaration, word))
+
+
+def _choices(rule: Node) -> Iterator[Node]:
+    yield from _scalars(_at(rule, "choices"))
+    for inner in (*_values(_at(rule, "cases")), _at(rule, "otherwise")):
+        if inner is not None:
+            yield from _choices(inner)
+
+
+def _at(node: Node | None, *path: str) -> Node | None:
+    for part in path:
+        if node is None or node.kind != "mapping" or part not in node.value:
+            return None
+        node = node.value[part][1]
+    return node
+
+
+def _values(node: Node | None) -> Iterator[Node]:
+    if node is not None and node.kind == "mapping":
+        for _, value in node.value.values():
+            yield value
+
+
+def _scalars(node: Node | None) -> Iterator[Node]:
+    if node is None:
+        return
+    if node.kind == "scalar":
+        yield node
+    for child in node.value if node.kind == "sequence" else _values(node):
+        yield from _scalars(child)

@@ -1,0 +1,98 @@
+"""The JSON Schema of the language: generated from its models, shipped as `pipeline.schema.json`.
+
+Owns the generation and the committed text. A test fails when the two drift; `python -m yamlgen.pipeline.json_schema`
+writes the file anew. pydantic's schema is made stricter and plainer on the way: no `null` where a key may be left
+out, since an empty value in YAML is a mistake; no titles, which editors would show in place of the descriptions. The
+kinds of a step become `if` and `then` by its `kind`: of a bare union a validator could only say that nothing fits.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yamlgen.values import JSON
+
+if TYPE_CHECKING:
+    from yamlgen.steps.kinds import Common
+
+FILE_NAME = "pipeline.schema.json"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def committed() -> str:
+    """The shipped text of the schema."""
+    return files("yamlgen.pipeline").joinpath(FILE_NAME).read_text(encoding="utf-8")
+
+
+def generate() -> str:
+    """The text of the schema, from the models."""
+    from yamlgen.pipeline.language import PipelineModel  # noqa: PLC0415 - pydantic loads only where the models are needed
+
+    raw = PipelineModel.model_json_schema(by_alias=True)
+    schema = _plain(raw)
+    definitions = {name: _plain(part) for name, part in raw["$defs"].items()}
+    schema["properties"]["steps"]["additionalProperties"] = {"$ref": "#/$defs/Step"}
+    definitions["Step"] = _by_kind(definitions)
+    document = {"$schema": DIALECT, "title": raw["title"], **schema, "$defs": definitions}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _by_kind(definitions: dict[str, Any]) -> dict[str, Any]:
+    """A step of any kind, as one mapping whose `kind` says which keys it has."""
+    from yamlgen.steps.kinds import KINDS  # noqa: PLC0415
+
+    kind = {"enum": list(KINDS), "default": next(iter(KINDS)), "description": "What the step does."}
+    rules = []
+    for name, model in KINDS.items():
+        is_kind: dict[str, Any] = {"type": "object", "properties": {"kind": {"const": name}}}
+        if name != kind["default"]:
+            is_kind["required"] = ["kind"]
+        rules.append({"if": is_kind, "then": {"$ref": f"#/$defs/{model.__name__}"}})
+        known = definitions[model.__name__]["properties"]
+        own = {key: known[key] for key in known if key in _aliases(model)}
+        definitions[model.__name__]["properties"] = {**own, **known, "kind": kind}
+    return {"type": "object", "properties": {"kind": kind}, "allOf": rules}
+
+
+def _aliases(model: type[Common]) -> set[str]:
+    """The keys that a kind of step has of its own; editors and messages name them first."""
+    return set(vars(model)["__annotations__"])
+
+
+def _plain(part: JSON) -> JSON:
+    """A part of pydantic's schema without titles, nulls, and defaults of what is required."""
+    if isinstance(part, list):
+        return [_plain(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    made: dict[str, Any] = {}
+    for key, value in part.items():
+        if key == "properties":
+            made[key] = {name: _property(child, name in part.get("required", ())) for name, child in value.items()}
+        elif key == "anyOf":
+            branches = [_plain(branch) for branch in value if branch != {"type": "null"}]
+            made.update({"anyOf": branches} if len(branches) > 1 else branches[0])
+        elif key == "default" and value is None:
+            continue
+        elif key == "description":
+            made[key] = " ".join(value.partition("\n\n")[0].split())
+        elif key not in ("title", "$defs"):
+            made[key] = value if key in ("required", "enum", "default", "const", "dependentRequired") else _plain(value)
+    if "patternProperties" in made and list(made["patternProperties"]) != ["^x-"]:
+        ((pattern, child),) = made.pop("patternProperties").items()
+        made |= {"propertyNames": {"pattern": pattern}, "additionalProperties": child}
+    return made
+
+
+def _property(child: JSON, required: bool) -> JSON:  # noqa: FBT001 - one call, above
+    plain = _plain(child)
+    if required or plain.get("default") == {}:
+        plain.pop("default", None)
+    return plain
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name(FILE_NAME).write_text(generate(), encoding="utf-8")

@@ -1,0 +1,129 @@
+"""Where a key stands that an author wrote in another place, or under the name that other tools have for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any, Final
+
+from yamlgen.caller import option
+from yamlgen.parsing.source_map import DataPath
+from yamlgen.parsing.suggestions import folded
+
+_PARTS: Final = ("runtime", "limits", "input", "output")
+_CALLED: Final = {
+    **dict.fromkeys(("retries", "retry", "numretries", "maxattempts", "attempts"), "max_retries"),
+    **dict.fromkeys(("parallel", "parallelism", "workers", "maxworkers", "maxconcurrency", "threads"), "concurrency"),
+    **dict.fromkeys(("maxcost", "costlimit", "budget", "maxbudget"), "max_cost_usd"),
+    **dict.fromkeys(("defaultmodel", "modelname", "modelid", "llm"), "model"),
+    **dict.fromkeys(("systemprompt", "systemmessage", "instructions"), "system"),
+    **dict.fromkeys(("user", "userprompt", "template", "text", "human"), "prompt"),
+    **dict.fromkeys(("maxnewtokens", "maxoutputtokens", "maxlength"), "max_tokens"),
+    "reasoningeffort": "effort",
+    **dict.fromkeys(("if", "condition", "onlyif", "runif", "where"), "when"),
+    **dict.fromkeys(("foreach", "loop", "withitems", "mapover", "each", "over"), "for_each"),
+    **dict.fromkeys(("n", "numgenerations", "numsamples", "repeat"), "samples"),
+    **dict.fromkeys(("assert", "asserts", "checks", "validate", "tests"), "check"),
+    **dict.fromkeys(("dataset", "data", "source"), "input"),
+    **dict.fromkeys(("vars", "variables", "parameters"), "params"),
+    **dict.fromkeys(("apibase", "endpoint"), "base_url"),
+    **dict.fromkeys(("stop", "stopwords"), "stop_sequences"),
+}
+"""What other tools call a key, without case, `-` and `_`."""
+
+_CALLED_HERE: Final = {
+    "values": ("expression", "expressions", "expr", "formula", "compute"),
+    "call": ("code", "function", "func", "file", "module", "script"),
+    "reasks": ("retries", "retry", "maxretries", "attempts", "maxattempts"),
+    "delimiter": ("sep", "separator", "delim"),
+    "path": ("file", "filename", "filepath", "source", "src", "csv", "jsonl", "url"),
+}
+"""What other tools call a key, where it is one of those that stand there."""
+
+ID_WORDS: Final = ("name", "model", "modelname", "modelid", "llm")
+"""What other tools call the id of a model."""
+
+_CALLED_COLUMN: Final = ("idcolumn", "idfield", "idkey", "primarykey", "key")
+_OUT_OF_PLACE: Final = {
+    ("output", "format"): "the ending of `path` tells the format: .jsonl, .json or .csv",
+    ("input", "encoding"): "every file is read as UTF-8: save it as that",
+}
+
+
+_RIVALS: Final = (("path", "rows"), ("prompt", "messages"))
+"""Keys of which one alone can stand."""
+
+
+def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
+    """The hint that says where a key stands, or `None` where it stands nowhere, or where another hint says more.
+
+    Args:
+        language: the language's JSON Schema.
+        path: the mapping that has the key.
+        key: unknown there.
+        known: the keys there.
+    """
+    if (*path, key) == ("input", "limit"):
+        return f"a run of fewer rows is asked for with {option('limit', 'N')}"
+    if path in (("input",), ("output",)) and (path[0], key) in _OUT_OF_PLACE:
+        return _OUT_OF_PLACE[str(path[0]), key]
+    called = called_here(path, key, known)
+    if called is not None:
+        return f"did you mean `{called}`?"
+    meant = _CALLED.get(folded(key), key)
+    settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})
+    if meant == key and path[-1:] == ("output",) and path[:1] == ("steps",) and key == "format":
+        return "for JSON, write `schema: {...}`; text needs no `output`"
+    is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
+    keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
+    places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
+    step = _keys(language, {"$ref": "#/$defs/Generate"})
+    if is_step:
+        places = [place for place in places if place in ("`runtime`", "`limits`")]
+        if meant in _keys(language, {"$ref": "#/$defs/StepOutput"}):
+            places = ["the step's `output`"]
+    elif path[:1] == ("steps",) and path[2:] == ("output",) and meant in step:
+        return f"{_told(key, meant)} stands in the step itself"
+    elif path == ("output",) and meant in _keys(language, {"$ref": "#/$defs/StepOutput"}):
+        places = ["the `output` of a step"]
+    elif meant in settings and path[:1] not in (("model",), ("models",), ("steps",)):
+        places.append("`model`")
+    elif meant == "model" and path:
+        return f"{_told(key, meant)} stands at the top of the file, or in a step"
+    elif meant in step and len(path) < 2:  # noqa: PLR2004 - the file, or one of its parts
+        return f"{_told(key, meant)} stands in a step, as in `steps: {{draft: {{{meant}: ...}}}}`"
+    return f"{_told(key, meant)} stands under {' or '.join(places)}" if places else None
+
+
+def called_here(path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
+    """The key of a mapping that other tools call by another name; `None` where none is."""
+    word = folded(key)
+    if "id" in known and "max_tokens" in known and "prompt" not in known and word in ID_WORDS:
+        return "id"
+    if path == ("input",) and word in _CALLED_COLUMN:
+        return "id"
+    meant = next((each for each, words in _CALLED_HERE.items() if each in known and word in words), None)
+    return meant or (_CALLED[word] if _CALLED.get(word) in known else None)
+
+
+def rival(called: str | None, there: Collection[str]) -> str | None:
+    """The key that stands there, and beside which the one that other tools call by another name cannot stand."""
+    others = (name for pair in _RIVALS if called in pair for name in pair)
+    return next((name for name in others if name != called and name in there), None)
+
+
+def key_of(word: str) -> str | None:
+    """The key that took in its value, for want of a `:` with a space behind it; `None` where none did."""
+    joined = re.match(r"(\w+)[:;= ]", word)
+    return joined[1] if joined else None
+
+
+def _told(key: str, meant: str) -> str:
+    return "it" if key == meant else f"`{meant}`"
+
+
+def _keys(language: dict[str, Any], part: dict[str, Any]) -> set[str]:
+    """The keys of a part of the language."""
+    if "$ref" in part:
+        part = language["$defs"][part["$ref"].rsplit("/", 1)[1]]
+    return set(part.get("properties", ()))

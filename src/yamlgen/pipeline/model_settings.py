@@ -1,0 +1,230 @@
+"""Which model a step asks, with which settings, and at which address.
+
+Owns the rule that a step's own settings win over its model's, key by key, and the model of a step that names none: the
+pipeline's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from yamlgen.caller import by_surface, override
+from yamlgen.environment import variable
+from yamlgen.errors import Code, Diagnostic
+from yamlgen.parsing.secret_scan import looks_random
+from yamlgen.parsing.source_map import DataPath
+from yamlgen.parsing.suggestions import listing, nearest, suggestion
+from yamlgen.pipeline.language import Runtime
+from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.pipeline.setting_checks import Resolved, unsuited
+from yamlgen.pipeline.value_remedies import FIXES
+from yamlgen.redaction import redact
+from yamlgen.steps.fields import ModelSettings, Price, Settings, Text
+from yamlgen.steps.kinds import Generate, Step
+
+PUBLIC_URL = "https://api.anthropic.com"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def resolve(
+    draft: ParsedFile, name: str, step: Generate, model: Text | ModelSettings | None, place: DataPath
+) -> tuple[Settings | None, list[Diagnostic]]:
+    """The settings of a model that a step asks, `None` when none is known, and what is wrong with them.
+
+    Args:
+        draft: the file.
+        name: the step's.
+        step: the step.
+        model: as it stands under the step's `model`, or in its matrix.
+        place: where that is.
+    """
+    at: DataPath = ("steps", name)
+    resolved = Resolved()
+    problems: list[Diagnostic] = []
+    known = not draft.is_broken(*place, "id") and not draft.is_broken(*at, "id")
+    if inherits(model):
+        known = not draft.is_broken("model", "id") and known
+        known = _take(draft, draft.pipeline.model, ("model",), resolved, problems) and known
+    known = _take(draft, model, place, resolved, problems) and known
+    resolved.take(step, at)
+    is_told = _stands_elsewhere(draft, name) or (model is None and not _names_none(draft, name, step))
+    if known and "id" not in resolved.values and not is_told:
+        problems.append(_no_model(draft, name, model))
+    problems.extend(
+        unsuited(draft, resolved, official=is_official(draft.pipeline.runtime))
+        if not draft.is_broken_within("runtime")
+        else ()
+    )
+    settings = Settings.model_validate(resolved.values)
+    return (settings if "id" in resolved.values else None), problems
+
+
+def inherits(model: Text | ModelSettings | None) -> bool:
+    """Whether what stands under a step's `model` lies over the pipeline's own model, key by key: it names none."""
+    return not isinstance(model, str) and (model is None or model.id is None)
+
+
+def price_of(draft: ParsedFile, model: Text | ModelSettings | None, settings: Settings) -> Price | None:
+    """What the author says that a model costs: an alias's price is not that of another `id` in the step."""
+    own = draft.pipeline.model
+    for each in (model, own) if inherits(model) else (model,):
+        part = each if isinstance(each, ModelSettings) else draft.pipeline.models.get(each or "")
+        if part is not None and part.price is not None:
+            return part.price if part.id in (None, settings.id) else None
+    return None
+
+
+def check_model(draft: ParsedFile) -> Iterator[Diagnostic]:
+    """What is wrong with the pipeline's own model, whichever steps ask it."""
+    model, place = draft.pipeline.model, ("model",)
+    problems: list[Diagnostic] = []
+    _take(draft, model, place, Resolved(), problems)
+    yield from problems
+    unsure = draft.is_broken("steps") or any(path[0] == "steps" or len(path) == 1 for path in draft.broken)
+    if model is None or problems or unsure:
+        return
+    asking = {name: step for name, step in draft.pipeline.steps.items() if isinstance(step, Generate)}
+    mark = draft.document.mark(place, key=True)
+    if any(inherits(step.model) and "model" not in (step.matrix or {}) for step in asking.values()):
+        return
+    if any(draft.document.mark(("steps", name, "model")).file != mark.file == draft.shown for name in asking):
+        return  # a run that is given other models
+    why = "each step that asks a model names its own" if asking else "no step asks a model"
+    hint = "remove it, or the `model` of the steps that it is for" if asking else "remove it"
+    if asking and mark.file != draft.shown:
+        name, step = next(iter(asking.items()))
+        is_alias = isinstance(step.model, str) and step.model in draft.pipeline.models
+        hint = f"write `{override(f'models.{step.model}.id' if is_alias else f'steps.{name}.model', '...')}`"
+    yield Diagnostic(Code.CONFLICT, f"`model` at the top says nothing: {why}", mark, hint, "warning")
+
+
+def _take(
+    draft: ParsedFile,
+    model: Text | ModelSettings | None,
+    place: DataPath,
+    resolved: Resolved,
+    problems: list[Diagnostic],
+) -> bool:
+    """Lay a model over what is resolved so far; false when there is nothing more to say about its `id`."""
+    if isinstance(model, str):
+        return _take_named(draft, model, place, resolved, problems)
+    if model is not None:
+        resolved.take(model, place)
+    return True
+
+
+def _take_named(draft: ParsedFile, model: str, path: DataPath, resolved: Resolved, problems: list[Diagnostic]) -> bool:
+    """Resolve a string that names a model; false when there is nothing more to say about the model."""
+    if "models" not in draft.document.data and not draft.is_broken("models"):
+        resolved.values["id"], resolved.paths["id"] = model, path
+        return True
+    alias = draft.pipeline.models.get(model)
+    if alias is not None:
+        resolved.take(alias, ("models", model))
+        return not draft.is_broken("models", model, "id")
+    if model not in draft.names("models") and not draft.is_broken("models", model) and not draft.is_stray(model):
+        message = f"no model `{model}` stands under `models`"
+        near = nearest(model, draft.names("models"))
+        named = next((name for name, each in draft.pipeline.models.items() if each.id == model), None)
+        mark = draft.document.mark(path)
+        if named is not None:
+            hint: str | None = f"`{named}` has this id: write `{_naming(path, named, is_set=mark.file != draft.shown)}`"
+        elif near is None and "-" in model and path[-1] != "model":
+            hint = f"give it a name under `models`, as in `other: {{id: {model}}}`, and say that here"
+        elif near is None and "-" in model:
+            written = _naming(path, f"{{id: {model}}}", is_set=mark.file != draft.shown)
+            hint = f"an id stands under `id`: `{written}`"
+        else:
+            hint = suggestion(model, sorted(draft.names("models")), "models")
+        problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, mark, hint))
+    return False
+
+
+def _naming(path: DataPath, value: str, *, is_set: bool) -> str:
+    """What names a model at a path: in the file, or in the option that sets it."""
+    if is_set:
+        name = ".".join(map(str, path))
+        return override(name, by_surface(command=f"'{value}'" if " " in value else value, python=value))
+    return f"model: {value}" if path[-1] == "model" else value
+
+
+def _no_model(draft: ParsedFile, name: str, model: Text | ModelSettings | None) -> Diagnostic:
+    mark, top, fix = draft.document.mark, draft.pipeline.model, "add `id: claude-haiku-5-5`"
+    asked = top if model is None else model
+    if isinstance(asked, str):
+        return Diagnostic(Code.NO_MODEL, f"model `{asked}` has no `id`", mark(("models", asked), key=True), fix)
+    if top is not None:
+        return Diagnostic(Code.NO_MODEL, "`model` at the top has no `id`", mark(("model",)), fix)
+    if model is not None:
+        message = f"the model of step `{name}` has no `id`"
+        return Diagnostic(Code.NO_MODEL, message, mark(("steps", name, "model"), key=True), fix)
+    first, *others = [each for each, step in draft.pipeline.steps.items() if _names_none(draft, each, step)]
+    message = f"steps {listing([first, *others])} name no model" if others else f"step `{first}` names no model"
+    places = f"to {'each' if others else 'it'}, or at the top of the file for all steps that name none"
+    hint = f"add `model: {next(iter(draft.pipeline.models), 'claude-haiku-5-5')}` {places}"
+    return Diagnostic(Code.NO_MODEL, message, mark(("steps", first), key=True), hint)
+
+
+def _stands_elsewhere(draft: ParsedFile, name: str) -> bool:
+    """Whether a `model` stands where it says nothing, which was told."""
+    return any(at[-1] == "model" and (len(at) == 2 or at[:2] == ("steps", name)) for at in draft.broken)  # noqa: PLR2004
+
+
+def _names_none(draft: ParsedFile, name: str, step: Step) -> bool:
+    at = ("steps", name)
+    if not isinstance(step, Generate) or draft.is_broken(*at, "model") or draft.is_broken(*at, "id"):
+        return False
+    is_empty = draft.is_broken(*at, "prompt") and not draft.document.data["steps"][name]
+    is_told = draft.is_broken(*at, "matrix") or is_empty
+    return not is_told and step.model is None and step.id is None and "model" not in (step.matrix or {})
+
+
+def is_official(runtime: Runtime) -> bool:
+    """Whether requests go to Anthropic itself: not to a gateway, which may have models of its own."""
+    address = runtime.base_url or variable("ANTHROPIC_BASE_URL") or PUBLIC_URL
+    return address.rstrip("/").lower() == PUBLIC_URL
+
+
+def plain_http(base_url: str, runtime: Runtime) -> bool:
+    """Whether an address would carry the key in the open, beyond this machine, without the author's leave."""
+    parts = urlsplit(base_url)
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK and not runtime.allow_http
+
+
+def address_fault(base_url: str) -> str | None:
+    """What keeps a client from being pointed at an address, as the end of a sentence; `None` where nothing does.
+
+    The path of a request is written behind the address: behind a query or a fragment it would be a part of that, and
+    answers are kept under an address without them. What may hold a key is not repeated.
+    """
+    if "?" in base_url or "#" in base_url:
+        return f"holds a {'query' if '?' in base_url else 'fragment'}"
+    if "@" in base_url.rpartition("://")[2].partition("/")[0]:
+        return "holds a name or a password"
+    try:
+        parts = urlsplit(base_url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not re.search(r"\s", base_url):
+            return None
+    except ValueError:
+        pass
+    is_one = re.search("[.:/]", base_url)  # what is none may be a key
+    return f"is {redact(base_url):.80}, which is no address" if is_one else "holds no address"
+
+
+def check_runtime(draft: ParsedFile) -> Iterator[Diagnostic]:
+    """What is wrong with the way to the API."""
+    runtime = draft.pipeline.runtime
+    if looks_random(runtime.api_key_env):
+        mark = draft.document.mark(("runtime", "api_key_env"))
+        message = "this looks like a key, and no key stands in a pipeline"
+        yield Diagnostic(Code.SECRET, message, mark, FIXES["api_key_env"])
+    if runtime.base_url and address_fault(runtime.base_url):
+        mark = draft.document.mark(("runtime", "base_url"))
+        message = f'`runtime.base_url` cannot be the text "{runtime.base_url}"'
+        yield Diagnostic(Code.WRONG_VALUE, message, mark, FIXES["base_url"])
+    elif runtime.base_url and plain_http(runtime.base_url, runtime):
+        mark = draft.document.mark(("runtime", "base_url"))
+        hint = "write `https://`, or `allow_http: true` beside it for a gateway in a private network"
+        yield Diagnostic(Code.PLAIN_HTTP, "plain `http://` would send the key in the open", mark, hint)

@@ -1,0 +1,105 @@
+"""What the caller changes in a pipeline's data, before it is checked like the file: `--set` and `--input`.
+
+A changed value stands, for every message, in the option that set it. The author's file is never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from yamlgen.caller import by_surface, override
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.formats.table import STREAMED, format_of
+from yamlgen.parsing.project_folder import is_pipe
+from yamlgen.parsing.secret_scan import find_secrets, setting
+from yamlgen.parsing.source_map import Document, Node, Text
+from yamlgen.parsing.suggestions import suggestion
+from yamlgen.parsing.yaml_parser import compose
+from yamlgen.values import JSON
+
+_NAMED = ("models", "steps", "params")
+"""The parts whose keys the author names: a name that is not there is a mistake, not a new one."""
+
+
+def set_value(document: Document, name: str, value: str, diagnostics: list[Diagnostic]) -> Document:
+    """The document with the value of `--set name=value`, or as it was with one diagnostic more."""
+    written = setting(override, name, value)
+    shown = written.file
+    mark = Mark(shown, 1, 1, 1, 1 + len(shown))
+    diagnostics.extend(find_secrets(written))
+    piece, problems = compose(Text(shown, value), any_root=True)
+    parts = name.split(".")
+    if piece is None or problems or not all(parts):
+        message = problems[0].message if problems else f"`{name}` is no path"
+        example = f"write `{override('model', 'claude-haiku-5-5')}`"
+        fix = (problems[0].hint if problems else None) or example
+        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, fix))
+        return document
+    named = document.data.get(parts[0])
+    if parts[0] in _NAMED and len(parts) > 1 and isinstance(named, dict | None) and parts[1] not in (named or {}):
+        message = f"cannot apply {shown}: there is no `{parts[1]}` under `{parts[0]}`"
+        near = suggestion(parts[1], named or {}, parts[0])
+        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, message, mark, near))
+        return document
+    at = _model_above(parts)
+    model = _value_at(document.data, at) if at else None
+    hint: str | None = None
+    if isinstance(model, str) and "models" in document.data:
+        hint = f"`{model}` is an alias: write `{override('.'.join(['models', model, *parts[len(at) :]]), value)}`"
+    elif isinstance(model, str):
+        document = document.override(at, _in_full(document.node(at)), shown)
+    try:
+        return document.override(parts, piece.root, shown)
+    except LookupError as error:
+        diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot apply {shown}: {error.args[0]}", mark, hint))
+        return document
+
+
+def _model_above(parts: list[str]) -> list[str]:
+    """The path of the `model`, of the file or of a step, that `parts` lead below; empty where they do not."""
+    at = parts[:1] if parts[0] == "model" else parts[:3]
+    return at if at[-1] == "model" and at[0] in ("model", "steps") and len(parts) > len(at) else []
+
+
+def _in_full(model: Node) -> Node:
+    """The mapping that the text under `model` is short for."""
+    return replace(model, kind="mapping", value={"id": (replace(model, value="id"), model)}, style=None)
+
+
+def _value_at(data: JSON, path: list[str]) -> JSON:
+    for part in path:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def set_input(document: Document, path: str) -> Document:
+    """The document with the rows of `--input path` in place of its own; the path is relative to where the user is."""
+    shown = by_surface(command=f"--input {path}", python=f"input={path!r}")
+    source = Text(shown, shown)
+    written = document.data.get("input")
+    if not isinstance(written, dict):
+        written = {}
+    where = path if path == "-" else str(Path(path).absolute())
+    known = format_of(Path(path))
+    kept = written.get("format") if path == "-" or known is None or known.name == _format(written) else None
+    if kept is None and path != "-" and known is None and is_pipe(Path(path)):
+        kept = STREAMED.name
+
+    def scalar(value: str) -> Node:
+        return Node("scalar", value, source, 0, len(shown))
+
+    document = document.override(["input", "path"], scalar(where), shown)
+    if kept is not None:
+        document = document.override(["input", "format"], scalar(kept), shown)
+    key, node = document.root.value["input"]
+    left = {name: pair for name, pair in node.value.items() if name != "rows" and (kept or name != "format")}
+    root = replace(document.root, value={**document.root.value, "input": (key, replace(node, value=left))})
+    return Document(document.source, root)
+
+
+def _format(written: dict[str, object]) -> str | None:
+    if written.get("format"):
+        return str(written["format"])
+    found = format_of(Path(str(written.get("path", ""))))
+    return None if found is None else found.name

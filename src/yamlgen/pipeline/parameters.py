@@ -1,0 +1,117 @@
+"""Parameters of a run: declared as JSON Schemas, given as `-p name=value`, checked before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from yamlgen.caller import by_surface, parameter
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
+from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets
+from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.suggestions import suggestion
+from yamlgen.parsing.yaml_parser import compose
+from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.schemas.author_schema import JSONSchema, SchemaLoader
+from yamlgen.values import JSON
+
+
+@dataclass
+class Parameters:
+    """The declared parameters of a draft, with the values of one run."""
+
+    draft: ParsedFile
+    loader: SchemaLoader
+    schemas: dict[str, JSONSchema] = field(default_factory=dict)
+    values: dict[str, JSON] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
+    is_doubtful: bool = False
+    """Whether a declaration may say something else than it seems to, which was told."""
+    unfit: set[str] = field(default_factory=set)
+    """The parameters whose default is not as declared: which of the two is wrong is not known."""
+
+    def declare(self) -> None:
+        """Load each parameter's schema, and take its default."""
+        for name, declaration in self.draft.pipeline.params.items():
+            path, before = ("params", name), len(self.loader.diagnostics)
+            schema = self.loader.inline(self.draft.document, path, self.draft.path, declaration)
+            self.is_doubtful = self.is_doubtful or schema is None or len(self.loader.diagnostics) > before
+            if schema is None:
+                continue
+            self.schemas[name] = schema
+            if "default" in declaration:
+                self.values[name] = declaration["default"]
+                for error in schema.errors(declaration["default"])[:1]:
+                    mark = self.draft.document.mark((*path, "default"))
+                    message = f"the default of `{name}` does not fit: {error.removeprefix('$: ')}"
+                    self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark))
+                    self.unfit.add(name)
+
+    def give(self, given: Mapping[str, JSON], *, complete: bool) -> None:
+        """Take the values of a run, as they are: what the command line is given it reads before.
+
+        Args:
+            given: the values, by name.
+            complete: whether every parameter must have a value now.
+        """
+        declared = self.draft.names("params")
+        for name, value in given.items():
+            spoken = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+            written = setting(parameter, str(name), spoken)
+            self.texts.append(written)
+            mark = Mark(written.file, 1, 1, 1, 1 + len(written.file))
+            self.diagnostics.extend(find_secrets(written))
+            if not isinstance(name, str):
+                message, hint = f"a parameter's name is text, not `{name!r}`", "name it as the pipeline does"
+                self.diagnostics.append(Diagnostic(Code.UNDECLARED_PARAM, message, mark, hint))
+            elif name not in declared:
+                hint = suggestion(name, sorted(declared), "parameters") or "this pipeline declares none"
+                message = f"the pipeline has no parameter `{name}`"
+                self.diagnostics.append(Diagnostic(Code.UNDECLARED_PARAM, message, mark, hint))
+            elif name in self.schemas:
+                self._take(name, value, mark)
+        if complete:
+            for name in self.schemas:
+                if name not in self.values and name not in given:
+                    message = f"the parameter `{name}` has no default"
+                    mark = self.draft.document.mark(("params", name), key=True)
+                    given_so = by_surface(command=f"-p {name}=...", python=f"params={{{name!r}: ...}}")
+                    hint = f"give it a value: `{given_so}`"
+                    self.diagnostics.append(Diagnostic(Code.MISSING_PARAM, message, mark, hint))
+
+    def _take(self, name: str, value: JSON, mark: Mark) -> None:
+        errors = self.schemas[name].errors(value)
+        if errors:
+            is_text = self.schemas[name].wants_text(value)
+            hint = f"a value is read as YAML: quote what is text, as in -p '{name}=\"12\"'" if is_text else None
+            message = f"`{name}` is not as declared: {errors[0].removeprefix('$: ')}"
+            self.diagnostics.append(Diagnostic(Code.BAD_PARAM, message, mark, hint))
+        else:
+            self.values[name] = value
+
+    def view(self) -> View:
+        """What templates may find under `params`."""
+        if self.draft.is_broken("params"):
+            return ANYTHING
+        members: dict[str, View] = dict.fromkeys(self.draft.names("params"), ANYTHING)
+        for name, schema in self.schemas.items():
+            members[name] = ANYTHING if name in self.unfit else SchemaView(schema.value, schema.value, f"params.{name}")
+        return Names(Code.UNKNOWN_PARAM, "parameter", members)
+
+
+def read_value(name: str, text: str) -> tuple[JSON, Diagnostic | None]:
+    """The value of `-p name=text`: a YAML scalar or flow; an empty one is the empty text."""
+    if not text.strip():
+        return text, None
+    written = setting(parameter, name, text)
+    document, problems = compose(Text(written.file, text), any_root=True)
+    if document is None or problems:
+        mark = Mark(written.file, 1, 1, 1, len(written.file) + 1)
+        reason = problems[0].message if problems else "no value"
+        hint = f"put the value in quotes: -p '{name}=\"...\"'"
+        found = Diagnostic(Code.BAD_PARAM, f"the value of `{name}` cannot be read: {reason}", mark, hint)
+        return None, without_secrets([found], [written])[0]
+    return document.data, None

@@ -1,0 +1,154 @@
+"""A pipeline's file as it was read: it constructs, though it may hold mistakes.
+
+Owns the first half of the way: text, overrides of the command line, secrets, shape. What comes after looks at a
+`ParsedFile` and adds what it finds; only a draft without mistakes becomes a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from yamlgen.caller import override
+from yamlgen.errors import Diagnostic, Mark
+from yamlgen.parsing.project_folder import is_file, status
+from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets
+from yamlgen.parsing.source_map import DataPath, Document, Text
+from yamlgen.parsing.yaml_parser import compose
+from yamlgen.parsing.yaml_parser import read as read_text
+from yamlgen.pipeline.language import PipelineModel
+from yamlgen.pipeline.overrides import set_input, set_value
+from yamlgen.pipeline.validation import Shape, check, refuse
+from yamlgen.steps.draw.rules import rules_of
+from yamlgen.steps.fields import FileText
+from yamlgen.steps.kinds import Draw, Generate, Python
+
+
+@dataclass(frozen=True)
+class ParsedFile:
+    """What a file says, as far as it can be read.
+
+    Attributes:
+        path: the file.
+        shown: the file as the user named it.
+        document: its data and places, without what is broken.
+        pipeline: the language's models of it.
+        diagnostics: what is wrong so far.
+        broken: paths that were left out; nothing more is said about them.
+        mended: the places of keys that are read as others, and of their values: nothing more is said there.
+        texts: the file and what was set from outside, as they are written.
+    """
+
+    path: Path
+    shown: str
+    document: Document
+    pipeline: PipelineModel
+    diagnostics: tuple[Diagnostic, ...]
+    broken: frozenset[DataPath]
+    mended: frozenset[Mark] = frozenset()
+    texts: tuple[Text, ...] = ()
+
+    def is_broken(self, *path: str | int) -> bool:
+        """Whether the value at `path` was left out because it, or what holds it, is wrong."""
+        left_out = any(path[:length] in self.broken for length in range(1, len(path) + 1))
+        return left_out or self.document.is_unread(path)
+
+    def is_broken_within(self, *path: str | int) -> bool:
+        """Whether the value at `path`, or something in it, was left out because it is wrong."""
+        return self.is_broken(*path) or any(left[: len(path)] == path for left in self.broken)
+
+    def is_stray(self, name: str | int) -> bool:
+        """Whether a name stands somewhere in the file as a key that was told wrong there, be it with more behind it."""
+        keys = [str(left[-1]) for left in self.broken]
+        return name in keys or any(key.startswith(str(name)) and not key.isidentifier() for key in keys)
+
+    def names(self, part: str) -> list[str]:
+        """The names that a part such as `steps` declares, in order, and behind them the broken ones."""
+        declared = self.document.data.get(part, {})
+        broken = sorted(str(path[1]) for path in self.broken if len(path) == 2 and path[0] == part)  # noqa: PLR2004
+        return list(dict.fromkeys([*declared, *broken]))
+
+    @property
+    def folder(self) -> str:
+        """The file's folder as messages name it; empty for the working directory."""
+        folder = str(Path(self.shown).parent)
+        return "" if folder == "." else folder
+
+    def beside(self, reference: str) -> tuple[Path, str]:
+        """A path that the pipeline names: where it is, and how messages show it."""
+        return self.path.parent / reference, str(Path(self.shown).parent / reference)
+
+    def fitting(self, reference: str) -> list[str]:
+        """The paths that an entry of `reads` stands for: itself, or those of the files that fit it as a pattern."""
+        folder = self.path.parent
+        if not has_magic(reference) or status(folder / reference) is not None:
+            return [reference]
+        found = glob(reference, root_dir=folder, recursive=True)  # noqa: PTH207 - a pattern may be absolute
+        return sorted(path for path in found if is_file(folder / path))
+
+    def files(self) -> set[Path]:
+        """The pipeline's file and every one that it names for reading."""
+        named: list[object] = [self.pipeline.input.path or "-"]
+        for step in self.pipeline.steps.values():
+            if isinstance(step, Generate):
+                texts = (step.system, step.prompt, *(turn.content for turn in step.messages or ()))
+                named.extend(text.file for text in texts if isinstance(text, FileText))
+            if isinstance(step, Draw):
+                named.extend(rule.path for rule in rules_of(step.draws.values()) if rule.path)
+            elif step.output is not None:
+                named.append(step.output.schema_)
+            if isinstance(step, Python):
+                named.append(f"{step.call.partition(':')[0].replace('.', '/')}.py")
+                named.extend(path for reference in step.reads or () for path in self.fitting(reference))
+        return {self.path, *(self.path.parent / name for name in named if isinstance(name, str) and name != "-")}
+
+
+def read(
+    path: Path, shown: str, overrides: Mapping[str, str] | None = None, rows: str | None = None
+) -> tuple[ParsedFile | None, list[Diagnostic]]:
+    """A draft of the file, or `None` when nothing of it can be read, with what is wrong so far.
+
+    Args:
+        path: the file.
+        shown: the file as the user named it.
+        overrides: values to set, by dotted path, as with `--set`.
+        rows: where the rows come from instead, as with `--input`.
+    """
+    text, diagnostics = read_text(path, shown)
+    if text is None:
+        return None, without_secrets(diagnostics)
+    document, diagnostics = compose(text)
+    diagnostics.extend(find_secrets(text))
+    if document is None:
+        return None, without_secrets(diagnostics, [text])
+    texts = (text, *(setting(override, name, value) for name, value in (overrides or {}).items()))
+    for name, value in (overrides or {}).items():
+        document = set_value(document, name, value, diagnostics)
+    if rows is not None:
+        document = set_input(document, rows)
+    shape = check(document, is_whole=not diagnostics)
+    diagnostics = without_secrets([*diagnostics, *shape.diagnostics], texts)
+    pipeline = _constructed(shape, diagnostics)
+    broken = frozenset(shape.broken)
+    mended = frozenset(shape.mended)
+    return ParsedFile(path, shown, shape.document, pipeline, tuple(diagnostics), broken, mended, texts), diagnostics
+
+
+def _constructed(shape: Shape, diagnostics: list[Diagnostic]) -> PipelineModel:
+    """The models of a document that has the language's shape.
+
+    What the schema accepts and a model refuses is told here: the two read patterns and numbers a little differently.
+    """
+    while True:
+        data = {key: value for key, value in shape.document.data.items() if not key.startswith("x-")}
+        try:
+            return PipelineModel.model_validate(data)
+        except ValidationError as error:
+            told = refuse(shape, error.errors(include_url=False)[0]["loc"])
+            if told is None:
+                raise
+            diagnostics.append(told)

@@ -1,0 +1,372 @@
+"""How data deviates from the language's JSON Schema, as sentences that an author understands.
+
+Owns the step from a validator's error to a finding: which rule of the language is broken at which path, in the words
+of the file, and what would mend it. Of a schema's alternatives only the one that the author chose is spoken of.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from yamlgen.errors import Code
+from yamlgen.parsing.secret_scan import kind_of
+from yamlgen.parsing.source_map import DataPath
+from yamlgen.parsing.suggestions import listing, nearest, suggestion
+from yamlgen.pipeline.json_schema import committed
+from yamlgen.pipeline.misplaced_keys import called_here, home, key_of
+from yamlgen.pipeline.value_remedies import FIXES, meant, retyped
+from yamlgen.steps.fields import NAME
+from yamlgen.values import JSON
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+_NOT_EMPTY: Final = frozenset({"minLength", "minItems", "minProperties"})
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "`true` or `false`",
+}
+_QUOTE_NULL: Final = 'write `"null"`, in quotes: without, YAML reads that nothing stands there'
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One deviation.
+
+    Attributes:
+        wanted: the keys that would mend it, known or missing.
+        is_empty: it has nothing in it.
+        parts: of an unknown key, the schemas of the known ones.
+        type: the type that must stand there.
+        is_alone: the second of `wanted` stands without the first.
+        is_elsewhere: the key is one of another place, by the letter.
+        called: the key that other tools call by this one.
+    """
+
+    code: Code
+    path: DataPath
+    message: str
+    hint: str | None = None
+    wanted: tuple[str, ...] = ()
+    is_empty: bool = False
+    parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    type: str = ""
+    is_alone: bool = False
+    is_elsewhere: bool = False
+    called: str | None = None
+
+
+@cache
+def language() -> dict[str, Any]:
+    """The language's JSON Schema; one value, not to be changed."""
+    schema: dict[str, Any] = json.loads(committed())
+    return schema
+
+
+def deviations(data: JSON) -> Iterator[Deviation]:
+    """Each rule of the language that `data` breaks."""
+    for error in _errors(data, language()):
+        yield from _explain(error)
+
+
+def fits(value: JSON, part: Mapping[str, Any], *, keys: bool = False, members: bool = False) -> bool:
+    """Whether a value is of a kind that a part of the language takes, mistakes further down aside.
+
+    Args:
+        value: the value.
+        part: a schema in the language's own.
+        keys: whether each of its keys must be known, too.
+        members: whether what stands under its keys must be of a right type, too.
+    """
+    lenient = {"dependentRequired"} if keys else {"dependentRequired", "additionalProperties"}
+    for error in _errors(value, {**part, "$defs": language()["$defs"]}):
+        is_name = "propertyNames" in error.absolute_schema_path
+        if not error.absolute_path and not is_name and error.validator not in lenient:
+            return False
+        if members and error.validator == "type" and len(error.absolute_path) == 1:
+            return False
+    return True
+
+
+def _errors(data: JSON, schema: Mapping[str, Any]) -> Iterator[ValidationError]:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - slow to import, needed for mistakes only
+    from referencing import Registry  # noqa: PLC0415
+
+    for error in Draft202012Validator(schema, registry=Registry()).iter_errors(data):
+        yield from _leaves(error)
+
+
+def refused(path: DataPath, data: JSON) -> Deviation:
+    """A value that no rule of the schema forbids, and that cannot be used all the same."""
+    value = data
+    for part in path:
+        value = value[part]
+    return Deviation(Code.WRONG_VALUE, path, f"{_where(path)} cannot be {_shown(value)}", _fix(path))
+
+
+def _leaves(error: ValidationError) -> Iterator[ValidationError]:
+    """The errors that matter: of alternatives, those of the one whose type the author chose."""
+    if error.validator != "anyOf" or not error.context:
+        yield error
+        return
+    branches: dict[Any, list[ValidationError]] = {}
+    for inner in error.context:
+        branches.setdefault(inner.schema_path[0], []).append(inner)
+    fitting = [inners for inners in branches.values() if not any(_is_other_kind(inner, error) for inner in inners)]
+    if len(fitting) == 1:
+        for inner in fitting[0]:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _is_other_kind(inner: ValidationError, error: ValidationError) -> bool:
+    """Whether a branch was not meant: its type is another, or it lists words and the value is no word."""
+    if inner.path:
+        return False
+    return inner.validator == "type" or (inner.validator in ("enum", "const") and not isinstance(error.instance, str))
+
+
+def _explain(error: Any) -> Iterator[Deviation]:
+    path: DataPath = tuple(error.absolute_path)
+    value, rule = error.instance, error.validator_value
+    where = _where(path)
+    match error.validator:
+        case "additionalProperties":
+            known = tuple(error.schema.get("properties", ()))
+            for key in value:
+                if key not in known and not key.startswith("x-" if not path else "\0"):
+                    yield replace(_unknown(path, key, known, where), parts=error.schema["properties"])
+        case "required":
+            for key in rule:
+                if key not in value:
+                    yield Deviation(Code.MISSING_KEY, path, f"{where} needs `{key}`", wanted=(key,))
+        case "oneOf" if isinstance(value, dict):
+            yield _one_of(path, rule, value, where)
+        case "dependentRequired":
+            yield from _alone(path, rule, value)
+        case "type":
+            yield Deviation(
+                Code.WRONG_TYPE,
+                path,
+                f"{where} must be {_TYPES[rule]}, not {_shown(value)}",
+                retyped(path, rule, value),
+                type=rule,
+            )
+        case "anyOf":
+            yield _no_alternative(path, error, where)
+        case "enum" | "const":
+            yield _not_a_choice(path, error, where)
+        case "pattern" if "propertyNames" in error.absolute_schema_path:
+            letters = "small letters" if rule == NAME else "letters"
+            message = f"`{value}` is no name: {letters}, digits and `_`, a letter first"
+            mended = _as_name(value, str(path[-1]).removesuffix("s"))
+            yield Deviation(Code.BAD_NAME, (*path, value), message, f"write `{mended}`", (mended,))
+        case "oneOf":
+            return
+        case _:
+            hint = meant(path, value) or _fix(path)
+            is_empty = error.validator in _NOT_EMPTY
+            yield Deviation(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint, is_empty=is_empty)
+
+
+def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
+    value = error.instance
+    if any(not _is_other_kind(inner, error) for inner in error.context):  # of a type that it may have
+        return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", _fix(path))
+    hint = _fix(path) or retyped(path, "", value)
+    if isinstance(value, bool) and path[-2:] == ("output", "schema"):
+        hint = "write `{}` for anything, or leave `output` out for text"
+    message = f"{where} must be {_kinds(error.validator_value)}, not {_shown(value)}"
+    takes_mapping = any("$ref" in branch or branch.get("type") == "object" for branch in error.validator_value)
+    return Deviation(Code.WRONG_TYPE, path, message, hint, type="object" if takes_mapping else "")
+
+
+def _fix(path: DataPath) -> str | None:
+    return FIXES.get(str(path[-1])) if path else None
+
+
+def _one_of(path: DataPath, rule: list[Any], value: JSON, where: str) -> Deviation:
+    choices = tuple(branch["required"][0] for branch in rule)
+    given = tuple(choice for choice in choices if choice in value)
+    if given:
+        message = f"{where} has {listing(given)}: only one of them can stand"
+        return Deviation(Code.CONFLICT, path, message, "remove one", given)
+    return Deviation(Code.MISSING_KEY, path, f"{where} needs {_either(choices)}", wanted=choices)
+
+
+def _alone(path: DataPath, rule: dict[str, list[str]], value: JSON) -> Iterator[Deviation]:
+    """Each key that stands without the one that it belongs to."""
+    for key, needed in rule.items():
+        for other in needed:
+            if key in value and other not in value:
+                message = f"`{key}` stands only beside `{other}`"
+                yield Deviation(
+                    Code.CONFLICT, path, message, f"add `{other}`, or remove `{key}`", (other, key), is_alone=True
+                )
+
+
+def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
+    value, rule = error.instance, error.validator_value
+    words = [str(choice) for choice in (rule if error.validator == "enum" else [rule])]
+    near = nearest(str(value), words)
+    if value is None and "null" in words:
+        return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", _QUOTE_NULL)
+    is_branch = error.parent is not None and error.parent.validator == "anyOf" and not error.path
+    if isinstance(value, str) and value in words:
+        hint = f"write {value} without quotes"
+    elif isinstance(value, str) and (said := meant(path, value)):
+        hint = said
+    elif near is not None:
+        hint = f"did you mean `{near}`?"
+    else:
+        hint = f"it may be {_kinds(error.parent.validator_value if is_branch else [{'enum': words}])}"
+    return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", hint)
+
+
+def _as_name(text: str, what: str) -> str:
+    """The name that is nearest to a text, such as `my_step`; `step_2` for `2`."""
+    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    return name if name[:1].isalpha() else f"{what}_{name}".rstrip("_")
+
+
+def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> Deviation:
+    if kind_of(key) == "key" or (kind_of(key) == "word" and path[:1] in (("runtime",), ("models",), ("model",))):
+        message = "a key never stands in a pipeline"
+        hint = "name its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
+        return Deviation(Code.SECRET, (*path, key), message, hint)
+    message = f"unknown key `{key}` in {where}"
+    hint = suggestion(key, known, "keys here", most=24) or "remove it"
+    if key_of(key) in known:
+        hint = "a `:` needs a space behind it" if ":" in key else f"a `:` is missing behind `{key_of(key)}`"
+    if kind_of(key) == "headers":
+        hint = "name headers of your own in the environment variable ANTHROPIC_CUSTOM_HEADERS"
+    there = home(language(), path, key, known)
+    hint = there or hint
+    others = [kind for kind in kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
+    if others:
+        kinds = " or ".join(f"`{kind}`" for kind in others)
+        hint = (
+            f"{there}; a step of kind {kinds} has one of its own" if there else f"it belongs to a step of kind {kinds}"
+        )
+    if not path and nearest(key, known) is None and there is None:
+        hint = f"{hint}; a key of your own begins with `x-`"
+    is_elsewhere = there is not None and there.startswith("it stands ") and len(path) == 2  # noqa: PLR2004 - a step
+    called = called_here(path, key, known)
+    return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known, is_elsewhere=is_elsewhere, called=called)
+
+
+def _either(words: tuple[str, ...]) -> str:
+    marked = [f"`{word}`" for word in words]
+    return f"{', '.join(marked[:-1])} or {marked[-1]}"
+
+
+@cache
+def _keys() -> dict[str, set[str]]:
+    """The keys of each kind of step."""
+    parts = language()["$defs"]
+    rules = {rule["if"]["properties"]["kind"]["const"]: rule["then"]["$ref"] for rule in parts["Step"]["allOf"]}
+    return {kind: set(parts[ref.rsplit("/", 1)[1]]["properties"]) for kind, ref in rules.items()}
+
+
+def own_keys() -> dict[str, set[str]]:
+    """The keys that one kind of step alone has, of the kinds that a step has to name."""
+    first, *named = _keys()
+    others = {kind: set().union(*(keys for name, keys in _keys().items() if name != kind)) for kind in named}
+    return {kind: _keys()[kind] - others[kind] for kind in named if kind != first}
+
+
+def keys_of(kind: str) -> set[str]:
+    """The keys of a kind of step."""
+    return _keys()[kind]
+
+
+@cache
+def all_keys() -> frozenset[str]:
+    """The keys of every kind of step."""
+    return frozenset().union(*_keys().values())
+
+
+def kinds_with(key: str) -> list[str]:
+    """The kinds of steps that have a key."""
+    return [kind for kind, keys in _keys().items() if key in keys]
+
+
+def _where(path: DataPath) -> str:
+    """A path as an author would say it: step `draft`, `runtime.timeout` and so on."""
+    match path:
+        case ():
+            return "the pipeline"
+        case ("steps", str(name)):
+            return f"step `{name}`"
+        case ("steps", str(name), *rest):
+            return f"{_dotted(rest)} of step `{name}`"
+        case ("models", str(name)):
+            return f"model `{name}`"
+        case ("models", str(name), *rest):
+            return f"{_dotted(rest)} of model `{name}`"
+        case _:
+            return _dotted(list(path))
+
+
+def _dotted(parts: list[Any]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return f"`{text.removeprefix('.')}`"
+
+
+def _kinds(branches: list[dict[str, Any]]) -> str:
+    return " or ".join(dict.fromkeys(_kind(branch) for branch in branches))
+
+
+def _kind(branch: dict[str, Any]) -> str:
+    if "$ref" in branch:
+        part = language()["$defs"][branch["$ref"].rsplit("/", 1)[1]]
+        keys = ", ".join(f"{key}: ..." for key in part.get("required", ()))
+        return f"`{{{keys}}}`" if keys else "a mapping"
+    if "enum" in branch or "const" in branch:
+        return " or ".join(f"`{choice}`" for choice in branch.get("enum", [branch.get("const")]))
+    return _TYPES[branch["type"]]
+
+
+def _shown(value: JSON) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return f'the text "{value}"' if value and len(value) <= 40 and "\n" not in value else "text"  # noqa: PLR2004
+    return f"`{json.dumps(value)}`"
+
+
+def _broken_rule(error: Any) -> str:
+    rule, value = error.validator_value, error.instance
+    match error.validator:
+        case "minimum":
+            return f"must be at least {rule}, not {value}"
+        case "exclusiveMinimum":
+            return f"must be more than {rule}, not {value}"
+        case "maximum":
+            return f"must be at most {rule}, not {value}"
+        case "minItems" if rule > 1:
+            return f"must have {rule} items, not {len(value)}"
+        case "minLength" | "minItems" | "minProperties":
+            return "cannot be empty"
+        case "maxLength":
+            return f"must be one character, not {_shown(value)}" if rule == 1 else f"is longer than {rule}"
+        case "maxItems":
+            return f"must have {rule} items, not {len(value)}"
+        case _:
+            return f"cannot be {_shown(value)}"

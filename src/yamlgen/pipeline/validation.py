@@ -1,0 +1,398 @@
+"""Is the document shaped like a pipeline? Every deviation from the language's JSON Schema, as a diagnostic.
+
+Owns the repair that lets one mistake give one diagnostic, at its place: it is
+reported once and then mended or left out, so that the rest of the file can be checked as if it were right. A key
+that is all but certainly a misspelt one is read as the right one for that purpose.
+
+A right file, the common case, is passed by the fast validator alone; the slow one, whose errors carry what a
+sentence needs, is imported only when there is something to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+from functools import cache
+from typing import Any, cast
+
+import jsonschema_rs
+
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.parsing.source_map import DataPath, Document, Node
+from yamlgen.parsing.suggestions import closest
+from yamlgen.pipeline.common_mistakes import clear_up
+from yamlgen.pipeline.misplaced_keys import key_of, rival
+from yamlgen.pipeline.misplaced_levels import lift
+from yamlgen.pipeline.missing_colons import separate
+from yamlgen.pipeline.schema_messages import Deviation, deviations, fits, keys_of, language, own_keys, refused
+from yamlgen.pipeline.stray_lines import is_vague, sort_out
+from yamlgen.values import JSON
+
+_SURE = 0.75
+_MOST_RIVALS = 10
+"""With how many other unknown keys one is compared."""
+_MOST_PASSES = 20
+_SUGGESTED = re.compile(r"did you mean `(.+)`\?")
+_ORDER = {Code.UNKNOWN_KEY: 0, Code.CONFLICT: 2}
+"""Unknown keys first: one that stands for a required key makes that one not missing."""
+_AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
+
+
+@dataclass
+class Shape:
+    """What the check of a document's shape found.
+
+    Attributes:
+        document: the document without its broken parts: it constructs.
+        diagnostics: one for each mistake.
+        broken: the paths that were left out; nothing more is to be said about them.
+        mended: the places of keys that are read as others, and of plain values of those: they are told already.
+    """
+
+    document: Document
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    broken: set[DataPath] = field(default_factory=set)
+    mended: set[Mark] = field(default_factory=set)
+    anchored: set[Mark] = field(default_factory=set)
+
+    def complain(self, finding: Deviation, at: DataPath, *, key: bool = False) -> None:
+        """Report a finding; what is inside an anchor is told once, however many aliases stand for it."""
+        mark, is_shared = self.document.mark(at, key=key), self.document.is_shared(at)
+        alike = (told.mark == mark and told.code == finding.code for told in self.diagnostics)
+        if (is_shared or mark in self.anchored) and any(alike):
+            return
+        if is_shared:
+            self.anchored.add(mark)
+        self.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
+
+
+@cache
+def _validator() -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(language(), offline=True)
+
+
+def accepts(data: JSON) -> bool:
+    """Whether `data` has the shape of a pipeline."""
+    return _validator().is_valid(data)
+
+
+def check(document: Document, *, is_whole: bool = True) -> Shape:
+    """Hold a document against the language.
+
+    Args:
+        document: it.
+        is_whole: whether all of it could be read.
+    """
+    if is_whole and accepts(document.data):
+        return Shape(document)
+    root = _copy(document.root)
+    shape = Shape(Document(document.source, root))
+    shape.diagnostics.extend((*separate(shape.document), *lift(shape.document)))
+    for path in () if is_whole else list(_unread(root, ())):
+        _drop(shape, path)
+    shape.document = Document(document.source, root)
+    diagnostics, broken = clear_up(shape.document)
+    shape.diagnostics.extend(diagnostics)
+    shape.broken.update(broken)
+    seen: set[Deviation] = set()
+    for _ in range(_MOST_PASSES):  # a mended key may show what was hidden below it
+        shape.document = Document(document.source, root)
+        _name_kinds(shape)
+        shape.document = Document(document.source, root)
+        findings = [finding for finding in deviations(shape.document.data) if finding not in seen]
+        if not findings:
+            break
+        seen.update(findings)
+        strays = sort_out(shape.document, findings)
+        findings = strays.findings
+        shape.broken |= strays.broken
+        counts = Counter(each.path[:-1] for each in findings if each.code is Code.UNKNOWN_KEY)
+        missing: dict[DataPath, set[str]] = {}
+        for each in findings:
+            if each.code is Code.MISSING_KEY:
+                missing.setdefault(each.path, set()).update(each.wanted)
+        place = shape.document.mark
+        marks = {each: (place(each.path, key=True), place(each.path[:2], key=True)) for each in findings}
+        for path in strays.gone:
+            _drop(shape, path)
+        for path in strays.headless & {("steps",)}:
+            shape.document.node(path).unread = True
+        for finding in sorted(findings, key=lambda each: (_ORDER.get(each.code, 1), marks[each])):
+            _settle(shape, finding, missing.get(finding.path[:-1], set()), is_alone=counts[finding.path[:-1]] == 1)
+    shape.document = Document(document.source, root)
+    if is_whole and not shape.diagnostics:  # each finding was taken to follow from another one
+        first = next(deviations(document.data))
+        shape.complain(first, first.path)
+    return shape
+
+
+def refuse(shape: Shape, location: DataPath) -> Diagnostic | None:
+    """Take the value that a model refuses out of a document that it is known to be in.
+
+    Args:
+        shape: of the document, which loses the value.
+        location: of the refusal, in which the names of models and of alternatives stand beside the keys.
+
+    Returns:
+        What is wrong with it; `None` where no such value is in the document.
+    """
+    shape.document = Document(shape.document.source, _copy(shape.document.root))
+    node, path = shape.document.root, cast("DataPath", ())
+    for part in location:
+        if node.kind == "mapping" and part in node.value:
+            node, path = node.value[part][1], (*path, part)
+        elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
+            node, path = node.value[part], (*path, part)
+    if not path:
+        return None
+    told = refused(path, shape.document.data)
+    mark = shape.document.mark(path)
+    _drop(shape, path)
+    shape.document = Document(shape.document.source, shape.document.root)
+    return Diagnostic(told.code, told.message, mark, told.hint)
+
+
+def _unread(node: Node, path: DataPath) -> Iterator[DataPath]:
+    """The values that could not be read, those of rows aside."""
+    if node.kind == "mapping":
+        for name, (_, child) in node.value.items():
+            yield from _unread(child, (*path, name)) if path != ("input",) or name != "rows" else ()
+    elif node.kind == "sequence":
+        for index, child in enumerate(node.value):
+            yield from _unread(child, (*path, index))
+    elif node.unread:
+        yield path
+
+
+def _name_kinds(shape: Shape) -> None:
+    """Tell of each step that has keys of another kind, and says no kind: read it as one of that kind."""
+    steps = shape.document.data.get("steps")
+    for name, step in steps.items() if isinstance(steps, dict) else ():
+        if not isinstance(step, dict) or {"kind", "prompt", "messages"} & step.keys():
+            continue
+        here = _node(shape, ("steps", name))
+        for kind, keys in own_keys().items():
+            key = next((key for key in step if key in keys), None)
+            if key is None:
+                continue
+            said = next((other for other in step if step[other] == kind and other not in keys_of(kind)), None)
+            said = said or next((other for other in step if key_of(other) == "kind"), None)
+            if said is not None:
+                mark = shape.document.mark(("steps", name, said), key=True)
+                message = f"unknown key `{said}` in step `{name}`"
+                hint = "did you mean `kind`?" if step[said] == kind else f"write `kind: {kind}`"
+                shape.diagnostics.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint))
+                holder = here.pop(said)[0]
+                here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
+            else:
+                mark = shape.document.mark(("steps", name, key), key=True)
+                message = f"step `{name}` has `{key}`, and says no kind"
+                shape.diagnostics.append(Diagnostic(Code.MISSING_KEY, message, mark, f"add `kind: {kind}`"))
+                holder = here[key][0]
+                here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
+            break
+
+
+def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str], *, is_alone: bool) -> None:
+    """Report a finding, unless it follows from one before, and take what is broken out of the document.
+
+    Args:
+        shape: what was found so far.
+        finding: the finding.
+        missing: what the mapping around it lacks.
+        is_alone: whether it is the only unknown key there.
+    """
+    path, broken = finding.path, shape.broken
+    if not _exists(shape, path):  # it went with what was mended before
+        return
+    told = any(path[:length] in broken for length in range(1, len(path) + 1))
+    if told or (finding.code in _AT_VALUE and (shape.document.node(path).unread or _was_emptied(shape, finding))):
+        _drop(shape, path)
+        return
+    if finding.code is Code.MISSING_KEY:
+        present = _node(shape, path)
+        is_known = any((*path, key) in broken or key in present for key in finding.wanted)
+        if not is_known and not any(shape.document.is_unread((*path, key)) for key in finding.wanted):
+            shape.complain(finding, path, key=True)
+        if not any(key in present for key in finding.wanted):  # a misspelt one may have been mended just before
+            broken.update((*path, key) for key in finding.wanted)
+        return
+    if finding.code is Code.CONFLICT and not finding.is_alone and not _node(shape, path).keys() >= set(finding.wanted):
+        return  # one of them was wrong, and is gone
+    if finding.code is Code.CONFLICT and finding.is_alone:
+        beside, alone = finding.wanted
+        if (*path, beside) in broken:  # what it stands beside is wrong
+            _drop(shape, (*path, alone))
+        if (*path, beside) in broken or beside in _node(shape, path):  # or has just been mended
+            return
+    at_key = finding.code is Code.BAD_NAME
+    at = (*path, finding.wanted[1]) if finding.code is Code.CONFLICT else path
+    if finding.code is Code.UNKNOWN_KEY:
+        _settle_unknown(shape, finding, missing if is_alone else frozenset(), _meant(shape, finding, missing))
+        return
+    if at_key and key_of(str(path[-1])) and _node(shape, path[:-1])[path[-1]][1].value is None:
+        finding = replace(finding, hint=f"a `:` is missing behind `{key_of(str(path[-1]))}`")
+    shape.complain(finding, at, key=at_key or at != path)
+    if finding.code is Code.BAD_NAME:
+        _mend_name(shape, finding)
+    elif finding.code is Code.CONFLICT:
+        for key in finding.wanted[1:]:
+            _drop(shape, (*path, key))
+    else:
+        _drop(shape, path)
+
+
+def _settle_unknown(shape: Shape, finding: Deviation, missing: AbstractSet[str], meant: str | None) -> None:
+    """Report an unknown key: as what it was meant to be, or as what stands in the place of a missing one."""
+    *parents, word = finding.path
+    if meant is not None:
+        finding = replace(finding, hint=f"did you mean `{meant}`?")
+    elif missing and finding.wanted:
+        shape.broken.update((*parents, key) for key in missing)
+        if is_vague(finding):
+            needed = " or ".join(f"`{key}`" for key in finding.wanted if key in missing)
+            finding = replace(finding, hint=f"{needed} is needed here")
+    other = rival(finding.called, _node(shape, tuple(parents)))
+    if other is not None:
+        finding = replace(finding, hint=f"`{other}` stands there, and only one of them can: remove one")
+    beside = _SUGGESTED.fullmatch(finding.hint or "")
+    is_set = shape.document.mark(finding.path, key=True).file != shape.document.file  # by `--set`, over another
+    if beside and not is_set and beside[1] in _node(shape, tuple(parents)):
+        finding = replace(finding, hint=f"`{beside[1]}` is here already: keep one of the two")
+    is_text = " " in str(word) and _node(shape, tuple(parents))[word][1].unread
+    if not is_text:  # a line of a text, in which something else was told
+        shape.complain(finding, finding.path, key=True)
+    _mend_key(shape, finding, meant)
+
+
+def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str | None:
+    """The key that an unknown one must stand for.
+
+    It is the one that it is all but certainly a misspelling of, or one that is missing, if its value can stand there.
+    """
+    *parents, word = finding.path
+    mapping = _node(shape, tuple(parents))
+    value = Document(shape.document.source, mapping[word][1]).data
+    if _is_joined(str(word), finding) or finding.is_elsewhere:
+        return None
+    called = finding.called
+    if called is not None and called in finding.parts and called not in mapping:
+        is_free = rival(called, mapping) is None
+        return called if is_free and fits(value, finding.parts[called], members=True) else None
+    near = closest(str(word), finding.wanted)
+    if near is not None and SequenceMatcher(None, near, str(word)).ratio() >= _SURE:
+        if near in mapping:
+            return None
+        if fits(value, finding.parts[near], keys=not parents):
+            return near
+    rivals = [key for key in mapping if key not in finding.wanted and key != word]
+    others = [Document(shape.document.source, mapping[rival][1]).data for rival in rivals]
+    fitting = [
+        name
+        for name in missing
+        if name in finding.parts
+        and fits(value, finding.parts[name], members=True)
+        and (name != "file" or "." in str(value).rstrip("."))
+        and not any(fits(other, finding.parts[name], members=True) for other in others[:_MOST_RIVALS])
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _is_joined(word: str, finding: Deviation) -> bool:
+    """Whether a key took in its value, for want of a `:` with a space behind it."""
+    return key_of(word) in finding.wanted
+
+
+def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
+    """Read an unknown key as the one that it stands for; leave it out otherwise.
+
+    Of every key that it may have been meant to be nothing more is known then.
+    """
+    *parents, word = finding.path
+    mapping = _node(shape, tuple(parents))
+    key, node = mapping.pop(word)
+    shape.broken.add(finding.path)
+    if meant is not None:
+        mapping[meant] = (key, node)
+        if meant == finding.called:  # what it does is not what the author knows of it elsewhere
+            shape.broken.add((*parents, meant))
+        shape.mended.update((key.mark, node.mark) if node.kind == "scalar" else (key.mark,))
+        return
+    value, near = Document(shape.document.source, node).data, closest(str(word), finding.wanted)
+    free = [name for name in finding.wanted if name not in mapping]
+    if _is_joined(str(word), finding):
+        shape.broken.update((*parents, name) for name in free)
+        return
+    meant_by = (near, finding.called)
+    shape.broken.update((*parents, name) for name in free if name in meant_by or fits(value, finding.parts[name]))
+
+
+def _mend_name(shape: Shape, finding: Deviation) -> None:
+    """Read what a bad name names under the name that is proposed, so that it is checked too."""
+    *parents, word = finding.path
+    mapping = _node(shape, tuple(parents))
+    name, pairs = finding.wanted[0], list(mapping.items())
+    shape.broken.add(finding.path)
+    is_one = name not in mapping and mapping[word][1].value is not None and not re.search(r"[{[=]", str(word))
+    mapping.clear()  # in its place, since a draw sees those above it
+    mapping.update({name if key == word else key: pair for key, pair in pairs if key != word or is_one})
+
+
+def _was_emptied(shape: Shape, finding: Deviation) -> bool:
+    """Whether a mapping is empty only because what it held was left out."""
+    path = finding.path
+    return finding.is_empty and (
+        shape.document.node(path).unread or any(left[: len(path)] == path != left for left in shape.broken)
+    )
+
+
+def _copy(node: Node) -> Node:
+    """A copy that can be mended at one place: what an anchor and its aliases share is no longer shared."""
+    if node.kind == "mapping":
+        return replace(node, value={name: (key, _copy(child)) for name, (key, child) in node.value.items()})
+    if node.kind == "sequence":
+        return replace(node, value=[_copy(child) for child in node.value])
+    return node
+
+
+def _node(shape: Shape, path: DataPath) -> dict[Any, Any]:
+    node = shape.document.root
+    for part in path:
+        node = node.value[part][1] if node.kind == "mapping" else node.value[part]
+    value: dict[Any, Any] = node.value
+    return value
+
+
+def _drop(shape: Shape, path: DataPath) -> None:
+    """Take the nearest mapping entry around `path` out of the document.
+
+    A misspelt kind of step is read as the right one, since the keys beside it are those of that kind; a step of no kind
+    goes as a whole.
+    """
+    if len(path) == 3 and path[0] == "steps" and path[2] == "kind":  # noqa: PLR2004 - steps, a name, its kind
+        step = _node(shape, path[:2])
+        key, node = step["kind"]
+        meant = closest(str(node.value), language()["$defs"]["Step"]["properties"]["kind"]["enum"])
+        if meant is not None:
+            step["kind"] = (key, replace(node, kind="scalar", value=meant))
+            return
+        path = path[:2]
+    while path:
+        parent = _node(shape, path[:-1]) if _exists(shape, path[:-1]) else None
+        if isinstance(parent, dict):
+            parent.pop(path[-1], None)
+            shape.broken.add(path)
+            return
+        path = path[:-1]
+
+
+def _exists(shape: Shape, path: DataPath) -> bool:
+    try:
+        _node(shape, path)
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""A pipeline, checked and made into a plan; the plan as a graph, as a file, and as an estimate."""

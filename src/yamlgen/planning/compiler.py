@@ -1,0 +1,400 @@
+"""A draft to a plan: everything that can be known about a pipeline without a key, a network or a row.
+
+Owns the order of the checks and the collection of all mistakes at once. What one check found broken the next ones
+leave alone, so that each mistake is told once, at its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.expressions import type_inference
+from yamlgen.expressions.evaluation import shown
+from yamlgen.expressions.name_resolution import Finding, Uses
+from yamlgen.expressions.static_types import ANYTHING, View, spoken
+from yamlgen.expressions.template_checks import Reading, read, read_expression
+from yamlgen.parsing.secret_scan import without_secrets
+from yamlgen.parsing.source_map import DataPath, Text
+from yamlgen.parsing.unrendered_templates import unfilled
+from yamlgen.pipeline.changed_numbers import changed_numbers
+from yamlgen.pipeline.csv_delimiter import parted
+from yamlgen.pipeline.deduplication import each_once
+from yamlgen.pipeline.input_output import check_files
+from yamlgen.pipeline.misspelt_columns import odd_columns
+from yamlgen.pipeline.model_settings import check_model, check_runtime
+from yamlgen.pipeline.parameters import Parameters
+from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.pipeline.template_sources import Passage, TextLoader
+from yamlgen.planning import prompt_checks
+from yamlgen.planning.likely_mistakes import Slips
+from yamlgen.planning.plan import Plan
+from yamlgen.planning.scopes import TEXT, Scopes, StepReading, compute_type
+from yamlgen.planning.step_builder import StepBuilder
+from yamlgen.planning.step_order import ordered, rings
+from yamlgen.schemas.author_schema import JSONSchema, SchemaLoader
+from yamlgen.schemas.keywords import KEYWORDS
+from yamlgen.schemas.types import ANYTHING as ANY_TYPE
+from yamlgen.schemas.types import Type
+from yamlgen.steps.draw.checks import Column
+from yamlgen.steps.kinds import Compute, Draw, Generate, Step
+from yamlgen.values import JSON, Columns
+
+_INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
+"""What stands for a value that is null, by the role of the expression that gives it."""
+
+_DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD})
+"""What is unknown where a name is declared at the wrong place, which is told there."""
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What came of a draft: a plan when there is no mistake, and all diagnostics in source order."""
+
+    plan: Plan | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def compile_pipeline(
+    draft: ParsedFile,
+    columns: Columns | None,
+    column: Column,
+    params: Mapping[str, JSON] | None = None,
+    *,
+    complete: bool = False,
+) -> Compilation:
+    """Check a draft whole, and resolve it into a plan.
+
+    Args:
+        draft: the file as read.
+        columns: what is known of the input's columns; `None` when nothing is.
+        column: reads a column of a file that a draw names.
+        params: the values of a run's parameters.
+        complete: whether a run is about to start, so that every parameter must have a value.
+    """
+    return _Compiler(draft, columns, column).compile(params or {}, complete=complete)
+
+
+@dataclass
+class _Compiler:
+    draft: ParsedFile
+    columns: Columns | None
+    column: Column
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    schemas: dict[str, JSONSchema] = field(default_factory=dict)
+    files: dict[DataPath, JSON] = field(default_factory=dict)
+    doubtful: set[str] = field(default_factory=set)
+    """The steps whose schema may say something else than it seems to."""
+    steps: dict[str, StepReading] = field(default_factory=dict)
+    rings: list[tuple[str, ...]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        draft = self.draft
+        self.columns, unparted = parted(draft, self.columns)
+        self.diagnostics.extend((*draft.diagnostics, *unparted))
+        self.loader = SchemaLoader(draft.path.parent, draft.folder)
+        self.texts = TextLoader(draft)
+        self.params = Parameters(draft, self.loader)
+        self.assembly = StepBuilder(draft, self.schemas, self.column)
+
+    def compile(self, given: Mapping[str, JSON], *, complete: bool) -> Compilation:
+        draft, steps = self.draft, self.draft.pipeline.steps
+        self.params.declare()
+        self.params.give(given, complete=complete)
+        is_unsure = draft.is_broken("steps") or draft.document.node(("steps",)).unread
+        known = None if is_unsure else dict.fromkeys(draft.names("steps"), ANYTHING)
+        self.scopes = Scopes(self.columns, self.params.view(), known, draft.is_broken)
+        self.scopes.unknown |= {name for name in draft.names("steps") if draft.is_broken("steps", name)}
+        for name, step in steps.items():
+            self.load_schema(name, step)
+            self.assembly.check(name, step)
+        self.look(steps)
+        self.report_cycles()
+        self.read_steps()
+        self.check_slips()
+        self.check_steps()
+        self.assembly.forgive(self.scopes.unwrapped, self.scopes.taken_apart)
+        self.diagnostics.extend(check_files(draft, self.columns))
+        self.diagnostics.extend((*check_runtime(draft), *check_model(draft), *unfilled(draft.document, self.files)))
+        self.diagnostics.extend((*changed_numbers(draft.document), *odd_columns(draft.document)))
+        for part in (self.params, self.loader, self.texts, self.assembly):
+            self.diagnostics.extend(part.diagnostics)
+        told = [each for each in self.diagnostics if each.mark not in draft.mended or each in draft.diagnostics]
+        found = _in_source_order(told, draft.shown, (*draft.texts, *self.params.texts))
+        if any(d.severity == "error" for d in found):
+            return Compilation(None, found)
+        plan = Plan(
+            name=draft.pipeline.name or draft.path.stem,
+            file=draft.path,
+            params=dict(self.params.values),
+            declared=dict(self.params.schemas),
+            models=dict(draft.pipeline.models),
+            runtime=draft.pipeline.runtime,
+            limits=draft.pipeline.limits,
+            input=draft.pipeline.input,
+            steps=tuple(self.assembly.step(self.steps[name], self.scopes.types[name]) for name in steps),
+            output=draft.pipeline.output,
+        )
+        return Compilation(plan, found)
+
+    def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
+        self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))
+
+    def load_schema(self, name: str, step: Step) -> None:
+        path = ("steps", name, "output", "schema")
+        output = None if isinstance(step, Draw) else step.output
+        strays = any(left[:3] == path[:3] and left[-1] in KEYWORDS for left in self.draft.broken)
+        if output is None or output.schema_ is None or strays or self.draft.is_broken(*path):
+            return
+        written, before = output.schema_, len(self.loader.diagnostics)
+        if isinstance(written, str):
+            schema = self.loader.file(written, self.draft.document.mark(path))
+            self.files |= {path: schema.value} if schema is not None else {}
+        else:
+            schema = self.loader.inline(self.draft.document, path, self.draft.path, written)
+        if schema is not None:
+            self.schemas[name] = schema
+        if len(self.loader.diagnostics) > before:
+            self.doubtful.add(name)
+
+    def look(self, steps: Mapping[str, Step]) -> None:
+        """See which steps each of them refers to, so that they can be read in the order in which they run."""
+        blind: dict[str, View] = dict.fromkeys(("row", "params", "steps", "item", "item_index", "matrix"), ANYTHING)
+        for name, step in steps.items():
+            passages = [
+                (passage, _read(passage, {**blind, "output": ANYTHING})) for passage in self.texts.of(name, step)
+            ]
+            seen = StepReading(name, step, passages)
+            seen.needs = frozenset(used for _, reading in passages for used in reading.uses.steps if used in steps)
+            seen.asks = frozenset(used for _, reading in seen.of("when") for used in reading.uses.steps)
+            self.steps[name] = seen
+        self.rings.extend(rings({name: step.needs for name, step in self.steps.items()}))
+
+    def read_steps(self) -> None:
+        """Read the steps in their order, each with the types of those before it."""
+        in_ring = self.in_ring()
+        straight = {name: step.needs - in_ring for name, step in self.steps.items()}
+        for name in ordered({**straight, **dict.fromkeys(in_ring, ())}):
+            step = self.steps[name]
+            step.output = self.output_type(name, step)
+            values = self.read_step(step)
+            self.scopes.doubt(step)
+            if self.draft.is_broken_within("steps", name, "values"):
+                self.scopes.unknown.add(name)
+            elif isinstance(step.step, Compute) and name not in self.schemas and step.step.output is None:
+                step.output = compute_type(step.step, values)
+            self.scopes.settle(step)
+
+    def in_ring(self) -> frozenset[str]:
+        """The steps that wait for one another."""
+        return frozenset(name for ring in self.rings for name in ring)
+
+    def output_type(self, name: str, read: StepReading) -> Type:
+        """What is known of one output of a step before its expressions are."""
+        step = read.step
+        strays = any(path[:-1] == ("steps", name, "output") for path in self.draft.broken)
+        if strays or name in self.doubtful:
+            self.scopes.unknown.add(name)
+            return ANY_TYPE
+        if name in self.schemas:
+            return self.schemas[name].value
+        made: Type = ANY_TYPE
+        if isinstance(step, Draw):
+            made = self.assembly.draws(name)
+            is_known = made != ANY_TYPE
+        else:
+            is_schema = step.output is not None and step.output.schema_ is not None
+            is_known = not is_schema and not self.draft.is_broken("steps", name, "output", "schema")
+            if isinstance(step, Generate):
+                is_known = is_known and not self.assembly.is_empty(name, step)
+                made = TEXT if is_known else made
+        if not is_known:
+            self.scopes.unknown.add(name)
+        return made
+
+    def read_step(self, read: StepReading) -> dict[str, View]:
+        """Read the passages of a step, report what is wrong with them, and give back the views of its values."""
+        item: View | None = None
+        values: dict[str, View] = {}
+        when = Reading(Uses(), [])
+        for number, (passage, _) in enumerate(read.passages):
+            reading = _read(passage, self.scopes.of(read, passage, item), when)
+            sure = reading if self.is_closed else _read(passage, self.scopes.of(read, passage, item, sure=True), when)
+            read.passages[number] = (passage, reading)
+            for finding in _causes(reading.findings):
+                self.report(passage, finding, is_guess=finding not in sure.findings)
+            if passage.role in ("when", "check"):
+                self.check_question(passage, reading)
+            if passage.role == "when":
+                when = reading
+            elif passage.role == "for_each":
+                item = self.item_view(read, passage, reading, sure)
+            elif passage.role == "value":
+                values[passage.name] = sure.view
+        return values
+
+    def check_question(self, passage: Passage, reading: Reading) -> None:
+        """A question that is a text holds for any text: `no`, `false` and `0` too."""
+        if reading.view.null is None and reading.view.types() == {"string"} and not reading.findings:
+            source = shown(passage.source)
+            message = f'`{source}` is text, which holds unless it is empty: `"no"` does'
+            hint = "compare it with the text that is meant"
+            if re.fullmatch(r"[\w.]+", source):
+                hint = f'compare it, as in `{source} == "yes"`, or ask whether there is any: `{source} != ""`'
+            self.complain(Code.WRONG_KIND, message, passage.mark(0, len(passage.source)), hint, warn=True)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether what is known of the columns holds for all rows."""
+        return self.columns is None or self.columns.closed
+
+    def item_view(self, read: StepReading, passage: Passage, reading: Reading, sure: Reading) -> View:
+        """What is known of an item of `for_each`; that it is none of a list is told."""
+        view = sure.view.solid()
+        if reading.findings or self.is_no_list(passage, reading, is_guess=not view.types()):
+            return ANYTHING
+        kind = view.type()
+        read.items = (kind.get("minItems", 0), kind.get("maxItems"))
+        return type_inference.item_of(view)
+
+    def is_no_list(self, passage: Passage, reading: Reading, *, is_guess: bool) -> bool:
+        """Whether what `for_each` names is no list for sure, or may be none; that is told."""
+        mark, kinds, columns = passage.mark(0, len(passage.source)), reading.view.solid().types(), reading.uses.columns
+        source = shown(passage.source)
+        if reading.view.null is not None:
+            message = f"`{source}` may be null here: {reading.view.null}"
+            self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {source}`")
+        elif not kinds and columns is not None and not columns and not self.is_untold(reading, source):
+            message = f"nothing says that `{source}` is a list"
+            hint = "say it in the step's `output.schema`, as `type: array` with `items`"
+            self.complain(Code.NOT_A_LIST, message, mark, hint)
+        elif kinds - {"array"}:
+            hints = {
+                frozenset({"array", "null"}): f"`({source}) or []` stands for a list that is missing",
+                frozenset({"string"}): f'a text that holds several can be split: `({source}).split(";")`',
+            }
+            where = " in the first rows" if is_guess else ""
+            message = f"expected a list, this is {spoken(kinds)}{where}"
+            fix = hints.get(kinds)
+            if fix is not None and re.fullmatch(r"[\w.]+", source):
+                fix = fix.replace(f"({source})", source)
+            self.complain(Code.NOT_A_LIST, message, mark, fix, warn=is_guess)
+        else:
+            return False
+        return True
+
+    def is_untold(self, reading: Reading, source: str) -> bool:
+        """Whether nothing is known of what an expression refers to because of a mistake, which was told."""
+        if self.scopes.steps is None and reading.uses.steps:
+            return True
+        unsure = any(path[0] == "params" for path in self.draft.broken) or self.params.is_doubtful
+        if self.scopes.steps is None and "steps" in source:
+            return True
+        return not reading.uses.steps.isdisjoint(self.in_ring() | self.scopes.unknown) or (
+            unsure and "params" in source
+        )
+
+    def is_misnamed(self, text: Passage, finding: Finding) -> bool:
+        """Whether a finding stands in `steps.my-step`: that the name is none was told where it is declared."""
+        for part, name in (path for path in self.draft.broken if len(path) == 2):  # noqa: PLR2004 - a part, a name
+            for match in re.finditer(re.escape(f"{part}.{name}"), text.source):
+                if match.start() <= finding.start and finding.end <= match.end():
+                    return True
+        return False
+
+    def is_outside(self, text: Passage, finding: Finding) -> bool:
+        """Whether a finding is about items or labels, the key of which was told to stand at a wrong place."""
+        name = text.source[finding.start : finding.end]
+        key = {"matrix": "matrix", "item": "for_each", "item_index": "for_each"}.get(name, "")
+        return finding.code is Code.UNKNOWN_NAME and bool(key) and self.draft.is_stray(key)
+
+    def report(self, text: Passage, finding: Finding, *, is_guess: bool) -> None:
+        """Say what was found; what only the first rows tell is no error."""
+        is_stray = finding.code in _DECLARED and finding.path and self.draft.is_stray(finding.path[-1])
+        if is_stray or self.is_misnamed(text, finding) or self.is_outside(text, finding):
+            return
+        step = str(text.path[1])
+        if finding.code is Code.UNKNOWN_FIELD and finding.path[:1] == ("steps",):
+            self.scopes.taken_apart.add(str(finding.path[1]))
+        whens = self.steps[step].of("when")
+        if finding.code is Code.MAY_BE_NULL and any(reading.findings for when, reading in whens if when != text):
+            return  # what it asks about is not known
+        mark = text.mark(finding.start, finding.end)
+        if is_guess and finding.code is Code.UNKNOWN_COLUMN:
+            message = f"none of the first rows has the column `{finding.path[-1]}`"
+            hint = finding.hint
+            if not finding.near:
+                hint = "a row without it fails; `default` or `is defined` allow for that"
+            self.complain(finding.code, message, mark, hint, warn=True)
+        else:
+            where, hint = " in the first rows" if is_guess else "", finding.hint
+            if hint is not None and finding.path[:1] == ("output",):
+                hint = hint.replace("in its step", f"in step `{step}`")
+            if finding.code is Code.MAY_BE_NULL and finding.path and text.role in _INSTEAD:
+                asked = text.source[finding.start : finding.end]
+                hint = f"ask first, as in `... if {asked} is not none else {_INSTEAD[text.role]}`"
+            warn = is_guess or finding.is_warning
+            self.complain(finding.code, f"{finding.message}{where}", mark, hint, warn=warn)
+
+    def report_cycles(self) -> None:
+        """Each ring of steps that wait for one another, told once, at a reference that closes it."""
+        for ring in self.rings if self.scopes.steps is not None else ():
+            last, first = ring[-1], ring[0]
+            chain = " -> ".join(f"`{step}`" for step in (*ring, first))
+            what = f"step `{first}` refers to itself" if len(ring) == 1 else f"the steps wait for each other: {chain}"
+            self.complain(
+                Code.CYCLE, what, self.reference_mark(last, first), "a step sees the steps that come before it"
+            )
+
+    def reference_mark(self, name: str, to: str) -> Mark:
+        for text, reading in self.steps[name].passages:
+            if to in reading.uses.steps:
+                start = next((at for at in (text.source.find(f"steps.{to}"), text.source.find("steps")) if at >= 0), 0)
+                return text.mark(start, start + len(f"steps.{to}"))
+        return self.draft.document.mark(("steps", name), key=True)
+
+    def check_slips(self) -> None:
+        """What the steps say, and hardly mean; a text that several of them share is told once."""
+        slips = Slips(self.draft, self.columns, self.scopes, self.steps)
+        self.diagnostics.extend(dict.fromkeys(slip for read in self.steps.values() for slip in slips.of(read)))
+
+    def check_steps(self) -> None:
+        draft, document = self.draft, self.draft.document
+        for name, step in draft.pipeline.steps.items():
+            if self.columns is not None and name in self.columns.names:
+                mark = document.mark(("steps", name), key=True)
+                message = f"step `{name}` is named like a column of the input"
+                self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
+            if isinstance(step, Generate):
+                said = [passage for passage, _ in self.steps[name].of("system", "user", "assistant")]
+                asked, schema = self.assembly.variants[name], self.schemas.get(name)
+                self.diagnostics.extend(prompt_checks.check(draft, name, step, said, asked, schema))
+
+
+def _causes(findings: list[Finding]) -> list[Finding]:
+    """Findings without those that may follow from a name that is unknown: what would ask about a null asks it."""
+    unknown = (Code.UNKNOWN_NAME, Code.UNKNOWN_STEP, Code.UNKNOWN_FILTER)
+    if all(finding.code not in unknown for finding in findings):
+        return findings
+    following = (Code.MAY_BE_NULL, Code.UNKNOWN_COLUMN)
+    return [each for each in findings if each.code not in following or each.near]
+
+
+def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = None) -> Reading:
+    """Read a passage, where a step's `when` is known to hold."""
+    known = (when.proves, when.forks) if when is not None else ()
+    return (read_expression if passage.is_expression else read)(passage.source, scope, *known)
+
+
+def _in_source_order(diagnostics: list[Diagnostic], main: str, texts: tuple[Text, ...]) -> tuple[Diagnostic, ...]:
+    unfilled = {diagnostic.mark: diagnostic for diagnostic in diagnostics if diagnostic.code is Code.UNFILLED}
+    told = without_secrets([d for d in diagnostics if unfilled.get(d.mark, d) is d], texts)
+    return tuple(each_once(in_order(told, main)))
+
+
+def in_order(diagnostics: Iterable[Diagnostic], main: str) -> list[Diagnostic]:
+    """Diagnostics as they stand in the source: those of the file `main` first, then file by file."""
+    return sorted(diagnostics, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code))

@@ -1,0 +1,374 @@
+"""What a run will ask, before it asks: a fold over the outcomes of a run that may not send.
+
+Owns the estimate of tokens and dollars, and says how it was made. What is already in the store is known; a request
+that depends on an answer which is not there yet is reckoned from its templates. Each request is reckoned by itself,
+since a long prompt may cost more a token.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeAlias
+
+from yamlgen.capabilities import tokenizer_of
+from yamlgen.errors import Code, RowError
+from yamlgen.events import RunForecast, StepForecast
+from yamlgen.interfaces import Model, PriceFunction
+from yamlgen.planning.likely_mistakes import MANY
+from yamlgen.planning.plan import AnyStep, GenerateStep, Plan, Variant
+from yamlgen.planning.skipping import always_read, is_idle
+from yamlgen.row_result import RowResult
+from yamlgen.values import JSON, Attempt, Charge, Message, Prompt, Usage
+
+MARGIN: Final = 0.3
+"""How far the estimate of a request's tokens may be off, as a share of them, where no earlier answer tells."""
+
+Estimate: TypeAlias = Callable[[Mapping[str, JSON]], int]
+"""The input tokens of a request, by its body, where no earlier answer tells."""
+
+_Span: TypeAlias = tuple[float, float]
+"""The least and the most."""
+
+
+class History(Protocol):
+    """What earlier answers of a step took."""
+
+    @property
+    def answers(self) -> int: ...  # noqa: D102 - as the store has them
+
+    @property
+    def per_character(self) -> float: ...  # noqa: D102
+
+    @property
+    def output(self) -> tuple[int, int]: ...  # noqa: D102
+
+
+@dataclass
+class _Asked:
+    """What one model of a step is asked: the requests that are known, and how any is reckoned.
+
+    Attributes:
+        estimate: reckons the tokens of a request where `past` does not.
+        tokens: of the requests that are known.
+        cost: the least and the most that these cost; nothing where there is no tariff.
+        most: how many of them differ for one row.
+    """
+
+    variant: Variant
+    past: History | None
+    tariff: PriceFunction | None
+    estimate: Estimate
+    most: int
+    requests: int = 0
+    tokens: int = 0
+    cost: _Span = (0.0, 0.0)
+    _first: set[str] = field(default_factory=set)
+
+    @property
+    def output(self) -> tuple[int, int]:
+        """The least and the most tokens of an answer."""
+        return self.past.output if self.past else (1, self.variant.max_tokens)
+
+    @property
+    def how(self) -> str:
+        """How a request is reckoned."""
+        if self.past:
+            return f"as in {self.past.answers} earlier answers"
+        each = tokenizer_of(self.variant.model).characters
+        return f"about {each:g} characters of English a token, within {MARGIN:.0%}, up to `max_tokens`"
+
+    def add(self, request: Mapping[str, JSON]) -> None:
+        """Count a request."""
+        if len(self._first) <= self.most:
+            self._first.add(json.dumps(request))
+        tokens, (least, most) = self.reckon(request)
+        self.requests += 1
+        self.tokens += tokens
+        self.cost = self.cost[0] + least, self.cost[1] + most
+
+    @property
+    def are_equal(self) -> bool:
+        """Whether each row sends the same, though there are many."""
+        return len(self._first) <= self.most and self.requests > MANY * self.most
+
+    def reckon(self, request: Mapping[str, JSON]) -> tuple[int, _Span]:
+        """The tokens of a request, and what it costs at least and at most."""
+        if self.past:
+            tokens = round(len(json.dumps(request, ensure_ascii=False)) * self.past.per_character)
+            ends = tokens, tokens
+        else:
+            tokens = self.estimate(request)
+            ends = math.floor(tokens * (1 - MARGIN)), math.ceil(tokens * (1 + MARGIN))
+        if self.tariff is None:
+            return tokens, (0.0, 0.0)
+        least, most = map(Usage, ends, self.output)
+        return tokens, (self.tariff(Charge(least)), self.tariff(Charge(most)))
+
+
+@dataclass
+class _Count:
+    """What was counted of one step.
+
+    Attributes:
+        asked: what each of its models is asked, by the names of the variants.
+        rows: those that reach it.
+        stored: answers in the store.
+        failed: rows that a stored answer has failed.
+        cases: how often it is done for the `known` rows, of which that can be told.
+        unknown: rows for which it cannot, since they depend on answers that are not there yet.
+        doubtful: those of them for which it may be that nothing is asked.
+        doubts: why that may be, as phrases.
+    """
+
+    asked: dict[str, _Asked]
+    rows: int = 0
+    stored: int = 0
+    failed: int = 0
+    cases: int = 0
+    known: int = 0
+    unknown: int = 0
+    doubtful: int = 0
+    doubts: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Forecaster:
+    """Takes the outcomes of rows that were answered from the store alone.
+
+    Args:
+        plan: what will run.
+        models: the models that are asked, by the names of the plan's variants, for the shape of their requests.
+        past: what earlier answers took, by variant.
+        tariffs: what answers cost, by variant.
+        estimate: the input tokens of a request, where no earlier answer tells.
+        allows: whether the run may send for a row.
+    """
+
+    plan: Plan
+    models: Mapping[str, Model]
+    past: Mapping[str, History | None]
+    tariffs: Mapping[str, PriceFunction | None]
+    estimate: Estimate
+    allows: Callable[[str], bool]
+    rows: int = 0
+    _counts: dict[str, _Count] = field(init=False)
+    _ordered: tuple[AnyStep, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ordered = self.plan.ordered()
+        self._counts = {
+            step.name: _Count({variant.name: self._asked(step, variant) for variant in step.variants})
+            for step in self.plan.generating
+        }
+
+    def _asked(self, step: GenerateStep, variant: Variant) -> _Asked:
+        most = len(step.matrix or ((),))
+        return _Asked(variant, self.past[variant.name], self.tariffs[variant.name], self.estimate, most)
+
+    async def add(self, outcome: RowResult) -> None:
+        """Count one row."""
+        self.rows += 1
+        coming = _Coming(outcome, self.plan)
+        keys: set[bytes] = set()
+        for step in self._ordered:
+            error = outcome.failures.get(step.name)
+            is_missing = error is not None and error.code is Code.NOT_STORED
+            if not isinstance(step, GenerateStep):
+                if is_missing or (error is None and coming.has(step)):
+                    coming.missing.add(step.name)
+                    coming.uncalled |= {step.name} if is_missing or coming.uncalled & step.needs else set()
+                continue
+            count, answer = self._counts[step.name], outcome.answers.get(step.name)
+            if answer is not None:
+                count.rows += not answer.skipped
+                if not answer.skipped:
+                    self._count_known(count, _times(step, answer.value), 0)
+            elif error is not None:
+                if is_missing and not self.allows(outcome.row.identity):
+                    continue
+                count.rows += 1
+                count.failed += not is_missing and any(map(_is_final, error.parts or (error,)))
+                sent = self._count_missing(step, error, keys)
+                stored = _valid(error.attempts) + sum(_is_answered(part) for part in error.parts or (error,))
+                if stored or sent:
+                    self._count_known(count, stored, sent)
+                if is_missing:
+                    coming.missing.add(step.name)
+            elif coming.has(step) and self.allows(outcome.row.identity):
+                coming.missing.add(step.name)
+                coming.uncalled |= {step.name} if coming.uncalled & step.needs else set()
+                count.rows += 1
+                count.unknown += 1
+                doubts = coming.doubts(step)
+                count.doubtful += bool(doubts)
+                count.doubts.update(doubts)
+
+    def _count_known(self, count: _Count, stored: int, sent: int) -> None:
+        count.stored += stored
+        count.cases += stored + sent
+        count.known += 1
+
+    def _count_missing(self, step: GenerateStep, error: RowError, keys: set[bytes]) -> int:
+        """Count the requests that a row lacks, and give back how many they are."""
+        sent = 0
+        for part in error.parts or (error,):
+            if part.code is not Code.NOT_STORED or part.key in keys:  # a step that asks the same shares the answer
+                continue
+            keys.add(part.key)
+            self._counts[step.name].asked[part.variant].add(part.request or {})
+            sent += 1
+        return sent
+
+    def forecast(self, rows: int) -> RunForecast:
+        """What all `rows` of the input will ask, reckoned from those that were counted."""
+        scale = rows / self.rows if self.rows else 0.0
+        steps = tuple(self._step(step, scale) for step in self.plan.generating)
+        return RunForecast(self.plan.name, rows, steps, None if self.rows == rows else self.rows)
+
+    def _step(self, step: GenerateStep, scale: float) -> StepForecast:
+        count = self._counts[step.name]
+        cases, guessed = _cases(step, count)
+        requests = read = least = most = 0
+        cost: _Span | None = (0.0, 0.0)
+        told: list[str] = []
+        answers: list[int] = []
+        for index, asked in enumerate(count.asked.values()):
+            share = cases * step.asked.count(index) / len(step.asked)
+            unknown, sure = count.unknown * share, (count.unknown - count.doubtful) * share
+            sent = round((asked.requests + unknown) * scale)
+            if not sent:
+                continue
+            tokens, each = asked.reckon(self._unfilled(step, asked.variant)) if unknown else (0, (0.0, 0.0))
+            requests, read = requests + sent, read + round((asked.tokens + unknown * tokens) * scale)
+            least += asked.output[0] * round((asked.requests + sure) * scale)
+            most += asked.output[1] * sent
+            if asked.tariff is None:
+                cost = None
+            elif cost is not None:
+                low, high = asked.cost[0] + sure * each[0], asked.cost[1] + unknown * each[1]
+                cost = cost[0] + low * scale, cost[1] + high * scale
+            told.append(asked.how)
+            if asked.are_equal and step.samples is None:
+                told.append(f"{round(asked.requests * scale):,} equal requests: they are the same for each row")
+            answers.append(asked.past.answers if asked.past else 0)
+        if count.unknown:
+            told += ["without the text of answers that are still to come", *sorted(count.doubts)]
+            told += [guessed] if guessed else []
+        return StepForecast(
+            step=step.name,
+            rows=round(count.rows * scale),
+            stored=round(count.stored * scale),
+            failed=round(count.failed * scale),
+            requests=requests,
+            input_tokens=read,
+            output_tokens=(least, most),
+            cost=None if count.unknown and guessed.startswith("at least") else cost,
+            how="; ".join(dict.fromkeys(told)),
+            earlier_answers=min(answers, default=0),
+        )
+
+    def _unfilled(self, step: GenerateStep, variant: Variant) -> dict[str, JSON]:
+        """A request whose templates are not filled in."""
+        turns = tuple(Message(turn.role, turn.content) for turn in step.messages)
+        return self.models[variant.name].request(Prompt(step.system, turns))
+
+
+@dataclass
+class _Coming:
+    """What of a row is not known, since it needs what is missing.
+
+    Attributes:
+        missing: the steps whose values are missing.
+        uncalled: those of them that wait for a function, which a forecast does not call.
+        skipped: those that will be skipped, whatever is missing.
+    """
+
+    outcome: RowResult
+    plan: Plan
+    missing: set[str] = field(default_factory=set)
+    uncalled: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
+
+    def has(self, step: AnyStep) -> bool:
+        """Whether a step is still to be done, as far as can be told; one that will be skipped is noted."""
+        answers = self.outcome.answers
+        if step.name in answers or not step.needs <= answers.keys() | self.missing | self.skipped:
+            return False
+        values: dict[str, JSON] = {name: answer.value for name, answer in answers.items()}
+        scope = self.plan.scope(self.outcome.row.row, values | dict.fromkeys(self.skipped))
+        hidden = self._hidden(step)
+        if hidden & always_read(step) or (not step.needs & self.missing and is_idle(step, scope, hidden)):
+            self.skipped.add(step.name)
+            return False
+        if not self.knows(step):
+            return True
+        try:
+            is_wanted = step.is_wanted(scope)
+        except RowError:
+            return False
+        if not is_wanted:
+            self.skipped.add(step.name)
+        return is_wanted
+
+    def doubts(self, step: AnyStep) -> list[str]:
+        """Why it may be that a step which is still to be done asks for nothing."""
+        doubts = []
+        if step.when is not None and not self.knows(step):
+            doubts.append("if its `when` holds")
+        if self._hidden(step):
+            doubts.append("if it reads none of the steps that are skipped")
+        if self.uncalled & step.needs:
+            doubts.append("at most: what a function before it gives is not kept, and may be what it was (see `keep`)")
+        return doubts
+
+    def _hidden(self, step: AnyStep) -> set[str]:
+        """The skipped steps with which a step is skipped if it reads them."""
+        skipped = self.skipped | {name for name, answer in self.outcome.answers.items() if answer.skipped}
+        return skipped & (step.needs - step.asks)
+
+    def knows(self, step: AnyStep) -> bool:
+        """Whether all that the step's `when` asks about is known."""
+        return not step.asks & self.missing
+
+
+def _times(step: GenerateStep, value: JSON) -> int:
+    """How often a step was done for its value."""
+    return _once(step) * (1 if step.for_each is None else len(value))
+
+
+def _once(step: GenerateStep) -> int:
+    """How often a step is done for an item."""
+    return len(step.matrix or ((),)) * (step.samples or 1)
+
+
+def _valid(attempts: tuple[Attempt, ...]) -> int:
+    """How many requests came to a valid answer."""
+    return sum(not attempt.errors for attempt in attempts)
+
+
+def _is_final(error: RowError) -> bool:
+    """Whether the row stays failed for it: it was answered, or refused for good."""
+    return _is_answered(error) or error.code is Code.BAD_REQUEST
+
+
+def _is_answered(error: RowError) -> bool:
+    """Whether it is an answer that has failed."""
+    return bool(error.attempts) and error.code is not Code.NOT_STORED
+
+
+def _cases(step: GenerateStep, count: _Count) -> tuple[float, str]:
+    """How often a step is done for a row of which that is not known, and how that was reckoned."""
+    once = _once(step)
+    if step.for_each is None:
+        return once, ""
+    if count.cases:
+        each = count.cases / count.known
+        return each, f"with {each / once:.3g} items a row, as in those that are known"
+    if step.most_items is not None:
+        return once * step.most_items, f"with {step.most_items} items a row, the most that its list may have"
+    least = max(1, step.least_items)
+    unbounded = "nothing says how long its list may be (`maxItems` in a schema does)"
+    return once * least, f"at least {least} a row: {unbounded}"

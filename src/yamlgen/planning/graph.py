@@ -1,0 +1,219 @@
+"""A plan as a picture of its steps, for a person: as text that is read and diffed, and as a Mermaid flowchart.
+
+Owns what a picture shows of a step (what it is, when and how often it is done, what it refers to, what it gives) and
+how both forms write it. An author's words may hold anything, so each is first made printable; in Mermaid every
+character that its parser, its Markdown or a browser could obey is then written as its number.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jinja2 import nodes
+
+from yamlgen.expressions.evaluation import parse_expression
+from yamlgen.expressions.narrowing import Path, path_of
+from yamlgen.expressions.rendering import parse
+from yamlgen.planning.plan import AnyStep, ComputeStep, GenerateStep, Plan, PythonStep
+from yamlgen.redaction import redact
+from yamlgen.schemas.types import kind_of, referred
+from yamlgen.values import JSON
+
+_WIDTH: Final = 100
+_LONGEST: Final = 80
+_WORD: Final = re.compile(r"[A-Za-z_]\w*")
+_INSIDE: Final = re.compile(r"\{.*\}|\(.*\)")
+_SPECIAL: Final = re.compile(r"(?!(?<=\w)[-._/](?=\w))[^\w ,:?']|(?<!\w)_|_(?!\w)")
+_SPOKEN: Final = {"array": "list", "string": "text"}
+_SHAPES: Final = {"generate": ("(", ")"), "compute": ("[", "]"), "python": ("[[", "]]"), "draw": ("{{", "}}")}
+
+
+def as_text(plan: Plan) -> str:
+    """The graph as text: steps in running order, those of one level side by side; no line over 100 columns."""
+    lines = [*_entry("pipeline", _printable(plan.name)), *_entry("input", _input(plan))]
+    for number, level in enumerate(_levels(plan), 1):
+        lines += ["", f"level {number}{', side by side' if len(level) > 1 else ''}"]
+        for step in level:
+            lines += _entry(f"  {step.name} ", _what(step))
+            for word, value in _facts(step):
+                lines += _entry(f"    {word}", value)
+    return "\n".join([*lines, "", *_entry("output", _printable(plan.output.path)), ""])
+
+
+def as_mermaid(plan: Plan) -> str:
+    """The graph as a Mermaid flowchart; an edge that `when` asks about is dashed."""
+    lines = ["flowchart TD", f"  input[({_label(plan.name, _input(plan))})]"]
+    steps = [step for level in _levels(plan) for step in level]
+    for step in steps:
+        opened, closed = _SHAPES[step.kind]
+        facts = [f"{word} {value}" for word, value in _facts(step) if word != "needs"]
+        lines.append(f"  step_{step.name}{opened}{_label(step.name, _what(step), *facts)}{closed}")
+    lines.append(f"  output[({_label(plan.output.path)})]")
+    for step in steps:
+        lines += [] if step.needs else [f"  input --> step_{step.name}"]
+        for name, references in _references(step).items():
+            arrow = "-.->" if name in step.asks else "-->"
+            lines.append(f"  step_{name} {arrow}|{_label(', '.join(references))}| step_{step.name}")
+    needed = frozenset().union(*(step.needs for step in steps))
+    lines += [f"  step_{step.name} --> output" for step in steps if step.name not in needed]
+    return "\n".join([*lines, ""])
+
+
+def _levels(plan: Plan) -> list[list[AnyStep]]:
+    """The steps by how many others must be done one after the other before them; within a level in file order."""
+    height: dict[str, int] = {}
+    for step in plan.ordered():
+        height[step.name] = 1 + max((height[name] for name in step.needs), default=-1)
+    return [[step for step in plan.steps if height[step.name] == level] for level in sorted(set(height.values()))]
+
+
+def _input(plan: Plan) -> str:
+    given = plan.input
+    name = {None: "rows in the pipeline's file", "-": "standard input"}.get(given.path) or _printable(given.path or "")
+    return name if given.id is None else f"{name}, id {_printable(given.id)}"
+
+
+def _what(step: AnyStep) -> str:
+    """The kind of a step, and whom it asks."""
+    if isinstance(step, GenerateStep):
+        return f"generate: {', '.join(dict.fromkeys(_printable(variant.model) for variant in step.variants))}"
+    return f"python: {step.call}" if isinstance(step, PythonStep) else step.kind
+
+
+def _facts(step: AnyStep) -> Iterator[tuple[str, str]]:
+    """What there is to say of a step, each as a word and its value."""
+    for name, references in _references(step).items():
+        yield "needs", ", ".join(references) + (" (asked by when)" if name in step.asks else "")
+    if step.columns is None:
+        yield "reads", "the whole row"
+    elif step.columns:
+        yield "reads", ", ".join(map(_printable, sorted(step.columns)))
+    for word, source in (("when", step.when), ("for_each", step.for_each)):
+        if source is not None:
+            yield word, _printable(source)
+    if step.matrix is not None:
+        axes = {name: list(dict.fromkeys(_json(labels[name]) for labels in step.matrix)) for name in step.matrix[0]}
+        yield "matrix", ", ".join(f"{name}: [{', '.join(values)}]" for name, values in axes.items())
+    if step.samples is not None:
+        yield "samples", str(step.samples)
+    if isinstance(step, GenerateStep) and step.checks:
+        yield "checks", str(len(step.checks))
+    yield "gives", spoken_type(step.type.value)
+
+
+def _references(step: AnyStep) -> dict[str, list[str]]:
+    """For each step that this one needs, by name, the references to it as an author writes them."""
+    found = sorted({path for tree in _trees(step) for path in _paths(tree)}, key=repr)
+    each = {name: [_written(path) for path in found if path[1] == name] for name in sorted(step.needs)}
+    return {name: references or [f"steps.{name}"] for name, references in each.items()}
+
+
+def _trees(step: AnyStep) -> Iterator[nodes.Node]:
+    expressions, templates = [step.when, step.for_each], list[str | None]()
+    if isinstance(step, GenerateStep):
+        expressions += [check.expression for check in step.checks]
+        templates += [step.system, *(turn.content for turn in step.messages), *(check.message for check in step.checks)]
+    elif isinstance(step, ComputeStep):
+        expressions += step.values.values()
+    elif isinstance(step, PythonStep):
+        expressions += step.args.values()
+    yield from (parse_expression(source) for source in expressions if source is not None)
+    yield from (parse(source) for source in templates if source is not None)
+
+
+def _paths(node: nodes.Node) -> Iterator[Path]:
+    """The longest references to steps in a syntax tree; a method that is called is none of their members."""
+    path = path_of(node)
+    if path[:1] == ("steps",) and len(path) > 1:
+        yield path
+        return
+    callee = node.node if isinstance(node, nodes.Call) else None
+    for child in node.iter_child_nodes():
+        yield from _paths(child.node if child is callee and isinstance(child, nodes.Getattr) else child)
+
+
+def _written(path: Path) -> str:
+    keys = (f".{key}" if isinstance(key, str) and _WORD.fullmatch(key) else f"[{_json(key)}]" for key in path[1:])
+    return "steps" + "".join(keys)
+
+
+def spoken_type(schema: Mapping[str, Any]) -> str:
+    """A type in a few words, such as `list of {title: text, points: list of text}`; what is long is cut."""
+    said = [_Speaker(schema).say(schema, depth) for depth in (4, 3, 2, 1)]
+    tail = " or null" if said[-1].endswith(" or null") else ""
+    return _cut(next((short for short in said if len(short) <= _LONGEST), said[-1]), tail)
+
+
+@dataclass
+class _Speaker:
+    """Says parts of one schema: at most a hundred, for a line has no room for more, and a type may hold itself."""
+
+    root: JSON
+    left: int = 100
+
+    def say(self, schema: JSON, depth: int) -> str:
+        self.left -= 1
+        if self.left < 0 or not isinstance(schema, dict):
+            return "..." if self.left < 0 else "anything" if schema else "nothing"
+        if "$ref" in schema:
+            target = referred(self.root, schema["$ref"])
+            return "anything" if target is None else self.say(target, depth)
+        if "const" in schema or "enum" in schema:
+            return _values(schema["enum"] if "enum" in schema else [schema["const"]])
+        if not schema.keys() & {"type", "properties", "items"}:
+            for word in ("anyOf", "oneOf", "allOf"):
+                if word in schema:
+                    each = [self.say(branch, depth) for branch in schema[word]]
+                    return " and ".join(dict.fromkeys(each)) if word == "allOf" else _any(each)
+        kinds = schema.get("type", "object" if "properties" in schema else "array" if "items" in schema else "anything")
+        return _any([self._kind(kind, schema, depth) for kind in (kinds if isinstance(kinds, list) else [kinds])])
+
+    def _kind(self, kind: str, schema: Mapping[str, Any], depth: int) -> str:
+        members, needed = schema.get("properties"), schema.get("required", ())
+        if kind == "array" and "items" in schema:
+            item = self.say(schema["items"], depth)
+            return f"list of ({item})" if " or " in _INSIDE.sub("", item) else f"list of {item}"
+        if kind == "object" and depth > 0 and members:
+            names = {name: _printable(name) + ("" if name in needed else "?") for name in members}
+            return f"{{{', '.join(f'{names[name]}: {self.say(members[name], depth - 1)}' for name in members)}}}"
+        return _SPOKEN.get(kind, kind)
+
+
+def _any(each: Iterable[str]) -> str:
+    """Types joined by `or`, null at the end."""
+    return " or ".join(sorted(dict.fromkeys(each), key=lambda said: said == "null")) or "nothing"
+
+
+def _values(values: list[JSON]) -> str:
+    said = _any(map(_json, values))
+    kinds = [str(kind_of(value)) for value in values]
+    return said if len(said) <= _LONGEST // 2 else _any(_SPOKEN.get(kind, kind) for kind in kinds)
+
+
+def _json(value: JSON) -> str:
+    return _printable(json.dumps(value, ensure_ascii=False))
+
+
+def _printable(text: str) -> str:
+    """An author's words on one line: no keys, and nothing that a terminal would obey."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(redact(text).split()))
+
+
+def _cut(text: str, tail: str = "") -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3 - len(tail)]}...{tail}"
+
+
+def _entry(word: str, value: str) -> list[str]:
+    """A word and its value, the lines of the value under one another."""
+    return textwrap.wrap(f"{word:<13} {value}", _WIDTH, subsequent_indent=" " * 14, break_on_hyphens=False)
+
+
+def _label(*lines: str) -> str:
+    """Lines as a quoted label; what is long is cut."""
+    cut = (_cut(_printable(line)) for line in lines)
+    return '"' + "<br/>".join(_SPECIAL.sub(lambda found: f"#{ord(found[0])};", line) for line in cut) + '"'

@@ -1,0 +1,156 @@
+"""What a step says to its model, held against what the API takes: blank turns, who ends, and how long it is.
+
+Owns what can be told of a template without a row: of the text that stands in it whatever the row is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jinja2 import nodes
+from jinja2.exceptions import TemplateError
+
+from yamlgen import capabilities
+from yamlgen.errors import Code, Diagnostic
+from yamlgen.expressions.rendering import parse
+from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.pipeline.template_sources import Passage
+from yamlgen.planning.plan import Variant
+from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.schemas.native_subset import choose_mode
+from yamlgen.schemas.root_wrapper import outgoing
+from yamlgen.steps.kinds import Generate
+
+_LAST_END: Final = re.compile(r"(\r\n|\r|\n)\Z")
+"""The end of the last line, which Jinja leaves out."""
+
+_PREFILL: Final = "prefill (a last message with `role: assistant`)"
+
+_OPAQUE: Final = (nodes.FilterBlock, nodes.CallBlock, nodes.Include, nodes.Extends, nodes.Block)
+"""Statements that may write what does not stand in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """What of a template is the same for every row.
+
+    Attributes:
+        parts: the texts that each rendering has, in order.
+        ends: whether each rendering ends with the last of them.
+        is_blank: whether no rendering has anything but white space, whichever branches it takes.
+    """
+
+    parts: tuple[str, ...]
+    ends: bool
+    is_blank: bool
+
+
+def constant(source: str) -> Constant:
+    """What of a template is the same for every row; nothing, where it cannot be read."""
+    if "{" not in source:
+        return Constant((_LAST_END.sub("", source),), ends=True, is_blank=not source.strip())
+    try:
+        tree = parse(source)
+        written = [_text(part) for output in tree.find_all(nodes.Output) for part in output.nodes]
+        is_open = any(isinstance(node, _OPAQUE) for node in tree.find_all(nodes.Stmt))
+    except (TemplateError, RecursionError, ValueError):  # which is told where templates are read
+        return Constant((), ends=False, is_blank=False)
+    made = [part for node in tree.body for part in (node.nodes if isinstance(node, nodes.Output) else [node])]
+    texts = [_text(part) for part in made if not isinstance(part, nodes.Assign | nodes.AssignBlock | nodes.Macro)]
+    return Constant(
+        tuple(text for text in texts if text),
+        ends=bool(texts) and bool(texts[-1]),
+        is_blank=not is_open and not any(text is None or text.strip() for text in written),
+    )
+
+
+def _text(node: nodes.Node) -> str | None:
+    if isinstance(node, nodes.TemplateData):
+        return node.data
+    return node.value if isinstance(node, nodes.Const) and isinstance(node.value, str) else None
+
+
+def check(
+    draft: ParsedFile,
+    name: str,
+    step: Generate,
+    said: Sequence[Passage],
+    variants: Sequence[Variant],
+    schema: JSONSchema | None,
+) -> Iterator[Diagnostic]:
+    """What is wrong with what a step says.
+
+    Args:
+        draft: the file.
+        name: the step's.
+        step: the step.
+        said: its system prompt and its turns, in their order.
+        variants: the models that it asks.
+        schema: of its answer.
+    """
+    known = [constant(passage.source) for passage in said]
+    for passage, text in zip(said, known, strict=True):
+        if text.is_blank:
+            mark = passage.mark(0, len(passage.source))
+            hint = "write what is said, or remove it"
+            yield Diagnostic(Code.WRONG_VALUE, "this text is blank for every row, which the API refuses", mark, hint)
+    yield from _too_long(said, known, variants)
+    if not step.messages or draft.is_broken("steps", name, "messages"):
+        return
+    at = ("steps", name, "messages")
+    if step.messages[0].role != "user":
+        mark = draft.document.mark((*at, 0, "role"))
+        hint = "put a user's message first"
+        yield Diagnostic(Code.WRONG_VALUE, "a conversation begins with the user", mark, hint)
+    is_whole = not draft.is_broken_within(*at)
+    if step.messages[-1].role == "assistant" and len(step.messages) > 1 and is_whole:
+        end = known[-1] if said and said[-1].role == "assistant" else None
+        if end is not None and end.ends and not end.is_blank and end.parts[-1] != end.parts[-1].rstrip():
+            length = len(said[-1].source)
+            message = "a prefill cannot end with white space: the API refuses it"
+            hint = "remove it; in YAML `|-` keeps no line end"
+            yield Diagnostic(Code.WRONG_VALUE, message, said[-1].mark(length - 1, length), hint)
+        yield from _prefill_faults(draft, step, (*at, len(step.messages) - 1, "role"), variants, schema)
+
+
+def _prefill_faults(
+    draft: ParsedFile,
+    step: Generate,
+    at: tuple[str | int, ...],
+    variants: Sequence[Variant],
+    schema: JSONSchema | None,
+) -> Iterator[Diagnostic]:
+    """What keeps a model from going on with the beginning of an answer."""
+    for variant in variants:
+        able = capabilities.of(variant.model)
+        thinks = able.prefill and variant.settings.thinks
+        if able.prefill is False:
+            message, hint = f"`{variant.model}` takes no {_PREFILL}", "end with the user's message"
+        elif thinks:
+            message, hint = f"a model that thinks takes no {_PREFILL}", "end with the user's message"
+        elif schema is not None and step.output is not None and _mode(step.output.mode, schema, able) == "native":
+            message = f"native output takes no {_PREFILL}"
+            hint = "end with the user's message, or write `output.mode: json`"
+        else:
+            continue
+        yield Diagnostic(Code.SETTING_REFUSED, message, draft.document.mark(at), hint, "warning")
+
+
+def _mode(mode: str, schema: JSONSchema, able: capabilities.Capabilities) -> str:
+    return choose_mode(outgoing(schema.value)[0], able) if mode == "auto" else mode
+
+
+def _too_long(said: Sequence[Passage], known: Sequence[Constant], variants: Sequence[Variant]) -> Iterator[Diagnostic]:
+    """Texts that are more than a model reads, before a row adds to them."""
+    sizes = [sum(map(len, text.parts)) for text in known]
+    for variant in variants:
+        able = capabilities.of(variant.model)
+        tokens = round(sum(sizes) / able.tokenizer.characters)
+        if able.context is not None and tokens > able.context:
+            largest = said[sizes.index(max(sizes))]
+            mark = largest.mark(0, len(largest.source))
+            message = f"`{variant.model}` reads at most {able.context:,} tokens; the texts alone have about {tokens:,}"
+            yield Diagnostic(Code.SETTING_REFUSED, message, mark, "shorten them", "warning")

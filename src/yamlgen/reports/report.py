@@ -1,0 +1,323 @@
+"""The report of a run: what came of it, as a fold over its events.
+
+Owns the counts, the tokens per step, and the failures in groups. A report made from a journal of events equals the
+one made live, because it knows nothing but events.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from yamlgen.errors import Code
+from yamlgen.events import (
+    AnswerReceived,
+    Event,
+    ItemFailed,
+    PaceChanged,
+    RequestRetried,
+    RequestSent,
+    RowFailed,
+    RowFinished,
+    RunFinished,
+    RunStarted,
+    RunWarned,
+    StepFinished,
+    StepSkipped,
+    StreamCut,
+)
+from yamlgen.values import JSON, Usage
+
+EXAMPLES: Final = 3
+_MOST_GROUPS: Final = 40
+"""Groups of failures that are told apart; the messages of a million rows may all differ."""
+
+_LONGEST: Final = 300
+_DIGITS: Final = 9
+_VARYING: Final = re.compile(r""" \(request \S+\)|\d+(\.\d+)?|"[^"]*"|'[^']*'""")
+
+
+@dataclass
+class Bill:
+    """Answers, their tokens and their dollars; `unpriced` counts those whose price nobody knows."""
+
+    attempts: int = 0
+    usage: Usage = field(default_factory=Usage)
+    cost: float = 0.0
+    unpriced: int = 0
+
+    def add(self, usage: Usage, cost: float | None, *, attempts: int = 1) -> None:
+        """Put one answer on it, or a stream that broke off, which is no answer."""
+        self.attempts += attempts
+        self.usage += usage
+        self.cost += cost or 0.0
+        self.unpriced += cost is None
+
+    def __add__(self, other: Bill) -> Bill:
+        return Bill(
+            self.attempts + other.attempts,
+            self.usage + other.usage,
+            self.cost + other.cost,
+            self.unpriced + other.unpriced,
+        )
+
+    @property
+    def cost_usd(self) -> float | None:
+        """The dollars, or `None` where a price is missing."""
+        return None if self.unpriced else round(self.cost, _DIGITS)
+
+    def as_json(self) -> dict[str, Any]:
+        """The bill as plain JSON values."""
+        return {"attempts": self.attempts, "usage": asdict(self.usage), "cost_usd": self.cost_usd}
+
+
+@dataclass
+class StepCount:
+    """What one step did.
+
+    Attributes:
+        finished: rows that it has a value for.
+        skipped: rows that it was not done for.
+        failed: rows that failed at it.
+        items: how often it was done for the rows that it has a list for.
+        failed_items: items that are null in the values of rows which did not fail for it.
+        sent: requests sent, those that went out again included.
+        retried: requests that went out again.
+        reasks: paid answers to requests that showed the model what was wrong before.
+        paid: what was paid.
+        reused: what came for free.
+    """
+
+    finished: int = 0
+    skipped: int = 0
+    failed: int = 0
+    items: int = 0
+    failed_items: int = 0
+    sent: int = 0
+    retried: int = 0
+    reasks: int = 0
+    paid: Bill = field(default_factory=Bill)
+    reused: Bill = field(default_factory=Bill)
+
+    @property
+    def done(self) -> int:
+        """Rows that the step is through with, whatever came of them."""
+        return self.finished + self.skipped + self.failed
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether every item of every row is null; a step without an item has lost none."""
+        return 0 < self.items == self.failed_items
+
+
+class Example(NamedTuple):
+    """One failure: the row's place, from 0, its id where the input has ids, and the message."""
+
+    row: int
+    id: JSON
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The failure as plain JSON values; rows count from 1."""
+        known = {} if self.id is None else {"id": self.id}
+        return {"row": self.row + 1, **known, "message": self.message}
+
+
+@dataclass
+class FailureGroup:
+    """Failures of one step that read alike but for numbers and quoted values; the first few rows as examples."""
+
+    step: str
+    code: str
+    count: int = 0
+    examples: list[Example] = field(default_factory=list)
+
+    def add(self, example: Example) -> None:
+        """Put one failure into it."""
+        self.count += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(example._replace(message=example.message[:_LONGEST]))
+
+    def as_json(self) -> dict[str, Any]:
+        """The group as plain JSON values; rows count from 1."""
+        examples = [each.as_json() for each in self.examples]
+        return {"step": self.step, "code": self.code, "count": self.count, "examples": examples}
+
+
+@dataclass(frozen=True, slots=True)
+class LostStep:
+    """A step that has no value for any item of any row: how many there were, and the reason that most of them share."""
+
+    step: str
+    items: int
+    reason: FailureGroup
+
+    def as_json(self) -> dict[str, Any]:
+        """The step as plain JSON values; `count` is how many items share the reason."""
+        reason = self.reason
+        message = reason.examples[0].message
+        return {"step": self.step, "items": self.items, "code": reason.code, "count": reason.count, "message": message}
+
+
+_Groups: TypeAlias = dict[tuple[str, str, str], FailureGroup]
+
+
+@dataclass
+class Report:
+    """The state of a run so far. `observe` folds one event into it.
+
+    Attributes:
+        rows: how many the input has.
+        missing: rows that need a request which this run may not send.
+        groups: why rows failed, or what they were missing.
+        item_groups: why items are null in rows that did not fail for them.
+        pace: how fast the API lets requests through, the latest of each rate limit.
+        warnings: what the user should know, as sentences.
+        simulated: whether the simulator answered: then `paid` is what the API would have cost.
+    """
+
+    run: str = ""
+    pipeline: str = ""
+    rows: int | None = None
+    finished: int = 0
+    failed: int = 0
+    missing: int = 0
+    steps: dict[str, StepCount] = field(default_factory=dict)
+    groups: _Groups = field(default_factory=dict)
+    item_groups: _Groups = field(default_factory=dict)
+    pace: dict[str, PaceChanged] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str | None = None
+    simulated: bool = False
+
+    def __repr__(self) -> str:
+        rows = "" if self.rows is None else f" of {self.rows:,}"
+        return f"<Report of {self.pipeline}: {self.finished:,}{rows} rows finished, {self.failed:,} failed>"
+
+    @property
+    def paid(self) -> Bill:
+        """What this run has paid for, failed rows included."""
+        return sum((step.paid for step in self.steps.values()), Bill())
+
+    @property
+    def reused(self) -> Bill:
+        """What came out of the store, and so was not paid for now."""
+        return sum((step.reused for step in self.steps.values()), Bill())
+
+    @property
+    def lost_steps(self) -> list[LostStep]:
+        """The steps that have lost every item of every row, unless the run ended early."""
+        lost = {name: step.items for name, step in self.steps.items() if step.is_lost and self.error is None}
+        return [LostStep(name, items, self._reason(name)) for name, items in lost.items()]
+
+    def _reason(self, step: str) -> FailureGroup:
+        return next(group for group in largest_first(self.item_groups) if group.step == step)
+
+    def observe(self, event: Event) -> None:
+        """Fold one event."""
+        match event:
+            case RunStarted():
+                self.run, self.pipeline, self.rows = event.run, event.pipeline, event.rows
+                self.simulated = event.simulated
+                self.steps = {name: StepCount() for name in event.steps}
+            case RequestSent():
+                self.steps[event.step].sent += 1
+            case RequestRetried():
+                self.steps[event.step].retried += 1
+            case AnswerReceived():
+                step = self.steps[event.step]
+                (step.reused if event.reused else step.paid).add(event.usage, event.cost)
+                step.reasks += event.reask and not event.reused
+            case StreamCut():
+                self.steps[event.step].paid.add(event.usage, event.cost, attempts=0)
+            case PaceChanged():
+                self.pace[event.pool] = event
+            case StepFinished():
+                self.steps[event.step].finished += 1
+                self.steps[event.step].items += event.items
+            case StepSkipped():
+                self.steps[event.step].skipped += 1
+            case ItemFailed():
+                self.steps[event.step].failed_items += 1
+                _group(self.item_groups, event).add(_example(event))
+            case RowFinished():
+                self.finished += 1
+            case RowFailed():
+                self._failed(event)
+            case RunWarned():
+                self.warnings.append(event.message)
+            case RunFinished():
+                self.error, self.seconds = event.error, event.seconds
+            case _:
+                pass
+
+    def _failed(self, event: RowFailed) -> None:
+        if event.code == Code.NOT_STORED:
+            self.missing += 1
+        else:
+            self.failed += 1
+            self.steps[event.step].failed += 1
+        _group(self.groups, event).add(_example(event))
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return {
+            "run": self.run,
+            "pipeline": self.pipeline,
+            "rows": {"input": self.rows, "finished": self.finished, "failed": self.failed, "missing": self.missing},
+            "paid": self.paid.as_json(),
+            "reused": self.reused.as_json(),
+            "steps": {name: _step_json(step) for name, step in self.steps.items()},
+            "pace": {name: _pace_json(pace) for name, pace in self.pace.items()},
+            "failures": [group.as_json() for group in largest_first(self.groups)],
+            "failed_items": [group.as_json() for group in largest_first(self.item_groups)],
+            "lost_steps": [step.as_json() for step in self.lost_steps],
+            "warnings": list(self.warnings),
+            "seconds": round(self.seconds, 3),
+            "error": self.error,
+        }
+
+
+def _group(groups: _Groups, event: RowFailed | ItemFailed) -> FailureGroup:
+    """The group that a failure belongs to; there is one for the rest of a step once there are many."""
+    key = (event.step, event.code, _VARYING.sub("…", event.message)[:_LONGEST])
+    if key not in groups and len(groups) >= _MOST_GROUPS:
+        key = (event.step, event.code, "")
+    return groups.setdefault(key, FailureGroup(event.step, event.code))
+
+
+def _example(event: RowFailed | ItemFailed) -> Example:
+    return Example(event.row, event.id, event.message)
+
+
+def largest_first(groups: _Groups) -> list[FailureGroup]:
+    """Groups of failures in the order in which they are told."""
+    return sorted(groups.values(), key=lambda group: -group.count)
+
+
+def _pace_json(pace: PaceChanged) -> Mapping[str, Any]:
+    return {
+        "limit": pace.limit,
+        "most_in_flight": pace.most,
+        "rate_limits": pace.limited,
+        "failures": pace.overloaded,
+        "held_seconds": round(pace.held, 3),
+    }
+
+
+def _step_json(step: StepCount) -> Mapping[str, Any]:
+    return {
+        "finished": step.finished,
+        "skipped": step.skipped,
+        "failed": step.failed,
+        "items": step.items,
+        "failed_items": step.failed_items,
+        "sent": step.sent,
+        "retried": step.retried,
+        "reasks": step.reasks,
+        "paid": step.paid.as_json(),
+        "reused": step.reused.as_json(),
+    }

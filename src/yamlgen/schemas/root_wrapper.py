@@ -1,0 +1,48 @@
+"""The schema that goes out for an author's: as it is, or with an object around it where the API wants one.
+
+What is chosen by a schema (the mode of a step) is chosen by the one that goes out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from yamlgen.schemas.types import redirected
+
+WRAP: Final = "value"
+"""The one key of an object around a schema that cannot stand at the root."""
+
+_KEY: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+_DEFINED: Final = ("#/$defs/", "#/definitions/")
+
+
+def outgoing(schema: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The schema to send, and whether it is wrapped."""
+    return (schema, False) if is_plain_object(schema) else (_wrap(schema), True)
+
+
+def is_plain_object(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema can be a tool's: an object at the root, no union there, and keys that the API takes."""
+    unions = {"anyOf", "oneOf", "allOf", "$ref"} & set(schema)
+    return schema.get("type") == "object" and not unions and all(map(_KEY.fullmatch, schema.get("properties", ())))
+
+
+def _wrap(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """An object around a schema that cannot stand at the root; definitions go up, so that references hold."""
+    inner = {key: value for key, value in schema.items() if key not in ("$defs", "definitions", "$schema", "$id")}
+    outer: dict[str, Any] = {
+        "type": "object",
+        "properties": {WRAP: redirected(inner, _at_value)},
+        "required": [WRAP],
+        "additionalProperties": False,
+    }
+    moved = redirected({key: schema[key] for key in ("$defs", "definitions") if key in schema}, _at_value)
+    return {**outer, **moved}
+
+
+def _at_value(ref: str) -> str:
+    """A reference to the root, or from there, as one that starts at the wrapped value."""
+    moves = (ref == "#" or ref.startswith("#/")) and not ref.startswith(_DEFINED)
+    return f"#/properties/{WRAP}{ref[1:]}" if moves else ref

@@ -1,0 +1,93 @@
+"""What a schema breaks of JSON Schema's own rules, as sentences that an author understands."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from yamlgen.parsing.suggestions import listing, nearest
+from yamlgen.schemas.constraints import shown
+from yamlgen.schemas.shorthand import typed
+from yamlgen.values import JSON
+
+_TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
+_SPOKEN: Final = {
+    "array": "a list",
+    "boolean": "`true` or `false`",
+    "integer": "an integer",
+    "number": "a number",
+    "object": "a mapping",
+    "string": "text",
+}
+_LISTS: Final = ("required", "enum", "examples", "allOf", "anyOf", "oneOf", "prefixItems")
+
+
+def broken_rule(error: Any, data: JSON, path: tuple[Any, ...]) -> tuple[str, str | None]:
+    """The sentence and the hint for what the validator says of a schema.
+
+    Args:
+        error: the validator's, of the schema that schemas obey.
+        data: the schema.
+        path: of the value in it that is wrong.
+    """
+    value = data
+    for part in path:
+        value = value[part]
+    key, above = (path[-1], path[-2:-1]) if path else ("", ())
+    is_keyword = above not in (("properties",), ("patternProperties",), ("$defs",), ("definitions",))
+    if key == "type" and is_keyword and isinstance(value, str):
+        return f"`{value}` is no type of JSON Schema", _type_meant(value)
+    if key == "pattern" and is_keyword and isinstance(value, str):
+        return f"`{value}` is no regular expression", "they are those of JavaScript (ECMA-262), as in JSON Schema"
+    if typed(value) is not None and above == ("properties",):
+        return f"`{key}` is not right: `{value}` is no schema", f"write `{key}: {typed(value)}`"
+    if key == "type" and is_keyword and isinstance(value, list) and None in value:
+        return (
+            "`type` lists nothing in the place of a type",
+            'write "null", in quotes: without, YAML reads that nothing stands there',
+        )
+    where = f"`{key}`" if path else "the schema"
+    wanted = getattr(error.kind, "types", ())
+    types = [_SPOKEN[each] for each in wanted if each in _SPOKEN and (each, "object" in wanted) != ("boolean", True)]
+    if types and is_keyword:
+        return f"{where} must be {' or '.join(types)}, not {_named(value)}", _retyped(path, value)
+    return f"{where} cannot be {_named(value)}", None
+
+
+def _type_meant(word: str) -> str:
+    near, form = nearest(word, _TYPES), typed(word)
+    if form is not None and word.lower() not in _TYPES:
+        return f"write `{form.removeprefix('{').removesuffix('}')}`"
+    if word.lower() == "any":
+        return "leave `type` out where anything is right"
+    return f"did you mean `{near}`?" if near else f"types: {listing(_TYPES)}"
+
+
+def _retyped(path: tuple[Any, ...], value: JSON) -> str | None:
+    """The hint for a value of a wrong type."""
+    key = path[-1] if path else ""
+    if key == "required" and isinstance(value, bool):
+        name = path[-2] if path[-3:-2] == ("properties",) else "name"
+        return (
+            f"the names that are required are listed beside `properties`: `required: [{name}]`"
+            if value
+            else "remove it"
+        )
+    if key == "items" and typed(value) is not None:
+        return f"write `items: {typed(value)}`"
+    if key == "items" and isinstance(value, list):
+        return "it is one schema for all items; `prefixItems` lists one for each"
+    if key == "properties" and isinstance(value, list):
+        return "write each name with its schema: `name: {type: string}`"
+    if key in _LISTS and isinstance(value, str | int | float):
+        return f"write it as a list: `{key}: [{value}]`"
+    if isinstance(value, str) and value.removeprefix("-").replace(".", "", 1).isdigit():
+        return f"write {value} without quotes"
+    return None
+
+
+def _named(value: JSON) -> str:
+    if isinstance(value, dict):
+        return "a mapping" if value else "an empty mapping"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    return "nothing" if value is None else shown(value)

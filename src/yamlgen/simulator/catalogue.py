@@ -1,0 +1,159 @@
+"""The models that the simulated API lists, and which model ids it accepts.
+
+Ids and what each can do come from the language's table of capabilities, so that the simulator and `validate` never
+disagree. Ids that look like a gateway's are accepted: a gateway has names of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from yamlgen import capabilities
+from yamlgen.simulator.problem import APIProblem
+
+MODELS: Final = (*capabilities.MODELS, *capabilities.DATED)
+
+RETIRED: Final = (
+    "claude-opus-4-1-20250805",
+    "claude-opus-4-20250514",
+    "claude-sonnet-4-20250514",
+    "claude-3-7-sonnet-20250219",
+    "claude-3-5-haiku-20241022",
+    "claude-3-5-sonnet-20241022",
+    "claude-3-5-sonnet-20240620",
+    "claude-3-opus-20240229",
+    "claude-3-sonnet-20240229",
+    "claude-3-haiku-20240307",
+    "claude-2.1",
+    "claude-2.0",
+)
+"""The models that the API lists where one asks for retired ones, newest first."""
+
+_STAGES: Final[Mapping[str | None, str]] = {"deprecated": "deprecated", "retired": "retired"}
+_DATE = re.compile(r"-(\d{4})(\d{2})(\d{2})$")
+_LINES = ("haiku", "sonnet", "opus", "fable", "mythos")
+_FILTER: Final = ("lifecycle[]", "lifecycle")
+
+
+def check_model(model: str) -> None:
+    """Refuse an id that the API does not know, or serves no longer.
+
+    Raises:
+        Problem: 404, as the API says it.
+    """
+    known = capabilities.of(model)
+    foreign = not model.startswith("claude-") or re.search(r"[/.]", model)
+    if known.lifecycle == "retired" or not (known.known or foreign):
+        raise APIProblem(f"model: {model}", "not_found_error")
+
+
+def info(model: str) -> dict[str, Any]:
+    """What `GET /v1/models/{id}` answers.
+
+    Raises:
+        Problem: 404 for an id that is not Anthropic's.
+    """
+    known = capabilities.of(model)
+    if not known.known:
+        raise APIProblem(f"model: {model}", "not_found_error")
+    date = _DATE.search(model)
+    return {
+        "type": "model",
+        "id": model,
+        "display_name": _display_name(model),
+        # The API writes the epoch where a release date is unknown; an id without a date tells none.
+        "created_at": "{}-{}-{}T00:00:00Z".format(*date.groups()) if date else "1970-01-01T00:00:00Z",
+        "deprecated_at": None,
+        "lifecycle": _STAGES.get(known.lifecycle, "active"),
+        "line": next((line for line in _LINES if f"-{line}" in model), None),
+        "max_input_tokens": known.context,
+        "max_tokens": known.max_output_tokens,
+        "retires_at": f"{known.retires}T00:00:00Z" if known.retires else None,
+        "capabilities": _capabilities(known),
+    }
+
+
+def page(query: list[tuple[str, str]]) -> dict[str, Any]:
+    """What `GET /v1/models` answers: one page of the models, newest first.
+
+    Args:
+        query: the names and values of the address, where `lifecycle[]` may stand several times.
+
+    Raises:
+        Problem: 400 for a `limit` outside 1 to 1000, an id that is not in the list, or an unknown stage of life.
+    """
+    asked = dict(query)
+    text = asked.get("limit", "20")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:  # noqa: PLR2004 - the API's bound
+        raise APIProblem("limit: Input should be an integer from 1 to 1000")
+    limit = int(text)
+    models = _in_stages([value for name, value in query if name in _FILTER])
+    if "after_id" in asked:
+        models = models[_index(asked["after_id"], models) + 1 :]
+    if "before_id" in asked:
+        models = models[: _index(asked["before_id"], models)]
+    backwards = "before_id" in asked and "after_id" not in asked
+    shown = models[-limit:] if backwards else models[:limit]
+    return {
+        "data": [info(model) for model in shown],
+        "has_more": len(models) > limit,
+        "first_id": shown[0] if shown else None,
+        "last_id": shown[-1] if shown else None,
+    }
+
+
+def _in_stages(asked: list[str]) -> list[str]:
+    for stage in asked:
+        if stage not in {"active", "deprecated", "retired"}:
+            raise APIProblem("lifecycle: Input should be 'active', 'deprecated' or 'retired'")
+    stages = set(asked) or {"active", "deprecated"}
+    every = (*MODELS, *RETIRED)
+    return [model for model in every if _STAGES.get(capabilities.of(model).lifecycle, "active") in stages]
+
+
+def _index(model: str, models: list[str]) -> int:
+    if model not in models:
+        raise APIProblem(f"no model `{model}` to page from")
+    return models.index(model)
+
+
+def _display_name(model: str) -> str:
+    words = re.split(r"[-.]", capabilities.undated(model))
+    names = [word.capitalize() for word in words if not word.isdigit()]
+    return " ".join([*names, ".".join(word for word in words if word.isdigit())]).strip()
+
+
+def _capabilities(known: capabilities.Capabilities) -> dict[str, Any]:
+    thinking, efforts, native = known.thinking or (), known.efforts or (), bool(known.native_output)
+    return _told(
+        {
+            "batch": True,
+            "citations": True,
+            "code_execution": native and known.code_calls is not False,
+            "context_management": {
+                "supported": native,
+                "clear_thinking_20251015": native,
+                "clear_tool_uses_20250919": native,
+                "compact_20260112": "adaptive" in thinking,
+            },
+            "effort": {"supported": bool(efforts), **{level: level in efforts for level in capabilities.EFFORTS}},
+            "image_input": True,
+            "pdf_input": True,
+            "server_tools": {"supported": native, "code_execution": native, "web_search": native},
+            "structured_outputs": native,
+            "thinking": {
+                "supported": any(kind not in capabilities.OFF for kind in thinking),
+                "types": {kind: kind in thinking for kind in capabilities.THINKING},
+            },
+        }
+    )
+
+
+def _told(able: dict[str, Any]) -> dict[str, Any]:
+    """The capabilities as the API tells them: each an object that says `supported`."""
+    return {
+        name: _told(value) if isinstance(value, dict) else value if name == "supported" else {"supported": value}
+        for name, value in able.items()
+    }

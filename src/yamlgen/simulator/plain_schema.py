@@ -1,0 +1,265 @@
+"""A JSON Schema made plain: references followed, `allOf` joined, every alternative laid out as a choice.
+
+Drawing an instance then needs to look at one place only. A `SchemaNode` is what one schema says together with all
+that it refers to; two nodes join into the node of everything that both say, and a join that nothing can
+satisfy is a `SchemaContradiction`, so that another alternative is tried. Nodes are kept: a schema is joined once, not
+once a row.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from yamlgen.schemas.json_pointer import follow
+from yamlgen.simulator.hints import hinted
+from yamlgen.simulator.joins import TYPES, join_keywords, types_of
+
+_HARD = frozenset(
+    {
+        "not",
+        "if",
+        "anyOf",
+        "oneOf",
+        "contains",
+        "uniqueItems",
+        "pattern",
+        "format",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "patternProperties",
+        "propertyNames",
+        "minProperties",
+        "dependentRequired",
+        "dependentSchemas",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "enum",
+    }
+)
+_APART = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "dependentRequired", "dependentSchemas"})
+_UNKNOWN = ("$dynamicRef", "$recursiveRef")
+
+
+class SchemaContradiction(Exception):  # noqa: N818 - a finding on the way, not an error
+    """Nothing satisfies `keyword` at `where`."""
+
+    def __init__(self, keyword: str, where: str) -> None:
+        super().__init__(f"cannot satisfy `{keyword}` at {where}")
+        self.keyword = keyword
+        self.where = where
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SchemaNode:
+    """What must hold at one place.
+
+    Attributes:
+        keywords: the keywords that need no choice, all of which hold.
+        choices: one schema of each tuple holds too.
+        contains: for each, an array has members that satisfy it.
+        refs: the references that led here, for telling recursion.
+        hard: whether drawing may miss, so that a draw is checked on the spot.
+        source: the schema that all this stands for.
+        where: its place, as a JSON pointer.
+    """
+
+    keywords: Mapping[str, Any]
+    choices: tuple[tuple[Any, ...], ...]
+    contains: tuple[Mapping[str, Any], ...]
+    refs: frozenset[str]
+    hard: bool
+    source: Any
+    where: str
+
+
+class Schemas:
+    """The nodes of one schema."""
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+        # The key is an identity, so the object is kept beside its node: an identity is reused once it is freed.
+        self._nodes: dict[int, tuple[Any, SchemaNode]] = {}
+        self._chosen: dict[tuple[int, int], tuple[SchemaNode, SchemaNode | SchemaContradiction]] = {}
+
+    def node(self, schema: Any, where: str, trail: tuple[str, ...] = ()) -> SchemaNode:
+        """The node of a schema.
+
+        Raises:
+            Contradiction: nothing satisfies it, or it cannot be followed.
+        """
+        found = self._nodes.get(id(schema))
+        if found is None or isinstance(schema, bool):
+            found = schema, self._plain(schema, where, trail)
+            self._nodes[id(schema)] = found
+        return found[1]
+
+    def choose(self, node: SchemaNode, branch: int) -> SchemaNode:
+        """The node with its first choice made.
+
+        Raises:
+            Contradiction: that branch is impossible together with the rest.
+        """
+        key = id(node), branch
+        if key not in self._chosen:
+            outcome: SchemaNode | SchemaContradiction
+            try:
+                rest = replace(node, choices=node.choices[1:])
+                outcome = _joined(rest, self.node(node.choices[0][branch], node.where))
+            except SchemaContradiction as contradiction:
+                outcome = contradiction
+            self._chosen[key] = node, outcome
+        outcome = self._chosen[key][1]
+        if isinstance(outcome, SchemaContradiction):
+            raise SchemaContradiction(outcome.keyword, outcome.where)
+        return outcome
+
+    def _plain(self, schema: Any, where: str, trail: tuple[str, ...]) -> SchemaNode:
+        if schema is False:
+            raise SchemaContradiction("false", where)
+        if schema is True:
+            schema = {}
+        for keyword in _UNKNOWN:
+            if keyword in schema:
+                raise SchemaContradiction(keyword, where)
+        node = SchemaNode(
+            {key: value for key, value in schema.items() if key not in _APART},
+            _choices(schema),
+            ({"schema": schema["contains"], "least": schema.get("minContains", 1)},) if "contains" in schema else (),
+            frozenset(),
+            bool(_HARD & schema.keys()),
+            schema,
+            where,
+        )
+        node = _settled(replace(node, keywords=_normal(node.keywords)))
+        if "$ref" in schema:
+            node = _joined(node, self._referred(schema["$ref"], where, trail))
+        for index, part in enumerate(schema.get("allOf", ())):
+            node = _joined(node, self.node(part, f"{where}/allOf/{index}", trail))
+        return replace(node, source=schema, where=where)
+
+    def _referred(self, ref: str, where: str, trail: tuple[str, ...]) -> SchemaNode:
+        if ref in trail:
+            raise SchemaContradiction("$ref", where)
+        node = self.node(self._target(ref, where), ref, (*trail, ref))
+        return replace(node, refs=node.refs | {ref})
+
+    def _target(self, ref: str, where: str) -> Any:
+        if not ref.startswith("#"):
+            raise SchemaContradiction("$ref", where)
+        if ref != "#" and not ref.startswith("#/"):
+            return _anchored(self.root, ref[1:], where)
+        try:
+            return follow(self.root, ref[1:])
+        except LookupError:
+            raise SchemaContradiction("$ref", where) from None
+
+
+def _anchored(schema: Any, anchor: str, where: str) -> Any:
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if part.get("$anchor") == anchor:
+                return part
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    raise SchemaContradiction("$ref", where)
+
+
+def _choices(schema: Mapping[str, Any]) -> tuple[tuple[Any, ...], ...]:
+    """The alternatives of a schema. A condition is one: it holds with `then`, or fails with `else`."""
+    choices = [tuple(schema[keyword]) for keyword in ("anyOf", "oneOf") if keyword in schema]
+    if "if" in schema and ("then" in schema or "else" in schema):
+        condition = schema["if"]
+        choices.append(
+            (
+                {"allOf": [condition, schema.get("then", True)]},
+                {"allOf": [{"not": condition}, schema.get("else", True)]},
+            )
+        )
+    for name, needed in schema.get("dependentRequired", {}).items():
+        choices.append(({"required": [name, *needed]}, {"properties": {name: False}}))
+    for name, needed in schema.get("dependentSchemas", {}).items():
+        choices.append(({"required": [name], "allOf": [needed]}, {"properties": {name: False}}))
+    refused = schema.get("not")
+    if isinstance(refused, dict) and refused.keys() == {"required"} and refused["required"]:
+        choices.append(tuple({"properties": {name: False}} for name in refused["required"]))
+    return tuple(choices)
+
+
+def _normal(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    normal = {**hinted(str(keywords.get("description", ""))), **keywords}
+    if "const" in normal:
+        value = normal.pop("const")
+        normal["enum"] = [v for v in normal.get("enum", [value]) if json.dumps(v) == json.dumps(value)]
+    if "type" in normal:
+        normal["type"] = types_of(normal["type"])
+    refused = normal.get("not")
+    if isinstance(refused, dict) and refused.keys() == {"type"}:
+        out = types_of(refused["type"])
+        kept = normal.get("type", TYPES)
+        normal["type"] = tuple(kind for kind in kept if kind not in out and not (kind == "integer" and "number" in out))
+    return dict(join_keywords(normal, _turned(refused)))
+
+
+_TURNED = {
+    "minimum": "exclusiveMaximum",
+    "maximum": "exclusiveMinimum",
+    "exclusiveMinimum": "maximum",
+    "exclusiveMaximum": "minimum",
+}
+
+
+def _turned(refused: Any) -> dict[str, Any]:
+    """The bound that holds where one must not: a number that is not at least 5 is below 5."""
+    bounds = refused.keys() - {"type"} if isinstance(refused, dict) else ()
+    if len(bounds) != 1 or not _TURNED.keys() >= bounds or refused.get("type", "number") != "number":
+        return {}
+    (bound,) = bounds
+    return {_TURNED[bound]: refused[bound]}
+
+
+def _joined(one: SchemaNode, other: SchemaNode) -> SchemaNode:
+    joined = replace(
+        one,
+        keywords=join_keywords(one.keywords, other.keywords),
+        choices=one.choices + other.choices,
+        contains=one.contains + other.contains,
+        refs=one.refs | other.refs,
+        hard=one.hard or other.hard,
+    )
+    return _settled(joined)
+
+
+_BOUNDS = (
+    ("minimum", "maximum"),
+    ("minLength", "maxLength"),
+    ("minItems", "maxItems"),
+    ("minProperties", "maxProperties"),
+)
+_BOUND_TYPES = {"Length": "string", "Items": "array", "Properties": "object"}
+
+
+def _settled(node: SchemaNode) -> SchemaNode:
+    """The node, unless it is plain that nothing satisfies it."""
+    keywords = node.keywords
+    for keyword in ("type", "enum"):
+        if keyword in keywords and not keywords[keyword]:
+            raise SchemaContradiction(keyword, node.where)
+    kinds = keywords.get("type", ())
+    for low, high in _BOUNDS:
+        typed = _BOUND_TYPES.get(low.removeprefix("min"))
+        only = {typed} if typed else {"integer", "number"}
+        if kinds and only.issuperset(kinds) and keywords.get(low, -math.inf) > keywords.get(high, math.inf):
+            raise SchemaContradiction(low, node.where)
+    if kinds == ("object",):
+        for name in keywords.get("required", ()):
+            if keywords.get("properties", {}).get(name) is False:
+                raise SchemaContradiction("required", node.where)
+    return node

@@ -1,0 +1,1 @@
+"""What a step may say, and what each kind of step is."""

@@ -1,0 +1,279 @@
+"""What a store holds, for reading: its runs, and what became of their rows.
+
+Nothing here writes, so it may look on while a run is at work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from yamlgen.caller import by_surface
+from yamlgen.canonical_json import short_digest
+from yamlgen.errors import Code, UsageError
+from yamlgen.store.codec import unpacked
+from yamlgen.store.location import holder
+from yamlgen.store.stored_results import TOKENS, ResultReader, StoredRow
+from yamlgen.store.tables import TO_RETRY
+from yamlgen.values import JSON
+
+_SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in TOKENS)
+_PAID: Final = ("attempt", "cut_stream")
+_RECENT: Final = 200
+"""How many earlier answers a forecast looks at."""
+
+_RUNS: Final = "SELECT id, name, started, ended, status, retry, about, report FROM run WHERE status <> 'pruned'"
+_PAST: Final = """
+    SELECT input_tokens + cache_creation_input_tokens + cache_read_input_tokens AS read, output_tokens,
+           request_characters, request
+    FROM attempt
+    WHERE step = ? AND requested = ? AND read > 0
+          AND +run IN (SELECT id FROM run WHERE coalesce(json_extract(about, '$.address'), ?) = ?)
+    ORDER BY id DESC LIMIT ?
+"""
+"""The plus keeps SQLite from sorting all answers of these runs: they come from the newest on, and few are looked at."""
+
+_ROWS: Final = """
+    SELECT row.number, row.status, source.row, row.results FROM row CROSS JOIN source ON source.id = row.source
+    WHERE row.run = ?
+"""
+"""CROSS keeps SQLite from looking through the sources first: rows come in the order of their index, unsorted."""
+
+_ANY_FAILED: Final = f"(row.status <> 'finished' OR {TO_RETRY})"
+
+
+_LOST_ITEMS: Final = """
+    SELECT count(*) FROM row JOIN json_each(row.results) AS own
+    JOIN result ON result.id = own.value AND result.status = 'finished'
+    JOIN failed_request AS lost ON lost.result = result.id
+    WHERE row.run = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """One run of a store.
+
+    Attributes:
+        number: its number in this store.
+        name: how users call it.
+        status: `running`, `finished`, `stopped`, or `killed`.
+        retry: the name of the run whose failed rows it asks again.
+        about: the pipeline as it ran, parameters, overrides, git, versions.
+        report: how it ended; `None` while it runs, and when it was killed.
+        finished: finished rows in the store.
+        failed: failed rows in the store.
+        missing: rows that lack an answer which the run might not ask for.
+        failed_items: items that failed, and are null in the lists of their rows.
+        paid: what it has paid for until now: attempts, usage, cost.
+    """
+
+    number: int
+    name: str
+    started: str
+    ended: str | None
+    status: str
+    retry: str | None
+    about: dict[str, JSON]
+    report: dict[str, JSON] | None
+    finished: int
+    failed: int
+    missing: int
+    failed_items: int
+    paid: dict[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class PastAnswers:
+    """What earlier answers of a step took: how many are known, and their tokens.
+
+    Attributes:
+        per_character: input tokens for a character of the request.
+        output: the least and the most output tokens.
+    """
+
+    answers: int
+    per_character: float
+    output: tuple[int, int]
+
+
+class RunReader(ResultReader):
+    """A store, read."""
+
+    def runs(self) -> list[RunEntry]:
+        """All runs, the oldest first."""
+        return [self._entry(row) for row in self._all(f"{_RUNS} ORDER BY id")]
+
+    def names(self) -> list[tuple[str, str]]:
+        """When each run began, and its name, the oldest first."""
+        return self._all("SELECT started, name FROM run WHERE status <> 'pruned' ORDER BY id")
+
+    def run(self, name: str) -> RunEntry:
+        """A run by its name.
+
+        Raises:
+            UsageError: there is no such run.
+        """
+        entry = self._find(name)
+        if entry is None:
+            message = f"the store holds no run `{name}`"
+            raise UsageError(message, code=Code.NO_RUN, hint=listing())
+        return entry
+
+    def _find(self, name: str) -> RunEntry | None:
+        found = self._all(f"{_RUNS} AND name = ?", name)
+        return self._entry(found[0]) if found else None
+
+    def retried(self, run: RunEntry) -> list[RunEntry]:
+        """The runs whose failed rows a retry of `run` asks again.
+
+        That is itself, and where it is a retry that did not come to its end, the run that it retried, too: it may not
+        have reached all of its rows.
+        """
+        found = [run]
+        while not _came_to_its_end(found[-1]) and found[-1].retry:
+            before = self._find(found[-1].retry)
+            if before is None:
+                break
+            found.append(before)
+        return found
+
+    def has_to_retry(self, run: RunEntry) -> bool:
+        """Whether a retry of `run` has anything to ask."""
+        numbers = ", ".join(str(each.number) for each in self.retried(run))
+        return bool(self._all(f"SELECT 1 FROM row WHERE run IN ({numbers}) AND {TO_RETRY} LIMIT 1"))
+
+    def _entry(self, row: tuple[Any, ...]) -> RunEntry:
+        number, name, started, ended, status, retry, about, report = row
+        if status == "running" and holder(self.place) != f"run {name}":  # it may have ended since it was read
+            status, ended, report = self._one("SELECT status, ended, report FROM run WHERE id = ?", number)
+            status = "killed" if status == "running" else status
+        told = None if report is None else self._read(json.loads, report)
+        counts = told["rows"] if told else self._counts(number)
+        return RunEntry(
+            number,
+            name,
+            started,
+            ended,
+            status,
+            retry,
+            self._read(json.loads, about),
+            told,
+            counts.get("finished", 0),
+            counts.get("failed", 0),
+            counts.get("missing", 0),
+            self._lost_items(number, told),
+            told["paid"] if told else self._bill("run = ?", number),
+        )
+
+    def _counts(self, run: int) -> dict[str, int]:
+        return dict(self._all("SELECT status, count(*) FROM row WHERE run = ? GROUP BY status", run))
+
+    def _lost_items(self, run: int, report: dict[str, JSON] | None) -> int:
+        if report is None:
+            return int(self._one(_LOST_ITEMS, run)[0])
+        return sum(step.get("failed_items", 0) for step in report.get("steps", {}).values())
+
+    def paid(self, run: int) -> dict[str, dict[str, JSON]]:
+        """What a run has paid for until now, by step: attempts, usage, cost."""
+        each = "SELECT step FROM {} WHERE run = ?"
+        steps = self._all(f"{each.format('attempt')} UNION {each.format('cut_stream')}", run, run)
+        return {step: self._bill("run = ? AND step = ?", run, step) for (step,) in steps}
+
+    def _bill(self, which: str, *values: Any) -> dict[str, JSON]:
+        """Answers, tokens and dollars; streams that broke off took tokens, and are no answers."""
+        sums = f"count(*), {_SUMS}, coalesce(sum(cost), 0), count(cost)"
+        each = (self._all(f"SELECT {sums} FROM {table} WHERE {which}", *values)[0] for table in _PAID)
+        (attempts, *tokens, cost, priced), (cut, *lost, lost_cost, lost_priced) = each
+        usage = {name: kept + gone for name, kept, gone in zip(TOKENS, tokens, lost, strict=True)}
+        is_priced = priced + lost_priced == attempts + cut
+        return {"attempts": attempts, "usage": usage, "cost_usd": round(cost + lost_cost, 9) if is_priced else None}
+
+    def past(self, step: str, request: Mapping[str, JSON], answerer: str) -> PastAnswers | None:
+        """What the newest answers of a step took, by whatever run; `None` where there are none.
+
+        Args:
+            step: its name.
+            request: any request that it makes now: of two with other settings the one tells nothing of the other.
+            answerer: who will answer it: a simulator tells nothing of the API, nor of one with other faults.
+        """
+        unknown = "" if self.place.simulated else answerer  # a run of an older version does not say who answered
+        recent = self._each(_PAST, step, request.get("model"), unknown, answerer, _RECENT)
+        settings = _settings(request)
+        found = [row[:3] for row in recent if _settings(self._read(unpacked, row[3])) == settings]
+        if not found:
+            return None
+        read, outputs, characters = zip(*found, strict=True)
+        return PastAnswers(len(found), sum(read) / max(sum(characters), 1), (min(outputs), max(outputs)))
+
+    def holds_answers(self) -> bool:
+        """Whether anything was ever answered."""
+        return bool(self._all("SELECT 1 FROM attempt LIMIT 1"))
+
+    def rows(self, run: RunEntry) -> Iterator[StoredRow]:
+        """The finished rows of a run, in input order."""
+        return self._rows(run, "row.status = 'finished'")
+
+    def failed(self, run: RunEntry, *, items: bool = False) -> Iterator[StoredRow]:
+        """The rows of a run that failed, or lack an answer, in input order.
+
+        Args:
+            run: the run.
+            items: whether those that finished with items that failed, and are null, are among them.
+        """
+        return self._rows(run, _ANY_FAILED if items else "row.status <> 'finished'")
+
+    def row(self, run: RunEntry, number: int) -> StoredRow | None:
+        """The row at a place (from 0, of any size); `None` where the run has not done it."""
+        found = self._all(f"{_ROWS} AND row.number = CAST(? AS INTEGER)", run.number, str(number))
+        return self._row(*found[0]) if found else None
+
+    def _rows(self, run: RunEntry, which: str) -> Iterator[StoredRow]:
+        for row in self._each(f"{_ROWS} AND {which} ORDER BY row.number", run.number):
+            yield self._row(*row)
+
+    def nulls(self, run: RunEntry) -> int:
+        """How many items failed, and are null in the lists of the finished rows of a run."""
+        return int(self._one(f"{_LOST_ITEMS} AND row.status = 'finished'", run.number)[0])
+
+    def id_column(self, run: RunEntry) -> str | None:
+        """The column that names the rows of a run's input, if one does."""
+        resolved = run.about.get("resolved") or {}
+        column: str | None = (resolved.get("input") or {}).get("id")
+        return column
+
+    def ids(self, run: RunEntry) -> Iterator[JSON]:
+        """The ids of the rows that a run has done, in input order."""
+        column = self.id_column(run)
+        for _, _, source, _ in self._each(f"{_ROWS} ORDER BY row.number", run.number):
+            yield None if column is None else self._read(json.loads, source).get(column)
+
+    def find(self, run: RunEntry, identity: str) -> int | None:
+        """The place (from 0) of the row of a run that is this one; `None` where it has not done it."""
+        found = self._all("SELECT number FROM row WHERE run = ? AND identity = ?", run.number, short_digest(identity))
+        return found[0][0] if found else None
+
+    def id(self, run: RunEntry, row: StoredRow) -> JSON:
+        """The id of a row; `None` where its input has no ids."""
+        column = self.id_column(run)
+        return None if column is None else self.columns(row).get(column)
+
+
+def listing() -> str:
+    """How the runs of a store are listed, as a hint."""
+    lists = by_surface(command="`yamlgen runs ls`", python="`yamlgen.api.history.list_runs`")
+    return f"{lists} lists them"
+
+
+def _came_to_its_end(run: RunEntry) -> bool:
+    """Whether a run has reached all of its rows, be it that some lack an answer so that it wrote no output."""
+    done = run.finished + run.failed + run.missing
+    return run.status == "finished" or (run.status == "stopped" and done == run.about.get("rows"))
+
+
+def _settings(request: Mapping[str, JSON]) -> list[JSON]:
+    """What of a request decides how long its answer may be, besides the model and what is asked."""
+    effort = (request.get("output_config") or {}).get("effort")
+    return [request.get("max_tokens"), request.get("thinking"), request.get("stop_sequences"), effort]

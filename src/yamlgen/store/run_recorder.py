@@ -1,0 +1,335 @@
+"""A run's own view of its store: what it may take out of it, and what it puts in.
+
+Owns which stored answers a run may use (all of them; none from before it; or none from before it where the row is to
+be tried again) and the writing of attempts, outcomes, and what the author's functions made. An answer is told from
+others by its key alone; the newest one of a key is its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from yamlgen import failpoint
+from yamlgen.canonical_json import short_digest, storable
+from yamlgen.errors import ANSWERED, RowError
+from yamlgen.interfaces import AttemptLog, RequestContext
+from yamlgen.row_result import Answer, RowResult
+from yamlgen.store.codec import packed, packed_text, text_of, unpacked
+from yamlgen.store.database import mapped
+from yamlgen.store.refusals import Refusals
+from yamlgen.store.stored_rows import insert_row, insertion, result_of, shared, status_of
+from yamlgen.store.tables import TO_RETRY
+from yamlgen.store.writer import Writer
+from yamlgen.values import JSON, Attempt, Kept, Refusal, Usage
+
+_RECALL: Final = """
+    SELECT id, response, request_id, seconds, cost, input_tokens, output_tokens,
+           cache_creation_input_tokens, cache_read_input_tokens
+    FROM attempt WHERE key = ? AND id > ? ORDER BY id DESC LIMIT 1
+"""
+
+
+_TOKENS: Final = tuple(Usage.__dataclass_fields__)
+_ATTEMPT: Final = insertion(
+    "attempt",
+    *("key", "run", "step", "received", "request", "response", "request_id", "requested", "model", "stop_reason"),
+    *("cost", "seconds", "request_characters", *_TOKENS),
+)
+_CUT: Final = insertion("cut_stream", "run", "step", "received", "requested", "cost", *_TOKENS)
+_KEPT: Final = (
+    "SELECT kept.run, kept.value, files.files FROM kept LEFT JOIN files ON files.id = kept.files WHERE key = ?"
+)
+_KEEP: Final = "INSERT OR REPLACE INTO kept (key, run, value, files) VALUES (?, ?, ?, ?)"
+_FILES: Final = insertion("files", "digest", "files")
+_FIND_FILES: Final = "SELECT id FROM files WHERE digest = :digest"
+_TAKE: Final = "UPDATE kept SET run = ? WHERE key = ?"
+
+_FAILED_TABLES: Final = """
+    CREATE TEMP TABLE failed_row (identity BLOB PRIMARY KEY) WITHOUT ROWID;
+    CREATE TEMP TABLE failed_key (key BLOB PRIMARY KEY, newest INTEGER) WITHOUT ROWID;
+"""
+_DONE: Final = "SELECT identity FROM row WHERE run IN ({}) AND status <> 'missing'"
+_ANSWERED: Final = ", ".join(f"'{code}'" for code in sorted(ANSWERED))
+_FAILED_KEYS: Final = f"""
+    INSERT OR IGNORE INTO failed_key
+    SELECT request.key, (
+        SELECT max(other.newest) FROM failed_request AS other
+        WHERE other.key = request.key AND other.code IN ({_ANSWERED})
+    )
+    FROM (SELECT results {{}}) AS failed, json_each(failed.results) AS each
+    JOIN failed_request AS request ON request.result = each.value
+    WHERE request.code IN ({_ANSWERED})
+"""
+"""The keys of the failed rows, each with the newest answer that failed it in any run: whatever was answered after
+that, by a retry that was stopped or by a fresh run, is not paid for again. Of a step that asked several times these
+are the keys of the items that failed; the others keep their answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Which answers a run takes out of the store, and what it may send.
+
+    Attributes:
+        fresh: none from before this run.
+        offline: nothing is sent.
+        retry: the number of the run whose failed rows alone are asked again, without the answers that failed them,
+            behind those of its retries that did not come to their end: what became of a row in one of these stands.
+    """
+
+    fresh: bool = False
+    offline: bool = False
+    retry: tuple[int, ...] = ()
+
+
+class RunRecorder:
+    """Answers and outcomes of one run: a recorder for its models, a keeper for its functions, a sink for its rows.
+
+    Args:
+        reader: a connection of this thread, which only reads.
+        path: the database, for messages.
+        reuse: which stored answers may be used.
+
+    Until `begin` nothing may be sent and nothing is kept: that is how a run is planned.
+    """
+
+    def __init__(self, reader: sqlite3.Connection, path: Path, reuse: Reuse) -> None:
+        self._reader = reader
+        self._path = path
+        self._reuse = reuse
+        self._writer: Writer | None = None
+        self._run = 0
+        self._busy: dict[bytes, asyncio.Event] = {}
+        self._taken: set[bytes] = set()
+        self.refusals = Refusals(reader, self.write)
+        with mapped(path):
+            (self._before,) = reader.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()
+            if reuse.retry:
+                self._note_failed(reuse.retry)
+
+    def begin(self, writer: Writer, run: int) -> None:
+        """Keep what comes from now on, as that of a run."""
+        self._writer, self._run = writer, run
+        self.refusals.begin(run)
+
+    def allows(self, identity: str) -> bool:
+        """Whether this run may send a request for a row."""
+        if self._reuse.offline:
+            return False
+        if not self._reuse.retry:
+            return True
+        with mapped(self._path):
+            query = "SELECT 1 FROM failed_row WHERE identity = ?"
+            return self._reader.execute(query, (short_digest(identity),)).fetchone() is not None
+
+    def _note_failed(self, runs: tuple[int, ...]) -> None:
+        """Note what is to be tried again, on disk: all rows of a million may have failed."""
+        self._reader.executescript(_FAILED_TABLES)
+        *again, first = runs
+        done = _DONE.format(", ".join(map(str, again)))
+        failed = f"FROM row WHERE run = {first} AND {TO_RETRY} AND identity NOT IN ({done})"
+        self._reader.execute(f"INSERT OR IGNORE INTO failed_row SELECT identity {failed}")
+        self._reader.execute(_FAILED_KEYS.format(failed))
+
+    @asynccontextmanager
+    async def chain(self, keys: tuple[bytes, ...], asker: RequestContext) -> AsyncIterator[AttemptLog]:
+        """The attempts that begin with the request of these keys; the same request of a row is made once."""
+        key = keys[0]
+        while key in self._busy:
+            await self._busy[key].wait()
+        done = self._busy[key] = asyncio.Event()
+        try:
+            yield self._chain(keys, asker)
+        finally:
+            del self._busy[key]
+            done.set()
+
+    def _chain(self, keys: tuple[bytes, ...], asker: RequestContext) -> _Chain:
+        reuse, allowed = self._reuse, self.allows(asker.identity)
+        after = self._before if reuse.fresh else max(map(self._failed_by, keys)) if reuse.retry else 0
+        refused_in = {self._run} if reuse.fresh else {self._run, *reuse.retry[:-1]} if reuse.retry and allowed else None
+        return _Chain(self, asker.step, self._writer is not None and allowed, after, refused_in)
+
+    def _failed_by(self, key: bytes) -> int:
+        """The number of the newest answer that has failed a row which is tried again, and 0 for other keys."""
+        with mapped(self._path):
+            found = self._reader.execute("SELECT newest FROM failed_key WHERE key = ?", (key,)).fetchone()
+        return int(found[0]) if found else 0
+
+    def recall(self, keys: tuple[bytes, ...], after: int) -> Attempt | None:
+        """The newest answer with a number above `after`, of the first of these keys that has one."""
+        with mapped(self._path):
+            found = (self._reader.execute(_RECALL, (key, after)).fetchone() for key in keys)
+            row = next((each for each in found if each is not None), None)
+            if row is None:
+                return None
+            number, response, request_id, seconds, cost, *tokens = row
+            kept = unpacked(response)
+        return Attempt(kept, Usage(*tokens), (), request_id, seconds, cost, reused=True, number=number)
+
+    def answered(self, key: bytes) -> int:
+        """How many answers a key has had; in this run alone, if that is fresh, so that faults fall as in the first."""
+        query, after = "SELECT count(*) FROM attempt WHERE key = ? AND id > ?", self._before if self._reuse.fresh else 0
+        with mapped(self._path):
+            (count,) = self._reader.execute(query, (key, after)).fetchone()
+        return int(count)
+
+    async def write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Do `work` in the writer's next transaction."""
+        assert self._writer is not None  # noqa: S101 - a ledger without one is asked for nothing of this kind
+        return await self._writer.write(work)
+
+    async def record(
+        self, key: bytes, step: str, request: Mapping[str, JSON], attempt: Attempt, setup: bytes = b""
+    ) -> Attempt:
+        """Keep a paid answer, and that its setup is proven; it comes back with its number once it is on disk."""
+        failpoint.reach("after-receive")
+        text, response, usage = text_of(request), attempt.response, attempt.usage
+        values = {
+            "key": key,
+            "run": self._run,
+            "step": step,
+            "received": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request": packed_text(text),
+            "response": packed(response),
+            "request_id": attempt.request_id,
+            "requested": _text(request.get("model")),
+            "model": _text(response.get("model")),
+            "stop_reason": _text(response.get("stop_reason")),
+            **{name: getattr(usage, name) for name in _TOKENS},
+            "cost": attempt.cost,
+            "seconds": attempt.seconds,
+            "request_characters": len(text),
+        }
+        prove = self.refusals.proving(setup)
+
+        def insert(connection: sqlite3.Connection) -> int | None:
+            if prove is not None:  # in the same commit, so that nobody waits for another
+                prove(connection)
+            return connection.execute(_ATTEMPT, values).lastrowid
+
+        return replace(attempt, number=await self.write(insert))
+
+    async def cut(self, step: str, model: str, usage: Usage, cost: float | None) -> None:
+        """Note what a stream took that broke off."""
+        received = datetime.now(UTC).isoformat(timespec="milliseconds")
+        values = {"run": self._run, "step": step, "received": received, "requested": storable(model), "cost": cost}
+        values |= {name: getattr(usage, name) for name in _TOKENS}
+        await self.write(lambda connection: connection.execute(_CUT, values))
+
+    def refused(self, key: bytes, runs: AbstractSet[int] | None) -> Refusal | None:
+        """How the request of a key was refused, by one of these runs or, without them, by any."""
+        with mapped(self._path):
+            found = self.refusals.find(key)
+        if found is None or (runs is not None and found[0] not in runs):
+            return None
+        self.refusals.take(key)
+        return found[1]
+
+    def is_refused(self, schema: bytes) -> bool:
+        """Whether the API has refused a native schema, in any run: so it is not asked for it again."""
+        return self.refused(schema, None) is not None
+
+    async def refuse(self, schema: bytes, refusal: Refusal) -> None:
+        """Keep that it has; when this returns, it is on disk."""
+        await self.refusals.refuse(schema, None, refusal)
+
+    def kept(self, key: bytes) -> Kept | None:
+        """What a function made under a key: in this run, or before it unless it is fresh."""
+        with mapped(self._path):
+            found = self._reader.execute(_KEPT, (key,)).fetchone()
+            if found is None or (self._reuse.fresh and found[0] != self._run):
+                return None
+            run, value, files = found
+            kept = Kept(json.loads(value), _files_of(files))
+        if run != self._run and self._writer is not None:
+            self._taken.add(key)
+        return kept
+
+    async def keep(self, key: bytes, kept: Kept) -> None:
+        """Keep what a function made; when this returns, it is on disk."""
+        value, files = text_of(kept.value), text_of(dict(sorted(kept.files.items())))
+
+        def insert(connection: sqlite3.Connection) -> None:
+            number, _ = shared(connection, _FIND_FILES, _FILES, {"digest": short_digest(files), "files": files})
+            connection.execute(_KEEP, (key, self._run, value, number))
+
+        await self.write(insert)
+
+    async def add(self, outcome: RowResult) -> None:
+        """Keep what came of a row; when this returns, it is on disk."""
+        source = text_of(dict(outcome.row.row))
+        made: dict[str, Answer | RowError] = {**outcome.answers, **outcome.failures}
+        results = [result_of(step, each) for step, each in made.items()]
+        row = {
+            "run": self._run,
+            "number": outcome.row.index,
+            "identity": short_digest(outcome.row.identity),
+            "status": status_of(outcome),
+        }
+        taken, self._taken = [(self._run, key) for key in self._taken], set()  # so that no pruning takes it from us
+        take_refusals = self.refusals.taken()
+
+        def insert(connection: sqlite3.Connection) -> None:
+            insert_row(connection, row, source, results)
+            if taken:
+                connection.executemany(_TAKE, taken)
+            if take_refusals is not None:
+                take_refusals(connection)
+
+        await self.write(insert)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    ledger: RunRecorder
+    step: str
+    sends: bool
+    after: int
+    refused_in: AbstractSet[int] | None
+
+    def recall(self, keys: tuple[bytes, ...]) -> Attempt | None:
+        return self.ledger.recall(keys, self.after)
+
+    def answered(self, key: bytes) -> int:
+        return self.ledger.answered(key)
+
+    async def record(self, key: bytes, setup: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
+        return await self.ledger.record(key, self.step, request, attempt, setup)
+
+    async def cut(self, model: str, usage: Usage, cost: float | None) -> None:
+        await self.ledger.cut(self.step, model, usage, cost)
+
+    async def prove(self, setup: bytes) -> None:
+        prove = self.ledger.refusals.proving(setup)
+        if prove is not None:
+            await self.ledger.write(prove)
+
+    def is_proven(self, setup: bytes) -> bool:
+        return self.ledger.refusals.is_proven(setup)
+
+    def refused(self, key: bytes) -> Refusal | None:
+        return self.ledger.refused(key, self.refused_in)
+
+    async def refuse(self, key: bytes, setup: bytes, refusal: Refusal) -> None:
+        await self.ledger.refusals.refuse(key, setup, refusal)
+
+
+@lru_cache(maxsize=64)
+def _files_of(text: str | None) -> Mapping[str, str]:
+    """The files of a kept value; many values share them."""
+    files: Mapping[str, str] = json.loads(text) if text else {}
+    return files
+
+
+def _text(value: JSON) -> str | None:
+    return storable(value) if isinstance(value, str) else None

@@ -1,0 +1,130 @@
+"""What becomes of rows, as it is written down: the results of their steps, shared by the runs that come to the same."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from yamlgen.canonical_json import short_digest
+from yamlgen.errors import Code, RowError
+from yamlgen.row_result import Answer, Lost, RowResult
+from yamlgen.store.codec import packed, text_of
+from yamlgen.values import JSON, Attempt
+
+
+def insertion(table: str, *names: str) -> str:
+    """The statement that puts named values into a table."""
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
+
+
+_RESULT: Final = insertion("result", "digest", "step", "key", "status", "value", "code", "error", "attempts")
+_SOURCE: Final = insertion("source", "digest", "row")
+_ROW: Final = insertion("row", "run", "number", "identity", "status", "source", "results")
+_FAILED_REQUEST: Final = "INSERT INTO failed_request (result, key, code, newest) VALUES (?, ?, ?, ?)"
+_FIND_RESULT: Final = "SELECT id FROM result WHERE digest = :digest"
+_FIND_SOURCE: Final = "SELECT id FROM source WHERE digest = :digest"
+
+
+def status_of(outcome: RowResult) -> str:
+    """What became of a row: `finished`, `failed`, or `missing` where it lacks an answer."""
+    if any(error.code is Code.NOT_STORED for error in outcome.failures.values()):
+        return "missing"
+    return "failed" if outcome.failures else "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """A result as it is kept.
+
+    Attributes:
+        values: its line in the table, the digest first.
+        failed: the first requests that failed it, each with its code and the newest of its attempts, 0 without any.
+    """
+
+    values: dict[str, Any]
+    failed: list[tuple[bytes, str, int]]
+
+
+def result_of(step: str, made: Answer | RowError) -> StepResult:
+    """What a step made of a row, as it is kept."""
+    attempts = text_of([_noted(attempt) for attempt in made.attempts])
+    if isinstance(made, Answer):
+        status, value, code = "skipped" if made.skipped else "finished", text_of(made.value), None
+        error = packed(_lost(made.lost)) if made.lost else None
+        failed = _failed_requests(tuple(item.error for item in made.lost), of_nulls=True)
+    else:
+        status, value, code, error = "failed", None, str(made.code), packed(_told(made))
+        failed = _failed_requests(made.parts or (made,))
+    key = made.key or None
+    told = (part for first, code, newest in failed for part in (first, code, str(newest)))
+    digest = short_digest(step, key, status, value, error, attempts, *told)
+    values = {
+        "digest": digest,
+        "step": step,
+        "key": key,
+        "status": status,
+        "value": value,
+        "code": code,
+        "error": error,
+        "attempts": attempts,
+    }
+    return StepResult(values, failed)
+
+
+def _noted(attempt: Attempt) -> list[JSON]:
+    """An attempt of a result: its number, what was wrong with it, which case it is, what was done to read it."""
+    noted: list[JSON] = [attempt.number, list(attempt.errors), attempt.case, list(attempt.notes)]
+    return noted if attempt.notes else noted[:3] if attempt.case else noted[:2]
+
+
+def _told(error: RowError) -> dict[str, JSON]:
+    """An error as it is kept; of a step that was done for several items, with those that failed."""
+    told = {"code": str(error.code), "message": error.message, "hint": error.hint, **_request(error)}
+    if error.parts:
+        told["items"] = [{"code": str(p.code), "message": p.message, **_request(p)} for p in error.parts]
+    return told
+
+
+def _request(error: RowError) -> dict[str, JSON]:
+    """The request of an error; with the API's name for it, where it was answered with the error."""
+    named = {} if error.request_id is None else {"request_id": error.request_id}
+    return {**named, "request": error.request}
+
+
+def _lost(items: tuple[Lost, ...]) -> dict[str, JSON]:
+    """The items of a finished result that are null, as they are kept; they count from 1, as they are named."""
+    return {"items": [{"item": each.case + 1, "case": each.name, **_told(each.error)} for each in items]}
+
+
+def _failed_requests(errors: tuple[RowError, ...], *, of_nulls: bool = False) -> list[tuple[bytes, str, int]]:
+    """The requests that failed; of nulls those, too, that came to none, since a retry finds their rows by them."""
+    return [
+        (each.key, str(each.code), max((attempt.number for attempt in each.attempts), default=0))
+        for each in errors
+        if (each.key or of_nulls) and each.code is not Code.NOT_STORED
+    ]
+
+
+def shared(connection: sqlite3.Connection, find: str, insert: str, values: Mapping[str, Any]) -> tuple[int, bool]:
+    """The number of what is kept once, by its digest, and whether it is new."""
+    found = connection.execute(find, values).fetchone()
+    if found:
+        return found[0], False
+    return connection.execute(insert, values).lastrowid or 0, True
+
+
+def insert_row(connection: sqlite3.Connection, row: Mapping[str, Any], source: str, results: list[StepResult]) -> None:
+    """Write a row down, with its columns and its results, each of them once."""
+    numbers = [_insert_result(connection, result) for result in results]
+    columns, _ = shared(connection, _FIND_SOURCE, _SOURCE, {"digest": short_digest(source), "row": source})
+    connection.execute(_ROW, {**row, "source": columns, "results": json.dumps(numbers)})
+
+
+def _insert_result(connection: sqlite3.Connection, result: StepResult) -> int:
+    number, new = shared(connection, _FIND_RESULT, _RESULT, result.values)
+    if new and result.failed:
+        connection.executemany(_FAILED_REQUEST, [(number, *each) for each in result.failed])
+    return number

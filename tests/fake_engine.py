@@ -1,0 +1,135 @@
+"""A local engine with a provider and a store of its own at its ports, for the tests of the engine."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from yamlgen.api.loading import load
+from yamlgen.cancellation import Cancellation
+from yamlgen.engine.local import LocalEngine
+from yamlgen.engine.spending_limits import Budget
+from yamlgen.errors import Code, RowError
+from yamlgen.pipeline.language import Limits
+from yamlgen.row_result import Answer
+from yamlgen.values import Attempt, InputRow, Usage
+
+HEAD = "version: 1\ninput: {rows: [{n: 0}]}\noutput: {path: out.jsonl}\nsteps:\n"
+ONE = '  one: {model: m, prompt: "one {{ row.n }}"}\n'
+TWO = '  two: {model: m, prompt: "two {{ steps.one }}"}\n'
+SIDE = '  side: {model: m, prompt: "side {{ row.n }}"}\n'
+JOIN = '  join: {model: m, prompt: "join {{ steps.one }} {{ steps.side }}"}\n'
+
+PAID = Attempt({"id": "msg"}, Usage(10, 5), ("$: no",))
+
+
+class Sink:
+    """A store of rows alone, in memory: the finished ones as the output has them, the outcomes of the failed ones."""
+
+    def __init__(self):
+        self.rows, self.failed = {}, {}
+
+    async def add(self, outcome):
+        """Keep what came of a row."""
+        await asyncio.sleep(0)
+        if outcome.failures:
+            self.failed[outcome.row.index] = outcome
+            return
+        self.rows[outcome.row.index] = {**outcome.row.row, **values(outcome)}
+
+    def kept(self, key):  # noqa: ARG002 - a fake keeps no values
+        """Nothing was kept."""
+        return
+
+    async def keep(self, key, kept):
+        """Keep nothing."""
+
+
+def values(outcome):
+    """What each step made of a row."""
+    return {step: answer.value for step, answer in outcome.answers.items()}
+
+
+class Models:
+    """A provider of one model for every step: an async function of the step, the text and the watch.
+
+    What it is asked is told, while it is open.
+    """
+
+    def __init__(self, reply):
+        self.reply, self.is_open = reply, False
+        self.asked, self.askers, self.halt = [], [], Cancellation()
+
+    @asynccontextmanager
+    async def open(self, plan, halt, recorder=None, emit=None):  # noqa: ARG002 - a fake needs the switch alone
+        """Itself, until what it is opened for is at its end."""
+        self.halt, self.is_open = halt, True
+        try:
+            yield self
+        finally:
+            self.is_open = False
+
+    def __getitem__(self, step):
+        models = self
+
+        class Fake:
+            async def answer(self, prompt, asker, check=None):  # noqa: ARG002 - a fake checks nothing
+                assert models.is_open
+                models.halt.check_sending()
+                text = prompt.messages[-1].content
+                models.asked.append((step, text))
+                models.askers.append(asker)
+                asker.watch.sent()
+                value = await models.reply(step, text, asker.watch)
+                attempt = Attempt({}, Usage(1, 2), seconds=0.5, cost=0.25)
+                asker.watch.received(attempt, reask=False)
+                return Answer(value, (attempt,))
+
+        return Fake()
+
+
+class Run:
+    """A run of an engine over rows `{n: 0}, {n: 1}, ...`, and all that came of it."""
+
+    def __init__(self, tmp_path, reply, steps=ONE, rows=3, **options):
+        path = tmp_path / "p.yaml"
+        path.write_text(HEAD + steps)
+        self.plan = load(path).plan()
+        self.models, self.sink, self.events, self.halt = Models(reply), Sink(), [], None
+        self.concurrency, self.limits = options.get("concurrency", 20), options.get("limits", {})
+        rows = ({"n": n} for n in range(rows)) if isinstance(rows, int) else rows
+        self.rows = (InputRow(index, row, f"row {index}") for index, row in enumerate(rows))
+
+    async def engine(self):
+        """Run it in this loop."""
+        self.halt = Cancellation()
+        self.budget = Budget(Limits(**self.limits), self.halt)
+        plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
+        engine = LocalEngine(plan, self.models, self.sink, self.emit, self.halt)
+        try:
+            await engine.run(self.rows)
+        finally:
+            self.undone = engine.undone
+
+    def emit(self, event):
+        """Note an event, and count what it costs."""
+        self.events.append(event)
+        self.budget.observe(event)
+
+    def __call__(self):
+        """Run it."""
+        asyncio.run(self.engine())
+        return self
+
+    def of(self, kind):
+        """The events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+async def echo(step, text, _watch):
+    """Answer at once."""
+    return f"{step}<{text}>"
+
+
+def refused(code=Code.REFUSED):
+    """A row's error with one paid attempt."""
+    return RowError("no", code=code, request={"model": "m"}, attempts=(PAID,))

@@ -1,0 +1,215 @@
+"""Processes of `yamlgen` that begin in a twentieth of a second: forks of one that has loaded everything already.
+
+A fork is as real as any process: its own signals, limits, locks and files. Owns what is done to it before it runs
+(folder, variables, failpoint, limits) and what is known of it afterwards (exit code, output, the events that it told).
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module, reload
+from itertools import count
+from pathlib import Path
+
+DEADLINE = 60
+"""Seconds after which a process ends itself."""
+
+GUARD = Path(__file__).parent / "guard"
+_PRELOAD = (
+    "yamlgen.cli.run",
+    "yamlgen.cli.foreground",
+    "yamlgen.api.execution",
+    "yamlgen.simulator.server",
+    "anthropic.resources.messages",
+    "genai_prices.data",
+    "rich.table",
+    "aiohttp",
+    "httpcore2",
+    "anyio.streams.tls",
+)
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a process came to; a negative code is the signal that killed it.
+
+    Attributes:
+        told: the events that it told, each as its words: `AnswerReceived 3 facts False`.
+    """
+
+    code: int
+    out: str
+    err: str
+    told: list
+
+    def count(self, *words):
+        """How many events begin with these words."""
+        return sum(event[: len(words)] == list(words) for event in self.told)
+
+
+@dataclass
+class Life:
+    """A process at work."""
+
+    pid: int
+    files: Path
+    _zygote: subprocess.Popen
+    _free: list
+    _ended: Ended | None = None
+
+    def told(self):
+        """The events that it has told until now; one that a kill cut short is none."""
+        whole = Path(f"{self.files}.told").read_text("utf-8").rpartition("\n")[0]
+        return [line.split() for line in whole.splitlines()]
+
+    def until(self, *words, times=1):
+        """Wait until it has told such events so often."""
+        ends = time.monotonic() + DEADLINE
+        while sum(event[: len(words)] == list(words) for event in self.told()) < times:
+            assert time.monotonic() < ends, (words, self.told())
+            time.sleep(0.002)
+
+    def pause(self, seconds):
+        """Let it work for a moment."""
+        time.sleep(seconds)
+
+    def send(self, number):
+        """Send it a signal."""
+        if self._ended is None:
+            os.kill(self.pid, number)
+
+    def wait(self):
+        """Wait for its end."""
+        if self._ended is None:
+            code = int(self._zygote.stdout.readline())
+            self._free.append(self._zygote)
+            out, err = (Path(f"{self.files}.{name}").read_text("utf-8") for name in ("out", "err"))
+            self._ended = Ended(code, out, err, self.told())
+        return self._ended
+
+    def kill(self):
+        """Send SIGKILL, and wait for its end."""
+        self.send(signal.SIGKILL)
+        return self.wait()
+
+
+@dataclass
+class Nursery:
+    """Starts processes; what they say is kept in files under `folder`."""
+
+    folder: Path
+    _all: list = field(default_factory=list)
+    _free: list = field(default_factory=list)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for zygote in self._all:
+            zygote.stdin.close()
+            zygote.wait(timeout=DEADLINE)
+            zygote.stdout.close()
+
+    def start(self, folder, *arguments, failpoint="", size=None, umask=0o022, **environment):
+        """Call `yamlgen` with arguments in a folder; `size` is the most bytes that it may write to one file."""
+        zygote = self._free.pop() if self._free else self._another()
+        files = self.folder / str(next(_numbers))
+        job = {
+            "folder": str(folder),
+            "arguments": list(map(str, arguments)),
+            "environment": {"YAMLGEN_FAILPOINT": failpoint, **environment},
+            "size": size,
+            "umask": umask,
+            "files": str(files),
+        }
+        zygote.stdin.write(json.dumps(job) + "\n")
+        zygote.stdin.flush()
+        return Life(int(zygote.stdout.readline()), files, zygote, self._free)
+
+    def call(self, folder, *arguments, **options):
+        """Call `yamlgen`, and wait for its end."""
+        return self.start(folder, *arguments, **options).wait()
+
+    def _another(self):
+        kept = {name: value for name, value in os.environ.items() if not name.upper().endswith("_PROXY")}
+        path = os.pathsep.join([str(GUARD), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        environment = {**kept, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        zygote = subprocess.Popen([sys.executable, __file__], env=environment, **pipes)
+        self._all.append(zygote)
+        return zygote
+
+
+def _serve():
+    for name in _PRELOAD:
+        import_module(name)
+    for line in sys.stdin:
+        job = json.loads(line)
+        for name in ("out", "err", "told"):
+            Path(f"{job['files']}.{name}").touch()
+        pid = os.fork()
+        if pid == 0:
+            _live(job)
+        _say(pid)
+        _say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _say(number):
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
+def _live(job):
+    """Be the process: never returns."""
+    signal.alarm(DEADLINE)
+    os.chdir(job["folder"])
+    os.umask(job["umask"])
+    os.environ.update(job["environment"])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for name, descriptor in (("out", 1), ("err", 2)):
+        os.dup2(os.open(f"{job['files']}.{name}", os.O_WRONLY | os.O_APPEND), descriptor)
+    _tell(os.open(f"{job['files']}.told", os.O_WRONLY | os.O_APPEND))
+    reload(import_module("yamlgen.failpoint"))  # it reads its variable once
+    if job["size"] is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["size"], job["size"]))
+    sys.argv = ["yamlgen", *job["arguments"]]
+    code = 70
+    try:
+        import_module("yamlgen.cli").main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except BaseException:  # noqa: BLE001 - as Python would
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _tell(descriptor):
+    """Write every event at once, so that it is known even if the process is killed after it."""
+    fold = import_module(
+        "yamlgen.engine.spending_limits"
+    ).Budget  # every run has one, and after the report it is told first
+    observe = fold.observe
+
+    def told(self, event):
+        observe(self, event)
+        words = (getattr(event, name, None) for name in ("row", "step", "reused"))
+        line = " ".join([type(event).__name__, *(str(word) for word in words if word is not None)])
+        with suppress(OSError):  # a limit on files is one on this file too
+            os.write(descriptor, f"{line}\n".encode())
+
+    fold.observe = told
+
+
+if __name__ == "__main__":
+    _serve()

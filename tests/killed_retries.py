@@ -1,0 +1,67 @@
+"""Retries that are killed, and said again until one comes to its end: what they cost in all.
+
+Owns the story: each row's answer is cut off, in the run and in its retry, so that what a retry pays for fails again.
+"""
+
+import json
+from dataclasses import dataclass, field
+
+from forked_processes import Nursery
+from killed_pipeline import KEY, kept, look
+from threaded_simulator import Counted, Steady
+
+ROWS = 60
+CONCURRENCY = 8
+PIPELINE = """\
+version: 1
+runtime: {{base_url: "{url}", concurrency: {concurrency}}}
+limits: {{max_unusable: none}}
+input: {{path: rows.jsonl, id: id}}
+steps:
+  line: {{model: claude-haiku-5-5, max_tokens: 1000, prompt: "A line on {{{{ row.town }}}}."}}
+output: {{path: out/towns.jsonl}}
+"""
+
+
+def simulator():
+    """A server that cuts off every answer."""
+    return Counted(faults=Steady({"truncate": 1.0}), latency=0.01)
+
+
+@dataclass
+class Retried:
+    """What the retries of one story came to.
+
+    Attributes:
+        kills: how many of them were killed.
+        paid: the requests of all of them together.
+        answers: the answers of them that are in the store.
+        codes: how they ended.
+    """
+
+    kills: int = 0
+    paid: int = 0
+    answers: int = 0
+    codes: list = field(default_factory=list)
+
+
+def story(nursery: Nursery, server: Counted, folder, *numbers):
+    """Run, then retry: killed when so many requests came, each of `numbers` once, then undisturbed."""
+    folder.mkdir()
+    (folder / "towns.yaml").write_text(PIPELINE.format(url=server.url, concurrency=CONCURRENCY), "utf-8")
+    lines = [json.dumps({"id": number, "town": f"town {number}"}) + "\n" for number in range(ROWS)]
+    (folder / "rows.jsonl").write_text("".join(lines), "utf-8")
+    assert nursery.call(folder, "run", "towns.yaml", ANTHROPIC_API_KEY=KEY).code == 1
+    told, before, held = Retried(), server.asked, kept(folder)
+    for number in numbers:
+        asked = server.asked
+        life = nursery.start(folder, "retry", "towns.yaml", ANTHROPIC_API_KEY=KEY)
+        server.until(asked + number)
+        told.codes.append(life.kill().code)
+        told.kills += told.codes[-1] == -9
+        server.settle()
+    if told.kills:
+        told.codes.append(nursery.call(folder, "retry", "towns.yaml", ANTHROPIC_API_KEY=KEY).code)
+    told.paid, told.answers = server.asked - before, kept(folder) - held
+    assert look(folder, "SELECT count(*) FROM row WHERE run = (SELECT max(id) FROM run)") == [(ROWS,)]
+    return told

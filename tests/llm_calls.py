@@ -1,0 +1,57 @@
+"""Calls of `AnthropicLLM` at a scripted server, for its tests."""
+
+import asyncio
+
+from pydantic import BaseModel, Field
+
+from scripted_api import Server
+from yamlgen import AnthropicLLM
+
+HELLO = [{"role": "user", "content": "Hello world!"}]
+
+
+class User(BaseModel):
+    """A person."""
+
+    name: str = Field(min_length=1)
+    last_name: str
+    id: int
+
+
+USER = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "id": {"type": "integer", "minimum": 1}},
+    "required": ["name", "id"],
+    "additionalProperties": False,
+}
+ADA = {"name": "Ada", "last_name": "Lovelace", "id": 7}
+
+
+def llm(server, **options):
+    """A model at a server."""
+    return AnthropicLLM(**{"model": "claude-haiku-5-5", "base_url": server.url, "max_retries": 0, **options})
+
+
+def serve(reply, work):
+    """What `work(server)` returns, while a server of replies is up."""
+
+    async def main():
+        async with Server(*(reply if isinstance(reply, list) else [reply])) as server:
+            return await work(server), server
+
+    return asyncio.run(main())
+
+
+def generate(reply, inputs=(HELLO,), options=None, **arguments):
+    """What `generate` returns, called from a thread as a script calls it, and the server."""
+
+    async def work(server):
+        model = llm(server, **(options or {}))
+        return await asyncio.to_thread(model.generate, inputs=list(inputs), **arguments)
+
+    return serve(reply, work)
+
+
+def agenerate(reply, item=HELLO, options=None, **arguments):
+    """What `agenerate` returns, and the server."""
+    return serve(reply, lambda server: llm(server, **(options or {})).agenerate(item, **arguments))

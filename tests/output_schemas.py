@@ -1,0 +1,25 @@
+"""Shapes that several tests ask for: schemas and modes of structured output, a line of an output."""
+
+import json
+
+from yamlgen.canonical_json import encoded
+
+MODES = ("native", "tools", "json")
+USER = {
+    "title": "User",
+    "description": "A person.",
+    "type": "object",
+    "properties": {
+        "zip": {"type": "string", "description": "Postal code."},
+        "age": {"type": "integer", "minimum": 0, "maximum": 120},
+    },
+    "required": ["zip", "age"],
+    "additionalProperties": False,
+}
+OPEN = {"type": "object", "additionalProperties": {"type": "integer"}}
+"""A schema that native output cannot express: keys of any name."""
+
+
+def json_line(record):
+    """A record as a line of an output."""
+    return encoded(json.dumps(record, ensure_ascii=False) + "\n")

@@ -1,0 +1,118 @@
+"""What people are told of steps that were skipped, and of items that failed in rows that did not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from yamlgen.cli.display import Display, LiveDisplay, PlainDisplay
+from yamlgen.cli.summary import failures, outlay, summary
+from yamlgen.events import ItemFailed, RequestRetried, RowFailed, RowFinished, RunStarted, StepFinished, StepSkipped
+from yamlgen.output.files import output_paths
+from yamlgen.reports.report import Report
+
+STARTED = RunStarted("r1", "p", ("facts", "line"), 5)
+ITEM = ItemFailed(1, "facts", 2, "YG503", "item 3: $.kind: bad")
+
+
+def folded(*events):
+    """The report of some events."""
+    report = Report()
+    for event in (STARTED, *events):
+        report.observe(event)
+    return report
+
+
+def test_the_summary_tells_what_was_left_out():
+    """Behind its table the summary says of each step how many rows it skipped, and how many items are null."""
+    report = folded(*(StepSkipped(row, "line") for row in range(3)), ITEM, ITEM, StepSkipped(0, "facts"))
+    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False).splitlines()
+    assert "  facts: 1 skipped, 2 items failed, null in their lists" in told
+    assert "  line: 3 skipped" in told
+
+
+@pytest.mark.parametrize("kind", [Display, PlainDisplay])
+def test_the_headers_of_the_environment_are_named(kind, capsys):
+    """At the start, unless nothing is to be said, or there are none."""
+    kind().observe(replace(STARTED, headers=("x-gate", "x-team")))
+    assert capsys.readouterr().err == "every request carries ANTHROPIC_CUSTOM_HEADERS: x-gate, x-team\n"
+    kind(quiet=True).observe(replace(STARTED, headers=("x-gate",)))
+    kind().observe(STARTED)
+    assert capsys.readouterr().err == ""
+
+
+def test_one_item_is_one():
+    """A single failed item is told in the singular."""
+    assert "  facts: 1 item failed, null in its list" in outlay(folded(ITEM))
+
+
+def test_where_nothing_was_left_out_nothing_is_told():
+    """A run that skipped nothing, and whose items all have values, is told as ever."""
+    report = folded(StepFinished(0, "facts"), RowFinished(0))
+    assert len(outlay(report)) == 4  # the table, and what was paid
+    assert failures(report) == []
+
+
+def test_why_items_failed_is_told():
+    """The groups of items come after those of rows, with examples, and say that they are of items."""
+    told = failures(folded(ITEM, ITEM, RowFailed(0, "line", "YG504", "refused")))
+    assert told == [
+        "  1 x YG504 in line:",
+        "      row 1: refused",
+        "  2 x YG503 in items of facts:",
+        "      row 2: item 3: $.kind: bad",
+        "      row 2: item 3: $.kind: bad",
+    ]
+
+
+def test_a_plain_line_tells_what_was_left_out(monkeypatch, capsys):
+    """The line that comes now and then names the steps that skipped rows, or have failed items."""
+    monkeypatch.setattr("yamlgen.cli.display._EVERY", 0)
+    with PlainDisplay() as display:
+        for event in (STARTED, ITEM, StepSkipped(0, "line")):
+            display.observe(event)
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("0/5 rows, 0 failed, ")
+    assert line.endswith("; facts: 1 item failed, null in its list; line: 1 skipped")
+
+
+def test_a_verbose_run_tells_each_item(capsys):
+    """With `-v` a failed item has a line, as a failed row has."""
+    with Display(verbose=True) as display:
+        display.observe(STARTED)
+        display.observe(ITEM)
+    assert capsys.readouterr().err == "row 2, facts: YG503: item 3: $.kind: bad\n"
+
+
+@pytest.mark.parametrize("last", [StepSkipped(3, "line"), StepFinished(3, "line")], ids=["skipped", "finished"])
+def test_bars_advance_for_skipped_rows(last):
+    """A bar counts the rows that its step finished, skipped or failed, and its note tells them apart."""
+    with LiveDisplay() as display:
+        for event in (STARTED, StepFinished(0, "line"), RowFailed(1, "line", "YG504", "no"), StepSkipped(2, "line")):
+            display.observe(event)
+        display.observe(last)
+        display.observe(ITEM)
+    facts, line = display._progress.tasks
+    assert (line.completed, line.total) == (4, 5)
+    skipped = 1 + isinstance(last, StepSkipped)
+    assert line.fields["note"].startswith(f"[red]1 failed[/red]  {skipped} skipped  ")
+    assert facts.fields["note"].startswith("1 item failed  ")
+
+
+def test_the_summary_tells_of_a_step_that_lost_everything():
+    """At once behind the counts, with the step, the most frequent reason, and how many items share it."""
+    report = folded(ITEM, StepFinished(1, "facts", 1), RowFinished(1))
+    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False, simulation=None).splitlines()
+    assert told[1] == "  step `facts` lost every item of every row, 1 of 1 like this: YG503: item 3: $.kind: bad"
+    assert "  facts: all 1 item failed, null in its list" in told
+
+
+def test_failures_are_named_by_the_ids_of_their_rows(capsys):
+    """In the summary and in the live lines, as `--row` takes them; without ids by their numbers."""
+    failed = [RowFailed(0, "facts", "YG504", "no", "New York"), RowFailed(1, "facts", "YG504", "no")]
+    told = failures(folded(*failed))
+    assert told[1:] == ['      row "New York": no', "      row 2: no"]
+    display = Display(verbose=True)
+    for event in (STARTED, replace(failed[0], id=7), RequestRetried(3, "facts", "busy", 1.0, "r-4")):
+        display.observe(event)
+    assert capsys.readouterr().err.splitlines() == ["row 7, facts: YG504: no", "row r-4, facts: busy, again in 1.0 s"]

@@ -1,0 +1,108 @@
+"""A store by hand: runs whose models are answered by the test, without an engine."""
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+
+from yamlgen.errors import RowError
+from yamlgen.interfaces import UNOBSERVED, RequestContext
+from yamlgen.output.failed import compose_failed
+from yamlgen.output.row_detail import describe_row
+from yamlgen.output.row_line import compose_rows
+from yamlgen.reports.report import Report
+from yamlgen.row_result import Answer, RowResult
+from yamlgen.store.location import StoreLocation
+from yamlgen.store.pruning import prune
+from yamlgen.store.run_recorder import Reuse
+from yamlgen.store.run_session import archived, held, opened, running
+from yamlgen.values import Attempt, InputRow, Usage
+
+ALL = Reuse()
+ROW = InputRow(0, {"town": "Oslo"}, '"Oslo"')
+
+
+class Book:
+    """A store in a folder, and the runs that go through it."""
+
+    def __init__(self, folder):
+        self.place = StoreLocation(folder, "a.yaml")
+
+    def run(self, name, work, reuse=ALL, **about):
+        """What `work(ledger)` comes to in a run of that name."""
+
+        async def main():
+            with held(self.place, f"run {name}") as connection, opened(self.place, reuse) as session:
+                async with running(session, connection, name, about) as run:
+                    made = await work(session.ledger)
+                    await run.end("finished", Report().as_json())
+                    return made
+
+        return asyncio.run(main())
+
+    def retry(self, *runs):
+        """What a retry of these runs may take out of the store."""
+        return Reuse(retry=tuple(self.number(run) for run in runs))
+
+    def number(self, run):
+        """The number of a run."""
+        with archived(self.place) as archive:
+            return archive.run(run).number
+
+    def prune(self, *runs):
+        """Take runs out."""
+        prune(self.place, [self.number(run) for run in runs], lambda _: True)
+
+    def rows(self, run):
+        """The rows that an output of a run has."""
+        with archived(self.place) as archive:
+            return [json.loads(line) for line in compose_rows(archive, archive.run(run))]
+
+    def failed(self, run, *, items=False):
+        """The records of what failed in a run."""
+        with archived(self.place) as archive:
+            return [json.loads(line) for line in compose_failed(archive, archive.run(run), items=items)]
+
+    def detail(self, run, number):
+        """All that is known of a row of a run."""
+        with archived(self.place) as archive:
+            return describe_row(archive, archive.run(run), number)
+
+    def query(self, text):
+        """What a query finds."""
+        with closing(sqlite3.connect(self.place.database)) as connection:
+            return connection.execute(text).fetchall()
+
+
+async def ask(ledger, key, row=ROW):
+    """The answer to a first request, out of the store or else paid for."""
+    async with ledger.chain((key,), RequestContext("facts", row.identity, UNOBSERVED.watch)) as chain:
+        found = chain.recall((key,))
+        if found is not None:
+            return found
+        assert chain.sends
+        request = {"model": "m", "messages": [key.decode()]}
+        return await chain.record(key, b"setup", request, Attempt({"model": "m"}, Usage(10, 5), cost=0.5))
+
+
+async def ask_all(ledger, keys):
+    """The answers to the first requests of several items."""
+    return [await ask(ledger, key) for key in keys]
+
+
+def refused(key, attempt, code, said="no"):
+    """The error of one request."""
+    return RowError(said, code=code, request={"messages": [key.decode()]}, attempts=(attempt,), key=key)
+
+
+def failed(error, row=ROW, **answers):
+    """The outcome of a row that failed at the step `facts`."""
+    return RowResult(row, answers, {"facts": error})
+
+
+def finished(row=ROW, **answers):
+    """The outcome of a row that did not fail."""
+    return RowResult(row, answers, {})
+
+
+SKIPPED = Answer(None, skipped=True)
