@@ -142,9 +142,18 @@ def test_a_run_from_python(place, capsys):
     assert (place / "pipelines/out/hello.simulated.jsonl").exists()
 
 
+@pytest.mark.usefixtures("place")
+def test_past_runs_from_python(capsys):
+    """The README's plan, retry and export find the run of the example before them."""
+    run_example(blocks("python")[0])
+    run_example(blocks("python")[1])
+    assert " finished True " in capsys.readouterr().out
+    assert len(Path("hello.csv").read_text(encoding="utf-8").splitlines()) == 4
+
+
 def test_the_model_from_python(simulated_api):
     """The README's `AnthropicLLM` gives one generation, valid under the class that it names."""
-    (made,), scope = run_example(blocks("python")[1])
+    (made,), scope = run_example(blocks("python")[2])
     assert set(made) == {"generations", "statistics"}
     user = scope["User"].model_validate_json(made["generations"][0])
     assert user.name
@@ -161,7 +170,8 @@ def options():
 
 def test_the_options_exist():
     """Every option that the README gives to `yamlgen` is one."""
-    prose = re.sub(r"^pip .*?(&&|$)|`pytest .*?`", "", README, flags=re.MULTILINE).replace("'.[test]'", "")
+    others = r"^pip .*?(&&|$)|`pytest .*?`|`python -m .*?`"
+    prose = re.sub(others, "", README, flags=re.MULTILINE).replace("'.[test]'", "")
     named = set(re.findall(r"(?<=[\s`(])(--?[a-z][a-z-]*)(?=[\s=`,)\]|])", prose))
     assert {"--simulate", "-p", "-o", "--output-format", "--limit", "-q"} <= named
     assert named <= options()
