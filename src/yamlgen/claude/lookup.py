@@ -57,10 +57,10 @@ class AnswerLookup:
             return await self._below.answer(request)
         except RowError as error:
             await self._fallback.consider(request, Refusal(error.status, error.message))
-            self._fallback.advise(error)
+            told = self._fallback.advised(error)
             if log is not None:
-                await self._fail(error, request, log)
-            raise
+                await self._fail(told, request, log)
+            raise told from None
 
     async def _fail(self, error: RowError, request: Request, log: AttemptLog) -> None:
         """Keep a refusal, and mark a failure that may be that of all rows."""

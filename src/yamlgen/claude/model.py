@@ -40,7 +40,7 @@ class ClaudeModel:
         reasks: how often an invalid output is sent back; a text is invalid where it is blank or a check says so.
         timeout: seconds that one request may take: an answer that may take longer is streamed.
         keeping: where answers are kept; without it each is asked for.
-        tariff: what usage costs; `None` where nobody knows.
+        tariff: what usage costs; `None` where it is not known.
         warn: told what the user of the run should know.
     """
 

@@ -78,15 +78,13 @@ class Reasking:
         if isinstance(invalid, NoText):
             code, message = Code.NO_TEXT, f"{invalid.errors[0]}{asked}"
         message = self._sender.clean(message)  # before a part of it is left out: half a key is not found
-        error = RowError(message, code=code, hint="see the attempts in the failed file")
-        error.is_useless = not invalid.by_check
-        return error
+        hint = "see the attempts in the failed file"
+        return RowError(message, code=code, hint=hint, is_useless=not invalid.by_check)
 
     def _told(self, error: RowError, request: Request, attempts: Sequence[Attempt], key: bytes) -> RowError:
         """The error with its account; its words may quote an answer, and an answer may quote the key."""
-        error.message = self._sender.clean(error.message)
-        error.request, error.attempts, error.key = request.body, tuple(attempts), key
-        return error
+        message = self._sender.clean(error.message)
+        return error.replace(message=message, request=request.body, attempts=tuple(attempts), key=key)
 
 
 def reask(request: Request, attempt: Attempt, invalid: InvalidOutput) -> dict[str, JSON]:

@@ -14,7 +14,7 @@ from yamlgen.values import JSON, Attempt, Charge
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """What the answers of one model cost; `price` is `None` where nobody knows."""
+    """What the answers of one model cost; `price` is `None` where it is not known."""
 
     model: str
     price: PriceFunction | None = None

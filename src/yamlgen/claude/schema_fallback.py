@@ -91,10 +91,11 @@ class SchemaFallback:
                 await self._keeping.recorder.refuse(self._schema, refusal)
         raise ClosedWay
 
-    def advise(self, error: RowError) -> None:
-        """Tell an author who insists on native output what else there is, where the error is about that."""
+    def advised(self, error: RowError) -> RowError:
+        """The error, which tells an author who insists on native output what else there is, where it is about that."""
         if self._insists and _is_about_schema(Refusal(error.status, error.message)):
-            error.hint = _LEAVE_OUT
+            return error.replace(hint=_LEAVE_OUT)
+        return error
 
 
 def _is_about_schema(refusal: Refusal) -> bool:
