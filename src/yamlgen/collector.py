@@ -9,7 +9,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 
 @dataclass(kw_only=True)
 class Collector:
-    """What is wrong with what an author wrote, gathered by whoever looks for it.
+    """What is wrong with what an author wrote, gathered over all checks.
 
     Attributes:
         diagnostics: in the order in which they were found.

@@ -52,7 +52,7 @@ class Preparation:
         session: the store; until the run begins, it answers and keeps nothing.
         provider: how those are reached that are asked.
         simulation: what the answers of the simulator depend on; `None` where the API is asked.
-        tariffs: what answers cost, by the names of the plan's variants; `None` where nobody knows.
+        tariffs: what answers cost, by the names of the plan's variants; `None` where it is not known.
         connection: for writing to the store; `None` where it is only looked at.
     """
 

@@ -71,7 +71,7 @@ class LocalEngine:
             raise self._broken
 
     def _tell(self, event: Event) -> None:
-        """Tell an event from inside a request, which must not fail for whoever listens: the run does, at its end."""
+        """Tell an event from inside a request, which does not fail where a listener does: the run does, at its end."""
         try:
             self.emit(event)
         except Exception as error:  # noqa: BLE001 - a listener's own

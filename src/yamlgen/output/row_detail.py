@@ -1,4 +1,4 @@
-"""All that is known of one row of a run, for whoever looks into it."""
+"""All that is known of one row of a run, as `runs show --row` prints it."""
 
 from __future__ import annotations
 
