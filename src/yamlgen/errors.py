@@ -251,14 +251,12 @@ class YamlgenError(Exception):
         """The fact without the hint."""
         return str(self.args[0])
 
-    @message.setter
-    def message(self, message: str) -> None:
-        self.args = (brief(message), *self.args[1:])
-
     def replace(self, **changes: Any) -> Self:
         """A copy with other attributes, `message` among them: an error that somebody may hold is not edited."""
         assert all(hasattr(self, name) for name in changes), changes  # noqa: S101 - a name that nobody would read
         copied = copy.copy(self)
+        if "message" in changes:
+            copied.args = (brief(changes.pop("message")), *self.args[1:])
         for name, value in changes.items():
             setattr(copied, name, value)
         return copied.with_traceback(self.__traceback__)

@@ -250,17 +250,13 @@ def test_no_part_of_a_key_is_shown_where_a_text_is_cut(reply, before):
 
 def refused_as(text):
     """The error of a request that was refused with a 400."""
-    error = RowError(text, code=Code.BAD_REQUEST)
-    error.status = 400
-    return error
+    return RowError(text, code=Code.BAD_REQUEST, status=400)
 
 
 def doubted(errors):
     """Which of the errors of one setup, in their order, make it doubtful that anything will be answered."""
     streak = FailureStreak()
-    for each in errors:
-        streak.failed(each)
-    return [each.doubt is not None for each in errors]
+    return [streak.failed(each) is not None for each in errors]
 
 
 @pytest.mark.parametrize(
@@ -312,10 +308,7 @@ def test_an_answer_clears_the_doubt():
     """Where one request was answered, whatever fails is about what it holds."""
     streak = FailureStreak()
     streak.answered()
-    error = refused_as("no")
-    for _ in range(30):
-        streak.failed(error)
-    assert error.doubt is None
+    assert not any(streak.failed(refused_as("no")) for _ in range(30))
 
 
 def test_failed_requests_are_accounted_for():

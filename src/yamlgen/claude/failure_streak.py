@@ -35,16 +35,15 @@ class FailureStreak:
         """A request came through: from now on a failure is about what was asked."""
         self.doubt.cleared = True
 
-    def failed(self, error: RowError) -> None:
-        """Mark the failure of a row where it tells that the others may fail too."""
+    def failed(self, error: RowError) -> Doubt | None:
+        """The doubt of this setup, where the failure of a row tells that the others may fail too."""
         tells = error.status if error.code is Code.BAD_REQUEST else error.code in (Code.TRANSPORT, Code.NOT_A_MESSAGE)
         if self.doubt.cleared or not tells:
-            return
+            return None
         told = _VARYING.sub("#", NAMED.sub("", error.message)) if error.code is Code.BAD_REQUEST else str(error.code)
         self._alike = self._alike + 1 if told == self._last else 1
         self._last = told
         self._all += 1
         patience = self.doubt.patience
         self.doubt.raised |= self._alike >= ALIKE * patience or self._all >= UNLIKE * patience
-        if self.doubt.raised:
-            error.doubt = self.doubt
+        return self.doubt if self.doubt.raised else None

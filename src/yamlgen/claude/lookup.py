@@ -14,7 +14,7 @@ from yamlgen.claude.requests import Layer, Request
 from yamlgen.claude.schema_fallback import SchemaFallback
 from yamlgen.errors import Code, RowError
 from yamlgen.interfaces import AttemptLog
-from yamlgen.values import Attempt, Refusal
+from yamlgen.values import Attempt, Doubt, Refusal
 
 _TO_SEND: Final = "a run that is not offline sends it"
 
@@ -59,16 +59,17 @@ class AnswerLookup:
             await self._fallback.consider(request, Refusal(error.status, error.message))
             told = self._fallback.advised(error)
             if log is not None:
-                await self._fail(told, request, log)
+                told = told.replace(doubt=await self._failed(told, request, log))
             raise told from None
 
-    async def _fail(self, error: RowError, request: Request, log: AttemptLog) -> None:
-        """Keep a refusal, and mark a failure that may be that of all rows."""
+    async def _failed(self, error: RowError, request: Request, log: AttemptLog) -> Doubt | None:
+        """Keep a refusal; the doubt where the failure may be that of all rows."""
         if log.is_proven(request.way.setup):
             self._streak.answered()
-        self._streak.failed(error)
+        doubt = self._streak.failed(error)
         if error.status in REFUSALS:
             await log.refuse(request.key, request.way.setup, Refusal(error.status, error.message))
+        return doubt
 
     def _ask_again(self) -> str:
         simulated = " --simulate" if self._simulated else ""
