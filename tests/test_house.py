@@ -80,7 +80,6 @@ ALIKE_MODULES = {
     ("reports", "reports.report"): "the room of it",
 }
 ALIKE_CLASSES = {
-    ("Check", "Checked"): "a check of the YAML, and instructor's answer after its check",
     ("Function", "Functions"): "the one that a plan names, and who calls those of a run",
     ("Interrupted", "Interruptions"): "the error, and the signals that lead to it",
     ("Limiter", "Limits"): "who lets requests go, and the key of the YAML",

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
-from typing import Any, ClassVar, Final, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from instructor.v2.core.function_calls import ResponseSchema
 from instructor.v2.core.handler import ModeHandler
@@ -32,6 +32,9 @@ from yamlgen.values import JSON
 
 Mode = Literal["native", "tools", "json"]
 
+Judge: TypeAlias = Callable[[JSON], tuple[tuple[str, ...], JSON]]
+"""What is wrong with a value, each with its path; and the output that is made of one with which nothing is."""
+
 _AN_OBJECT: Final = json_schema({"type": "object"})
 _ALL_DIFFER: Final = json_schema({"uniqueItems": True})
 
@@ -44,23 +47,10 @@ class Rejected(ValueError):  # noqa: N818 - caught where it is raised to
         self.errors = errors
 
 
-class Checked(Protocol):
-    """What an output is held against: a JSON Schema to send, and the errors of a value."""
-
-    @property
-    def value(self) -> dict[str, Any]:
-        """The schema."""
-        ...
-
-    def errors(self, value: JSON) -> tuple[str, ...]:
-        """What is wrong with a value, each with its path."""
-        ...
-
-
 class Response(RootModel[Any], ResponseSchema):
     """What instructor takes for a response model: the author's schema on the way out, its whole check on the way in."""
 
-    checked: ClassVar[Checked]
+    judge: ClassVar[Judge]
     schema_: ClassVar[JSONSchema]
     sent: ClassVar[Mapping[str, Any]]
     wrapped: ClassVar[bool]
@@ -70,6 +60,7 @@ class Response(RootModel[Any], ResponseSchema):
         """The schema to send, with a title, because instructor reads one."""
         return {"title": cls.__name__, **cls.sent}
 
+    _made: JSON = PrivateAttr(None)
     _strings: tuple[str, ...] = PrivateAttr(())
     _is_bare: bool = PrivateAttr(default=False)
 
@@ -83,21 +74,23 @@ class Response(RootModel[Any], ResponseSchema):
                 value = value[WRAP]
             else:
                 self._is_bare = True
-        errors = self.checked.errors(value)
+        judge = type(self).judge
+        errors, made = judge(value)
         if self._is_bare and (errors or (isinstance(value, dict) and WRAP in value)):
             raise Rejected((f"$: the answer must be an object with the one key `{WRAP}`",))
         if errors:
             value, more = unpacked(value, self.schema_)
-            if not more or self.checked.errors(value):
+            again, made = judge(value) if more else (errors, None)
+            if again:
                 raise Rejected(errors)
             strings += more
-        self.root, self._strings = value, strings
+        self.root, self._made, self._strings = value, made, strings
         return self
 
     @property
     def output(self) -> ReadOutput:
-        """The output as it is checked and unwrapped."""
-        return ReadOutput(self.root, tuple(f"{path} came as a JSON string" for path in self._strings))
+        """The output as it is checked, unwrapped and made."""
+        return ReadOutput(self._made, tuple(f"{path} came as a JSON string" for path in self._strings))
 
     @property
     def is_bare(self) -> bool:

@@ -17,11 +17,11 @@ from pydantic import ValidationError
 
 from yamlgen import capabilities
 from yamlgen.claude.json_in_text import fault_of
-from yamlgen.claude.mode_handlers import HANDLERS, Checked, Mode, Rejected, Response
+from yamlgen.claude.mode_handlers import HANDLERS, Judge, Mode, Rejected, Response
 from yamlgen.claude.parsed_answer import InvalidOutput, ReadOutput
 from yamlgen.claude.reask_turns import about_unshown, sendable
 from yamlgen.schemas import native_subset
-from yamlgen.schemas.author_schema import json_schema
+from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.fields import Settings
 
@@ -37,23 +37,33 @@ class Structured:
         schema: the author's schema, bundled.
         settings: the model's settings; `id` is set.
         mode: what the author insists on, or `auto`.
+        judge: judges a value in place of the schema, and makes the output of it.
 
     Attributes:
         is_refused: whether the API has refused the schema in this way, so that `other` asks for it.
     """
 
-    def __init__(self, name: str, schema: Checked, settings: Settings, mode: Literal["auto"] | Mode) -> None:
+    def __init__(
+        self,
+        name: str,
+        schema: JSONSchema,
+        settings: Settings,
+        mode: Literal["auto"] | Mode,
+        judge: Judge | None = None,
+    ) -> None:
         whole = schema.value
         self.able = capabilities.of(settings.id or "")
         sent, wrapped = outgoing(whole)
         self.is_refused = False
         self._made_of = name, schema, settings
+        self._judge = judge
         self._is_free = mode == "auto"
         self.mode: Mode = native_subset.choose_mode(sent, self.able) if mode == "auto" else mode
         if self.mode == "native":
             sent = native_subset.reduce(sent)
         tool = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(whole.get("title") or name))[:_TOOL_NAME].strip("_") or "answer"
-        own = {"checked": schema, "schema_": json_schema(whole), "sent": sent, "wrapped": wrapped}
+        judged = staticmethod(judge or (lambda value: (schema.errors(value), value)))
+        own = {"judge": judged, "schema_": schema, "sent": sent, "wrapped": wrapped}
         self.response: type[Response] = type(tool, (Response,), {"__doc__": None, **own})
         self._handler = HANDLERS[self.mode](self.response)
         self._forced = self.able.forced_tools is True and settings.thinking in (None, "disabled")
@@ -63,7 +73,7 @@ class Structured:
         """How to ask where the API turns out not to take the schema natively; `None` where the author insists."""
         if self.mode != "native" or not self._is_free:
             return None
-        return Structured(*self._made_of, native_subset.other_mode(self.able))
+        return Structured(*self._made_of, native_subset.other_mode(self.able), self._judge)
 
     def prepare(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a request that asks for the output."""

@@ -6,17 +6,15 @@ Owns the words of a wrong call: each is a `UsageError` that names the argument, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
-from yamlgen.claude.client import usable_key
-from yamlgen.claude.mode_handlers import Checked
+from yamlgen.claude.api_key import usable_key
+from yamlgen.claude.mode_handlers import Judge
 from yamlgen.environment import variable
 from yamlgen.errors import Code, MissingKey, UsageError
 from yamlgen.parsing.suggestions import suggestion
@@ -35,55 +33,33 @@ _A_MESSAGE: Final = "{'role': 'user' or 'assistant', 'content': ...}"
 P = TypeVar("P", bound=Part)
 
 
-@dataclass(frozen=True)
-class ModelSchema:
-    """A pydantic model as an output: its JSON Schema is sent, and the model itself judges what comes back."""
-
-    model: type[BaseModel]
-    schema: JSONSchema
-
-    @property
-    def value(self) -> dict[str, Any]:
-        """The model's JSON Schema."""
-        return self.schema.value
-
-    def errors(self, value: JSON) -> tuple[str, ...]:
-        """What the model has against a value: its types, its validators, or what writes it as JSON."""
-        text = json.dumps(value)
-        try:
-            _made.get({})[text] = self.model.model_validate_json(text).model_dump_json()
-        except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False)
-            return tuple(f"{_path(detail['loc'])}: {detail['msg']}" for detail in details)
-        except Exception as error:  # noqa: BLE001 - the user's own code, which the answer may have led astray
-            return (f"$: {type(error).__name__}: {error}",)
-        return ()
-
-    @staticmethod
-    def made(value: JSON) -> str:
-        """What the model made of a value that had no errors in this `judging`, as pydantic writes it by default."""
-        return _made.get()[json.dumps(value)]
+def judge_of(given: Any, schema: JSONSchema) -> Judge:
+    """What judges values for a schema that a user gave, and writes them as JSON: the pydantic model, or the schema."""
+    return partial(_by_model, given) if isinstance(given, type) else partial(_by_schema, schema)
 
 
-_made: ContextVar[dict[str, str]] = ContextVar("made")
-"""What models made of the values of one request, which they judge once: a validator may have a memory."""
-
-
-@contextmanager
-def judging() -> Iterator[None]:
-    """Keep what models make of values, for as long as the context lasts."""
-    token = _made.set({})
+def _by_model(model: type[BaseModel], value: JSON) -> tuple[tuple[str, ...], JSON]:
+    """By the model's types, its validators, or what writes it as JSON. Once: a validator may have a memory."""
+    text = json.dumps(value)
     try:
-        yield
-    finally:
-        _made.reset(token)
+        return (), model.model_validate_json(text).model_dump_json()
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False)
+        return tuple(f"{_path(detail['loc'])}: {detail['msg']}" for detail in details), None
+    except Exception as error:  # noqa: BLE001 - the user's own code, which the answer may have led astray
+        return (f"$: {type(error).__name__}: {error}",), None
+
+
+def _by_schema(schema: JSONSchema, value: JSON) -> tuple[tuple[str, ...], JSON]:
+    errors = schema.errors(value)
+    return errors, None if errors else json.dumps(value, ensure_ascii=False)
 
 
 def _path(parts: tuple[int | str, ...]) -> str:
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
 
 
-def schema_of(given: Any) -> Checked:
+def schema_of(given: Any) -> JSONSchema:
     """The schema that a user means.
 
     Raises:
@@ -91,7 +67,7 @@ def schema_of(given: Any) -> Checked:
     """
     if isinstance(given, type) and issubclass(given, BaseModel):
         try:
-            return ModelSchema(given, json_schema(given.model_json_schema()))
+            return json_schema(given.model_json_schema())
         except PydanticUserError as error:
             message = f"`{given.__name__}` has no JSON Schema: {error.message}"
             raise UsageError(message, code=Code.BAD_SCHEMA) from None

@@ -14,13 +14,21 @@ from typing import Any, ClassVar, Final, Self
 
 import httpx2
 
-from yamlgen.claude.client import safe_address
+from yamlgen.claude.address import safe_address
 from yamlgen.claude.custom_headers import custom_headers
 from yamlgen.claude.mode_names import mode_named
 from yamlgen.claude.structured import Structured
 from yamlgen.environment import variable
 from yamlgen.errors import Code, UsageError
-from yamlgen.llm.arguments import generation_kwargs_of, given_address, runtime_of, schema_of, settings_of, structure_of
+from yamlgen.llm.arguments import (
+    generation_kwargs_of,
+    given_address,
+    judge_of,
+    runtime_of,
+    schema_of,
+    settings_of,
+    structure_of,
+)
 from yamlgen.llm.generations import warn
 from yamlgen.parsing.suggestions import suggestion
 from yamlgen.pipeline.model_settings import PUBLIC_URL
@@ -104,7 +112,8 @@ class Configuration:  # noqa: PLW1641 - its attributes change
             if len(self._structures) == _MOST_STRUCTURES:
                 self._structures.clear()
             try:
-                self._structures[made_of] = Structured("answer", schema_of(schema), settings, mode)
+                sent = schema_of(schema)
+                self._structures[made_of] = Structured("answer", sent, settings, mode, judge_of(schema, sent))
             except Unfit as unfit:
                 hint = "leave `mode` out: it then picks what the model can do"
                 message = f"native output cannot express the schema: {unfit}"

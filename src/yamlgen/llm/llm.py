@@ -8,7 +8,6 @@ the event loop that uses it, and is closed with it.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,13 +26,13 @@ from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
 from yamlgen.errors import Code, NotOffered, RowError, YamlgenError
 from yamlgen.interfaces import UNOBSERVED
-from yamlgen.llm.arguments import ModelSchema, inputs_of, judging, key_of, number_of, pair_of, prompt_of
+from yamlgen.llm.arguments import inputs_of, key_of, number_of, pair_of, prompt_of
 from yamlgen.llm.configuration import Configuration
 from yamlgen.llm.generations import GenerateOutput, Told, is_no_generation, joined, output, spoken, warn, without
 from yamlgen.pacing.limiter import Limiter
 from yamlgen.steps.fields import MOST_CONCURRENCY, Settings
 from yamlgen.sync import wait_for
-from yamlgen.values import JSON, Prompt
+from yamlgen.values import Prompt
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
 Input: TypeAlias = "Messages | tuple[Messages, Mapping[str, Any] | None]"
@@ -60,13 +59,6 @@ class _Generation:
     settings: Settings
     structured: Structured | None
     reasks: int
-
-    def written(self, value: JSON) -> str:
-        """The generation of an answer's value."""
-        if self.structured is None:
-            return str(value)
-        checked = self.structured.response.checked
-        return checked.made(value) if isinstance(checked, ModelSchema) else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass
@@ -215,9 +207,8 @@ class AnthropicLLM(Configuration):
                 warn=told.append,
             )
             try:
-                with judging():
-                    answer = await model.answer(job.prompt, UNOBSERVED)
-                    return output(job.written(answer.value), answer.usage), None
+                answer = await model.answer(job.prompt, UNOBSERVED)
+                return output(str(answer.value), answer.usage), None
             except RowError as error:
                 told_so = spoken(error)
                 if not is_no_generation(error):
