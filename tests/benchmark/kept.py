@@ -26,7 +26,7 @@ from yamlgen.api.loading import load
 from yamlgen.api.run_options import Options
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.access import reach
-from yamlgen.claude.answer_keys import Keeping
+from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
@@ -100,13 +100,13 @@ def fill(pipeline: Path) -> None:
             "usage": {"input_tokens": 300, "output_tokens": 10},
         }
     )
-    with held(place, "filling") as connection, opened(place, Reuse()) as session:
-        keeping = Keeping(session.ledger, PUBLIC_URL, plan.runtime.api_version)
+    with held(place, "filling") as connection, opened(place, Reuse()):
+        keys = AnswerKeys(PUBLIC_URL, plan.runtime.api_version)
 
         def answers() -> Iterator[tuple[bytes, bytes]]:
             for row in loaded.source.rows(None, plan.columns):
                 body = model.request(step.prompt({"row": row.row, "params": plan.params, "steps": {}}))
-                yield keeping.keys(body, replace(UNOBSERVED, identity=row.identity))[0], packed(body)
+                yield keys.keys(body, replace(UNOBSERVED, identity=row.identity))[0], packed(body)
 
         connection.execute("BEGIN")
         connection.executemany(

@@ -11,7 +11,7 @@ from aiohttp import web
 from scripted_api import KEY, Reply, Server, outcomes, prompt, said
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
-from yamlgen.claude.client import PUBLIC_URL, ClaudeProvider
+from yamlgen.claude.provider import PUBLIC_URL, ClaudeProvider
 from yamlgen.errors import Code, EnvironmentProblem, Exit
 from yamlgen.interfaces import UNOBSERVED
 from yamlgen.pipeline.language import Runtime
@@ -299,7 +299,7 @@ def test_the_simulator_is_never_reached_by_proxy(plan, monkeypatch):
 def test_tracing_keeps_content_out(plan, monkeypatch):
     """Whatever the environment says, the SDK's own tracing records no prompt and no answer."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-    monkeypatch.setattr("yamlgen.claude.client.ClaudeModel", lambda client, *_, **__: client)
+    monkeypatch.setattr("yamlgen.claude.plan_models.ClaudeModel", lambda client, *_, **__: client)
     made = plan("base_url: 'http://127.0.0.1:9'")
 
     async def main():

@@ -9,9 +9,9 @@ from scripted_api import KEY, Server, outcomes, prompt, refusal, said
 from yamlgen import AnthropicLLM
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
-from yamlgen.claude.answer_keys import Keeping
-from yamlgen.claude.client import ClaudeProvider
+from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.custom_headers import CustomHeaders, custom_headers
+from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.errors import Code, EnvironmentProblem, RowError
 from yamlgen.interfaces import UNOBSERVED
 from yamlgen.pipeline.language import Runtime
@@ -220,9 +220,9 @@ def test_a_feature_is_in_the_key_of_an_answer(given):
     def key(text):
         given(text)
         betas = ClaudeProvider(Runtime()).headers().betas
-        return Keeping(None, "https://host", "2023-06-01", betas=betas).keys(body, UNOBSERVED)[0]
+        return AnswerKeys("https://host", "2023-06-01", betas).keys(body, UNOBSERVED)[0]
 
-    plain = Keeping(None, "https://host", "2023-06-01").keys(body, UNOBSERVED)[0]
+    plain = AnswerKeys("https://host", "2023-06-01").keys(body, UNOBSERVED)[0]
     assert plain.hex() == "ff82147d67815e8463770f41cfbf7d3becfa0941ae96322c12f439645ea1738a"
     assert key("") == key("x-team: blue") == key("anthropic-beta: , ") == plain
     assert key("anthropic-beta: a,b") == key("Anthropic-Beta:  b ,a, a") != plain

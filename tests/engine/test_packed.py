@@ -9,7 +9,7 @@ from pathlib import Path
 from packed_run import lines
 
 from yamlgen.api.loading import load
-from yamlgen.claude.client import ClaudeProvider
+from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.simulator.server import Simulator
 
 EVERY = Path(__file__).parent.parent / "pins" / "every"

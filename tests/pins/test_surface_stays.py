@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from yamlgen.claude.answer_keys import Keeping
+from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.cli import group
 from yamlgen.interfaces import UNOBSERVED
 
@@ -64,9 +64,9 @@ def values_in(text: str) -> list[dict[str, dict[str, object]]]:
 
 def keys(body: dict[str, object]) -> str:
     """The keys under which the answer to a request is kept."""
-    keeping = Keeping(None, "https://api.anthropic.com", "2026-10-21", betas=("context-1m",))  # type: ignore[arg-type]
+    made = AnswerKeys("https://api.anthropic.com", "2026-10-21", betas=("context-1m",))
     asker = replace(UNOBSERVED, identity='"a row"', sample=2)
-    return " ".join(key.hex()[:24] for key in (*keeping.keys(body, asker), keeping.setup(body)))
+    return " ".join(key.hex()[:24] for key in (*made.keys(body, asker), made.setup(body)))
 
 
 @pytest.fixture

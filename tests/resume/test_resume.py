@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from counted_runs import CUT, REFUSED, SCHEMA, SERVER_ERROR, TOWNS, fact
-from yamlgen.claude.client import normalised
+from yamlgen.claude.address import normalised
 
 ALL, NONE = len(TOWNS), 0
 

@@ -14,8 +14,8 @@ from yamlgen.api.run_options import Options
 from yamlgen.caller import by_surface
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.access import reach
-from yamlgen.claude.client import ClaudeProvider
 from yamlgen.claude.prices import tariff_of
+from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.data.source import Source, no_rows
 from yamlgen.data.spool import spooled
 from yamlgen.engine.scheduler import RowScheduler

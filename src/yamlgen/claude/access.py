@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from yamlgen.claude.client import ClaudeProvider
+from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.pipeline.language import Runtime
 from yamlgen.simulator.settings import SimulatorSettings
 

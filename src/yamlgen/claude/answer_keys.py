@@ -1,4 +1,4 @@
-"""How answers are kept and found again: what tells one request from another, and what decides nothing."""
+"""The key of an answer: what tells one request from another, and what decides nothing."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from yamlgen.canonical_json import digest, fingerprint
-from yamlgen.interfaces import RequestContext, ResponseStore
+from yamlgen.canonical_json import digest
+from yamlgen.interfaces import RequestContext
 from yamlgen.values import JSON
 
 _ASKED: Final = frozenset({"messages", "system", "stream"})
@@ -18,21 +18,17 @@ _UNSTREAMED: Final = 21_333
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
-    """How answers are kept, and found again.
+class AnswerKeys:
+    """The keys of the answers of one server.
 
     Attributes:
-        recorder: where they are.
         address: the normalised base URL, or the simulator's settings: who answers.
         api_version: the version of the API.
-        tell_row: whether to tell the server which row asks: the simulator alone answers by it.
         betas: the features that a header asks for besides, sorted.
     """
 
-    recorder: ResponseStore
     address: str
     api_version: str
-    tell_row: bool = False
     betas: tuple[str, ...] = ()
 
     def keys(self, body: Mapping[str, JSON], asker: RequestContext) -> tuple[bytes, ...]:
@@ -63,7 +59,3 @@ class Keeping:
     def _server(self) -> dict[str, JSON]:
         server: dict[str, JSON] = {"address": self.address, "api_version": self.api_version}
         return {**server, "betas": list(self.betas)} if self.betas else server  # without any, keys are what they were
-
-    def told(self, asker: RequestContext) -> str:
-        """Who asks, as the simulator is told: by nothing else can it answer equal requests differently."""
-        return fingerprint([asker.identity, asker.sample] if asker.sample else asker.identity)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import anthropic
 
-from yamlgen.claude.answer_keys import Keeping
+from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.lookup import AnswerLookup
 from yamlgen.claude.reasking import Reasking
@@ -20,7 +20,7 @@ from yamlgen.claude.recording import Accounting, Recording
 from yamlgen.claude.requests import ClosedWay, RequestBuilder, Way
 from yamlgen.claude.schema_fallback import SchemaFallback
 from yamlgen.claude.sending import Pacing, Sending
-from yamlgen.interfaces import Check, PriceFunction, RequestContext
+from yamlgen.interfaces import Check, PriceFunction, RequestContext, ResponseStore
 from yamlgen.row_result import Answer
 from yamlgen.steps.fields import Settings
 from yamlgen.values import JSON, Attempt, Prompt
@@ -39,7 +39,9 @@ class ClaudeModel:
         structured: how JSON is asked for; `None` for text.
         reasks: how often an invalid output is sent back; a text is invalid where it is blank or a check says so.
         timeout: seconds that one request may take: an answer that may take longer is streamed.
-        keeping: where answers are kept; without it each is asked for.
+        store: where answers are kept; without it each is asked for.
+        keys: makes their keys; given with `store`.
+        simulated: whether the simulator answers.
         tariff: what usage costs; `None` where it is not known.
         warn: told what the user of the run should know.
     """
@@ -53,19 +55,21 @@ class ClaudeModel:
         structured: Structured | None = None,
         reasks: int = 0,
         timeout: float = math.inf,
-        keeping: Keeping | None = None,
+        store: ResponseStore | None = None,
+        keys: AnswerKeys | None = None,
+        simulated: bool = False,
         tariff: PriceFunction | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> None:
-        self._keeping = keeping
-        self._builder = RequestBuilder(settings, timeout, keeping)
-        self._fallback = SchemaFallback(structured, self._builder, sender, keeping, warn)
+        self._store = store
+        self._builder = RequestBuilder(settings, timeout, keys)
+        self._fallback = SchemaFallback(structured, self._builder, sender, store, warn)
         accounting = Accounting(self._builder.model, tariff)
         # The layers, from the network up: each answers a request by the one before it.
-        sending = Sending(client, sender, accounting.cut, keeping)
+        sending = Sending(client, sender, accounting.cut, simulated)
         recording = Recording(sending, accounting)
         pacing = Pacing(recording)
-        lookup = AnswerLookup(pacing, self._fallback, simulated=keeping is not None and keeping.tell_row)
+        lookup = AnswerLookup(pacing, self._fallback, simulated=simulated)
         self._reasking = Reasking(lookup, self._builder, sender, reasks)
 
     def request(self, prompt: Prompt) -> dict[str, JSON]:
@@ -86,7 +90,7 @@ class ClaudeModel:
     ) -> Answer:
         """The answer that one way of asking leads to; `attempts` has what the other was answered before."""
         request = self._builder.first(prompt, way, asker)
-        if self._keeping is None:
+        if self._store is None:
             return await self._reasking.answer(request, check, attempts)
-        async with self._keeping.recorder.chain(request.keys, asker) as log:
+        async with self._store.chain(request.keys, asker) as log:
             return await self._reasking.answer(replace(request, log=log), check, attempts)

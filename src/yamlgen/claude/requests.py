@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from yamlgen import capabilities
-from yamlgen.claude.answer_keys import Keeping
+from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.response_checks import Received
 from yamlgen.interfaces import AttemptLog, RequestContext
 from yamlgen.pacing.limiter import Slot
@@ -29,6 +29,7 @@ _AN_HOUR: Final = 128_000
 is streamed."""
 
 _UNKEPT: Final = (b"",)
+_NO_PROMPT: Final = Prompt(None, ())
 
 
 class ClosedWay(Exception):  # noqa: N818 - an answer: this schema needs another way
@@ -121,15 +122,15 @@ class RequestBuilder:
     Args:
         settings: the model's settings; `id` is set.
         timeout: seconds that one request may take: an answer that may take longer is streamed.
-        keeping: where answers are kept; `None` where none is.
+        keys: makes the keys of answers; `None` where none is kept.
 
     Attributes:
         model: its id.
     """
 
-    def __init__(self, settings: Settings, timeout: float = math.inf, keeping: Keeping | None = None) -> None:
+    def __init__(self, settings: Settings, timeout: float = math.inf, keys: AnswerKeys | None = None) -> None:
         self.model = str(settings.id)
-        self._keeping = keeping
+        self._keys = keys
         self._constant = _constant(settings, timeout)
         self._sampling = {
             name: getattr(settings, name) for name in capabilities.SAMPLING if getattr(settings, name) is not None
@@ -148,15 +149,19 @@ class RequestBuilder:
     def first(self, prompt: Prompt, way: Way, asker: RequestContext) -> Request:
         """The first request for a prompt."""
         body = self.body(prompt, way)
-        if self._keeping is None:
+        if self._keys is None:
             return Request(body, way, asker)
-        way.setup = way.setup or self._keeping.setup(body)
-        return Request(body, way, asker, self._keeping.keys(body, asker))
+        way.setup = way.setup or self._keys.setup(body)
+        return Request(body, way, asker, self._keys.keys(body, asker))
 
     def following(self, request: Request, body: dict[str, JSON]) -> Request:
         """The request that follows from the answer to another one."""
-        keys = _UNKEPT if self._keeping is None else self._keeping.keys(body, request.asker)
+        keys = _UNKEPT if self._keys is None else self._keys.keys(body, request.asker)
         return replace(request, body=body, keys=keys)
+
+    def schema_key(self, way: Way) -> bytes:
+        """The key of the native schema in the requests of a way; empty where no answer is kept."""
+        return b"" if self._keys is None else self._keys.schema(self.body(_NO_PROMPT, way))
 
 
 def _constant(settings: Settings, timeout: float) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from yamlgen.claude.answer_keys import Keeping
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.requests import ClosedWay, Request, RequestBuilder, Way
 from yamlgen.errors import RowError
-from yamlgen.values import Prompt, Refusal
+from yamlgen.interfaces import ResponseStore
+from yamlgen.values import Refusal
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import Structured
@@ -27,7 +27,6 @@ _SAID: Final = re.compile(
 )
 _STATUSES: Final = frozenset({400, 422})
 _LEAVE_OUT: Final = "leave `mode` out: `auto` asks by a tool where the API does not take the schema natively"
-_NO_PROMPT: Final = Prompt(None, ())
 
 
 class SchemaFallback:
@@ -37,7 +36,7 @@ class SchemaFallback:
         structured: how JSON is asked for; `None` for text.
         builder: of the model's requests.
         sender: who sends, for the sentence of the warning.
-        keeping: where it is kept that a schema was refused; `None` where it is not.
+        store: where it is kept that a schema was refused; `None` where it is not.
         warn: told when a way is left.
 
     Attributes:
@@ -50,22 +49,22 @@ class SchemaFallback:
         structured: Structured | None,
         builder: RequestBuilder,
         sender: ErrorContext,
-        keeping: Keeping | None = None,
+        store: ResponseStore | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> None:
         self.first = Way(structured)
         self.other: Way | None = None
         self._model = builder.model
         self._sender = sender
-        self._keeping = keeping
+        self._store = store
         self._warn = warn
         self._schema = b""
         self._insists = structured is not None and structured.mode == "native" and structured.other is None
         if structured is not None and structured.other is not None:
             self.other = Way(structured.other)
-            if keeping is not None:
-                self._schema = keeping.schema(builder.body(_NO_PROMPT, self.first))
-                structured.is_refused |= keeping.recorder.is_refused(self._schema)
+            if store is not None:
+                self._schema = builder.schema_key(self.first)
+                structured.is_refused |= store.is_refused(self._schema)
 
     @property
     def way(self) -> Way:
@@ -85,10 +84,10 @@ class SchemaFallback:
             structured.is_refused = True  # before anything is waited for: the others come here too
             if self._warn is not None:
                 said = self._sender.clean(refusal.message)
-                is_kept = self._keeping is not None
+                is_kept = self._store is not None
                 self._warn(_warning(request.asker.step, self._model, said, is_kept=is_kept))
-            if self._keeping is not None:
-                await self._keeping.recorder.refuse(self._schema, refusal)
+            if self._store is not None:
+                await self._store.refuse(self._schema, refusal)
         raise ClosedWay
 
     def advised(self, error: RowError) -> RowError:

@@ -13,8 +13,8 @@ from typing import Any, Final
 import anthropic
 
 from yamlgen.cancellation import Cancelled
+from yamlgen.canonical_json import fingerprint
 from yamlgen.capabilities import SAMPLING
-from yamlgen.claude.answer_keys import Keeping
 from yamlgen.claude.error_mapping import ErrorContext, mapped
 from yamlgen.claude.requests import ClosedWay, Layer, Request
 from yamlgen.claude.response_checks import Received
@@ -55,13 +55,13 @@ class Sending:
         client: the SDK's client, its own retries at 0, on a `Transport`.
         sender: who sends, for the sentences of errors.
         cut: told what a stream brought that broke off.
-        keeping: tells what the simulator is told; `None` where no answer is kept.
+        simulated: whether the simulator answers, which is told which row asks, and answers by it.
     """
 
     client: anthropic.AsyncAnthropic
     sender: ErrorContext
     cut: Callable[[Request, Mapping[str, JSON]], Awaitable[None]]
-    keeping: Keeping | None = None
+    simulated: bool = False
 
     async def send(self, request: Request) -> Received:
         """The answer to a request, without a key in it."""
@@ -100,7 +100,12 @@ class Sending:
         return received
 
     def _told(self, request: Request) -> dict[str, str]:
-        """What the simulator is told besides the request: which row asks, and how often it was answered before."""
-        if request.log is None or self.keeping is None or not self.keeping.tell_row:
+        """What the simulator is told besides the request: which row asks, and how often it was answered before.
+
+        By nothing else can it answer equal requests differently.
+        """
+        if request.log is None or not self.simulated:
             return {}
-        return {ROW_HEADER: self.keeping.told(request.asker), AGAIN_HEADER: str(request.log.answered(request.key))}
+        asker = request.asker
+        row = fingerprint([asker.identity, asker.sample] if asker.sample else asker.identity)
+        return {ROW_HEADER: row, AGAIN_HEADER: str(request.log.answered(request.key))}

@@ -1,0 +1,61 @@
+"""The models that a plan asks, over one client."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anthropic
+
+from yamlgen.claude.answer_keys import AnswerKeys
+from yamlgen.claude.error_mapping import ErrorContext
+from yamlgen.claude.model import ClaudeModel
+from yamlgen.claude.prices import tariff_of
+from yamlgen.events import Emit, RunWarned
+from yamlgen.interfaces import Model, ResponseStore
+from yamlgen.planning.plan import Plan
+
+if TYPE_CHECKING:
+    from yamlgen.claude.structured import Structured
+
+
+def models(
+    client: anthropic.AsyncAnthropic,
+    plan: Plan,
+    sender: ErrorContext,
+    *,
+    store: ResponseStore | None = None,
+    keys: AnswerKeys | None = None,
+    simulated: bool = False,
+    emit: Emit | None = None,
+) -> dict[str, Model]:
+    """The models that a plan asks, by the names of its variants; the arguments are those of each, its own aside."""
+
+    def warn(message: str) -> None:
+        if emit is not None:
+            emit(RunWarned(message))
+
+    made: dict[str, Model] = {}
+    ways: dict[str, Structured] = {}
+    for step, variant in plan.variants:
+        structured = None
+        if step.schema is not None:
+            from yamlgen.claude.structured import Structured  # noqa: PLC0415 - instructor, which takes half a second
+
+            alike = variant.alike or variant.name  # what one of them learns of the API, the others know
+            structured = ways.get(alike) or Structured(step.name, step.schema, variant.settings, step.mode)
+            ways[alike] = structured
+        made[variant.name] = ClaudeModel(
+            client,
+            variant.settings,
+            replace(sender, model=variant.model),
+            structured=structured,
+            reasks=step.reasks,
+            timeout=plan.runtime.timeout,
+            store=store,
+            keys=keys,
+            simulated=simulated,
+            tariff=tariff_of(variant.model, variant.price),
+            warn=warn,
+        )
+    return made
