@@ -5,9 +5,10 @@ import json
 import socket
 import struct
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,6 +39,12 @@ def _quick(monkeypatch):
     monkeypatch.setattr(pool, "_MOST_WAIT", 0.05)
     monkeypatch.setattr(retry_policy, "FIRST_DELAY", 0.02)
     monkeypatch.setattr(retry_policy, "MOST_DELAY", 0.1)
+
+
+@pytest.fixture
+def _even(monkeypatch):
+    """Each wait before a retry is as long as it may be: by chance a row may fail thrice before the others do twice."""
+    monkeypatch.setattr(retry_policy, "random", SimpleNamespace(uniform=lambda _, most: most))
 
 
 @pytest.mark.parametrize("header", ["-1", "-inf", "soon", "nan", "", "Wed, 21 Oct 2015 07:28:00 GMT", "0", "1,5", "²"])
@@ -144,10 +151,13 @@ def test_a_body_that_trickles_meets_the_deadline(status):
 
 @asynccontextmanager
 async def hanging_up(*, reset=False, answers=1):
-    """A server that hangs up after so many answers on a connection, and does not say so before."""
+    """A server that hangs up after so many answers on a connection, and does not say so before.
+
+    Beside its address, the lengths of what was asked, and a semaphore that is released when it has hung up.
+    """
     body = json.dumps(message("Hi.")).encode()
     answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
-    asked = []
+    asked, hung_up = [], asyncio.Semaphore(0)
 
     async def serve(reader, writer):
         for _ in range(answers):
@@ -161,10 +171,13 @@ async def hanging_up(*, reset=False, answers=1):
             await asyncio.sleep(0.02)  # a reset would take the answer with it
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        hung_up.release()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked, hung_up
 
 
 @pytest.mark.parametrize("answers", [1, 2])
@@ -173,11 +186,14 @@ def test_a_connection_that_closes_between_two_rows_costs_nothing(reset, answers)
     """A server may close a connection that is kept alive: the next row is asked on another one, without a retry."""
 
     async def main():
-        async with hanging_up(reset=reset, answers=answers) as (url, asked), asking(url, max_retries=0) as model:
+        hanging = hanging_up(reset=reset, answers=answers)
+        async with hanging as (url, asked, hung_up), asking(url, max_retries=0) as model:
             found = []
-            for _ in range(6):
+            for number in range(1, 7):
                 found += await outcomes(model())
-                await asyncio.sleep(0.05)
+                if number % answers == 0:
+                    await asyncio.wait_for(hung_up.acquire(), 9)
+                await asyncio.sleep(0.01)  # the loop reads that the connection is closed before it goes on
             return found, asked, model
 
     found, asked, model = asyncio.run(main())
@@ -190,7 +206,7 @@ def test_a_connection_that_closes_as_the_next_row_is_asked_costs_nothing():
     """Where the close and the next request cross, the row still has its answer and all its retries."""
 
     async def main():
-        async with hanging_up() as (url, _), asking(url, max_retries=0, concurrency=2) as model:
+        async with hanging_up() as (url, _, _), asking(url, max_retries=0, concurrency=2) as model:
             found = []
             for _ in range(30):
                 found += await outcomes(model(), model())
@@ -224,7 +240,7 @@ def test_a_200_that_is_no_message_sets_one_row_aside(reply, code):
 
 
 @pytest.mark.parametrize("first", [4, 0], ids=["in the middle", "at the start"])
-@pytest.mark.usefixtures("_quick")
+@pytest.mark.usefixtures("_quick", "_even")
 def test_an_outage_loses_no_row(first):
     """Forty failures in a row are more than two retries of twenty rows could hold; the pause keeps them all."""
     script = [said("Hi.")] * first + [refusal(529, "Overloaded")] * 40 + [said("Hi.")]
