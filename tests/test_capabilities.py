@@ -6,7 +6,7 @@ from typing import get_args
 
 import anthropic
 import pytest
-from anthropic._data import DEPRECATED_MODELS
+from anthropic.resources.messages.messages import DEPRECATED_MODELS
 from anthropic.types import Model
 
 from yamlgen.capabilities import (

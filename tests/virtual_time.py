@@ -1,8 +1,8 @@
 """A loop whose time is virtual, and APIs without a network: hours of rate limits in no time, the same each time."""
 
 import asyncio
-import heapq
 import random
+import selectors
 from collections import deque
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -16,22 +16,27 @@ from yamlgen.pacing.limiter import Limiter, Slot
 MODEL = "claude-haiku-5-5"
 
 
-class Loop(asyncio.SelectorEventLoop):
+class Clock(selectors.SelectSelector):
     """Where nobody is ready to act, it is at once as late as the next timer wants."""
 
     now = 1000.0
 
+    def select(self, timeout=None):
+        """What is ready; nothing is waited for."""
+        self.now += max(0.0, timeout or 0.0)
+        return super().select(0)
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """A loop by such a clock."""
+
+    def __init__(self):
+        self._clock = Clock()
+        super().__init__(self._clock)
+
     def time(self):
         """The virtual time."""
-        return self.now
-
-    def _run_once(self):
-        while self._scheduled and self._scheduled[0]._cancelled:
-            self._timer_cancelled_count -= 1
-            heapq.heappop(self._scheduled)._scheduled = False
-        if not self._ready and self._scheduled:
-            self.now = max(self.now, self._scheduled[0]._when)
-        super()._run_once()
+        return self._clock.now
 
 
 class Api:

@@ -35,8 +35,8 @@ def at(seconds):
 @pytest.fixture
 def _quick(monkeypatch):
     """Waits of hundredths of seconds."""
-    monkeypatch.setattr(pool, "_FIRST_WAIT", 0.01)
-    monkeypatch.setattr(pool, "_MOST_WAIT", 0.05)
+    monkeypatch.setattr(pool, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(pool, "MOST_WAIT", 0.05)
     monkeypatch.setattr(retry_policy, "FIRST_DELAY", 0.02)
     monkeypatch.setattr(retry_policy, "MOST_DELAY", 0.1)
 

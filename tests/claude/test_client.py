@@ -304,9 +304,9 @@ def test_tracing_keeps_content_out(plan, monkeypatch):
 
     async def main():
         async with ClaudeProvider(made.runtime).open(made, Cancellation()) as models:
-            return models["first"]._otel.records_content
+            return models["first"].open_telemetry["traces"]["content_mode"]
 
-    assert asyncio.run(main()) is False
+    assert asyncio.run(main()) == "metadata_only"
 
 
 @pytest.mark.parametrize("who", ["me:hunter2-word", "hunter2-word", ":hunter2-word"])

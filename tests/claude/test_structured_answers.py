@@ -4,7 +4,6 @@ import json
 import math
 
 import pytest
-from anthropic._models import construct_type
 from anthropic.types import Message
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -181,7 +180,7 @@ def test_every_keyword_is_enforced(mode, part, bad):
 def parsed(mode, value):
     """The SDK's message that holds a value the way a mode has it."""
     block = call(value) if mode == "tools" else json.dumps(value)
-    return construct_type(type_=Message, value=message(block, stop="tool_use" if mode == "tools" else "end_turn"))
+    return Message.model_construct(**message(block, stop="tool_use" if mode == "tools" else "end_turn"))
 
 
 @pytest.mark.parametrize("mode", MODES)

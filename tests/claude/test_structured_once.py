@@ -5,7 +5,6 @@ import json
 import math
 
 import pytest
-from anthropic._models import construct_type
 from anthropic.types import Message, TextBlock
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -37,7 +36,7 @@ def made_anew(structured, kwargs):
         return {**kwargs, "output_config": {**kwargs.get("output_config", {}), "format": form}}
     if structured.mode == "json":
         return handlers.AnthropicJSONHandler().prepare_request(response, kwargs)[1]
-    chosen = structured._choose_tool(kwargs)
+    chosen = structured.choose_tool(kwargs)
     prepared = handlers.AnthropicToolsHandler().prepare_request(response, chosen)[1]
     tool = {**prepared["tools"][0], "name": response.__name__, "input_schema": dict(response.sent)}
     return {**prepared, "tools": [tool]}
@@ -97,7 +96,7 @@ def test_a_re_ask_leaves_the_next_row_as_it_was(mode):
 def said(mode, *values, stop="end_turn"):
     """A message that holds values in the way of a mode."""
     blocks = [call(value) if mode == "tools" else json.dumps(value) for value in values]
-    return construct_type(type_=Message, value=message(*blocks, stop=stop))
+    return Message.model_construct(**message(*blocks, stop=stop))
 
 
 def read(structured, answer):
@@ -111,7 +110,7 @@ def read(structured, answer):
 def read_by_the_handler(structured, answer):
     """The same when instructor's own handler reads it."""
     slow = copy.copy(structured)
-    slow._handler = handlers.AnthropicToolsHandler()
+    slow.handler = handlers.AnthropicToolsHandler()
     return read(slow, answer)
 
 

@@ -258,7 +258,7 @@ def test_tracing_keeps_content_out():
     """The client that sends, and the one that is shown, record no prompt."""
     model = AnthropicLLM("m")
     model.load()
-    assert model._aclient._otel.records_content is False
+    assert model._aclient.open_telemetry["traces"]["content_mode"] == "metadata_only"
 
 
 def test_a_cancelled_call_leaves_nothing():

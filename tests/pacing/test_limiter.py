@@ -215,7 +215,7 @@ def test_a_quota_holds_and_lets_go():
 
 def test_an_absurd_reset_holds_nobody_for_ever(monkeypatch):
     """A request waits for a bucket for so long at most; then it is sent."""
-    monkeypatch.setattr(quota, "_LONGEST", 0.2)
+    monkeypatch.setattr(quota, "LONGEST_WAIT", 0.2)
 
     async def main():
         crowd = Crowd(3)

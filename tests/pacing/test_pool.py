@@ -37,8 +37,7 @@ def fail(found, now, times=1, reason="overloaded (529)", *, heard=True):
 def limited(ceiling=1000, limit=100.0, flying=1000):
     """A pool whose doubling is over, and that stands at this limit."""
     found = pool(ceiling)
-    found._growing = False
-    found.limit, found.flying = limit, flying
+    found.growing, found.limit, found.flying = False, limit, flying
     return found
 
 
@@ -211,7 +210,6 @@ def test_a_failure_does_not_end_the_doubling():
 def test_a_failure_now_and_then_cuts_nothing():
     """Three of twenty answers are no trouble."""
     found = limited()
-    found._cut_at = -math.inf
     before = found.limit
     for number in range(200):
         if number % 20 < 3:

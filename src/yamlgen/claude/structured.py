@@ -40,6 +40,7 @@ class Structured:
         judge: judges a value in place of the schema, and makes the output of it.
 
     Attributes:
+        handler: instructor's, for the mode.
         is_refused: whether the API has refused the schema in this way, so that `other` asks for it.
     """
 
@@ -65,7 +66,7 @@ class Structured:
         judged = staticmethod(judge or (lambda value: (schema.errors(value), value)))
         own = {"judge": judged, "schema_": schema, "sent": sent, "wrapped": wrapped}
         self.response: type[Response] = type(tool, (Response,), {"__doc__": None, **own})
-        self._handler = HANDLERS[self.mode](self.response)
+        self.handler = HANDLERS[self.mode](self.response)
         self._forced = self.able.forced_tools is True and settings.thinking in (None, "disabled")
 
     @cached_property
@@ -78,11 +79,12 @@ class Structured:
     def prepare(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a request that asks for the output."""
         if self.mode == "tools":
-            kwargs = self._choose_tool(kwargs)
-        _, prepared = self._handler.prepare_request(self.response, kwargs)
+            kwargs = self.choose_tool(kwargs)
+        _, prepared = self.handler.prepare_request(self.response, kwargs)
         return prepared
 
-    def _choose_tool(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def choose_tool(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a request that has the tool called, by force or by a sentence."""
         name = self.response.__name__
         if self._forced:
             return {**kwargs, "tool_choice": {"type": "tool", "name": name, "disable_parallel_tool_use": True}}
@@ -99,7 +101,7 @@ class Structured:
         if self.mode != "tools" and not any(block.type == "text" and block.text.strip() for block in message.content):
             raise InvalidOutput(("$: the answer holds no text",))
         try:
-            read: Any = self._handler.parse_response(message, self.response)
+            read: Any = self.handler.parse_response(message, self.response)
         except ValidationError as error:
             raise InvalidOutput(_errors_of(error, self.mode)) from None
         except (ResponseParsingError, IncompleteOutputException) as error:
@@ -118,7 +120,7 @@ class Structured:
             with warnings.catch_warnings():
                 # pydantic warns of blocks that are not as the SDK has them; the model is about to be told.
                 warnings.simplefilter("ignore")
-                asked = self._handler.handle_reask({**kwargs, "messages": [*said]}, message, invalid)
+                asked = self.handler.handle_reask({**kwargs, "messages": [*said]}, message, invalid)
             added = sendable(asked["messages"][len(said) :])
         except (ValueError, RecursionError):  # too deep, or of keys that no text can hold: it cannot be shown
             asked, added = kwargs, about_unshown(invalid)

@@ -57,9 +57,9 @@ a probe has come through."""
 _TRIES: Final = 15
 """About how often a row is tried before it is set aside in a pause."""
 
-_FIRST_WAIT: Final = 0.5
+FIRST_WAIT: Final = 0.5
 _DOUBLED: Final = 4
-_MOST_WAIT: Final = 30.0
+MOST_WAIT: Final = 30.0
 """Seconds for which a gate is closed, or a request is held, where the API does not say how long: they double with each
 probe that fails, and with each time that the same request is refused."""
 
@@ -95,6 +95,7 @@ class Pool:
         open_at: when its gate opens, by the monotonic clock.
         succeeded_at: when the last answer came through.
         paused: whether its budget of failures is empty, so that only probes go.
+        growing: whether its limit doubles with each window of answers: nothing has objected yet.
         quota: what the API's headers leave.
         spacing: how far apart requests are kept.
         waiting: those who wait, as a heap.
@@ -112,12 +113,12 @@ class Pool:
     open_at: float = 0.0
     succeeded_at: float = -math.inf
     paused: bool = False
+    growing: bool = True
     quota: Quota = field(default_factory=Quota)
     spacing: Spacing = field(default_factory=Spacing)
     waiting: list[Any] = field(default_factory=list)
     _reason: str | None = None
     _held: float = 0.0
-    _growing: bool = True
     _budget: float = _BUDGET
     _calm: float = 0.0
     _crowded: bool = False
@@ -195,7 +196,7 @@ class Pool:
 
     def _growth(self) -> float:
         """By how much each of a window's answers raises the limit."""
-        if self._growing:
+        if self.growing:
             return 1.0
         self._calm += 1 / self.limit
         return min(1.0, max(_GROWTH, _STEP / self.limit) * 2.0 ** min(int(self._calm), _LAST))
@@ -237,12 +238,12 @@ class Pool:
         silent = now - since
         left = max(0.0, self.max_pause - silent)  # a guess of ours does not end a run before its time
         if own:
-            wait = retry_after or _FIRST_WAIT * 2.0 ** min(before, _DOUBLED)
+            wait = retry_after or FIRST_WAIT * 2.0 ** min(before, _DOUBLED)
         elif spaced:
             usual = self._took / self.limit
             wait = self.spacing.refuse(now, sent, retry_after, alone=alone, usual=usual, most=left)
         elif self.paused:
-            wait = retry_after or min(_MOST_WAIT, max(_FIRST_WAIT, silent))
+            wait = retry_after or min(MOST_WAIT, max(FIRST_WAIT, silent))
         else:
             wait = retry_after or 0.0
         if wait > left or not left:
@@ -283,7 +284,7 @@ class Pool:
         """What is in flight besides this one was not refused: so many may be, and no more; a probe tells nothing."""
         if sent < self._paused_at:
             self.limit = min(self.limit, max(1.0, self.flying - 1.0))
-            self._growing, self._calm = False, 0.0
+            self.growing, self._calm = False, 0.0
 
     def _patience(self, silent: float, wait: float, *, alone: bool) -> float:
         """What is waited where that is longer than a run waits: what is still in flight may come through.
@@ -293,10 +294,10 @@ class Pool:
         """
         if alone or self._over:
             self._over = True  # for whoever still waits too
-            asked = f", and asks to wait {wait:.0f} s" if wait > _MOST_WAIT else ""
+            asked = f", and asks to wait {wait:.0f} s" if wait > MOST_WAIT else ""
             limits = f"the API has answered {self.name} with rate limits (429) alone for {silent:.0f} s"
             raise _given_up(limits + asked, self.max_pause)
-        return min(wait, _MOST_WAIT, self.max_pause / 2)
+        return min(wait, MOST_WAIT, self.max_pause / 2)
 
     def fail(self, now: float, sent: float, reason: str, *, heard: bool) -> bool:
         """A failure of the server or of the connection; `heard`: whether anything ever came back.
@@ -321,7 +322,7 @@ class Pool:
         if self.paused:
             # So short that rows which always fail, and nothing else, are through with their tries before a pause is.
             each = self.max_pause / 2 / (_TRIES * (1 + len(self.waiting)))
-            wait = min(_MOST_WAIT, _FIRST_WAIT * 2.0 ** min(self._probes, 30), max(_FIRST_WAIT, each))
+            wait = min(MOST_WAIT, FIRST_WAIT * 2.0 ** min(self._probes, 30), max(FIRST_WAIT, each))
             self._probes += sent >= self._paused_at  # what was in flight when the pause began is no probe
             self._close(now, wait)
             if not heard:
@@ -333,7 +334,7 @@ class Pool:
 
     def _since(self, since: float | None, now: float, sent: float) -> float:
         """Since when nothing has come through, though somebody asked."""
-        unasked = sent - max(self._asked_until, self.open_at) > _MOST_WAIT
+        unasked = sent - max(self._asked_until, self.open_at) > MOST_WAIT
         return now if since is None or unasked else since
 
     def _close(self, now: float, wait: float) -> None:
@@ -342,8 +343,8 @@ class Pool:
     def _cut(self, now: float, sent: float) -> None:
         """Fewer at once; not again for what was sent before the last cut, nor for a probe."""
         if self._cut_at < sent < self._paused_at:
-            self.limit = max(1.0, (_HALF if self._growing else _CUT) * self.limit)
-            self._cut_at, self._growing, self._calm = now, False, 0.0
+            self.limit = max(1.0, (_HALF if self.growing else _CUT) * self.limit)
+            self._cut_at, self.growing, self._calm = now, False, 0.0
 
     def state(self, now: float) -> PaceChanged:
         """What a reader is told of the pool."""

@@ -29,7 +29,7 @@ _SURE: Final = 1.0
 _FARTHEST: Final = 2 * _MINUTE
 """Seconds to a reset that are believed: a bucket is a minute's."""
 
-_LONGEST: Final = 15.0
+LONGEST_WAIT: Final = 15.0
 """Seconds that a request waits for a bucket at most; then it is sent, and the API says itself whether it may be."""
 
 _WEIGHT: Final = 0.1
@@ -82,7 +82,7 @@ class Bucket:
             return 0.0
         wanted = min(cost + _MARGIN * self.limit, self.limit)
         missing = wanted - self._left(now)
-        return 0.0 if missing <= 0 else max(0.0, min(missing / self._rate, self._at + _LONGEST - now))
+        return 0.0 if missing <= 0 else max(0.0, min(missing / self._rate, self._at + LONGEST_WAIT - now))
 
     def lacks(self, now: float, cost: float) -> bool:
         """Whether it holds less than a request takes."""
