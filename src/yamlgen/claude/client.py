@@ -252,14 +252,14 @@ def models(
             from yamlgen.claude.structured import Structured  # noqa: PLC0415 - instructor, which takes half a second
 
             alike = variant.alike or variant.name  # what one of them learns of the API, the others know
-            structured = ways.get(alike) or Structured(step.name, step.schema, variant.settings, step.mode)
+            structured = ways.get(alike) or Structured(step.name, step.schema, variant.settings, variant.mode)
             ways[alike] = structured
         made[variant.name] = ClaudeModel(
             client,
             variant.settings,
             sender,
             structured=structured,
-            reasks=step.reasks,
+            reasks=variant.reasks,
             timeout=plan.runtime.timeout,
             keeping=keeping,
             tariff=tariff_of(variant.model, variant.price),

@@ -97,7 +97,8 @@ class Slips:
             return  # what they ask for is not known
         used = {axis for _, reading in read.passages for axis in reading.uses.axes} | {"model"}
         for axis in matrix_of(read.step):
-            if nearest(axis, ["model"]) and not self.draft.pipeline.model and getattr(read.step, "model", None) is None:
+            model = self.draft.pipeline.model or read.step.models_named().get(("model",))
+            if nearest(axis, ["model"]) and not model:
                 continue  # that the step names no model was told
             if axis not in used and axis not in Settings.model_fields:
                 mark = self.draft.document.mark(("steps", read.name, "matrix", axis), key=True)

@@ -106,6 +106,7 @@ class DeclaredStep(Generic[FieldsT]):
             columns=self.columns,
             when=self.step.when,
             passages=tuple(passage for passage, _ in self.passages),
+            schema=self.file.schema,
             **fan_out.planned(self.step, self.items),
             **self.own_fields(),
         )

@@ -74,6 +74,15 @@ class FanOut:
         """Whether the step is done once for a row, so that its value is no list."""
         return self.for_each is None and self.matrix is None and self.samples is None
 
+    @property
+    def cases_per_item(self) -> int:
+        """How often the step is done for an item: once for each combination and sample."""
+        return len(self.matrix or ((),)) * (self.samples or 1)
+
+    def cases_of(self, value: JSON) -> int:
+        """How often the step was done for a row, by the value that came of it."""
+        return self.cases_per_item * (1 if self.for_each is None else len(value))
+
     def cases(self, scope: Scope) -> list[Case]:
         """The times that the step is done for a row: for each item, each combination, each sample, in this order.
 
@@ -112,8 +121,7 @@ class FanOut:
 
         if self.for_each is None:
             return labelled()
-        count = len(values) // (len(combinations) * (self.samples or 1))
-        return [labelled() for _ in range(count)]
+        return [labelled() for _ in range(len(values) // self.cases_per_item)]
 
     def spoken(self, case: Case) -> str:
         """Which case it is, as messages say it: `item 3`, `sample 2`, `tone=dry`; they count from 1."""

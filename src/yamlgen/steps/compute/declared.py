@@ -25,5 +25,5 @@ class DeclaredCompute(DeclaredStep[Compute]):
         return object_of({name: values[name].type() if name in values else ANYTHING for name in self.step.values})
 
     def own_fields(self) -> dict[str, Any]:
-        """Its expressions, and the schema of its value."""
-        return {"values": {passage.name: passage.source for passage, _ in self.of("value")}, "schema": self.file.schema}
+        """Its expressions."""
+        return {"values": {passage.name: passage.source for passage, _ in self.of("value")}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from yamlgen import capabilities
 from yamlgen.canonical_json import fingerprint
@@ -17,37 +17,10 @@ from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.schemas.native_subset import choose_mode
 from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.fan_out import Case, Scope
-from yamlgen.steps.fields import Price, Settings
+from yamlgen.steps.fields import Settings
 from yamlgen.steps.generate.conversation import TemplateMessage
-from yamlgen.steps.plan_step import PlanStep
-from yamlgen.values import JSON, Prompt
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A model that a step asks, with its settings.
-
-    Attributes:
-        name: what tells it from the other models of a run: the step's name, and the alias where a matrix has several.
-        settings: the model's settings, the step's own over its alias's; `id` is set.
-        price: what the author says that the model costs; `None` leaves it to the price list.
-        alike: the name of the first variant of the step with the same settings, which makes the same requests.
-    """
-
-    name: str
-    settings: Settings
-    price: Price | None = None
-    alike: str = ""
-
-    @property
-    def model(self) -> str:
-        """The id of the model."""
-        return self.settings.id or ""
-
-    @property
-    def max_tokens(self) -> int:
-        """The most tokens of an answer."""
-        return self.settings.answer_limit
+from yamlgen.steps.plan_step import PlanStep, Variant
+from yamlgen.values import JSON, Message, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +36,19 @@ class GenerateStep(PlanStep):
     """A step that asks a model.
 
     Attributes:
-        variants: the models that it asks.
         own: the settings that stand in the step itself.
-        asked: which of them each combination of the matrix asks, by index.
-        schema: what an output must satisfy; `None` for text.
-        checks: what must hold of it besides.
+        asked: which of its variants each combination of the matrix asks, by index.
+        checks: what must hold of an output besides its schema; without one it is text.
     """
 
     kind: ClassVar[str] = "generate"
     is_outside: ClassVar[bool] = True
     knows_row: ClassVar[bool] = True
     shape: ClassVar[tuple[str, str]] = ("(", ")")
-    variants: tuple[Variant, ...]
     own: Settings
     asked: tuple[int, ...] = (0,)
     system: str | None
     messages: tuple[TemplateMessage, ...]
-    schema: JSONSchema | None
-    mode: Literal["auto", "native", "tools", "json"]
-    reasks: int
     checks: tuple[PlanCheck, ...] = ()
 
     def variant(self, case: Case) -> Variant:
@@ -106,6 +73,10 @@ class GenerateStep(PlanStep):
     def fill(self, scope: Scope) -> Prompt:
         """Fill in its templates."""
         return self.prompt(scope)
+
+    def unfilled(self) -> Prompt:
+        """Its templates as they are written."""
+        return Prompt(self.system, tuple(Message(turn.role, turn.content) for turn in self.messages))
 
     def requests(self, scope: Scope, models: Mapping[str, Model]) -> Iterator[tuple[Case, dict[str, JSON]]]:
         """The first request of each case."""
@@ -134,27 +105,21 @@ class GenerateStep(PlanStep):
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Its models, its messages and its output."""
+        first = self.variants[0]
         made: dict[str, Any] = {}
         if self.names_models:
             made |= _settings(self.own)
         else:
-            (variant,) = self.variants
-            made["model"] = {"max_tokens": variant.max_tokens, **_settings(variant.settings)}
-            if variant.price is not None:
-                made["model"]["price"] = variant.price.model_dump(exclude_none=True)
+            made["model"] = {"max_tokens": first.max_tokens, **_settings(first.settings)}
+            if first.price is not None:
+                made["model"]["price"] = first.price.model_dump(exclude_none=True)
         if self.matrix is not None:
             made["matrix"] = {name: _axis(self.matrix, name) for name in self.matrix[0]}
         if self.system is not None:
             made["system"] = self.system
         made["messages"] = [{"role": turn.role, "content": turn.content} for turn in self.messages]
-        if self.schema is not None:
-            made["output"] = {
-                "schema": self.schema.value,
-                "mode": self._mode(self.schema, by_tool),
-                "reasks": self.reasks,
-            }
-        else:
-            made["output"] = {"reasks": self.reasks}
+        asked = {} if self.schema is None else {"schema": self.schema.value, "mode": self._mode(self.schema, by_tool)}
+        made["output"] = {**asked, "reasks": first.reasks}
         if self.checks:
             made["check"] = [
                 check.expression
@@ -166,8 +131,8 @@ class GenerateStep(PlanStep):
 
     def _mode(self, schema: JSONSchema, by_tool: AbstractSet[str]) -> str:
         """The mode of the step's answers; of several models each may have its own."""
-        if self.mode != "auto":
-            return self.mode
+        if self.variants[0].mode != "auto":
+            return self.variants[0].mode
         sent = outgoing(schema.value)[0]
         modes = {
             "tools" if variant.name in by_tool else choose_mode(sent, capabilities.of(variant.model))

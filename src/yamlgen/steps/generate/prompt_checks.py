@@ -20,8 +20,8 @@ from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.schemas.native_subset import choose_mode
 from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.generate.fields import Generate
-from yamlgen.steps.generate.plan_step import Variant
 from yamlgen.steps.passages import Passage
+from yamlgen.steps.plan_step import Variant
 from yamlgen.steps.step_file import StepFile
 
 _LAST_END: Final = re.compile(r"(\r\n|\r|\n)\Z")

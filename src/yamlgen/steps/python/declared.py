@@ -49,12 +49,11 @@ class DeclaredPython(DeclaredStep[Python]):
         return {} if depends is None else {depends.folder / path: stamp for path, stamp in depends.files.items()}
 
     def own_fields(self) -> dict[str, Any]:
-        """The call, and the schema of its value."""
+        """The call, and what its value depends on."""
         return {
             "call": self.step.call,
             "function": self.found.function if self.found is not None else None,
             "args": {passage.name: passage.source for passage, _ in self.of("arg")},
             "timeout": self.step.timeout or self.file.timeout,
             "depends": self.depends,
-            "schema": self.file.schema,
         }
