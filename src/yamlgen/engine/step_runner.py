@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from yamlgen.cancellation import Cancelled
@@ -19,7 +20,6 @@ from yamlgen.steps.fan_out import Case, Scope
 from yamlgen.steps.fields import MOST_CONCURRENCY
 from yamlgen.steps.performed import Invent, Performer, RowStep, performer_of
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.steps.python.function_calls import Functions
 
 _TURN: Final = 64
 """How many cases are begun until others get their turn: those of expressions alone wait for nothing."""
@@ -77,18 +77,18 @@ _UNSEEN: Final = _Unseen()
 
 @dataclass(frozen=True)
 class StepRunner:
-    """Does the steps of a run.
+    """Does the steps of a run. To be closed, where it has a folder.
 
     Args:
         models: the models that are asked, by the names of the plan's variants.
-        functions: calls the author's functions; `None` where nothing may be called.
-        keeper: keeps what they made.
+        folder: the pipeline's, where code of the author's stands; `None` where none of it may be called.
+        keeper: keeps what that made.
         width: the most items of a step that are under way for one row.
-        invent: makes up what functions would make, where the models make up their answers too.
+        invent: makes up what that would make, where the models make up their answers too.
     """
 
     models: Mapping[str, Model]
-    functions: Functions | None = None
+    folder: Path | None = None
     keeper: ValueCache | None = None
     width: int = MOST_CONCURRENCY
     invent: Invent | None = None
@@ -110,6 +110,11 @@ class StepRunner:
         cases = step.cases(scope)
         made = await self._side_by_side(step, cases, row, overseer)
         return _together(step, cases, made, overseer)
+
+    def close(self) -> None:
+        """Close what the kinds of steps have opened."""
+        for performer in self._performers.values():
+            performer.close()
 
     async def _side_by_side(
         self, step: PlanStep, cases: list[Case], row: RowStep, overseer: StepHooks
