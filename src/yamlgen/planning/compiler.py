@@ -20,6 +20,7 @@ from yamlgen.expressions.name_resolution import Finding, Uses
 from yamlgen.expressions.references import references
 from yamlgen.expressions.static_types import ANYTHING, View
 from yamlgen.expressions.template_checks import Reading, read, read_expression
+from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import unfilled
 from yamlgen.pipeline.changed_numbers import changed_numbers
@@ -42,10 +43,9 @@ from yamlgen.schemas.type_words import spoken
 from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type
 from yamlgen.steps.declared import DeclaredStep
-from yamlgen.steps.draw.checks import Column
 from yamlgen.steps.passages import Passage
-from yamlgen.steps.python.dependencies import Stamp, stamp_of
 from yamlgen.steps.step_fields import StepFields
+from yamlgen.steps.step_file import ColumnReader
 from yamlgen.values import JSON, Columns
 
 _INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
@@ -55,13 +55,13 @@ _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOW
 """What is unknown where a name is declared at the wrong place, which is told there."""
 
 
-def compile_pipeline(draft: ParsedFile, columns: Columns | None, column: Column) -> CompiledPipeline:
+def compile_pipeline(draft: ParsedFile, columns: Columns | None, column: ColumnReader) -> CompiledPipeline:
     """Check a draft whole, and resolve it into a plan.
 
     Args:
         draft: the file as read.
         columns: what is known of the input's columns; `None` when nothing is.
-        column: reads a column of a file that a draw names.
+        column: reads a column of a file that a step names.
     """
     return _Compiler(draft, columns, column).compile()
 
@@ -70,7 +70,7 @@ def compile_pipeline(draft: ParsedFile, columns: Columns | None, column: Column)
 class _Compiler(Collector):
     draft: ParsedFile
     columns: Columns | None
-    column: Column
+    column: ColumnReader
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     files: dict[DataPath, JSON] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
@@ -173,7 +173,7 @@ class _Compiler(Collector):
             step.output = self.output_type(name, step)
             values = self.read_step(step)
             self.scopes.doubt(step)
-            if self.draft.is_broken_within("steps", name, "values"):
+            if step.hides_type():
                 self.scopes.unknown.add(name)
             else:
                 step.output = step.type_of(values) or step.output

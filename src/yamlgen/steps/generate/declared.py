@@ -124,3 +124,6 @@ class DeclaredGenerate(DeclaredStep[Generate]):
             except native_subset.Unfit as unfit:
                 message = f"native output cannot express the schema: {unfit}"
                 yield Diagnostic(Code.SETTING_REFUSED, message, mark, hint)
+
+
+DECLARED: Final = DeclaredGenerate

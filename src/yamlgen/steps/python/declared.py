@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic
+from yamlgen.parsing.project_folder import Stamp
 from yamlgen.steps.declared import DeclaredStep
-from yamlgen.steps.python.dependencies import Dependencies, Stamp
+from yamlgen.steps.python.dependencies import Dependencies
 from yamlgen.steps.python.fields import Python
 from yamlgen.steps.python.kept_values import dependencies
 from yamlgen.steps.python.plan_step import PythonStep
@@ -57,3 +58,6 @@ class DeclaredPython(DeclaredStep[Python]):
             "timeout": self.step.timeout or self.file.timeout,
             "depends": self.depends,
         }
+
+
+DECLARED: Final = DeclaredPython
