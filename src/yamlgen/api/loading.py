@@ -60,7 +60,7 @@ class Pipeline:
         """
         compiled = self.compiled
         if not compiled.is_current:  # a program may hold it for long
-            compiled = compile_pipeline(self.draft, self.columns, partial(_column, self.draft, {}))
+            compiled = compile_pipeline(self.draft, self.columns, partial(_column, self.draft, []))
         plan, diagnostics = compiled.bound(params or {}, complete=True)
         if plan is None:
             raise InvalidPipeline(diagnostics)
@@ -97,13 +97,13 @@ def check(
         return None, tuple(diagnostics)
     source = source_of(draft.pipeline.input, draft.path, draft.shown)
     columns = source.columns()
-    odd: dict[str, Diagnostic] = {}
+    odd: list[Diagnostic] = []
     compiled = compile_pipeline(draft, columns, partial(_column, draft, odd))
     plan, told = compiled.bound(params or {}, complete=False)
     at = draft.document.mark(("input", "path"))
-    oddities = [Diagnostic(Code.BAD_INPUT, each, at, severity="warning") for each in source.oddities()]
+    odd += [Diagnostic(Code.BAD_INPUT, each, at, severity="warning") for each in source.oddities()]
     refused = _refused(draft, source, told) if examine else None
-    more = dict.fromkeys([*odd.values(), *oddities, *([] if refused is None else [refused])])
+    more = dict.fromkeys([*odd, *([] if refused is None else [refused])])
     if examine and plan is not None and refused is None:
         more |= dict.fromkeys(_failing(plan, draft, source, told))
     found = tuple(in_order([*told, *more], draft.shown))
@@ -140,12 +140,13 @@ def _is_within(mark: Mark, other: Mark) -> bool:
     return (mark.file, mark.line) == (other.file, other.line) and is_beside
 
 
-def _column(draft: ParsedFile, odd: dict[str, Diagnostic], at: DataPath, path: str, name: str) -> tuple[JSON, ...]:
-    """A column of a file that a step names; what is odd about the file is put into `odd`."""
+def _column(draft: ParsedFile, odd: list[Diagnostic], at: DataPath, path: str, name: str) -> tuple[JSON, ...]:
+    """A column of a file that a step names; what is odd about the file is added to `odd`, once."""
     mark = draft.document.mark(at, key=True)
 
     def tell(told: str) -> None:
-        odd.setdefault(told, Diagnostic(Code.BAD_DRAW, told, mark, severity="warning"))
+        if all(each.message != told for each in odd):
+            odd.append(Diagnostic(Code.BAD_DRAW, told, mark, severity="warning"))
 
     return read_column(*draft.beside(path), name, tell)
 

@@ -42,6 +42,7 @@ from yamlgen.schemas.keywords import KEYWORDS
 from yamlgen.schemas.type_words import spoken
 from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type
+from yamlgen.steps import fan_out
 from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.passages import Passage
 from yamlgen.steps.step_fields import StepFields
@@ -155,9 +156,9 @@ class _Compiler(Collector):
 
     def look(self) -> None:
         """See which steps each of them refers to, so that they can be read in the order in which they run."""
-        blind: dict[str, View] = dict.fromkeys(("row", "params", "steps", "item", "item_index", "matrix"), ANYTHING)
+        blind: dict[str, View] = dict.fromkeys(("row", "params", "steps", "output", *fan_out.KEY_OF), ANYTHING)
         for name, seen in self.steps.items():
-            readings = [(text, _read(text, {**blind, "output": ANYTHING})) for text in self.texts.of(name, seen.step)]
+            readings = [(text, _read(text, blind)) for text in self.texts.of(name, seen.step)]
             seen.passages = [(_referring(text, reading), reading) for text, reading in readings]
             used = {used for _, reading in seen.passages for used in reading.uses.steps}
             seen.needs = frozenset(used & self.steps.keys())
@@ -289,7 +290,7 @@ class _Compiler(Collector):
     def is_outside(self, text: Passage, finding: Finding) -> bool:
         """Whether a finding is about items or labels, the key of which was told to stand at a wrong place."""
         name = text.source[finding.start : finding.end]
-        key = {"matrix": "matrix", "item": "for_each", "item_index": "for_each"}.get(name, "")
+        key = fan_out.KEY_OF.get(name, "")
         return finding.code is Code.UNKNOWN_NAME and bool(key) and self.draft.is_stray(key)
 
     def report(self, text: Passage, finding: Finding, *, is_guess: bool) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Final, TypeAlias
 
 from yamlgen.errors import Code, Diagnostic, RowError
 from yamlgen.expressions.evaluation import evaluate, shown
+from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
+from yamlgen.expressions.type_inference import INTEGER
 from yamlgen.schemas.types import Type, list_of, nullable, object_of, observed
 from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.step_file import StepFile
@@ -25,6 +27,12 @@ MOST_ITEMS: Final = 100_000
 
 MOST_CASES: Final = 1000
 """How many combinations and samples one item may have."""
+
+KEYS: Final = ("for_each", "matrix", "samples", "on_item_error")
+"""The keys that say how often a step is done, and what becomes of a failed time."""
+
+KEY_OF: Final = {"item": "for_each", "item_index": "for_each", "matrix": "matrix"}
+"""The names that the templates of a case see besides, each with the key that makes it."""
 
 Scope: TypeAlias = Mapping[str, Any]
 """What templates and expressions see: `row`, `params`, `steps`, and of a case `item`, `item_index`, `matrix`."""
@@ -154,6 +162,30 @@ def samples_of(step: StepFields) -> int | None:
     return count
 
 
+def is_listed(step: StepFields) -> bool:
+    """Whether a step is done for items, combinations or samples, so that its value is a list."""
+    return step.for_each is not None or bool(matrix_of(step)) or samples_of(step) is not None
+
+
+def views(step: StepFields, file: StepFile, item: View | None) -> dict[str, View]:
+    """What the templates of a case see besides.
+
+    Args:
+        step: as it is written.
+        file: where it stands.
+        item: the view of an item, where it is known.
+    """
+    made: dict[str, View] = {}
+    if step.for_each is not None or file.is_broken("for_each"):
+        made |= {"item": item or ANYTHING, "item_index": INTEGER}
+    if axes := matrix_of(step):
+        each = {name: SchemaView.of(axis_type(values), f"matrix.{name}") for name, values in axes.items()}
+        made["matrix"] = Names(Code.UNKNOWN_FIELD, "matrix value", each)
+    elif file.is_broken("matrix"):
+        made["matrix"] = ANYTHING
+    return made
+
+
 def combinations(step: StepFields) -> tuple[Mapping[str, JSON], ...] | None:
     """The combinations of a step's matrix, the last axis turning fastest; `None` without a matrix."""
     axes = matrix_of(step)
@@ -207,8 +239,7 @@ def axis_type(values: list[JSON]) -> Type:
 def check(name: str, step: StepFields, file: StepFile) -> Iterator[Diagnostic]:
     """What is wrong with the keys of a step that say how often it is done."""
     axes, samples = matrix_of(step), samples_of(step)
-    is_known = not any(file.is_broken(key) for key in ("for_each", "samples", "matrix"))
-    if step.on_item_error == "null" and not any((step.for_each, samples, axes)) and is_known:
+    if step.on_item_error == "null" and not is_listed(step) and not any(map(file.is_broken, KEYS)):
         message = f"step `{name}` has no items: `on_item_error` says nothing"
         hint = "add `for_each`, `samples` or `matrix`, or remove it"
         yield Diagnostic(Code.CONFLICT, message, file.mark("on_item_error", key=True), hint)
