@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RowError, YamlgenError
@@ -25,8 +25,8 @@ _TURN: Final = 64
 """How many cases are begun until others get their turn: those of expressions alone wait for nothing."""
 
 
-class StepHooks(Protocol):
-    """Whoever takes the row through its steps, as far as a step in the middle of its cases needs that."""
+class StepHooks:
+    """Whoever takes the row through its steps, as far as a step in the middle of its cases needs that; here nobody."""
 
     def check(self) -> None:
         """Begin another case only if the run goes on.
@@ -34,45 +34,21 @@ class StepHooks(Protocol):
         Raises:
             Halted: it does not.
         """
-        ...
 
     def stop(self, error: YamlgenError) -> None:
         """End the run because of `error`, whatever else of the step is still under way."""
-        ...
 
     def begin(self) -> None:
         """Hear that the row has begun something that takes its time."""
-        ...
 
     def lose(self, step: str, case: int, error: RowError) -> None:
         """Hear that a case of a step is null, and why."""
-        ...
 
     def doubt(self, error: RowError) -> None:
         """Hear that a case has failed, which may tell that all will."""
-        ...
 
 
-class _Unseen:
-    """The overseer of a step that is done for its own sake."""
-
-    def check(self) -> None:
-        """Go on."""
-
-    def stop(self, error: YamlgenError) -> None:
-        """Leave it to the error itself."""
-
-    def begin(self) -> None:
-        """Tell nobody."""
-
-    def lose(self, step: str, case: int, error: RowError) -> None:
-        """Tell nobody."""
-
-    def doubt(self, error: RowError) -> None:
-        """Leave it to the error itself."""
-
-
-_UNSEEN: Final = _Unseen()
+_NOBODY: Final = StepHooks()
 
 
 @dataclass(frozen=True)
@@ -95,7 +71,7 @@ class StepRunner:
     _performers: dict[str, Performer[Any]] = field(default_factory=dict, init=False)
 
     async def perform(
-        self, step: PlanStep, scope: Scope, asker: RequestContext, overseer: StepHooks = _UNSEEN
+        self, step: PlanStep, scope: Scope, asker: RequestContext, overseer: StepHooks = _NOBODY
     ) -> Answer:
         """The value of a step for one row.
 

@@ -19,12 +19,13 @@ from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.expressions.evaluation import shown
+from yamlgen.expressions.guesses import column
 from yamlgen.expressions.rendering import reader
 from yamlgen.expressions.static_types import SchemaView, View
 from yamlgen.parsing.suggestions import nearest
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.scopes import Scopes
-from yamlgen.planning.skipping import read_always
+from yamlgen.planning.skipping import FILLED, read_always
 from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.fan_out import matrix_of, samples_of
 from yamlgen.steps.fields import Settings
@@ -224,16 +225,13 @@ class Slips:
             return  # what they ask for is not known
         if not sent or samples_of(read.step) is not None or columns is None or columns.least <= MANY:
             return
-        filled = [each for each in read.passages if each[0].role not in ("when", "check", "message")]
-        if any(reading.uses.columns != set() for _, reading in filled):
-            return
-        if any(self._varies(name) for _, reading in filled for name in reading.uses.steps):
+        uses = [reading.uses for _, reading in read.of("for_each", *FILLED)]
+        if any(each.columns != set() or any(map(self._varies, each.steps)) for each in uses):
             return
         at = sent[0][0]
         message = f"no template of step `{read.name}` differs by row: each row sends the same request"
         name = next((each for each in columns.names if each != self.draft.pipeline.input.id), columns.names[0])
-        column = f"row.{name}" if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"
-        hint = f"put a column into it, as in `{{{{ {column} }}}}`; `samples` asks the same several times"
+        hint = f"put a column into it, as in `{{{{ {column(name)} }}}}`; `samples` asks the same several times"
         yield _slip(Code.EQUAL_REQUESTS, message, at.mark(0, len(at.source)), hint)
 
     def _varies(self, name: str) -> bool:
@@ -250,7 +248,7 @@ def _slip(code: Code, message: str, mark: Mark, hint: str) -> Diagnostic:
 
 def _filled(read: DeclaredStep[Any]) -> list[Passage]:
     """What is filled in before anything is asked."""
-    return [passage for passage, _ in read.passages if passage.role not in ("when", "check", "message")]
+    return [passage for passage, _ in read.of("for_each", *FILLED)]
 
 
 def _always(read: DeclaredStep[Any]) -> frozenset[str]:

@@ -83,6 +83,14 @@ class FanOut:
         return self.for_each is None and self.matrix is None and self.samples is None
 
     @property
+    def axes(self) -> dict[str, list[JSON]]:
+        """The values of each axis of the matrix, in their order."""
+        combinations = self.matrix or ()
+        names = combinations[0] if combinations else ()
+        each = {name: {_key(labels[name]): labels[name] for labels in combinations} for name in names}
+        return {name: list(values.values()) for name, values in each.items()}
+
+    @property
     def cases_per_item(self) -> int:
         """How often the step is done for an item: once for each combination and sample."""
         return len(self.matrix or ((),)) * (self.samples or 1)
@@ -148,6 +156,11 @@ def _no_items(source: str, given: str) -> RowError:
 def _kind(value: JSON) -> str:
     kinds: dict[type, str] = {dict: "an object", str: "text", bool: "a boolean", type(None): "null"}
     return kinds.get(type(value), "a number")
+
+
+def _key(value: JSON) -> str:
+    """What tells the values of an axis apart."""
+    return json.dumps(value, sort_keys=True)
 
 
 def matrix_of(step: StepFields) -> Mapping[str, list[JSON]]:
@@ -246,7 +259,7 @@ def check(name: str, step: StepFields, file: StepFile) -> Iterator[Diagnostic]:
     for axis, values in axes.items():
         seen: set[str] = set()
         for index, value in enumerate(values):
-            text = json.dumps(value, sort_keys=True)
+            text = _key(value)
             if text in seen:
                 mark = file.mark("matrix", axis, index)
                 message = f"{text} stands twice under `{axis}`"

@@ -7,9 +7,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from yamlgen import capabilities
 from yamlgen.expressions.evaluation import evaluate
 from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.schemas.native_subset import choose_mode
+from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.fan_out import Case, FanOut, Scope
 from yamlgen.steps.fields import Price, Settings
 from yamlgen.steps.passages import Passage, Role
@@ -45,6 +48,12 @@ class Variant:
     def max_tokens(self) -> int:
         """The most tokens of an answer."""
         return self.settings.answer_limit
+
+    def mode_for(self, schema: JSONSchema) -> Literal["native", "tools", "json"]:
+        """How it is asked for what a schema describes: its mode, or what fits the model and the schema."""
+        if self.mode != "auto":
+            return self.mode
+        return choose_mode(outgoing(schema.value)[0], capabilities.of(self.model))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ class ComputePerformer(Performer[ComputeStep]):
     async def perform(self, step: ComputeStep, case: Case, row: RowStep) -> Answer:
         """The mapping of the values of its expressions."""
         del row
-        return Answer(checked(step.compute(case.scope), step.schema))
+        return Answer(checked(step.fill(case.scope), step.schema))
 
 
 PERFORMER: Final = ComputePerformer

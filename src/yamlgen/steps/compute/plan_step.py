@@ -20,17 +20,9 @@ class ComputeStep(PlanStep):
     kind: ClassVar[str] = "compute"
     values: Mapping[str, str]
 
-    def compute(self, scope: Scope) -> dict[str, JSON]:
-        """The values.
-
-        Raises:
-            RowError: one cannot be computed for this row.
-        """
-        return {name: evaluate(source, scope) for name, source in self.values.items()}
-
     def fill(self, scope: Scope) -> dict[str, JSON]:
         """The values."""
-        return self.compute(scope)
+        return {name: evaluate(source, scope) for name, source in self.values.items()}
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Its expressions, and the schema of its value."""

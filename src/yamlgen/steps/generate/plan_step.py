@@ -7,15 +7,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from yamlgen import capabilities
-from yamlgen.canonical_json import fingerprint
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate, shown
 from yamlgen.expressions.rendering import render
 from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
-from yamlgen.schemas.native_subset import choose_mode
-from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.fan_out import Case, Scope
 from yamlgen.steps.fields import Settings
 from yamlgen.steps.generate.conversation import TemplateMessage
@@ -95,7 +91,7 @@ class GenerateStep(PlanStep):
     @property
     def names_models(self) -> bool:
         """Whether its models stand in its matrix, by their names."""
-        return self.matrix is not None and "model" in self.matrix[0]
+        return "model" in self.axes
 
     def written(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """The step as a file would declare it, which needs no `kind`."""
@@ -114,7 +110,7 @@ class GenerateStep(PlanStep):
             if first.price is not None:
                 made["model"]["price"] = first.price.model_dump(exclude_none=True)
         if self.matrix is not None:
-            made["matrix"] = {name: _axis(self.matrix, name) for name in self.matrix[0]}
+            made["matrix"] = self.axes
         if self.system is not None:
             made["system"] = self.system
         made["messages"] = [{"role": turn.role, "content": turn.content} for turn in self.messages]
@@ -131,11 +127,8 @@ class GenerateStep(PlanStep):
 
     def _mode(self, schema: JSONSchema, by_tool: AbstractSet[str]) -> str:
         """The mode of the step's answers; of several models each may have its own."""
-        if self.variants[0].mode != "auto":
-            return self.variants[0].mode
-        sent = outgoing(schema.value)[0]
         modes = {
-            "tools" if variant.name in by_tool else choose_mode(sent, capabilities.of(variant.model))
+            "tools" if variant.name in by_tool and variant.mode == "auto" else variant.mode_for(schema)
             for variant in self.variants
         }
         return modes.pop() if len(modes) == 1 else "auto"
@@ -149,15 +142,6 @@ def _told(check: PlanCheck, scope: Scope) -> str | None:
         return f"`{shown(check.expression)}` does not hold" if check.message is None else render(check.message, scope)
     except RowError as error:  # it looks for what the output does not have
         return error.message
-
-
-def _axis(combinations: tuple[Mapping[str, JSON], ...], name: str) -> list[JSON]:
-    """The values of one axis of a matrix, in their order."""
-    made: list[JSON] = []
-    for labels in combinations:
-        if not any(fingerprint(labels[name]) == fingerprint(value) for value in made):
-            made.append(labels[name])
-    return made
 
 
 def _settings(settings: Settings) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class PythonPerformer(Performer[PythonStep]):
         return Answer(await self._call(step, case.scope, row))
 
     async def _call(self, step: PythonStep, scope: Scope, row: RowStep) -> JSON:
-        args = step.arguments(scope)
+        args = step.fill(scope)
         called = partial(self._called, step, args, row)
         if step.depends is None or self._run.keeper is None:
             return await called()

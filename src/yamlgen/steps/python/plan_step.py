@@ -28,17 +28,9 @@ class PythonStep(PlanStep):
     timeout: float
     depends: Dependencies | None = None
 
-    def arguments(self, scope: Scope) -> dict[str, JSON]:
-        """The arguments of a call.
-
-        Raises:
-            RowError: one cannot be computed for this row.
-        """
-        return {name: evaluate(source, scope) for name, source in self.args.items()}
-
     def fill(self, scope: Scope) -> dict[str, JSON]:
-        """Fill in the arguments."""
-        return self.arguments(scope)
+        """The arguments of the call."""
+        return {name: evaluate(source, scope) for name, source in self.args.items()}
 
     def about(self) -> Iterator[str]:
         """The function that it calls."""
