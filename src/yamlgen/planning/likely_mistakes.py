@@ -25,11 +25,11 @@ from yamlgen.expressions.static_types import SchemaView, View
 from yamlgen.parsing.suggestions import nearest
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.scopes import Scopes
-from yamlgen.planning.skipping import FILLED, read_always
+from yamlgen.planning.skipping import read_always
 from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.fan_out import matrix_of, samples_of
 from yamlgen.steps.fields import Settings
-from yamlgen.steps.passages import Passage
+from yamlgen.steps.passages import FILLED, SENT, Passage
 from yamlgen.values import Columns
 
 MANY: Final = 20
@@ -38,8 +38,7 @@ MANY: Final = 20
 _UNREAD: Final = frozenset({Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_COLUMN})
 """What is told of a template of which it is not known then what it was to read."""
 
-_SENT: Final = ("system", "user", "assistant")
-_TEXTS: Final = (*_SENT, "message")
+_TEXTS: Final = (*SENT, "message")
 _PLACEHOLDER: Final = re.compile(
     r"""(?:\$|(?<![A-Za-z0-9_\\\]^{]))\{\s*(?:(row|params|steps)(?:\.|\[["']))?([^\W\d]\w*)(?:["']\])?((?:\.\w+)*)"""
     r"""(?:![rsa])?(?::[<>^=+-]?\d*,?(?:\.\d+)?[defgGnsx%]?)?\s*\}(?!\})"""
@@ -77,7 +76,7 @@ class Slips:
         for passage, reading in read.of(*_TEXTS):
             if not any(finding.code is Code.TEMPLATE_SYNTAX for finding in reading.findings):
                 yield from _comments(passage)
-        told = [slip for passage, _ in read.of(*_SENT) for slip in self._named_file(passage)]
+        told = [slip for passage, _ in read.of(*SENT) for slip in self._named_file(passage)]
         codes = {finding.code for _, each in read.passages for finding in each.findings}
         broken = any(path[:2] == ("steps", read.name) for path in self.draft.broken)
         broken = broken or Code.TEMPLATE_SYNTAX in codes or self.draft.is_broken("steps", read.name)
@@ -220,7 +219,7 @@ class Slips:
 
     def _equal(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
         """Requests that are the same for each of many rows."""
-        sent, columns = read.of(*_SENT), self.columns
+        sent, columns = read.of(*SENT), self.columns
         if any(reading.findings for _, reading in read.passages):
             return  # what they ask for is not known
         if not sent or samples_of(read.step) is not None or columns is None or columns.least <= MANY:

@@ -18,6 +18,7 @@ from yamlgen.steps.generate import prompt_checks
 from yamlgen.steps.generate.conversation import TemplateMessage
 from yamlgen.steps.generate.fields import Generate, StepOutput
 from yamlgen.steps.generate.plan_step import GenerateStep, PlanCheck
+from yamlgen.steps.passages import SENT
 from yamlgen.steps.plan_step import Variant
 
 _MODEL: Final = "model"
@@ -40,7 +41,7 @@ class DeclaredGenerate(DeclaredStep[Generate]):
 
     def check_texts(self) -> Iterator[Diagnostic]:
         """What is wrong with what it says to its models."""
-        said = [passage for passage, _ in self.of("system", "user", "assistant")]
+        said = [passage for passage, _ in self.of(*SENT)]
         yield from prompt_checks.check(self.file, self.step, said, self.variants)
 
     def output_type(self) -> Type | None:
@@ -50,7 +51,7 @@ class DeclaredGenerate(DeclaredStep[Generate]):
     def own_fields(self) -> dict[str, Any]:
         """The models, what is said to them, and what must hold of an answer."""
         step = self.step
-        texts = [passage for passage, _ in self.of("system", "user", "assistant")]
+        texts = [passage for passage, _ in self.of(*SENT)]
         told = {passage.name: passage.source for passage, _ in self.of("message")}
         return {
             "own": Settings.model_validate({key: getattr(step, key) for key in Settings.model_fields}),
