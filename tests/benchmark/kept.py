@@ -86,7 +86,7 @@ def fill(pipeline: Path) -> None:
     place = place_of(plan.file)
     (asked,) = step.variants
     sender = ErrorContext(asked.model, PUBLIC_URL, "ANTHROPIC_API_KEY", "")
-    structured = Structured(step.name, step.schema, asked.settings, step.mode)
+    structured = Structured(step.name, step.schema, asked.settings, asked.mode)
     model = ClaudeModel(None, asked.settings, sender, structured=structured)
     response = packed(
         {

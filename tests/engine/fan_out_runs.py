@@ -8,7 +8,6 @@ from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.spending_limits import Budget
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.pipeline.language import Limits
-from yamlgen.steps.python.function_calls import Functions
 
 LIST = """\
   list:
@@ -36,13 +35,12 @@ class Fanned(Run):
         self.halt = Cancellation()
         self.budget = Budget(Limits(**self.limits), self.halt)
         plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
-        functions = Functions(plan.folder)
-        try:
-            async with self.models.open(plan, self.halt) as models:
-                performer = StepRunner(models, functions, self.keeper, self.width)
+        async with self.models.open(plan, self.halt) as models:
+            performer = StepRunner(models, plan.folder, self.keeper, self.width)
+            try:
                 await RowScheduler(plan, performer, self.sink, self.emit, self.halt).run(self.rows)
-        finally:
-            functions.close()
+            finally:
+                performer.close()
 
     @property
     def texts(self):

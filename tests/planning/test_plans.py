@@ -75,7 +75,7 @@ def test_a_plan_cannot_be_changed(plan):
     with pytest.raises(dataclasses.FrozenInstanceError):
         plan.name = "other"
     with pytest.raises(dataclasses.FrozenInstanceError):
-        plan.steps[0].mode = "json"
+        plan.steps[0].system = "Hello"
 
 
 def test_the_plans_of_a_pipeline_differ_in_their_parameters_alone(pipeline):
@@ -147,7 +147,7 @@ def test_a_step_knows_its_columns(plan):
 def test_what_a_step_says_of_its_output(plan):
     """Schema, mode and re-asks are the author's."""
     draft = plan.steps[1]
-    assert (draft.mode, draft.reasks) == ("json", 1)
+    assert (draft.variants[0].mode, draft.variants[0].reasks) == ("json", 1)
     assert draft.schema.value == {"type": "object", "properties": {"text": {"type": "string"}}}
 
 

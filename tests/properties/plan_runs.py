@@ -20,7 +20,6 @@ from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, RowError
 from yamlgen.row_result import Answer
 from yamlgen.simulator.answers import made_up
-from yamlgen.steps.python.function_calls import Functions
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,11 @@ def outcomes(plan, rows):
 
     async def main():
         models = {variant.name: _MadeUp(step) for step, variant in plan.variants}
-        functions, kept = Functions(plan.folder), _Outcomes()
+        performer, kept = StepRunner(models, plan.folder), _Outcomes()
         try:
-            await RowScheduler(plan, StepRunner(models, functions), kept, lambda _: None, Cancellation()).run(rows)
+            await RowScheduler(plan, performer, kept, lambda _: None, Cancellation()).run(rows)
         finally:
-            functions.close()
+            performer.close()
         return sorted(kept, key=lambda outcome: outcome.row.index)
 
     return asyncio.run(main())

@@ -73,7 +73,7 @@ def sampled():
 def request(step):
     """The body of a step's request."""
     settings = step.variants[0].settings
-    structured = None if step.schema is None else Structured(step.name, step.schema, settings, step.mode)
+    structured = None if step.schema is None else Structured(step.name, step.schema, settings, step.variants[0].mode)
     model = ClaudeModel(CLIENT, settings, SENDER, structured=structured)
     return model.request(Prompt(step.system, tuple(Message(turn.role, turn.content) for turn in step.messages)))
 

@@ -11,8 +11,9 @@ from draw_columns import COLUMNS, column, compiled
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.steps.draw.checks import compile_draws, draw, schema_of
+from yamlgen.steps.draw.checks import compile_draws
 from yamlgen.steps.draw.rules import DrawRule
+from yamlgen.steps.draw.sampling import draw, schema_of
 
 
 def drawn(rule, count=2000, seed=0):

@@ -28,6 +28,13 @@ def test_a_kind_is_called_the_same_everywhere(kind):
     assert homes == {kind}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_known_in_its_folder_alone(kind):
+    """Nothing else imports from a kind's folder: what there is to know of a kind is asked of the protocols."""
+    sources = {path: path.read_text(encoding="utf-8") for path in FOLDER.parent.rglob("*.py")}
+    assert not [path for path, text in sources.items() if f"steps.{kind}" in text and FOLDER / kind not in path.parents]
+
+
 def test_what_is_checked_is_not_loaded_to_be_done():
     """`validate` imports nothing that does a step, and nothing that calls functions."""
     code = (

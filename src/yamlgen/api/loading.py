@@ -12,13 +12,12 @@ from yamlgen.data.drawn_column import read_column
 from yamlgen.data.source import Source, source_of
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark
 from yamlgen.parsing.project_folder import is_folder
+from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.parsed_file import ParsedFile, read
 from yamlgen.planning.compiled_pipeline import CompiledPipeline, in_order
 from yamlgen.planning.compiler import compile_pipeline
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.rehearsal import MOST_ROWS, always_failing
-from yamlgen.steps.draw.fields import Draw
-from yamlgen.steps.draw.rules import rules_of
 from yamlgen.values import JSON, Columns
 
 
@@ -141,15 +140,15 @@ def _is_within(mark: Mark, other: Mark) -> bool:
     return (mark.file, mark.line) == (other.file, other.line) and is_beside
 
 
-def _column(draft: ParsedFile, odd: list[Diagnostic], path: str, name: str) -> tuple[JSON, ...]:
-    """A column of a file that a draw names; what is odd about the file is added to `odd`."""
-    draws = ((each, step.draws) for each, step in draft.pipeline.steps.items() if isinstance(step, Draw))
-    step = next(each for each, rules in draws if any(rule.path == path for rule in rules_of(rules.values())))
-    mark = draft.document.mark(("steps", step, "draws"), key=True)
-    place, shown = draft.beside(path)
-    return read_column(
-        place, shown, name, lambda told: odd.append(Diagnostic(Code.BAD_DRAW, told, mark, severity="warning"))
-    )
+def _column(draft: ParsedFile, odd: list[Diagnostic], at: DataPath, path: str, name: str) -> tuple[JSON, ...]:
+    """A column of a file that a step names; what is odd about the file is added to `odd`, once."""
+    mark = draft.document.mark(at, key=True)
+
+    def tell(told: str) -> None:
+        if all(each.message != told for each in odd):
+            odd.append(Diagnostic(Code.BAD_DRAW, told, mark, severity="warning"))
+
+    return read_column(*draft.beside(path), name, tell)
 
 
 def load(

@@ -43,14 +43,14 @@ def models(
             from yamlgen.claude.structured import Structured  # noqa: PLC0415 - instructor, which takes half a second
 
             alike = variant.alike or variant.name  # what one of them learns of the API, the others know
-            structured = ways.get(alike) or Structured(step.name, step.schema, variant.settings, step.mode)
+            structured = ways.get(alike) or Structured(step.name, step.schema, variant.settings, variant.mode)
             ways[alike] = structured
         made[variant.name] = ClaudeModel(
             client,
             variant.settings,
             replace(sender, model=variant.model),
             structured=structured,
-            reasks=step.reasks,
+            reasks=variant.reasks,
             timeout=plan.runtime.timeout,
             store=store,
             keys=keys,

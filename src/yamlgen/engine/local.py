@@ -1,6 +1,6 @@
 """The local engine: the rows of a run through its plan, in this process.
 
-Owns what a run opens for itself, its models and the author's functions, for as long as rows are under way. It is given
+Owns what a run opens for itself, its models and what its steps need, for as long as rows are under way. It is given
 work and values, and the ports of what one process owns for the whole run: the store, the budget (a listener of `emit`)
 and the switch that ends it. The limiter is the provider's, which this engine opens once.
 """
@@ -18,7 +18,6 @@ from yamlgen.errors import fact_of
 from yamlgen.events import Emit, Event
 from yamlgen.interfaces import Provider, RunStore
 from yamlgen.planning.plan import Plan
-from yamlgen.steps.python.function_calls import Functions
 from yamlgen.values import InputRow
 
 
@@ -56,17 +55,14 @@ class LocalEngine:
             YamlgenError: the error that ended the run early; what was finished before is in the store.
             Exception: what a listener raised, which ends the run too.
         """
-        functions = Functions(self.plan.folder, self.plan.concurrency)
-        try:
-            async with self.provider.open(self.plan, self.halt, self.store, self._tell) as models:
-                performer = StepRunner(models, functions, self.store, self.plan.concurrency)
-                scheduler = RowScheduler(self.plan, performer, self.store, self.emit, self.halt)
-                try:
-                    await scheduler.run(rows, rest)
-                finally:
-                    self.undone = scheduler.undone
-        finally:
-            functions.close()
+        async with self.provider.open(self.plan, self.halt, self.store, self._tell) as models:
+            performer = StepRunner(models, self.plan.folder, self.store, self.plan.concurrency)
+            scheduler = RowScheduler(self.plan, performer, self.store, self.emit, self.halt)
+            try:
+                await scheduler.run(rows, rest)
+            finally:
+                self.undone = scheduler.undone
+                performer.close()
         if self._broken is not None:
             raise self._broken
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from yamlgen.cancellation import Cancellation, Cancelled
 from yamlgen.data.row_identity import id_of
-from yamlgen.engine.step_runner import StepRunner
+from yamlgen.engine.step_runner import StepHooks, StepRunner
 from yamlgen.errors import Code, RowError, YamlgenError
 from yamlgen.events import (
     AnswerReceived,
@@ -72,7 +72,7 @@ class Engine(Protocol):
 
 
 @dataclass
-class RowWork:
+class RowWork(StepHooks):
     """One row, and what came of its steps until now.
 
     Args:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final
 
 from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RowError, YamlgenError
@@ -19,14 +20,13 @@ from yamlgen.steps.fan_out import Case, Scope
 from yamlgen.steps.fields import MOST_CONCURRENCY
 from yamlgen.steps.performed import Invent, Performer, RowStep, performer_of
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.steps.python.function_calls import Functions
 
 _TURN: Final = 64
 """How many cases are begun until others get their turn: those of expressions alone wait for nothing."""
 
 
-class StepHooks(Protocol):
-    """Whoever takes the row through its steps, as far as a step in the middle of its cases needs that."""
+class StepHooks:
+    """Whoever takes the row through its steps, as far as a step in the middle of its cases needs that; here nobody."""
 
     def check(self) -> None:
         """Begin another case only if the run goes on.
@@ -34,68 +34,44 @@ class StepHooks(Protocol):
         Raises:
             Halted: it does not.
         """
-        ...
 
     def stop(self, error: YamlgenError) -> None:
         """End the run because of `error`, whatever else of the step is still under way."""
-        ...
 
     def begin(self) -> None:
         """Hear that the row has begun something that takes its time."""
-        ...
 
     def lose(self, step: str, case: int, error: RowError) -> None:
         """Hear that a case of a step is null, and why."""
-        ...
 
     def doubt(self, error: RowError) -> None:
         """Hear that a case has failed, which may tell that all will."""
-        ...
 
 
-class _Unseen:
-    """The overseer of a step that is done for its own sake."""
-
-    def check(self) -> None:
-        """Go on."""
-
-    def stop(self, error: YamlgenError) -> None:
-        """Leave it to the error itself."""
-
-    def begin(self) -> None:
-        """Tell nobody."""
-
-    def lose(self, step: str, case: int, error: RowError) -> None:
-        """Tell nobody."""
-
-    def doubt(self, error: RowError) -> None:
-        """Leave it to the error itself."""
-
-
-_UNSEEN: Final = _Unseen()
+_NOBODY: Final = StepHooks()
 
 
 @dataclass(frozen=True)
 class StepRunner:
-    """Does the steps of a run.
+    """Does the steps of a run. To be closed, where it has a folder.
 
     Args:
         models: the models that are asked, by the names of the plan's variants.
-        functions: calls the author's functions; `None` where nothing may be called.
-        keeper: keeps what they made.
+        folder: the pipeline's, where code of the author's stands; `None` where none of it may be called.
+        keeper: keeps what that made.
         width: the most items of a step that are under way for one row.
-        invent: makes up what functions would make, where the models make up their answers too.
+        invent: makes up what that would make, where the models make up their answers too.
     """
 
     models: Mapping[str, Model]
-    functions: Functions | None = None
+    folder: Path | None = None
     keeper: ValueCache | None = None
     width: int = MOST_CONCURRENCY
     invent: Invent | None = None
     _performers: dict[str, Performer[Any]] = field(default_factory=dict, init=False)
 
     async def perform(
-        self, step: PlanStep, scope: Scope, asker: RequestContext, overseer: StepHooks = _UNSEEN
+        self, step: PlanStep, scope: Scope, asker: RequestContext, overseer: StepHooks = _NOBODY
     ) -> Answer:
         """The value of a step for one row.
 
@@ -110,6 +86,11 @@ class StepRunner:
         cases = step.cases(scope)
         made = await self._side_by_side(step, cases, row, overseer)
         return _together(step, cases, made, overseer)
+
+    def close(self) -> None:
+        """Close what the kinds of steps have opened."""
+        for performer in self._performers.values():
+            performer.close()
 
     async def _side_by_side(
         self, step: PlanStep, cases: list[Case], row: RowStep, overseer: StepHooks

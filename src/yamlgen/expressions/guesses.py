@@ -94,7 +94,7 @@ def meant(source: str, start: int, word: str, scope: Mapping[str, View], names: 
     near = near or _near(word, scope, names)
     text = f"; a text is `\"'{word}'\"`" if source.strip() == word else ""
     in_scope = f"in scope: {', '.join(f'`{name}`' for name in names)}"
-    known = f"columns: {listing(map(_column, columns), 8)}" if columns else f"a column is `row.{word}`"
+    known = f"columns: {listing(map(column, columns), 8)}" if columns else f"a column is `row.{word}`"
     return f"did you mean `{near}`?" if near else f"{in_scope}; {known}{text}"
 
 
@@ -146,6 +146,6 @@ def quoted(text: str) -> str:
     return f"a text stands in quotes: `'{text}'`"
 
 
-def _column(name: str) -> str:
+def column(name: str) -> str:
     """A reference to a column."""
     return f"row.{name}" if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"

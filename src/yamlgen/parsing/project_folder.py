@@ -12,7 +12,10 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeAlias
+
+Stamp: TypeAlias = tuple[int, ...]
+"""What differs between any two states of a file, at no more cost than a look at its entry."""
 
 _BRIEF: Final = 40
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -32,6 +35,14 @@ def status(path: Path | str) -> os.stat_result | None:
         return os.stat(path)  # noqa: PTH116 - of a text it is much faster
     except (OSError, ValueError):
         return None
+
+
+def stamp_of(path: Path | str) -> Stamp | None:
+    """The state that a file is in, or `None` where there is none that can be read whole."""
+    found = status(path)
+    if found is None or not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def is_folder(path: Path) -> bool:

@@ -21,6 +21,7 @@ from yamlgen.pipeline.misplaced_keys import ID_WORDS
 from yamlgen.pipeline.schema_messages import all_keys, keys_of
 from yamlgen.schemas.keywords import KEYWORDS
 from yamlgen.steps.fields import ModelSettings
+from yamlgen.steps.table import DEFAULT_KIND
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -88,11 +89,10 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
         if name in all_keys() and not step.value.keys() & all_keys():
             continue  # a key of the step above, with too little before it
         found.extend((*_schema_beside(document, str(name), step), *_roles_as_keys(document, str(name), step)))
-        is_asking = "kind" not in step.value or step.value["kind"][1].value == "generate"
         for word in [word for word in step.value if folded(word) in _STEP_WORDS]:
             mark = document.mark(("steps", name, word), key=True)
             hint, meant, inner = _STEP_WORDS[folded(word)]
-            if inner == "file" and not is_asking:
+            if inner == "file" and kind not in ("", DEFAULT_KIND):
                 continue
             key, node = step.value.pop(word)
             is_below = inner and meant in step.value and step.value[meant][1].value is None

@@ -22,7 +22,6 @@ from yamlgen.pipeline.setting_checks import Resolved, unsuited
 from yamlgen.pipeline.value_remedies import FIXES
 from yamlgen.redaction import redact
 from yamlgen.steps.fields import ModelSettings, Price, Settings, Text
-from yamlgen.steps.generate.fields import Generate
 
 PUBLIC_URL = "https://api.anthropic.com"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -49,7 +48,7 @@ def resolve(
         known = _take(draft, draft.pipeline.model, ("model",), resolved, problems) and known
     known = _take(draft, model, place, resolved, problems) and known
     resolved.take(step, at)
-    is_told = _stands_elsewhere(draft, name) or (model is None and not _names_none(draft, name, step))
+    is_told = _stands_elsewhere(draft, name) or (model is None and not _names_none(draft, name))
     if known and "id" not in resolved.values and not is_told:
         problems.append(_no_model(draft, name, model))
     problems.extend(
@@ -85,18 +84,19 @@ def check_model(draft: ParsedFile) -> Iterator[Diagnostic]:
     unsure = draft.is_broken("steps") or any(path[0] == "steps" or len(path) == 1 for path in draft.broken)
     if model is None or problems or unsure:
         return
-    asking = {name: step for name, step in draft.pipeline.steps.items() if isinstance(step, Generate)}
+    asking = {name: named for name, step in draft.pipeline.steps.items() if (named := step.models_named())}
     mark = draft.document.mark(place, key=True)
-    if any(inherits(step.model) and "model" not in (step.matrix or {}) for step in asking.values()):
+    if any(("model",) in named and inherits(named["model",]) for named in asking.values()):
         return
     if any(draft.document.mark(("steps", name, "model")).file != mark.file == draft.shown for name in asking):
         return  # a run that is given other models
     why = "each step that asks a model names its own" if asking else "no step asks a model"
     hint = "remove it, or the `model` of the steps that it is for" if asking else "remove it"
     if asking and mark.file != draft.shown:
-        name, step = next(iter(asking.items()))
-        is_alias = isinstance(step.model, str) and step.model in draft.pipeline.models
-        hint = f"write `{override(f'models.{step.model}.id' if is_alias else f'steps.{name}.model', '...')}`"
+        name, named = next(iter(asking.items()))
+        alias = named.get(("model",))
+        is_alias = isinstance(alias, str) and alias in draft.pipeline.models
+        hint = f"write `{override(f'models.{alias}.id' if is_alias else f'steps.{name}.model', '...')}`"
     yield Diagnostic(Code.CONFLICT, f"`model` at the top says nothing: {why}", mark, hint, "warning")
 
 
@@ -160,7 +160,7 @@ def _no_model(draft: ParsedFile, name: str, model: Text | ModelSettings | None) 
     if model is not None:
         message = f"the model of step `{name}` has no `id`"
         return Diagnostic(Code.NO_MODEL, message, mark(("steps", name, "model"), key=True), fix)
-    first, *others = [each for each, step in draft.pipeline.steps.items() if _names_none(draft, each, step)]
+    first, *others = [each for each in draft.pipeline.steps if _names_none(draft, each)]
     message = f"steps {listing([first, *others])} name no model" if others else f"step `{first}` names no model"
     places = f"to {'each' if others else 'it'}, or at the top of the file for all steps that name none"
     hint = f"add `model: {next(iter(draft.pipeline.models), 'claude-haiku-5-5')}` {places}"
@@ -172,13 +172,12 @@ def _stands_elsewhere(draft: ParsedFile, name: str) -> bool:
     return any(at[-1] == "model" and (len(at) == 2 or at[:2] == ("steps", name)) for at in draft.broken)  # noqa: PLR2004
 
 
-def _names_none(draft: ParsedFile, name: str, step: object) -> bool:
-    at = ("steps", name)
-    if not isinstance(step, Generate) or draft.is_broken(*at, "model") or draft.is_broken(*at, "id"):
-        return False
-    is_empty = draft.is_broken(*at, "prompt") and not draft.document.data["steps"][name]
-    is_told = draft.is_broken(*at, "matrix") or is_empty
-    return not is_told and step.model is None and step.id is None and "model" not in (step.matrix or {})
+def _names_none(draft: ParsedFile, name: str) -> bool:
+    """Whether a step that asks a model says nothing of it."""
+    at, step = ("steps", name), draft.pipeline.steps[name]
+    is_told = any(draft.is_broken(*at, key) for key in ("model", "id", "matrix"))
+    is_told = is_told or (draft.is_broken(*at, "prompt") and not draft.document.data["steps"][name])
+    return not is_told and step.models_named() == {("model",): None} and getattr(step, "id", None) is None
 
 
 def is_official(runtime: Runtime) -> bool:

@@ -13,6 +13,7 @@ from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document, Node
 from yamlgen.parsing.suggestions import listing, nearest
 from yamlgen.pipeline.schema_messages import Deviation, all_keys, keys_of, kinds_with, language, own_keys, telling_keys
+from yamlgen.steps.table import DEFAULT_KIND
 
 _NAMED: Final = {"steps": "step", "models": "model", "params": "parameter"}
 _MOST: Final = 20
@@ -187,7 +188,7 @@ def _of_another_kind(strays: Strays) -> None:
     """Keys of a step that belong to a step of another kind: that one's name is missing, or the kind is wrong."""
     for name, step in _steps(strays.document):
         path: DataPath = ("steps", name)
-        kind = step.get("kind", "generate")
+        kind = step.get("kind", DEFAULT_KIND)
         foreign = [each for each in strays.findings if each.code is Code.UNKNOWN_KEY and each.path[:-1] == path]
         foreign = [each for each in foreign if each.path[-1] in all_keys()]
         lacking = [each for each in strays.findings if each.code is Code.MISSING_KEY and each.path == path]

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yamlgen.errors import Diagnostic
+from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.secret_scan import without_secrets
 from yamlgen.pipeline.deduplication import each_once
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.plan import Plan
-from yamlgen.steps.python.dependencies import Stamp, stamp_of
 from yamlgen.values import JSON
 
 

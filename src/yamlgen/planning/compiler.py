@@ -20,6 +20,7 @@ from yamlgen.expressions.name_resolution import Finding, Uses
 from yamlgen.expressions.references import references
 from yamlgen.expressions.static_types import ANYTHING, View
 from yamlgen.expressions.template_checks import Reading, read, read_expression
+from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import unfilled
 from yamlgen.pipeline.changed_numbers import changed_numbers
@@ -41,11 +42,11 @@ from yamlgen.schemas.keywords import KEYWORDS
 from yamlgen.schemas.type_words import spoken
 from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type
+from yamlgen.steps import fan_out
 from yamlgen.steps.declared import DeclaredStep
-from yamlgen.steps.draw.checks import Column
 from yamlgen.steps.passages import Passage
-from yamlgen.steps.python.dependencies import Stamp, stamp_of
 from yamlgen.steps.step_fields import StepFields
+from yamlgen.steps.step_file import ColumnReader
 from yamlgen.values import JSON, Columns
 
 _INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
@@ -55,13 +56,13 @@ _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOW
 """What is unknown where a name is declared at the wrong place, which is told there."""
 
 
-def compile_pipeline(draft: ParsedFile, columns: Columns | None, column: Column) -> CompiledPipeline:
+def compile_pipeline(draft: ParsedFile, columns: Columns | None, column: ColumnReader) -> CompiledPipeline:
     """Check a draft whole, and resolve it into a plan.
 
     Args:
         draft: the file as read.
         columns: what is known of the input's columns; `None` when nothing is.
-        column: reads a column of a file that a draw names.
+        column: reads a column of a file that a step names.
     """
     return _Compiler(draft, columns, column).compile()
 
@@ -70,7 +71,7 @@ def compile_pipeline(draft: ParsedFile, columns: Columns | None, column: Column)
 class _Compiler(Collector):
     draft: ParsedFile
     columns: Columns | None
-    column: Column
+    column: ColumnReader
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     files: dict[DataPath, JSON] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
@@ -155,9 +156,9 @@ class _Compiler(Collector):
 
     def look(self) -> None:
         """See which steps each of them refers to, so that they can be read in the order in which they run."""
-        blind: dict[str, View] = dict.fromkeys(("row", "params", "steps", "item", "item_index", "matrix"), ANYTHING)
+        blind: dict[str, View] = dict.fromkeys(("row", "params", "steps", "output", *fan_out.KEY_OF), ANYTHING)
         for name, seen in self.steps.items():
-            readings = [(text, _read(text, {**blind, "output": ANYTHING})) for text in self.texts.of(name, seen.step)]
+            readings = [(text, _read(text, blind)) for text in self.texts.of(name, seen.step)]
             seen.passages = [(_referring(text, reading), reading) for text, reading in readings]
             used = {used for _, reading in seen.passages for used in reading.uses.steps}
             seen.needs = frozenset(used & self.steps.keys())
@@ -173,7 +174,7 @@ class _Compiler(Collector):
             step.output = self.output_type(name, step)
             values = self.read_step(step)
             self.scopes.doubt(step)
-            if self.draft.is_broken_within("steps", name, "values"):
+            if step.hides_type():
                 self.scopes.unknown.add(name)
             else:
                 step.output = step.type_of(values) or step.output
@@ -289,7 +290,7 @@ class _Compiler(Collector):
     def is_outside(self, text: Passage, finding: Finding) -> bool:
         """Whether a finding is about items or labels, the key of which was told to stand at a wrong place."""
         name = text.source[finding.start : finding.end]
-        key = {"matrix": "matrix", "item": "for_each", "item_index": "for_each"}.get(name, "")
+        key = fan_out.KEY_OF.get(name, "")
         return finding.code is Code.UNKNOWN_NAME and bool(key) and self.draft.is_stray(key)
 
     def report(self, text: Passage, finding: Finding, *, is_guess: bool) -> None:

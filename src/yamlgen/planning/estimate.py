@@ -21,9 +21,8 @@ from yamlgen.planning.likely_mistakes import MANY
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.skipping import always_read, is_idle
 from yamlgen.row_result import RowResult
-from yamlgen.steps.generate.plan_step import GenerateStep, Variant
-from yamlgen.steps.plan_step import PlanStep
-from yamlgen.values import JSON, Attempt, Charge, Message, Prompt, Usage
+from yamlgen.steps.plan_step import PlanStep, Variant
+from yamlgen.values import JSON, Attempt, Charge, Usage
 
 MARGIN: Final = 0.3
 """How far the estimate of a request's tokens may be off, as a share of them, where no earlier answer tells."""
@@ -166,7 +165,7 @@ class Forecaster:
             for step in self.plan.generating
         }
 
-    def _asked(self, step: GenerateStep, variant: Variant) -> _Asked:
+    def _asked(self, step: PlanStep, variant: Variant) -> _Asked:
         most = len(step.matrix or ((),))
         return _Asked(variant, self.past[variant.name], self.tariffs[variant.name], self.estimate, most)
 
@@ -178,7 +177,7 @@ class Forecaster:
         for step in self._ordered:
             error = outcome.failures.get(step.name)
             is_missing = error is not None and error.code is Code.NOT_STORED
-            if not isinstance(step, GenerateStep):
+            if not step.variants:
                 if is_missing or (error is None and coming.has(step)):
                     coming.missing.add(step.name)
                     coming.uncalled |= {step.name} if is_missing or coming.uncalled & step.needs else set()
@@ -187,7 +186,7 @@ class Forecaster:
             if answer is not None:
                 count.rows += not answer.skipped
                 if not answer.skipped:
-                    self._count_known(count, _times(step, answer.value), 0)
+                    self._count_known(count, step.cases_of(answer.value), 0)
             elif error is not None:
                 if is_missing and not self.allows(outcome.row.identity):
                     continue
@@ -213,7 +212,7 @@ class Forecaster:
         count.cases += stored + sent
         count.known += 1
 
-    def _count_missing(self, step: GenerateStep, error: RowError, keys: set[bytes]) -> int:
+    def _count_missing(self, step: PlanStep, error: RowError, keys: set[bytes]) -> int:
         """Count the requests that a row lacks, and give back how many they are."""
         sent = 0
         for part in error.parts or (error,):
@@ -230,20 +229,22 @@ class Forecaster:
         steps = tuple(self._step(step, scale) for step in self.plan.generating)
         return RunForecast(self.plan.name, rows, steps, None if self.rows == rows else self.rows)
 
-    def _step(self, step: GenerateStep, scale: float) -> StepForecast:
+    def _step(self, step: PlanStep, scale: float) -> StepForecast:
         count = self._counts[step.name]
         cases, guessed = _cases(step, count)
         requests = read = least = most = 0
         cost: _Span | None = (0.0, 0.0)
         told: list[str] = []
         answers: list[int] = []
-        for index, asked in enumerate(count.asked.values()):
-            share = cases * step.asked.count(index) / len(step.asked)
+        share = cases / len(step.variants)  # each is asked by as many combinations of the matrix
+        for asked in count.asked.values():
             unknown, sure = count.unknown * share, (count.unknown - count.doubtful) * share
             sent = round((asked.requests + unknown) * scale)
             if not sent:
                 continue
-            tokens, each = asked.reckon(self._unfilled(step, asked.variant)) if unknown else (0, (0.0, 0.0))
+            tokens, each = 0, (0.0, 0.0)
+            if unknown:
+                tokens, each = asked.reckon(self.models[asked.variant.name].request(step.unfilled()))
             requests, read = requests + sent, read + round((asked.tokens + unknown * tokens) * scale)
             least += asked.output[0] * round((asked.requests + sure) * scale)
             most += asked.output[1] * sent
@@ -271,11 +272,6 @@ class Forecaster:
             how="; ".join(dict.fromkeys(told)),
             earlier_answers=min(answers, default=0),
         )
-
-    def _unfilled(self, step: GenerateStep, variant: Variant) -> dict[str, JSON]:
-        """A request whose templates are not filled in."""
-        turns = tuple(Message(turn.role, turn.content) for turn in step.messages)
-        return self.models[variant.name].request(Prompt(step.system, turns))
 
 
 @dataclass
@@ -336,16 +332,6 @@ class _Coming:
         return not step.asks & self.missing
 
 
-def _times(step: GenerateStep, value: JSON) -> int:
-    """How often a step was done for its value."""
-    return _once(step) * (1 if step.for_each is None else len(value))
-
-
-def _once(step: GenerateStep) -> int:
-    """How often a step is done for an item."""
-    return len(step.matrix or ((),)) * (step.samples or 1)
-
-
 def _valid(attempts: tuple[Attempt, ...]) -> int:
     """How many requests came to a valid answer."""
     return sum(not attempt.errors for attempt in attempts)
@@ -361,9 +347,9 @@ def _is_answered(error: RowError) -> bool:
     return bool(error.attempts) and error.code is not Code.NOT_STORED
 
 
-def _cases(step: GenerateStep, count: _Count) -> tuple[float, str]:
+def _cases(step: PlanStep, count: _Count) -> tuple[float, str]:
     """How often a step is done for a row of which that is not known, and how that was reckoned."""
-    once = _once(step)
+    once = step.cases_per_item
     if step.for_each is None:
         return once, ""
     if count.cases:

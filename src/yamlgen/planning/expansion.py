@@ -16,7 +16,7 @@ def resolved(plan: Plan, by_tool: AbstractSet[str] = frozenset()) -> dict[str, A
         by_tool: the names of the variants that a run asks by a tool, the schemas that the API has refused included.
     """
     limits = plan.limits.model_dump(exclude_none=True)
-    named = plan.models if any(step.names_models for step in plan.generating) else {}
+    named = plan.models if any(step.names_models for step in plan.steps) else {}
     models = {alias: model.model_dump(exclude_none=True) for alias, model in named.items()}
     return {
         "version": 1,

@@ -92,7 +92,7 @@ def _facts(step: PlanStep) -> Iterator[tuple[str, str]]:
         if source is not None:
             yield word, _printable(source)
     if step.matrix is not None:
-        axes = {name: list(dict.fromkeys(_json(labels[name]) for labels in step.matrix)) for name in step.matrix[0]}
+        axes = {name: dict.fromkeys(map(_json, values)) for name, values in step.axes.items()}
         yield "matrix", ", ".join(f"{name}: [{', '.join(values)}]" for name, values in axes.items())
     if step.samples is not None:
         yield "samples", str(step.samples)

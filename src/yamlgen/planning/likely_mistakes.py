@@ -19,6 +19,7 @@ from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.expressions.evaluation import shown
+from yamlgen.expressions.guesses import column
 from yamlgen.expressions.rendering import reader
 from yamlgen.expressions.static_types import SchemaView, View
 from yamlgen.parsing.suggestions import nearest
@@ -28,7 +29,7 @@ from yamlgen.planning.skipping import read_always
 from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.fan_out import matrix_of, samples_of
 from yamlgen.steps.fields import Settings
-from yamlgen.steps.passages import Passage
+from yamlgen.steps.passages import FILLED, SENT, Passage
 from yamlgen.values import Columns
 
 MANY: Final = 20
@@ -37,8 +38,7 @@ MANY: Final = 20
 _UNREAD: Final = frozenset({Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_COLUMN})
 """What is told of a template of which it is not known then what it was to read."""
 
-_SENT: Final = ("system", "user", "assistant")
-_TEXTS: Final = (*_SENT, "message")
+_TEXTS: Final = (*SENT, "message")
 _PLACEHOLDER: Final = re.compile(
     r"""(?:\$|(?<![A-Za-z0-9_\\\]^{]))\{\s*(?:(row|params|steps)(?:\.|\[["']))?([^\W\d]\w*)(?:["']\])?((?:\.\w+)*)"""
     r"""(?:![rsa])?(?::[<>^=+-]?\d*,?(?:\.\d+)?[defgGnsx%]?)?\s*\}(?!\})"""
@@ -76,7 +76,7 @@ class Slips:
         for passage, reading in read.of(*_TEXTS):
             if not any(finding.code is Code.TEMPLATE_SYNTAX for finding in reading.findings):
                 yield from _comments(passage)
-        told = [slip for passage, _ in read.of(*_SENT) for slip in self._named_file(passage)]
+        told = [slip for passage, _ in read.of(*SENT) for slip in self._named_file(passage)]
         codes = {finding.code for _, each in read.passages for finding in each.findings}
         broken = any(path[:2] == ("steps", read.name) for path in self.draft.broken)
         broken = broken or Code.TEMPLATE_SYNTAX in codes or self.draft.is_broken("steps", read.name)
@@ -97,7 +97,8 @@ class Slips:
             return  # what they ask for is not known
         used = {axis for _, reading in read.passages for axis in reading.uses.axes} | {"model"}
         for axis in matrix_of(read.step):
-            if nearest(axis, ["model"]) and not self.draft.pipeline.model and getattr(read.step, "model", None) is None:
+            model = self.draft.pipeline.model or read.step.models_named().get(("model",))
+            if nearest(axis, ["model"]) and not model:
                 continue  # that the step names no model was told
             if axis not in used and axis not in Settings.model_fields:
                 mark = self.draft.document.mark(("steps", read.name, "matrix", axis), key=True)
@@ -218,21 +219,18 @@ class Slips:
 
     def _equal(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
         """Requests that are the same for each of many rows."""
-        sent, columns = read.of(*_SENT), self.columns
+        sent, columns = read.of(*SENT), self.columns
         if any(reading.findings for _, reading in read.passages):
             return  # what they ask for is not known
         if not sent or samples_of(read.step) is not None or columns is None or columns.least <= MANY:
             return
-        filled = [each for each in read.passages if each[0].role not in ("when", "check", "message")]
-        if any(reading.uses.columns != set() for _, reading in filled):
-            return
-        if any(self._varies(name) for _, reading in filled for name in reading.uses.steps):
+        uses = [reading.uses for _, reading in read.of("for_each", *FILLED)]
+        if any(each.columns != set() or any(map(self._varies, each.steps)) for each in uses):
             return
         at = sent[0][0]
         message = f"no template of step `{read.name}` differs by row: each row sends the same request"
         name = next((each for each in columns.names if each != self.draft.pipeline.input.id), columns.names[0])
-        column = f"row.{name}" if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"
-        hint = f"put a column into it, as in `{{{{ {column} }}}}`; `samples` asks the same several times"
+        hint = f"put a column into it, as in `{{{{ {column(name)} }}}}`; `samples` asks the same several times"
         yield _slip(Code.EQUAL_REQUESTS, message, at.mark(0, len(at.source)), hint)
 
     def _varies(self, name: str) -> bool:
@@ -249,7 +247,7 @@ def _slip(code: Code, message: str, mark: Mark, hint: str) -> Diagnostic:
 
 def _filled(read: DeclaredStep[Any]) -> list[Passage]:
     """What is filled in before anything is asked."""
-    return [passage for passage, _ in read.passages if passage.role not in ("when", "check", "message")]
+    return [passage for passage, _ in read.of("for_each", *FILLED)]
 
 
 def _always(read: DeclaredStep[Any]) -> frozenset[str]:

@@ -16,8 +16,7 @@ from yamlgen.planning.step_order import ordered
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.fan_out import Scope
 from yamlgen.steps.fields import MOST_CONCURRENCY, ModelSettings
-from yamlgen.steps.generate.plan_step import GenerateStep, Variant
-from yamlgen.steps.plan_step import PlanStep
+from yamlgen.steps.plan_step import PlanStep, Variant
 from yamlgen.values import JSON, Row
 
 
@@ -54,14 +53,14 @@ class Plan:
         return tuple(steps[name] for name in ordered({name: step.needs for name, step in steps.items()}))
 
     @property
-    def generating(self) -> tuple[GenerateStep, ...]:
+    def generating(self) -> tuple[PlanStep, ...]:
         """The steps that ask a model."""
-        return tuple(step for step in self.steps if isinstance(step, GenerateStep))
+        return tuple(step for step in self.steps if step.variants)
 
     @property
-    def variants(self) -> tuple[tuple[GenerateStep, Variant], ...]:
+    def variants(self) -> tuple[tuple[PlanStep, Variant], ...]:
         """Each model that is asked, with the step that asks it."""
-        return tuple((step, variant) for step in self.generating for variant in step.variants)
+        return tuple((step, variant) for step in self.steps for variant in step.variants)
 
     @property
     def columns(self) -> frozenset[str] | None:

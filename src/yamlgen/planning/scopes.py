@@ -11,17 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from yamlgen.errors import Code
-from yamlgen.expressions import type_inference
 from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
 from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type, nullable
+from yamlgen.steps import fan_out
 from yamlgen.steps.declared import TEXT, DeclaredStep
-from yamlgen.steps.fan_out import axis_type, list_type, matrix_of, samples_of
 from yamlgen.steps.passages import EARLY, LATE, Passage
 from yamlgen.values import Columns
 
 _WHEN: Final = "it has a `when`"
-_WRAPPING: Final = ("kind", "when", "for_each", "samples", "matrix", "on_item_error")
 
 
 @dataclass
@@ -70,16 +68,9 @@ class Scopes:
             sure: leave out what only the first rows of the input tell.
         """
         seen: dict[str, View] = {"row": self.row(sure=sure), "params": self.params, "steps": self._steps(read)}
-        step = read.step
         if passage.role in EARLY:
             return seen
-        if step.for_each is not None or self.is_broken("steps", read.name, "for_each"):
-            seen |= {"item": item or ANYTHING, "item_index": type_inference.INTEGER}
-        if self.is_broken("steps", read.name, "matrix"):
-            seen["matrix"] = ANYTHING
-        if matrix_of(step):
-            axes = {name: SchemaView.of(axis_type(each), f"matrix.{name}") for name, each in matrix_of(step).items()}
-            seen["matrix"] = Names(Code.UNKNOWN_FIELD, "matrix value", axes)
+        seen |= fan_out.views(read.step, read.file, item)
         if passage.role in LATE:
             seen["output"] = SchemaView.of(read.output, "output")
         return seen
@@ -92,11 +83,10 @@ class Scopes:
 
     def doubt(self, read: DeclaredStep[Any]) -> None:
         """Take nothing as known of a step that refers to items which it has not, or to members of a text."""
-        wraps = (read.step.for_each, matrix_of(read.step), samples_of(read.step))
         for passage, reading in read.passages:
             for finding in reading.findings:
                 name = passage.source[finding.start : finding.end]
-                is_item = name in ("item", "item_index") and not any(wraps)
+                is_item = fan_out.KEY_OF.get(name) == "for_each" and not fan_out.is_listed(read.step)
                 if finding.code is Code.UNKNOWN_NAME and (is_item or name == "matrix"):
                     self.unwrapped.add(read.name)
                 if finding.code is Code.UNKNOWN_FIELD and name.startswith("output.") and read.output == TEXT:
@@ -105,13 +95,13 @@ class Scopes:
 
     def settle(self, read: DeclaredStep[Any]) -> None:
         """Make the type of a step's value out of that of one output; those after it see it from now on."""
-        is_wrapped_anyhow = any(self.is_broken("steps", read.name, key) for key in _WRAPPING)
+        is_wrapped_anyhow = any(self.is_broken("steps", read.name, key) for key in ("kind", "when", *fan_out.KEYS))
         is_wrapped_anyhow = is_wrapped_anyhow or read.name in self.unwrapped
         if is_wrapped_anyhow:
             self.unknown.add(read.name)
         if read.planned.is_computed() and not read.needs.isdisjoint(self.unknown):
             self.unknown.add(read.name)
-        made = list_type(read.output, read.step, read.items)
+        made = fan_out.list_type(read.output, read.step, read.items)
         if is_wrapped_anyhow or (read.output == ANY_TYPE and read.name in self.unknown):
             made = ANY_TYPE
         why = None if self.is_broken("steps", read.name, "when") else self._why_null(read)

@@ -10,18 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from typing import Final
 
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate
 from yamlgen.expressions.rendering import render
 from yamlgen.steps.fan_out import Scope
-from yamlgen.steps.passages import Passage, Role
+from yamlgen.steps.passages import FILLED, Passage
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import JSON
-
-FILLED: Final[tuple[Role, ...]] = ("system", "user", "assistant", "value", "arg")
-"""The roles of what is filled in for each case before anything is paid for."""
 
 
 def is_idle(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:

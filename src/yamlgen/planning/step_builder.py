@@ -16,10 +16,11 @@ from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps import fan_out
 from yamlgen.steps.declared import DeclaredStep
-from yamlgen.steps.draw.checks import Column
 from yamlgen.steps.fields import ModelSettings, Price, Settings
 from yamlgen.steps.step_fields import StepFields
+from yamlgen.steps.step_file import ColumnReader
 from yamlgen.steps.table import declare
+from yamlgen.values import JSON
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class _FileOfStep:
     draft: ParsedFile
     name: str
     schemas: Mapping[str, JSONSchema]
-    column: Column
+    read_column: ColumnReader
 
     @property
     def folder(self) -> Path:
@@ -73,6 +74,9 @@ class _FileOfStep:
     def fitting(self, reference: str) -> list[str]:
         return self.draft.fitting(reference)
 
+    def column(self, key: str, path: str, name: str) -> tuple[JSON, ...]:
+        return self.read_column(("steps", self.name, key), path, name)
+
     def settings(
         self, own: Settings, model: str | ModelSettings | None, path: DataPath
     ) -> tuple[Settings | None, Price | None, list[Diagnostic]]:
@@ -87,12 +91,12 @@ class StepBuilder(Collector):
     Args:
         draft: the file.
         schemas: the output schemas, by step.
-        column: reads a column of a file that a draw names.
+        column: reads a column of a file that a step names.
     """
 
     draft: ParsedFile
     schemas: Mapping[str, JSONSchema]
-    column: Column
+    column: ColumnReader
 
     def declare(self, name: str, step: StepFields) -> DeclaredStep[Any]:
         """A step, and in `diagnostics` what is wrong with what is its own: its model, its matrix, its draws."""

@@ -15,12 +15,12 @@ from yamlgen.errors import Diagnostic
 from yamlgen.expressions.name_resolution import all_of
 from yamlgen.expressions.static_types import View
 from yamlgen.expressions.template_checks import Reading
+from yamlgen.parsing.project_folder import Stamp
 from yamlgen.schemas.author_schema import json_schema
 from yamlgen.schemas.types import Type
 from yamlgen.steps import fan_out
 from yamlgen.steps.passages import Passage
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.steps.python.dependencies import Stamp
 from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.step_file import StepFile
 
@@ -79,6 +79,10 @@ class DeclaredStep(Generic[FieldsT]):
         is_lost = self.step.schema_written() is not None or self.file.is_broken("output", "schema")
         return None if is_lost else {}
 
+    def hides_type(self) -> bool:
+        """Whether a mistake among its expressions, which was told, hides the type of its value."""
+        return False
+
     def type_of(self, values: Mapping[str, View]) -> Type | None:
         """The type of one output without a schema, as its expressions tell it; `None` where they do not.
 
@@ -106,6 +110,7 @@ class DeclaredStep(Generic[FieldsT]):
             columns=self.columns,
             when=self.step.when,
             passages=tuple(passage for passage, _ in self.passages),
+            schema=self.file.schema,
             **fan_out.planned(self.step, self.items),
             **self.own_fields(),
         )

@@ -15,6 +15,8 @@ from typing import Any, Final, TypeAlias
 
 from yamlgen.errors import Code, Diagnostic, RowError
 from yamlgen.expressions.evaluation import evaluate, shown
+from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
+from yamlgen.expressions.type_inference import INTEGER
 from yamlgen.schemas.types import Type, list_of, nullable, object_of, observed
 from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.step_file import StepFile
@@ -25,6 +27,12 @@ MOST_ITEMS: Final = 100_000
 
 MOST_CASES: Final = 1000
 """How many combinations and samples one item may have."""
+
+KEYS: Final = ("for_each", "matrix", "samples", "on_item_error")
+"""The keys that say how often a step is done, and what becomes of a failed time."""
+
+KEY_OF: Final = {"item": "for_each", "item_index": "for_each", "matrix": "matrix"}
+"""The names that the templates of a case see besides, each with the key that makes it."""
 
 Scope: TypeAlias = Mapping[str, Any]
 """What templates and expressions see: `row`, `params`, `steps`, and of a case `item`, `item_index`, `matrix`."""
@@ -74,6 +82,23 @@ class FanOut:
         """Whether the step is done once for a row, so that its value is no list."""
         return self.for_each is None and self.matrix is None and self.samples is None
 
+    @property
+    def axes(self) -> dict[str, list[JSON]]:
+        """The values of each axis of the matrix, in their order."""
+        combinations = self.matrix or ()
+        names = combinations[0] if combinations else ()
+        each = {name: {_key(labels[name]): labels[name] for labels in combinations} for name in names}
+        return {name: list(values.values()) for name, values in each.items()}
+
+    @property
+    def cases_per_item(self) -> int:
+        """How often the step is done for an item: once for each combination and sample."""
+        return len(self.matrix or ((),)) * (self.samples or 1)
+
+    def cases_of(self, value: JSON) -> int:
+        """How often the step was done for a row, by the value that came of it."""
+        return self.cases_per_item * (1 if self.for_each is None else len(value))
+
     def cases(self, scope: Scope) -> list[Case]:
         """The times that the step is done for a row: for each item, each combination, each sample, in this order.
 
@@ -112,8 +137,7 @@ class FanOut:
 
         if self.for_each is None:
             return labelled()
-        count = len(values) // (len(combinations) * (self.samples or 1))
-        return [labelled() for _ in range(count)]
+        return [labelled() for _ in range(len(values) // self.cases_per_item)]
 
     def spoken(self, case: Case) -> str:
         """Which case it is, as messages say it: `item 3`, `sample 2`, `tone=dry`; they count from 1."""
@@ -134,6 +158,11 @@ def _kind(value: JSON) -> str:
     return kinds.get(type(value), "a number")
 
 
+def _key(value: JSON) -> str:
+    """What tells the values of an axis apart."""
+    return json.dumps(value, sort_keys=True)
+
+
 def matrix_of(step: StepFields) -> Mapping[str, list[JSON]]:
     """The axes of a step's matrix; none of a kind that has no matrix."""
     axes: Mapping[str, list[JSON]] | None = getattr(step, "matrix", None)
@@ -144,6 +173,30 @@ def samples_of(step: StepFields) -> int | None:
     """How many samples a step asks for; `None` of one that says nothing, or of a kind that has no samples."""
     count: int | None = getattr(step, "samples", None)
     return count
+
+
+def is_listed(step: StepFields) -> bool:
+    """Whether a step is done for items, combinations or samples, so that its value is a list."""
+    return step.for_each is not None or bool(matrix_of(step)) or samples_of(step) is not None
+
+
+def views(step: StepFields, file: StepFile, item: View | None) -> dict[str, View]:
+    """What the templates of a case see besides.
+
+    Args:
+        step: as it is written.
+        file: where it stands.
+        item: the view of an item, where it is known.
+    """
+    made: dict[str, View] = {}
+    if step.for_each is not None or file.is_broken("for_each"):
+        made |= {"item": item or ANYTHING, "item_index": INTEGER}
+    if axes := matrix_of(step):
+        each = {name: SchemaView.of(axis_type(values), f"matrix.{name}") for name, values in axes.items()}
+        made["matrix"] = Names(Code.UNKNOWN_FIELD, "matrix value", each)
+    elif file.is_broken("matrix"):
+        made["matrix"] = ANYTHING
+    return made
 
 
 def combinations(step: StepFields) -> tuple[Mapping[str, JSON], ...] | None:
@@ -199,15 +252,14 @@ def axis_type(values: list[JSON]) -> Type:
 def check(name: str, step: StepFields, file: StepFile) -> Iterator[Diagnostic]:
     """What is wrong with the keys of a step that say how often it is done."""
     axes, samples = matrix_of(step), samples_of(step)
-    is_known = not any(file.is_broken(key) for key in ("for_each", "samples", "matrix"))
-    if step.on_item_error == "null" and not any((step.for_each, samples, axes)) and is_known:
+    if step.on_item_error == "null" and not is_listed(step) and not any(map(file.is_broken, KEYS)):
         message = f"step `{name}` has no items: `on_item_error` says nothing"
         hint = "add `for_each`, `samples` or `matrix`, or remove it"
         yield Diagnostic(Code.CONFLICT, message, file.mark("on_item_error", key=True), hint)
     for axis, values in axes.items():
         seen: set[str] = set()
         for index, value in enumerate(values):
-            text = json.dumps(value, sort_keys=True)
+            text = _key(value)
             if text in seen:
                 mark = file.mark("matrix", axis, index)
                 message = f"{text} stands twice under `{axis}`"

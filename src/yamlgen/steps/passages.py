@@ -11,6 +11,12 @@ from yamlgen.parsing.source_map import DataPath, Document, Text
 
 Role: TypeAlias = Literal["system", "user", "assistant", "message", "when", "for_each", "check", "value", "arg"]
 EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "value", "arg"})
+SENT: Final[tuple[Role, ...]] = ("system", "user", "assistant")
+"""What is said to a model."""
+
+FILLED: Final[tuple[Role, ...]] = (*SENT, "value", "arg")
+"""Filled in for each case before anything is paid for."""
+
 EARLY: Final = frozenset({"when", "for_each"})
 """Filled in once for a row, before there are cases."""
 

@@ -5,11 +5,13 @@ What a file says is checked without this: nothing here, and no `performed` of a 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Protocol, TypeAlias, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from yamlgen.errors import Code, RowError
 from yamlgen.interfaces import Model, RequestContext, ValueCache
@@ -17,10 +19,9 @@ from yamlgen.row_result import Answer
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.fan_out import Case
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.steps.python.function_calls import Functions
 from yamlgen.values import JSON
 
-StepT_contra = TypeVar("StepT_contra", bound=PlanStep, contravariant=True)
+StepT = TypeVar("StepT", bound=PlanStep)
 
 Invent: TypeAlias = Callable[[JSON, str], JSON]
 """Makes up a value, by its schema and the name of its step."""
@@ -35,18 +36,23 @@ class RunResources(Protocol):
         ...
 
     @property
-    def functions(self) -> Functions | None:
-        """Calls the author's functions; `None` where nothing may be called."""
+    def folder(self) -> Path | None:
+        """The pipeline's folder, where code of the author's stands; `None` where none of it may be called."""
         ...
 
     @property
     def keeper(self) -> ValueCache | None:
-        """Keeps what they made."""
+        """Keeps what that made."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """The most that is under way at once."""
         ...
 
     @property
     def invent(self) -> Invent | None:
-        """Makes up what they would make, where the models make up their answers too."""
+        """Makes up what that would make, where the models make up their answers too."""
         ...
 
 
@@ -65,12 +71,18 @@ class RowStep:
     equal: Counter[Hashable] = field(default_factory=Counter)
 
 
-class Performer(Protocol[StepT_contra]):
-    """Does the steps of one kind in one run, which may have several."""
+class Performer(ABC, Generic[StepT]):
+    """Does the steps of one kind in one run, which may have several; what it opens for that is its own. To be closed.
 
-    def __init__(self, run: RunResources) -> None: ...
+    Args:
+        run: what the run has.
+    """
 
-    async def perform(self, step: StepT_contra, case: Case, row: RowStep) -> Answer:
+    def __init__(self, run: RunResources) -> None:
+        self._run = run
+
+    @abstractmethod
+    async def perform(self, step: StepT, case: Case, row: RowStep) -> Answer:
         """The output of one case of a step.
 
         Raises:
@@ -78,7 +90,9 @@ class Performer(Protocol[StepT_contra]):
             Cancelled: nothing more is sent.
             YamlgenError: the run cannot go on.
         """
-        ...
+
+    def close(self) -> None:
+        """Close what it has opened."""
 
 
 def performer_of(kind: str, run: RunResources) -> Performer[Any]:

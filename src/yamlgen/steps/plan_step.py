@@ -5,14 +5,55 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from yamlgen import capabilities
 from yamlgen.expressions.evaluation import evaluate
 from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.schemas.native_subset import choose_mode
+from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.fan_out import Case, FanOut, Scope
+from yamlgen.steps.fields import Price, Settings
 from yamlgen.steps.passages import Passage, Role
-from yamlgen.values import JSON
+from yamlgen.values import JSON, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A model that a step asks, with its settings.
+
+    Attributes:
+        name: what tells it from the other models of a run: the step's name, and the alias where a matrix has several.
+        settings: the model's settings, the step's own over its alias's; `id` is set.
+        price: what the author says that the model costs; `None` leaves it to the price list.
+        alike: the name of the first variant of the step with the same settings, which makes the same requests.
+        mode: how it is asked for an answer that has a schema.
+        reasks: how often an answer that is invalid is sent back to it.
+    """
+
+    name: str
+    settings: Settings
+    price: Price | None
+    alike: str
+    mode: Literal["auto", "native", "tools", "json"]
+    reasks: int
+
+    @property
+    def model(self) -> str:
+        """The id of the model."""
+        return self.settings.id or ""
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens of an answer."""
+        return self.settings.answer_limit
+
+    def mode_for(self, schema: JSONSchema) -> Literal["native", "tools", "json"]:
+        """How it is asked for what a schema describes: its mode, or what fits the model and the schema."""
+        if self.mode != "auto":
+            return self.mode
+        return choose_mode(outgoing(schema.value)[0], capabilities.of(self.model))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +71,8 @@ class PlanStep(FanOut):
         columns: the columns that it refers to; `None` when it needs the row as a whole.
         when: the expression without which the step is skipped.
         passages: its templates and expressions, with their places.
+        schema: what an output must satisfy by the author's word; `None` where nothing is said.
+        variants: the models that it asks.
     """
 
     kind: ClassVar[str]
@@ -43,6 +86,8 @@ class PlanStep(FanOut):
     columns: frozenset[str] | None = frozenset()
     when: str | None = None
     passages: tuple[Passage, ...] = field(default=(), repr=False, compare=False)
+    schema: JSONSchema | None = None
+    variants: tuple[Variant, ...] = ()
 
     def of(self, *roles: Role) -> Iterator[Passage]:
         """The passages of some roles."""
@@ -82,6 +127,15 @@ class PlanStep(FanOut):
         del scope, models
         yield from ()
 
+    def unfilled(self) -> Prompt:
+        """What it says to its models before its templates are filled in."""
+        return Prompt(None, ())
+
+    @property
+    def names_models(self) -> bool:
+        """Whether its models stand in its matrix, by their names."""
+        return False
+
     def about(self) -> Iterator[str]:
         """Whom it asks, or what it calls, for `render --graph`."""
         yield from ()
@@ -109,11 +163,6 @@ class PlanStep(FanOut):
         return made
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
-        """The keys of a step in a file that its kind alone has."""
+        """The keys of a step in a file that its kind alone has, its output last."""
         del by_tool
-        return {}
-
-
-def output_keys(schema: JSONSchema | None) -> dict[str, Any]:
-    """The key `output` of a step without a model, where it has a schema."""
-    return {} if schema is None else {"output": {"schema": schema.value}}
+        return {} if self.schema is None else {"output": {"schema": self.schema.value}}

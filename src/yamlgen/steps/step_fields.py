@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from pydantic import ConfigDict, Field
@@ -83,6 +83,13 @@ class StepFields(Part):
         written = self.schema_written()
         if isinstance(written, str):
             yield written
+
+    def models_named(self) -> Mapping[DataPath, Any]:
+        """What it says of the models that it asks, each by its place; nothing of a kind that asks none.
+
+        An alias, an id or settings (as written, where it stands in a matrix); `None` where the pipeline's own is asked.
+        """
+        return {}
 
     def schema_written(self) -> str | dict[str, Any] | None:
         """What stands under `output.schema`; `None` of a step, or a kind, that has none."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from yamlgen.errors import Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.fields import ModelSettings, Price, Settings
 from yamlgen.values import JSON
+
+ColumnReader: TypeAlias = Callable[[DataPath, str, str], tuple[JSON, ...]]
+"""Reads a column of a file: the key of the pipeline below which it is named, the path as written, the column's name."""
 
 
 class StepFile(Protocol):
@@ -68,8 +72,8 @@ class StepFile(Protocol):
         """The paths that a pattern stands for; one that is none stands for itself."""
         ...
 
-    def column(self, path: str, name: str) -> tuple[JSON, ...]:
-        """The values, at least one, of a column of a file beside the pipeline.
+    def column(self, key: str, path: str, name: str) -> tuple[JSON, ...]:
+        """The values, at least one, of a column of a file beside the pipeline, which is named below a key of the step.
 
         Raises:
             YamlgenError: there is no such file or column.

@@ -1,28 +1,29 @@
 """The kinds of steps, by name. A kind is a folder of that name and a line here.
 
 A folder has `fields` (its keys in a file), `declared` (its checks, its type), `plan_step` (its step of a plan) and
-`performed` (how it is done), which is loaded by the folder's name once a run does a step of it.
+`performed` (how it is done). It is loaded by its name: `DECLARED` of `declared` here, and `PERFORMER` of `performed`
+once a run does a step of the kind.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, Union
 
 from pydantic import Discriminator, Tag
 
-from yamlgen.steps.compute.declared import DeclaredCompute
 from yamlgen.steps.declared import DeclaredStep
-from yamlgen.steps.draw.declared import DeclaredDraw
-from yamlgen.steps.generate.declared import DeclaredGenerate
-from yamlgen.steps.python.declared import DeclaredPython
 from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.step_file import StepFile
 
 KINDS: Final[dict[str, type[DeclaredStep[Any]]]] = {
-    "generate": DeclaredGenerate,
-    "compute": DeclaredCompute,
-    "python": DeclaredPython,
-    "draw": DeclaredDraw,
+    kind: import_module(f"yamlgen.steps.{kind}.declared").DECLARED
+    for kind in (
+        "generate",
+        "compute",
+        "python",
+        "draw",
+    )
 }
 DEFAULT_KIND: Final = "generate"
 """The kind of a step that says none."""

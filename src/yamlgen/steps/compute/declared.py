@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from yamlgen.expressions.static_types import View
 from yamlgen.schemas.types import ANYTHING, Type, object_of
@@ -18,6 +18,10 @@ class DeclaredCompute(DeclaredStep[Compute]):
     fields = Compute
     planned = ComputeStep
 
+    def hides_type(self) -> bool:
+        """Whether one of its expressions is left out."""
+        return self.file.is_broken_within("values")
+
     def type_of(self, values: Mapping[str, View]) -> Type | None:
         """The mapping of the types of its expressions."""
         if self.step.output is not None:
@@ -25,5 +29,8 @@ class DeclaredCompute(DeclaredStep[Compute]):
         return object_of({name: values[name].type() if name in values else ANYTHING for name in self.step.values})
 
     def own_fields(self) -> dict[str, Any]:
-        """Its expressions, and the schema of its value."""
-        return {"values": {passage.name: passage.source for passage, _ in self.of("value")}, "schema": self.file.schema}
+        """Its expressions."""
+        return {"values": {passage.name: passage.source for passage, _ in self.of("value")}}
+
+
+DECLARED: Final = DeclaredCompute

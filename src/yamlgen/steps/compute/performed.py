@@ -7,19 +7,16 @@ from typing import Final
 from yamlgen.row_result import Answer
 from yamlgen.steps.compute.plan_step import ComputeStep
 from yamlgen.steps.fan_out import Case
-from yamlgen.steps.performed import RowStep, RunResources, checked
+from yamlgen.steps.performed import Performer, RowStep, checked
 
 
-class ComputePerformer:
+class ComputePerformer(Performer[ComputeStep]):
     """Evaluates expressions."""
-
-    def __init__(self, run: RunResources) -> None:
-        del run  # it asks nobody
 
     async def perform(self, step: ComputeStep, case: Case, row: RowStep) -> Answer:
         """The mapping of the values of its expressions."""
         del row
-        return Answer(checked(step.compute(case.scope), step.schema))
+        return Answer(checked(step.fill(case.scope), step.schema))
 
 
 PERFORMER: Final = ComputePerformer

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from yamlgen.expressions.evaluation import evaluate
-from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.fan_out import Scope
-from yamlgen.steps.plan_step import PlanStep, output_keys
+from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import JSON
 
 
@@ -20,21 +19,11 @@ class ComputeStep(PlanStep):
 
     kind: ClassVar[str] = "compute"
     values: Mapping[str, str]
-    schema: JSONSchema | None = None
-
-    def compute(self, scope: Scope) -> dict[str, JSON]:
-        """The values.
-
-        Raises:
-            RowError: one cannot be computed for this row.
-        """
-        return {name: evaluate(source, scope) for name, source in self.values.items()}
 
     def fill(self, scope: Scope) -> dict[str, JSON]:
         """The values."""
-        return self.compute(scope)
+        return {name: evaluate(source, scope) for name, source in self.values.items()}
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Its expressions, and the schema of its value."""
-        del by_tool
-        return {"values": dict(self.values), **output_keys(self.schema)}
+        return {"values": dict(self.values), **PlanStep.own_keys(self, by_tool)}

@@ -26,15 +26,11 @@ from yamlgen.steps.draw.sampling import (
     Numbers,
     Rule,
     distinct_key,
-    draw,
     ends_of,
     grid,
-    schema_of,
     values_of,
 )
 from yamlgen.values import JSON
-
-__all__ = ["Column", "DrawProblem", "Rule", "compile_draws", "draw", "schema_of"]
 
 Column: TypeAlias = Callable[[str, str], tuple[JSON, ...]]
 """The values, at least one, of a column: its file's path as written, and its name. Raises `YamlgenError`."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from yamlgen.errors import Diagnostic
 from yamlgen.schemas.types import Type
@@ -31,7 +32,7 @@ class DeclaredDraw(DeclaredStep[Draw]):
 
     def check(self) -> Iterator[Diagnostic]:
         """What is wrong with its draws."""
-        self.rules, problems = compile_draws(self.step.draws, self.file.column)
+        self.rules, problems = compile_draws(self.step.draws, partial(self.file.column, "draws"))
         for problem in problems:
             at = ("draws", *problem.path)
             beside = (*at[:-1], "otherwise")  # what it may cover is not known
@@ -48,3 +49,6 @@ class DeclaredDraw(DeclaredStep[Draw]):
     def own_fields(self) -> dict[str, Any]:
         """Its draws as they are written, and as rules."""
         return {"draws": self.step.draws, "rules": self.rules, "seed": self.step.seed}
+
+
+DECLARED: Final = DeclaredDraw

@@ -7,14 +7,11 @@ from typing import Final
 from yamlgen.row_result import Answer
 from yamlgen.steps.draw.plan_step import DrawStep
 from yamlgen.steps.fan_out import Case
-from yamlgen.steps.performed import RowStep, RunResources
+from yamlgen.steps.performed import Performer, RowStep
 
 
-class DrawPerformer:
+class DrawPerformer(Performer[DrawStep]):
     """Draws values by the row's identity."""
-
-    def __init__(self, run: RunResources) -> None:
-        del run  # it asks nobody
 
     async def perform(self, step: DrawStep, case: Case, row: RowStep) -> Answer:
         """The mapping of its draws."""

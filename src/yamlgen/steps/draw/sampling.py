@@ -76,6 +76,11 @@ class Given:
     cases: Mapping[str, Rule]
     otherwise: Rule | None
 
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules of which one draws it."""
+        return [*self.cases.values(), *([] if self.otherwise is None else [self.otherwise])]
+
 
 Rule: TypeAlias = Choices | Cells | Integers | Numbers | Dates | Given
 """How one value is drawn: a value itself, picklable."""
@@ -151,8 +156,8 @@ def values_of(rule: Rule) -> dict[str, bool] | None:
             found = dict.fromkeys(map(_text, values), True)
         case Integers(least, most) if most - least < _FEW:
             found = dict.fromkeys(map(str, range(least, most + 1)), True)
-        case Given(_, cases, otherwise):
-            for case in [*cases.values(), *([] if otherwise is None else [otherwise])]:
+        case Given():
+            for case in rule.rules:
                 inner = values_of(case)
                 if inner is None:
                     return None
@@ -187,9 +192,8 @@ def _schema(rule: Rule) -> dict[str, Any]:
             return {"type": "number", "minimum": least, "maximum": most}
         case Dates():
             return {"type": "string", "format": "date"}
-        case Given(_, cases, otherwise):
-            rules = [*cases.values(), *([] if otherwise is None else [otherwise])]
-            branches = list(_distinct(map(_schema, rules)).values())
+        case Given():
+            branches = list(_distinct(map(_schema, rule.rules)).values())
             return branches[0] if len(branches) == 1 else {"anyOf": branches}
 
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from yamlgen import capabilities
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas import native_subset
 from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.schemas.types import Type
@@ -18,7 +17,9 @@ from yamlgen.steps.fields import Settings
 from yamlgen.steps.generate import prompt_checks
 from yamlgen.steps.generate.conversation import TemplateMessage
 from yamlgen.steps.generate.fields import Generate, StepOutput
-from yamlgen.steps.generate.plan_step import GenerateStep, PlanCheck, Variant
+from yamlgen.steps.generate.plan_step import GenerateStep, PlanCheck
+from yamlgen.steps.passages import SENT
+from yamlgen.steps.plan_step import Variant
 
 _MODEL: Final = "model"
 
@@ -40,7 +41,7 @@ class DeclaredGenerate(DeclaredStep[Generate]):
 
     def check_texts(self) -> Iterator[Diagnostic]:
         """What is wrong with what it says to its models."""
-        said = [passage for passage, _ in self.of("system", "user", "assistant")]
+        said = [passage for passage, _ in self.of(*SENT)]
         yield from prompt_checks.check(self.file, self.step, said, self.variants)
 
     def output_type(self) -> Type | None:
@@ -49,8 +50,8 @@ class DeclaredGenerate(DeclaredStep[Generate]):
 
     def own_fields(self) -> dict[str, Any]:
         """The models, what is said to them, and what must hold of an answer."""
-        step, output = self.step, self.step.output or StepOutput()
-        texts = [passage for passage, _ in self.of("system", "user", "assistant")]
+        step = self.step
+        texts = [passage for passage, _ in self.of(*SENT)]
         told = {passage.name: passage.source for passage, _ in self.of("message")}
         return {
             "own": Settings.model_validate({key: getattr(step, key) for key in Settings.model_fields}),
@@ -58,9 +59,6 @@ class DeclaredGenerate(DeclaredStep[Generate]):
             "asked": self._asked(),
             "system": next((text.source for text in texts if text.role == "system"), None),
             "messages": tuple(TemplateMessage(text.role, text.source) for text in texts if text.role != "system"),  # type: ignore[arg-type]  # a turn's
-            "schema": self.file.schema,
-            "mode": output.mode,
-            "reasks": output.reasks,
             "checks": tuple(PlanCheck(each.source, told.get(each.name)) for each, _ in self.of("check")),
         }
 
@@ -98,25 +96,19 @@ class DeclaredGenerate(DeclaredStep[Generate]):
 
     def _resolve(self) -> Iterator[Diagnostic]:
         """Find the models that the step asks."""
-        asked: list[tuple[Any, DataPath, str]] = [(self.step.model, (_MODEL,), self.name)]
-        if self.step.matrix and _MODEL in self.step.matrix:
-            asked = []
-            for index, model in enumerate(self.step.matrix[_MODEL]):
-                at: DataPath = ("matrix", _MODEL, index)
-                if isinstance(model, str) and model:
-                    asked.append((model, at, f"{self.name}/{model}"))
-                else:
-                    hint = "name an alias of `models`" if self.file.has_aliases else "name a model's id"
-                    message = "a model in a matrix is named by a text"
-                    yield Diagnostic(Code.BAD_MATRIX, message, self.file.mark(*at), hint)
-        for model, at, unique in asked:
+        output = self.step.output or StepOutput()
+        for at, model in self.step.models_named().items():
+            if at != (_MODEL,) and not (isinstance(model, str) and model):
+                hint = "name an alias of `models`" if self.file.has_aliases else "name a model's id"
+                yield Diagnostic(Code.BAD_MATRIX, "a model in a matrix is named by a text", self.file.mark(*at), hint)
+                continue
             settings, price, problems = self.file.settings(self.step, model, at)
             yield from problems
             if settings is not None:
+                unique = self.name if at == (_MODEL,) else f"{self.name}/{model}"
                 alike = next((other.name for other in self.variants if other.settings == settings), unique)
-                self.variants.append(Variant(unique, settings, price, alike))
-                if self.step.output is not None:
-                    yield from self._check_mode(self.step.output.mode, settings.id or "")
+                self.variants.append(Variant(unique, settings, price, alike, output.mode, output.reasks))
+                yield from self._check_mode(output.mode, settings.id or "")
 
     def _check_mode(self, mode: str, model: str) -> Iterator[Diagnostic]:
         able = capabilities.of(model)
@@ -133,3 +125,6 @@ class DeclaredGenerate(DeclaredStep[Generate]):
             except native_subset.Unfit as unfit:
                 message = f"native output cannot express the schema: {unfit}"
                 yield Diagnostic(Code.SETTING_REFUSED, message, mark, hint)
+
+
+DECLARED: Final = DeclaredGenerate

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from yamlgen.parsing.source_map import DataPath
 from yamlgen.steps.fields import FileText, ModelSettings, Name, Part, Settings, Text
 from yamlgen.steps.step_fields import Expression, StepFields, StepText
 
@@ -185,3 +186,9 @@ class Generate(Settings, StepFields):
             else:
                 yield StepText("check", check.expression, (*at, "expression"), str(index))
                 yield StepText("message", check.message, (*at, "message"), str(index))
+
+    def models_named(self) -> Mapping[DataPath, Any]:
+        """Its model, or those of its matrix."""
+        if "model" in (self.matrix or {}):
+            return {("matrix", "model", index): model for index, model in enumerate((self.matrix or {})["model"])}
+        return {("model",): self.model}

@@ -14,15 +14,11 @@ from yamlgen.errors import RowError
 from yamlgen.row_result import Answer
 from yamlgen.steps.fan_out import Case
 from yamlgen.steps.generate.plan_step import GenerateStep
-from yamlgen.steps.performed import RowStep, RunResources
+from yamlgen.steps.performed import Performer, RowStep
 
 
-class GeneratePerformer:
+class GeneratePerformer(Performer[GenerateStep]):
     """Asks the models of a run."""
-
-    def __init__(self, run: RunResources) -> None:
-        self._models = run.models
-        self._is_invented = run.invent is not None
 
     async def perform(self, step: GenerateStep, case: Case, row: RowStep) -> Answer:
         """A valid answer; what is made up is held against the schema alone."""
@@ -30,9 +26,9 @@ class GeneratePerformer:
         request = (variant.alike, prompt)
         asker = replace(row.asker, sample=row.equal[request])
         row.equal[request] += 1
-        check = partial(step.errors, scope=case.scope) if step.checks and not self._is_invented else None
+        check = partial(step.errors, scope=case.scope) if step.checks and self._run.invent is None else None
         try:
-            return await self._models[variant.name].answer(prompt, asker, check)
+            return await self._run.models[variant.name].answer(prompt, asker, check)
         except RowError as error:
             raise error.replace(variant=variant.name) from None
 

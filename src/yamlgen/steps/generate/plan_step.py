@@ -5,49 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from yamlgen import capabilities
-from yamlgen.canonical_json import fingerprint
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate, shown
 from yamlgen.expressions.rendering import render
 from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
-from yamlgen.schemas.native_subset import choose_mode
-from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.fan_out import Case, Scope
-from yamlgen.steps.fields import Price, Settings
+from yamlgen.steps.fields import Settings
 from yamlgen.steps.generate.conversation import TemplateMessage
-from yamlgen.steps.plan_step import PlanStep
-from yamlgen.values import JSON, Prompt
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A model that a step asks, with its settings.
-
-    Attributes:
-        name: what tells it from the other models of a run: the step's name, and the alias where a matrix has several.
-        settings: the model's settings, the step's own over its alias's; `id` is set.
-        price: what the author says that the model costs; `None` leaves it to the price list.
-        alike: the name of the first variant of the step with the same settings, which makes the same requests.
-    """
-
-    name: str
-    settings: Settings
-    price: Price | None = None
-    alike: str = ""
-
-    @property
-    def model(self) -> str:
-        """The id of the model."""
-        return self.settings.id or ""
-
-    @property
-    def max_tokens(self) -> int:
-        """The most tokens of an answer."""
-        return self.settings.answer_limit
+from yamlgen.steps.plan_step import PlanStep, Variant
+from yamlgen.values import JSON, Message, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +32,19 @@ class GenerateStep(PlanStep):
     """A step that asks a model.
 
     Attributes:
-        variants: the models that it asks.
         own: the settings that stand in the step itself.
-        asked: which of them each combination of the matrix asks, by index.
-        schema: what an output must satisfy; `None` for text.
-        checks: what must hold of it besides.
+        asked: which of its variants each combination of the matrix asks, by index.
+        checks: what must hold of an output besides its schema; without one it is text.
     """
 
     kind: ClassVar[str] = "generate"
     is_outside: ClassVar[bool] = True
     knows_row: ClassVar[bool] = True
     shape: ClassVar[tuple[str, str]] = ("(", ")")
-    variants: tuple[Variant, ...]
     own: Settings
     asked: tuple[int, ...] = (0,)
     system: str | None
     messages: tuple[TemplateMessage, ...]
-    schema: JSONSchema | None
-    mode: Literal["auto", "native", "tools", "json"]
-    reasks: int
     checks: tuple[PlanCheck, ...] = ()
 
     def variant(self, case: Case) -> Variant:
@@ -107,6 +70,10 @@ class GenerateStep(PlanStep):
         """Fill in its templates."""
         return self.prompt(scope)
 
+    def unfilled(self) -> Prompt:
+        """Its templates as they are written."""
+        return Prompt(self.system, tuple(Message(turn.role, turn.content) for turn in self.messages))
+
     def requests(self, scope: Scope, models: Mapping[str, Model]) -> Iterator[tuple[Case, dict[str, JSON]]]:
         """The first request of each case."""
         for case in self.cases(scope):
@@ -124,7 +91,7 @@ class GenerateStep(PlanStep):
     @property
     def names_models(self) -> bool:
         """Whether its models stand in its matrix, by their names."""
-        return self.matrix is not None and "model" in self.matrix[0]
+        return "model" in self.axes
 
     def written(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """The step as a file would declare it, which needs no `kind`."""
@@ -134,27 +101,21 @@ class GenerateStep(PlanStep):
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Its models, its messages and its output."""
+        first = self.variants[0]
         made: dict[str, Any] = {}
         if self.names_models:
             made |= _settings(self.own)
         else:
-            (variant,) = self.variants
-            made["model"] = {"max_tokens": variant.max_tokens, **_settings(variant.settings)}
-            if variant.price is not None:
-                made["model"]["price"] = variant.price.model_dump(exclude_none=True)
+            made["model"] = {"max_tokens": first.max_tokens, **_settings(first.settings)}
+            if first.price is not None:
+                made["model"]["price"] = first.price.model_dump(exclude_none=True)
         if self.matrix is not None:
-            made["matrix"] = {name: _axis(self.matrix, name) for name in self.matrix[0]}
+            made["matrix"] = self.axes
         if self.system is not None:
             made["system"] = self.system
         made["messages"] = [{"role": turn.role, "content": turn.content} for turn in self.messages]
-        if self.schema is not None:
-            made["output"] = {
-                "schema": self.schema.value,
-                "mode": self._mode(self.schema, by_tool),
-                "reasks": self.reasks,
-            }
-        else:
-            made["output"] = {"reasks": self.reasks}
+        asked = {} if self.schema is None else {"schema": self.schema.value, "mode": self._mode(self.schema, by_tool)}
+        made["output"] = {**asked, "reasks": first.reasks}
         if self.checks:
             made["check"] = [
                 check.expression
@@ -166,11 +127,8 @@ class GenerateStep(PlanStep):
 
     def _mode(self, schema: JSONSchema, by_tool: AbstractSet[str]) -> str:
         """The mode of the step's answers; of several models each may have its own."""
-        if self.mode != "auto":
-            return self.mode
-        sent = outgoing(schema.value)[0]
         modes = {
-            "tools" if variant.name in by_tool else choose_mode(sent, capabilities.of(variant.model))
+            "tools" if variant.name in by_tool and variant.mode == "auto" else variant.mode_for(schema)
             for variant in self.variants
         }
         return modes.pop() if len(modes) == 1 else "auto"
@@ -184,15 +142,6 @@ def _told(check: PlanCheck, scope: Scope) -> str | None:
         return f"`{shown(check.expression)}` does not hold" if check.message is None else render(check.message, scope)
     except RowError as error:  # it looks for what the output does not have
         return error.message
-
-
-def _axis(combinations: tuple[Mapping[str, JSON], ...], name: str) -> list[JSON]:
-    """The values of one axis of a matrix, in their order."""
-    made: list[JSON] = []
-    for labels in combinations:
-        if not any(fingerprint(labels[name]) == fingerprint(value) for value in made):
-            made.append(labels[name])
-    return made
 
 
 def _settings(settings: Settings) -> dict[str, Any]:

@@ -16,12 +16,9 @@ from jinja2.exceptions import TemplateError
 from yamlgen import capabilities
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.expressions.rendering import parse
-from yamlgen.schemas.author_schema import JSONSchema
-from yamlgen.schemas.native_subset import choose_mode
-from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.generate.fields import Generate
-from yamlgen.steps.generate.plan_step import Variant
 from yamlgen.steps.passages import Passage
+from yamlgen.steps.plan_step import Variant
 from yamlgen.steps.step_file import StepFile
 
 _LAST_END: Final = re.compile(r"(\r\n|\r|\n)\Z")
@@ -115,16 +112,12 @@ def _prefill_faults(file: StepFile, step: Generate, last: int, variants: Sequenc
             message, hint = f"`{variant.model}` takes no {_PREFILL}", "end with the user's message"
         elif thinks:
             message, hint = f"a model that thinks takes no {_PREFILL}", "end with the user's message"
-        elif file.schema and step.output and _mode(step.output.mode, file.schema, able) == "native":
+        elif file.schema and step.output and variant.mode_for(file.schema) == "native":
             message = f"native output takes no {_PREFILL}"
             hint = "end with the user's message, or write `output.mode: json`"
         else:
             continue
         yield Diagnostic(Code.SETTING_REFUSED, message, file.mark("messages", last, "role"), hint, "warning")
-
-
-def _mode(mode: str, schema: JSONSchema, able: capabilities.Capabilities) -> str:
-    return choose_mode(outgoing(schema.value)[0], able) if mode == "auto" else mode
 
 
 def _too_long(said: Sequence[Passage], known: Sequence[Constant], variants: Sequence[Variant]) -> Iterator[Diagnostic]:

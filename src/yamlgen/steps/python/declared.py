@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic
+from yamlgen.parsing.project_folder import Stamp
 from yamlgen.steps.declared import DeclaredStep
-from yamlgen.steps.python.dependencies import Dependencies, Stamp
+from yamlgen.steps.python.dependencies import Dependencies
 from yamlgen.steps.python.fields import Python
 from yamlgen.steps.python.kept_values import dependencies
 from yamlgen.steps.python.plan_step import PythonStep
@@ -49,12 +50,14 @@ class DeclaredPython(DeclaredStep[Python]):
         return {} if depends is None else {depends.folder / path: stamp for path, stamp in depends.files.items()}
 
     def own_fields(self) -> dict[str, Any]:
-        """The call, and the schema of its value."""
+        """The call, and what its value depends on."""
         return {
             "call": self.step.call,
             "function": self.found.function if self.found is not None else None,
             "args": {passage.name: passage.source for passage, _ in self.of("arg")},
             "timeout": self.step.timeout or self.file.timeout,
             "depends": self.depends,
-            "schema": self.file.schema,
         }
+
+
+DECLARED: Final = DeclaredPython

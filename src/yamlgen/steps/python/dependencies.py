@@ -8,17 +8,13 @@ and what is imported by a name that is made, is known once it was loaded.
 from __future__ import annotations
 
 import ast
-import stat
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
-from yamlgen.parsing.project_folder import is_file, status
-
-Stamp: TypeAlias = tuple[int, ...]
-"""What differs between any two states of a file, at no more cost than a look at its entry."""
+from yamlgen.parsing.project_folder import Stamp, is_file, stamp_of
 
 _BY_OTHER_MEANS: Final = frozenset({"importlib", "runpy", "pkgutil", "__import__"})
 
@@ -54,14 +50,6 @@ class Sources:
     files: Mapping[str, Stamp]
     imports: frozenset[str] | None
     trees: Mapping[str, ast.Module]
-
-
-def stamp_of(path: Path | str) -> Stamp | None:
-    """The state that a file is in, or `None` where there is none that can be read whole."""
-    found = status(path)
-    if found is None or not stat.S_ISREG(found.st_mode):
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def sources_of(folder: Path, module: str) -> Sources:

@@ -14,8 +14,9 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.steps.python import BEGAN
-from yamlgen.steps.python.dependencies import Dependencies, Stamp, imported, parsed, stamp_of
+from yamlgen.steps.python.dependencies import Dependencies, imported, parsed
 
 
 class Digests:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.parsing.project_folder import is_folder, real
+from yamlgen.parsing.project_folder import Stamp, is_folder, real, stamp_of
 from yamlgen.parsing.yaml_parser import absence
-from yamlgen.steps.python.dependencies import Dependencies, Sources, Stamp, sources_of, stamp_of
+from yamlgen.steps.python.dependencies import Dependencies, Sources, sources_of
 from yamlgen.steps.python.fields import Python
 from yamlgen.steps.python.opened_files import openings
 from yamlgen.steps.python.signatures import Function

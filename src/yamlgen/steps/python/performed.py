@@ -14,21 +14,22 @@ from yamlgen.errors import Code, RowError
 from yamlgen.interfaces import ValueCache
 from yamlgen.row_result import Answer
 from yamlgen.steps.fan_out import Case, Scope
-from yamlgen.steps.performed import RowStep, RunResources, checked
+from yamlgen.steps.performed import Performer, RowStep, RunResources, checked
 from yamlgen.steps.python.dependencies import Dependencies
 from yamlgen.steps.python.file_digests import Digests
-from yamlgen.steps.python.function_calls import key_of
+from yamlgen.steps.python.function_calls import Functions, key_of
 from yamlgen.steps.python.plan_step import PythonStep
 from yamlgen.values import JSON, Kept
 
 _CALL_FAILED: Final = frozenset({Code.CALL_FAILED, Code.CALL_TIMEOUT})
 
 
-class PythonPerformer:
+class PythonPerformer(Performer[PythonStep]):
     """Calls the author's functions."""
 
     def __init__(self, run: RunResources) -> None:
-        self._run = run
+        super().__init__(run)
+        self._functions = None if run.folder is None else Functions(run.folder, run.width)
         self._calls: dict[bytes, asyncio.Future[RowError | None]] = {}
         self._digests = Digests()
 
@@ -39,7 +40,7 @@ class PythonPerformer:
         return Answer(await self._call(step, case.scope, row))
 
     async def _call(self, step: PythonStep, scope: Scope, row: RowStep) -> JSON:
-        args = step.arguments(scope)
+        args = step.fill(scope)
         called = partial(self._called, step, args, row)
         if step.depends is None or self._run.keeper is None:
             return await called()
@@ -69,7 +70,7 @@ class PythonPerformer:
             ):
                 return found.value  # by today's schema
             value = await called()
-            functions = self._run.functions
+            functions = self._functions
             siblings, older = (functions.siblings(), functions.older()) if functions else ({}, ())
             files = self._digests.made_of(depends, siblings, older)
             if files is not None:
@@ -84,11 +85,16 @@ class PythonPerformer:
             call.set_result(failed)
 
     async def _called(self, step: PythonStep, args: Mapping[str, JSON], row: RowStep) -> JSON:
-        if self._run.functions is None:
+        if self._functions is None:
             message = f"`{step.function.name}` is called when the pipeline runs"
             raise RowError(message, code=Code.NOT_STORED, hint="a run calls it")
         row.begin()
-        return checked(await self._run.functions.call(step.function, args, step.timeout), step.schema)
+        return checked(await self._functions.call(step.function, args, step.timeout), step.schema)
+
+    def close(self) -> None:
+        """End the threads of the functions, and forget their modules."""
+        if self._functions is not None:
+            self._functions.close()
 
 
 def _copied(error: RowError) -> RowError:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from yamlgen.expressions.evaluation import evaluate
-from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.fan_out import Scope
-from yamlgen.steps.plan_step import PlanStep, output_keys
+from yamlgen.steps.plan_step import PlanStep
 from yamlgen.steps.python.dependencies import Dependencies
 from yamlgen.steps.python.signatures import Function
 from yamlgen.values import JSON
@@ -28,19 +27,10 @@ class PythonStep(PlanStep):
     args: Mapping[str, str]
     timeout: float
     depends: Dependencies | None = None
-    schema: JSONSchema | None = None
-
-    def arguments(self, scope: Scope) -> dict[str, JSON]:
-        """The arguments of a call.
-
-        Raises:
-            RowError: one cannot be computed for this row.
-        """
-        return {name: evaluate(source, scope) for name, source in self.args.items()}
 
     def fill(self, scope: Scope) -> dict[str, JSON]:
-        """Fill in the arguments."""
-        return self.arguments(scope)
+        """The arguments of the call."""
+        return {name: evaluate(source, scope) for name, source in self.args.items()}
 
     def about(self) -> Iterator[str]:
         """The function that it calls."""
@@ -48,9 +38,8 @@ class PythonStep(PlanStep):
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """The call, and the schema of its value."""
-        del by_tool
         kept = self.depends is not None
         made = {"call": self.call, "args": dict(self.args), "timeout": self.timeout, "keep": kept}
         if self.depends is not None and self.depends.reads:
             made["reads"] = list(self.depends.reads)
-        return made | output_keys(self.schema)
+        return made | PlanStep.own_keys(self, by_tool)
