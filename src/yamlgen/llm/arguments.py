@@ -19,12 +19,12 @@ from yamlgen.claude.client import usable_key
 from yamlgen.claude.mode_handlers import Checked
 from yamlgen.environment import variable
 from yamlgen.errors import Code, MissingKey, UsageError
-from yamlgen.parsing.suggestions import suggestion
 from yamlgen.pipeline.language import Runtime
 from yamlgen.pipeline.model_settings import address_fault, plain_http
 from yamlgen.redaction import redact
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
 from yamlgen.steps.fields import Part, Settings
+from yamlgen.suggestions import suggestion
 from yamlgen.values import JSON, Message, Prompt
 
 _KEYS: Final = ("schema", "format", "mode", "max_retries")

@@ -22,10 +22,10 @@ from yamlgen.environment import variable
 from yamlgen.errors import Code, UsageError
 from yamlgen.llm.arguments import generation_kwargs_of, given_address, runtime_of, schema_of, settings_of, structure_of
 from yamlgen.llm.generations import warn
-from yamlgen.parsing.suggestions import suggestion
 from yamlgen.pipeline.model_settings import PUBLIC_URL
 from yamlgen.schemas.native_subset import Unfit
 from yamlgen.steps.fields import Settings
+from yamlgen.suggestions import suggestion
 
 _RUNTIME: Final = (
     "generation_kwargs",

@@ -25,10 +25,10 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.project_folder import is_file, is_folder, open_inside, status, unusable
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.parsing.source_map import LINE_END, Document, Node, Text
-from yamlgen.parsing.suggestions import listing, suggestion
 from yamlgen.parsing.unrendered_templates import UNEXPANDED, quoting, unexpanded
 from yamlgen.parsing.yaml_errors import WITHOUT_QUOTES, explain, settled
 from yamlgen.parsing.yaml_variants import StandIns
+from yamlgen.suggestions import listing, suggestion
 from yamlgen.values import JSON
 
 MOST_BYTES: Final = 1 << 20

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath, Document, Node
-from yamlgen.parsing.suggestions import folded, listing, nearest
 from yamlgen.pipeline.deduplication import with_others
 from yamlgen.pipeline.misplaced_keys import ID_WORDS
 from yamlgen.pipeline.schema_messages import all_keys, keys_of
 from yamlgen.schemas.keywords import KEYWORDS
 from yamlgen.steps.fields import ModelSettings
+from yamlgen.suggestions import folded, listing, nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})

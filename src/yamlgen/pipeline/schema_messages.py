@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 from yamlgen.errors import Code
 from yamlgen.parsing.secret_scan import kind_of
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.suggestions import listing, nearest, suggestion
 from yamlgen.pipeline.json_schema import committed
 from yamlgen.pipeline.misplaced_keys import called_here, home, key_of
 from yamlgen.pipeline.value_remedies import FIXES, meant, retyped
 from yamlgen.schemas.type_words import KEYS
 from yamlgen.steps.fields import NAME
+from yamlgen.suggestions import listing, nearest, suggestion
 from yamlgen.values import JSON
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from yamlgen import capabilities
 from yamlgen.capabilities import CHECKED, EFFORTS, OFF, OLD_VERSION, SAMPLING, Capabilities
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.suggestions import listing
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.steps.fields import Settings, Thinking
+from yamlgen.suggestions import listing
 
 _LEAST_TOP_P: Final = 0.95
 """The least `top_p` while a model thinks."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document, Node
-from yamlgen.parsing.suggestions import listing, nearest
 from yamlgen.pipeline.schema_messages import Deviation, all_keys, keys_of, kinds_with, language, own_keys, telling_keys
+from yamlgen.suggestions import listing, nearest
 
 _NAMED: Final = {"steps": "step", "models": "model", "params": "parameter"}
 _MOST: Final = 20

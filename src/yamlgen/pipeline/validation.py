@@ -23,13 +23,13 @@ import jsonschema_rs
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath, Document, Node
-from yamlgen.parsing.suggestions import closest
 from yamlgen.pipeline.common_mistakes import clear_up
 from yamlgen.pipeline.misplaced_keys import key_of, rival
 from yamlgen.pipeline.misplaced_levels import lift
 from yamlgen.pipeline.missing_colons import separate
 from yamlgen.pipeline.schema_messages import Deviation, deviations, fits, keys_of, language, own_keys, refused
 from yamlgen.pipeline.stray_lines import is_vague, sort_out
+from yamlgen.suggestions import closest
 from yamlgen.values import JSON
 
 _SURE = 0.75

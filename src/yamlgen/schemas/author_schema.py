@@ -24,13 +24,13 @@ from yamlgen.parsing.json_errors import explain
 from yamlgen.parsing.project_folder import is_file, is_way_out, leak, real
 from yamlgen.parsing.secret_scan import find_secrets
 from yamlgen.parsing.source_map import DataPath, Document, Node, Text
-from yamlgen.parsing.suggestions import closest, nearest
 from yamlgen.parsing.yaml_parser import absence, compose, read
 from yamlgen.schemas.keywords import FORMATS, KEYWORDS, subschemas, validator_of
 from yamlgen.schemas.ref_resolution import SAVE, Bundle, SchemaPlace
 from yamlgen.schemas.rule_messages import broken_rule
 from yamlgen.schemas.satisfiability import contradictions
 from yamlgen.schemas.shorthand import IN_SHORT, called, in_full, typed
+from yamlgen.suggestions import closest, nearest
 from yamlgen.values import JSON
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from yamlgen.parsing.suggestions import listing, nearest
 from yamlgen.schemas.constraints import shown
 from yamlgen.schemas.shorthand import typed
 from yamlgen.schemas.type_words import KEYS
+from yamlgen.suggestions import listing, nearest
 from yamlgen.values import JSON
 
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")

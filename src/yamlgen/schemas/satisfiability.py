@@ -15,7 +15,6 @@ from typing import Any, Final
 import jsonschema_rs
 
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.suggestions import nearest
 from yamlgen.schemas.constraints import (
     KINDS,
     SAYS_NO_MORE,
@@ -41,6 +40,7 @@ from yamlgen.schemas.constraints import (
 from yamlgen.schemas.json_pointer import steps, within, written
 from yamlgen.schemas.keywords import subschemas, validator_of
 from yamlgen.schemas.types import kind_of
+from yamlgen.suggestions import nearest
 from yamlgen.values import JSON
 
 _NOTHING: Final[tuple[JSON, ...]] = (False, {"not": {}}, {"not": True})

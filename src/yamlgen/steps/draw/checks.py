@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias
 
 from yamlgen.errors import Code, YamlgenError
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.suggestions import listing, nearest, suggestion
 from yamlgen.steps.draw.rules import DrawRule
 from yamlgen.steps.draw.sampling import (
     Cells,
@@ -32,6 +31,7 @@ from yamlgen.steps.draw.sampling import (
     schema_of,
     values_of,
 )
+from yamlgen.suggestions import listing, nearest, suggestion
 from yamlgen.values import JSON
 
 __all__ = ["Column", "DrawProblem", "Rule", "compile_draws", "draw", "schema_of"]
