@@ -21,7 +21,7 @@ from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.json_schema import committed
 from yamlgen.pipeline.misplaced_keys import called_here, home, key_of
 from yamlgen.pipeline.value_remedies import FIXES, meant, retyped
-from yamlgen.schemas.type_words import KEYS
+from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.fields import NAME
 from yamlgen.suggestions import listing, nearest, suggestion
 from yamlgen.values import JSON
@@ -336,22 +336,16 @@ def _kind(branch: dict[str, Any]) -> str:
     if "$ref" in branch:
         part = language()["$defs"][branch["$ref"].rsplit("/", 1)[1]]
         keys = ", ".join(f"{key}: ..." for key in part.get("required", ()))
-        return f"`{{{keys}}}`" if keys else "a mapping"
+        return f"`{{{keys}}}`" if keys else KEYS["object"]
     if "enum" in branch or "const" in branch:
         return " or ".join(f"`{choice}`" for choice in branch.get("enum", [branch.get("const")]))
     return KEYS[branch["type"]]
 
 
 def _shown(value: JSON) -> str:
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if value is None:
-        return "nothing"
-    if isinstance(value, str):
-        return f'the text "{value}"' if value and len(value) <= 40 and "\n" not in value else "text"  # noqa: PLR2004
-    return f"`{json.dumps(value)}`"
+    if isinstance(value, str) and value and len(value) <= 40 and "\n" not in value:  # noqa: PLR2004
+        return f'the text "{value}"'
+    return f"`{json.dumps(value)}`" if isinstance(value, int | float) else described(value, KEYS)
 
 
 def _broken_rule(error: Any) -> str:

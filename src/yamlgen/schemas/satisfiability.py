@@ -39,6 +39,7 @@ from yamlgen.schemas.constraints import (
 )
 from yamlgen.schemas.json_pointer import steps, within, written
 from yamlgen.schemas.keywords import subschemas, validator_of
+from yamlgen.schemas.type_words import BARE
 from yamlgen.schemas.types import kind_of
 from yamlgen.suggestions import nearest
 from yamlgen.values import JSON
@@ -107,7 +108,7 @@ class _EmptinessSearch:
         for kind in KINDS:
             dead = self._dead(kind, parts, ()) if kind in kinds_of(parts) else None
             if dead is not None:
-                yield dead, {"object": "object", "array": "array", "string": "text"}.get(kind, kind)
+                yield dead, BARE["string"] if kind == "string" else kind
         for word in ("anyOf", "oneOf"):
             for index, branch in enumerate(listed(part, word)):
                 dead = self.reason([(path, part), ((*path, word, index), branch)], frozenset({path}))
