@@ -10,17 +10,38 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from yamlgen.errors import Mark
+from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.values import JSON
 
 PathKey: TypeAlias = str | int
 DataPath: TypeAlias = tuple[PathKey, ...]
 
 LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What is wrong at a path into data, found where its place in a file is not known.
+
+    Attributes:
+        path: below the data that was looked at.
+        is_key: whether it is the key there that is wrong, and not its value.
+    """
+
+    code: Code
+    path: DataPath
+    message: str
+    hint: str | None = None
+    is_key: bool = field(default=False, kw_only=True)
+    is_warning: bool = field(default=False, kw_only=True)
+
+    def at(self, mark: Mark) -> Diagnostic:
+        """The same at its place."""
+        return Diagnostic(self.code, self.message, mark, self.hint, "warning" if self.is_warning else "error")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from yamlgen.errors import Code
 from yamlgen.parsing.secret_scan import kind_of
-from yamlgen.parsing.source_map import DataPath
+from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.pipeline.json_schema import committed
 from yamlgen.pipeline.misplaced_keys import called_here, home, key_of
 from yamlgen.pipeline.value_remedies import FIXES, meant, retyped
@@ -34,7 +34,7 @@ _QUOTE_NULL: Final = 'write `"null"`, in quotes: without, YAML reads that nothin
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class Deviation(Issue):
     """One deviation.
 
     Attributes:
@@ -47,10 +47,6 @@ class Deviation:
         called: the key that other tools call by this one.
     """
 
-    code: Code
-    path: DataPath
-    message: str
-    hint: str | None = None
     wanted: tuple[str, ...] = ()
     is_empty: bool = False
     parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -100,12 +96,12 @@ def _errors(data: JSON, schema: Mapping[str, Any]) -> Iterator[ValidationError]:
         yield from _leaves(error)
 
 
-def refused(path: DataPath, data: JSON) -> Deviation:
+def refused(path: DataPath, data: JSON) -> Issue:
     """A value that no rule of the schema forbids, and that cannot be used all the same."""
     value = data
     for part in path:
         value = value[part]
-    return Deviation(Code.WRONG_VALUE, path, f"{_where(path)} cannot be {_shown(value)}", _fix(path))
+    return Issue(Code.WRONG_VALUE, path, f"{_where(path)} cannot be {_shown(value)}", _fix(path))
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:

@@ -21,8 +21,9 @@ from typing import Any, cast
 
 import jsonschema_rs
 
+from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.parsing.source_map import DataPath, Document, Node
+from yamlgen.parsing.source_map import DataPath, Document, Issue, Node
 from yamlgen.pipeline.common_mistakes import clear_up
 from yamlgen.pipeline.misplaced_keys import key_of, rival
 from yamlgen.pipeline.misplaced_levels import lift
@@ -43,31 +44,29 @@ _AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
 
 
 @dataclass
-class Shape:
+class Shape(Collector):
     """What the check of a document's shape found.
 
     Attributes:
         document: the document without its broken parts: it constructs.
-        diagnostics: one for each mistake.
         broken: the paths that were left out; nothing more is to be said about them.
         mended: the places of keys that are read as others, and of plain values of those: they are told already.
     """
 
     document: Document
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     broken: set[DataPath] = field(default_factory=set)
     mended: set[Mark] = field(default_factory=set)
     anchored: set[Mark] = field(default_factory=set)
 
-    def complain(self, finding: Deviation, at: DataPath, *, key: bool = False) -> None:
-        """Report a finding; what is inside an anchor is told once, however many aliases stand for it."""
+    def report(self, finding: Issue, at: DataPath, *, key: bool = False) -> None:
+        """Tell of a finding; what is inside an anchor is told once, however many aliases stand for it."""
         mark, is_shared = self.document.mark(at, key=key), self.document.is_shared(at)
         alike = (told.mark == mark and told.code == finding.code for told in self.diagnostics)
         if (is_shared or mark in self.anchored) and any(alike):
             return
         if is_shared:
             self.anchored.add(mark)
-        self.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
+        self.diagnostics.append(finding.at(mark))
 
 
 @cache
@@ -126,7 +125,7 @@ def check(document: Document, *, is_whole: bool = True) -> Shape:
     shape.document = Document(document.source, root)
     if is_whole and not shape.diagnostics:  # each finding was taken to follow from another one
         first = next(deviations(document.data))
-        shape.complain(first, first.path)
+        shape.report(first, first.path)
     return shape
 
 
@@ -153,7 +152,7 @@ def refuse(shape: Shape, location: DataPath) -> Diagnostic | None:
     mark = shape.document.mark(path)
     _drop(shape, path)
     shape.document = Document(shape.document.source, shape.document.root)
-    return Diagnostic(told.code, told.message, mark, told.hint)
+    return told.at(mark)
 
 
 def _unread(node: Node, path: DataPath) -> Iterator[DataPath]:
@@ -185,13 +184,13 @@ def _name_kinds(shape: Shape) -> None:
                 mark = shape.document.mark(("steps", name, said), key=True)
                 message = f"unknown key `{said}` in step `{name}`"
                 hint = "did you mean `kind`?" if step[said] == kind else f"write `kind: {kind}`"
-                shape.diagnostics.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint))
+                shape.complain(Code.UNKNOWN_KEY, message, mark, hint)
                 holder = here.pop(said)[0]
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
             else:
                 mark = shape.document.mark(("steps", name, key), key=True)
                 message = f"step `{name}` has `{key}`, and says no kind"
-                shape.diagnostics.append(Diagnostic(Code.MISSING_KEY, message, mark, f"add `kind: {kind}`"))
+                shape.complain(Code.MISSING_KEY, message, mark, f"add `kind: {kind}`")
                 holder = here[key][0]
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
             break
@@ -217,7 +216,7 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str], *, is_a
         present = _node(shape, path)
         is_known = any((*path, key) in broken or key in present for key in finding.wanted)
         if not is_known and not any(shape.document.is_unread((*path, key)) for key in finding.wanted):
-            shape.complain(finding, path, key=True)
+            shape.report(finding, path, key=True)
         if not any(key in present for key in finding.wanted):  # a misspelt one may have been mended just before
             broken.update((*path, key) for key in finding.wanted)
         return
@@ -236,7 +235,7 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str], *, is_a
         return
     if at_key and key_of(str(path[-1])) and _node(shape, path[:-1])[path[-1]][1].value is None:
         finding = replace(finding, hint=f"a `:` is missing behind `{key_of(str(path[-1]))}`")
-    shape.complain(finding, at, key=at_key or at != path)
+    shape.report(finding, at, key=at_key or at != path)
     if finding.code is Code.BAD_NAME:
         _mend_name(shape, finding)
     elif finding.code is Code.CONFLICT:
@@ -265,7 +264,7 @@ def _settle_unknown(shape: Shape, finding: Deviation, missing: AbstractSet[str],
         finding = replace(finding, hint=f"`{beside[1]}` is here already: keep one of the two")
     is_text = " " in str(word) and _node(shape, tuple(parents))[word][1].unread
     if not is_text:  # a line of a text, in which something else was told
-        shape.complain(finding, finding.path, key=True)
+        shape.report(finding, finding.path, key=True)
     _mend_key(shape, finding, meant)
 
 

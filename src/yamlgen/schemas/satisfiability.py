@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from yamlgen.parsing.source_map import DataPath
+from yamlgen.errors import Code
+from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.schemas.constraints import (
     KINDS,
     SAYS_NO_MORE,
@@ -53,25 +54,12 @@ _MOST_VALIDATORS: Final = 200
 _DEEPEST: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Contradiction:
-    """What cannot be met.
+def contradictions(schema: JSON) -> Iterator[Issue]:
+    """Each contradiction of a schema that stands alone, told once; those that leave it no value come first.
 
-    Attributes:
-        path: of the keyword, or the entry in its list, that cannot be met beside the others.
-        message: the fact.
-        hint: the way out, where there is one.
-        is_fatal: whether no value satisfies the schema as a whole.
+    The path is of the keyword, or the entry in its list, that cannot be met beside the others. It is a warning where a
+    value satisfies the schema all the same.
     """
-
-    path: DataPath
-    message: str
-    hint: str | None
-    is_fatal: bool
-
-
-def contradictions(schema: JSON) -> Iterator[Contradiction]:
-    """Each contradiction of a schema that stands alone, told once; those that leave it no value come first."""
     search = _EmptinessSearch(schema)
     told: set[DataPath] = set()
     for path, part in subschemas(schema):
@@ -81,9 +69,10 @@ def contradictions(schema: JSON) -> Iterator[Contradiction]:
                 continue
             told.add(reason.path)
             is_all = reason is whole and not path
-            is_fatal = is_all and not reason.is_mild
-            message = f"{'the schema' if is_all else 'this part of the schema'} allows no {kind}: {reason.fact}"
-            yield Contradiction(reason.path, reason.fact if reason.is_whole else message, reason.hint, is_fatal)
+            is_fatal, fact = is_all and not reason.is_mild, reason.fact
+            if not reason.is_whole:
+                fact = f"{'the schema' if is_all else 'this part of the schema'} allows no {kind}: {fact}"
+            yield Issue(Code.BAD_SCHEMA, reason.path, fact, reason.hint, is_warning=not is_fatal)
 
 
 @dataclass
