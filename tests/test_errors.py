@@ -98,11 +98,10 @@ def test_the_text_of_an_error_has_its_hint(kind):
     error = made(kind)
     assert str(error) == f"{error.message} ({error.hint})"
     if kind is not InvalidPipeline:
-        error.message, error.hint = "so it was", "because"
+        error = error.replace(message="so it was", hint="because")
         assert str(error) == str(pickled(error)) == "so it was (because)"
         assert error.args == ("so it was",)
-        error.hint = None
-        assert str(error) == "so it was"
+        assert str(error.replace(hint=None)) == "so it was"
 
 
 def test_codes_are_unique():

@@ -110,10 +110,9 @@ def mapped(error: Exception, sender: ErrorContext, request_id: str | None = None
 
 def refused_before(refusal: Refusal, hint: str) -> RowError:
     """The error of a request that was refused in an earlier run: its words, in which its name stands too."""
-    error = RowError(refusal.message, code=Code.BAD_REQUEST, hint=hint)
     named = re.search(f"{NAMED.pattern}$", refusal.message)
-    error.request_id = named[1] if named else None
-    return error
+    error = RowError(refusal.message, code=Code.BAD_REQUEST, hint=hint)
+    return error.replace(request_id=named[1] if named else None)
 
 
 def _ours(error: Exception, sender: ErrorContext) -> YamlgenError:
