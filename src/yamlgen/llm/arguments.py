@@ -30,6 +30,8 @@ from yamlgen.values import JSON, Message, Prompt
 _KEYS: Final = ("schema", "format", "mode", "max_retries")
 _CALL_KEYS: Final = ("max_tokens", "stop_sequences", "temperature", "top_p", "top_k")
 _MOST_REASKS: Final = 10
+REASKS: Final = 1
+"""How often an answer that does not fit its schema is asked for again, where a call does not say it."""
 _A_MESSAGE: Final = "{'role': 'user' or 'assistant', 'content': ...}"
 
 P = TypeVar("P", bound=Part)
@@ -125,7 +127,7 @@ def structure_of(given: Any) -> Mapping[str, Any]:
         raise UsageError("structured_output needs a `schema`", code=Code.MISSING_KEY, hint=hint)
     if given.get("format") not in (None, "json"):
         raise _wrong(f"structured_output: `format` must be 'json', not {given['format']!r:.80}")
-    reasks = given.get("max_retries", 1)
+    reasks = given.get("max_retries", REASKS)
     if type(reasks) is not int or not 0 <= reasks <= _MOST_REASKS:
         raise _wrong(
             f"structured_output: `max_retries` must be an integer from 0 to {_MOST_REASKS}, not {reasks!r:.80}"
