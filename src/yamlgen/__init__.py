@@ -1,9 +1,9 @@
 """yamlgen: declarative YAML pipelines for making data with Claude.
 
-What the command line does is here in the same words: `validate`, `load`, `plan`, `run` and `retry` a pipeline's file
-(`aplan`, `arun` and `aretry` are awaited); `runs`, `show`, `rows`, `failures`, `export` and `prune` what its store
-holds. `AnthropicLLM` is the model by itself. Each is imported when it is first used, because the SDK and instructor
-take a second to load.
+What the command line does is here in the same words: `validate`, `load`, `render`, `plan`, `run` and `retry` a
+pipeline's file (`aplan`, `arun` and `aretry` are awaited); `runs`, `show`, `rows`, `failures`, `export` and `prune`
+what its store holds. `AnthropicLLM` is the model by itself. Each is imported when it is first used, because the SDK and
+instructor take a second to load.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from yamlgen.api.commands import aplan, aretry, arun, plan, retry, run
     from yamlgen.api.history import Pruning, export, failures, prune, rows, runs, show
     from yamlgen.api.loading import Pipeline, load, validate
+    from yamlgen.api.pipeline_views import render
+    from yamlgen.api.preview import Preview
     from yamlgen.api.results import Result
     from yamlgen.api.stored_run import Export, Run
     from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
@@ -29,6 +31,7 @@ _HOMES = {
     "Export": "yamlgen.api.stored_run",
     "InvalidPipeline": "yamlgen.errors",
     "Pipeline": "yamlgen.api.loading",
+    "Preview": "yamlgen.api.preview",
     "Pruning": "yamlgen.api.history",
     "Result": "yamlgen.api.results",
     "RowError": "yamlgen.errors",
@@ -44,6 +47,7 @@ _HOMES = {
     "load": "yamlgen.api.loading",
     "plan": "yamlgen.api.commands",
     "prune": "yamlgen.api.history",
+    "render": "yamlgen.api.pipeline_views",
     "retry": "yamlgen.api.commands",
     "rows": "yamlgen.api.history",
     "run": "yamlgen.api.commands",
@@ -58,6 +62,7 @@ __all__ = [
     "Export",
     "InvalidPipeline",
     "Pipeline",
+    "Preview",
     "Pruning",
     "Result",
     "RowError",
@@ -73,6 +78,7 @@ __all__ = [
     "load",
     "plan",
     "prune",
+    "render",
     "retry",
     "rows",
     "run",

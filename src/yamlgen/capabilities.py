@@ -25,6 +25,12 @@ THINKING: Final = ("adaptive", "enabled", "disabled", "between_tools")
 OFF: Final = frozenset({"disabled", "between_tools"})
 """The types with which a model does not think before it answers."""
 
+LEAST_BUDGET: Final = 1024
+"""The fewest tokens that a model can be given to think."""
+
+LEAST_TOP_P: Final = 0.95
+"""The least `top_p` while a model thinks."""
+
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 """The levels of `effort`, least first."""
 

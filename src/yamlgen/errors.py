@@ -7,19 +7,20 @@ fail in another process than the one that reports it.
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from yamlgen.excerpts import brief
 
 if TYPE_CHECKING:
     from yamlgen.values import Attempt, Doubt
+
+E = TypeVar("E", bound="YamlgenError")
 
 
 class Exit(IntEnum):
@@ -254,12 +255,8 @@ class YamlgenError(Exception):
     def replace(self, **changes: Any) -> Self:
         """A copy with other attributes, `message` among them: an error that somebody may hold is not edited."""
         assert all(hasattr(self, name) for name in changes), changes  # noqa: S101 - a name that nobody would read
-        copied = copy.copy(self)
-        if "message" in changes:
-            copied.args = (brief(changes.pop("message")), *self.args[1:])
-        for name, value in changes.items():
-            setattr(copied, name, value)
-        return copied.with_traceback(self.__traceback__)
+        args = (brief(changes.pop("message")), *self.args[1:]) if "message" in changes else self.args
+        return _rebuild(type(self), args, {**self.__dict__, **changes}).with_traceback(self.__traceback__)
 
     def __str__(self) -> str:
         return _told(self.message, self.hint)
@@ -277,7 +274,7 @@ def _told(message: str, hint: str | None) -> str:
     return f"{message} ({hint})" if hint else message
 
 
-def _rebuild(cls: type[YamlgenError], args: tuple[Any, ...], state: Mapping[str, Any]) -> YamlgenError:
+def _rebuild(cls: type[E], args: tuple[Any, ...], state: Mapping[str, Any]) -> E:
     error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 
 import yamlgen
 from yamlgen.api.run_options import Options
@@ -17,6 +18,7 @@ from yamlgen.errors import Code, EnvironmentProblem, YamlgenError
 
 WORDS = {
     "validate": "validate",
+    "render": "render",
     "run": "run",
     "plan": "plan",
     "retry": "retry",
@@ -44,12 +46,15 @@ import asyncio
 from pathlib import Path
 
 import yamlgen
-from yamlgen import Diagnostic, Export, Pipeline, Pruning, Result, Run, RunForecast
+from yamlgen import Diagnostic, Export, Pipeline, Preview, Pruning, Result, Run, RunForecast
 
 version: str = yamlgen.__version__
 told: list[Diagnostic] = yamlgen.validate("p.yaml", params={"n": 1})
 pipeline: Pipeline = yamlgen.load("p.yaml", overrides={"model": "claude-haiku-5-5"})
 forecast: RunForecast = yamlgen.plan(pipeline, params={"n": 1}, simulate=True)
+resolved: dict[str, object] = yamlgen.render("p.yaml", params={"n": 1})
+chart: str = yamlgen.render(pipeline, graph="mermaid")
+requests: list[Preview] = yamlgen.render("p.yaml", row="r-1")
 least, most = forecast.cost or (0.0, 0.0)
 result: Result = yamlgen.run("p.yaml", limit=3, max_cost_usd=1.5, on_event=print)
 again: Result | None = yamlgen.retry(Path("p.yaml"), max_failures="5%")
@@ -70,10 +75,11 @@ asyncio.run(main())
 yamlgen.run("p.yaml", limit="three")
 yamlgen.run("p.yaml", max_cost=1)
 yamlgen.retry("p.yaml").rows
+yamlgen.render("p.yaml", row=1, graph="text")
 yamlgen.plan("p.yaml", output="x")
 yamlgen.nothing
 """
-"""What a user may write; the last five lines are wrong."""
+"""What a user may write; the last six lines are wrong."""
 
 MYPY = """\
 [mypy]
@@ -137,7 +143,7 @@ def test_a_type_checker_knows_the_public_names(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     lines = SCRIPT.count("\n")
     told = {int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error:" in line}
-    assert told == set(range(lines - 4, lines + 1)), done.stdout
+    assert told == set(range(lines - 5, lines + 1)), done.stdout
 
 
 def test_mistakes_are_told_the_same(call, small):
@@ -153,6 +159,31 @@ def test_mistakes_are_told_the_same(call, small):
         facts = ("code", "severity", "message", "line")  # the place of an option is named in the words of its caller
         assert found
         assert [[each[fact] for fact in facts] for each in found] == [[each[fact] for fact in facts] for each in told]
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_rendered_is_the_same(call):
+    """`render` gives what the command prints: the pipeline resolved, its graph, and the requests of a row."""
+    assert yamlgen.render("small.yaml") == yaml.safe_load(call("render", "small.yaml").out)
+    for form in ("text", "mermaid"):
+        assert yamlgen.render("small.yaml", graph=form) == call("render", "small.yaml", f"--graph={form}").out
+    changed = {"steps.note.max_tokens": 900}
+    (request,) = yamlgen.render("small.yaml", row=2, overrides=changed)
+    told = json.loads(call("render", "small.yaml", "--row", "2", "--set", "steps.note.max_tokens=900").out)
+    assert {"step": request.step, "request": request.request} == told
+    assert told["request"]["max_tokens"] == 900
+    assert repr(request) == "<Request of step note>"
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [({"row": 1, "graph": "text"}, "one at a time"), ({"graph": "svg"}, "graph is 'svg'"), ({"row": 99}, "no row 99")],
+)
+def test_what_is_rendered_must_be_one_thing(chosen, said):
+    """The graph or a row, each of which there must be."""
+    with pytest.raises(YamlgenError, match=said):
+        yamlgen.render("small.yaml", **chosen)
 
 
 @pytest.mark.usefixtures("small")

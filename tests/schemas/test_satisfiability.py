@@ -14,7 +14,7 @@ from yamlgen.schemas.satisfiability import contradictions
 
 def told(schema):
     """What is found: the place of each contradiction as a pointer, and whether it is fatal."""
-    return [("/".join(map(str, found.path)), found.is_fatal) for found in contradictions(schema)]
+    return [("/".join(map(str, found.path)), not found.is_warning) for found in contradictions(schema)]
 
 
 def closed(*names, **more):
@@ -198,14 +198,14 @@ def test_a_schema_that_a_value_satisfies_is_never_refused(schema, values):
         is_satisfied = any(map(validator.is_valid, values))
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
         return
-    fatal = [found for found in contradictions(schema) if found.is_fatal]
+    fatal = [found for found in contradictions(schema) if not found.is_warning]
     assert not (is_satisfied and fatal), fatal
 
 
 @given(VALUES, st.data())
 def test_a_schema_made_around_a_value_is_never_refused(value, data):
     """A schema that says of a value what is true of it has that value."""
-    assert [found for found in contradictions(around(value, data.draw)) if found.is_fatal] == []
+    assert [found for found in contradictions(around(value, data.draw)) if not found.is_warning] == []
 
 
 def around(value, draw, depth=0):

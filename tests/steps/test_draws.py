@@ -11,7 +11,7 @@ def problems(draws):
     """What is wrong, each as `path code message | hint`, with a `!` where the key is marked."""
     rules, found = compile_draws({name: DrawRule.model_validate(rule) for name, rule in draws.items()}, column)
     assert set(rules) < set(draws) or not found
-    paths = [".".join(map(str, problem.path)) + "!" * problem.key for problem in found]
+    paths = [".".join(map(str, problem.path)) + "!" * problem.is_key for problem in found]
     return [f"{path} {p.code} {p.message} | {p.hint}" for path, p in zip(paths, found, strict=True)]
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from yamlgen.api.execution import execute
 from yamlgen.api.failed_rows import failed_rows
-from yamlgen.api.loading import Pipeline, load
+from yamlgen.api.loading import Pipeline, loaded
 from yamlgen.api.preparation import estimate
 from yamlgen.api.results import Result
 from yamlgen.api.run_options import Options
 from yamlgen.api.stored_run import Run, values
-from yamlgen.errors import Code, UsageError
 from yamlgen.events import Emit, RunForecast
 from yamlgen.sync import synchronous
 from yamlgen.values import JSON
@@ -108,7 +107,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
         seed=seed,
         watched=watched,
     )
-    return await _run(_loaded(pipeline, overrides, input), params, options, on_event)
+    return await _run(loaded(pipeline, overrides, input), params, options, on_event)
 
 
 async def aplan(  # noqa: PLR0913 - the options of the command
@@ -157,7 +156,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         faults=faults,
         seed=seed,
     )
-    return await estimate(_loaded(pipeline, overrides, input), params=params, options=options)
+    return await estimate(loaded(pipeline, overrides, input), params=params, options=options)
 
 
 async def aretry(  # noqa: PLR0913 - the options of the command
@@ -230,17 +229,6 @@ async def aretry(  # noqa: PLR0913 - the options of the command
 run = synchronous(arun)
 plan = synchronous(aplan)
 retry = synchronous(aretry)
-
-
-def _loaded(
-    pipeline: str | Path | Pipeline, overrides: Mapping[str, JSON] | None, given: str | Path | None
-) -> Pipeline:
-    if not isinstance(pipeline, Pipeline):
-        return load(pipeline, overrides=overrides, input=given)
-    if overrides or given is not None:
-        message = "overrides and input change a pipeline while it is read"
-        raise UsageError(message, code=Code.BAD_OVERRIDE, hint="pass them to `load`")
-    return pipeline
 
 
 async def _run(

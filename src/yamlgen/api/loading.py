@@ -10,7 +10,7 @@ from pathlib import Path
 
 from yamlgen.data.drawn_column import read_column
 from yamlgen.data.source import Source, source_of
-from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark
+from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark, UsageError
 from yamlgen.parsing.project_folder import is_folder
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.parsed_file import ParsedFile, read
@@ -170,6 +170,21 @@ def load(
     pipeline, diagnostics = check(path, overrides=_texts(overrides), input=input, examine=False)
     if pipeline is None:
         raise InvalidPipeline(diagnostics)
+    return pipeline
+
+
+def loaded(pipeline: str | Path | Pipeline, overrides: Mapping[str, JSON] | None, given: str | Path | None) -> Pipeline:
+    """A pipeline that is given as its file, or as it was loaded.
+
+    Raises:
+        InvalidPipeline: the file has mistakes.
+        UsageError: it is loaded already, and was to be changed while it is read.
+    """
+    if not isinstance(pipeline, Pipeline):
+        return load(pipeline, overrides=overrides, input=given)
+    if overrides or given is not None:
+        message = "overrides and input change a pipeline while it is read"
+        raise UsageError(message, code=Code.BAD_OVERRIDE, hint="pass them to `load`")
     return pipeline
 
 

@@ -44,9 +44,12 @@ class Preview(NamedTuple):
     request: dict[str, JSON]
     made_up: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"<Request of step {self.step}{self.case and f', {self.case}'}>"
+
 
 async def preview(
-    pipeline: Pipeline, params: Mapping[str, JSON], row: str | int, tell: Callable[[str], object] = bool
+    pipeline: Pipeline, params: Mapping[str, JSON] | None, row: str | int, tell: Callable[[str], object] = bool
 ) -> list[Preview]:
     """The requests of one row, without sending any.
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from yamlgen.caller import by_surface
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
-from yamlgen.parsing.suggestions import listing
 from yamlgen.pipeline.json_schema import FILE_NAME, committed
+from yamlgen.suggestions import listing
 
 SCHEMA_FILE: Final = FILE_NAME
 """The name under which pipelines look for the schema beside them."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Final
 
 from yamlgen.parsing.secret_scan import covered
-
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+from yamlgen.parsing.source_map import LINE_END
 
 
 def source_lines(file: str) -> tuple[str, ...]:
@@ -20,4 +17,4 @@ def source_lines(file: str) -> tuple[str, ...]:
             text = opened.read(1 << 21).decode("utf-8-sig", "replace")
     except (OSError, ValueError):
         return ()
-    return tuple(_LINE_END.split(covered(text)))
+    return tuple(LINE_END.split(covered(text)))

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from instructor.v2.core.mode import DEPRECATED_TO_CORE, Mode
 
 from yamlgen.errors import Code, UsageError
-from yamlgen.parsing.suggestions import nearest
+from yamlgen.suggestions import nearest
 
 OutputMode = Literal["auto", "native", "tools", "json"]
 

@@ -20,6 +20,7 @@ from anthropic import AsyncStream
 from yamlgen.claude.error_mapping import NotAMessage, ServerError
 from yamlgen.claude.server_errors import MOST_READ, request_id_of, said_inside, size_of, told_in
 from yamlgen.claude.streams import UNREAD, StreamedMessage
+from yamlgen.schemas.type_words import ANSWERS, described
 from yamlgen.values import JSON
 
 _DEEP: Final = 200
@@ -138,17 +139,12 @@ def fault_of(response: Mapping[str, JSON]) -> str | None:
         return f"the answer cannot be read: {response.get('broken', 'it is broken')}"
     content, reason = response.get("content"), response.get("stop_reason")
     if not isinstance(content, list):
-        return f"`content` is {_kind(content)}, not a list"
+        return f"`content` is {described(content, ANSWERS)}, not a list"
     if not isinstance(reason, str | None):
-        return f"`stop_reason` is {_kind(reason)}, not a text"
+        return f"`stop_reason` is {described(reason, ANSWERS)}, not a text"
     for number, block in enumerate(content):
         if not isinstance(block, dict) or not isinstance(block.get("type"), str):
             return f"`content[{number}]` is no block"
         if block["type"] == "text" and not isinstance(block.get("text"), str):
-            return f"`content[{number}].text` is {_kind(block.get('text'))}, not a text"
+            return f"`content[{number}].text` is {described(block.get('text'), ANSWERS)}, not a text"
     return None
-
-
-def _kind(value: JSON) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")

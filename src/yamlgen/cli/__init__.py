@@ -56,7 +56,7 @@ class _Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from yamlgen.parsing.suggestions import suggestion  # noqa: PLC0415 - for a mistyped command only
+            from yamlgen.suggestions import suggestion  # noqa: PLC0415 - for a mistyped command only
 
             ctx.fail(f"no command `{args[0]}`; {suggestion(args[0], _COMMANDS, 'commands')}")
         return super().resolve_command(ctx, args)

@@ -66,16 +66,15 @@ def command(
     """
     if graph is not None and row is not None:
         raise click.UsageError("--graph shows the steps, --row the requests of a row: one at a time")
-    from yamlgen.api import pipeline_views  # noqa: PLC0415 - loads the language
-    from yamlgen.api.argument_texts import load_with  # noqa: PLC0415
+    from yamlgen.api.argument_texts import load_with  # noqa: PLC0415 - loads the language
 
     loaded, given = load_with(pipeline, params, overrides, input_path)
     show(loaded.warnings)
-    if graph is not None:
-        put(pipeline_views.graph(loaded, given, graph))
-        return Exit.OK
     if row is None:
-        put(as_yaml(pipeline_views.expanded(loaded, given)))
+        from yamlgen.api.pipeline_views import render  # noqa: PLC0415
+
+        shown = render(loaded, params=given, graph=graph)
+        put(shown if isinstance(shown, str) else as_yaml(shown))
         return Exit.OK
     from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
 from yamlgen.formats.format import FileReading
 from yamlgen.formats.table import ENDINGS, format_of
-from yamlgen.parsing.suggestions import suggestion
 from yamlgen.parsing.yaml_parser import absence
+from yamlgen.suggestions import suggestion
 from yamlgen.values import JSON, Row
 
 _KNOWN = f"the path's ending tells the format; known are {ENDINGS}"

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final
 
 from yamlgen.data.row_identity import LONGEST, id_name, number_of
-from yamlgen.parsing.suggestions import listing
+from yamlgen.suggestions import listing
 from yamlgen.values import JSON
 
 _MOST: Final = 10_000

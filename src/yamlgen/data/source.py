@@ -34,9 +34,6 @@ from yamlgen.values import JSON, Columns, InputRow, Row
 _PEEK = 100
 """How many rows tell the columns of an input that has no header."""
 
-_PARTED = frozenset(",;|\t")
-"""What parts the cells of most tables."""
-
 _LOOK = 1 << 20
 _EXAMINED = 1000
 _MOST_EXAMINED = 4 << 20

@@ -15,7 +15,7 @@ from yamlgen.expressions.narrowing import Path
 from yamlgen.expressions.rendering import filters
 from yamlgen.expressions.static_types import Names, View
 from yamlgen.expressions.syntax_errors import RAW
-from yamlgen.parsing.suggestions import listing, nearest, suggestion
+from yamlgen.suggestions import listing, nearest, suggestion
 
 _MEMBER: Final = re.compile(r"\.(\w+)")
 _COMPARED: Final = re.compile(r"(?:[=!]=|\bin|[\[,]|(?<!\brange)(?<=\w)\()\s*\Z")

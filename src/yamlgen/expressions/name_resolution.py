@@ -34,7 +34,7 @@ from yamlgen.expressions.narrowing import (
 from yamlgen.expressions.rendering import sandbox
 from yamlgen.expressions.static_types import ANYTHING, Absent, View
 from yamlgen.expressions.type_inference import parts
-from yamlgen.parsing.suggestions import nearest, suggestion
+from yamlgen.suggestions import nearest, suggestion
 
 _WORD: Final = re.compile(r"\w+")
 _JOINED: Final = re.compile(r"\w+(?:-\w+)*")

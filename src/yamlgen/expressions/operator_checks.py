@@ -22,8 +22,8 @@ from yamlgen.expressions.rendering import MAPPING_METHODS, filters, sandbox
 from yamlgen.expressions.sample_trials import Operand
 from yamlgen.expressions.static_types import ANYTHING, Absent, Names, View, has_method
 from yamlgen.expressions.type_errors import Misfits
-from yamlgen.parsing.suggestions import suggestion
 from yamlgen.schemas.type_words import spoken
+from yamlgen.suggestions import suggestion
 
 _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
 _EQUAL: Final = frozenset({"eq", "ne"})

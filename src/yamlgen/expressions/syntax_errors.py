@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from yamlgen.parsing.suggestions import nearest
+from yamlgen.suggestions import nearest
 
 RAW: Final = "to write braces as they are, put them between {% raw %} and {% endraw %}"
 _COLUMN: Final = 'a name with a space or a sign stands in brackets: `row["First name"]`'

@@ -17,17 +17,19 @@ from yamlgen.claude.api_key import usable_key
 from yamlgen.claude.mode_handlers import Judge
 from yamlgen.environment import variable
 from yamlgen.errors import Code, MissingKey, UsageError
-from yamlgen.parsing.suggestions import suggestion
 from yamlgen.pipeline.language import Runtime
 from yamlgen.pipeline.model_settings import address_fault, plain_http
 from yamlgen.redaction import redact
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
 from yamlgen.steps.fields import Part, Settings
+from yamlgen.suggestions import suggestion
 from yamlgen.values import JSON, Message, Prompt
 
 _KEYS: Final = ("schema", "format", "mode", "max_retries")
 _CALL_KEYS: Final = ("max_tokens", "stop_sequences", "temperature", "top_p", "top_k")
 _MOST_REASKS: Final = 10
+REASKS: Final = 1
+"""How often an answer that does not fit its schema is asked for again, where a call does not say it."""
 _A_MESSAGE: Final = "{'role': 'user' or 'assistant', 'content': ...}"
 
 P = TypeVar("P", bound=Part)
@@ -101,7 +103,7 @@ def structure_of(given: Any) -> Mapping[str, Any]:
         raise UsageError("structured_output needs a `schema`", code=Code.MISSING_KEY, hint=hint)
     if given.get("format") not in (None, "json"):
         raise _wrong(f"structured_output: `format` must be 'json', not {given['format']!r:.80}")
-    reasks = given.get("max_retries", 1)
+    reasks = given.get("max_retries", REASKS)
     if type(reasks) is not int or not 0 <= reasks <= _MOST_REASKS:
         raise _wrong(
             f"structured_output: `max_retries` must be an integer from 0 to {_MOST_REASKS}, not {reasks!r:.80}"

@@ -30,10 +30,10 @@ from yamlgen.llm.arguments import (
     structure_of,
 )
 from yamlgen.llm.generations import warn
-from yamlgen.parsing.suggestions import suggestion
 from yamlgen.pipeline.model_settings import PUBLIC_URL
 from yamlgen.schemas.native_subset import Unfit
 from yamlgen.steps.fields import Settings
+from yamlgen.suggestions import suggestion
 
 _RUNTIME: Final = (
     "generation_kwargs",

@@ -26,7 +26,7 @@ from yamlgen.claude.structured import Structured
 from yamlgen.claude.transport import Transport
 from yamlgen.errors import Code, NotOffered, RowError, YamlgenError
 from yamlgen.interfaces import UNOBSERVED
-from yamlgen.llm.arguments import inputs_of, key_of, number_of, pair_of, prompt_of
+from yamlgen.llm.arguments import REASKS, inputs_of, key_of, number_of, pair_of, prompt_of
 from yamlgen.llm.configuration import Configuration
 from yamlgen.llm.generations import GenerateOutput, Told, is_no_generation, joined, output, spoken, warn, without
 from yamlgen.pacing.limiter import Limiter
@@ -186,7 +186,7 @@ class AnthropicLLM(Configuration):
         """What one conversation asks for; a wrong call is told here, before anything is sent."""
         messages, wanted = pair_of(item, self.structured_output)
         structured = None if wanted is None else self._structured(wanted, settings)
-        return _Generation(prompt_of(messages), settings, structured, (wanted or {}).get("max_retries", 1))
+        return _Generation(prompt_of(messages), settings, structured, (wanted or {}).get("max_retries", REASKS))
 
     async def _send(self, job: _Generation, told: list[str]) -> Told:
         """What comes of a conversation; `told` takes what holds for others, too."""

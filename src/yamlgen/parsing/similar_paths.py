@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from yamlgen.parsing.suggestions import nearest
+from yamlgen.suggestions import nearest
 
 _MOST: Final = 1000
 """How many files of a folder are looked at."""

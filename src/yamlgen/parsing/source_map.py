@@ -10,17 +10,38 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from yamlgen.errors import Mark
+from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.values import JSON
 
 PathKey: TypeAlias = str | int
 DataPath: TypeAlias = tuple[PathKey, ...]
 
 LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What is wrong at a path into data, found where its place in a file is not known.
+
+    Attributes:
+        path: below the data that was looked at.
+        is_key: whether it is the key there that is wrong, and not its value.
+    """
+
+    code: Code
+    path: DataPath
+    message: str
+    hint: str | None = None
+    is_key: bool = field(default=False, kw_only=True)
+    is_warning: bool = field(default=False, kw_only=True)
+
+    def at(self, mark: Mark) -> Diagnostic:
+        """The same at its place."""
+        return Diagnostic(self.code, self.message, mark, self.hint, "warning" if self.is_warning else "error")
 
 
 @dataclass(frozen=True)
@@ -77,6 +98,23 @@ class Node:
         """Where the node stands; for an alias, where the alias stands."""
         return self.source.mark(self.start, self.end)
 
+    def child(self, part: PathKey) -> Node | None:
+        """The value under a key, or at an index; `None` where there is none."""
+        if self.kind == "mapping" and part in self.value:
+            found: Node = self.value[part][1]
+        elif self.kind == "sequence" and isinstance(part, int) and part < len(self.value):
+            found = self.value[part]
+        else:
+            return None
+        return found
+
+    def get(self, *path: PathKey) -> Node | None:
+        """The value at a path; `None` where there is none."""
+        node: Node | None = self
+        for part in path:
+            node = None if node is None else node.child(part)
+        return node
+
 
 @dataclass(frozen=True)
 class Document:
@@ -115,18 +153,19 @@ class Document:
         """The value at `path`, which exists."""
         return self._find(path, key=False)
 
+    def entries(self, path: Sequence[PathKey]) -> dict[Any, tuple[Node, Node]]:
+        """The keys and values of the mapping at `path`, to be changed in place; nothing where none is."""
+        node = self.root.get(*path)
+        return node.value if node is not None and node.kind == "mapping" else {}
+
     def _find(self, path: Sequence[PathKey], *, key: bool) -> Node:
         node = self.root
         for depth, part in enumerate(path):
-            if node.kind == "mapping" and part in node.value:
-                key_node, value_node = node.value[part]
-                node = key_node if key and depth == len(path) - 1 else value_node
-            elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-            elif depth == 0:
-                return replace(node, end=node.start)
-            else:
-                return node
+            below = node.child(part)
+            if below is None:
+                return node if depth else replace(node, end=node.start)
+            is_last = depth == len(path) - 1
+            node = node.value[part][0] if key and is_last and node.kind == "mapping" else below
         return node
 
     def is_shared(self, path: Sequence[PathKey]) -> bool:
@@ -135,24 +174,19 @@ class Document:
         for part in path:
             if node.alias:
                 return True
-            if node.kind == "mapping" and part in node.value:
-                key, node = node.value[part]
-                if key.alias:
-                    return True
-            elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
+            if node.kind == "mapping" and part in node.value and node.value[part][0].alias:
+                return True
+            node = node.child(part) or node
         return False
 
     def is_unread(self, path: Sequence[PathKey]) -> bool:
         """Whether the value at `path` could not be read, or may be among the keys that could not."""
         node = self.root
         for part in path:
-            if node.kind == "mapping" and part in node.value:
-                node = node.value[part][1]
-            elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-            else:
+            below = node.child(part)
+            if below is None:
                 return node.unread
+            node = below
         return node.unread and node.kind == "scalar"
 
     def is_whole(self, path: Sequence[PathKey]) -> bool:

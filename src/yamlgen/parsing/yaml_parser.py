@@ -16,19 +16,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import yaml
 
 from yamlgen.caller import by_surface
+from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.project_folder import is_file, is_folder, open_inside, status, unusable
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.parsing.source_map import LINE_END, Document, Node, Text
-from yamlgen.parsing.suggestions import listing, suggestion
 from yamlgen.parsing.unrendered_templates import UNEXPANDED, quoting, unexpanded
 from yamlgen.parsing.yaml_errors import WITHOUT_QUOTES, explain, settled
 from yamlgen.parsing.yaml_variants import StandIns
+from yamlgen.suggestions import listing, suggestion
 from yamlgen.values import JSON
 
 MOST_BYTES: Final = 1 << 20
@@ -143,9 +144,8 @@ class _Stop(Exception):  # noqa: N818 - no error: the composer has said all it c
 
 
 @dataclass
-class _Composer:
+class _Composer(Collector):
     source: Text
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     anchors: dict[str, Node | None] = field(default_factory=dict)
     depth: int = 0
     aliased: int = 0
@@ -163,18 +163,15 @@ class _Composer:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    mark: Any = event.start_mark
-                    what = "a second document begins here"
-                    self.fail(Code.SEVERAL_DOCUMENTS, what, mark.index, mark.index + 3, "keep one a file")
+                    start: int = event.start_mark.index  # type: ignore[union-attr]  # libyaml gives one with each
+                    mark = self.source.mark(start, start + 3)
+                    self.fail(Code.SEVERAL_DOCUMENTS, "a second document begins here", mark, "keep one a file")
             elif not isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent | yaml.DocumentEndEvent):
                 root = self.node(event)
         return root
 
-    def complain(self, code: Code, message: str, start: int, end: int, hint: str | None = None) -> None:
-        self.diagnostics.append(Diagnostic(code, message, self.source.mark(start, end), hint))
-
-    def fail(self, code: Code, message: str, start: int, end: int, hint: str | None = None) -> None:
-        self.complain(code, message, start, end, hint)
+    def fail(self, code: Code, message: str, mark: Mark, hint: str | None = None) -> NoReturn:
+        self.complain(code, message, mark, hint)
         raise _Stop
 
     def node(self, event: Any) -> Node:
@@ -192,7 +189,9 @@ class _Composer:
             tagged = len(self.diagnostics) > told
             self.depth += 1
             if self.depth > MOST_DEPTH:
-                self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep", start, start + 1)
+                self.fail(
+                    Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep", self.source.mark(start, start + 1)
+                )
             node = self.mapping(start) if isinstance(event, yaml.MappingStartEvent) else self.sequence(start)
             self.depth -= 1
             node.unread = node.unread or tagged
@@ -203,21 +202,20 @@ class _Composer:
         return node
 
     def alias(self, event: Any, start: int, end: int) -> Node:
-        name = event.anchor
+        name, mark = event.anchor, self.source.mark(start, end)
         if name not in self.anchors:
             hint = suggestion(name, self.anchors, "anchors so far")
-            self.complain(Code.UNKNOWN_ANCHOR, f"no anchor `&{name}` stands before this alias", start, end, hint)
+            self.complain(Code.UNKNOWN_ANCHOR, f"no anchor `&{name}` stands before this alias", mark, hint)
             return Node("scalar", None, self.source, start, end, alias=True, unread=True)
         target = self.anchors[name]
         if target is None:
-            self.fail(Code.ALIAS_LOOP, f"the alias `*{name}` stands inside its own anchor `&{name}`", start, end)
-            raise _Stop
+            self.fail(Code.ALIAS_LOOP, f"the alias `*{name}` stands inside its own anchor `&{name}`", mark)
         self.aliased += target.size
         if self.aliased > MOST_ALIASED:
             message = f"aliases add more than {MOST_ALIASED:,} values"
-            self.fail(Code.ALIAS_BOMB, message, start, end, "write the values into an input file")
+            self.fail(Code.ALIAS_BOMB, message, mark, "write the values into an input file")
         if self.depth + target.height > MOST_DEPTH:
-            self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep through `*{name}`", start, end)
+            self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep through `*{name}`", mark)
         origin = target.origin or (target.start, target.end)
         return replace(target, source=self.source, start=start, end=end, alias=True, origin=origin)
 
@@ -281,7 +279,7 @@ class _Composer:
             for each, before in doubled:
                 message = f"the key `{each.value}` stands twice in this mapping"
                 hint = f"the first is in line {before.mark.line}"
-                self.complain(Code.DUPLICATE_KEY, message, each.start, each.end, hint)
+                self.complain(Code.DUPLICATE_KEY, message, each.mark, hint)
             return
         message = f"the keys {listing(str(each.value) for each, _ in doubled)} stand twice in this mapping"
         hint = f"the first `{key.value}` is in line {first.mark.line}: is a name missing above what follows?"
@@ -289,7 +287,7 @@ class _Composer:
         if above:  # what begins another mapping stands too far in
             del entries[above[-1]]
             hint = f"is `{above[-1]}` indented too far?"
-        self.complain(Code.DUPLICATE_KEY, message, key.start, key.end, hint)
+        self.complain(Code.DUPLICATE_KEY, message, key.mark, hint)
 
     def refuse_key(self, key: Node) -> None:
         shown = LINE_END.split(self.source.text[key.start : key.end], maxsplit=1)[0]
@@ -300,7 +298,7 @@ class _Composer:
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
             message, hint = f"`{{{shown}}}` {WITHOUT_QUOTES}", quoting(self.source.text, key.start - 1)
             key = replace(key, start=key.start - 1, end=key.end + 1)
-        self.complain(Code.NOT_A_STRING_KEY, message, key.start, key.end, hint)
+        self.complain(Code.NOT_A_STRING_KEY, message, key.mark, hint)
 
     def merge(self, value: Node) -> Iterator[tuple[str, tuple[Node, Node]]]:
         for source in _merged(value):
@@ -308,7 +306,7 @@ class _Composer:
                 continue
             if source.kind != "mapping":
                 hint = "`<<` takes `*anchor`, or a list of them"
-                self.complain(Code.BAD_MERGE, "only a mapping can be merged", source.start, source.end, hint)
+                self.complain(Code.BAD_MERGE, "only a mapping can be merged", source.mark, hint)
                 return
             for name, (key, child) in source.value.items():
                 yield name, (replace(key, alias=True), child)
@@ -321,7 +319,8 @@ class _Composer:
     def refuse_tag(self, tag: str, start: int, end: int) -> None:
         shown = tag.replace(_CORE_TAG, "!!")
         hint = "remove the tag: a pipeline holds plain YAML values only"
-        self.complain(Code.CUSTOM_TAG, f"the tag `{shown}` is not allowed", start, max(end, start + len(shown)), hint)
+        mark = self.source.mark(start, max(end, start + len(shown)))
+        self.complain(Code.CUSTOM_TAG, f"the tag `{shown}` is not allowed", mark, hint)
 
     def scalar(self, event: Any, start: int, end: int) -> JSON:
         value = self.stand_ins.restored(event.value, event.style)
@@ -339,13 +338,14 @@ class _Composer:
             return _BOOL[value]
         number: JSON = value
         if _NOT_FINITE.fullmatch(value):
-            self.complain(Code.BAD_NUMBER, f"`{value}` is not a JSON number", start, end, _QUOTE)
+            self.complain(Code.BAD_NUMBER, f"`{value}` is not a JSON number", self.source.mark(start, end), _QUOTE)
         elif _INT.fullmatch(value) or _FLOAT.fullmatch(value):
             read = _number(value)
             if read is not None:
                 return read
             shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
-            self.complain(Code.BAD_NUMBER, f"`{shown}` is too large", start, end, f"a number ends at 1.7e308; {_QUOTE}")
+            hint = f"a number ends at 1.7e308; {_QUOTE}"
+            self.complain(Code.BAD_NUMBER, f"`{shown}` is too large", self.source.mark(start, end), hint)
         return number
 
 

@@ -41,29 +41,21 @@ def _changed(root: Node) -> Iterator[_Place]:
 
 def _data(root: Node) -> Iterator[Node]:
     """The scalars of a pipeline's data."""
-    yield from _scalars(_at(root, "input", "rows"))
-    for step in _values(_at(root, "steps")):
-        yield from _scalars(_at(step, "matrix"))
-        for rule in _values(_at(step, "draws")):
+    yield from _scalars(root.get("input", "rows"))
+    for step in _values(root.get("steps")):
+        yield from _scalars(step.get("matrix"))
+        for rule in _values(step.get("draws")):
             yield from _choices(rule)
-    for declaration in _values(_at(root, "params")):
+    for declaration in _values(root.get("params")):
         for word in ("default", "enum"):
-            yield from _scalars(_at(declaration, word))
+            yield from _scalars(declaration.get(word))
 
 
 def _choices(rule: Node) -> Iterator[Node]:
-    yield from _scalars(_at(rule, "choices"))
-    for inner in (*_values(_at(rule, "cases")), _at(rule, "otherwise")):
+    yield from _scalars(rule.get("choices"))
+    for inner in (*_values(rule.get("cases")), rule.get("otherwise")):
         if inner is not None:
             yield from _choices(inner)
-
-
-def _at(node: Node | None, *path: str) -> Node | None:
-    for part in path:
-        if node is None or node.kind != "mapping" or part not in node.value:
-            return None
-        node = node.value[part][1]
-    return node
 
 
 def _values(node: Node | None) -> Iterator[Node]:

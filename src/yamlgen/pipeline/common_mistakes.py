@@ -15,13 +15,14 @@ from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath, Document, Node
-from yamlgen.parsing.suggestions import folded, listing, nearest
 from yamlgen.pipeline.deduplication import with_others
 from yamlgen.pipeline.misplaced_keys import ID_WORDS
 from yamlgen.pipeline.schema_messages import all_keys, keys_of
 from yamlgen.schemas.keywords import KEYWORDS
+from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.fields import ModelSettings
 from yamlgen.steps.table import DEFAULT_KIND
+from yamlgen.suggestions import folded, listing, nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -263,7 +264,7 @@ def _in_full(part: str, node: Node) -> dict[str, Node] | None:
 
 
 def _kind(node: Node) -> str:
-    return "a list" if node.kind == "sequence" else "text" if isinstance(node.value, str) else f"`{_written(node)}`"
+    return described(node.value, KEYS) if isinstance(node.value, list | str) else f"`{_written(node)}`"
 
 
 def _written(node: Node) -> str:

@@ -11,9 +11,9 @@ from yamlgen.errors import Code, Diagnostic
 from yamlgen.formats.table import USUAL_ENDINGS, format_of
 from yamlgen.parsing.project_folder import is_folder, is_socket, real, status, unusable
 from yamlgen.parsing.similar_paths import neighbour
-from yamlgen.parsing.suggestions import suggestion
 from yamlgen.parsing.unrendered_templates import UNEXPANDED, unexpanded
 from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.suggestions import suggestion
 from yamlgen.values import Columns
 
 

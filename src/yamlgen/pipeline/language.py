@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from yamlgen.formats.table import FormatName
-from yamlgen.steps.fields import ModelSettings, Name, Part, Text
+from yamlgen.steps.fields import MOST_CONCURRENCY, ModelSettings, Name, Part, Text
 from yamlgen.steps.table import Step
 
 PERCENT = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"
@@ -41,7 +41,7 @@ class Runtime(Part):
     """Seconds that one request may take until its answer is complete."""
     max_retries: int = Field(6, ge=0, le=100)
     """How often a request is sent again after a failure of the connection or the server. Rate limits cost none."""
-    concurrency: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = "auto"
+    concurrency: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_CONCURRENCY)] = "auto"
     """How many requests may be in flight at once: `auto`, or a ceiling."""
     api_version: Literal["2023-06-01", "2026-10-21"] = "2026-10-21"
     """The version of the API. `2023-06-01` is for models that still take sampling parameters."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from yamlgen.caller import option
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.suggestions import folded
+from yamlgen.suggestions import folded
 
 _PARTS: Final = ("runtime", "limits", "input", "output")
 _CALLED: Final = {

@@ -12,7 +12,7 @@ from typing import Final
 
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.parsing.source_map import Document
-from yamlgen.parsing.suggestions import listing, nearest
+from yamlgen.suggestions import listing, nearest
 
 _DIGITS: Final = re.compile(r"\d+")
 

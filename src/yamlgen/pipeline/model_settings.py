@@ -15,13 +15,13 @@ from yamlgen.environment import variable
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.parsing.secret_scan import looks_random
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.suggestions import listing, nearest, suggestion
 from yamlgen.pipeline.language import Runtime
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.setting_checks import Resolved, unsuited
 from yamlgen.pipeline.value_remedies import FIXES
 from yamlgen.redaction import redact
 from yamlgen.steps.fields import ModelSettings, Price, Settings, Text
+from yamlgen.suggestions import listing, nearest, suggestion
 
 PUBLIC_URL = "https://api.anthropic.com"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -14,8 +14,8 @@ from yamlgen.formats.table import STREAMED, format_of
 from yamlgen.parsing.project_folder import is_pipe
 from yamlgen.parsing.secret_scan import find_secrets, setting
 from yamlgen.parsing.source_map import Document, Node, Text
-from yamlgen.parsing.suggestions import suggestion
 from yamlgen.parsing.yaml_parser import compose
+from yamlgen.suggestions import suggestion
 from yamlgen.values import JSON
 
 _NAMED = ("models", "steps", "params")

@@ -15,10 +15,10 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
 from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets
 from yamlgen.parsing.source_map import Text
-from yamlgen.parsing.suggestions import suggestion
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.schemas.author_schema import JSONSchema, SchemaLoader
+from yamlgen.suggestions import suggestion
 from yamlgen.values import JSON
 
 

@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from yamlgen import capabilities
 from yamlgen.capabilities import Capabilities
 from yamlgen.pipeline import language
+from yamlgen.schemas.type_words import KEY_PLURALS, KEYS
 from yamlgen.steps import fields
 from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.table import DEFAULT_KIND, KINDS
@@ -58,13 +59,8 @@ _MODELS_HEAD: Final = (
     f"| rate limit | life |\n|{'---|' * 12}\n"
 )
 _HEAD: Final = "| key | type | default | meaning |\n|---|---|---|---|\n"
-_WORDS: Final = {
-    "string": ("text", "texts"),
-    "expression": ("an expression", "expressions"),
-    "integer": ("an integer", "integers"),
-    "number": ("a number", "numbers"),
-    "boolean": ("`true` or `false`", "`true` or `false`"),
-}
+_WORDS: Final = ({**KEYS, "expression": "an expression"}, {**KEY_PLURALS, "expression": "expressions"})
+"""Types in words: of one value, and of many."""
 _COUNTS: Final = {1: "one", 2: "two", 3: "three"}
 _HEADING: Final = re.compile(r"^(##+) (.*)$", re.MULTILINE)
 _FENCED: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -212,17 +208,17 @@ class _Page:
             case "array":
                 least = _COUNTS.get(part.get("minItems", 0), "") if part.get("maxItems") == part.get("minItems") else ""
                 items = self._type(part.get("items", {}), text, many=True)
-                return f"{'lists' if many else 'a list'} of {f'{least} {items}'.strip()}"
+                return f"{_WORDS[many]['array']} of {f'{least} {items}'.strip()}"
             case "object":
                 return self._mapping(part, text, many=many)
             case None:
                 return "any values" if many else "any value"
             case kind:
-                word = _WORDS["expression" if kind == "string" and text == "Expression" else kind][many]
+                word = _WORDS[many]["expression" if kind == "string" and text == "Expression" else kind]
                 return word + _bounds(part)
 
     def _mapping(self, part: Mapping[str, Any], text: str, *, many: bool) -> str:
-        word = "mappings" if many else "a mapping"
+        word = _WORDS[many]["object"]
         named = list(part.get("patternProperties", {}).values())
         values = named[0] if named else part.get("additionalProperties")
         if not isinstance(values, dict):
@@ -232,7 +228,7 @@ class _Page:
     def _reference(self, name: str, *, many: bool) -> str:
         """A model: a link to where it stands, or its one key."""
         if name in self.titles:
-            return _link(self.titles[name], "mappings" if many else "a mapping")
+            return _link(self.titles[name], _WORDS[many]["object"])
         ((key, part),) = self.schemas[name]["properties"].items()
         return f"`{{{key}: {self._type(part, '')}}}`"
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from yamlgen.errors import Code
 from yamlgen.parsing.secret_scan import kind_of
-from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.suggestions import listing, nearest, suggestion
+from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.pipeline.json_schema import committed
 from yamlgen.pipeline.misplaced_keys import called_here, home, key_of
 from yamlgen.pipeline.value_remedies import FIXES, meant, retyped
-from yamlgen.schemas.type_words import KEYS
+from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.fields import NAME
+from yamlgen.suggestions import listing, nearest, suggestion
 from yamlgen.values import JSON
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _QUOTE_NULL: Final = 'write `"null"`, in quotes: without, YAML reads that nothin
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class Deviation(Issue):
     """One deviation.
 
     Attributes:
@@ -47,10 +47,6 @@ class Deviation:
         called: the key that other tools call by this one.
     """
 
-    code: Code
-    path: DataPath
-    message: str
-    hint: str | None = None
     wanted: tuple[str, ...] = ()
     is_empty: bool = False
     parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -100,12 +96,12 @@ def _errors(data: JSON, schema: Mapping[str, Any]) -> Iterator[ValidationError]:
         yield from _leaves(error)
 
 
-def refused(path: DataPath, data: JSON) -> Deviation:
+def refused(path: DataPath, data: JSON) -> Issue:
     """A value that no rule of the schema forbids, and that cannot be used all the same."""
     value = data
     for part in path:
         value = value[part]
-    return Deviation(Code.WRONG_VALUE, path, f"{_where(path)} cannot be {_shown(value)}", _fix(path))
+    return Issue(Code.WRONG_VALUE, path, f"{_where(path)} cannot be {_shown(value)}", _fix(path))
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
@@ -336,22 +332,16 @@ def _kind(branch: dict[str, Any]) -> str:
     if "$ref" in branch:
         part = language()["$defs"][branch["$ref"].rsplit("/", 1)[1]]
         keys = ", ".join(f"{key}: ..." for key in part.get("required", ()))
-        return f"`{{{keys}}}`" if keys else "a mapping"
+        return f"`{{{keys}}}`" if keys else KEYS["object"]
     if "enum" in branch or "const" in branch:
         return " or ".join(f"`{choice}`" for choice in branch.get("enum", [branch.get("const")]))
     return KEYS[branch["type"]]
 
 
 def _shown(value: JSON) -> str:
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if value is None:
-        return "nothing"
-    if isinstance(value, str):
-        return f'the text "{value}"' if value and len(value) <= 40 and "\n" not in value else "text"  # noqa: PLR2004
-    return f"`{json.dumps(value)}`"
+    if isinstance(value, str) and value and len(value) <= 40 and "\n" not in value:  # noqa: PLR2004
+        return f'the text "{value}"'
+    return f"`{json.dumps(value)}`" if isinstance(value, int | float) else described(value, KEYS)
 
 
 def _broken_rule(error: Any) -> str:

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
 
 from yamlgen import capabilities
-from yamlgen.capabilities import CHECKED, EFFORTS, OFF, OLD_VERSION, SAMPLING, Capabilities
+from yamlgen.capabilities import CHECKED, EFFORTS, LEAST_TOP_P, OFF, OLD_VERSION, SAMPLING, Capabilities
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.suggestions import listing
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.steps.fields import Settings, Thinking
-
-_LEAST_TOP_P: Final = 0.95
-"""The least `top_p` while a model thinks."""
+from yamlgen.suggestions import listing
 
 
 class Resolved:
@@ -114,8 +110,8 @@ class _Suitability:
 
     def _while_thinking(self, key: str, mark: Mark) -> Iterator[Diagnostic]:
         value = getattr(self._settings, key)
-        if (key == "temperature" and value != 1) or key == "top_k" or (key == "top_p" and value < _LEAST_TOP_P):
-            bound = f" below {_LEAST_TOP_P}" if key == "top_p" else ""
+        if (key == "temperature" and value != 1) or key == "top_k" or (key == "top_p" and value < LEAST_TOP_P):
+            bound = f" below {LEAST_TOP_P}" if key == "top_p" else ""
             message = f"the API refuses `{key}`{bound} while a model thinks"
             yield self._warning(message, mark, "remove it, or `thinking`", Code.SAMPLING_REFUSED)
 

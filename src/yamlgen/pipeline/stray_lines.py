@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from yamlgen.errors import Code
-from yamlgen.parsing.source_map import DataPath, Document, Node
-from yamlgen.parsing.suggestions import listing, nearest
+from yamlgen.parsing.source_map import DataPath, Document
 from yamlgen.pipeline.schema_messages import Deviation, all_keys, keys_of, kinds_with, language, own_keys, telling_keys
 from yamlgen.steps.table import DEFAULT_KIND
+from yamlgen.suggestions import listing, nearest
 
 _NAMED: Final = {"steps": "step", "models": "model", "params": "parameter"}
 _MOST: Final = 20
@@ -48,19 +48,6 @@ class Strays:
     def below(self, path: DataPath) -> list[Deviation]:
         """Those at a path, and at what it holds."""
         return [finding for finding in self.findings if finding.path[: len(path)] == path]
-
-    def nodes(self, path: DataPath) -> dict[str, tuple[Node, Node]]:
-        """The keys and values of the mapping at a path; nothing where none is."""
-        node = self.document.root
-        for part in path:
-            if node.kind == "mapping" and part in node.value:
-                node = node.value[part][1]
-            elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-            else:
-                return {}
-        value: dict[str, tuple[Node, Node]] = node.value if node.kind == "mapping" else {}
-        return value
 
 
 def sort_out(document: Document, findings: list[Deviation]) -> Strays:
@@ -101,12 +88,12 @@ def _beheaded(strays: Strays) -> None:
 
 
 def _is_step(strays: Strays, path: DataPath) -> bool:
-    return bool(telling_keys() & strays.nodes(path).keys())
+    return bool(telling_keys() & strays.document.entries(path).keys())
 
 
 def _stray_keys(strays: Strays) -> None:
     """Keys of a step, or of the file, that stand among the steps, the models or the parameters."""
-    steps = list(strays.nodes(("steps",)))
+    steps = list(strays.document.entries(("steps",)))
     told: dict[DataPath, Deviation] = {}
     headless = False
     lacking = {each.path: each.wanted for each in strays.findings if each.code is Code.MISSING_KEY}
@@ -127,7 +114,7 @@ def _stray_keys(strays: Strays) -> None:
         above = steps[steps.index(name) - 1] if name != steps[0] else ""
         if _is_step(strays, path) and name not in lacking.get(("steps", above), ()):
             continue
-        holder = strays.nodes(("steps", above)) if above else {}
+        holder = strays.document.entries(("steps", above)) if above else {}
         message = f"`{name}` is no step"
         if above in all_keys() and not _is_step(strays, ("steps", above)):
             told[path] = replace(finding, path=path, code=Code.BAD_NAME)  # follows the one above
@@ -162,7 +149,7 @@ def _outdented(strays: Strays) -> None:
     for finding in sorted(empty, key=lambda each: len(each.path)):
         *parents, name = finding.path
         above = tuple(parents)
-        mapping = strays.nodes(above)
+        mapping = strays.document.entries(above)
         if finding.path in strays.gone or name not in mapping or mapping[str(name)][1].value is not None:
             continue
         below: list[DataPath] = []
@@ -195,7 +182,7 @@ def _of_another_kind(strays: Strays) -> None:
         clashing = [each for each in strays.findings if each.code is Code.CONFLICT and each.path == path]
         if strays.document.node(path).unread:  # a key stands twice: two steps are one
             unknown = [each for each in strays.findings if each.code is Code.UNKNOWN_KEY and each.path[:-1] == path]
-            empty = [each for each in unknown if strays.nodes(path)[str(each.path[-1])][1].value is None]
+            empty = [each for each in unknown if strays.document.entries(path)[str(each.path[-1])][1].value is None]
             strays.leave_out([*foreign, *lacking, *empty, *clashing])
             strays.gone.update(each.path for each in (*foreign, *empty, *clashing))
             if foreign or empty or clashing:
@@ -223,7 +210,7 @@ def _elsewhere(strays: Strays) -> None:
     """What is missing in one mapping, and stands in another where it is not known."""
     stray = [each for each in strays.findings if each.code is Code.UNKNOWN_KEY or _is_no_model(each)]
     unknown = {each.path[-1] for each in stray if each.path}
-    unknown |= {key for each in stray if len(each.path) == _WHERE for key in strays.nodes(each.path)}
+    unknown |= {key for each in stray if len(each.path) == _WHERE for key in strays.document.entries(each.path)}
     for finding in [each for each in strays.findings if each.is_alone]:
         there = (*finding.path[:-1], finding.wanted[0])
         if strays.below(there):  # it stands beside the mapping that it belongs to
@@ -253,7 +240,7 @@ def _none_known(strays: Strays) -> None:
             lots.setdefault(finding.path[:-1], []).append(finding)
     for path, lot in lots.items():
         names = [str(each.path[-1]) for each in lot]
-        is_whole = set(names) >= strays.nodes(path).keys() and 1 < len(names) <= _MOST
+        is_whole = set(names) >= strays.document.entries(path).keys() and 1 < len(names) <= _MOST
         if is_whole and all(is_vague(each) and nearest(str(each.path[-1]), each.wanted) is None for each in lot):
             first, wanted = lot[0], lot[0].wanted
             message = f"{listing(names)} are no keys of {first.message.partition(' in ')[2]}"
@@ -274,7 +261,7 @@ def _swallowed(strays: Strays) -> None:
     lacking = {each.path for each in strays.findings if each.code is Code.MISSING_KEY}
     lacking |= {each.path[:-1] for each in strays.findings if each.is_empty}
     for path in lacking:
-        for name, (_, node) in strays.nodes(path).items():
+        for name, (_, node) in strays.document.entries(path).items():
             written = text[node.start : node.end]
             is_long = node.kind == "scalar" and not node.style and "\n" in written
             if path and is_long and ("{{" in written or any(f"{key}:" in written for key in all_keys())):

@@ -17,19 +17,20 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 import jsonschema_rs
 
+from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.parsing.source_map import DataPath, Document, Node
-from yamlgen.parsing.suggestions import closest
+from yamlgen.parsing.source_map import DataPath, Document, Issue, Node
 from yamlgen.pipeline.common_mistakes import clear_up
 from yamlgen.pipeline.misplaced_keys import key_of, rival
 from yamlgen.pipeline.misplaced_levels import lift
 from yamlgen.pipeline.missing_colons import separate
 from yamlgen.pipeline.schema_messages import Deviation, deviations, fits, keys_of, language, own_keys, refused
 from yamlgen.pipeline.stray_lines import is_vague, sort_out
+from yamlgen.suggestions import closest
 from yamlgen.values import JSON
 
 _SURE = 0.75
@@ -43,31 +44,29 @@ _AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
 
 
 @dataclass
-class Shape:
+class Shape(Collector):
     """What the check of a document's shape found.
 
     Attributes:
         document: the document without its broken parts: it constructs.
-        diagnostics: one for each mistake.
         broken: the paths that were left out; nothing more is to be said about them.
         mended: the places of keys that are read as others, and of plain values of those: they are told already.
     """
 
     document: Document
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     broken: set[DataPath] = field(default_factory=set)
     mended: set[Mark] = field(default_factory=set)
     anchored: set[Mark] = field(default_factory=set)
 
-    def complain(self, finding: Deviation, at: DataPath, *, key: bool = False) -> None:
-        """Report a finding; what is inside an anchor is told once, however many aliases stand for it."""
+    def report(self, finding: Issue, at: DataPath, *, key: bool = False) -> None:
+        """Tell of a finding; what is inside an anchor is told once, however many aliases stand for it."""
         mark, is_shared = self.document.mark(at, key=key), self.document.is_shared(at)
         alike = (told.mark == mark and told.code == finding.code for told in self.diagnostics)
         if (is_shared or mark in self.anchored) and any(alike):
             return
         if is_shared:
             self.anchored.add(mark)
-        self.diagnostics.append(Diagnostic(finding.code, finding.message, mark, finding.hint))
+        self.diagnostics.append(finding.at(mark))
 
 
 @cache
@@ -126,7 +125,7 @@ def check(document: Document, *, is_whole: bool = True) -> Shape:
     shape.document = Document(document.source, root)
     if is_whole and not shape.diagnostics:  # each finding was taken to follow from another one
         first = next(deviations(document.data))
-        shape.complain(first, first.path)
+        shape.report(first, first.path)
     return shape
 
 
@@ -143,17 +142,16 @@ def refuse(shape: Shape, location: DataPath) -> Diagnostic | None:
     shape.document = Document(shape.document.source, _copy(shape.document.root))
     node, path = shape.document.root, cast("DataPath", ())
     for part in location:
-        if node.kind == "mapping" and part in node.value:
-            node, path = node.value[part][1], (*path, part)
-        elif node.kind == "sequence" and isinstance(part, int) and part < len(node.value):
-            node, path = node.value[part], (*path, part)
+        below = node.child(part)
+        if below is not None:
+            node, path = below, (*path, part)
     if not path:
         return None
     told = refused(path, shape.document.data)
     mark = shape.document.mark(path)
     _drop(shape, path)
     shape.document = Document(shape.document.source, shape.document.root)
-    return Diagnostic(told.code, told.message, mark, told.hint)
+    return told.at(mark)
 
 
 def _unread(node: Node, path: DataPath) -> Iterator[DataPath]:
@@ -174,7 +172,7 @@ def _name_kinds(shape: Shape) -> None:
     for name, step in steps.items() if isinstance(steps, dict) else ():
         if not isinstance(step, dict) or {"kind", "prompt", "messages"} & step.keys():
             continue
-        here = _node(shape, ("steps", name))
+        here = shape.document.entries(("steps", name))
         for kind, keys in own_keys().items():
             key = next((key for key in step if key in keys), None)
             if key is None:
@@ -185,13 +183,13 @@ def _name_kinds(shape: Shape) -> None:
                 mark = shape.document.mark(("steps", name, said), key=True)
                 message = f"unknown key `{said}` in step `{name}`"
                 hint = "did you mean `kind`?" if step[said] == kind else f"write `kind: {kind}`"
-                shape.diagnostics.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint))
+                shape.complain(Code.UNKNOWN_KEY, message, mark, hint)
                 holder = here.pop(said)[0]
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
             else:
                 mark = shape.document.mark(("steps", name, key), key=True)
                 message = f"step `{name}` has `{key}`, and says no kind"
-                shape.diagnostics.append(Diagnostic(Code.MISSING_KEY, message, mark, f"add `kind: {kind}`"))
+                shape.complain(Code.MISSING_KEY, message, mark, f"add `kind: {kind}`")
                 holder = here[key][0]
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
             break
@@ -207,36 +205,40 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str], *, is_a
         is_alone: whether it is the only unknown key there.
     """
     path, broken = finding.path, shape.broken
-    if not _exists(shape, path):  # it went with what was mended before
+    if shape.document.root.get(*path) is None:  # it went with what was mended before
         return
     told = any(path[:length] in broken for length in range(1, len(path) + 1))
     if told or (finding.code in _AT_VALUE and (shape.document.node(path).unread or _was_emptied(shape, finding))):
         _drop(shape, path)
         return
     if finding.code is Code.MISSING_KEY:
-        present = _node(shape, path)
+        present = shape.document.entries(path)
         is_known = any((*path, key) in broken or key in present for key in finding.wanted)
         if not is_known and not any(shape.document.is_unread((*path, key)) for key in finding.wanted):
-            shape.complain(finding, path, key=True)
+            shape.report(finding, path, key=True)
         if not any(key in present for key in finding.wanted):  # a misspelt one may have been mended just before
             broken.update((*path, key) for key in finding.wanted)
         return
-    if finding.code is Code.CONFLICT and not finding.is_alone and not _node(shape, path).keys() >= set(finding.wanted):
+    if (
+        finding.code is Code.CONFLICT
+        and not finding.is_alone
+        and not shape.document.entries(path).keys() >= set(finding.wanted)
+    ):
         return  # one of them was wrong, and is gone
     if finding.code is Code.CONFLICT and finding.is_alone:
         beside, alone = finding.wanted
         if (*path, beside) in broken:  # what it stands beside is wrong
             _drop(shape, (*path, alone))
-        if (*path, beside) in broken or beside in _node(shape, path):  # or has just been mended
+        if (*path, beside) in broken or beside in shape.document.entries(path):  # or has just been mended
             return
     at_key = finding.code is Code.BAD_NAME
     at = (*path, finding.wanted[1]) if finding.code is Code.CONFLICT else path
     if finding.code is Code.UNKNOWN_KEY:
         _settle_unknown(shape, finding, missing if is_alone else frozenset(), _meant(shape, finding, missing))
         return
-    if at_key and key_of(str(path[-1])) and _node(shape, path[:-1])[path[-1]][1].value is None:
+    if at_key and key_of(str(path[-1])) and shape.document.entries(path[:-1])[path[-1]][1].value is None:
         finding = replace(finding, hint=f"a `:` is missing behind `{key_of(str(path[-1]))}`")
-    shape.complain(finding, at, key=at_key or at != path)
+    shape.report(finding, at, key=at_key or at != path)
     if finding.code is Code.BAD_NAME:
         _mend_name(shape, finding)
     elif finding.code is Code.CONFLICT:
@@ -256,16 +258,16 @@ def _settle_unknown(shape: Shape, finding: Deviation, missing: AbstractSet[str],
         if is_vague(finding):
             needed = " or ".join(f"`{key}`" for key in finding.wanted if key in missing)
             finding = replace(finding, hint=f"{needed} is needed here")
-    other = rival(finding.called, _node(shape, tuple(parents)))
+    other = rival(finding.called, shape.document.entries(parents))
     if other is not None:
         finding = replace(finding, hint=f"`{other}` stands there, and only one of them can: remove one")
     beside = _SUGGESTED.fullmatch(finding.hint or "")
     is_set = shape.document.mark(finding.path, key=True).file != shape.document.file  # by `--set`, over another
-    if beside and not is_set and beside[1] in _node(shape, tuple(parents)):
+    if beside and not is_set and beside[1] in shape.document.entries(parents):
         finding = replace(finding, hint=f"`{beside[1]}` is here already: keep one of the two")
-    is_text = " " in str(word) and _node(shape, tuple(parents))[word][1].unread
+    is_text = " " in str(word) and shape.document.entries(parents)[word][1].unread
     if not is_text:  # a line of a text, in which something else was told
-        shape.complain(finding, finding.path, key=True)
+        shape.report(finding, finding.path, key=True)
     _mend_key(shape, finding, meant)
 
 
@@ -275,7 +277,7 @@ def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str |
     It is the one that it is all but certainly a misspelling of, or one that is missing, if its value can stand there.
     """
     *parents, word = finding.path
-    mapping = _node(shape, tuple(parents))
+    mapping = shape.document.entries(parents)
     value = Document(shape.document.source, mapping[word][1]).data
     if _is_joined(str(word), finding) or finding.is_elsewhere:
         return None
@@ -313,7 +315,7 @@ def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
     Of every key that it may have been meant to be nothing more is known then.
     """
     *parents, word = finding.path
-    mapping = _node(shape, tuple(parents))
+    mapping = shape.document.entries(parents)
     key, node = mapping.pop(word)
     shape.broken.add(finding.path)
     if meant is not None:
@@ -334,7 +336,7 @@ def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
 def _mend_name(shape: Shape, finding: Deviation) -> None:
     """Read what a bad name names under the name that is proposed, so that it is checked too."""
     *parents, word = finding.path
-    mapping = _node(shape, tuple(parents))
+    mapping = shape.document.entries(parents)
     name, pairs = finding.wanted[0], list(mapping.items())
     shape.broken.add(finding.path)
     is_one = name not in mapping and mapping[word][1].value is not None and not re.search(r"[{[=]", str(word))
@@ -359,14 +361,6 @@ def _copy(node: Node) -> Node:
     return node
 
 
-def _node(shape: Shape, path: DataPath) -> dict[Any, Any]:
-    node = shape.document.root
-    for part in path:
-        node = node.value[part][1] if node.kind == "mapping" else node.value[part]
-    value: dict[Any, Any] = node.value
-    return value
-
-
 def _drop(shape: Shape, path: DataPath) -> None:
     """Take the nearest mapping entry around `path` out of the document.
 
@@ -374,7 +368,7 @@ def _drop(shape: Shape, path: DataPath) -> None:
     goes as a whole.
     """
     if len(path) == 3 and path[0] == "steps" and path[2] == "kind":  # noqa: PLR2004 - steps, a name, its kind
-        step = _node(shape, path[:2])
+        step = shape.document.entries(path[:2])
         key, node = step["kind"]
         meant = closest(str(node.value), language()["$defs"]["Step"]["properties"]["kind"]["enum"])
         if meant is not None:
@@ -382,17 +376,9 @@ def _drop(shape: Shape, path: DataPath) -> None:
             return
         path = path[:2]
     while path:
-        parent = _node(shape, path[:-1]) if _exists(shape, path[:-1]) else None
-        if isinstance(parent, dict):
-            parent.pop(path[-1], None)
+        parent = shape.document.root.get(*path[:-1])
+        if parent is not None and parent.kind == "mapping":
+            parent.value.pop(path[-1], None)
             shape.broken.add(path)
             return
         path = path[:-1]
-
-
-def _exists(shape: Shape, path: DataPath) -> bool:
-    try:
-        _node(shape, path)
-    except (KeyError, IndexError, TypeError):
-        return False
-    return True

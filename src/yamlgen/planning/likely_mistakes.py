@@ -22,7 +22,6 @@ from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.guesses import column
 from yamlgen.expressions.rendering import reader
 from yamlgen.expressions.static_types import SchemaView, View
-from yamlgen.parsing.suggestions import nearest
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.scopes import Scopes
 from yamlgen.planning.skipping import read_always
@@ -30,6 +29,7 @@ from yamlgen.steps.declared import DeclaredStep
 from yamlgen.steps.fan_out import matrix_of, samples_of
 from yamlgen.steps.fields import Settings
 from yamlgen.steps.passages import FILLED, SENT, Passage
+from yamlgen.suggestions import nearest
 from yamlgen.values import Columns
 
 MANY: Final = 20

@@ -18,19 +18,18 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.json_errors import explain
 from yamlgen.parsing.project_folder import is_file, is_way_out, leak, real
 from yamlgen.parsing.secret_scan import find_secrets
 from yamlgen.parsing.source_map import DataPath, Document, Node, Text
-from yamlgen.parsing.suggestions import closest, nearest
 from yamlgen.parsing.yaml_parser import absence, compose, read
 from yamlgen.schemas.keywords import FORMATS, KEYWORDS, subschemas, validator_of
-from yamlgen.schemas.ref_resolution import SAVE, Bundle, SchemaPlace
+from yamlgen.schemas.ref_resolution import SAVE, Bundle, Loader, SchemaPlace
 from yamlgen.schemas.rule_messages import broken_rule
 from yamlgen.schemas.satisfiability import contradictions
 from yamlgen.schemas.shorthand import IN_SHORT, called, in_full, typed
+from yamlgen.suggestions import closest, nearest
 from yamlgen.values import JSON
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -114,7 +113,7 @@ def _cut(message: str) -> str:
 
 
 @dataclass
-class SchemaLoader(Collector):
+class SchemaLoader(Loader):
     """Loads the schemas of one pipeline.
 
     Args:
@@ -170,14 +169,14 @@ class SchemaLoader(Collector):
             return None
         found = list(contradictions(schema))
         follows = [each for each in found if self._is_blamed(*bundle.origin(each.path))]
-        if any(each.is_fatal for each in follows):
+        if not all(each.is_warning for each in follows):
             self._blame(begun)
             return None
         found = [each for each in found if each not in follows]
         for each in found:
             there, path = bundle.origin(each.path)
-            self.complain(Code.BAD_SCHEMA, each.message, there.mark(path), each.hint, warn=not each.is_fatal)
-        return None if any(each.is_fatal for each in found) else JSONSchema(text)
+            self.diagnostics.append(each.at(there.mark(path)))
+        return JSONSchema(text) if all(each.is_warning for each in found) else None
 
     def _is_blamed(self, place: SchemaPlace, path: DataPath) -> bool:
         """Whether what holds of a keyword follows from a word beside it that is none."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urljoin
 
+from yamlgen.collector import Collector
 from yamlgen.errors import Code, Mark
 from yamlgen.parsing.project_folder import real
 from yamlgen.parsing.source_map import DataPath, Document
@@ -41,17 +43,16 @@ class SchemaPlace:
         return self.document.mark((*self.prefix, *path), key=True)
 
 
-class Loader(Protocol):
+class Loader(Collector, ABC):
     """What reads the files of a bundle, holds them against the draft, and tells what is wrong."""
 
     folder: Path
 
-    def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None) -> None:
-        """Tell a mistake."""
-
+    @abstractmethod
     def read(self, path: Path, shown: str, mark: Mark) -> tuple[JSON, SchemaPlace] | None:
         """The schema in a file, or `None` where there is none, which was told."""
 
+    @abstractmethod
     def check(self, data: JSON, place: SchemaPlace) -> None:
         """Tell what is wrong with the schema of one file."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from yamlgen.parsing.suggestions import listing, nearest
 from yamlgen.schemas.constraints import shown
 from yamlgen.schemas.shorthand import typed
-from yamlgen.schemas.type_words import KEYS
+from yamlgen.schemas.type_words import KEYS, described
+from yamlgen.suggestions import listing, nearest
 from yamlgen.values import JSON
 
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
@@ -79,8 +79,7 @@ def _retyped(path: tuple[Any, ...], value: JSON) -> str | None:
 
 
 def _named(value: JSON) -> str:
-    if isinstance(value, dict):
-        return "a mapping" if value else "an empty mapping"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    return "nothing" if value is None else shown(value)
+    if not isinstance(value, dict | list | None):
+        return shown(value)
+    said = described(value, KEYS)
+    return said.replace("a ", "an empty ") if value in ({}, []) else said

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.suggestions import nearest
+from yamlgen.errors import Code
+from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.schemas.constraints import (
     KINDS,
     SAYS_NO_MORE,
@@ -40,7 +40,9 @@ from yamlgen.schemas.constraints import (
 )
 from yamlgen.schemas.json_pointer import steps, within, written
 from yamlgen.schemas.keywords import subschemas, validator_of
+from yamlgen.schemas.type_words import BARE
 from yamlgen.schemas.types import kind_of
+from yamlgen.suggestions import nearest
 from yamlgen.values import JSON
 
 _NOTHING: Final[tuple[JSON, ...]] = (False, {"not": {}}, {"not": True})
@@ -52,25 +54,12 @@ _MOST_VALIDATORS: Final = 200
 _DEEPEST: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Contradiction:
-    """What cannot be met.
+def contradictions(schema: JSON) -> Iterator[Issue]:
+    """Each contradiction of a schema that stands alone, told once; those that leave it no value come first.
 
-    Attributes:
-        path: of the keyword, or the entry in its list, that cannot be met beside the others.
-        message: the fact.
-        hint: the way out, where there is one.
-        is_fatal: whether no value satisfies the schema as a whole.
+    The path is of the keyword, or the entry in its list, that cannot be met beside the others. It is a warning where a
+    value satisfies the schema all the same.
     """
-
-    path: DataPath
-    message: str
-    hint: str | None
-    is_fatal: bool
-
-
-def contradictions(schema: JSON) -> Iterator[Contradiction]:
-    """Each contradiction of a schema that stands alone, told once; those that leave it no value come first."""
     search = _EmptinessSearch(schema)
     told: set[DataPath] = set()
     for path, part in subschemas(schema):
@@ -80,9 +69,10 @@ def contradictions(schema: JSON) -> Iterator[Contradiction]:
                 continue
             told.add(reason.path)
             is_all = reason is whole and not path
-            is_fatal = is_all and not reason.is_mild
-            message = f"{'the schema' if is_all else 'this part of the schema'} allows no {kind}: {reason.fact}"
-            yield Contradiction(reason.path, reason.fact if reason.is_whole else message, reason.hint, is_fatal)
+            is_fatal, fact = is_all and not reason.is_mild, reason.fact
+            if not reason.is_whole:
+                fact = f"{'the schema' if is_all else 'this part of the schema'} allows no {kind}: {fact}"
+            yield Issue(Code.BAD_SCHEMA, reason.path, fact, reason.hint, is_warning=not is_fatal)
 
 
 @dataclass
@@ -107,7 +97,7 @@ class _EmptinessSearch:
         for kind in KINDS:
             dead = self._dead(kind, parts, ()) if kind in kinds_of(parts) else None
             if dead is not None:
-                yield dead, {"object": "object", "array": "array", "string": "text"}.get(kind, kind)
+                yield dead, BARE["string"] if kind == "string" else kind
         for word in ("anyOf", "oneOf"):
             for index, branch in enumerate(listed(part, word)):
                 dead = self.reason([(path, part), ((*path, word, index), branch)], frozenset({path}))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from yamlgen.schemas.types import kind_of
+from yamlgen.values import JSON
+
 VALUES: Final = {
     "array": "a list",
     "boolean": "a boolean",
@@ -27,8 +30,11 @@ SCHEMAS: Final = {
 }
 """Of what a schema asks for."""
 
-KEYS: Final = {**VALUES, "object": "a mapping", "boolean": "`true` or `false`"}
+KEYS: Final = {**VALUES, "object": "a mapping", "boolean": "`true` or `false`", "null": "nothing"}
 """Of what stands under a key of the pipeline."""
+
+ANSWERS: Final = {**VALUES, "string": "a text"}
+"""Of what an answer of the API holds."""
 
 PLURALS: Final = {
     "array": "lists",
@@ -41,6 +47,9 @@ PLURALS: Final = {
 }
 """Of many values."""
 
+KEY_PLURALS: Final = {**PLURALS, "object": "mappings", "boolean": KEYS["boolean"]}
+"""Of many values that stand under a key of the pipeline."""
+
 BARE: Final = {"array": "list", "string": "text"} | {
     kind: kind for kind in ("boolean", "integer", "null", "number", "object")
 }
@@ -50,3 +59,9 @@ BARE: Final = {"array": "list", "string": "text"} | {
 def spoken(types: Collection[str], words: Mapping[str, str] = VALUES) -> str:
     """Types as a sentence names them, in the order of the words: "a list", "text or null"."""
     return " or ".join(word for kind, word in words.items() if kind in types)
+
+
+def described(value: JSON, words: Mapping[str, str] = VALUES) -> str:
+    """What a value is; of every number that it is one."""
+    kind = kind_of(value)
+    return words["number" if kind == "integer" else str(kind)]

@@ -27,7 +27,6 @@ VERSIONS: Final = (capabilities.OLD_VERSION, "2026-10-21")
 
 _NO_BETAS: Final[Betas] = frozenset()
 _NO_HEADERS: Final[Mapping[str, str]] = {}
-_LEAST_TOP_P: Final = 0.95
 _MARGIN: Final = 1.3
 """How much too high the estimate of a prompt's tokens may be."""
 
@@ -181,8 +180,10 @@ def _check_sampling_together(body: dict[str, Any]) -> None:
     while_thinking = "when thinking is enabled or in adaptive mode."
     if body.get("temperature", 1) != 1:
         raise APIProblem(f"`temperature` may only be set to 1 {while_thinking}")
-    if body.get("top_p", 1) < _LEAST_TOP_P:
-        raise APIProblem(f"`top_p` must be greater than or equal to {_LEAST_TOP_P} or unset {while_thinking}")
+    if body.get("top_p", 1) < capabilities.LEAST_TOP_P:
+        raise APIProblem(
+            f"`top_p` must be greater than or equal to {capabilities.LEAST_TOP_P} or unset {while_thinking}"
+        )
     if "top_k" in body:
         raise APIProblem(f"`top_k` must be unset {while_thinking}")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from yamlgen.capabilities import EFFORTS, OFF, THINKING, Capabilities
+from yamlgen.capabilities import EFFORTS, LEAST_BUDGET, OFF, THINKING, Capabilities
 from yamlgen.simulator.allowed_arguments import Betas, has_beta
 from yamlgen.simulator.body_fields import check_integer, check_object, check_one_of, check_tag, present
 from yamlgen.simulator.problem import APIProblem
 from yamlgen.simulator.turns import blocks_of
 
-_LEAST_BUDGET: Final = 1024
 _SHOWN: Final = ("summarized", "omitted")
 _INSTEAD: Final = ' Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
 
@@ -51,7 +50,7 @@ def _check_budget(thinking: dict[str, Any], body: dict[str, Any], betas: Betas) 
     where = "thinking.enabled.budget_tokens"
     if "budget_tokens" not in thinking:
         raise APIProblem(f"{where}: Field required")
-    budget = check_integer(thinking["budget_tokens"], where, least=_LEAST_BUDGET)
+    budget = check_integer(thinking["budget_tokens"], where, least=LEAST_BUDGET)
     interleaved = body.get("tools") and has_beta(betas, "interleaved-thinking-")
     if "max_tokens" in body and budget >= body["max_tokens"] and not interleaved:
         raise APIProblem("`max_tokens` must be greater than `thinking.budget_tokens`")

@@ -17,6 +17,7 @@ from yamlgen.errors import Code, Diagnostic, RowError
 from yamlgen.expressions.evaluation import evaluate, shown
 from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
 from yamlgen.expressions.type_inference import INTEGER
+from yamlgen.schemas.type_words import described
 from yamlgen.schemas.types import Type, list_of, nullable, object_of, observed
 from yamlgen.steps.step_fields import StepFields
 from yamlgen.steps.step_file import StepFile
@@ -118,7 +119,7 @@ class FanOut:
             return
         items = evaluate(self.for_each, scope)
         if not isinstance(items, list):
-            raise _no_items(self.for_each, f"no list, but {_kind(items)}")
+            raise _no_items(self.for_each, f"no list, but {described(items)}")
         if len(items) > MOST_ITEMS:
             raise _no_items(self.for_each, f"{len(items):,} items, more than {MOST_ITEMS:,}")
         for index, item in enumerate(items):
@@ -151,11 +152,6 @@ class FanOut:
 
 def _no_items(source: str, given: str) -> RowError:
     return RowError(f"`for_each: {shown(source)}` gives {given}", code=Code.ROW_TEMPLATE, source=(source, 0))
-
-
-def _kind(value: JSON) -> str:
-    kinds: dict[type, str] = {dict: "an object", str: "text", bool: "a boolean", type(None): "null"}
-    return kinds.get(type(value), "a number")
 
 
 def _key(value: JSON) -> str:

@@ -186,6 +186,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from yamlgen.capabilities import LEAST_BUDGET
+
 _MAX_TOKENS: Final = 4096
 MOST_CONCURRENCY: Final = 1000
 """How many requests may be in flight where nothing is set; how many are is for the API to say."""
@@ -231,7 +233,7 @@ class Thinking(Part):
 
     type: Literal["adaptive", "enabled", "disabled", "between_tools"] | None = None
     """How it thinks. `enabled`, which needs `budget_tokens`, where none is set."""
-    budget_tokens: int | None = Field(None, ge=1024, le=MOST)
+    budget_tokens: int | None = Field(None, ge=LEAST_BUDGET, le=MOST)
     """How many tokens the model may think, at least 1024 and less than `max_tokens`. For `enabled` alone."""
     display: Literal["summarized", "omitted"] | None = None
     """What an answer shows of the thinking; newer models omit it where none is set. It is kept with the answer, and

@@ -27,6 +27,7 @@ from yamlgen.row_result import Answer, RowResult
 from yamlgen.store.codec import packed, packed_text, text_of, unpacked
 from yamlgen.store.database import mapped
 from yamlgen.store.refusals import Refusals
+from yamlgen.store.stored_results import TOKENS
 from yamlgen.store.stored_rows import insert_row, insertion, result_of, shared, status_of
 from yamlgen.store.tables import TO_RETRY
 from yamlgen.store.writer import Writer
@@ -39,13 +40,12 @@ _RECALL: Final = """
 """
 
 
-_TOKENS: Final = tuple(Usage.__dataclass_fields__)
 _ATTEMPT: Final = insertion(
     "attempt",
     *("key", "run", "step", "received", "request", "response", "request_id", "requested", "model", "stop_reason"),
-    *("cost", "seconds", "request_characters", *_TOKENS),
+    *("cost", "seconds", "request_characters", *TOKENS),
 )
-_CUT: Final = insertion("cut_stream", "run", "step", "received", "requested", "cost", *_TOKENS)
+_CUT: Final = insertion("cut_stream", "run", "step", "received", "requested", "cost", *TOKENS)
 _KEPT: Final = (
     "SELECT kept.run, kept.value, files.files FROM kept LEFT JOIN files ON files.id = kept.files WHERE key = ?"
 )
@@ -205,7 +205,7 @@ class RunRecorder:
             "requested": _text(request.get("model")),
             "model": _text(response.get("model")),
             "stop_reason": _text(response.get("stop_reason")),
-            **{name: getattr(usage, name) for name in _TOKENS},
+            **{name: getattr(usage, name) for name in TOKENS},
             "cost": attempt.cost,
             "seconds": attempt.seconds,
             "request_characters": len(text),
@@ -223,7 +223,7 @@ class RunRecorder:
         """Note what a stream took that broke off."""
         received = datetime.now(UTC).isoformat(timespec="milliseconds")
         values = {"run": self._run, "step": step, "received": received, "requested": storable(model), "cost": cost}
-        values |= {name: getattr(usage, name) for name in _TOKENS}
+        values |= {name: getattr(usage, name) for name in TOKENS}
         await self.write(lambda connection: connection.execute(_CUT, values))
 
     def refused(self, key: bytes, runs: AbstractSet[int] | None) -> Refusal | None:

@@ -14,8 +14,7 @@ from datetime import date
 from typing import Any, Final, TypeAlias
 
 from yamlgen.errors import Code, YamlgenError
-from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.suggestions import listing, nearest, suggestion
+from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.steps.draw.rules import DrawRule
 from yamlgen.steps.draw.sampling import (
     Cells,
@@ -30,6 +29,7 @@ from yamlgen.steps.draw.sampling import (
     grid,
     values_of,
 )
+from yamlgen.suggestions import listing, nearest, suggestion
 from yamlgen.values import JSON
 
 Column: TypeAlias = Callable[[str, str], tuple[JSON, ...]]
@@ -38,24 +38,8 @@ Column: TypeAlias = Callable[[str, str], tuple[JSON, ...]]
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class DrawProblem:
-    """A mistake in the draws of a step.
-
-    Attributes:
-        path: its place below the step's `draws`.
-        key: whether it is the key there that is wrong, and not its value.
-    """
-
-    code: Code
-    message: str
-    path: DataPath
-    key: bool = False
-    hint: str | None = None
-
-
-def compile_draws(draws: Mapping[str, DrawRule], column: Column) -> tuple[dict[str, Rule], list[DrawProblem]]:
-    """The rules of a step, in its order, and what is wrong with the others.
+def compile_draws(draws: Mapping[str, DrawRule], column: Column) -> tuple[dict[str, Rule], list[Issue]]:
+    """The rules of a step, in its order, and what is wrong with the others, by paths below its `draws`.
 
     Args:
         draws: as written. A rule that says nothing (`DrawRule()`) stands for one whose shape is broken, which was told.
@@ -74,7 +58,7 @@ class _DrawCompiler:
     draws: Mapping[str, DrawRule]
     column: Column
     rules: dict[str, Rule] = field(default_factory=dict)
-    problems: list[DrawProblem] = field(default_factory=list)
+    problems: list[Issue] = field(default_factory=list)
     columns: dict[tuple[str, str], tuple[JSON, ...] | YamlgenError] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
 
@@ -96,16 +80,15 @@ class _DrawCompiler:
             made = self.given(rule, path, where)
         return made if len(self.problems) == before else None
 
-    def complain(self, code: Code, message: str, path: DataPath, hint: str, *, key: bool = False) -> None:
-        """Remember a problem."""
-        self.problems.append(DrawProblem(code, message, path, key, hint))
+    def add(self, code: Code, message: str, path: DataPath, hint: str, *, key: bool = False) -> None:
+        self.problems.append(Issue(code, path, message, hint, is_key=key))
 
     def in_order(self, word: str, ends: list[Any], path: DataPath, where: str) -> bool:
         """Whether the first of two ends is not above the second."""
         first, last = ends
         if first > last:
             message = f"`{word}` of {where} goes from {first} down to {last}"
-            self.complain(Code.BAD_DRAW, message, (*path, word), f"write `[{last}, {first}]`")
+            self.add(Code.BAD_DRAW, message, (*path, word), f"write `[{last}, {first}]`")
         return bool(first <= last)
 
     def finite(self, word: str, numbers: list[float], path: DataPath, where: str) -> bool:
@@ -113,7 +96,7 @@ class _DrawCompiler:
         wrong = [place for place, number in enumerate(numbers) if not math.isfinite(number)]
         for place in wrong:
             message = f"`{word}[{place}]` of {where} is not a JSON number"
-            self.complain(Code.WRONG_VALUE, message, (*path, word, place), "write a finite number")
+            self.add(Code.WRONG_VALUE, message, (*path, word, place), "write a finite number")
         return not wrong
 
     def choices(self, values: list[JSON], weights: list[float] | None, path: DataPath, where: str) -> Choices | None:
@@ -123,21 +106,21 @@ class _DrawCompiler:
             at = (*path, "choices", place)
             if not _is_json(value):
                 message = f"`choices[{place}]` of {where} holds a number that is not a JSON number"
-                self.complain(Code.WRONG_VALUE, message, at, "write a finite number, or quote it, if it is text")
+                self.add(Code.WRONG_VALUE, message, at, "write a finite number, or quote it, if it is text")
             elif weights is None and seen.setdefault(key := distinct_key(value), place) != place:
                 message = f"`choices[{place}]` of {where} is the same as `choices[{seen[key]}]`"
-                self.complain(Code.BAD_DRAW, message, at, "remove it; `weights` make a choice likelier than others")
+                self.add(Code.BAD_DRAW, message, at, "remove it; `weights` make a choice likelier than others")
         if weights is None:
             return Choices(tuple(values), tuple(range(1, len(values) + 1)))
         at = (*path, "weights")
         if len(weights) != len(values):
             message = f"{where} has {len(weights)} `weights` for {len(values)} `choices`"
-            self.complain(Code.BAD_DRAW, message, at, "give each choice its weight, in their order", key=True)
+            self.add(Code.BAD_DRAW, message, at, "give each choice its weight, in their order", key=True)
         elif self.finite("weights", weights, path, where):
             if any(weights):
                 return Choices(tuple(values), ends_of(weights))
             message = f"all `weights` of {where} are 0"
-            self.complain(Code.BAD_DRAW, message, at, "a weight of 0 is never drawn: give at least one choice more")
+            self.add(Code.BAD_DRAW, message, at, "a weight of 0 is never drawn: give at least one choice more")
         return None
 
     def numbers(self, ends: list[float], decimals: int | None, path: DataPath, where: str) -> Numbers | None:
@@ -150,7 +133,7 @@ class _DrawCompiler:
             if first > last:
                 many = f"{decimals} decimal{'' if decimals == 1 else 's'}"
                 message = f"{where} has no number with {many} from {least} to {most}"
-                self.complain(Code.BAD_DRAW, message, (*path, "decimals"), "allow more decimals, or a wider `number`")
+                self.add(Code.BAD_DRAW, message, (*path, "decimals"), "allow more decimals, or a wider `number`")
         return Numbers(least, most, decimals)
 
     def dates(self, ends: list[str], path: DataPath, where: str) -> Dates | None:
@@ -163,7 +146,7 @@ class _DrawCompiler:
             except ValueError:
                 message = f"`date[{place}]` of {where} is no date: {json.dumps(text, ensure_ascii=False)}"
                 hint = "the calendar has no such day" if is_formed else "write it as in `2026-11-30`"
-                self.complain(Code.WRONG_VALUE, message, (*path, "date", place), hint)
+                self.add(Code.WRONG_VALUE, message, (*path, "date", place), hint)
         if len(days) < len(ends) or not self.in_order("date", ends, path, where):
             return None
         return Dates(*days)
@@ -181,7 +164,7 @@ class _DrawCompiler:
         if found.code in (Code.UNKNOWN_COLUMN, Code.MISSING_FILE) or found.message not in self.told:
             self.told.add(found.message)
             at = (*path, "column" if found.code is Code.UNKNOWN_COLUMN else "path")
-            self.problems.append(DrawProblem(found.code, found.message, at, hint=found.hint))
+            self.problems.append(Issue(found.code, at, found.message, found.hint))
         return None
 
     def given(self, rule: DrawRule, path: DataPath, where: str) -> Given | None:
@@ -206,13 +189,13 @@ class _DrawCompiler:
         before = list(self.draws)[: list(self.draws).index(own)]
         at = (*path, "given")
         if name == own:
-            self.complain(Code.BAD_DRAW, f"draw `{own}` is given itself", at, "`given` names a draw above it")
+            self.add(Code.BAD_DRAW, f"draw `{own}` is given itself", at, "`given` names a draw above it")
         elif name not in self.draws:
             hint = suggestion(name, before, "draws above it") or "`given` names a draw above it; there is none"
-            self.complain(Code.UNKNOWN_NAME, f"there is no draw `{name}`", at, hint)
+            self.add(Code.UNKNOWN_NAME, f"there is no draw `{name}`", at, hint)
         elif name not in before:
             message = f"draw `{own}` is given `{name}`, which is drawn after it"
-            self.complain(Code.BAD_DRAW, message, at, f"move `{name}` above `{own}`")
+            self.add(Code.BAD_DRAW, message, at, f"move `{name}` above `{own}`")
         return self.rules.get(name)
 
     def cover(self, rule: DrawRule, name: str, values: Mapping[str, bool] | None, path: DataPath, where: str) -> None:
@@ -221,7 +204,7 @@ class _DrawCompiler:
         if values is None:
             if rule.otherwise is None:
                 message = f"{where} needs `otherwise`: its cases cannot name every value of `{name}`"
-                self.complain(Code.BAD_DRAW, message, at, "add `otherwise` beside `cases`", key=True)
+                self.add(Code.BAD_DRAW, message, at, "add `otherwise` beside `cases`", key=True)
             return
         missing = [text for text, is_drawn in values.items() if is_drawn and text not in cases]
         for text in cases:
@@ -230,10 +213,10 @@ class _DrawCompiler:
                 if near is not None:
                     missing.remove(near)  # one slip is one mistake
                 hint = suggestion(text, values if near is None else [near], "its values") or ""
-                self.complain(Code.BAD_DRAW, f"draw `{name}` is never `{text}`", (*at, text), hint, key=True)
+                self.add(Code.BAD_DRAW, f"draw `{name}` is never `{text}`", (*at, text), hint, key=True)
         if missing and rule.otherwise is None:
             message = f"{where} has no case for {listing(missing)} of `{name}`"
-            self.complain(Code.BAD_DRAW, message, at, "add a case for each, or `otherwise`", key=True)
+            self.add(Code.BAD_DRAW, message, at, "add a case for each, or `otherwise`", key=True)
 
 
 def _is_json(value: JSON) -> bool:

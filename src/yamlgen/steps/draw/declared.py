@@ -39,7 +39,7 @@ class DeclaredDraw(DeclaredStep[Draw]):
             given = self.file.written(*at) if at[-1] == "given" else None
             is_told = self.file.is_broken_within(*at) or self.file.is_broken_within(*beside)
             if not is_told and (given is None or not self.file.is_broken("draws", str(given))):
-                yield Diagnostic(problem.code, problem.message, self.file.mark(*at, key=problem.key), problem.hint)
+                yield problem.at(self.file.mark(*at, key=problem.is_key))
 
     def output_type(self) -> Type | None:
         """What is known of the draws; nothing, where one of them is wrong, which was told."""

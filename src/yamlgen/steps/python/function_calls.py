@@ -28,12 +28,12 @@ from typing import Any, Final
 from yamlgen.canonical_json import digest
 from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, UsageError, near
-from yamlgen.parsing.suggestions import suggestion
 from yamlgen.steps.fields import MOST_CONCURRENCY
 from yamlgen.steps.python.daemon_threads import DaemonThreads, Ended, end_fork
 from yamlgen.steps.python.python_values import json_value
 from yamlgen.steps.python.signatures import Function
 from yamlgen.steps.python.tracebacks import Trace
+from yamlgen.suggestions import suggestion
 from yamlgen.system_limits import scarcity_of
 from yamlgen.values import JSON
 

@@ -19,8 +19,8 @@ from typing import Final, TypeGuard
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.project_folder import leak, open_inside
 from yamlgen.parsing.source_map import Text
-from yamlgen.parsing.suggestions import listing, nearest, suggestion
 from yamlgen.parsing.yaml_parser import absence
+from yamlgen.suggestions import listing, nearest, suggestion
 
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from yamlgen.parsing.suggestions import closest, listing, nearest, suggestion
+from yamlgen.suggestions import closest, listing, nearest, suggestion
 
 
 @pytest.mark.parametrize(
