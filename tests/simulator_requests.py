@@ -218,8 +218,6 @@ def served(body, version=NEW, betas=frozenset(BETAS), *, counting=False):
     except APIProblem as problem:
         kind = "" if problem.kind == "invalid_request_error" else f"{problem.kind}: "
         return problem.status, f"{kind}{problem.message}{problem.details or ''}"
-    except Exception as error:  # noqa: BLE001 - what a crash was before is pinned too
-        return 500, type(error).__name__
 
 
 def mutated():

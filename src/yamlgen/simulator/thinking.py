@@ -65,7 +65,7 @@ def check_begun(body: Mapping[str, Any], known: Capabilities) -> None:
     """
     last = len(body["messages"]) - 1
     final = body["messages"][last]
-    kinds = [block["type"] for block in blocks_of(final["content"])]
+    kinds = [block["type"] for block in blocks_of(final.get("content"))]
     thinks_first = known.prefill and (body.get("thinking") or {}).get("type") == "enabled"
     if final["role"] == "assistant" and thinks_first and kinds[:1] == ["text"] and "server_tool_use" not in kinds:
         raise APIProblem(
@@ -101,4 +101,4 @@ def check_effort(effort: Any, body: Mapping[str, Any], known: Capabilities, wher
 def thinks(body: Mapping[str, Any]) -> bool:
     """Whether the request turns thinking on, in so many words."""
     thinking = body.get("thinking") or {}
-    return thinking.get("type") in {"enabled", "adaptive"}
+    return thinking.get("type") in ("enabled", "adaptive")

@@ -69,7 +69,7 @@ def last_turn(messages: list[dict[str, Any]]) -> dict[str, Any]:
 def paused_call(messages: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The call of a server tool with which the last turn, the assistant's own, was paused."""
     turn = messages[-1]
-    blocks = blocks_of(turn["content"])
+    blocks = blocks_of(turn.get("content"))
     if turn["role"] != "assistant" or not blocks or blocks[-1]["type"] != "server_tool_use":
         return None
     return blocks[-1]
