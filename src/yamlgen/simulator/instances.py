@@ -69,7 +69,7 @@ class Instances:
         """One instance.
 
         Raises:
-            Problem: 400, naming the keyword that no draw satisfied.
+            APIProblem: 400, naming the keyword that no draw satisfied.
         """
         self._misses = 0
         missed = SchemaContradiction("false", "#")

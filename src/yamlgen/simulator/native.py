@@ -39,7 +39,7 @@ def check_native(schema: Any, where: str) -> None:
         where: the place in the body, as the API names it.
 
     Raises:
-        Problem: 400 with the first thing that is wrong.
+        APIProblem: 400 with the first thing that is wrong.
     """
     if not isinstance(schema, dict):
         raise APIProblem(f"{where}: Input should be an object")

@@ -90,7 +90,7 @@ class Schemas:
         """The node of a schema.
 
         Raises:
-            Contradiction: nothing satisfies it, or it cannot be followed.
+            SchemaContradiction: nothing satisfies it, or it cannot be followed.
         """
         found = self._nodes.get(id(schema))
         if found is None or isinstance(schema, bool):
@@ -102,7 +102,7 @@ class Schemas:
         """The node with its first choice made.
 
         Raises:
-            Contradiction: that branch is impossible together with the rest.
+            SchemaContradiction: that branch is impossible together with the rest.
         """
         key = id(node), branch
         if key not in self._chosen:

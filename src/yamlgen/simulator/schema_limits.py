@@ -23,18 +23,14 @@ def format_of(body: Mapping[str, Any]) -> Any:
 
 
 def check_format(body: dict[str, Any]) -> None:
-    """Refuse a format of the output that the API does not take.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse a format of the output that the API does not take."""
     form = format_of(body)
     if form is None:
         return
     where = "output_config.format" if (body.get("output_config") or {}).get("format") else "output_format"
     if not isinstance(form, dict) or form.get("type") != "json_schema":
         raise APIProblem(f"{where}.type: Input should be 'json_schema'")
-    check_object(form, where, ("type", "schema"))
+    check_object(form, where, "type schema")
     if "schema" not in form:
         raise APIProblem(f"{where}.schema: Field required")
     if body["messages"][-1]["role"] == "assistant":
@@ -47,11 +43,7 @@ def check_format(body: dict[str, Any]) -> None:
 
 
 def check_counts(body: dict[str, Any]) -> None:
-    """Refuse more strict tools, optional parameters or unions than one grammar has room for.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse more strict tools, optional parameters or unions than one grammar has room for."""
     strict = [tool["input_schema"] for tool in body.get("tools") or () if tool.get("strict") is True and _is_own(tool)]
     if len(strict) > _MOST_STRICT:
         raise APIProblem(
@@ -100,7 +92,7 @@ def check_schema(text: str, where: str) -> None:
         where: its place in the body.
 
     Raises:
-        Problem: 400.
+        APIProblem: 400.
     """
     try:
         jsonschema_rs.Draft202012Validator(json.loads(text), offline=True)
@@ -116,11 +108,7 @@ def check_schema(text: str, where: str) -> None:
 
 @lru_cache(maxsize=128)
 def check_grammar(text: str, where: str) -> None:
-    """Refuse a schema that native output cannot express, given as JSON.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse a schema that native output cannot express, given as JSON."""
     check_native(json.loads(text), where)
 
 

@@ -17,11 +17,7 @@ _INSTEAD: Final = ' Use "thinking.type.adaptive" and "output_config.effort" to c
 
 
 def check_thinking(body: dict[str, Any], known: Capabilities, betas: Betas) -> None:
-    """Refuse a setting of `thinking` that the API, or this model, does not take.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse a setting of `thinking` that the API, or this model, does not take."""
     thinking = body.get("thinking")
     if thinking is None:
         return
@@ -37,11 +33,10 @@ def check_thinking(body: dict[str, Any], known: Capabilities, betas: Betas) -> N
 
 
 def _check_fields(thinking: dict[str, Any], kind: str, betas: Betas) -> None:
-    on = kind not in OFF
-    allowed = {"type", *(("budget_tokens",) if kind == "enabled" else ()), *(("display",) if on else ())}
-    if on and has_beta(betas, "thinking-binding-controls-"):
-        allowed.add("block_binding")
-    check_object(thinking, f"thinking.{kind}", allowed)
+    fields = "type budget_tokens" if kind == "enabled" else "type"
+    if kind not in OFF:
+        fields += " display block_binding" if has_beta(betas, "thinking-binding-controls-") else " display"
+    check_object(thinking, f"thinking.{kind}", fields)
     if present(thinking, "display"):
         updates = ("updates",) if has_beta(betas, "thinking-display-updates-") else ()
         check_one_of(thinking["display"], f"thinking.{kind}.display", (*_SHOWN, *updates))
@@ -58,11 +53,7 @@ def _check_budget(thinking: dict[str, Any], body: dict[str, Any], betas: Betas) 
 
 
 def check_begun(body: Mapping[str, Any], known: Capabilities) -> None:
-    """Refuse an answer that is begun with words, where a model thinks with a budget before its first one.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse an answer that is begun with words, where a model thinks with a budget before its first one."""
     last = len(body["messages"]) - 1
     final = body["messages"][last]
     kinds = [block["type"] for block in blocks_of(final.get("content"))]
@@ -75,11 +66,7 @@ def check_begun(body: Mapping[str, Any], known: Capabilities) -> None:
 
 
 def check_effort(effort: Any, body: Mapping[str, Any], known: Capabilities, where: str = "output_config") -> None:
-    """Refuse an effort that there is not, or not for this model, or not while it does not think.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse an effort that there is not, or not for this model, or not while it does not think."""
     if effort is None:
         return
     check_one_of(effort, f"{where}.effort", EFFORTS)
