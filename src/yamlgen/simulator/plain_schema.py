@@ -19,27 +19,9 @@ from yamlgen.simulator.hints import hinted
 from yamlgen.simulator.joins import TYPES, join_keywords, types_of
 
 _HARD = frozenset(
-    {
-        "not",
-        "if",
-        "anyOf",
-        "oneOf",
-        "contains",
-        "uniqueItems",
-        "pattern",
-        "format",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "patternProperties",
-        "propertyNames",
-        "minProperties",
-        "dependentRequired",
-        "dependentSchemas",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-        "enum",
-    }
+    {"not", "if", "anyOf", "oneOf", "enum", "contains", "uniqueItems", "unevaluatedItems", "unevaluatedProperties"}
+    | {"pattern", "format", "multipleOf", "minLength", "maxLength", "patternProperties", "propertyNames"}
+    | {"minProperties", "dependentRequired", "dependentSchemas"}
 )
 _APART = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "dependentRequired", "dependentSchemas"})
 _UNKNOWN = ("$dynamicRef", "$recursiveRef")
