@@ -112,9 +112,9 @@ def _check_together(body: dict[str, Any], headers: Mapping[str, str]) -> None:
         raise APIProblem("billing_policy: `bill_to: user_profile` needs the header anthropic-user-profile-id")
 
 
-def _check_container(container: Any, where: str) -> None:
-    if not isinstance(container, str):
-        check_object(container, where, "id skills")
+def _check_text_or_object(value: Any, where: str, fields: str) -> None:
+    if not isinstance(value, str):
+        check_object(value, where, fields)
 
 
 def _check_context(management: Any, where: str) -> None:
@@ -146,11 +146,6 @@ def _check_fallbacks(fallbacks: Any, where: str) -> None:
         check_object(fallback, f"{where}.{index}", "model! max_tokens thinking output_config speed")
 
 
-def _check_credit(token: Any, where: str) -> None:
-    if not isinstance(token, str):
-        check_object(token, where, "token! mode=strict|best_effort")
-
-
 def _check_thread(thread: Any, where: str) -> None:
     kind = check_tag(thread, where, ("create", "continue"))
     check_object(thread, where, "type" if kind == "create" else "type previous_message_id!")
@@ -166,14 +161,14 @@ def check_budget(budget: Any) -> None:
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any, str], None]]] = {
-    "container": _check_container,
+    "container": partial(_check_text_or_object, fields="id skills"),
     "diagnostics": partial(check_object, fields="previous_message_id"),
     "billing_policy": partial(check_object, fields="type=billing_policy bill_to=self|user_profile"),
     "compaction": partial(check_object, fields="type=summarize instructions?"),
     "context_management": _check_context,
     "mcp_servers": _check_servers,
     "fallbacks": _check_fallbacks,
-    "fallback_credit_token": _check_credit,
+    "fallback_credit_token": partial(_check_text_or_object, fields="token! mode=strict|best_effort"),
     "thread": _check_thread,
 }
 """What may be null, in the order in which the API looks."""

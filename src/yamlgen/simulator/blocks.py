@@ -73,7 +73,9 @@ def check_block(block: Any, role: str, where: str, version: str, betas: Betas) -
         raise APIProblem(f"{where}: `{kind}` blocks are not allowed in `{role}` messages")
     _check_fields(block, kind, where)
     if kind == "text":
-        _check_words(block, role, where, version)
+        check_words(block["text"])
+        if role != "assistant" and present(block, "citations") and version != OLD_VERSION:
+            raise APIProblem(f"{where}.text.citations: Extra inputs are not permitted")
     elif kind in _MEDIA:
         _check_source(block, kind, where)
     elif kind == "tool_result":
@@ -90,12 +92,6 @@ def _check_fields(block: dict[str, Any], kind: str, where: str) -> None:
             raise APIProblem(f"{where}.{kind}.input: Input should be an object")
         if not re.fullmatch(_ID, block["id"]):
             raise APIProblem(f"{where}.{kind}.id: String should match pattern '{_ID}'")
-
-
-def _check_words(block: dict[str, Any], role: str, where: str, version: str) -> None:
-    check_words(block["text"])
-    if role != "assistant" and present(block, "citations") and version != OLD_VERSION:
-        raise APIProblem(f"{where}.text.citations: Extra inputs are not permitted")
 
 
 def check_words(text: str, place: str = "messages") -> None:

@@ -27,16 +27,16 @@ def check_object(value: Any, where: str, fields: str) -> None:
             raise APIProblem(f"{where}.{name}: Extra inputs are not permitted")
     for name, (mark, texts) in known.items():
         if name == "type" and mark:
-            check_tag(value, where, texts.split("|"))
+            check_tag(value, where, texts)
         elif mark == "=" and name in value:
-            check_one_of(value[name], f"{where}.{name}", texts.split("|"))
+            check_one_of(value[name], f"{where}.{name}", texts)
         elif mark == "!" or (mark == "?" and present(value, name)):
             check_text(value, where, name)
 
 
 @lru_cache(maxsize=256)
-def _known(fields: str) -> dict[str, tuple[str, str]]:
-    return {name: (mark, texts) for name, mark, texts in _FIELD.findall(fields)}
+def _known(fields: str) -> dict[str, tuple[str, list[str]]]:
+    return {name: (mark, texts.split("|")) for name, mark, texts in _FIELD.findall(fields)}
 
 
 def check_tag(value: Any, where: str, kinds: Collection[str]) -> str:

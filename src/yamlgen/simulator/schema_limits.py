@@ -44,7 +44,11 @@ def check_format(body: dict[str, Any]) -> None:
 
 def check_counts(body: dict[str, Any]) -> None:
     """Refuse more strict tools, optional parameters or unions than one grammar has room for."""
-    strict = [tool["input_schema"] for tool in body.get("tools") or () if tool.get("strict") is True and _is_own(tool)]
+    strict = [
+        tool["input_schema"]
+        for tool in body.get("tools") or ()
+        if tool.get("strict") is True and "input_schema" in tool
+    ]
     if len(strict) > _MOST_STRICT:
         raise APIProblem(
             f"Too many strict tools ({len(strict)}). The maximum number of strict tools supported is {_MOST_STRICT}. "
@@ -65,10 +69,6 @@ def check_counts(body: dict[str, Any]) -> None:
             "This causes exponential compilation cost. Reduce the number of nullable or union-typed parameters "
             f"(limit: {MOST_UNIONS} parameters with unions)."
         )
-
-
-def _is_own(tool: Mapping[str, Any]) -> bool:
-    return "input_schema" in tool
 
 
 def _is_cited(body: Mapping[str, Any]) -> bool:
