@@ -115,13 +115,13 @@ def kinds_of(union):
 
 def test_every_type_of_tool_in_the_sdk_is_known():
     """With the name that the SDK gives it."""
-    plain = {"custom", *tools.NAMED, *tools.TOOLSETS}
+    plain = {"custom", *(kind for kind, (_, beta) in tools.TOOLS.items() if not beta)}
     known_or_skipped(kinds_of(ToolUnionParam), plain)
-    known_or_skipped(kinds_of(BetaToolUnionParam), plain | tools.BETA_NAMED.keys())
+    known_or_skipped(kinds_of(BetaToolUnionParam), {"custom", *tools.TOOLS})
     for kind, fields in kinds_of(BetaToolUnionParam).items():
         if kind == "custom":
             continue
-        name = tools.NAMED.get(kind) or tools.BETA_NAMED.get(kind, ("",))[0]
+        name, _ = tools.TOOLS.get(kind, ("", ""))
         assert typing.get_args(fields.get("name")) == ((name,) if name else ()), kind
 
 
@@ -129,9 +129,10 @@ def test_every_block_in_the_sdk_is_known_with_its_fields():
     """No block that a client can send is refused for what it is."""
     for union in (ContentBlockParam, BetaContentBlockParam):
         found = kinds_of(union)
-        known_or_skipped(found, blocks._KNOWN)
+        known_or_skipped(found, blocks.BLOCKS)
         for kind, fields in found.items():
-            known_or_skipped(fields, blocks._KEYS.get(kind, fields))
+            known = blocks.BLOCKS.get(kind, ("", ""))[1].replace("!", "").split()
+            known_or_skipped(fields, known or fields)
 
 
 @pytest.mark.parametrize(

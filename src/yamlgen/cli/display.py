@@ -47,7 +47,7 @@ class Display:
         self.report = Report()
         self.verbose = verbose
         self.quiet = quiet
-        self.started = time.monotonic()
+        self.started = self._told = time.monotonic()
         self._kept: str | None = None
 
     def __enter__(self) -> Self:
@@ -98,17 +98,13 @@ class Display:
 class PlainDisplay(Display):
     """A line every few seconds, for logs."""
 
-    def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
-        super().__init__(verbose=verbose, quiet=quiet)
-        self._last = time.monotonic()
-
     def update(self, event: Event) -> None:
         """Say where the run is, if it is time."""
         now = time.monotonic()
         if isinstance(event, RunStarted):
             self.started = now
-        elif self.report.run and now - self._last >= _EVERY and not isinstance(event, RunFinished):
-            self._last = now
+        elif self.report.run and now - self._told >= _EVERY and not isinstance(event, RunFinished):
+            self._told = now
             echo(self._line(now))
 
     def _line(self, now: float) -> str:

@@ -48,9 +48,6 @@ def command(  # noqa: PLR0913 - click passes its options by name
     verbose: bool,
     progress: str,
     output_format: str,
-    latency: float,
-    faults: tuple[str, ...],
-    seed: int,
     **chosen: Any,
 ) -> int:
     """Send every row through every step, and write the rows.
@@ -66,7 +63,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
 
     def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
         loaded, given = load_with(pipeline, params, overrides, input_path)
-        return loaded, given, Options(latency=latency, faults=faults, seed=seed, **chosen)
+        return loaded, given, Options(**chosen)
 
     if dry_run:
         from yamlgen.cli.plan import show_plan  # noqa: PLC0415 - loads the engine

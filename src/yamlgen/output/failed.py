@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from yamlgen.canonical_json import one_line
-from yamlgen.output.row_line import usage_json
 from yamlgen.store.codec import text_of
 from yamlgen.store.run_reader import RunEntry, RunReader
-from yamlgen.store.stored_results import StoredAttempt, StoredRow
+from yamlgen.store.stored_results import StoredAttempt, StoredRow, usage_json
 from yamlgen.values import JSON
 
 _TOLD: Final = ("code", "message", "request_id", "request", "items")

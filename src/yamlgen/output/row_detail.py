@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from yamlgen.errors import Code, UsageError
-from yamlgen.output.row_line import usage_json
 from yamlgen.store.run_reader import RunEntry, RunReader
-from yamlgen.store.stored_results import StoredAttempt, StoredResult
+from yamlgen.store.stored_results import StoredAttempt, StoredResult, usage_json
 from yamlgen.values import JSON
 
 

@@ -12,7 +12,7 @@ from yamlgen.canonical_json import one_line
 from yamlgen.pipeline.language import Output
 from yamlgen.store.codec import text_of
 from yamlgen.store.run_reader import RunEntry, RunReader
-from yamlgen.store.stored_results import TOKENS, StoredResult, StoredRow
+from yamlgen.store.stored_results import StoredResult, StoredRow, usage_json
 from yamlgen.values import JSON, Usage
 
 
@@ -34,11 +34,6 @@ def compose_row(archive: RunReader, run: RunEntry, number: int) -> bytes | None:
 def added_columns(output: Output) -> dict[str, JSON]:
     """Which columns an output adds, and which not, as the record of a run has it."""
     return {name: getattr(output, name) for name in _ADDED}
-
-
-def usage_json(usage: Usage) -> dict[str, JSON]:
-    """Tokens, each kind under its name."""
-    return {name: getattr(usage, name) for name in TOKENS}
 
 
 def _added(run: RunEntry) -> list[str]:

@@ -111,6 +111,10 @@ class StepCount:
         """Whether every item of every row is null; a step without an item has lost none."""
         return 0 < self.items == self.failed_items
 
+    def as_json(self) -> dict[str, Any]:
+        """The counts as plain JSON values."""
+        return {**vars(self), "paid": self.paid.as_json(), "reused": self.reused.as_json()}
+
 
 class Example(NamedTuple):
     """One failure: the row's place, from 0, its id where the input has ids, and the message."""
@@ -270,7 +274,7 @@ class Report:
             "rows": {"input": self.rows, "finished": self.finished, "failed": self.failed, "missing": self.missing},
             "paid": self.paid.as_json(),
             "reused": self.reused.as_json(),
-            "steps": {name: _step_json(step) for name, step in self.steps.items()},
+            "steps": {name: step.as_json() for name, step in self.steps.items()},
             "pace": {name: _pace_json(pace) for name, pace in self.pace.items()},
             "failures": [group.as_json() for group in largest_first(self.groups)],
             "failed_items": [group.as_json() for group in largest_first(self.item_groups)],
@@ -305,19 +309,4 @@ def _pace_json(pace: PaceChanged) -> Mapping[str, Any]:
         "rate_limits": pace.limited,
         "failures": pace.overloaded,
         "held_seconds": round(pace.held, 3),
-    }
-
-
-def _step_json(step: StepCount) -> Mapping[str, Any]:
-    return {
-        "finished": step.finished,
-        "skipped": step.skipped,
-        "failed": step.failed,
-        "items": step.items,
-        "failed_items": step.failed_items,
-        "sent": step.sent,
-        "retried": step.retried,
-        "reasks": step.reasks,
-        "paid": step.paid.as_json(),
-        "reused": step.reused.as_json(),
     }

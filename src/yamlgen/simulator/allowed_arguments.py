@@ -6,44 +6,27 @@ A field of a beta is unknown to the API, as a misspelt one is, until the beta's 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from yamlgen import capabilities
-from yamlgen.simulator.body_fields import check_integer, check_object, check_one_of, check_tag, check_text, present
+from yamlgen.simulator.body_fields import check_integer, check_object, check_one_of, check_tag, present
 from yamlgen.simulator.problem import APIProblem
 
 Betas = frozenset[str]
 """The names in a request's `anthropic-beta`."""
 
 COUNTED: Final = frozenset(
-    {
-        "model",
-        "messages",
-        "system",
-        "tools",
-        "tool_choice",
-        "thinking",
-        "output_config",
-        "cache_control",
-        "speed",
-    }
+    {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed"}
 )
 """What `POST /v1/messages/count_tokens` takes without a beta."""
 
-MESSAGE: Final = COUNTED | {
-    *capabilities.SAMPLING,
-    "max_tokens",
-    "metadata",
-    "service_tier",
-    "stop_sequences",
-    "stream",
-    "container",
-    "diagnostics",
-    "inference_geo",
-    "user_profile_id",
-    "workspace_id",
-}
+MESSAGE: Final = (
+    COUNTED
+    | {*capabilities.SAMPLING, "max_tokens", "metadata", "service_tier", "stop_sequences", "stream", "container"}
+    | {"diagnostics", "inference_geo", "user_profile_id", "workspace_id"}
+)
 """What `POST /v1/messages` takes without a beta; the last two come as headers, and in the body of some platforms."""
 
 BETA: Final[Mapping[str, tuple[str, ...]]] = {
@@ -62,7 +45,6 @@ _NOT_COUNTED: Final = frozenset({"fallbacks", "fallback_credit_token", "thread"}
 _NAME: Final = re.compile(r"[a-z0-9-]+-(20\d\d-\d\d-\d\d|20\d{6})")
 _MOST_FALLBACKS: Final = 3
 _MOST_USER_ID: Final = 256
-_FALLBACK: Final = ("model", "max_tokens", "thinking", "output_config", "speed")
 _EDITS: Final = ("clear_tool_uses_20250919", "clear_thinking_20251015", "compact_20260112")
 
 
@@ -70,7 +52,7 @@ def betas_of(header: str | None) -> Betas:
     """The betas that a request's `anthropic-beta` names.
 
     Raises:
-        Problem: 400, a name that no beta has.
+        APIProblem: 400, a name that no beta has.
     """
     names = [name.strip() for name in (header or "").split(",") if name.strip()]
     for name in names:
@@ -88,11 +70,7 @@ def has_beta(betas: Betas, *prefixes: str) -> bool:
 
 
 def check_names(body: dict[str, Any], betas: Betas, *, counting: bool) -> None:
-    """Refuse arguments that the API does not know, or not without their beta.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse arguments that the API does not know, or not without their beta."""
     allowed = COUNTED if counting else MESSAGE
     for name in body:
         if name in allowed:
@@ -102,26 +80,25 @@ def check_names(body: dict[str, Any], betas: Betas, *, counting: bool) -> None:
 
 
 def check_arguments(body: dict[str, Any], headers: Mapping[str, str]) -> None:
-    """Refuse what is wrong inside the arguments that change how a request is served, and not what is answered.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse what is wrong inside the arguments that change how a request is served, and not what is answered."""
+    known = capabilities.of(body["model"])
     if "metadata" in body:
-        _check_metadata(body["metadata"])
+        check_object(body["metadata"], "metadata", "user_id?")
+        if len(body["metadata"].get("user_id") or "") > _MOST_USER_ID:
+            raise APIProblem(f"metadata.user_id: String should have at most {_MOST_USER_ID} characters")
     if "service_tier" in body:
         check_one_of(body["service_tier"], "service_tier", ("auto", "standard_only"))
     if present(body, "speed"):
-        _check_speed(body["speed"], body["model"])
+        check_one_of(body["speed"], "speed", ("standard", "fast"))
+        if body["speed"] == "fast" and known.fast is False:
+            raise APIProblem('"speed" value "fast" is not supported for this model')
     if present(body, "inference_geo"):
-        _check_region(body["inference_geo"], body["model"])
-    if present(body, "container") and not isinstance(body["container"], str):
-        check_object(body["container"], "container", ("id", "skills"))
-    if present(body, "diagnostics"):
-        check_object(body["diagnostics"], "diagnostics", ("previous_message_id",))
+        check_one_of(body["inference_geo"], "inference_geo", ("us", "global"))
+        if known.regions is False:
+            raise APIProblem("inference_geo is not supported for this model")
     for name, check in _CHECKS.items():
         if present(body, name):
-            check(body[name])
+            check(body[name], name)
     _check_together(body, headers)
 
 
@@ -135,109 +112,63 @@ def _check_together(body: dict[str, Any], headers: Mapping[str, str]) -> None:
         raise APIProblem("billing_policy: `bill_to: user_profile` needs the header anthropic-user-profile-id")
 
 
-def _check_speed(speed: Any, model: str) -> None:
-    check_one_of(speed, "speed", ("standard", "fast"))
-    if speed == "fast" and capabilities.of(model).fast is False:
-        raise APIProblem('"speed" value "fast" is not supported for this model')
+def _check_text_or_object(value: Any, where: str, fields: str) -> None:
+    if not isinstance(value, str):
+        check_object(value, where, fields)
 
 
-def _check_region(region: Any, model: str) -> None:
-    check_one_of(region, "inference_geo", ("us", "global"))
-    if capabilities.of(model).regions is False:
-        raise APIProblem("inference_geo is not supported for this model")
-
-
-def _check_metadata(metadata: Any) -> None:
-    check_object(metadata, "metadata", ("user_id",))
-    user = metadata.get("user_id")
-    if user is not None and not isinstance(user, str):
-        raise APIProblem("metadata.user_id: Input should be a valid string")
-    if user is not None and len(user) > _MOST_USER_ID:
-        raise APIProblem(f"metadata.user_id: String should have at most {_MOST_USER_ID} characters")
-
-
-def _check_billing(policy: Any) -> None:
-    check_object(policy, "billing_policy", ("type", "bill_to"))
-    check_tag(policy, "billing_policy", ("billing_policy",))
-    check_one_of(policy.get("bill_to", "self"), "billing_policy.bill_to", ("self", "user_profile"))
-
-
-def _check_compaction(compaction: Any) -> None:
-    check_object(compaction, "compaction", ("type", "instructions"))
-    check_tag(compaction, "compaction", ("summarize",))
-    if present(compaction, "instructions"):
-        check_text(compaction, "compaction", "instructions")
-
-
-def _check_context(management: Any) -> None:
-    check_object(management, "context_management", ("edits",))
+def _check_context(management: Any, where: str) -> None:
+    check_object(management, where, "edits")
     edits = management.get("edits", [])
     if not isinstance(edits, list):
-        raise APIProblem("context_management.edits: Input should be a valid array")
+        raise APIProblem(f"{where}.edits: Input should be a valid array")
     for index, edit in enumerate(edits):
-        check_tag(edit, f"context_management.edits.{index}", _EDITS)
+        check_tag(edit, f"{where}.edits.{index}", _EDITS)
 
 
-def _check_servers(servers: Any) -> None:
+def _check_servers(servers: Any, where: str) -> None:
     if not isinstance(servers, list):
-        raise APIProblem("mcp_servers: Input should be a valid array")
+        raise APIProblem(f"{where}: Input should be a valid array")
     for index, server in enumerate(servers):
-        where = f"mcp_servers.{index}"
-        check_object(server, where, ("name", "type", "url", "authorization_token", "tool_configuration"))
-        check_tag(server, where, ("url",))
-        check_text(server, where, "name")
-        if not check_text(server, where, "url").startswith("https://"):
-            raise APIProblem(f"{where}.url: URL scheme should be 'https'")
+        check_object(server, f"{where}.{index}", "type=url name! url! authorization_token tool_configuration")
+        if not server["url"].startswith("https://"):
+            raise APIProblem(f"{where}.{index}.url: URL scheme should be 'https'")
 
 
-def _check_fallbacks(fallbacks: Any) -> None:
+def _check_fallbacks(fallbacks: Any, where: str) -> None:
     if fallbacks == "default":
         return
     if not isinstance(fallbacks, list):
-        raise APIProblem("fallbacks: Input should be a valid array or 'default'")
+        raise APIProblem(f"{where}: Input should be a valid array or 'default'")
     if not 1 <= len(fallbacks) <= _MOST_FALLBACKS:
-        raise APIProblem(f"fallbacks: List should have 1 to {_MOST_FALLBACKS} items, not {len(fallbacks)}")
+        raise APIProblem(f"{where}: List should have 1 to {_MOST_FALLBACKS} items, not {len(fallbacks)}")
     for index, fallback in enumerate(fallbacks):
-        check_object(fallback, f"fallbacks.{index}", _FALLBACK)
-        check_text(fallback, f"fallbacks.{index}", "model")
+        check_object(fallback, f"{where}.{index}", "model! max_tokens thinking output_config speed")
 
 
-def _check_credit(token: Any) -> None:
-    if isinstance(token, str):
-        return
-    check_object(token, "fallback_credit_token", ("token", "mode"))
-    check_text(token, "fallback_credit_token", "token")
-    check_one_of(token.get("mode", "strict"), "fallback_credit_token.mode", ("strict", "best_effort"))
-
-
-def _check_thread(thread: Any) -> None:
-    if check_tag(thread, "thread", ("create", "continue")) == "create":
-        check_object(thread, "thread", ("type",))
-        return
-    check_object(thread, "thread", ("type", "previous_message_id"))
-    check_text(thread, "thread", "previous_message_id")
+def _check_thread(thread: Any, where: str) -> None:
+    kind = check_tag(thread, where, ("create", "continue"))
+    check_object(thread, where, "type" if kind == "create" else "type previous_message_id!")
 
 
 def check_budget(budget: Any) -> None:
-    """Refuse a task budget that is none.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse a task budget that is none."""
     where = "output_config.task_budget"
-    check_object(budget, where, ("type", "total", "remaining"))
-    check_tag(budget, where, ("tokens",))
+    check_object(budget, where, "type=tokens total remaining")
     check_integer(budget.get("total"), f"{where}.total", least=1)
     if present(budget, "remaining"):
         check_integer(budget["remaining"], f"{where}.remaining", least=0)
 
 
-_CHECKS: Final = {
-    "billing_policy": _check_billing,
-    "compaction": _check_compaction,
+_CHECKS: Final[Mapping[str, Callable[[Any, str], None]]] = {
+    "container": partial(_check_text_or_object, fields="id skills"),
+    "diagnostics": partial(check_object, fields="previous_message_id"),
+    "billing_policy": partial(check_object, fields="type=billing_policy bill_to=self|user_profile"),
+    "compaction": partial(check_object, fields="type=summarize instructions?"),
     "context_management": _check_context,
     "mcp_servers": _check_servers,
     "fallbacks": _check_fallbacks,
-    "fallback_credit_token": _check_credit,
+    "fallback_credit_token": partial(_check_text_or_object, fields="token! mode=strict|best_effort"),
     "thread": _check_thread,
 }
+"""What may be null, in the order in which the API looks."""

@@ -48,7 +48,7 @@ def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | 
         fault: `refusal`, `truncate`, `blank`, `invalid_output`, or another one, which is not the answer's business.
 
     Raises:
-        Problem: 400, the schema asked for has an unsatisfiable keyword.
+        APIProblem: 400, the schema asked for has an unsatisfiable keyword.
     """
     values.seed(int.from_bytes(digest[:8], "big"))
     usage = _usage(body)

@@ -1,33 +1,46 @@
-"""How the fields of a request's body are read: as the API reads them, with its sentences where one is wrong."""
+"""How the fields of a request's body are read: as the API reads them, with its sentences where one is wrong.
+
+The fields of an object are written as one text, in the order in which the API looks at them: `name` for anything,
+`name!` for a text that has to be there, `name?` for a text or null, `name=this|that` for one of some texts, and
+`type=this` for the tag that has to be there. Each check raises an `APIProblem`, a 400.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from yamlgen.simulator.problem import APIProblem
 
+_FIELD: Final = re.compile(r"(\w+)([=!?]?)(\S*)")
 
-def check_object(value: Any, where: str, allowed: Collection[str]) -> dict[str, Any]:
-    """An object with no other fields than `allowed`.
 
-    Raises:
-        Problem: 400, something else.
-    """
+def check_object(value: Any, where: str, fields: str) -> None:
+    """Refuse what is no object, has other fields than these, or has one of them wrong."""
     if not isinstance(value, dict):
         raise APIProblem(f"{where}: Input should be an object")
+    known = _known(fields)
     for name in value:
-        if name not in allowed:
+        if name not in known:
             raise APIProblem(f"{where}.{name}: Extra inputs are not permitted")
-    return value
+    for name, (mark, texts) in known.items():
+        if name == "type" and mark:
+            check_tag(value, where, texts)
+        elif mark == "=" and name in value:
+            check_one_of(value[name], f"{where}.{name}", texts)
+        elif mark == "!" or (mark == "?" and present(value, name)):
+            check_text(value, where, name)
+
+
+@lru_cache(maxsize=256)
+def _known(fields: str) -> dict[str, tuple[str, list[str]]]:
+    return {name: (mark, texts.split("|")) for name, mark, texts in _FIELD.findall(fields)}
 
 
 def check_tag(value: Any, where: str, kinds: Collection[str]) -> str:
-    """The `type` of an object, one of `kinds`.
-
-    Raises:
-        Problem: 400, something else.
-    """
+    """The `type` of an object, one of `kinds`."""
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         raise APIProblem(f"{where}: Input tag should be one of {', '.join(map(repr, kinds))}")
@@ -35,11 +48,7 @@ def check_tag(value: Any, where: str, kinds: Collection[str]) -> str:
 
 
 def check_text(value: Any, where: str, name: str) -> str:
-    """The text in the field `name` of an object.
-
-    Raises:
-        Problem: 400, something else.
-    """
+    """The text in the field `name` of an object."""
     if name not in value:
         raise APIProblem(f"{where}.{name}: Field required")
     if not isinstance(value[name], str):
@@ -49,11 +58,7 @@ def check_text(value: Any, where: str, name: str) -> str:
 
 
 def check_integer(value: Any, where: str, least: int | None = None) -> int:
-    """An integer, at least `least`.
-
-    Raises:
-        Problem: 400, something else.
-    """
+    """An integer, at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise APIProblem(f"{where}: Input should be a valid integer")
     if least is not None and value < least:
@@ -62,11 +67,7 @@ def check_integer(value: Any, where: str, least: int | None = None) -> int:
 
 
 def check_one_of(value: Any, where: str, texts: Collection[str]) -> None:
-    """Refuse what is none of `texts`.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse what is none of `texts`."""
     if not isinstance(value, str) or value not in texts:
         raise APIProblem(f"{where}: Input should be one of {', '.join(map(repr, texts))}")
 

@@ -41,7 +41,7 @@ def check_model(model: str) -> None:
     """Refuse an id that the API does not know, or serves no longer.
 
     Raises:
-        Problem: 404, as the API says it.
+        APIProblem: 404, as the API says it.
     """
     known = capabilities.of(model)
     foreign = not model.startswith("claude-") or re.search(r"[/.]", model)
@@ -53,7 +53,7 @@ def info(model: str) -> dict[str, Any]:
     """What `GET /v1/models/{id}` answers.
 
     Raises:
-        Problem: 404 for an id that is not Anthropic's.
+        APIProblem: 404 for an id that is not Anthropic's.
     """
     known = capabilities.of(model)
     if not known.known:
@@ -82,7 +82,7 @@ def page(query: list[tuple[str, str]]) -> dict[str, Any]:
         query: the names and values of the address, where `lifecycle[]` may stand several times.
 
     Raises:
-        Problem: 400 for a `limit` outside 1 to 1000, an id that is not in the list, or an unknown stage of life.
+        APIProblem: 400 for a `limit` outside 1 to 1000, an id that is not in the list, or an unknown stage of life.
     """
     asked = dict(query)
     text = asked.get("limit", "20")

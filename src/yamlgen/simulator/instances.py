@@ -69,7 +69,7 @@ class Instances:
         """One instance.
 
         Raises:
-            Problem: 400, naming the keyword that no draw satisfied.
+            APIProblem: 400, naming the keyword that no draw satisfied.
         """
         self._misses = 0
         missed = SchemaContradiction("false", "#")
@@ -181,7 +181,7 @@ class Instances:
 
     def _listed(self, node: SchemaNode) -> Any:
         kinds = node.keywords.get("type")
-        fitting = [value for value in node.keywords["enum"] if kinds is None or _is_of(value, kinds)]
+        fitting = [value for value in node.keywords["enum"] if kinds is None or kind_of(value) in with_integers(kinds)]
         fitting = [value for value in fitting if type(value) not in (int, float) or is_within(value, node.keywords)]
         if not fitting:
             raise SchemaContradiction("enum", node.where)
@@ -373,7 +373,3 @@ def _extended(trail: Trail, refs: frozenset[str], where: str) -> Trail:
 def _weight(schema: Any) -> tuple[bool, int]:
     text = json.dumps(schema)
     return '"$ref"' in text, len(text)
-
-
-def _is_of(value: Any, kinds: tuple[str, ...]) -> bool:
-    return kind_of(value) in with_integers(kinds)

@@ -74,20 +74,9 @@ _JOINS: dict[str, Callable[[Any, Any], Any]] = {
     "multipleOf": _multiple,
     "required": lambda one, other: list(dict.fromkeys([*one, *other])),
     "uniqueItems": lambda one, other: one or other,
-    "propertyNames": both,
-    "unevaluatedProperties": both,
-    "unevaluatedItems": both,
-    "minimum": max,
-    "exclusiveMinimum": max,
-    "minLength": max,
-    "minItems": max,
-    "minProperties": max,
-    "maximum": min,
-    "exclusiveMaximum": min,
-    "maxLength": min,
-    "maxItems": min,
-    "maxProperties": min,
-    "maxContains": min,
+    **dict.fromkeys(("propertyNames", "unevaluatedProperties", "unevaluatedItems"), both),
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max),
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"), min),
 }
 
 

@@ -12,19 +12,14 @@ from typing import Any
 from yamlgen.schemas.json_pointer import follow
 from yamlgen.simulator.problem import APIProblem
 
+# Those of a number are told as an integer's, whichever it is.
 _UNSUPPORTED = {
     "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     "string": ("minLength", "maxLength"),
     "array": ("maxItems", "uniqueItems", "contains", "minContains", "maxContains", "prefixItems", "unevaluatedItems"),
     "object": (
-        "patternProperties",
-        "propertyNames",
-        "minProperties",
-        "maxProperties",
-        "dependentRequired",
-        "dependentSchemas",
-        "unevaluatedProperties",
+        *("patternProperties", "propertyNames", "minProperties", "maxProperties"),
+        *("dependentRequired", "dependentSchemas", "unevaluatedProperties"),
     ),
 }
 _NEVER = ("oneOf", "not", "if", "then", "else", "$dynamicRef", "$anchor")
@@ -39,7 +34,7 @@ def check_native(schema: Any, where: str) -> None:
         where: the place in the body, as the API names it.
 
     Raises:
-        Problem: 400 with the first thing that is wrong.
+        APIProblem: 400 with the first thing that is wrong.
     """
     if not isinstance(schema, dict):
         raise APIProblem(f"{where}: Input should be an object")

@@ -18,7 +18,7 @@ def draw_number(keywords: Mapping[str, Any], values: Values, field: str, where: 
     """A number that satisfies the numeric keywords.
 
     Raises:
-        Contradiction: the range holds no such number.
+        SchemaContradiction: the range holds no such number.
     """
     above, below = keywords.get("exclusiveMinimum"), keywords.get("exclusiveMaximum")
     low = max((bound for bound in (keywords.get("minimum"), above) if bound is not None), default=None)

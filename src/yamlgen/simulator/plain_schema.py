@@ -19,27 +19,9 @@ from yamlgen.simulator.hints import hinted
 from yamlgen.simulator.joins import TYPES, join_keywords, types_of
 
 _HARD = frozenset(
-    {
-        "not",
-        "if",
-        "anyOf",
-        "oneOf",
-        "contains",
-        "uniqueItems",
-        "pattern",
-        "format",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "patternProperties",
-        "propertyNames",
-        "minProperties",
-        "dependentRequired",
-        "dependentSchemas",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-        "enum",
-    }
+    {"not", "if", "anyOf", "oneOf", "enum", "contains", "uniqueItems", "unevaluatedItems", "unevaluatedProperties"}
+    | {"pattern", "format", "multipleOf", "minLength", "maxLength", "patternProperties", "propertyNames"}
+    | {"minProperties", "dependentRequired", "dependentSchemas"}
 )
 _APART = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "dependentRequired", "dependentSchemas"})
 _UNKNOWN = ("$dynamicRef", "$recursiveRef")
@@ -90,7 +72,7 @@ class Schemas:
         """The node of a schema.
 
         Raises:
-            Contradiction: nothing satisfies it, or it cannot be followed.
+            SchemaContradiction: nothing satisfies it, or it cannot be followed.
         """
         found = self._nodes.get(id(schema))
         if found is None or isinstance(schema, bool):
@@ -102,7 +84,7 @@ class Schemas:
         """The node with its first choice made.
 
         Raises:
-            Contradiction: that branch is impossible together with the rest.
+            SchemaContradiction: that branch is impossible together with the rest.
         """
         key = id(node), branch
         if key not in self._chosen:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from random import Random
@@ -22,92 +22,41 @@ _BIRTHS = (date(1940, 1, 1).toordinal(), date(2005, 12, 31).toordinal())
 
 _Draw = Callable[["Values"], str]
 
-# A field's name is looked up whole, then by its last word, then by that word's singular.
+# By the names of fields. A name is looked up whole, then by its last word, then by that word's singular.
 _FIELDS: dict[str, _Draw] = {
-    "name": lambda v: v.fake.name(),
-    "full_name": lambda v: v.fake.name(),
-    "first_name": lambda v: v.fake.first_name(),
-    "given_name": lambda v: v.fake.first_name(),
-    "firstname": lambda v: v.fake.first_name(),
-    "last_name": lambda v: v.fake.last_name(),
-    "family_name": lambda v: v.fake.last_name(),
-    "lastname": lambda v: v.fake.last_name(),
-    "surname": lambda v: v.fake.last_name(),
-    "author": lambda v: v.fake.name(),
-    "person": lambda v: v.fake.name(),
-    "username": lambda v: v.fake.user_name(),
-    "user_name": lambda v: v.fake.user_name(),
-    "handle": lambda v: v.fake.user_name(),
-    "email": lambda v: v.fake.ascii_safe_email(),
-    "mail": lambda v: v.fake.ascii_safe_email(),
-    "phone": lambda v: v.fake.numerify("+1-555-###-####"),
-    "phone_number": lambda v: v.fake.numerify("+1-555-###-####"),
-    "telephone": lambda v: v.fake.numerify("+1-555-###-####"),
+    "name full_name author person": lambda v: v.fake.name(),
+    "first_name given_name firstname": lambda v: v.fake.first_name(),
+    "last_name family_name lastname surname": lambda v: v.fake.last_name(),
+    "username user_name handle": lambda v: v.fake.user_name(),
+    "email mail": lambda v: v.fake.ascii_safe_email(),
+    "phone phone_number telephone": lambda v: v.fake.numerify("+1-555-###-####"),
     "address": lambda v: v.fake.address().replace("\n", ", "),
     "street": lambda v: v.fake.street_address(),
-    "city": lambda v: v.fake.city(),
-    "town": lambda v: v.fake.city(),
-    "hometown": lambda v: v.fake.city(),
-    "location": lambda v: v.fake.city(),
-    "place": lambda v: v.fake.city(),
-    "state": lambda v: v.fake.state(),
-    "region": lambda v: v.fake.state(),
-    "country": lambda v: v.fake.country(),
-    "nationality": lambda v: v.fake.country(),
+    "city town hometown location place": lambda v: v.fake.city(),
+    "state region": lambda v: v.fake.state(),
+    "country nationality": lambda v: v.fake.country(),
     "country_code": lambda v: v.fake.country_code(),
-    "zip": lambda v: v.fake.postcode(),
-    "zipcode": lambda v: v.fake.postcode(),
-    "postcode": lambda v: v.fake.postcode(),
-    "postal_code": lambda v: v.fake.postcode(),
-    "company": lambda v: v.fake.company(),
-    "company_name": lambda v: v.fake.company(),
-    "organization": lambda v: v.fake.company(),
-    "employer": lambda v: v.fake.company(),
-    "brand": lambda v: v.fake.company(),
-    "team": lambda v: v.fake.company(),
-    "club": lambda v: v.fake.company(),
-    "job": lambda v: v.fake.job(),
-    "job_title": lambda v: v.fake.job(),
-    "occupation": lambda v: v.fake.job(),
-    "profession": lambda v: v.fake.job(),
-    "date": lambda v: v.day(_DAYS),
-    "day": lambda v: v.day(_DAYS),
-    "birthday": lambda v: v.day(_BIRTHS),
-    "birth_date": lambda v: v.day(_BIRTHS),
-    "birthdate": lambda v: v.day(_BIRTHS),
-    "date_of_birth": lambda v: v.day(_BIRTHS),
+    "zip zipcode postcode postal_code": lambda v: v.fake.postcode(),
+    "company company_name organization employer brand team club": lambda v: v.fake.company(),
+    "job job_title occupation profession": lambda v: v.fake.job(),
+    "date day": lambda v: v.day(_DAYS),
+    "birthday birth_date birthdate date_of_birth": lambda v: v.day(_BIRTHS),
     "time": lambda v: v.clock()[:5],
     "timestamp": lambda v: f"{v.day(_DAYS)}T{v.clock()}Z",
     "year": lambda v: str(v.rng.randint(1950, 2026)),
-    "url": lambda v: v.link(),
-    "uri": lambda v: v.link(),
-    "link": lambda v: v.link(),
-    "website": lambda v: v.link(),
-    "id": lambda v: v.fake.uuid4(),
-    "uuid": lambda v: v.fake.uuid4(),
+    "url uri link website": lambda v: v.link(),
+    "id uuid": lambda v: v.fake.uuid4(),
     "language": lambda v: v.fake.language_name(),
     "currency": lambda v: v.fake.currency_code(),
-    "color": lambda v: v.fake.color_name(),
-    "colour": lambda v: v.fake.color_name(),
+    "color colour": lambda v: v.fake.color_name(),
     "gender": lambda v: v.rng.choice(("female", "male", "non-binary")),
-    "tag": lambda v: v.fake.word(),
-    "keyword": lambda v: v.fake.word(),
-    "label": lambda v: v.fake.word(),
-    "category": lambda v: v.fake.word(),
-    "topic": lambda v: v.fake.word(),
-    "word": lambda v: v.fake.word(),
+    "tag keyword label category topic word": lambda v: v.fake.word(),
     "slug": lambda v: f"{v.fake.word()}-{v.fake.word()}",
     "title": lambda v: v.fake.sentence(4).rstrip(".").title(),
     "headline": lambda v: v.fake.sentence(6).rstrip("."),
     "subject": lambda v: v.fake.sentence(5).rstrip("."),
     "question": lambda v: v.fake.sentence(8).rstrip(".") + "?",
-    "description": lambda v: v.paragraph(),
-    "summary": lambda v: v.paragraph(),
-    "bio": lambda v: v.paragraph(),
-    "biography": lambda v: v.paragraph(),
-    "text": lambda v: v.paragraph(),
-    "body": lambda v: v.paragraph(),
-    "story": lambda v: v.paragraph(),
+    "description summary bio biography text body story": lambda v: v.paragraph(),
 }
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -116,23 +65,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "month": (1, 12),
     "day": (1, 28),
     "hour": (0, 23),
-    "minute": (0, 59),
-    "second": (0, 59),
-    "score": (1, 5),
-    "rating": (1, 5),
-    "star": (1, 5),
-    "priority": (1, 5),
-    "rank": (1, 20),
-    "count": (1, 20),
-    "quantity": (1, 20),
-    "percent": (0, 100),
-    "percentage": (0, 100),
-    "probability": (0, 1),
-    "confidence": (0, 1),
-    "latitude": (-90, 90),
-    "lat": (-90, 90),
-    "longitude": (-180, 180),
-    "lon": (-180, 180),
+    "minute second": (0, 59),
+    "score rating star priority": (1, 5),
+    "rank count quantity": (1, 20),
+    "percent percentage": (0, 100),
+    "probability confidence": (0, 1),
+    "latitude lat": (-90, 90),
+    "longitude lon": (-180, 180),
     "price": (1, 500),
     "height": (150, 200),
     "weight": (50, 100),
@@ -146,22 +85,27 @@ _FORMATS: dict[str, _Draw] = {
     "time": lambda v: f"{v.clock()}Z",
     "date-time": lambda v: f"{v.day(_DAYS)}T{v.clock()}Z",
     "duration": lambda v: f"PT{v.rng.randint(1, 5)}H{v.rng.randint(1, 59)}M",
-    "email": lambda v: v.fake.ascii_safe_email(),
-    "idn-email": lambda v: v.fake.ascii_safe_email(),
-    "hostname": lambda v: f"{v.fake.word()}.example.com",
-    "idn-hostname": lambda v: f"{v.fake.word()}.example.com",
+    "email idn-email": lambda v: v.fake.ascii_safe_email(),
+    "hostname idn-hostname": lambda v: f"{v.fake.word()}.example.com",
     "ipv4": lambda v: f"192.0.2.{v.rng.randint(1, 254)}",
     "ipv6": lambda v: f"2001:db8::{v.rng.randint(1, 9999)}",
-    "uri": lambda v: v.link(),
-    "iri": lambda v: v.link(),
-    "uri-reference": lambda v: f"/{v.fake.word()}/{v.fake.word()}",
-    "iri-reference": lambda v: f"/{v.fake.word()}/{v.fake.word()}",
+    "uri iri": lambda v: v.link(),
+    "uri-reference iri-reference": lambda v: f"/{v.fake.word()}/{v.fake.word()}",
     "uri-template": lambda v: f"https://example.com/{v.fake.word()}/{{id}}",
     "uuid": lambda v: v.fake.uuid4(),
     "json-pointer": lambda v: f"/{v.fake.word()}/{v.rng.randint(0, 9)}",
     "relative-json-pointer": lambda v: f"{v.rng.randint(0, 9)}/{v.fake.word()}",
     "regex": lambda v: f"^{v.fake.word()}[0-9]+$",
 }
+
+
+def _by_name(grouped: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for names, value in grouped.items() for name in names.split()}
+
+
+_BY_FIELD = _by_name(_FIELDS)
+_RANGE_BY_FIELD = _by_name(_RANGES)
+_BY_FORMAT = _by_name(_FORMATS)
 
 
 class Values:
@@ -182,17 +126,17 @@ class Values:
 
     def string(self, field: str, least: int, most: int | None) -> str:
         """Text for a field, `least` to `most` code points long."""
-        drawn = next((_FIELDS[key] for key in _keys(field) if key in _FIELDS), None)
+        drawn = next((_BY_FIELD[key] for key in _keys(field) if key in _BY_FIELD), None)
         return self.fit(drawn(self) if drawn else self.sentence(), least, most)
 
     def formatted(self, form: str) -> str | None:
         """Text of a JSON Schema `format`, or `None` when the format is not a standard one."""
-        drawn = _FORMATS.get(form)
+        drawn = _BY_FORMAT.get(form)
         return drawn(self) if drawn else None
 
     def span(self, field: str, low: float | None, high: float | None) -> tuple[float, float]:
         """The range to draw a field's number from: what is usual for it, inside what is allowed."""
-        usual = next((_RANGES[key] for key in _keys(field) if key in _RANGES), _USUAL)
+        usual = next((_RANGE_BY_FIELD[key] for key in _keys(field) if key in _RANGE_BY_FIELD), _USUAL)
         least = usual[0] if low is None else low
         most = usual[1] if high is None else high
         if low is not None and high is not None:

@@ -2,7 +2,7 @@
 
 Each check reads the body as it came and raises the `APIProblem` that the API would answer with, in the order in
 which the API looks. What a model refuses is in the language's table of models, and nowhere here. Each kind of rule has
-a module of its own: `arguments`, `turns`, `blocks`, `tools`, `thinking`, `formats`, `native`, `caching`.
+a module of its own: `allowed_arguments`, `turns`, `blocks`, `tools`, `thinking`, `schema_limits`, `native`, `caching`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def check_headers(headers: Mapping[str, str]) -> str:
         The API version.
 
     Raises:
-        Problem: 401 without a key, 400 without a known version.
+        APIProblem: 401 without a key, 400 without a known version.
     """
     bearer = headers.get("Authorization", "")
     key = headers.get("x-api-key", "") or (bearer[len("bearer ") :] if bearer.lower().startswith("bearer ") else "")
@@ -62,7 +62,7 @@ def check_message(body: Any, version: str, betas: Betas = _NO_BETAS, headers: Ma
         headers: the other headers, of which some belong to an argument.
 
     Raises:
-        Problem: the first thing that is wrong.
+        APIProblem: the first thing that is wrong.
     """
     _check_shape(body, betas, counting=False)
     known = capabilities.of(body["model"])
@@ -86,7 +86,7 @@ def check_count(body: Any, version: str = VERSIONS[-1], betas: Betas = _NO_BETAS
         betas: the betas that are asked for.
 
     Raises:
-        Problem: the first thing that is wrong.
+        APIProblem: the first thing that is wrong.
     """
     _check_shape(body, betas, counting=True)
     _check_content(body, version, capabilities.of(body["model"]), betas)
@@ -208,20 +208,20 @@ def _check_system(body: dict[str, Any]) -> None:
     for index, block in enumerate(system):
         if not isinstance(block, dict) or block.get("type") != "text" or not isinstance(block.get("text"), str):
             raise APIProblem(f"system.{index}: Input should be a text block")
-        check_object(block, f"system.{index}", ("type", "text", "cache_control", "citations"))
+        check_object(block, f"system.{index}", "type text cache_control citations")
         check_words(block["text"], "system")
 
 
 def _check_output_config(body: dict[str, Any], known: capabilities.Capabilities, betas: Betas) -> None:
     for index, message in enumerate(body["messages"]):
         if message["role"] == "system" and present(message, "output_config"):
-            check_object(message["output_config"], f"messages.{index}.output_config", ("effort",))
+            check_object(message["output_config"], f"messages.{index}.output_config", "effort")
             check_effort(message["output_config"].get("effort"), body, known, f"messages.{index}.output_config")
     config = body.get("output_config")
     if config is None:
         return
-    budgeted = ("task_budget",) if has_beta(betas, "task-budgets-") else ()
-    check_object(config, "output_config", ("effort", "format", *budgeted))
+    budgeted = " task_budget" if has_beta(betas, "task-budgets-") else ""
+    check_object(config, "output_config", f"effort format{budgeted}")
     if present(config, "task_budget"):
         check_budget(config["task_budget"])
     check_effort(config.get("effort"), body, known)

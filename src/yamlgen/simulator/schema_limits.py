@@ -23,18 +23,14 @@ def format_of(body: Mapping[str, Any]) -> Any:
 
 
 def check_format(body: dict[str, Any]) -> None:
-    """Refuse a format of the output that the API does not take.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse a format of the output that the API does not take."""
     form = format_of(body)
     if form is None:
         return
     where = "output_config.format" if (body.get("output_config") or {}).get("format") else "output_format"
     if not isinstance(form, dict) or form.get("type") != "json_schema":
         raise APIProblem(f"{where}.type: Input should be 'json_schema'")
-    check_object(form, where, ("type", "schema"))
+    check_object(form, where, "type schema")
     if "schema" not in form:
         raise APIProblem(f"{where}.schema: Field required")
     if body["messages"][-1]["role"] == "assistant":
@@ -47,12 +43,12 @@ def check_format(body: dict[str, Any]) -> None:
 
 
 def check_counts(body: dict[str, Any]) -> None:
-    """Refuse more strict tools, optional parameters or unions than one grammar has room for.
-
-    Raises:
-        Problem: 400.
-    """
-    strict = [tool["input_schema"] for tool in body.get("tools") or () if tool.get("strict") is True and _is_own(tool)]
+    """Refuse more strict tools, optional parameters or unions than one grammar has room for."""
+    strict = [
+        tool["input_schema"]
+        for tool in body.get("tools") or ()
+        if tool.get("strict") is True and "input_schema" in tool
+    ]
     if len(strict) > _MOST_STRICT:
         raise APIProblem(
             f"Too many strict tools ({len(strict)}). The maximum number of strict tools supported is {_MOST_STRICT}. "
@@ -73,10 +69,6 @@ def check_counts(body: dict[str, Any]) -> None:
             "This causes exponential compilation cost. Reduce the number of nullable or union-typed parameters "
             f"(limit: {MOST_UNIONS} parameters with unions)."
         )
-
-
-def _is_own(tool: Mapping[str, Any]) -> bool:
-    return "input_schema" in tool
 
 
 def _is_cited(body: Mapping[str, Any]) -> bool:
@@ -100,7 +92,7 @@ def check_schema(text: str, where: str) -> None:
         where: its place in the body.
 
     Raises:
-        Problem: 400.
+        APIProblem: 400.
     """
     try:
         jsonschema_rs.Draft202012Validator(json.loads(text), offline=True)
@@ -116,11 +108,7 @@ def check_schema(text: str, where: str) -> None:
 
 @lru_cache(maxsize=128)
 def check_grammar(text: str, where: str) -> None:
-    """Refuse a schema that native output cannot express, given as JSON.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse a schema that native output cannot express, given as JSON."""
     check_native(json.loads(text), where)
 
 

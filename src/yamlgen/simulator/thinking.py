@@ -16,11 +16,7 @@ _INSTEAD: Final = ' Use "thinking.type.adaptive" and "output_config.effort" to c
 
 
 def check_thinking(body: dict[str, Any], known: Capabilities, betas: Betas) -> None:
-    """Refuse a setting of `thinking` that the API, or this model, does not take.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse a setting of `thinking` that the API, or this model, does not take."""
     thinking = body.get("thinking")
     if thinking is None:
         return
@@ -36,11 +32,10 @@ def check_thinking(body: dict[str, Any], known: Capabilities, betas: Betas) -> N
 
 
 def _check_fields(thinking: dict[str, Any], kind: str, betas: Betas) -> None:
-    on = kind not in OFF
-    allowed = {"type", *(("budget_tokens",) if kind == "enabled" else ()), *(("display",) if on else ())}
-    if on and has_beta(betas, "thinking-binding-controls-"):
-        allowed.add("block_binding")
-    check_object(thinking, f"thinking.{kind}", allowed)
+    fields = "type budget_tokens" if kind == "enabled" else "type"
+    if kind not in OFF:
+        fields += " display block_binding" if has_beta(betas, "thinking-binding-controls-") else " display"
+    check_object(thinking, f"thinking.{kind}", fields)
     if present(thinking, "display"):
         updates = ("updates",) if has_beta(betas, "thinking-display-updates-") else ()
         check_one_of(thinking["display"], f"thinking.{kind}.display", (*_SHOWN, *updates))
@@ -57,14 +52,10 @@ def _check_budget(thinking: dict[str, Any], body: dict[str, Any], betas: Betas) 
 
 
 def check_begun(body: Mapping[str, Any], known: Capabilities) -> None:
-    """Refuse an answer that is begun with words, where a model thinks with a budget before its first one.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse an answer that is begun with words, where a model thinks with a budget before its first one."""
     last = len(body["messages"]) - 1
     final = body["messages"][last]
-    kinds = [block["type"] for block in blocks_of(final["content"])]
+    kinds = [block["type"] for block in blocks_of(final.get("content"))]
     thinks_first = known.prefill and (body.get("thinking") or {}).get("type") == "enabled"
     if final["role"] == "assistant" and thinks_first and kinds[:1] == ["text"] and "server_tool_use" not in kinds:
         raise APIProblem(
@@ -74,11 +65,7 @@ def check_begun(body: Mapping[str, Any], known: Capabilities) -> None:
 
 
 def check_effort(effort: Any, body: Mapping[str, Any], known: Capabilities, where: str = "output_config") -> None:
-    """Refuse an effort that there is not, or not for this model, or not while it does not think.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse an effort that there is not, or not for this model, or not while it does not think."""
     if effort is None:
         return
     check_one_of(effort, f"{where}.effort", EFFORTS)
@@ -100,4 +87,4 @@ def check_effort(effort: Any, body: Mapping[str, Any], known: Capabilities, wher
 def thinks(body: Mapping[str, Any]) -> bool:
     """Whether the request turns thinking on, in so many words."""
     thinking = body.get("thinking") or {}
-    return thinking.get("type") in {"enabled", "adaptive"}
+    return thinking.get("type") in ("enabled", "adaptive")

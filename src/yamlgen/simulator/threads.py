@@ -22,7 +22,7 @@ class Conversations:
         """The whole of a request that goes on with a conversation; any other request as it is.
 
         Raises:
-            Problem: 404 for an unknown conversation, 400 for a field that comes from it.
+            APIProblem: 404 for an unknown conversation, 400 for a field that comes from it.
         """
         thread = body.get("thread") if isinstance(body, dict) else None
         if not isinstance(thread, dict) or thread.get("type") != "continue":

@@ -17,47 +17,32 @@ from yamlgen.simulator.thinking import thinks
 
 _NAME: Final = r"^[a-zA-Z0-9_-]{1,128}$"
 _PROPERTY: Final = r"^[a-zA-Z0-9_.-]{1,64}$"
-_KEYS: Final = (
-    "type",
-    "name",
-    "description",
-    "input_schema",
-    "cache_control",
-    "strict",
-    "allowed_callers",
-    "defer_loading",
-    "eager_input_streaming",
-    "input_examples",
+_FIELDS: Final = (
+    "type name description input_schema cache_control strict allowed_callers defer_loading eager_input_streaming "
+    "input_examples"
 )
 
-NAMED: Final[Mapping[str, str]] = {
-    "bash_20250124": "bash",
-    "code_execution_20250522": "code_execution",
-    "code_execution_20250825": "code_execution",
-    "code_execution_20260120": "code_execution",
-    "code_execution_20260521": "code_execution",
-    "memory_20250818": "memory",
-    "text_editor_20250124": "str_replace_editor",
-    "text_editor_20250429": "str_replace_based_edit_tool",
-    "text_editor_20250728": "str_replace_based_edit_tool",
-    "tool_search_tool_bm25_20251119": "tool_search_tool_bm25",
-    "tool_search_tool_regex_20251119": "tool_search_tool_regex",
-    "web_fetch_20250910": "web_fetch",
-    "web_fetch_20260209": "web_fetch",
-    "web_fetch_20260309": "web_fetch",
-    "web_fetch_20260318": "web_fetch",
-    "web_search_20250305": "web_search",
-    "web_search_20260209": "web_search",
-    "web_search_20260318": "web_search",
-}
-"""The tools that the API knows by their type, and the name that each must have."""
-
-_CALLED_BY_CODE: Final = frozenset(kind for kind in NAMED if kind.startswith(("web_search_2026", "web_fetch_2026")))
-
-TOOLSETS: Final = frozenset({"browser_toolset_20260801", "computer_toolset_20260801"})
-"""Those that stand for several tools, and have no name of their own."""
-
-BETA_NAMED: Final[Mapping[str, tuple[str, str]]] = {
+TOOLS: Final[Mapping[str, tuple[str, str]]] = {
+    "bash_20250124": ("bash", ""),
+    "code_execution_20250522": ("code_execution", ""),
+    "code_execution_20250825": ("code_execution", ""),
+    "code_execution_20260120": ("code_execution", ""),
+    "code_execution_20260521": ("code_execution", ""),
+    "memory_20250818": ("memory", ""),
+    "text_editor_20250124": ("str_replace_editor", ""),
+    "text_editor_20250429": ("str_replace_based_edit_tool", ""),
+    "text_editor_20250728": ("str_replace_based_edit_tool", ""),
+    "tool_search_tool_bm25_20251119": ("tool_search_tool_bm25", ""),
+    "tool_search_tool_regex_20251119": ("tool_search_tool_regex", ""),
+    "web_fetch_20250910": ("web_fetch", ""),
+    "web_fetch_20260209": ("web_fetch", ""),
+    "web_fetch_20260309": ("web_fetch", ""),
+    "web_fetch_20260318": ("web_fetch", ""),
+    "web_search_20250305": ("web_search", ""),
+    "web_search_20260209": ("web_search", ""),
+    "web_search_20260318": ("web_search", ""),
+    "browser_toolset_20260801": ("", ""),
+    "computer_toolset_20260801": ("", ""),
     "advisor_20260301": ("advisor", "advisor-tool-"),
     "bash_20241022": ("bash", "computer-use-"),
     "computer_20241022": ("computer", "computer-use-2024-10-22"),
@@ -66,15 +51,14 @@ BETA_NAMED: Final[Mapping[str, tuple[str, str]]] = {
     "mcp_toolset": ("", "mcp-client-"),
     "text_editor_20241022": ("str_replace_editor", "computer-use-"),
 }
-"""Those of a beta: the name, empty where they have none, and how the name of the beta begins."""
+"""The tools that the API knows by their type: the name that each must have, empty where it stands for several, and how
+the name of the beta begins that it belongs to."""
+
+_CALLED_BY_CODE: Final = ("web_search_2026", "web_fetch_2026")
 
 
 def check_tools(body: dict[str, Any], betas: Betas) -> None:
-    """Refuse definitions of tools that the API refuses.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse definitions of tools that the API refuses."""
     tools = body.get("tools", [])
     if not isinstance(tools, list):
         raise APIProblem("tools: Input should be a valid array")
@@ -100,7 +84,7 @@ def is_custom(tool: Mapping[str, Any]) -> bool:
 def _check_own(tool: dict[str, Any], where: str) -> None:
     if "name" not in tool:
         raise APIProblem(f"{where}.name: Field required")
-    check_object(tool, where, _KEYS)
+    check_object(tool, where, _FIELDS)
     if not isinstance(tool["name"], str) or not re.fullmatch(_NAME, tool["name"]):
         raise APIProblem(f"{where}.name: String should match pattern '{_NAME}'")
     if not isinstance(tool.get("description", ""), str):
@@ -126,22 +110,19 @@ def _check_own(tool: dict[str, Any], where: str) -> None:
 
 def _check_named(tool: dict[str, Any], where: str, model: str, betas: Betas) -> None:
     kind = str(tool["type"])
-    name, beta = NAMED.get(kind), ""
-    if kind in BETA_NAMED:
-        name, beta = BETA_NAMED[kind]
-    if kind in TOOLSETS:
-        name = ""
+    name, beta = TOOLS.get(kind, (None, ""))
     if name is None or (beta and not has_beta(betas, beta)):
+        plain = ("custom", *(each for each, (_, needed) in TOOLS.items() if not needed))
         raise APIProblem(
-            f"tools.{where.rpartition('.')[2]}: Input tag '{kind}' found using 'type' does not match any of the "
-            f"expected tags: {', '.join(map(repr, ('custom', *NAMED, *sorted(TOOLSETS))))}"
+            f"{where}: Input tag '{kind}' found using 'type' does not match any of the expected tags: "
+            f"{', '.join(map(repr, plain))}"
         )
     if name and tool.get("name") != name:
         raise APIProblem(f"{where}.{kind}.name: Input should be '{name}'")
     if present(tool, "allowed_domains") and present(tool, "blocked_domains"):
         raise APIProblem(f"{where}.{kind}: Cannot specify both `allowed_domains` and `blocked_domains`")
     callers = tool.get("allowed_callers")
-    if kind in _CALLED_BY_CODE and callers != ["direct"] and capabilities.of(model).code_calls is False:
+    if kind.startswith(_CALLED_BY_CODE) and callers != ["direct"] and capabilities.of(model).code_calls is False:
         raise APIProblem(
             f"{where}.{kind}: '{model}' does not support programmatic tool calling. "
             'Set `allowed_callers` to ["direct"].'
@@ -150,20 +131,16 @@ def _check_named(tool: dict[str, Any], where: str, model: str, betas: Betas) -> 
         check_integer(tool["max_uses"], f"{where}.{kind}.max_uses", least=1)
 
 
-_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
-    "auto": ("type", "disable_parallel_tool_use"),
-    "any": ("type", "disable_parallel_tool_use"),
-    "tool": ("type", "name", "disable_parallel_tool_use"),
-    "none": ("type",),
+_CHOICES: Final[Mapping[str, str]] = {
+    "auto": "type disable_parallel_tool_use",
+    "any": "type disable_parallel_tool_use",
+    "tool": "type name disable_parallel_tool_use",
+    "none": "type",
 }
 
 
 def check_choice(body: dict[str, Any], known: Capabilities) -> None:
-    """Refuse a choice of tools that the API, or this model, does not take.
-
-    Raises:
-        Problem: 400.
-    """
+    """Refuse a choice of tools that the API, or this model, does not take."""
     choice = body.get("tool_choice")
     if choice is None:
         return

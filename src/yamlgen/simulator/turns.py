@@ -12,7 +12,6 @@ from yamlgen.simulator.body_fields import check_object, present
 from yamlgen.simulator.problem import APIProblem
 
 _MOST_TURNS: Final = 100_000
-_KEYS: Final = {"role", "content"}
 _SYSTEM_KEYS: Final = {
     "clear_at": "mid-conversation-system-clear-at-",
     "output_config": "mid-conversation-output-config-",
@@ -30,7 +29,7 @@ def check_turns(messages: Any, known: Capabilities, version: str, betas: Betas, 
         prefilled: whether a prefill is taken even for a model that refuses it.
 
     Raises:
-        Problem: 400 with the first thing that is wrong.
+        APIProblem: 400 with the first thing that is wrong.
     """
     if not isinstance(messages, list):
         raise APIProblem("messages: Input should be a valid array")
@@ -69,7 +68,7 @@ def last_turn(messages: list[dict[str, Any]]) -> dict[str, Any]:
 def paused_call(messages: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The call of a server tool with which the last turn, the assistant's own, was paused."""
     turn = messages[-1]
-    blocks = blocks_of(turn["content"])
+    blocks = blocks_of(turn.get("content"))
     if turn["role"] != "assistant" or not blocks or blocks[-1]["type"] != "server_tool_use":
         return None
     return blocks[-1]
@@ -84,8 +83,8 @@ def _check_turn(message: Any, index: int, version: str, betas: Betas, *, final: 
     role = message["role"]
     if role not in ("user", "assistant", "system"):
         raise APIProblem(f"{where}.role: Input should be 'user', 'assistant' or 'system'")
-    allowed = {name for name, beta in _SYSTEM_KEYS.items() if role == "system" and has_beta(betas, beta)}
-    check_object(message, where, _KEYS | allowed)
+    more = [name for name, beta in _SYSTEM_KEYS.items() if role == "system" and has_beta(betas, beta)]
+    check_object(message, where, " ".join(("role", "content", *more)))
     if _is_directive(message):
         return
     if "content" not in message:

@@ -136,7 +136,8 @@ def make_folder(folder: Path) -> None:
 
 def network_kind(folder: Path) -> str | None:
     """The kind of network file system that a folder lies on, or `None` when it is on this machine."""
-    kind = _mounted(Path(os.path.realpath(folder)), _mounts())
+    real, mounts = _real(folder), _mounts()
+    kind = next((mounts[path] for path in (real, *real.parents) if path in mounts), None)
     return kind if kind in _NETWORK else None
 
 
@@ -159,11 +160,6 @@ def _mounts() -> dict[Path, str]:
 def _unescaped(found: re.Match[str]) -> str:
     """A space, a tab, a line break or a backslash, which the kernel writes as its octal number."""
     return chr(int(found[1], 8))
-
-
-def _mounted(folder: Path, mounts: dict[Path, str]) -> str | None:
-    above = next((path for path in (folder, *folder.parents) if path in mounts), None)
-    return None if above is None else mounts[above]
 
 
 class _Lock:
@@ -245,7 +241,9 @@ def locked(place: StoreLocation, what: str) -> Iterator[bool]:
     except BlockingIOError:
         raise _busy(place, is_here=False) from None
     except OSError as error:  # a file system without locks, or without room
-        raise _cannot_lock(place, error) from None
+        message = f"cannot lock the store {near(place.lock)}: {error.strerror or error}"
+        hint = f"{option('store', 'PATH')} names another place"
+        raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint) from None
     _HELD[here] = lock
     try:
         yield lock.is_new
@@ -283,11 +281,6 @@ def _lock(descriptor: int, tries: int) -> None:
             return
         time.sleep(_PAUSE)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _cannot_lock(place: StoreLocation, error: OSError) -> EnvironmentProblem:
-    message = f"cannot lock the store {near(place.lock)}: {error.strerror or error}"
-    return EnvironmentProblem(message, code=Code.STORE_PLACE, hint=f"{option('store', 'PATH')} names another place")
 
 
 def holder(place: StoreLocation) -> str | None:

@@ -151,7 +151,8 @@ class RunReader(ResultReader):
             status, ended, report = self._one("SELECT status, ended, report FROM run WHERE id = ?", number)
             status = "killed" if status == "running" else status
         told = None if report is None else self._read(json.loads, report)
-        counts = told["rows"] if told else self._counts(number)
+        by_status = "SELECT status, count(*) FROM row WHERE run = ? GROUP BY status"
+        counts = told["rows"] if told else dict(self._all(by_status, number))
         return RunEntry(
             number,
             name,
@@ -167,9 +168,6 @@ class RunReader(ResultReader):
             self._lost_items(number, told),
             told["paid"] if told else self._bill("run = ?", number),
         )
-
-    def _counts(self, run: int) -> dict[str, int]:
-        return dict(self._all("SELECT status, count(*) FROM row WHERE run = ? GROUP BY status", run))
 
     def _lost_items(self, run: int, report: dict[str, JSON] | None) -> int:
         if report is None:

@@ -27,7 +27,7 @@ from yamlgen.row_result import Answer, RowResult
 from yamlgen.store.codec import packed, packed_text, text_of, unpacked
 from yamlgen.store.database import mapped
 from yamlgen.store.refusals import Refusals
-from yamlgen.store.stored_results import TOKENS
+from yamlgen.store.stored_results import TOKENS, usage_json
 from yamlgen.store.stored_rows import insert_row, insertion, result_of, shared, status_of
 from yamlgen.store.tables import TO_RETRY
 from yamlgen.store.writer import Writer
@@ -50,8 +50,6 @@ _KEPT: Final = (
     "SELECT kept.run, kept.value, files.files FROM kept LEFT JOIN files ON files.id = kept.files WHERE key = ?"
 )
 _KEEP: Final = "INSERT OR REPLACE INTO kept (key, run, value, files) VALUES (?, ?, ?, ?)"
-_FILES: Final = insertion("files", "digest", "files")
-_FIND_FILES: Final = "SELECT id FROM files WHERE digest = :digest"
 _TAKE: Final = "UPDATE kept SET run = ? WHERE key = ?"
 
 _FAILED_TABLES: Final = """
@@ -205,7 +203,7 @@ class RunRecorder:
             "requested": _text(request.get("model")),
             "model": _text(response.get("model")),
             "stop_reason": _text(response.get("stop_reason")),
-            **{name: getattr(usage, name) for name in TOKENS},
+            **usage_json(usage),
             "cost": attempt.cost,
             "seconds": attempt.seconds,
             "request_characters": len(text),
@@ -223,7 +221,7 @@ class RunRecorder:
         """Note what a stream took that broke off."""
         received = datetime.now(UTC).isoformat(timespec="milliseconds")
         values = {"run": self._run, "step": step, "received": received, "requested": storable(model), "cost": cost}
-        values |= {name: getattr(usage, name) for name in TOKENS}
+        values |= usage_json(usage)
         await self.write(lambda connection: connection.execute(_CUT, values))
 
     def refused(self, key: bytes, runs: AbstractSet[int] | None) -> Refusal | None:
@@ -260,7 +258,7 @@ class RunRecorder:
         value, files = text_of(kept.value), text_of(dict(sorted(kept.files.items())))
 
         def insert(connection: sqlite3.Connection) -> None:
-            number, _ = shared(connection, _FIND_FILES, _FILES, {"digest": short_digest(files), "files": files})
+            number, _ = shared(connection, "files", {"digest": short_digest(files), "files": files})
             connection.execute(_KEEP, (key, self._run, value, number))
 
         await self.write(insert)

@@ -92,6 +92,11 @@ class StoredAttempt:
     seconds: float
 
 
+def usage_json(usage: Usage) -> dict[str, JSON]:
+    """Tokens, each kind under its name."""
+    return {name: getattr(usage, name) for name in TOKENS}
+
+
 class ResultReader:
     """Results and attempts of a store, read.
 

@@ -20,12 +20,8 @@ def insertion(table: str, *names: str) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
 
 
-_RESULT: Final = insertion("result", "digest", "step", "key", "status", "value", "code", "error", "attempts")
-_SOURCE: Final = insertion("source", "digest", "row")
 _ROW: Final = insertion("row", "run", "number", "identity", "status", "source", "results")
 _FAILED_REQUEST: Final = "INSERT INTO failed_request (result, key, code, newest) VALUES (?, ?, ?, ?)"
-_FIND_RESULT: Final = "SELECT id FROM result WHERE digest = :digest"
-_FIND_SOURCE: Final = "SELECT id FROM source WHERE digest = :digest"
 
 
 def status_of(outcome: RowResult) -> str:
@@ -108,23 +104,23 @@ def _failed_requests(errors: tuple[RowError, ...], *, of_nulls: bool = False) ->
     ]
 
 
-def shared(connection: sqlite3.Connection, find: str, insert: str, values: Mapping[str, Any]) -> tuple[int, bool]:
-    """The number of what is kept once, by its digest, and whether it is new."""
-    found = connection.execute(find, values).fetchone()
+def shared(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> tuple[int, bool]:
+    """The number of what is kept once in a table, by its digest, and whether it is new."""
+    found = connection.execute(f"SELECT id FROM {table} WHERE digest = :digest", values).fetchone()
     if found:
         return found[0], False
-    return connection.execute(insert, values).lastrowid or 0, True
+    return connection.execute(insertion(table, *values), values).lastrowid or 0, True
 
 
 def insert_row(connection: sqlite3.Connection, row: Mapping[str, Any], source: str, results: list[StepResult]) -> None:
     """Write a row down, with its columns and its results, each of them once."""
     numbers = [_insert_result(connection, result) for result in results]
-    columns, _ = shared(connection, _FIND_SOURCE, _SOURCE, {"digest": short_digest(source), "row": source})
+    columns, _ = shared(connection, "source", {"digest": short_digest(source), "row": source})
     connection.execute(_ROW, {**row, "source": columns, "results": json.dumps(numbers)})
 
 
 def _insert_result(connection: sqlite3.Connection, result: StepResult) -> int:
-    number, new = shared(connection, _FIND_RESULT, _RESULT, result.values)
+    number, new = shared(connection, "result", result.values)
     if new and result.failed:
         connection.executemany(_FAILED_REQUEST, [(number, *each) for each in result.failed])
     return number
