@@ -145,6 +145,10 @@ class Workbench:
         self._runner.run(self.server.__aexit__())
         self._runner.close()
 
+    def wait(self, work):
+        """What a coroutine comes to, in the loop of the scripted API."""
+        return self._runner.run(work)
+
     def _reply(self, body):
         return self.script(body)
 
@@ -189,7 +193,7 @@ class Workbench:
             return await task
 
         try:
-            done.finished = self._runner.run(main())
+            done.finished = self.wait(main())
         except YamlgenError as error:
             done.error = error
         except asyncio.CancelledError:
@@ -200,7 +204,7 @@ class Workbench:
     def plan(self, **options):
         """What a run of the pipeline as it is now would ask."""
         self.save()
-        return self._runner.run(estimate(load(self.path), options=Options(**options)))
+        return self.wait(estimate(load(self.path), options=Options(**options)))
 
     def files(self):
         """The bytes of the output and of the failed rows; the record tells times, which differ."""

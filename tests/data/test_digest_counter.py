@@ -26,7 +26,7 @@ def test_two_counts_know_nothing_of_each_other():
 
 def test_more_than_the_cache():
     """Digests that fill the cache several times over are all remembered."""
-    number = 4 * module._CACHE * 1024 // 24
+    number = 4 * 2048 * 1024 // 24  # of 24 bytes, in a cache of 2,048 KiB
     with Seen() as seen:
         assert not any(seen.count(short_digest(b"%d" % index)) for index in range(number))
         assert all(seen.count(short_digest(b"%d" % index)) == 1 for index in range(0, number, 97))

@@ -1,7 +1,7 @@
 """What an expression proves about null: only ever what is certain."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from yamlgen.errors import RowError
@@ -140,18 +140,42 @@ def found(scope, path):
     return scope
 
 
-@given(questions, values, values, values)
-@example("steps.a.x == none or steps.b", {"x": 1}, None, None)
-@example("not (steps.a is none or item is none) and steps.b[0] == 0", 1, [0], 2)
-@example("steps.a != none != steps.b", None, None, None)
-@example("(steps.a or none) == none", None, 1, None)
-def test_what_is_proven_is_not_null(source, a, b, item):
-    """Where a question holds for a row, what it then proves is not null, and where it does not, likewise."""
+values = values | st.fixed_dictionaries({"x": st.fixed_dictionaries({"y": values})}) | st.lists(values, min_size=2)
+
+
+def answer(source, a, b, item):
+    """Whether a question holds, and what it was asked of; `None` where it fails."""
     scope = {"steps": {"a": a, "b": b}, "item": item}
     try:
-        holds = bool(evaluate(source, scope))
+        return bool(evaluate(source, scope)), scope
     except RowError:
-        return
+        return None
+
+
+@st.composite
+def answered(draw, *proofs):
+    """A question and values that it has an answer for, of which one of some functions proves something."""
+    for _ in range(99):
+        source = draw(questions)
+        tree = parse_expression(source)
+        proving = [holds for holds in (True, False) if any(find(tree) for find in proofs[1 - holds])]
+        for _ in range(9 if proving else 0):
+            asked = source, draw(values), draw(values), draw(values)
+            found = answer(*asked)
+            if found and found[0] in proving:
+                return asked
+    return reject()
+
+
+@given(answered([if_true], [if_false]))
+@example(("steps.a.x == none or steps.b", {"x": 1}, None, None))
+@example(("not (steps.a is none or item is none) and steps.b[0] == 0", 1, [0], 2))
+@example(("steps.a != none != steps.b", None, None, None))
+@example(("(steps.a or none) == none", None, 1, None))
+def test_what_is_proven_is_not_null(asked):
+    """Where a question holds for a row, what it then proves is not null, and where it does not, likewise."""
+    source, *_ = asked
+    holds, scope = answer(*asked)
     for path in (if_true if holds else if_false)(parse_expression(source)):
         assert found(scope, path) is not None, path
 
@@ -163,16 +187,13 @@ def test_a_missing_member_proves_nothing_of_its_owner():
     assert ("steps", "a") not in if_true(parse_expression(source))
 
 
-@given(questions, values, values, values)
-@example("steps.a or steps.b", None, 1, None)
-@example("steps.a is not none or steps.b", None, 1, None)
-def test_of_a_fork_one_is_there(source, a, b, item):
+@given(answered([forks, null_if_true, empty_if_true], [null_if_false, empty_if_false]))
+@example(("steps.a or steps.b", None, 1, None))
+@example(("steps.a is not none or steps.b", None, 1, None))
+def test_of_a_fork_one_is_there(asked):
     """Where a question holds, one of each set of references is there, and what is empty is empty."""
-    scope = {"steps": {"a": a, "b": b}, "item": item}
-    try:
-        holds = bool(evaluate(source, scope))
-    except RowError:
-        return
+    source, *_ = asked
+    holds, scope = answer(*asked)
     tree = parse_expression(source)
     for fork, is_full in forks(tree) if holds else ():
         there = [found(scope, path) for path in fork]

@@ -246,7 +246,11 @@ def test_fewer_than_twenty_answers_say_nothing():
 @settings(deadline=None)
 @given(
     st.integers(1, 300),
-    st.lists(st.tuples(st.sampled_from("sssrf"), st.integers(0, 300), st.floats(0, 3), st.floats(0, 2)), max_size=200),
+    st.lists(
+        st.tuples(st.sampled_from("sssrf"), st.integers(0, 300), st.floats(0, 3), st.floats(0, 2)),
+        min_size=1,
+        max_size=200,
+    ),
 )
 def test_the_limit_stays_between_one_and_the_ceiling(ceiling, happenings):
     """Whatever happens, in whatever order: at least one may go, never more than the author allows."""

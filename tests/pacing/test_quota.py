@@ -340,7 +340,7 @@ def test_a_bucket_that_is_waited_for_is_never_overdrawn(limit, share, reset, gap
     remaining, now, quota = share * limit, 0.0, Quota()
     quota.learn(now, quota.claim(now, "a"), headers(limit, remaining, reset))
     level, rate = remaining, (limit - remaining) / reset
-    for gap in gaps:
+    for gap in (*gaps, 12):  # by then the bucket is full
         now += gap
         level = min(limit, level + gap * rate)
         for _ in range(20):

@@ -255,13 +255,13 @@ class TestCommand:
 def test_a_simulator_that_a_run_was_pointed_to_is_told(single):
     """A run that finds a simulator at its address says so once; a simulated run, which has its own, does not."""
     simulator = Simulator()
-    url = single._runner.run(simulator.start())
+    url = single.wait(simulator.start())
     try:
         single.set("runtime.base_url", url)
         single.save()
-        result = single._runner.run(yamlgen.arun(single.path))
+        result = single.wait(yamlgen.arun(single.path))
     finally:
-        single._runner.run(simulator.stop())
+        single.wait(simulator.stop())
     (warning,) = result.report.warnings
     assert warning.startswith(f"{url} is a simulator: its answers cost nothing")
     assert single.run(simulate=True).report.warnings == []
