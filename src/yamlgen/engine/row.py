@@ -7,9 +7,9 @@ and what becomes of the row at the end.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from yamlgen.cancellation import Cancellation, Cancelled
 from yamlgen.data.row_identity import id_of
@@ -40,35 +40,35 @@ from yamlgen.values import Attempt, Doubt, InputRow, Usage
 _SKIPPED = Answer(None, skipped=True)
 
 
-class Engine(Protocol):
-    """What a row needs of the engine that runs it."""
+@dataclass
+class Engine(ABC):
+    """What a row needs of the engine that runs it.
 
-    @property
-    def plan(self) -> Plan: ...  # noqa: D102 - as the engine has it
+    Attributes:
+        plan: what to do.
+        performer: does the steps.
+        sink: where rows go; its calls return when the row is safe.
+        emit: told what happens.
+        halt: ends the run early.
+    """
 
-    @property
-    def performer(self) -> StepRunner: ...  # noqa: D102
+    plan: Plan
+    performer: StepRunner
+    sink: RowSink
+    emit: Emit
+    halt: Cancellation
 
-    @property
-    def sink(self) -> RowSink: ...  # noqa: D102
-
-    @property
-    def halt(self) -> Cancellation: ...  # noqa: D102
-
-    @property
-    def emit(self) -> Emit: ...  # noqa: D102
-
+    @abstractmethod
     def stop(self, error: YamlgenError) -> None:
         """End the run because of `error`."""
-        ...
 
+    @abstractmethod
     def leave(self) -> None:
         """Hear that a step of a row is left undone, since the run was halted."""
-        ...
 
+    @abstractmethod
     def doubt(self, error: RowError, doubt: Doubt, row: int) -> None:
         """Try other rows: so many have failed like this one."""
-        ...
 
 
 @dataclass

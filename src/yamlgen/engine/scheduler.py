@@ -11,14 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from yamlgen.cancellation import Cancellation
 from yamlgen.engine.probe import OTHERS, Rest, given_up
-from yamlgen.engine.row import RowWork
-from yamlgen.engine.step_runner import StepRunner
+from yamlgen.engine.row import Engine, RowWork
 from yamlgen.errors import RowError, YamlgenError, fact_of
-from yamlgen.events import Emit, RunDraining
-from yamlgen.interfaces import RowSink
-from yamlgen.planning.plan import Plan
+from yamlgen.events import RunDraining
 from yamlgen.values import Doubt, InputRow
 
 SPARE: Final = 4
@@ -68,25 +64,13 @@ class Window:
 
 
 @dataclass
-class RowScheduler:
+class RowScheduler(Engine):
     """Runs the rows of one input through one plan.
-
-    Args:
-        plan: what to do.
-        performer: does the steps.
-        sink: where rows go; its calls return when the row is safe.
-        emit: told what happens.
-        halt: ends the run early.
 
     Attributes:
         undone: whether a step of a row was left undone, since the run was halted: a row may have failed at another.
     """
 
-    plan: Plan
-    performer: StepRunner
-    sink: RowSink
-    emit: Emit
-    halt: Cancellation
     undone: bool = field(default=False, init=False)
     _fatal: Exception | None = field(default=None, init=False)
     _trial: asyncio.Task[None] | None = field(default=None, init=False)

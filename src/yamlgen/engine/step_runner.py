@@ -6,19 +6,16 @@ Owns what becomes of a step of which some items have failed. How a kind comes to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final
 
 from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RowError, YamlgenError
-from yamlgen.interfaces import Model, RequestContext, ValueCache
+from yamlgen.interfaces import RequestContext
 from yamlgen.planning.error_places import placed
 from yamlgen.row_result import Answer, Lost
 from yamlgen.steps.fan_out import Case, Scope
-from yamlgen.steps.fields import MOST_CONCURRENCY
-from yamlgen.steps.performed import Invent, Performer, RowStep, performer_of
+from yamlgen.steps.performed import Performer, RowStep, RunResources, performer_of
 from yamlgen.steps.plan_step import PlanStep
 
 _TURN: Final = 64
@@ -52,22 +49,9 @@ _NOBODY: Final = StepHooks()
 
 
 @dataclass(frozen=True)
-class StepRunner:
-    """Does the steps of a run. To be closed, where it has a folder.
+class StepRunner(RunResources):
+    """Does the steps of a run with what the run has for them. To be closed, where it has a folder."""
 
-    Args:
-        models: the models that are asked, by the names of the plan's variants.
-        folder: the pipeline's, where code of the author's stands; `None` where none of it may be called.
-        keeper: keeps what that made.
-        width: the most items of a step that are under way for one row.
-        invent: makes up what that would make, where the models make up their answers too.
-    """
-
-    models: Mapping[str, Model]
-    folder: Path | None = None
-    keeper: ValueCache | None = None
-    width: int = MOST_CONCURRENCY
-    invent: Invent | None = None
     _performers: dict[str, Performer[Any]] = field(default_factory=dict, init=False)
 
     async def perform(

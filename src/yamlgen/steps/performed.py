@@ -11,13 +11,14 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from yamlgen.errors import Code, RowError
 from yamlgen.interfaces import Model, RequestContext, ValueCache
 from yamlgen.row_result import Answer
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.fan_out import Case
+from yamlgen.steps.fields import MOST_CONCURRENCY
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.values import JSON
 
@@ -27,33 +28,23 @@ Invent: TypeAlias = Callable[[JSON, str], JSON]
 """Makes up a value, by its schema and the name of its step."""
 
 
-class RunResources(Protocol):
-    """What a run has for its steps."""
+@dataclass(frozen=True)
+class RunResources:
+    """What a run has for its steps.
 
-    @property
-    def models(self) -> Mapping[str, Model]:
-        """The models that are asked, by the names of the plan's variants."""
-        ...
+    Attributes:
+        models: the models that are asked, by the names of the plan's variants.
+        folder: the pipeline's, where code of the author's stands; `None` where none of it may be called.
+        keeper: keeps what that made.
+        width: the most that is under way at once: of the items of a step for one row, of the author's coroutines.
+        invent: makes up what that would make, where the models make up their answers too.
+    """
 
-    @property
-    def folder(self) -> Path | None:
-        """The pipeline's folder, where code of the author's stands; `None` where none of it may be called."""
-        ...
-
-    @property
-    def keeper(self) -> ValueCache | None:
-        """Keeps what that made."""
-        ...
-
-    @property
-    def width(self) -> int:
-        """The most that is under way at once."""
-        ...
-
-    @property
-    def invent(self) -> Invent | None:
-        """Makes up what that would make, where the models make up their answers too."""
-        ...
+    models: Mapping[str, Model]
+    folder: Path | None = None
+    keeper: ValueCache | None = None
+    width: int = MOST_CONCURRENCY
+    invent: Invent | None = None
 
 
 @dataclass(frozen=True, slots=True)
