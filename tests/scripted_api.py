@@ -10,7 +10,6 @@ from aiohttp import web
 
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.client import build_client
-from yamlgen.claude.connections import open_connections
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import Structured
@@ -252,11 +251,8 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     transport = Transport(timeout, max_retries, Limiter(concurrency, halt, max_pause, unheard=unheard), url, halt)
     structured = None if schema is None else Structured("answer", json_schema(schema), settings, mode)
     sender = ErrorContext(settings.id, url, "ANTHROPIC_API_KEY", key)
-    http = open_connections(url, timeout, concurrency)
-    client = build_client(api_key=key, base_url=url, transport=transport, max_retries=max_retries, http_client=http)
-    async with client:
-        sending = client.with_options(max_retries=0)
-        yield Asking(ClaudeModel(sending, settings, sender, structured=structured, reasks=reasks, timeout=within), halt)
+    async with build_client(api_key=key, base_url=url, transport=transport) as client:
+        yield Asking(ClaudeModel(client, settings, sender, structured=structured, reasks=reasks, timeout=within), halt)
 
 
 async def outcomes(*coroutines):

@@ -1,15 +1,11 @@
 """What a server says in place of an answer: how far it reaches, in its own words, under its own name."""
 
 import pytest
+from anthropic._error_classes import ERROR_CLASSES
 
 from scripted_api import Reply, ask, ask_one, error, events, refusal, said, spoken
 from yamlgen.claude.server_errors import Reach, Said
 from yamlgen.errors import Code, RowError, RunStopped
-
-try:
-    from anthropic._error_classes import ERROR_CLASSES
-except ImportError:  # an SDK of before the codes
-    ERROR_CLASSES = {}
 
 FOR_GOOD = {
     "contract_spend_limit_reached": Code.SPEND_LIMIT,

@@ -17,14 +17,14 @@ def build_client(
     api_key: str,
     base_url: str,
     transport: Transport,
-    max_retries: int,
+    max_retries: int = 0,
     api_version: str | None = None,
     http_client: httpx2.AsyncClient | None = None,
     keyless: EnvironmentProblem | None = None,
 ) -> anthropic.AsyncAnthropic:
     """An SDK client whose requests go through `transport`, or fail with `keyless` before they go anywhere.
 
-    `max_retries` is what the client shows; requests are made on `with_options(max_retries=0)` of it.
+    Requests are made by a client whose own `max_retries` are 0; others are for show.
     """
 
     async def stop(_request: Any, _call_next: Any) -> Any:

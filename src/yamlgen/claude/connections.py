@@ -50,14 +50,16 @@ def open_connections(base_url: str, timeout: float, concurrency: int) -> httpx2.
     """
     address = urlsplit(base_url)
     proxy = None if address.hostname in LOOPBACK else _proxy(address)
-    is_encrypted = "https" in (address.scheme, proxy and proxy.url.scheme)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # that takes no time
+    if "https" in (address.scheme, proxy and proxy.url.scheme):
+        context = _authorities(variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"))
     return anthropic.DefaultAioHttpClient(
         timeout=patience(timeout),
         limits=httpx2.Limits(max_connections=concurrency + 8, keepalive_expiry=60.0),
         follow_redirects=False,
         trust_env=False,
         proxy=proxy,
-        verify=_authorities() if is_encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # that takes no time
+        verify=context,
     )
 
 
@@ -75,17 +77,13 @@ def affordable(ceiling: int) -> int:
     return ceiling if most == resource.RLIM_INFINITY else max(1, min(ceiling, most - _OTHER_FILES))
 
 
-def _authorities() -> ssl.SSLContext:
+@cache  # for the clients of many event loops
+def _authorities(file: str | None, folders: str | None) -> ssl.SSLContext:
     """The certificate authorities that are trusted: those of the environment, or else the machine's.
 
     Raises:
         EnvironmentProblem: the environment names a file or a folder that cannot be read as certificates.
     """
-    return _read(variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"))
-
-
-@cache  # for the clients of many event loops
-def _read(file: str | None, folders: str | None) -> ssl.SSLContext:
     if file is None and folders is None:
         return _machines()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

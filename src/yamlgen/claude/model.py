@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import anthropic
 
+from yamlgen.claude.admission import Pacing
 from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.lookup import AnswerLookup
@@ -19,7 +20,7 @@ from yamlgen.claude.reasking import Reasking
 from yamlgen.claude.recording import Accounting, Recording
 from yamlgen.claude.requests import ClosedWay, RequestBuilder, Way
 from yamlgen.claude.schema_fallback import SchemaFallback
-from yamlgen.claude.sending import Pacing, Sending
+from yamlgen.claude.sending import Sending
 from yamlgen.interfaces import Check, PriceFunction, RequestContext, ResponseStore
 from yamlgen.row_result import Answer
 from yamlgen.steps.fields import Settings

@@ -114,15 +114,13 @@ class ClaudeProvider:
             api_key=key,
             base_url=base_url,
             transport=Transport(runtime.timeout, runtime.max_retries, limiter, base_url, halt, tell),
-            max_retries=runtime.max_retries,
             api_version=runtime.api_version,
             keyless=keyless,
         )
         keys = None if recorder is None else AnswerKeys(self.answerer(), runtime.api_version, headers.betas)
         sender = ErrorContext("", base_url, runtime.api_key_env, "" if simulated else key, headers.secrets)
         async with client:
-            sending = client.with_options(max_retries=0)
-            yield models(sending, plan, sender, store=recorder, keys=keys, simulated=simulated, emit=emit)
+            yield models(client, plan, sender, store=recorder, keys=keys, simulated=simulated, emit=emit)
 
 
 def _simulated(base_url: str) -> str:

@@ -1,4 +1,4 @@
-"""A request on its own way to the API: its place in flight, the SDK's call, and the error where there is no answer.
+"""A request on its own way to the API: the SDK's call, and the error where there is no answer.
 
 How long it takes, and how often it is tried, is the business of `transport`, which the SDK calls.
 """
@@ -6,7 +6,7 @@ How long it takes, and how often it is tried, is the business of `transport`, wh
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -16,35 +16,16 @@ from yamlgen.cancellation import Cancelled
 from yamlgen.canonical_json import fingerprint
 from yamlgen.capabilities import SAMPLING
 from yamlgen.claude.error_mapping import ErrorContext, mapped
-from yamlgen.claude.requests import ClosedWay, Layer, Request
+from yamlgen.claude.requests import ClosedWay, Request
 from yamlgen.claude.response_checks import Received
 from yamlgen.claude.transport import CALL_HEADER, Call
 from yamlgen.claude.usage import usage_of
-from yamlgen.pacing.limiter import Slot
 from yamlgen.simulator.row_headers import AGAIN_HEADER, ROW_HEADER
-from yamlgen.values import JSON, Attempt
+from yamlgen.values import JSON
 
 _PATH: Final = "/v1/messages"
 _BYTES: Final = anthropic.AsyncAPIResponse[bytes]
 _EVENTS: Final = anthropic.AsyncStream[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Pacing:
-    """The layer that gives a request a place in flight, and back only when the layer below is done with its answer.
-
-    What the layer below does is part of that: an answer is kept before another request may take its place.
-    """
-
-    below: Layer
-
-    async def answer(self, request: Request) -> Attempt:
-        """The answer to a request, which goes out when the limiter lets it."""
-        slot = Slot(request.asker)
-        try:
-            return await self.below.answer(replace(request, slot=slot))
-        finally:
-            slot.give_back()
 
 
 @dataclass(frozen=True, slots=True)

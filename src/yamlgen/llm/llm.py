@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Self, TypeAlias
 
 import anthropic
-import httpx2
 
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.client import build_client
-from yamlgen.claude.connections import affordable, open_connections
+from yamlgen.claude.connections import affordable
 from yamlgen.claude.custom_headers import custom_headers
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
@@ -139,7 +138,7 @@ class AnthropicLLM(Configuration):
             base_url=str(self.base_url),
             transport=Transport(self.timeout, self.max_retries, limiter, str(self.base_url), halt),
             max_retries=max_retries,
-            http_client=self._http_client(),
+            http_client=self.http_client,
         )
 
     async def agenerate(
@@ -317,11 +316,6 @@ class AnthropicLLM(Configuration):
                 del self._sessions[made_of]
                 if own is None:
                     await session.client.close()
-
-    def _http_client(self) -> httpx2.AsyncClient:
-        if self.http_client is not None:
-            return self.http_client
-        return open_connections(str(self.base_url), self.timeout, affordable(MOST_CONCURRENCY))
 
     def _key(self) -> tuple[str, str]:
         """The key, and where it stood."""
