@@ -25,6 +25,7 @@ from yamlgen.expressions.sample_trials import failure
 from yamlgen.expressions.static_types import ANYTHING, SchemaView, View
 from yamlgen.expressions.syntax_errors import explain, explain_expression
 from yamlgen.schemas.type_words import spoken
+from yamlgen.schemas.types import Type
 
 _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}
 
@@ -222,11 +223,8 @@ class _Statements(Operations):
                 | nodes.Filter(name="items" | "dictsort", node=nodes.Name(name="row"))
             ):
                 kinds = [view.types() for view in getattr(self.names.get("row"), "members", {}).values()]
-                return (
-                    SchemaView.of({"type": sorted(frozenset().union(*kinds))}, "row.*")
-                    if kinds and all(kinds)
-                    else ANYTHING
-                )
+                made = Type({"type": sorted(frozenset().union(*kinds))})
+                return SchemaView.of(made, "row.*") if kinds and all(kinds) else ANYTHING
         return ANYTHING
 
     def _taken_apart(self, node: nodes.For, over: View) -> None:

@@ -55,7 +55,7 @@ class Scopes:
             return ANYTHING
         known = self.columns.closed or not sure
         types = self.columns.types if known else {}
-        members = {name: SchemaView.of(types.get(name, ANY_TYPE), f"row.{name}") for name in self.columns.names}
+        members = {name: SchemaView.of(Type(types.get(name, {})), f"row.{name}") for name in self.columns.names}
         return Names(Code.UNKNOWN_COLUMN, "column", members, self.columns.complete) if known else ANYTHING
 
     def of(
