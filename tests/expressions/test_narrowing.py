@@ -7,22 +7,19 @@ from hypothesis import strategies as st
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate, parse_expression
 from yamlgen.expressions.narrowing import (
-    empty_if_false,
-    empty_if_true,
+    empty,
     forks,
-    if_false,
-    if_true,
-    null_if_false,
-    null_if_true,
+    not_null,
+    null,
     path_of,
 )
 
 A, B = ("steps", "a"), ("steps", "b")
 
 
-def proven(find, source):
+def proven(source, *, holds):
     """The members of `steps` that are proven not to be null; roots are left out, which never are."""
-    return {".".join(map(str, path[1:])) for path in find(parse_expression(source)) if len(path) > 1}
+    return {".".join(map(str, path[1:])) for path in not_null(parse_expression(source), holds=holds) if len(path) > 1}
 
 
 @pytest.mark.parametrize(
@@ -64,8 +61,8 @@ def proven(find, source):
 )
 def test_what_a_question_proves(source, when_true, when_false):
     """The references that are not null where it holds, and those where it does not."""
-    assert proven(if_true, source) == when_true
-    assert proven(if_false, source) == when_false
+    assert proven(source, holds=True) == when_true
+    assert proven(source, holds=False) == when_false
 
 
 @pytest.mark.parametrize(
@@ -152,7 +149,7 @@ def test_what_is_proven_is_not_null(source, a, b, item):
         holds = bool(evaluate(source, scope))
     except RowError:
         return
-    for path in (if_true if holds else if_false)(parse_expression(source)):
+    for path in not_null(parse_expression(source), holds=holds):
         assert found(scope, path) is not None, path
 
 
@@ -160,7 +157,7 @@ def test_a_missing_member_proves_nothing_of_its_owner():
     """A member of null is missing, and what is missing is not none."""
     source = "steps.a.x is not none"
     assert evaluate(source, {"steps": {"a": None}}) is True
-    assert ("steps", "a") not in if_true(parse_expression(source))
+    assert ("steps", "a") not in not_null(parse_expression(source), holds=True)
 
 
 @given(questions, values, values, values)
@@ -177,7 +174,7 @@ def test_of_a_fork_one_is_there(source, a, b, item):
     for fork, is_full in forks(tree) if holds else ():
         there = [found(scope, path) for path in fork]
         assert any(there) if is_full else any(value is not None for value in there), fork
-    for path in (null_if_true if holds else null_if_false)(tree):
+    for path in null(tree, holds=holds):
         assert found(scope, path) is None, path
-    for path in (empty_if_true if holds else empty_if_false)(tree):
+    for path in empty(tree, holds=holds):
         assert not found(scope, path) or found(scope, path) is ..., path

@@ -18,7 +18,7 @@ from yamlgen.errors import Code
 from yamlgen.expressions import sample_trials, type_inference
 from yamlgen.expressions.evaluation import parse_expression
 from yamlgen.expressions.name_resolution import Finding, Uses
-from yamlgen.expressions.narrowing import Forks, Path, forks, if_true, path_of
+from yamlgen.expressions.narrowing import Forks, Path, forks, not_null, path_of
 from yamlgen.expressions.operator_checks import Operations
 from yamlgen.expressions.rendering import parse
 from yamlgen.expressions.sample_trials import failure
@@ -89,7 +89,7 @@ def read_expression(
         return Reading(Uses(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
     except (RecursionError, ValueError) as error:
         return Reading(Uses(), [_unreadable(error)])
-    return Reading(walk.uses, walk.findings, view, if_true(tree), forks(tree), _always_holds(tree))
+    return Reading(walk.uses, walk.findings, view, not_null(tree, holds=True), forks(tree), _always_holds(tree))
 
 
 def _always_holds(tree: nodes.Node) -> bool:
