@@ -7,22 +7,19 @@ from hypothesis import strategies as st
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate, parse_expression
 from yamlgen.expressions.narrowing import (
-    empty_if_false,
-    empty_if_true,
+    empty,
     forks,
-    if_false,
-    if_true,
-    null_if_false,
-    null_if_true,
+    not_null,
+    null,
     path_of,
 )
 
 A, B = ("steps", "a"), ("steps", "b")
 
 
-def proven(find, source):
+def proven(source, *, holds):
     """The members of `steps` that are proven not to be null; roots are left out, which never are."""
-    return {".".join(map(str, path[1:])) for path in find(parse_expression(source)) if len(path) > 1}
+    return {".".join(map(str, path[1:])) for path in not_null(parse_expression(source), holds=holds) if len(path) > 1}
 
 
 @pytest.mark.parametrize(
@@ -64,8 +61,8 @@ def proven(find, source):
 )
 def test_what_a_question_proves(source, when_true, when_false):
     """The references that are not null where it holds, and those where it does not."""
-    assert proven(if_true, source) == when_true
-    assert proven(if_false, source) == when_false
+    assert proven(source, holds=True) == when_true
+    assert proven(source, holds=False) == when_false
 
 
 @pytest.mark.parametrize(
@@ -158,7 +155,7 @@ def answered(draw, *proofs):
     for _ in range(99):
         source = draw(questions)
         tree = parse_expression(source)
-        proving = [holds for holds in (True, False) if any(find(tree) for find in proofs[1 - holds])]
+        proving = [holds for holds in (True, False) if any(find(tree, holds=holds) for find in proofs)]
         for _ in range(9 if proving else 0):
             asked = source, draw(values), draw(values), draw(values)
             found = answer(*asked)
@@ -167,7 +164,7 @@ def answered(draw, *proofs):
     return reject()
 
 
-@given(answered([if_true], [if_false]))
+@given(answered(not_null))
 @example(("steps.a.x == none or steps.b", {"x": 1}, None, None))
 @example(("not (steps.a is none or item is none) and steps.b[0] == 0", 1, [0], 2))
 @example(("steps.a != none != steps.b", None, None, None))
@@ -176,7 +173,7 @@ def test_what_is_proven_is_not_null(asked):
     """Where a question holds for a row, what it then proves is not null, and where it does not, likewise."""
     source, *_ = asked
     holds, scope = answer(*asked)
-    for path in (if_true if holds else if_false)(parse_expression(source)):
+    for path in not_null(parse_expression(source), holds=holds):
         assert found(scope, path) is not None, path
 
 
@@ -184,10 +181,15 @@ def test_a_missing_member_proves_nothing_of_its_owner():
     """A member of null is missing, and what is missing is not none."""
     source = "steps.a.x is not none"
     assert evaluate(source, {"steps": {"a": None}}) is True
-    assert ("steps", "a") not in if_true(parse_expression(source))
+    assert ("steps", "a") not in not_null(parse_expression(source), holds=True)
 
 
-@given(answered([forks, null_if_true, empty_if_true], [null_if_false, empty_if_false]))
+def forks_if(tree, *, holds):
+    """The forks of a question that holds."""
+    return forks(tree) if holds else ()
+
+
+@given(answered(forks_if, null, empty))
 @example(("steps.a or steps.b", None, 1, None))
 @example(("steps.a is not none or steps.b", None, 1, None))
 def test_of_a_fork_one_is_there(asked):
@@ -198,7 +200,7 @@ def test_of_a_fork_one_is_there(asked):
     for fork, is_full in forks(tree) if holds else ():
         there = [found(scope, path) for path in fork]
         assert any(there) if is_full else any(value is not None for value in there), fork
-    for path in (null_if_true if holds else null_if_false)(tree):
+    for path in null(tree, holds=holds):
         assert found(scope, path) is None, path
-    for path in (empty_if_true if holds else empty_if_false)(tree):
+    for path in empty(tree, holds=holds):
         assert not found(scope, path) or found(scope, path) is ..., path

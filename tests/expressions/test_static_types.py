@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 from yamlgen.errors import Code
 from yamlgen.expressions.static_types import ANYTHING, Absent, Names, SchemaView, spoken, text_view
 from yamlgen.schemas.author_schema import json_schema
-from yamlgen.schemas.types import kind_of, list_of, nullable, object_of, union
+from yamlgen.schemas.types import Type, kind_of, list_of, nullable, object_of, union
 
 TEXT = {"type": "string"}
 PLACE = {"type": "object", "properties": {"city": TEXT}, "additionalProperties": False}
 DEFS = {"place": PLACE, "list": {"type": "array", "items": {"$ref": "#/$defs/place"}}}
 
 
-def view(schema):
-    """A value of a type, called `it`."""
-    return SchemaView.of(schema, "it")
+def view(known):
+    """A value of a type, or of a schema, called `it`."""
+    return SchemaView.of(known if isinstance(known, Type) else Type(known), "it")
 
 
 def refusal(looked, *arguments):
@@ -42,8 +42,8 @@ def refusal(looked, *arguments):
         ({"type": "number", "anyOf": [TEXT, {"type": "integer"}, {"type": "boolean"}]}, {"integer"}),
         ({"enum": ["a", 1, 1.5, None]}, {"string", "integer", "number", "null"}),
         ({"const": 2.0}, {"integer"}),
-        (nullable(PLACE, "why"), {"object", "null"}),
-        (nullable({}, "why"), set()),
+        (nullable(Type(PLACE), "why"), {"object", "null"}),
+        (nullable(Type({}), "why"), set()),
     ],
 )
 def test_the_types_that_a_value_may_have(schema, types):
@@ -60,14 +60,14 @@ def test_types_as_a_sentence_names_them():
 
 def test_a_null_of_ours_has_a_reason_and_is_looked_through():
     """What is below a value that may be null is that of the value, and without the null it has no reason."""
-    it = view(nullable(list_of(PLACE), "`when` did not hold"))
+    it = view(nullable(list_of(Type(PLACE)), "`when` did not hold"))
     assert it.null == "`when` did not hold"
     assert it.element().member("city").types() == {"string"}
     assert it.member(0).member("city").types() == {"string"}
     assert it.solid().null is None
     assert it.solid().types() == {"array"}
     assert refusal(it.member, "city") == "`it` has no `city`: it is a list"
-    assert refusal(view(nullable(PLACE, "why")).element().member, "city") == "`it[]` has no `city`: it is text"
+    assert refusal(view(nullable(Type(PLACE), "why")).element().member, "city") == "`it[]` has no `city`: it is text"
 
 
 def test_a_null_of_the_author_has_no_reason():
@@ -81,10 +81,10 @@ def test_a_null_of_the_author_has_no_reason():
 
 def test_a_member_that_may_be_null_says_why():
     """The reason is seen on the member of an object, on an item, and on what several branches have."""
-    maybe = nullable(TEXT, "why")
+    maybe = nullable(Type(TEXT), "why")
     assert view(object_of({"a": maybe})).member("a").null == "why"
     assert view(list_of(maybe)).element().null == "why"
-    assert view(union([object_of({"a": maybe}), object_of({"a": PLACE})])).member("a").null == "why"
+    assert view(union([object_of({"a": maybe}), object_of({"a": Type(PLACE)})])).member("a").null == "why"
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_what_is_no_list_is_told():
 
 def test_a_member_of_several_branches_is_one_of_theirs():
     """What two branches have is of one type or the other; a branch that cannot have it does not count."""
-    shapes = [object_of({"kind": {"const": "circle"}, "r": {"type": "number"}}), object_of({"kind": {"type": "null"}})]
-    it = view(union(shapes))
+    circle = {"kind": Type({"const": "circle"}), "r": Type({"type": "number"})}
+    it = view(union([object_of(circle), object_of({"kind": Type({"type": "null"})})]))
     assert it.member("kind").types() == {"string", "null"}
     assert it.member("r").types() == {"number"}
     assert "has no `s` by its schema" in refusal(it.member, "s")
@@ -150,11 +150,11 @@ def test_a_member_of_several_branches_is_one_of_theirs():
 def test_the_schema_of_a_view_stands_alone():
     """It has the definitions that it needs; what is unknown is the schema that accepts everything."""
     schema = {"type": "object", "properties": {"home": {"$ref": "#/$defs/place"}}, "$defs": DEFS}
-    made = json_schema(view(schema).member("home").type())
+    made = json_schema(view(schema).member("home").type().schema)
     assert not made.errors({"city": "Oslo"})
     assert made.errors({"town": "Oslo"})
-    assert ANYTHING.type() == {}
-    assert Names(Code.UNKNOWN_STEP, "step", {}).type() == {"type": "object"}
+    assert ANYTHING.type() == Type({})
+    assert Names(Code.UNKNOWN_STEP, "step", {}).type() == Type({"type": "object"})
 
 
 def test_views_that_know_nothing_of_null():
@@ -218,10 +218,10 @@ definitions = st.tuples(leaves.filter(lambda part: "$ref" not in str(part)), sch
 def seen(it, value, look, found):
     """Whether what is found in a value satisfies what its view says of it; it may not say that there is none."""
     assert not it.types() or kind_of(value) in it.types() or (kind_of(value) == "integer" and "number" in it.types())
-    assert not json_schema(it.type()).errors(value)
+    assert not json_schema(it.type().schema).errors(value)
     below = look(it)
     assert not below.types() or kind_of(found) in below.types() | ({"integer"} if "number" in below.types() else set())
-    assert not json_schema(below.type()).errors(found)
+    assert not json_schema(below.type().schema).errors(found)
     return below
 
 
@@ -276,11 +276,11 @@ def accepted(draw):
     """A schema, its own null or not, with a value that it accepts."""
     schema, defs = draw(schemas), draw(definitions)
     schema = schema if isinstance(schema, dict) else {"allOf": [schema]}
-    whole = {**schema, "$defs": defs}
+    whole = Type({**schema, "$defs": defs})
     value = draw(fitting(schema, defs))
     if draw(st.booleans()):
         whole, value = nullable(whole, "why"), draw(st.sampled_from([value, value, None]))
-    assume(not json_schema(whole).errors(value))
+    assume(not json_schema(whole.schema).errors(value))
     return whole, value
 
 
@@ -296,6 +296,6 @@ def test_what_is_there_is_what_the_view_says(pair):
 def test_each_of_the_first_items_has_its_own_schema():
     """`prefixItems` says what stands at a place; of the others nothing is known by it."""
     pair = {"type": "array", "prefixItems": [{"type": "string"}, {"type": "array", "items": {"type": "integer"}}]}
-    view = SchemaView.of(pair, "steps.a")
+    view = SchemaView.of(Type(pair), "steps.a")
     assert (view.member(0).types(), view.member(1).types()) == ({"string"}, {"array"})
     assert view.member(2).types() == view.member(-1).types() == view.element().types() == set()

@@ -8,6 +8,7 @@ from yamlgen.errors import Code, RowError
 from yamlgen.expressions.rendering import render
 from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView
 from yamlgen.expressions.template_checks import read
+from yamlgen.schemas.types import Type
 
 ROW = {"a": "one", "b": "two", "First name": "Ada"}
 
@@ -19,7 +20,7 @@ def scope(*, columns=tuple(ROW)):
         "row": Names(Code.UNKNOWN_COLUMN, "column", dict.fromkeys(columns, ANYTHING)),
         "params": Names(Code.UNKNOWN_PARAM, "parameter", {"p": ANYTHING}),
         "steps": Names(
-            Code.UNKNOWN_STEP, "step", {"draft": SchemaView(schema, schema, "steps.draft"), "judge": ANYTHING}
+            Code.UNKNOWN_STEP, "step", {"draft": SchemaView.of(Type(schema), "steps.draft"), "judge": ANYTHING}
         ),
     }
 

@@ -1,5 +1,6 @@
 """The type of an expression, read before any row is run: what is known of it, and that it is never more than true."""
 
+import copy
 import json
 
 import jsonschema
@@ -11,7 +12,8 @@ from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import evaluate
 from yamlgen.expressions.static_types import Names, SchemaView
 from yamlgen.expressions.template_checks import read_expression
-from yamlgen.schemas.types import nullable
+from yamlgen.schemas.json_pointer import within
+from yamlgen.schemas.types import Type, list_of, nullable
 
 TEXT = {"type": "string"}
 INTEGER = {"type": "integer"}
@@ -32,10 +34,14 @@ def listed(items):
 
 
 def scope(row, steps):
-    """What an expression sees: a row and steps of these types."""
+    """What an expression sees: a row and steps of these types, or of types of these schemas."""
+
+    def view(known, name):
+        return SchemaView.of(known if isinstance(known, Type) else Type(known), name)
+
     return {
-        "row": Names(Code.UNKNOWN_COLUMN, "column", {n: SchemaView.of(t, f"row.{n}") for n, t in row.items()}),
-        "steps": Names(Code.UNKNOWN_STEP, "step", {n: SchemaView.of(t, f"steps.{n}") for n, t in steps.items()}),
+        "row": Names(Code.UNKNOWN_COLUMN, "column", {n: view(t, f"row.{n}") for n, t in row.items()}),
+        "steps": Names(Code.UNKNOWN_STEP, "step", {n: view(t, f"steps.{n}") for n, t in steps.items()}),
     }
 
 
@@ -44,8 +50,8 @@ KNOWN = scope(
     {
         "person": PERSON,
         "people": listed(PERSON),
-        "some": listed(nullable(PERSON, WHY)),
-        "maybe": nullable(TEXT, WHY),
+        "some": list_of(nullable(Type(PERSON), WHY)),
+        "maybe": nullable(Type(TEXT), WHY),
         "free": {},
     },
 )
@@ -55,7 +61,7 @@ def inferred(source):
     """The type of an expression that reads clean."""
     reading = read_expression(source, KNOWN)
     assert reading.findings == []
-    return reading.view.type()
+    return reading.view.type().schema
 
 
 @pytest.mark.parametrize(
@@ -157,37 +163,60 @@ LEAVES = [
 ]
 
 
+def around(schema, parts):
+    """A type around others, which are put at their paths in a schema."""
+    schema, nulls = copy.deepcopy(schema), {}
+    for (*path, last), part in parts.items():
+        within(schema, path)[last] = part.schema
+        nulls |= {(*path, last, *at): why for at, why in part.nulls.items()}
+    return Type(schema, nulls)
+
+
 def an_object(x, y):
     """Objects with an `x`, and perhaps a `y`."""
-    shape = {"type": "object", "required": ["x"], "additionalProperties": False}
+    shape = {"type": "object", "properties": {}, "required": ["x"], "additionalProperties": False}
     values = st.fixed_dictionaries({"x": x[1]}, optional={"y": y[1]})
-    return {**shape, "properties": {"x": x[0], "y": y[0]}}, values
+    return around(shape, {("properties", "x"): x[0], ("properties", "y"): y[0]}), values
 
 
 def grown_types(inner):
     """Types around others, each with its values."""
     pairs = st.tuples(inner, inner)
     return st.one_of(
-        inner.map(lambda item: (listed(item[0]), st.lists(item[1], max_size=3))),
+        inner.map(lambda item: (around({"type": "array"}, {("items",): item[0]}), st.lists(item[1], max_size=3))),
         pairs.map(lambda each: an_object(*each)),
         inner.map(
             lambda item: (
-                {"type": "object", "properties": {"x": item[0]}, "additionalProperties": item[0]},
+                around(
+                    {"type": "object", "properties": {}},
+                    {("properties", "x"): item[0], ("additionalProperties",): item[0]},
+                ),
                 st.dictionaries(st.sampled_from("xyz"), item[1], max_size=3),
             )
         ),
         inner.map(lambda item: (nullable(item[0], WHY), st.none() | item[1])),
         pairs.map(
             lambda each: (
-                {"type": "array", "prefixItems": [each[0][0], each[1][0]], "items": False},
+                around(
+                    {"type": "array", "prefixItems": [{}, {}], "items": False},
+                    {("prefixItems", 0): each[0][0], ("prefixItems", 1): each[1][0]},
+                ),
                 st.tuples(each[0][1], each[1][1]).map(list),
             )
         ),
-        pairs.map(lambda each: ({"anyOf": [{"allOf": [each[0][0]]}, each[1][0]]}, each[0][1] | each[1][1])),
+        pairs.map(
+            lambda each: (
+                around(
+                    {"anyOf": [{"allOf": [{}]}, {}]},
+                    {("anyOf", 0, "allOf", 0): each[0][0], ("anyOf", 1): each[1][0]},
+                ),
+                each[0][1] | each[1][1],
+            )
+        ),
     )
 
 
-typed = st.recursive(st.sampled_from(LEAVES), grown_types, max_leaves=5)
+typed = st.recursive(st.sampled_from([(Type(schema), values) for schema, values in LEAVES]), grown_types, max_leaves=5)
 
 ROOTS = ["row.a", 'row["c d"]', "steps.s", "steps.t"]
 reference = st.builds(
@@ -258,7 +287,7 @@ def is_held(source, types, values):
     """Whether an expression reads clean and has a value; that is held against what was inferred."""
     a, c, s, t = types
     reading = read_expression(source, scope({"a": a, "c d": c}, {"s": s, "t": t}))
-    expected = reading.view.type()
+    expected = reading.view.type().schema
     jsonschema.Draft202012Validator.check_schema(expected)
     if reading.findings:
         return False
@@ -275,7 +304,7 @@ def is_held(source, types, values):
 
 @given(runs())
 @example(("row.a or steps.s", ({"type": ["string", "null"]}, {}, INTEGER, {}), ["", None, 3, None]))
-@example(("row.a and steps.s", (nullable(INTEGER, WHY), {}, TEXT, {}), [None, None, "a", None]))
+@example(("row.a and steps.s", (nullable(Type(INTEGER), WHY), {}, TEXT, {}), [None, None, "a", None]))
 @example(("row.a[0]", ({"type": "array", "prefixItems": [TEXT], "items": INTEGER}, {}, {}, {}), [["a"], 0, 0, 0]))
 @example(("row.a * 1 + steps.s", (INTEGER, {}, INTEGER, {}), [1.0, None, 2, None]))
 @example(("{'x': row.a, 'x': steps.s}", (INTEGER, {}, TEXT, {}), [1, None, "a", None]))

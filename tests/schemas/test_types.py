@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from yamlgen.schemas.author_schema import json_schema
 from yamlgen.schemas.types import (
     ANYTHING,
+    Type,
+    any_of,
     kind_of,
     list_of,
     nullable,
@@ -16,7 +18,6 @@ from yamlgen.schemas.types import (
     observed,
     standing,
     union,
-    why_null,
     without_null,
 )
 
@@ -31,9 +32,9 @@ NAMED = {"$ref": "#/$defs/a%20b~1%25", "$defs": {"a b/%": {"type": ["integer", "
 ANCHORED = {"items": {"$ref": "#here"}, "$defs": {"x": {"$anchor": "here", "type": "string"}}}
 
 
-def accepts(schema, value):
-    """Whether a schema accepts a value."""
-    return not json_schema(schema).errors(value)
+def accepts(known, value):
+    """Whether a type, or a schema, accepts a value."""
+    return not json_schema(known.schema if isinstance(known, Type) else known).errors(value)
 
 
 names = st.sampled_from(["a", "b", "a b", "x/y", "~", "%", "é", "$defs", "$ref"])
@@ -97,17 +98,17 @@ def schemas(draw):
 @example({"properties": {"$ref": TEXT}}, {"$ref": 1})
 def test_a_part_accepts_what_the_whole_did(schema, value):
     """Property: inside a list, an object, a union with null, and out of them again, a schema means the same."""
-    verdict = accepts(schema, value)
-    assert accepts(list_of(schema), [value, value]) == verdict
-    assert accepts(object_of({"a": schema, "x/y": ANYTHING}), {"a": value, "x/y": 1}) == verdict
-    assert accepts(object_of({"a": list_of(object_of({"%": schema}))}), {"a": [{"%": value}]}) == verdict
-    assert accepts(nullable(schema, "why"), value) == (verdict or value is None)
-    assert accepts(without_null(nullable(schema, "why")), value) == verdict
-    assert accepts(standing(schema, schema), value) == verdict
+    verdict, known = accepts(schema, value), Type(schema)
+    assert accepts(list_of(known), [value, value]) == verdict
+    assert accepts(object_of({"a": known, "x/y": ANYTHING}), {"a": value, "x/y": 1}) == verdict
+    assert accepts(object_of({"a": list_of(object_of({"%": known}))}), {"a": [{"%": value}]}) == verdict
+    assert accepts(nullable(known, "why"), value) == (verdict or value is None)
+    assert accepts(without_null(nullable(known, "why")), value) == verdict
+    assert accepts(standing(known, schema), value) == verdict
 
 
-@given(schemas(), schemas(), values)
-@example(nullable(TEXT, "first"), nullable(TREE, "second"), None)
+@given(schemas().map(Type), schemas().map(Type), values)
+@example(nullable(Type(TEXT), "first"), nullable(Type(TREE), "second"), None)
 def test_a_union_accepts_what_one_of_it_does(one, other, value):
     """Property: a union, with nulls of ours in it or not, accepts just what any branch does."""
     verdict = accepts(one, value) or accepts(other, value)
@@ -123,7 +124,7 @@ def test_a_part_of_a_schema_stands_alone(schema, value):
     """Property: what is taken out of a schema accepts what it accepted there."""
     member = schema["properties"]["a"]
     root = {"properties": {"a": member}, "$defs": schema["$defs"]}
-    assert accepts(standing(member, root), value) == accepts(root, {"a": value})
+    assert accepts(standing(Type(member), root), value) == accepts(root, {"a": value})
 
 
 @pytest.mark.parametrize(
@@ -140,61 +141,77 @@ def test_a_part_of_a_schema_stands_alone(schema, value):
 )
 def test_what_cannot_be_moved_is_anything(schema):
     """A reference that may mean something else elsewhere makes of its part what accepts everything."""
-    assert list_of(schema) == {"type": "array", "items": ANYTHING}
-    assert object_of({"a": schema, "b": TEXT})["properties"] == {"a": ANYTHING, "b": TEXT}
-    assert without_null(nullable(schema, "why")) == ANYTHING
+    assert list_of(Type(schema)) == Type({"type": "array", "items": {}})
+    assert object_of({"a": Type(schema), "b": Type(TEXT)}).schema["properties"] == {"a": {}, "b": TEXT}
+    assert without_null(nullable(Type(schema), "why")) == ANYTHING
 
 
 def test_simple_types_look_simple():
     """Types without references are written as one would write them."""
-    assert list_of(TEXT, 3, 3) == {"type": "array", "items": TEXT, "minItems": 3, "maxItems": 3}
-    assert object_of({"a": TEXT}) == {
-        "type": "object",
-        "properties": {"a": TEXT},
-        "required": ["a"],
-        "additionalProperties": False,
-    }
-    assert union([TEXT, NUMBER, TEXT]) == {"anyOf": [TEXT, NUMBER]}
-    assert union([TEXT, TEXT]) == TEXT
+    text, number = Type(TEXT), Type(NUMBER)
+    assert list_of(text, 3, 3) == Type({"type": "array", "items": TEXT, "minItems": 3, "maxItems": 3})
+    assert object_of({"a": text}) == Type(
+        {"type": "object", "properties": {"a": TEXT}, "required": ["a"], "additionalProperties": False}
+    )
+    assert union([text, number, text]) == Type({"anyOf": [TEXT, NUMBER]})
+    assert union([text, text]) == text
 
 
 def test_definitions_that_nothing_leads_to_stay_behind():
     """What is taken along is what is referred to."""
     schema = {"items": {"$ref": "#/$defs/a"}, "$defs": {"a": TEXT, "b": NUMBER}}
-    assert list_of(schema)["$defs"] == {"1": TEXT}
+    assert list_of(Type(schema)).schema["$defs"] == {"1": TEXT}
 
 
 def test_anything_swallows_a_union():
     """A union with anything in it is anything, and so is one of nothing."""
-    assert union([TEXT, ANYTHING]) == ANYTHING
+    assert union([Type(TEXT), ANYTHING]) == ANYTHING
     assert union([]) == ANYTHING
 
 
 def test_a_reason_is_seen_through_unions():
     """The reason of a null is found again, that of anything too; two reasons do not add up, and the first stays."""
-    assert why_null(nullable(TEXT, "why")) == "why"
-    assert why_null(nullable(TEXT, "")) == ""
-    assert why_null(nullable(ANYTHING, "why")) == "why"
-    assert why_null({"anyOf": [{"anyOf": [TEXT, nullable(NUMBER, "why")]}, TREE]}) == "why"
-    assert why_null(union([TEXT, nullable(ANYTHING, "why")])) == "why"
-    assert nullable(nullable(TEXT, "why"), "other") == nullable(TEXT, "why")
+    text = Type(TEXT)
+    assert nullable(text, "why").why_null == "why"
+    assert nullable(text, "").why_null == ""
+    assert nullable(ANYTHING, "why").why_null == "why"
+    assert any_of([any_of([text, nullable(Type(NUMBER), "why")]), Type(TREE)]).why_null == "why"
+    assert union([text, nullable(ANYTHING, "why")]).why_null == "why"
+    assert nullable(nullable(text, "why"), "other") == nullable(text, "why")
+
+
+def test_a_reason_goes_where_its_part_goes():
+    """It stands beside the schema, at the place of the null that it is about, and goes along with every part."""
+    text = nullable(Type(TEXT), "why")
+    made = nullable(list_of(object_of({"anyOf": text})), "other")
+    null = "anyOf", 0, "items", "properties", "anyOf", "anyOf", 1
+    assert made.nulls == {null: "why", ("anyOf", 1): "other"}
+    assert made.why_null == "other"
+    member = made.solid().part("items", "properties", "anyOf")
+    assert member == text
+    assert standing(member, made.schema) == text
+    assert union([list_of(text), Type(NUMBER)]).branches()[0] == list_of(text)
+    assert (
+        union([list_of(text), list_of(nullable(Type(TEXT), "other"))]).branches()[1].part("items").why_null == "other"
+    )
 
 
 def test_a_null_of_the_author_has_no_reason():
     """A null that the author's schema allows stays, whatever the author's comment on it."""
-    for null in ({"type": "null"}, {"type": "null", "$comment": "not known"}):
-        schema = {"anyOf": [TEXT, null]}
-        assert why_null(schema) is None
-        assert without_null(schema) == schema
-        assert accepts(without_null(nullable(schema, "why")), None)
+    for comment in ("not known", "yamlgen: it has a `when`"):
+        for null in ({"type": "null"}, {"type": "null", "$comment": comment}):
+            known = Type({"anyOf": [TEXT, null]})
+            assert known.why_null is None
+            assert without_null(known) == known
+            assert accepts(without_null(nullable(known, "why")), None)
 
 
 def test_a_type_does_not_grow_without_end():
     """A mapping that holds the mapping before twice, forty times over, says less at some size."""
-    made = object_of({"a": TEXT})
+    made = object_of({"a": Type(TEXT)})
     for _ in range(40):
         made = object_of({"a": made, "b": nullable(made, "why")})
-        assert len(json.dumps(made)) < 1 << 18
+        assert len(json.dumps(made.schema)) < 1 << 18
 
 
 @given(st.lists(values, max_size=5))
@@ -210,7 +227,7 @@ def test_observed_values_satisfy_their_type(each):
 @pytest.mark.parametrize(
     ("each", "schema"),
     [
-        ([], ANYTHING),
+        ([], {}),
         (["a", "b"], TEXT),
         ([1, 1.0], {"type": "integer"}),
         ([1, 1.5], NUMBER),
@@ -226,7 +243,7 @@ def test_observed_values_satisfy_their_type(each):
                 "required": ["a"],
             },
         ),
-        ([1, object()], ANYTHING),
+        ([1, object()], {}),
     ],
 )
 def test_the_type_that_is_observed(each, schema):

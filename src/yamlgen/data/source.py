@@ -28,7 +28,7 @@ from yamlgen.formats.strict_json import brief
 from yamlgen.formats.table import ENDINGS, FORMATS, NAMES, STREAMED, format_of
 from yamlgen.parsing.project_folder import is_pipe, unusable
 from yamlgen.pipeline.language import Input
-from yamlgen.schemas.types import Type, observed
+from yamlgen.schemas.types import observed
 from yamlgen.values import JSON, Columns, InputRow, Row
 
 _PEEK = 100
@@ -272,15 +272,15 @@ class Source:
         if seen.count(short_digest(identity)):
             self._refuse_duplicate(self.id, identity, self._place(line, number))
 
-    def _types(self, limit: int | None) -> dict[str, Type]:
-        """The columns of the first `limit` rows, each with the type of the values that are there."""
+    def _types(self, limit: int | None) -> dict[str, JSON]:
+        """The columns of the first `limit` rows, each with a JSON Schema of the values that are there."""
         columns: dict[str, list[JSON]] = {}
         for _, row in islice(self._numbered(), limit):
             for name, value in row.items():
                 columns.setdefault(name, []).append(value)
         return {name: observed(values) for name, values in columns.items()}
 
-    def _header(self) -> Mapping[str, Type] | None:
+    def _header(self) -> Mapping[str, JSON] | None:
         """The columns that the file names before its rows; `None` where none are named there."""
         if self.rows_inline is not None:
             return None

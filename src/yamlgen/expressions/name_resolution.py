@@ -22,13 +22,10 @@ from yamlgen.expressions.narrowing import (
     Path,
     alternatives,
     asked,
-    empty_if_false,
-    empty_if_true,
+    empty,
     forks,
-    if_false,
-    if_true,
-    null_if_false,
-    null_if_true,
+    not_null,
+    null,
     path_of,
 )
 from yamlgen.expressions.rendering import sandbox
@@ -122,9 +119,9 @@ class Lookup:
     def _where(self, node: nodes.Node | None, *, holds: bool) -> Iterator[None]:
         """Walk on where an expression is known to hold, or not to."""
         before = self.solid, self._empty, self._null, self.forks
-        self.solid |= if_true(node) if holds else if_false(node)
-        self._empty |= empty_if_true(node) if holds else empty_if_false(node)
-        self._null |= null_if_true(node) if holds else null_if_false(node)
+        self.solid |= not_null(node, holds=holds)
+        self._empty |= empty(node, holds=holds)
+        self._null |= null(node, holds=holds)
         self.forks |= forks(node) if holds else frozenset()
         try:
             yield

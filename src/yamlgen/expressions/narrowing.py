@@ -6,6 +6,7 @@ Owns the reading of the questions that authors ask: `steps.a`, `steps.a is not n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from jinja2 import nodes
@@ -37,15 +38,44 @@ def path_of(node: nodes.Node | None) -> Path:
             return ()
 
 
-def if_true(node: nodes.Node | None) -> frozenset[Path]:  # noqa: PLR0911 - a table
-    """The references that are not null where an expression holds."""
+def not_null(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
+    """The references that are not null where an expression holds, or does not hold."""
+    return _proven(_not_null, node, holds=holds)
+
+
+def null(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
+    """The references that are null where an expression holds, or does not hold."""
+    return _proven(_null, node, holds=holds)
+
+
+def empty(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
+    """The references that are null, or empty, where an expression holds, or does not hold."""
+    return _proven(_empty, node, holds=holds)
+
+
+def _proven(by_one: Callable[..., frozenset[Path]], node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
+    """What an expression proves, made of what each question in it does.
+
+    Where only one side is known to hold, or not to, what is proven is what either side would prove.
+    """
     match node:
-        case nodes.And():
-            return if_true(node.left) | if_true(node.right)
-        case nodes.Or():
-            return if_true(node.left) & if_true(node.right)
         case nodes.Not():
-            return if_false(node.node)
+            return _proven(by_one, node.node, holds=not holds)
+        case nodes.And() | nodes.Or():
+            left, right = (_proven(by_one, side, holds=holds) for side in (node.left, node.right))
+            return left | right if isinstance(node, nodes.And) == holds else left & right
+        case _:
+            return by_one(node, holds=holds)
+
+
+def _not_null(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:  # noqa: PLR0911 - a table
+    match node:
+        case nodes.Test(name="none") if not holds:
+            return _itself(node.node)  # a member of null is missing, which is not none
+        case nodes.Compare(ops=[nodes.Operand(op="eq", expr=nodes.Const(value=None))]) if not holds:
+            return _only(node.expr)
+        case _ if not holds:
+            return _NOTHING
         case nodes.Test(name=name) if name in PRESENT:
             return _only(node.node)
         case nodes.Test(name="defined"):
@@ -63,71 +93,12 @@ def if_true(node: nodes.Node | None) -> frozenset[Path]:  # noqa: PLR0911 - a ta
             return _only(node)
 
 
-def if_false(node: nodes.Node | None) -> frozenset[Path]:
-    """The references that are not null where an expression does not hold."""
-    match node:
-        case nodes.And():
-            return if_false(node.left) & if_false(node.right)
-        case nodes.Or():
-            return if_false(node.left) | if_false(node.right)
-        case nodes.Not():
-            return if_true(node.node)
-        case nodes.Test(name="none"):
-            return _itself(node.node)  # a member of null is missing, which is not none
-        case nodes.Compare(ops=[nodes.Operand(op="eq", expr=nodes.Const(value=None))]):
-            return _only(node.expr)
-        case _:
-            return _NOTHING
+def _null(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
+    return _itself(node.node) if holds and isinstance(node, nodes.Test) and node.name == "none" else _NOTHING
 
 
-def empty_if_true(node: nodes.Node | None) -> frozenset[Path]:
-    """The references that are null, or empty, where an expression holds."""
-    match node:
-        case nodes.And():
-            return empty_if_true(node.left) | empty_if_true(node.right)
-        case nodes.Not():
-            return empty_if_false(node.node)
-        case nodes.Test(name="none"):
-            return _itself(node.node)
-        case _:
-            return _NOTHING
-
-
-def empty_if_false(node: nodes.Node | None) -> frozenset[Path]:
-    """The references that are null, or empty, where an expression does not hold."""
-    match node:
-        case nodes.Or():
-            return empty_if_false(node.left) | empty_if_false(node.right)
-        case nodes.Not():
-            return empty_if_true(node.node)
-        case nodes.Test():
-            return _NOTHING
-        case _:
-            return _itself(node)
-
-
-def null_if_true(node: nodes.Node | None) -> frozenset[Path]:
-    """The references that are null where an expression holds."""
-    match node:
-        case nodes.And():
-            return null_if_true(node.left) | null_if_true(node.right)
-        case nodes.Not():
-            return null_if_false(node.node)
-        case nodes.Test(name="none"):
-            return _itself(node.node)
-        case _:
-            return _NOTHING
-
-
-def null_if_false(node: nodes.Node | None) -> frozenset[Path]:
-    """The references that are null where an expression does not hold."""
-    match node:
-        case nodes.Or():
-            return null_if_false(node.left) | null_if_false(node.right)
-        case nodes.Not():
-            return null_if_true(node.node)
-        case _:
-            return _NOTHING
+def _empty(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
+    return _null(node, holds=holds) if holds or isinstance(node, nodes.Test) else _itself(node)
 
 
 def forks(node: nodes.Node | None) -> Forks:

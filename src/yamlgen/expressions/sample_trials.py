@@ -160,7 +160,8 @@ def _samples(view: View, depth: int) -> list[Any]:
 def _schema(view: View) -> Mapping[str, Any]:
     """What a type says by itself; what it refers to is left out."""
     view = view.solid()
-    return view.schema if isinstance(view, SchemaView) and isinstance(view.schema, dict) else {}
+    schema = view.part.schema if isinstance(view, SchemaView) else None
+    return schema if isinstance(schema, dict) else {}
 
 
 def _listed(view: View) -> list[Any]:

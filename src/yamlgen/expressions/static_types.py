@@ -10,20 +10,20 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from yamlgen.canonical_json import canonical
 from yamlgen.errors import Code
 from yamlgen.schemas.author_schema import json_schema
 from yamlgen.schemas.type_words import spoken
-from yamlgen.schemas.types import Type, kind_of, referred, solid, standing, why_null, with_integers
+from yamlgen.schemas.types import Type, any_of, distinct, kind_of, referred, standing, with_integers
 from yamlgen.values import JSON
 
 _MOST_REFS: Final = 32
 _MOST_PARTS: Final = 2000
 """How many parts of a schema are looked at for one answer: unions of unions by reference double at each turn."""
 
+_UNIONS: Final = ("anyOf", "oneOf")
 _LOOPED: Final = frozenset({"array", "object", "string"})
 _UNKNOWN: Final[frozenset[str]] = frozenset()
-
+_TEXT: Final = Type({"type": "string"})
 
 METHODS: Final[dict[str, tuple[type, ...]]] = {
     "string": (str,),
@@ -83,7 +83,7 @@ class View(Protocol):
         ...
 
     def type(self) -> Type:
-        """A JSON Schema of the value that stands alone."""
+        """The type of the value, which stands alone."""
         ...
 
 
@@ -103,7 +103,7 @@ class _Anything:
         return _UNKNOWN
 
     def type(self) -> Type:
-        return {}
+        return Type({})
 
 
 ANYTHING: Final[View] = _Anything()
@@ -147,44 +147,50 @@ class Names:
 
     def type(self) -> Type:
         """It is an object, of which more is not said."""
-        return {"type": "object"}
+        return Type({"type": "object"})
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaView:
-    """A value of which a JSON Schema is known."""
+    """A value of which a JSON Schema is known.
 
-    schema: JSON
+    Attributes:
+        part: its type, as a part of `root`.
+        root: where references start.
+        name: as messages name it.
+    """
+
+    part: Type
     root: JSON
     name: str
 
     @classmethod
-    def of(cls, schema: Type, name: str) -> SchemaView:
+    def of(cls, known: Type, name: str) -> SchemaView:
         """A value of this type, as messages name it."""
-        return cls(schema, schema, name)
+        return cls(known, known.schema, name)
 
     @property
     def null(self) -> str | None:
-        """The reason that `nullable` was given."""
-        return why_null(self.schema)
+        """The reason that its type knows."""
+        return self.part.why_null
 
     def solid(self) -> SchemaView:
-        """The value without the null that `nullable` added."""
-        return SchemaView(solid(self.schema), self.root, self.name)
+        """The value without the null that has a reason."""
+        return SchemaView(self.part.solid(), self.root, self.name)
 
     def types(self) -> frozenset[str]:
         """The types that the schema allows, null among them where it may be null."""
-        return _Kinds(self.root).of(self.schema, _MOST_REFS)
+        return _Kinds(self.root).of(self.part.schema, _MOST_REFS)
 
     def type(self) -> Type:
-        """The schema, with what it refers to."""
-        return standing(self.schema, self.root)
+        """The type, with what its schema refers to."""
+        return standing(self.part, self.root)
 
     def member(self, key: str | int) -> View:
         """The member that an accepted value may have under `key`."""
         if isinstance(key, int):
-            return self._found(lambda schema, kinds: self._item(schema, kinds, key))
-        return self._found(lambda schema, kinds: self._own(schema, kinds, key))
+            return self._found(lambda part, kinds: self._item(part, kinds, key))
+        return self._found(lambda part, kinds: self._own(part, kinds, key))
 
     def element(self) -> View:
         """An item of the list; the keys of an object, the characters of a text."""
@@ -199,51 +205,50 @@ class SchemaView:
         return made if not item else f"an item of {made}" if not rest else f"`{rest.lstrip('.')}` of {made}"
 
     def _found(self, look: _Look) -> View:
-        return _MemberSearch(look, _Kinds(self.root)).of(solid(self.schema), _UNKNOWN, _MOST_REFS)
+        return _MemberSearch(look, _Kinds(self.root)).of(self.part.solid(), _UNKNOWN, _MOST_REFS)
 
-    def _part(self, schema: JSON, name: str) -> SchemaView:
-        return SchemaView(schema, self.root, f"{self.name}{name}")
+    def _below(self, part: Type, name: str) -> SchemaView:
+        return SchemaView(part, self.root, f"{self.name}{name}")
 
-    def _own(self, schema: Mapping[str, Any], kinds: frozenset[str], key: str) -> View:
+    def _own(self, part: Type, kinds: frozenset[str], key: str) -> View:
         if kinds and "object" not in kinds:
             if has_method(kinds, key):
                 return ANYTHING
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no `{key}`: it is {spoken(kinds)}")
-        properties = schema.get("properties", {})
+        properties = part.schema.get("properties", {})
         if key in properties:
-            return self._part(properties[key], f".{key}")
-        for pattern, part in schema.get("patternProperties", {}).items():
+            return self._below(part.part("properties", key), f".{key}")
+        for pattern in part.schema.get("patternProperties", {}):
             if _may_match(pattern, key):
-                return self._part(part, f".{key}")
-        rest = schema.get("additionalProperties")
+                return self._below(part.part("patternProperties", pattern), f".{key}")
+        rest = part.schema.get("additionalProperties")
         if rest is False:
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no `{key}` by its schema", tuple(properties))
-        return self._part(rest, f".{key}") if isinstance(rest, dict) else ANYTHING
+        return self._below(part.part("additionalProperties"), f".{key}") if isinstance(rest, dict) else ANYTHING
 
-    def _item(self, schema: Mapping[str, Any], kinds: frozenset[str], index: int) -> View:
+    def _item(self, part: Type, kinds: frozenset[str], index: int) -> View:
         if kinds and not kinds & _LOOPED:
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no [{index}]: it is {spoken(kinds)}")
         if kinds == {"object"}:
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no [{index}]: it is an object, its keys are text")
         if kinds & _LOOPED == {"string"}:
-            return self._part({"type": "string"}, f"[{index}]")
-        first = schema.get("prefixItems", ())
-        if kinds == {"array"} and 0 <= index < len(first) and isinstance(first[index], dict):
-            return self._part(first[index], f"[{index}]")
-        return ANYTHING if "string" in kinds else self._items(schema, kinds, f"[{index}]")
+            return self._below(_TEXT, f"[{index}]")
+        first = part.branches("prefixItems")
+        if kinds == {"array"} and 0 <= index < len(first) and isinstance(first[index].schema, dict):
+            return self._below(first[index], f"[{index}]")
+        return ANYTHING if "string" in kinds else self._items(part, kinds, f"[{index}]")
 
-    def _looped(self, schema: Mapping[str, Any], kinds: frozenset[str]) -> View:
+    def _looped(self, part: Type, kinds: frozenset[str]) -> View:
         if kinds and not kinds & _LOOPED:
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} is no list: it is {spoken(kinds)}")
         if kinds and "array" not in kinds:
-            return self._part({"type": "string"}, "[]")
-        return self._items(schema, kinds, "[]") if kinds & _LOOPED == {"array"} else ANYTHING
+            return self._below(_TEXT, "[]")
+        return self._items(part, kinds, "[]") if kinds & _LOOPED == {"array"} else ANYTHING
 
-    def _items(self, schema: Mapping[str, Any], kinds: frozenset[str], name: str) -> View:
+    def _items(self, part: Type, kinds: frozenset[str], name: str) -> View:
         """What each item of a list is: what `items` says, as long as none of them has a schema of its own."""
-        items = schema.get("items")
-        known = "array" in kinds and isinstance(items, dict) and "prefixItems" not in schema
-        return self._part(items, name) if known else ANYTHING
+        is_known = isinstance(part.schema.get("items"), dict) and "prefixItems" not in part.schema
+        return self._below(part.part("items"), name) if is_known and "array" in kinds else ANYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +258,7 @@ class Written(SchemaView):
     items: tuple[View, ...] = ()
 
 
-_Look = Callable[[Mapping[str, Any], frozenset[str]], View]
+_Look = Callable[[Type, frozenset[str]], View]
 """What one part of a schema says by itself, of a value that has one of these types."""
 
 
@@ -271,8 +276,8 @@ class _Kinds:
         kinds = _own_kinds(schema)
         for part in self.also(schema):
             kinds = _both(kinds, self.of(part, depth - 1))
-        for branches in _unions(schema):
-            each = [self.of(branch, depth - 1) for branch in branches]
+        for word in _UNIONS:
+            each = [self.of(branch, depth - 1) for branch in schema.get(word, ())]
             kinds = _both(kinds, frozenset().union(*each) if all(each) else _UNKNOWN)
         return kinds
 
@@ -291,21 +296,21 @@ class _MemberSearch:
     kinds: _Kinds
     left: Iterator[int] = field(default_factory=lambda: iter(range(_MOST_PARTS)))
 
-    def of(self, schema: JSON, kinds: frozenset[str], depth: int) -> View:
-        """What is found first in `schema`, or in one that holds with it, of a value of one of these types.
+    def of(self, part: Type, kinds: frozenset[str], depth: int) -> View:
+        """What is found first in `part`, or in a schema that holds with it, of a value of one of these types.
 
         Raises:
             Absent: one of them says that there is no such thing.
         """
-        if not isinstance(schema, dict) or depth <= 0 or next(self.left, None) is None:
+        if not isinstance(part.schema, dict) or depth <= 0 or next(self.left, None) is None:
             return ANYTHING
-        kinds = _both(kinds, self.kinds.of(schema, depth))
-        found = [self.look(schema, kinds)]
-        found.extend(self.of(part, kinds, depth - 1) for part in self.kinds.also(schema))
-        found.extend(self._any_of(branches, kinds, depth - 1) for branches in _unions(schema))
+        kinds = _both(kinds, self.kinds.of(part.schema, depth))
+        found = [self.look(part, kinds)]
+        found.extend(self.of(Type(also), kinds, depth - 1) for also in self.kinds.also(part.schema))
+        found.extend(self._any_of(each, kinds, depth - 1) for each in map(part.branches, _UNIONS) if each)
         return next((view for view in found if view is not ANYTHING), ANYTHING)
 
-    def _any_of(self, branches: list[JSON], kinds: frozenset[str], depth: int) -> View:
+    def _any_of(self, branches: list[Type], kinds: frozenset[str], depth: int) -> View:
         absent: Absent | None = None
         views: list[View] = []
         for branch in branches:
@@ -318,18 +323,13 @@ class _MemberSearch:
         known = [view for view in views if isinstance(view, SchemaView)]
         if len(known) < len(views) or not known:
             return ANYTHING
-        first = known[0]
-        schemas = list({canonical(view.schema): view.schema for view in known}.values())  # 1 and true are equal
-        return SchemaView({"anyOf": schemas}, first.root, first.name) if len(schemas) > 1 else first
+        first, parts = known[0], distinct(view.part for view in known)
+        return SchemaView(any_of(parts), first.root, first.name) if len(parts) > 1 else first
 
 
 def text_view(name: str) -> View:
     """The view of a step without an output schema: text."""
-    return SchemaView.of({"type": "string"}, name)
-
-
-def _unions(schema: Mapping[str, Any]) -> Iterator[list[JSON]]:
-    return (schema[word] for word in ("anyOf", "oneOf") if schema.get(word))
+    return SchemaView.of(_TEXT, name)
 
 
 def _own_kinds(schema: Mapping[str, Any]) -> frozenset[str]:

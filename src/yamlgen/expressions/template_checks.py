@@ -18,13 +18,14 @@ from yamlgen.errors import Code
 from yamlgen.expressions import sample_trials, type_inference
 from yamlgen.expressions.evaluation import parse_expression
 from yamlgen.expressions.name_resolution import Finding, Uses
-from yamlgen.expressions.narrowing import Forks, Path, forks, if_true, path_of
+from yamlgen.expressions.narrowing import Forks, Path, forks, not_null, path_of
 from yamlgen.expressions.operator_checks import Operations
 from yamlgen.expressions.rendering import parse
 from yamlgen.expressions.sample_trials import failure
 from yamlgen.expressions.static_types import ANYTHING, SchemaView, View
 from yamlgen.expressions.syntax_errors import explain, explain_expression
 from yamlgen.schemas.type_words import spoken
+from yamlgen.schemas.types import Type
 
 _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block: "block"}
 
@@ -88,7 +89,7 @@ def read_expression(
         return Reading(Uses(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
     except (RecursionError, ValueError) as error:
         return Reading(Uses(), [_unreadable(error)])
-    return Reading(walk.uses, walk.findings, view, if_true(tree), forks(tree), _always_holds(tree))
+    return Reading(walk.uses, walk.findings, view, not_null(tree, holds=True), forks(tree), _always_holds(tree))
 
 
 def _always_holds(tree: nodes.Node) -> bool:
@@ -222,11 +223,8 @@ class _Statements(Operations):
                 | nodes.Filter(name="items" | "dictsort", node=nodes.Name(name="row"))
             ):
                 kinds = [view.types() for view in getattr(self.names.get("row"), "members", {}).values()]
-                return (
-                    SchemaView.of({"type": sorted(frozenset().union(*kinds))}, "row.*")
-                    if kinds and all(kinds)
-                    else ANYTHING
-                )
+                made = Type({"type": sorted(frozenset().union(*kinds))})
+                return SchemaView.of(made, "row.*") if kinds and all(kinds) else ANYTHING
         return ANYTHING
 
     def _taken_apart(self, node: nodes.For, over: View) -> None:

@@ -7,28 +7,29 @@ values, or is not listed here, is anything.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from jinja2 import nodes
 
 from yamlgen.expressions.narrowing import PRESENT
 from yamlgen.expressions.static_types import ANYTHING, METHODS, Absent, Names, SchemaView, View, Written
-from yamlgen.schemas.types import list_of, object_of, observed, union
+from yamlgen.schemas.types import Type, any_of, list_of, object_of, observed, union
 
-TEXT: Final = SchemaView.of({"type": "string"}, "the text")
-INTEGER: Final = SchemaView.of({"type": "integer"}, "the number")
-BOOLEAN: Final = SchemaView.of({"type": "boolean"}, "the condition")
-INTEGERS: Final = SchemaView.of({"type": "array", "items": {"type": "integer"}}, "the list")
-_NUMBER: Final = SchemaView.of({"type": "number"}, "the number")
-_TEXTS: Final = SchemaView.of({"type": "array", "items": {"type": "string"}}, "the list")
+TEXT: Final = SchemaView.of(Type({"type": "string"}), "the text")
+INTEGER: Final = SchemaView.of(Type({"type": "integer"}), "the number")
+BOOLEAN: Final = SchemaView.of(Type({"type": "boolean"}), "the condition")
+INTEGERS: Final = SchemaView.of(Type({"type": "array", "items": {"type": "integer"}}), "the list")
+_NUMBER: Final = SchemaView.of(Type({"type": "number"}), "the number")
+_TEXTS: Final = SchemaView.of(Type({"type": "array", "items": {"type": "string"}}), "the list")
 
-DATA: Final = SchemaView.of({"type": [*METHODS, "object", "null"]}, "the value")
+DATA: Final = SchemaView.of(Type({"type": [*METHODS, "object", "null"]}), "the value")
 """What is known of all data: that JSON can hold it."""
 
-LOOP: Final = SchemaView.of({}, "loop")
+LOOP: Final = SchemaView.of(Type({}), "loop")
 """What a loop knows of itself; of its members see `of_loop`."""
 
-_A_LIST: Final = SchemaView.of({"type": "array"}, "the list")
+_A_LIST: Final = SchemaView.of(Type({"type": "array"}), "the list")
 
 _NUMBERS: Final = frozenset({"integer", "number"})
 _LIST: Final = frozenset({"array"})
@@ -55,7 +56,7 @@ def is_null_safe(node: nodes.Filter) -> bool:
 
 def constant(value: Any) -> View:
     """A value that stands in the expression itself."""
-    return SchemaView.of(observed([value]), "the value") if value is None or _is_plain(value) else ANYTHING
+    return SchemaView.of(Type(observed([value])), "the value") if value is None or _is_plain(value) else ANYTHING
 
 
 def _is_plain(value: Any) -> bool:
@@ -64,16 +65,16 @@ def _is_plain(value: Any) -> bool:
 
 def values_of(view: View) -> list[Any] | None:
     """All values that there can be, where they are listed."""
-    known = view.solid().type()
+    known = view.solid().type().schema
     return [known["const"]] if "const" in known else known.get("enum")
 
 
 def sequence(items: Sequence[View]) -> View:
     """A list that is written out."""
     if not items:
-        return SchemaView.of({"type": "array", "maxItems": 0}, "the list")
+        return SchemaView.of(Type({"type": "array", "maxItems": 0}), "the list")
     made = list_of(union(item.type() for item in items), len(items), len(items))
-    return Written(made, made, "the list", tuple(items))
+    return Written(made, made.schema, "the list", tuple(items))
 
 
 def mapping(node: nodes.Dict, values: Sequence[View]) -> View:
@@ -93,13 +94,11 @@ def either(left: View, right: View) -> View:
 def truthy(view: View) -> View:
     """A value of which it is known that it holds: it is not null."""
     made = view.solid().type()
-    if made.get("type") == "null":
-        return view.solid()
-    kinds, branches = made.get("type"), made.get("anyOf")
+    kinds, branches = made.schema.get("type"), made.branches()
     if isinstance(kinds, list) and "null" in kinds:
-        made = {**made, "type": [kind for kind in kinds if kind != "null"]}
-    elif isinstance(branches, list):
-        made = {**made, "anyOf": [branch for branch in branches if branch != {"type": "null"}] or branches}
+        made = replace(made, schema={**made.schema, "type": [kind for kind in kinds if kind != "null"]})
+    elif branches and kinds != "null":
+        made = any_of([each for each in branches if each.schema != {"type": "null"}] or branches, made.schema)
     else:
         return view.solid()
     return SchemaView.of(made, getattr(view, "name", "the value"))
@@ -125,7 +124,7 @@ def member_of(view: View, key: str) -> View:
     view = view.solid()
     if isinstance(view, Names):
         return view.members.get(key, ANYTHING)
-    required = view.type().get("required", ())
+    required = view.type().schema.get("required", ())
     try:
         return view.member(key) if key in required else ANYTHING
     except Absent:
@@ -145,10 +144,14 @@ def arithmetic(operator: str, left: View, right: View) -> View:
     if operator == "mul" and _LIST in kinds and kinds[0] != kinds[1]:
         listed = left if kinds[0] == _LIST else right
         other = kinds[1] if kinds[0] == _LIST else kinds[0]
-        return SchemaView.of(list_of(item_of(listed).type()), "the list") if other == {"integer"} else ANYTHING
+        return _list_of(item_of(listed).type()) if other == {"integer"} else ANYTHING
     if operator == "add" and kinds == (_LIST, _LIST):
-        return SchemaView.of(list_of(union([item_of(left).type(), item_of(right).type()])), "the list")
+        return _list_of(union([item_of(left).type(), item_of(right).type()]))
     return ANYTHING
+
+
+def _list_of(item: Type, least: int = 0, most: int | None = None) -> View:
+    return SchemaView.of(list_of(item, least, most), "the list")
 
 
 def item_of(view: View) -> View:
@@ -162,7 +165,7 @@ def item_of(view: View) -> View:
 def sliced(owner: View) -> View:
     """A part of a list or a text, as in `steps.a[:3]`."""
     if owner.types() == _LIST:
-        return SchemaView.of(list_of(item_of(owner).type()), "the list")
+        return _list_of(item_of(owner).type())
     return TEXT if owner.types() == _STRING else ANYTHING
 
 
@@ -181,7 +184,7 @@ def filtered(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
     if name in ("int", "float"):
         return ANYTHING if node.args or node.kwargs else INTEGER if name == "int" else _NUMBER
     if name in ("round", "abs") and kinds and kinds <= _NUMBERS:
-        return _NUMBER if name == "round" else SchemaView.of({"type": sorted(kinds)}, "the number")
+        return _NUMBER if name == "round" else SchemaView.of(Type({"type": sorted(kinds)}), "the number")
     if kinds == _LIST and name in _FROM_LIST:
         return _from_list(node, view)
     return _sequenced(name, kinds)
@@ -210,16 +213,16 @@ def replaces_null(node: nodes.Filter) -> bool:
 
 
 def _from_list(node: nodes.Filter, view: View) -> View:
-    item, name, most = item_of(view), node.name, view.type().get("maxItems")
+    item, name, known = item_of(view), node.name, view.type().schema
+    least, most = known.get("minItems", 0), known.get("maxItems")
     if name in _KEEP_LIST:
         asks_null = name == "select" and (not node.args or _value(node.args[0]) in PRESENT)
         asks_null |= name == "reject" and [_value(arg) for arg in node.args] == ["none"]
-        least = view.type().get("minItems", 0) if name in _KEEP_ALL else 0
-        return SchemaView.of(list_of((item.solid() if asks_null else item).type(), least, most), "the list")
+        return _list_of((item.solid() if asks_null else item).type(), least if name in _KEEP_ALL else 0, most)
     if name in _ONE_ITEM:
         return item
     if name == "map":
-        return SchemaView.of(list_of(_mapped(node, item).type(), view.type().get("minItems", 0), most), "the list")
+        return _list_of(_mapped(node, item).type(), least, most)
     if name == "sum" and not node.args and all(pair.key == "attribute" for pair in node.kwargs):
         summed = mapped_attribute(node, item)
         kinds = summed.types()
@@ -277,11 +280,10 @@ def called(method: str, owner: View) -> View:
             return BOOLEAN
     if method == "keys":
         return _TEXTS
-    made = (
-        union(member.type() for member in owner.members.values()) if isinstance(owner, Names) and owner.complete else {}
-    )
-    items = {"values": made, "items": list_of(union([{"type": "string"}, made]), 2, 2)}
-    return SchemaView.of(list_of(items[method]), "the list") if method in items else ANYTHING
+    members = owner.members.values() if isinstance(owner, Names) and owner.complete else ()
+    made = union(member.type() for member in members)
+    items = {"values": made, "items": list_of(union([TEXT.type(), made]), 2, 2)}
+    return _list_of(items[method]) if method in items else ANYTHING
 
 
 def of_loop(member: str) -> View:

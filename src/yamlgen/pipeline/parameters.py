@@ -18,6 +18,7 @@ from yamlgen.parsing.source_map import Text
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.schemas.author_schema import JSONSchema, SchemaLoader
+from yamlgen.schemas.types import Type
 from yamlgen.suggestions import suggestion
 from yamlgen.values import JSON
 
@@ -114,7 +115,7 @@ class Parameters(Collector):
             return ANYTHING
         members: dict[str, View] = dict.fromkeys(self.draft.names("params"), ANYTHING)
         for name, schema in self.schemas.items():
-            members[name] = ANYTHING if name in self.unfit else SchemaView(schema.value, schema.value, f"params.{name}")
+            members[name] = ANYTHING if name in self.unfit else SchemaView.of(Type(schema.value), f"params.{name}")
         return Names(Code.UNKNOWN_PARAM, "parameter", members)
 
 

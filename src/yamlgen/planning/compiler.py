@@ -191,7 +191,7 @@ class _Compiler(Collector):
             self.scopes.unknown.add(name)
             return ANY_TYPE
         if name in self.schemas:
-            return self.schemas[name].value
+            return Type(self.schemas[name].value)
         made = read.output_type()
         if made is None:
             self.scopes.unknown.add(name)
@@ -238,7 +238,7 @@ class _Compiler(Collector):
         view = sure.view.solid()
         if reading.findings or self.is_no_list(passage, reading, is_guess=not view.types()):
             return ANYTHING
-        kind = view.type()
+        kind = view.type().schema
         read.items = (kind.get("minItems", 0), kind.get("maxItems"))
         return type_inference.item_of(view)
 

@@ -272,8 +272,7 @@ def _done_with(read: DeclaredStep[Any], need: str, also: AbstractSet[str] = froz
 def _is_sure(made: View, path: tuple[str | int, ...]) -> bool:
     """Whether a member is there, and not null, wherever the value is: a question about it is one about the value."""
     for key in path:
-        kind = made.type()
-        if key not in kind.get("required", ()):
+        if key not in made.type().schema.get("required", ()):
             return False
         made = made.member(key)
     return bool(made.types()) and made.null is None and made.types().isdisjoint({"null", "array"})

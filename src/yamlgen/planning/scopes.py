@@ -46,6 +46,11 @@ class Scopes:
 
     taken_apart: set[str] = field(default_factory=set)
     """The steps of whose value a part is asked for that it does not have, which is told there."""
+    _solid: dict[str, View] = field(init=False)
+    """The views of the steps where they are not null for a reason: what a step sees of those it does not ask about."""
+
+    def __post_init__(self) -> None:
+        self._solid = dict(self.steps or {})
 
     def row(self, *, sure: bool = False) -> View:
         """What is known of a row; `sure`: of every row, and not of the first ones alone."""
@@ -53,7 +58,7 @@ class Scopes:
             return ANYTHING
         known = self.columns.closed or not sure
         types = self.columns.types if known else {}
-        members = {name: SchemaView.of(types.get(name, ANY_TYPE), f"row.{name}") for name in self.columns.names}
+        members = {name: SchemaView.of(Type(types.get(name, {})), f"row.{name}") for name in self.columns.names}
         return Names(Code.UNKNOWN_COLUMN, "column", members, self.columns.complete) if known else ANYTHING
 
     def of(
@@ -78,8 +83,8 @@ class Scopes:
     def _steps(self, read: DeclaredStep[Any]) -> View:
         if self.steps is None:
             return ANYTHING
-        asked = {name: view if name in read.asks else view.solid() for name, view in self.steps.items()}
-        return Names(Code.UNKNOWN_STEP, "step", asked)
+        asked = {name: self.steps[name] for name in self.steps.keys() & read.asks}
+        return Names(Code.UNKNOWN_STEP, "step", self._solid | asked)
 
     def doubt(self, read: DeclaredStep[Any]) -> None:
         """Take nothing as known of a step that refers to items which it has not, or to members of a text."""
@@ -110,7 +115,8 @@ class Scopes:
             self.nulls[read.name] = f"`{read.name}` {'has a `when`' if why == _WHEN else 'may be skipped'}"
         self.types[read.name] = made
         if self.steps is not None:
-            self.steps[read.name] = SchemaView.of(made, f"steps.{read.name}")
+            view = self.steps[read.name] = SchemaView.of(made, f"steps.{read.name}")
+            self._solid[read.name] = view.solid()
 
     def _why_null(self, read: DeclaredStep[Any]) -> str | None:
         if read.step.when is not None and not any(reading.holds for _, reading in read.of("when")):

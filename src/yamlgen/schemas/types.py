@@ -1,4 +1,4 @@
-"""The algebra of types: JSON Schemas that stand alone, made of others that do.
+"""The algebra of types: a JSON Schema, and beside it why yamlgen makes parts of the value null; both made of others.
 
 Owns how a schema becomes a part of another and accepts there what it accepted before: whatever its references lead
 to goes along, under the `$defs` of the new root. Where that cannot be done (`$dynamicRef`, an `$id` inside, a
@@ -8,21 +8,57 @@ reference to nowhere) the part becomes `ANYTHING`: a type may say less than is t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from yamlgen.schemas.json_pointer import follow
+from yamlgen.parsing.source_map import DataPath, PathKey
+from yamlgen.schemas.json_pointer import follow, within
 from yamlgen.schemas.keywords import subschemas
 from yamlgen.values import JSON
 
-Type: TypeAlias = dict[str, Any]
-"""A JSON Schema that stands alone: each of its references leads to a part of it."""
 
-ANYTHING: Final[Type] = {}
+@dataclass(frozen=True, slots=True)
+class Type:
+    """What is known of a value.
+
+    Attributes:
+        schema: a JSON Schema that accepts it. It stands alone, each reference in it leads to a part of it, unless it
+            is itself a part of another.
+        nulls: why parts of the value may be null, by the place of that null in the schema, as in
+            `{("items", "anyOf", 1): "it has a `when`"}`. A null that the author's schema allows is not among them.
+    """
+
+    schema: JSON
+    nulls: Mapping[DataPath, str] = field(default_factory=dict)
+
+    def part(self, *path: PathKey) -> Type:
+        """What the schema says at a path that it has."""
+        size = len(path)
+        nulls = {at[size:]: why for at, why in self.nulls.items() if at[:size] == path}
+        return Type(within(self.schema, path), nulls)
+
+    @property
+    def why_null(self) -> str | None:
+        """Why the value itself may be null, wherever unions of unions say so; `None` when it may not for a reason."""
+        return next((why for at, why in self.nulls.items() if set(at[::2]) == {"anyOf"} and len(at) % 2 == 0), None)
+
+    def branches(self, word: str = "anyOf") -> list[Type]:
+        """The parts of a union."""
+        return [self.part(word, number) for number in range(len(self.schema.get(word, ())))]
+
+    def solid(self) -> Type:
+        """The same without the nulls that have a reason, as a part of the same root; one of the author's stays."""
+        if self.why_null is None:
+            return self
+        kept = [each.solid() for number, each in enumerate(self.branches()) if ("anyOf", number) not in self.nulls]
+        return kept[0] if len(kept) == 1 else any_of(kept)
+
+
+ANYTHING: Final = Type({})
 """The type of what cannot be known."""
 
-_MARK: Final = "yamlgen: "
-"""Begins the comment of a null that `nullable` put there, which no author's comment on a null begins with."""
+_NULL: Final = {"type": "null"}
 
 _LEFT: Final = ("$id", "$schema", "$anchor", "$dynamicAnchor", "$defs", "definitions")
 """What a part leaves behind: names of places, which change, and definitions, which go to the new root."""
@@ -40,89 +76,84 @@ _MOST: Final = 200
 def list_of(item: Type, least: int = 0, most: int | None = None) -> Type:
     """Lists of items of one type, of `least` to `most` of them, as far as that is known."""
     definitions = _LocalDefinitions()
-    made: Type = {"type": "array", "items": definitions.take(item, item)}
+    made = {"type": "array", "items": definitions.take(item, "items")}
     if least:
         made["minItems"] = least
     if most is not None:
         made["maxItems"] = most
-    return definitions.under(made, instead={"type": "array"})
+    return definitions.under(made, instead=Type({"type": "array"}))
 
 
 def object_of(members: Mapping[str, Type]) -> Type:
     """Objects that have each of these members, and no other."""
     definitions = _LocalDefinitions()
-    made: Type = {
+    made = {
         "type": "object",
-        "properties": {name: definitions.take(member, member) for name, member in members.items()},
+        "properties": {name: definitions.take(member, "properties", name) for name, member in members.items()},
         "required": list(members),
         "additionalProperties": False,
     }
-    return definitions.under(made, instead={"type": "object"})
+    return definitions.under(made, instead=Type({"type": "object"}))
 
 
 def nullable(inner: Type, why: str) -> Type:
-    """A type, or null for a reason that `why_null` tells; of two reasons the first stays."""
-    if why_null(inner) is not None:
+    """A type, or null for a reason; of two reasons the first stays."""
+    if inner.why_null is not None:
         return inner
     definitions = _LocalDefinitions()
-    null = {"type": "null", "$comment": _MARK + why}
-    made = {"anyOf": [definitions.take(inner, inner), null]}
-    return definitions.under(made, instead={"anyOf": [ANYTHING, null]})
-
-
-def why_null(schema: JSON) -> str | None:
-    """The reason that `nullable` was given, wherever unions of unions hold it; `None` when there is none."""
-    if not isinstance(schema, dict) or not schema.keys() <= {"anyOf", "$defs"}:
-        return None
-    found = (_reason(branch) or why_null(branch) for branch in schema.get("anyOf", ()))
-    why = next((reason for reason in found if reason is not None), None)
-    return None if why is None else why.removeprefix(_MARK)
+    made = {"anyOf": [definitions.take(inner, "anyOf", 0), _NULL]}
+    definitions.nulls["anyOf", 1] = why
+    return definitions.under(made, instead=Type({"anyOf": [{}, _NULL]}, {("anyOf", 1): why}))
 
 
 def without_null(inner: Type) -> Type:
-    """A type without what `nullable` added; a null of the author's own stays."""
-    return inner if why_null(inner) is None else standing(solid(inner), inner)
-
-
-def solid(schema: JSON) -> JSON:
-    """A part of a schema without what `nullable` added; its references lead where they led."""
-    if why_null(schema) is None:
-        return schema
-    branches = [solid(branch) for branch in schema["anyOf"] if _reason(branch) is None]
-    return branches[0] if len(branches) == 1 else {"anyOf": branches}
+    """A type without the nulls that have a reason; a null of the author's own stays."""
+    return inner if inner.why_null is None else standing(inner.solid(), inner.schema)
 
 
 def union(types: Iterable[Type]) -> Type:
     """What any of these types accepts; of no types at all, `ANYTHING`."""
     each = list(types)
-    why = next((reason for reason in map(why_null, each) if reason is not None), None)
-    branches = list({json.dumps(branch, sort_keys=True): branch for branch in map(without_null, each)}.values())
+    why = next((made.why_null for made in each if made.why_null is not None), None)
+    branches = distinct(map(without_null, each))
     if not branches or ANYTHING in branches:
         made = ANYTHING
     elif len(branches) == 1:
         made = branches[0]
     else:
         definitions = _LocalDefinitions()
-        made = definitions.under({"anyOf": [definitions.take(branch, branch) for branch in branches]}, instead=ANYTHING)
+        taken = [definitions.take(branch, "anyOf", number) for number, branch in enumerate(branches)]
+        made = definitions.under({"anyOf": taken}, instead=ANYTHING)
     return made if why is None else nullable(made, why)
 
 
-def standing(part: JSON, root: JSON) -> Type:
+def any_of(branches: Sequence[Type], beside: Mapping[str, JSON] | None = None) -> Type:
+    """The union of parts of one root, as a part of it, with the other keywords that stand beside it."""
+    nulls = {("anyOf", at, *path): why for at, branch in enumerate(branches) for path, why in branch.nulls.items()}
+    return Type({**(beside or {}), "anyOf": [branch.schema for branch in branches]}, nulls)
+
+
+def distinct(types: Iterable[Type]) -> list[Type]:
+    """Each of several types once; 1 and true, which are equal, are two."""
+    return list({json.dumps([each.schema, list(each.nulls.items())], sort_keys=True): each for each in types}.values())
+
+
+def standing(part: Type, root: JSON) -> Type:
     """A part of a schema as a type of its own.
 
     Args:
-        part: a schema whose references start from `root`; it need not be in there itself.
+        part: its references start from `root`; it need not be in there itself.
         root: where they start.
     """
     definitions = _LocalDefinitions()
-    taken = definitions.take(part, root)
+    taken = definitions.take(part, root=root)
     if isinstance(taken, bool):
-        return ANYTHING if taken else {"not": {}}
+        return ANYTHING if taken else Type({"not": {}})
     return definitions.under(taken, instead=ANYTHING)
 
 
-def observed(values: Iterable[JSON]) -> Type:
-    """The tightest simple type of all these values: their types, of lists the items, of objects the members.
+def observed(values: Iterable[JSON]) -> dict[str, Any]:
+    """The tightest simple schema of all these values: their types, of lists the items, of objects the members.
 
     Objects stay open, and what is deep in them (6 levels) or is one member too many (200) is left unsaid.
     """
@@ -174,13 +205,20 @@ class _Unmovable(Exception):  # noqa: N818 - an answer: this part cannot stand e
 
 
 class _LocalDefinitions:
-    """The `$defs` of a new root, gathered from the schemas that become its parts."""
+    """The `$defs` of a new root, and the reasons for null in it, gathered from the types that become its parts."""
 
     def __init__(self) -> None:
         self.parts: dict[str, JSON] = {}
+        self.nulls: dict[DataPath, str] = {}
 
-    def take(self, part: JSON, root: JSON) -> JSON:
-        """A part of `root` as it can stand under the new root; what it refers to is taken along."""
+    def take(self, part: Type, *at: PathKey, root: JSON | None = None) -> JSON:
+        """The schema of a part as it can stand under the new root; what it refers to is taken along.
+
+        Args:
+            part: a type of its own, or a part of `root`.
+            at: its path in the new root.
+            root: where its references start.
+        """
         names: dict[str, str] = {}
         waiting: list[str] = []
 
@@ -192,19 +230,20 @@ class _LocalDefinitions:
 
         found: dict[str, JSON] = {}
         try:
-            taken = redirected(_bare(part), to)
+            taken = redirected(_bare(part.schema), to)
             while waiting:
                 ref = waiting.pop()
-                found[names[ref]] = redirected(_bare(referred(root, ref)), to)
+                found[names[ref]] = redirected(_bare(referred(part.schema if root is None else root, ref)), to)
         except _Unmovable:
             return {}
         self.parts |= found
+        self.nulls |= {(*at, *path): why for path, why in part.nulls.items()}
         return taken
 
-    def under(self, root: Type, *, instead: Type) -> Type:
+    def under(self, root: JSON, *, instead: Type) -> Type:
         """The new root with its definitions, or `instead`, which says less, where that is too large."""
         whole = {**root, "$defs": self.parts} if self.parts else root
-        return whole if len(json.dumps(whole)) <= _LARGEST else instead
+        return Type(whole, self.nulls) if len(json.dumps(whole)) <= _LARGEST else instead
 
 
 def _bare(schema: JSON | None) -> JSON:
@@ -224,20 +263,12 @@ def _anchors(part: Mapping[str, Any]) -> set[str]:
     return {f"#{part[word]}" for word in ("$anchor", "$dynamicAnchor") if word in part}
 
 
-def _reason(branch: JSON) -> str | None:
-    """The comment on a null that `nullable` put there, with its mark."""
-    if not isinstance(branch, dict) or branch.keys() != {"type", "$comment"} or branch["type"] != "null":
-        return None
-    comment = branch["$comment"]
-    return comment if isinstance(comment, str) and comment.startswith(_MARK) else None
-
-
-def _observed(values: list[JSON], depth: int) -> Type:
+def _observed(values: list[JSON], depth: int) -> dict[str, Any]:
     found = {kind_of(value) for value in values}
     if not found or None in found or depth == 0:
         return {}
     kinds = sorted(str(kind) for kind in found if kind != "integer" or "number" not in found)
-    made: Type = {"type": kinds if len(kinds) > 1 else kinds[0]}
+    made: dict[str, Any] = {"type": kinds if len(kinds) > 1 else kinds[0]}
     items = [item for value in values if isinstance(value, list | tuple) for item in value]
     if inner := _observed(items, depth - 1):
         made["items"] = inner
@@ -245,7 +276,7 @@ def _observed(values: list[JSON], depth: int) -> Type:
     return {**made, **_members(objects, depth)} if objects else made
 
 
-def _members(objects: list[Mapping[str, JSON]], depth: int) -> Type:
+def _members(objects: list[Mapping[str, JSON]], depth: int) -> dict[str, Any]:
     """What objects have in common: the types of their members, and which of them each one has."""
     named: dict[str, list[JSON]] = {}
     for value in objects:

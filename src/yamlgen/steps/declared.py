@@ -17,7 +17,7 @@ from yamlgen.expressions.static_types import View
 from yamlgen.expressions.template_checks import Reading
 from yamlgen.parsing.project_folder import Stamp
 from yamlgen.schemas.author_schema import json_schema
-from yamlgen.schemas.types import Type
+from yamlgen.schemas.types import ANYTHING, Type
 from yamlgen.steps import fan_out
 from yamlgen.steps.passages import Passage
 from yamlgen.steps.plan_step import PlanStep
@@ -26,7 +26,7 @@ from yamlgen.steps.step_file import StepFile
 
 FieldsT = TypeVar("FieldsT", bound=StepFields)
 
-TEXT: Final[Type] = {"type": "string"}
+TEXT: Final = Type({"type": "string"})
 """What a step gives that has no schema, where it asks a model."""
 
 
@@ -55,7 +55,7 @@ class DeclaredStep(Generic[FieldsT]):
     needs: frozenset[str] = field(default=frozenset(), init=False)
     asks: frozenset[str] = field(default=frozenset(), init=False)
     items: tuple[int, int | None] = field(default=(0, None), init=False)
-    output: Type = field(default_factory=dict, init=False)
+    output: Type = field(default=ANYTHING, init=False)
 
     def of(self, *roles: str) -> list[tuple[Passage, Reading]]:
         """The passages of some roles."""
@@ -77,7 +77,7 @@ class DeclaredStep(Generic[FieldsT]):
     def output_type(self) -> Type | None:
         """The type of one output before its expressions are read; `None` where a mistake hides it."""
         is_lost = self.step.schema_written() is not None or self.file.is_broken("output", "schema")
-        return None if is_lost else {}
+        return None if is_lost else ANYTHING
 
     def hides_type(self) -> bool:
         """Whether a mistake among its expressions, which was told, hides the type of its value."""
@@ -104,7 +104,7 @@ class DeclaredStep(Generic[FieldsT]):
         """
         return self.planned(
             name=self.name,
-            type=json_schema(value),
+            type=json_schema(value.schema),
             needs=self.needs,
             asks=self.asks,
             columns=self.columns,

@@ -242,7 +242,7 @@ def axis_type(values: list[JSON]) -> Type:
     """The type of the values of one axis of a matrix, all of which are known."""
     made = observed(values)
     closed = {"additionalProperties": False} if made.get("type") == "object" else {}
-    return {**made, **closed, "enum": values}
+    return Type({**made, **closed, "enum": values})
 
 
 def check(name: str, step: StepFields, file: StepFile) -> Iterator[Diagnostic]:

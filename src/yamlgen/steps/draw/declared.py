@@ -44,7 +44,8 @@ class DeclaredDraw(DeclaredStep[Draw]):
     def output_type(self) -> Type | None:
         """What is known of the draws; nothing, where one of them is wrong, which was told."""
         is_broken = self.file.lacks_keys() or self.file.is_broken_within("draws")
-        return schema_of(self.rules) if len(self.rules) == len(self.step.draws) and not is_broken else None
+        is_known = len(self.rules) == len(self.step.draws) and not is_broken
+        return Type(schema_of(self.rules)) if is_known else None
 
     def own_fields(self) -> dict[str, Any]:
         """Its draws as they are written, and as rules."""
