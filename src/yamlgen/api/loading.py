@@ -94,7 +94,8 @@ def check(
         examine: read the first rows as a run would, and tell what it would refuse.
     """
     shown, path = str(path), Path(path).absolute()
-    draft, diagnostics = read(path, shown, overrides, None if input is None else str(input))
+    given = None if input is None else str(input)
+    draft, diagnostics = read(path, shown, overrides, given)
     if draft is None:
         return None, tuple(diagnostics)
     source = source_of(draft.pipeline.input, draft.path, draft.shown)
@@ -111,7 +112,6 @@ def check(
     found = tuple(in_order([*told, *more], draft.shown))
     if plan is None or any(each.severity == "error" for each in found):
         return None, found
-    given = None if input is None else str(input)
     return Pipeline(path, shown, draft, source, head.columns, dict(overrides or {}), given, found, compiled), found
 
 

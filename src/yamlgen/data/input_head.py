@@ -109,9 +109,8 @@ def _head(source: Source, file: BinaryIO, limit: int) -> InputHead:
     rows, error = _taken(source.parsed(content), limit)
     if is_cut and not content.read(1):  # the last row is broken only because it was cut
         error = None
-    is_cut |= len(rows) == limit
     columns = _columns(source, file if is_cut else content, rows, error, is_cut=is_cut)
-    return InputHead(source, rows, error, is_cut, columns, _oddities(source, head[:_LOOK]))
+    return InputHead(source, rows, error, is_cut or len(rows) == limit, columns, _oddities(source, head[:_LOOK]))
 
 
 def _taken(rows: Rows, limit: int | None) -> tuple[tuple[NumberedRow, ...], YamlgenError | None]:
