@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from yamlgen.data.input_head import read_head
 from yamlgen.data.source import Source
 from yamlgen.errors import YamlgenError
 
@@ -61,4 +62,4 @@ def test_a_title_above_the_header_names_no_columns(tmp_path):
     """Of such a file no columns are known, so that none is called unknown."""
     path = tmp_path / "a.csv"
     path.write_text("made on Monday\na,b\n1,2\n")
-    assert Source(path=path).columns() is None
+    assert read_head(Source(path=path)).columns is None

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from yamlgen.data.input_head import read_head
 from yamlgen.data.source import Source
 from yamlgen.data.spool import spooled
 from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
@@ -251,7 +252,7 @@ def test_inline_rows():
     assert it.scan()[1] == 2
     assert read(it) == [{"a": 1}, {"b": [None]}]
     types = {"a": {"type": "integer"}, "b": {"type": "array", "items": {"type": "null"}}}
-    assert it.columns() == Columns(("a", "b"), closed=True, types=types)
+    assert read_head(it).columns == Columns(("a", "b"), closed=True, types=types)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +290,7 @@ def test_inline_rows_are_checked(rows, code, message):
 )
 def test_columns(source, name, content, columns):
     """A CSV header is the last word; other files are judged by 100 rows; a broken file by nothing."""
-    assert source(name, content).columns() == columns
+    assert read_head(source(name, content)).columns == columns
 
 
 @pytest.mark.parametrize(
@@ -303,13 +304,13 @@ def test_columns(source, name, content, columns):
 )
 def test_how_many_rows_there_are_at_least(source, name, content, least):
     """A look counts the first rows, up to one that is broken."""
-    assert source(name, content).columns().least == least
+    assert read_head(source(name, content)).columns.least == least
 
 
 def test_the_type_of_a_column_is_that_of_the_values_that_are_there(source):
     """Values of several types, a null and a row without the column are all allowed for; objects stay open."""
     content = '{"a": 1, "b": {"c": "x"}}\n{"b": {}}\n{"a": null}\n{"a": 2.5}\n'
-    assert source("a.jsonl", content).columns().types == {
+    assert read_head(source("a.jsonl", content)).columns.types == {
         "a": {"type": ["null", "number"]},
         "b": {"type": "object", "properties": {"c": TEXT}},
     }
@@ -317,10 +318,10 @@ def test_the_type_of_a_column_is_that_of_the_values_that_are_there(source):
 
 def test_columns_of_nothing(tmp_path):
     """A missing file and standard input tell no columns, and are not waited for."""
-    assert Source(path=tmp_path / "no.csv").columns() is None
-    assert Source().columns() is None
+    assert read_head(Source(path=tmp_path / "no.csv")).columns is None
+    assert read_head(Source()).columns is None
     os.mkfifo(tmp_path / "pipe.csv")
-    assert Source(path=tmp_path / "pipe.csv").columns() is None
+    assert read_head(Source(path=tmp_path / "pipe.csv")).columns is None
 
 
 def test_standard_input_can_be_read_twice():
@@ -394,7 +395,7 @@ def test_what_is_odd_in_a_csv_is_read_and_told(source, content, rows, told):
     it = source("a.csv", content)
     scanned, _ = it.scan()
     assert [list(row.row.values()) for row in scanned.rows()] == rows
-    assert it.oddities() == scanned.told
+    assert read_head(it).oddities == scanned.told
     assert len(told) == len(scanned.told)
     assert all(sentence.startswith(begin) for sentence, begin in zip(scanned.told, told, strict=True))
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from yamlgen.data.drawn_column import read_column
+from yamlgen.data.input_head import PEEK, InputHead, read_head
 from yamlgen.data.source import Source, source_of
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark, UsageError
 from yamlgen.parsing.project_folder import is_folder
@@ -92,44 +93,44 @@ def check(
         examine: read the first rows as a run would, and tell what it would refuse.
     """
     shown, path = str(path), Path(path).absolute()
-    draft, diagnostics = read(path, shown, overrides, None if input is None else str(input))
+    given = None if input is None else str(input)
+    draft, diagnostics = read(path, shown, overrides, given)
     if draft is None:
         return None, tuple(diagnostics)
     source = source_of(draft.pipeline.input, draft.path, draft.shown)
-    columns = source.columns()
+    head = read_head(source, MOST_ROWS + 1 if examine else PEEK)
     odd: list[Diagnostic] = []
-    compiled = compile_pipeline(draft, columns, partial(_column, draft, odd))
+    compiled = compile_pipeline(draft, head.columns, partial(_column, draft, odd))
     plan, told = compiled.bound(params or {}, complete=False)
     at = draft.document.mark(("input", "path"))
-    odd += [Diagnostic(Code.BAD_INPUT, each, at, severity="warning") for each in source.oddities()]
-    refused = _refused(draft, source, told) if examine else None
+    odd += [Diagnostic(Code.BAD_INPUT, each, at, severity="warning") for each in head.oddities]
+    refused = _refused(draft, head, told) if examine else None
     more = dict.fromkeys([*odd, *([] if refused is None else [refused])])
     if examine and plan is not None and refused is None:
-        more |= dict.fromkeys(_failing(plan, draft, source, told))
+        more |= dict.fromkeys(_failing(plan, draft, head, told))
     found = tuple(in_order([*told, *more], draft.shown))
     if plan is None or any(each.severity == "error" for each in found):
         return None, found
-    given = None if input is None else str(input)
-    return Pipeline(path, shown, draft, source, columns, dict(overrides or {}), given, found, compiled), found
+    return Pipeline(path, shown, draft, source, head.columns, dict(overrides or {}), given, found, compiled), found
 
 
-def _refused(draft: ParsedFile, source: Source, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
+def _refused(draft: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
     """What a run would refuse in the first rows, unless it was told of the file already."""
-    at = draft.document.mark(("input", "path" if source.rows_inline is None else "rows"))
+    at = draft.document.mark(("input", "path" if head.source.rows_inline is None else "rows"))
     marks = {at, draft.document.mark(("input", "id"))}
     if draft.is_broken_within("input") or any(each.severity == "error" and each.mark in marks for each in told):
         return None
-    if source.rows_inline is not None and any(each.code is Code.BAD_NUMBER for each in told):
+    if head.source.rows_inline is not None and any(each.code is Code.BAD_NUMBER for each in told):
         return None
-    fault = source.fault(frozenset([*draft.pipeline.steps, *draft.pipeline.output.added]))
+    fault = head.fault(frozenset([*draft.pipeline.steps, *draft.pipeline.output.added]))
     if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
         return None
     return Diagnostic(fault.code, fault.message, at, fault.hint)
 
 
-def _failing(plan: Plan, draft: ParsedFile, source: Source, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
+def _failing(plan: Plan, draft: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
     """What fails for every row, where nothing was told of it already."""
-    for step, found in always_failing(plan, source.beginning(MOST_ROWS + 1)):
+    for step, found in always_failing(plan, head.first(MOST_ROWS + 1)):
         at = found.mark if found.mark.file else draft.document.mark(("steps", step.name), key=True)
         if not any(_is_within(each.mark, at) for each in told):
             yield replace(found, mark=at)

@@ -28,7 +28,6 @@ from yamlgen.planning.plan import Plan
 from yamlgen.store.location import StoreLocation, place_of
 from yamlgen.store.run_recorder import Reuse
 from yamlgen.store.run_session import Session, archived, held, opened
-from yamlgen.token_estimate import tokens_of
 from yamlgen.values import JSON, Prompt
 
 FEW: Final = 100
@@ -82,7 +81,7 @@ class Preparation:
                 variant.name: archive.past(step.name, models[variant.name].request(Prompt(None, ())), answerer)
                 for step, variant in self.plan.variants
             }
-            counted = Forecaster(self.plan, models, past, self.tariffs, tokens_of, ledger.allows)
+            counted = Forecaster(self.plan, models, past, self.tariffs, ledger.allows)
             performer = StepRunner(models, keeper=ledger)
             await RowScheduler(self.plan, performer, counted, lambda _: None, Cancellation()).run(rows)
             forecast = replace(counted.forecast(self.rows), simulation=self.simulation)
@@ -121,11 +120,14 @@ async def prepare(
     tariffs = {variant.name: tariff_of(variant.model, variant.price) for _, variant in plan.variants}
     _check_prices(plan, tariffs)
     async with AsyncExitStack() as stack:
-        retries = options.retry is not None
-        reached = reach(plan.runtime, options.simulation, watched=options.watched, retries=retries)
+        sends, retries = holder is not None, options.retry is not None
+        reached = reach(plan.runtime, options.simulation, sends=sends, watched=options.watched, retries=retries)
         provider = await stack.enter_async_context(reached)
         given = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
-        source, rows = _scanned(given, plan, options.limit)
+        source, rows = given.scan(frozenset([*(step.name for step in plan.steps), *plan.output.added]))
+        if rows == 0:
+            raise no_rows(source)
+        rows = rows if options.limit is None else min(rows, options.limit)
         place = place_of(plan.file, options.store, simulated=options.simulate)
         connection = None if holder is None else stack.enter_context(held(place, holder))
         session = stack.enter_context(opened(place, _reuse(options, place)))
@@ -155,14 +157,6 @@ def _check_prices(plan: Plan, tariffs: Mapping[str, PriceFunction | None]) -> No
             message = f"`limits.max_cost_usd` is set, and nobody knows the price of {named}"
             hint = "write it under the model: `price: {input: 1, output: 5}`, in US dollars for a million tokens"
             raise UsageError(message, code=Code.NO_PRICE, hint=hint)
-
-
-def _scanned(source: Source, plan: Plan, limit: int | None) -> tuple[Source, int]:
-    taken = frozenset([*(step.name for step in plan.steps), *plan.output.added])
-    scanned, rows = source.scan(taken)
-    if rows == 0:
-        raise no_rows(source)
-    return scanned, rows if limit is None else min(rows, limit)
 
 
 def _reuse(options: Options, place: StoreLocation) -> Reuse:

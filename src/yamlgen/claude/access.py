@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.pipeline.language import Runtime
 from yamlgen.simulator.settings import SimulatorSettings
 
+_NOWHERE: Final = "http://127.0.0.1:0"
+"""An address at which nobody can be reached."""
+
 
 @asynccontextmanager
 async def reach(
-    runtime: Runtime, simulation: SimulatorSettings | None, *, watched: bool = False, retries: bool = False
+    runtime: Runtime,
+    simulation: SimulatorSettings | None,
+    *,
+    sends: bool = True,
+    watched: bool = False,
+    retries: bool = False,
 ) -> AsyncIterator[ClaudeProvider]:
     """The provider of a run; without a simulation its address and headers are looked up now, before any row is.
 
     Args:
         runtime: the pipeline's.
         simulation: how the simulator behaves, if there is one.
+        sends: whether anything may be sent; otherwise no simulator is started.
         watched: whether somebody waits for the first answer.
         retries: whether failed rows of a run are asked again.
 
@@ -30,6 +40,9 @@ async def reach(
         provider.address()
         provider.headers()
         yield provider
+        return
+    if not sends:
+        yield ClaudeProvider(runtime, base_url=_NOWHERE, simulator=simulation.name)
         return
     from yamlgen.simulator.server import Simulator  # noqa: PLC0415 - a server, for simulated runs only
 

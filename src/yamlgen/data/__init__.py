@@ -1,1 +1,1 @@
-"""Rows in: `source` reads an input, each row with who it is."""
+"""Rows in: `input_head` looks at an input, `source` reads all of it, each row with who it is."""

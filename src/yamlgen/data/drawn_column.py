@@ -38,7 +38,8 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
         raise UsageError(f"cannot read {shown}: its ending tells no format", code=Code.WRONG_VALUE, hint=_KNOWN)
     reading = FileReading(shown, kind.delimiter(path), format_hint=_KNOWN)
     try:
-        _expect(path, shown)
+        if (absent := absence(path, shown, "the pipeline's file")) is not None:
+            raise EnvironmentProblem(absent[0], code=Code.MISSING_FILE, hint=absent[1])
         with path.open("rb") as file:
             rows = enumerate(kind.read(file, reading), start=1)
             values = _values(((kind.place(reading, line, number), row) for number, (line, row) in rows), shown, name)
@@ -48,12 +49,6 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
     for message in reading.oddities.told(shown):
         tell(message)
     return values
-
-
-def _expect(path: Path, shown: str) -> None:
-    absent = absence(path, shown, "the pipeline's file")
-    if absent is not None:
-        raise EnvironmentProblem(absent[0], code=Code.MISSING_FILE, hint=absent[1])
 
 
 def _values(rows: Iterator[tuple[str, Row]], shown: str, name: str) -> tuple[JSON, ...]:

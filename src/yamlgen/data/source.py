@@ -8,9 +8,8 @@ memory does not grow; only a duplicate makes the file be read again, to say wher
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -22,22 +21,13 @@ from yamlgen.data.digest_counter import Seen
 from yamlgen.data.inline_rows import inline_rows
 from yamlgen.data.row_identity import id_identity, row_identity
 from yamlgen.data.snapshot import Snapshot, changed, record
-from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
-from yamlgen.formats.format import FileReading, Format, Oddities, Rows
+from yamlgen.errors import Code, EnvironmentProblem, UsageError, near
+from yamlgen.formats.format import FileReading, Format, NumberedRow, Oddities, Rows
 from yamlgen.formats.strict_json import brief
 from yamlgen.formats.table import ENDINGS, FORMATS, NAMES, STREAMED, format_of
-from yamlgen.parsing.project_folder import is_pipe, unusable
+from yamlgen.parsing.project_folder import unusable
 from yamlgen.pipeline.language import Input
-from yamlgen.schemas.types import observed
-from yamlgen.values import JSON, Columns, InputRow, Row
-
-_PEEK = 100
-"""How many rows tell the columns of an input that has no header."""
-
-_LOOK = 1 << 20
-_EXAMINED = 1000
-_MOST_EXAMINED = 4 << 20
-"""How many rows, and bytes, are examined before a run."""
+from yamlgen.values import InputRow, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,41 +54,6 @@ class Source:
     snapshot: Snapshot | None = None
     told: tuple[str, ...] = ()
 
-    def columns(self) -> Columns | None:
-        """What can be known of the columns at the cost of a look: by the file's header, or by the first 100 rows.
-
-        Returns:
-            `None` where nothing is known: standard input, no rows, a file that is missing or broken. The run says why.
-        """
-        if self.rows_inline is None and (self.path is None or is_pipe(self.path)):
-            return None
-        try:
-            header = self._header()
-            closed = header is not None or self.rows_inline is not None
-            types = self._types(None if closed else _PEEK) if header is None else header
-        except YamlgenError:
-            return None
-        return Columns(tuple(types), closed, types, header is not None, self._least()) if types else None
-
-    def _least(self) -> int:
-        """How many rows there are at least: of many, and of those before a broken one, the first are counted."""
-        count = 0
-        with suppress(YamlgenError):
-            for _ in islice(self._numbered(), _PEEK):
-                count += 1
-        return count
-
-    def oddities(self) -> tuple[str, ...]:
-        """What the user should know of the first megabyte of a file, as sentences; what is broken the run tells."""
-        odd, rows = Oddities(), 0
-        with suppress(YamlgenError):
-            if self.path is not None and not is_pipe(self.path) and self.kind().has_oddities:
-                with self._file() as file:
-                    head = io.BytesIO(file.read(_LOOK))
-                for _ in self.kind().read(head, replace(self._reading(odd), id=None)):
-                    rows += 1
-        return odd.told(self.name()) if rows else ()
-
     def scan(self, taken: frozenset[str] = frozenset()) -> tuple[Source, int]:
         """Read everything once, check it, and count the rows (none at all is 0, and the caller's decision).
 
@@ -113,44 +68,28 @@ class Source:
             UsageError: the input is broken, a row is not an object or has a column of a step's name, or an id is
                 missing or not unique.
         """
-        number = 0
         read: list[Snapshot] = []
         odd = Oddities()
-        with Seen() as seen:
-            for number, (line, row) in enumerate(self._numbered(read.append, odd), start=1):
-                self._admit(row, line, number, taken, seen)
+        count = self.admit(self.numbered(read.append, odd), taken)
         scanned = replace(self, snapshot=read[0] if read else self.snapshot, told=odd.told(self.name()))
-        return scanned, number
+        return scanned, count
 
-    def fault(self, taken: frozenset[str] = frozenset()) -> YamlgenError | None:
-        """What `scan` would refuse in the first 1,000 rows, or 4 MB; `None` where nothing can be read yet.
-
-        Args:
-            taken: names that no column may have.
-        """
-        if self.rows_inline is None and (self.path is None or is_pipe(self.path) or not self.path.is_file()):
-            return None
+    def admit(self, rows: Iterable[NumberedRow], taken: frozenset[str]) -> int:
+        """Refuse the first row that has a column named in `taken`, or no id of its own; how many rows there are."""
         number = 0
-        try:
-            with Seen() as seen, self._head() as (head, is_cut):
-                rows = self._parsed(head)
-                while number < _EXAMINED and (found := self._next(rows, head, is_cut=is_cut)) is not None:
-                    number += 1
-                    line, row = found
-                    self._admit(row, line, number, taken, seen)
-        except YamlgenError as error:
-            return error
-        return None if number or is_cut else no_rows(self)
-
-    @staticmethod
-    def _next(rows: Rows, head: BinaryIO, *, is_cut: bool) -> tuple[int, dict[str, JSON]] | None:
-        """The next row of a beginning; none where it is broken only because it was cut."""
-        try:
-            return next(rows, None)
-        except UsageError:
-            if is_cut and not head.read(1):
-                return None
-            raise
+        with Seen() as seen:
+            for number, (line, row) in enumerate(rows, start=1):
+                if not taken.isdisjoint(row):
+                    name = min(taken.intersection(row))
+                    message = f"{self._place(line, number)}: the column `{name}` is named like a step"
+                    hint = "both would be written under that name: rename one of them"
+                    raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
+                if self.id is None:
+                    continue
+                identity = self._identity(self.id, row, line, number)
+                if seen.count(short_digest(identity)):
+                    self._refuse_duplicate(self.id, identity, self._place(line, number))
+        return number
 
     def rows(self, limit: int | None = None, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
         """The rows in order, the first `limit` of them; uniqueness of ids is left to `scan`.
@@ -165,18 +104,11 @@ class Source:
             UsageError: the input is broken at the row that would come next, or that row has no id.
         """
         with Seen() as seen:
-            for index, (line, row) in enumerate(islice(self._numbered(), limit)):
+            for index, (line, row) in enumerate(islice(self.numbered(), limit)):
                 if self.id is None:
                     yield InputRow(index, row, row_identity(row, columns, seen))
                 else:
                     yield InputRow(index, row, self._identity(self.id, row, line, index + 1))
-
-    def beginning(self, limit: int) -> Iterator[Row]:
-        """The first rows, before one that is broken; none of what can be read only once."""
-        if self.rows_inline is not None or (self.path is not None and self.path.is_file()):
-            with suppress(YamlgenError):
-                for _, row in islice(self._numbered(), limit):
-                    yield row
 
     def verify(self) -> str | None:
         """Hold the file against its scan once more, when all rows are done.
@@ -189,7 +121,7 @@ class Source:
         """
         if self.snapshot is None:
             return None
-        more = self.snapshot.verify(self._opened, self.name())
+        more = self.snapshot.verify(self.opened, self.name())
         if not more:
             return None
         return f"the input {self.name()} grew by {more:,} bytes during the run; run again for the rows in them"
@@ -226,7 +158,7 @@ class Source:
         unnamed = "standard input" if self.rows_inline is None else "the rows"
         return self.shown or str(self.path or unnamed)
 
-    def _numbered(self, keep: Callable[[Snapshot], None] | None = None, odd: Oddities | None = None) -> Rows:
+    def numbered(self, keep: Callable[[Snapshot], None] | None = None, odd: Oddities | None = None) -> Rows:
         """Each row with its line (its number, for rows written inline).
 
         Args:
@@ -238,61 +170,23 @@ class Source:
             return
         self.kind()
         with self._file(keep) as file:
-            yield from self._parsed(file, odd)
+            yield from self.parsed(file, odd)
 
-    def _parsed(self, file: BinaryIO, odd: Oddities | None = None) -> Rows:
-        if self.rows_inline is not None:
-            return inline_rows(self.rows_inline, self.name())
-        return self.kind().read(file, self._reading(odd))
+    def parsed(self, file: BinaryIO, odd: Oddities | None = None) -> Rows:
+        """The rows of an open file, each with its line."""
+        return self.kind().read(file, self.reading(odd))
 
-    def _reading(self, odd: Oddities | None = None) -> FileReading:
+    def reading(self, odd: Oddities | None = None) -> FileReading:
+        """How the format is to read the file; `odd` takes note of what is odd."""
         has_cells = self.kind().delimiter(self.path) is not None
         return FileReading(self.name(), self.separator() if has_cells else None, self.id, oddities=odd or Oddities())
 
     @contextmanager
-    def _head(self) -> Iterator[tuple[BinaryIO, bool]]:
-        """The beginning of the file, and whether more follows it."""
-        if self.rows_inline is not None:
-            yield io.BytesIO(), False
-            return
-        with self._file() as file:
-            head = file.read(_MOST_EXAMINED + 1)
-        yield io.BytesIO(head[:_MOST_EXAMINED]), len(head) > _MOST_EXAMINED
-
-    def _admit(self, row: Row, line: int, number: int, taken: frozenset[str], seen: Seen) -> None:
-        """Refuse a row that has a column of a step's name, or no id of its own."""
-        if not taken.isdisjoint(row):
-            name = min(taken.intersection(row))
-            message = f"{self._place(line, number)}: the column `{name}` is named like a step"
-            hint = "both would be written under that name: rename one of them"
-            raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
-        if self.id is None:
-            return
-        identity = self._identity(self.id, row, line, number)
-        if seen.count(short_digest(identity)):
-            self._refuse_duplicate(self.id, identity, self._place(line, number))
-
-    def _types(self, limit: int | None) -> dict[str, JSON]:
-        """The columns of the first `limit` rows, each with a JSON Schema of the values that are there."""
-        columns: dict[str, list[JSON]] = {}
-        for _, row in islice(self._numbered(), limit):
-            for name, value in row.items():
-                columns.setdefault(name, []).append(value)
-        return {name: observed(values) for name, values in columns.items()}
-
-    def _header(self) -> Mapping[str, JSON] | None:
-        """The columns that the file names before its rows; `None` where none are named there."""
-        if self.rows_inline is not None:
-            return None
-        with self._file() as file:
-            return self.kind().columns(file, self._reading())
-
-    @contextmanager
     def _file(self, keep: Callable[[Snapshot], None] | None = None) -> Iterator[BinaryIO]:
         if self.snapshot is not None:
-            yield self.snapshot.held(self._opened, self.name())
+            yield self.snapshot.held(self.opened, self.name())
             return
-        with self._opened() as file:
+        with self.opened() as file:
             if keep is None:
                 yield file
                 return
@@ -301,7 +195,12 @@ class Source:
             keep(snapshot())
 
     @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
+    def opened(self) -> Iterator[BinaryIO]:
+        """The file, as it is now.
+
+        Raises:
+            EnvironmentProblem: it is missing or cannot be read; so for what is read of it in the context.
+        """
         if self.path is None:
             message = "standard input has not been read yet"
             raise EnvironmentProblem(message, code=Code.MISSING_INPUT, hint="`spooled` makes it readable")
@@ -330,7 +229,7 @@ class Source:
     def _place(self, line: int, number: int) -> str:
         if self.rows_inline is not None:
             return f"{self.name()}, row {number}"
-        return self.kind().place(self._reading(), line, number)
+        return self.kind().place(self.reading(), line, number)
 
     def _identity(self, name: str, row: Row, line: int, number: int) -> str:
         identity = id_identity(row.get(name))
@@ -341,7 +240,7 @@ class Source:
         return identity
 
     def _refuse_duplicate(self, name: str, identity: str, place: str) -> NoReturn:
-        rows = enumerate(self._numbered(), start=1)
+        rows = enumerate(self.numbered(), start=1)
         same = (((line, number), row) for number, (line, row) in rows if id_identity(row.get(name)) == identity)
         first, row = next(same, (None, None))
         if first is None or row is None:

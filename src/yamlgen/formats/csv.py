@@ -34,7 +34,6 @@ class Csv(Format):
     name = "csv"
     endings = (".csv", ".tsv")
     keeps_types = False
-    has_oddities = True
 
     def read(self, file: BinaryIO, reading: FileReading) -> Rows:
         """The rows below the header, each with its first line."""
@@ -55,6 +54,10 @@ class Csv(Format):
         header, first = (next(table, (0, list[str]()))[1] for _ in range(2))
         is_title = len(header) == 1 < len(first) and _PARTED.isdisjoint(header[0])
         return {} if is_title else {name: {"type": "string"} for name in header}
+
+    def may_be_odd(self, content: bytes) -> bool:
+        """Whether there are NUL bytes, or a byte order mark that is not in front."""
+        return b"\0" in content or content.find(MARK.encode(), 1) >= 0
 
     def delimiter(self, path: PurePath | None) -> str:
         """A tab for `.tsv`, else a comma."""

@@ -17,8 +17,10 @@ from yamlgen.values import JSON
 Lines: TypeAlias = Callable[[], Iterable[bytes]]
 """Rows as JSON lines, UTF-8, each with its line end, in input order; the same ones whenever it is called."""
 
-Rows: TypeAlias = Iterator[tuple[int, dict[str, JSON]]]
-"""Rows, each with the place in the file from which messages count: for a text its line, from 1."""
+NumberedRow: TypeAlias = tuple[int, dict[str, JSON]]
+"""A row with the place in the file from which messages count: for a text its line, from 1."""
+
+Rows: TypeAlias = Iterator[NumberedRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,11 @@ class Format(Protocol):
         name: what `input.format` calls it.
         endings: the ends of its files' names, in lower case, the usual one first.
         keeps_types: whether each value is read as what it was when it was written, and not as a text.
-        has_oddities: whether it reads what is odd, and takes note of it.
     """
 
     name: str
     endings: tuple[str, ...]
     keeps_types: bool = True
-    has_oddities: bool = False
 
     @abstractmethod
     def read(self, file: BinaryIO, reading: FileReading) -> Rows:
@@ -110,6 +110,10 @@ class Format(Protocol):
     def delimiter(self, path: PurePath | None) -> str | None:  # noqa: ARG002 - for those who have cells
         """What separates the cells of a file at `path`, or of standard input; `None` where there are no cells."""
         return None
+
+    def may_be_odd(self, content: bytes) -> bool:  # noqa: ARG002 - for those who read what is odd
+        """Whether a reading of `content` may take note of something odd."""
+        return False
 
     def columns(self, file: BinaryIO, reading: FileReading) -> Mapping[str, JSON] | None:  # noqa: ARG002 - for headers
         """The columns that every row has, by what the file says before its rows, each with its type as a JSON Schema.

@@ -22,13 +22,11 @@ from yamlgen.planning.plan import Plan
 from yamlgen.planning.skipping import always_read, is_idle
 from yamlgen.row_result import RowResult
 from yamlgen.steps.plan_step import PlanStep, Variant
-from yamlgen.values import JSON, Attempt, Charge, Usage
+from yamlgen.token_estimate import tokens_of
+from yamlgen.values import JSON, Charge, Usage
 
 MARGIN: Final = 0.3
 """How far the estimate of a request's tokens may be off, as a share of them, where no earlier answer tells."""
-
-Estimate: TypeAlias = Callable[[Mapping[str, JSON]], int]
-"""The input tokens of a request, by its body, where no earlier answer tells."""
 
 _Span: TypeAlias = tuple[float, float]
 """The least and the most."""
@@ -52,7 +50,6 @@ class _Asked:
     """What one model of a step is asked: the requests that are known, and how any is reckoned.
 
     Attributes:
-        estimate: reckons the tokens of a request where `past` does not.
         tokens: of the requests that are known.
         cost: the least and the most that these cost; nothing where there is no tariff.
         most: how many of them differ for one row.
@@ -61,7 +58,6 @@ class _Asked:
     variant: Variant
     past: History | None
     tariff: PriceFunction | None
-    estimate: Estimate
     most: int
     requests: int = 0
     tokens: int = 0
@@ -101,7 +97,7 @@ class _Asked:
             tokens = round(len(json.dumps(request, ensure_ascii=False)) * self.past.per_character)
             ends = tokens, tokens
         else:
-            tokens = self.estimate(request)
+            tokens = tokens_of(request)
             ends = math.floor(tokens * (1 - MARGIN)), math.ceil(tokens * (1 + MARGIN))
         if self.tariff is None:
             return tokens, (0.0, 0.0)
@@ -144,7 +140,6 @@ class Forecaster:
         models: the models that are asked, by the names of the plan's variants, for the shape of their requests.
         past: what earlier answers took, by variant.
         tariffs: what answers cost, by variant.
-        estimate: the input tokens of a request, where no earlier answer tells.
         allows: whether the run may send for a row.
     """
 
@@ -152,7 +147,6 @@ class Forecaster:
     models: Mapping[str, Model]
     past: Mapping[str, History | None]
     tariffs: Mapping[str, PriceFunction | None]
-    estimate: Estimate
     allows: Callable[[str], bool]
     rows: int = 0
     _counts: dict[str, _Count] = field(init=False)
@@ -167,7 +161,7 @@ class Forecaster:
 
     def _asked(self, step: PlanStep, variant: Variant) -> _Asked:
         most = len(step.matrix or ((),))
-        return _Asked(variant, self.past[variant.name], self.tariffs[variant.name], self.estimate, most)
+        return _Asked(variant, self.past[variant.name], self.tariffs[variant.name], most)
 
     async def add(self, outcome: RowResult) -> None:
         """Count one row."""
@@ -193,7 +187,8 @@ class Forecaster:
                 count.rows += 1
                 count.failed += not is_missing and any(map(_is_final, error.parts or (error,)))
                 sent = self._count_missing(step, error, keys)
-                stored = _valid(error.attempts) + sum(_is_answered(part) for part in error.parts or (error,))
+                stored = sum(not attempt.errors for attempt in error.attempts)  # that came to a valid answer
+                stored += sum(_is_answered(part) for part in error.parts or (error,))
                 if stored or sent:
                     self._count_known(count, stored, sent)
                 if is_missing:
@@ -330,11 +325,6 @@ class _Coming:
     def knows(self, step: PlanStep) -> bool:
         """Whether all that the step's `when` asks about is known."""
         return not step.asks & self.missing
-
-
-def _valid(attempts: tuple[Attempt, ...]) -> int:
-    """How many requests came to a valid answer."""
-    return sum(not attempt.errors for attempt in attempts)
 
 
 def _is_final(error: RowError) -> bool:

@@ -1,0 +1,160 @@
+"""The head of an input, read once: all that is known of an input before a run reads it whole.
+
+That is its columns, its first rows, what is odd in it, and what a run would refuse of it. Later rows are the run's
+affair; but what has to be known of a certain number of rows is read on in the file, however long these are.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import BinaryIO, Final
+
+from yamlgen.data.source import Source, no_rows
+from yamlgen.errors import YamlgenError
+from yamlgen.formats.format import NumberedRow, Oddities, Rows
+from yamlgen.parsing.project_folder import is_file
+from yamlgen.schemas.types import observed
+from yamlgen.values import JSON, Columns, Row
+
+PEEK: Final = 100
+"""How many rows tell the columns of an input that has no header."""
+
+_EXAMINED: Final = 1000
+_MOST_BYTES: Final = 4 << 20
+"""How many rows, and bytes, are examined before a run."""
+
+_LOOK: Final = 1 << 20
+"""In how many bytes what is odd is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputHead:
+    """What was read of an input; nothing of what can be read only once, or is not there.
+
+    Attributes:
+        source: the input.
+        rows: its first rows, each with its line (its number, for rows written inline).
+        error: what ends them; of the system, where the file cannot be opened.
+        is_cut: whether more of the file follows.
+        columns: what can be known of them; `None` where nothing is: no rows, a file that is missing or broken.
+        oddities: what the user should know of the first megabyte, as sentences; what is broken the run tells.
+    """
+
+    source: Source
+    rows: tuple[NumberedRow, ...] = ()
+    error: YamlgenError | None = None
+    is_cut: bool = False
+    columns: Columns | None = None
+    oddities: tuple[str, ...] = ()
+
+    def fault(self, taken: frozenset[str] = frozenset()) -> YamlgenError | None:
+        """What `Source.scan` would refuse in the first 1,000 rows; `None` where nothing can be read yet.
+
+        Args:
+            taken: names that no column may have.
+        """
+        if not _is_readable(self.source):
+            return None
+        try:
+            self.source.admit(self.rows[:_EXAMINED], taken)
+        except YamlgenError as error:
+            return error
+        if self.error is not None and len(self.rows) < _EXAMINED:
+            return self.error
+        return None if self.rows or self.is_cut else no_rows(self.source)
+
+    def first(self, limit: int) -> Iterator[Row]:
+        """The first rows, before one that is broken; those that the head lacks are read when they are asked for."""
+        yield from (row for _, row in self.rows[:limit])
+        if self.is_cut and len(self.rows) < limit:
+            with suppress(YamlgenError):
+                for _, row in islice(self.source.numbered(), len(self.rows), limit):
+                    yield row
+
+
+def read_head(source: Source, rows: int = PEEK) -> InputHead:
+    """Read the head of an input.
+
+    Args:
+        source: the input.
+        rows: how many rows of a file to keep, at least `PEEK`; less, where they are more than 4 MB.
+    """
+    if not _is_readable(source):
+        return InputHead(source)
+    if source.rows_inline is not None:
+        kept, error = _taken(source.numbered(), None)
+        types = {} if error else _types(kept)
+        columns = Columns(tuple(types), closed=True, types=types, least=min(len(kept), PEEK)) if types else None
+        return InputHead(source, kept, error, columns=columns)
+    try:
+        with source.opened() as file:
+            return _head(source, file, rows)
+    except YamlgenError as error:
+        return InputHead(source, error=error)
+
+
+def _is_readable(source: Source) -> bool:
+    """Whether it is there, and can be read more than once."""
+    return source.rows_inline is not None or (source.path is not None and is_file(source.path))
+
+
+def _head(source: Source, file: BinaryIO, limit: int) -> InputHead:
+    head = file.read(_MOST_BYTES + 1)
+    is_cut = len(head) > _MOST_BYTES
+    content = io.BytesIO(head[:_MOST_BYTES])
+    rows, error = _taken(source.parsed(content), limit)
+    if is_cut and not content.read(1):  # the last row is broken only because it was cut
+        error = None
+    columns = _columns(source, file if is_cut else content, rows, error, is_cut=is_cut)
+    return InputHead(source, rows, error, is_cut or len(rows) == limit, columns, _oddities(source, head[:_LOOK]))
+
+
+def _taken(rows: Rows, limit: int | None) -> tuple[tuple[NumberedRow, ...], YamlgenError | None]:
+    """The first of `rows`, and the error that ends them before `limit`."""
+    taken: list[NumberedRow] = []
+    try:
+        taken.extend(islice(rows, limit))
+    except YamlgenError as error:
+        return tuple(taken), error
+    return tuple(taken), None
+
+
+def _columns(
+    source: Source, file: BinaryIO, rows: tuple[NumberedRow, ...], error: YamlgenError | None, *, is_cut: bool
+) -> Columns | None:
+    """What can be known of the columns, by the file's header, or by its first rows."""
+    try:
+        file.seek(0)
+        header = source.kind().columns(file, source.reading())
+        if is_cut and len(rows) < PEEK:
+            file.seek(0)
+            rows, error = _taken(source.parsed(file), PEEK)
+    except YamlgenError:
+        return None
+    peeked, has_header = rows[:PEEK], header is not None
+    if header is None:
+        header = {} if error is not None and len(peeked) < PEEK else _types(peeked)
+    return Columns(tuple(header), has_header, header, has_header, len(peeked)) if header else None
+
+
+def _types(rows: tuple[NumberedRow, ...]) -> dict[str, JSON]:
+    """The columns of the rows, each with the type of the values that are there."""
+    columns: dict[str, list[JSON]] = {}
+    for _, row in rows:
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    return {name: observed(values) for name, values in columns.items()}
+
+
+def _oddities(source: Source, head: bytes) -> tuple[str, ...]:
+    kind, odd, rows = source.kind(), Oddities(), 0
+    if not kind.may_be_odd(head):
+        return ()
+    with suppress(YamlgenError):
+        for _ in kind.read(io.BytesIO(head), replace(source.reading(odd), id=None)):
+            rows += 1
+    return odd.told(source.name()) if rows else ()
