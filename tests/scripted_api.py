@@ -116,7 +116,7 @@ def spoken(text, stop="end_turn"):
     ]
 
 
-class Server:
+class ScriptedServer:
     """Answers the requests in order, the last reply again and again; a function makes a reply of a body.
 
     Attributes:
@@ -197,7 +197,7 @@ def prompt(text="Hello?", system=None):
 
 
 @dataclass
-class Asking:
+class ModelCalls:
     """A model at a server, and what it told on the way: how often it sent, its retries, its attempts."""
 
     model: ClaudeModel
@@ -256,7 +256,9 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     client = build_client(api_key=key, base_url=url, transport=transport, max_retries=max_retries, http_client=http)
     async with client:
         sending = client.with_options(max_retries=0)
-        yield Asking(ClaudeModel(sending, settings, sender, structured=structured, reasks=reasks, timeout=within), halt)
+        yield ModelCalls(
+            ClaudeModel(sending, settings, sender, structured=structured, reasks=reasks, timeout=within), halt
+        )
 
 
 async def outcomes(*coroutines):
@@ -268,7 +270,7 @@ def ask(*replies, texts=("Hello?",), **options):
     """Script a server, ask it each text at once; the outcomes, the server, and the asking."""
 
     async def main():
-        async with Server(*replies) as server, asking(server.url, **options) as model:
+        async with ScriptedServer(*replies) as server, asking(server.url, **options) as model:
             return await outcomes(*map(model, texts)), server, model
 
     return asyncio.run(main())

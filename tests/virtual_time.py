@@ -16,7 +16,7 @@ from yamlgen.pacing.limiter import Limiter, Slot
 MODEL = "claude-haiku-5-5"
 
 
-class Loop(asyncio.SelectorEventLoop):
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """Where nobody is ready to act, it is at once as late as the next timer wants."""
 
     now = 1000.0
@@ -34,7 +34,7 @@ class Loop(asyncio.SelectorEventLoop):
         super()._run_once()
 
 
-class Api:
+class VirtualApi:
     """Answers after a latency, or refuses at once; `grants` says which.
 
     Attributes:
@@ -73,7 +73,7 @@ class Api:
         return 200, None
 
 
-class Steady(Api):
+class SteadyApi(VirtualApi):
     """One request each so many seconds."""
 
     def __init__(self, every, *, told=False, **options):
@@ -92,7 +92,7 @@ class Steady(Api):
         return int(self.every - (now - self.last)) + 1 if self.told else self.hint
 
 
-class Windows(Api):
+class WindowedApi(VirtualApi):
     """So many requests in each window of a clock."""
 
     def __init__(self, most, seconds=60.0, **options):
@@ -107,7 +107,7 @@ class Windows(Api):
         return self.left >= 0
 
 
-class Bucket(Api):
+class BucketApi(VirtualApi):
     """A bucket of so many requests that fills at a rate a second."""
 
     def __init__(self, depth, rate, **options):
@@ -124,7 +124,7 @@ class Bucket(Api):
         return True
 
 
-class Places(Api):
+class ConcurrencyApi(VirtualApi):
     """So many requests at once."""
 
     def __init__(self, most, **options):
@@ -136,7 +136,7 @@ class Places(Api):
         return self.flying < self.places
 
 
-class Chance(Api):
+class RandomFailureApi(VirtualApi):
     """Refuses some by chance, and some rows always."""
 
     def __init__(self, share=0.0, rows=(), **options):
@@ -149,7 +149,7 @@ class Chance(Api):
 
 
 @dataclass
-class Ran:
+class VirtualRun:
     """What came of a run.
 
     Attributes:
@@ -173,7 +173,7 @@ class Ran:
 
 def run(api, rows, *, ceiling=1000, window=None, until=None, **options):
     """Ask `api` for so many rows, as many at once as a run has under way."""
-    loop, ran, halt = Loop(), Ran(), Cancellation()
+    loop, ran, halt = VirtualTimeLoop(), VirtualRun(), Cancellation()
     limiter = Limiter(ceiling, halt, emit=ran.told.append, **options)
     waiting = deque(range(rows))
 

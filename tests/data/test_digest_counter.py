@@ -7,7 +7,6 @@ import textwrap
 import pytest
 
 from yamlgen.canonical_json import short_digest
-from yamlgen.data import digest_counter as module
 from yamlgen.data.digest_counter import Seen
 from yamlgen.errors import Code, EnvironmentProblem
 
