@@ -1,4 +1,4 @@
-"""A pipeline on a workbench: changed at will, run again and again in this process, each request counted.
+"""A pipeline in a folder: changed at will, run again and again in this process, each request counted.
 
 Owns the way of the tests of resumption: the pipeline is data until it is written, the API is scripted and numbers its
 answers (so that equal rows of two runs show that the second took them out of the store), and a run that ends early
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from scripted_api import Server, call, refusal, said
+from scripted_api import ScriptedServer, call, refusal, said
 from yamlgen.api.execution import Finished, execute
 from yamlgen.api.loading import load
 from yamlgen.api.preparation import estimate
@@ -71,7 +71,7 @@ def fact(kind, **more):
     return said(json.dumps({"kind": kind, **more}))
 
 
-class Script:
+class ScriptedReplies:
     """What the API answers: facts by town, and lines that are numbered.
 
     Attributes:
@@ -97,7 +97,7 @@ class Script:
 
 
 @dataclass
-class Done:
+class CountedRun:
     """What a run came to.
 
     Attributes:
@@ -125,15 +125,15 @@ class Done:
         return self.sent.total()
 
 
-class Workbench:
+class PipelineProject:
     """A folder with a pipeline, a scripted API, and runs of the one against the other."""
 
     def __init__(self, folder, script=None):
         self.folder = folder
         self.document = deepcopy(PIPELINE)
         self.rows = [{"town": town} for town in TOWNS]
-        self.script = script or Script()
-        self.server = Server(self._reply)
+        self.script = script or ScriptedReplies()
+        self.server = ScriptedServer(self._reply)
         self.text = None
 
     def __enter__(self):
@@ -174,7 +174,7 @@ class Workbench:
     def run(self, *, stop_after=None, cancel=False, params=None, simulate=False, **options):
         """Run the pipeline as it is now; `stop_after` so many requests it is asked to stop, or is cancelled."""
         self.save()
-        done, before = Done(), len(self.server.bodies)
+        done, before = CountedRun(), len(self.server.bodies)
 
         async def main():
             halt = Cancellation()

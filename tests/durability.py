@@ -25,8 +25,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from forked_processes import Nursery
-from killed_pipeline import CONCURRENCY, Kill, Scene, seeded, simulator
+from forked_processes import ForkServer
+from killed_pipeline import CONCURRENCY, Kill, KillScenario, seeded, simulator
 from threaded_simulator import serving
 
 
@@ -34,13 +34,13 @@ def main(count, seed):
     """Kill so often, and print what it came to."""
     folder = Path(tempfile.mkdtemp(prefix="yamlgen-durability-"))
     killed, missed, repaid, lost, doubled = Counter(), 0, {}, 0, 0
-    with serving(simulator()) as server, Nursery(folder) as nursery:
-        scene = Scene(nursery, server, folder)
+    with serving(simulator()) as server, ForkServer(folder) as fork_server:
+        kill_scenario = KillScenario(fork_server, server, folder)
         plan = seeded(count, seed)
         while plan:
             names = [plan.pop(0) for _ in range(min(len(plan), 2 if len(plan) % 5 == 0 else 1))]
-            kills = [Kill.drawn(name, random, scene.reference.requests) for name, random in names]
-            told = scene.story(f"{len(plan)}", *kills)
+            kills = [Kill.drawn(name, random, kill_scenario.reference.requests) for name, random in names]
+            told = kill_scenario.run_with_kills(f"{len(plan)}", *kills)
             killed.update(kill.name for kill in kills)
             missed += len(kills) - told.killed
             for kill, again in zip(kills, told.repaid, strict=True):
@@ -49,7 +49,7 @@ def main(count, seed):
     shutil.rmtree(folder)
     every = [again for each in repaid.values() for again in each]
     say = sys.stdout.write
-    say(f"undisturbed: {scene.reference.requests} requests, concurrency {CONCURRENCY}\n")
+    say(f"undisturbed: {kill_scenario.reference.requests} requests, concurrency {CONCURRENCY}\n")
     for name, found in repaid.items():
         say(f"{name:16} {killed[name]:4} kills, paid again: max {max(found)}, mean {sum(found) / len(found):.1f}\n")
     say(f"all              {len(every):4} kills, paid again: max {max(every)}, mean {sum(every) / len(every):.1f}; ")

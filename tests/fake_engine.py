@@ -22,7 +22,7 @@ JOIN = '  join: {model: m, prompt: "join {{ steps.one }} {{ steps.side }}"}\n'
 PAID = Attempt({"id": "msg"}, Usage(10, 5), ("$: no",))
 
 
-class Sink:
+class ResultSink:
     """A store of rows alone, in memory: the finished ones as the output has them, the outcomes of the failed ones."""
 
     def __init__(self):
@@ -49,7 +49,7 @@ def values(outcome):
     return {step: answer.value for step, answer in outcome.answers.items()}
 
 
-class Models:
+class FakeModels:
     """A provider of one model for every step: an async function of the step, the text and the watch.
 
     What it is asked is told, while it is open.
@@ -71,7 +71,7 @@ class Models:
     def __getitem__(self, step):
         models = self
 
-        class Fake:
+        class FakeModel:
             async def answer(self, prompt, asker, check=None):  # noqa: ARG002 - a fake checks nothing
                 assert models.is_open
                 models.halt.check_sending()
@@ -84,17 +84,17 @@ class Models:
                 asker.watch.received(attempt, reask=False)
                 return Answer(value, (attempt,))
 
-        return Fake()
+        return FakeModel()
 
 
-class Run:
+class FakeRun:
     """A run of an engine over rows `{n: 0}, {n: 1}, ...`, and all that came of it."""
 
     def __init__(self, tmp_path, reply, steps=ONE, rows=3, **options):
         path = tmp_path / "p.yaml"
         path.write_text(HEAD + steps)
         self.plan = load(path).plan()
-        self.models, self.sink, self.events, self.halt = Models(reply), Sink(), [], None
+        self.models, self.sink, self.events, self.halt = FakeModels(reply), ResultSink(), [], None
         self.concurrency, self.limits = options.get("concurrency", 20), options.get("limits", {})
         rows = ({"n": n} for n in range(rows)) if isinstance(rows, int) else rows
         self.rows = (InputRow(index, row, f"row {index}") for index, row in enumerate(rows))

@@ -37,7 +37,7 @@ _numbers = count(1)
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedProcess:
     """What a process came to; a negative code is the signal that killed it.
 
     Attributes:
@@ -55,14 +55,14 @@ class Ended:
 
 
 @dataclass
-class Life:
+class ForkedProcess:
     """A process at work."""
 
     pid: int
     files: Path
     _zygote: subprocess.Popen
     _free: list
-    _ended: Ended | None = None
+    _ended: EndedProcess | None = None
 
     def told(self):
         """The events that it has told until now; one that a kill cut short is none."""
@@ -91,7 +91,7 @@ class Life:
             code = int(self._zygote.stdout.readline())
             self._free.append(self._zygote)
             out, err = (Path(f"{self.files}.{name}").read_text("utf-8") for name in ("out", "err"))
-            self._ended = Ended(code, out, err, self.told())
+            self._ended = EndedProcess(code, out, err, self.told())
         return self._ended
 
     def kill(self):
@@ -101,7 +101,7 @@ class Life:
 
 
 @dataclass
-class Nursery:
+class ForkServer:
     """Starts processes; what they say is kept in files under `folder`."""
 
     folder: Path
@@ -131,7 +131,7 @@ class Nursery:
         }
         zygote.stdin.write(json.dumps(job) + "\n")
         zygote.stdin.flush()
-        return Life(int(zygote.stdout.readline()), files, zygote, self._free)
+        return ForkedProcess(int(zygote.stdout.readline()), files, zygote, self._free)
 
     def call(self, folder, *arguments, **options):
         """Call `yamlgen`, and wait for its end."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from forked_processes import Ended, Life, Nursery
-from threaded_simulator import Counted, Steady
+from forked_processes import EndedProcess, ForkedProcess, ForkServer
+from threaded_simulator import CountingSimulator, FixedFaults
 
 KEY = "canary-key-71d0c5"
 CONCURRENCY = 8
@@ -22,7 +22,7 @@ IN_FLIGHT = CONCURRENCY
 ROWS = 60
 PREVIOUS = b'{"the output": "of another version"}\n'
 FILES = ("out/towns.jsonl", "out/towns.failed.jsonl", "out/towns.run.json")
-FAULTS = Steady({"invalid_output": 0.35, "refusal": 0.06, "truncate": 0.03})
+FAULTS = FixedFaults({"invalid_output": 0.35, "refusal": 0.06, "truncate": 0.03})
 LATENCY = 0.01
 
 POINTS = {
@@ -142,7 +142,7 @@ class Kill:
 
 
 @dataclass
-class Told:
+class KillCounts:
     """What one story of kills came to: what every kill cost, and what was lost."""
 
     killed: int = 0
@@ -152,11 +152,11 @@ class Told:
 
 
 @dataclass
-class Scene:
-    """A server, a nursery, and the reference of an undisturbed run at that server."""
+class KillScenario:
+    """A server, a fork server, and the reference of an undisturbed run at that server."""
 
-    nursery: Nursery
-    server: Counted
+    fork_server: ForkServer
+    server: CountingSimulator
     folder: Path
     reference: Reference = None
 
@@ -168,17 +168,17 @@ class Scene:
         assert kept(folder) == self.server.asked
         assert leftovers(folder) == []
 
-    def start(self, folder, *arguments, **options) -> Life:
+    def start(self, folder, *arguments, **options) -> ForkedProcess:
         """Start a run of the pipeline in a folder."""
-        return self.nursery.start(folder, "run", "towns.yaml", *arguments, ANTHROPIC_API_KEY=KEY, **options)
+        return self.fork_server.start(folder, "run", "towns.yaml", *arguments, ANTHROPIC_API_KEY=KEY, **options)
 
-    def run(self, folder, *arguments, **options) -> Ended:
+    def run(self, folder, *arguments, **options) -> EndedProcess:
         """Run the pipeline in a folder to its end."""
         return self.start(folder, *arguments, **options).wait()
 
-    def story(self, name, *kills):
+    def run_with_kills(self, name, *kills):
         """Run with kills, one run each, then undisturbed, then once more; everything promised is checked on the way."""
-        folder, told = lay_out(self.folder / name, self.server.url), Told()
+        folder, told = lay_out(self.folder / name, self.server.url), KillCounts()
         for kill in kills:
             self._one(folder, kill, told)
         before, held = self.server.asked, kept(folder)
@@ -254,4 +254,4 @@ def seeded(count, seed=0):
 
 def simulator():
     """The server of these stories."""
-    return Counted(faults=FAULTS, latency=LATENCY)
+    return CountingSimulator(faults=FAULTS, latency=LATENCY)

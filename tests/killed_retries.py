@@ -6,9 +6,9 @@ Owns the story: each row's answer is cut off, in the run and in its retry, so th
 import json
 from dataclasses import dataclass, field
 
-from forked_processes import Nursery
+from forked_processes import ForkServer
 from killed_pipeline import KEY, kept, look
-from threaded_simulator import Counted, Steady
+from threaded_simulator import CountingSimulator, FixedFaults
 
 ROWS = 60
 CONCURRENCY = 8
@@ -25,11 +25,11 @@ output: {{path: out/towns.jsonl}}
 
 def simulator():
     """A server that cuts off every answer."""
-    return Counted(faults=Steady({"truncate": 1.0}), latency=0.01)
+    return CountingSimulator(faults=FixedFaults({"truncate": 1.0}), latency=0.01)
 
 
 @dataclass
-class Retried:
+class RetryCounts:
     """What the retries of one story came to.
 
     Attributes:
@@ -45,23 +45,23 @@ class Retried:
     codes: list = field(default_factory=list)
 
 
-def story(nursery: Nursery, server: Counted, folder, *numbers):
+def retry_with_kills(fork_server: ForkServer, server: CountingSimulator, folder, *numbers):
     """Run, then retry: killed when so many requests came, each of `numbers` once, then undisturbed."""
     folder.mkdir()
     (folder / "towns.yaml").write_text(PIPELINE.format(url=server.url, concurrency=CONCURRENCY), "utf-8")
     lines = [json.dumps({"id": number, "town": f"town {number}"}) + "\n" for number in range(ROWS)]
     (folder / "rows.jsonl").write_text("".join(lines), "utf-8")
-    assert nursery.call(folder, "run", "towns.yaml", ANTHROPIC_API_KEY=KEY).code == 1
-    told, before, held = Retried(), server.asked, kept(folder)
+    assert fork_server.call(folder, "run", "towns.yaml", ANTHROPIC_API_KEY=KEY).code == 1
+    told, before, held = RetryCounts(), server.asked, kept(folder)
     for number in numbers:
         asked = server.asked
-        life = nursery.start(folder, "retry", "towns.yaml", ANTHROPIC_API_KEY=KEY)
+        life = fork_server.start(folder, "retry", "towns.yaml", ANTHROPIC_API_KEY=KEY)
         server.until(asked + number)
         told.codes.append(life.kill().code)
         told.kills += told.codes[-1] == -9
         server.settle()
     if told.kills:
-        told.codes.append(nursery.call(folder, "retry", "towns.yaml", ANTHROPIC_API_KEY=KEY).code)
+        told.codes.append(fork_server.call(folder, "retry", "towns.yaml", ANTHROPIC_API_KEY=KEY).code)
     told.paid, told.answers = server.asked - before, kept(folder) - held
     assert look(folder, "SELECT count(*) FROM row WHERE run = (SELECT max(id) FROM run)") == [(ROWS,)]
     return told

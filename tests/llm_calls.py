@@ -4,7 +4,7 @@ import asyncio
 
 from pydantic import BaseModel, Field
 
-from scripted_api import Server
+from scripted_api import ScriptedServer
 from yamlgen import AnthropicLLM
 
 HELLO = [{"role": "user", "content": "Hello world!"}]
@@ -36,7 +36,7 @@ def serve(reply, work):
     """What `work(server)` returns, while a server of replies is up."""
 
     async def main():
-        async with Server(*(reply if isinstance(reply, list) else [reply])) as server:
+        async with ScriptedServer(*(reply if isinstance(reply, list) else [reply])) as server:
             return await work(server), server
 
     return asyncio.run(main())

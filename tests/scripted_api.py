@@ -115,7 +115,7 @@ def spoken(text, stop="end_turn"):
     ]
 
 
-class Server:
+class ScriptedServer:
     """Answers the requests in order, the last reply again and again; a function makes a reply of a body.
 
     Attributes:
@@ -196,7 +196,7 @@ def prompt(text="Hello?", system=None):
 
 
 @dataclass
-class Asking:
+class ModelCalls:
     """A model at a server, and what it told on the way: how often it sent, its retries, its attempts."""
 
     model: ClaudeModel
@@ -252,7 +252,9 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     structured = None if schema is None else Structured("answer", json_schema(schema), settings, mode)
     sender = ErrorContext(settings.id, url, "ANTHROPIC_API_KEY", key)
     async with build_client(api_key=key, base_url=url, transport=transport) as client:
-        yield Asking(ClaudeModel(client, settings, sender, structured=structured, reasks=reasks, timeout=within), halt)
+        yield ModelCalls(
+            ClaudeModel(client, settings, sender, structured=structured, reasks=reasks, timeout=within), halt
+        )
 
 
 async def outcomes(*coroutines):
@@ -264,7 +266,7 @@ def ask(*replies, texts=("Hello?",), **options):
     """Script a server, ask it each text at once; the outcomes, the server, and the asking."""
 
     async def main():
-        async with Server(*replies) as server, asking(server.url, **options) as model:
+        async with ScriptedServer(*replies) as server, asking(server.url, **options) as model:
             return await outcomes(*map(model, texts)), server, model
 
     return asyncio.run(main())

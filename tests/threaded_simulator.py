@@ -16,7 +16,7 @@ _DEADLINE = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Steady(Faults):
+class FixedFaults(Faults):
     """Faults that depend on the body alone: the same request is answered alike, whoever was killed before."""
 
     def pick(self, digest, _before):
@@ -24,7 +24,7 @@ class Steady(Faults):
         return Faults.pick(self, digest, 0)
 
 
-class Counted(Simulator):
+class CountingSimulator(Simulator):
     """Counts each body when it comes (an asker that is killed is not there any more when its answer is ready).
 
     Attributes:

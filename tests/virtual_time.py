@@ -16,7 +16,7 @@ from yamlgen.pacing.limiter import Limiter, Slot
 MODEL = "claude-haiku-5-5"
 
 
-class Clock(selectors.SelectSelector):
+class VirtualClock(selectors.SelectSelector):
     """Where nobody is ready to act, it is at once as late as the next timer wants."""
 
     now = 1000.0
@@ -27,11 +27,11 @@ class Clock(selectors.SelectSelector):
         return super().select(0)
 
 
-class Loop(asyncio.SelectorEventLoop):
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """A loop by such a clock."""
 
     def __init__(self):
-        self._clock = Clock()
+        self._clock = VirtualClock()
         super().__init__(self._clock)
 
     def time(self):
@@ -39,7 +39,7 @@ class Loop(asyncio.SelectorEventLoop):
         return self._clock.now
 
 
-class Api:
+class VirtualApi:
     """Answers after a latency, or refuses at once; `grants` says which.
 
     Attributes:
@@ -78,7 +78,7 @@ class Api:
         return 200, None
 
 
-class Steady(Api):
+class SteadyApi(VirtualApi):
     """One request each so many seconds."""
 
     def __init__(self, every, *, told=False, **options):
@@ -97,7 +97,7 @@ class Steady(Api):
         return int(self.every - (now - self.last)) + 1 if self.told else self.hint
 
 
-class Windows(Api):
+class WindowedApi(VirtualApi):
     """So many requests in each window of a clock."""
 
     def __init__(self, most, seconds=60.0, **options):
@@ -112,7 +112,7 @@ class Windows(Api):
         return self.left >= 0
 
 
-class Bucket(Api):
+class BucketApi(VirtualApi):
     """A bucket of so many requests that fills at a rate a second."""
 
     def __init__(self, depth, rate, **options):
@@ -129,7 +129,7 @@ class Bucket(Api):
         return True
 
 
-class Places(Api):
+class ConcurrencyApi(VirtualApi):
     """So many requests at once."""
 
     def __init__(self, most, **options):
@@ -141,7 +141,7 @@ class Places(Api):
         return self.flying < self.places
 
 
-class Chance(Api):
+class RandomFailureApi(VirtualApi):
     """Refuses some by chance, and some rows always."""
 
     def __init__(self, share=0.0, rows=(), **options):
@@ -154,7 +154,7 @@ class Chance(Api):
 
 
 @dataclass
-class Ran:
+class VirtualRun:
     """What came of a run.
 
     Attributes:
@@ -178,7 +178,7 @@ class Ran:
 
 def run(api, rows, *, ceiling=1000, window=None, until=None, **options):
     """Ask `api` for so many rows, as many at once as a run has under way."""
-    loop, ran, halt = Loop(), Ran(), Cancellation()
+    loop, ran, halt = VirtualTimeLoop(), VirtualRun(), Cancellation()
     limiter = Limiter(ceiling, halt, emit=ran.told.append, **options)
     waiting = deque(range(rows))
 

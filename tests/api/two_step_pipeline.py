@@ -2,7 +2,7 @@
 
 import json
 
-from scripted_api import Server, said
+from scripted_api import ScriptedServer, said
 
 PIPELINE = """\
 version: 1
@@ -50,7 +50,7 @@ def answers(body):
 
 async def served(reply, work):
     """Do `work(server)` while a server of `reply` is up."""
-    async with Server(reply) as server:
+    async with ScriptedServer(reply) as server:
         return await work(server)
 
 

@@ -11,8 +11,8 @@ from random import Random
 from table import Line
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from forked_processes import Nursery
-from killed_retries import CONCURRENCY, ROWS, simulator, story
+from forked_processes import ForkServer
+from killed_retries import CONCURRENCY, ROWS, retry_with_kills, simulator
 from threaded_simulator import serving
 
 _KILLS = 50
@@ -22,9 +22,14 @@ def measure_retries(_pairs: int) -> Iterator[Line]:
     """Kill fifty retries; what each story paid beyond one request a row."""
     beyond: list[int] = []
     lost = killed = 0
-    with tempfile.TemporaryDirectory() as folder, serving(simulator()) as server, Nursery(Path(folder)) as nursery:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(simulator()) as server,
+        ForkServer(Path(folder)) as fork_server,
+    ):
         for number in range(_KILLS):
-            told = story(nursery, server, Path(folder) / f"story {number}", Random(number).randint(1, ROWS - 1))  # noqa: S311
+            kill = Random(number).randint(1, ROWS - 1)  # noqa: S311
+            told = retry_with_kills(fork_server, server, Path(folder) / f"story {number}", kill)
             killed += told.kills
             lost += ROWS - told.answers
             beyond.append(told.paid - ROWS)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripted_api import Reply, Server, ask, ask_one, asking, error, message, outcomes, refusal, said, spoken
+from scripted_api import Reply, ScriptedServer, ask, ask_one, asking, error, message, outcomes, refusal, said, spoken
 from yamlgen.cancellation import Cancelled
 from yamlgen.claude import retry_policy
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
@@ -97,7 +97,7 @@ def test_headers_that_make_no_sense_hold_nobody_for_long(told):
 
     async def main():
         reply = Reply(headers=told)
-        async with Server(reply) as server, asking(server.url, concurrency=1) as model:
+        async with ScriptedServer(reply) as server, asking(server.url, concurrency=1) as model:
             await model()
             return await asyncio.wait_for(model(), 4)
 
@@ -268,7 +268,7 @@ def test_only_probes_are_sent_in_an_outage():
         script = [said("Hi.")] * 4 + [refusal(529, "Overloaded")] * 40 + [said("Hi.")]
         for reply in script:
             reply.wait = 0.01
-        async with Server(*script) as server, asking(server.url, concurrency=8, max_retries=2) as model:
+        async with ScriptedServer(*script) as server, asking(server.url, concurrency=8, max_retries=2) as model:
             await outcomes(*(model() for _ in range(20)))
             return server.times
 
@@ -284,7 +284,10 @@ def test_a_slow_outage_loses_no_row():
     async def main():
         down = Reply(error("overloaded_error", "Overloaded"), 529, wait=0.12)
         script = [said("Hi.")] + [refusal(529, "Overloaded")] * 22 + [down] * 2 + [said("Hi.")]
-        async with Server(*script) as server, asking(server.url, concurrency=8, max_retries=15, timeout=0.4) as model:
+        async with (
+            ScriptedServer(*script) as server,
+            asking(server.url, concurrency=8, max_retries=15, timeout=0.4) as model,
+        ):
             return await outcomes(*(model() for _ in range(3)))
 
     assert [getattr(outcome, "value", outcome) for outcome in asyncio.run(main())] == ["Hi."] * 3

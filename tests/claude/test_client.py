@@ -8,7 +8,7 @@ import warnings
 import pytest
 from aiohttp import web
 
-from scripted_api import KEY, Reply, Server, outcomes, prompt, said
+from scripted_api import KEY, Reply, ScriptedServer, outcomes, prompt, said
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.provider import PUBLIC_URL, ClaudeProvider
@@ -52,7 +52,7 @@ def test_the_key_is_looked_up_by_its_name(plan, monkeypatch):
     monkeypatch.setenv("MY_KEY", f" {KEY}\n")
 
     async def main():
-        async with Server(said("Hi.")) as server:
+        async with ScriptedServer(said("Hi.")) as server:
             made = plan(f"base_url: '{server.url}', api_key_env: MY_KEY")
             return await asked(ClaudeProvider(made.runtime), made), server.headers[0]
 
@@ -106,7 +106,7 @@ def test_an_empty_address_is_none(plan, monkeypatch, empty):
     assert ClaudeProvider(Runtime()).address() == PUBLIC_URL
 
     async def main():
-        async with Server(said("Hi.")) as server:
+        async with ScriptedServer(said("Hi.")) as server:
             made = plan(f"base_url: '{server.url}'")
             return await asked(ClaudeProvider(made.runtime), made)
 
@@ -123,7 +123,7 @@ def test_no_other_variable_changes_what_is_sent(plan, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
 
     async def main():
-        async with Server(said("Hi.")) as server:
+        async with ScriptedServer(said("Hi.")) as server:
             made = plan(f"base_url: '{server.url}'")
             await asked(ClaudeProvider(made.runtime), made)
             for name in (*CREDENTIALS, *PLACES):
@@ -142,7 +142,7 @@ def test_a_client_without_a_key_sends_nothing(plan, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "stray")
 
     async def main():
-        async with Server(said("Hi.")) as server:
+        async with ScriptedServer(said("Hi.")) as server:
             made = plan(f"base_url: '{server.url}'")
             return await asked(ClaudeProvider(made.runtime), made), server.bodies
 
@@ -173,7 +173,7 @@ def test_the_version_of_the_api_is_sent(plan, monkeypatch, version):
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
 
     async def main():
-        async with Server() as server:
+        async with ScriptedServer() as server:
             made = plan(f"base_url: '{server.url}', api_version: '{version}'")
             await asked(ClaudeProvider(made.runtime), made)
             return server.headers[0].getall("anthropic-version")
@@ -213,7 +213,7 @@ def test_one_ceiling_holds_for_all_steps(plan, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
 
     async def main():
-        async with Server(Reply(wait=0.02)) as server:
+        async with ScriptedServer(Reply(wait=0.02)) as server:
             made = plan(f"base_url: '{server.url}', concurrency: 2")
             async with ClaudeProvider(made.runtime).open(made, Cancellation()) as models:
                 await asyncio.gather(
@@ -267,7 +267,7 @@ def test_no_proxy_is_obeyed(plan, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
 
     async def main():
-        async with Proxy() as proxy, Server(said("Directly.")) as server:
+        async with Proxy() as proxy, ScriptedServer(said("Directly.")) as server:
             for name in ("HTTP_PROXY", "http_proxy"):
                 monkeypatch.setenv(name, proxy.url)
             for name in ("NO_PROXY", "no_proxy"):

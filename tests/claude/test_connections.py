@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from scripted_api import Reply, Server, asking, outcomes, said
+from scripted_api import Reply, ScriptedServer, asking, outcomes, said
 from yamlgen.claude.connections import open_connections
 from yamlgen.errors import Code, EnvironmentProblem
 
@@ -70,7 +70,7 @@ def test_a_request_goes_through_the_proxy_with_its_password(monkeypatch):
     """The proxy gets the whole address, and the password that its own one has."""
 
     async def main():
-        async with Server(said("Hi.")) as proxy:
+        async with ScriptedServer(said("Hi.")) as proxy:
             host = proxy.url.removeprefix("http://")
             monkeypatch.setenv("HTTP_PROXY", f"http://me:word@{host}")
             async with asking("http://api.example") as model:
@@ -195,7 +195,7 @@ def test_an_encrypted_request_to_a_plain_server_is_told():
     """And how to mend it."""
 
     async def main():
-        async with Server(Reply()) as server:
+        async with ScriptedServer(Reply()) as server:
             return await _asked(server.url.replace("http:", "https:"))
 
     error = asyncio.run(main())

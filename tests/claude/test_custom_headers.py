@@ -5,7 +5,7 @@ import asyncio
 import anthropic
 import pytest
 
-from scripted_api import KEY, Server, outcomes, prompt, refusal, said
+from scripted_api import KEY, ScriptedServer, outcomes, prompt, refusal, said
 from yamlgen import AnthropicLLM
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
@@ -43,7 +43,7 @@ def ask(tmp_path):
 
     def asked(*replies):
         async def main():
-            async with Server(*replies) as server:
+            async with ScriptedServer(*replies) as server:
                 path = tmp_path / "p.yaml"
                 path.write_text(PIPELINE.format(url=server.url))
                 plan = load(path).plan()

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from scripted_api import KEY, Reply, Server, ask, ask_one, asking, call, error, message, outcomes, refusal, said
+from scripted_api import KEY, Reply, ScriptedServer, ask, ask_one, asking, call, error, message, outcomes, refusal, said
 from yamlgen.claude import retry_policy
 from yamlgen.claude.error_mapping import ErrorContext, mapped, refused_before
 from yamlgen.claude.failure_streak import FailureStreak
@@ -136,9 +136,9 @@ def test_a_redirect_is_not_followed():
     """The key does not travel to where a server points, not even on the same machine."""
 
     async def main():
-        async with Server(said("Hi.")) as other:
+        async with ScriptedServer(said("Hi.")) as other:
             moved = refusal(307, headers={"location": f"{other.url}/v1/messages"})
-            async with Server(moved) as server, asking(server.url) as model:
+            async with ScriptedServer(moved) as server, asking(server.url) as model:
                 (outcome,) = await outcomes(model())
                 return outcome, server, other
 

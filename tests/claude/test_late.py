@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripted_api import Reply, Server, asking, events, message, outcomes, spoken
+from scripted_api import Reply, ScriptedServer, asking, events, message, outcomes, spoken
 from yamlgen.errors import Code
 from yamlgen.row_result import Answer
 
@@ -85,7 +85,7 @@ def test_what_never_came_is_overdue_after_the_loop_stood_still():
     """A loop that stood still gives a silent server little more time."""
 
     async def main():
-        async with Server(Reply(wait=9)) as server, asking(server.url, timeout=0.5, max_retries=0) as model:
+        async with ScriptedServer(Reply(wait=9)) as server, asking(server.url, timeout=0.5, max_retries=0) as model:
             task = asyncio.ensure_future(model())
             await asyncio.sleep(0.2)
             time.sleep(1)  # noqa: ASYNC251

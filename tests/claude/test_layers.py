@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from scripted_api import KEY, Server, asking, message, prompt, said
+from scripted_api import KEY, ScriptedServer, asking, message, prompt, said
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.lookup import AnswerLookup
 from yamlgen.claude.reasking import Reasking
@@ -98,7 +98,7 @@ def test_what_the_transport_is_told_is_not_sent(most, content):
     """No header of a request is ours, whether the SDK is handed a body or its own arguments."""
 
     async def main():
-        async with Server(said("Hi.")) as server, asking(server.url, max_tokens=most) as asked_of:
+        async with ScriptedServer(said("Hi.")) as server, asking(server.url, max_tokens=most) as asked_of:
             answer = await asked_of.model.answer(Prompt(None, (Message("user", content),)), UNOBSERVED)
             return answer.value, server.headers
 

@@ -7,7 +7,7 @@ import pytest
 
 from scripted_api import (
     Reply,
-    Server,
+    ScriptedServer,
     ask,
     ask_one,
     asking,
@@ -109,7 +109,7 @@ def test_a_preview_is_what_is_sent(schema, mode, most):
 
     async def main():
         async with (
-            Server(said("x")) as server,
+            ScriptedServer(said("x")) as server,
             asking(server.url, schema=schema, mode=mode, max_tokens=most, temperature=0.5) as model,
         ):
             shown = model.model.request(prompt(system="Be brief."))
@@ -208,7 +208,7 @@ def test_a_system_prompt_of_white_space_is_not_sent():
     """It says nothing, and the API takes no blank text."""
 
     async def main():
-        async with Server() as server, asking(server.url) as model:
+        async with ScriptedServer() as server, asking(server.url) as model:
             await model(system=" \n")
             return server.bodies
 
@@ -278,7 +278,7 @@ def test_a_halt_between_reasks_is_no_failure():
     """A run that ends before an answer is sent back leaves the row undone; the answer was told before."""
 
     async def main():
-        async with Server(said('{"a": 10}')) as server, asking(server.url, schema=SCHEMA, reasks=2) as model:
+        async with ScriptedServer(said('{"a": 10}')) as server, asking(server.url, schema=SCHEMA, reasks=2) as model:
             server.replies = [lambda _: model.halt.request("enough") or said('{"a": 10}')]
             return await outcomes(model()), server.bodies, model.attempts
 
@@ -291,7 +291,7 @@ def test_a_halt_before_the_first_answer_is_no_failure():
     """Nothing was asked, so there is nothing to tell."""
 
     async def main():
-        async with Server() as server, asking(server.url) as model:
+        async with ScriptedServer() as server, asking(server.url) as model:
             model.halt.request("enough")
             return await outcomes(model()), server.bodies
 

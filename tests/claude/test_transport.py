@@ -7,7 +7,20 @@ import time
 
 import pytest
 
-from scripted_api import Reply, Server, ask, ask_one, asking, error, events, message, outcomes, refusal, said, spoken
+from scripted_api import (
+    Reply,
+    ScriptedServer,
+    ask,
+    ask_one,
+    asking,
+    error,
+    events,
+    message,
+    outcomes,
+    refusal,
+    said,
+    spoken,
+)
 from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.row_result import Answer
@@ -102,7 +115,7 @@ def test_a_rate_limit_of_the_first_holds_the_whole_pool():
     """Nothing else is known of the API: while the first request waits out a 429, the others wait with it."""
 
     async def main():
-        async with Server(refusal(429, headers={"retry-after": "0.6"}), said("Hi.")) as server:
+        async with ScriptedServer(refusal(429, headers={"retry-after": "0.6"}), said("Hi.")) as server:
             async with asking(server.url) as model:
                 first = asyncio.ensure_future(model("a"))
                 await asyncio.sleep(0.2)
@@ -128,7 +141,7 @@ def test_a_rate_limit_among_answers_holds_its_own_request():
                 return refusal(429, headers={"retry-after": "1"})
             return said("Hi.")
 
-        async with Server(reply) as server, asking(server.url, concurrency=2) as model:
+        async with ScriptedServer(reply) as server, asking(server.url, concurrency=2) as model:
             await model("a")
             started = time.monotonic()
             bad = asyncio.ensure_future(model("bad"))
@@ -288,7 +301,7 @@ def test_a_halt_lets_what_is_in_flight_finish():
     """The request on its way comes home; those that wait for a slot are not sent."""
 
     async def main():
-        async with Server(Reply(wait=0.4)) as server, asking(server.url, concurrency=1) as model:
+        async with ScriptedServer(Reply(wait=0.4)) as server, asking(server.url, concurrency=1) as model:
             tasks = [asyncio.ensure_future(model(text)) for text in "abc"]
             await asyncio.sleep(0.2)
             model.halt.request("enough")
@@ -309,7 +322,7 @@ def test_a_halt_wakes_who_sleeps(reply):
     """Nobody sleeps on for a retry that will not be sent."""
 
     async def main():
-        async with Server(reply) as server, asking(server.url, max_retries=3) as model:
+        async with ScriptedServer(reply) as server, asking(server.url, max_retries=3) as model:
             tasks = [asyncio.ensure_future(model(text)) for text in "abc"]
             await asyncio.sleep(0.3)
             started = time.monotonic()
@@ -328,7 +341,7 @@ def test_a_halt_wakes_who_waits_by_itself():
     async def main():
         bad = refusal(429, headers={"retry-after": "30"})
         reply = lambda body: bad if body["messages"][0]["content"] == "bad" else said("Hi.")  # noqa: E731
-        async with Server(reply) as server, asking(server.url) as model:
+        async with ScriptedServer(reply) as server, asking(server.url) as model:
             await model("good")
             task = asyncio.ensure_future(model("bad"))
             await asyncio.sleep(0.3)
@@ -349,7 +362,7 @@ def test_a_request_that_is_always_refused_says_why():
         def reply(body):
             return refusal(429, "too many tokens") if body["messages"][0]["content"] == "long" else said("Hi.")
 
-        async with Server(reply) as server, asking(server.url, max_pause=2) as model:
+        async with ScriptedServer(reply) as server, asking(server.url, max_pause=2) as model:
             task = asyncio.ensure_future(model("long"))
             while not task.done():
                 await model("short")

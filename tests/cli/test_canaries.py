@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from key_spellings import spellings
-from scripted_api import Reply, Server, error, events, message, refusal, said, spoken
+from scripted_api import Reply, ScriptedServer, error, events, message, refusal, said, spoken
 
 CANARY = "sk-ant-canary03-Zx9yQw_8vUtSrQpOn-MlKjIhGfEdCbA"
 PLAIN = "canary-without-a-known-shape-4711"
@@ -324,7 +324,7 @@ def test_a_key_that_a_server_repeats_is_nowhere(call, tmp_path, monkeypatch):
     for reply in replies:
         reply.headers.update(dict.fromkeys(HEADERS, IN_A_LINE))
     rows = json.dumps([{"id": number} for number in range(len(replies))])
-    with serving(Server(lambda body: replies[int(body["messages"][0]["content"].split()[1])])) as url:
+    with serving(ScriptedServer(lambda body: replies[int(body["messages"][0]["content"].split()[1])])) as url:
         (tmp_path / "a.yaml").write_text(LOOPBACK.format(url=url, rows=rows), "utf-8")
         ran = call("run", "a.yaml", "-v", "--output-format", "json")
     assert ran.code == 1, ran.err

@@ -40,7 +40,7 @@ print(done.output, again.output, done.usage.output_tokens > 0, again.usage.outpu
 
 
 @pytest.fixture
-def scene(request, tmp_path, monkeypatch):
+def moved_folder(request, tmp_path, monkeypatch):
     """A folder with a pipeline below it, whose function goes elsewhere, to a folder that is gone, or into the output's.
 
     The test stands in the folder.
@@ -67,71 +67,71 @@ def files(folder):
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def elsewhere(scene):
+def elsewhere(moved_folder):
     """The files that are in none of the places of a run."""
     known = ("flow/", "out/", "answers/", ".yamlgen/")
-    found = (str(path.relative_to(scene)) for path in scene.rglob("*") if path.is_file())
+    found = (str(path.relative_to(moved_folder)) for path in moved_folder.rglob("*") if path.is_file())
     return [name for name in found if not name.startswith(known)]
 
 
-@pytest.mark.parametrize("scene", ["elsewhere", "gone", "flow/out"], indirect=True)
-def test_the_files_of_a_run_stay_beside_the_pipeline(scene, program):
+@pytest.mark.parametrize("moved_folder", ["elsewhere", "gone", "flow/out"], indirect=True)
+def test_the_files_of_a_run_stay_beside_the_pipeline(moved_folder, program):
     """Output, failed rows, record and store are beside the pipeline, and are told as seen from where the user is."""
     code, _, said = ended(program, "run", "flow/moving.yaml", "--simulate")
     assert code == 1, said
-    assert files(scene / "flow/out") == NOTES
-    assert (scene / "flow/out/notes.simulated.jsonl").read_text("utf-8").count("\n") == 39
-    assert (scene / "flow/.yamlgen/moving.yaml.simulated.db").exists()
-    assert not elsewhere(scene)
+    assert files(moved_folder / "flow/out") == NOTES
+    assert (moved_folder / "flow/out/notes.simulated.jsonl").read_text("utf-8").count("\n") == 39
+    assert (moved_folder / "flow/.yamlgen/moving.yaml.simulated.db").exists()
+    assert not elsewhere(moved_folder)
     assert "output  flow/out/notes.simulated.jsonl" in said
     assert "failed  flow/out/notes.simulated.failed.jsonl" in said
     assert "record  flow/out/notes.simulated.run.json" in said
 
 
-def test_what_the_command_line_names_stays_there(scene, program):
+def test_what_the_command_line_names_stays_there(moved_folder, program):
     """`-o`, `--store` and `--input` are reckoned from where the command was called; the next run finds its store."""
-    (scene / "mine.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
+    (moved_folder / "mine.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
     options = ("--simulate", "-o", "out/mine.csv", "--store", "answers", "--input", "mine.jsonl")
     code, _, said = ended(program, "run", "flow/moving.yaml", *options)
     assert code == 0, said
-    assert files(scene / "out") == ["mine.csv", "mine.run.json"]
+    assert files(moved_folder / "out") == ["mine.csv", "mine.run.json"]
     assert "output  out/mine.csv" in said
-    (scene / "mine.jsonl").write_text('{"n": 1}\n{"n": 2}\n{"n": 3}\n')
+    (moved_folder / "mine.jsonl").write_text('{"n": 1}\n{"n": 2}\n{"n": 3}\n')
     code, _, said = ended(program, "run", "flow/moving.yaml", *options, "--offline")
     assert (code, "2 answers from the store" in said) == (1, True), said
-    assert files(scene / "out") == ["mine.csv", "mine.failed.jsonl", "mine.run.json"]
+    assert files(moved_folder / "out") == ["mine.csv", "mine.failed.jsonl", "mine.run.json"]
     code, _, said = ended(program, "retry", "flow/moving.yaml", "--simulate", "--store", "answers")
     assert (code, "output  out/mine.csv" in said) == (1, True), said
-    assert elsewhere(scene) == ["mine.jsonl"]
-    assert not (scene / "flow/out/notes.simulated.jsonl").exists()
+    assert elsewhere(moved_folder) == ["mine.jsonl"]
+    assert not (moved_folder / "flow/out/notes.simulated.jsonl").exists()
 
 
-def test_rows_are_printed_from_the_store(scene, program):
+def test_rows_are_printed_from_the_store(moved_folder, program):
     """With `-o -` the rows are read out of the store while the function goes elsewhere."""
     code, printed, said = ended(program, "run", "flow/moving.yaml", "--simulate", "-o", "-")
     assert code == 1, said
     assert [json.loads(line)["n"] for line in printed.splitlines()] == [n for n in range(1, 41) if n != 3]
-    assert not elsewhere(scene)
+    assert not elsewhere(moved_folder)
 
 
-def test_a_pipeline_that_was_loaded_stays_where_it_is(scene):
+def test_a_pipeline_that_was_loaded_stays_where_it_is(moved_folder):
     """From Python, a relative path is reckoned from where it was given; what was loaded can be run after a move."""
-    code = API.format(path=str(scene / "flow/moving.yaml"), output=str(scene / "out/again.jsonl"))
+    code = API.format(path=str(moved_folder / "flow/moving.yaml"), output=str(moved_folder / "out/again.jsonl"))
     status, printed, said = ended(sys.executable, "-c", code)
     assert status == 0, said
-    first, second = scene / "flow/out/notes.simulated.jsonl", scene / "out/again.jsonl"
+    first, second = moved_folder / "flow/out/notes.simulated.jsonl", moved_folder / "out/again.jsonl"
     assert printed.split() == [str(first), str(second), "True", "0"]
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_loaded_pipeline_is_run_from_another_folder(scene, monkeypatch):
+def test_a_loaded_pipeline_is_run_from_another_folder(moved_folder, monkeypatch):
     """Between loading and running, the program itself may go elsewhere; `retry` finds the input that was given."""
     import yamlgen  # noqa: PLC0415 - here alone
 
-    (scene / "mine.jsonl").write_text('{"n": 1}\n')
+    (moved_folder / "mine.jsonl").write_text('{"n": 1}\n')
     loaded = yamlgen.load("flow/moving.yaml", input="mine.jsonl")
-    (scene / "other").mkdir()
-    monkeypatch.chdir(scene / "other")
+    (moved_folder / "other").mkdir()
+    monkeypatch.chdir(moved_folder / "other")
     assert [row["n"] for row in yamlgen.run(loaded, simulate=True).rows] == [1]
-    assert files(scene / "flow/out") == ["notes.simulated.jsonl", "notes.simulated.run.json"]
-    assert not files(scene / "other")
+    assert files(moved_folder / "flow/out") == ["notes.simulated.jsonl", "notes.simulated.run.json"]
+    assert not files(moved_folder / "other")

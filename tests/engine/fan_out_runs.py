@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from fake_engine import Run
+from fake_engine import FakeRun
 from yamlgen.cancellation import Cancellation
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.spending_limits import Budget
@@ -22,7 +22,7 @@ FAN = LIST + '  fan: {model: m, for_each: steps.list.all, prompt: "fan {{ item }
 NULLS = FAN.replace("{model", '{on_item_error: "null", model')
 
 
-class Fanned(Run):
+class FanOutRun(FakeRun):
     """A run over rows `{n: 4}`, or those with the numbers of `rows`; `width` items of a row are under way at once."""
 
     def __init__(self, tmp_path, reply, steps=FAN, rows=(4,), *, width=1000, keeper=None, **options):

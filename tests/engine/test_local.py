@@ -2,7 +2,7 @@
 
 import asyncio
 
-from fake_engine import JOIN, ONE, PAID, SIDE, TWO, Run, echo, refused, values
+from fake_engine import JOIN, ONE, PAID, SIDE, TWO, FakeRun, echo, refused, values
 from yamlgen.errors import Code
 from yamlgen.events import AnswerReceived, RequestRetried, RequestSent, RowFailed, RowFinished, StepFinished
 from yamlgen.values import InputRow, Usage
@@ -10,7 +10,7 @@ from yamlgen.values import InputRow, Usage
 
 def test_an_outcome_has_the_steps_in_file_order(tmp_path):
     """What came of a row is each step's value in file order, each made from the values it refers to."""
-    run = Run(tmp_path, echo, TWO + ONE, rows=2)()
+    run = FakeRun(tmp_path, echo, TWO + ONE, rows=2)()
     assert run.sink.rows[1] == {"n": 1, "two": "two<two one<one 1>>", "one": "one<one 1>"}
     assert list(run.sink.rows[1]) == ["n", "two", "one"]
     assert run.sink.failed == {}
@@ -18,7 +18,7 @@ def test_an_outcome_has_the_steps_in_file_order(tmp_path):
 
 def test_a_model_is_told_who_asks(tmp_path):
     """A request is told apart by its step and by its row's identity, which the next run has too."""
-    run = Run(tmp_path, echo, ONE + TWO, rows=2)()
+    run = FakeRun(tmp_path, echo, ONE + TWO, rows=2)()
     assert sorted((asker.step, asker.identity) for asker in run.models.askers) == [
         ("one", "row 0"),
         ("one", "row 1"),
@@ -29,7 +29,7 @@ def test_a_model_is_told_who_asks(tmp_path):
 
 def test_each_answer_and_each_row_is_told(tmp_path):
     """One event per answer with what it took, one per value, one per row that is done, after those of its steps."""
-    run = Run(tmp_path, echo, ONE + TWO, rows=2)()
+    run = FakeRun(tmp_path, echo, ONE + TWO, rows=2)()
     assert len(run.of(StepFinished)) == 4
     assert len(run.of(RequestSent)) == 4
     assert AnswerReceived(1, "two", Usage(1, 2), 0.25, reused=False, seconds=0.5, reask=False) in run.of(AnswerReceived)
@@ -53,7 +53,7 @@ def test_there_is_no_barrier_between_steps(tmp_path):
             return text
 
         async with asyncio.timeout(5):
-            run = Run(tmp_path, reply, ONE + TWO, rows=2)
+            run = FakeRun(tmp_path, reply, ONE + TWO, rows=2)
             await run.engine()
             return run
 
@@ -72,7 +72,7 @@ def test_steps_that_need_nothing_of_each_other_run_side_by_side(tmp_path):
             return text
 
         async with asyncio.timeout(5):
-            run = Run(tmp_path, reply, ONE + SIDE + JOIN, rows=1)
+            run = FakeRun(tmp_path, reply, ONE + SIDE + JOIN, rows=1)
             await run.engine()
             return run
 
@@ -87,7 +87,7 @@ def test_a_failing_row_leaves_its_siblings(tmp_path):
             raise refused()
         return await echo(step, text, watch)
 
-    run = Run(tmp_path, reply, ONE + TWO)()
+    run = FakeRun(tmp_path, reply, ONE + TWO)()
     assert sorted(run.sink.rows) == [0, 2]
     outcome, error = run.sink.failed[1], run.sink.failed[1].failures["two"]
     assert outcome.row == InputRow(1, {"n": 1}, "row 1")
@@ -105,7 +105,7 @@ def test_what_needs_a_failed_step_is_not_asked(tmp_path):
         await asyncio.sleep(0.01)
         return await echo(step, text, watch)
 
-    run = Run(tmp_path, reply, ONE + SIDE + JOIN, rows=1)()
+    run = FakeRun(tmp_path, reply, ONE + SIDE + JOIN, rows=1)()
     assert [step for step, _ in run.models.asked] == ["one", "side"]
     assert values(run.sink.failed[0]) == {"side": "side<side 0>"}
     assert list(run.sink.failed[0].failures) == ["one"]
@@ -118,7 +118,7 @@ def test_two_failures_of_one_row_are_both_told(tmp_path):
         await asyncio.sleep(0.01 if step == "one" else 0)
         raise refused(Code.TRUNCATED if step == "side" else Code.REFUSED)
 
-    run = Run(tmp_path, reply, ONE + SIDE, rows=1)()
+    run = FakeRun(tmp_path, reply, ONE + SIDE, rows=1)()
     failures = run.sink.failed[0].failures
     assert [(step, error.code, error.attempts) for step, error in failures.items()] == [
         ("one", "YG504", (PAID,)),
@@ -129,7 +129,7 @@ def test_two_failures_of_one_row_are_both_told(tmp_path):
 
 def test_a_missing_column_sets_its_row_aside(tmp_path):
     """A template that cannot be filled in is the row's failure, and nothing is asked for it."""
-    run = Run(tmp_path, echo, rows=[{"n": 0}, {}, {"n": 2}])()
+    run = FakeRun(tmp_path, echo, rows=[{"n": 0}, {}, {"n": 2}])()
     assert sorted(run.sink.rows) == [0, 2]
     assert run.sink.failed[1].failures["one"].code == "YG501"
     assert run.sink.failed[1].failures["one"].request is None
@@ -144,7 +144,7 @@ def test_an_unexpected_error_costs_one_row(tmp_path):
             raise ZeroDivisionError("oh")
         return await echo(step, text, watch)
 
-    run = Run(tmp_path, reply)()
+    run = FakeRun(tmp_path, reply)()
     assert sorted(run.sink.rows) == [0, 2]
     assert run.sink.failed[1].failures["one"].code == "YG599"
     assert "ZeroDivisionError" in run.sink.failed[1].failures["one"].message
@@ -157,7 +157,7 @@ def test_retries_are_told_with_their_row(tmp_path):
         watch.retried("overloaded (529)", 0.5)
         return text
 
-    run = Run(tmp_path, reply, rows=1)()
+    run = FakeRun(tmp_path, reply, rows=1)()
     assert run.of(RequestRetried) == [RequestRetried(0, "one", "overloaded (529)", 0.5)]
 
 
@@ -178,6 +178,6 @@ def test_the_window_bounds_the_rows_under_way(tmp_path):
         now[0] -= 1
         return text
 
-    run = Run(tmp_path, reply, rows=rows(), concurrency=4)()
+    run = FakeRun(tmp_path, reply, rows=rows(), concurrency=4)()
     assert len(run.sink.rows) == 500
     assert 4 <= most[0] <= 40

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from fake_engine import ONE, PAID, SIDE, TWO, Run, Sink, echo, refused
+from fake_engine import ONE, PAID, SIDE, TWO, FakeRun, ResultSink, echo, refused
 from yamlgen.cancellation import Cancellation, Cancelled
 from yamlgen.engine.local import LocalEngine
 from yamlgen.errors import Code, EnvironmentProblem, RunStopped
@@ -30,7 +30,7 @@ def halting(after):
 def test_a_halt_between_two_steps_leaves_the_row_undone(tmp_path):
     """What is in flight comes home; a row that was cut off between its steps is neither finished nor failed."""
     holder, reply = halting(after=2)
-    run = holder["run"] = Run(tmp_path, reply, ONE + TWO, rows=100, concurrency=2)
+    run = holder["run"] = FakeRun(tmp_path, reply, ONE + TWO, rows=100, concurrency=2)
     run()
     assert (run.sink.rows, run.sink.failed) == ({}, {})
     assert len(run.of(StepFinished)) == len(run.of(AnswerReceived)) == 2
@@ -41,7 +41,7 @@ def test_a_halt_between_two_steps_leaves_the_row_undone(tmp_path):
 def test_a_halt_is_no_failure(tmp_path):
     """Rows that were not begun are neither finished nor failed, and no row is told to have failed."""
     holder, reply = halting(after=1)
-    run = holder["run"] = Run(tmp_path, reply, rows=100, concurrency=1)
+    run = holder["run"] = FakeRun(tmp_path, reply, rows=100, concurrency=1)
     run()
     assert list(run.sink.rows) == [0]
     assert run.sink.failed == {}
@@ -56,7 +56,7 @@ def test_a_halt_between_reasks_is_no_failure_either(tmp_path):
         run.halt.request("enough")
         run.halt.check()
 
-    run = Run(tmp_path, reply, rows=1)
+    run = FakeRun(tmp_path, reply, rows=1)
     run()
     assert (run.sink.rows, run.sink.failed) == ({}, {})
     assert len(run.of(AnswerReceived)) == 1
@@ -72,7 +72,7 @@ def test_a_failed_row_is_kept_in_a_halted_run(tmp_path):
             run.halt.check()
         raise refused()
 
-    run = Run(tmp_path, reply, ONE + SIDE, rows=1)
+    run = FakeRun(tmp_path, reply, ONE + SIDE, rows=1)
     run()
     assert list(run.sink.failed[0].failures) == ["one"]
     assert run.of(RowFailed) == [RowFailed(0, "one", "YG504", "no")]
@@ -90,7 +90,7 @@ def test_a_fatal_error_ends_the_run_and_keeps_what_is_finished(tmp_path):
         await asyncio.sleep(0.02 if number > 3 else 0)
         return await echo(step, text, watch)
 
-    run = Run(tmp_path, reply, rows=1000, concurrency=4)
+    run = FakeRun(tmp_path, reply, rows=1000, concurrency=4)
     with pytest.raises(RunStopped, match="rejected the key"):
         run()
     assert {0, 1, 2} <= set(run.sink.rows)
@@ -106,7 +106,7 @@ def test_only_the_first_fatal_error_is_told(tmp_path):
     async def reply(_step, text, _watch):
         raise RunStopped(f"stop {text}", code=Code.KEY_REJECTED)
 
-    run = Run(tmp_path, reply, rows=10)
+    run = FakeRun(tmp_path, reply, rows=10)
     with pytest.raises(RunStopped, match="stop one 0"):
         run()
     assert len(run.of(RunDraining)) == 1
@@ -120,7 +120,7 @@ def test_a_fatal_error_is_no_failure_of_its_row(tmp_path):
             raise RunStopped("stop", code=Code.UNKNOWN_MODEL)
         return await echo(step, text, watch)
 
-    run = Run(tmp_path, reply, ONE + TWO, rows=1)
+    run = FakeRun(tmp_path, reply, ONE + TWO, rows=1)
     with pytest.raises(RunStopped):
         run()
     assert run.of(StepFinished) == [StepFinished(0, "one")]
@@ -131,13 +131,13 @@ def test_a_fatal_error_is_no_failure_of_its_row(tmp_path):
 def test_a_full_disk_ends_the_run(tmp_path):
     """A sink that cannot keep a row stops new requests, and says so once."""
 
-    class Full(Sink):
+    class Full(ResultSink):
         async def add(self, outcome):
             if outcome.row.index:
                 raise EnvironmentProblem("the disk is full", code=Code.DISK)
             await super().add(outcome)
 
-    run = Run(tmp_path, echo, rows=1000, concurrency=2)
+    run = FakeRun(tmp_path, echo, rows=1000, concurrency=2)
     run.sink = Full()
     with pytest.raises(EnvironmentProblem, match="the disk is full"):
         run()
@@ -158,7 +158,7 @@ def test_an_input_that_breaks_ends_the_run(tmp_path):
         await asyncio.sleep(0.01)
         return await echo(step, text, watch)
 
-    run = Run(tmp_path, reply, rows=rows(), concurrency=4)
+    run = FakeRun(tmp_path, reply, rows=rows(), concurrency=4)
     with pytest.raises(EnvironmentProblem, match="the input changed"):
         run()
     assert len(run.sink.rows) > 40
@@ -174,7 +174,7 @@ def test_cancelling_is_cancelling(tmp_path):
         return text
 
     async def main():
-        run = Run(tmp_path, reply, ONE + TWO, rows=10)
+        run = FakeRun(tmp_path, reply, ONE + TWO, rows=10)
         task = asyncio.ensure_future(run.engine())
         await asyncio.sleep(0.1)
         task.cancel()
@@ -190,7 +190,7 @@ def test_cancelling_is_cancelling(tmp_path):
 
 def test_a_listener_that_fails_is_heard(tmp_path):
     """An error of whoever watches the run is not swallowed."""
-    run = Run(tmp_path, echo, rows=3)
+    run = FakeRun(tmp_path, echo, rows=3)
 
     async def main():
         halt = Cancellation()

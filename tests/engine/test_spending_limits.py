@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fake_engine import ONE, TWO, Run, echo, refused
+from fake_engine import ONE, TWO, FakeRun, echo, refused
 from yamlgen.cancellation import Cancellation, Cancelled
 from yamlgen.engine.spending_limits import Budget
 from yamlgen.errors import Code, Exit
@@ -154,7 +154,7 @@ def test_what_is_in_flight_at_a_limit_comes_home(tmp_path):
         await asyncio.sleep(0.01)
         return await echo(step, text, watch)
 
-    run = Run(tmp_path, reply, rows=100, concurrency=4, limits={"max_requests": 10})()
+    run = FakeRun(tmp_path, reply, rows=100, concurrency=4, limits={"max_requests": 10})()
     assert run.budget.requests == len(run.sink.rows) == 10
     assert run.sink.failed == {}
     assert run.of(RunDraining) == []
@@ -162,7 +162,7 @@ def test_what_is_in_flight_at_a_limit_comes_home(tmp_path):
 
 def test_a_run_that_needs_no_more_comes_to_its_end(tmp_path):
     """With exactly as many requests as are allowed every row is finished, and nothing ended the run."""
-    run = Run(tmp_path, echo, ONE + TWO, rows=3, concurrency=1, limits={"max_requests": 6})()
+    run = FakeRun(tmp_path, echo, ONE + TWO, rows=3, concurrency=1, limits={"max_requests": 6})()
     assert len(run.sink.rows) == 3
     assert run.budget.requests == 6
     assert not run.halt.requested
@@ -175,6 +175,6 @@ def test_failures_end_a_run_soon(tmp_path):
         await asyncio.sleep(0)
         raise refused()
 
-    run = Run(tmp_path, reply, rows=1000, concurrency=2, limits={"max_failures": 5})()
+    run = FakeRun(tmp_path, reply, rows=1000, concurrency=2, limits={"max_failures": 5})()
     assert 5 < len(run.sink.failed) < 30
     assert "6 rows failed, more than 5" in run.budget.error.message

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from fan_out_runs import LIST, Fanned, repeat
+from fan_out_runs import LIST, FanOutRun, repeat
 
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RowFinished
@@ -20,7 +20,7 @@ def test_values_stand_in_the_order_of_their_items(tmp_path):
         await asyncio.sleep(0.02 - 0.005 * int(text.split()[1]))
         return text
 
-    run = Fanned(tmp_path, reply)()
+    run = FanOutRun(tmp_path, reply)()
     assert run.value() == ["fan 0", "fan 1", "fan 2", "fan 3"]
 
 
@@ -30,7 +30,7 @@ def test_items_combinations_and_samples_are_nested_in_this_order(tmp_path):
         "  fan: {model: m, for_each: steps.list.all, matrix: {tone: [dry, warm], size: [1]}, samples: 2, "
         'prompt: "{{ item }} {{ item_index }} {{ matrix.tone }} {{ matrix.size }}"}\n'
     )
-    run = Fanned(tmp_path, repeat, LIST + step, rows=[2])()
+    run = FanOutRun(tmp_path, repeat, LIST + step, rows=[2])()
     assert run.value() == [
         [{"tone": tone, "size": 1, "output": [f"{item} {item} {tone} 1"] * 2} for tone in ("dry", "warm")]
         for item in range(2)
@@ -41,19 +41,19 @@ def test_items_combinations_and_samples_are_nested_in_this_order(tmp_path):
 def test_samples_of_a_matrix_stand_below_its_labels(tmp_path):
     """Without `for_each` the value is the list of combinations."""
     step = '  fan: {model: m, matrix: {tone: [dry, warm]}, samples: 1, prompt: "{{ matrix.tone }}"}\n'
-    run = Fanned(tmp_path, repeat, step)()
+    run = FanOutRun(tmp_path, repeat, step)()
     assert run.value() == [{"tone": "dry", "output": ["dry"]}, {"tone": "warm", "output": ["warm"]}]
 
 
 def test_one_sample_is_a_list(tmp_path):
     """`samples: 1` gives a list of one, so that the shape does not hang on the number."""
-    run = Fanned(tmp_path, repeat, '  fan: {model: m, samples: 1, prompt: "fan"}\n')()
+    run = FanOutRun(tmp_path, repeat, '  fan: {model: m, samples: 1, prompt: "fan"}\n')()
     assert run.value() == ["fan"]
 
 
 def test_an_empty_list_is_a_value(tmp_path):
     """A row without items asks nothing, and finishes with an empty list."""
-    run = Fanned(tmp_path, repeat, rows=[0])()
+    run = FanOutRun(tmp_path, repeat, rows=[0])()
     assert (run.value(), run.texts) == ([], [])
     assert run.of(RowFinished) == [RowFinished(0)]
 
@@ -61,7 +61,7 @@ def test_an_empty_list_is_a_value(tmp_path):
 def test_nothing_is_asked_for_an_empty_list_times_a_matrix(tmp_path):
     """No item, no combination: the value is an empty list."""
     step = '  fan: {model: m, for_each: steps.list.all, matrix: {t: [1, 2]}, samples: 2, prompt: "{{ item }}"}\n'
-    run = Fanned(tmp_path, repeat, LIST + step, rows=[0])()
+    run = FanOutRun(tmp_path, repeat, LIST + step, rows=[0])()
     assert (run.value(), run.texts) == ([], [])
 
 
@@ -74,26 +74,30 @@ def test_equal_requests_are_numbered_in_the_order_of_their_cases(tmp_path, width
         return text
 
     step = "  fan: {model: m, for_each: \"['a', 'b', 'a', 'a', 'b']\", prompt: '{{ item }}'}\n"
-    run = Fanned(tmp_path, reply, step, width=width)()
+    run = FanOutRun(tmp_path, reply, step, width=width)()
     assert list(zip(run.texts, run.samples, strict=True)) == [("a", 0), ("b", 0), ("a", 1), ("a", 2), ("b", 1)]
 
 
 def test_samples_of_equal_items_are_numbered_through(tmp_path):
     """Two equal items with two samples each are four answers."""
     step = "  fan: {model: m, for_each: \"['a', 'a']\", samples: 2, prompt: '{{ item }}'}\n"
-    assert Fanned(tmp_path, repeat, step)().samples == [0, 1, 2, 3]
+    assert FanOutRun(tmp_path, repeat, step)().samples == [0, 1, 2, 3]
 
 
 def test_combinations_that_the_prompt_does_not_show_are_numbered(tmp_path):
     """A matrix that no template refers to asks for an answer each."""
-    assert Fanned(tmp_path, repeat, '  fan: {model: m, matrix: {t: [1, 2, 3]}, prompt: "x"}\n')().samples == [0, 1, 2]
+    assert FanOutRun(tmp_path, repeat, '  fan: {model: m, matrix: {t: [1, 2, 3]}, prompt: "x"}\n')().samples == [
+        0,
+        1,
+        2,
+    ]
 
 
 @pytest.mark.parametrize(("names", "samples"), [("[a, b]", [0, 0]), ("[a, c]", [0, 1])], ids=["unlike", "alike"])
 def test_models_that_are_alike_ask_the_same(tmp_path, names, samples):
     """Two aliases with the same settings send equal requests, which are numbered; others send requests of their own."""
     step = f'  fan: {{matrix: {{model: {names}}}, prompt: "x"}}\n'
-    run = Fanned(tmp_path, repeat, step + ALIASES)()
+    run = FanOutRun(tmp_path, repeat, step + ALIASES)()
     assert run.samples == samples
     assert len({variant for variant, _ in run.models.asked}) == 2
 
@@ -101,7 +105,7 @@ def test_models_that_are_alike_ask_the_same(tmp_path, names, samples):
 def test_the_numbers_of_a_row_are_its_own(tmp_path):
     """Each row's requests are numbered from 0, and so are those of each step."""
     steps = "".join(f'  {name}: {{model: m, samples: 2, prompt: "x"}}\n' for name in ("fan", "more"))
-    run = Fanned(tmp_path, repeat, steps, rows=[1, 1])()
+    run = FanOutRun(tmp_path, repeat, steps, rows=[1, 1])()
     assert sorted((asker.identity, asker.step, asker.sample) for asker in run.models.askers) == [
         (row, step, sample) for row in ("row 0", "row 1") for step in ("fan", "more") for sample in (0, 1)
     ]
@@ -109,7 +113,7 @@ def test_the_numbers_of_a_row_are_its_own(tmp_path):
 
 def test_a_request_of_one_alone_has_the_number_0(tmp_path):
     """A step without a list asks as its first sample does, so that the answer is the same one."""
-    assert Fanned(tmp_path, repeat, '  fan: {model: m, prompt: "x"}\n')().samples == [0]
+    assert FanOutRun(tmp_path, repeat, '  fan: {model: m, prompt: "x"}\n')().samples == [0]
 
 
 @pytest.mark.parametrize("width", [1, 3])
@@ -125,7 +129,7 @@ def test_the_width_bounds_what_is_under_way(tmp_path, width):
         now -= 1
         return text
 
-    run = Fanned(tmp_path, reply, rows=[20], width=width)()
+    run = FanOutRun(tmp_path, reply, rows=[20], width=width)()
     assert (most, len(run.value())) == (width, 20)
 
 
@@ -143,7 +147,7 @@ def test_a_slow_item_holds_back_no_other(tmp_path):
             return text
 
         async with asyncio.timeout(5):
-            run = Fanned(tmp_path, reply, rows=[10], width=2)
+            run = FanOutRun(tmp_path, reply, rows=[10], width=2)
             await run.engine()
             return run
 
@@ -163,7 +167,7 @@ def test_expressions_let_others_have_their_turn(tmp_path):
                 await asyncio.sleep(0)
 
         step = "  fan: {kind: compute, for_each: steps.list.all, values: {more: item + 1}}\n"
-        run = Fanned(tmp_path, repeat, LIST + step, rows=[3000])
+        run = FanOutRun(tmp_path, repeat, LIST + step, rows=[3000])
         counting = asyncio.create_task(count())
         await run.engine()
         counting.cancel()
@@ -177,7 +181,7 @@ def test_expressions_let_others_have_their_turn(tmp_path):
 def test_a_list_that_is_too_long_fails_its_row(tmp_path, monkeypatch):
     """More items than any row may have set the row aside before anything is asked for it; its siblings go on."""
     monkeypatch.setattr(fan_out, "MOST_ITEMS", 3)
-    run = Fanned(tmp_path, repeat, rows=[4, 3])()
+    run = FanOutRun(tmp_path, repeat, rows=[4, 3])()
     assert run.error().message.startswith("`for_each: steps.list.all` gives 4 items, more than 3 (step `fan`, ")
     assert (run.error().code, run.error().parts, len(run.value(row=1))) == (Code.ROW_TEMPLATE, (), 3)
     assert len(run.texts) == 3
@@ -185,7 +189,7 @@ def test_a_list_that_is_too_long_fails_its_row(tmp_path, monkeypatch):
 
 def test_a_list_that_is_none_is_the_rows_failure(tmp_path):
     """What turns out to be no list, against what was known of the input, has no cases."""
-    step = replace(Fanned(tmp_path, repeat).plan.steps[1], for_each="row.n")
+    step = replace(FanOutRun(tmp_path, repeat).plan.steps[1], for_each="row.n")
     with pytest.raises(RowError, match=r"`for_each: row\.n` gives no list, but a number") as raised:
         step.cases({"row": {"n": 4}})
     assert raised.value.code == Code.ROW_TEMPLATE
@@ -199,9 +203,9 @@ def test_each_kind_can_be_done_for_items(tmp_path):
         "  calls: {kind: python, call: work:work, for_each: steps.list.all, args: {item: item}}\n"
         "  dice: {kind: draw, for_each: steps.list.all, samples: 2, draws: {eye: {integer: [1, 1000000]}}}\n"
     )
-    run = Fanned(tmp_path, repeat, LIST + steps, rows=[3])()
+    run = FanOutRun(tmp_path, repeat, LIST + steps, rows=[3])()
     assert run.value("sums") == [{"next": item + 1, "at": item} for item in range(3)]
     assert run.value("calls") == [0, 2, 4]
     eyes = [sample["eye"] for item in run.value("dice") for sample in item]
     assert len(set(eyes)) == 6
-    assert Fanned(tmp_path, repeat, LIST + steps, rows=[3])().value("dice") == run.value("dice")
+    assert FanOutRun(tmp_path, repeat, LIST + steps, rows=[3])().value("dice") == run.value("dice")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from fan_out_runs import LIST, Fanned, Kept, repeat
+from fan_out_runs import LIST, FanOutRun, Kept, repeat
 
 from yamlgen.errors import Code
 from yamlgen.events import ItemFailed
@@ -26,7 +26,7 @@ def called(tmp_path, *, act="pass", x="1", more="", keeper=None, rows=(3,), twic
     steps = LIST + CALL.format(name="fan", x=x, more=more)
     if twice:
         steps += CALL.format(name="again", x=x, more="")
-    return Fanned(tmp_path, repeat, steps, rows, keeper=keeper)()
+    return FanOutRun(tmp_path, repeat, steps, rows, keeper=keeper)()
 
 
 def test_equal_calls_at_once_are_one(tmp_path):
@@ -47,7 +47,7 @@ def test_without_keep_each_is_called(tmp_path):
     """Where nothing is kept, each item has its own call."""
     (tmp_path / "work.py").write_text(SOURCE.format(act="pass"))
     steps = LIST + CALL.format(name="fan", x="1", more="").replace("keep: true, ", "")
-    run = Fanned(tmp_path, repeat, steps, (3,), keeper=Kept())()
+    run = FanOutRun(tmp_path, repeat, steps, (3,), keeper=Kept())()
     assert sorted(value[1] for value in run.value()) == [1, 2, 3]
 
 
@@ -75,7 +75,7 @@ def test_a_failed_call_is_made_again_later(tmp_path):
     """Whoever comes after a failure calls by itself: a failure is not kept within a run either."""
     (tmp_path / "work.py").write_text(SOURCE.format(act="if len(made) == 1: raise ValueError"))
     step = CALL.format(name="fan", x="1", more=', on_item_error: "null"')
-    run = Fanned(tmp_path, repeat, LIST + step, (3,), keeper=Kept(), width=1)()
+    run = FanOutRun(tmp_path, repeat, LIST + step, (3,), keeper=Kept(), width=1)()
     assert run.value() == [None, [1, 2], [1, 2]]
     assert [event.case for event in run.of(ItemFailed)] == [0]
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from fan_out_runs import FAN, LIST, NULLS, Fanned
+from fan_out_runs import FAN, LIST, NULLS, FanOutRun
 
 from fake_engine import refused
 from yamlgen.cancellation import Cancelled
@@ -21,7 +21,7 @@ def test_a_halt_in_the_middle_leaves_the_row_undone(tmp_path):
         await asyncio.sleep(0.01)
         return text
 
-    run = Fanned(tmp_path, reply, rows=[100], width=3)
+    run = FanOutRun(tmp_path, reply, rows=[100], width=3)
     run()
     assert run.texts == [f"fan {item}" for item in range(5)]
     assert (run.sink.rows, run.sink.failed, run.of(ItemFailed)) == ({}, {}, [])
@@ -37,7 +37,7 @@ def test_a_failed_item_of_a_halted_step_fails_nothing(tmp_path, steps):
         run.halt.request("enough")
         raise Cancelled
 
-    run = Fanned(tmp_path, reply, steps)
+    run = FanOutRun(tmp_path, reply, steps)
     run()
     assert (run.sink.rows, run.sink.failed, run.of(ItemFailed)) == ({}, {}, [])
 
@@ -53,7 +53,7 @@ def test_a_halt_begins_no_further_call(tmp_path):
         run.halt.request("enough")
         run.halt.check()
 
-    run = Fanned(tmp_path, reply, LIST + step + asking, rows=[2000], width=2)
+    run = FanOutRun(tmp_path, reply, LIST + step + asking, rows=[2000], width=2)
     run()
     assert (run.sink.rows, run.sink.failed) == ({}, {})
     assert [event.step for event in run.of(StepFinished)] == ["list"]
@@ -68,7 +68,7 @@ def test_a_fatal_error_of_an_item_ends_the_run_at_once(tmp_path):
             raise RunStopped("the API rejected the key", code=Code.KEY_REJECTED)
         return text
 
-    run = Fanned(tmp_path, reply, rows=[50, 50, 50], width=4)
+    run = FanOutRun(tmp_path, reply, rows=[50, 50, 50], width=4)
     with pytest.raises(RunStopped, match="rejected the key"):
         run()
     assert sorted(run.texts) == sorted(f"fan {item}" for item in range(4) for _ in range(3))
@@ -85,7 +85,7 @@ def test_a_fatal_error_is_told_before_the_halt_that_it_causes(tmp_path):
         raise Cancelled
 
     with pytest.raises(RunStopped, match="no credit"):
-        Fanned(tmp_path, reply)()
+        FanOutRun(tmp_path, reply)()
 
 
 def test_a_cancelled_run_cancels_every_item(tmp_path):
@@ -104,7 +104,7 @@ def test_a_cancelled_run_cancels_every_item(tmp_path):
             finally:
                 under_way -= 1
 
-        run = Fanned(tmp_path, reply, rows=[50], width=3)
+        run = FanOutRun(tmp_path, reply, rows=[50], width=3)
         task = asyncio.create_task(run.engine())
         async with asyncio.timeout(5):
             await begun.wait()

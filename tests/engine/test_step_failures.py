@@ -1,7 +1,7 @@
 """A step of which items fail: the row is set aside with all of them, or goes on with nulls."""
 
 import pytest
-from fan_out_runs import FAN, LIST, NULLS, Fanned, repeat
+from fan_out_runs import FAN, LIST, NULLS, FanOutRun, repeat
 
 from fake_engine import PAID, refused
 from yamlgen.errors import Code, RowError
@@ -21,7 +21,7 @@ def failing(*texts, code=Code.REFUSED):
 
 def test_one_failed_item_fails_the_step(tmp_path):
     """The row is set aside with the item's error, which says which item it was; the other items were asked."""
-    run = Fanned(tmp_path, failing("fan 2"))()
+    run = FanOutRun(tmp_path, failing("fan 2"))()
     error = run.error()
     assert (error.message, error.code, error.request) == ("item 3: no", Code.REFUSED, {"model": "m"})
     assert [part.message for part in error.parts] == ["item 3: no"]
@@ -31,7 +31,7 @@ def test_one_failed_item_fails_the_step(tmp_path):
 
 def test_the_attempts_of_all_items_are_the_rows(tmp_path):
     """What was paid for a failed row counts the items that went well, too, in the order of the items."""
-    error = Fanned(tmp_path, failing("fan 1"))().error()
+    error = FanOutRun(tmp_path, failing("fan 1"))().error()
     assert [attempt.errors == PAID.errors for attempt in error.attempts] == [False, True, False, False]
     assert [attempt.case for attempt in error.attempts] == ["item 1", "item 2", "item 3", "item 4"]
     assert [part.attempts for part in error.parts] == [(PAID,)]
@@ -46,7 +46,7 @@ def test_several_failures_are_told_by_the_first(tmp_path):
             raise refused(codes[text])
         return text
 
-    error = Fanned(tmp_path, reply)().error()
+    error = FanOutRun(tmp_path, reply)().error()
     assert (error.message, error.code) == ("item 2: no (and 1 more of 4)", Code.TRUNCATED)
     assert [(part.message, part.code) for part in error.parts] == [
         ("item 2: no", Code.TRUNCATED),
@@ -60,13 +60,13 @@ def test_a_case_is_named_by_item_labels_and_sample(tmp_path):
         "  fan: {model: m, for_each: steps.list.all, matrix: {tone: [dry, warm]}, samples: 2, "
         'prompt: "{{ item }} {{ matrix.tone }}"}\n'
     )
-    error = Fanned(tmp_path, failing("1 warm"), LIST + step, rows=[2])().error()
+    error = FanOutRun(tmp_path, failing("1 warm"), LIST + step, rows=[2])().error()
     assert error.message == "item 2, tone=warm, sample 1: no (and 1 more of 8)"
 
 
 def test_a_failed_item_is_null_where_that_is_wanted(tmp_path):
     """With `on_item_error: "null"` the row goes on; each null is told with its item, its code and its reason."""
-    run = Fanned(tmp_path, failing("fan 0", "fan 2"), NULLS)()
+    run = FanOutRun(tmp_path, failing("fan 0", "fan 2"), NULLS)()
     assert run.value() == [None, "fan 1", None, "fan 3"]
     assert run.of(ItemFailed) == [
         ItemFailed(0, "fan", 0, "YG504", "item 1: no"),
@@ -84,14 +84,14 @@ def test_a_null_may_stand_deep_in_a_value(tmp_path):
         return text
 
     step = '  fan: {on_item_error: "null", model: m, matrix: {t: [dry, warm]}, samples: 2, prompt: "{{ matrix.t }}"}\n'
-    run = Fanned(tmp_path, reply, step, width=1)
+    run = FanOutRun(tmp_path, reply, step, width=1)
     assert run().value() == [{"t": "dry", "output": ["dry", "dry"]}, {"t": "warm", "output": ["warm", None]}]
     assert [event.case for event in run.of(ItemFailed)] == [3]
 
 
 def test_all_items_may_be_null(tmp_path):
     """A row of which every item failed is a row of nulls, where nulls are wanted."""
-    run = Fanned(tmp_path, failing("fan 0", "fan 1"), NULLS, rows=[2])()
+    run = FanOutRun(tmp_path, failing("fan 0", "fan 1"), NULLS, rows=[2])()
     assert (run.value(), len(run.of(ItemFailed))) == ([None, None], 2)
 
 
@@ -104,7 +104,7 @@ def test_a_fault_of_ours_costs_one_item(tmp_path, steps):
             raise ZeroDivisionError("oh")
         return text
 
-    run = Fanned(tmp_path, reply, steps)()
+    run = FanOutRun(tmp_path, reply, steps)()
     assert len(run.texts) == 4
     if steps is FAN:
         assert (run.error().code, run.error().hint) == (Code.INTERNAL, "please report this")
@@ -116,7 +116,7 @@ def test_a_fault_of_ours_costs_one_item(tmp_path, steps):
 def test_an_item_whose_template_cannot_be_filled_in_fails_alone(tmp_path):
     """What one item lacks is that item's failure, and nothing is asked for it; the others are asked."""
     step = '  fan: {model: m, for_each: steps.list.all, prompt: "fan {{ [5, 6][item] }}"}\n'
-    run = Fanned(tmp_path, repeat, LIST + step.replace("{model", '{on_item_error: "null", model'), rows=[3])()
+    run = FanOutRun(tmp_path, repeat, LIST + step.replace("{model", '{on_item_error: "null", model'), rows=[3])()
     assert run.value() == ["fan 5", "fan 6", None]
     assert [(event.case, event.code) for event in run.of(ItemFailed)] == [(2, "YG501")]
     assert len(run.of(RequestSent)) == 2
@@ -131,7 +131,7 @@ def test_an_item_without_an_answer_leaves_the_step_undone(tmp_path, steps):
             raise RowError("none", code=Code.NOT_STORED if text == "fan 2" else Code.REFUSED)
         return text
 
-    run = Fanned(tmp_path, reply, steps)()
+    run = FanOutRun(tmp_path, reply, steps)()
     assert (run.error().code, run.error().message) == (Code.NOT_STORED, "item 3: none (and 1 more of 4)")
     assert [part.code for part in run.error().parts] == [Code.REFUSED, Code.NOT_STORED]
     assert run.of(ItemFailed) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llm_calls import HELLO, USER, agenerate, generate, llm, serve
-from scripted_api import KEY, Server, call, refusal, said
+from scripted_api import KEY, ScriptedServer, call, refusal, said
 from yamlgen import AnthropicLLM
 from yamlgen.errors import Code, RowError, UsageError
 
@@ -136,7 +136,7 @@ def test_a_changed_address_holds_from_the_next_call():
     """`load` binds nothing, and neither does an open block."""
 
     async def main():
-        async with Server(said("old")) as old, Server(said("new")) as new:
+        async with ScriptedServer(said("old")) as old, ScriptedServer(said("new")) as new:
             model = llm(old)
             model.load()
             async with model:
@@ -224,7 +224,7 @@ def test_a_warning_of_a_task_points_out_of_asyncio():
     """A task has no awaiting line: the one that runs the loop is the nearest of the user's."""
 
     async def main():
-        async with Server(said(stop="refusal")) as server:
+        async with ScriptedServer(said(stop="refusal")) as server:
             await asyncio.gather(llm(server).agenerate(HELLO))
 
     with warnings.catch_warnings(record=True) as caught:

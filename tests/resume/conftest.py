@@ -1,4 +1,4 @@
-"""The workbench, ready."""
+"""The project, ready."""
 
 import pytest
 
@@ -6,12 +6,12 @@ from scripted_api import KEY
 
 
 @pytest.fixture
-def bench(tmp_path, monkeypatch):
+def project(tmp_path, monkeypatch):
     """A pipeline with two steps over four towns, with a scripted API; the test stands beside it."""
-    from counted_runs import Workbench  # noqa: PLC0415 - found once a test of this folder is read
+    from counted_runs import PipelineProject  # noqa: PLC0415 - found once a test of this folder is read
 
     monkeypatch.chdir(tmp_path)
-    with Workbench(tmp_path) as made:
+    with PipelineProject(tmp_path) as made:
         monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
         monkeypatch.setenv("ANTHROPIC_BASE_URL", made.server.url)
         yield made

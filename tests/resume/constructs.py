@@ -110,19 +110,19 @@ class Numbered:
         return said(f"No. {self.number}: {body['model']}: {asked}")
 
 
-def lay_out(bench, steps):
-    """Put steps onto the workbench; the names of steps that ask are not those of its own pipeline."""
-    bench.document["steps"] = deepcopy(steps)
-    bench.document["models"] = MODELS
-    bench.rows = [dict(row) for row in ROWS]
-    bench.script = Numbered()
-    bench.set("runtime.concurrency", 3)
-    (bench.folder / "scoring.py").write_text(MODULE)
+def lay_out(project, steps):
+    """Put steps onto the project; the names of steps that ask are not those of its own pipeline."""
+    project.document["steps"] = deepcopy(steps)
+    project.document["models"] = MODELS
+    project.rows = [dict(row) for row in ROWS]
+    project.script = Numbered()
+    project.set("runtime.concurrency", 3)
+    (project.folder / "scoring.py").write_text(MODULE)
 
 
-def calls(bench):
+def calls(project):
     """For which towns the function was called, in order; they are forgotten."""
-    log = bench.folder / "calls.log"
+    log = project.folder / "calls.log"
     found = log.read_text().split() if log.exists() else []
     log.unlink(missing_ok=True)
     return found

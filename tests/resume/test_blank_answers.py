@@ -11,11 +11,11 @@ BLANK = said("\n ")
 
 
 @pytest.fixture
-def lines(bench):
-    """A workbench with one row and one step of text, and the answers that it gets."""
-    bench.rows = bench.rows[:1]
-    bench.set("steps", {"line": {"model": "quick", "prompt": "A line on {{ row.town }}."}})
-    return bench
+def lines(project):
+    """A project with one row and one step of text, and the answers that it gets."""
+    project.rows = project.rows[:1]
+    project.set("steps", {"line": {"model": "quick", "prompt": "A line on {{ row.town }}."}})
+    return project
 
 
 def test_a_blank_answer_is_asked_for_again_twice_where_nothing_is_set(lines):

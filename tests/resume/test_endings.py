@@ -77,7 +77,7 @@ def test_a_ctrl_c_when_the_files_are_there_comes_too_late(call, before, monkeypa
     assert outputs() != before
 
 
-def test_a_ctrl_c_while_the_end_is_noted_comes_too_late(bench, monkeypatch):
+def test_a_ctrl_c_while_the_end_is_noted_comes_too_late(project, monkeypatch):
     """A run that is cancelled between its files and its note in the store is noted as finished all the same."""
     end = execution.Running.end
 
@@ -86,8 +86,8 @@ def test_a_ctrl_c_while_the_end_is_noted_comes_too_late(bench, monkeypatch):
         asyncio.get_running_loop().call_soon(task.cancel)
         await end(self, how, report)
 
-    bench.save()
+    project.save()
     monkeypatch.setattr(execution.Running, "end", hurried)
-    done = bench.run(cancel=True)
+    done = project.run(cancel=True)
     assert done.finished is not None
-    assert find_run(places([bench.path]), None).entry.status == "finished"
+    assert find_run(places([project.path]), None).entry.status == "finished"

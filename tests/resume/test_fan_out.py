@@ -13,92 +13,92 @@ FEW = ("all at once", "when", "kept", "draw", "a list to come")
 
 
 @pytest.fixture(params=CONSTRUCTS)
-def made(request, bench):
-    """A pipeline of one construct on the workbench, and how many requests it takes."""
+def made(request, project):
+    """A pipeline of one construct on the project, and how many requests it takes."""
     steps, requests = CONSTRUCTS[request.param]
-    lay_out(bench, steps)
-    return bench, requests
+    lay_out(project, steps)
+    return project, requests
 
 
 few = pytest.mark.parametrize("made", FEW, indirect=True)
 
 
-def rows(bench):
+def rows(project):
     """The rows of the output."""
-    return [json.loads(line) for line in (bench.folder / "out/towns.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (project.folder / "out/towns.jsonl").read_text().splitlines()]
 
 
 def test_a_finished_run_sends_nothing(made):
     """A finished run asked for all that it needs once; run again it sends nothing and writes the same bytes."""
-    bench, requests = made
-    bench.set("output", {"path": "out/towns.jsonl", "provenance": True})
-    first = bench.run()
+    project, requests = made
+    project.set("output", {"path": "out/towns.jsonl", "provenance": True})
+    first = project.run()
     assert (first.code, first.asked) == (Exit.OK, requests)
-    before = bench.files()
-    again = bench.run()
+    before = project.files()
+    again = project.run()
     assert (again.code, again.asked, again.report.reused.attempts) == (Exit.OK, 0, requests)
-    assert bench.files() == before
-    bench.set("runtime.concurrency", 1)
-    assert (bench.run().asked, bench.files()) == (0, before)
+    assert project.files() == before
+    project.set("runtime.concurrency", 1)
+    assert (project.run().asked, project.files()) == (0, before)
 
 
 def test_a_run_that_is_stopped_in_the_middle_is_gone_on_with(made):
     """However often it is stopped, whatever was answered is not asked again, and the output comes with the last run."""
-    bench, requests = made
+    project, requests = made
     asked = []
     for _ in range(3):
-        done = bench.run(stop_after=2)
+        done = project.run(stop_after=2)
         asked.append(done.asked)
         if done.code == Exit.OK:
             break
-        assert (str(done.error.code), bench.files()) == (Code.STOPPED, {})
+        assert (str(done.error.code), project.files()) == (Code.STOPPED, {})
         assert done.report.paid.attempts == done.asked  # what was in flight came home
-    last = bench.run()
+    last = project.run()
     assert (last.code, sum(asked) + last.asked) == (Exit.OK, requests)
 
 
 @few
 def test_a_cancelled_run_pays_again_for_what_was_in_flight(made, tmp_path):
     """A second Ctrl-C in the middle loses no more than was in flight; the run after it ends as if it had not been."""
-    bench, _ = made
-    reference = bench.run(simulate=True, store=tmp_path / "another").asked
-    whole = bench.files()
+    project, _ = made
+    reference = project.run(simulate=True, store=tmp_path / "another").asked
+    whole = project.files()
     for name in whole:
-        (bench.folder / "out" / name).unlink()
-    first = bench.run(simulate=True, stop_after=3, cancel=True)
-    assert bench.files() == {}
-    last = bench.run(simulate=True)
+        (project.folder / "out" / name).unlink()
+    first = project.run(simulate=True, stop_after=3, cancel=True)
+    assert project.files() == {}
+    last = project.run(simulate=True)
     assert reference <= first.asked + last.asked <= reference + 3
-    assert bench.files() == whole
+    assert project.files() == whole
 
 
 @few
 def test_a_limit_of_requests_in_the_middle(made):
     """`max_requests` is met exactly in the middle of a list, and each next run goes on with the rest of it."""
-    bench, requests = made
-    done = bench.run(max_requests=3)
+    project, requests = made
+    done = project.run(max_requests=3)
     assert (done.code, done.asked) == (Exit.LIMIT, 3)
-    assert bench.run(max_requests=requests - 3).code == Exit.OK
+    assert project.run(max_requests=requests - 3).code == Exit.OK
 
 
 @few
 def test_offline_writes_what_is_there(made, monkeypatch):
     """With every answer in the store an offline run needs no key, sends nothing and writes the same bytes."""
-    bench, _ = made
-    bench.run()
-    before = bench.files()
+    project, _ = made
+    project.run()
+    before = project.files()
     monkeypatch.delenv("ANTHROPIC_API_KEY")
-    again = bench.run(offline=True)
-    assert (again.code, again.asked, bench.files()) == (Exit.OK, 0, before)
+    again = project.run(offline=True)
+    assert (again.code, again.asked, project.files()) == (Exit.OK, 0, before)
 
 
 @few
 def test_offline_tells_what_is_missing(made):
     """Of lists that were stopped in the middle an offline run says that rows lack answers, and leaves no output."""
-    bench, _ = made
-    bench.run(stop_after=2)
-    missing = bench.run(offline=True)
-    assert (missing.code, missing.asked, bench.files()) == (Exit.FAILED_ROWS, 0, {})
+    project, _ = made
+    project.run(stop_after=2)
+    missing = project.run(offline=True)
+    assert (missing.code, missing.asked, project.files()) == (Exit.FAILED_ROWS, 0, {})
     assert str(missing.error.code) == Code.NOT_STORED
     assert 0 < missing.report.missing <= ALL
 
@@ -106,57 +106,57 @@ def test_offline_tells_what_is_missing(made):
 @few
 def test_fresh_pays_for_all_again(made):
     """A fresh run takes nothing out of the store; what it was answered stands from then on."""
-    bench, requests = made
-    bench.run()
-    before = rows(bench)
-    assert bench.run(fresh=True).asked == requests
-    after = bench.files()
-    assert rows(bench) != before
-    assert (bench.run().asked, bench.files()) == (0, after)
+    project, requests = made
+    project.run()
+    before = rows(project)
+    assert project.run(fresh=True).asked == requests
+    after = project.files()
+    assert rows(project) != before
+    assert (project.run().asked, project.files()) == (0, after)
 
 
 @few
 def test_a_stopped_fresh_run_costs_what_hangs_on_its_answers(made):
     """A plain run takes what a stopped fresh one was answered, its other answers are those of before."""
-    bench, _ = made
-    bench.run()
-    fresh = bench.run(fresh=True, stop_after=2).report.paid.attempts
-    needed = len(bench.document["steps"]) if {"after", "facts"} & bench.document["steps"].keys() else 0
-    assert bench.run().asked <= fresh * needed
-    assert bench.run().asked == 0
+    project, _ = made
+    project.run()
+    fresh = project.run(fresh=True, stop_after=2).report.paid.attempts
+    needed = len(project.document["steps"]) if {"after", "facts"} & project.document["steps"].keys() else 0
+    assert project.run().asked <= fresh * needed
+    assert project.run().asked == 0
 
 
 @few
 def test_the_first_rows_are_a_part_of_all(made):
     """What a trial over the first two rows paid for is not paid again by the whole run."""
-    bench, requests = made
-    first = bench.run(limit=2)
+    project, requests = made
+    first = project.run(limit=2)
     assert 0 < first.asked < requests
-    assert (first.asked + bench.run().asked, bench.run().asked) == (requests, 0)
+    assert (first.asked + project.run().asked, project.run().asked) == (requests, 0)
 
 
 @few
 def test_the_order_of_rows_does_not_matter(made):
     """Rows that moved keep all their answers, draws among them; the output follows them."""
-    bench, _ = made
-    bench.run()
-    before = rows(bench)
-    bench.rows.reverse()
-    assert bench.run().asked == 0
-    assert rows(bench) == before[::-1]
+    project, _ = made
+    project.run()
+    before = rows(project)
+    project.rows.reverse()
+    assert project.run().asked == 0
+    assert rows(project) == before[::-1]
 
 
 @few
 def test_an_item_without_an_answer_is_sent_again_alone(made):
     """A failure on the way of one request is no answer: the next run sends that one, and what hangs on it."""
-    bench, requests = made
-    bench.script.wrong["Oslo"] = [SERVER_ERROR]
-    first = bench.run()
+    project, requests = made
+    project.script.wrong["Oslo"] = [SERVER_ERROR]
+    first = project.run()
     assert first.code == Exit.FAILED_ROWS
-    lost = [json.loads(line)["row"]["town"] for line in bench.files()["towns.failed.jsonl"].splitlines()]
+    lost = [json.loads(line)["row"]["town"] for line in project.files()["towns.failed.jsonl"].splitlines()]
     assert lost == ["Oslo"]
     answered = first.report.paid.attempts
-    again = bench.run()
+    again = project.run()
     assert (again.code, again.asked) == (Exit.OK, requests - answered)
 
 
@@ -164,15 +164,15 @@ class TestItems:
     """`for_each`, as its list changes."""
 
     @pytest.fixture
-    def fan(self, bench):
+    def fan(self, project):
         """A pipeline with an item's answer for each tag."""
-        lay_out(bench, CONSTRUCTS["for_each"][0])
-        assert bench.run().asked == ITEMS
-        return bench
+        lay_out(project, CONSTRUCTS["for_each"][0])
+        assert project.run().asked == ITEMS
+        return project
 
-    def answers(self, bench):
+    def answers(self, project):
         """The answers of each town."""
-        return {row["town"]: row["line"] for row in rows(bench)}
+        return {row["town"]: row["line"] for row in rows(project)}
 
     def test_equal_items_have_answers_of_their_own(self, fan):
         """Two items that are the same are two answers, in their order."""
@@ -214,11 +214,11 @@ class TestSamples:
     """`samples`, as their number changes."""
 
     @pytest.fixture
-    def three(self, bench):
+    def three(self, project):
         """Three samples of each town."""
-        lay_out(bench, CONSTRUCTS["samples"][0])
-        bench.run()
-        return bench
+        lay_out(project, CONSTRUCTS["samples"][0])
+        project.run()
+        return project
 
     def test_more_samples_pay_for_the_new_ones(self, three):
         """Raising 3 to 5 asks for two more of each row, and the first three are those of before."""
@@ -249,11 +249,11 @@ class TestMatrix:
     """`matrix`, as its combinations change."""
 
     @pytest.fixture
-    def tones(self, bench):
+    def tones(self, project):
         """Each town in two tones."""
-        lay_out(bench, CONSTRUCTS["matrix"][0])
-        bench.run()
-        return bench
+        lay_out(project, CONSTRUCTS["matrix"][0])
+        project.run()
+        return project
 
     @pytest.mark.parametrize(
         ("matrix", "sent"),
@@ -275,11 +275,11 @@ class TestMatrix:
         assert tones.run().asked == sent
         assert tones.run().asked == 0
 
-    def test_models_that_are_alike_have_answers_of_their_own(self, bench):
+    def test_models_that_are_alike_have_answers_of_their_own(self, project):
         """Two aliases with the same settings are asked once each, and a run keeps them apart."""
-        lay_out(bench, CONSTRUCTS["models"][0])
-        bench.run()
-        for row in rows(bench):
+        lay_out(project, CONSTRUCTS["models"][0])
+        project.run()
+        for row in rows(project):
             assert len({each["output"] for each in row["line"]}) == 3
 
 
@@ -287,12 +287,12 @@ class TestWhen:
     """`when`, as it changes."""
 
     @pytest.fixture
-    def wanted(self, bench):
+    def wanted(self, project):
         """A line for every town but Rome, which has another step instead."""
-        lay_out(bench, CONSTRUCTS["when"][0])
-        done = bench.run()
+        lay_out(project, CONSTRUCTS["when"][0])
+        done = project.run()
         assert done.sent == {"line": ALL - 1, "after": ALL - 1, "instead": 1}
-        return bench
+        return project
 
     def test_skipped_rows_have_nulls(self, wanted):
         """What was skipped, and what needs it, is null; the step that asks about it was done."""

@@ -8,8 +8,8 @@ fails its row in the other.
 import pytest
 
 import killed_pipeline
-from forked_processes import Nursery
-from killed_pipeline import Kill, Scene, look, seeded, simulator
+from forked_processes import ForkServer
+from killed_pipeline import Kill, KillScenario, look, seeded, simulator
 from threaded_simulator import serving
 
 PIPELINE = """\
@@ -47,9 +47,9 @@ MOMENTS = [moment for moment in seeded(9, seed=11) if moment[0] in NAMES]
 def fanned(tmp_path_factory):
     """A server, and what an undisturbed run of the pipeline above comes to there."""
     folder = tmp_path_factory.mktemp("fanned")
-    with pytest.MonkeyPatch.context() as patch, serving(simulator()) as server, Nursery(folder) as nursery:
+    with pytest.MonkeyPatch.context() as patch, serving(simulator()) as server, ForkServer(folder) as fork_server:
         patch.setattr(killed_pipeline, "PIPELINE", PIPELINE)
-        yield Scene(nursery, server, folder / "scene")
+        yield KillScenario(fork_server, server, folder / "kill_scenario")
 
 
 def test_the_reference_asks_for_each_item(fanned):
@@ -68,12 +68,12 @@ def test_the_reference_asks_for_each_item(fanned):
 def test_a_kill_in_a_fan_out_costs_what_was_in_flight(name, random, fanned):
     """After a kill all that was told is kept; the next run asks for no item that was answered, and ends the same."""
     kill = Kill.drawn(name, random, fanned.reference.requests)
-    told = fanned.story(f"story {name} {kill.number}", kill)
+    told = fanned.run_with_kills(f"story {name} {kill.number}", kill)
     assert (told.lost, told.doubled) == (0, 0)
     assert told.killed == 1 or name not in killed_pipeline.POINTS
 
 
 def test_a_fan_out_that_is_killed_twice(fanned):
     """A run that is killed in a row's items, and whose next run is killed in them too, ends as if nothing had been."""
-    told = fanned.story("twice", Kill("before-send", 100), Kill("after-commit", 30))
+    told = fanned.run_with_kills("twice", Kill("before-send", 100), Kill("after-commit", 30))
     assert (told.killed, told.lost, told.doubled) == (2, 0, 0)

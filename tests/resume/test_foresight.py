@@ -9,69 +9,69 @@ from counted_runs import SERVER_ERROR, TOWNS, fact
 ALL = len(TOWNS)
 
 
-def nothing(_bench):
+def nothing(_project):
     """A store that is not there yet."""
     return {}
 
 
-def everything(bench):
+def everything(project):
     """A run that came to its end."""
-    bench.run()
+    project.run()
     return {}
 
 
-def a_half(bench):
+def a_half(project):
     """A run that was stopped."""
-    bench.set("runtime.concurrency", 1)
-    bench.run(stop_after=ALL + 1)
+    project.set("runtime.concurrency", 1)
+    project.run(stop_after=ALL + 1)
     return {}
 
 
-def a_second_step(bench):
+def a_second_step(project):
     """Another prompt of the second step."""
-    bench.run()
-    bench.set("steps.line.prompt", "A line on {{ row.town }}.")
+    project.run()
+    project.set("steps.line.prompt", "A line on {{ row.town }}.")
     return {}
 
 
-def new_rows(bench):
+def new_rows(project):
     """A row that is new, and one that is equal to another."""
-    bench.run()
-    bench.rows += [{"town": "Troy"}, {"town": "Rome"}]
+    project.run()
+    project.rows += [{"town": "Troy"}, {"town": "Rome"}]
     return {}
 
 
-def failed_rows(bench):
+def failed_rows(project):
     """A row that was refused, and one that got no answer."""
-    bench.refuse("Facts on Rome")
-    bench.refuse("A line on Oslo", reply=SERVER_ERROR)
-    bench.run()
+    project.refuse("Facts on Rome")
+    project.refuse("A line on Oslo", reply=SERVER_ERROR)
+    project.run()
     return {}
 
 
-def fresh(bench):
+def fresh(project):
     """A run that takes nothing out of the store."""
-    bench.run()
+    project.run()
     return {"fresh": True}
 
 
-def retry(bench):
+def retry(project):
     """A run that asks failed rows again, at whatever step they failed."""
-    bench.refuse("Facts on Rome", "A line on Oslo")
-    return {"retry": bench.run().report.run}
+    project.refuse("Facts on Rome", "A line on Oslo")
+    return {"retry": project.run().report.run}
 
 
-def retry_of_a_changed_pipeline(bench):
+def retry_of_a_changed_pipeline(project):
     """A retry of which the other rows have no answer any more."""
-    bench.refuse("Facts on Rome")
-    name = bench.run().report.run
-    bench.set("steps.line.prompt", "A line on {{ row.town }}.")
+    project.refuse("Facts on Rome")
+    name = project.run().report.run
+    project.set("steps.line.prompt", "A line on {{ row.town }}.")
     return {"retry": name}
 
 
-def first_rows(bench):
+def first_rows(project):
     """A trial over the first rows, of which one is there."""
-    bench.run(limit=1)
+    project.run(limit=1)
     return {"limit": 3}
 
 
@@ -80,15 +80,15 @@ EXACT += [retry_of_a_changed_pipeline]
 
 
 @pytest.mark.parametrize("state", EXACT)
-def test_a_plan_comes_true(bench, monkeypatch, state):
+def test_a_plan_comes_true(project, monkeypatch, state):
     """What is to be sent at each step is what the next run sends, and what is stored is what it takes out."""
-    options = state(bench)
-    asked = len(bench.server.bodies)
+    options = state(project)
+    asked = len(project.server.bodies)
     with monkeypatch.context() as context:
         context.delenv("ANTHROPIC_API_KEY")
-        forecast = bench.plan(**options)
-    assert len(bench.server.bodies) == asked
-    done = bench.run(**options)
+        forecast = project.plan(**options)
+    assert len(project.server.bodies) == asked
+    done = project.run(**options)
     assert {step.step: step.requests for step in forecast.steps if step.requests} == done.sent
     assert forecast.requests == done.asked
     counts = done.report.steps.values()
@@ -97,61 +97,63 @@ def test_a_plan_comes_true(bench, monkeypatch, state):
 
 
 @pytest.mark.parametrize("fault", [(), ("refusal=0.3",), ("truncate=0.4",)], ids=str)
-def test_a_simulated_plan_comes_true(bench, fault):
+def test_a_simulated_plan_comes_true(project, fault):
     """So it is with the simulator, and its faults are foreseen where they were met before."""
-    bench.rows = [{"town": town} for town in "abcdefgh"]
+    project.rows = [{"town": town} for town in "abcdefgh"]
     options = {"simulate": True, "faults": fault}
-    bench.run(**options, limit=4)
-    forecast = bench.plan(**options)
-    done = bench.run(**options)
+    project.run(**options, limit=4)
+    forecast = project.plan(**options)
+    done = project.run(**options)
     assert forecast.requests >= done.asked > 0
     assert fault or forecast.requests == done.asked
-    assert bench.plan(**options).requests == 0
-    assert [step.failed for step in bench.plan(**options).steps] == [step.failed for step in done.report.steps.values()]
+    assert project.plan(**options).requests == 0
+    assert [step.failed for step in project.plan(**options).steps] == [
+        step.failed for step in done.report.steps.values()
+    ]
 
 
-def test_a_plan_foresees_a_reask(bench):
+def test_a_plan_foresees_a_reask(project):
     """An invalid answer whose re-ask was not sent is no answer yet: its row is to be asked once more."""
-    bench.rows = [{"town": "Rome"}]
-    bench.refuse("Facts on Rome", reply=fact("none"))
-    bench.run(stop_after=1)
-    forecast = bench.plan()
+    project.rows = [{"town": "Rome"}]
+    project.refuse("Facts on Rome", reply=fact("none"))
+    project.run(stop_after=1)
+    forecast = project.plan()
     assert [(step.stored, step.requests) for step in forecast.steps] == [(0, 1), (0, 1)]
-    assert bench.run().sent == {"facts": 1, "line": 1}
+    assert project.run().sent == {"facts": 1, "line": 1}
 
 
-def test_a_plan_foresees_no_luck(bench):
+def test_a_plan_foresees_no_luck(project):
     """Behind an edited step all rows may be asked; those whose prompt turns out the same are not."""
-    bench.run()
-    bench.set("steps.facts.system", "You know {{ row.town }} well.")
-    forecast = bench.plan()
+    project.run()
+    project.set("steps.facts.system", "You know {{ row.town }} well.")
+    forecast = project.plan()
     assert [step.requests for step in forecast.steps] == [ALL, ALL]
-    assert bench.run().sent == {"facts": ALL}
+    assert project.run().sent == {"facts": ALL}
 
 
-def test_a_request_that_two_steps_share_counts_once(bench):
+def test_a_request_that_two_steps_share_counts_once(project):
     """Two steps of a row that ask the same share one answer: the plan counts what the run sends."""
-    bench.document["steps"] = {
+    project.document["steps"] = {
         name: {"model": "quick", "prompt": "A line on {{ row.town }}."} for name in ("line", "same")
     }
-    assert bench.plan().requests == bench.run().asked == ALL
+    assert project.plan().requests == project.run().asked == ALL
 
 
-def test_a_plan_leaves_nothing(bench, monkeypatch):
+def test_a_plan_leaves_nothing(project, monkeypatch):
     """Before the first run a plan makes no store and no output, needs no key, and sends nothing."""
     monkeypatch.delenv("ANTHROPIC_API_KEY")
-    assert bench.plan().requests == 2 * ALL
-    assert sorted(path.name for path in bench.folder.iterdir()) == ["rows.jsonl", "towns.yaml"]
-    assert bench.server.bodies == []
+    assert project.plan().requests == 2 * ALL
+    assert sorted(path.name for path in project.folder.iterdir()) == ["rows.jsonl", "towns.yaml"]
+    assert project.server.bodies == []
 
 
-def test_a_plan_changes_no_store(bench):
+def test_a_plan_changes_no_store(project):
     """A plan over a store leaves every file of it, and the output, as it was."""
-    bench.run()
-    bench.set("steps.line.prompt", "A line on {{ row.town }}.")
-    before = bench.files(), bench.store().read_bytes()
-    assert bench.plan().requests == ALL
-    assert (bench.files(), bench.store().read_bytes()) == before
+    project.run()
+    project.set("steps.line.prompt", "A line on {{ row.town }}.")
+    before = project.files(), project.store().read_bytes()
+    assert project.plan().requests == ALL
+    assert (project.files(), project.store().read_bytes()) == before
 
 
 @pytest.mark.usefixtures("small")

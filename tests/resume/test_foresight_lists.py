@@ -18,10 +18,10 @@ NONE = said('{"tags": []}')
 UNBOUNDED = "at least 1 a row: nothing says how long its list may be (`maxItems` in a schema does)"
 
 
-def lay(bench, name):
-    """Put a construct onto the workbench."""
-    lay_out(bench, CONSTRUCTS[name][0])
-    return bench
+def lay(project, name):
+    """Put a construct onto the project."""
+    lay_out(project, CONSTRUCTS[name][0])
+    return project
 
 
 def step(forecast, name="line"):
@@ -38,90 +38,90 @@ def matches(forecast, done):
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_a_plan_comes_true(bench, name):
+def test_a_plan_comes_true(project, name):
     """Before the first run, of a list that is stored in part, and after the last run, the counts are exact."""
-    lay(bench, name)
+    lay(project, name)
     if name == "kept":
-        bench.run(max_requests=1)  # the values are made by a run alone
-    forecast = bench.plan()
+        project.run(max_requests=1)  # the values are made by a run alone
+    forecast = project.plan()
     assert (forecast.requests + forecast.stored, step(forecast).rows) == (CONSTRUCTS[name][1], ALL)
-    bench.run(stop_after=2)
-    assert matches(bench.plan(), bench.run())
-    after = bench.plan()
+    project.run(stop_after=2)
+    assert matches(project.plan(), project.run())
+    after = project.plan()
     assert (after.requests, after.stored) == (0, CONSTRUCTS[name][1])
 
 
 @pytest.mark.parametrize("name", [*EXACT, "when", "a list to come"])
-def test_after_a_run_nothing_is_to_be_asked(bench, name):
+def test_after_a_run_nothing_is_to_be_asked(project, name):
     """Of a finished run all answers are stored, none is to be sent, and it costs nothing."""
-    lay(bench, name).run()
-    after = bench.plan()
+    lay(project, name).run()
+    after = project.plan()
     assert (after.requests, after.stored, after.cost) == (0, CONSTRUCTS[name][1], (0, 0))
     assert {each.failed for each in after.steps} == {0}
 
 
-def test_a_fresh_plan_asks_for_every_item(bench):
+def test_a_fresh_plan_asks_for_every_item(project):
     """A fresh run would pay for the whole list, and its plan says so."""
-    lay(bench, "all at once").run()
-    assert (bench.plan(fresh=True).requests, bench.plan(fresh=True).stored) == (8 * ITEMS, 0)
+    lay(project, "all at once").run()
+    assert (project.plan(fresh=True).requests, project.plan(fresh=True).stored) == (8 * ITEMS, 0)
 
 
-def test_more_samples_are_foreseen(bench):
+def test_more_samples_are_foreseen(project):
     """A plan of more samples counts the new ones."""
-    lay(bench, "samples").run()
-    bench.set("steps.line.samples", 5)
-    assert (bench.plan().requests, bench.plan().stored) == (2 * ALL, 3 * ALL)
+    lay(project, "samples").run()
+    project.set("steps.line.samples", 5)
+    assert (project.plan().requests, project.plan().stored) == (2 * ALL, 3 * ALL)
 
 
-def test_refused_items_are_stored(bench):
+def test_refused_items_are_stored(project):
     """Of a row of which items failed all answers are stored, and the row is counted as failed."""
-    lay(bench, "for_each")
-    bench.script.wrong["Rome"] = [REFUSED, REFUSED]
-    bench.run()
-    told = step(bench.plan())
+    lay(project, "for_each")
+    project.script.wrong["Rome"] = [REFUSED, REFUSED]
+    project.run()
+    told = step(project.plan())
     assert (told.requests, told.stored, told.failed, told.rows) == (0, ITEMS, 1, ALL)
 
 
-def test_null_items_are_stored(bench):
+def test_null_items_are_stored(project):
     """An item that is null because it was refused has its answer, too."""
-    lay(bench, "for_each").set("steps.line.on_item_error", "null")
-    bench.script.wrong["Rome"] = [REFUSED]
-    bench.run()
-    told = step(bench.plan())
+    lay(project, "for_each").set("steps.line.on_item_error", "null")
+    project.script.wrong["Rome"] = [REFUSED]
+    project.run()
+    told = step(project.plan())
     assert (told.requests, told.stored, told.failed) == (0, ITEMS, 0)
 
 
-def test_an_item_without_an_answer_is_to_be_sent(bench):
+def test_an_item_without_an_answer_is_to_be_sent(project):
     """Beside a refused item, one that got no answer is to be asked for; the refused one is stored."""
-    lay(bench, "for_each")
-    bench.script.wrong["Rome"] = [REFUSED, SERVER_ERROR]
-    bench.run()
-    told = step(bench.plan())
+    lay(project, "for_each")
+    project.script.wrong["Rome"] = [REFUSED, SERVER_ERROR]
+    project.run()
+    told = step(project.plan())
     assert (told.requests, told.stored, told.failed) == (1, ITEMS - 1, 0)
 
 
 @pytest.mark.parametrize("several", [1, 2])
-def test_a_retry_of_items_is_foreseen(bench, several):
+def test_a_retry_of_items_is_foreseen(project, several):
     """The plan of a retry counts the failed items of the failed rows, and no others."""
-    lay(bench, "for_each")
-    bench.script.wrong["Rome"] = [REFUSED] * several
-    name = bench.run().report.run
-    assert bench.plan(retry=name).requests == several
-    assert bench.run(retry=name).asked == several
+    lay(project, "for_each")
+    project.script.wrong["Rome"] = [REFUSED] * several
+    name = project.run().report.run
+    assert project.plan(retry=name).requests == several
+    assert project.run(retry=name).asked == several
 
 
 class TestListsToCome:
     """A list that an answer gives, before the answer is there."""
 
     @pytest.fixture
-    def coming(self, bench):
+    def coming(self, project):
         """A line for each of the tags that a model says of a town: two each."""
-        return lay(bench, "a list to come")
+        return lay(project, "a list to come")
 
-    def bound(self, bench, **bounds):
+    def bound(self, project, **bounds):
         """Bound the length of the list."""
         tags = {**TAGS["properties"]["tags"], **bounds}
-        bench.set("steps.facts.output.schema", {**TAGS, "properties": {"tags": tags}})
+        project.set("steps.facts.output.schema", {**TAGS, "properties": {"tags": tags}})
 
     def test_nothing_says_how_long_it_is(self, coming):
         """At least one item a row is counted, and nobody knows what the run costs."""
@@ -178,105 +178,105 @@ class TestListsToCome:
         told = step(coming.plan())
         assert (told.requests, told.cost) == (ALL - 1, None)
 
-    def test_a_list_that_is_known_to_be_empty_costs_nothing(self, bench):
+    def test_a_list_that_is_known_to_be_empty_costs_nothing(self, project):
         """Where no row has an item nothing is to be asked, and that is what it costs."""
-        lay(bench, "for_each")
-        bench.rows = [{"town": "Graz", "tags": []}, {"town": "Oslo", "tags": ["sea"]}]
-        bench.run(limit=1)
-        told = step(bench.plan(limit=1))
+        lay(project, "for_each")
+        project.rows = [{"town": "Graz", "tags": []}, {"town": "Oslo", "tags": ["sea"]}]
+        project.run(limit=1)
+        told = step(project.plan(limit=1))
         assert (told.requests, told.stored, told.cost) == (0, 0, (0, 0))
 
 
 class TestWhen:
     """`when`, as far as it is known before."""
 
-    def test_skipped_rows_are_not_counted(self, bench):
+    def test_skipped_rows_are_not_counted(self, project):
         """A condition on the row is known: what it skips is neither counted nor asked."""
-        lay_out(bench, {"line": ask("A line on {{ row.town }}", when="row.town != 'Rome'")})
-        assert (step(bench.plan()).rows, bench.plan().requests) == (ALL - 1, ALL - 1)
+        lay_out(project, {"line": ask("A line on {{ row.town }}", when="row.town != 'Rome'")})
+        assert (step(project.plan()).rows, project.plan().requests) == (ALL - 1, ALL - 1)
 
-    def test_what_needs_a_skipped_step_is_not_counted(self, bench):
+    def test_what_needs_a_skipped_step_is_not_counted(self, project):
         """Behind a step that is skipped, and one whose answer is to come, nothing will be asked."""
         needs = "{{ steps.line }} {{ steps.facts.tags }}"
         steps = {**CONSTRUCTS["a list to come"][0], "line": CONSTRUCTS["when"][0]["line"], "both": ask(needs)}
-        lay_out(bench, steps)
-        forecast = bench.plan()
+        lay_out(project, steps)
+        forecast = project.plan()
         assert step(forecast, "both").requests == ALL - 1
-        assert bench.run().sent["both"] == ALL - 1
+        assert project.run().sent["both"] == ALL - 1
 
-    def test_a_known_condition_counts_before_the_answers_are_there(self, bench):
+    def test_a_known_condition_counts_before_the_answers_are_there(self, project):
         """A step that needs an answer to come, and is not wanted for a row, is not counted for it."""
         facts = CONSTRUCTS["a list to come"][0]["facts"]
         line = ask("A line on {{ steps.facts.tags }}", when="row.town != 'Rome'")
-        lay_out(bench, {"facts": facts, "line": line, "end": ask("End of {{ steps.line }}")})
-        forecast = bench.plan()
+        lay_out(project, {"facts": facts, "line": line, "end": ask("End of {{ steps.line }}")})
+        forecast = project.plan()
         assert [each.requests for each in forecast.steps] == [ALL, ALL - 1, ALL - 1]
         assert "if its `when` holds" not in step(forecast).how
-        assert bench.run().sent == {"facts": ALL, "line": ALL - 1, "end": ALL - 1}
+        assert project.run().sent == {"facts": ALL, "line": ALL - 1, "end": ALL - 1}
 
-    def test_a_condition_that_cannot_be_computed(self, bench):
+    def test_a_condition_that_cannot_be_computed(self, project):
         """A row that will fail before it asks is not counted where its other answers are to come."""
         facts = CONSTRUCTS["a list to come"][0]["facts"]
         line = ask("A line on {{ steps.facts.tags }}", when="1 // (row.tags | length) < 9")
-        lay_out(bench, {"facts": facts, "line": line})
-        assert step(bench.plan()).requests == ALL - 1
-        assert bench.run().sent == {"facts": ALL, "line": ALL - 1}
+        lay_out(project, {"facts": facts, "line": line})
+        assert step(project.plan()).requests == ALL - 1
+        assert project.run().sent == {"facts": ALL, "line": ALL - 1}
 
-    def test_a_condition_on_an_answer_to_come(self, bench):
+    def test_a_condition_on_an_answer_to_come(self, project):
         """What hangs on an answer counts for every row, and is told to be doubtful."""
         facts = CONSTRUCTS["a list to come"][0]["facts"]
-        lay_out(bench, {"facts": facts, "line": ask("A line", when="'sea' not in steps.facts.tags")})
-        forecast = bench.plan()
+        lay_out(project, {"facts": facts, "line": ask("A line", when="'sea' not in steps.facts.tags")})
+        forecast = project.plan()
         assert (step(forecast).requests, "if its `when` holds" in step(forecast).how) == (ALL, True)
-        bench.run()
-        assert (step(bench.plan()).requests, step(bench.plan()).rows) == (0, 0)
+        project.run()
+        assert (step(project.plan()).requests, step(project.plan()).rows) == (0, 0)
 
-    def test_a_skipped_step_in_a_branch(self, bench):
+    def test_a_skipped_step_in_a_branch(self, project):
         """What reads a skipped step in one branch only may ask all the same, once the answers are there."""
         facts = CONSTRUCTS["a list to come"][0]["facts"]
         line = ask("A line on {{ row.town }}", when="row.town == 'Rome'")
         both = ask("{% if 'sea' in steps.facts.tags %}{{ steps.line }}{% else %}Facts{% endif %}")
-        lay_out(bench, {"facts": facts, "line": line, "both": both})
-        forecast = bench.plan()
+        lay_out(project, {"facts": facts, "line": line, "both": both})
+        forecast = project.plan()
         doubt = "if it reads none of the steps that are skipped"
         assert (step(forecast, "both").requests, doubt in step(forecast, "both").how) == (ALL, True)
-        bench.run()
-        assert (step(bench.plan(), "both").requests, bench.run().sent.get("both")) == (0, None)
+        project.run()
+        assert (step(project.plan(), "both").requests, project.run().sent.get("both")) == (0, None)
 
-    def test_a_skipped_step_in_a_branch_that_the_row_takes(self, bench):
+    def test_a_skipped_step_in_a_branch_that_the_row_takes(self, project):
         """What the row alone decides is known before."""
         line = ask("A line on {{ row.town }}", when="row.town == 'Rome'")
         both = ask("{% if row.town == 'Oslo' %}{{ steps.line }}{% else %}{{ row.town }}{% endif %}")
-        lay_out(bench, {"line": line, "both": both})
-        assert step(bench.plan(), "both").requests == ALL - 1
-        assert bench.run().sent == {"line": 1, "both": ALL - 1}
+        lay_out(project, {"line": line, "both": both})
+        assert step(project.plan(), "both").requests == ALL - 1
+        assert project.run().sent == {"line": 1, "both": ALL - 1}
 
 
-def test_equal_requests_are_told(bench):
+def test_equal_requests_are_told(project):
     """Where each of many rows sends the same, the forecast says so; samples are meant to be the same."""
-    lay_out(bench, {"line": ask("A line on {{ row.town }}")})
-    bench.rows = [{"id": str(number), "town": "Rome"} for number in range(30)]
-    assert "30 equal requests" in step(bench.plan()).how
-    bench.set("steps.line.samples", 1)
-    assert "equal" not in step(bench.plan()).how
-    lay_out(bench, {"line": ask("A line on {{ row.id }}")})
-    bench.rows = [{"id": str(number), "town": "Rome"} for number in range(30)]
-    assert "equal" not in step(bench.plan()).how
+    lay_out(project, {"line": ask("A line on {{ row.town }}")})
+    project.rows = [{"id": str(number), "town": "Rome"} for number in range(30)]
+    assert "30 equal requests" in step(project.plan()).how
+    project.set("steps.line.samples", 1)
+    assert "equal" not in step(project.plan()).how
+    lay_out(project, {"line": ask("A line on {{ row.id }}")})
+    project.rows = [{"id": str(number), "town": "Rome"} for number in range(30)]
+    assert "equal" not in step(project.plan()).how
 
 
-def test_a_function_leaves_its_followers_unknown(bench):
+def test_a_function_leaves_its_followers_unknown(project):
     """What follows from a function that only a run calls counts for every row, before and after a run."""
-    lay(bench, "python")
-    assert (bench.plan().requests, step(bench.plan()).stored) == (ALL, 0)
-    bench.run()
-    calls(bench)
-    assert (bench.plan().requests, calls(bench)) == (ALL, [])
+    lay(project, "python")
+    assert (project.plan().requests, step(project.plan()).stored) == (ALL, 0)
+    project.run()
+    calls(project)
+    assert (project.plan().requests, calls(project)) == (ALL, [])
 
 
-def shown(bench, number=2):
+def shown(project, number=2):
     """The requests of a row, as `render --row` tells them: the step, the case, what is asked; and what is made up."""
-    bench.save()
-    made = asyncio.run(preview(load(bench.path), {}, number))
+    project.save()
+    made = asyncio.run(preview(load(project.path), {}, number))
     return [(each.step, each.case, each.request["messages"][-1]["content"]) for each in made], made
 
 
@@ -284,76 +284,76 @@ class TestPreview:
     """`render --row`."""
 
     @pytest.mark.parametrize("name", [name for name in EXACT if name != "kept"])
-    def test_what_is_shown_is_what_is_sent(self, bench, name):
+    def test_what_is_shown_is_what_is_sent(self, project, name):
         """The requests of a row are those that a run sends for it, each as often."""
-        lay(bench, name)
-        _, made = shown(bench)
-        bench.rows = bench.rows[1:2]
-        bench.run()
-        assert sorted(str(each.request) for each in made) == sorted(map(str, bench.server.bodies))
+        lay(project, name)
+        _, made = shown(project)
+        project.rows = project.rows[1:2]
+        project.run()
+        assert sorted(str(each.request) for each in made) == sorted(map(str, project.server.bodies))
         assert {each.made_up for each in made} == {()}
 
-    def test_each_case_has_a_name(self, bench):
+    def test_each_case_has_a_name(self, project):
         """Items, combinations and samples are told apart, counted from 1."""
-        lay(bench, "all at once")
-        bench.set("steps.line.matrix", {"model": ["quick"], "tone": ["dry"]})
-        told, _ = shown(bench, 4)
+        lay(project, "all at once")
+        project.set("steps.line.matrix", {"model": ["quick"], "tone": ["dry"]})
+        told, _ = shown(project, 4)
         assert told == [
             ("line", f"item 1, model=quick, tone=dry, sample {number}", "A line on Cork, sea, dry.")
             for number in (1, 2)
         ]
 
-    def test_skipped_steps_are_not_shown(self, bench):
+    def test_skipped_steps_are_not_shown(self, project):
         """A row shows the steps that are wanted for it, and what follows from a skipped one is skipped."""
-        lay(bench, "when")
-        assert [step for step, _, _ in shown(bench, 2)[0]] == ["instead"]
-        assert [step for step, _, _ in shown(bench, 1)[0]] == ["line", "after"]
+        lay(project, "when")
+        assert [step for step, _, _ in shown(project, 2)[0]] == ["instead"]
+        assert [step for step, _, _ in shown(project, 1)[0]] == ["line", "after"]
 
-    def test_draws_are_those_of_the_run(self, bench):
+    def test_draws_are_those_of_the_run(self, project):
         """What is drawn for a row is no invention."""
-        lay(bench, "draw")
-        ((_, _, text),), made = shown(bench)
+        lay(project, "draw")
+        ((_, _, text),), made = shown(project)
         assert made[0].made_up == ()
-        bench.run()
-        assert text in str(bench.server.bodies)
+        project.run()
+        assert text in str(project.server.bodies)
 
-    def test_the_authors_functions_are_not_called(self, bench):
+    def test_the_authors_functions_are_not_called(self, project):
         """What a function would give is made up, and told to be."""
-        lay(bench, "python").set("steps.score.output", {"schema": {"type": "integer", "minimum": 7, "maximum": 7}})
-        told, made = shown(bench)
+        lay(project, "python").set("steps.score.output", {"schema": {"type": "integer", "minimum": 7, "maximum": 7}})
+        told, made = shown(project)
         assert told == [("line", "", "A line on Rome of 7.")]
-        assert (made[0].made_up, calls(bench)) == (("score",), [])
+        assert (made[0].made_up, calls(project)) == (("score",), [])
 
-    def test_a_function_of_items_gives_a_list(self, bench):
+    def test_a_function_of_items_gives_a_list(self, project):
         """For each item a value is made up, so that later steps see a list of them."""
         score = {**CONSTRUCTS["python"][0]["score"], "for_each": "row.tags"}
         score["output"] = {"schema": {"type": "integer", "minimum": 7, "maximum": 7}}
-        lay_out(bench, {"score": score, "line": ask("{{ item }} of {{ steps.score }}", for_each="steps.score")})
-        told, _ = shown(bench)
+        lay_out(project, {"score": score, "line": ask("{{ item }} of {{ steps.score }}", for_each="steps.score")})
+        told, _ = shown(project)
         assert told == [("line", f"item {number}", "7 of [7, 7, 7]") for number in (1, 2, 3)]
 
-    def test_a_list_to_come_is_made_up(self, bench):
+    def test_a_list_to_come_is_made_up(self, project):
         """The items of an answer to come are invented by its schema, and all that follows is told to be."""
         tags = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"const": "sea"}}
-        lay(bench, "a list to come").set("steps.facts.output.schema", {**TAGS, "properties": {"tags": tags}})
-        told, made = shown(bench)
+        lay(project, "a list to come").set("steps.facts.output.schema", {**TAGS, "properties": {"tags": tags}})
+        told, made = shown(project)
         assert [text for _, _, text in told] == ["Facts on Rome.", *["A line on Rome and its sea."] * 2]
         assert [each.made_up for each in made] == [(), ("facts",), ("facts",)]
 
-    def test_a_check_does_not_judge_what_is_made_up(self, bench):
+    def test_a_check_does_not_judge_what_is_made_up(self, project):
         """A check that no invention could pass keeps nothing from being shown."""
-        lay_out(bench, {"line": ask("A line", check=["false"]), "after": ask("After {{ steps.line }}")})
-        assert [step for step, _, _ in shown(bench)[0]] == ["line", "after"]
+        lay_out(project, {"line": ask("A line", check=["false"]), "after": ask("After {{ steps.line }}")})
+        assert [step for step, _, _ in shown(project)[0]] == ["line", "after"]
 
-    def test_a_row_without_items_shows_nothing(self, bench):
+    def test_a_row_without_items_shows_nothing(self, project):
         """An empty list asks nothing."""
-        assert shown(lay(bench, "for_each"), 3)[0] == []
+        assert shown(lay(project, "for_each"), 3)[0] == []
 
-    def test_a_row_that_would_fail(self, bench):
+    def test_a_row_that_would_fail(self, project):
         """What sets the row aside in a run is told in place of its requests; a row beyond the last is, too."""
-        lay(bench, "compute").set("steps.sums.values.many", "1 // (row.tags | length)")
+        lay(project, "compute").set("steps.sums.values.many", "1 // (row.tags | length)")
         with pytest.raises(RowError) as failed:
-            shown(bench, 3)
+            shown(project, 3)
         assert failed.value.code == Code.ROW_TEMPLATE
         with pytest.raises(UsageError, match="no row 5"):
-            shown(bench, 5)
+            shown(project, 5)

@@ -26,20 +26,20 @@ def step(forecast):
     return told
 
 
-def alone(bench, town="Oslo", **more):
+def alone(project, town="Oslo", **more):
     """Lay out one step over one row."""
-    lay_out(bench, {"line": {"prompt": LINE, "model": "quick", **more}})
-    bench.rows = [{"town": town, "tags": ["sea", "food"]}]
-    return bench
+    lay_out(project, {"line": {"prompt": LINE, "model": "quick", **more}})
+    project.rows = [{"town": town, "tags": ["sea", "food"]}]
+    return project
 
 
-def aliases(bench, cheap, dear, **more):
+def aliases(project, cheap, dear, **more):
     """Lay out one step that asks two aliases of one model."""
-    alone(bench, **more, matrix={"model": ["cheap", "dear"]})
-    bench.document["steps"]["line"].pop("model")
+    alone(project, **more, matrix={"model": ["cheap", "dear"]})
+    project.document["steps"]["line"].pop("model")
     both = {"id": "claude-haiku-5-5", "max_tokens": 500}
-    bench.document["models"] = {"cheap": {**both, **cheap}, "dear": {**both, **dear}}
-    return bench
+    project.document["models"] = {"cheap": {**both, **cheap}, "dear": {**both, **dear}}
+    return project
 
 
 class TestAliases:
@@ -47,39 +47,39 @@ class TestAliases:
 
     @pytest.mark.parametrize("fan", FANS.values(), ids=FANS)
     @pytest.mark.parametrize("apart", [{}, {"effort": "high"}], ids=["price", "effort"])
-    def test_each_is_reckoned_by_its_own_price(self, bench, fan, apart):
+    def test_each_is_reckoned_by_its_own_price(self, project, fan, apart):
         """The dearer of two that send the same, or differ in effort alone, costs what it costs."""
-        aliases(bench, {"price": CHEAP}, {"price": DEAR, **apart}, **fan)
-        told = step(bench.plan())
+        aliases(project, {"price": CHEAP}, {"price": DEAR, **apart}, **fan)
+        told = step(project.plan())
         each = told.requests / 2
         assert told.requests == (2 if not fan else 4)
         assert told.cost[1] == pytest.approx(each * 500 * (1 + 1_000) / 1e6)
-        assert bench.run().sent == {"line": told.requests}
+        assert project.run().sent == {"line": told.requests}
 
-    def test_what_is_left_is_reckoned_by_its_own_price(self, bench):
+    def test_what_is_left_is_reckoned_by_its_own_price(self, project):
         """Where the cheaper one has answered, with five tokens, the dearer one is what may still be paid."""
-        aliases(bench, {"price": CHEAP}, {"price": DEAR})
-        bench.set("runtime.concurrency", 1)
-        bench.run(stop_after=1)
-        told = step(bench.plan())
+        aliases(project, {"price": CHEAP}, {"price": DEAR})
+        project.set("runtime.concurrency", 1)
+        project.run(stop_after=1)
+        told = step(project.plan())
         assert (told.stored, told.requests) == (1, 1)
         assert told.cost[1] == pytest.approx(5 * 1_000 / 1e6)
 
-    def test_a_question_is_put_by_the_dearer_one(self, bench):
+    def test_a_question_is_put_by_the_dearer_one(self, project):
         """`confirm_above_usd` sees what the dearer alias may cost."""
-        aliases(bench, {"price": CHEAP}, {"price": DEAR})
-        unconfirmed = bench.run(confirm_above_usd=0.1)
+        aliases(project, {"price": CHEAP}, {"price": DEAR})
+        unconfirmed = project.run(confirm_above_usd=0.1)
         assert (unconfirmed.asked, str(unconfirmed.error.code)) == (0, Code.NOT_CONFIRMED)
         assert "the run may cost $0.50" in unconfirmed.error.message
 
     @pytest.mark.parametrize("apart", [{"effort": "high"}, {"max_tokens": 400}, {"thinking": "adaptive"}], ids=str)
-    def test_one_tells_nothing_of_the_other_s_answers(self, bench, apart):
+    def test_one_tells_nothing_of_the_other_s_answers(self, project, apart):
         """Answers of one alias, which may be short, say nothing of those of another with other settings."""
-        aliases(bench, {"price": CHEAP}, {"price": DEAR, **apart})
-        bench.document["steps"]["line"]["matrix"] = {"model": ["cheap"]}
-        bench.run()
-        bench.document["steps"]["line"]["matrix"] = {"model": ["cheap", "dear"]}
-        told = step(bench.plan())
+        aliases(project, {"price": CHEAP}, {"price": DEAR, **apart})
+        project.document["steps"]["line"]["matrix"] = {"model": ["cheap"]}
+        project.run()
+        project.document["steps"]["line"]["matrix"] = {"model": ["cheap", "dear"]}
+        told = step(project.plan())
         assert (told.requests, told.output_tokens[1]) == (1, apart.get("max_tokens", 500))
         assert told.earlier_answers == 0
 
@@ -87,34 +87,34 @@ class TestAliases:
 class TestHistory:
     """What earlier answers tell."""
 
-    def test_it_tells_of_the_next_rows(self, bench):
+    def test_it_tells_of_the_next_rows(self, project):
         """Tokens in and out are those of the answers that are there, without a margin."""
-        alone(bench).run()
-        bench.rows.append({"town": "Cork"})
-        told = step(bench.plan())
+        alone(project).run()
+        project.rows.append({"town": "Cork"})
+        told = step(project.plan())
         assert (told.requests, told.input_tokens, told.output_tokens) == (1, 10, (5, 5))
         assert (told.how, told.earlier_answers) == ("as in 1 earlier answers", 1)
         assert told.cost[0] == told.cost[1]
 
     @pytest.mark.parametrize("change", [{"max_tokens": 900}, {"effort": "high"}, {"stop_sequences": ["."]}], ids=str)
-    def test_other_settings_make_it_begin_anew(self, bench, change):
+    def test_other_settings_make_it_begin_anew(self, project, change):
         """With other settings of what bounds an answer, the next ones may be as long as these allow."""
-        alone(bench).run()
-        bench.document["steps"]["line"] |= change
-        told = step(bench.plan())
+        alone(project).run()
+        project.document["steps"]["line"] |= change
+        told = step(project.plan())
         assert told.output_tokens == (1, change.get("max_tokens", 2_000))
-        bench.document["steps"]["line"] |= {"prompt": "One more line on {{ row.town }}."}
-        bench.run()
-        bench.rows.append({"town": "Cork"})
-        assert step(bench.plan()).output_tokens == (5, 5)
+        project.document["steps"]["line"] |= {"prompt": "One more line on {{ row.town }}."}
+        project.run()
+        project.rows.append({"town": "Cork"})
+        assert step(project.plan()).output_tokens == (5, 5)
 
-    def test_answers_without_usage_tell_nothing(self, bench):
+    def test_answers_without_usage_tell_nothing(self, project):
         """A gateway that counts no tokens does not make the next requests cost nothing."""
-        alone(bench)
-        bench.script = lambda _: said("A line.", usage={})
-        bench.run()
-        bench.rows.append({"town": "Cork"})
-        told = step(bench.plan())
+        alone(project)
+        project.script = lambda _: said("A line.", usage={})
+        project.run()
+        project.rows.append({"town": "Cork"})
+        told = step(project.plan())
         assert (told.output_tokens, told.earlier_answers) == ((1, 2_000), 0)
         assert told.input_tokens > 0
 
@@ -122,38 +122,38 @@ class TestHistory:
 class TestFirstEstimate:
     """What is said where nothing was ever answered."""
 
-    def test_it_goes_by_the_request(self, bench):
+    def test_it_goes_by_the_request(self, project):
         """Its tokens are those of the request that the run sends, the tool and its prompt with them."""
-        alone(bench, output={"schema": {"type": "object"}, "mode": "tools"})
-        told = step(bench.plan())
-        bench.run(stop_after=1)
-        (body,) = bench.server.bodies
+        alone(project, output={"schema": {"type": "object"}, "mode": "tools"})
+        told = step(project.plan())
+        project.run(stop_after=1)
+        (body,) = project.server.bodies
         assert told.input_tokens == tokens_of(body) > 400
 
-    def test_the_margin_is_in_the_cost_and_is_told(self, bench):
+    def test_the_margin_is_in_the_cost_and_is_told(self, project):
         """The most that a run may cost has the tokens that the estimate may lack, the least not those it may add."""
-        alone(bench, town="Llanfair " * 1_000).set("models.quick.price", {"input": 1_000_000, "output": 0})
-        told = step(bench.plan())
+        alone(project, town="Llanfair " * 1_000).set("models.quick.price", {"input": 1_000_000, "output": 0})
+        told = step(project.plan())
         tokens = told.input_tokens
         assert told.cost == (math.floor(tokens * (1 - MARGIN)), math.ceil(tokens * (1 + MARGIN)))
         assert told.how == "about 2.5 characters of English a token, within 30%, up to `max_tokens`"
 
-    def test_an_older_model_has_fewer_tokens(self, bench):
+    def test_an_older_model_has_fewer_tokens(self, project):
         """The estimate goes by the model, and says so."""
-        newer = step(alone(bench, town="Llanfair " * 1_000).plan())
-        bench.set("models.quick.id", "claude-haiku-4-5")
-        older = step(bench.plan())
+        newer = step(alone(project, town="Llanfair " * 1_000).plan())
+        project.set("models.quick.id", "claude-haiku-4-5")
+        older = step(project.plan())
         assert older.input_tokens == pytest.approx(newer.input_tokens * 2.5 / 3.4, rel=0.01)
         assert older.how.startswith("about 3.4 characters of English a token")
 
-    def test_a_long_prompt_has_its_own_price(self, bench):
+    def test_a_long_prompt_has_its_own_price(self, project):
         """A row beyond the threshold of a dearer price costs more, though the mean of the rows is below it."""
-        alone(bench)
+        alone(project)
         long = "Llanfair " * 60_000  # 216,000 tokens
-        bench.rows = [{"town": long, "tags": []}]
-        dear = step(bench.plan())
-        bench.rows = [{"town": long, "tags": []}, *({"town": "Rome", "tags": []} for _ in range(3))]
-        both = step(bench.plan())
+        project.rows = [{"town": long, "tags": []}]
+        dear = step(project.plan())
+        project.rows = [{"town": long, "tags": []}, *({"town": "Rome", "tags": []} for _ in range(3))]
+        both = step(project.plan())
         assert both.input_tokens / 4 < 100_000
         assert both.cost[1] > dear.cost[1]
 

@@ -18,7 +18,7 @@ from hypothesis import Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from counted_runs import Workbench, keys
+from counted_runs import PipelineProject, keys
 from yamlgen.api import execution
 from yamlgen.api.history import prune_runs
 from yamlgen.api.loading import load
@@ -81,10 +81,10 @@ class Histories(RuleBasedStateMachine):
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(execution, "surroundings", cache(execution.surroundings))
-        self.bench = self.stack.enter_context(Workbench(folder))
-        self.bench.document = pipeline()
-        self.bench.set("steps.pick.output", {"schema": schema({})})
-        self.bench.rows = []
+        self.project = self.stack.enter_context(PipelineProject(folder))
+        self.project.document = pipeline()
+        self.project.set("steps.pick.output", {"schema": schema({})})
+        self.project.rows = []
         self.known = {}
         self.settled = None
         for town in TOWNS:
@@ -99,56 +99,56 @@ class Histories(RuleBasedStateMachine):
     @rule(town=st.sampled_from(TOWNS))
     def add(self, town):
         """A row more, which may be equal to another one."""
-        assume(len(self.bench.rows) < 6)
-        number = max((row["id"] for row in self.bench.rows), default=0) + 1
-        self.bench.rows.append({"id": number, "town": town, "note": town[0], "free": 0})
+        assume(len(self.project.rows) < 6)
+        number = max((row["id"] for row in self.project.rows), default=0) + 1
+        self.project.rows.append({"id": number, "town": town, "note": town[0], "free": 0})
 
     @rule(place=PLACES)
     def drop(self, place):
         """A row less."""
-        assume(len(self.bench.rows) > 1)
-        self.bench.rows.pop(place % len(self.bench.rows))
+        assume(len(self.project.rows) > 1)
+        self.project.rows.pop(place % len(self.project.rows))
 
     @rule(place=PLACES)
     def move(self, place):
         """A row goes to the end."""
-        self.bench.rows.append(self.bench.rows.pop(place % len(self.bench.rows)))
+        self.project.rows.append(self.project.rows.pop(place % len(self.project.rows)))
 
     @rule(place=PLACES, column=st.sampled_from(["town", "note", "free"]), value=st.sampled_from(TOWNS))
     def change(self, place, column, value):
         """Another value in a row."""
-        self.bench.rows[place % len(self.bench.rows)][column] = value
+        self.project.rows[place % len(self.project.rows)][column] = value
 
     @rule(given=st.booleans())
     def name_rows(self, given):
         """Rows are told apart by their ids, or by their values."""
-        self.bench.set("input.id", "id" if given else None)
+        self.project.set("input.id", "id" if given else None)
 
     @rule(step=st.sampled_from(sorted(TEXTS)), number=st.integers(0, 1))
     def prompt(self, step, number):
         """Another prompt."""
-        self.bench.set(f"steps.{step}.prompt", TEXTS[step][number])
+        self.project.set(f"steps.{step}.prompt", TEXTS[step][number])
 
     @rule(step=st.sampled_from(["line", "side"]), most=st.sampled_from([1000, 38, 30]))
     def shorten(self, step, most):
         """Room for longer answers, or shorter ones: what is cut off has failed."""
-        self.bench.set(f"steps.{step}.max_tokens", most)
+        self.project.set(f"steps.{step}.max_tokens", most)
 
     @rule(check=st.sampled_from(CHECKS))
     def check(self, check):
         """A stricter check of what is answered, or a looser one."""
-        self.bench.set("steps.pick.output.schema", schema(check))
+        self.project.set("steps.pick.output.schema", schema(check))
 
     @rule(mode=st.sampled_from(["native", "tools", "json"]), reasks=st.integers(0, 2))
     def ask_otherwise(self, mode, reasks):
         """Another way to ask for JSON, and to ask again."""
-        self.bench.set("steps.pick.output.mode", mode)
-        self.bench.set("steps.pick.output.reasks", reasks)
+        self.project.set("steps.pick.output.mode", mode)
+        self.project.set("steps.pick.output.reasks", reasks)
 
     @rule(change=st.sampled_from(HARMLESS))
     def change_nothing_sent(self, change):
         """What no request shows."""
-        self.bench.set(*change)
+        self.project.set(*change)
 
     # What is run.
 
@@ -156,33 +156,33 @@ class Histories(RuleBasedStateMachine):
     def run(self):
         """A plain run sends what is missing, and no more."""
         missing = self.missing()
-        self.completed(self.bench.run(simulate=True), missing)
+        self.completed(self.project.run(simulate=True), missing)
 
     @rule(after=st.integers(1, 8), cancel=st.booleans(), fresh=st.booleans())
     def stop(self, after, cancel, fresh):
         """A run that is stopped leaves the output alone, and sent nothing that was there."""
-        self.bench.save()
+        self.project.save()
         missing = self.reference()[2].total() if fresh else self.missing()
-        before = self.bench.files()
-        done = self.bench.run(simulate=True, stop_after=after, cancel=cancel, fresh=fresh)
+        before = self.project.files()
+        done = self.project.run(simulate=True, stop_after=after, cancel=cancel, fresh=fresh)
         assert done.asked <= missing
         if done.finished:
             self.completed(done, missing)
             return
         assert done.error is None or done.error.code is Code.STOPPED
-        assert self.bench.files() == before
+        assert self.project.files() == before
 
     @rule()
     def fresh(self):
         """A fresh run sends everything."""
         whole = self.reference()[2].total()
-        self.completed(self.bench.run(simulate=True, fresh=True), whole)
+        self.completed(self.project.run(simulate=True, fresh=True), whole)
 
     @rule()
     def offline(self):
         """A run without requests comes to its end when nothing is missing, and leaves the output alone otherwise."""
-        missing, before = self.missing(), self.bench.files()
-        done = self.bench.run(simulate=True, offline=True)
+        missing, before = self.missing(), self.project.files()
+        done = self.project.run(simulate=True, offline=True)
         assert done.asked == 0
         if missing:
             self.incomplete(done, before)
@@ -195,10 +195,10 @@ class Histories(RuleBasedStateMachine):
         """A retry sends for rows that failed, and for no others; what else is missing keeps it from its end."""
         runs = self.failed_runs()
         run = runs[place % len(runs)]
-        self.bench.save()
-        may, before = self.failed_rows(run), self.bench.files()
+        self.project.save()
+        may, before = self.failed_rows(run), self.project.files()
         most = self.reference()[2].total()
-        done = self.bench.run(simulate=True, retry=run.name)
+        done = self.project.run(simulate=True, retry=run.name)
         assert done.rows <= may
         assert done.asked <= most
         if done.error is None:
@@ -228,20 +228,20 @@ class Histories(RuleBasedStateMachine):
     @property
     def place(self):
         """The store."""
-        return place_of(self.bench.path, simulated=True)
+        return place_of(self.project.path, simulated=True)
 
     def signature(self):
         """All that decides what a run comes to."""
-        self.bench.save()
-        return self.bench.path.read_text(), (self.bench.folder / "rows.jsonl").read_text()
+        self.project.save()
+        return self.project.path.read_text(), (self.project.folder / "rows.jsonl").read_text()
 
     def reference(self):
         """The rows, the failed rows and the requests of a run into an empty store."""
         now = self.signature()
         if now not in self.known:
             with tempfile.TemporaryDirectory() as folder:
-                place = place_of(self.bench.path, Path(folder), simulated=True)
-                done = self.bench.run(simulate=True, store=Path(folder), output=Path(folder) / "rows.jsonl")
+                place = place_of(self.project.path, Path(folder), simulated=True)
+                done = self.project.run(simulate=True, store=Path(folder), output=Path(folder) / "rows.jsonl")
                 self.known[now] = (*self.came_to(done, place), keys(place.database))
         return self.known[now]
 
@@ -261,17 +261,17 @@ class Histories(RuleBasedStateMachine):
         assert done.error is None
         assert self.came_to(done, self.place) == self.reference()[:2]
         assert done.asked == asked
-        before = self.bench.files()
-        again = self.bench.run(simulate=True)
+        before = self.project.files()
+        again = self.project.run(simulate=True)
         assert (again.error, again.asked) == (None, 0)
-        assert self.bench.files() == before
+        assert self.project.files() == before
         self.settled = self.signature()
 
     def incomplete(self, done, before):
         """A run could not finish every row, said so, and left the output alone."""
         assert done.error is not None
         assert done.error.code is Code.NOT_STORED
-        assert self.bench.files() == before
+        assert self.project.files() == before
 
     def runs(self):
         """All runs of the store."""
@@ -286,7 +286,7 @@ class Histories(RuleBasedStateMachine):
 
     def failed_rows(self, run):
         """The places of today's rows that failed in a run."""
-        loaded = load(self.bench.path)
+        loaded = load(self.project.path)
         with closing(sqlite3.connect(f"file:{self.place.database}?mode=ro", uri=True)) as connection:
             query = "SELECT identity FROM row WHERE run = ? AND status = 'failed'"
             failed = {identity for (identity,) in connection.execute(query, (run.number,))}

@@ -13,34 +13,34 @@ from yamlgen.errors import Code, Exit
 
 
 @pytest.fixture
-def fan(bench):
+def fan(project):
     """An answer for each tag of each town: three of Rome, of which the first and the last are equal."""
-    lay_out(bench, CONSTRUCTS["for_each"][0])
-    return bench
+    lay_out(project, CONSTRUCTS["for_each"][0])
+    return project
 
 
-def retry(bench, **options):
+def retry(project, **options):
     """Retry the last run as the command line does."""
-    again = repeat(find_run(places([bench.path]), None).entry)
-    return bench.run(params=again.params, **{**again.options, **options})
+    again = repeat(find_run(places([project.path]), None).entry)
+    return project.run(params=again.params, **{**again.options, **options})
 
 
-def rows(bench, name="towns.jsonl"):
+def rows(project, name="towns.jsonl"):
     """The rows of a file of the output, by town."""
-    path = bench.folder / "out" / name
+    path = project.folder / "out" / name
     found = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return {(row.get("row") or row)["town"]: row for row in found}
 
 
-def failed(bench):
+def failed(project):
     """The failed rows, by town."""
-    return rows(bench, "towns.failed.jsonl")
+    return rows(project, "towns.failed.jsonl")
 
 
-def refuse(bench, *words, reply=REFUSED):
+def refuse(project, *words, reply=REFUSED):
     """Answer the next request with such words with a refusal, or otherwise."""
     for each in words:
-        bench.script.wrong.setdefault(each, []).append(reply)
+        project.script.wrong.setdefault(each, []).append(reply)
 
 
 def test_a_failed_item_fails_its_row_and_costs_nothing_again(fan):
@@ -127,31 +127,31 @@ def test_a_retry_offline_sends_for_no_item(fan):
     assert (again.code, again.asked, again.report.missing, fan.files()) == (Exit.FAILED_ROWS, 0, 1, before)
 
 
-def test_samples_that_failed_are_retried_alone(bench):
+def test_samples_that_failed_are_retried_alone(project):
     """Of three samples that ask the same, those that were refused are asked again, each by its own key."""
-    lay_out(bench, CONSTRUCTS["samples"][0])
-    refuse(bench, "Rome", "Rome")
-    bench.run()
-    assert len(failed(bench)["Rome"]["items"]) == 2
-    assert (retry(bench).sent, len(set(rows(bench)["Rome"]["line"]))) == ({"line": 2}, 3)
+    lay_out(project, CONSTRUCTS["samples"][0])
+    refuse(project, "Rome", "Rome")
+    project.run()
+    assert len(failed(project)["Rome"]["items"]) == 2
+    assert (retry(project).sent, len(set(rows(project)["Rome"]["line"]))) == ({"line": 2}, 3)
 
 
-def test_a_combination_that_failed_is_retried_alone(bench):
+def test_a_combination_that_failed_is_retried_alone(project):
     """Of a matrix the failed combination is told by its labels, and asked again alone."""
-    lay_out(bench, CONSTRUCTS["matrix"][0])
-    refuse(bench, "Rome, warm")
-    bench.run()
-    assert failed(bench)["Rome"]["message"] == "tone=warm: the model refused"
-    assert (retry(bench).sent, bench.run().asked) == ({"line": 1}, 0)
+    lay_out(project, CONSTRUCTS["matrix"][0])
+    refuse(project, "Rome, warm")
+    project.run()
+    assert failed(project)["Rome"]["message"] == "tone=warm: the model refused"
+    assert (retry(project).sent, project.run().asked) == ({"line": 1}, 0)
 
 
-def test_a_retried_item_keeps_the_steps_behind_the_others(bench):
+def test_a_retried_item_keeps_the_steps_behind_the_others(project):
     """What depends on a retried list is asked once the list is whole; what stands beside it is not asked again."""
     steps = {**CONSTRUCTS["for_each"][0], "side": ask("Aside: {{ row.town }}"), "end": ask("End: {{ steps.line }}")}
-    lay_out(bench, steps)
-    refuse(bench, "Rome and its food")
-    assert bench.run().sent == {"line": ITEMS, "side": ALL, "end": ALL - 1}
-    assert retry(bench).sent == {"line": 1, "end": 1}
+    lay_out(project, steps)
+    refuse(project, "Rome and its food")
+    assert project.run().sent == {"line": ITEMS, "side": ALL, "end": ALL - 1}
+    assert retry(project).sent == {"line": 1, "end": 1}
 
 
 class TestNulls:
@@ -226,15 +226,15 @@ class TestChecks:
     """`check`: what fails it is an invalid output, which the model is told; a changed check judges what is stored."""
 
     @pytest.fixture
-    def checked(self, bench):
+    def checked(self, project):
         """A line for each town that must not hold `bad`."""
-        lay_out(bench, {"line": ask("A line on {{ row.town }}", check=["'bad' not in output"])})
-        bench.set("steps.line.output", {"reasks": 1})
-        return bench
+        lay_out(project, {"line": ask("A line on {{ row.town }}", check=["'bad' not in output"])})
+        project.set("steps.line.output", {"reasks": 1})
+        return project
 
-    def judge(self, bench, *check):
+    def judge(self, project, *check):
         """Change the checks."""
-        bench.set("steps.line.check", list(check))
+        project.set("steps.line.check", list(check))
 
     def test_the_model_is_told_within_the_same_reasks(self, checked):
         """A failing answer is shown to the model with what does not hold, once; the next run sends nothing."""
@@ -315,13 +315,13 @@ class TestChecks:
         assert sorted(failed(fan)) == ["Cork", "Oslo"]
         assert fan.run().asked == 0
 
-    def test_a_check_stands_beside_a_schema(self, bench):
+    def test_a_check_stands_beside_a_schema(self, project):
         """An output is checked once its schema holds; both tell the model within the same number of re-asks."""
         schema = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
         step = ask("Give {{ row.town }}", output={"schema": schema, "reasks": 2}, check=["output.kind != 'old'"])
-        lay_out(bench, {"line": step})
-        bench.rows = bench.rows[:1]
-        bench.script.wrong["Oslo"] = [fact(3), fact("old"), fact("new")]
-        done = bench.run()
-        assert (done.code, done.asked, rows(bench)["Oslo"]["line"]) == (Exit.OK, 3, {"kind": "new"})
-        assert bench.run().asked == 0
+        lay_out(project, {"line": step})
+        project.rows = project.rows[:1]
+        project.script.wrong["Oslo"] = [fact(3), fact("old"), fact("new")]
+        done = project.run()
+        assert (done.code, done.asked, rows(project)["Oslo"]["line"]) == (Exit.OK, 3, {"kind": "new"})
+        assert project.run().asked == 0

@@ -11,40 +11,40 @@ EVERY = sorted(TOWNS)
 
 
 @pytest.fixture
-def plain(bench):
+def plain(project):
     """A line on what a function says of each town, which is called in each run."""
-    lay_out(bench, CONSTRUCTS["python"][0])
-    return bench
+    lay_out(project, CONSTRUCTS["python"][0])
+    return project
 
 
 @pytest.fixture
-def kept(bench):
+def kept(project):
     """A line on what a function says of each town, which is kept."""
-    lay_out(bench, CONSTRUCTS["kept"][0])
-    assert bench.run().asked == ALL
-    assert sorted(calls(bench)) == EVERY
-    return bench
+    lay_out(project, CONSTRUCTS["kept"][0])
+    assert project.run().asked == ALL
+    assert sorted(calls(project)) == EVERY
+    return project
 
 
-def rows(bench):
+def rows(project):
     """The rows of the output."""
-    return [json.loads(line) for line in (bench.folder / "out/towns.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (project.folder / "out/towns.jsonl").read_text().splitlines()]
 
 
-def source(bench, text):
+def source(project, text):
     """Save another source of the function."""
-    (bench.folder / "scoring.py").write_text(text)
+    (project.folder / "scoring.py").write_text(text)
 
 
 class TestCompute:
     """Expressions cost nothing; what they make does where a request shows it."""
 
     @pytest.fixture
-    def sums(self, bench):
+    def sums(self, project):
         """A line on the length of each town's name, which is four everywhere."""
-        lay_out(bench, CONSTRUCTS["compute"][0])
-        bench.run()
-        return bench
+        lay_out(project, CONSTRUCTS["compute"][0])
+        project.run()
+        return project
 
     def test_an_expression_that_no_request_shows(self, sums):
         """It changes the rows, and asks nothing."""
@@ -149,45 +149,47 @@ class TestKept:
         """Over kept values a forecast is exact, and calls nothing."""
         assert (kept.plan().requests, kept.plan().stored, calls(kept)) == (0, ALL, [])
 
-    def test_a_stopped_run_keeps_what_was_called(self, bench):
+    def test_a_stopped_run_keeps_what_was_called(self, project):
         """What a run made before it was stopped is not made again by the next one."""
-        lay_out(bench, CONSTRUCTS["kept"][0])
-        bench.run(stop_after=1)
-        first = calls(bench)
-        bench.run()
-        assert sorted(first + calls(bench)) == EVERY
+        lay_out(project, CONSTRUCTS["kept"][0])
+        project.run(stop_after=1)
+        first = calls(project)
+        project.run()
+        assert sorted(first + calls(project)) == EVERY
 
-    def test_a_failure_is_not_kept(self, bench):
+    def test_a_failure_is_not_kept(self, project):
         """A row that failed in a function is called for again by the next run, and alone."""
-        lay_out(bench, CONSTRUCTS["kept"][0])
+        lay_out(project, CONSTRUCTS["kept"][0])
         broken = "if town == 'Rome' and Path('broken').exists(): raise OSError"
-        source(bench, "from pathlib import Path\n" + MODULE.replace("return", f"{broken}\n    return"))
-        (bench.folder / "broken").touch()
-        assert (bench.run().report.failed, sorted(calls(bench))) == (1, EVERY)
-        (bench.folder / "broken").unlink()
-        assert (bench.run().sent, calls(bench)) == ({"line": 1}, ["Rome"])
+        source(project, "from pathlib import Path\n" + MODULE.replace("return", f"{broken}\n    return"))
+        (project.folder / "broken").touch()
+        assert (project.run().report.failed, sorted(calls(project))) == (1, EVERY)
+        (project.folder / "broken").unlink()
+        assert (project.run().sent, calls(project)) == ({"line": 1}, ["Rome"])
 
-    def test_equal_calls_at_once_are_one(self, bench):
+    def test_equal_calls_at_once_are_one(self, project):
         """Rows and items that call with the same arguments share one call, or the next run would have another value."""
-        lay_out(bench, CONSTRUCTS["kept"][0])
-        bench.set("steps.score", {"kind": "python", "call": "scoring:score", "args": {}, "keep": True})
-        bench.set("steps.each", {**bench.document["steps"]["score"], "for_each": "[1, 2, 3]"})
+        lay_out(project, CONSTRUCTS["kept"][0])
+        project.set("steps.score", {"kind": "python", "call": "scoring:score", "args": {}, "keep": True})
+        project.set("steps.each", {**project.document["steps"]["score"], "for_each": "[1, 2, 3]"})
         text = "import time, uuid\ndef score():\n    time.sleep(0.05)\n    return uuid.uuid4().hex\n"
-        source(bench, text)
-        bench.set("runtime.concurrency", 8)
-        assert bench.run().asked == ALL
-        assert len({value for row in rows(bench) for value in (row["score"], *row["each"])}) == 1
-        before = bench.files()
-        assert (bench.run().asked, bench.files()) == (0, before)
+        source(project, text)
+        project.set("runtime.concurrency", 8)
+        assert project.run().asked == ALL
+        assert len({value for row in rows(project) for value in (row["score"], *row["each"])}) == 1
+        before = project.files()
+        assert (project.run().asked, project.files()) == (0, before)
 
-    def test_items_are_kept_each(self, bench):
+    def test_items_are_kept_each(self, project):
         """Of a list only the new items are called for."""
-        lay_out(bench, {"score": {**CONSTRUCTS["kept"][0]["score"], "for_each": "row.tags", "args": {"town": "item"}}})
-        bench.run()
-        assert sorted(set(calls(bench))) == ["art", "food", "sea"]
-        bench.rows[1]["tags"] = ["art", "sun", "food"]
-        bench.run()
-        assert calls(bench) == ["sun"]
+        lay_out(
+            project, {"score": {**CONSTRUCTS["kept"][0]["score"], "for_each": "row.tags", "args": {"town": "item"}}}
+        )
+        project.run()
+        assert sorted(set(calls(project))) == ["art", "food", "sea"]
+        project.rows[1]["tags"] = ["art", "sun", "food"]
+        project.run()
+        assert calls(project) == ["sun"]
 
     def test_a_kept_value_is_judged_by_todays_schema(self, kept):
         """A value that does not fit any more is called for again; the schema taken back, nothing is called or asked."""
@@ -203,12 +205,12 @@ class TestDraw:
     """Seeded draws."""
 
     @pytest.fixture
-    def dice(self, bench):
+    def dice(self, project):
         """A line on a draw from a million, for each town."""
-        lay_out(bench, CONSTRUCTS["draw"][0])
-        bench.set("steps.dice.draws.eye.integer", [1, 1_000_000])
-        bench.run()
-        return bench
+        lay_out(project, CONSTRUCTS["draw"][0])
+        project.set("steps.dice.draws.eye.integer", [1, 1_000_000])
+        project.run()
+        return project
 
     def test_another_seed_asks_again(self, dice):
         """Other draws are other requests; back at the first seed nothing is asked."""
@@ -230,12 +232,12 @@ class TestDraw:
         assert dice.run().asked == 0
         assert {row["town"]: row["dice"] for row in rows(dice)} == {town: before[town] for town in list(TOWNS)[1:]}
 
-    def test_more_samples_of_draws_keep_the_first(self, bench):
+    def test_more_samples_of_draws_keep_the_first(self, project):
         """Raising the samples of a draw asks for what comes with the new ones alone."""
         dice = {"kind": "draw", "samples": 2, "draws": {"eye": {"integer": [1, 1_000_000]}}}
-        lay_out(bench, {"dice": dice, "line": ask("A line on {{ item.eye }}", for_each="steps.dice")})
-        assert bench.run().asked == 2 * ALL
-        before = rows(bench)
-        bench.set("steps.dice.samples", 3)
-        assert bench.run().sent == {"line": ALL}
-        assert [row["line"][:2] for row in rows(bench)] == [row["line"] for row in before]
+        lay_out(project, {"dice": dice, "line": ask("A line on {{ item.eye }}", for_each="steps.dice")})
+        assert project.run().asked == 2 * ALL
+        before = rows(project)
+        project.set("steps.dice.samples", 3)
+        assert project.run().sent == {"line": ALL}
+        assert [row["line"][:2] for row in rows(project)] == [row["line"] for row in before]

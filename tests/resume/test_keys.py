@@ -25,116 +25,116 @@ def demanded(done):
     return (done.code, done.error.code, done.asked, done.report.run) == (Exit.ENVIRONMENT, Code.NO_KEY, 0, "")
 
 
-def test_steps_without_a_model_need_none(bench, keyless):
+def test_steps_without_a_model_need_none(project, keyless):
     """A pipeline that asks nobody runs."""
-    lay_out(bench, {"sums": {"kind": "compute", "values": {"size": "row.town | length"}}})
+    lay_out(project, {"sums": {"kind": "compute", "values": {"size": "row.town | length"}}})
     keyless()
-    done = bench.run()
+    done = project.run()
     assert (done.code, done.report.finished) == (0, ALL)
 
 
 @pytest.mark.parametrize("construct", CONSTRUCTS)
-def test_a_finished_run_again_needs_none(bench, keyless, construct):
+def test_a_finished_run_again_needs_none(project, keyless, construct):
     """All answers are in the store, also behind a function that has to be called to know that."""
-    lay_out(bench, CONSTRUCTS[construct][0])
-    bench.run()
-    before = bench.files()
+    lay_out(project, CONSTRUCTS[construct][0])
+    project.run()
+    before = project.files()
     keyless()
-    again = bench.run()
-    assert (again.code, again.asked, bench.files()) == (0, 0, before)
+    again = project.run()
+    assert (again.code, again.asked, project.files()) == (0, 0, before)
 
 
-def test_a_run_that_sends_needs_one_before_it_begins(bench, keyless):
+def test_a_run_that_sends_needs_one_before_it_begins(project, keyless):
     """The message is the one that names both ways on; nothing is sent, and nothing written."""
     keyless()
-    done = bench.run()
+    done = project.run()
     assert demanded(done)
     assert "ANTHROPIC_API_KEY is not set" in done.error.message
     assert "`simulate=True`" in done.error.hint
-    assert not (bench.folder / "out").exists()
+    assert not (project.folder / "out").exists()
 
 
 @pytest.mark.parametrize("key", ["", "  ", "two words"])
-def test_a_key_that_is_none_is_told_then_too(bench, monkeypatch, key):
+def test_a_key_that_is_none_is_told_then_too(project, monkeypatch, key):
     """An empty variable is unset, and what no header can carry is no key."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", key)
-    assert demanded(bench.run())
+    assert demanded(project.run())
 
 
-def test_one_new_row_needs_one(bench, keyless):
+def test_one_new_row_needs_one(project, keyless):
     """The others are in the store; the output stays as it was."""
-    bench.run()
-    before = bench.files()
+    project.run()
+    before = project.files()
     keyless()
-    bench.rows.append({"town": "Troy"})
-    assert demanded(bench.run())
-    assert bench.files() == before
+    project.rows.append({"town": "Troy"})
+    assert demanded(project.run())
+    assert project.files() == before
 
 
-def test_the_first_request_that_was_not_foreseen_needs_one(bench, keyless, monkeypatch):
+def test_the_first_request_that_was_not_foreseen_needs_one(project, keyless, monkeypatch):
     """A row that no sample of the input showed ends the run when its turn comes; the others are kept."""
-    bench.run()
+    project.run()
     keyless()
     monkeypatch.setattr(preparation, "SAMPLE", 1)  # of the rows, which are looked at: the first and the third
-    bench.rows[1] = {"town": "Troy"}
-    done = bench.run()
+    project.rows[1] = {"town": "Troy"}
+    done = project.run()
     assert (done.code, done.error.code, done.asked) == (Exit.ENVIRONMENT, Code.NO_KEY, 0)
     assert done.report.run
     assert "kept in the store" in done.error.hint
     monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key")
-    done = bench.run()
+    done = project.run()
     assert (done.code, done.sent) == (0, {"facts": 1, "line": 1})
 
 
-def test_a_request_behind_a_function_needs_one(bench, keyless):
+def test_a_request_behind_a_function_needs_one(project, keyless):
     """What a function gives is not known before it is called: its first new value needs the key."""
-    lay_out(bench, CONSTRUCTS["python"][0])
-    bench.run()
+    lay_out(project, CONSTRUCTS["python"][0])
+    project.run()
     keyless()
-    (bench.folder / "scoring.py").write_text("def score(town):\n    return 'new'\n")
-    done = bench.run()
+    (project.folder / "scoring.py").write_text("def score(town):\n    return 'new'\n")
+    done = project.run()
     assert (done.code, done.error.code, done.asked) == (Exit.ENVIRONMENT, Code.NO_KEY, 0)
 
 
-def test_a_fresh_run_needs_one(bench, keyless):
+def test_a_fresh_run_needs_one(project, keyless):
     """It takes nothing out of the store."""
-    bench.run()
+    project.run()
     keyless()
-    assert demanded(bench.run(fresh=True))
+    assert demanded(project.run(fresh=True))
 
 
-def test_a_retry_needs_one(bench, keyless):
+def test_a_retry_needs_one(project, keyless):
     """It asks the failed rows again."""
-    bench.refuse("Facts on Rome")
-    bench.run()
-    again = repeat(find_run(places([bench.path]), None).entry)
+    project.refuse("Facts on Rome")
+    project.run()
+    again = repeat(find_run(places([project.path]), None).entry)
     keyless()
-    assert demanded(bench.run(params=again.params, **again.options))
+    assert demanded(project.run(params=again.params, **again.options))
 
 
-def test_what_sends_nothing_needs_none(bench, keyless):
+def test_what_sends_nothing_needs_none(project, keyless):
     """Neither a look ahead, nor a run that may not send, nor the simulator."""
-    bench.run()
-    bench.rows.append({"town": "Troy"})
+    project.run()
+    project.rows.append({"town": "Troy"})
     keyless()
-    assert bench.plan().requests == 2
-    offline = bench.run(offline=True)
+    assert project.plan().requests == 2
+    offline = project.run(offline=True)
     assert (offline.code, offline.asked) == (Exit.FAILED_ROWS, 0)
-    assert bench.run(simulate=True).code == 0
+    assert project.run(simulate=True).code == 0
 
 
-def test_the_headers_of_the_environment_are_in_the_record(bench, monkeypatch):
+def test_the_headers_of_the_environment_are_in_the_record(project, monkeypatch):
     """By name; a feature that one asks for makes other answers, and another header does not."""
-    bench.run()
+    project.run()
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-team: canary-blue")
-    assert bench.run().asked == 0
+    assert project.run().asked == 0
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-team: canary-blue\nanthropic-beta: canary-1")
-    assert bench.run().asked == 2 * ALL
-    assert bench.run().asked == 0
-    text = (bench.folder / "out/towns.run.json").read_text()
+    assert project.run().asked == 2 * ALL
+    assert project.run().asked == 0
+    text = (project.folder / "out/towns.run.json").read_text()
     assert json.loads(text)["headers"] == ["anthropic-beta", "x-team"]
-    entry = find_run(places([bench.path]), None).entry
+    entry = find_run(places([project.path]), None).entry
     assert entry.about["headers"] == ["anthropic-beta", "x-team"]
-    assert not [path for path in bench.folder.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
+    assert not [path for path in project.folder.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
     monkeypatch.delenv("ANTHROPIC_CUSTOM_HEADERS")
-    assert bench.run().asked == 0
+    assert project.run().asked == 0

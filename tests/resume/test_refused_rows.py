@@ -42,10 +42,10 @@ class Refusing:
 
 
 @pytest.fixture
-def bench(bench):
-    """A bench whose API refuses bad rows, with a pipeline of one step."""
-    bench.document, bench.script = deepcopy(PIPELINE), Refusing()
-    return bench
+def project(project):
+    """A project whose API refuses bad rows, with a pipeline of one step."""
+    project.document, project.script = deepcopy(PIPELINE), Refusing()
+    return project
 
 
 def rows(*texts):
@@ -56,36 +56,36 @@ def rows(*texts):
 MIXED = [text for _ in range(6) for text in (*["good"] * 19, "bad")] + ["bad"] * 24
 
 
-def test_a_run_with_bad_rows_is_finished_and_not_asked_again(bench):
+def test_a_run_with_bad_rows_is_finished_and_not_asked_again(project):
     """Thirty bad rows of 144: the first run finishes, the second sends nothing, and a new good row gets out."""
-    bench.rows = rows(*MIXED)
-    first = bench.run()
+    project.rows = rows(*MIXED)
+    first = project.run()
     assert (first.code, first.asked, first.report.failed) == (Exit.FAILED_ROWS, 144, 30)
-    second = bench.run()
+    second = project.run()
     assert (second.code, second.asked, second.report.failed) == (Exit.FAILED_ROWS, 0, 30)
-    bench.rows.append({"id": "new", "text": "good new"})
-    third = bench.run()
+    project.rows.append({"id": "new", "text": "good new"})
+    third = project.run()
     assert (third.code, third.asked, third.report.finished) == (Exit.FAILED_ROWS, 1, 115)
 
 
-def test_the_failed_file_names_the_request_that_was_refused(bench):
+def test_the_failed_file_names_the_request_that_was_refused(project):
     """In the message and by itself; a run that finds the refusal in the store names the same one."""
-    bench.rows = rows("good", "bad")
-    bench.script.how = lambda _: refusal(400, "no", {"request-id": "req_abc"})
+    project.rows = rows("good", "bad")
+    project.script.how = lambda _: refusal(400, "no", {"request-id": "req_abc"})
     for _ in range(2):
-        bench.run()
-        (line,) = (bench.folder / "out/towns.failed.jsonl").read_text().splitlines()
+        project.run()
+        (line,) = (project.folder / "out/towns.failed.jsonl").read_text().splitlines()
         told = json.loads(line)
         assert told["message"] == "the API refused the request (400): no (request req_abc)"
         assert told["request_id"] == "req_abc"
 
 
-def test_a_refusal_costs_nothing(bench):
+def test_a_refusal_costs_nothing(project):
     """It is no paid answer, in no count."""
-    bench.rows = rows("good", "bad")
-    done = bench.run()
+    project.rows = rows("good", "bad")
+    done = project.run()
     assert (done.report.paid.attempts, done.report.paid.usage.input_tokens) == (1, 10)
-    again = bench.run()
+    again = project.run()
     assert (again.report.paid.attempts, again.report.reused.attempts) == (0, 1)
 
 
@@ -101,172 +101,172 @@ def test_a_refusal_costs_nothing(bench):
     ],
     ids=["400", "413", "422", "each its own", "inside a 200", "inside a stream"],
 )
-def test_bad_rows_at_the_front_hold_nobody_up(bench, how):
+def test_bad_rows_at_the_front_hold_nobody_up(project, how):
     """Sixty refusals before the first good row: rows from the rest are tried, and all that is good is answered."""
-    bench.script.how = how
-    bench.rows = rows(*["bad"] * 60, *["good"] * 140)
-    done = bench.run()
+    project.script.how = how
+    project.rows = rows(*["bad"] * 60, *["good"] * 140)
+    done = project.run()
     assert (done.code, done.report.finished, done.report.failed) == (Exit.FAILED_ROWS, 140, 60)
     assert done.asked == 200
-    assert bench.run().asked == 0
+    assert project.run().asked == 0
 
 
-def test_rows_that_are_tried_early_stand_in_their_place(bench):
+def test_rows_that_are_tried_early_stand_in_their_place(project):
     """The output has the order of the input, whichever rows went first."""
-    bench.set("runtime.concurrency", 2)
-    bench.rows = rows(*["bad"] * 30, *["good"] * 100)
-    bench.run()
-    ids = [json.loads(line)["id"] for line in (bench.folder / "out/towns.jsonl").read_text().splitlines()]
+    project.set("runtime.concurrency", 2)
+    project.rows = rows(*["bad"] * 30, *["good"] * 100)
+    project.run()
+    ids = [json.loads(line)["id"] for line in (project.folder / "out/towns.jsonl").read_text().splitlines()]
     assert ids == [f"r{number}" for number in range(30, 130)]
 
 
-def test_rows_that_skip_the_step_tell_nothing_of_it(bench):
+def test_rows_that_skip_the_step_tell_nothing_of_it(project):
     """Forty bad rows at the front of a step that few others come to: these are asked for all the same."""
-    bench.rows = rows(*["bad"] * 40, *["idle"] * 160, "good", "idle", "good")
-    bench.document["steps"]["label"]["when"] = "'idle' not in row.text"
-    done = bench.run()
+    project.rows = rows(*["bad"] * 40, *["idle"] * 160, "good", "idle", "good")
+    project.document["steps"]["label"]["when"] = "'idle' not in row.text"
+    done = project.run()
     assert (done.code, done.report.finished, done.report.failed) == (Exit.FAILED_ROWS, 163, 40)
     assert done.asked == 42
-    assert bench.run().asked == 0
+    assert project.run().asked == 0
 
 
-def test_a_wrong_key_that_is_a_400_is_not_kept(bench):
+def test_a_wrong_key_that_is_a_400_is_not_kept(project):
     """A gateway answers a wrong key with 400: the run ends with 3 soon, and the next one, its key right, finishes."""
-    bench.rows = rows(*["good"] * 1000)
-    bench.script.is_key_wrong = True
-    ended = bench.run()
+    project.rows = rows(*["good"] * 1000)
+    project.script.is_key_wrong = True
+    ended = project.run()
     assert ended.code == Exit.ENVIRONMENT
     assert ended.error.code == Code.SAME_ERROR
     assert "key not valid" in ended.error.message
     assert ended.asked < 400
-    bench.script.is_key_wrong = False
-    again = bench.run()
+    project.script.is_key_wrong = False
+    again = project.run()
     assert (again.code, again.asked) == (Exit.OK, 1000)
 
 
-def test_a_small_input_that_is_all_refused_ends_the_run(bench):
+def test_a_small_input_that_is_all_refused_ends_the_run(project):
     """With no rows left to try, those under way decide."""
-    bench.rows = rows(*["bad"] * 25)
-    ended = bench.run()
+    project.rows = rows(*["bad"] * 25)
+    ended = project.run()
     assert (ended.code, ended.error.code, ended.asked) == (Exit.ENVIRONMENT, Code.SAME_ERROR, 25)
-    assert bench.run().asked == 25
+    assert project.run().asked == 25
 
 
-def test_a_few_refused_rows_are_a_few_failed_rows(bench):
+def test_a_few_refused_rows_are_a_few_failed_rows(project):
     """Ten rows are too few to say anything about a key; what may be one is not kept."""
-    bench.rows = rows(*["bad"] * 10)
-    assert (bench.run().code, bench.run().asked) == (Exit.FAILED_ROWS, 10)
+    project.rows = rows(*["bad"] * 10)
+    assert (project.run().code, project.run().asked) == (Exit.FAILED_ROWS, 10)
 
 
-def test_a_step_that_is_always_refused_ends_the_run(bench):
+def test_a_step_that_is_always_refused_ends_the_run(project):
     """The answers of the step before it say nothing about its own settings."""
-    bench.rows = rows(*["good"] * 500)
-    bench.set("steps.second", {"model": "quick", "max_tokens": 999, "prompt": "bad {{ steps.label }}"})
-    ended = bench.run()
+    project.rows = rows(*["good"] * 500)
+    project.set("steps.second", {"model": "quick", "max_tokens": 999, "prompt": "bad {{ steps.label }}"})
+    ended = project.run()
     assert (ended.code, ended.error.code) == (Exit.ENVIRONMENT, Code.SAME_ERROR)
     assert ended.sent["second"] < 400
 
 
-def test_a_retry_asks_for_refused_rows(bench):
+def test_a_retry_asks_for_refused_rows(project):
     """And for no others; what is refused again stays refused."""
-    bench.rows = rows("good", "bad", "bad", "good")
-    bench.run()
-    again = bench.run(retry=bench.run().report.run)
+    project.rows = rows("good", "bad", "bad", "good")
+    project.run()
+    again = project.run(retry=project.run().report.run)
     assert (again.sent, again.rows, again.code) == ({"label": 2}, {1, 2}, Exit.FAILED_ROWS)
-    assert bench.run().asked == 0
-    bench.script.how = lambda _: said("fine after all")
-    assert bench.run(retry=bench.run().report.run).code == Exit.OK
+    assert project.run().asked == 0
+    project.script.how = lambda _: said("fine after all")
+    assert project.run(retry=project.run().report.run).code == Exit.OK
 
 
-def test_a_retry_asks_for_refused_items_that_are_null(bench):
+def test_a_retry_asks_for_refused_items_that_are_null(project):
     """A row that is finished but for them is among those to retry, and its other items keep their answers."""
-    bench.rows = rows("good", "good")
-    bench.document["steps"]["label"] |= {
+    project.rows = rows("good", "good")
+    project.document["steps"]["label"] |= {
         "for_each": "['bad', 'fine']",
         "on_item_error": "null",
         "prompt": "Label {{ item }} {{ row.text }}",
     }
-    bench.run()
-    again = bench.run(retry=bench.run().report.run)
+    project.run()
+    again = project.run(retry=project.run().report.run)
     assert (again.sent, again.code) == ({"label": 2}, Exit.OK)
-    bench.script.how = lambda _: said("fine after all")
-    assert bench.run(retry=bench.run().report.run).sent == {"label": 2}
-    assert "null" not in (bench.folder / "out/towns.jsonl").read_text()
+    project.script.how = lambda _: said("fine after all")
+    assert project.run(retry=project.run().report.run).sent == {"label": 2}
+    assert "null" not in (project.folder / "out/towns.jsonl").read_text()
 
 
-def test_fresh_asks_for_refused_rows(bench):
+def test_fresh_asks_for_refused_rows(project):
     """`--fresh` asks for everything."""
-    bench.rows = rows("good", "bad")
-    bench.run()
-    assert bench.run(fresh=True).asked == 2
-    assert bench.run().asked == 0
+    project.rows = rows("good", "bad")
+    project.run()
+    assert project.run(fresh=True).asked == 2
+    assert project.run().asked == 0
 
 
-def test_a_change_of_what_is_sent_asks_again(bench):
+def test_a_change_of_what_is_sent_asks_again(project):
     """Another prompt is another request."""
-    bench.rows = rows("good", "bad")
-    bench.run()
-    bench.set("steps.label.prompt", "Please label {{ row.text }}")
-    assert bench.run().asked == 2
+    project.rows = rows("good", "bad")
+    project.run()
+    project.set("steps.label.prompt", "Please label {{ row.text }}")
+    assert project.run().asked == 2
 
 
-def test_offline_a_refused_row_is_a_failed_one(bench):
+def test_offline_a_refused_row_is_a_failed_one(project):
     """Its refusal is in the store: nothing is missing."""
-    bench.rows = rows("good", "bad")
-    bench.run()
-    done = bench.run(offline=True)
+    project.rows = rows("good", "bad")
+    project.run()
+    done = project.run(offline=True)
     assert (done.code, done.report.missing, done.report.failed) == (Exit.FAILED_ROWS, 0, 1)
 
 
-def test_a_plan_knows_refused_rows(bench):
+def test_a_plan_knows_refused_rows(project):
     """They are asked for by nobody, and counted as failed."""
-    bench.rows = rows("good", "bad")
-    bench.run()
-    (step,) = bench.plan().steps
+    project.rows = rows("good", "bad")
+    project.run()
+    (step,) = project.plan().steps
     assert (step.requests, step.stored, step.failed) == (0, 1, 1)
 
 
-def test_refusals_of_a_pruned_run_that_a_later_one_took_stay(bench):
+def test_refusals_of_a_pruned_run_that_a_later_one_took_stay(project):
     """As the answers do that it took."""
     from yamlgen.api.history import find_run, places  # noqa: PLC0415
     from yamlgen.store.pruning import prune  # noqa: PLC0415
 
-    bench.rows = rows("good", "bad")
-    first = bench.run().report.run
-    bench.run()
-    found = find_run(places([bench.path]), first)
+    project.rows = rows("good", "bad")
+    first = project.run().report.run
+    project.run()
+    found = find_run(places([project.path]), first)
     prune(found.place, [found.entry.number], lambda _: True)
-    assert bench.run().asked == 0
+    assert project.run().asked == 0
 
 
-def test_rows_that_a_server_always_fails_at_hold_nobody_up(bench, monkeypatch):
+def test_rows_that_a_server_always_fails_at_hold_nobody_up(project, monkeypatch):
     """A 500 for a row's content is not kept, and yet the rows behind it are answered, in a second run too."""
     monkeypatch.setattr(pool, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(pool, "_MOST_WAIT", 0.02)
-    bench.script.how = lambda _: refusal(500, "boom")
-    bench.rows = rows(*["good"] * 10, *["bad"] * 25)
-    first = bench.run()
+    project.script.how = lambda _: refusal(500, "boom")
+    project.rows = rows(*["good"] * 10, *["bad"] * 25)
+    first = project.run()
     assert (first.code, first.report.finished, first.report.failed) == (Exit.FAILED_ROWS, 10, 25)
-    bench.rows.append({"id": "new", "text": "good new"})
-    again = bench.run()
+    project.rows.append({"id": "new", "text": "good new"})
+    again = project.run()
     assert (again.code, again.report.finished, again.report.failed) == (Exit.FAILED_ROWS, 11, 25)
 
 
-def test_a_stream_that_broke_off_is_on_the_bill_of_its_run(bench):
+def test_a_stream_that_broke_off_is_on_the_bill_of_its_run(project):
     """Its tokens are in the report and in the store; it is no answer, and the request goes out again."""
     from yamlgen.api.history import find_run, places  # noqa: PLC0415
 
-    bench.set("models.quick.max_tokens", 30_000)
-    bench.set("runtime.max_retries", 2)
+    project.set("models.quick.max_tokens", 30_000)
+    project.set("runtime.max_retries", 2)
     cut, whole = events(*spoken("fine")[:5]), events(*spoken("fine"))
     replies = [cut, whole]
-    bench.script = lambda _: replies.pop(0)
-    bench.rows = rows("good")
-    done = bench.run()
+    project.script = lambda _: replies.pop(0)
+    project.rows = rows("good")
+    done = project.run()
     assert (done.code, done.report.paid.attempts, done.report.paid.usage.input_tokens) == (Exit.OK, 1, 20)
-    entry = find_run(places([bench.path]), done.report.run).entry
+    entry = find_run(places([project.path]), done.report.run).entry
     assert (entry.paid["attempts"], entry.paid["usage"]["input_tokens"]) == (1, 20)
     assert entry.paid["cost_usd"] == done.report.paid.cost_usd
-    with archived(place_of(bench.path)) as archive:
+    with archived(place_of(project.path)) as archive:
         assert archive.paid(entry.number)["label"]["usage"]["output_tokens"] == 10
-    assert bench.run().asked == 0
+    assert project.run().asked == 0

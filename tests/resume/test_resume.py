@@ -15,23 +15,23 @@ ALL, NONE = len(TOWNS), 0
 @pytest.mark.parametrize("provenance", [False, True])
 @pytest.mark.parametrize("output", ["out/towns.jsonl", "out/towns.json", "out/towns.csv"])
 @pytest.mark.parametrize("failing", [False, True])
-def test_the_same_file_twice(bench, output, provenance, failing):
+def test_the_same_file_twice(project, output, provenance, failing):
     """A finished run, run again, sends nothing and writes the same bytes, failed rows and provenance included."""
-    bench.set("output", {"path": output, "provenance": provenance})
+    project.set("output", {"path": output, "provenance": provenance})
     if failing:
-        bench.refuse("Facts on Rome")
-    first = bench.run()
-    before = bench.files()
+        project.refuse("Facts on Rome")
+    first = project.run()
+    before = project.files()
     assert (first.code, first.asked) == (int(failing), 2 * ALL - failing)
     assert len(before) == 1 + failing
-    again = bench.run()
+    again = project.run()
     assert (again.code, again.asked) == (int(failing), 0)
-    assert bench.files() == before
+    assert project.files() == before
 
 
-def test_an_equal_request_is_kept_however_its_model_is_written(bench):
+def test_an_equal_request_is_kept_however_its_model_is_written(project):
     """As an alias, at the top of the file, as settings, or in the step: nothing is asked again."""
-    bench.run()
+    project.run()
     settings = {"id": "claude-haiku-5-5", "max_tokens": 2000}
     ways = [
         {"model": "quick", "steps.facts.model": None, "steps.line.model": None},
@@ -40,32 +40,32 @@ def test_an_equal_request_is_kept_however_its_model_is_written(bench):
     ]
     for way in ways:
         for path, value in way.items():
-            bench.set(path, value)
-        again = bench.run()
+            project.set(path, value)
+        again = project.run()
         assert (again.code, again.asked) == (0, 0)
 
 
-def test_a_change_goes_as_far_as_it_shows(bench):
+def test_a_change_goes_as_far_as_it_shows(project):
     """Behind an edited step only the rows whose requests changed are asked; the others keep their answers."""
-    bench.run()
-    before = bench.lines()
-    bench.set("steps.facts.messages.2.content", "Facts on {{ row.town }}, please.")
-    bench.script.wrong["Facts on Rome, please"] = [fact("new")]
-    assert bench.run().sent == {"facts": ALL, "line": 1}
-    after = bench.lines()
+    project.run()
+    before = project.lines()
+    project.set("steps.facts.messages.2.content", "Facts on {{ row.town }}, please.")
+    project.script.wrong["Facts on Rome, please"] = [fact("new")]
+    assert project.run().sent == {"facts": ALL, "line": 1}
+    after = project.lines()
     assert [town for town in TOWNS if after[town] != before[town]] == ["Rome"]
 
 
-def test_a_change_that_is_taken_back_costs_nothing(bench):
+def test_a_change_that_is_taken_back_costs_nothing(project):
     """The answers to an earlier text of a prompt are still there when it comes back."""
-    bench.run()
-    before, original = bench.files(), deepcopy(bench.document)
-    bench.set("steps.line.prompt", "A line on {{ row.town }}.")
-    assert bench.run().sent == {"line": ALL}
-    assert bench.files() != before
-    bench.document = original
-    assert bench.run().asked == 0
-    assert bench.files() == before
+    project.run()
+    before, original = project.files(), deepcopy(project.document)
+    project.set("steps.line.prompt", "A line on {{ row.town }}.")
+    assert project.run().sent == {"line": ALL}
+    assert project.files() != before
+    project.document = original
+    assert project.run().asked == 0
+    assert project.files() == before
 
 
 WIDER = {**SCHEMA, "properties": {"kind": {"enum": ["old", "new", "odd"]}}}
@@ -95,21 +95,21 @@ RERUN = [
 
 
 @pytest.mark.parametrize(("path", "value", "sent"), RERUN, ids=[f"{path}={value}"[:50] for path, value, _ in RERUN])
-def test_what_is_sent_is_asked_again(bench, path, value, sent):
+def test_what_is_sent_is_asked_again(project, path, value, sent):
     """A change of the request re-runs the steps that send it, and no other while their answers stay the same."""
-    bench.run()
-    bench.set(path, value)
-    assert bench.run().sent == sent
-    assert bench.run().asked == 0
+    project.run()
+    project.set(path, value)
+    assert project.run().sent == sent
+    assert project.run().asked == 0
 
 
 @pytest.mark.parametrize("budget", [1025, 1500])
-def test_a_budget_to_think_is_sent(bench, budget):
+def test_a_budget_to_think_is_sent(project, budget):
     """Another number of tokens to think is another request."""
-    bench.set("steps.line.thinking", {"budget_tokens": 1024})
-    bench.run()
-    bench.set("steps.line.thinking", {"budget_tokens": budget})
-    assert bench.run().sent == {"line": ALL}
+    project.set("steps.line.thinking", {"budget_tokens": 1024})
+    project.run()
+    project.set("steps.line.thinking", {"budget_tokens": budget})
+    assert project.run().sent == {"line": ALL}
 
 
 KEPT = [
@@ -136,14 +136,14 @@ KEPT = [
 
 
 @pytest.mark.parametrize(("path", "value"), KEPT, ids=[f"{path}={value}"[:50] for path, value in KEPT])
-def test_what_is_not_sent_is_not_asked_again(bench, path, value):
+def test_what_is_not_sent_is_not_asked_again(project, path, value):
     """A change that no request shows sends nothing, and the rows are those of before."""
-    bench.run()
-    before = bench.lines()
-    bench.set(path, value)
-    again = bench.run(output="out/again.jsonl")
+    project.run()
+    before = project.lines()
+    project.set(path, value)
+    again = project.run(output="out/again.jsonl")
     assert (again.code, again.asked) == (0, 0)
-    assert bench.lines("again.jsonl") == before
+    assert project.lines("again.jsonl") == before
 
 
 def turned(value):
@@ -184,58 +184,58 @@ STYLES = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_how_it_is_written_does_not_matter(bench, style):
+def test_how_it_is_written_does_not_matter(project, style):
     """The same pipeline in another style of YAML, order or wording of its own names sends nothing."""
-    bench.run()
-    before = bench.lines()
-    bench.text = STYLES[style](deepcopy(bench.document))
-    assert bench.text.encode() != bench.path.read_bytes()
-    assert bench.run().asked == 0
-    assert bench.lines() == before
+    project.run()
+    before = project.lines()
+    project.text = STYLES[style](deepcopy(project.document))
+    assert project.text.encode() != project.path.read_bytes()
+    assert project.run().asked == 0
+    assert project.lines() == before
 
 
-def test_a_prompt_may_move_to_a_file(bench):
+def test_a_prompt_may_move_to_a_file(project):
     """A text sends the same wherever it stands."""
-    bench.run()
-    (bench.folder / "line.txt").write_text(bench.document["steps"]["line"]["prompt"])
-    (bench.folder / "kind.json").write_text(json.dumps(SCHEMA))
-    bench.set("steps.line.prompt", {"file": "line.txt"})
-    bench.set("steps.facts.output.schema", "kind.json")
-    assert bench.run().asked == 0
+    project.run()
+    (project.folder / "line.txt").write_text(project.document["steps"]["line"]["prompt"])
+    (project.folder / "kind.json").write_text(json.dumps(SCHEMA))
+    project.set("steps.line.prompt", {"file": "line.txt"})
+    project.set("steps.facts.output.schema", "kind.json")
+    assert project.run().asked == 0
 
 
-def test_a_renamed_text_step_keeps_its_answers(bench):
+def test_a_renamed_text_step_keeps_its_answers(project):
     """The name of a step that answers in text is not sent, so that it may change, with what refers to it."""
-    bench.set("steps.end", {"model": "quick", "prompt": "A line on {{ steps.line }}"})
-    bench.run()
-    before = bench.lines()
-    bench.text = yaml.safe_dump(bench.document).replace("line:", "verse:").replace("steps.line", "steps.verse")
-    assert bench.run().asked == 0
-    rows = [json.loads(line) for line in (bench.folder / "out/towns.jsonl").read_text().splitlines()]
+    project.set("steps.end", {"model": "quick", "prompt": "A line on {{ steps.line }}"})
+    project.run()
+    before = project.lines()
+    project.text = yaml.safe_dump(project.document).replace("line:", "verse:").replace("steps.line", "steps.verse")
+    assert project.run().asked == 0
+    rows = [json.loads(line) for line in (project.folder / "out/towns.jsonl").read_text().splitlines()]
     assert {row["town"]: row["verse"] for row in rows} == before
 
 
-def test_a_parameter_re_runs_where_it_is_used(bench):
+def test_a_parameter_re_runs_where_it_is_used(project):
     """Another value of a parameter asks the steps that use it; the value of before is still answered."""
-    bench.set("params", {"tone": {"type": "string", "default": "warm"}})
-    bench.set("steps.line.system", "In a {{ params.tone }} tone.")
-    bench.run()
-    assert bench.run(params={"tone": "dry"}).sent == {"line": ALL}
-    assert bench.run(params={"tone": "warm"}).asked == 0
+    project.set("params", {"tone": {"type": "string", "default": "warm"}})
+    project.set("steps.line.system", "In a {{ params.tone }} tone.")
+    project.run()
+    assert project.run(params={"tone": "dry"}).sent == {"line": ALL}
+    assert project.run(params={"tone": "warm"}).asked == 0
 
 
 @pytest.mark.parametrize("spelling", ["{}/", "{}//", "upper"])
-def test_an_address_spelled_otherwise_is_the_same(bench, monkeypatch, spelling):
+def test_an_address_spelled_otherwise_is_the_same(project, monkeypatch, spelling):
     """Case and a last slash of the base URL do not matter, in the pipeline or in the environment."""
-    address = bench.server.url.replace("127.0.0.1", "localhost")
-    bench.set("runtime.base_url", address)
-    assert bench.run().asked == 2 * ALL
+    address = project.server.url.replace("127.0.0.1", "localhost")
+    project.set("runtime.base_url", address)
+    assert project.run().asked == 2 * ALL
     other = address.replace("localhost", "LOCALHOST") if spelling == "upper" else spelling.format(address)
-    bench.set("runtime.base_url", other)
-    assert bench.run().asked == 0
-    bench.set("runtime.base_url", None)
+    project.set("runtime.base_url", other)
+    assert project.run().asked == 0
+    project.set("runtime.base_url", None)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", other)
-    assert bench.run().asked == 0
+    assert project.run().asked == 0
 
 
 def test_a_usual_port_is_no_port():
@@ -246,60 +246,60 @@ def test_a_usual_port_is_no_port():
     assert len({normalised(each) for each in others}) == len(others)
 
 
-def test_another_address_answers_for_itself(bench):
+def test_another_address_answers_for_itself(project):
     """What one address answered is not taken for the answer of another."""
-    bench.run()
-    bench.set("runtime.base_url", bench.server.url.replace("127.0.0.1", "localhost"))
-    assert bench.run().asked == 2 * ALL
+    project.run()
+    project.set("runtime.base_url", project.server.url.replace("127.0.0.1", "localhost"))
+    assert project.run().asked == 2 * ALL
 
 
-def test_simulated_answers_live_apart(bench):
+def test_simulated_answers_live_apart(project):
     """A simulated run leaves a real one everything to ask, and the other way round."""
-    assert bench.run(simulate=True).asked == 2 * ALL
-    assert bench.run().asked == 2 * ALL
-    assert bench.run(simulate=True).asked == 0
+    assert project.run(simulate=True).asked == 2 * ALL
+    assert project.run().asked == 2 * ALL
+    assert project.run(simulate=True).asked == 0
 
 
 @pytest.mark.parametrize("wrong", [REFUSED, CUT], ids=["refused", "truncated"])
-def test_a_failed_row_is_answered(bench, wrong):
+def test_a_failed_row_is_answered(project, wrong):
     """What the model refused or left unfinished stays failed: a plain run does not ask again."""
-    bench.refuse("Facts on Rome", reply=wrong)
-    assert bench.run().code == 1
-    before = bench.files(), bench.failed()
+    project.refuse("Facts on Rome", reply=wrong)
+    assert project.run().code == 1
+    before = project.files(), project.failed()
     assert list(before[1]) == ["Rome"]
-    again = bench.run()
+    again = project.run()
     assert (again.code, again.asked) == (1, 0)
-    assert (bench.files(), bench.failed()) == before
+    assert (project.files(), project.failed()) == before
 
 
-def test_a_row_that_stays_invalid_is_answered(bench):
+def test_a_row_that_stays_invalid_is_answered(project):
     """An output that is invalid after all its re-asks stays so, attempts included."""
     for _ in range(3):
-        bench.refuse("Facts on Rome", reply=fact("none"))
-    assert bench.run().sent == {"facts": ALL + 2, "line": ALL - 1}
-    before = bench.files()
-    assert bench.run().asked == 0
-    assert bench.files() == before
+        project.refuse("Facts on Rome", reply=fact("none"))
+    assert project.run().sent == {"facts": ALL + 2, "line": ALL - 1}
+    before = project.files()
+    assert project.run().asked == 0
+    assert project.files() == before
 
 
-def test_more_reasks_ask_only_what_is_more(bench):
+def test_more_reasks_ask_only_what_is_more(project):
     """A row that stayed invalid goes on from its last answer when more re-asks are allowed; less fail it again."""
     for _ in range(3):
-        bench.refuse("Facts on Rome", reply=fact("none"))
-    bench.run()
-    bench.set("steps.facts.output.reasks", 3)
-    assert bench.run().sent == {"facts": 1, "line": 1}
-    assert bench.failed() == {}
-    bench.set("steps.facts.output.reasks", 2)
-    assert bench.run().asked == 0
-    assert list(bench.failed()) == ["Rome"]
+        project.refuse("Facts on Rome", reply=fact("none"))
+    project.run()
+    project.set("steps.facts.output.reasks", 3)
+    assert project.run().sent == {"facts": 1, "line": 1}
+    assert project.failed() == {}
+    project.set("steps.facts.output.reasks", 2)
+    assert project.run().asked == 0
+    assert list(project.failed()) == ["Rome"]
 
 
-def test_a_row_that_got_no_answer_is_sent_again(bench):
+def test_a_row_that_got_no_answer_is_sent_again(project):
     """A failure on the way is no answer: the next run asks for that row, and for nothing else."""
-    bench.refuse("Facts on Rome", "A line on Oslo", reply=SERVER_ERROR)
-    assert bench.run().code == 1
-    assert set(bench.failed()) == {"Rome", "Oslo"}
-    again = bench.run()
+    project.refuse("Facts on Rome", "A line on Oslo", reply=SERVER_ERROR)
+    assert project.run().code == 1
+    assert set(project.failed()) == {"Rome", "Oslo"}
+    again = project.run()
     assert (again.code, again.sent) == (0, {"facts": 1, "line": 2})
-    assert set(bench.lines()) == set(TOWNS)
+    assert set(project.lines()) == set(TOWNS)

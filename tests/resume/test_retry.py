@@ -17,266 +17,266 @@ from yamlgen.store.run_session import archived
 ALL = len(TOWNS)
 
 
-def retry(bench, run=None, **options):
+def retry(project, run=None, **options):
     """Retry a run as the command line does: by what the store knows of it."""
-    again = repeat(find_run(places([bench.path]), run).entry)
-    return bench.run(params=again.params, **{**again.options, **options})
+    again = repeat(find_run(places([project.path]), run).entry)
+    return project.run(params=again.params, **{**again.options, **options})
 
 
-def test_a_retry_asks_the_failed_rows_alone(bench):
+def test_a_retry_asks_the_failed_rows_alone(project):
     """The refused row is asked again, the others keep their answers, and the output has all of them."""
-    bench.refuse("Facts on Rome")
-    bench.run()
-    before = bench.lines()
-    again = retry(bench)
+    project.refuse("Facts on Rome")
+    project.run()
+    before = project.lines()
+    again = retry(project)
     assert (again.code, again.sent) == (0, {"facts": 1, "line": 1})
-    assert {**bench.lines(), "Rome": ""} == {**before, "Rome": ""}
-    assert set(bench.lines()) == set(TOWNS)
-    assert sorted(bench.files()) == ["towns.jsonl"]
+    assert {**project.lines(), "Rome": ""} == {**before, "Rome": ""}
+    assert set(project.lines()) == set(TOWNS)
+    assert sorted(project.files()) == ["towns.jsonl"]
 
 
-def test_what_a_retry_got_wins(bench):
+def test_what_a_retry_got_wins(project):
     """From then on the new answers serve, also where the old ones would have failed the row."""
-    bench.refuse("Facts on Rome")
-    bench.run()
-    retry(bench)
-    before = bench.files()
-    again = bench.run()
+    project.refuse("Facts on Rome")
+    project.run()
+    retry(project)
+    before = project.files()
+    again = project.run()
     assert (again.code, again.asked) == (0, 0)
-    assert bench.files() == before
+    assert project.files() == before
 
 
-def test_a_retry_keeps_the_steps_that_went_well(bench):
+def test_a_retry_keeps_the_steps_that_went_well(project):
     """Of a row that failed at its second step, the answer to the first one is kept."""
-    bench.refuse("A line on Rome")
-    bench.run()
-    assert retry(bench).sent == {"line": 1}
+    project.refuse("A line on Rome")
+    project.run()
+    assert retry(project).sent == {"line": 1}
 
 
-def test_a_retry_that_fails_again_can_be_retried(bench):
+def test_a_retry_that_fails_again_can_be_retried(project):
     """A row that is refused by a retry too is a failed row of that one, the last run."""
-    bench.refuse("Facts on Rome", "Facts on Rome")
-    bench.run()
-    assert (retry(bench).asked, list(bench.failed())) == (1, ["Rome"])
-    assert bench.run().asked == 0
-    assert (retry(bench).asked, bench.failed()) == (2, {})
+    project.refuse("Facts on Rome", "Facts on Rome")
+    project.run()
+    assert (retry(project).asked, list(project.failed())) == (1, ["Rome"])
+    assert project.run().asked == 0
+    assert (retry(project).asked, project.failed()) == (2, {})
 
 
-def test_a_retry_asks_an_invalid_row_from_the_start(bench):
+def test_a_retry_asks_an_invalid_row_from_the_start(project):
     """Of a row that stayed invalid the first request is sent again, not one more re-ask."""
     for _ in range(3):
-        bench.refuse("Facts on Rome", reply=fact("none"))
-    bench.run()
-    assert retry(bench).sent == {"facts": 1, "line": 1}
-    assert len(bench.server.bodies[-2]["messages"]) == 3
-    assert bench.run().asked == 0
+        project.refuse("Facts on Rome", reply=fact("none"))
+    project.run()
+    assert retry(project).sent == {"facts": 1, "line": 1}
+    assert len(project.server.bodies[-2]["messages"]) == 3
+    assert project.run().asked == 0
 
 
-def test_an_earlier_run_can_be_retried_by_the_beginning_of_its_name(bench):
+def test_an_earlier_run_can_be_retried_by_the_beginning_of_its_name(project):
     """The failed rows of a named run are asked again, also when a later run has others."""
-    bench.refuse("Facts on Rome")
-    name = bench.run().report.run
-    bench.rows = [{"town": "Oslo"}]
-    bench.run()
-    bench.rows = [{"town": town} for town in TOWNS]
-    assert retry(bench, name[:-3]).sent == {"facts": 1, "line": 1}
+    project.refuse("Facts on Rome")
+    name = project.run().report.run
+    project.rows = [{"town": "Oslo"}]
+    project.run()
+    project.rows = [{"town": town} for town in TOWNS]
+    assert retry(project, name[:-3]).sent == {"facts": 1, "line": 1}
 
 
-def test_a_retry_of_a_row_that_got_no_answer(bench):
+def test_a_retry_of_a_row_that_got_no_answer(project):
     """A row without an answer is a failed row too; a retry sends it as a plain run would."""
-    bench.refuse("Facts on Rome", reply=SERVER_ERROR)
-    bench.run()
-    assert retry(bench).sent == {"facts": 1, "line": 1}
-    assert bench.run().asked == 0
+    project.refuse("Facts on Rome", reply=SERVER_ERROR)
+    project.run()
+    assert retry(project).sent == {"facts": 1, "line": 1}
+    assert project.run().asked == 0
 
 
-def test_equal_rows_are_retried_apart(bench):
+def test_equal_rows_are_retried_apart(project):
     """Of two equal rows only the one that failed is asked again."""
-    bench.rows = [{"town": "Rome"}, {"town": "Rome"}]
-    bench.refuse("Facts on Rome")
-    bench.run()
-    (before,) = bench.lines().values()
-    assert retry(bench).sent == {"facts": 1, "line": 1}
-    rows = [json.loads(line)["line"] for line in (bench.folder / "out/towns.jsonl").read_text().splitlines()]
+    project.rows = [{"town": "Rome"}, {"town": "Rome"}]
+    project.refuse("Facts on Rome")
+    project.run()
+    (before,) = project.lines().values()
+    assert retry(project).sent == {"facts": 1, "line": 1}
+    rows = [json.loads(line)["line"] for line in (project.folder / "out/towns.jsonl").read_text().splitlines()]
     assert len(set(rows)) == 2
     assert before in rows
 
 
-def test_a_retry_after_a_stop_asks_the_failed_rows_alone(bench):
+def test_a_retry_after_a_stop_asks_the_failed_rows_alone(project):
     """The rows that the stopped run did not reach stay for `run`: the output is as it was, and the hint says so."""
-    bench.set("runtime.concurrency", 1)
-    bench.run()
-    before = bench.files()
-    bench.set("steps.facts.system", "You know {{ row.town }} well.")
-    bench.refuse("Facts on Oslo")
-    stopped = bench.run(stop_after=2)
+    project.set("runtime.concurrency", 1)
+    project.run()
+    before = project.files()
+    project.set("steps.facts.system", "You know {{ row.town }} well.")
+    project.refuse("Facts on Oslo")
+    stopped = project.run(stop_after=2)
     assert (str(stopped.error.code), stopped.sent) == (Code.STOPPED, {"facts": 2})
-    again = retry(bench)
+    again = retry(project)
     assert (again.code, str(again.error.code), again.sent) == (Exit.FAILED_ROWS, Code.NOT_STORED, {"facts": 1})
     assert again.error.message.startswith("2 rows have no answer in the store")
     assert "a call without `offline=True` asks for them; the previous output stays as it was" in again.error.hint
-    assert bench.files() == before
-    assert bench.run().sent == {"facts": 2}
+    assert project.files() == before
+    assert project.run().sent == {"facts": 2}
 
 
-def test_a_stopped_retry_is_gone_on_with(bench):
+def test_a_stopped_retry_is_gone_on_with(project):
     """What a retry paid for before it was stopped is not paid again; the rows that it did not reach stay failed."""
-    bench.set("runtime.concurrency", 1)
-    bench.refuse("Facts on Oslo", "Facts on Rome")
-    bench.run()
-    before = bench.files()
-    assert retry(bench, stop_after=1).sent == {"facts": 1}
-    assert bench.files() == before
-    assert bench.run().sent == {"line": 1}
-    assert list(bench.failed()) == ["Rome"]
-    assert retry(bench).sent == {"facts": 1, "line": 1}
+    project.set("runtime.concurrency", 1)
+    project.refuse("Facts on Oslo", "Facts on Rome")
+    project.run()
+    before = project.files()
+    assert retry(project, stop_after=1).sent == {"facts": 1}
+    assert project.files() == before
+    assert project.run().sent == {"line": 1}
+    assert list(project.failed()) == ["Rome"]
+    assert retry(project).sent == {"facts": 1, "line": 1}
 
 
-def test_a_stopped_retry_can_be_retried(bench):
+def test_a_stopped_retry_can_be_retried(project):
     """The rows that a stopped retry did not reach are among those that the next one asks."""
-    bench.set("runtime.concurrency", 1)
-    bench.refuse("Facts on Oslo", "Facts on Rome", "Facts on Cork")
-    bench.run()
-    assert retry(bench, stop_after=1).sent == {"facts": 1}
-    again = retry(bench)
+    project.set("runtime.concurrency", 1)
+    project.refuse("Facts on Oslo", "Facts on Rome", "Facts on Cork")
+    project.run()
+    assert retry(project, stop_after=1).sent == {"facts": 1}
+    again = retry(project)
     assert (again.code, again.sent) == (Exit.OK, {"facts": 2, "line": 3})
-    assert set(bench.lines()) == set(TOWNS)
+    assert set(project.lines()) == set(TOWNS)
 
 
-def test_rows_that_were_never_asked_are_not_retried(bench):
+def test_rows_that_were_never_asked_are_not_retried(project):
     """However often an incomplete run is retried, its failed rows alone are asked."""
-    bench.set("runtime.concurrency", 1)
-    bench.refuse("Facts on Oslo", "Facts on Oslo")
-    bench.run(stop_after=2)
-    assert retry(bench).sent == {"facts": 1}
-    assert retry(bench).sent == {"facts": 1, "line": 1}
-    assert bench.run().sent == {"facts": 2, "line": 3}
+    project.set("runtime.concurrency", 1)
+    project.refuse("Facts on Oslo", "Facts on Oslo")
+    project.run(stop_after=2)
+    assert retry(project).sent == {"facts": 1}
+    assert retry(project).sent == {"facts": 1, "line": 1}
+    assert project.run().sent == {"facts": 2, "line": 3}
 
 
-def test_an_answer_that_did_not_fail_the_row_is_kept(bench):
+def test_an_answer_that_did_not_fail_the_row_is_kept(project):
     """When a re-ask got no answer, a retry sends the re-ask alone."""
-    bench.refuse("Facts on Rome", reply=fact("none"))
-    bench.refuse("Facts on Rome", reply=SERVER_ERROR)
-    assert bench.run().code == Exit.FAILED_ROWS
-    assert bench.failed() == {"Rome": Code.TRANSPORT}
-    again = retry(bench)
+    project.refuse("Facts on Rome", reply=fact("none"))
+    project.refuse("Facts on Rome", reply=SERVER_ERROR)
+    assert project.run().code == Exit.FAILED_ROWS
+    assert project.failed() == {"Rome": Code.TRANSPORT}
+    again = retry(project)
     assert (again.code, again.sent) == (Exit.OK, {"facts": 1, "line": 1})
 
 
-def test_a_retry_of_a_changed_pipeline_asks_for_no_other_row(bench):
+def test_a_retry_of_a_changed_pipeline_asks_for_no_other_row(project):
     """After an edit the failed rows are asked in the new way; the others have no answer yet, and the output stays."""
-    bench.refuse("Facts on Rome")
-    bench.run()
-    before = bench.files()
-    bench.set("steps.facts.system", "You know {{ row.town }} well.")
-    again = retry(bench)
+    project.refuse("Facts on Rome")
+    project.run()
+    before = project.files()
+    project.set("steps.facts.system", "You know {{ row.town }} well.")
+    again = retry(project)
     assert (again.code, again.sent) == (Exit.FAILED_ROWS, {"facts": 1, "line": 1})
-    assert bench.files() == before
-    assert bench.run().sent == {"facts": ALL - 1}
+    assert project.files() == before
+    assert project.run().sent == {"facts": ALL - 1}
 
 
-def test_a_retry_offline_tells_what_it_would_ask(bench):
+def test_a_retry_offline_tells_what_it_would_ask(project):
     """Offline, the failed rows are missing, because their answers are not taken and none may be asked for."""
-    bench.refuse("Facts on Rome")
-    bench.run()
-    before = bench.files()
-    again = retry(bench, offline=True)
+    project.refuse("Facts on Rome")
+    project.run()
+    before = project.files()
+    again = retry(project, offline=True)
     assert (again.code, again.asked) == (Exit.FAILED_ROWS, 0)
-    assert bench.files() == before
+    assert project.files() == before
 
 
-def test_a_limit_holds_for_a_retry(bench):
+def test_a_limit_holds_for_a_retry(project):
     """A retry stops at a limit like any run, and a plain run goes on from what it was answered."""
-    bench.refuse("Facts on Rome")
-    bench.run()
-    again = retry(bench, max_requests=1)
+    project.refuse("Facts on Rome")
+    project.run()
+    again = retry(project, max_requests=1)
     assert (again.code, again.sent) == (Exit.LIMIT, {"facts": 1})
-    assert bench.run().sent == {"line": 1}
+    assert project.run().sent == {"line": 1}
 
 
-def test_the_last_run_is_the_one_that_began_last(bench, monkeypatch):
+def test_the_last_run_is_the_one_that_began_last(project, monkeypatch):
     """Runs of one second are told apart by their order, whatever their names end with."""
     endings = iter(["ffffff", "eeeeee", "dddddd"])
     monkeypatch.setattr("yamlgen.api.execution.secrets.token_hex", lambda _: next(endings))
-    names = [bench.run().report.run for _ in range(3)]
-    runs, unread = list_runs(places([bench.path]))
+    names = [project.run().report.run for _ in range(3)]
+    runs, unread = list_runs(places([project.path]))
     assert ([run.entry.name for run in runs], unread) == (names, [])
-    assert find_run(places([bench.path]), None).entry.name == names[-1]
+    assert find_run(places([project.path]), None).entry.name == names[-1]
 
 
-def test_a_store_that_cannot_be_read_hides_no_other(bench):
+def test_a_store_that_cannot_be_read_hides_no_other(project):
     """The runs of the other stores are listed, with what is wrong with the one."""
-    name = bench.run().report.run
-    bench.run(simulate=True)
-    bench.store(simulated=True).write_bytes(b"rotten" * 1000)
-    runs, unread = list_runs(places([bench.path]))
+    name = project.run().report.run
+    project.run(simulate=True)
+    project.store(simulated=True).write_bytes(b"rotten" * 1000)
+    runs, unread = list_runs(places([project.path]))
     assert [run.entry.name for run in runs] == [name]
     assert [error.code for error in unread] == [Code.STORE_DAMAGED]
 
 
-def pruned(bench, keep):
+def pruned(project, keep):
     """The names of the runs that a pruning leaves."""
-    place = place_of(bench.path)
+    place = place_of(project.path)
     prune_runs([place], keep=keep, confirm=lambda *_: True)
     with archived(place) as archive:
         return [run.name for run in archive.runs()]
 
 
-def test_the_newest_whole_run_outlives_a_pruning(bench):
+def test_the_newest_whole_run_outlives_a_pruning(project):
     """A stopped run and a trial over some rows stand for no whole run: it stays, with them, and nothing is re-paid."""
-    bench.run()
-    names = [bench.run().report.run, bench.run(limit=1).report.run]
-    bench.run(fresh=True, stop_after=1)
-    left = pruned(bench, 1)
+    project.run()
+    names = [project.run().report.run, project.run(limit=1).report.run]
+    project.run(fresh=True, stop_after=1)
+    left = pruned(project, 1)
     assert (left[:2], len(left)) == (names, 3)
-    assert bench.run().asked == 0
+    assert project.run().asked == 0
 
 
-def test_without_a_whole_run_nothing_is_pruned(bench):
+def test_without_a_whole_run_nothing_is_pruned(project):
     """As long as no run came to its end over all rows, each may hold answers that are needed."""
-    bench.run(stop_after=1)
-    bench.run(limit=1)
-    assert len(pruned(bench, 1)) == 2
+    project.run(stop_after=1)
+    project.run(limit=1)
+    assert len(pruned(project, 1)) == 2
 
 
-def test_a_run_that_lacks_answers_is_no_whole_one(bench):
+def test_a_run_that_lacks_answers_is_no_whole_one(project):
     """An offline run that lacks answers does not make the run before it superfluous."""
-    name = bench.run().report.run
-    bench.set("steps.line.prompt", "Another line on {{ row.town }}.")
-    bench.run(offline=True)
-    assert pruned(bench, 1)[0] == name
+    name = project.run().report.run
+    project.set("steps.line.prompt", "Another line on {{ row.town }}.")
+    project.run(offline=True)
+    assert pruned(project, 1)[0] == name
 
 
-def test_what_a_kept_retry_refers_to_is_kept(bench):
+def test_what_a_kept_retry_refers_to_is_kept(project):
     """The run that a kept retry asked again stays, however old."""
-    bench.set("runtime.concurrency", 1)
-    bench.refuse("Facts on Oslo", "Facts on Rome")
-    first = bench.run().report.run
-    second = bench.run().report.run
-    third = bench.run().report.run
-    stopped = retry(bench, first, stop_after=1).report.run
-    assert pruned(bench, 1) == [first, third, stopped]
+    project.set("runtime.concurrency", 1)
+    project.refuse("Facts on Oslo", "Facts on Rome")
+    first = project.run().report.run
+    second = project.run().report.run
+    third = project.run().report.run
+    stopped = retry(project, first, stop_after=1).report.run
+    assert pruned(project, 1) == [first, third, stopped]
     assert second not in (first, third)
-    assert retry(bench).code == Exit.OK
+    assert retry(project).code == Exit.OK
 
 
-def test_keeping_none_drops_all(bench):
+def test_keeping_none_drops_all(project):
     """`--keep 0` leaves nothing."""
-    bench.run()
-    assert pruned(bench, 0) == []
+    project.run()
+    assert pruned(project, 0) == []
 
 
-def test_a_stopped_retry_of_a_run_that_is_gone_can_be_retried(bench):
+def test_a_stopped_retry_of_a_run_that_is_gone_can_be_retried(project):
     """What a stopped retry referred to may be gone: its own failed rows are asked again, and that is all."""
-    bench.set("runtime.concurrency", 1)
-    bench.refuse("Facts on Oslo", "Facts on Rome", "Facts on Oslo")
-    bench.run()
-    stopped = retry(bench, stop_after=1).report.run
-    with closing(sqlite3.connect(bench.store())) as connection, connection:
+    project.set("runtime.concurrency", 1)
+    project.refuse("Facts on Oslo", "Facts on Rome", "Facts on Oslo")
+    project.run()
+    stopped = retry(project, stop_after=1).report.run
+    with closing(sqlite3.connect(project.store())) as connection, connection:
         connection.execute("UPDATE run SET status = 'pruned' WHERE name <> ?", (stopped,))
-    with archived(place_of(bench.path)) as archive:
+    with archived(place_of(project.path)) as archive:
         assert [run.name for run in archive.retried(archive.run(stopped))] == [stopped]
-    assert retry(bench).sent["facts"] == 1
+    assert retry(project).sent["facts"] == 1
 
 
 REFUSES = ("--simulate", "--fault", "refusal=0.5")
@@ -357,11 +357,11 @@ class TestCommand:
         assert 0 < json.loads(again.out)["paid"]["attempts"] < 8
 
 
-def test_a_retry_of_a_run_with_a_good_answer_after_all(bench):
+def test_a_retry_of_a_run_with_a_good_answer_after_all(project):
     """A row that has had a good answer since (here by `fresh`) is not paid for again."""
-    bench.refuse("Facts on Rome")
-    name = bench.run().report.run
-    bench.run(fresh=True)
-    before = bench.files()
-    assert retry(bench, name).asked == 0
-    assert bench.files() == before
+    project.refuse("Facts on Rome")
+    name = project.run().report.run
+    project.run(fresh=True)
+    before = project.files()
+    assert retry(project, name).asked == 0
+    assert project.files() == before

@@ -52,12 +52,12 @@ class Picky:
 
 
 @pytest.fixture
-def picky(bench):
-    """A workbench whose one step has a schema that fits native output, as far as is known before."""
-    bench.script = Picky()
-    bench.set("steps.line", None)
-    bench.set("steps.facts.output.schema", NATIVE)
-    return bench
+def picky(project):
+    """A project whose one step has a schema that fits native output, as far as is known before."""
+    project.script = Picky()
+    project.set("steps.line", None)
+    project.set("steps.facts.output.schema", NATIVE)
+    return project
 
 
 def warnings(done):

@@ -24,10 +24,10 @@ REFUSES = {"simulate": True, "seed": 3, "faults": ("refusal=0.5",)}
 
 
 @pytest.fixture
-def single(bench):
-    """A workbench with one step."""
-    bench.set("steps.line", None)
-    return bench
+def single(project):
+    """A project with one step."""
+    project.set("steps.line", None)
+    return project
 
 
 @pytest.fixture
@@ -40,15 +40,15 @@ def another(monkeypatch):
     return updated
 
 
-def earlier(bench, **options):
+def earlier(project, **options):
     """How many earlier answers the plan of a run goes by, and how many it would take."""
-    (step,) = bench.plan(**options).steps
+    (step,) = project.plan(**options).steps
     return step.earlier_answers, step.stored
 
 
-def towns_that_failed(bench):
+def towns_that_failed(project):
     """The towns that the last simulated run has failed."""
-    return bench.failed("towns.simulated.failed.jsonl")
+    return project.failed("towns.simulated.failed.jsonl")
 
 
 def test_another_simulator_is_asked_for_all(single):
@@ -146,10 +146,10 @@ def test_a_plan_takes_no_history_from_another_address(single):
     assert earlier(single, fresh=True) == (0, 0)
 
 
-def prune_all_but_answers(bench):
+def prune_all_but_answers(project):
     """Prune the first run of two that share their answers."""
-    bench.run()
-    place = place_of(bench.path)
+    project.run()
+    place = place_of(project.path)
     with archived(place) as archive:
         first, _ = archive.runs()
     assert prune(place, [first.number], lambda _: True).answers == 0

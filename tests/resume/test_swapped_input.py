@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from counted_runs import Script
+from counted_runs import ScriptedReplies
 from yamlgen.errors import Code, Exit
 
 COUNT = 200
@@ -27,7 +27,7 @@ def replaced(path, rows):
     beside.replace(path)
 
 
-class Swapping(Script):
+class Swapping(ScriptedReplies):
     """Does something to the input when so many requests came; the earliest of them are answered after it."""
 
     def __init__(self, at, swap):
@@ -43,31 +43,31 @@ class Swapping(Script):
 
 
 @pytest.fixture
-def big(bench):
-    """The workbench with many rows, few of them at once, and an output of a run before."""
-    bench.rows = list(ROWS)
-    bench.set("input.id", "id")
-    bench.set("runtime.concurrency", 2)
-    bench.set("steps.facts", None)
-    bench.set("steps.line.prompt", "A line on {{ row.town }}.")
-    (bench.folder / "out").mkdir()
-    (bench.folder / "out/towns.jsonl").write_text(PREVIOUS)
-    return bench
+def big(project):
+    """The project with many rows, few of them at once, and an output of a run before."""
+    project.rows = list(ROWS)
+    project.set("input.id", "id")
+    project.set("runtime.concurrency", 2)
+    project.set("steps.facts", None)
+    project.set("steps.line.prompt", "A line on {{ row.town }}.")
+    (project.folder / "out").mkdir()
+    (project.folder / "out/towns.jsonl").write_text(PREVIOUS)
+    return project
 
 
-def swapped(bench, at, swap, **options):
+def swapped(project, at, swap, **options):
     """A run whose input is swapped at its request number `at`."""
-    path = bench.folder / "rows.jsonl"
-    bench.script = Swapping(at, lambda: swap(path))
-    done = bench.run(**options)
-    assert bench.script.came >= at
-    bench.script = Script()
+    path = project.folder / "rows.jsonl"
+    project.script = Swapping(at, lambda: swap(path))
+    done = project.run(**options)
+    assert project.script.came >= at
+    project.script = ScriptedReplies()
     return done
 
 
-def ids(bench, name="towns.jsonl"):
+def ids(project, name="towns.jsonl"):
     """The ids of the output, in its order."""
-    return [json.loads(line)["id"] for line in (bench.folder / "out" / name).read_text().splitlines()]
+    return [json.loads(line)["id"] for line in (project.folder / "out" / name).read_text().splitlines()]
 
 
 NEW = [*reversed(ROWS), {"id": COUNT, "town": "Oslo new", "note": ""}]

@@ -15,18 +15,18 @@ IN_FLIGHT = 20
 
 
 @pytest.fixture
-def run(bench):
+def run(project):
     """Run one step over so many rows; its replies come from a function of the row's number."""
 
     def run(reply, rows=400, step=ONE, **options):
-        bench.document = {
+        project.document = {
             **TEXT,
             "runtime": {"concurrency": IN_FLIGHT, "max_retries": 0},
             "steps": {"label": dict(step)},
         }
-        bench.rows = [{"n": number} for number in range(rows)]
-        bench.script = lambda body: reply(int(body["messages"][0]["content"].rpartition(" ")[2]), body)
-        return bench.run(**options)
+        project.rows = [{"n": number} for number in range(rows)]
+        project.script = lambda body: reply(int(body["messages"][0]["content"].rpartition(" ")[2]), body)
+        return project.run(**options)
 
     return run
 

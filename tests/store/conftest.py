@@ -2,20 +2,20 @@
 
 import pytest
 
-from forked_processes import Nursery
-from killed_pipeline import Scene, simulator
+from forked_processes import ForkServer
+from killed_pipeline import KillScenario, simulator
 from threaded_simulator import serving
 
 
 @pytest.fixture(scope="session")
-def nursery(tmp_path_factory):
+def fork_server(tmp_path_factory):
     """Starts processes."""
-    with Nursery(tmp_path_factory.mktemp("nursery")) as one:
+    with ForkServer(tmp_path_factory.mktemp("fork_server")) as one:
         yield one
 
 
 @pytest.fixture(scope="session")
-def scene(tmp_path_factory, nursery):
+def kill_scenario(tmp_path_factory, fork_server):
     """A server, and what an undisturbed run of the pipeline of two steps comes to there."""
     with serving(simulator()) as server:
-        yield Scene(nursery, server, tmp_path_factory.mktemp("scene"))
+        yield KillScenario(fork_server, server, tmp_path_factory.mktemp("kill_scenario"))

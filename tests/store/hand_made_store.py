@@ -22,7 +22,7 @@ ALL = Reuse()
 ROW = InputRow(0, {"town": "Oslo"}, '"Oslo"')
 
 
-class Book:
+class HandMadeStore:
     """A store in a folder, and the runs that go through it."""
 
     def __init__(self, folder):

@@ -117,13 +117,13 @@ CODES = {
 
 @pytest.mark.parametrize("whose", KEYS)
 @pytest.mark.parametrize("kind", CODES)
-def test_a_key_is_in_no_file(kind, whose, tmp_path, nursery):
+def test_a_key_is_in_no_file(kind, whose, tmp_path, fork_server):
     """After a run in which the server tells the key, it is in no file in any spelling, and in nothing that was said."""
     key = KEYS[whose]
     with serving(Told(replies(kind, key))) as server:
         (tmp_path / "echo.yaml").write_text(PIPELINE.format(url=server.url), "utf-8")
         (tmp_path / "rows.jsonl").write_text('{"id": 1}\n{"id": 2}\n', "utf-8")
-        ended = nursery.call(tmp_path, "run", "echo.yaml", "-v", ANTHROPIC_API_KEY=key)
+        ended = fork_server.call(tmp_path, "run", "echo.yaml", "-v", ANTHROPIC_API_KEY=key)
     assert ended.code == CODES[kind], ended.err
     assert list((tmp_path / ".yamlgen").glob("*.db"))
     assert not found(tmp_path, key)

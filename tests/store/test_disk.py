@@ -45,101 +45,101 @@ def check_previous(folder):
     assert leftovers(folder) == []
 
 
-def check_goes_on(scene, folder, *arguments):
+def check_goes_on(kill_scenario, folder, *arguments):
     """The next run asks for what was not kept, and ends as if nothing had been."""
-    before, held_before = scene.server.asked, kept(folder)
-    ended = scene.run(folder, *arguments)
-    assert ended.code == scene.reference.code, ended.err
-    assert scene.server.asked - before == scene.reference.requests - held_before
-    assert outputs(folder) == scene.reference.outputs
+    before, held_before = kill_scenario.server.asked, kept(folder)
+    ended = kill_scenario.run(folder, *arguments)
+    assert ended.code == kill_scenario.reference.code, ended.err
+    assert kill_scenario.server.asked - before == kill_scenario.reference.requests - held_before
+    assert outputs(folder) == kill_scenario.reference.outputs
     assert leftovers(folder) == []
 
 
 @pytest.mark.parametrize("size", [4_096, 40_000, 160_000, 240_000, 500_000])
-def test_a_store_that_cannot_grow(size, scene):
+def test_a_store_that_cannot_grow(size, kill_scenario):
     """When the store's file cannot grow, at once or half way, the run ends with one sentence and can go on later."""
-    folder = lay_out(scene.folder / f"size {size}", scene.server.url)
-    before = scene.server.asked
-    check_one_sentence(scene.run(folder, size=size))
+    folder = lay_out(kill_scenario.folder / f"size {size}", kill_scenario.server.url)
+    before = kill_scenario.server.asked
+    check_one_sentence(kill_scenario.run(folder, size=size))
     check_previous(folder)
-    assert scene.server.asked - before - kept(folder) <= IN_FLIGHT
-    assert (0 < kept(folder) < scene.reference.requests) == (size > 50_000)
-    check_goes_on(scene, folder)
+    assert kill_scenario.server.asked - before - kept(folder) <= IN_FLIGHT
+    assert (0 < kept(folder) < kill_scenario.reference.requests) == (size > 50_000)
+    check_goes_on(kill_scenario, folder)
 
 
-def test_an_output_that_cannot_be_written(scene):
+def test_an_output_that_cannot_be_written(kill_scenario):
     """When there is room for the store and none for the output, the previous output stands; nothing is paid twice."""
-    folder = lay_out(scene.folder / "output", scene.server.url, rows=12)
+    folder = lay_out(kill_scenario.folder / "output", kill_scenario.server.url, rows=12)
     rows = [json.dumps({"id": n, "town": f"town {n}", "text": "x" * 50_000}) + "\n" for n in range(12)]
     (folder / "rows.jsonl").write_text("".join(rows), "utf-8")
-    assert scene.run(folder, "-o", "other.jsonl").code in (0, 1)
-    before = scene.server.asked
-    ended = scene.run(folder, size=250_000)
+    assert kill_scenario.run(folder, "-o", "other.jsonl").code in (0, 1)
+    before = kill_scenario.server.asked
+    ended = kill_scenario.run(folder, size=250_000)
     check_one_sentence(ended)
     assert "cannot write" in ended.err
     assert "towns.jsonl: File too large" in ended.err
     check_previous(folder)
-    assert scene.run(folder).code in (0, 1)
-    assert scene.server.asked == before
+    assert kill_scenario.run(folder).code in (0, 1)
+    assert kill_scenario.server.asked == before
     assert outputs(folder) == [(folder / name).read_bytes() for name in ("other.jsonl", "other.failed.jsonl")]
 
 
 @needs_mount
-def test_a_disk_that_is_full_under_the_store(scene):
+def test_a_disk_that_is_full_under_the_store(kill_scenario):
     """When the disk of the store is full, the run says so in one sentence; with more room the next one goes on."""
-    folder = lay_out(scene.folder / "full store", scene.server.url)
+    folder = lay_out(kill_scenario.folder / "full store", kill_scenario.server.url)
     with small_disk(folder / "disk", 290_000) as grow:
-        before = scene.server.asked
-        check_one_sentence(scene.run(folder, "--store", "disk/store"))
+        before = kill_scenario.server.asked
+        check_one_sentence(kill_scenario.run(folder, "--store", "disk/store"))
         check_previous(folder)
         (store,) = (folder / "disk/store").glob("towns.yaml-*.db")
         with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
             (held_before,) = connection.execute("SELECT count(*) FROM attempt").fetchone()
-        assert 0 < held_before < scene.reference.requests
-        assert scene.server.asked - before - held_before <= IN_FLIGHT
+        assert 0 < held_before < kill_scenario.reference.requests
+        assert kill_scenario.server.asked - before - held_before <= IN_FLIGHT
         grow("20m")
-        before = scene.server.asked
-        assert scene.run(folder, "--store", "disk/store").code == scene.reference.code
-        assert scene.server.asked - before == scene.reference.requests - held_before
-        assert outputs(folder) == scene.reference.outputs
+        before = kill_scenario.server.asked
+        assert kill_scenario.run(folder, "--store", "disk/store").code == kill_scenario.reference.code
+        assert kill_scenario.server.asked - before == kill_scenario.reference.requests - held_before
+        assert outputs(folder) == kill_scenario.reference.outputs
 
 
 @needs_mount
 @pytest.mark.parametrize("room", [4096, 0])
-def test_a_disk_that_is_full_before_the_store_is_made(room, scene):
+def test_a_disk_that_is_full_before_the_store_is_made(room, kill_scenario):
     """On a disk without room for a store, or for a single byte, nothing is sent and one sentence says so."""
-    folder = lay_out(scene.folder / f"no room {room}", scene.server.url)
+    folder = lay_out(kill_scenario.folder / f"no room {room}", kill_scenario.server.url)
     with small_disk(folder / "disk", 40_960):
         (folder / "disk/ballast").write_bytes(b"x" * (40_960 - room))
-        before = scene.server.asked
-        ended = scene.run(folder, "--store", "disk/store")
+        before = kill_scenario.server.asked
+        ended = kill_scenario.run(folder, "--store", "disk/store")
         check_one_sentence(ended, Code.DISK if "error[YG610" in ended.err else Code.STORE_PLACE)
-        assert scene.server.asked == before
+        assert kill_scenario.server.asked == before
         check_previous(folder)
 
 
 @needs_mount
-def test_a_disk_that_is_full_under_the_output(scene):
+def test_a_disk_that_is_full_under_the_output(kill_scenario):
     """When the disk of the output is full at the end, all that was paid for is kept, and the old output stands."""
-    folder = lay_out(scene.folder / "full output", scene.server.url, previous=False)
+    folder = lay_out(kill_scenario.folder / "full output", kill_scenario.server.url, previous=False)
     with small_disk(folder / "out", 24_576) as grow:
         (folder / "out/ballast").write_bytes(b"x" * 8_000)
         for name in FILES:
             (folder / name).write_bytes(PREVIOUS)
-        ended = scene.run(folder)
+        ended = kill_scenario.run(folder)
         check_one_sentence(ended)
         assert [(folder / name).read_bytes() for name in FILES] == [PREVIOUS] * 3
         assert leftovers(folder) == ["ballast"]
-        assert kept(folder) == scene.reference.requests
+        assert kept(folder) == kill_scenario.reference.requests
         grow("10m")
         (folder / "out/ballast").unlink()
-        check_goes_on(scene, folder)
+        check_goes_on(kill_scenario, folder)
 
 
-def test_a_store_that_is_taken_away(scene):
+def test_a_store_that_is_taken_away(kill_scenario):
     """When the store's folder is deleted during the run, the run ends and says so, and the next one works."""
-    folder = lay_out(scene.folder / "gone", scene.server.url)
-    life = scene.start(folder)
+    folder = lay_out(kill_scenario.folder / "gone", kill_scenario.server.url)
+    life = kill_scenario.start(folder)
     life.until("RowFinished", times=5)
     (folder / ".yamlgen" / "towns.yaml.db").unlink()  # before its lock, whose loss would be told in other words
     shutil.rmtree(folder / ".yamlgen")
@@ -147,7 +147,7 @@ def test_a_store_that_is_taken_away(scene):
     check_one_sentence(ended)
     assert "was moved or removed" in ended.err
     check_previous(folder)
-    check_goes_on(scene, folder)
+    check_goes_on(kill_scenario, folder)
 
 
 class Failing(sqlite3.Connection):

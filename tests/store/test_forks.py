@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from hand_made_store import Book, ask
+from hand_made_store import HandMadeStore, ask
 
 import yamlgen
 from yamlgen.errors import Code, EnvironmentProblem
@@ -85,37 +85,37 @@ def children(folder):
     return [int(path.stem) for path in folder.glob("*.child") if alive(int(path.stem))]
 
 
-def start(nursery, folder, hang="pass"):
+def start(fork_server, folder, hang="pass"):
     """A run that makes a pool of two processes, each busy for a minute."""
     (folder / "work.py").write_text(POOL.replace("HANG", hang), "utf-8")
-    return nursery.start(folder, "run", "pool.yaml", "-q", **KEY)
+    return fork_server.start(folder, "run", "pool.yaml", "-q", **KEY)
 
 
-def check_free(nursery, folder):
+def check_free(fork_server, folder):
     """While the children live the next run begins, and finishes."""
     assert len(children(folder)) >= 2
     assert not is_locked(StoreLocation(folder / ".yamlgen", "pool.yaml"))
     (folder / "again").touch()
-    ended = nursery.call(folder, "run", "pool.yaml", "-q", **KEY)
+    ended = fork_server.call(folder, "run", "pool.yaml", "-q", **KEY)
     assert (ended.code, ended.err) == (0, "")
     assert len(children(folder)) >= 2
 
 
-def test_a_pool_that_outlives_its_run_keeps_nobody_out(nursery, folder):
+def test_a_pool_that_outlives_its_run_keeps_nobody_out(fork_server, folder):
     """The processes of a pool of a step do not hold the store once the run has ended."""
-    assert start(nursery, folder).wait().code == 0
-    check_free(nursery, folder)
+    assert start(fork_server, folder).wait().code == 0
+    check_free(fork_server, folder)
 
 
-def test_orphans_of_a_killed_run_keep_nobody_out(nursery, folder):
+def test_orphans_of_a_killed_run_keep_nobody_out(fork_server, folder):
     """After `kill -9` of a run whose pool is still busy, the next run begins at once, and the killed one is told so."""
-    life = start(nursery, folder, hang="time.sleep(60)")
+    life = start(fork_server, folder, hang="time.sleep(60)")
     until(lambda: len(children(folder)) >= 2)
     assert is_locked(StoreLocation(folder / ".yamlgen", "pool.yaml"))
     assert life.kill().code == -9
     with archived(StoreLocation(folder / ".yamlgen", "pool.yaml")) as archive:
         assert [run.status for run in archive.runs()] == ["killed"]
-    check_free(nursery, folder)
+    check_free(fork_server, folder)
 
 
 STORE = "with locked(StoreLocation(Path(sys.argv[1]), 'a'), 'a run'): end()"
@@ -190,21 +190,21 @@ def test_what_is_closed_is_no_childs_business(tmp_path):
         assert os.waitpid(child, 0)[1] == 0
 
 
-def test_a_child_that_comes_back_is_no_second_run(nursery, tmp_path):
+def test_a_child_that_comes_back_is_no_second_run(fork_server, tmp_path):
     """A function that forks and returns in both processes gives one value; the child ends, the store stays sound."""
     (tmp_path / "pool.yaml").write_text(PIPELINE, "utf-8")
     forking = "import os\n{}def made(n):\n    if os.fork() == 0:\n        {}\n    os.wait()\n    return n\n"
     for way in ("", "async "):
         for end in ("return 3", "raise SystemExit", "raise ValueError"):
             (tmp_path / "work.py").write_text(forking.format(way, end), "utf-8")
-            ended = nursery.call(tmp_path, "run", "pool.yaml", "-q", **KEY)
+            ended = fork_server.call(tmp_path, "run", "pool.yaml", "-q", **KEY)
             assert (ended.code, ended.count("RowFinished"), ended.count("RowFailed")) == (0, 2, 0), ended.err
             rows = [json.loads(line)["made"] for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
             assert rows == [1, 2]
-    book = Book(tmp_path / ".yamlgen")
-    book.place = StoreLocation(tmp_path / ".yamlgen", "pool.yaml")
-    assert book.query("PRAGMA integrity_check") == [("ok",)]
-    assert book.query("SELECT count(*) FROM run WHERE status = 'finished'") == [(6,)]
+    hand_made_store = HandMadeStore(tmp_path / ".yamlgen")
+    hand_made_store.place = StoreLocation(tmp_path / ".yamlgen", "pool.yaml")
+    assert hand_made_store.query("PRAGMA integrity_check") == [("ok",)]
+    assert hand_made_store.query("SELECT count(*) FROM run WHERE status = 'finished'") == [(6,)]
 
 
 @contextmanager
@@ -304,7 +304,7 @@ def test_a_child_is_told_of_its_parent(tmp_path):
 
 def test_a_store_is_written_while_its_children_end(tmp_path):
     """Children that end while the writer commits, by `os._exit` as a pool's do, leave the database sound."""
-    book = Book(tmp_path / "store")
+    hand_made_store = HandMadeStore(tmp_path / "store")
 
     children = []
 
@@ -316,8 +316,8 @@ def test_a_store_is_written_while_its_children_end(tmp_path):
             children.append(child)
             await ask(ledger, b"key %d" % number)
 
-    book.run("first", work)
+    hand_made_store.run("first", work)
     for child in children:
         os.waitpid(child, 0)
-    assert book.query("PRAGMA integrity_check") == [("ok",)]
-    assert book.query("SELECT count(*) FROM attempt") == [(30,)]
+    assert hand_made_store.query("PRAGMA integrity_check") == [("ok",)]
+    assert hand_made_store.query("SELECT count(*) FROM attempt") == [(30,)]

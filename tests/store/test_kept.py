@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from hand_made_store import Book, finished
+from hand_made_store import HandMadeStore, finished
 
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.row_result import Answer
@@ -19,9 +19,9 @@ VALUES = [None, "", "é \ud800", 1.5, [1, {"a": None}], {"b": [True]}]
 
 
 @pytest.fixture
-def book(tmp_path):
+def hand_made_store(tmp_path):
     """A store in which the run `first` kept a value."""
-    made = Book(tmp_path / "store")
+    made = HandMadeStore(tmp_path / "store")
     made.run("first", keeping("old"))
     return made
 
@@ -49,17 +49,17 @@ async def take(ledger):
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
-def test_a_value_comes_back(book, value):
+def test_a_value_comes_back(hand_made_store, value):
     """A kept value is found by a later run, null too; under another key there is nothing."""
-    book.run("second", keeping(value, b"other"))
+    hand_made_store.run("second", keeping(value, b"other"))
 
     async def look(ledger):
         return ledger.kept(b"other"), ledger.kept(b"nothing")
 
-    assert book.run("third", look) == (made(value), None)
+    assert hand_made_store.run("third", look) == (made(value), None)
 
 
-def test_the_last_write_wins(book):
+def test_the_last_write_wins(hand_made_store):
     """What is kept again replaces what was kept, in the same run too."""
 
     async def work(ledger):
@@ -67,65 +67,65 @@ def test_the_last_write_wins(book):
         await ledger.keep(b"key", made("newer"))
         return ledger.kept(b"key")
 
-    assert book.run("second", work) == made("newer")
-    assert book.run("third", take) == made("newer")
+    assert hand_made_store.run("second", work) == made("newer")
+    assert hand_made_store.run("third", take) == made("newer")
 
 
-def test_a_fresh_run_takes_its_own_values_alone(book):
+def test_a_fresh_run_takes_its_own_values_alone(hand_made_store):
     """What was kept before a fresh run is not used; what it keeps itself is, by it and by those after it."""
-    assert book.run("second", take, FRESH) is None
-    assert book.run("third", keeping("new"), FRESH) == made("new")
-    assert book.run("fourth", take) == made("new")
+    assert hand_made_store.run("second", take, FRESH) is None
+    assert hand_made_store.run("third", keeping("new"), FRESH) == made("new")
+    assert hand_made_store.run("fourth", take) == made("new")
 
 
 @pytest.mark.parametrize(("reuse", "found"), [(Reuse(), made("old")), (FRESH, None)], ids=["plain", "fresh"])
-def test_a_forecast_takes_what_the_run_would(book, reuse, found):
+def test_a_forecast_takes_what_the_run_would(hand_made_store, reuse, found):
     """Before a run begins, it is known what it will take; nothing can be kept then."""
-    with opened(book.place, reuse) as session:
+    with opened(hand_made_store.place, reuse) as session:
         assert session.ledger.kept(b"key") == found
         with pytest.raises(AssertionError):
             asyncio.run(session.ledger.keep(b"key", made("new")))
 
 
-def test_pruned_runs_take_their_values_along(book):
+def test_pruned_runs_take_their_values_along(hand_made_store):
     """What a pruned run kept is gone with it; what another one kept stays."""
-    book.run("second", keeping("mine", b"other"))
-    book.prune("first")
-    assert book.query("SELECT key FROM kept") == [(b"other",)]
+    hand_made_store.run("second", keeping("mine", b"other"))
+    hand_made_store.prune("first")
+    assert hand_made_store.query("SELECT key FROM kept") == [(b"other",)]
 
 
-def test_a_value_that_a_kept_run_took_stays(book):
+def test_a_value_that_a_kept_run_took_stays(hand_made_store):
     """Pruning the run that made a value leaves it to the run that took it, so that this one can be repeated."""
-    book.run("second", take)
-    book.prune("first")
-    assert book.run("third", take) == made("old")
-    book.prune("second", "third")
-    assert book.query("SELECT key FROM kept") == []
+    hand_made_store.run("second", take)
+    hand_made_store.prune("first")
+    assert hand_made_store.run("third", take) == made("old")
+    hand_made_store.prune("second", "third")
+    assert hand_made_store.query("SELECT key FROM kept") == []
 
 
-def test_files_are_stored_once(book):
+def test_files_are_stored_once(hand_made_store):
     """Values that depend on the same files share one record of them, which goes with the last of them."""
     other = {**FILES, "data.csv": "cc"}
-    book.run("second", keeping("b", b"b"))
-    book.run("third", keeping("c", b"c", other))
-    assert book.query("SELECT count(*) FROM files") == [(2,)]
-    book.prune("first", "third")
-    assert book.query("SELECT count(*) FROM files") == [(1,)]
-    assert book.run("fourth", keeping("b", b"b")) == made("b")
+    hand_made_store.run("second", keeping("b", b"b"))
+    hand_made_store.run("third", keeping("c", b"c", other))
+    assert hand_made_store.query("SELECT count(*) FROM files") == [(2,)]
+    hand_made_store.prune("first", "third")
+    assert hand_made_store.query("SELECT count(*) FROM files") == [(1,)]
+    assert hand_made_store.run("fourth", keeping("b", b"b")) == made("b")
 
 
-def test_a_value_of_an_older_store_says_nothing_of_its_files(book):
+def test_a_value_of_an_older_store_says_nothing_of_its_files(hand_made_store):
     """What was kept before files were, is found, without any."""
-    with closing(sqlite3.connect(book.place.database)) as connection, connection:
+    with closing(sqlite3.connect(hand_made_store.place.database)) as connection, connection:
         connection.execute("UPDATE kept SET files = NULL")
-    assert book.run("second", take) == made("old", {})
+    assert hand_made_store.run("second", take) == made("old", {})
 
 
 @pytest.mark.parametrize("rotten", ["kept SET value = '{'", "files SET files = '{'"])
-def test_a_rotten_value_is_a_damaged_store(book, rotten):
+def test_a_rotten_value_is_a_damaged_store(hand_made_store, rotten):
     """A kept value that does not parse, or files that do not, are told as damage."""
-    with closing(sqlite3.connect(book.place.database)) as connection, connection:
+    with closing(sqlite3.connect(hand_made_store.place.database)) as connection, connection:
         connection.execute(f"UPDATE {rotten}")
     with pytest.raises(EnvironmentProblem) as told:
-        book.run("second", take)
+        hand_made_store.run("second", take)
     assert told.value.code == Code.STORE_DAMAGED

@@ -18,10 +18,10 @@ BUSY = f"error[{Code.BUSY}]: "
 
 
 @pytest.fixture
-def folder(scene, request):
+def folder(kill_scenario, request):
     """A folder of its own with the pipeline; the server answers again when the test ends."""
-    yield lay_out(scene.folder / request.node.name, scene.server.url)
-    scene.server.release()
+    yield lay_out(kill_scenario.folder / request.node.name, kill_scenario.server.url)
+    kill_scenario.server.release()
 
 
 def place_of(folder):
@@ -29,83 +29,83 @@ def place_of(folder):
     return StoreLocation(folder / ".yamlgen", "towns.yaml")
 
 
-def start_waiting(scene, folder, **options):
+def start_waiting(kill_scenario, folder, **options):
     """A run that has sent as much as it may, and has no answer yet."""
-    scene.server.hold()
-    before, life = scene.server.asked, scene.start(folder, **options)
-    assert scene.server.until(before + CONCURRENCY)
+    kill_scenario.server.hold()
+    before, life = kill_scenario.server.asked, kill_scenario.start(folder, **options)
+    assert kill_scenario.server.until(before + CONCURRENCY)
     return life
 
 
-def check_whole(scene, folder):
+def check_whole(kill_scenario, folder):
     """The files are those of an undisturbed run, and the database is sound."""
-    assert outputs(folder) == scene.reference.outputs
+    assert outputs(folder) == kill_scenario.reference.outputs
     assert leftovers(folder) == []
     assert look(folder, "PRAGMA integrity_check") == [("ok",)]
-    assert kept(folder) == scene.reference.requests
+    assert kept(folder) == kill_scenario.reference.requests
 
 
-def test_a_second_run_is_told_who_works(scene, folder):
+def test_a_second_run_is_told_who_works(kill_scenario, folder):
     """A second run of a pipeline ends with 3 and says which process works since when; the first one ends well."""
-    life = start_waiting(scene, folder)
-    asked = scene.server.asked
-    second = scene.run(folder)
+    life = start_waiting(kill_scenario, folder)
+    asked = kill_scenario.server.asked
+    second = kill_scenario.run(folder)
     assert second.code == 3
     error, hint = second.err.splitlines()
     since = json.loads((folder / ".yamlgen/towns.yaml.lock").read_text("utf-8"))["since"]
     assert error.startswith(BUSY)
     assert f"(process {life.pid}, since {since}) is at work on this pipeline" in error
     assert hint == f"  = wait for it, or end it: `kill {life.pid}`"
-    assert scene.server.asked == asked
-    scene.server.release()
-    assert life.wait().code == scene.reference.code
-    check_whole(scene, folder)
+    assert kill_scenario.server.asked == asked
+    kill_scenario.server.release()
+    assert life.wait().code == kill_scenario.reference.code
+    check_whole(kill_scenario, folder)
 
 
-def test_runs_that_begin_together(scene, folder):
+def test_runs_that_begin_together(kill_scenario, folder):
     """Of runs that begin at the same moment, on a store that is not there yet, one works and the others are told."""
-    before = scene.server.asked
-    lives = [scene.start(folder) for _ in range(3)]
+    before = kill_scenario.server.asked
+    lives = [kill_scenario.start(folder) for _ in range(3)]
     ended = [life.wait() for life in lives]
-    won = [one for one in ended if one.code == scene.reference.code]
+    won = [one for one in ended if one.code == kill_scenario.reference.code]
     assert len(won) >= 1, [one.err for one in ended]
     for one in ended:
         assert one in won or (one.code == 3 and one.err.startswith(BUSY)), one.err
-    assert scene.server.asked - before == scene.reference.requests
-    check_whole(scene, folder)
+    assert kill_scenario.server.asked - before == kill_scenario.reference.requests
+    check_whole(kill_scenario, folder)
 
 
-def test_two_pipelines_of_a_folder(scene, folder):
+def test_two_pipelines_of_a_folder(kill_scenario, folder):
     """Two pipelines of one folder run at the same time, each with its own database and lock."""
     text = (folder / "towns.yaml").read_text("utf-8")
     (folder / "villages.yaml").write_text(text.replace("towns.jsonl", "villages.jsonl"), "utf-8")
-    first = start_waiting(scene, folder)
-    before = scene.server.asked
-    second = scene.nursery.start(folder, "run", "villages.yaml", ANTHROPIC_API_KEY="another-key")
-    assert scene.server.until(before + CONCURRENCY)
-    scene.server.release()
-    assert (first.wait().code, second.wait().code) == (scene.reference.code, scene.reference.code)
-    assert outputs(folder) == scene.reference.outputs
+    first = start_waiting(kill_scenario, folder)
+    before = kill_scenario.server.asked
+    second = kill_scenario.fork_server.start(folder, "run", "villages.yaml", ANTHROPIC_API_KEY="another-key")
+    assert kill_scenario.server.until(before + CONCURRENCY)
+    kill_scenario.server.release()
+    assert (first.wait().code, second.wait().code) == (kill_scenario.reference.code, kill_scenario.reference.code)
+    assert outputs(folder) == kill_scenario.reference.outputs
     others = [(folder / "out" / name).read_bytes() for name in ("villages.jsonl", "villages.failed.jsonl")]
-    assert others == scene.reference.outputs
+    assert others == kill_scenario.reference.outputs
 
 
-def test_a_kill_frees_the_lock(scene, folder):
+def test_a_kill_frees_the_lock(kill_scenario, folder):
     """After `kill -9` of the process that works, the next run begins at once, and goes on."""
-    life = start_waiting(scene, folder)
+    life = start_waiting(kill_scenario, folder)
     assert is_locked(place_of(folder))
     assert life.kill().code == -9
     assert not is_locked(place_of(folder))
-    scene.server.release()
-    assert scene.run(folder).code == scene.reference.code
-    check_whole(scene, folder)
+    kill_scenario.server.release()
+    assert kill_scenario.run(folder).code == kill_scenario.reference.code
+    check_whole(kill_scenario, folder)
 
 
-def test_readers_look_on(scene, folder):
+def test_readers_look_on(kill_scenario, folder):
     """While a run works, its rows can be read by anyone, its answers be counted in a plan, and nothing waits."""
-    life = scene.start(folder)
+    life = kill_scenario.start(folder)
     life.until("RowFinished", times=5)
-    scene.server.hold()
+    kill_scenario.server.hold()
     with closing(sqlite3.connect(f"{database(folder).as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
         assert connection.execute("SELECT count(*) FROM row WHERE status = 'finished'").fetchone()[0] >= 5
     with archived(place_of(folder)) as archive:
@@ -113,49 +113,49 @@ def test_readers_look_on(scene, folder):
         assert (run.status, run.report) == ("running", None)
         assert len(list(archive.rows(run))) >= 5
         assert archive.paid(run.number)["facts"]["attempts"] >= 5
-    planned = scene.run(folder, "--dry-run")
+    planned = kill_scenario.run(folder, "--dry-run")
     assert planned.code == 0, planned.err
     assert f"{ROWS} rows" in planned.err + planned.out
-    scene.server.release()
-    assert life.wait().code == scene.reference.code
-    check_whole(scene, folder)
+    kill_scenario.server.release()
+    assert life.wait().code == kill_scenario.reference.code
+    check_whole(kill_scenario, folder)
 
 
-def test_a_reader_does_not_hold_up_the_end(scene, folder):
+def test_a_reader_does_not_hold_up_the_end(kill_scenario, folder):
     """A reader in the middle of a long read neither fails nor hinders the run that ends meanwhile."""
-    life = scene.start(folder)
+    life = kill_scenario.start(folder)
     life.until("RowFinished", times=5)
     with closing(sqlite3.connect(f"{database(folder).as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         (seen,) = connection.execute("SELECT count(*) FROM attempt").fetchone()
-        assert life.wait().code == scene.reference.code
+        assert life.wait().code == kill_scenario.reference.code
         assert connection.execute("SELECT count(*) FROM attempt").fetchone() == (seen,)
-    check_whole(scene, folder)
+    check_whole(kill_scenario, folder)
 
 
-def test_a_killed_run_is_called_so(scene, folder):
+def test_a_killed_run_is_called_so(kill_scenario, folder):
     """A run that was killed is `killed` in the list of runs, and the one that went on is `finished`."""
-    scene.run(folder, failpoint="after-commit:3")
+    kill_scenario.run(folder, failpoint="after-commit:3")
     with archived(place_of(folder)) as archive:
         assert [run.status for run in archive.runs()] == ["killed"]
-    scene.run(folder)
+    kill_scenario.run(folder)
     with archived(place_of(folder)) as archive:
         assert [run.status for run in archive.runs()] == ["killed", "finished"]
 
 
-def test_a_killed_run_is_called_so_while_another_works(scene, folder):
+def test_a_killed_run_is_called_so_while_another_works(kill_scenario, folder):
     """A run that was killed is not taken for the one that is at work now."""
-    scene.run(folder, failpoint="after-commit:3")
-    life = start_waiting(scene, folder)
+    kill_scenario.run(folder, failpoint="after-commit:3")
+    life = start_waiting(kill_scenario, folder)
     with archived(place_of(folder)) as archive:
         assert [run.status for run in archive.runs()] == ["killed", "running"]
-    scene.server.release()
-    assert life.wait().code == scene.reference.code
+    kill_scenario.server.release()
+    assert life.wait().code == kill_scenario.reference.code
 
 
-def test_what_a_killed_run_leaves_is_the_owners_alone(scene, folder):
+def test_what_a_killed_run_leaves_is_the_owners_alone(kill_scenario, folder):
     """Under umask 0, whatever a killed run leaves in the store's folder can be read by its owner alone."""
-    assert scene.run(folder, umask=0, failpoint="after-commit:9").code == -9
+    assert kill_scenario.run(folder, umask=0, failpoint="after-commit:9").code == -9
     store = folder / ".yamlgen"
     modes = {path.name: path.stat().st_mode & 0o777 for path in store.iterdir() if path.name != ".gitignore"}
     assert store.stat().st_mode & 0o777 == 0o700
@@ -163,13 +163,13 @@ def test_what_a_killed_run_leaves_is_the_owners_alone(scene, folder):
     assert set(modes.values()) == {0o600}
 
 
-def test_simulated_answers_never_answer_a_real_run(scene, folder):
+def test_simulated_answers_never_answer_a_real_run(kill_scenario, folder):
     """After a simulated run of the same rows, a real one asks for every answer; each has a database of its own."""
-    assert scene.run(folder, "--simulate").code == 0
-    before = scene.server.asked
-    assert scene.run(folder).code == scene.reference.code
-    assert scene.server.asked - before == scene.reference.requests
-    assert outputs(folder) == scene.reference.outputs
+    assert kill_scenario.run(folder, "--simulate").code == 0
+    before = kill_scenario.server.asked
+    assert kill_scenario.run(folder).code == kill_scenario.reference.code
+    assert kill_scenario.server.asked - before == kill_scenario.reference.requests
+    assert outputs(folder) == kill_scenario.reference.outputs
     names = {path.name for path in (folder / ".yamlgen").glob("*.db")}
     assert names == {"towns.yaml.db", "towns.yaml.simulated.db"}
 

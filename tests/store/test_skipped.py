@@ -1,16 +1,16 @@
 """A step that was not done for a row, because its `when` did not hold."""
 
 import pytest
-from hand_made_store import SKIPPED, Book, ask, failed, finished, refused
+from hand_made_store import SKIPPED, HandMadeStore, ask, failed, finished, refused
 
 from yamlgen.errors import Code
 from yamlgen.row_result import Answer
 
 
 @pytest.fixture
-def book(tmp_path):
+def hand_made_store(tmp_path):
     """A store with a run of one row: a step finished, one was skipped, and one gave null."""
-    made = Book(tmp_path / "store")
+    made = HandMadeStore(tmp_path / "store")
 
     async def work(ledger):
         attempt = await ask(ledger, b"key")
@@ -20,9 +20,9 @@ def book(tmp_path):
     return made
 
 
-def test_a_row_says_that_a_step_was_skipped(book):
+def test_a_row_says_that_a_step_was_skipped(hand_made_store):
     """`runs show --row` tells a skipped step from one whose value is null."""
-    steps = book.detail("first", 0)["steps"]
+    steps = hand_made_store.detail("first", 0)["steps"]
     assert {name: step["status"] for name, step in steps.items()} == {
         "facts": "finished",
         "line": "skipped",
@@ -31,9 +31,9 @@ def test_a_row_says_that_a_step_was_skipped(book):
     assert steps["line"] == {"status": "skipped", "attempts": [], "value": None}
 
 
-def test_a_skipped_step_is_null_in_the_output(book):
+def test_a_skipped_step_is_null_in_the_output(hand_made_store):
     """The output row has the step, with null for its value, and its provenance says that it was skipped."""
-    (row,) = book.rows("first")
+    (row,) = hand_made_store.rows("first")
     provenance = row.pop("provenance")
     assert row == {"town": "Oslo", "facts": "x", "line": None, "null": None}
     assert provenance["line"] == {"skipped": True}
@@ -41,12 +41,12 @@ def test_a_skipped_step_is_null_in_the_output(book):
     assert provenance["null"]["runs"] == []
 
 
-def test_a_skipped_step_beside_a_failed_one(book):
+def test_a_skipped_step_beside_a_failed_one(hand_made_store):
     """In the file of failed rows a skipped step is null among the values."""
 
     async def work(ledger):
         await ledger.add(failed(refused(b"key", await ask(ledger, b"key"), Code.REFUSED), line=SKIPPED))
 
-    book.run("second", work)
-    (row,) = book.failed("second")
+    hand_made_store.run("second", work)
+    (row,) = hand_made_store.failed("second")
     assert (row["step"], row["steps"]) == ("facts", {"line": None})

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from hand_made_store import Book, ask, finished
+from hand_made_store import HandMadeStore, ask, finished
 
 from yamlgen.api.failed_rows import find_failed
 from yamlgen.canonical_json import short_digest
@@ -51,9 +51,9 @@ async def ask_each(ledger):
 
 
 @pytest.fixture
-def book(tmp_path):
+def hand_made_store(tmp_path):
     """A store as version 1 left it: a finished row, an invalid one, one without an answer, one never asked for."""
-    made = Book(tmp_path / "store")
+    made = HandMadeStore(tmp_path / "store")
     make_folder(made.place.folder)
     with closing(sqlite3.connect(made.place.database)) as connection, connection:
         connection.executescript(tables.SCRIPTS[0])
@@ -89,45 +89,45 @@ def test_a_released_script_is_never_changed():
     assert len(tables.SCRIPTS) == len(RELEASED) + 1
 
 
-def test_a_store_of_version_1_is_retried(book):
+def test_a_store_of_version_1_is_retried(hand_made_store):
     """The request whose answers failed its row is asked again; the one that got no answer goes on, the others stay."""
-    assert book.run("again", ask_each, Reuse(retry=(1,))) == [True, False, True]
+    assert hand_made_store.run("again", ask_each, Reuse(retry=(1,))) == [True, False, True]
 
 
-def test_a_store_of_version_1_serves_a_plain_run(book):
+def test_a_store_of_version_1_serves_a_plain_run(hand_made_store):
     """All that was answered is recalled, and the rows of the old run are as they were."""
-    assert book.run("again", ask_each) == [True, True, True]
-    assert book.rows("first") == [{"town": "Oslo", "facts": "old"}]
-    assert [row["code"] for row in book.failed("first")] == ["YG503", "YG510", "YG501"]
+    assert hand_made_store.run("again", ask_each) == [True, True, True]
+    assert hand_made_store.rows("first") == [{"town": "Oslo", "facts": "old"}]
+    assert [row["code"] for row in hand_made_store.failed("first")] == ["YG503", "YG510", "YG501"]
 
 
-def test_the_failed_requests_of_version_1_are_noted(book):
+def test_the_failed_requests_of_version_1_are_noted(hand_made_store):
     """Each failed result with an answer has its request noted, with the newest of its attempts; no other has."""
-    book.run("again", ask_each)
-    found = book.query("SELECT result, key, code, newest FROM failed_request ORDER BY id")
+    hand_made_store.run("again", ask_each)
+    found = hand_made_store.query("SELECT result, key, code, newest FROM failed_request ORDER BY id")
     assert found == [(2, b"rome", "YG503", 3), (3, b"graz", "YG510", 4)]
 
 
-def test_a_store_that_was_brought_up_is_like_a_new_one(book, tmp_path):
+def test_a_store_that_was_brought_up_is_like_a_new_one(hand_made_store, tmp_path):
     """Both have the same tables and indexes."""
-    new = Book(tmp_path / "new")
+    new = HandMadeStore(tmp_path / "new")
     schema = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
-    made = [each.run("again", ask_each) and each.query(schema) for each in (book, new)]
+    made = [each.run("again", ask_each) and each.query(schema) for each in (hand_made_store, new)]
     assert made[0] == made[1]
-    assert book.query("PRAGMA user_version") == new.query("PRAGMA user_version") == [(tables.VERSION,)]
-    assert book.place.database.with_name("a.yaml.db.version-1").exists()
+    assert hand_made_store.query("PRAGMA user_version") == new.query("PRAGMA user_version") == [(tables.VERSION,)]
+    assert hand_made_store.place.database.with_name("a.yaml.db.version-1").exists()
 
 
-def test_a_retry_brings_an_older_store_up_to_date(book):
+def test_a_retry_brings_an_older_store_up_to_date(hand_made_store):
     """Whoever says `retry` after an update need not run before; nothing but the failed rows is asked then."""
-    entry, failed = find_failed([book.place], None)
+    entry, failed = find_failed([hand_made_store.place], None)
     assert (entry.name, failed) == ("first", True)
-    assert book.query("PRAGMA user_version") == [(tables.VERSION,)]
+    assert hand_made_store.query("PRAGMA user_version") == [(tables.VERSION,)]
 
 
-def test_who_only_looks_at_an_older_store_is_told_how_to_bring_it_up_to_date(book):
+def test_who_only_looks_at_an_older_store_is_told_how_to_bring_it_up_to_date(hand_made_store):
     """Looking changes nothing on the disk; the way out sends nothing."""
     with pytest.raises(EnvironmentProblem) as told:
-        book.rows("first")
+        hand_made_store.rows("first")
     assert told.value.hint == "a run with `offline=True` brings it up to date, and sends nothing"
-    assert book.query("PRAGMA user_version") == [(1,)]
+    assert hand_made_store.query("PRAGMA user_version") == [(1,)]
