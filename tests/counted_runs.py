@@ -17,10 +17,10 @@ from pathlib import Path
 import yaml
 
 from scripted_api import ScriptedServer, call, refusal, said
-from yamlgen.api.execution import Finished, execute
 from yamlgen.api.loading import load
 from yamlgen.api.preparation import estimate
-from yamlgen.api.run_options import Options
+from yamlgen.api.run_execution import FinishedRun, execute
+from yamlgen.api.run_options import RunOptions
 from yamlgen.cancellation import Cancellation
 from yamlgen.errors import YamlgenError
 from yamlgen.events import RequestSent
@@ -112,7 +112,7 @@ class CountedRun:
     error: YamlgenError | None = None
     report: Report = field(default_factory=Report)
     rows: set = field(default_factory=set)
-    finished: Finished | None = None
+    finished: FinishedRun | None = None
 
     @property
     def code(self):
@@ -177,7 +177,7 @@ class PipelineProject:
         done, before = CountedRun(), len(self.server.bodies)
 
         async def main():
-            halt = Cancellation()
+            cancellation = Cancellation()
 
             def observe(event):
                 done.report.observe(event)
@@ -185,10 +185,10 @@ class PipelineProject:
                     done.sent[event.step] += 1
                     done.rows.add(event.row)
                     if done.asked == stop_after:
-                        task.cancel() if cancel else halt.request("enough")
+                        task.cancel() if cancel else cancellation.request("enough")
 
-            chosen = Options(simulate=simulate, **options)
-            running = execute(load(self.path), params=params, options=chosen, emit=observe, halt=halt)
+            chosen = RunOptions(simulate=simulate, **options)
+            running = execute(load(self.path), params=params, options=chosen, emit=observe, cancellation=cancellation)
             task = asyncio.ensure_future(running)
             return await task
 
@@ -204,7 +204,7 @@ class PipelineProject:
     def plan(self, **options):
         """What a run of the pipeline as it is now would ask."""
         self.save()
-        return self.wait(estimate(load(self.path), options=Options(**options)))
+        return self.wait(estimate(load(self.path), options=RunOptions(**options)))
 
     def files(self):
         """The bytes of the output and of the failed rows; the record tells times, which differ."""

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
-from yamlgen.engine.local import LocalEngine
+from yamlgen.engine.local_engine import LocalEngine
 from yamlgen.engine.spending_limits import Budget
 from yamlgen.errors import Code, RowError
-from yamlgen.pipeline.language import Limits
+from yamlgen.pipeline.pipeline_model import Limits
 from yamlgen.row_result import Answer
-from yamlgen.values import Attempt, InputRow, Usage
+from yamlgen.value_objects import Attempt, InputRow, Usage
 
 HEAD = "version: 1\ninput: {rows: [{n: 0}]}\noutput: {path: out.jsonl}\nsteps:\n"
 ONE = '  one: {model: m, prompt: "one {{ row.n }}"}\n'
@@ -57,12 +57,12 @@ class FakeModels:
 
     def __init__(self, reply):
         self.reply, self.is_open = reply, False
-        self.asked, self.askers, self.halt = [], [], Cancellation()
+        self.asked, self.askers, self.cancellation = [], [], Cancellation()
 
     @asynccontextmanager
-    async def open(self, plan, halt, recorder=None, emit=None):  # noqa: ARG002 - a fake needs the switch alone
+    async def open(self, plan, cancellation, response_store=None, emit=None):  # noqa: ARG002 - a fake needs the switch alone
         """Itself, until what it is opened for is at its end."""
-        self.halt, self.is_open = halt, True
+        self.cancellation, self.is_open = cancellation, True
         try:
             yield self
         finally:
@@ -72,16 +72,16 @@ class FakeModels:
         models = self
 
         class FakeModel:
-            async def answer(self, prompt, asker, check=None):  # noqa: ARG002 - a fake checks nothing
+            async def answer(self, prompt, context, check=None):  # noqa: ARG002 - a fake checks nothing
                 assert models.is_open
-                models.halt.check_sending()
+                models.cancellation.check_sending()
                 text = prompt.messages[-1].content
                 models.asked.append((step, text))
-                models.askers.append(asker)
-                asker.watch.sent()
-                value = await models.reply(step, text, asker.watch)
+                models.askers.append(context)
+                context.observer.sent()
+                value = await models.reply(step, text, context.observer)
                 attempt = Attempt({}, Usage(1, 2), seconds=0.5, cost=0.25)
-                asker.watch.received(attempt, reask=False)
+                context.observer.received(attempt, reask=False)
                 return Answer(value, (attempt,))
 
         return FakeModel()
@@ -94,17 +94,17 @@ class FakeRun:
         path = tmp_path / "p.yaml"
         path.write_text(HEAD + steps)
         self.plan = load(path).plan()
-        self.models, self.sink, self.events, self.halt = FakeModels(reply), ResultSink(), [], None
+        self.models, self.sink, self.events, self.cancellation = FakeModels(reply), ResultSink(), [], None
         self.concurrency, self.limits = options.get("concurrency", 20), options.get("limits", {})
         rows = ({"n": n} for n in range(rows)) if isinstance(rows, int) else rows
         self.rows = (InputRow(index, row, f"row {index}") for index, row in enumerate(rows))
 
     async def engine(self):
         """Run it in this loop."""
-        self.halt = Cancellation()
-        self.budget = Budget(Limits(**self.limits), self.halt)
+        self.cancellation = Cancellation()
+        self.budget = Budget(Limits(**self.limits), self.cancellation)
         plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
-        engine = LocalEngine(plan, self.models, self.sink, self.emit, self.halt)
+        engine = LocalEngine(plan, self.models, self.sink, self.emit, self.cancellation)
         try:
             await engine.run(self.rows)
         finally:

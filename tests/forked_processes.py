@@ -24,7 +24,7 @@ GUARD = Path(__file__).parent / "guard"
 _PRELOAD = (
     "yamlgen.cli.run",
     "yamlgen.cli.foreground",
-    "yamlgen.api.execution",
+    "yamlgen.api.run_execution",
     "yamlgen.simulator.server",
     "anthropic.resources.messages",
     "genai_prices.data",

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from yamlgen.pipeline.json_schema import committed
-from yamlgen.steps.python.fields import CALL
-from yamlgen.steps.table import KINDS
+from yamlgen.steps.python.config import CALL
+from yamlgen.steps.step_kinds import KINDS
 
 SCHEMA = json.loads(committed())
 

@@ -12,14 +12,14 @@ from yamlgen.cancellation import Cancellation
 from yamlgen.claude.client import build_client
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
-from yamlgen.claude.structured import Structured
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.claude.transport import Transport
 from yamlgen.interfaces import RequestContext
 from yamlgen.pacing.limiter import Limiter
 from yamlgen.pacing.pool import UNHEARD
 from yamlgen.schemas.author_schema import json_schema
-from yamlgen.steps.fields import Settings
-from yamlgen.values import Message, Prompt
+from yamlgen.steps.config_fields import Settings
+from yamlgen.value_objects import Message, Prompt
 
 KEY = "canary-key-9d1c7f"
 """The key that every test sends, and that must never come back in an error."""
@@ -200,7 +200,7 @@ class ModelCalls:
     """A model at a server, and what it told on the way: how often it sent, its retries, its attempts."""
 
     model: ClaudeModel
-    halt: Cancellation
+    cancellation: Cancellation
     sends: int = 0
     notices: list = field(default_factory=list)
     attempts: list = field(default_factory=list)
@@ -246,14 +246,17 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     **settings,
 ):
     """A model that asks the server at `url`."""
-    halt = Cancellation()
+    cancellation = Cancellation()
     settings = Settings(**{"id": "claude-haiku-5-5", "max_tokens": 100, **settings})
-    transport = Transport(timeout, max_retries, Limiter(concurrency, halt, max_pause, unheard=unheard), url, halt)
-    structured = None if schema is None else Structured("answer", json_schema(schema), settings, mode)
-    sender = ErrorContext(settings.id, url, "ANTHROPIC_API_KEY", key)
+    transport = Transport(
+        timeout, max_retries, Limiter(concurrency, cancellation, max_pause, unheard=unheard), url, cancellation
+    )
+    structured = None if schema is None else StructuredOutput("answer", json_schema(schema), settings, mode)
+    error_context = ErrorContext(settings.id, url, "ANTHROPIC_API_KEY", key)
     async with build_client(api_key=key, base_url=url, transport=transport) as client:
         yield ModelCalls(
-            ClaudeModel(client, settings, sender, structured=structured, reasks=reasks, timeout=within), halt
+            ClaudeModel(client, settings, error_context, structured=structured, reasks=reasks, timeout=within),
+            cancellation,
         )
 
 

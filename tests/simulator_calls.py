@@ -4,7 +4,7 @@ import asyncio
 
 import anthropic
 
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.request_checks import check_message
 from yamlgen.simulator.server import Simulator
 
@@ -41,6 +41,6 @@ def refusal(body, version="2026-10-21", betas=()):
     """The sentence with which the simulator refuses a body, empty where it takes it."""
     try:
         check_message(body, version, frozenset(betas))
-    except APIProblem as problem:
+    except SimulatedAPIError as problem:
         return problem.message
     return ""

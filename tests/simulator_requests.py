@@ -4,15 +4,15 @@ import itertools
 import json
 import random
 
-from yamlgen import capabilities
+from yamlgen import model_capabilities
 from yamlgen.simulator.answers import answer, digest_of
-from yamlgen.simulator.plausible_values import Values
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.api_errors import SimulatedAPIError
+from yamlgen.simulator.conversation_store import Conversations
+from yamlgen.simulator.plausible_values import PlausibleValues
 from yamlgen.simulator.request_checks import check_count, check_message
-from yamlgen.simulator.threads import Conversations
 
-NEW, OLD = "2026-10-21", capabilities.OLD_VERSION
-VALUES = Values()
+NEW, OLD = "2026-10-21", model_capabilities.OLD_VERSION
+VALUES = PlausibleValues()
 HELLO = {"role": "user", "content": "Hello."}
 SAID = {"role": "assistant", "content": "Hi."}
 MARK = {"type": "ephemeral", "ttl": "5m"}
@@ -215,7 +215,7 @@ def served(body, version=NEW, betas=frozenset(BETAS), *, counting=False):
             return 200, "counted"
         check_message(body, version, betas)
         return 200, json.dumps(answer(body, digest_of(body, 7, "row"), VALUES), sort_keys=True)
-    except APIProblem as problem:
+    except SimulatedAPIError as problem:
         kind = "" if problem.kind == "invalid_request_error" else f"{problem.kind}: "
         return problem.status, f"{kind}{problem.message}{problem.details or ''}"
 
@@ -254,15 +254,22 @@ def mistaken_twice(count):
 
 def of_models():
     """What each model takes."""
-    models = (*capabilities.MODELS, *capabilities.DATED, "claude-nope", "my-model", "claude-2.1", "anthropic/claude-x")
+    models = (
+        *model_capabilities.MODELS,
+        *model_capabilities.DATED,
+        "claude-nope",
+        "my-model",
+        "claude-2.1",
+        "anthropic/claude-x",
+    )
     wishes = {
-        **{f"thinking {kind}": {"thinking": {"type": kind}} for kind in capabilities.THINKING},
+        **{f"thinking {kind}": {"thinking": {"type": kind}} for kind in model_capabilities.THINKING},
         "budget": {"thinking": {"type": "enabled", "budget_tokens": 1024}},
         "large budget": {"thinking": {"type": "enabled", "budget_tokens": 2000}},
-        **{f"effort {level}": {"output_config": {"effort": level}} for level in capabilities.EFFORTS},
+        **{f"effort {level}": {"output_config": {"effort": level}} for level in model_capabilities.EFFORTS},
         **{
             f"{kind}, effort {level}": {"thinking": {"type": kind}, "output_config": {"effort": level}}
-            for kind, level in itertools.product(sorted(capabilities.OFF), capabilities.EFFORTS)
+            for kind, level in itertools.product(sorted(model_capabilities.OFF), model_capabilities.EFFORTS)
         },
         "forced": {"tools": [TOOL], "tool_choice": {"type": "any"}},
         "fast": {"speed": "fast"},

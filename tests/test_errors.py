@@ -8,9 +8,10 @@ import pkgutil
 import pytest
 
 import yamlgen
-from yamlgen.errors import Code, Diagnostic, Exit, InvalidPipeline, Mark, RowError, UsageError, YamlgenError
+from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark, RowError, UsageError, YamlgenError
+from yamlgen.exit_codes import ExitCode
 from yamlgen.redaction import redact
-from yamlgen.values import Attempt, Usage
+from yamlgen.value_objects import Attempt, Usage
 
 
 def every_error():
@@ -63,8 +64,8 @@ def test_another_error_is_a_copy(kind):
     """What somebody adds to an error, whoever has it already does not see."""
     error = made(kind)
     before = str(error), dict(error.__dict__)
-    changed = error.replace(message="other", hint="do", exit_code=Exit.LIMIT)
-    assert (type(changed), changed.message, changed.hint, changed.exit_code) == (kind, "other", "do", Exit.LIMIT)
+    changed = error.replace(message="other", hint="do", exit_code=ExitCode.LIMIT)
+    assert (type(changed), changed.message, changed.hint, changed.exit_code) == (kind, "other", "do", ExitCode.LIMIT)
     assert (str(error), error.__dict__) == before
     rest = {"hint": None, "exit_code": None}
     assert changed.__dict__ | rest == error.__dict__ | rest
@@ -73,7 +74,7 @@ def test_another_error_is_a_copy(kind):
 @pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
 def test_every_error_has_an_exit_code(kind):
     """Whatever ends a run says how the command ends."""
-    assert isinstance(kind.exit_code, Exit)
+    assert isinstance(kind.exit_code, ExitCode)
 
 
 def test_an_invalid_pipeline_is_told_by_its_first_error():
@@ -122,4 +123,4 @@ def test_keys_are_redacted():
 
 def test_usage_errors_exit_with_2():
     """A wrong call is the caller's, not the surroundings'."""
-    assert UsageError("so", code=Code.BAD_PARAM).exit_code == Exit.USAGE
+    assert UsageError("so", code=Code.BAD_PARAM).exit_code == ExitCode.USAGE

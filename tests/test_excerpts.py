@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from yamlgen.api.loading import check
-from yamlgen.caller import commanded
 from yamlgen.errors import Code, RowError
 from yamlgen.excerpts import MOST, brief, short
+from yamlgen.option_names import cli_option_names
 
 INVALID = Path(__file__).parent / "cases" / "invalid"
 TAILS = (f"{'x' * 99}/" * 10, f"{' word' * 19}/" * 10)
@@ -44,7 +44,7 @@ def test_a_long_value_is_cut_in_each_kind_of_message(name, said, tmp_path, monke
         (tmp_path / folder).symlink_to(INVALID / folder)
     (tmp_path / "long.yaml").write_bytes(text.encode())
     monkeypatch.chdir(tmp_path)
-    with commanded():
+    with cli_option_names():
         _, found = check("long.yaml")
     for each in found:
         assert longest_run(each.message) <= MOST, each.message[:900]
@@ -76,7 +76,7 @@ def test_what_is_given_to_a_command_is_cut_too(path, overrides, tmp_path, monkey
     """The path of a pipeline, and both sides of `--set`; an override is cut in the place that it names, too."""
     monkeypatch.chdir(tmp_path)
     Path("long.yaml").write_text("version: 1\nname: a\nmodel: m\ninput: {rows: [{a: 1}]}\nsteps: {}\n")
-    with commanded():
+    with cli_option_names():
         _, (found, *_) = check(path, overrides=overrides)
     assert longest_run(found.message) <= MOST
     assert longest_run(found.hint or "") <= MOST

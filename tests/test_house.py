@@ -19,7 +19,7 @@ import yamlgen
 from yamlgen.cli import _COMMANDS
 from yamlgen.errors import Code
 from yamlgen.pipeline.json_schema import FILE_NAME, committed, generate
-from yamlgen.steps.table import KINDS
+from yamlgen.steps.step_kinds import KINDS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "yamlgen"
@@ -31,13 +31,14 @@ MODULES = {
 FLOORS = [
     {
         "errors",
+        "exit_codes",
         "collector",
         "events",
         "interfaces",
-        "values",
+        "value_objects",
         "row_result",
         "cancellation",
-        "sync",
+        "sync_bridge",
         "deadline",
         "excerpts",
         "redaction",
@@ -46,10 +47,10 @@ FLOORS = [
         "environment",
         "failpoint",
         "system_limits",
-        "caller",
+        "option_names",
         "suggestions",
     },
-    {"capabilities"},
+    {"model_capabilities"},
     {"parsing", "token_estimate"},
     {"formats"},
     {"schemas"},
@@ -72,23 +73,16 @@ NETWORK |= {"genai_prices"}
 NETWORK |= {"urllib.request", "http.client", "socket", "ssl", "ftplib", "smtplib", "xmlrpc"}
 ENDINGS = ("", "able", "d", "e", "ed", "er", "ers", "ing", "ings", "ion", "ions", "ive", "or", "ors", "r", "s", "es")
 ALIKE_MODULES = {
-    ("formats.table", "steps.table"): "of the formats, and of the kinds of steps",
     ("formats", "formats.format"): "the room of it",
-    ("formats.table", "store.tables"): "the one of the formats, and the store's own in SQL",
-    ("steps.table", "store.tables"): "the one of the kinds of steps, and the store's own in SQL",
     ("llm", "llm.llm"): "the room's one class, whose place is in the dumps of users",
     ("llm.generations", "steps.generate"): "what a call of an LLM gives, and a kind of step",
     ("reports", "reports.report"): "the room of it",
 }
 ALIKE_CLASSES = {
-    ("Function", "Functions"): "the one that a plan names, and who calls those of a run",
-    ("Interrupted", "Interruptions"): "the error, and the signals that lead to it",
     ("Limiter", "Limits"): "who lets requests go, and the key of the YAML",
-    ("Refusal", "Refusals"): "one, and those of a store",
-    ("Source", "Sources"): "of rows, and of modules",
 }
 """What may be named alike, and what each is."""
-PARTS_OF_A_KIND = ("fields", "declared", "plan_step", "performed")
+PARTS_OF_A_KIND = ("config", "declaration", "plan_step", "execution")
 """What each folder of a kind of step holds, under the same names."""
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc", "shared"}
 
@@ -339,7 +333,7 @@ def test_the_package_runs_as_a_module():
 
 def test_asking_the_api_loads_no_simulator():
     """A run that asks the API waits neither for a server nor for the list of made-up names."""
-    assert "faker" not in loaded("import yamlgen.api.execution, yamlgen.llm.llm")
+    assert "faker" not in loaded("import yamlgen.api.run_execution, yamlgen.llm.llm")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from yamlgen.capabilities import tokenizer_of
+from yamlgen.model_capabilities import tokenizer_of
 from yamlgen.planning.estimate import MARGIN
 from yamlgen.token_estimate import tokens_in, tokens_of
 

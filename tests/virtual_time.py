@@ -178,12 +178,12 @@ class VirtualRun:
 
 def run(api, rows, *, ceiling=1000, window=None, until=None, **options):
     """Ask `api` for so many rows, as many at once as a run has under way."""
-    loop, ran, halt = VirtualTimeLoop(), VirtualRun(), Cancellation()
-    limiter = Limiter(ceiling, halt, emit=ran.told.append, **options)
+    loop, ran, cancellation = VirtualTimeLoop(), VirtualRun(), Cancellation()
+    limiter = Limiter(ceiling, cancellation, emit=ran.told.append, **options)
     waiting = deque(range(rows))
 
     async def ask(row):
-        slot = Slot(RequestContext("answer", f"{row}", UNOBSERVED.watch, row))
+        slot = Slot(RequestContext("answer", f"{row}", UNOBSERVED.observer, row))
         while True:
             await limiter.admit(slot, MODEL)
             status, retry_after = await api(row)
@@ -208,7 +208,7 @@ def run(api, rows, *, ceiling=1000, window=None, until=None, **options):
                 await ask(waiting.popleft())
             except RunStopped as stopped:
                 ran.stopped = stopped
-                halt.request("stopped")
+                cancellation.request("stopped")
 
     async def main():
         size = window or int(1.25 * ceiling) + 4

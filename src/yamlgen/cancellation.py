@@ -58,7 +58,7 @@ class Cancellation:
         """Go on only if the run does.
 
         Raises:
-            Halted: it does not.
+            Cancelled: it does not.
         """
         if self._requested:
             raise Cancelled(self.reason)
@@ -67,7 +67,7 @@ class Cancellation:
         """Send only if the run still does.
 
         Raises:
-            Halted: it does not, and now it ends.
+            Cancelled: it does not, and now it ends.
         """
         if self._awake.is_set():
             self.request(self.reason)
@@ -77,7 +77,7 @@ class Cancellation:
         """Sleep before sending, unless nothing is sent any more.
 
         Raises:
-            Halted: so it is.
+            Cancelled: so it is.
         """
         try:
             async with asyncio.timeout(seconds):

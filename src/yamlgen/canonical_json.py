@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Final
 
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)
 

@@ -11,28 +11,17 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from yamlgen.excerpts import brief
+from yamlgen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from yamlgen.values import Attempt, Doubt
+    from yamlgen.value_objects import Attempt, SystemicFailure
 
 E = TypeVar("E", bound="YamlgenError")
-
-
-class Exit(IntEnum):
-    """The exit codes of the command line; `Exit.INTERRUPTED` and `Exit.TERMINATED` are 128 + the signal."""
-
-    OK = 0
-    FAILED_ROWS = 1
-    USAGE = 2
-    ENVIRONMENT = 3
-    LIMIT = 4
-    INTERRUPTED = 130
-    TERMINATED = 143
 
 
 class Code(StrEnum):
@@ -239,7 +228,7 @@ class YamlgenError(Exception):
         request_id: the API's own name for the request, where one was answered with an error.
     """
 
-    exit_code: Exit = Exit.ENVIRONMENT
+    exit_code: ExitCode = ExitCode.ENVIRONMENT
 
     def __init__(self, message: str, *, code: Code, hint: str | None = None) -> None:
         super().__init__(brief(message))
@@ -288,7 +277,7 @@ class InvalidPipeline(YamlgenError):  # noqa: N818 - a state of the file, named 
         diagnostics: all that was found, in source order, the warnings too.
     """
 
-    exit_code = Exit.USAGE
+    exit_code = ExitCode.USAGE
 
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         first, *others = (each for each in diagnostics if each.severity == "error")
@@ -304,7 +293,7 @@ class InvalidPipeline(YamlgenError):  # noqa: N818 - a state of the file, named 
 class UsageError(YamlgenError):
     """The call was wrong: an undeclared parameter, an override of nothing, a bad row before any request."""
 
-    exit_code = Exit.USAGE
+    exit_code = ExitCode.USAGE
 
 
 class EnvironmentProblem(YamlgenError):  # noqa: N818 - the file is right, the surroundings are not
@@ -330,13 +319,13 @@ class Interrupted(RunStopped):
 class Incomplete(RunStopped):
     """The run came to its end without rows that it might not ask for; its output was not written."""
 
-    exit_code = Exit.FAILED_ROWS
+    exit_code = ExitCode.FAILED_ROWS
 
 
 class LimitReached(RunStopped):
     """The run ended early at a limit that its author set, or was not confirmed."""
 
-    exit_code = Exit.LIMIT
+    exit_code = ExitCode.LIMIT
 
 
 class RowError(YamlgenError):
@@ -356,7 +345,7 @@ class RowError(YamlgenError):
         source: the template or the expression that could not be computed, and the offset in it; `None` otherwise.
     """
 
-    exit_code = Exit.FAILED_ROWS
+    exit_code = ExitCode.FAILED_ROWS
 
     def __init__(  # noqa: PLR0913 - all that a row can fail with, by name
         self,
@@ -379,6 +368,6 @@ class RowError(YamlgenError):
         self.parts = parts
         self.status = status
         self.is_useless = code in _USELESS if is_useless is None else is_useless
-        self.doubt: Doubt | None = None
+        self.doubt: SystemicFailure | None = None
         self.variant = ""
         self.source = source

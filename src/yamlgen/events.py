@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
-from yamlgen.values import JSON, Usage
+from yamlgen.value_objects import JSON, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 from yamlgen.row_result import Answer, RowResult
-from yamlgen.values import JSON, Attempt, Charge, Kept, Prompt, Refusal, Usage
+from yamlgen.value_objects import JSON, Attempt, CachedValue, Charge, Prompt, Refusal, Usage
 
 if TYPE_CHECKING:
     from yamlgen.cancellation import Cancellation  # asyncio takes 30 ms to load, which `validate` need not wait for
@@ -54,7 +54,7 @@ class RequestContext:
 
     step: str
     identity: str
-    watch: RequestObserver
+    observer: RequestObserver
     row: int = 0
     sample: int = 0
 
@@ -86,12 +86,12 @@ class Model(Protocol):
         """The body of the first request for `prompt`, exactly as it would be sent."""
         ...
 
-    async def answer(self, prompt: Prompt, asker: RequestContext, check: Check | None = None) -> Answer:
+    async def answer(self, prompt: Prompt, context: RequestContext, check: Check | None = None) -> Answer:
         """Ask, check, ask again; what has been answered before is not sent again.
 
         Args:
             prompt: what is asked.
-            asker: who asks.
+            context: who asks.
             check: what must hold of the output besides its schema.
 
         Raises:
@@ -156,7 +156,7 @@ class AttemptLog(Protocol):
 class ResponseStore(Protocol):
     """What was paid for before, and where what is paid for now is kept."""
 
-    def chain(self, keys: tuple[bytes, ...], asker: RequestContext) -> AbstractAsyncContextManager[AttemptLog]:
+    def attempts_of(self, keys: tuple[bytes, ...], context: RequestContext) -> AbstractAsyncContextManager[AttemptLog]:
         """The attempts that begin with the request of these keys, for as long as the context lasts.
 
         The first key is today's; a second one is that under which an older version kept the answer.
@@ -178,11 +178,11 @@ PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
 class ValueCache(Protocol):
     """Keeps what the author's own functions made, where the author wants that."""
 
-    def kept(self, key: bytes) -> Kept | None:
+    def kept(self, key: bytes) -> CachedValue | None:
         """What was kept under a key; whether it still holds is for its files to say."""
         ...
 
-    async def keep(self, key: bytes, kept: Kept) -> None:
+    async def keep(self, key: bytes, kept: CachedValue) -> None:
         """Keep a value; when this returns, it is on disk.
 
         Raises:
@@ -195,12 +195,17 @@ class Provider(Protocol[PlanT_contra]):
     """How models are reached: a configuration, picklable like a plan, from which an engine makes its own clients."""
 
     def open(
-        self, plan: PlanT_contra, halt: Cancellation, recorder: ResponseStore | None = None, emit: Emit | None = None
+        self,
+        plan: PlanT_contra,
+        cancellation: Cancellation,
+        response_store: ResponseStore | None = None,
+        emit: Emit | None = None,
     ) -> AbstractAsyncContextManager[Mapping[str, Model]]:
         """The models that the plan asks, by the names of its variants, while the context lasts; closed afterwards.
 
-        Once `halt` is requested the models send nothing more and raise `Cancelled`. Without a recorder every answer is
-        asked for, and none is kept. `emit` is told how fast the API lets requests through, and of what the models warn.
+        Once `cancellation` is requested the models send nothing more and raise `Cancelled`. Without a store every
+        answer is asked for, and none is kept. `emit` is told how fast the API lets requests through, and of what the
+        models warn.
         """
         ...
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from yamlgen.errors import RowError
-from yamlgen.values import JSON, Attempt, InputRow, Usage
+from yamlgen.value_objects import JSON, Attempt, InputRow, Usage
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class FailedItem:
     """An item of a step that is null: its place, from 0, among those of its row; how messages name it; and why."""
 
     case: int
@@ -34,7 +34,7 @@ class Answer:
     key: bytes = b""
     skipped: bool = False
     items: int = 0
-    lost: tuple[Lost, ...] = ()
+    lost: tuple[FailedItem, ...] = ()
 
     @property
     def usage(self) -> Usage:

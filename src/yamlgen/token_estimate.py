@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from yamlgen.capabilities import Tokenizer, tokenizer_of
-from yamlgen.values import JSON
+from yamlgen.model_capabilities import Tokenizer, tokenizer_of
+from yamlgen.value_objects import JSON
 
 _NEWEST: Final = Tokenizer().characters
 _TURN: Final = 4

@@ -15,12 +15,13 @@ from two_step_pipeline import TOWNS, answers, files, lay_out, lines, served, wri
 
 import yamlgen
 from scripted_api import KEY, call, refusal, said
-from yamlgen.api.execution import execute
 from yamlgen.api.preview import preview
-from yamlgen.api.run_options import Options
+from yamlgen.api.run_execution import execute
+from yamlgen.api.run_options import RunOptions
 from yamlgen.cancellation import Cancellation
-from yamlgen.errors import Code, EnvironmentProblem, Exit, InvalidPipeline, RunStopped, UsageError, YamlgenError
+from yamlgen.errors import Code, EnvironmentProblem, InvalidPipeline, RunStopped, UsageError, YamlgenError
 from yamlgen.events import AnswerReceived, RowFinished, RunFinished, StepFinished
+from yamlgen.exit_codes import ExitCode
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_a_missing_key_stops_before_anything_is_written(towns):
     """Exit 3, both ways on, and no output folder made."""
     with pytest.raises(YamlgenError) as caught:
         yamlgen.run(towns)
-    assert caught.value.exit_code == Exit.ENVIRONMENT
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert caught.value.code == Code.NO_KEY
     assert "ANTHROPIC_API_KEY" in caught.value.hint
     assert "simulate" in caught.value.hint
@@ -82,17 +83,17 @@ def test_a_halted_run_keeps_what_is_finished(towns):
     halt_after = 3
 
     async def main():
-        halt, events = Cancellation(), []
+        cancellation, events = Cancellation(), []
 
         def watch(event):
             events.append(event)
             if sum(isinstance(seen, StepFinished) for seen in events) == halt_after:
-                halt.request("interrupted")
+                cancellation.request("interrupted")
 
         pipeline = yamlgen.load(towns)
-        options = Options(simulate=True, max_concurrency=1)
+        options = RunOptions(simulate=True, max_concurrency=1)
         with pytest.raises(YamlgenError) as caught:
-            await execute(pipeline, options=options, emit=watch, halt=halt)
+            await execute(pipeline, options=options, emit=watch, cancellation=cancellation)
         assert files(towns.parent / "out") == []
         return caught.value, events, await execute(pipeline, options=options)
 
@@ -197,7 +198,7 @@ def test_an_invalid_pipeline_carries_its_diagnostics(towns):
     towns.write_text(towns.read_text().replace("max_tokens", "max_token").replace("row.town", "rowe.town"))
     with pytest.raises(InvalidPipeline) as caught:
         yamlgen.load(towns)
-    assert caught.value.exit_code == Exit.USAGE
+    assert caught.value.exit_code == ExitCode.USAGE
     assert len([d for d in caught.value.diagnostics if d.severity == "error"]) == 3
     assert all(d.mark.line for d in caught.value.diagnostics)
 
@@ -207,7 +208,7 @@ def test_wrong_parameters_stop_before_anything(towns, params):
     """An undeclared one, and one of the wrong type, are the caller's mistake."""
     with pytest.raises(YamlgenError) as caught:
         yamlgen.run(towns, params=params, simulate=True)
-    assert caught.value.exit_code == Exit.USAGE
+    assert caught.value.exit_code == ExitCode.USAGE
     assert not (towns.parent / "out").exists()
 
 

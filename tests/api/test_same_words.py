@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import yamlgen
-from yamlgen.api.run_options import Options
+from yamlgen.api.run_options import RunOptions
 from yamlgen.errors import Code, EnvironmentProblem, YamlgenError
 
 WORDS = {
@@ -111,11 +111,11 @@ def test_a_function_takes_what_its_command_takes(words):
 
 
 def test_a_run_takes_every_option_there_is():
-    """`Options` and the signature of `run` name the same options, with the same defaults."""
+    """`RunOptions` and the signature of `run` name the same options, with the same defaults."""
     given = inspect.signature(yamlgen.run).parameters
     of_the_file = {"pipeline", "params", "overrides", "input", "on_event"}
     assert {name: each.default for name, each in given.items() if name not in of_the_file} == {
-        each.name: each.default for each in fields(Options)
+        each.name: each.default for each in fields(RunOptions)
     }
 
 

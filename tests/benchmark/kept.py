@@ -21,23 +21,23 @@ import pipelines
 from processes import HERE, YAMLGEN, Took, run, serving
 from table import Line
 
-from yamlgen.api.execution import execute
 from yamlgen.api.loading import load
-from yamlgen.api.run_options import Options
+from yamlgen.api.run_execution import execute
+from yamlgen.api.run_options import RunOptions
 from yamlgen.cancellation import Cancellation
-from yamlgen.claude.access import reach
 from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
-from yamlgen.claude.structured import Structured
+from yamlgen.claude.provider_setup import open_provider
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.interfaces import UNOBSERVED
 from yamlgen.pipeline.model_settings import PUBLIC_URL
 from yamlgen.store.codec import packed
-from yamlgen.store.location import place_of
-from yamlgen.store.run_recorder import Reuse
-from yamlgen.store.run_session import held, opened
+from yamlgen.store.location import location_of
+from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.run_session import locked_connection, open_session
 
 _FILL: Final = "import sys, pathlib, kept; kept.fill(pathlib.Path(sys.argv[1]))"
 
@@ -83,11 +83,11 @@ def fill(pipeline: Path) -> None:
     loaded = load(pipeline)
     plan = loaded.plan()
     (step,) = plan.steps
-    place = place_of(plan.file)
+    place = location_of(plan.file)
     (asked,) = step.variants
-    sender = ErrorContext(asked.model, PUBLIC_URL, "ANTHROPIC_API_KEY", "")
-    structured = Structured(step.name, step.schema, asked.settings, asked.mode)
-    model = ClaudeModel(None, asked.settings, sender, structured=structured)
+    error_context = ErrorContext(asked.model, PUBLIC_URL, "ANTHROPIC_API_KEY", "")
+    structured = StructuredOutput(step.name, step.schema, asked.settings, asked.mode)
+    model = ClaudeModel(None, asked.settings, error_context, structured=structured)
     response = packed(
         {
             "id": "msg_filled",
@@ -100,7 +100,7 @@ def fill(pipeline: Path) -> None:
             "usage": {"input_tokens": 300, "output_tokens": 10},
         }
     )
-    with held(place, "filling") as connection, opened(place, Reuse()):
+    with locked_connection(place, "filling") as connection, open_session(place, ReusePolicy()):
         keys = AnswerKeys(PUBLIC_URL, plan.runtime.api_version)
 
         def answers() -> Iterator[tuple[bytes, bytes]]:
@@ -141,13 +141,13 @@ def measure_share(pairs: int) -> Iterator[Line]:
         plan = loaded.plan()
 
         async def bare() -> None:
-            halt = Cancellation()
-            async with reach(plan.runtime, None) as provider, provider.open(plan, halt) as models:
-                scheduler = RowScheduler(plan, StepRunner(models), Kept(), lambda _: None, halt)
+            cancellation = Cancellation()
+            async with open_provider(plan.runtime, None) as provider, provider.open(plan, cancellation) as models:
+                scheduler = RowScheduler(plan, StepRunner(models), Kept(), lambda _: None, cancellation)
                 await scheduler.run(loaded.source.rows(None, plan.columns))
 
         for _ in range(pairs):
-            for kind, work in (("bare", bare), ("stored", lambda: execute(loaded, options=Options(fresh=True)))):
+            for kind, work in (("bare", bare), ("stored", lambda: execute(loaded, options=RunOptions(fresh=True)))):
                 started = time.process_time()
                 asyncio.run(work())
                 figures[kind].append(time.process_time() - started)

@@ -12,9 +12,10 @@ from scripted_api import KEY, Reply, ScriptedServer, outcomes, prompt, said
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.provider import PUBLIC_URL, ClaudeProvider
-from yamlgen.errors import Code, EnvironmentProblem, Exit
+from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.exit_codes import ExitCode
 from yamlgen.interfaces import UNOBSERVED
-from yamlgen.pipeline.language import Runtime
+from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.simulator.server import Simulator
 
 PIPELINE = """\
@@ -68,7 +69,7 @@ def test_a_missing_key_names_both_ways_on(monkeypatch, value):
         monkeypatch.setenv("MY_KEY", value)
     with pytest.raises(EnvironmentProblem) as caught:
         ClaudeProvider(Runtime(api_key_env="MY_KEY")).key()
-    assert caught.value.exit_code == Exit.ENVIRONMENT == 3
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT == 3
     assert caught.value.code == Code.NO_KEY
     assert "MY_KEY" in caught.value.message
     assert "MY_KEY" in caught.value.hint

@@ -14,7 +14,7 @@ from yamlgen.claude.custom_headers import CustomHeaders, custom_headers
 from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.errors import Code, EnvironmentProblem, RowError
 from yamlgen.interfaces import UNOBSERVED
-from yamlgen.pipeline.language import Runtime
+from yamlgen.pipeline.pipeline_model import Runtime
 
 VALUE = "hunter2-canary-of-a-gateway"
 PIPELINE = """\

@@ -12,7 +12,7 @@ from yamlgen.claude.error_mapping import ErrorContext, mapped, refused_before
 from yamlgen.claude.failure_streak import FailureStreak
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
 from yamlgen.row_result import Answer
-from yamlgen.values import Refusal
+from yamlgen.value_objects import Refusal
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.claude.json_in_text import spans_of
+from yamlgen.claude.json_in_text import find_json
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from yamlgen.claude.json_in_text import spans_of
 )
 def test_the_outermost_values_are_found(text, values):
     """In their order; brackets of prose are none, and do not hide what stands in them."""
-    assert spans_of(text).values == values
+    assert find_json(text).values == values
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_outermost_values_are_found(text, values):
 )
 def test_no_part_of_a_broken_value_is_taken(text):
     """What begins as JSON and goes wrong is one broken value; that is told."""
-    spans = spans_of(text)
+    spans = find_json(text)
     assert spans.values == []
     assert spans.broken
 
@@ -53,7 +53,7 @@ def test_no_part_of_a_broken_value_is_taken(text):
 @pytest.mark.parametrize("text", ['{"a": 1, oops} {"a": 2}', '{"a": 1 oops\n\n{"a": 2}', '{"a": 1, \n {"a": 2}'])
 def test_what_follows_a_broken_value_is_found(text):
     """A draft that went wrong does not cost the answer behind it."""
-    assert spans_of(text).values == [{"a": 2}]
+    assert find_json(text).values == [{"a": 2}]
 
 
 JSON = st.recursive(
@@ -67,13 +67,13 @@ JSON = st.recursive(
 def test_any_values_between_words_are_found(values, ascii_):
     """Whatever strings the values hold."""
     text = " and ".join(json.dumps(value, ensure_ascii=ascii_) for value in values)
-    assert spans_of(f"So: {text}.").values == values
+    assert find_json(f"So: {text}.").values == values
 
 
 @given(st.text(alphabet='[]{}",:1a\\ \n'))
 def test_any_text_is_read(text):
     """No text is too odd."""
-    spans_of(text)
+    find_json(text)
 
 
 HARD = [
@@ -103,7 +103,7 @@ def test_the_time_grows_with_the_text_and_no_faster(part):
     def seconds(size):
         text = part * (size // len(part))
         began = time.process_time()
-        spans_of(text)
+        find_json(text)
         return time.process_time() - began
 
     assert min(seconds(80_000) for _ in range(2)) < 24 * max(min(seconds(10_000) for _ in range(3)), 0.005)

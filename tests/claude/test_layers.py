@@ -5,17 +5,17 @@ import asyncio
 import pytest
 
 from scripted_api import KEY, ScriptedServer, asking, message, prompt, said
+from yamlgen.claude.answer_lookup import LookupLayer
+from yamlgen.claude.answer_recording import Accounting, RecordingLayer
 from yamlgen.claude.error_mapping import ErrorContext
-from yamlgen.claude.lookup import AnswerLookup
-from yamlgen.claude.reasking import Reasking
-from yamlgen.claude.recording import Accounting, Recording
-from yamlgen.claude.requests import RequestBuilder, Way
-from yamlgen.claude.response_checks import Received
+from yamlgen.claude.reasking import ReaskLayer
+from yamlgen.claude.requests import RequestBuilder, RequestMode
+from yamlgen.claude.response_checks import RawAnswer
 from yamlgen.claude.schema_fallback import SchemaFallback
 from yamlgen.errors import Code, RowError
 from yamlgen.interfaces import UNOBSERVED
-from yamlgen.steps.fields import Settings
-from yamlgen.values import Charge, Message, Prompt
+from yamlgen.steps.config_fields import Settings
+from yamlgen.value_objects import Charge, Message, Prompt
 
 SENDER = ErrorContext("claude-haiku-5-5", "http://127.0.0.1:9", "ANTHROPIC_API_KEY", KEY)
 
@@ -39,17 +39,17 @@ class Queue:
         answer = await future
         if isinstance(answer, Exception):
             raise answer
-        return Received(answer, "req_batch")
+        return RawAnswer(answer, "req_batch")
 
 
 def asked(queue, *texts, reasks=1, price=None, check=None):
     """What each text leads to, by layers that send through a queue."""
     builder = RequestBuilder(Settings(id="claude-haiku-5-5", max_tokens=100))
-    recording = Recording(queue, Accounting(builder.model, price))
-    layers = Reasking(AnswerLookup(recording, SchemaFallback(None, builder, SENDER)), builder, SENDER, reasks)
+    recording = RecordingLayer(queue, Accounting(builder.model, price))
+    layers = ReaskLayer(LookupLayer(recording, SchemaFallback(None, builder, SENDER)), builder, SENDER, reasks)
 
     async def main():
-        requests = [builder.first(prompt(text), Way(None), UNOBSERVED) for text in texts]
+        requests = [builder.first(prompt(text), RequestMode(None), UNOBSERVED) for text in texts]
         answers = [layers.answer(request, check, []) for request in requests]
         return await asyncio.gather(*answers, return_exceptions=True)
 

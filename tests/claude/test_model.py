@@ -26,7 +26,7 @@ from yamlgen.errors import Code, RowError, RunStopped
 from yamlgen.row_result import Answer
 from yamlgen.simulator.faults import Faults
 from yamlgen.simulator.server import Simulator
-from yamlgen.values import Usage
+from yamlgen.value_objects import Usage
 
 SCHEMA = {
     "type": "object",
@@ -279,7 +279,7 @@ def test_a_halt_between_reasks_is_no_failure():
 
     async def main():
         async with ScriptedServer(said('{"a": 10}')) as server, asking(server.url, schema=SCHEMA, reasks=2) as model:
-            server.replies = [lambda _: model.halt.request("enough") or said('{"a": 10}')]
+            server.replies = [lambda _: model.cancellation.request("enough") or said('{"a": 10}')]
             return await outcomes(model()), server.bodies, model.attempts
 
     (outcome,), bodies, attempts = asyncio.run(main())
@@ -292,7 +292,7 @@ def test_a_halt_before_the_first_answer_is_no_failure():
 
     async def main():
         async with ScriptedServer() as server, asking(server.url) as model:
-            model.halt.request("enough")
+            model.cancellation.request("enough")
             return await outcomes(model()), server.bodies
 
     (outcome,), bodies = asyncio.run(main())

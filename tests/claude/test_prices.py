@@ -14,9 +14,9 @@ from genai_prices.data import providers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from yamlgen.claude.prices import tariff_of
-from yamlgen.steps.fields import Price
-from yamlgen.values import Charge, Usage
+from yamlgen.claude.prices import price_function_of
+from yamlgen.steps.config_fields import Price
+from yamlgen.value_objects import Charge, Usage
 
 LISTED = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-4-6", "claude-sonnet-4-5-20250929"]
 UNLISTED = {"claude-mythos-5-1", "claude-mythos-5", "claude-mythos-preview"}
@@ -40,7 +40,7 @@ USAGES = [
 
 def cost(model, usage, price=None, **more):
     """The cost of one answer."""
-    return tariff_of(model, price)(Charge(usage, **more))
+    return price_function_of(model, price)(Charge(usage, **more))
 
 
 def read_by_the_list(model, usage):
@@ -102,7 +102,7 @@ def test_every_listed_model_is_charged_to_the_last_bit_as_the_list_charges_it(mo
 @given(CHARGES)
 def test_what_makes_an_answer_dearer_or_cheaper_is_charged_as_the_list_charges_it(model, charge):
     """Cache writes of an hour, web searches, fast mode, batches, and any of them together."""
-    assert tariff_of(model, None)(charge) == listed(model, charge)
+    assert price_function_of(model, None)(charge) == listed(model, charge)
 
 
 def test_a_cache_write_of_an_hour_costs_more():
@@ -147,9 +147,9 @@ def test_an_answer_from_the_united_states_costs_a_tenth_more():
 @pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-haiku-5-5"])
 def test_the_list_is_not_asked_about_each_answer(model, monkeypatch):
     """An answer of a usual length is charged by what was read of the list once: the list takes longer than the rest."""
-    tariff = tariff_of(model, None)
+    price_function = price_function_of(model, None)
     monkeypatch.setattr(genai_prices, "calc_price", None)
-    assert tariff(Charge(Usage(1_000, 200))) > 0
+    assert price_function(Charge(Usage(1_000, 200))) > 0
 
 
 def test_a_price_that_is_announced_holds_from_its_day(monkeypatch):
@@ -157,11 +157,11 @@ def test_a_price_that_is_announced_holds_from_its_day(monkeypatch):
     (opus,) = [m for provider in providers if provider.id == "anthropic" for m in provider.models if m.id == OPUS]
     later = dataclasses.replace(opus.prices[-1].constraint, start_date=dt.date(9999, 1, 1))
     monkeypatch.setattr(opus.prices[-1], "constraint", later)
-    tariff = tariff_of(OPUS, None)
+    price_function = price_function_of(OPUS, None)
     long = Charge(Usage(1_000_000))
-    assert tariff(long) == 10
+    assert price_function(long) == 10
     monkeypatch.setattr(later, "start_date", dt.date(2026, 1, 1))
-    assert tariff(long) == 5
+    assert price_function(long) == 5
 
 
 def test_cached_tokens_have_prices_of_their_own():
@@ -193,7 +193,7 @@ def test_a_long_answer_makes_no_long_prompt():
 @pytest.mark.parametrize("model", get_args(get_args(ModelParam)[0]))
 def test_the_models_of_the_sdk_have_a_price(model):
     """Only those that the list itself leaves out have none."""
-    assert (tariff_of(model, None) is None) == (model in UNLISTED)
+    assert (price_function_of(model, None) is None) == (model in UNLISTED)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_date_changes_no_price(model):
 )
 def test_a_name_that_only_looks_like_a_model_s_has_no_price(model):
     """No price is better than a wrong one."""
-    assert tariff_of(model, None) is None
+    assert price_function_of(model, None) is None
 
 
 @pytest.mark.parametrize("model", ["my-claude-ft", "claude-haiku-5-5"])
@@ -280,17 +280,21 @@ def test_a_cost_has_no_noise():
 
 def test_a_tariff_survives_pickling():
     """An engine may run in another process."""
-    for tariff in (tariff_of("claude-haiku-5-5", None), tariff_of("my-own", Price(input=1, output=5))):
-        there = pickle.loads(pickle.dumps(tariff))  # noqa: S301 - our own bytes
+    for price_function in (
+        price_function_of("claude-haiku-5-5", None),
+        price_function_of("my-own", Price(input=1, output=5)),
+    ):
+        there = pickle.loads(pickle.dumps(price_function))  # noqa: S301 - our own bytes
         charge = Charge(Usage(1_000, 1_000), searches=1)
-        assert there(charge) == tariff(charge)
+        assert there(charge) == price_function(charge)
 
 
 def test_the_list_is_loaded_where_it_is_needed():
     """Neither the module nor an author's own price brings the list and its HTTP client in."""
     code = (
-        "import sys; from yamlgen.claude.prices import tariff_of; from yamlgen.steps.fields import Price; "
-        "tariff_of('x', Price(input=1, output=1)); print(*sys.modules)"
+        "import sys; from yamlgen.claude.prices import price_function_of; "
+        "from yamlgen.steps.config_fields import Price; "
+        "price_function_of('x', Price(input=1, output=1)); print(*sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"genai_prices", "httpx2", "anthropic"} & set(ran.stdout.split())

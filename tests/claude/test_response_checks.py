@@ -8,7 +8,7 @@ import pytest
 from scripted_api import Reply, ask, ask_one, call, error, events, message, said, spoken
 from yamlgen.claude import retry_policy
 from yamlgen.errors import Code, RowError, RunStopped
-from yamlgen.values import Usage
+from yamlgen.value_objects import Usage
 
 STREAMED = 30_000
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}

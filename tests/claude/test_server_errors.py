@@ -4,7 +4,7 @@ import pytest
 from anthropic._error_classes import ERROR_CLASSES
 
 from scripted_api import Reply, ask, ask_one, error, events, refusal, said, spoken
-from yamlgen.claude.server_errors import Reach, Said
+from yamlgen.claude.server_errors import ErrorResponse, ErrorScope
 from yamlgen.errors import Code, RowError, RunStopped
 
 FOR_GOOD = {
@@ -22,21 +22,25 @@ FOR_GOOD = {
 STATUS = {Code.SPEND_LIMIT: 429, Code.PAYMENT: 402}
 """How they come; the others as a 400."""
 
-OTHERWISE = {"file_expired": Reach.ROW, "thread_not_found": Reach.ROW, "request_body_timeout": Reach.AGAIN}
+OTHERWISE = {
+    "file_expired": ErrorScope.ROW,
+    "thread_not_found": ErrorScope.ROW,
+    "request_body_timeout": ErrorScope.AGAIN,
+}
 """Codes that do not reach as far as their status, and end no run."""
 
 
 def reach_of_status(status):
     """How far a bare status reaches."""
-    return Said(status).reach
+    return ErrorResponse(status).reach
 
 
 @pytest.mark.parametrize(("status", "code"), [key for key in ERROR_CLASSES if key[1]], ids=str)
 def test_every_code_of_the_sdk_reaches_as_far_as_was_decided(status, code):
     """A code of the SDK's table ends the run, or reaches as far as its status: a new one does, too."""
-    found = Said(status, code=code)
+    found = ErrorResponse(status, code=code)
     if found.stop is not None:
-        assert found.reach is Reach.RUN
+        assert found.reach is ErrorScope.RUN
     else:
         assert found.reach is OTHERWISE.get(code, reach_of_status(status))
 
@@ -51,10 +55,10 @@ def test_the_codes_of_an_account_are_codes_of_the_sdk(code):
 @pytest.mark.parametrize("status", sorted({status for status, code in ERROR_CLASSES if code is None}))
 def test_a_status_reaches_as_far_as_ever(status):
     """Key, account and address end the run; the server's own errors are tried again; the rest costs its row."""
-    expected = Reach.RUN if status in (401, 402, 403, 404) else Reach.ROW
+    expected = ErrorScope.RUN if status in (401, 402, 403, 404) else ErrorScope.ROW
     if status in (408, 409, 499) or status >= 500:
-        expected = Reach.AGAIN
-    assert reach_of_status(status) is (Reach.LIMITED if status == 429 else expected)
+        expected = ErrorScope.AGAIN
+    assert reach_of_status(status) is (ErrorScope.LIMITED if status == 429 else expected)
 
 
 @pytest.mark.parametrize(("code", "kind"), FOR_GOOD.items())

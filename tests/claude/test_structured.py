@@ -9,11 +9,11 @@ from jsonschema import Draft202012Validator
 
 from output_schemas import MODES, OPEN, USER
 from scripted_api import Reply, ask, ask_one, call, message, said
-from yamlgen.claude.structured import Structured
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.errors import Code
 from yamlgen.schemas.author_schema import json_schema
-from yamlgen.schemas.native_subset import Unfit
-from yamlgen.steps.fields import Settings
+from yamlgen.schemas.native_output_schema import NotExpressible
+from yamlgen.steps.config_fields import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")
 
@@ -64,15 +64,15 @@ def test_an_author_may_insist(mode, expected):
 
 def test_native_output_that_does_not_fit_says_so():
     """Insisting on native output for a schema that it cannot express is an error before anything is sent."""
-    with pytest.raises(Unfit):
-        Structured("answer", json_schema(OPEN), Settings(id="claude-haiku-5-5"), "native")
+    with pytest.raises(NotExpressible):
+        StructuredOutput("answer", json_schema(OPEN), Settings(id="claude-haiku-5-5"), "native")
 
 
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "unknown"])
 def test_a_tool_that_is_not_forced_is_asked_for(model):
     """Where a tool cannot be forced the system prompt asks for the call, and keeps what the author wrote."""
     settings = Settings(id=model)
-    made = Structured("answer", json_schema(OPEN), settings, "tools").prepare(
+    made = StructuredOutput("answer", json_schema(OPEN), settings, "tools").prepare(
         {"system": "Be kind.", "messages": [{"role": "user", "content": "x"}]}
     )
     assert made["system"].startswith("Be kind.\n\n")
@@ -236,12 +236,12 @@ def test_instructors_registry_is_untouched():
 import instructor
 from instructor.v2.core.registry import mode_registry
 before = dict(vars(mode_registry)["_handlers"])
-from yamlgen.claude.structured import Structured
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.errors import Code
 from yamlgen.schemas.author_schema import json_schema
-from yamlgen.steps.fields import Settings
+from yamlgen.steps.config_fields import Settings
 for mode in ("native", "tools", "json"):
-    made = Structured("a", json_schema({"type": "object", "properties": {}, "additionalProperties": False}),
+    made = StructuredOutput("a", json_schema({"type": "object", "properties": {}, "additionalProperties": False}),
                       Settings(id="claude-haiku-5-5"), mode)
     made.prepare({"messages": [{"role": "user", "content": "x"}]})
 after = vars(mode_registry)["_handlers"]

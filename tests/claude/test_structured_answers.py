@@ -12,12 +12,12 @@ from jsonschema import Draft202012Validator
 from output_schemas import MODES, USER
 from scripted_api import ask_one, call, message, said
 from yamlgen.claude.parsed_answer import InvalidOutput
-from yamlgen.claude.structured import Structured
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.errors import Code
 from yamlgen.row_result import Answer
 from yamlgen.schemas.author_schema import json_schema
-from yamlgen.schemas.native_subset import Unfit
-from yamlgen.steps.fields import Settings
+from yamlgen.schemas.native_output_schema import NotExpressible
+from yamlgen.steps.config_fields import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")
 
@@ -171,7 +171,7 @@ KEYWORDS = [
 def test_every_keyword_is_enforced(mode, part, bad):
     """What native output cannot express is left out of what is sent, and stays in what is checked."""
     schema = {"type": "object", "properties": {"x": part}, "required": ["x"], "additionalProperties": False}
-    structured = Structured("answer", json_schema(schema), Settings(id="claude-haiku-5-5"), mode)
+    structured = StructuredOutput("answer", json_schema(schema), Settings(id="claude-haiku-5-5"), mode)
     with pytest.raises(InvalidOutput) as caught:
         structured.parse(parsed(mode, {"x": bad}))
     assert all(error.startswith("$.x") for error in caught.value.errors)
@@ -234,7 +234,7 @@ def test_reasks_are_bounded():
 def test_a_pattern_that_explodes_does_not_hang():
     """`^(a+)+$` meets its limit, and a limit that is hit never counts as valid."""
     schema = {"type": "object", "properties": {"x": {"type": "string", "pattern": "^(a+)+$(?<!b)"}}, "required": ["x"]}
-    structured = Structured("answer", json_schema(schema), Settings(id="claude-haiku-5-5"), "tools")
+    structured = StructuredOutput("answer", json_schema(schema), Settings(id="claude-haiku-5-5"), "tools")
     with pytest.raises(InvalidOutput):
         structured.parse(parsed("tools", {"x": "a" * 40 + "b"}))
 
@@ -296,9 +296,9 @@ def test_what_is_accepted_is_what_the_schema_accepts(schema, value, mode):
     """Through the parser of each mode: accepted exactly when the author's schema accepts it, and unchanged."""
     able = Settings(id="claude-haiku-5-5")
     try:
-        structured = Structured("answer", json_schema(schema), able, mode)
-    except Unfit:
-        structured = Structured("answer", json_schema(schema), able, "auto")
+        structured = StructuredOutput("answer", json_schema(schema), able, mode)
+    except NotExpressible:
+        structured = StructuredOutput("answer", json_schema(schema), able, "auto")
     wrapped = {"value": value} if structured.response.wrapped else value
     valid = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).is_valid(value)
     assume(structured.mode != "tools" or isinstance(wrapped, dict))

@@ -13,9 +13,9 @@ from instructor.v2.providers.anthropic import handlers
 from output_schemas import MODES, OPEN, USER
 from scripted_api import call, message
 from yamlgen.claude.parsed_answer import InvalidOutput
-from yamlgen.claude.structured import Structured
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.schemas.author_schema import json_schema
-from yamlgen.steps.fields import Settings, Thinking
+from yamlgen.steps.config_fields import Settings, Thinking
 
 pytestmark = pytest.mark.filterwarnings("ignore:The model 'claude:DeprecationWarning")
 
@@ -67,7 +67,7 @@ def request(messages, **more):
 @pytest.mark.parametrize("thinking", [None, Thinking(budget_tokens=1024)])
 def test_a_request_is_as_the_handler_makes_it(thinking, model, mode, schema, more, turns):
     """Row after row, to the order of its keys, with a tool that may be forced and with one that may not."""
-    structured = Structured("answer", json_schema(schema), Settings(id=model, thinking=thinking), mode)
+    structured = StructuredOutput("answer", json_schema(schema), Settings(id=model, thinking=thinking), mode)
     for row in ("one", "two"):
         kwargs = request([*turns, {"role": "user", "content": row}], **more)
         before = copy.deepcopy(kwargs)
@@ -80,7 +80,7 @@ def test_a_request_is_as_the_handler_makes_it(thinking, model, mode, schema, mor
 @pytest.mark.parametrize("mode", MODES)
 def test_a_re_ask_leaves_the_next_row_as_it_was(mode):
     """What rows share is not written to when one of them is asked again."""
-    structured = Structured("answer", json_schema(USER), Settings(id="unknown"), mode)
+    structured = StructuredOutput("answer", json_schema(USER), Settings(id="unknown"), mode)
     kwargs = request([{"role": "user", "content": "x"}])
     first = copy.deepcopy(structured.prepare(kwargs))
     wrong = said(mode, {"zip": 1})
@@ -142,7 +142,7 @@ SCHEMAS = [{}, {"type": "object"}, USER, OPEN, {"type": "string"}, {"type": "arr
 @example({"type": "string"}, [{"value": "x", "other": 1}], "tool_use")
 def test_a_call_is_read_as_the_handler_reads_it(schema, values, stop):
     """One call, several or none: the same value, or the same errors in the same words."""
-    structured = Structured("answer", json_schema(schema), Settings(id="claude-haiku-5-5"), "tools")
+    structured = StructuredOutput("answer", json_schema(schema), Settings(id="claude-haiku-5-5"), "tools")
     answer = said("tools", *values, stop=stop)
     assert read(structured, answer) == read_by_the_handler(structured, answer)
 
@@ -150,7 +150,7 @@ def test_a_call_is_read_as_the_handler_reads_it(schema, values, stop):
 @pytest.mark.parametrize("make", [*(lambda d=d: nested(d) for d in (150, 198, 199, 200, 240, 900)), lambda: 10**5000])
 def test_what_is_deep_or_huge_is_read_as_the_handler_reads_it(make):
     """Where one reader gives up and another does not, the handler's is the one that counts."""
-    structured = Structured("answer", json_schema({"type": "object"}), Settings(id="claude-haiku-5-5"), "tools")
+    structured = StructuredOutput("answer", json_schema({"type": "object"}), Settings(id="claude-haiku-5-5"), "tools")
     answer = said("tools", {"a": None})
     answer.content[0].input["a"] = make()
     assert read(structured, answer) == read_by_the_handler(structured, answer)

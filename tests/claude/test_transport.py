@@ -304,7 +304,7 @@ def test_a_halt_lets_what_is_in_flight_finish():
         async with ScriptedServer(Reply(wait=0.4)) as server, asking(server.url, concurrency=1) as model:
             tasks = [asyncio.ensure_future(model(text)) for text in "abc"]
             await asyncio.sleep(0.2)
-            model.halt.request("enough")
+            model.cancellation.request("enough")
             return await outcomes(*tasks), server.bodies
 
     (first, *others), bodies = asyncio.run(main())
@@ -326,7 +326,7 @@ def test_a_halt_wakes_who_sleeps(reply):
             tasks = [asyncio.ensure_future(model(text)) for text in "abc"]
             await asyncio.sleep(0.3)
             started = time.monotonic()
-            model.halt.request("enough")
+            model.cancellation.request("enough")
             found = await outcomes(*tasks)
             return found, time.monotonic() - started
 
@@ -347,7 +347,7 @@ def test_a_halt_wakes_who_waits_by_itself():
             await asyncio.sleep(0.3)
             assert (await model("good")).value == "Hi."
             started = time.monotonic()
-            model.halt.request("enough")
+            model.cancellation.request("enough")
             return (await outcomes(task))[0], time.monotonic() - started
 
     outcome, seconds = asyncio.run(main())

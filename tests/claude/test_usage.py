@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.claude.prices import tariff_of
+from yamlgen.claude.prices import price_function_of
 from yamlgen.claude.usage import charge_of, usage_of
-from yamlgen.values import Charge, Usage
+from yamlgen.value_objects import Charge, Usage
 
 TOKENS = {
     "input_tokens": 1,
@@ -66,7 +66,7 @@ def test_no_more_is_written_for_an_hour_than_is_written():
     """A gateway that says otherwise breaks no price."""
     charge = charged({**TOKENS, "cache_creation": {"ephemeral_1h_input_tokens": 10}})
     assert charge.hour_writes == 3
-    assert tariff_of("claude-haiku-5-5", None)(charge) > 0
+    assert price_function_of("claude-haiku-5-5", None)(charge) > 0
 
 
 ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
@@ -82,5 +82,5 @@ def test_no_usage_is_too_odd(usage, stop, content):
     """Whatever stands there, it is read, and has a cost."""
     response = {"usage": usage, "stop_reason": stop, "content": content}
     charge = charge_of(response, usage_of(response))
-    assert tariff_of("claude-sonnet-5-5", None)(charge) >= 0
+    assert price_function_of("claude-sonnet-5-5", None)(charge) >= 0
     assert usage_of({}) == Usage()

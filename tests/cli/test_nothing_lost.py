@@ -80,10 +80,10 @@ def test_foreign_words_cannot_steer_a_terminal():
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": "3"}, {"max_concurrency": 0}, {"latency": -1}])
 def test_wrong_options_are_told_to_python_users(wrong):
     """An option out of its range is an error that names it, before anything is opened."""
-    from yamlgen.api.run_options import Options  # noqa: PLC0415 - loads the language
+    from yamlgen.api.run_options import RunOptions  # noqa: PLC0415 - loads the language
 
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        Options(**wrong)
+        RunOptions(**wrong)
 
 
 def test_a_device_is_no_pipeline(call):

@@ -46,4 +46,4 @@ def test_what_is_odd_in_one_megabyte_is_told(tmp_path):
     path = tmp_path / "a.csv"
     for before, told in ((1000, 1), (300_000, 0)):
         path.write_text("a,b\n" + "1,2\n" * before + "x,\0\n", encoding="utf-8")
-        assert len(read_head(Source(path=path, shown="a.csv")).oddities) == told
+        assert len(read_head(Source(path=path, shown="a.csv")).anomalies) == told

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from yamlgen.data.source import Source
-from yamlgen.errors import Code, EnvironmentProblem, Exit
+from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.exit_codes import ExitCode
 
 ROWS = [{"id": f"r{number}", "text": f"{number} " + "x" * 200} for number in range(4000)]
 """Close to a megabyte, so that a file of it has several blocks."""
@@ -108,7 +109,7 @@ def test_a_changed_input_ends_each_reading(path, change):
     with pytest.raises(EnvironmentProblem) as at_the_end:
         source.verify()
     for each in (error, at_the_end.value):
-        assert (each.code, each.exit_code) == (Code.INPUT_CHANGED, Exit.ENVIRONMENT)
+        assert (each.code, each.exit_code) == (Code.INPUT_CHANGED, ExitCode.ENVIRONMENT)
         assert each.message.startswith("the input rows.jsonl changed after it was first read: ")
         assert "run again" in each.hint
 

@@ -8,11 +8,12 @@ import threading
 
 import pytest
 
+from yamlgen.data.input_buffer import buffered
 from yamlgen.data.input_head import read_head
 from yamlgen.data.source import Source
-from yamlgen.data.spool import spooled
-from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
-from yamlgen.values import Columns
+from yamlgen.errors import Code, EnvironmentProblem, UsageError
+from yamlgen.exit_codes import ExitCode
+from yamlgen.value_objects import Columns
 
 TEXT = {"type": "string"}
 INT = {"type": "integer"}
@@ -167,7 +168,7 @@ def test_broken_input_is_refused_at_its_place(source, content, code, place, says
     assert error.code == code
     assert error.message.startswith(place)
     assert says in error.message
-    assert error.exit_code == Exit.USAGE
+    assert error.exit_code == ExitCode.USAGE
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def test_missing_file(tmp_path):
     with pytest.raises(EnvironmentProblem) as caught:
         Source(path=tmp_path / "no.jsonl", shown="data/no.jsonl").scan()
     assert caught.value.code == Code.MISSING_INPUT
-    assert caught.value.exit_code == Exit.ENVIRONMENT
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "data/no.jsonl" in caught.value.message
 
 
@@ -326,17 +327,17 @@ def test_columns_of_nothing(tmp_path):
 
 def test_standard_input_can_be_read_twice():
     """Standard input is copied once, read as JSONL, named in messages, and the copy is removed."""
-    with spooled(Source(id="a"), io.BytesIO(b'{"a": 1}\n{"a": 2}\n')) as it:
+    with buffered(Source(id="a"), io.BytesIO(b'{"a": 1}\n{"a": 2}\n')) as it:
         assert it.scan()[1] == 2
         assert read(it) == [{"a": 1}, {"a": 2}]
     assert not it.path.exists()
-    with spooled(Source(), io.BytesIO(b"x")) as it:
+    with buffered(Source(), io.BytesIO(b"x")) as it:
         assert refusal(it).message.startswith("standard input:1:1: not JSON")
 
 
 def test_standard_input_in_a_named_format():
     """Standard input may be CSV when the pipeline says so."""
-    with spooled(Source(format="csv", delimiter=";"), io.BytesIO(b"a;b\n1;2\n")) as it:
+    with buffered(Source(format="csv", delimiter=";"), io.BytesIO(b"a;b\n1;2\n")) as it:
         assert read(it) == [{"a": "1", "b": "2"}]
 
 
@@ -352,7 +353,7 @@ def test_pipe_can_be_read_twice(tmp_path):
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=("a\tb\n1\t2\n",))
     writer.start()
-    with spooled(Source(path=pipe), io.BytesIO()) as it:
+    with buffered(Source(path=pipe), io.BytesIO()) as it:
         assert it.scan()[1] == 1
         assert read(it) == [{"a": "1", "b": "2"}]
         assert it.shown == str(pipe)
@@ -362,7 +363,7 @@ def test_pipe_can_be_read_twice(tmp_path):
 def test_files_are_not_copied(source):
     """A file and inline rows are used as they are."""
     file, inline = source("a.jsonl", "{}\n"), Source(rows_inline=({},))
-    with spooled(file, io.BytesIO()) as one, spooled(inline, io.BytesIO()) as two:
+    with buffered(file, io.BytesIO()) as one, buffered(inline, io.BytesIO()) as two:
         assert (one, two) == (file, inline)
 
 
@@ -395,7 +396,7 @@ def test_what_is_odd_in_a_csv_is_read_and_told(source, content, rows, told):
     it = source("a.csv", content)
     scanned, _ = it.scan()
     assert [list(row.row.values()) for row in scanned.rows()] == rows
-    assert read_head(it).oddities == scanned.told
+    assert read_head(it).anomalies == scanned.told
     assert len(told) == len(scanned.told)
     assert all(sentence.startswith(begin) for sentence, begin in zip(scanned.told, told, strict=True))
 

@@ -7,7 +7,7 @@ from yamlgen.cancellation import Cancellation
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.spending_limits import Budget
 from yamlgen.engine.step_runner import StepRunner
-from yamlgen.pipeline.language import Limits
+from yamlgen.pipeline.pipeline_model import Limits
 
 LIST = """\
   list:
@@ -25,22 +25,22 @@ NULLS = FAN.replace("{model", '{on_item_error: "null", model')
 class FanOutRun(FakeRun):
     """A run over rows `{n: 4}`, or those with the numbers of `rows`; `width` items of a row are under way at once."""
 
-    def __init__(self, tmp_path, reply, steps=FAN, rows=(4,), *, width=1000, keeper=None, **options):
+    def __init__(self, tmp_path, reply, steps=FAN, rows=(4,), *, width=1000, value_cache=None, **options):
         rows = [row if isinstance(row, dict) else {"n": row} for row in rows]
         super().__init__(tmp_path, reply, steps, rows, **options)
-        self.width, self.keeper = width, keeper
+        self.width, self.value_cache = width, value_cache
 
     async def engine(self):
         """Run it in this loop."""
-        self.halt = Cancellation()
-        self.budget = Budget(Limits(**self.limits), self.halt)
+        self.cancellation = Cancellation()
+        self.budget = Budget(Limits(**self.limits), self.cancellation)
         plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
-        async with self.models.open(plan, self.halt) as models:
-            performer = StepRunner(models, plan.folder, self.keeper, self.width)
+        async with self.models.open(plan, self.cancellation) as models:
+            executor = StepRunner(models, plan.folder, self.value_cache, self.width)
             try:
-                await RowScheduler(plan, performer, self.sink, self.emit, self.halt).run(self.rows)
+                await RowScheduler(plan, executor, self.sink, self.emit, self.cancellation).run(self.rows)
             finally:
-                performer.close()
+                executor.close()
 
     @property
     def texts(self):
@@ -50,7 +50,7 @@ class FanOutRun(FakeRun):
     @property
     def samples(self):
         """The numbers with which it was asked, in order."""
-        return [asker.sample for asker in self.models.askers]
+        return [context.sample for context in self.models.askers]
 
     def value(self, step="fan", row=0):
         """What a step made of a row that finished."""

@@ -9,21 +9,21 @@ import sys
 from pathlib import Path
 
 from yamlgen.cancellation import Cancellation
-from yamlgen.engine.local import LocalEngine
-from yamlgen.output.row_line import compose_rows
-from yamlgen.store.location import place_of
-from yamlgen.store.run_recorder import Reuse
-from yamlgen.store.run_session import held, opened, running
+from yamlgen.engine.local_engine import LocalEngine
+from yamlgen.output.output_columns import compose_rows
+from yamlgen.store.location import location_of
+from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.run_session import begin_run, locked_connection, open_session
 
 
 async def lines(packed, store):
     """The finished rows of a run of packed values, with a store in this process."""
     plan, provider, rows = pickle.loads(packed)  # noqa: S301 - our own
-    place = place_of(plan.file, store)
-    with held(place, "a test") as connection, opened(place, Reuse()) as session:
-        async with running(session, connection, "packed", {}) as run:
-            await LocalEngine(plan, provider, session.ledger, lambda _: None, Cancellation()).run(rows)
-        return b"".join(compose_rows(session.archive, run.entry))
+    place = location_of(plan.file, store)
+    with locked_connection(place, "a test") as connection, open_session(place, ReusePolicy()) as session:
+        async with begin_run(session, connection, "packed", {}) as run:
+            await LocalEngine(plan, provider, session.run_recorder, lambda _: None, Cancellation()).run(rows)
+        return b"".join(compose_rows(session.run_reader, run.entry))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ import pytest
 from fake_engine import ONE, TWO, FakeRun, echo, refused
 from yamlgen.cancellation import Cancellation, Cancelled
 from yamlgen.engine.spending_limits import Budget
-from yamlgen.errors import Code, Exit
+from yamlgen.errors import Code
 from yamlgen.events import AnswerReceived, RequestRetried, RequestSent, RowFailed, RowFinished, RunDraining, StepFailed
-from yamlgen.pipeline.language import Limits
-from yamlgen.values import Usage
+from yamlgen.exit_codes import ExitCode
+from yamlgen.pipeline.pipeline_model import Limits
+from yamlgen.value_objects import Usage
 
 REASONS = {"max_requests": 2, "max_failures": 0, "max_cost_usd": 0.01}
 
@@ -30,7 +31,7 @@ def spent(limits, *events):
 def sends(budget):
     """Whether a run may still send."""
     try:
-        budget.halt.check_sending()
+        budget.cancellation.check_sending()
     except Cancelled:
         return False
     return True
@@ -128,8 +129,8 @@ def test_the_first_limit_is_told():
     events = [RequestSent(0, "one"), RequestSent(1, "one"), answer(0, 9.0), StepFailed(0, "one", "YG504")]
     budget = spent(REASONS, *events)
     assert "limits.max_requests" in budget.error.message
-    assert budget.halt.reason == budget.error.message
-    assert (budget.error.code, budget.error.exit_code) == (Code.LIMIT, Exit.LIMIT)
+    assert budget.cancellation.reason == budget.error.message
+    assert (budget.error.code, budget.error.exit_code) == (Code.LIMIT, ExitCode.LIMIT)
     assert "`max_requests=N`" in budget.error.hint
 
 
@@ -138,13 +139,13 @@ def test_a_halted_run_reaches_no_limit():
 
     async def main():
         budget = Budget(Limits(max_cost_usd=0.1), Cancellation())
-        budget.halt.request("Ctrl-C")
+        budget.cancellation.request("Ctrl-C")
         budget.observe(answer(0, 5.0))
         return budget
 
     budget = asyncio.run(main())
     assert budget.error is None
-    assert budget.halt.reason == "Ctrl-C"
+    assert budget.cancellation.reason == "Ctrl-C"
 
 
 def test_what_is_in_flight_at_a_limit_comes_home(tmp_path):
@@ -165,7 +166,7 @@ def test_a_run_that_needs_no_more_comes_to_its_end(tmp_path):
     run = FakeRun(tmp_path, echo, ONE + TWO, rows=3, concurrency=1, limits={"max_requests": 6})()
     assert len(run.sink.rows) == 3
     assert run.budget.requests == 6
-    assert not run.halt.requested
+    assert not run.cancellation.requested
 
 
 def test_failures_end_a_run_soon(tmp_path):

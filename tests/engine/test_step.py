@@ -106,7 +106,7 @@ def test_the_numbers_of_a_row_are_its_own(tmp_path):
     """Each row's requests are numbered from 0, and so are those of each step."""
     steps = "".join(f'  {name}: {{model: m, samples: 2, prompt: "x"}}\n' for name in ("fan", "more"))
     run = FanOutRun(tmp_path, repeat, steps, rows=[1, 1])()
-    assert sorted((asker.identity, asker.step, asker.sample) for asker in run.models.askers) == [
+    assert sorted((context.identity, context.step, context.sample) for context in run.models.askers) == [
         (row, step, sample) for row in ("row 0", "row 1") for step in ("fan", "more") for sample in (0, 1)
     ]
 

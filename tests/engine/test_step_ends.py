@@ -17,7 +17,7 @@ def test_a_halt_in_the_middle_leaves_the_row_undone(tmp_path):
 
     async def reply(_step, text, _watch):
         if text == "fan 4":
-            run.halt.request("enough")
+            run.cancellation.request("enough")
         await asyncio.sleep(0.01)
         return text
 
@@ -34,7 +34,7 @@ def test_a_failed_item_of_a_halted_step_fails_nothing(tmp_path, steps):
     async def reply(_step, text, _watch):
         if text == "fan 0":
             raise refused()
-        run.halt.request("enough")
+        run.cancellation.request("enough")
         raise Cancelled
 
     run = FanOutRun(tmp_path, reply, steps)
@@ -50,8 +50,8 @@ def test_a_halt_begins_no_further_call(tmp_path):
 
     async def reply(_step, _text, _watch):
         await asyncio.sleep(0.1)
-        run.halt.request("enough")
-        run.halt.check()
+        run.cancellation.request("enough")
+        run.cancellation.check()
 
     run = FanOutRun(tmp_path, reply, LIST + step + asking, rows=[2000], width=2)
     run()

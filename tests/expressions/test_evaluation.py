@@ -10,7 +10,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import evaluate, parse_expression, shown
 from yamlgen.expressions.static_types import ANYTHING
-from yamlgen.expressions.template_checks import read_expression
+from yamlgen.expressions.template_checks import analyse_expression
 
 SCOPE = {
     "row": {
@@ -217,7 +217,7 @@ def test_a_syntax_error_has_its_offset(source, at):
 )
 def test_a_mistake_is_marked_where_it_stands(source, marked, message):
     """The fact, and the part of the source that it is about."""
-    [finding] = read_expression(source, {"row": ANYTHING}).findings
+    [finding] = analyse_expression(source, {"row": ANYTHING}).findings
     assert finding.code is Code.TEMPLATE_SYNTAX
     assert finding.message == message
     assert source[finding.start : finding.end] == marked
@@ -226,7 +226,7 @@ def test_a_mistake_is_marked_where_it_stands(source, marked, message):
 def test_an_expression_nested_too_deeply_is_a_finding():
     """Brackets without end are told, and crash nothing."""
     for source in ("(" * 5000 + "1" + ")" * 5000, "[" * 5000 + "]" * 5000, "not " * 20000 + "1", "1" * 10000):
-        [finding] = read_expression(source, {}).findings
+        [finding] = analyse_expression(source, {}).findings
         assert finding.code is Code.TEMPLATE_SYNTAX
 
 
@@ -249,7 +249,7 @@ pieces = st.lists(st.sampled_from([*WORDS, " ", "\n", "\t", "\r", "\x00", "\x85"
 @example("1_000.é")
 def test_any_text_is_read(source):
     """Whatever an author writes gives findings or none; each stands inside of the text, and a clean one can be run."""
-    reading = read_expression(source, {"row": ANYTHING, "steps": ANYTHING, "params": ANYTHING})
+    reading = analyse_expression(source, {"row": ANYTHING, "steps": ANYTHING, "params": ANYTHING})
     for finding in reading.findings:
         assert 0 <= finding.start < finding.end
         assert finding.start <= len(source)

@@ -16,8 +16,8 @@ from jinja2 import Undefined, nodes
 from jinja2.compiler import operators
 from markupsafe import Markup
 
+from yamlgen.expressions.jinja_environment import MAPPING_METHODS, filters, sandbox
 from yamlgen.expressions.render_limits import MOST_WORK, budget
-from yamlgen.expressions.rendering import MAPPING_METHODS, filters, sandbox
 
 IS_THOROUGH = settings().max_examples > 100
 SIZES = (10_000, 100_000) if IS_THOROUGH else (1_000, 60_000)

@@ -13,9 +13,9 @@ from hypothesis import settings
 from test_operation_costs import FILTERS, GLOBALS, METHODS, OPERATORS, TESTS, methods
 
 from yamlgen.errors import Code, RowError
-from yamlgen.expressions.rendering import filters, render, sandbox
-from yamlgen.expressions.static_types import Names, SchemaView
-from yamlgen.expressions.template_checks import read
+from yamlgen.expressions.jinja_environment import filters, render, sandbox
+from yamlgen.expressions.static_types import NamespaceView, SchemaView
+from yamlgen.expressions.template_checks import analyse_template
 from yamlgen.schemas.types import Type, observed
 
 IS_THOROUGH = settings().max_examples > 100
@@ -122,8 +122,9 @@ def judged(source, name):
     """A cell: what is told of it, and how many values it works for."""
     schema, values = TYPES[name]
     scope = {key: SchemaView.of(Type(observed([value])), key) for key, value in GIVEN.items()}
-    findings = read(
-        source, {"v": SchemaView.of(Type(schema), "v"), "row": Names(Code.UNKNOWN_COLUMN, "column", {}), **scope}
+    findings = analyse_template(
+        source,
+        {"v": SchemaView.of(Type(schema), "v"), "row": NamespaceView(Code.UNKNOWN_COLUMN, "column", {}), **scope},
     )
     told = [each for each in findings.findings if not each.is_warning and each.code is not Code.NEVER_EQUAL]
     works = 0
@@ -181,7 +182,9 @@ CSV_ROWS = [
 def of_csv(source):
     """What is told of a template over a CSV, and for how many of the rows it works."""
     columns = {name: SchemaView.of(Type(TEXT), f"row.{name}") for name in CSV_ROWS[0]}
-    findings = read(source, {"row": Names(Code.UNKNOWN_COLUMN, "column", columns, complete=True)}).findings
+    findings = analyse_template(
+        source, {"row": NamespaceView(Code.UNKNOWN_COLUMN, "column", columns, complete=True)}
+    ).findings
     works = 0
     for row in CSV_ROWS:
         try:
@@ -310,7 +313,9 @@ def test_what_works_over_a_csv_is_not_refused(source):
 def test_what_is_wrong_of_a_list_is_told(source, message, way):
     """Its items, where another list would do; else what is wanted in its place."""
     types = {"v": listed(PERSON), "t": listed(TEXT), "n": INTEGER}
-    (finding,) = read(source, {name: SchemaView.of(Type(schema), name) for name, schema in types.items()}).findings
+    (finding,) = analyse_template(
+        source, {name: SchemaView.of(Type(schema), name) for name, schema in types.items()}
+    ).findings
     assert message in finding.message
     assert way in (finding.hint or "")
 
@@ -318,8 +323,8 @@ def test_what_is_wrong_of_a_list_is_told(source, message, way):
 def test_a_macro_parameter_hides_what_the_template_is_given():
     """What the macro reads of it is no column and no step; outside, the name is what it was."""
     source = "{% macro m(row, steps) %}{{ row.x }}{{ steps.y }}{% endmacro %}{{ m(1, 2) }}{{ row.city }}"
-    scope = {"row": Names(Code.UNKNOWN_COLUMN, "column", {"city": SchemaView.of(Type(TEXT), "row.city")})}
-    reading = read(source, {**scope, "steps": Names(Code.UNKNOWN_STEP, "step", {})})
+    scope = {"row": NamespaceView(Code.UNKNOWN_COLUMN, "column", {"city": SchemaView.of(Type(TEXT), "row.city")})}
+    reading = analyse_template(source, {**scope, "steps": NamespaceView(Code.UNKNOWN_STEP, "step", {})})
     assert reading.findings == []
     assert (reading.uses.columns, reading.uses.steps) == ({"city"}, set())
 
@@ -342,7 +347,7 @@ def nulls(source):
         "none": {"type": "null"},
     }
     columns = {name: SchemaView.of(Type(schema), f"row.{name}") for name, schema in types.items()}
-    found = read(source, {"row": Names(Code.UNKNOWN_COLUMN, "column", columns)}).findings
+    found = analyse_template(source, {"row": NamespaceView(Code.UNKNOWN_COLUMN, "column", columns)}).findings
     return [(finding.is_warning, source[finding.start : finding.end]) for finding in found]
 
 
@@ -392,8 +397,8 @@ def test_a_missing_item_is_not_printed():
 @pytest.mark.parametrize("source", ["{{ row.a | trim . y }}", "{{ row.a is odd . y }}", "{{ row.a | map('x' 'y') }}"])
 def test_a_name_of_parts_that_stand_apart_has_a_place(source):
     """Inside the source, where it begins."""
-    (finding,) = read(
-        source, {"row": Names(Code.UNKNOWN_COLUMN, "column", {"a": SchemaView.of(Type(TEXT), "row.a")})}
+    (finding,) = analyse_template(
+        source, {"row": NamespaceView(Code.UNKNOWN_COLUMN, "column", {"a": SchemaView.of(Type(TEXT), "row.a")})}
     ).findings
     assert source[finding.start :].startswith(("trim . y", "odd . y", "'x' 'y'"))
     assert finding.start < finding.end <= len(source)

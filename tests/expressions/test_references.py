@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate
+from yamlgen.expressions.jinja_environment import render
 from yamlgen.expressions.references import references
-from yamlgen.expressions.rendering import render
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from yamlgen.errors import Code, RowError
-from yamlgen.expressions.rendering import MOST_TEXT, render
+from yamlgen.expressions.jinja_environment import MOST_TEXT, render
 
 HUGE = 2_000_000_000
 ROW = {"a": "x" * 36, "tabs": "\t" * 100, "list": list(range(36)), "text": "x" * 2_000_000, "lines": "\r" * 2_000_000}

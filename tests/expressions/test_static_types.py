@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code
-from yamlgen.expressions.static_types import ANYTHING, Absent, Names, SchemaView, spoken, text_view
+from yamlgen.expressions.static_types import ANYTHING, Absent, NamespaceView, SchemaView, spoken, text_view
 from yamlgen.schemas.author_schema import json_schema
 from yamlgen.schemas.types import Type, kind_of, list_of, nullable, object_of, union
 
@@ -125,7 +125,7 @@ def test_what_a_loop_yields_may_be_unknown(schema):
 
 def test_a_loop_over_keys_and_characters_yields_text():
     """The keys of an object, of the names in scope, and the characters of a text are text."""
-    names = Names(Code.UNKNOWN_PARAM, "parameter", {"p": ANYTHING})
+    names = NamespaceView(Code.UNKNOWN_PARAM, "parameter", {"p": ANYTHING})
     for it in (view(PLACE), view({"type": ["object", "string"]}), text_view("it"), names):
         assert it.element().types() == {"string"}
     assert text_view("it").member(0).types() == {"string"}
@@ -154,12 +154,12 @@ def test_the_schema_of_a_view_stands_alone():
     assert not made.errors({"city": "Oslo"})
     assert made.errors({"town": "Oslo"})
     assert ANYTHING.type() == Type({})
-    assert Names(Code.UNKNOWN_STEP, "step", {}).type() == Type({"type": "object"})
+    assert NamespaceView(Code.UNKNOWN_STEP, "step", {}).type() == Type({"type": "object"})
 
 
 def test_views_that_know_nothing_of_null():
     """Anything, and the names in scope, are solid."""
-    for it in (ANYTHING, Names(Code.UNKNOWN_STEP, "step", {})):
+    for it in (ANYTHING, NamespaceView(Code.UNKNOWN_STEP, "step", {})):
         assert it.null is None
         assert it.solid() is it
     assert ANYTHING.types() == set()

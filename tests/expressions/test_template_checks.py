@@ -5,9 +5,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from yamlgen.errors import Code, RowError
-from yamlgen.expressions.rendering import render
-from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView
-from yamlgen.expressions.template_checks import read
+from yamlgen.expressions.jinja_environment import render
+from yamlgen.expressions.static_types import ANYTHING, NamespaceView, SchemaView
+from yamlgen.expressions.template_checks import analyse_template
 from yamlgen.schemas.types import Type
 
 ROW = {"a": "one", "b": "two", "First name": "Ada"}
@@ -17,9 +17,9 @@ def scope(*, columns=tuple(ROW)):
     """What is in scope: a row of these columns, a parameter, two steps."""
     schema = {"type": "object", "properties": {"x": {"type": "string"}}, "additionalProperties": False}
     return {
-        "row": Names(Code.UNKNOWN_COLUMN, "column", dict.fromkeys(columns, ANYTHING)),
-        "params": Names(Code.UNKNOWN_PARAM, "parameter", {"p": ANYTHING}),
-        "steps": Names(
+        "row": NamespaceView(Code.UNKNOWN_COLUMN, "column", dict.fromkeys(columns, ANYTHING)),
+        "params": NamespaceView(Code.UNKNOWN_PARAM, "parameter", {"p": ANYTHING}),
+        "steps": NamespaceView(
             Code.UNKNOWN_STEP, "step", {"draft": SchemaView.of(Type(schema), "steps.draft"), "judge": ANYTHING}
         ),
     }
@@ -27,7 +27,7 @@ def scope(*, columns=tuple(ROW)):
 
 def uses(source):
     """What a template that reads clean uses."""
-    found = read(source, scope())
+    found = analyse_template(source, scope())
     assert [finding for finding in found.findings if not finding.is_warning] == []
     return found.uses
 
@@ -129,7 +129,7 @@ def test_the_steps_that_are_needed(source, steps):
 )
 def test_a_mistake_has_one_finding_at_its_place(source, code, shown):
     """The range of a finding is what the author wrote wrong, the right one where it stands more than once."""
-    (finding,) = read(source, scope()).findings
+    (finding,) = analyse_template(source, scope()).findings
     assert finding.code is code
     assert source[finding.start : finding.end] == shown
     if source.count(shown) > 1 and code not in (Code.FORBIDDEN, Code.TEMPLATE_SYNTAX):
@@ -230,7 +230,7 @@ PARTS = st.builds(
 @example("{{ row.a | default }}{{ row.a is divisibleby 3 }}")
 def test_any_template_is_read(source):
     """Whatever stands in a template, reading it ends with findings inside its source."""
-    findings = read(source, scope()).findings
+    findings = analyse_template(source, scope()).findings
     for finding in findings:
         assert 0 <= finding.start < max(finding.end, 1)
         assert finding.start <= len(source)
@@ -278,7 +278,7 @@ def blocks(draw, names=NAMES, depth=2):
 @given(blocks())
 def test_a_template_that_reads_clean_finds_what_it_names(source):
     """Rendered with every column, it lacks nothing; with the columns that it uses alone, it says the same."""
-    found = read(source, scope())
+    found = analyse_template(source, scope())
     findings = found.findings
     if findings:
         return

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import evaluate
-from yamlgen.expressions.static_types import Names, SchemaView
-from yamlgen.expressions.template_checks import read_expression
+from yamlgen.expressions.static_types import NamespaceView, SchemaView
+from yamlgen.expressions.template_checks import analyse_expression
 from yamlgen.schemas.json_pointer import within
 from yamlgen.schemas.types import Type, list_of, nullable
 
@@ -40,8 +40,8 @@ def scope(row, steps):
         return SchemaView.of(known if isinstance(known, Type) else Type(known), name)
 
     return {
-        "row": Names(Code.UNKNOWN_COLUMN, "column", {n: view(t, f"row.{n}") for n, t in row.items()}),
-        "steps": Names(Code.UNKNOWN_STEP, "step", {n: view(t, f"steps.{n}") for n, t in steps.items()}),
+        "row": NamespaceView(Code.UNKNOWN_COLUMN, "column", {n: view(t, f"row.{n}") for n, t in row.items()}),
+        "steps": NamespaceView(Code.UNKNOWN_STEP, "step", {n: view(t, f"steps.{n}") for n, t in steps.items()}),
     }
 
 
@@ -59,7 +59,7 @@ KNOWN = scope(
 
 def inferred(source):
     """The type of an expression that reads clean."""
-    reading = read_expression(source, KNOWN)
+    reading = analyse_expression(source, KNOWN)
     assert reading.findings == []
     return reading.view.type().schema
 
@@ -139,7 +139,7 @@ def test_a_mapping_that_is_written_out_has_its_members_types():
 def test_null_goes_where_the_value_goes():
     """What passes a value on passes on that it may be null, and why."""
     for source in ("steps.maybe", "[steps.maybe][0]", "steps.maybe if row.whole else 'x'", "steps.maybe and row.text"):
-        assert read_expression(source, KNOWN).view.null == WHY, source
+        assert analyse_expression(source, KNOWN).view.null == WHY, source
 
 
 # Any expression, over values of any type.
@@ -286,7 +286,7 @@ def runs(draw):
 def is_held(source, types, values):
     """Whether an expression reads clean and has a value; that is held against what was inferred."""
     a, c, s, t = types
-    reading = read_expression(source, scope({"a": a, "c d": c}, {"s": s, "t": t}))
+    reading = analyse_expression(source, scope({"a": a, "c d": c}, {"s": s, "t": t}))
     expected = reading.view.type().schema
     jsonschema.Draft202012Validator.check_schema(expected)
     if reading.findings:

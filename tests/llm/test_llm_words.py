@@ -7,8 +7,8 @@ import pytest
 from llm_calls import HELLO, USER, agenerate, generate, llm, serve
 from scripted_api import Reply, refusal, said
 from yamlgen import AnthropicLLM
-from yamlgen.caller import commanded
 from yamlgen.errors import YamlgenError
+from yamlgen.option_names import cli_option_names
 
 pytestmark = pytest.mark.usefixtures("key")
 
@@ -22,7 +22,7 @@ def surface(request):
     if not request.param:
         yield
         return
-    with commanded():
+    with cli_option_names():
         yield
 
 
@@ -80,7 +80,7 @@ def test_a_rejected_key_is_named_by_its_place():
 def test_no_key_is_told_in_words_of_a_call(monkeypatch):
     """Inside a command as well."""
     monkeypatch.delenv("ANTHROPIC_API_KEY")
-    with commanded(), pytest.raises(ValueError, match="pass `api_key`, or set ANTHROPIC_API_KEY"):
+    with cli_option_names(), pytest.raises(ValueError, match="pass `api_key`, or set ANTHROPIC_API_KEY"):
         AnthropicLLM("m").load()
 
 

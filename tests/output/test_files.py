@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from output_schemas import json_line
-from yamlgen.errors import Code, EnvironmentProblem, Exit, UsageError
+from yamlgen.errors import Code, EnvironmentProblem, UsageError
+from yamlgen.exit_codes import ExitCode
 from yamlgen.output.atomic_write import Staging
 from yamlgen.output.files import OutputPaths, output_paths, prepared, publish, write_rows
 
@@ -209,7 +210,7 @@ def test_folder_that_cannot_be_made(tmp_path):
     with pytest.raises(EnvironmentProblem, match=r"out/a\.jsonl: ") as caught:
         prepare(output_paths(tmp_path / "out" / "a.jsonl"), to_stdout=False)
     assert caught.value.code == Code.DISK
-    assert caught.value.exit_code == Exit.ENVIRONMENT
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

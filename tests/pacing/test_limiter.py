@@ -21,15 +21,15 @@ class Crowd:
     """A limiter and those who ask it, who note the order in which they are let go."""
 
     def __init__(self, ceiling, **options):
-        self.halt = Cancellation()
+        self.cancellation = Cancellation()
         self.told = []
-        self.limiter = Limiter(ceiling, self.halt, emit=self.told.append, **options)
+        self.limiter = Limiter(ceiling, self.cancellation, emit=self.told.append, **options)
         self.gone = []
         self.tasks = {}
 
     async def enter(self, row, model=HAIKU, **state):
         """Let a row ask, until it is let go or waits."""
-        slot = Slot(RequestContext("answer", f"{row}", UNOBSERVED.watch, row), **state)
+        slot = Slot(RequestContext("answer", f"{row}", UNOBSERVED.observer, row), **state)
 
         async def admitted():
             await self.limiter.admit(slot, model)
@@ -287,7 +287,7 @@ def test_a_halt_wakes_all_who_wait(how):
         slot.give_back()
         for row in range(2, 6):
             await crowd.enter(row, (HAIKU, OPUS)[row % 2])
-        getattr(crowd.halt, how)("enough")
+        getattr(crowd.cancellation, how)("enough")
         await settle()
         waiting = [crowd.tasks[row] for row in (2, 4, 5)]
         other.give_back()
@@ -309,7 +309,7 @@ def test_a_halt_before_waking_takes_the_place_back():
         holder = await crowd.enter(0)
         await crowd.enter(1)
         holder.give_back()
-        crowd.halt.request("enough")
+        crowd.cancellation.request("enough")
         await settle()
         return crowd.gone, type(crowd.tasks[1].exception()), crowd.limiter.in_flight
 
@@ -367,7 +367,7 @@ def test_whatever_happens_nothing_is_left_in_flight(ceiling, actions, halted):
             if which:
                 await asyncio.sleep(0)
         if halted:
-            crowd.halt.request("enough")
+            crowd.cancellation.request("enough")
 
         async def finish(task):
             try:

@@ -98,7 +98,7 @@ def test_a_gate_that_nobody_waits_for_holds_nothing(how):
         if how == "cancel":
             crowd.tasks[1].cancel()
         else:
-            crowd.halt.request("enough")
+            crowd.cancellation.request("enough")
         await settle()
         pool = crowd.limiter.pools["haiku-5-5"]
         before = pool.state(time.monotonic()).held

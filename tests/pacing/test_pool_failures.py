@@ -5,7 +5,8 @@ import math
 import pytest
 from test_pool import fail, pool, succeed
 
-from yamlgen.errors import Code, Exit, RunStopped
+from yamlgen.errors import Code, RunStopped
+from yamlgen.exit_codes import ExitCode
 from yamlgen.pacing.pool import Pool
 
 
@@ -169,7 +170,7 @@ def test_an_outage_beyond_patience_ends_the_run():
     stopped, now = ended(lambda: fail(found, found.open_at), lambda: found.open_at)
     assert "overloaded (529)" in stopped.message
     assert stopped.code == Code.PAUSED_TOO_LONG
-    assert stopped.exit_code == Exit.ENVIRONMENT == 3
+    assert stopped.exit_code == ExitCode.ENVIRONMENT == 3
     assert 20 < now <= 61  # with its jitter
 
 

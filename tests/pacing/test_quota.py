@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yamlgen.pacing.quota import Quota
-from yamlgen.values import Usage
+from yamlgen.value_objects import Usage
 
 NAMES = ("requests", "input-tokens", "output-tokens")
 LONGEST = 15.0

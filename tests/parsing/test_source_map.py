@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import compose
 
 letters = string.ascii_letters + string.digits + "é漢🏃{}%.,"
@@ -19,7 +19,7 @@ paragraphs = st.lists(lines | st.just(""), min_size=1, max_size=6).filter(any)
 
 def landed(text, path=("value",)):
     """Each visible character of the string at `path`, with the character of the text that it is traced to."""
-    document, problems = compose(Text("x.yaml", text))
+    document, problems = compose(SourceText("x.yaml", text))
     assert problems == []
     value = document.data
     for part in path:
@@ -119,7 +119,7 @@ def test_json_strings(text):
 def test_any_range_has_a_place(text, start, length):
     """Ranges beyond the value are cut to it; a place always lies in the text."""
     source = f"value: {json.dumps(text, ensure_ascii=True)}\n"
-    document, _ = compose(Text("x.yaml", source))
+    document, _ = compose(SourceText("x.yaml", source))
     mark = document.within(("value",), start, start + length)
     assert mark.line == 1
     assert 1 <= mark.column < mark.end_column <= len(source) + 1
@@ -127,7 +127,7 @@ def test_any_range_has_a_place(text, start, length):
 
 def test_an_alias_is_shown_where_it_stands():
     """A value that is an alias stands where the alias does; a place inside of it is at the anchor."""
-    document, _ = compose(Text("x.yaml", "x-a: &a |\n  Hello\nvalue: *a\n"))
+    document, _ = compose(SourceText("x.yaml", "x-a: &a |\n  Hello\nvalue: *a\n"))
     whole, part = document.mark(("value",)), document.within(("value",), 0, 5)
     assert (whole.line, whole.column, whole.end_column) == (3, 8, 10)
     assert (part.line, part.column, part.end_column) == (2, 3, 8)
@@ -135,11 +135,11 @@ def test_an_alias_is_shown_where_it_stands():
 
 def test_what_is_not_there_is_shown_at_its_parent():
     """A missing key is shown at the mapping that lacks it."""
-    document, _ = compose(Text("x.yaml", "a:\n  b: 1\n"))
+    document, _ = compose(SourceText("x.yaml", "a:\n  b: 1\n"))
     assert document.mark(("a", "c")).line == 2
 
 
 def test_columns_count_code_points():
     """An emoji is one column, and a BOM is none."""
-    document, _ = compose(Text("x.yaml", "a: {🏃: 漢, b: 1}\n"))
+    document, _ = compose(SourceText("x.yaml", "a: {🏃: 漢, b: 1}\n"))
     assert document.mark(("a", "b"), key=True).column == 11

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline_documents import json_values, texts
-from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import compose
 
 anything = st.text(
@@ -40,7 +40,7 @@ Literal.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:y
 
 def read(text):
     """The data of a text, which must be right."""
-    document, problems = compose(Text("x.yaml", text), any_root=True)
+    document, problems = compose(SourceText("x.yaml", text), any_root=True)
     assert problems == []
     return document.data
 
@@ -150,7 +150,7 @@ def test_core_scalars(text, value):
 @pytest.mark.parametrize("text", [".inf", "-.Inf", "+.INF", ".nan", ".NaN", "1e999", "-1e999", "9" * 401])
 def test_a_number_that_json_lacks_is_an_error(text):
     """Neither infinities nor what is no number can be sent."""
-    _, (found,) = compose(Text("x.yaml", f"[{text}]"), any_root=True)
+    _, (found,) = compose(SourceText("x.yaml", f"[{text}]"), any_root=True)
     assert (found.code, found.mark.column) == ("YG016", 2)
 
 

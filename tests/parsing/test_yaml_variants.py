@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import compose
 
 
 def read(text):
     """The data of a text without mistakes."""
-    document, problems = compose(Text("a.yaml", text))
+    document, problems = compose(SourceText("a.yaml", text))
     assert problems == []
     return document
 
@@ -44,7 +44,7 @@ def test_a_pair_may_stand_in_a_key():
 @pytest.mark.parametrize("half", ["\\ud83d", "\\ude00", "\\ude00\\ud83d", "\\\\ud83d\\ude00"])
 def test_half_of_a_pair_is_no_character(half):
     """It is told at its place."""
-    _, (problem,) = compose(Text("a.yaml", f'a: "{half}"'))
+    _, (problem,) = compose(SourceText("a.yaml", f'a: "{half}"'))
     assert problem.message == "this escape is no character"
 
 

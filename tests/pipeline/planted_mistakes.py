@@ -14,8 +14,8 @@ from planting import Ground, Mistake
 from schema_mistakes import in_schema
 from template_mistakes import in_expression, in_template
 
-from yamlgen.capabilities import MODELS
-from yamlgen.parsing.source_map import Node, Text
+from yamlgen.model_capabilities import MODELS
+from yamlgen.parsing.source_map import Node, SourceText
 from yamlgen.parsing.yaml_parser import compose
 
 FOREIGN = {
@@ -69,7 +69,7 @@ def mistakes(text: str, suffix: str = ".yaml") -> Iterator[Mistake]:
     if suffix == ".md":
         yield from in_template(ground, 0, len(text))
         return
-    document, problems = compose(Text("", text))
+    document, problems = compose(SourceText("", text))
     assert document is not None
     assert not problems
     planter = _Planter(text, ground)

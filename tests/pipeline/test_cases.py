@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from yamlgen.api.loading import check
-from yamlgen.caller import commanded
 from yamlgen.errors import Code, Diagnostic
+from yamlgen.option_names import cli_option_names
 from yamlgen.pipeline.parameters import read_value
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -40,13 +40,13 @@ def verdict(path: Path) -> tuple[Diagnostic, ...]:
         if option == "--set":
             overrides[name] = value
         else:
-            with commanded():
+            with cli_option_names():
                 read, problem = read_value(name, value)
             if problem is None:
                 params[name] = read
             else:
                 unread.append(problem)
-    with commanded():
+    with cli_option_names():
         return (*unread, *check(path, params=params, overrides=overrides)[1])
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from yamlgen.api.loading import check, load
-from yamlgen.caller import commanded
 from yamlgen.errors import Code
+from yamlgen.option_names import cli_option_names
 
 PIPELINE = """version: 1
 models:
@@ -12,7 +12,7 @@ models:
   other: *writer
 input: {rows: [{name: Oslo}, {name: Bergen}]}
 steps:
-  draft: {model: writer, prompt: Hello}
+  parsed: {model: writer, prompt: Hello}
 output: {path: out.jsonl}
 """
 
@@ -38,7 +38,7 @@ def path(tmp_path):
 )
 def test_a_value_is_set_and_read_as_yaml(path, name, text, value):
     """A key that stands there is replaced, one that does not is added."""
-    data = load(path, overrides={name: text}).draft.document.data
+    data = load(path, overrides={name: text}).parsed.document.data
     for part in name.split("."):
         data = data[int(part) if isinstance(data, list) else part]
     assert data == value
@@ -46,7 +46,7 @@ def test_a_value_is_set_and_read_as_yaml(path, name, text, value):
 
 def test_an_override_leaves_what_shares_the_anchor(path):
     """One use of an anchor is changed, not the anchor."""
-    data = load(path, overrides={"models.other.max_tokens": "7"}).draft.document.data
+    data = load(path, overrides={"models.other.max_tokens": "7"}).parsed.document.data
     assert data["models"]["writer"]["max_tokens"] == 100
     assert data["models"]["other"]["max_tokens"] == 7
 
@@ -60,7 +60,7 @@ def test_the_file_is_not_written(path):
 def test_overrides_are_applied_in_their_order(path):
     """A later one sees what an earlier one made."""
     overrides = {"input.rows": "[{city: Rome}]", "input.rows.0.city": "Oslo"}
-    assert load(path, overrides=overrides).draft.document.data["input"]["rows"] == [{"city": "Oslo"}]
+    assert load(path, overrides=overrides).parsed.document.data["input"]["rows"] == [{"city": "Oslo"}]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_overrides_are_applied_in_their_order(path):
 )
 def test_a_bad_override_is_one_error_at_the_option(path, name, text, code):
     """What is wrong is shown in what was called, not in the file."""
-    with commanded():
+    with cli_option_names():
         _, found = check(path, overrides={name: text})
     assert [d.code for d in found] == [code]
     assert found[0].mark.file.startswith("--set ")

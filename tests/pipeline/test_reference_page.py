@@ -7,10 +7,10 @@ import sys
 import pytest
 import yaml
 
-from yamlgen.pipeline import language
+from yamlgen.pipeline import pipeline_model
 from yamlgen.pipeline.reference_page import ROW, _link, committed, generate
-from yamlgen.steps import fields, step_fields
-from yamlgen.steps.table import KINDS
+from yamlgen.steps import config_fields, step_config
+from yamlgen.steps.step_kinds import KINDS
 
 PAGE = committed()
 BLOCK = re.compile(r"^(?:`([\w./-]+)`:\n\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -18,7 +18,7 @@ BLOCK = re.compile(r"^(?:`([\w./-]+)`:\n\n)?```(\w+)\n(.*?)^```$", re.DOTALL | r
 
 BLOCKS = [match.groups() for match in BLOCK.finditer(PAGE)]
 FILES = {name: text for name, _, text in BLOCKS if name}
-EXAMPLES = [text for name, language, text in BLOCKS if language == "yaml" and not name]
+EXAMPLES = [text for name, pipeline_model, text in BLOCKS if pipeline_model == "yaml" and not name]
 BARE = re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)
 """The page without its blocks."""
 
@@ -113,11 +113,16 @@ def test_every_key_of_the_language_is_in_a_table():
     """Each field of each model has a row, and nothing is left without a meaning."""
     rows = re.findall(r"^\| (?:\[`(\w+)`\]\(.*?\)|`(\w+)`) \| (.+?) \| (.*?) ?\| (.+?) \|$", BARE, re.MULTILINE)
     told = {linked or plain for linked, plain, *_ in rows}
-    rooms = [fields, step_fields, language, *(sys.modules[each.fields.__module__] for each in KINDS.values())]
+    rooms = [
+        config_fields,
+        step_config,
+        pipeline_model,
+        *(sys.modules[each.fields.__module__] for each in KINDS.values()),
+    ]
     classes = [each for room in rooms for each in vars(room).values() if isinstance(each, type)]
-    inline = {fields.FileText, fields.Thinking}  # a mapping of one key, which stands where it is used
+    inline = {config_fields.FileText, config_fields.Thinking}  # a mapping of one key, which stands where it is used
     for model in classes:
-        if issubclass(model, fields.Part) and model not in inline:
+        if issubclass(model, config_fields.FrozenModel) and model not in inline:
             assert {each.alias or name for name, each in model.model_fields.items()} <= told
 
 

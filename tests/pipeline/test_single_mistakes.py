@@ -16,7 +16,7 @@ from planted_mistakes import Mistake, mistakes
 
 from yamlgen.api.loading import check
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.pipeline import validation
 from yamlgen.pipeline.parsed_file import read
@@ -69,7 +69,7 @@ def is_one(mistake: Mistake, text: str, suffix: str) -> bool:
     """Whether a change is a mistake at all: the file says something else with it."""
     if suffix == ".md" or mistake.text == text:
         return mistake.text != text
-    (before, _), (after, _) = compose(Text("", text)), compose(Text("", mistake.text))
+    (before, _), (after, _) = compose(SourceText("", text)), compose(SourceText("", mistake.text))
     return suffix == ".json" or before is None or after is None or before.data != after.data
 
 
@@ -78,8 +78,8 @@ def planted(folder: Path) -> Iterator[tuple[Path, Path]]:
     named: dict[Path, Path] = {}
     for path in pipelines(folder):
         yield path, path
-        draft = read(path, path.name)[0]
-        for each in sorted(draft.files()) if draft is not None else ():
+        parsed = read(path, path.name)[0]
+        for each in sorted(parsed.files()) if parsed is not None else ():
             if each.suffix in (".json", ".md") and each.parent.name in ("schemas", "prompts"):
                 named.setdefault(each, path)
     yield from named.items()

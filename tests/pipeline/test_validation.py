@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from pipeline_documents import SCHEMA, accepted, damaged, json_values, texts
 from yamlgen.api.loading import check as check_file
 from yamlgen.errors import Diagnostic
-from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.pipeline.json_schema import committed, generate
-from yamlgen.pipeline.language import PipelineModel
+from yamlgen.pipeline.pipeline_model import PipelineModel
 from yamlgen.pipeline.validation import accepts, check
 
 
 def composed(data):
     """The document of some data, by way of its JSON text."""
-    document, problems = compose(Text("x.yaml", json.dumps(data, ensure_ascii=False)), any_root=True)
+    document, problems = compose(SourceText("x.yaml", json.dumps(data, ensure_ascii=False)), any_root=True)
     assert not problems
     return document
 

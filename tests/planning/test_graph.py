@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.api.loading import load
-from yamlgen.planning.graph import as_mermaid, as_text, spoken_type
+from yamlgen.planning.graph import as_mermaid, as_text, describe_type
 
 PIPELINE = """version: 1
 name: story
@@ -142,7 +142,7 @@ def test_the_same_plan_is_shown_the_same_in_every_process(form, tmp_path):
 )
 def test_types_are_spoken_shortly(schema, said):
     """A schema is said in the words of a person."""
-    assert spoken_type(schema) == said
+    assert describe_type(schema) == said
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_types_are_spoken_shortly(schema, said):
 )
 def test_a_type_without_end_is_cut(schema):
     """A type that holds itself, or holds too much, is one short line."""
-    said = spoken_type(schema)
+    said = describe_type(schema)
     assert said.endswith("...")
     assert len(said) <= 80
 
@@ -164,7 +164,7 @@ def test_a_type_without_end_is_cut(schema):
 def test_a_type_that_is_cut_still_says_that_it_may_be_null():
     """That a step may be skipped is said, however long the rest is."""
     long = {"properties": {f"a_long_name_{number}": {} for number in range(9)}}
-    assert spoken_type({"anyOf": [long, {"type": "null"}]}).endswith("... or null")
+    assert describe_type({"anyOf": [long, {"type": "null"}]}).endswith("... or null")
 
 
 words = st.text(st.sampled_from("ab_ -.\"'`[](){}|<>#;&%\\/*\n\t\x1b\u202e\u00e9\u65e5:="), min_size=1, max_size=12)

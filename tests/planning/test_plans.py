@@ -8,10 +8,10 @@ import yaml
 
 from yamlgen.api.loading import load
 from yamlgen.errors import Code, InvalidPipeline, RowError
-from yamlgen.pipeline.language import Limits
+from yamlgen.pipeline.pipeline_model import Limits
 from yamlgen.planning.expansion import resolved
-from yamlgen.steps.fields import Price
-from yamlgen.values import Message, Prompt
+from yamlgen.steps.config_fields import Price
+from yamlgen.value_objects import Message, Prompt
 
 PIPELINE = """version: 1
 params:
@@ -63,11 +63,11 @@ def test_a_plan_survives_pickling(plan):
 @pytest.mark.parametrize("language", ["", " \n", "\u00a0"])
 def test_a_turn_that_is_blank_for_a_row_is_told_with_its_step(pipeline, language):
     """The API refuses a blank text, so nothing is sent; of a system prompt there may be none."""
-    judge, draft = pipeline.plan({"language": language, "style": ""}).steps
+    judge, parsed = pipeline.plan({"language": language, "style": ""}).steps
     with pytest.raises(RowError, match="the `user` message of step `judge` is blank for this row") as caught:
         judge.prompt({"row": {}, "params": {"language": language}, "steps": {"draft": {"text": "x"}}})
     assert caught.value.code == Code.ROW_TEMPLATE
-    assert draft.prompt({"row": {"name": "Oslo"}, "params": {"style": ""}, "steps": {}})
+    assert parsed.prompt({"row": {"name": "Oslo"}, "params": {"style": ""}, "steps": {}})
 
 
 def test_a_plan_cannot_be_changed(plan):
@@ -127,9 +127,9 @@ output: {path: out.jsonl}
 
 def test_an_alias_is_resolved_key_by_key(plan):
     """A step's own settings win, the others are those of its model."""
-    judge, draft = (step.variants[0] for step in plan.steps)
+    judge, parsed = (step.variants[0] for step in plan.steps)
     assert (judge.model, judge.max_tokens, judge.settings.effort) == ("claude-haiku-5-5", 50, "low")
-    assert (draft.model, draft.max_tokens) == ("claude-haiku-5-5", 100)
+    assert (parsed.model, parsed.max_tokens) == ("claude-haiku-5-5", 100)
 
 
 def test_the_graph_comes_from_the_references(plan):
@@ -146,9 +146,9 @@ def test_a_step_knows_its_columns(plan):
 
 def test_what_a_step_says_of_its_output(plan):
     """Schema, mode and re-asks are the author's."""
-    draft = plan.steps[1]
-    assert (draft.variants[0].mode, draft.variants[0].reasks) == ("json", 1)
-    assert draft.schema.value == {"type": "object", "properties": {"text": {"type": "string"}}}
+    parsed = plan.steps[1]
+    assert (parsed.variants[0].mode, parsed.variants[0].reasks) == ("json", 1)
+    assert parsed.schema.value == {"type": "object", "properties": {"text": {"type": "string"}}}
 
 
 def test_a_conversation_is_rendered_turn_by_turn(plan):
@@ -277,7 +277,7 @@ def test_the_command_line_sets_a_limit(tmp_path, name, text, limits):
 
 def test_the_command_line_adds_limits(pipeline):
     """A pipeline without `limits` takes one from there."""
-    limited = load(pipeline.draft.path, overrides={"limits.max_cost_usd": "5"}).plan({"language": "French"})
+    limited = load(pipeline.parsed.path, overrides={"limits.max_cost_usd": "5"}).plan({"language": "French"})
     assert limited.limits == Limits(max_cost_usd=5)
 
 

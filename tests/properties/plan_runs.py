@@ -57,10 +57,10 @@ class _MadeUp:
     def __init__(self, step):
         self.schema = step.schema
 
-    async def answer(self, prompt, asker, check=None):
+    async def answer(self, prompt, context, check=None):
         """An answer that depends on who asks what."""
         await asyncio.sleep(0)
-        seed = json.dumps([repr(prompt), asker.step, asker.identity, asker.sample])
+        seed = json.dumps([repr(prompt), context.step, context.identity, context.sample])
         if hashlib.sha256(seed.encode()).digest()[0] < 13:
             raise RowError("no", code=Code.REFUSED)
         value = made_up(self.schema.value if self.schema else {}, seed)

@@ -12,7 +12,7 @@ import yamlgen
 from yamlgen.api.loading import check, load
 from yamlgen.api.preparation import estimate
 from yamlgen.api.preview import preview
-from yamlgen.api.run_options import Options
+from yamlgen.api.run_options import RunOptions
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RequestSent
 from yamlgen.planning.expansion import resolved
@@ -45,7 +45,7 @@ def requests(pipeline, params):
 
 def foreseen(done, of):
     """How many requests a run would send."""
-    options = Options(simulate=True, faults=of)
+    options = RunOptions(simulate=True, faults=of)
     return sum(
         step.requests for step in asyncio.run(estimate(done.pipeline, params=done.params, options=options)).steps
     )

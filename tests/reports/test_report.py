@@ -24,8 +24,8 @@ from yamlgen.events import (
     StepFinished,
     StepSkipped,
 )
-from yamlgen.reports.report import Bill, Report
-from yamlgen.values import Usage
+from yamlgen.reports.report import Report, UsageTotal
+from yamlgen.value_objects import Usage
 
 PIPELINE = """\
 version: 1
@@ -109,7 +109,7 @@ def test_what_is_paid_is_summed_over_all_answers():
         answered("two", 0.25),
         failed(2, "no", "two"),
     )
-    assert report.paid == Bill(3, Usage(21, 12, 3, 4), 1.25)
+    assert report.paid == UsageTotal(3, Usage(21, 12, 3, 4), 1.25)
     told = report.as_json()
     assert told["paid"] == {
         "attempts": 3,
@@ -127,8 +127,8 @@ def test_what_is_paid_is_summed_over_all_answers():
 def test_what_was_paid_before_is_on_another_bill():
     """An answer out of the store is not paid again: it is counted, with what it cost then, apart from the paid ones."""
     report = folded(answered(cost=0.5), answered(cost=0.125, reused=True), answered("two", cost=0.125, reused=True))
-    assert report.paid == Bill(1, Usage(10, 5), 0.5)
-    assert report.reused == Bill(2, Usage(20, 10), 0.25)
+    assert report.paid == UsageTotal(1, Usage(10, 5), 0.5)
+    assert report.reused == UsageTotal(2, Usage(20, 10), 0.25)
     told = report.as_json()
     assert (told["paid"]["attempts"], told["reused"]["attempts"]) == (1, 2)
     assert (told["steps"]["two"]["paid"]["attempts"], told["steps"]["two"]["reused"]["attempts"]) == (0, 1)
@@ -151,8 +151,8 @@ def test_a_bill_is_not_crooked():
 
 def test_bills_add_up():
     """The bill of two is one bill, the answers without a price among them; neither of the two changes."""
-    one, other = Bill(1, Usage(1, 2), 0.5), Bill(2, Usage(3, 4), 0.25, unpriced=1)
-    assert one + other == Bill(3, Usage(4, 6), 0.75, unpriced=1)
+    one, other = UsageTotal(1, Usage(1, 2), 0.5), UsageTotal(2, Usage(3, 4), 0.25, unpriced=1)
+    assert one + other == UsageTotal(3, Usage(4, 6), 0.75, unpriced=1)
     assert (one.attempts, other.attempts) == (1, 2)
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from scripted_api import said
 from yamlgen.api.loading import load
-from yamlgen.errors import Code, Exit
+from yamlgen.errors import Code
+from yamlgen.exit_codes import ExitCode
 from yamlgen.planning.expansion import resolved
 
 BLANK = said("\n ")
@@ -22,7 +23,7 @@ def test_a_blank_answer_is_asked_for_again_twice_where_nothing_is_set(lines):
     """As for an output with a schema; the next run finds all answers."""
     lines.refuse("Oslo", "Oslo", reply=BLANK)
     done = lines.run()
-    assert (done.code, done.asked, done.report.steps["line"].reasks) == (Exit.OK, 3, 2)
+    assert (done.code, done.asked, done.report.steps["line"].reasks) == (ExitCode.OK, 3, 2)
     assert lines.lines()["Oslo"].startswith("Line 1")
     assert (lines.plan().requests, lines.run().asked) == (0, 0)
 
@@ -37,7 +38,7 @@ def test_reasks_of_a_text_say_how_often(lines, reasks):
     assert lines.run().asked == 0
     lines.set("steps.line.output", {"reasks": reasks + 1})
     more = lines.run()
-    assert (more.code, more.asked) == (Exit.OK, 1)
+    assert (more.code, more.asked) == (ExitCode.OK, 1)
     assert resolved(load(lines.path).plan())["steps"]["line"]["output"] == {"reasks": reasks + 1}
 
 

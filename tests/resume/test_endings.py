@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from yamlgen.api import execution
-from yamlgen.api.history import find_run, places
+from yamlgen.api import run_execution
+from yamlgen.api.history import find_run, store_locations
 from yamlgen.errors import Code
 from yamlgen.store.run_reader import RunReader
 
@@ -26,7 +26,7 @@ def interrupt(times):
 
 def status():
     """How the store calls the last run."""
-    return find_run(places([Path("small.yaml")]), None).entry.status
+    return find_run(store_locations([Path("small.yaml")]), None).entry.status
 
 
 @pytest.fixture
@@ -65,13 +65,13 @@ def test_a_second_ctrl_c_stops_the_export(call, before, monkeypatch):
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_ctrl_c_when_the_files_are_there_comes_too_late(call, before, monkeypatch, times):
     """If Ctrl-C is pressed once or twice when the files are in place, the run has finished, and says so."""
-    publish = execution.publish
+    publish = run_execution.publish
 
     def slow(*arguments, **named):
         publish(*arguments, **named)
         interrupt(times)
 
-    monkeypatch.setattr(execution, "publish", slow)
+    monkeypatch.setattr(run_execution, "publish", slow)
     told = call("run", "small.yaml", "--simulate")
     assert (told.code, "Traceback" in told.err, status()) == (0, False, "finished"), told.err
     assert outputs() != before
@@ -79,7 +79,7 @@ def test_a_ctrl_c_when_the_files_are_there_comes_too_late(call, before, monkeypa
 
 def test_a_ctrl_c_while_the_end_is_noted_comes_too_late(project, monkeypatch):
     """A run that is cancelled between its files and its note in the store is noted as finished all the same."""
-    end = execution.Running.end
+    end = run_execution.ActiveRun.end
 
     async def hurried(self, how, report):
         (task,) = (task for task in asyncio.all_tasks() if task.get_coro().__name__ == "execute")
@@ -87,7 +87,7 @@ def test_a_ctrl_c_while_the_end_is_noted_comes_too_late(project, monkeypatch):
         await end(self, how, report)
 
     project.save()
-    monkeypatch.setattr(execution.Running, "end", hurried)
+    monkeypatch.setattr(run_execution.ActiveRun, "end", hurried)
     done = project.run(cancel=True)
     assert done.finished is not None
-    assert find_run(places([project.path]), None).entry.status == "finished"
+    assert find_run(store_locations([project.path]), None).entry.status == "finished"

@@ -6,7 +6,8 @@ import pytest
 from constructs import ALL, CONSTRUCTS, ITEMS, lay_out
 
 from counted_runs import SERVER_ERROR
-from yamlgen.errors import Code, Exit
+from yamlgen.errors import Code
+from yamlgen.exit_codes import ExitCode
 
 FEW = ("all at once", "when", "kept", "draw", "a list to come")
 """Those that together have all that the others have, where one of each kind says enough."""
@@ -33,10 +34,10 @@ def test_a_finished_run_sends_nothing(made):
     project, requests = made
     project.set("output", {"path": "out/towns.jsonl", "provenance": True})
     first = project.run()
-    assert (first.code, first.asked) == (Exit.OK, requests)
+    assert (first.code, first.asked) == (ExitCode.OK, requests)
     before = project.files()
     again = project.run()
-    assert (again.code, again.asked, again.report.reused.attempts) == (Exit.OK, 0, requests)
+    assert (again.code, again.asked, again.report.reused.attempts) == (ExitCode.OK, 0, requests)
     assert project.files() == before
     project.set("runtime.concurrency", 1)
     assert (project.run().asked, project.files()) == (0, before)
@@ -49,12 +50,12 @@ def test_a_run_that_is_stopped_in_the_middle_is_gone_on_with(made):
     for _ in range(3):
         done = project.run(stop_after=2)
         asked.append(done.asked)
-        if done.code == Exit.OK:
+        if done.code == ExitCode.OK:
             break
         assert (str(done.error.code), project.files()) == (Code.STOPPED, {})
         assert done.report.paid.attempts == done.asked  # what was in flight came home
     last = project.run()
-    assert (last.code, sum(asked) + last.asked) == (Exit.OK, requests)
+    assert (last.code, sum(asked) + last.asked) == (ExitCode.OK, requests)
 
 
 @few
@@ -77,8 +78,8 @@ def test_a_limit_of_requests_in_the_middle(made):
     """`max_requests` is met exactly in the middle of a list, and each next run goes on with the rest of it."""
     project, requests = made
     done = project.run(max_requests=3)
-    assert (done.code, done.asked) == (Exit.LIMIT, 3)
-    assert project.run(max_requests=requests - 3).code == Exit.OK
+    assert (done.code, done.asked) == (ExitCode.LIMIT, 3)
+    assert project.run(max_requests=requests - 3).code == ExitCode.OK
 
 
 @few
@@ -89,7 +90,7 @@ def test_offline_writes_what_is_there(made, monkeypatch):
     before = project.files()
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     again = project.run(offline=True)
-    assert (again.code, again.asked, project.files()) == (Exit.OK, 0, before)
+    assert (again.code, again.asked, project.files()) == (ExitCode.OK, 0, before)
 
 
 @few
@@ -98,7 +99,7 @@ def test_offline_tells_what_is_missing(made):
     project, _ = made
     project.run(stop_after=2)
     missing = project.run(offline=True)
-    assert (missing.code, missing.asked, project.files()) == (Exit.FAILED_ROWS, 0, {})
+    assert (missing.code, missing.asked, project.files()) == (ExitCode.FAILED_ROWS, 0, {})
     assert str(missing.error.code) == Code.NOT_STORED
     assert 0 < missing.report.missing <= ALL
 
@@ -152,12 +153,12 @@ def test_an_item_without_an_answer_is_sent_again_alone(made):
     project, requests = made
     project.script.wrong["Oslo"] = [SERVER_ERROR]
     first = project.run()
-    assert first.code == Exit.FAILED_ROWS
+    assert first.code == ExitCode.FAILED_ROWS
     lost = [json.loads(line)["row"]["town"] for line in project.files()["towns.failed.jsonl"].splitlines()]
     assert lost == ["Oslo"]
     answered = first.report.paid.attempts
     again = project.run()
-    assert (again.code, again.asked) == (Exit.OK, requests - answered)
+    assert (again.code, again.asked) == (ExitCode.OK, requests - answered)
 
 
 class TestItems:

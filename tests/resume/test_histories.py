@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from counted_runs import PipelineProject, keys
-from yamlgen.api import execution
+from yamlgen.api import run_execution
 from yamlgen.api.history import prune_runs
 from yamlgen.api.loading import load
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code
-from yamlgen.output.failed import compose_failed
-from yamlgen.output.row_line import compose_rows
-from yamlgen.store.location import place_of
-from yamlgen.store.run_session import archived
+from yamlgen.output.failure_records import compose_failed
+from yamlgen.output.output_columns import compose_rows
+from yamlgen.store.location import location_of
+from yamlgen.store.run_session import open_runs
 
 TOWNS = ("Oslo", "Rome", "Graz")
 KINDS = ["old", "new", 3, 4]
@@ -80,7 +80,7 @@ class Histories(RuleBasedStateMachine):
         self.stack = ExitStack()
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(execution, "surroundings", cache(execution.surroundings))
+        patch.setattr(run_execution, "surroundings", cache(run_execution.surroundings))
         self.project = self.stack.enter_context(PipelineProject(folder))
         self.project.document = pipeline()
         self.project.set("steps.pick.output", {"schema": schema({})})
@@ -228,7 +228,7 @@ class Histories(RuleBasedStateMachine):
     @property
     def place(self):
         """The store."""
-        return place_of(self.project.path, simulated=True)
+        return location_of(self.project.path, simulated=True)
 
     def signature(self):
         """All that decides what a run comes to."""
@@ -240,7 +240,7 @@ class Histories(RuleBasedStateMachine):
         now = self.signature()
         if now not in self.known:
             with tempfile.TemporaryDirectory() as folder:
-                place = place_of(self.project.path, Path(folder), simulated=True)
+                place = location_of(self.project.path, Path(folder), simulated=True)
                 done = self.project.run(simulate=True, store=Path(folder), output=Path(folder) / "rows.jsonl")
                 self.known[now] = (*self.came_to(done, place), keys(place.database))
         return self.known[now]
@@ -251,10 +251,10 @@ class Histories(RuleBasedStateMachine):
 
     def came_to(self, done, place):
         """The rows of a run as its store has them, and its failed ones."""
-        with archived(place) as archive:
-            entry = archive.run(done.report.run)
+        with open_runs(place) as run_reader:
+            entry = run_reader.run(done.report.run)
             entry.about["provenance"] = False
-            return list(compose_rows(archive, entry)), list(compose_failed(archive, entry))
+            return list(compose_rows(run_reader, entry)), list(compose_failed(run_reader, entry))
 
     def completed(self, done, asked):
         """A run came to the end that a run from nothing comes to; another one sends nothing and writes the same."""
@@ -277,8 +277,8 @@ class Histories(RuleBasedStateMachine):
         """All runs of the store."""
         if not self.place.database.exists():
             return []
-        with archived(self.place) as archive:
-            return archive.runs()
+        with open_runs(self.place) as run_reader:
+            return run_reader.runs()
 
     def failed_runs(self):
         """Those that have failed rows."""

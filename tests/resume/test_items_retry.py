@@ -8,8 +8,9 @@ from constructs import ALL, CONSTRUCTS, ITEMS, ask, lay_out
 from counted_runs import CUT, REFUSED, SERVER_ERROR, fact
 from scripted_api import said
 from yamlgen.api.failed_rows import repeat
-from yamlgen.api.history import find_run, places
-from yamlgen.errors import Code, Exit
+from yamlgen.api.history import find_run, store_locations
+from yamlgen.errors import Code
+from yamlgen.exit_codes import ExitCode
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def fan(project):
 
 def retry(project, **options):
     """Retry the last run as the command line does."""
-    again = repeat(find_run(places([project.path]), None).entry)
+    again = repeat(find_run(store_locations([project.path]), None).entry)
     return project.run(params=again.params, **{**again.options, **options})
 
 
@@ -47,7 +48,7 @@ def test_a_failed_item_fails_its_row_and_costs_nothing_again(fan):
     """One refused item sets its row aside with all that was paid for it; a plain run asks for none of it again."""
     refuse(fan, "Rome and its food")
     first = fan.run()
-    assert (first.code, first.asked, list(failed(fan))) == (Exit.FAILED_ROWS, ITEMS, ["Rome"])
+    assert (first.code, first.asked, list(failed(fan))) == (ExitCode.FAILED_ROWS, ITEMS, ["Rome"])
     row = failed(fan)["Rome"]
     assert (row["code"], row["message"]) == (Code.REFUSED, "item 2: the model refused")
     assert [item["message"] for item in row["items"]] == ["item 2: the model refused"]
@@ -62,7 +63,7 @@ def test_one_retry_brings_home_a_row_of_which_several_items_failed(fan):
     fan.run()
     (kept,) = [each["response"] for each in failed(fan)["Rome"]["attempts"] if not each["errors"]]
     again = retry(fan)
-    assert (again.code, again.sent) == (Exit.OK, {"line": 3})
+    assert (again.code, again.sent) == (ExitCode.OK, {"line": 3})
     rome = rows(fan)["Rome"]["line"]
     assert (rome[1], len(set(rome))) == (kept["content"][0]["text"], 3)
     assert (fan.run().asked, list(fan.files())) == (0, ["towns.jsonl"])
@@ -71,7 +72,7 @@ def test_one_retry_brings_home_a_row_of_which_several_items_failed(fan):
 def test_a_retry_of_which_an_item_fails_again(fan):
     """An item that a retry is refused too is what the next retry asks for, alone."""
     refuse(fan, "Rome and its art", "Rome and its art", "Rome and its art")
-    assert fan.run().code == Exit.FAILED_ROWS
+    assert fan.run().code == ExitCode.FAILED_ROWS
     assert (retry(fan).asked, list(failed(fan))) == (2, ["Rome"])
     assert fan.run().asked == 0
     assert (retry(fan).asked, failed(fan)) == (1, {})
@@ -107,14 +108,14 @@ def test_a_stopped_retry_of_items_is_gone_on_with(fan, stop_after):
     fan.run()
     assert retry(fan, stop_after=stop_after).asked == stop_after
     again = retry(fan)
-    assert (again.code, again.asked, failed(fan)) == (Exit.OK, 3 - stop_after, {})
+    assert (again.code, again.asked, failed(fan)) == (ExitCode.OK, 3 - stop_after, {})
 
 
 def test_a_limit_in_the_middle_of_a_retry(fan):
     """`max_requests` holds between two items of a retried row, and the next retry goes on."""
     refuse(fan, "Rome and its food", "Rome and its art", "Rome and its art")
     fan.run()
-    assert (retry(fan, max_requests=2).code, retry(fan).asked) == (Exit.LIMIT, 1)
+    assert (retry(fan, max_requests=2).code, retry(fan).asked) == (ExitCode.LIMIT, 1)
     assert (failed(fan), fan.run().asked) == ({}, 0)
 
 
@@ -124,7 +125,7 @@ def test_a_retry_offline_sends_for_no_item(fan):
     fan.run()
     before = fan.files()
     again = retry(fan, offline=True)
-    assert (again.code, again.asked, again.report.missing, fan.files()) == (Exit.FAILED_ROWS, 0, 1, before)
+    assert (again.code, again.asked, again.report.missing, fan.files()) == (ExitCode.FAILED_ROWS, 0, 1, before)
 
 
 def test_samples_that_failed_are_retried_alone(project):
@@ -167,7 +168,7 @@ class TestNulls:
         """The row is finished with a null; run again it sends nothing, writes the same bytes and tells of it again."""
         refuse(nulls, "Rome and its food", "Oslo and its sea")
         first = nulls.run()
-        assert (first.code, first.asked, first.report.steps["line"].failed_items) == (Exit.OK, ITEMS, 2)
+        assert (first.code, first.asked, first.report.steps["line"].failed_items) == (ExitCode.OK, ITEMS, 2)
         assert [line is None for line in rows(nulls)["Rome"]["line"]] == [False, True, False]
         before = nulls.files()
         again = nulls.run()
@@ -177,7 +178,7 @@ class TestNulls:
     def test_an_item_without_an_answer_is_null_for_one_run(self, nulls):
         """A failure on the way is no answer: the next run sends that item, and the null is gone."""
         refuse(nulls, "Rome and its food", reply=SERVER_ERROR)
-        assert nulls.run().code == Exit.OK
+        assert nulls.run().code == ExitCode.OK
         assert (nulls.run().sent, None in rows(nulls)["Rome"]["line"]) == ({"line": 1}, False)
 
     def test_going_back_to_fail_costs_nothing(self, nulls):
@@ -192,7 +193,7 @@ class TestNulls:
         """A row of which all items failed is finished; what refers to it sees the nulls."""
         nulls.set("steps.after", ask("After {{ steps.line | tojson }}"))
         refuse(nulls, "Oslo and its sea", "Oslo and its food")
-        assert nulls.run().code == Exit.OK
+        assert nulls.run().code == ExitCode.OK
         assert rows(nulls)["Oslo"]["line"] == [None, None]
         assert rows(nulls)["Oslo"]["after"].endswith("After [null, null]")
         assert nulls.run().asked == 0
@@ -210,13 +211,13 @@ class TestNulls:
         nulls.set("runtime.concurrency", 1)
         refuse(nulls, "Oslo and its sea", "Rome and its food", "Cork and its sea")
         done = nulls.run(max_failures=0)
-        assert (done.code, done.report.failed) == (Exit.LIMIT, 0)
-        assert nulls.run(max_failures=3).code == Exit.OK
+        assert (done.code, done.report.failed) == (ExitCode.LIMIT, 0)
+        assert nulls.run(max_failures=3).code == ExitCode.OK
 
     def test_a_retry_asks_for_the_items_that_failed(self, nulls):
         """Rows that are finished with a null in them are asked again, for that item alone."""
         refuse(nulls, "Oslo and its sea", "Rome and its food")
-        assert nulls.run().code == Exit.OK
+        assert nulls.run().code == ExitCode.OK
         assert (retry(nulls).sent, failed(nulls)) == ({"line": 2}, {})
         assert all(None not in row["line"] for row in rows(nulls).values())
         assert nulls.run().asked == 0
@@ -240,7 +241,7 @@ class TestChecks:
         """A failing answer is shown to the model with what does not hold, once; the next run sends nothing."""
         refuse(checked, "Rome", reply=said("a bad one"))
         done = checked.run()
-        assert (done.code, done.asked, done.report.steps["line"].reasks) == (Exit.OK, ALL + 1, 1)
+        assert (done.code, done.asked, done.report.steps["line"].reasks) == (ExitCode.OK, ALL + 1, 1)
         (told,) = [body["messages"] for body in checked.server.bodies if len(body["messages"]) == 3]
         assert told[1] == {"role": "assistant", "content": "a bad one"}
         assert "`'bad' not in output` does not hold" in told[2]["content"]
@@ -323,5 +324,5 @@ class TestChecks:
         project.rows = project.rows[:1]
         project.script.wrong["Oslo"] = [fact(3), fact("old"), fact("new")]
         done = project.run()
-        assert (done.code, done.asked, rows(project)["Oslo"]["line"]) == (Exit.OK, 3, {"kind": "new"})
+        assert (done.code, done.asked, rows(project)["Oslo"]["line"]) == (ExitCode.OK, 3, {"kind": "new"})
         assert project.run().asked == 0

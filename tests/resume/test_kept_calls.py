@@ -5,7 +5,8 @@ import json
 import pytest
 from constructs import ALL, CONSTRUCTS, MODULE, TOWNS, ask, calls, lay_out
 
-from yamlgen.errors import Code, Exit
+from yamlgen.errors import Code
+from yamlgen.exit_codes import ExitCode
 
 EVERY = sorted(TOWNS)
 
@@ -67,7 +68,7 @@ class TestCompute:
         """A row whose value cannot be computed fails without a request; once it is mended nothing is sent for it."""
         sums.set("steps.sums.values.many", "4 // (row.tags | length)")
         done = sums.run()
-        assert (done.code, done.asked, done.report.failed) == (Exit.FAILED_ROWS, 0, 1)
+        assert (done.code, done.asked, done.report.failed) == (ExitCode.FAILED_ROWS, 0, 1)
         sums.set("steps.sums.values.many", "row.tags | length")
         assert (sums.run().asked, len(rows(sums))) == (0, ALL)
 
@@ -98,7 +99,7 @@ class TestCalled:
         """A plain run calls a function again where it failed: no answer was paid for, so there is none to keep."""
         source(plain, MODULE.replace("len(town)", "4 // (town != 'Rome')"))
         first = plain.run()
-        assert (first.code, first.asked, first.report.failed) == (Exit.FAILED_ROWS, ALL - 1, 1)
+        assert (first.code, first.asked, first.report.failed) == (ExitCode.FAILED_ROWS, ALL - 1, 1)
         source(plain, MODULE)
         assert (plain.run().sent, plain.run().asked) == ({"line": 1}, 0)
 

@@ -8,8 +8,9 @@ from constructs import CONSTRUCTS, lay_out
 from counted_runs import TOWNS
 from yamlgen.api import preparation
 from yamlgen.api.failed_rows import repeat
-from yamlgen.api.history import find_run, places
-from yamlgen.errors import Code, Exit
+from yamlgen.api.history import find_run, store_locations
+from yamlgen.errors import Code
+from yamlgen.exit_codes import ExitCode
 
 ALL = len(TOWNS)
 
@@ -22,7 +23,7 @@ def keyless(monkeypatch):
 
 def demanded(done):
     """Whether a run ended before it began, for want of a key."""
-    return (done.code, done.error.code, done.asked, done.report.run) == (Exit.ENVIRONMENT, Code.NO_KEY, 0, "")
+    return (done.code, done.error.code, done.asked, done.report.run) == (ExitCode.ENVIRONMENT, Code.NO_KEY, 0, "")
 
 
 def test_steps_without_a_model_need_none(project, keyless):
@@ -78,7 +79,7 @@ def test_the_first_request_that_was_not_foreseen_needs_one(project, keyless, mon
     monkeypatch.setattr(preparation, "SAMPLE", 1)  # of the rows, which are looked at: the first and the third
     project.rows[1] = {"town": "Troy"}
     done = project.run()
-    assert (done.code, done.error.code, done.asked) == (Exit.ENVIRONMENT, Code.NO_KEY, 0)
+    assert (done.code, done.error.code, done.asked) == (ExitCode.ENVIRONMENT, Code.NO_KEY, 0)
     assert done.report.run
     assert "kept in the store" in done.error.hint
     monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key")
@@ -93,7 +94,7 @@ def test_a_request_behind_a_function_needs_one(project, keyless):
     keyless()
     (project.folder / "scoring.py").write_text("def score(town):\n    return 'new'\n")
     done = project.run()
-    assert (done.code, done.error.code, done.asked) == (Exit.ENVIRONMENT, Code.NO_KEY, 0)
+    assert (done.code, done.error.code, done.asked) == (ExitCode.ENVIRONMENT, Code.NO_KEY, 0)
 
 
 def test_a_fresh_run_needs_one(project, keyless):
@@ -107,7 +108,7 @@ def test_a_retry_needs_one(project, keyless):
     """It asks the failed rows again."""
     project.refuse("Facts on Rome")
     project.run()
-    again = repeat(find_run(places([project.path]), None).entry)
+    again = repeat(find_run(store_locations([project.path]), None).entry)
     keyless()
     assert demanded(project.run(params=again.params, **again.options))
 
@@ -119,7 +120,7 @@ def test_what_sends_nothing_needs_none(project, keyless):
     keyless()
     assert project.plan().requests == 2
     offline = project.run(offline=True)
-    assert (offline.code, offline.asked) == (Exit.FAILED_ROWS, 0)
+    assert (offline.code, offline.asked) == (ExitCode.FAILED_ROWS, 0)
     assert project.run(simulate=True).code == 0
 
 
@@ -133,7 +134,7 @@ def test_the_headers_of_the_environment_are_in_the_record(project, monkeypatch):
     assert project.run().asked == 0
     text = (project.folder / "out/towns.run.json").read_text()
     assert json.loads(text)["headers"] == ["anthropic-beta", "x-team"]
-    entry = find_run(places([project.path]), None).entry
+    entry = find_run(store_locations([project.path]), None).entry
     assert entry.about["headers"] == ["anthropic-beta", "x-team"]
     assert not [path for path in project.folder.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
     monkeypatch.delenv("ANTHROPIC_CUSTOM_HEADERS")

@@ -6,10 +6,11 @@ from copy import deepcopy
 import pytest
 
 from scripted_api import Reply, error, events, refusal, said, spoken
-from yamlgen.errors import Code, Exit
+from yamlgen.errors import Code
+from yamlgen.exit_codes import ExitCode
 from yamlgen.pacing import pool
-from yamlgen.store.location import place_of
-from yamlgen.store.run_session import archived
+from yamlgen.store.location import location_of
+from yamlgen.store.run_session import open_runs
 
 PIPELINE = {
     "version": 1,
@@ -60,12 +61,12 @@ def test_a_run_with_bad_rows_is_finished_and_not_asked_again(project):
     """Thirty bad rows of 144: the first run finishes, the second sends nothing, and a new good row gets out."""
     project.rows = rows(*MIXED)
     first = project.run()
-    assert (first.code, first.asked, first.report.failed) == (Exit.FAILED_ROWS, 144, 30)
+    assert (first.code, first.asked, first.report.failed) == (ExitCode.FAILED_ROWS, 144, 30)
     second = project.run()
-    assert (second.code, second.asked, second.report.failed) == (Exit.FAILED_ROWS, 0, 30)
+    assert (second.code, second.asked, second.report.failed) == (ExitCode.FAILED_ROWS, 0, 30)
     project.rows.append({"id": "new", "text": "good new"})
     third = project.run()
-    assert (third.code, third.asked, third.report.finished) == (Exit.FAILED_ROWS, 1, 115)
+    assert (third.code, third.asked, third.report.finished) == (ExitCode.FAILED_ROWS, 1, 115)
 
 
 def test_the_failed_file_names_the_request_that_was_refused(project):
@@ -106,7 +107,7 @@ def test_bad_rows_at_the_front_hold_nobody_up(project, how):
     project.script.how = how
     project.rows = rows(*["bad"] * 60, *["good"] * 140)
     done = project.run()
-    assert (done.code, done.report.finished, done.report.failed) == (Exit.FAILED_ROWS, 140, 60)
+    assert (done.code, done.report.finished, done.report.failed) == (ExitCode.FAILED_ROWS, 140, 60)
     assert done.asked == 200
     assert project.run().asked == 0
 
@@ -125,7 +126,7 @@ def test_rows_that_skip_the_step_tell_nothing_of_it(project):
     project.rows = rows(*["bad"] * 40, *["idle"] * 160, "good", "idle", "good")
     project.document["steps"]["label"]["when"] = "'idle' not in row.text"
     done = project.run()
-    assert (done.code, done.report.finished, done.report.failed) == (Exit.FAILED_ROWS, 163, 40)
+    assert (done.code, done.report.finished, done.report.failed) == (ExitCode.FAILED_ROWS, 163, 40)
     assert done.asked == 42
     assert project.run().asked == 0
 
@@ -135,27 +136,27 @@ def test_a_wrong_key_that_is_a_400_is_not_kept(project):
     project.rows = rows(*["good"] * 1000)
     project.script.is_key_wrong = True
     ended = project.run()
-    assert ended.code == Exit.ENVIRONMENT
+    assert ended.code == ExitCode.ENVIRONMENT
     assert ended.error.code == Code.SAME_ERROR
     assert "key not valid" in ended.error.message
     assert ended.asked < 400
     project.script.is_key_wrong = False
     again = project.run()
-    assert (again.code, again.asked) == (Exit.OK, 1000)
+    assert (again.code, again.asked) == (ExitCode.OK, 1000)
 
 
 def test_a_small_input_that_is_all_refused_ends_the_run(project):
     """With no rows left to try, those under way decide."""
     project.rows = rows(*["bad"] * 25)
     ended = project.run()
-    assert (ended.code, ended.error.code, ended.asked) == (Exit.ENVIRONMENT, Code.SAME_ERROR, 25)
+    assert (ended.code, ended.error.code, ended.asked) == (ExitCode.ENVIRONMENT, Code.SAME_ERROR, 25)
     assert project.run().asked == 25
 
 
 def test_a_few_refused_rows_are_a_few_failed_rows(project):
     """Ten rows are too few to say anything about a key; what may be one is not kept."""
     project.rows = rows(*["bad"] * 10)
-    assert (project.run().code, project.run().asked) == (Exit.FAILED_ROWS, 10)
+    assert (project.run().code, project.run().asked) == (ExitCode.FAILED_ROWS, 10)
 
 
 def test_a_step_that_is_always_refused_ends_the_run(project):
@@ -163,7 +164,7 @@ def test_a_step_that_is_always_refused_ends_the_run(project):
     project.rows = rows(*["good"] * 500)
     project.set("steps.second", {"model": "quick", "max_tokens": 999, "prompt": "bad {{ steps.label }}"})
     ended = project.run()
-    assert (ended.code, ended.error.code) == (Exit.ENVIRONMENT, Code.SAME_ERROR)
+    assert (ended.code, ended.error.code) == (ExitCode.ENVIRONMENT, Code.SAME_ERROR)
     assert ended.sent["second"] < 400
 
 
@@ -172,10 +173,10 @@ def test_a_retry_asks_for_refused_rows(project):
     project.rows = rows("good", "bad", "bad", "good")
     project.run()
     again = project.run(retry=project.run().report.run)
-    assert (again.sent, again.rows, again.code) == ({"label": 2}, {1, 2}, Exit.FAILED_ROWS)
+    assert (again.sent, again.rows, again.code) == ({"label": 2}, {1, 2}, ExitCode.FAILED_ROWS)
     assert project.run().asked == 0
     project.script.how = lambda _: said("fine after all")
-    assert project.run(retry=project.run().report.run).code == Exit.OK
+    assert project.run(retry=project.run().report.run).code == ExitCode.OK
 
 
 def test_a_retry_asks_for_refused_items_that_are_null(project):
@@ -188,7 +189,7 @@ def test_a_retry_asks_for_refused_items_that_are_null(project):
     }
     project.run()
     again = project.run(retry=project.run().report.run)
-    assert (again.sent, again.code) == ({"label": 2}, Exit.OK)
+    assert (again.sent, again.code) == ({"label": 2}, ExitCode.OK)
     project.script.how = lambda _: said("fine after all")
     assert project.run(retry=project.run().report.run).sent == {"label": 2}
     assert "null" not in (project.folder / "out/towns.jsonl").read_text()
@@ -215,7 +216,7 @@ def test_offline_a_refused_row_is_a_failed_one(project):
     project.rows = rows("good", "bad")
     project.run()
     done = project.run(offline=True)
-    assert (done.code, done.report.missing, done.report.failed) == (Exit.FAILED_ROWS, 0, 1)
+    assert (done.code, done.report.missing, done.report.failed) == (ExitCode.FAILED_ROWS, 0, 1)
 
 
 def test_a_plan_knows_refused_rows(project):
@@ -228,33 +229,33 @@ def test_a_plan_knows_refused_rows(project):
 
 def test_refusals_of_a_pruned_run_that_a_later_one_took_stay(project):
     """As the answers do that it took."""
-    from yamlgen.api.history import find_run, places  # noqa: PLC0415
+    from yamlgen.api.history import find_run, store_locations  # noqa: PLC0415
     from yamlgen.store.pruning import prune  # noqa: PLC0415
 
     project.rows = rows("good", "bad")
     first = project.run().report.run
     project.run()
-    found = find_run(places([project.path]), first)
+    found = find_run(store_locations([project.path]), first)
     prune(found.place, [found.entry.number], lambda _: True)
     assert project.run().asked == 0
 
 
 def test_rows_that_a_server_always_fails_at_hold_nobody_up(project, monkeypatch):
     """A 500 for a row's content is not kept, and yet the rows behind it are answered, in a second run too."""
-    monkeypatch.setattr(pool, "_FIRST_WAIT", 0.01)
-    monkeypatch.setattr(pool, "_MOST_WAIT", 0.02)
+    monkeypatch.setattr(pool, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(pool, "MOST_WAIT", 0.02)
     project.script.how = lambda _: refusal(500, "boom")
     project.rows = rows(*["good"] * 10, *["bad"] * 25)
     first = project.run()
-    assert (first.code, first.report.finished, first.report.failed) == (Exit.FAILED_ROWS, 10, 25)
+    assert (first.code, first.report.finished, first.report.failed) == (ExitCode.FAILED_ROWS, 10, 25)
     project.rows.append({"id": "new", "text": "good new"})
     again = project.run()
-    assert (again.code, again.report.finished, again.report.failed) == (Exit.FAILED_ROWS, 11, 25)
+    assert (again.code, again.report.finished, again.report.failed) == (ExitCode.FAILED_ROWS, 11, 25)
 
 
 def test_a_stream_that_broke_off_is_on_the_bill_of_its_run(project):
     """Its tokens are in the report and in the store; it is no answer, and the request goes out again."""
-    from yamlgen.api.history import find_run, places  # noqa: PLC0415
+    from yamlgen.api.history import find_run, store_locations  # noqa: PLC0415
 
     project.set("models.quick.max_tokens", 30_000)
     project.set("runtime.max_retries", 2)
@@ -263,10 +264,10 @@ def test_a_stream_that_broke_off_is_on_the_bill_of_its_run(project):
     project.script = lambda _: replies.pop(0)
     project.rows = rows("good")
     done = project.run()
-    assert (done.code, done.report.paid.attempts, done.report.paid.usage.input_tokens) == (Exit.OK, 1, 20)
-    entry = find_run(places([project.path]), done.report.run).entry
+    assert (done.code, done.report.paid.attempts, done.report.paid.usage.input_tokens) == (ExitCode.OK, 1, 20)
+    entry = find_run(store_locations([project.path]), done.report.run).entry
     assert (entry.paid["attempts"], entry.paid["usage"]["input_tokens"]) == (1, 20)
     assert entry.paid["cost_usd"] == done.report.paid.cost_usd
-    with archived(place_of(project.path)) as archive:
-        assert archive.paid(entry.number)["label"]["usage"]["output_tokens"] == 10
+    with open_runs(location_of(project.path)) as run_reader:
+        assert run_reader.paid(entry.number)["label"]["usage"]["output_tokens"] == 10
     assert project.run().asked == 0

@@ -6,7 +6,8 @@ import pytest
 
 from counted_runs import CUT, REFUSED, SCHEMA, SERVER_ERROR, TOWNS, fact
 from scripted_api import said
-from yamlgen.errors import Code, Exit
+from yamlgen.errors import Code
+from yamlgen.exit_codes import ExitCode
 
 ALL = len(TOWNS)
 
@@ -231,7 +232,7 @@ def test_offline_tells_what_is_missing(project, monkeypatch):
     project.rows += [{"town": "Troy"}, {"town": "Tyre"}]
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     offline = project.run(offline=True)
-    assert (offline.code, offline.asked, str(offline.error.code)) == (Exit.FAILED_ROWS, 0, Code.NOT_STORED)
+    assert (offline.code, offline.asked, str(offline.error.code)) == (ExitCode.FAILED_ROWS, 0, Code.NOT_STORED)
     assert offline.error.message.startswith("2 rows have no answer in the store")
     assert project.files() == before
 
@@ -253,7 +254,7 @@ def test_offline_on_nothing(project, monkeypatch):
     """Before anything was ever asked, an offline run says that all of it is missing, and leaves no output."""
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     offline = project.run(offline=True)
-    assert (offline.code, offline.asked) == (Exit.FAILED_ROWS, 0)
+    assert (offline.code, offline.asked) == (ExitCode.FAILED_ROWS, 0)
     assert offline.error.message.startswith(f"{ALL} rows have")
     assert project.files() == {}
 

@@ -9,17 +9,18 @@ import pytest
 
 from counted_runs import SERVER_ERROR, TOWNS, fact
 from yamlgen.api.failed_rows import repeat
-from yamlgen.api.history import find_run, list_runs, places, prune_runs
-from yamlgen.errors import Code, Exit
-from yamlgen.store.location import place_of
-from yamlgen.store.run_session import archived
+from yamlgen.api.history import find_run, list_runs, prune_runs, store_locations
+from yamlgen.errors import Code
+from yamlgen.exit_codes import ExitCode
+from yamlgen.store.location import location_of
+from yamlgen.store.run_session import open_runs
 
 ALL = len(TOWNS)
 
 
 def retry(project, run=None, **options):
     """Retry a run as the command line does: by what the store knows of it."""
-    again = repeat(find_run(places([project.path]), run).entry)
+    again = repeat(find_run(store_locations([project.path]), run).entry)
     return project.run(params=again.params, **{**again.options, **options})
 
 
@@ -112,7 +113,7 @@ def test_a_retry_after_a_stop_asks_the_failed_rows_alone(project):
     stopped = project.run(stop_after=2)
     assert (str(stopped.error.code), stopped.sent) == (Code.STOPPED, {"facts": 2})
     again = retry(project)
-    assert (again.code, str(again.error.code), again.sent) == (Exit.FAILED_ROWS, Code.NOT_STORED, {"facts": 1})
+    assert (again.code, str(again.error.code), again.sent) == (ExitCode.FAILED_ROWS, Code.NOT_STORED, {"facts": 1})
     assert again.error.message.startswith("2 rows have no answer in the store")
     assert "a call without `offline=True` asks for them; the previous output stays as it was" in again.error.hint
     assert project.files() == before
@@ -139,7 +140,7 @@ def test_a_stopped_retry_can_be_retried(project):
     project.run()
     assert retry(project, stop_after=1).sent == {"facts": 1}
     again = retry(project)
-    assert (again.code, again.sent) == (Exit.OK, {"facts": 2, "line": 3})
+    assert (again.code, again.sent) == (ExitCode.OK, {"facts": 2, "line": 3})
     assert set(project.lines()) == set(TOWNS)
 
 
@@ -157,10 +158,10 @@ def test_an_answer_that_did_not_fail_the_row_is_kept(project):
     """When a re-ask got no answer, a retry sends the re-ask alone."""
     project.refuse("Facts on Rome", reply=fact("none"))
     project.refuse("Facts on Rome", reply=SERVER_ERROR)
-    assert project.run().code == Exit.FAILED_ROWS
+    assert project.run().code == ExitCode.FAILED_ROWS
     assert project.failed() == {"Rome": Code.TRANSPORT}
     again = retry(project)
-    assert (again.code, again.sent) == (Exit.OK, {"facts": 1, "line": 1})
+    assert (again.code, again.sent) == (ExitCode.OK, {"facts": 1, "line": 1})
 
 
 def test_a_retry_of_a_changed_pipeline_asks_for_no_other_row(project):
@@ -170,7 +171,7 @@ def test_a_retry_of_a_changed_pipeline_asks_for_no_other_row(project):
     before = project.files()
     project.set("steps.facts.system", "You know {{ row.town }} well.")
     again = retry(project)
-    assert (again.code, again.sent) == (Exit.FAILED_ROWS, {"facts": 1, "line": 1})
+    assert (again.code, again.sent) == (ExitCode.FAILED_ROWS, {"facts": 1, "line": 1})
     assert project.files() == before
     assert project.run().sent == {"facts": ALL - 1}
 
@@ -181,7 +182,7 @@ def test_a_retry_offline_tells_what_it_would_ask(project):
     project.run()
     before = project.files()
     again = retry(project, offline=True)
-    assert (again.code, again.asked) == (Exit.FAILED_ROWS, 0)
+    assert (again.code, again.asked) == (ExitCode.FAILED_ROWS, 0)
     assert project.files() == before
 
 
@@ -190,18 +191,18 @@ def test_a_limit_holds_for_a_retry(project):
     project.refuse("Facts on Rome")
     project.run()
     again = retry(project, max_requests=1)
-    assert (again.code, again.sent) == (Exit.LIMIT, {"facts": 1})
+    assert (again.code, again.sent) == (ExitCode.LIMIT, {"facts": 1})
     assert project.run().sent == {"line": 1}
 
 
 def test_the_last_run_is_the_one_that_began_last(project, monkeypatch):
     """Runs of one second are told apart by their order, whatever their names end with."""
     endings = iter(["ffffff", "eeeeee", "dddddd"])
-    monkeypatch.setattr("yamlgen.api.execution.secrets.token_hex", lambda _: next(endings))
+    monkeypatch.setattr("yamlgen.api.run_execution.secrets.token_hex", lambda _: next(endings))
     names = [project.run().report.run for _ in range(3)]
-    runs, unread = list_runs(places([project.path]))
+    runs, unread = list_runs(store_locations([project.path]))
     assert ([run.entry.name for run in runs], unread) == (names, [])
-    assert find_run(places([project.path]), None).entry.name == names[-1]
+    assert find_run(store_locations([project.path]), None).entry.name == names[-1]
 
 
 def test_a_store_that_cannot_be_read_hides_no_other(project):
@@ -209,17 +210,17 @@ def test_a_store_that_cannot_be_read_hides_no_other(project):
     name = project.run().report.run
     project.run(simulate=True)
     project.store(simulated=True).write_bytes(b"rotten" * 1000)
-    runs, unread = list_runs(places([project.path]))
+    runs, unread = list_runs(store_locations([project.path]))
     assert [run.entry.name for run in runs] == [name]
     assert [error.code for error in unread] == [Code.STORE_DAMAGED]
 
 
 def pruned(project, keep):
     """The names of the runs that a pruning leaves."""
-    place = place_of(project.path)
+    place = location_of(project.path)
     prune_runs([place], keep=keep, confirm=lambda *_: True)
-    with archived(place) as archive:
-        return [run.name for run in archive.runs()]
+    with open_runs(place) as run_reader:
+        return [run.name for run in run_reader.runs()]
 
 
 def test_the_newest_whole_run_outlives_a_pruning(project):
@@ -257,7 +258,7 @@ def test_what_a_kept_retry_refers_to_is_kept(project):
     stopped = retry(project, first, stop_after=1).report.run
     assert pruned(project, 1) == [first, third, stopped]
     assert second not in (first, third)
-    assert retry(project).code == Exit.OK
+    assert retry(project).code == ExitCode.OK
 
 
 def test_keeping_none_drops_all(project):
@@ -274,8 +275,8 @@ def test_a_stopped_retry_of_a_run_that_is_gone_can_be_retried(project):
     stopped = retry(project, stop_after=1).report.run
     with closing(sqlite3.connect(project.store())) as connection, connection:
         connection.execute("UPDATE run SET status = 'pruned' WHERE name <> ?", (stopped,))
-    with archived(place_of(project.path)) as archive:
-        assert [run.name for run in archive.retried(archive.run(stopped))] == [stopped]
+    with open_runs(location_of(project.path)) as run_reader:
+        assert [run.name for run in run_reader.retried(run_reader.run(stopped))] == [stopped]
     assert retry(project).sent["facts"] == 1
 
 

@@ -10,11 +10,11 @@ from scripted_api import call, refusal, said
 from yamlgen.api.loading import load
 from yamlgen.api.preparation import asked_by_tool
 from yamlgen.api.preview import as_asked, preview
-from yamlgen.errors import Exit
+from yamlgen.exit_codes import ExitCode
 from yamlgen.output.row_detail import describe_row
 from yamlgen.planning.expansion import resolved
 from yamlgen.store.pruning import prune
-from yamlgen.store.run_session import archived
+from yamlgen.store.run_session import open_runs
 
 TOO_LARGE = "The compiled grammar is too large, which would cause performance issues. Simplify your tool schemas."
 TOO_COMPLEX = "Schema is too complex for compilation."
@@ -79,20 +79,20 @@ def test_the_step_goes_over_to_a_tool_once_and_for_all(picky, status, words):
     """No row fails, no doubt arises, one warning says so; the next run and its plan have nothing to send."""
     picky.script = Picky(words, status=status)
     done = picky.run()
-    assert (done.code, done.report.finished, picky.script.tools) == (Exit.OK, ALL, ALL)
+    assert (done.code, done.report.finished, picky.script.tools) == (ExitCode.OK, ALL, ALL)
     (warning,) = warnings(done)
     assert "`facts`" in warning
     assert words in warning
     assert picky.plan().requests == 0
     again = picky.run()
-    assert (again.code, again.asked, warnings(again)) == (Exit.OK, 0, [])
+    assert (again.code, again.asked, warnings(again)) == (ExitCode.OK, 0, [])
 
 
 def test_rows_that_are_not_in_flight_are_asked_by_the_tool_at_once(picky):
     """The first refusal speaks for all: with one request at a time, one is refused."""
     picky.set("runtime.concurrency", 1)
     done = picky.run()
-    assert (done.code, picky.script.native, picky.script.tools) == (Exit.OK, 1, ALL)
+    assert (done.code, picky.script.native, picky.script.tools) == (ExitCode.OK, 1, ALL)
 
 
 def test_another_model_or_schema_is_tried_natively_again(picky):
@@ -117,7 +117,7 @@ def test_what_was_answered_natively_before_counts(picky):
     assert picky.run().asked == ALL - 1
     picky.rows.append(town)
     done = picky.run()
-    assert (done.code, done.asked, picky.script.tools) == (Exit.OK, 2, 1)
+    assert (done.code, done.asked, picky.script.tools) == (ExitCode.OK, 2, 1)
     assert picky.plan().requests == 0
     assert picky.run().asked == 0
 
@@ -127,7 +127,7 @@ def test_a_run_that_was_killed_after_the_refusal_goes_on_by_the_tool(picky):
     picky.set("runtime.concurrency", 1)
     picky.run(stop_after=2)
     assert picky.script.native == 1
-    assert picky.run().code == Exit.OK
+    assert picky.run().code == ExitCode.OK
     assert picky.script.native == 1
     assert all(count == 1 for count in keys(picky.store()).values())
 
@@ -139,7 +139,7 @@ def test_models_of_a_matrix_that_are_alike_fall_back_once(picky):
     picky.set("steps.facts.model", None)
     picky.set("steps.facts.matrix", {"model": ["quick", "other"]})
     done = picky.run()
-    assert (done.code, picky.script.native, picky.script.tools) == (Exit.OK, 1, 2 * ALL)
+    assert (done.code, picky.script.native, picky.script.tools) == (ExitCode.OK, 1, 2 * ALL)
     assert len(warnings(done)) == 1
     assert picky.run().asked == 0
 
@@ -154,10 +154,10 @@ def test_a_retry_asks_by_the_tool(picky):
 
     picky.script = reply
     first = picky.run()
-    assert (first.code, first.report.failed) == (Exit.FAILED_ROWS, 1)
+    assert (first.code, first.report.failed) == (ExitCode.FAILED_ROWS, 1)
     native = api.native
     again = picky.run(retry=first.finished.entry.name)
-    assert (again.code, again.asked, api.native) == (Exit.OK, 1, native)
+    assert (again.code, again.asked, api.native) == (ExitCode.OK, 1, native)
 
 
 def test_an_author_who_insists_is_told(picky):
@@ -176,7 +176,7 @@ def test_refusals_that_are_kept_of_rows_are_heard_too(picky):
     picky.set("steps.facts.output.mode", None)
     native = picky.script.native
     done = picky.run()
-    assert (done.code, done.asked, picky.script.native, len(warnings(done))) == (Exit.OK, ALL - 1, native, 1)
+    assert (done.code, done.asked, picky.script.native, len(warnings(done))) == (ExitCode.OK, ALL - 1, native, 1)
     again = picky.run()
     assert (again.asked, warnings(again)) == (0, [])
 
@@ -203,7 +203,7 @@ def test_a_row_that_was_answered_natively_in_vain_keeps_its_attempts(picky):
     api, wrong = Picky(), [said('{"kind": "unheard of"}')]
     picky.script = lambda body: wrong.pop() if wrong else api(body)
     done = picky.run()
-    assert (done.code, done.asked, api.native, api.tools) == (Exit.OK, 3, 1, 1)
+    assert (done.code, done.asked, api.native, api.tools) == (ExitCode.OK, 3, 1, 1)
     attempts = detail(done)["steps"]["facts"]["attempts"]
     assert [bool(attempt["errors"]) for attempt in attempts] == [True, False]
     assert picky.run().asked == 0
@@ -250,5 +250,5 @@ def test_pruning_the_run_that_was_refused_leaves_the_note_to_later_ones(picky):
 
 def detail(done):
     """All that the store has on the first row of a run."""
-    with archived(done.finished.place) as archive:
-        return describe_row(archive, done.finished.entry, 0)
+    with open_runs(done.finished.place) as run_reader:
+        return describe_row(run_reader, done.finished.entry, 0)

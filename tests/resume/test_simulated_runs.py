@@ -9,15 +9,15 @@ import pytest
 
 import yamlgen
 from counted_runs import TOWNS
-from yamlgen.api.history import list_runs, places
-from yamlgen.api.run_options import Options
+from yamlgen.api.history import list_runs, store_locations
+from yamlgen.api.run_options import RunOptions
 from yamlgen.errors import Code, UsageError
-from yamlgen.simulator.edition import edition as edition_of_code
+from yamlgen.simulator.code_digest import simulator_digest as edition_of_code
 from yamlgen.simulator.server import Simulator
 from yamlgen.simulator.settings import SimulatorSettings
-from yamlgen.store.location import place_of
+from yamlgen.store.location import location_of
 from yamlgen.store.pruning import prune
-from yamlgen.store.run_session import archived
+from yamlgen.store.run_session import open_runs
 
 ALL = len(TOWNS)
 REFUSES = {"simulate": True, "seed": 3, "faults": ("refusal=0.5",)}
@@ -35,7 +35,7 @@ def another(monkeypatch):
     """Makes the simulator one of another version."""
 
     def updated():
-        monkeypatch.setattr("yamlgen.simulator.settings.edition", lambda: "0123abcd")
+        monkeypatch.setattr("yamlgen.simulator.settings.simulator_digest", lambda: "0123abcd")
 
     return updated
 
@@ -88,7 +88,7 @@ def test_a_simulator_of_another_version_is_asked_for_all(single, another):
 def test_every_source_counts_for_the_version(tmp_path, monkeypatch):
     """A change in the simulator, or in what it counts tokens by, is another version; a change elsewhere is none."""
     home = Path(yamlgen.__file__).parent
-    for each in ("token_estimate.py", "capabilities.py"):
+    for each in ("token_estimate.py", "model_capabilities.py"):
         shutil.copy(home / each, tmp_path / each)
     for each in ("claude", "simulator", "schemas"):
         shutil.copytree(home / each, tmp_path / each, ignore=shutil.ignore_patterns("__pycache__"))
@@ -149,9 +149,9 @@ def test_a_plan_takes_no_history_from_another_address(single):
 def prune_all_but_answers(project):
     """Prune the first run of two that share their answers."""
     project.run()
-    place = place_of(project.path)
-    with archived(place) as archive:
-        first, _ = archive.runs()
+    place = location_of(project.path)
+    with open_runs(place) as run_reader:
+        first, _ = run_reader.runs()
     assert prune(place, [first.number], lambda _: True).answers == 0
 
 
@@ -161,7 +161,7 @@ def test_seed_and_faults_stand_in_the_record(single):
     said = {"seed": 3, "faults": {"refusal": 0.5}, "simulator": edition_of_code()}
     record = json.loads((single.folder / "out" / "towns.simulated.run.json").read_text())
     assert (record["simulated"], record["simulation"]) == (True, said)
-    ((run,), _) = list_runs(places([single.path]))
+    ((run,), _) = list_runs(store_locations([single.path]))
     assert run.describe()["simulation"] == said
     assert single.plan(**REFUSES).simulation == said
     single.run()
@@ -203,7 +203,7 @@ def test_a_retry_without_a_key_is_not_sent_to_the_simulator(single, monkeypatch)
 def test_a_simulators_options_are_for_a_simulator(given):
     """A seed or a fault without `simulate` would do nothing, and a seed is a number: both are wrong calls."""
     with pytest.raises(UsageError, match="seed"):
-        Options(**given)
+        RunOptions(**given)
 
 
 @pytest.mark.usefixtures("small")

@@ -9,10 +9,11 @@ import pytest
 
 from counted_runs import REFUSED, SERVER_ERROR, TOWNS
 from scripted_api import said
-from yamlgen.api.execution import execute
 from yamlgen.api.loading import load
-from yamlgen.api.run_options import Options
-from yamlgen.errors import Code, Exit, LimitReached, UsageError
+from yamlgen.api.run_execution import execute
+from yamlgen.api.run_options import RunOptions
+from yamlgen.errors import Code, LimitReached, UsageError
+from yamlgen.exit_codes import ExitCode
 
 ALL = len(TOWNS)
 DOLLAR = {"input": 100_000, "output": 0}
@@ -37,10 +38,10 @@ def test_requests_are_counted_exactly(project, concurrency):
     project.set("runtime.concurrency", concurrency)
     for _ in range(2):
         stopped = project.run(max_requests=3)
-        assert (stopped.code, stopped.asked, str(stopped.error.code)) == (Exit.LIMIT, 3, Code.LIMIT)
+        assert (stopped.code, stopped.asked, str(stopped.error.code)) == (ExitCode.LIMIT, 3, Code.LIMIT)
         assert "each run counts anew; `limits.max_requests` or `max_requests=N` allows more" in stopped.error.hint
         assert project.files() == {}
-    assert project.run(max_requests=2).code == Exit.OK
+    assert project.run(max_requests=2).code == ExitCode.OK
     assert set(project.lines()) == set(TOWNS)
     assert len(project.server.bodies) == 2 * ALL
 
@@ -51,9 +52,9 @@ def test_what_is_sent_again_counts(project):
     project.set("runtime.max_retries", 5)
     project.script = lambda _: said("A line.") if len(project.server.bodies) > 2 else SERVER_ERROR
     stopped = project.run(max_requests=1)
-    assert (stopped.code, stopped.asked) == (Exit.LIMIT, 1)
+    assert (stopped.code, stopped.asked) == (ExitCode.LIMIT, 1)
     finished = project.run(max_requests=2)
-    assert (finished.code, finished.asked) == (Exit.OK, 2)
+    assert (finished.code, finished.asked) == (ExitCode.OK, 2)
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -62,21 +63,21 @@ def test_a_number_of_failures(project, concurrency):
     widen(project, 40, concurrency)
     project.script = refusing
     stopped = project.run(max_failures=2)
-    assert (stopped.code, str(stopped.error.code)) == (Exit.LIMIT, Code.LIMIT)
+    assert (stopped.code, str(stopped.error.code)) == (ExitCode.LIMIT, Code.LIMIT)
     assert 3 <= stopped.asked <= 2 + concurrency
     again = project.run(max_failures=2)
-    assert again.code == Exit.LIMIT
+    assert again.code == ExitCode.LIMIT
     assert 3 <= again.asked <= 2 + concurrency
     project.script = lambda _: said("A line.")
     rest = project.run(max_failures=0)
-    assert (rest.code, rest.asked) == (Exit.FAILED_ROWS, 40 - stopped.asked - again.asked)
+    assert (rest.code, rest.asked) == (ExitCode.FAILED_ROWS, 40 - stopped.asked - again.asked)
 
 
 def test_as_many_failures_as_allowed(project):
     """A run with exactly as many failures as allowed comes to its end."""
     widen(project, 5)
     project.refuse("Town 1", "Town 3")
-    assert project.run(max_failures=2).code == Exit.FAILED_ROWS
+    assert project.run(max_failures=2).code == ExitCode.FAILED_ROWS
     assert len(project.failed()) == 2
 
 
@@ -85,7 +86,7 @@ def test_a_share_of_failures(project):
     widen(project, 80, 5)
     project.script = refusing
     stopped = project.run(max_failures="10%")
-    assert stopped.code == Exit.LIMIT
+    assert stopped.code == ExitCode.LIMIT
     assert 50 <= stopped.asked <= 49 + 5
     assert "100.0% of 50 rows failed, more than 10%" in stopped.error.message
 
@@ -94,11 +95,14 @@ def test_a_share_that_is_not_passed(project):
     """With no more than the share a run comes to its end; one of fewer than fifty rows does so anyway."""
     widen(project, 60, 5)
     project.refuse(*(f"Town {number}." for number in range(5, 60, 12)))
-    assert project.run(max_failures="10%").code == Exit.FAILED_ROWS
+    assert project.run(max_failures="10%").code == ExitCode.FAILED_ROWS
     widen(project, 40)
     project.set("steps.line.system", "Be brief.")
     project.script = refusing
-    assert (project.run(max_failures="1%").code, len(project.failed("towns.failed.jsonl"))) == (Exit.FAILED_ROWS, 40)
+    assert (project.run(max_failures="1%").code, len(project.failed("towns.failed.jsonl"))) == (
+        ExitCode.FAILED_ROWS,
+        40,
+    )
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -107,10 +111,10 @@ def test_dollars(project, concurrency):
     widen(project, 20, concurrency)
     project.set("models.quick.price", DOLLAR)
     stopped = project.run(max_cost_usd=3)
-    assert (stopped.code, str(stopped.error.code)) == (Exit.LIMIT, Code.LIMIT)
+    assert (stopped.code, str(stopped.error.code)) == (ExitCode.LIMIT, Code.LIMIT)
     assert 3 <= stopped.asked < 3 + concurrency
     rest = project.run(max_cost_usd=100)
-    assert (rest.code, rest.asked) == (Exit.OK, 20 - stopped.asked)
+    assert (rest.code, rest.asked) == (ExitCode.OK, 20 - stopped.asked)
 
 
 def test_a_refusal_before_any_output_is_free(project):
@@ -119,7 +123,7 @@ def test_a_refusal_before_any_output_is_free(project):
     project.set("models.quick.price", DOLLAR)
     project.refuse("Town 1")
     done = project.run(max_cost_usd=3)
-    assert (done.code, done.asked, len(project.failed())) == (Exit.FAILED_ROWS, 3, 1)
+    assert (done.code, done.asked, len(project.failed())) == (ExitCode.FAILED_ROWS, 3, 1)
     assert (done.report.paid.cost_usd, done.report.paid.usage.input_tokens) == (2, 30)
     with closing(sqlite3.connect(project.store())) as store:
         assert store.execute("SELECT sum(cost), sum(input_tokens) FROM attempt").fetchone() == (2, 30)
@@ -140,7 +144,7 @@ def test_exactly_the_dollars(project):
     widen(project, 3)
     project.set("models.quick.price", DOLLAR)
     done = project.run(max_cost_usd=3)
-    assert (done.code, done.report.paid.cost_usd) == (Exit.OK, 3)
+    assert (done.code, done.report.paid.cost_usd) == (ExitCode.OK, 3)
 
 
 TIGHT = [{"max_requests": 1}, {"max_failures": 0}, {"max_failures": "0%"}, {"max_cost_usd": 1e-9}]
@@ -152,7 +156,7 @@ def test_stored_answers_do_not_count(project, limit):
     project.refuse("Facts on Rome", "Facts on Oslo")
     project.run()
     again = project.run(**limit, confirm_above_usd=0)
-    assert (again.code, again.asked) == (Exit.FAILED_ROWS, 0)
+    assert (again.code, again.asked) == (ExitCode.FAILED_ROWS, 0)
 
 
 def test_stored_answers_cost_nothing(project):
@@ -162,7 +166,7 @@ def test_stored_answers_cost_nothing(project):
     project.run()
     project.rows.append({"town": "Troy"})
     again = project.run(max_cost_usd=1)
-    assert (again.code, again.asked) == (Exit.OK, 1)
+    assert (again.code, again.asked) == (ExitCode.OK, 1)
 
 
 def test_the_limits_of_the_file(project):
@@ -170,26 +174,26 @@ def test_the_limits_of_the_file(project):
     project.set("limits.max_requests", 2)
     assert project.run().asked == 2
     assert project.run(max_requests=4).asked == 4
-    assert project.run().code == Exit.OK
+    assert project.run().code == ExitCode.OK
 
 
 def test_a_limit_needs_a_price(project):
     """A limit of dollars on a model whose price nobody knows is an error before anything is sent, by its step."""
     project.set("models.quick.id", "my-own-model")
     wrong = project.run(max_cost_usd=1)
-    assert (wrong.code, wrong.asked, str(wrong.error.code)) == (Exit.USAGE, 0, Code.NO_PRICE)
+    assert (wrong.code, wrong.asked, str(wrong.error.code)) == (ExitCode.USAGE, 0, Code.NO_PRICE)
     assert "`my-own-model` (step `facts`)" in wrong.error.message
     assert isinstance(wrong.error, UsageError)
     assert project.files() == {}
     project.set("models.quick.price", {"input": 1, "output": 1})
-    assert project.run(max_cost_usd=1).code == Exit.OK
+    assert project.run(max_cost_usd=1).code == ExitCode.OK
 
 
 def test_nobody_confirms(project):
     """A run that may cost more than is allowed without asking does not begin where nobody can be asked."""
     project.set("models.quick.price", {"input": 1, "output": 1000})
     unconfirmed = project.run(confirm_above_usd=1)
-    assert (unconfirmed.code, unconfirmed.asked, str(unconfirmed.error.code)) == (Exit.LIMIT, 0, Code.NOT_CONFIRMED)
+    assert (unconfirmed.code, unconfirmed.asked, str(unconfirmed.error.code)) == (ExitCode.LIMIT, 0, Code.NOT_CONFIRMED)
     assert "the run may cost $" in unconfirmed.error.message
     assert "`yes=True`" in unconfirmed.error.hint
     assert project.run(confirm_above_usd=1, yes=True).asked == 2 * ALL
@@ -199,14 +203,14 @@ def test_a_cheap_run_is_not_asked_about(project):
     """A run that costs less than the limit begins, and so does one that asks for nothing, whatever the limit."""
     assert project.run(confirm_above_usd=1000).asked == 2 * ALL
     project.set("models.quick.price", {"input": 1000, "output": 1000})
-    assert project.run(confirm_above_usd=0).code == Exit.OK
+    assert project.run(confirm_above_usd=0).code == ExitCode.OK
 
 
 def test_an_unknown_price_is_asked_about(project):
     """Where nobody knows the price, any limit asks."""
     project.set("models.quick.id", "my-own-model")
     unconfirmed = project.run(confirm_above_usd=1_000_000)
-    assert (unconfirmed.code, unconfirmed.asked) == (Exit.LIMIT, 0)
+    assert (unconfirmed.code, unconfirmed.asked) == (ExitCode.LIMIT, 0)
     assert unconfirmed.error.message.startswith("nobody knows what the run costs")
 
 
@@ -220,7 +224,7 @@ def test_whoever_is_asked_decides(project, answer):
         asked.append(forecast.requests)
         return answer
 
-    running = execute(load(project.path), options=Options(simulate=True, confirm_above_usd=0), confirm=confirm)
+    running = execute(load(project.path), options=RunOptions(simulate=True, confirm_above_usd=0), confirm=confirm)
     if answer:
         asyncio.run(running)
     else:

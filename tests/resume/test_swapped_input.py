@@ -6,7 +6,8 @@ import os
 import pytest
 
 from counted_runs import ScriptedReplies
-from yamlgen.errors import Code, Exit
+from yamlgen.errors import Code
+from yamlgen.exit_codes import ExitCode
 
 COUNT = 200
 ROWS = [{"id": number, "town": f"Oslo {number}", "note": "x" * 5000} for number in range(COUNT)]
@@ -85,7 +86,7 @@ SWAPS = {
 def test_a_swapped_input_ends_the_run_and_keeps_its_answers(big, at, swap):
     """The run ends with 3, what was answered is kept, and nothing is written; the next run pays for the rest alone."""
     done = swapped(big, at, swap)
-    assert (done.code, done.error.code) == (Exit.ENVIRONMENT, Code.INPUT_CHANGED)
+    assert (done.code, done.error.code) == (ExitCode.ENVIRONMENT, Code.INPUT_CHANGED)
     assert "kept in the store; the same call goes on from there" in done.error.hint
     assert big.files() == {"towns.jsonl": PREVIOUS.encode()}
     assert done.asked == COUNT if at == COUNT else done.asked < COUNT
@@ -142,7 +143,7 @@ def test_what_was_appended_is_for_the_next_run(big):
 def test_a_trial_is_held_to_the_whole_file(big):
     """With `--limit` too, another file than the one that was checked is another input."""
     done = swapped(big, 2, SWAPS["shorter"], limit=3)
-    assert (done.code, done.error.code, done.asked) == (Exit.ENVIRONMENT, Code.INPUT_CHANGED, 3)
+    assert (done.code, done.error.code, done.asked) == (ExitCode.ENVIRONMENT, Code.INPUT_CHANGED, 3)
     assert big.run(limit=3).asked == 0
     assert ids(big, "towns.limit-3.jsonl") == [0, 1, 2]
 
@@ -153,7 +154,7 @@ def test_a_retry_is_held_to_the_input_too(big):
     run = big.run().finished.entry.name
     before = big.files()
     done = swapped(big, 1, SWAPS["sorted again"], retry=run)
-    assert (done.code, done.error.code) == (Exit.ENVIRONMENT, Code.INPUT_CHANGED)
+    assert (done.code, done.error.code) == (ExitCode.ENVIRONMENT, Code.INPUT_CHANGED)
     assert big.files() == before
     assert big.run(retry=run).asked + done.asked == 2
     assert ids(big) == list(range(COUNT))
@@ -168,5 +169,5 @@ def test_a_function_may_not_rewrite_the_input(big):
     big.set("steps.own", {"kind": "python", "call": "own:rewrite", "args": {"n": "row.id"}})
     big.set("steps.line.prompt", "A line on {{ row.town }} {{ steps.own }}.")
     done = big.run()
-    assert (done.code, done.error.code) == (Exit.ENVIRONMENT, Code.INPUT_CHANGED)
+    assert (done.code, done.error.code) == (ExitCode.ENVIRONMENT, Code.INPUT_CHANGED)
     assert big.files() == {"towns.jsonl": PREVIOUS.encode()}

@@ -6,7 +6,8 @@ import pytest
 
 from counted_runs import CUT
 from scripted_api import said
-from yamlgen.errors import Code, Exit
+from yamlgen.errors import Code
+from yamlgen.exit_codes import ExitCode
 
 TEXT = {"version": 1, "input": {"path": "rows.jsonl"}, "output": {"path": "out/towns.jsonl"}}
 ONE = {"model": "claude-haiku-5-5", "max_tokens": 500, "prompt": "Label {{ row.n }}"}
@@ -50,7 +51,7 @@ def always(reply):
 def test_a_run_whose_answers_are_of_no_use_stops(run, reply, step, told, mend):
     """Exit 4 after fifty rows and what was in flight; the message says why, and how to go on all the same."""
     done = run(always(reply), step={**step, "output": {**step.get("output", {}), "reasks": 0}})
-    assert (done.code, done.error.code) == (Exit.LIMIT, Code.LIMIT)
+    assert (done.code, done.error.code) == (ExitCode.LIMIT, Code.LIMIT)
     assert 50 <= done.asked <= 50 + 2 * IN_FLIGHT
     assert "`limits.max_unusable`: 50 of the first 50 rows that step `label` paid for" in done.error.message
     assert told in done.error.message
@@ -58,7 +59,7 @@ def test_a_run_whose_answers_are_of_no_use_stops(run, reply, step, told, mend):
     assert "`max_unusable='none'` goes on all the same" in done.error.hint
 
 
-@pytest.mark.parametrize(("useless", "code"), [(45, Exit.LIMIT), (44, Exit.FAILED_ROWS)])
+@pytest.mark.parametrize(("useless", "code"), [(45, ExitCode.LIMIT), (44, ExitCode.FAILED_ROWS)])
 def test_the_share_counts(run, useless, code):
     """Ninety of a hundred is too much, a little less is not."""
     done = run(lambda number, _: CUT if number < useless else said("fine"), rows=60, max_concurrency=1)
@@ -66,7 +67,7 @@ def test_the_share_counts(run, useless, code):
 
 
 @pytest.mark.parametrize(
-    ("share", "code"), [("100%", Exit.FAILED_ROWS), ("50%", Exit.LIMIT), ("none", Exit.FAILED_ROWS)]
+    ("share", "code"), [("100%", ExitCode.FAILED_ROWS), ("50%", ExitCode.LIMIT), ("none", ExitCode.FAILED_ROWS)]
 )
 def test_the_share_is_the_authors(run, share, code):
     """It can be set, and switched off."""
@@ -77,40 +78,41 @@ def test_the_share_is_the_authors(run, share, code):
 def test_it_goes_on_with_the_option(run):
     """What the message says works: the next run goes on from where this one stopped."""
     first = run(always(CUT), rows=200)
-    assert first.code == Exit.LIMIT
+    assert first.code == ExitCode.LIMIT
     again = run(always(CUT), rows=200, max_unusable="none")
-    assert (again.code, first.asked + again.asked) == (Exit.FAILED_ROWS, 200)
+    assert (again.code, first.asked + again.asked) == (ExitCode.FAILED_ROWS, 200)
 
 
 def test_refusals_do_not_count(run):
     """A model's refusal is an answer."""
-    assert run(always(said(stop="refusal")), rows=100).code == Exit.FAILED_ROWS
+    assert run(always(said(stop="refusal")), rows=100).code == ExitCode.FAILED_ROWS
 
 
 def test_checks_of_the_author_do_not_count(run):
     """What an author checks besides the schema is the author's to judge."""
     step = {**ONE, "check": ["output == 'never'"], "output": {"reasks": 0}}
-    assert run(always(said("fine")), rows=100, step=step).code == Exit.FAILED_ROWS
+    assert run(always(said("fine")), rows=100, step=step).code == ExitCode.FAILED_ROWS
 
 
 def test_stored_answers_do_not_count(run):
     """What an earlier run has paid for is no reason to stop this one."""
     run(always(CUT), rows=60, max_unusable="none")
     done = run(always(CUT), rows=80)
-    assert (done.code, done.asked) == (Exit.FAILED_ROWS, 20)
+    assert (done.code, done.asked) == (ExitCode.FAILED_ROWS, 20)
 
 
 def test_later_rows_do_not_count(run):
     """The first fifty decide: what comes later is for `max_failures`."""
-    assert run(lambda number, _: said("fine") if number < 50 else CUT, rows=300).code == Exit.FAILED_ROWS
+    assert run(lambda number, _: said("fine") if number < 50 else CUT, rows=300).code == ExitCode.FAILED_ROWS
 
 
 def test_items_that_are_null_count_where_all_are(run):
     """A step that allows null for failed items is of no use where every item of a row is null."""
     step = {"for_each": "[1, 2]", "on_item_error": "null", **ONE, "prompt": "Label {{ item }} of {{ row.n }}"}
     done = run(always(CUT), rows=100, step=step)
-    assert done.code == Exit.LIMIT
+    assert done.code == ExitCode.LIMIT
     half = {**step, "prompt": "Label {{ item }} in {{ row.n }}"}
     assert (
-        run(lambda _, body: CUT if "Label 1" in json.dumps(body) else said("fine"), rows=100, step=half).code == Exit.OK
+        run(lambda _, body: CUT if "Label 1" in json.dumps(body) else said("fine"), rows=100, step=half).code
+        == ExitCode.OK
     )

@@ -3,11 +3,11 @@
 import pytest
 
 from yamlgen.api.loading import check, load
-from yamlgen.claude.structured import Structured
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.planning.expansion import resolved
 from yamlgen.schemas.author_schema import json_schema
 from yamlgen.schemas.root_wrapper import WRAP, outgoing
-from yamlgen.steps.fields import Settings
+from yamlgen.steps.config_fields import Settings
 
 PIPELINE = """version: 1
 input: {rows: [{name: Oslo}]}
@@ -46,7 +46,7 @@ def test_the_resolved_mode_is_the_one_that_is_sent(tmp_path, schema):
     path = tmp_path / "pipeline.yaml"
     path.write_text(PIPELINE.replace("SCHEMA", schema).replace("MODE", "auto"))
     output = resolved(load(path).plan())["steps"]["draft"]["output"]
-    sent = Structured("draft", json_schema(output["schema"]), Settings(id="claude-haiku-5-5"), "auto")
+    sent = StructuredOutput("draft", json_schema(output["schema"]), Settings(id="claude-haiku-5-5"), "auto")
     assert output["mode"] == sent.mode
 
 

@@ -6,16 +6,16 @@ from itertools import product
 import anthropic
 import pytest
 
-from yamlgen.capabilities import DATED, MODELS, of
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
-from yamlgen.claude.structured import Structured
+from yamlgen.claude.structured import StructuredOutput
+from yamlgen.model_capabilities import DATED, MODELS, of
 from yamlgen.pipeline.parsed_file import read
 from yamlgen.planning.compiler import compile_pipeline
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.catalogue import check_model
-from yamlgen.simulator.problem import APIProblem
 from yamlgen.simulator.request_checks import check_message
-from yamlgen.values import Message, Prompt
+from yamlgen.value_objects import Message, Prompt
 
 GATEWAY = "https://gateway.example.com"
 """An address of whose models nothing is said but what the table says: a retirement is a warning for each setting."""
@@ -73,7 +73,9 @@ def sampled():
 def request(step):
     """The body of a step's request."""
     settings = step.variants[0].settings
-    structured = None if step.schema is None else Structured(step.name, step.schema, settings, step.variants[0].mode)
+    structured = (
+        None if step.schema is None else StructuredOutput(step.name, step.schema, settings, step.variants[0].mode)
+    )
     model = ClaudeModel(CLIENT, settings, SENDER, structured=structured)
     return model.request(Prompt(step.system, tuple(Message(turn.role, turn.content) for turn in step.messages)))
 
@@ -94,7 +96,7 @@ def outcomes(folder, model, version, tried):
         body = request(step)
         try:
             check_message(body, version)
-        except APIProblem as problem:
+        except SimulatedAPIError as problem:
             yield lines[number], told.get(number), str(problem)
         else:
             yield lines[number], told.get(number), None
@@ -136,7 +138,7 @@ def test_an_id_that_the_api_lacks(model, tmp_path):
     told = compile_pipeline(read(path, path.name)[0], None, None).bound({}, complete=False)[1]
     try:
         check_model(model)
-    except APIProblem:
+    except SimulatedAPIError:
         assert [diagnostic.severity for diagnostic in told] == ["warning"]
     else:
         assert told == ()

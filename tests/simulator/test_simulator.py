@@ -216,10 +216,10 @@ def test_answers_do_not_depend_on_the_process():
     """The hash seed of a Python process changes nothing."""
     code = (
         "from yamlgen.simulator.answers import answer, digest_of\n"
-        "from yamlgen.simulator.plausible_values import Values\n"
+        "from yamlgen.simulator.plausible_values import PlausibleValues\n"
         "import json, sys\n"
         "body = json.loads(sys.argv[1])\n"
-        "print(answer(body, digest_of(body, 0), Values())['content'])"
+        "print(answer(body, digest_of(body, 0), PlausibleValues())['content'])"
     )
     schema = {**USER, "patternProperties": {"^[^a-f]{3}$": {"enum": ["x", "y"]}}, "minProperties": 5}
     body = json.dumps(asked(tools=[{"name": "User", "input_schema": schema}]))

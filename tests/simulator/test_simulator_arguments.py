@@ -12,8 +12,8 @@ from anthropic.types.beta import BetaContentBlockParam, BetaToolUnionParam
 from anthropic.types.beta import message_create_params as beta_message_create_params
 
 from simulator_calls import HELLO, refusal, talk
-from yamlgen.simulator import allowed_arguments, blocks, tools
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator import allowed_arguments, content_blocks, tools
+from yamlgen.simulator.api_errors import SimulatedAPIError
 
 OLDER = "claude-haiku-4-5"
 SCHEMA = {"type": "object", "additionalProperties": False, "properties": {"name": {"type": "string"}}}
@@ -129,9 +129,9 @@ def test_every_block_in_the_sdk_is_known_with_its_fields():
     """No block that a client can send is refused for what it is."""
     for union in (ContentBlockParam, BetaContentBlockParam):
         found = kinds_of(union)
-        known_or_skipped(found, blocks.BLOCKS)
+        known_or_skipped(found, content_blocks.BLOCKS)
         for kind, fields in found.items():
-            known = blocks.BLOCKS.get(kind, ("", ""))[1].replace("!", "").split()
+            known = content_blocks.BLOCKS.get(kind, ("", ""))[1].replace("!", "").split()
             known_or_skipped(fields, known or fields)
 
 
@@ -197,5 +197,5 @@ def test_the_name_of_a_beta_has_a_date():
         "files-api-2025-04-14",
     }
     assert allowed_arguments.betas_of(None) == frozenset()
-    with pytest.raises(APIProblem, match="Unexpected value"):
+    with pytest.raises(SimulatedAPIError, match="Unexpected value"):
         allowed_arguments.betas_of("compaction")

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from yamlgen.schemas.native_subset import TOLD
+from yamlgen.schemas.native_output_schema import TOLD
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.instances import Instances
 from yamlgen.simulator.patterns import PatternError, compiled, draw
-from yamlgen.simulator.plausible_values import Values
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.plausible_values import PlausibleValues
 
-VALUES = Values()
+VALUES = PlausibleValues()
 
 
 def draws(schema, count=20):
@@ -213,7 +213,7 @@ def test_every_format_is_satisfied(form):
 )
 def test_a_schema_without_instances_is_an_error_that_names_the_keyword(schema, message):
     """What cannot be satisfied is named, with its place, and soon."""
-    with pytest.raises(APIProblem) as caught:
+    with pytest.raises(SimulatedAPIError) as caught:
         draws(schema, 1)
     assert message in caught.value.message
 
@@ -315,7 +315,7 @@ def test_two_schemas_together_are_satisfied_or_refused(one, other, seed):
     schema = {"allOf": [one, other]}
     try:
         value = Instances(schema, VALUES).draw()
-    except APIProblem:
+    except SimulatedAPIError:
         return
     check(schema, value)
 

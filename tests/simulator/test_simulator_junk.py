@@ -5,13 +5,13 @@ from hypothesis import given
 
 from simulator_calls import HELLO, RESULT, SCHEMA, TOOL
 from yamlgen.simulator.answers import answer, digest_of
-from yamlgen.simulator.plausible_values import Values
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.api_errors import SimulatedAPIError
+from yamlgen.simulator.conversation_store import Conversations
+from yamlgen.simulator.plausible_values import PlausibleValues
 from yamlgen.simulator.request_checks import check_message
 from yamlgen.simulator.stream_events import events_of
-from yamlgen.simulator.threads import Conversations
 
-VALUES = Values()
+VALUES = PlausibleValues()
 SEARCH = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
 USE = {"type": "tool_use", "id": "t1", "name": "user", "input": {}}
 CALL = {"role": "assistant", "content": [SEARCH, USE]}
@@ -79,6 +79,6 @@ def test_whatever_is_wrong_is_a_refusal(place, other):
     try:
         check_message(Conversations().resumed(body) if place == ("thread",) else body, "2026-10-21", BETAS)
         message = answer(body, digest_of(body, 0), VALUES)
-    except APIProblem:
+    except SimulatedAPIError:
         return
     assert list(events_of(message))

@@ -3,15 +3,15 @@
 import pytest
 
 from simulator_calls import HELLO, refusal
-from yamlgen import capabilities
-from yamlgen.simulator.problem import APIProblem
+from yamlgen import model_capabilities
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.request_checks import check_count
 
 OLD = "2023-06-01"
 SAID = {"role": "assistant", "content": "So"}
 SYSTEM = {"role": "system", "content": "Answer in French."}
 TOOL = {"name": "user", "input_schema": {"type": "object", "properties": {"name": {"type": "string"}}}}
-ROWS = [(model, capabilities.of(model)) for model in (*capabilities.MODELS, *capabilities.DATED)]
+ROWS = [(model, model_capabilities.of(model)) for model in (*model_capabilities.MODELS, *model_capabilities.DATED)]
 NAMES = [model for model, _ in ROWS]
 
 
@@ -24,16 +24,16 @@ def asked(model="claude-haiku-5-5", **more):
 def test_every_setting_is_taken_or_refused_as_the_table_says(model, known):
     """Each type of thinking, effort, forced tool, prefill, system turn, sampling, and length of the answer."""
     budget = {"budget_tokens": 1024}
-    for kind in capabilities.THINKING:
+    for kind in model_capabilities.THINKING:
         thinking = {"type": kind, **(budget if kind == "enabled" else {})}
         assert (refusal(asked(model, thinking=thinking)) == "") == (kind in known.thinking), kind
-    for effort in capabilities.EFFORTS:
+    for effort in model_capabilities.EFFORTS:
         assert (refusal(asked(model, output_config={"effort": effort})) == "") == (effort in known.efforts), effort
     for choice in ({"type": "any"}, {"type": "tool", "name": "user"}):
         assert (refusal(asked(model, tools=[TOOL], tool_choice=choice)) == "") == bool(known.forced_tools)
     assert (refusal(asked(model, messages=[HELLO, SAID])) == "") == bool(known.prefill)
     assert (refusal(asked(model, messages=[HELLO, SYSTEM])) == "") == (known.system_turns is not False)
-    for name in capabilities.SAMPLING:
+    for name in model_capabilities.SAMPLING:
         assert (refusal(asked(model, **{name: 1}), OLD) == "") == bool(known.sampling)
     assert refusal(asked(model, max_tokens=known.max_output_tokens)) == ""
     assert "maximum allowed number" in refusal(asked(model, max_tokens=known.max_output_tokens + 1))
@@ -42,7 +42,7 @@ def test_every_setting_is_taken_or_refused_as_the_table_says(model, known):
 @pytest.mark.parametrize(("model", "known"), ROWS, ids=NAMES)
 def test_effort_is_bounded_while_a_model_does_not_think(model, known):
     """The highest efforts need thinking where the table says so."""
-    for kind in capabilities.OFF & set(known.thinking):
+    for kind in model_capabilities.OFF & set(known.thinking):
         for effort in known.efforts:
             over = known.most_effort_off is not None and effort in {"xhigh", "max"}
             sentence = refusal(asked(model, thinking={"type": kind}, output_config={"effort": effort}))
@@ -111,7 +111,7 @@ def test_counting_refuses_by_model_too():
     """A forced tool is refused there as well; what belongs to the answer alone is not asked for."""
     body = asked("claude-sonnet-5-5", tools=[TOOL], tool_choice={"type": "any"})
     del body["max_tokens"]
-    with pytest.raises(APIProblem, match="tool_choice"):
+    with pytest.raises(SimulatedAPIError, match="tool_choice"):
         check_count(body)
     check_count({**body, "tool_choice": {"type": "auto"}, "thinking": {"type": "between_tools"}})
 

@@ -6,11 +6,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.instances import Instances
-from yamlgen.simulator.plausible_values import Values
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.plausible_values import PlausibleValues
 
-VALUES = Values()
+VALUES = PlausibleValues()
 FIELDS = ["age", "year", "score", "latitude", "x"]
 
 
@@ -125,5 +125,5 @@ def test_bounds_that_are_put_together_or_turned_are_obeyed(schema, kept):
 
 def test_a_range_without_a_number_is_an_error():
     """Between 1 and 2 there is no integer."""
-    with pytest.raises(APIProblem, match="cannot satisfy"):
+    with pytest.raises(SimulatedAPIError, match="cannot satisfy"):
         drawn({"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2})

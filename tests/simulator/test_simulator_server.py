@@ -11,7 +11,7 @@ import pytest
 from anthropic.types import ModelInfo
 
 from simulator_calls import ask, talk
-from yamlgen import capabilities
+from yamlgen import model_capabilities
 from yamlgen.errors import EnvironmentProblem, UsageError
 from yamlgen.simulator import catalogue
 from yamlgen.simulator.server import Simulator
@@ -103,19 +103,21 @@ def test_models_are_listed_by_their_stage_of_life():
     assert backwards.has_more is True
 
 
-@pytest.mark.parametrize("model", [*capabilities.MODELS, *capabilities.DATED])
+@pytest.mark.parametrize("model", [*model_capabilities.MODELS, *model_capabilities.DATED])
 def test_a_model_is_described_as_the_table_says(model):
     """Limits, life, efforts and types of thinking, read by the SDK's own types."""
-    known = capabilities.of(model)
+    known = model_capabilities.of(model)
     told = ModelInfo.model_validate(catalogue.info(model), strict=False)
     assert (told.max_input_tokens, told.max_tokens) == (known.context, known.max_output_tokens)
     assert told.lifecycle == {"legacy": "active"}.get(known.lifecycle, known.lifecycle)
     assert (told.retires_at.date().isoformat() if told.retires_at else None) == known.retires
     able = told.capabilities
     assert able.effort.supported == bool(known.efforts)
-    assert [level for level in capabilities.EFFORTS if getattr(able.effort, level).supported] == list(known.efforts)
+    assert [level for level in model_capabilities.EFFORTS if getattr(able.effort, level).supported] == list(
+        known.efforts
+    )
     types = able.thinking.types
-    assert {kind for kind in capabilities.THINKING if getattr(types, kind).supported} == set(known.thinking)
+    assert {kind for kind in model_capabilities.THINKING if getattr(types, kind).supported} == set(known.thinking)
     assert able.structured_outputs.supported == known.native_output
 
 

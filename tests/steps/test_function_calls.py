@@ -15,9 +15,9 @@ import pytest
 import yamlgen
 from yamlgen.errors import Code, RowError
 from yamlgen.steps.python.daemon_threads import MOST
-from yamlgen.steps.python.function_calls import Functions, key_of
+from yamlgen.steps.python.function_calls import FunctionCaller, key_of
 from yamlgen.steps.python.signatures import Function
-from yamlgen.steps.python.tracebacks import Trace
+from yamlgen.steps.python.tracebacks import TracebackFormatter
 
 
 def function(folder, source, name="score", module="scoring"):
@@ -29,10 +29,10 @@ def function(folder, source, name="score", module="scoring"):
 
 
 def run(folder, work):
-    """What an async function of `Functions` gives."""
+    """What an async function of `FunctionCaller` gives."""
 
     async def main():
-        functions = Functions(folder)
+        functions = FunctionCaller(folder)
         try:
             return await work(functions)
         finally:
@@ -292,9 +292,9 @@ def test_a_function_that_hangs_does_not_keep_the_program(tmp_path):
         import asyncio, pathlib
         from yamlgen.errors import RowError
         from yamlgen.steps.python.signatures import Function
-        from yamlgen.steps.python.function_calls import Functions
+        from yamlgen.steps.python.function_calls import FunctionCaller
         async def main():
-            functions = Functions(pathlib.Path({str(tmp_path)!r}))
+            functions = FunctionCaller(pathlib.Path({str(tmp_path)!r}))
             try:
                 await functions.call(Function(pathlib.Path({str(score.file)!r}), "score", {score.source!r}), {{}}, 0.2)
             except RowError as error:
@@ -350,7 +350,7 @@ def test_the_last_line_of_the_authors_is_the_one_that_is_told(tmp_path):
 def test_this_package_is_never_the_authors():
     """A pipeline in a folder above this package does not make it the author's code."""
     package = Path(yamlgen.__file__).parent
-    trace = Trace(package.parent)
+    trace = TracebackFormatter(package.parent)
     assert not trace.is_theirs(str(package / "run" / "functions.py"))
     assert trace.is_theirs(str(package.parent / "scoring.py"))
     assert not trace.is_theirs("<frozen importlib._bootstrap>")

@@ -8,7 +8,7 @@ import pytest
 from test_function_calls import called, function, run
 
 from yamlgen.errors import Code, UsageError
-from yamlgen.steps.python.function_calls import Functions
+from yamlgen.steps.python.function_calls import FunctionCaller
 
 
 def refused(folder, source, **names):
@@ -152,7 +152,7 @@ def test_functions_that_nobody_calls_change_nothing(tmp_path):
 
     async def main():
         before = list(sys.path)
-        functions = Functions(tmp_path)
+        functions = FunctionCaller(tmp_path)
         assert sys.path == before
         functions.close()
         assert sys.path == before

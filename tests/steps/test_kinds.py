@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import yamlgen.steps
-from yamlgen.steps.table import KINDS
+from yamlgen.steps.step_kinds import KINDS
 
 FOLDER = Path(yamlgen.steps.__file__).parent
 PIPELINES = Path(__file__).parent.parent.parent / "pipelines"
@@ -22,9 +22,9 @@ def test_each_folder_is_a_kind():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_is_called_the_same_everywhere(kind):
     """In the table, in a file, in a plan, and by its folder, where all of it stands."""
-    declared, performer = KINDS[kind], import_module(f"yamlgen.steps.{kind}.performed").PERFORMER
+    declared, executor = KINDS[kind], import_module(f"yamlgen.steps.{kind}.execution").EXECUTOR
     assert (declared.fields.model_fields["kind"].default, declared.planned.kind) == (kind, kind)
-    homes = {each.__module__.split(".")[2] for each in (declared, declared.fields, declared.planned, performer)}
+    homes = {each.__module__.split(".")[2] for each in (declared, declared.fields, declared.planned, executor)}
     assert homes == {kind}
 
 

@@ -7,18 +7,18 @@ from contextlib import closing
 
 from yamlgen.errors import RowError
 from yamlgen.interfaces import UNOBSERVED, RequestContext
-from yamlgen.output.failed import compose_failed
+from yamlgen.output.failure_records import compose_failed
+from yamlgen.output.output_columns import compose_rows
 from yamlgen.output.row_detail import describe_row
-from yamlgen.output.row_line import compose_rows
 from yamlgen.reports.report import Report
 from yamlgen.row_result import Answer, RowResult
 from yamlgen.store.location import StoreLocation
 from yamlgen.store.pruning import prune
-from yamlgen.store.run_recorder import Reuse
-from yamlgen.store.run_session import archived, held, opened, running
-from yamlgen.values import Attempt, InputRow, Usage
+from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.run_session import begin_run, locked_connection, open_runs, open_session
+from yamlgen.value_objects import Attempt, InputRow, Usage
 
-ALL = Reuse()
+ALL = ReusePolicy()
 ROW = InputRow(0, {"town": "Oslo"}, '"Oslo"')
 
 
@@ -32,9 +32,9 @@ class HandMadeStore:
         """What `work(ledger)` comes to in a run of that name."""
 
         async def main():
-            with held(self.place, f"run {name}") as connection, opened(self.place, reuse) as session:
-                async with running(session, connection, name, about) as run:
-                    made = await work(session.ledger)
+            with locked_connection(self.place, f"run {name}") as connection, open_session(self.place, reuse) as session:
+                async with begin_run(session, connection, name, about) as run:
+                    made = await work(session.run_recorder)
                     await run.end("finished", Report().as_json())
                     return made
 
@@ -42,12 +42,12 @@ class HandMadeStore:
 
     def retry(self, *runs):
         """What a retry of these runs may take out of the store."""
-        return Reuse(retry=tuple(self.number(run) for run in runs))
+        return ReusePolicy(retry=tuple(self.number(run) for run in runs))
 
     def number(self, run):
         """The number of a run."""
-        with archived(self.place) as archive:
-            return archive.run(run).number
+        with open_runs(self.place) as run_reader:
+            return run_reader.run(run).number
 
     def prune(self, *runs):
         """Take runs out."""
@@ -55,18 +55,18 @@ class HandMadeStore:
 
     def rows(self, run):
         """The rows that an output of a run has."""
-        with archived(self.place) as archive:
-            return [json.loads(line) for line in compose_rows(archive, archive.run(run))]
+        with open_runs(self.place) as run_reader:
+            return [json.loads(line) for line in compose_rows(run_reader, run_reader.run(run))]
 
     def failed(self, run, *, items=False):
         """The records of what failed in a run."""
-        with archived(self.place) as archive:
-            return [json.loads(line) for line in compose_failed(archive, archive.run(run), items=items)]
+        with open_runs(self.place) as run_reader:
+            return [json.loads(line) for line in compose_failed(run_reader, run_reader.run(run), items=items)]
 
     def detail(self, run, number):
         """All that is known of a row of a run."""
-        with archived(self.place) as archive:
-            return describe_row(archive, archive.run(run), number)
+        with open_runs(self.place) as run_reader:
+            return describe_row(run_reader, run_reader.run(run), number)
 
     def query(self, text):
         """What a query finds."""
@@ -74,9 +74,9 @@ class HandMadeStore:
             return connection.execute(text).fetchall()
 
 
-async def ask(ledger, key, row=ROW):
+async def ask(run_recorder, key, row=ROW):
     """The answer to a first request, out of the store or else paid for."""
-    async with ledger.chain((key,), RequestContext("facts", row.identity, UNOBSERVED.watch)) as chain:
+    async with run_recorder.attempts_of((key,), RequestContext("facts", row.identity, UNOBSERVED.observer)) as chain:
         found = chain.recall((key,))
         if found is not None:
             return found
@@ -85,9 +85,9 @@ async def ask(ledger, key, row=ROW):
         return await chain.record(key, b"setup", request, Attempt({"model": "m"}, Usage(10, 5), cost=0.5))
 
 
-async def ask_all(ledger, keys):
+async def ask_all(run_recorder, keys):
     """The answers to the first requests of several items."""
-    return [await ask(ledger, key) for key in keys]
+    return [await ask(run_recorder, key) for key in keys]
 
 
 def refused(key, attempt, code, said="no"):

@@ -12,16 +12,16 @@ from contextlib import closing
 import pytest
 
 from yamlgen.errors import Code, EnvironmentProblem
-from yamlgen.store import database, tables
+from yamlgen.store import database, migrations
 from yamlgen.store.codec import packed
-from yamlgen.store.location import StoreLocation, place_of
-from yamlgen.store.run_recorder import Reuse
-from yamlgen.store.run_session import archived, held, opened
+from yamlgen.store.location import StoreLocation, location_of
+from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.run_session import locked_connection, open_runs, open_session
 
 NEXT = "ALTER TABLE run ADD COLUMN note TEXT; UPDATE run SET note = name || '!';"
 BROKEN = "ALTER TABLE run ADD COLUMN note TEXT; INSERT INTO nowhere VALUES (1);"
-HISTORY = (*tables.SCRIPTS, NEXT)
-VERSION = tables.VERSION
+HISTORY = (*migrations.SCRIPTS, NEXT)
+VERSION = migrations.VERSION
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def stored(small, call):
 def place(tmp_path):
     """A store with one run in it."""
     made = StoreLocation(tmp_path / "store", "a.yaml")
-    with held(made, "a test") as connection:
+    with locked_connection(made, "a test") as connection:
         connection.execute("INSERT INTO run (name, started, status, about) VALUES ('first', 'now', 'finished', '{}')")
     return made
 
@@ -93,7 +93,7 @@ def test_a_database_of_another_application(journal, stored, call):
 def test_a_newer_store(stored, call):
     """A store of a newer version is told to be one, with the way out."""
     with closing(sqlite3.connect(stored)) as connection:
-        connection.execute(f"PRAGMA user_version = {tables.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {migrations.VERSION + 1}")
     check_refused(call, stored, Code.STORE_VERSION)
     assert "update yamlgen" in call("run", "small.yaml", "--simulate").err
 
@@ -102,7 +102,7 @@ def test_an_older_store_is_copied_then_migrated(place, monkeypatch):
     """A store of the version before is copied as it was, then brought up; what it holds survives."""
     monkeypatch.setattr(database, "SCRIPTS", HISTORY)
     monkeypatch.setattr(database, "VERSION", VERSION + 1)
-    with held(place, "a test") as connection:
+    with locked_connection(place, "a test") as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
         assert connection.execute("SELECT name, note FROM run").fetchall() == [("first", "first!")]
     copy = place.database.with_name(f"a.yaml.db.version-{VERSION}")
@@ -117,27 +117,27 @@ def test_an_older_store_is_copied_then_migrated(place, monkeypatch):
 def test_a_migration_that_fails_changes_nothing(place, monkeypatch):
     """When a migration fails half way, the store is as it was; the next try, with a good script, brings it up."""
     monkeypatch.setattr(database, "VERSION", VERSION + 1)
-    monkeypatch.setattr(database, "SCRIPTS", (*tables.SCRIPTS, BROKEN))
-    with pytest.raises(EnvironmentProblem, match="nowhere"), held(place, "a test"):
+    monkeypatch.setattr(database, "SCRIPTS", (*migrations.SCRIPTS, BROKEN))
+    with pytest.raises(EnvironmentProblem, match="nowhere"), locked_connection(place, "a test"):
         pass
     with closing(sqlite3.connect(place.database)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert connection.execute("SELECT * FROM run").fetchall()[0][1] == "first"
     monkeypatch.setattr(database, "SCRIPTS", HISTORY)
-    with held(place, "a test") as connection:
+    with locked_connection(place, "a test") as connection:
         assert connection.execute("SELECT note FROM run").fetchall() == [("first!",)]
 
 
 def test_the_copy_is_of_what_is_migrated(place, monkeypatch):
     """The copy of an earlier try is not taken for that of a store which an older yamlgen has gone on with since."""
     monkeypatch.setattr(database, "VERSION", VERSION + 1)
-    monkeypatch.setattr(database, "SCRIPTS", (*tables.SCRIPTS, "INSERT INTO nowhere VALUES (1);"))
-    with pytest.raises(EnvironmentProblem), held(place, "a test"):
+    monkeypatch.setattr(database, "SCRIPTS", (*migrations.SCRIPTS, "INSERT INTO nowhere VALUES (1);"))
+    with pytest.raises(EnvironmentProblem), locked_connection(place, "a test"):
         pass
     with closing(sqlite3.connect(place.database)) as connection, connection:
         connection.execute("INSERT INTO run (name, started, status, about) VALUES ('second', 'now', 'finished', '{}')")
     monkeypatch.setattr(database, "SCRIPTS", HISTORY)
-    with held(place, "a test"):
+    with locked_connection(place, "a test"):
         pass
     with closing(sqlite3.connect(place.database.with_name(f"a.yaml.db.version-{VERSION}"))) as connection:
         assert connection.execute("SELECT name FROM run").fetchall() == [("first",), ("second",)]
@@ -148,7 +148,7 @@ def test_an_older_store_is_not_read_as_it_is(place, monkeypatch):
     before = place.database.read_bytes()
     monkeypatch.setattr(database, "SCRIPTS", HISTORY)
     monkeypatch.setattr(database, "VERSION", VERSION + 1)
-    with pytest.raises(EnvironmentProblem, match="older yamlgen") as told, archived(place):
+    with pytest.raises(EnvironmentProblem, match="older yamlgen") as told, open_runs(place):
         pass
     assert told.value.code == Code.STORE_VERSION
     assert place.database.read_bytes() == before
@@ -159,7 +159,7 @@ def test_what_a_killed_creation_left_is_in_nobodys_way(tmp_path):
     place = StoreLocation(tmp_path, "a.yaml")
     for ending in ("", "-wal", "-shm", "-journal"):
         (tmp_path / f"a.yaml.db.new{ending}").write_bytes(os.urandom(5000))
-    with held(place, "a test") as connection:
+    with locked_connection(place, "a test") as connection:
         assert connection.execute("SELECT count(*) FROM run").fetchone() == (0,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -169,7 +169,7 @@ def test_an_obstacle_to_the_creation_is_one_sentence(tmp_path):
     (tmp_path / "a.yaml.db.new").mkdir()
     with (
         pytest.raises(EnvironmentProblem, match="cannot use the store") as told,
-        held(StoreLocation(tmp_path, "a.yaml"), "x"),
+        locked_connection(StoreLocation(tmp_path, "a.yaml"), "x"),
     ):
         pass
     assert told.value.code == Code.DISK
@@ -180,7 +180,7 @@ def test_permissions_whatever_the_umask(tmp_path):
     before = os.umask(0)
     try:
         place = StoreLocation(tmp_path / "store", "a.yaml")
-        with held(place, "a test") as connection:
+        with locked_connection(place, "a test") as connection:
             connection.execute("INSERT INTO source (digest, row) VALUES (x'00', '{}')")
             files = {path.name: mode(path) for path in place.folder.iterdir() if path.name != ".gitignore"}
     finally:
@@ -199,7 +199,7 @@ def test_a_folder_of_the_users_own_gets_no_gitignore(small, call):
     (small / "mine").mkdir()
     (small / "mine/thesis.txt").write_text("precious")
     assert call("run", "small.yaml", "--simulate", "-q", "--store", "mine").code == 0
-    store = place_of(small / "small.yaml", small / "mine", simulated=True)
+    store = location_of(small / "small.yaml", small / "mine", simulated=True)
     names = {path.name for path in (small / "mine").iterdir()}
     assert names == {store.database.name, store.lock.name, "thesis.txt"}
     assert not (small / ".yamlgen").exists()
@@ -210,13 +210,13 @@ def test_a_run_does_not_wait_for_readers(place):
     insert = "INSERT INTO source (digest, row) VALUES (randomblob(16), '{}')"
     uri = f"{place.database.as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as reader:
-        with held(place, "a test") as connection:
+        with locked_connection(place, "a test") as connection:
             connection.execute(insert)
             reader.execute("BEGIN")
             assert reader.execute("SELECT count(*) FROM source").fetchone() == (1,)
             connection.execute(insert)
         began = time.monotonic()
-        with held(place, "a test") as connection:
+        with locked_connection(place, "a test") as connection:
             assert time.monotonic() - began < 60
             assert connection.execute("SELECT count(*) FROM source").fetchone() == (2,)
             connection.execute(insert)
@@ -225,8 +225,8 @@ def test_a_run_does_not_wait_for_readers(place):
 
 def test_a_look_makes_nothing(tmp_path):
     """To plan a run for which there is no store makes no file and no folder."""
-    with opened(StoreLocation(tmp_path / "store", "a.yaml"), Reuse()) as session:
-        assert session.archive.runs() == []
+    with open_session(StoreLocation(tmp_path / "store", "a.yaml"), ReusePolicy()) as session:
+        assert session.run_reader.runs() == []
     assert list(tmp_path.iterdir()) == []
 
 

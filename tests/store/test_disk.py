@@ -13,7 +13,7 @@ import pytest
 from killed_pipeline import FILES, IN_FLIGHT, PREVIOUS, kept, lay_out, leftovers, outputs
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.store.location import StoreLocation
-from yamlgen.store.run_session import held
+from yamlgen.store.run_session import locked_connection
 from yamlgen.store.writer import Writer
 
 needs_mount = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="only root can mount")
@@ -170,7 +170,7 @@ class Failing(sqlite3.Connection):
 def test_nothing_is_tried_again_on_top_of_a_failing_disk(tmp_path):
     """After a commit has failed, its write and every later one is told so at once, and SQLite is left alone."""
     place = StoreLocation(tmp_path / "store", "a.yaml")
-    with held(place, "a test"):
+    with locked_connection(place, "a test"):
         pass
 
     async def work():
@@ -208,6 +208,6 @@ def test_a_write_that_cannot_be_done_fails_alone(tmp_path):
         await writer.write(lambda one: one.execute(insert, (4,)))
         await writer.close()
 
-    with held(place, "a test") as connection:
+    with locked_connection(place, "a test") as connection:
         asyncio.run(work(connection))
         assert connection.execute("SELECT digest FROM source ORDER BY 1").fetchall() == [(1,), (2,), (3,), (4,)]

@@ -18,7 +18,7 @@ from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.file_descriptors import close_alone, open_alone
 from yamlgen.output.atomic_write import Staging
 from yamlgen.store.location import StoreLocation, is_locked, locked
-from yamlgen.store.run_session import archived
+from yamlgen.store.run_session import open_runs
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Python warns of what is tried here
 
@@ -113,8 +113,8 @@ def test_orphans_of_a_killed_run_keep_nobody_out(fork_server, folder):
     until(lambda: len(children(folder)) >= 2)
     assert is_locked(StoreLocation(folder / ".yamlgen", "pool.yaml"))
     assert life.kill().code == -9
-    with archived(StoreLocation(folder / ".yamlgen", "pool.yaml")) as archive:
-        assert [run.status for run in archive.runs()] == ["killed"]
+    with open_runs(StoreLocation(folder / ".yamlgen", "pool.yaml")) as run_reader:
+        assert [run.status for run in run_reader.runs()] == ["killed"]
     check_free(fork_server, folder)
 
 
@@ -308,13 +308,13 @@ def test_a_store_is_written_while_its_children_end(tmp_path):
 
     children = []
 
-    async def work(ledger):
+    async def work(run_recorder):
         for number in range(30):
             child = os.fork()
             if child == 0:
                 os._exit(0)
             children.append(child)
-            await ask(ledger, b"key %d" % number)
+            await ask(run_recorder, b"key %d" % number)
 
     hand_made_store.run("first", work)
     for child in children:

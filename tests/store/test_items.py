@@ -8,10 +8,10 @@ import pytest
 from hand_made_store import ROW, HandMadeStore, ask, ask_all, failed, finished, refused
 
 from yamlgen.errors import ANSWERED, Code, RowError
-from yamlgen.output.failed import list_failures
-from yamlgen.row_result import Answer, Lost
-from yamlgen.store.run_session import archived
-from yamlgen.values import InputRow
+from yamlgen.output.failure_records import list_failures
+from yamlgen.row_result import Answer, FailedItem
+from yamlgen.store.run_session import open_runs
+from yamlgen.value_objects import InputRow
 
 KEYS = (b"one", b"two", b"three")
 REFUSED = Code.REFUSED
@@ -23,28 +23,28 @@ def hand_made_store(tmp_path):
     return HandMadeStore(tmp_path / "store")
 
 
-async def fail(ledger, codes, row=ROW):
+async def fail(run_recorder, codes, row=ROW):
     """Ask for each item; those with a code have failed, and the row with them. Which answers were reused."""
-    attempts = await ask_all(ledger, KEYS)
+    attempts = await ask_all(run_recorder, KEYS)
     parts = tuple(
         refused(key, attempt, code, f"item {number}: no")
         for number, (key, attempt, code) in enumerate(zip(KEYS, attempts, codes, strict=True), start=1)
         if code is not None
     )
     error = RowError("items failed", code=parts[0].code, attempts=tuple(attempts), parts=parts)
-    await ledger.add(failed(error, row))
+    await run_recorder.add(failed(error, row))
     return [attempt.reused for attempt in attempts]
 
 
 def failing(*codes):
     """The work of a run in which these items fail."""
-    return lambda ledger: fail(ledger, codes)
+    return lambda run_recorder: fail(run_recorder, codes)
 
 
-async def finish(ledger):
+async def finish(run_recorder):
     """Ask for each item, and finish the row. Which answers were reused."""
-    attempts = await ask_all(ledger, KEYS)
-    await ledger.add(finished(facts=Answer(["a", "b", "c"], tuple(attempts))))
+    attempts = await ask_all(run_recorder, KEYS)
+    await run_recorder.add(finished(facts=Answer(["a", "b", "c"], tuple(attempts))))
     return [attempt.reused for attempt in attempts]
 
 
@@ -76,7 +76,7 @@ def test_items_that_fail_a_retry_too_can_be_retried(hand_made_store):
 def test_an_item_with_a_good_answer_since_is_not_paid_again(hand_made_store):
     """A retry that was stopped has paid for one item: the next one of the same run takes its answer."""
     hand_made_store.run("first", failing(REFUSED, REFUSED, None))
-    hand_made_store.run("stopped", lambda ledger: ask(ledger, KEYS[0]), hand_made_store.retry("first"))
+    hand_made_store.run("stopped", lambda run_recorder: ask(run_recorder, KEYS[0]), hand_made_store.retry("first"))
     assert hand_made_store.run("again", finish, hand_made_store.retry("first")) == [True, False, True]
 
 
@@ -91,13 +91,15 @@ def test_a_single_request_is_retried_by_the_same_means(hand_made_store):
     """A step that asks once is asked again with a retry, and its row alone."""
     other = InputRow(1, {"town": "Rome"}, '"Rome"')
 
-    async def work(ledger):
-        attempt = await ask(ledger, b"single")
-        await ledger.add(failed(refused(b"single", attempt, REFUSED)))
-        await ledger.add(finished(other, facts=Answer("x", (await ask(ledger, b"other", other),), b"other")))
+    async def work(run_recorder):
+        attempt = await ask(run_recorder, b"single")
+        await run_recorder.add(failed(refused(b"single", attempt, REFUSED)))
+        await run_recorder.add(
+            finished(other, facts=Answer("x", (await ask(run_recorder, b"other", other),), b"other"))
+        )
 
-    async def again(ledger):
-        return [(await ask(ledger, b"single")).reused, (await ask(ledger, b"other", other)).reused]
+    async def again(run_recorder):
+        return [(await ask(run_recorder, b"single")).reused, (await ask(run_recorder, b"other", other)).reused]
 
     hand_made_store.run("first", work)
     assert hand_made_store.run("again", again, hand_made_store.retry("first")) == [False, True]
@@ -106,8 +108,8 @@ def test_a_single_request_is_retried_by_the_same_means(hand_made_store):
 def test_what_finished_is_no_failed_request(hand_made_store):
     """Requests of finished results are not noted, nor are failures before the first answer; an equal one is shared."""
 
-    async def unsent(ledger):
-        await ledger.add(failed(RowError("no template", code=Code.ROW_TEMPLATE)))
+    async def unsent(run_recorder):
+        await run_recorder.add(failed(RowError("no template", code=Code.ROW_TEMPLATE)))
 
     hand_made_store.run("first", finish)
     hand_made_store.run("second", unsent)
@@ -151,8 +153,8 @@ def test_the_failed_file_tells_each_item(hand_made_store):
 def test_the_failed_file_of_a_single_request_has_no_items(hand_made_store):
     """A step that asks once leaves what it always left."""
 
-    async def work(ledger):
-        await ledger.add(failed(refused(b"single", await ask(ledger, b"single"), REFUSED)))
+    async def work(run_recorder):
+        await run_recorder.add(failed(refused(b"single", await ask(run_recorder, b"single"), REFUSED)))
 
     hand_made_store.run("first", work)
     (row,) = hand_made_store.failed("first")
@@ -170,12 +172,12 @@ def test_a_row_shows_the_attempts_of_all_items(hand_made_store):
 def test_failures_of_different_items_are_different_results(hand_made_store):
     """Errors that read alike, of the same answers, are told apart by the items that they are of."""
 
-    async def work(ledger):
-        attempts = tuple(await ask_all(ledger, KEYS[:2]))
+    async def work(run_recorder):
+        attempts = tuple(await ask_all(run_recorder, KEYS[:2]))
         for number, (key, attempt) in enumerate(zip(KEYS, attempts, strict=False)):
             part = RowError("no", code=REFUSED, attempts=(attempt,), key=key)
             error = RowError("items failed", code=REFUSED, attempts=attempts, parts=(part,))
-            await ledger.add(failed(error, InputRow(number, {}, str(number))))
+            await run_recorder.add(failed(error, InputRow(number, {}, str(number))))
 
     hand_made_store.run("first", work)
     assert hand_made_store.query("SELECT key FROM failed_request ORDER BY key") == [(b"one",), (b"two",)]
@@ -188,16 +190,18 @@ class TestNulls:
     def lose(*codes):
         """The work of a run in which items with a code are null; those without an answer have no key."""
 
-        async def work(ledger):
-            attempts = [replace(each, case=f"item {n}") for n, each in enumerate(await ask_all(ledger, KEYS), start=1)]
+        async def work(run_recorder):
+            attempts = [
+                replace(each, case=f"item {n}") for n, each in enumerate(await ask_all(run_recorder, KEYS), start=1)
+            ]
             lost = tuple(
-                Lost(n, f"item {n + 1}", refused(key, attempt, code, f"item {n + 1}: no"))
+                FailedItem(n, f"item {n + 1}", refused(key, attempt, code, f"item {n + 1}: no"))
                 if code in ANSWERED
-                else Lost(n, f"item {n + 1}", RowError(f"item {n + 1}: broken", code=code))
+                else FailedItem(n, f"item {n + 1}", RowError(f"item {n + 1}: broken", code=code))
                 for n, (key, attempt, code) in enumerate(zip(KEYS, attempts, codes, strict=True))
                 if code is not None
             )
-            await ledger.add(finished(facts=Answer([None, "b", None], tuple(attempts), items=3, lost=lost)))
+            await run_recorder.add(finished(facts=Answer([None, "b", None], tuple(attempts), items=3, lost=lost)))
 
         return work
 
@@ -209,9 +213,10 @@ class TestNulls:
     @staticmethod
     def told(hand_made_store, run):
         """Why what failed, in short."""
-        with archived(hand_made_store.place) as archive:
+        with open_runs(hand_made_store.place) as run_reader:
             return [
-                (each.step, each.item, each.code, each.message) for each in list_failures(archive, archive.run(run))
+                (each.step, each.item, each.code, each.message)
+                for each in list_failures(run_reader, run_reader.run(run))
             ]
 
     def test_they_are_told_like_failed_rows(self, hand_made_store):
@@ -248,7 +253,7 @@ class TestNulls:
         """Whether a request failed them or something else; once they are mended there is nothing to retry."""
         hand_made_store.run("first", self.lose(code, None, None))
         hand_made_store.run("again", finish, hand_made_store.retry("first"))
-        with archived(hand_made_store.place) as archive:
-            runs = [archive.run(name) for name in ("first", "again")]
-            assert [(archive.has_to_retry(run), archive.nulls(run)) for run in runs] == [(True, 1), (False, 0)]
+        with open_runs(hand_made_store.place) as run_reader:
+            runs = [run_reader.run(name) for name in ("first", "again")]
+            assert [(run_reader.has_to_retry(run), run_reader.nulls(run)) for run in runs] == [(True, 1), (False, 0)]
         assert self.told(hand_made_store, "again") == []

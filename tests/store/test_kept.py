@@ -9,11 +9,11 @@ from hand_made_store import HandMadeStore, finished
 
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.row_result import Answer
-from yamlgen.store.run_recorder import Reuse
-from yamlgen.store.run_session import opened
-from yamlgen.values import Kept
+from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.run_session import open_session
+from yamlgen.value_objects import CachedValue
 
-FRESH = Reuse(fresh=True)
+FRESH = ReusePolicy(fresh=True)
 FILES = {"scoring.py": "aa", "lib/ones.py": "bb"}
 VALUES = [None, "", "é \ud800", 1.5, [1, {"a": None}], {"b": [True]}]
 
@@ -28,23 +28,23 @@ def hand_made_store(tmp_path):
 
 def made(value, files=FILES):
     """A value, and what it was made of."""
-    return Kept(value, files)
+    return CachedValue(value, files)
 
 
 def keeping(value, key=b"key", files=FILES):
     """The work of a run that keeps a value."""
 
-    async def work(ledger):
-        await ledger.keep(key, made(value, files))
-        return ledger.kept(key)
+    async def work(run_recorder):
+        await run_recorder.keep(key, made(value, files))
+        return run_recorder.kept(key)
 
     return work
 
 
-async def take(ledger):
+async def take(run_recorder):
     """Take what is kept, and finish a row with it."""
-    found = ledger.kept(b"key")
-    await ledger.add(finished(made=Answer(None if found is None else found.value)))
+    found = run_recorder.kept(b"key")
+    await run_recorder.add(finished(made=Answer(None if found is None else found.value)))
     return found
 
 
@@ -53,8 +53,8 @@ def test_a_value_comes_back(hand_made_store, value):
     """A kept value is found by a later run, null too; under another key there is nothing."""
     hand_made_store.run("second", keeping(value, b"other"))
 
-    async def look(ledger):
-        return ledger.kept(b"other"), ledger.kept(b"nothing")
+    async def look(run_recorder):
+        return run_recorder.kept(b"other"), run_recorder.kept(b"nothing")
 
     assert hand_made_store.run("third", look) == (made(value), None)
 
@@ -62,10 +62,10 @@ def test_a_value_comes_back(hand_made_store, value):
 def test_the_last_write_wins(hand_made_store):
     """What is kept again replaces what was kept, in the same run too."""
 
-    async def work(ledger):
-        await ledger.keep(b"key", made("new"))
-        await ledger.keep(b"key", made("newer"))
-        return ledger.kept(b"key")
+    async def work(run_recorder):
+        await run_recorder.keep(b"key", made("new"))
+        await run_recorder.keep(b"key", made("newer"))
+        return run_recorder.kept(b"key")
 
     assert hand_made_store.run("second", work) == made("newer")
     assert hand_made_store.run("third", take) == made("newer")
@@ -78,13 +78,13 @@ def test_a_fresh_run_takes_its_own_values_alone(hand_made_store):
     assert hand_made_store.run("fourth", take) == made("new")
 
 
-@pytest.mark.parametrize(("reuse", "found"), [(Reuse(), made("old")), (FRESH, None)], ids=["plain", "fresh"])
+@pytest.mark.parametrize(("reuse", "found"), [(ReusePolicy(), made("old")), (FRESH, None)], ids=["plain", "fresh"])
 def test_a_forecast_takes_what_the_run_would(hand_made_store, reuse, found):
     """Before a run begins, it is known what it will take; nothing can be kept then."""
-    with opened(hand_made_store.place, reuse) as session:
-        assert session.ledger.kept(b"key") == found
+    with open_session(hand_made_store.place, reuse) as session:
+        assert session.run_recorder.kept(b"key") == found
         with pytest.raises(AssertionError):
-            asyncio.run(session.ledger.keep(b"key", made("new")))
+            asyncio.run(session.run_recorder.keep(b"key", made("new")))
 
 
 def test_pruned_runs_take_their_values_along(hand_made_store):

@@ -39,7 +39,7 @@ def test_a_network_file_system_is_refused_with_a_way_out(kind, small, call, monk
     assert hint == "  = keep it on a disk of this machine: `--store PATH`"
     elsewhere = tmp_path_factory.mktemp("disk") / "store"
     assert call("run", "small.yaml", "--simulate", "-q", "--store", elsewhere).code == 0
-    assert location.place_of(small / "small.yaml", elsewhere, simulated=True).database.exists()
+    assert location.location_of(small / "small.yaml", elsewhere, simulated=True).database.exists()
 
 
 def test_the_nearest_mount_decides(monkeypatch, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.store.location import StoreLocation, is_locked, locked
-from yamlgen.store.run_session import archived, held
+from yamlgen.store.run_session import locked_connection, open_runs
 from yamlgen.store.writer import Writer
 
 PROBE = "SELECT count(*) FROM run"
@@ -18,7 +18,7 @@ PROBE = "SELECT count(*) FROM run"
 def place(tmp_path):
     """A store that was made before."""
     found = StoreLocation(tmp_path / ".yamlgen", "a.yaml")
-    with held(found, "making it"):
+    with locked_connection(found, "making it"):
         pass
     return found
 
@@ -42,13 +42,13 @@ def in_child(work):
 
 def begin(place):
     """Begin a run."""
-    with held(place, "run y"):
+    with locked_connection(place, "run y"):
         pass
 
 
 def test_a_removed_lock_lets_nobody_in(place):
     """The database itself tells that a process has it open."""
-    with held(place, "run x") as connection:
+    with locked_connection(place, "run x") as connection:
         place.lock.unlink()
         assert "another process has the store" in in_child(lambda: begin(place))
         assert connection.execute(PROBE).fetchone() == (0,)
@@ -59,7 +59,7 @@ def test_the_holder_takes_its_lock_anew(place):
     """With the next thing that it writes; the lock is the kernel's as before."""
 
     async def main():
-        with held(place, "run x") as connection:
+        with locked_connection(place, "run x") as connection:
             writer = Writer(connection, place.database)
             try:
                 for removed in (place.lock.unlink, lambda: place.lock.replace(place.lock.with_name("moved"))):
@@ -79,7 +79,7 @@ def test_a_holder_whose_lock_another_has_writes_no_more(place, monkeypatch):
     monkeypatch.setattr("yamlgen.store.location._LONG", 2)
 
     async def main():
-        with held(place, "run x") as connection:
+        with locked_connection(place, "run x") as connection:
             writer = Writer(connection, place.database)
             place.lock.unlink()
             other = os.open(place.lock, os.O_RDWR | os.O_CREAT)
@@ -96,7 +96,7 @@ def test_a_holder_whose_lock_another_has_writes_no_more(place, monkeypatch):
 def test_a_store_that_came_without_its_lock_is_opened(place):
     """A copy has none, and readers do not count as long as they have ended."""
     place.lock.unlink()
-    with archived(place):
+    with open_runs(place):
         pass
     begin(place)
     assert place.lock.exists()

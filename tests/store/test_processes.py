@@ -12,7 +12,7 @@ import pytest
 from killed_pipeline import CONCURRENCY, ROWS, database, kept, lay_out, leftovers, look, outputs
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.store.location import StoreLocation, is_locked, locked
-from yamlgen.store.run_session import archived
+from yamlgen.store.run_session import open_runs
 
 BUSY = f"error[{Code.BUSY}]: "
 
@@ -108,11 +108,11 @@ def test_readers_look_on(kill_scenario, folder):
     kill_scenario.server.hold()
     with closing(sqlite3.connect(f"{database(folder).as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
         assert connection.execute("SELECT count(*) FROM row WHERE status = 'finished'").fetchone()[0] >= 5
-    with archived(place_of(folder)) as archive:
-        (run,) = archive.runs()
+    with open_runs(place_of(folder)) as run_reader:
+        (run,) = run_reader.runs()
         assert (run.status, run.report) == ("running", None)
-        assert len(list(archive.rows(run))) >= 5
-        assert archive.paid(run.number)["facts"]["attempts"] >= 5
+        assert len(list(run_reader.rows(run))) >= 5
+        assert run_reader.paid(run.number)["facts"]["attempts"] >= 5
     planned = kill_scenario.run(folder, "--dry-run")
     assert planned.code == 0, planned.err
     assert f"{ROWS} rows" in planned.err + planned.out
@@ -136,19 +136,19 @@ def test_a_reader_does_not_hold_up_the_end(kill_scenario, folder):
 def test_a_killed_run_is_called_so(kill_scenario, folder):
     """A run that was killed is `killed` in the list of runs, and the one that went on is `finished`."""
     kill_scenario.run(folder, failpoint="after-commit:3")
-    with archived(place_of(folder)) as archive:
-        assert [run.status for run in archive.runs()] == ["killed"]
+    with open_runs(place_of(folder)) as run_reader:
+        assert [run.status for run in run_reader.runs()] == ["killed"]
     kill_scenario.run(folder)
-    with archived(place_of(folder)) as archive:
-        assert [run.status for run in archive.runs()] == ["killed", "finished"]
+    with open_runs(place_of(folder)) as run_reader:
+        assert [run.status for run in run_reader.runs()] == ["killed", "finished"]
 
 
 def test_a_killed_run_is_called_so_while_another_works(kill_scenario, folder):
     """A run that was killed is not taken for the one that is at work now."""
     kill_scenario.run(folder, failpoint="after-commit:3")
     life = start_waiting(kill_scenario, folder)
-    with archived(place_of(folder)) as archive:
-        assert [run.status for run in archive.runs()] == ["killed", "running"]
+    with open_runs(place_of(folder)) as run_reader:
+        assert [run.status for run in run_reader.runs()] == ["killed", "running"]
     kill_scenario.server.release()
     assert life.wait().code == kill_scenario.reference.code
 

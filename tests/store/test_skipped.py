@@ -12,9 +12,9 @@ def hand_made_store(tmp_path):
     """A store with a run of one row: a step finished, one was skipped, and one gave null."""
     made = HandMadeStore(tmp_path / "store")
 
-    async def work(ledger):
-        attempt = await ask(ledger, b"key")
-        await ledger.add(finished(facts=Answer("x", (attempt,), b"key"), line=SKIPPED, null=Answer(None)))
+    async def work(run_recorder):
+        attempt = await ask(run_recorder, b"key")
+        await run_recorder.add(finished(facts=Answer("x", (attempt,), b"key"), line=SKIPPED, null=Answer(None)))
 
     made.run("first", work, provenance=True)
     return made
@@ -44,8 +44,8 @@ def test_a_skipped_step_is_null_in_the_output(hand_made_store):
 def test_a_skipped_step_beside_a_failed_one(hand_made_store):
     """In the file of failed rows a skipped step is null among the values."""
 
-    async def work(ledger):
-        await ledger.add(failed(refused(b"key", await ask(ledger, b"key"), Code.REFUSED), line=SKIPPED))
+    async def work(run_recorder):
+        await run_recorder.add(failed(refused(b"key", await ask(run_recorder, b"key"), Code.REFUSED), line=SKIPPED))
 
     hand_made_store.run("second", work)
     (row,) = hand_made_store.failed("second")

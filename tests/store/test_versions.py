@@ -12,11 +12,11 @@ from yamlgen.api.failed_rows import find_failed
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import EnvironmentProblem
 from yamlgen.row_result import Answer
-from yamlgen.store import tables
+from yamlgen.store import migrations
 from yamlgen.store.codec import packed
 from yamlgen.store.location import make_folder
-from yamlgen.store.run_recorder import Reuse
-from yamlgen.values import InputRow
+from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.value_objects import InputRow
 
 RELEASED = (
     "cb14a5f8a6d5b9cadea4eb4ccf212343c1baab82fac41b918316877a8b2bdd60",
@@ -40,12 +40,12 @@ def row_of(number):
     return InputRow(number, {"town": TOWNS[number]}, json.dumps(TOWNS[number]))
 
 
-async def ask_each(ledger):
+async def ask_each(run_recorder):
     """Ask for three of the towns, and finish their rows. Which answers were reused."""
     reused = []
     for number, key in enumerate((b"oslo", b"rome", b"graz")):
-        attempt = await ask(ledger, key, row_of(number))
-        await ledger.add(finished(row_of(number), facts=Answer("old", (attempt,), key)))
+        attempt = await ask(run_recorder, key, row_of(number))
+        await run_recorder.add(finished(row_of(number), facts=Answer("old", (attempt,), key)))
         reused.append(attempt.reused)
     return reused
 
@@ -56,8 +56,8 @@ def hand_made_store(tmp_path):
     made = HandMadeStore(tmp_path / "store")
     make_folder(made.place.folder)
     with closing(sqlite3.connect(made.place.database)) as connection, connection:
-        connection.executescript(tables.SCRIPTS[0])
-        connection.execute(f"PRAGMA application_id = {tables.APPLICATION}")
+        connection.executescript(migrations.SCRIPTS[0])
+        connection.execute(f"PRAGMA application_id = {migrations.APPLICATION}")
         connection.execute("PRAGMA user_version = 1")
         connection.execute(
             "INSERT INTO run (name, started, status, about) VALUES ('first', '2026-01-01T00:00:00', 'finished', '{}')"
@@ -85,13 +85,15 @@ def hand_made_store(tmp_path):
 
 def test_a_released_script_is_never_changed():
     """A store that was brought up by a script must be what a new one is: what was released stays to the byte."""
-    assert tuple(hashlib.sha256(script.encode()).hexdigest() for script in tables.SCRIPTS[: len(RELEASED)]) == RELEASED
-    assert len(tables.SCRIPTS) == len(RELEASED) + 1
+    assert (
+        tuple(hashlib.sha256(script.encode()).hexdigest() for script in migrations.SCRIPTS[: len(RELEASED)]) == RELEASED
+    )
+    assert len(migrations.SCRIPTS) == len(RELEASED) + 1
 
 
 def test_a_store_of_version_1_is_retried(hand_made_store):
     """The request whose answers failed its row is asked again; the one that got no answer goes on, the others stay."""
-    assert hand_made_store.run("again", ask_each, Reuse(retry=(1,))) == [True, False, True]
+    assert hand_made_store.run("again", ask_each, ReusePolicy(retry=(1,))) == [True, False, True]
 
 
 def test_a_store_of_version_1_serves_a_plain_run(hand_made_store):
@@ -114,7 +116,7 @@ def test_a_store_that_was_brought_up_is_like_a_new_one(hand_made_store, tmp_path
     schema = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
     made = [each.run("again", ask_each) and each.query(schema) for each in (hand_made_store, new)]
     assert made[0] == made[1]
-    assert hand_made_store.query("PRAGMA user_version") == new.query("PRAGMA user_version") == [(tables.VERSION,)]
+    assert hand_made_store.query("PRAGMA user_version") == new.query("PRAGMA user_version") == [(migrations.VERSION,)]
     assert hand_made_store.place.database.with_name("a.yaml.db.version-1").exists()
 
 
@@ -122,7 +124,7 @@ def test_a_retry_brings_an_older_store_up_to_date(hand_made_store):
     """Whoever says `retry` after an update need not run before; nothing but the failed rows is asked then."""
     entry, failed = find_failed([hand_made_store.place], None)
     assert (entry.name, failed) == ("first", True)
-    assert hand_made_store.query("PRAGMA user_version") == [(tables.VERSION,)]
+    assert hand_made_store.query("PRAGMA user_version") == [(migrations.VERSION,)]
 
 
 def test_who_only_looks_at_an_older_store_is_told_how_to_bring_it_up_to_date(hand_made_store):

@@ -1,6 +1,6 @@
 """What Python users call: `run`, `plan` and `retry` in the words of the command line, each as a coroutine first.
 
-Owns that every option is spelled out, for type checkers and `help()`; `Options` says what each of them means to a run.
+Owns that every option is spelled out, for type checkers and `help()`; `RunOptions` says what each means to a run.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from yamlgen.api.execution import execute
 from yamlgen.api.failed_rows import failed_rows
 from yamlgen.api.loading import Pipeline, loaded
 from yamlgen.api.preparation import estimate
 from yamlgen.api.results import Result
-from yamlgen.api.run_options import Options
+from yamlgen.api.run_execution import execute
+from yamlgen.api.run_options import RunOptions
 from yamlgen.api.stored_run import Run, values
 from yamlgen.events import Emit, RunForecast
-from yamlgen.sync import synchronous
-from yamlgen.values import JSON
+from yamlgen.sync_bridge import synchronous
+from yamlgen.value_objects import JSON
 
 
 async def arun(  # noqa: PLR0913 - the options of the command
@@ -86,7 +86,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
         InvalidPipeline: the file has mistakes; `.diagnostics` holds all of them with their places.
         YamlgenError: nothing could be run, or the run ended early; what was finished is in the store.
     """
-    options = Options(
+    options = RunOptions(
         output=output,
         limit=limit,
         simulate=simulate,
@@ -147,7 +147,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         InvalidPipeline: the file has mistakes; `.diagnostics` holds all of them with their places.
         YamlgenError: the run could not begin.
     """
-    options = Options(
+    options = RunOptions(
         limit=limit,
         simulate=simulate,
         store=None if store is None else Path(store),
@@ -211,7 +211,7 @@ async def aretry(  # noqa: PLR0913 - the options of the command
     if not failed.any:
         return None
     again = failed.repeat
-    options = Options(
+    options = RunOptions(
         store=folder,
         max_concurrency=max_concurrency,
         max_requests=max_requests,
@@ -232,7 +232,7 @@ retry = synchronous(aretry)
 
 
 async def _run(
-    pipeline: Pipeline, params: Mapping[str, JSON] | None, options: Options, on_event: Emit | None
+    pipeline: Pipeline, params: Mapping[str, JSON] | None, options: RunOptions, on_event: Emit | None
 ) -> Result:
     done = await execute(pipeline, params=params, options=options, emit=on_event)
     stored = Run(done.place, done.entry)

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yamlgen.api.history import find_run, has_run, places
+from yamlgen.api.history import find_run, has_run, store_locations
 from yamlgen.api.loading import Pipeline, check
-from yamlgen.caller import option
 from yamlgen.errors import Code, InvalidPipeline, UsageError, YamlgenError
+from yamlgen.option_names import option
 from yamlgen.store.location import StoreLocation
 from yamlgen.store.run_reader import RunEntry
-from yamlgen.store.run_session import archived, bring_up
-from yamlgen.values import JSON
+from yamlgen.store.run_session import migrate, open_runs
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True)
-class Repeat:
+class RunArguments:
     """How a run was asked for, so that it can be asked for again in the same way.
 
     Attributes:
@@ -45,7 +45,7 @@ class Repeat:
 
 
 @dataclass(frozen=True)
-class FailedRows:
+class RetryTarget:
     """What a retry is about.
 
     Attributes:
@@ -57,7 +57,7 @@ class FailedRows:
 
     run: str
     any: bool
-    repeat: Repeat
+    repeat: RunArguments
     others: bool
 
 
@@ -68,7 +68,7 @@ def failed_rows(
     input: str | None = None,  # noqa: A002 - the word that the YAML has for it
     store: Path | None = None,
     simulate: bool = False,
-) -> FailedRows:
+) -> RetryTarget:
     """The failed rows of a run, or of the last one.
 
     Args:
@@ -83,7 +83,7 @@ def failed_rows(
         EnvironmentProblem: the store cannot be read, or is in use by another version.
     """
     add, leave_out = f"add {option('simulate')}", f"leave {option('simulate')} out"
-    both = places([pipeline], store)
+    both = store_locations([pipeline], store)
     stores = [place for place in both if place.simulated is simulate]
     others = [place for place in both if place.simulated is not simulate]
     try:
@@ -98,7 +98,7 @@ def failed_rows(
             what, hint = ("no simulated run", leave_out) if simulate else ("a simulated run", add)
             raise UsageError(f"`{run}` is {what}", code=Code.NO_RUN, hint=hint) from None
         raise
-    return FailedRows(found.name, any_failed, again, has_run(others, None))
+    return RetryTarget(found.name, any_failed, again, has_run(others, None))
 
 
 def find_failed(stores: Sequence[StoreLocation], name: str | None) -> tuple[RunEntry, bool]:
@@ -108,13 +108,13 @@ def find_failed(stores: Sequence[StoreLocation], name: str | None) -> tuple[RunE
         UsageError: there is no such run, or several.
     """
     for place in stores:
-        bring_up(place)
+        migrate(place)
     found = find_run(stores, name)
-    with archived(found.place) as archive:
-        return found.entry, archive.has_to_retry(found.entry)
+    with open_runs(found.place) as run_reader:
+        return found.entry, run_reader.has_to_retry(found.entry)
 
 
-def repeat(run: RunEntry, given: str | None = None) -> Repeat:
+def repeat(run: RunEntry, given: str | None = None) -> RunArguments:
     """What a retry of a run has in common with it.
 
     Args:
@@ -135,7 +135,7 @@ def repeat(run: RunEntry, given: str | None = None) -> Repeat:
     options = {name: kept[name] for name in ("output", "limit")}
     if run.about["simulated"]:
         options |= {"simulate": True, "seed": kept["seed"], "faults": tuple(kept["faults"])}
-    return Repeat(
+    return RunArguments(
         run.about["params"],
         run.about["overrides"],
         given or kept["input"],

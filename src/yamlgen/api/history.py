@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Final
 
 from yamlgen.api.stored_run import Export, Run, values
-from yamlgen.caller import option
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
+from yamlgen.option_names import option
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.store import pruning
-from yamlgen.store.location import FOLDER, StoreLocation, place_of, places_in
+from yamlgen.store.location import FOLDER, StoreLocation, location_of, locations_in
 from yamlgen.store.pruning import Pruning
 from yamlgen.store.run_reader import RunEntry, listing
-from yamlgen.store.run_session import archived
-from yamlgen.values import JSON
+from yamlgen.store.run_session import open_runs
+from yamlgen.value_objects import JSON
 
 __all__ = [
     "Pruning",
@@ -33,19 +33,19 @@ __all__ = [
     "find_run",
     "has_run",
     "list_runs",
-    "places",
     "prune",
     "prune_runs",
     "rows",
     "runs",
     "show",
+    "store_locations",
 ]
 
 _AGE: Final = re.compile(r"([0-9]{1,5})([mhdw])")
 _UNITS: Final = {"m": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0}
 
 
-def places(targets: Sequence[Path], store: Path | None = None) -> list[StoreLocation]:
+def store_locations(targets: Sequence[Path], store: Path | None = None) -> list[StoreLocation]:
     """The stores of pipelines, or of all pipelines in folders; those of and below this folder where none is named.
 
     Args:
@@ -60,15 +60,15 @@ def places(targets: Sequence[Path], store: Path | None = None) -> list[StoreLoca
     unread: list[EnvironmentProblem] = []
     for target in targets:
         if target.is_dir():
-            found += places_in(store or target / FOLDER)
+            found += locations_in(store or target / FOLDER)
         else:
-            both = (place_of(target, store), place_of(target, store, simulated=True))
+            both = (location_of(target, store), location_of(target, store, simulated=True))
             found += [place for place in both if place.exists]
     if not targets:
         folders = [store] if store else [Path(FOLDER), *sorted(Path().glob(f"*/{FOLDER}"))]
         for folder in folders:
             try:
-                found += places_in(folder)
+                found += locations_in(folder)
             except EnvironmentProblem as error:
                 unread.append(error)
     if unread and not found:
@@ -88,8 +88,8 @@ def list_runs(stores: Sequence[StoreLocation]) -> tuple[list[Run], list[YamlgenE
     unread: list[YamlgenError] = []
     for place in stores:
         try:
-            with archived(place) as archive:
-                found += [Run(place, entry) for entry in archive.runs()]
+            with open_runs(place) as run_reader:
+                found += [Run(place, entry) for entry in run_reader.runs()]
         except EnvironmentProblem as error:
             unread.append(error)
     # A stable sort: of runs that began in one second the store knows the order.
@@ -104,8 +104,8 @@ def find_run(stores: Sequence[StoreLocation], name: str | None) -> Run:
     """
     known: list[tuple[str, str, StoreLocation]] = []
     for place in stores:
-        with archived(place) as archive:
-            known += [(started, found, place) for started, found in archive.names()]
+        with open_runs(place) as run_reader:
+            known += [(started, found, place) for started, found in run_reader.names()]
     if name is None and any(not place.simulated for _, _, place in known):
         known = [run for run in known if not run[2].simulated]  # a trial never stands for what was paid for
     known.sort(key=lambda run: run[0])  # stable: of runs that began in one second the store knows the order
@@ -118,16 +118,16 @@ def find_run(stores: Sequence[StoreLocation], name: str | None) -> Run:
         message = f"{len(matching)} runs begin with `{name}`"
         raise UsageError(message, code=Code.NO_RUN, hint=f"write more of its name; {listing()}")
     _, found, place = (exact or matching)[-1]
-    with archived(place) as archive:
-        return Run(place, archive.run(found))
+    with open_runs(place) as run_reader:
+        return Run(place, run_reader.run(found))
 
 
 def has_run(stores: Sequence[StoreLocation], name: str | None) -> bool:
     """Whether stores that can be read hold a run of this name, or of one that begins so; any, where none is named."""
     known: list[str] = []
     for place in stores:
-        with suppress(EnvironmentProblem), archived(place) as archive:
-            known += [found for _, found in archive.names()]
+        with suppress(EnvironmentProblem), open_runs(place) as run_reader:
+            known += [found for _, found in run_reader.names()]
     return any(name is None or found.startswith(name) for found in known)
 
 
@@ -169,8 +169,8 @@ def prune_runs(
     """
     gone: list[tuple[StoreLocation, Pruning]] = []
     for place in stores:
-        with archived(place) as archive:
-            runs = archive.runs()
+        with open_runs(place) as run_reader:
+            runs = run_reader.runs()
         old = _old(runs, keep, older)
         if not old:
             continue
@@ -203,14 +203,14 @@ def runs(*where: str | Path, store: str | Path | None = None) -> list[Run]:
         UsageError: there is no store of a run.
         EnvironmentProblem: a store cannot be read; name the pipelines whose stores can.
     """
-    found, unread = list_runs(places([Path(each) for each in where], _path(store)))
+    found, unread = list_runs(store_locations([Path(each) for each in where], _path(store)))
     if unread:
         raise unread[0]
     return found
 
 
 def _find(pipeline: str | Path | None, run: str | None, store: str | Path | None) -> Run:
-    return find_run(places([] if pipeline is None else [Path(pipeline)], _path(store)), run)
+    return find_run(store_locations([] if pipeline is None else [Path(pipeline)], _path(store)), run)
 
 
 def show(
@@ -333,7 +333,7 @@ def prune(
     if keep is not None and keep < 0:
         raise UsageError(f"keep is {keep!r}", code=Code.BAD_PARAM, hint="0 or more")
     age = age_of(older) if isinstance(older, str) else older
-    stores = places([Path(each) for each in where], _path(store))
+    stores = store_locations([Path(each) for each in where], _path(store))
     gone = prune_runs(stores, keep=keep, older=age, confirm=lambda _, __: True)
     return {place.database: dropped for place, dropped in gone}
 

@@ -18,8 +18,8 @@ from yamlgen.pipeline.parsed_file import ParsedFile, read
 from yamlgen.planning.compiled_pipeline import CompiledPipeline, in_order
 from yamlgen.planning.compiler import compile_pipeline
 from yamlgen.planning.plan import Plan
-from yamlgen.planning.rehearsal import MOST_ROWS, always_failing
-from yamlgen.values import JSON, Columns
+from yamlgen.planning.sample_rendering import MOST_ROWS, always_failing
+from yamlgen.value_objects import JSON, Columns
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Pipeline:
 
     path: Path
     shown: str
-    draft: ParsedFile
+    parsed: ParsedFile
     source: Source
     columns: Columns | None
     overrides: Mapping[str, str]
@@ -51,7 +51,7 @@ class Pipeline:
     @property
     def steps(self) -> tuple[str, ...]:
         """The names of its steps, in file order."""
-        return tuple(self.draft.pipeline.steps)
+        return tuple(self.parsed.pipeline.steps)
 
     def plan(self, params: Mapping[str, JSON] | None = None) -> Plan:
         """The plan of a run with these parameters.
@@ -61,7 +61,7 @@ class Pipeline:
         """
         compiled = self.compiled
         if not compiled.is_current:  # a program may hold it for long
-            compiled = compile_pipeline(self.draft, self.columns, partial(_column, self.draft, []))
+            compiled = compile_pipeline(self.parsed, self.columns, partial(_column, self.parsed, []))
         plan, diagnostics = compiled.bound(params or {}, complete=True)
         if plan is None:
             raise InvalidPipeline(diagnostics)
@@ -94,44 +94,44 @@ def check(
     """
     shown, path = str(path), Path(path).absolute()
     given = None if input is None else str(input)
-    draft, diagnostics = read(path, shown, overrides, given)
-    if draft is None:
+    parsed, diagnostics = read(path, shown, overrides, given)
+    if parsed is None:
         return None, tuple(diagnostics)
-    source = source_of(draft.pipeline.input, draft.path, draft.shown)
+    source = source_of(parsed.pipeline.input, parsed.path, parsed.shown)
     head = read_head(source, MOST_ROWS + 1 if examine else PEEK)
     odd: list[Diagnostic] = []
-    compiled = compile_pipeline(draft, head.columns, partial(_column, draft, odd))
+    compiled = compile_pipeline(parsed, head.columns, partial(_column, parsed, odd))
     plan, told = compiled.bound(params or {}, complete=False)
-    at = draft.document.mark(("input", "path"))
-    odd += [Diagnostic(Code.BAD_INPUT, each, at, severity="warning") for each in head.oddities]
-    refused = _refused(draft, head, told) if examine else None
+    at = parsed.document.mark(("input", "path"))
+    odd += [Diagnostic(Code.BAD_INPUT, each, at, severity="warning") for each in head.anomalies]
+    refused = _refused(parsed, head, told) if examine else None
     more = dict.fromkeys([*odd, *([] if refused is None else [refused])])
     if examine and plan is not None and refused is None:
-        more |= dict.fromkeys(_failing(plan, draft, head, told))
-    found = tuple(in_order([*told, *more], draft.shown))
+        more |= dict.fromkeys(_failing(plan, parsed, head, told))
+    found = tuple(in_order([*told, *more], parsed.shown))
     if plan is None or any(each.severity == "error" for each in found):
         return None, found
-    return Pipeline(path, shown, draft, source, head.columns, dict(overrides or {}), given, found, compiled), found
+    return Pipeline(path, shown, parsed, source, head.columns, dict(overrides or {}), given, found, compiled), found
 
 
-def _refused(draft: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
+def _refused(parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
     """What a run would refuse in the first rows, unless it was told of the file already."""
-    at = draft.document.mark(("input", "path" if head.source.rows_inline is None else "rows"))
-    marks = {at, draft.document.mark(("input", "id"))}
-    if draft.is_broken_within("input") or any(each.severity == "error" and each.mark in marks for each in told):
+    at = parsed.document.mark(("input", "path" if head.source.rows_inline is None else "rows"))
+    marks = {at, parsed.document.mark(("input", "id"))}
+    if parsed.is_broken_within("input") or any(each.severity == "error" and each.mark in marks for each in told):
         return None
     if head.source.rows_inline is not None and any(each.code is Code.BAD_NUMBER for each in told):
         return None
-    fault = head.fault(frozenset([*draft.pipeline.steps, *draft.pipeline.output.added]))
+    fault = head.fault(frozenset([*parsed.pipeline.steps, *parsed.pipeline.output.added]))
     if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
         return None
     return Diagnostic(fault.code, fault.message, at, fault.hint)
 
 
-def _failing(plan: Plan, draft: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
+def _failing(plan: Plan, parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
     """What fails for every row, where nothing was told of it already."""
     for step, found in always_failing(plan, head.first(MOST_ROWS + 1)):
-        at = found.mark if found.mark.file else draft.document.mark(("steps", step.name), key=True)
+        at = found.mark if found.mark.file else parsed.document.mark(("steps", step.name), key=True)
         if not any(_is_within(each.mark, at) for each in told):
             yield replace(found, mark=at)
 
@@ -141,15 +141,15 @@ def _is_within(mark: Mark, other: Mark) -> bool:
     return (mark.file, mark.line) == (other.file, other.line) and is_beside
 
 
-def _column(draft: ParsedFile, odd: list[Diagnostic], at: DataPath, path: str, name: str) -> tuple[JSON, ...]:
+def _column(parsed: ParsedFile, odd: list[Diagnostic], at: DataPath, path: str, name: str) -> tuple[JSON, ...]:
     """A column of a file that a step names; what is odd about the file is added to `odd`, once."""
-    mark = draft.document.mark(at, key=True)
+    mark = parsed.document.mark(at, key=True)
 
     def tell(told: str) -> None:
         if all(each.message != told for each in odd):
             odd.append(Diagnostic(Code.BAD_DRAW, told, mark, severity="warning"))
 
-    return read_column(*draft.beside(path), name, tell)
+    return read_column(*parsed.beside(path), name, tell)
 
 
 def load(

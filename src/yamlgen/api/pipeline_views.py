@@ -12,9 +12,9 @@ from yamlgen.errors import Code, UsageError
 from yamlgen.planning.expansion import resolved
 from yamlgen.planning.graph import as_mermaid, as_text
 from yamlgen.planning.plan import Plan
-from yamlgen.store.location import place_of
-from yamlgen.sync import wait_for
-from yamlgen.values import JSON
+from yamlgen.store.location import location_of
+from yamlgen.sync_bridge import wait_for
+from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
     from yamlgen.api.preview import Preview
@@ -96,7 +96,7 @@ def render(
 
 def _by_tool(plan: Plan) -> frozenset[str]:
     """The variants that a run would ask by a tool, as far as the store tells."""
-    if not os.path.exists(place_of(plan.file).database):  # noqa: PTH110 - never raises
+    if not os.path.exists(location_of(plan.file).database):  # noqa: PTH110 - never raises
         return frozenset()
     from yamlgen.api.preparation import asked_by_tool  # noqa: PLC0415 - loads the SDK
     from yamlgen.api.preview import as_asked  # noqa: PLC0415

@@ -10,25 +10,25 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from yamlgen.api.loading import Pipeline
-from yamlgen.api.run_options import Options
-from yamlgen.caller import by_surface
+from yamlgen.api.run_options import RunOptions
 from yamlgen.cancellation import Cancellation
-from yamlgen.claude.access import reach
-from yamlgen.claude.prices import tariff_of
+from yamlgen.claude.prices import price_function_of
 from yamlgen.claude.provider import ClaudeProvider
+from yamlgen.claude.provider_setup import open_provider
+from yamlgen.data.input_buffer import buffered
 from yamlgen.data.source import Source, no_rows
-from yamlgen.data.spool import spooled
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, UsageError
 from yamlgen.events import RunForecast
 from yamlgen.interfaces import Model, PriceFunction
+from yamlgen.option_names import by_surface
 from yamlgen.planning.estimate import Forecaster
 from yamlgen.planning.plan import Plan
-from yamlgen.store.location import StoreLocation, place_of
-from yamlgen.store.run_recorder import Reuse
-from yamlgen.store.run_session import Session, archived, held, opened
-from yamlgen.values import JSON, Prompt
+from yamlgen.store.location import StoreLocation, location_of
+from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.run_session import StoreSession, locked_connection, open_runs, open_session
+from yamlgen.value_objects import JSON, Prompt
 
 FEW: Final = 100
 """About how many rows tell what a run will ask when nothing was ever answered."""
@@ -51,17 +51,17 @@ class Preparation:
         session: the store; until the run begins, it answers and keeps nothing.
         provider: how those are reached that are asked.
         simulation: what the answers of the simulator depend on; `None` where the API is asked.
-        tariffs: what answers cost, by the names of the plan's variants; `None` where it is not known.
+        price_functions: what answers cost, by the names of the plan's variants; `None` where it is not known.
         connection: for writing to the store; `None` where it is only looked at.
     """
 
     plan: Plan
     source: Source
     rows: int
-    session: Session
+    session: StoreSession
     provider: ClaudeProvider
     simulation: Mapping[str, JSON] | None
-    tariffs: Mapping[str, PriceFunction | None]
+    price_functions: Mapping[str, PriceFunction | None]
     connection: sqlite3.Connection | None
 
     async def look_ahead(self, *, quick: bool) -> tuple[RunForecast, frozenset[str]]:
@@ -70,20 +70,20 @@ class Preparation:
         Args:
             quick: look at so few rows that nobody waits for it.
         """
-        archive, ledger = self.session.archive, self.session.ledger
+        run_reader, run_recorder = self.session.run_reader, self.session.run_recorder
         rows = self.source.rows(self.rows, self.plan.columns)
         if quick:
-            share = (SAMPLE if archive.holds_answers() else FEW) / self.rows
+            share = (SAMPLE if run_reader.holds_answers() else FEW) / self.rows
             rows = (row for row in rows if row.index == 0 or _spread(row.index) < share)
         answerer = self.provider.answerer()
-        async with self.provider.open(self.plan, Cancellation(), ledger) as models:
+        async with self.provider.open(self.plan, Cancellation(), run_recorder) as models:
             past = {
-                variant.name: archive.past(step.name, models[variant.name].request(Prompt(None, ())), answerer)
+                variant.name: run_reader.past(step.name, models[variant.name].request(Prompt(None, ())), answerer)
                 for step, variant in self.plan.variants
             }
-            counted = Forecaster(self.plan, models, past, self.tariffs, ledger.allows)
-            performer = StepRunner(models, keeper=ledger)
-            await RowScheduler(self.plan, performer, counted, lambda _: None, Cancellation()).run(rows)
+            counted = Forecaster(self.plan, models, past, self.price_functions, run_recorder.allows)
+            executor = StepRunner(models, value_cache=run_recorder)
+            await RowScheduler(self.plan, executor, counted, lambda _: None, Cancellation()).run(rows)
             forecast = replace(counted.forecast(self.rows), simulation=self.simulation)
             return forecast, asked_by_tool(models)
 
@@ -102,7 +102,7 @@ def _spread(index: int) -> float:
 async def prepare(
     pipeline: Pipeline,
     plan: Plan,
-    options: Options,
+    options: RunOptions,
     holder: str | None = None,
 ) -> AsyncIterator[Preparation]:
     """Open what a run of `plan` needs, for as long as the context lasts.
@@ -117,57 +117,57 @@ async def prepare(
         EnvironmentProblem: there is no input, or the store is in use or cannot be read.
         UsageError: the input is broken or empty, or a limit on cost meets a model without a price.
     """
-    tariffs = {variant.name: tariff_of(variant.model, variant.price) for _, variant in plan.variants}
-    _check_prices(plan, tariffs)
+    price_functions = {variant.name: price_function_of(variant.model, variant.price) for _, variant in plan.variants}
+    _check_prices(plan, price_functions)
     async with AsyncExitStack() as stack:
         sends, retries = holder is not None, options.retry is not None
-        reached = reach(plan.runtime, options.simulation, sends=sends, watched=options.watched, retries=retries)
+        reached = open_provider(plan.runtime, options.simulation, sends=sends, watched=options.watched, retries=retries)
         provider = await stack.enter_async_context(reached)
-        given = stack.enter_context(spooled(pipeline.source, getattr(sys.stdin, "buffer", None)))
+        given = stack.enter_context(buffered(pipeline.source, getattr(sys.stdin, "buffer", None)))
         source, rows = given.scan(frozenset([*(step.name for step in plan.steps), *plan.output.added]))
         if rows == 0:
             raise no_rows(source)
         rows = rows if options.limit is None else min(rows, options.limit)
-        place = place_of(plan.file, options.store, simulated=options.simulate)
-        connection = None if holder is None else stack.enter_context(held(place, holder))
-        session = stack.enter_context(opened(place, _reuse(options, place)))
+        place = location_of(plan.file, options.store, simulated=options.simulate)
+        connection = None if holder is None else stack.enter_context(locked_connection(place, holder))
+        session = stack.enter_context(open_session(place, _reuse(options, place)))
         simulation = options.simulation.about if options.simulation else None
-        yield Preparation(plan, source, rows, session, provider, simulation, tariffs, connection)
+        yield Preparation(plan, source, rows, session, provider, simulation, price_functions, connection)
 
 
 async def estimate(
-    pipeline: Pipeline, *, params: Mapping[str, JSON] | None = None, options: Options | None = None
+    pipeline: Pipeline, *, params: Mapping[str, JSON] | None = None, options: RunOptions | None = None
 ) -> RunForecast:
     """What a run would ask, and what that may cost, reckoned from every row. Nothing is sent, and no key is needed.
 
     Raises:
         YamlgenError: the run could not begin.
     """
-    options = options or Options()
+    options = options or RunOptions()
     plan = options.over(pipeline.plan(params))
     async with prepare(pipeline, plan, options) as run:
         forecast, _ = await run.look_ahead(quick=False)
         return forecast
 
 
-def _check_prices(plan: Plan, tariffs: Mapping[str, PriceFunction | None]) -> None:
+def _check_prices(plan: Plan, price_functions: Mapping[str, PriceFunction | None]) -> None:
     for step, variant in plan.variants:
-        if plan.limits.max_cost_usd is not None and tariffs[variant.name] is None:
+        if plan.limits.max_cost_usd is not None and price_functions[variant.name] is None:
             named = f"`{variant.model}` (step `{step.name}`)"
             message = f"`limits.max_cost_usd` is set, and nobody knows the price of {named}"
             hint = "write it under the model: `price: {input: 1, output: 5}`, in US dollars for a million tokens"
             raise UsageError(message, code=Code.NO_PRICE, hint=hint)
 
 
-def _reuse(options: Options, place: StoreLocation) -> Reuse:
+def _reuse(options: RunOptions, place: StoreLocation) -> ReusePolicy:
     if options.retry is None:
-        return Reuse(options.fresh, options.offline)
-    with archived(place) as archive:
-        run = archive.run(options.retry)
+        return ReusePolicy(options.fresh, options.offline)
+    with open_runs(place) as run_reader:
+        run = run_reader.run(options.retry)
         if options.simulation is not None and run.about.get("simulation") != options.simulation.about:
             message = f"run {run.name} was answered by another simulator: nothing that it was told can be taken over"
             command = f"`yamlgen run{options.simulation.options}` asks for all rows"
             hint = by_surface(command=command, python="pass its `seed` and `faults`; of an older version, run it again")
             raise UsageError(message, code=Code.NO_RUN, hint=hint)
-        retried = archive.retried(run)
-        return Reuse(offline=options.offline, retry=tuple(run.number for run in retried))
+        retried = run_reader.retried(run)
+        return ReusePolicy(offline=options.offline, retry=tuple(run.number for run in retried))

@@ -10,25 +10,25 @@ from typing import NamedTuple
 
 from yamlgen.api.loading import Pipeline
 from yamlgen.cancellation import Cancellation
-from yamlgen.claude.access import reach
+from yamlgen.claude.provider_setup import open_provider
+from yamlgen.data.input_buffer import buffered
 from yamlgen.data.row_identity import id_name, id_of, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.data.source import Source
-from yamlgen.data.spool import spooled
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.interfaces import UNOBSERVED, Model
-from yamlgen.planning.error_places import placed
+from yamlgen.planning.error_location import located_errors
 from yamlgen.planning.plan import Plan
-from yamlgen.planning.skipping import is_idle
+from yamlgen.planning.skipping import is_skipped
 from yamlgen.row_result import Answer
 from yamlgen.simulator.answers import made_up
 from yamlgen.simulator.settings import SimulatorSettings
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.store.location import place_of
-from yamlgen.store.run_recorder import Reuse
-from yamlgen.store.run_session import opened
-from yamlgen.values import JSON, InputRow
+from yamlgen.store.location import location_of
+from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.run_session import open_session
+from yamlgen.value_objects import JSON, InputRow
 
 
 class Preview(NamedTuple):
@@ -65,9 +65,9 @@ async def preview(
         RowError: a template cannot be filled in for this row.
     """
     plan = pipeline.plan(params)
-    with spooled(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
+    with buffered(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
         found = _row(source, plan, row, tell)
-    simulated = reach(plan.runtime, SimulatorSettings())
+    simulated = open_provider(plan.runtime, SimulatorSettings())
     async with simulated as provider, provider.open(plan, Cancellation()) as models, as_asked(plan) as asked:
         return await _RowRequests(plan, models, {**models, **asked}, found).make()
 
@@ -78,14 +78,14 @@ async def as_asked(plan: Plan) -> AsyncIterator[Mapping[str, Model]]:
 
     Without a store there are none, nor where the store or the environment cannot be used, which a run tells.
     """
-    place = place_of(plan.file)
+    place = location_of(plan.file)
     async with AsyncExitStack() as stack:
         models: Mapping[str, Model] = {}
         with suppress(YamlgenError):
             if place.exists:
-                session = stack.enter_context(opened(place, Reuse(offline=True)))
-                provider = await stack.enter_async_context(reach(plan.runtime, None))
-                models = await stack.enter_async_context(provider.open(plan, Cancellation(), session.ledger))
+                session = stack.enter_context(open_session(place, ReusePolicy(offline=True)))
+                provider = await stack.enter_async_context(open_provider(plan.runtime, None))
+                models = await stack.enter_async_context(provider.open(plan, Cancellation(), session.run_recorder))
         yield models
 
 
@@ -125,10 +125,10 @@ class _RowRequests:
         outputs: dict[str, Answer] = {}
         invented: set[str] = set()
         for step in self.plan.ordered():
-            with placed(step):
+            with located_errors(step):
                 scope = self.plan.scope(self.row.row, {name: answer.value for name, answer in outputs.items()})
                 skipped = {name for name, answer in outputs.items() if answer.skipped}
-                if is_idle(step, scope, skipped) or not step.is_wanted(scope):
+                if is_skipped(step, scope, skipped) or not step.is_wanted(scope):
                     outputs[step.name] = Answer(None, skipped=True)
                     continue
                 seen = tuple(sorted(step.needs & invented))
@@ -141,5 +141,5 @@ class _RowRequests:
         return made
 
     async def _value(self, step: PlanStep, scope: Mapping[str, JSON]) -> Answer:
-        asker = replace(UNOBSERVED, step=step.name, identity=self.row.identity, row=self.row.index)
-        return await StepRunner(self.models, invent=made_up).perform(step, scope, asker)
+        context = replace(UNOBSERVED, step=step.name, identity=self.row.identity, row=self.row.index)
+        return await StepRunner(self.models, invent=made_up).perform(step, scope, context)

@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from yamlgen.caller import by_surface
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
+from yamlgen.option_names import by_surface
 from yamlgen.pipeline.json_schema import FILE_NAME, committed
 from yamlgen.suggestions import listing
 

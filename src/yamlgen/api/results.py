@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yamlgen.data.row_identity import row_name
-from yamlgen.reports.report import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first
-from yamlgen.values import JSON, Usage
+from yamlgen.reports.report import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first
+from yamlgen.value_objects import JSON, Usage
 
 if TYPE_CHECKING:  # what lists runs need not wait for the formats
     from yamlgen.output.files import OutputPaths as OutputPaths  # noqa: PLC0414
 
 __all__ = [
-    "Bill",
     "Example",
     "FailureGroup",
     "LostStep",
     "Report",
     "Result",
     "StepCount",
+    "UsageTotal",
     "largest_first",
     "row_name",
 ]

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from yamlgen.caller import by_surface, option
 from yamlgen.errors import Code, UsageError
-from yamlgen.pipeline.language import Limits
+from yamlgen.option_names import by_surface, option
+from yamlgen.pipeline.pipeline_model import Limits
 from yamlgen.planning.plan import Plan
 from yamlgen.simulator.settings import SimulatorSettings
 
@@ -19,7 +19,7 @@ _LIMITS: Final = ("max_requests", "max_failures", "max_unusable", "max_cost_usd"
 
 
 @dataclass(frozen=True)
-class Options:
+class RunOptions:
     """How a run differs from what the pipeline's file says; `yamlgen.run` takes each of these, and says what it is."""
 
     output: str | Path | None = None

@@ -11,13 +11,13 @@ from typing import Any
 from yamlgen.data.row_identity import id_name, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.errors import Code, UsageError
-from yamlgen.output.failed import Failure, compose_failed, list_failures
+from yamlgen.output.failure_records import Failure, compose_failed, list_failures
+from yamlgen.output.output_columns import compose_rows
 from yamlgen.output.row_detail import describe_row
-from yamlgen.output.row_line import compose_rows
 from yamlgen.store.location import FOLDER, StoreLocation
 from yamlgen.store.run_reader import RunEntry, RunReader
-from yamlgen.store.run_session import archived
-from yamlgen.values import JSON
+from yamlgen.store.run_session import open_runs
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ class Run:
         run, report = self.entry, self.entry.report or {}
         steps = report.get("steps")
         if not steps:
-            with archived(self.place) as archive:
-                steps = {step: {"paid": paid} for step, paid in archive.paid(run.number).items()}
+            with open_runs(self.place) as run_reader:
+                steps = {step: {"paid": paid} for step, paid in run_reader.paid(run.number).items()}
         about = {key: value for key, value in run.about.items() if key != "options"}
         return {
             "run": run.name,
@@ -155,13 +155,13 @@ class Run:
         Raises:
             UsageError: the run has no such row, or has not finished it.
         """
-        with archived(self.place) as archive:
-            return describe_row(archive, self.entry, _find_row(archive, self.entry, name, tell))
+        with open_runs(self.place) as run_reader:
+            return describe_row(run_reader, self.entry, _find_row(run_reader, self.entry, name, tell))
 
     def lines(self) -> Iterator[bytes]:
         """The finished rows as JSON lines, in input order."""
-        with archived(self.place) as archive:
-            yield from compose_rows(archive, self.entry)
+        with open_runs(self.place) as run_reader:
+            yield from compose_rows(run_reader, self.entry)
 
     def failed_lines(self, *, items: bool = False) -> Iterator[bytes]:
         """The failed rows as JSON lines, in input order, as in the file of failed rows.
@@ -169,8 +169,8 @@ class Run:
         Args:
             items: whether a line follows for each item of a row that failed and is null: it has `item` and `case`.
         """
-        with archived(self.place) as archive:
-            yield from compose_failed(archive, self.entry, items=items)
+        with open_runs(self.place) as run_reader:
+            yield from compose_failed(run_reader, self.entry, items=items)
 
     def array(self, *, failed: bool = False) -> Iterator[bytes]:
         """The rows, or the failed ones, as one JSON array, piece by piece."""
@@ -180,13 +180,13 @@ class Run:
 
     def failures(self) -> Iterator[Failure]:
         """Why each row failed, and why each item is null, in short and in input order."""
-        with archived(self.place) as archive:
-            yield from list_failures(archive, self.entry)
+        with open_runs(self.place) as run_reader:
+            yield from list_failures(run_reader, self.entry)
 
     def has_to_retry(self) -> bool:
         """Whether a retry has anything to ask."""
-        with archived(self.place) as archive:
-            return archive.has_to_retry(self.entry)
+        with open_runs(self.place) as run_reader:
+            return run_reader.has_to_retry(self.entry)
 
     def export(self, output: Path, *, failed: bool = False) -> Export:
         """Write the rows to a file in the format of its ending; also those of a run that did not come to its end.
@@ -202,10 +202,10 @@ class Run:
         from yamlgen.output.files import write_rows  # noqa: PLC0415 - a list of runs need not wait for it
 
         run = self.entry
-        with archived(self.place) as archive:
+        with open_runs(self.place) as run_reader:
             compose = compose_failed if failed else compose_rows
-            warnings = write_rows(output, lambda: compose(archive, run))
-            lost = 0 if failed else archive.nulls(run)
+            warnings = write_rows(output, lambda: compose(run_reader, run))
+            lost = 0 if failed else run_reader.nulls(run)
         rows = run.failed + run.missing if failed else run.finished
         return Export(run.name, rows, output, lost, tuple(warnings))
 
@@ -215,18 +215,18 @@ def values(lines: Iterator[bytes]) -> list[dict[str, JSON]]:
     return [json.loads(line) for line in lines]
 
 
-def _find_row(archive: RunReader, run: RunEntry, name: str, tell: Callable[[str], object]) -> int:
+def _find_row(run_reader: RunReader, run: RunEntry, name: str, tell: Callable[[str], object]) -> int:
     """The place, from 0, of a row of a run by its id or its number."""
-    has_ids = archive.id_column(run) is not None
+    has_ids = run_reader.id_column(run) is not None
     for identity in identities(name) if has_ids else []:
-        found = archive.find(run, identity)
+        found = run_reader.find(run, identity)
         if found is not None:
             return found
     number = number_of(name)
-    row = None if number is None else archive.row(run, number)
+    row = None if number is None else run_reader.row(run, number)
     if row is not None:
-        tell_apart(name, archive.id(run, row), tell)
+        tell_apart(name, run_reader.id(run, row), tell)
         return row.number
     message = f"run {run.name} has no row {id_name(name)}, or has not finished it"
-    hint = proposed(name, archive.ids(run)) if has_ids else "rows count from 1"
+    hint = proposed(name, run_reader.ids(run)) if has_ids else "rows count from 1"
     raise UsageError(message, code=Code.NO_RUN, hint=hint)

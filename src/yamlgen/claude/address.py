@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from yamlgen.errors import Code, EnvironmentProblem
-from yamlgen.pipeline.language import Runtime
 from yamlgen.pipeline.model_settings import address_fault, plain_http
+from yamlgen.pipeline.pipeline_model import Runtime
 
 
 def safe_address(found: str, runtime: Runtime, way: str = "`runtime.allow_http: true`") -> str:

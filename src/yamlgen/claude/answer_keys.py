@@ -8,7 +8,7 @@ from typing import Final
 
 from yamlgen.canonical_json import digest
 from yamlgen.interfaces import RequestContext
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _ASKED: Final = frozenset({"messages", "system", "stream"})
 """What of a body differs from row to row, or decides nothing."""
@@ -31,12 +31,12 @@ class AnswerKeys:
     api_version: str
     betas: tuple[str, ...] = ()
 
-    def keys(self, body: Mapping[str, JSON], asker: RequestContext) -> tuple[bytes, ...]:
-        """What tells the answer to `body` for this asker's row and sample from all others: the key, and an older one.
+    def keys(self, body: Mapping[str, JSON], context: RequestContext) -> tuple[bytes, ...]:
+        """What tells the answer to `body` for this context's row and sample from all others: the key, and an older one.
 
         Whether it is streamed decides nothing. It once did, so long answers of that time are found by the older key.
         """
-        asked = {**self._server(), "row": asker.identity, "sample": asker.sample}
+        asked = {**self._server(), "row": context.identity, "sample": context.sample}
         bare = {name: value for name, value in body.items() if name != "stream"}
         key = digest({**asked, "body": bare})
         if body["max_tokens"] <= _UNSTREAMED:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from yamlgen.caller import by_surface, option
 from yamlgen.environment import variable
 from yamlgen.errors import Code, MissingKey
+from yamlgen.option_names import by_surface, option
 
 _HEADER: Final = re.compile(r"[!-~]+")
 

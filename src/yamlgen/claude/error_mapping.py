@@ -16,11 +16,11 @@ import httpx2
 
 from yamlgen.claude.connections import failure_of
 from yamlgen.claude.secret_mask import mask_of, scrub
-from yamlgen.claude.server_errors import MOST_READ, Reach, Said, said_in
+from yamlgen.claude.server_errors import MOST_READ, ErrorResponse, ErrorScope, error_response_of
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
 from yamlgen.redaction import LONG_SECRET, redact
 from yamlgen.system_limits import scarcity_of
-from yamlgen.values import JSON, Refusal
+from yamlgen.value_objects import JSON, Refusal
 
 _MOST_SHOWN: Final = 500
 _LONGEST_NAME: Final = 128
@@ -39,12 +39,12 @@ REFUSALS: Final = frozenset({400, 413, 422})
 class ServerError(Exception):
     """A 200 that holds an error."""
 
-    def __init__(self, said: Said) -> None:
+    def __init__(self, said: ErrorResponse) -> None:
         super().__init__(said.text)
         self.said = said
 
 
-class NotAMessage(Exception):  # noqa: N818 - named as what came
+class InvalidMessage(Exception):  # noqa: N818 - named as what came
     """A 200 that is no answer of a Messages API, of a kind of content; `str` says what it is instead."""
 
     def __init__(self, kind: str, what: str) -> None:
@@ -89,20 +89,20 @@ class ErrorContext:
         return response if kept is answer and told is about else {**told, **kept}
 
 
-def mapped(error: Exception, sender: ErrorContext, request_id: str | None = None) -> YamlgenError:
+def mapped(error: Exception, error_context: ErrorContext, request_id: str | None = None) -> YamlgenError:
     """The error of ours for anything that a request may raise.
 
     Args:
         error: what was raised.
-        sender: who sent the request.
+        error_context: who sent the request.
         request_id: the API's name for the request, where a response has come.
     """
     said = error.said if isinstance(error, ServerError) else None
     if isinstance(error, anthropic.APIStatusError):
-        said = said_in(error.response)
-    found = _ours(error, sender) if said is None else _of_said(said, sender)
-    name = sender.named(request_id or (said.request_id if said is not None else None))
-    message, hint = sender.masked(found.message), found.hint and sender.masked(found.hint)
+        said = error_response_of(error.response)
+    found = _ours(error, error_context) if said is None else _of_said(said, error_context)
+    name = error_context.named(request_id or (said.request_id if said is not None else None))
+    message, hint = error_context.masked(found.message), found.hint and error_context.masked(found.hint)
     if name is not None and found.request_id is None:
         return found.replace(message=f"{message} (request {name})", hint=hint, request_id=name)
     return found if (message, hint) == (found.message, found.hint) else found.replace(message=message, hint=hint)
@@ -115,39 +115,39 @@ def refused_before(refusal: Refusal, hint: str) -> RowError:
     return error.replace(request_id=named[1]) if named else error
 
 
-def _ours(error: Exception, sender: ErrorContext) -> YamlgenError:
+def _ours(error: Exception, error_context: ErrorContext) -> YamlgenError:
     if isinstance(error, YamlgenError):
         return error
     if (scarcity := scarcity_of(error)) is not None:
         return scarcity
-    if isinstance(error, NotAMessage):
-        return not_a_message(sender.clean(str(error)), sender)
+    if isinstance(error, InvalidMessage):
+        return not_a_message(error_context.clean(str(error)), error_context)
     if isinstance(error, anthropic.APIConnectionError | httpx2.HTTPError):
         why, hint = failure_of(error)
         return RowError(f"the connection failed: {why}", code=Code.TRANSPORT, hint=hint)
     if isinstance(error, anthropic.APIResponseValidationError):
-        return not_a_message(sender.clean(error.message), sender)
+        return not_a_message(error_context.clean(error.message), error_context)
     if isinstance(error, UnicodeEncodeError):
         message = "the prompt holds half of a surrogate pair, which no request can carry"
         return RowError(message, code=Code.BAD_REQUEST, hint="mend the text in the input")
-    return RowError(f"{type(error).__name__}: {sender.clean(str(error))}", code=Code.INTERNAL)
+    return RowError(f"{type(error).__name__}: {error_context.clean(str(error))}", code=Code.INTERNAL)
 
 
-def not_a_message(what: str, sender: ErrorContext) -> RowError:
+def not_a_message(what: str, error_context: ErrorContext) -> RowError:
     """The error for a 200 that is no answer of the Messages API."""
-    hint = f"is {sender.base_url} the address of a Messages API?"
+    hint = f"is {error_context.base_url} the address of a Messages API?"
     return RowError(f"the answer is not a message: {what}", code=Code.NOT_A_MESSAGE, hint=hint)
 
 
-def _of_said(told: Said, sender: ErrorContext) -> YamlgenError:
-    said = sender.clean(told.text)
+def _of_said(told: ErrorResponse, error_context: ErrorContext) -> YamlgenError:
+    said = error_context.clean(told.text)
     how = told.kind if told.inside and told.kind else str(told.status)
-    match told.reach:
-        case Reach.RUN:
-            return _stopped(told, said, sender)
-        case Reach.AGAIN | Reach.LIMITED:
+    match told.scope:
+        case ErrorScope.RUN:
+            return _stopped(told, said, error_context)
+        case ErrorScope.AGAIN | ErrorScope.LIMITED:
             return RowError(f"the API answered {how} to the end: {said}", code=Code.TRANSPORT)
-        case Reach.ROW:
+        case ErrorScope.ROW:
             size, hint = "", None
             if told.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 size = f"; the request was {_size(told.sent)}" if told.sent else ""
@@ -161,7 +161,7 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count:,} bytes"  # noqa: PLR2004 - a tenth of a megabyte
 
 
-def _stopped(told: Said, said: str, sender: ErrorContext) -> RunStopped:  # noqa: PLR0911 - a table
+def _stopped(told: ErrorResponse, said: str, error_context: ErrorContext) -> RunStopped:  # noqa: PLR0911 - a table
     """The error that ends the run."""
     match told.stop or (Code.PAYMENT if told.status == HTTPStatus.PAYMENT_REQUIRED else None):
         case Code.SPEND_LIMIT:
@@ -175,21 +175,21 @@ def _stopped(told: Said, said: str, sender: ErrorContext) -> RunStopped:  # noqa
     match told.status:
         case 401:
             hint = "check the key, and whether it belongs to this address"
-            message = f"the API rejected the key in {sender.key_name}: {said}"
+            message = f"the API rejected the key in {error_context.key_name}: {said}"
             return RunStopped(message, code=Code.KEY_REJECTED, hint=hint)
         case 403:
-            message = f"the key in {sender.key_name} may not do this: {said}"
-            return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint=f"may it use `{sender.model}`?")
+            message = f"the key in {error_context.key_name} may not do this: {said}"
+            return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint=f"may it use `{error_context.model}`?")
         case 404 if told.kind == "not_found_error":
-            message = f"the API knows no model `{sender.model}`: {said}"
+            message = f"the API knows no model `{error_context.model}`: {said}"
             return RunStopped(message, code=Code.UNKNOWN_MODEL, hint="check the `id`; models retire")
         case 404:
-            message = f"there is no Messages API at {sender.base_url}: {said}"
+            message = f"there is no Messages API at {error_context.base_url}: {said}"
             return RunStopped(message, code=Code.UNREACHABLE, hint="check `runtime.base_url`: it ends before `/v1`")
         case 407:
             hint = "write them into its address, in the variable that names the proxy"
             return RunStopped("the proxy asks for a name and a password", code=Code.UNREACHABLE, hint=hint)
-    where = f"to {sender.clean(told.target)}" if told.target else "elsewhere"
-    message = f"{sender.base_url} redirects {where} ({told.status}), and a key does not follow"
+    where = f"to {error_context.clean(told.target)}" if told.target else "elsewhere"
+    message = f"{error_context.base_url} redirects {where} ({told.status}), and a key does not follow"
     hint = "set `runtime.base_url` to the final address, without `/v1/messages`"
     return RunStopped(message, code=Code.UNREACHABLE, hint=hint)

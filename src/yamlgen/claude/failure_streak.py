@@ -8,7 +8,7 @@ from typing import Final
 
 from yamlgen.claude.error_mapping import NAMED
 from yamlgen.errors import Code, RowError
-from yamlgen.values import Doubt
+from yamlgen.value_objects import SystemicFailure
 
 _VARYING: Final = re.compile(r"[\w-]*\d[\w-]*|\"[^\"]*\"|'[^']*'|`[^`]*`")
 """What differs between two refusals for the same reason: numbers, ids, what is quoted of the request."""
@@ -26,7 +26,7 @@ class FailureStreak:
         doubt: shared with the engine, which decides whether the run goes on.
     """
 
-    doubt: Doubt = field(default_factory=Doubt)
+    doubt: SystemicFailure = field(default_factory=SystemicFailure)
     _last: str = ""
     _alike: int = 0
     _all: int = 0
@@ -35,7 +35,7 @@ class FailureStreak:
         """A request came through: from now on a failure is about what was asked."""
         self.doubt.cleared = True
 
-    def failed(self, error: RowError) -> Doubt | None:
+    def failed(self, error: RowError) -> SystemicFailure | None:
         """The doubt of this setup, where the failure of a row tells that the others may fail too."""
         tells = error.status if error.code is Code.BAD_REQUEST else error.code in (Code.TRANSPORT, Code.NOT_A_MESSAGE)
         if self.doubt.cleared or not tells:

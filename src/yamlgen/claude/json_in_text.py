@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _MOST: Final = 10_000
 _MOST_UNCLOSED: Final = 8
@@ -30,7 +30,7 @@ _MARK: Final = re.compile(rf'([\[{{])|([\]}}])|{_STRING}|(")', re.DOTALL)
 
 
 @dataclass
-class Spans:
+class FoundJSON:
     """What was found in a text.
 
     Attributes:
@@ -42,9 +42,9 @@ class Spans:
     broken: str = ""
 
 
-def spans_of(text: str) -> Spans:
+def find_json(text: str) -> FoundJSON:
     """The JSON values in a text."""
-    found, left_open, unclosed, read = Spans(), set[int](), 0, 0
+    found, left_open, unclosed, read = FoundJSON(), set[int](), 0, 0
     start = _next(text, 0)
     while start is not None:
         end = None if start in left_open else _end(text, start, left_open)
@@ -57,7 +57,7 @@ def spans_of(text: str) -> Spans:
             found.broken, on = fault_of(error), len(text)
         read, unclosed = read + 1, unclosed + (end is None)
         if read > _MOST or unclosed > _MOST_UNCLOSED:
-            return Spans(broken="it holds too many values")
+            return FoundJSON(broken="it holds too many values")
         start = _next(text, on if end is None else end)
     return found
 

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 
 import anthropic
 
-from yamlgen.claude.admission import Pacing
 from yamlgen.claude.answer_keys import AnswerKeys
+from yamlgen.claude.answer_lookup import LookupLayer
+from yamlgen.claude.answer_recording import Accounting, RecordingLayer
 from yamlgen.claude.error_mapping import ErrorContext
-from yamlgen.claude.lookup import AnswerLookup
-from yamlgen.claude.reasking import Reasking
-from yamlgen.claude.recording import Accounting, Recording
-from yamlgen.claude.requests import ClosedWay, RequestBuilder, Way
+from yamlgen.claude.pacing_layer import PacingLayer
+from yamlgen.claude.reasking import ReaskLayer
+from yamlgen.claude.requests import RequestBuilder, RequestMode, RequestModeRefused
 from yamlgen.claude.schema_fallback import SchemaFallback
-from yamlgen.claude.sending import Sending
+from yamlgen.claude.sending import SingleRequestSender
 from yamlgen.interfaces import Check, PriceFunction, RequestContext, ResponseStore
 from yamlgen.row_result import Answer
-from yamlgen.steps.fields import Settings
-from yamlgen.values import JSON, Attempt, Prompt
+from yamlgen.steps.config_fields import Settings
+from yamlgen.value_objects import JSON, Attempt, Prompt
 
 if TYPE_CHECKING:
-    from yamlgen.claude.structured import Structured
+    from yamlgen.claude.structured import StructuredOutput
 
 
 class ClaudeModel:
@@ -36,14 +36,14 @@ class ClaudeModel:
     Args:
         client: the SDK's client, its own retries at 0.
         settings: the model's settings; `id` is set.
-        sender: who sends, for the sentences of errors.
+        error_context: who sends, for the sentences of errors.
         structured: how JSON is asked for; `None` for text.
         reasks: how often an invalid output is sent back; a text is invalid where it is blank or a check says so.
         timeout: seconds that one request may take: an answer that may take longer is streamed.
         store: where answers are kept; without it each is asked for.
         keys: makes their keys; given with `store`.
         simulated: whether the simulator answers.
-        tariff: what usage costs; `None` where it is not known.
+        price_function: what usage costs; `None` where it is not known.
         warn: told what the user of the run should know.
     """
 
@@ -51,47 +51,47 @@ class ClaudeModel:
         self,
         client: anthropic.AsyncAnthropic,
         settings: Settings,
-        sender: ErrorContext,
+        error_context: ErrorContext,
         *,
-        structured: Structured | None = None,
+        structured: StructuredOutput | None = None,
         reasks: int = 0,
         timeout: float = math.inf,
         store: ResponseStore | None = None,
         keys: AnswerKeys | None = None,
         simulated: bool = False,
-        tariff: PriceFunction | None = None,
+        price_function: PriceFunction | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> None:
         self._store = store
         self._builder = RequestBuilder(settings, timeout, keys)
-        self._fallback = SchemaFallback(structured, self._builder, sender, store, warn)
-        accounting = Accounting(self._builder.model, tariff)
+        self._fallback = SchemaFallback(structured, self._builder, error_context, store, warn)
+        accounting = Accounting(self._builder.model, price_function)
         # The layers, from the network up: each answers a request by the one before it.
-        sending = Sending(client, sender, accounting.cut, simulated)
-        recording = Recording(sending, accounting)
-        pacing = Pacing(recording)
-        lookup = AnswerLookup(pacing, self._fallback, simulated=simulated)
-        self._reasking = Reasking(lookup, self._builder, sender, reasks)
+        sending = SingleRequestSender(client, error_context, accounting.cut, simulated)
+        recording = RecordingLayer(sending, accounting)
+        pacing = PacingLayer(recording)
+        lookup = LookupLayer(pacing, self._fallback, simulated=simulated)
+        self._reasking = ReaskLayer(lookup, self._builder, error_context, reasks)
 
     def request(self, prompt: Prompt) -> dict[str, JSON]:
         """The body of the first request for `prompt`, exactly as it would be sent."""
-        return self._builder.body(prompt, self._fallback.way)
+        return self._builder.body(prompt, self._fallback.mode)
 
-    async def answer(self, prompt: Prompt, asker: RequestContext, check: Check | None = None) -> Answer:
+    async def answer(self, prompt: Prompt, context: RequestContext, check: Check | None = None) -> Answer:
         """Ask, check, and ask again while the output is invalid and re-asks are left."""
         attempts: list[Attempt] = []
         try:
-            return await self._by(self._fallback.first, prompt, asker, check, attempts)
-        except ClosedWay:
+            return await self._by(self._fallback.first, prompt, context, check, attempts)
+        except RequestModeRefused:
             assert self._fallback.other is not None  # noqa: S101 - it is raised where there is one
-            return await self._by(self._fallback.other, prompt, asker, check, attempts)
+            return await self._by(self._fallback.other, prompt, context, check, attempts)
 
     async def _by(
-        self, way: Way, prompt: Prompt, asker: RequestContext, check: Check | None, attempts: list[Attempt]
+        self, mode: RequestMode, prompt: Prompt, context: RequestContext, check: Check | None, attempts: list[Attempt]
     ) -> Answer:
         """The answer that one way of asking leads to; `attempts` has what the other was answered before."""
-        request = self._builder.first(prompt, way, asker)
+        request = self._builder.first(prompt, mode, context)
         if self._store is None:
             return await self._reasking.answer(request, check, attempts)
-        async with self._store.chain(request.keys, asker) as log:
+        async with self._store.attempts_of(request.keys, context) as log:
             return await self._reasking.answer(replace(request, log=log), check, attempts)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True, slots=True)
-class ReadOutput:
+class ParsedOutput:
     """A valid output, and what had to be done to read it, as sentences."""
 
     value: JSON
@@ -29,5 +29,5 @@ class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes 
         self.by_check = by_check
 
 
-class NoText(InvalidOutput):
+class EmptyAnswer(InvalidOutput):
     """An answer without a text: nothing, white space, a block of thinking alone, or what no file can hold."""

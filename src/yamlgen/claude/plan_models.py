@@ -10,19 +10,19 @@ import anthropic
 from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
-from yamlgen.claude.prices import tariff_of
+from yamlgen.claude.prices import price_function_of
 from yamlgen.events import Emit, RunWarned
 from yamlgen.interfaces import Model, ResponseStore
 from yamlgen.planning.plan import Plan
 
 if TYPE_CHECKING:
-    from yamlgen.claude.structured import Structured
+    from yamlgen.claude.structured import StructuredOutput
 
 
 def models(
     client: anthropic.AsyncAnthropic,
     plan: Plan,
-    sender: ErrorContext,
+    error_context: ErrorContext,
     *,
     store: ResponseStore | None = None,
     keys: AnswerKeys | None = None,
@@ -36,26 +36,26 @@ def models(
             emit(RunWarned(message))
 
     made: dict[str, Model] = {}
-    ways: dict[str, Structured] = {}
+    ways: dict[str, StructuredOutput] = {}
     for step, variant in plan.variants:
         structured = None
         if step.schema is not None:
-            from yamlgen.claude.structured import Structured  # noqa: PLC0415 - instructor, which takes half a second
+            from yamlgen.claude.structured import StructuredOutput  # noqa: PLC0415 - instructor, which takes half a second
 
             alike = variant.alike or variant.name  # what one of them learns of the API, the others know
-            structured = ways.get(alike) or Structured(step.name, step.schema, variant.settings, variant.mode)
+            structured = ways.get(alike) or StructuredOutput(step.name, step.schema, variant.settings, variant.mode)
             ways[alike] = structured
         made[variant.name] = ClaudeModel(
             client,
             variant.settings,
-            replace(sender, model=variant.model),
+            replace(error_context, model=variant.model),
             structured=structured,
             reasks=variant.reasks,
             timeout=plan.runtime.timeout,
             store=store,
             keys=keys,
             simulated=simulated,
-            tariff=tariff_of(variant.model, variant.price),
+            price_function=price_function_of(variant.model, variant.price),
             warn=warn,
         )
     return made

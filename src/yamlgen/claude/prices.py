@@ -16,8 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from yamlgen.interfaces import PriceFunction
-from yamlgen.steps.fields import Price
-from yamlgen.values import Charge, Usage
+from yamlgen.steps.config_fields import Price
+from yamlgen.value_objects import Charge, Usage
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, PriceCalculation
@@ -34,7 +34,7 @@ _DIGITS: Final = 12
 _SUFFIX: Final = re.compile(r"(-0)?(-20\d{6}|-latest)?\Z")
 
 
-def tariff_of(model: str, price: Price | None) -> PriceFunction | None:
+def price_function_of(model: str, price: Price | None) -> PriceFunction | None:
     """How the answers of a model are charged, picklable; `None` where its price is not known.
 
     The author's price wins. The list itself matches by prefix: it would give `claude-haiku-4-5-mine` the price of

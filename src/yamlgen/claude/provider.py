@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from yamlgen.caller import by_surface, option
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.address import normalised, safe_address
 from yamlgen.claude.answer_keys import AnswerKeys
@@ -26,10 +25,11 @@ from yamlgen.environment import variable
 from yamlgen.errors import EnvironmentProblem
 from yamlgen.events import Emit, RunWarned
 from yamlgen.interfaces import Model, ResponseStore
+from yamlgen.option_names import by_surface, option
 from yamlgen.pacing.limiter import Limiter
 from yamlgen.pacing.pool import MAX_PAUSE, UNHEARD
-from yamlgen.pipeline.language import Runtime
 from yamlgen.pipeline.model_settings import PUBLIC_URL
+from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.planning.plan import Plan
 
 
@@ -90,7 +90,11 @@ class ClaudeProvider:
 
     @asynccontextmanager
     async def open(
-        self, plan: Plan, halt: Cancellation, recorder: ResponseStore | None = None, emit: Emit | None = None
+        self,
+        plan: Plan,
+        cancellation: Cancellation,
+        response_store: ResponseStore | None = None,
+        emit: Emit | None = None,
     ) -> AsyncIterator[Mapping[str, Model]]:
         """The models that the plan asks, by name; the client is closed with the context.
 
@@ -107,20 +111,20 @@ class ClaudeProvider:
             keyless = error
         pause = plan.limits.max_pause
         unheard = UNHEARD if self.watched or pause is None else pause
-        limiter = Limiter(affordable(plan.concurrency), halt, pause or MAX_PAUSE, emit, unheard=unheard)
+        limiter = Limiter(affordable(plan.concurrency), cancellation, pause or MAX_PAUSE, emit, unheard=unheard)
         simulated = self.simulator is not None
         tell = None if simulated or emit is None else partial(emit, RunWarned(_simulated(base_url)))
         client = build_client(
             api_key=key,
             base_url=base_url,
-            transport=Transport(runtime.timeout, runtime.max_retries, limiter, base_url, halt, tell),
+            transport=Transport(runtime.timeout, runtime.max_retries, limiter, base_url, cancellation, tell),
             api_version=runtime.api_version,
             keyless=keyless,
         )
-        keys = None if recorder is None else AnswerKeys(self.answerer(), runtime.api_version, headers.betas)
-        sender = ErrorContext("", base_url, runtime.api_key_env, "" if simulated else key, headers.secrets)
+        keys = None if response_store is None else AnswerKeys(self.answerer(), runtime.api_version, headers.betas)
+        error_context = ErrorContext("", base_url, runtime.api_key_env, "" if simulated else key, headers.secrets)
         async with client:
-            yield models(client, plan, sender, store=recorder, keys=keys, simulated=simulated, emit=emit)
+            yield models(client, plan, error_context, store=response_store, keys=keys, simulated=simulated, emit=emit)
 
 
 def _simulated(base_url: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from yamlgen.claude.parsed_answer import InvalidOutput
 from yamlgen.schemas.root_wrapper import WRAP
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _UNSAID: Final = frozenset({"thinking", "redacted_thinking"})
 """What of an answer is no part of what was said: a turn of nothing else is none."""

@@ -9,38 +9,38 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yamlgen.claude.error_mapping import ErrorContext
-from yamlgen.claude.parsed_answer import InvalidOutput, NoText
-from yamlgen.claude.reading import message_of, read, text_of
+from yamlgen.claude.message_parsing import message_of, read, text_of
+from yamlgen.claude.parsed_answer import EmptyAnswer, InvalidOutput
 from yamlgen.claude.reask_turns import about_text
 from yamlgen.claude.requests import Layer, Request, RequestBuilder
 from yamlgen.claude.response_checks import fault_of
 from yamlgen.errors import Code, RowError
 from yamlgen.interfaces import Check
 from yamlgen.row_result import Answer
-from yamlgen.values import JSON, Attempt
+from yamlgen.value_objects import JSON, Attempt
 
 
-class Reasking:
+class ReaskLayer:
     """The topmost layer, which makes a valid output of answers.
 
     Args:
         below: answers each request.
         builder: makes the requests that follow.
-        sender: who sends, for the sentences of errors.
+        error_context: who sends, for the sentences of errors.
         reasks: how often an invalid output is sent back; a text is invalid where it is blank or a check says so.
     """
 
-    def __init__(self, below: Layer, builder: RequestBuilder, sender: ErrorContext, reasks: int) -> None:
+    def __init__(self, below: Layer, builder: RequestBuilder, error_context: ErrorContext, reasks: int) -> None:
         self._below = below
         self._builder = builder
-        self._sender = sender
+        self._error_context = error_context
         self._reasks = reasks
 
     async def answer(self, first: Request, check: Check | None, attempts: list[Attempt]) -> Answer:
         """The output that a request leads to; `attempts` has, and takes, the answers that were invalid.
 
         Raises:
-            ClosedWay: the API does not take the schema in this way.
+            RequestModeRefused: the API does not take the schema in this way.
             RowError: there is no valid output; it has the account of all answers.
             RunStopped: no request will succeed.
         """
@@ -50,18 +50,18 @@ class Reasking:
                 attempt = await self._below.answer(request)
             except RowError as error:
                 raise self._told(error, request, attempts, first.key) from None
-            request.asker.watch.received(attempt, reask=bool(attempts))
+            request.context.observer.received(attempt, reask=bool(attempts))
             try:
-                output = read(attempt, request.way.structured)
+                output = read(attempt, request.mode.structured)
                 attempt = replace(attempt, notes=output.notes)
                 errors = check(output.value) if check is not None else ()
                 if errors:
                     raise InvalidOutput(errors, by_check=True)  # noqa: TRY301 - it is dealt with as the schema's are
             except RowError as error:
-                attempts.append(replace(attempt, errors=(self._sender.masked(error.message),)))
+                attempts.append(replace(attempt, errors=(self._error_context.masked(error.message),)))
                 raise self._told(error, request, attempts, first.key) from None
             except InvalidOutput as invalid:
-                attempts.append(replace(attempt, errors=tuple(map(self._sender.masked, invalid.errors))))
+                attempts.append(replace(attempt, errors=tuple(map(self._error_context.masked, invalid.errors))))
                 if left == 0:
                     raise self._told(self._error(invalid), request, attempts, first.key) from None
                 request = self._builder.following(request, reask(request, attempt, invalid))
@@ -75,25 +75,25 @@ class Reasking:
         more = f" (and {len(invalid.errors) - 1} more)" if len(invalid.errors) > 1 else ""
         message = f"the output is invalid{asked}: {invalid.errors[0]}{more}"
         code = Code.INVALID_OUTPUT
-        if isinstance(invalid, NoText):
+        if isinstance(invalid, EmptyAnswer):
             code, message = Code.NO_TEXT, f"{invalid.errors[0]}{asked}"
-        message = self._sender.clean(message)  # before a part of it is left out: half a key is not found
+        message = self._error_context.clean(message)  # before a part of it is left out: half a key is not found
         hint = "see the attempts in the failed file"
         return RowError(message, code=code, hint=hint, is_useless=not invalid.by_check)
 
     def _told(self, error: RowError, request: Request, attempts: Sequence[Attempt], key: bytes) -> RowError:
         """The error with its account; its words may quote an answer, and an answer may quote the key."""
-        message = self._sender.clean(error.message)
+        message = self._error_context.clean(error.message)
         return error.replace(message=message, request=request.body, attempts=tuple(attempts), key=key)
 
 
 def reask(request: Request, attempt: Attempt, invalid: InvalidOutput) -> dict[str, JSON]:
     """The body of the request that shows the model its answer and what is wrong with it."""
-    body, said, structured = request.body, None, request.way.structured
+    body, said, structured = request.body, None, request.mode.structured
     if fault_of(attempt.response) is None:
         message = message_of(attempt)
         if structured is not None:
             return structured.reask(body, message, invalid)
-        if not isinstance(invalid, NoText):  # the API refuses a turn that says nothing
+        if not isinstance(invalid, EmptyAnswer):  # the API refuses a turn that says nothing
             said = text_of(message)
     return {**body, "messages": [*body["messages"], *about_text(invalid, said)]}

@@ -9,16 +9,16 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from yamlgen import capabilities
+from yamlgen import model_capabilities
 from yamlgen.claude.answer_keys import AnswerKeys
-from yamlgen.claude.response_checks import Received
+from yamlgen.claude.response_checks import RawAnswer
 from yamlgen.interfaces import AttemptLog, RequestContext
 from yamlgen.pacing.limiter import Slot
-from yamlgen.steps.fields import Settings, Thinking
-from yamlgen.values import JSON, Attempt, Prompt
+from yamlgen.steps.config_fields import Settings, Thinking
+from yamlgen.value_objects import JSON, Attempt, Prompt
 
 if TYPE_CHECKING:
-    from yamlgen.claude.structured import Structured
+    from yamlgen.claude.structured import StructuredOutput
 
 STREAM_ABOVE: Final = 21_333
 """The most `max_tokens` that the SDK deems safe without streaming: more may idle past a proxy's patience."""
@@ -32,19 +32,19 @@ _UNKEPT: Final = (b"",)
 _NO_PROMPT: Final = Prompt(None, ())
 
 
-class ClosedWay(Exception):  # noqa: N818 - an answer: this schema needs another way
+class RequestModeRefused(Exception):  # noqa: N818 - an answer: this schema needs another way
     """The API has refused the schema in this way."""
 
 
 @dataclass(eq=False)
-class Way:
+class RequestMode:
     """A way of asking: natively, by a tool, for a text.
 
     Attributes:
         setup: that of its requests, once one was made.
     """
 
-    structured: Structured | None
+    structured: StructuredOutput | None
     setup: bytes = b""
 
     @property
@@ -56,10 +56,10 @@ class Way:
         """Send a request only in a way that the API takes.
 
         Raises:
-            ClosedWay: it does not take this one any more.
+            RequestModeRefused: it does not take this one any more.
         """
         if self.is_closed:
-            raise ClosedWay
+            raise RequestModeRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,16 @@ class Request:
 
     Attributes:
         body: what is sent.
-        way: how it asks for the output.
-        asker: who asks.
+        mode: how it asks for the output.
+        context: who asks.
         keys: of its answer, today's first; one empty key where no answer is kept.
         log: the attempts of its row; `None` where no answer is kept.
         slot: its place among those in flight, where it is sent by itself.
     """
 
     body: dict[str, JSON]
-    way: Way
-    asker: RequestContext
+    mode: RequestMode
+    context: RequestContext
     keys: tuple[bytes, ...] = _UNKEPT
     log: AttemptLog | None = None
     slot: Slot | None = None
@@ -95,21 +95,21 @@ class Layer(Protocol):
         """The answer, paid for now or before.
 
         Raises:
-            ClosedWay: the API does not take the schema in this way.
+            RequestModeRefused: the API does not take the schema in this way.
             RowError: there is none; for other requests there may be.
             RunStopped: there will be none for any request.
         """
         ...
 
 
-class Carrier(Protocol):
+class RequestSender(Protocol):
     """Brings a request to the API, and back what the API says."""
 
-    async def send(self, request: Request) -> Received:
+    async def send(self, request: Request) -> RawAnswer:
         """The answer, without a key in it.
 
         Raises:
-            ClosedWay: as of a `Layer`, like the others.
+            RequestModeRefused: as of a `Layer`, like the others.
             RowError: it was refused, or it failed too often.
             RunStopped: no request will succeed.
         """
@@ -133,35 +133,35 @@ class RequestBuilder:
         self._keys = keys
         self._constant = _constant(settings, timeout)
         self._sampling = {
-            name: getattr(settings, name) for name in capabilities.SAMPLING if getattr(settings, name) is not None
+            name: getattr(settings, name) for name in model_capabilities.SAMPLING if getattr(settings, name) is not None
         }
 
-    def body(self, prompt: Prompt, way: Way) -> dict[str, JSON]:
+    def body(self, prompt: Prompt, mode: RequestMode) -> dict[str, JSON]:
         """The body of the first request for a prompt."""
         body = dict(self._constant)
         if prompt.system and prompt.system.strip():
             body["system"] = prompt.system
         body["messages"] = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
-        if way.structured is not None:
-            body = way.structured.prepare(body)
+        if mode.structured is not None:
+            body = mode.structured.prepare(body)
         return body | self._sampling
 
-    def first(self, prompt: Prompt, way: Way, asker: RequestContext) -> Request:
+    def first(self, prompt: Prompt, mode: RequestMode, context: RequestContext) -> Request:
         """The first request for a prompt."""
-        body = self.body(prompt, way)
+        body = self.body(prompt, mode)
         if self._keys is None:
-            return Request(body, way, asker)
-        way.setup = way.setup or self._keys.setup(body)
-        return Request(body, way, asker, self._keys.keys(body, asker))
+            return Request(body, mode, context)
+        mode.setup = mode.setup or self._keys.setup(body)
+        return Request(body, mode, context, self._keys.keys(body, context))
 
     def following(self, request: Request, body: dict[str, JSON]) -> Request:
         """The request that follows from the answer to another one."""
-        keys = _UNKEPT if self._keys is None else self._keys.keys(body, request.asker)
+        keys = _UNKEPT if self._keys is None else self._keys.keys(body, request.context)
         return replace(request, body=body, keys=keys)
 
-    def schema_key(self, way: Way) -> bytes:
+    def schema_key(self, mode: RequestMode) -> bytes:
         """The key of the native schema in the requests of a way; empty where no answer is kept."""
-        return b"" if self._keys is None else self._keys.schema(self.body(_NO_PROMPT, way))
+        return b"" if self._keys is None else self._keys.schema(self.body(_NO_PROMPT, mode))
 
 
 def _constant(settings: Settings, timeout: float) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from typing import Final, cast
 import httpx2
 from anthropic import AsyncStream
 
-from yamlgen.claude.error_mapping import NotAMessage, ServerError
-from yamlgen.claude.server_errors import MOST_READ, request_id_of, said_inside, size_of, told_in
+from yamlgen.claude.error_mapping import InvalidMessage, ServerError
+from yamlgen.claude.server_errors import MOST_READ, error_in_body, quotable, request_id_of, size_of
 from yamlgen.claude.streams import UNREAD, StreamedMessage
 from yamlgen.schemas.type_words import ANSWERS, described
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _DEEP: Final = 200
 """How many brackets a body may have before it is tried whether it can be written again."""
@@ -33,14 +33,14 @@ _TOKENS: Final = re.compile(rb'"(\w+_tokens)"\s*:\s*(\d{1,16})(?![\d.eE])')
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class RawAnswer:
     """A paid answer as it came: the body of its message, and the API's name for the request."""
 
     body: dict[str, JSON]
     request_id: str | None
 
 
-async def read_answer(http: httpx2.Response, stream: StreamedMessage, heard: Callable[[], None]) -> Received:
+async def read_answer(http: httpx2.Response, stream: StreamedMessage, heard: Callable[[], None]) -> RawAnswer:
     """The answer in a 200.
 
     Args:
@@ -54,7 +54,7 @@ async def read_answer(http: httpx2.Response, stream: StreamedMessage, heard: Cal
         httpx2.RemoteProtocolError: a stream ended before its last event, however politely.
     """
     try:
-        return Received(await _read(http, stream, heard), request_id_of(http))
+        return RawAnswer(await _read(http, stream, heard), request_id_of(http))
     except ServerError as error:
         raise ServerError(replace(error.said, sent=size_of(http))) from None
 
@@ -111,18 +111,18 @@ def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
         if body.get("type") == "message":
             return body
         if body.get("type") == "error" or isinstance(body.get("error"), dict):
-            raise ServerError(said_inside(body))
+            raise ServerError(error_in_body(body))
     raise _no_message(content, kind)
 
 
-def _no_message(content: bytes, kind: str) -> NotAMessage:
+def _no_message(content: bytes, kind: str) -> InvalidMessage:
     """What came in place of a message, in short; of a page of HTML its title."""
     text = content[:MOST_READ].decode(errors="replace")
-    told = told_in(text, kind)
+    told = quotable(text, kind)
     begin = f"it begins with {text!r}" if text else "it is empty"
     found = _TYPE.match(kind)
     named = found[0] if found else "of no type"
-    return NotAMessage(named, f"{named}, and {begin}" if told == text else told)
+    return InvalidMessage(named, f"{named}, and {begin}" if told == text else told)
 
 
 def _usage_in(content: bytes) -> dict[str, JSON]:

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from yamlgen.claude.error_mapping import ServerError
-from yamlgen.claude.server_errors import Reach, Said, said_in
+from yamlgen.claude.server_errors import ErrorResponse, ErrorScope, error_response_of
 from yamlgen.errors import Code, RowError
 
 FIRST_DELAY: Final = 0.5
@@ -29,7 +29,7 @@ def delay_before(retry: int, retry_after: float | None) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class HandedBack:
+class FinalOutcome:
     """What goes back to the SDK: its response, an answer that was read, or an error that is final."""
 
     value: Any = None
@@ -37,7 +37,7 @@ class HandedBack:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedAttempt:
     """An attempt that may be made again."""
 
     reason: str
@@ -52,24 +52,25 @@ class Failed:
         return isinstance(self.error, RowError) and self.error.code is Code.DEADLINE
 
 
-def judged(response: Any) -> HandedBack | Failed:
+def classify_response(response: Any) -> FinalOutcome | FailedAttempt:
     """Whether a response that is no success is final, transient, or a rate limit."""
     http, wanted = response.http_response, response.http_response.headers.get("x-should-retry")
-    said = said_in(http)
-    again = said.reach in (Reach.AGAIN, Reach.LIMITED)
+    said = error_response_of(http)
+    again = said.scope in (ErrorScope.AGAIN, ErrorScope.LIMITED)
     if wanted != "false" and (again or (wanted == "true" and said.stop is None)):
-        return Failed(_reason(said), response, None, said.status == 429, _seconds(http.headers.get("retry-after")))  # noqa: PLR2004
-    return HandedBack(response)
+        limited, after = said.status == 429, _seconds(http.headers.get("retry-after"))  # noqa: PLR2004
+        return FailedAttempt(_reason(said), response, None, limited, after)
+    return FinalOutcome(response)
 
 
-def judged_inside(error: ServerError) -> HandedBack | Failed:
+def classify_error(error: ServerError) -> FinalOutcome | FailedAttempt:
     """The same of an error that came inside of a 200."""
-    if error.said.reach in (Reach.AGAIN, Reach.LIMITED):
-        return Failed(_reason(error.said), None, error, error.said.reach is Reach.LIMITED)
-    return HandedBack(error=error)
+    if error.said.scope in (ErrorScope.AGAIN, ErrorScope.LIMITED):
+        return FailedAttempt(_reason(error.said), None, error, error.said.scope is ErrorScope.LIMITED)
+    return FinalOutcome(error=error)
 
 
-def _reason(said: Said) -> str:
+def _reason(said: ErrorResponse) -> str:
     what = {429: "rate limit", 529: "overloaded"}.get(said.status)
     what = what or ("server error" if said.status >= 500 else "try again")  # noqa: PLR2004 - the server's own errors
     return f"{what} ({said.kind if said.inside and said.kind else said.status})"

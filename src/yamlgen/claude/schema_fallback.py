@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from yamlgen.claude.error_mapping import ErrorContext
-from yamlgen.claude.requests import ClosedWay, Request, RequestBuilder, Way
+from yamlgen.claude.requests import Request, RequestBuilder, RequestMode, RequestModeRefused
 from yamlgen.errors import RowError
 from yamlgen.interfaces import ResponseStore
-from yamlgen.values import Refusal
+from yamlgen.value_objects import Refusal
 
 if TYPE_CHECKING:
-    from yamlgen.claude.structured import Structured
+    from yamlgen.claude.structured import StructuredOutput
 
 _SAID: Final = re.compile(
     r"compiled grammar|grammar compilation|schema is too complex|too many optional parameters"
@@ -35,7 +35,7 @@ class SchemaFallback:
     Args:
         structured: how JSON is asked for; `None` for text.
         builder: of the model's requests.
-        sender: who sends, for the sentence of the warning.
+        error_context: who sends, for the sentence of the warning.
         store: where it is kept that a schema was refused; `None` where it is not.
         warn: told when a way is left.
 
@@ -46,28 +46,28 @@ class SchemaFallback:
 
     def __init__(
         self,
-        structured: Structured | None,
+        structured: StructuredOutput | None,
         builder: RequestBuilder,
-        sender: ErrorContext,
+        error_context: ErrorContext,
         store: ResponseStore | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> None:
-        self.first = Way(structured)
-        self.other: Way | None = None
+        self.first = RequestMode(structured)
+        self.other: RequestMode | None = None
         self._model = builder.model
-        self._sender = sender
+        self._error_context = error_context
         self._store = store
         self._warn = warn
         self._schema = b""
         self._insists = structured is not None and structured.mode == "native" and structured.other is None
         if structured is not None and structured.other is not None:
-            self.other = Way(structured.other)
+            self.other = RequestMode(structured.other)
             if store is not None:
                 self._schema = builder.schema_key(self.first)
                 structured.is_refused |= store.is_refused(self._schema)
 
     @property
-    def way(self) -> Way:
+    def mode(self) -> RequestMode:
         """The way in which the next request is sent."""
         return self.other if self.other is not None and self.first.is_closed else self.first
 
@@ -75,20 +75,20 @@ class SchemaFallback:
         """Leave the way of a request for good, where its refusal says that the API does not take the schema in it.
 
         Raises:
-            ClosedWay: it does not.
+            RequestModeRefused: it does not.
         """
-        structured = request.way.structured
-        if structured is None or self.other is None or request.way is self.other or not _is_about_schema(refusal):
+        structured = request.mode.structured
+        if structured is None or self.other is None or request.mode is self.other or not _is_about_schema(refusal):
             return
         if not structured.is_refused and (request.log is None or request.log.sends):  # a forecast leaves nothing
             structured.is_refused = True  # before anything is waited for: the others come here too
             if self._warn is not None:
-                said = self._sender.clean(refusal.message)
+                said = self._error_context.clean(refusal.message)
                 is_kept = self._store is not None
-                self._warn(_warning(request.asker.step, self._model, said, is_kept=is_kept))
+                self._warn(_warning(request.context.step, self._model, said, is_kept=is_kept))
             if self._store is not None:
                 await self._store.refuse(self._schema, refusal)
-        raise ClosedWay
+        raise RequestModeRefused
 
     def advised(self, error: RowError) -> RowError:
         """The error, which tells an author who insists on native output what else there is, where it is about that."""

@@ -14,7 +14,7 @@ from html.entities import html5
 from typing import Final
 
 from yamlgen.redaction import HIDDEN, LONG_SECRET, is_secret
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _LONGEST: Final = 12
 """The most characters that one of a secret takes in any spelling."""

@@ -14,14 +14,14 @@ import anthropic
 
 from yamlgen.cancellation import Cancelled
 from yamlgen.canonical_json import fingerprint
-from yamlgen.capabilities import SAMPLING
 from yamlgen.claude.error_mapping import ErrorContext, mapped
-from yamlgen.claude.requests import ClosedWay, Request
-from yamlgen.claude.response_checks import Received
-from yamlgen.claude.transport import CALL_HEADER, Call
+from yamlgen.claude.requests import Request, RequestModeRefused
+from yamlgen.claude.response_checks import RawAnswer
+from yamlgen.claude.transport import CALL_HEADER, TransportContext
 from yamlgen.claude.usage import usage_of
+from yamlgen.model_capabilities import SAMPLING
 from yamlgen.simulator.row_headers import AGAIN_HEADER, ROW_HEADER
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _PATH: Final = "/v1/messages"
 _BYTES: Final = anthropic.AsyncAPIResponse[bytes]
@@ -29,36 +29,36 @@ _EVENTS: Final = anthropic.AsyncStream[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class SingleRequestSender:
     """Sends each request by itself.
 
     Args:
         client: the SDK's client, its own retries at 0, on a `Transport`.
-        sender: who sends, for the sentences of errors.
+        error_context: who sends, for the sentences of errors.
         cut: told what a stream brought that broke off.
         simulated: whether the simulator answers, which is told which row asks, and answers by it.
     """
 
     client: anthropic.AsyncAnthropic
-    sender: ErrorContext
+    error_context: ErrorContext
     cut: Callable[[Request, Mapping[str, JSON]], Awaitable[None]]
     simulated: bool = False
 
-    async def send(self, request: Request) -> Received:
+    async def send(self, request: Request) -> RawAnswer:
         """The answer to a request, without a key in it."""
         slot = request.slot
         assert slot is not None  # noqa: S101 - it has a place in flight, by the layer above
-        call = Call(slot, begin=request.way.check, cut=partial(self.cut, request))
+        call = TransportContext(slot, begin=request.mode.check, cut=partial(self.cut, request))
         try:
             received = await self._post(request.body, {CALL_HEADER: call, **self._told(request)})
-        except (Cancelled, ClosedWay):
+        except (Cancelled, RequestModeRefused):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
-            raise mapped(error, self.sender, call.request_id) from None
+            raise mapped(error, self.error_context, call.request_id) from None
         slot.note(usage_of(received.body))
-        return Received(self.sender.scrubbed(received.body), self.sender.named(received.request_id))
+        return RawAnswer(self.error_context.scrubbed(received.body), self.error_context.named(received.request_id))
 
-    async def _post(self, body: dict[str, JSON], headers: Mapping[str, Any]) -> Received:
+    async def _post(self, body: dict[str, JSON], headers: Mapping[str, Any]) -> RawAnswer:
         """The answer to a request, which the transport has read.
 
         A request of texts alone is posted as it is: the SDK walks through it twice, which takes as long as all the rest
@@ -77,7 +77,7 @@ class Sending:
             sampling = {name: body[name] for name in SAMPLING if name in body}
             arguments = {name: value for name, value in body.items() if name not in sampling}
             sent = self.client.messages.create(**arguments, extra_body=sampling or None, extra_headers=headers)
-        received: Received = await sent
+        received: RawAnswer = await sent
         return received
 
     def _told(self, request: Request) -> dict[str, str]:
@@ -87,6 +87,6 @@ class Sending:
         """
         if request.log is None or not self.simulated:
             return {}
-        asker = request.asker
-        row = fingerprint([asker.identity, asker.sample] if asker.sample else asker.identity)
+        context = request.context
+        row = fingerprint([context.identity, context.sample] if context.sample else context.identity)
         return {ROW_HEADER: row, AGAIN_HEADER: str(request.log.answered(request.key))}

@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from yamlgen.errors import Code
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 MOST_READ: Final = 4000
 """The characters of a foreign text that are read: more than is shown, so that no key is cut before it is hidden."""
@@ -28,7 +28,7 @@ MOST_READ: Final = 4000
 _LONGEST_TITLE: Final = 200
 
 
-class Reach(Enum):
+class ErrorScope(Enum):
     """How far an error reaches."""
 
     RUN = "no request will succeed"
@@ -52,7 +52,7 @@ _STATUS: Final = {
 }
 """The status that each type of error stands for, where it comes inside of a 200."""
 
-_CODES: Final[Mapping[str, Reach | Code]] = {
+_CODES: Final[Mapping[str, ErrorScope | Code]] = {
     "contract_spend_limit_reached": Code.SPEND_LIMIT,
     "enforced_spend_limit_reached": Code.SPEND_LIMIT,
     "linked_organization_spend_limit_reached": Code.SPEND_LIMIT,
@@ -74,11 +74,11 @@ _CODES: Final[Mapping[str, Reach | Code]] = {
     "user_profile_required": Code.FORBIDDEN_MODEL,
     "workspace_human_review_disabled": Code.FORBIDDEN_MODEL,
     "workspace_policy_violation": Code.FORBIDDEN_MODEL,
-    "file_expired": Reach.ROW,
-    "thread_not_found": Reach.ROW,
-    "ramp_limit_exceeded": Reach.LIMITED,
-    "request_body_timeout": Reach.AGAIN,
-    "compaction_unavailable": Reach.AGAIN,
+    "file_expired": ErrorScope.ROW,
+    "thread_not_found": ErrorScope.ROW,
+    "ramp_limit_exceeded": ErrorScope.LIMITED,
+    "request_body_timeout": ErrorScope.AGAIN,
+    "compaction_unavailable": ErrorScope.AGAIN,
 }
 """How far an error code reaches, where its status does not say it; one that ends the run is given as what we call it.
 
@@ -104,7 +104,7 @@ _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTAL
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ErrorResponse:
     """What a server says in place of an answer.
 
     Attributes:
@@ -138,20 +138,20 @@ class Said:
         return next((code for words, code in _OLD if words.search(self.text)), None)
 
     @property
-    def reach(self) -> Reach:
+    def scope(self) -> ErrorScope:
         """How far it reaches."""
         known = _CODES.get(self.code or "")
-        if isinstance(known, Reach):
+        if isinstance(known, ErrorScope):
             return known
         if self.stop is not None or self.status in _OF_RUN or 300 <= self.status < 400:  # noqa: PLR2004 - redirects
-            return Reach.RUN
+            return ErrorScope.RUN
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
-            return Reach.LIMITED
+            return ErrorScope.LIMITED
         is_servers = self.status in _AGAIN or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        return Reach.AGAIN if is_servers else Reach.ROW
+        return ErrorScope.AGAIN if is_servers else ErrorScope.ROW
 
 
-def said_inside(body: Mapping[str, JSON]) -> Said:
+def error_in_body(body: Mapping[str, JSON]) -> ErrorResponse:
     """The error that a 200 holds, in the API's envelope or in a gateway's."""
     said = _read(HTTPStatus.INTERNAL_SERVER_ERROR, body)
     error = body.get("error")
@@ -160,7 +160,7 @@ def said_inside(body: Mapping[str, JSON]) -> Said:
     return replace(said, status=_STATUS.get(said.kind, status), inside=True)
 
 
-def said_in(http: httpx2.Response) -> Said:
+def error_response_of(http: httpx2.Response) -> ErrorResponse:
     """The error that a response is."""
     try:
         content = http.content
@@ -190,7 +190,7 @@ def size_of(http: httpx2.Response) -> int:
         return 0
 
 
-def _read(status: int, body: JSON, kind: str = "") -> Said:
+def _read(status: int, body: JSON, kind: str = "") -> ErrorResponse:
     """An error by its status and its body, of which any field may be anything."""
     error = body.get("error") if isinstance(body, dict) else None
     fields = error if isinstance(error, dict) else {}
@@ -198,10 +198,10 @@ def _read(status: int, body: JSON, kind: str = "") -> Said:
     code = details.get("error_code") if isinstance(details, dict) else None
     name = body.get("request_id") if isinstance(body, dict) else None
     is_known = isinstance(fields.get("type"), str) and fields["type"] in _STATUS
-    return Said(
+    return ErrorResponse(
         status,
         fields["type"] if is_known else "",
-        told_in(_words(body, error, fields), kind) or _phrase(status),
+        quotable(_words(body, error, fields), kind) or _phrase(status),
         code if isinstance(code, str) else None,
         request_id=name if isinstance(name, str) else None,
     )
@@ -222,7 +222,7 @@ def _phrase(status: int) -> str:
         return "it says nothing"
 
 
-def told_in(text: str, kind: str = "") -> str:
+def quotable(text: str, kind: str = "") -> str:
     """A foreign text as it may be quoted: of a page of HTML, which says nothing to a reader, its title.
 
     Args:

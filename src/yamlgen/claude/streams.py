@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from yamlgen.claude.error_mapping import ServerError
-from yamlgen.claude.server_errors import said_inside
-from yamlgen.values import JSON
+from yamlgen.claude.server_errors import error_in_body
+from yamlgen.value_objects import JSON
 
 UNREAD: Final = "unread"
 """The key under which a body that cannot be read is kept as text, beside what could be read of it."""
@@ -55,7 +55,7 @@ class StreamedMessage:
         try:
             event = json.loads(data)
             if event.get("type") == "error" or isinstance(event.get("error"), dict):
-                raise ServerError(said_inside(event))
+                raise ServerError(error_in_body(event))
             self._take(event)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             self.spoil(f"{type(error).__name__}: {error}")

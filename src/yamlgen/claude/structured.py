@@ -15,21 +15,21 @@ from typing import Any, Final, Literal
 from instructor.v2.core.errors import IncompleteOutputException, ResponseParsingError
 from pydantic import ValidationError
 
-from yamlgen import capabilities
+from yamlgen import model_capabilities
+from yamlgen.claude.instructor_handlers import HANDLERS, Judge, Mode, OutputRejected, ResponseModel
 from yamlgen.claude.json_in_text import fault_of
-from yamlgen.claude.mode_handlers import HANDLERS, Judge, Mode, Rejected, Response
-from yamlgen.claude.parsed_answer import InvalidOutput, ReadOutput
+from yamlgen.claude.parsed_answer import InvalidOutput, ParsedOutput
 from yamlgen.claude.reask_turns import about_unshown, sendable
-from yamlgen.schemas import native_subset
+from yamlgen.schemas import native_output_schema
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.schemas.root_wrapper import outgoing
-from yamlgen.steps.fields import Settings
+from yamlgen.steps.config_fields import Settings
 
 _TOOL_NAME: Final = 64
 _CALL: Final = "Answer with a call of the tool `{}` and no other text."
 
 
-class Structured:
+class StructuredOutput:
     """One step's structured output, built once: what does not depend on the row is here.
 
     Args:
@@ -53,28 +53,28 @@ class Structured:
         judge: Judge | None = None,
     ) -> None:
         whole = schema.value
-        self.able = capabilities.of(settings.id or "")
+        self.able = model_capabilities.of(settings.id or "")
         sent, wrapped = outgoing(whole)
         self.is_refused = False
         self._made_of = name, schema, settings
         self._judge = judge
         self._is_free = mode == "auto"
-        self.mode: Mode = native_subset.choose_mode(sent, self.able) if mode == "auto" else mode
+        self.mode: Mode = native_output_schema.choose_mode(sent, self.able) if mode == "auto" else mode
         if self.mode == "native":
-            sent = native_subset.reduce(sent)
+            sent = native_output_schema.reduce(sent)
         tool = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(whole.get("title") or name))[:_TOOL_NAME].strip("_") or "answer"
         judged = staticmethod(judge or (lambda value: (schema.errors(value), value)))
         own = {"judge": judged, "schema_": schema, "sent": sent, "wrapped": wrapped}
-        self.response: type[Response] = type(tool, (Response,), {"__doc__": None, **own})
+        self.response: type[ResponseModel] = type(tool, (ResponseModel,), {"__doc__": None, **own})
         self.handler = HANDLERS[self.mode](self.response)
         self._forced = self.able.forced_tools is True and settings.thinking in (None, "disabled")
 
     @cached_property
-    def other(self) -> Structured | None:
+    def other(self) -> StructuredOutput | None:
         """How to ask where the API turns out not to take the schema natively; `None` where the author insists."""
         if self.mode != "native" or not self._is_free:
             return None
-        return Structured(*self._made_of, native_subset.other_mode(self.able), self._judge)
+        return StructuredOutput(*self._made_of, native_output_schema.other_mode(self.able), self._judge)
 
     def prepare(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a request that asks for the output."""
@@ -92,7 +92,7 @@ class Structured:
         system = f"{kwargs['system']}\n\n{call}" if kwargs.get("system") else call
         return {**kwargs, "system": system, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
 
-    def parse(self, message: Any) -> ReadOutput:
+    def parse(self, message: Any) -> ParsedOutput:
         """The output in a message.
 
         Raises:
@@ -110,7 +110,7 @@ class Structured:
             raise InvalidOutput((f"$: the answer is not JSON: {fault_of(error)}",)) from None
         except RecursionError:
             raise InvalidOutput(("$: the answer is nested too deep",)) from None
-        output: ReadOutput = read.output
+        output: ParsedOutput = read.output
         return output
 
     def reask(self, kwargs: dict[str, Any], message: Any, invalid: InvalidOutput) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _errors_of(error: ValidationError, mode: Mode) -> tuple[str, ...]:
     found: list[str] = []
     for detail in error.errors(include_url=False):
         cause = detail.get("ctx", {}).get("error")
-        if isinstance(cause, Rejected):
+        if isinstance(cause, OutputRejected):
             found.extend(cause.errors)
         elif mode == "tools" and detail["type"] in ("too_short", "too_long"):
             found.append("$: the answer must be one call of the tool, no more and no less")

@@ -19,10 +19,10 @@ import httpx2
 from yamlgen import failpoint
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.connections import failure_of, has_hung_up
-from yamlgen.claude.error_mapping import NotAMessage, ServerError
-from yamlgen.claude.response_checks import Received, read_answer
-from yamlgen.claude.retry_policy import Failed, HandedBack, delay_before, judged, judged_inside
-from yamlgen.claude.server_errors import request_id_of, said_in
+from yamlgen.claude.error_mapping import InvalidMessage, ServerError
+from yamlgen.claude.response_checks import RawAnswer, read_answer
+from yamlgen.claude.retry_policy import FailedAttempt, FinalOutcome, classify_error, classify_response, delay_before
+from yamlgen.claude.server_errors import error_response_of, request_id_of
 from yamlgen.claude.streams import StreamedMessage
 from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, RunStopped
@@ -30,7 +30,7 @@ from yamlgen.interfaces import UNOBSERVED
 from yamlgen.pacing.limiter import Limiter, Slot
 from yamlgen.simulator.row_headers import SIMULATOR_HEADER
 from yamlgen.system_limits import scarcity_of
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _SLOWEST: Final = 10.0
 """Tokens a second that a stream brings at the least; one that takes longer in all is ended."""
@@ -40,10 +40,10 @@ _CLOSING: Final = 1.0
 
 
 CALL_HEADER: Final = "x-yamlgen-call"
-"""The header under which a request brings its `Call`; it is never sent."""
+"""The header under which a request brings its `TransportContext`; it is never sent."""
 
 
-class Call(anthropic.Omit):
+class TransportContext(anthropic.Omit):
     """What its sender gives the transport of a request, which reads the answer then, and leaves the slot to the sender.
 
     The SDK hands each header to its middleware, and leaves one out of the request whose value is an `Omit`.
@@ -76,7 +76,7 @@ class Transport:
             trying are spent; an attempt that took them all by itself is made once more, and counts for itself.
         limiter: lets each attempt go.
         base_url: the address, for messages.
-        halt: once requested, no attempt begins any more.
+        cancellation: once requested, no attempt begins any more.
         simulated: called once, where a simulator answers in place of the API.
     """
 
@@ -84,7 +84,7 @@ class Transport:
     max_retries: int
     limiter: Limiter
     base_url: str
-    halt: Cancellation
+    cancellation: Cancellation
     simulated: Callable[[], object] | None = None
 
     async def __call__(self, request: Any, call_next: Any) -> Any:
@@ -97,7 +97,7 @@ class Transport:
         """
         retries, overdue, spent, limiter = 0, 0, 0.0, self.limiter
         brought = request.headers.get(CALL_HEADER)
-        call = brought if isinstance(brought, Call) else None
+        call = brought if isinstance(brought, TransportContext) else None
         slot = Slot() if call is None else call.slot
         model = str(request.json.get("model")) if isinstance(request.json, dict) else ""
         while True:
@@ -106,10 +106,10 @@ class Transport:
             try:
                 if call is not None:
                     call.begin()
-                slot.asker.watch.sent()
+                slot.context.observer.sent()
                 failpoint.reach("before-send")
                 outcome = await self._attempt(request, call_next, slot, call)
-                if isinstance(outcome, HandedBack):
+                if isinstance(outcome, FinalOutcome):
                     limiter.succeeded(slot)
                 elif outcome.limited:
                     wait = limiter.refused(slot, outcome.retry_after)
@@ -120,7 +120,7 @@ class Transport:
             except BaseException:
                 slot.give_back()
                 raise
-            if isinstance(outcome, HandedBack):
+            if isinstance(outcome, FinalOutcome):
                 if call is None or outcome.error is not None:
                     slot.give_back()
                 if outcome.error is not None:
@@ -130,15 +130,17 @@ class Transport:
             if outcome.limited:
                 if wait is None:
                     raise self._too_large(outcome)
-                slot.asker.watch.retried(outcome.reason, wait)
+                slot.context.observer.retried(outcome.reason, wait)
                 continue
             if retries > self.max_retries or overdue > 1 or spent >= self.timeout or slot.hopeless:
                 return self._give_up(outcome, slot, hopeless=slot.hopeless or overdue > 1)
             delay = delay_before(retries, outcome.retry_after)
-            slot.asker.watch.retried(outcome.reason, delay)
-            await self.halt.sleep(delay)
+            slot.context.observer.retried(outcome.reason, delay)
+            await self.cancellation.sleep(delay)
 
-    async def _attempt(self, request: Any, call_next: Any, slot: Slot, call: Call | None) -> HandedBack | Failed:
+    async def _attempt(
+        self, request: Any, call_next: Any, slot: Slot, call: TransportContext | None
+    ) -> FinalOutcome | FailedAttempt:
         stream = StreamedMessage()
         if call is not None:
             call.request_id = None
@@ -148,24 +150,24 @@ class Transport:
             return self._overdue(stream)
         except anthropic.APITimeoutError as error:
             if has_hung_up(error):
-                return Failed(f"the connection failed: {failure_of(error)[0]}", error=error)
+                return FailedAttempt(f"the connection failed: {failure_of(error)[0]}", error=error)
             if not isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout):
                 return self._overdue(stream)
-            return Failed("the connection took too long", error=error)
+            return FailedAttempt("the connection took too long", error=error)
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
-            return Failed(f"the connection failed: {failure_of(error)[0]}", error=error)
-        except NotAMessage as error:
-            return Failed("the answer is not a message", error=error)
+            return FailedAttempt(f"the connection failed: {failure_of(error)[0]}", error=error)
+        except InvalidMessage as error:
+            return FailedAttempt("the answer is not a message", error=error)
         except ServerError as error:
             self.limiter.heard = True
-            return judged_inside(error)
+            return classify_error(error)
         finally:
             if stream.message and not stream.ended and call is not None:
                 await call.cut(stream.message)
 
     async def _exchange(
-        self, request: Any, call_next: Any, slot: Slot, call: Call | None, stream: StreamedMessage
-    ) -> HandedBack | Failed:
+        self, request: Any, call_next: Any, slot: Slot, call: TransportContext | None, stream: StreamedMessage
+    ) -> FinalOutcome | FailedAttempt:
         http: httpx2.Response | None = None
         try:
             async with Deadline(self.timeout) as deadline:
@@ -180,9 +182,9 @@ class Transport:
                 if not http.is_success:
                     await http.aread()
                     _make_readable(http)
-                    return judged(response)
+                    return classify_response(response)
                 if call is None:  # the caller reads it
-                    return HandedBack(response)
+                    return FinalOutcome(response)
                 end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
 
                 def heard() -> None:
@@ -192,46 +194,50 @@ class Transport:
 
                 answer = await read_answer(http, stream, heard)
                 self.limiter.hear(slot)
-                return HandedBack(answer)
+                return FinalOutcome(answer)
         except (TimeoutError, httpx2.HTTPError):
             if http is None or not stream.ended:
                 raise
             # Its last event has come: however the connection ends, the answer is whole.
-            return HandedBack(Received(stream.whole(), request_id_of(http)))
+            return FinalOutcome(RawAnswer(stream.whole(), request_id_of(http)))
         finally:
             if http is not None and call is not None and not http.is_closed:  # it broke off
                 await http.aclose()
 
-    def _overdue(self, stream: StreamedMessage) -> Failed:
+    def _overdue(self, stream: StreamedMessage) -> FailedAttempt:
         message = f"no whole answer came within {self.timeout:g} s"
         if stream.message:
             message = f"the stream broke off: it brought nothing for {self.timeout:g} s, or went on too slowly"
         hint = "raise `runtime.timeout`, or lower `max_tokens`"
-        return Failed(message, error=RowError(message, code=Code.DEADLINE, hint=hint))
+        return FailedAttempt(message, error=RowError(message, code=Code.DEADLINE, hint=hint))
 
-    def _too_large(self, outcome: Failed) -> RowError:
-        said = said_in(outcome.response.http_response).text if outcome.response is not None else str(outcome.error)
+    def _too_large(self, outcome: FailedAttempt) -> RowError:
+        said = (
+            error_response_of(outcome.response.http_response).text
+            if outcome.response is not None
+            else str(outcome.error)
+        )
         message = f"a rate limit (429) refused the request for {self.limiter.max_pause:g} s, while others came through"
         hint = "it may be larger than its quota: shorten the row, or lower `max_tokens`"
         return RowError(f"{message}{f': {said}' if said else ''}", code=Code.TRANSPORT, hint=hint)
 
-    def _give_up(self, outcome: Failed, slot: Slot, *, hopeless: bool) -> Any:
+    def _give_up(self, outcome: FailedAttempt, slot: Slot, *, hopeless: bool) -> Any:
         if outcome.response is not None:
             return outcome.response
         if (scarcity := scarcity_of(outcome.error)) is not None:
             raise scarcity
-        connected = outcome.overdue or isinstance(outcome.error, NotAMessage)
-        lonely = connected and slot.asker is UNOBSERVED  # who asks without a run is told of the request
+        connected = outcome.overdue or isinstance(outcome.error, InvalidMessage)
+        lonely = connected and slot.context is UNOBSERVED  # who asks without a run is told of the request
         if not self.limiter.heard and (hopeless or not connected) and not lonely:
             raise self._unheard(outcome)
         assert outcome.error is not None  # noqa: S101 - a failure is a response or an error
         raise outcome.error
 
-    def _unheard(self, outcome: Failed) -> RunStopped:
+    def _unheard(self, outcome: FailedAttempt) -> RunStopped:
         if outcome.overdue:
             message = f"{self.base_url} takes requests, and has answered none of them within {self.timeout:g} s"
             hint = "is it a Messages API? `runtime.timeout` says how long an answer may take"
-        elif isinstance(outcome.error, NotAMessage):
+        elif isinstance(outcome.error, InvalidMessage):
             message = f"{self.base_url} answers, and not with messages ({outcome.error.kind})"
             hint = "is it the address of a Messages API? `runtime.base_url` ends before `/v1`"
         else:

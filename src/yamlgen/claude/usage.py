@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from yamlgen.values import JSON, Charge, Usage
+from yamlgen.value_objects import JSON, Charge, Usage
 
 _MOST: Final = 2**53
 """More than any count is, and as much as a database and JSON hold exactly."""

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import click
 
-from yamlgen.caller import commanded
 from yamlgen.cli.terminal import guard
+from yamlgen.option_names import cli_option_names
 
 _COMMANDS: Final = {
     "init": "Write a small pipeline to start from.",
@@ -51,7 +51,7 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        with commanded():
+        with cli_option_names():
             return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

@@ -18,17 +18,18 @@ import click
 
 from yamlgen.cancellation import Cancellation
 from yamlgen.cli.display import Display, choose
-from yamlgen.cli.interruptions import CODES, Interruptions, interrupted
 from yamlgen.cli.messages import as_json, echo, json_line, put, show, show_error
+from yamlgen.cli.signal_handling import CODES, SignalHandler, interrupted
 from yamlgen.cli.summary import failures, foretold, outlay, summary
-from yamlgen.errors import Code, Exit, InvalidPipeline, YamlgenError, anchored
+from yamlgen.errors import Code, InvalidPipeline, YamlgenError, anchored
 from yamlgen.events import Event, RunForecast, RunStarted
+from yamlgen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from yamlgen.api.execution import Finished
     from yamlgen.api.loading import Pipeline
     from yamlgen.api.results import Report
-    from yamlgen.api.run_options import Options
+    from yamlgen.api.run_execution import FinishedRun
+    from yamlgen.api.run_options import RunOptions
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ _GARBAGE: Final = 20_000
 
 
 @dataclass(frozen=True)
-class Shown:
+class DisplayOptions:
     """How much of a run is shown, and where."""
 
     quiet: bool
@@ -46,11 +47,11 @@ class Shown:
     as_json: bool
 
 
-Prepare = Callable[[], tuple["Pipeline", dict[str, Any], "Options"]]
+Prepare = Callable[[], tuple["Pipeline", dict[str, Any], "RunOptions"]]
 
 
 @anchored()
-def run_shown(prepare: Prepare, shown: Shown) -> int:
+def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
     """Load, run and show; the exit code."""
     display: Display | None = None
     try:
@@ -63,7 +64,7 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
             message = "stdout holds the rows (-o -) or one summary (--output-format json), not both"
             raise click.UsageError(message)
         display = choose(shown.progress, verbose=shown.verbose, quiet=shown.quiet, rows_shown=to_stdout)
-        with Interruptions() as interruptions:
+        with SignalHandler() as interruptions:
             done = interruptions.wait(_run(loaded, given, options, display, interruptions))
     except YamlgenError as error:
         return tell(error, json_out=shown.as_json, report=display.report if display else None)
@@ -74,21 +75,21 @@ def run_shown(prepare: Prepare, shown: Shown) -> int:
         put(json_line({**report.as_json(), "simulated": options.simulate, "simulation": simulation, "files": files}))
     elif not shown.quiet:
         echo(summary(report, paths, to_stdout=to_stdout, simulation=simulation))
-    return Exit.FAILED_ROWS if report.failed or report.lost_steps else Exit.OK
+    return ExitCode.FAILED_ROWS if report.failed or report.lost_steps else ExitCode.OK
 
 
 async def _run(
-    pipeline: Pipeline, params: dict[str, Any], options: Options, display: Display, interruptions: Interruptions
-) -> Finished:
+    pipeline: Pipeline, params: dict[str, Any], options: RunOptions, display: Display, interruptions: SignalHandler
+) -> FinishedRun:
     """Run under the signals: once requests are sent, the first asks to stop, and the second cancels."""
-    from yamlgen.api.execution import execute  # noqa: PLC0415 - loads the engine
+    from yamlgen.api.run_execution import execute  # noqa: PLC0415 - loads the engine
 
     gc.freeze()  # what is loaded by now is never garbage; so what is left is little, and looked through often
     gc.set_threshold(_GARBAGE, 2, 2)
-    halt, task, received = Cancellation(), asyncio.current_task(), interruptions.received
+    cancellation, task, received = Cancellation(), asyncio.current_task(), interruptions.received
 
     def stop(number: signal.Signals) -> None:
-        halt.request("Ctrl-C" if number is signal.SIGINT else "the process was asked to end")
+        cancellation.request("Ctrl-C" if number is signal.SIGINT else "the process was asked to end")
         display.say("stopping: what is in flight comes home first; Ctrl-C again cancels it")
 
     def observe(event: Event) -> None:
@@ -100,13 +101,19 @@ async def _run(
     try:
         with display, redirect_stdout(sys.stderr):  # what an author's function prints must not stand among the rows
             return await execute(
-                pipeline, params=params, options=options, emit=observe, halt=halt, confirm=confirm, stdout=rows
+                pipeline,
+                params=params,
+                options=options,
+                emit=observe,
+                cancellation=cancellation,
+                confirm=confirm,
+                stdout=rows,
             )
     except asyncio.CancelledError:
         if not received:  # nothing was sent yet
             raise
         _show_ended(display)
-        raise interrupted(f"cancelled: {halt.reason}", display.kept(), received[0]) from None
+        raise interrupted(f"cancelled: {cancellation.reason}", display.kept(), received[0]) from None
     except YamlgenError as error:
         _show_ended(display)
         if received:

@@ -8,7 +8,7 @@ import click
 
 from yamlgen.api.project_files import write_starter
 from yamlgen.cli.messages import echo
-from yamlgen.errors import Exit
+from yamlgen.exit_codes import ExitCode
 
 
 @click.command("init")
@@ -22,4 +22,4 @@ def command(folder: Path) -> int:
     for path in write_starter(folder):
         echo(f"wrote {path}")
     echo(f"\nnext: yamlgen run {folder / 'pipeline.yaml'} --simulate")
-    return Exit.OK
+    return ExitCode.OK

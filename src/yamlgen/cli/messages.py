@@ -16,7 +16,7 @@ from yamlgen.canonical_json import encoded, one_line
 from yamlgen.cli.terminal import style, visible
 from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError
 from yamlgen.redaction import redact
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 _WIDEST: Final = 160

@@ -10,14 +10,15 @@ import click
 
 from yamlgen.cli.messages import echo, json_line, put, show
 from yamlgen.cli.options import fault_options, input_option, output_format, pipeline_options, store_option
-from yamlgen.errors import Code, Exit, YamlgenError
+from yamlgen.errors import Code, YamlgenError
+from yamlgen.exit_codes import ExitCode
 
 _TRIAL: Final = 20
 """How many rows show what the others will take."""
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
-    from yamlgen.api.run_options import Options
+    from yamlgen.api.run_options import RunOptions
     from yamlgen.cli.foreground import Prepare
     from yamlgen.events import RunForecast
 
@@ -46,12 +47,12 @@ def command(
     For each step: the rows, the answers that are in the store already, the requests to send, their tokens and their
     cost. Nothing is sent, and no key is needed.
     """
-    from yamlgen.api.argument_texts import load_with  # noqa: PLC0415 - loads the language
-    from yamlgen.api.run_options import Options  # noqa: PLC0415
+    from yamlgen.api.argument_parsing import load_with  # noqa: PLC0415 - loads the language
+    from yamlgen.api.run_options import RunOptions  # noqa: PLC0415
 
-    def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
+    def prepare() -> tuple[Pipeline, dict[str, Any], RunOptions]:
         loaded, given = load_with(pipeline, params, overrides, input_path)
-        return loaded, given, Options(**chosen)
+        return loaded, given, RunOptions(**chosen)
 
     return show_plan(prepare, json_out=output_format == "json")
 
@@ -60,12 +61,12 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     """Plan a run and show it; the exit code."""
     from yamlgen.api.preparation import estimate  # noqa: PLC0415 - loads the engine
     from yamlgen.cli.foreground import tell  # noqa: PLC0415
-    from yamlgen.cli.interruptions import Interruptions  # noqa: PLC0415
+    from yamlgen.cli.signal_handling import SignalHandler  # noqa: PLC0415
 
     try:
         loaded, given, options = prepare()
         show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
-        with Interruptions() as interruptions:
+        with SignalHandler() as interruptions:
             forecast = interruptions.wait(estimate(loaded, params=given, options=options))
     except YamlgenError as error:
         return tell(error, json_out=json_out)
@@ -75,7 +76,7 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
         how = options.simulation.options if options.simulation else ""
         trial = f"yamlgen run {shlex.quote(loaded.shown)} --limit {_TRIAL}{how}"
         echo("\n".join(_lines(forecast, trial)))
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _lines(forecast: RunForecast, trial: str) -> list[str]:

@@ -13,7 +13,7 @@ import click
 
 from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe, show
 from yamlgen.cli.options import input_option, pipeline_options
-from yamlgen.errors import Exit
+from yamlgen.exit_codes import ExitCode
 
 _FORMS: Final = ("text", "mermaid")
 
@@ -66,7 +66,7 @@ def command(
     """
     if graph is not None and row is not None:
         raise click.UsageError("--graph shows the steps, --row the requests of a row: one at a time")
-    from yamlgen.api.argument_texts import load_with  # noqa: PLC0415 - loads the language
+    from yamlgen.api.argument_parsing import load_with  # noqa: PLC0415 - loads the language
 
     loaded, given = load_with(pipeline, params, overrides, input_path)
     show(loaded.warnings)
@@ -75,7 +75,7 @@ def command(
 
         shown = render(loaded, params=given, graph=graph)
         put(shown if isinstance(shown, str) else as_yaml(shown))
-        return Exit.OK
+        return ExitCode.OK
     from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
 
     told: set[str] = set()
@@ -84,4 +84,4 @@ def command(
             told.add(step)
             echo(f"{step}: filled with made-up outputs of {', '.join(made_up)}")
         put(json_line({"step": step, **({"case": case} if case else {}), "request": body}, indent=2))
-    return Exit.OK
+    return ExitCode.OK

@@ -16,11 +16,12 @@ from yamlgen.cli.options import (
     output_format,
     store_option,
 )
-from yamlgen.errors import Exit, YamlgenError
+from yamlgen.errors import YamlgenError
+from yamlgen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
-    from yamlgen.api.run_options import Options
+    from yamlgen.api.run_options import RunOptions
 
 
 @click.command("retry")
@@ -55,8 +56,8 @@ def command(  # noqa: PLR0913 - click passes its options by name
     answered comes out of the store; the output is written when nothing else is missing.
     """
     from yamlgen.api.failed_rows import failed_rows  # noqa: PLC0415 - loads the store
-    from yamlgen.api.run_options import Options  # noqa: PLC0415
-    from yamlgen.cli.foreground import Shown, run_shown, tell  # noqa: PLC0415
+    from yamlgen.api.run_options import RunOptions  # noqa: PLC0415
+    from yamlgen.cli.foreground import DisplayOptions, run_shown, tell  # noqa: PLC0415
 
     json_out = output_format == "json"
     try:
@@ -70,10 +71,10 @@ def command(  # noqa: PLR0913 - click passes its options by name
             echo(f"run {failed.run} has no failed row or item: nothing to retry")
         if json_out:
             put(json_line({"run": failed.run, "rows": {"failed": 0}}))
-        return Exit.OK
+        return ExitCode.OK
     again = failed.repeat
 
-    def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
-        return again.load(pipeline), again.params, Options(store=store, **again.options, **chosen)
+    def prepare() -> tuple[Pipeline, dict[str, Any], RunOptions]:
+        return again.load(pipeline), again.params, RunOptions(store=store, **again.options, **chosen)
 
-    return run_shown(prepare, Shown(quiet, verbose, progress, json_out))
+    return run_shown(prepare, DisplayOptions(quiet, verbose, progress, json_out))

@@ -19,7 +19,7 @@ from yamlgen.cli.options import (
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
-    from yamlgen.api.run_options import Options
+    from yamlgen.api.run_options import RunOptions
 
 
 @click.command("run")
@@ -57,16 +57,16 @@ def command(  # noqa: PLR0913 - click passes its options by name
     every row, 2 the pipeline or the call is wrong, 3 the environment is (no key, no input, no network, no disk), 4
     stopped by a limit. An --offline run that lacks answers leaves the output as it was, and ends with 1.
     """
-    from yamlgen.api.argument_texts import load_with  # noqa: PLC0415 - loads the language
-    from yamlgen.api.run_options import Options  # noqa: PLC0415
-    from yamlgen.cli.foreground import Shown, run_shown  # noqa: PLC0415 - loads asyncio
+    from yamlgen.api.argument_parsing import load_with  # noqa: PLC0415 - loads the language
+    from yamlgen.api.run_options import RunOptions  # noqa: PLC0415
+    from yamlgen.cli.foreground import DisplayOptions, run_shown  # noqa: PLC0415 - loads asyncio
 
-    def prepare() -> tuple[Pipeline, dict[str, Any], Options]:
+    def prepare() -> tuple[Pipeline, dict[str, Any], RunOptions]:
         loaded, given = load_with(pipeline, params, overrides, input_path)
-        return loaded, given, Options(**chosen)
+        return loaded, given, RunOptions(**chosen)
 
     if dry_run:
         from yamlgen.cli.plan import show_plan  # noqa: PLC0415 - loads the engine
 
         return show_plan(prepare, json_out=output_format == "json")
-    return run_shown(prepare, Shown(quiet, verbose, progress, output_format == "json"))
+    return run_shown(prepare, DisplayOptions(quiet, verbose, progress, output_format == "json"))

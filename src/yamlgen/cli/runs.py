@@ -14,8 +14,9 @@ import click
 
 from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe, show_error
 from yamlgen.cli.options import store_option
-from yamlgen.errors import Code, Exit, UsageError, YamlgenError, near
+from yamlgen.errors import Code, UsageError, YamlgenError, near
 from yamlgen.excerpts import brief
+from yamlgen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from yamlgen.api.history import Pruning, StoreLocation
@@ -60,10 +61,10 @@ def _split(words: tuple[str, ...]) -> tuple[list[Path], str | None]:
 
 
 def _found(words: tuple[str, ...], store: Path | None) -> Run:
-    from yamlgen.api.history import find_run, places  # noqa: PLC0415 - loads the store
+    from yamlgen.api.history import find_run, store_locations  # noqa: PLC0415 - loads the store
 
     paths, name = _split(words)
-    return find_run(places(paths, store), name)
+    return find_run(store_locations(paths, store), name)
 
 
 @command.command("ls")
@@ -71,9 +72,9 @@ def _found(words: tuple[str, ...], store: Path | None) -> Run:
 @_common
 def list_command(where: tuple[str, ...], store: Path | None, *, json_out: bool) -> int:
     """List all runs, the oldest first."""
-    from yamlgen.api.history import list_runs, places  # noqa: PLC0415 - loads the store
+    from yamlgen.api.history import list_runs, store_locations  # noqa: PLC0415 - loads the store
 
-    runs, unread = list_runs(places([Path(word) for word in where], store))
+    runs, unread = list_runs(store_locations([Path(word) for word in where], store))
     if json_out:
         put(json_line({"runs": [run.as_json() for run in runs], "unread": [error.message for error in unread]}))
     else:
@@ -82,7 +83,7 @@ def list_command(where: tuple[str, ...], store: Path | None, *, json_out: bool) 
         put("".join(f"{line.strip()}\n" for line in table([_HEAD, *map(_line, runs)])))
         for error in unread:
             show_error(error)
-    return Exit.ENVIRONMENT if unread else Exit.OK
+    return ExitCode.ENVIRONMENT if unread else ExitCode.OK
 
 
 def _line(run: Run) -> list[str]:
@@ -110,7 +111,7 @@ def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *,
     run = _found(which, store)
     told = run.describe() if row is None else run.describe_row(row, lambda note: echo(safe(note)))
     put(json_line(told) if json_out else as_yaml(told))
-    return Exit.OK
+    return ExitCode.OK
 
 
 @command.command("failed")
@@ -127,7 +128,7 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
     run = _found(which, store)
     if json_out:
         _put_lines(run.failed_lines(items=True))
-        return Exit.OK
+        return ExitCode.OK
     told, unkept = False, run.entry.failed_items if run.status == "finished" else 0
     for each in run.failures():
         what = each.step if each.item is None else f"{each.item or 'an item'} of {each.step} is null"
@@ -140,7 +141,7 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
         echo(f"run {run.name} has no failed row or item")
     if run.status != "running" and run.has_to_retry():
         echo(f"  = {_retry(run)} asks again")
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _retry(run: Run) -> str:
@@ -167,7 +168,7 @@ def export_command(
     if output is None:
         lines = run.failed_lines() if failed else run.lines()
         _put_lines(run.array(failed=failed) if json_out else lines)
-        return Exit.OK
+        return ExitCode.OK
     done = run.export(output, failed=failed)
     how, lost = "simulated run" if run.simulated else "run", done.failed_items
     items = f"; {lost:,} item{'' if lost == 1 else 's'} in their lists failed, and null" if lost else ""
@@ -176,7 +177,7 @@ def export_command(
         echo(f"  warning  {safe(warning)}")
     if json_out:
         put(json_line(done.as_json()))
-    return Exit.OK
+    return ExitCode.OK
 
 
 def _put_lines(lines: Iterable[bytes]) -> None:
@@ -201,7 +202,7 @@ def prune_command(
     The newest whole run stays (one that finished, over all rows), unless all go with --keep 0. It asks before anything
     is gone. What is dropped is paid for again when a run needs it.
     """
-    from yamlgen.api.history import age_of, places, prune_runs  # noqa: PLC0415 - loads the store
+    from yamlgen.api.history import age_of, prune_runs, store_locations  # noqa: PLC0415 - loads the store
 
     if keep is None and older is None:
         raise click.UsageError("say which runs go: --keep N or --older 30d")
@@ -219,7 +220,7 @@ def prune_command(
         age = None if older is None else age_of(older)
     except UsageError as error:
         raise click.BadParameter(f"{error.message}; {error.hint}", param_hint="--older") from None
-    gone = prune_runs(places([Path(word) for word in where], store), keep=keep, older=age, confirm=confirm)
+    gone = prune_runs(store_locations([Path(word) for word in where], store), keep=keep, older=age, confirm=confirm)
     if json_out:
         stores = {str(place.database): pruning for place, pruning in gone}
         told = {name: asdict(pruning) for name, pruning in stores.items()}
@@ -228,4 +229,4 @@ def prune_command(
         echo(f"{near(place.database)}: dropped {pruning.runs} runs and {pruning.answers:,} answers")
     if not gone:
         echo("nothing was dropped")
-    return Exit.OK
+    return ExitCode.OK

@@ -8,7 +8,7 @@ import click
 
 from yamlgen.api.project_files import SCHEMA_FILE, schema_text, write_schema
 from yamlgen.cli.messages import echo, put
-from yamlgen.errors import Exit
+from yamlgen.exit_codes import ExitCode
 
 
 @click.command("schema")
@@ -31,4 +31,4 @@ def command(target: Path | None) -> int:
         put(schema_text())
     else:
         echo(f"wrote {write_schema(target)}")
-    return Exit.OK
+    return ExitCode.OK

@@ -9,7 +9,7 @@ import click
 
 from yamlgen.cli.messages import echo
 from yamlgen.cli.options import fault_options
-from yamlgen.errors import Exit
+from yamlgen.exit_codes import ExitCode
 
 
 @click.command("simulate")
@@ -36,4 +36,4 @@ def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> in
             await stopped.wait()
 
     asyncio.run(serve())
-    return Exit.OK
+    return ExitCode.OK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from yamlgen.api.results import Bill, Example, FailureGroup, LostStep, Report, StepCount, largest_first, row_name
+from yamlgen.api.results import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first, row_name
 from yamlgen.cli.messages import safe
 from yamlgen.cli.terminal import style
 from yamlgen.errors import near
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from yamlgen.api.results import OutputPaths
-    from yamlgen.values import JSON
+    from yamlgen.value_objects import JSON
 
 _HELD: Final = 0.05
 _LEAST: Final = 0.0001
@@ -138,7 +138,7 @@ def _pace_lines(report: Report) -> list[str]:
     return lines
 
 
-def cost_told(bill: Bill, *, simulated: bool) -> str:
+def cost_told(bill: UsageTotal, *, simulated: bool) -> str:
     """What a bill comes to, where that is known."""
     told = "  worth " if simulated else "  "
     return "" if not bill.attempts or bill.cost_usd is None else f"{told}{dollars(bill.cost_usd)}"

@@ -8,7 +8,7 @@ import click
 
 from yamlgen.cli.messages import as_json, echo, put, show
 from yamlgen.cli.options import output_format, pipeline_options
-from yamlgen.errors import Exit
+from yamlgen.exit_codes import ExitCode
 
 
 @click.command("validate")
@@ -21,7 +21,7 @@ def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str
     Each PATH is a pipeline, or a folder whose .yaml files are. All mistakes of all files are told at once, each
     with its place. Nothing is sent, and no key is needed. Exit code 1 when there is a mistake.
     """
-    from yamlgen.api.argument_texts import read_params  # noqa: PLC0415 - loads the language
+    from yamlgen.api.argument_parsing import read_params  # noqa: PLC0415 - loads the language
     from yamlgen.api.loading import check, pipelines_in  # noqa: PLC0415
 
     given, found = read_params(params)
@@ -47,7 +47,7 @@ def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str
         put(as_json(found))
     elif found:
         echo(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
-    return Exit.FAILED_ROWS if errors else Exit.OK
+    return ExitCode.FAILED_ROWS if errors else ExitCode.OK
 
 
 def _counted(number: int, what: str) -> str:

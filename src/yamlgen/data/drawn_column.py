@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
-from yamlgen.formats.format import FileReading
-from yamlgen.formats.table import ENDINGS, format_of
+from yamlgen.formats.format import ReadContext
+from yamlgen.formats.format_table import ENDINGS, format_of
 from yamlgen.parsing.yaml_parser import absence
 from yamlgen.suggestions import suggestion
-from yamlgen.values import JSON, Row
+from yamlgen.value_objects import JSON, Row
 
 _KNOWN = f"the path's ending tells the format; known are {ENDINGS}"
 
@@ -36,7 +36,7 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
     kind = format_of(path)
     if kind is None:
         raise UsageError(f"cannot read {shown}: its ending tells no format", code=Code.WRONG_VALUE, hint=_KNOWN)
-    reading = FileReading(shown, kind.delimiter(path), format_hint=_KNOWN)
+    reading = ReadContext(shown, kind.delimiter(path), format_hint=_KNOWN)
     try:
         if (absent := absence(path, shown, "the pipeline's file")) is not None:
             raise EnvironmentProblem(absent[0], code=Code.MISSING_FILE, hint=absent[1])
@@ -46,7 +46,7 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
     except OSError as error:
         message = f"cannot read {shown}: {error.strerror or error}"
         raise EnvironmentProblem(message, code=Code.MISSING_FILE, hint="it must be a file that you may read") from error
-    for message in reading.oddities.told(shown):
+    for message in reading.anomalies.told(shown):
         tell(message)
     return values
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from yamlgen.errors import Code
 from yamlgen.formats.format import Rows, refused
-from yamlgen.values import Row
+from yamlgen.value_objects import Row
 
 
 def inline_rows(rows: Iterable[Row], shown: str) -> Rows:

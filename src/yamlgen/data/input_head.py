@@ -15,10 +15,10 @@ from typing import BinaryIO, Final
 
 from yamlgen.data.source import Source, no_rows
 from yamlgen.errors import YamlgenError
-from yamlgen.formats.format import NumberedRow, Oddities, Rows
+from yamlgen.formats.format import AnomalyLog, NumberedRow, Rows
 from yamlgen.parsing.project_folder import is_file
 from yamlgen.schemas.types import observed
-from yamlgen.values import JSON, Columns, Row
+from yamlgen.value_objects import JSON, Columns, Row
 
 PEEK: Final = 100
 """How many rows tell the columns of an input that has no header."""
@@ -41,7 +41,7 @@ class InputHead:
         error: what ends them; of the system, where the file cannot be opened.
         is_cut: whether more of the file follows.
         columns: what can be known of them; `None` where nothing is: no rows, a file that is missing or broken.
-        oddities: what the user should know of the first megabyte, as sentences; what is broken the run tells.
+        anomalies: what the user should know of the first megabyte, as sentences; what is broken the run tells.
     """
 
     source: Source
@@ -49,7 +49,7 @@ class InputHead:
     error: YamlgenError | None = None
     is_cut: bool = False
     columns: Columns | None = None
-    oddities: tuple[str, ...] = ()
+    anomalies: tuple[str, ...] = ()
 
     def fault(self, taken: frozenset[str] = frozenset()) -> YamlgenError | None:
         """What `Source.scan` would refuse in the first 1,000 rows; `None` where nothing can be read yet.
@@ -110,7 +110,7 @@ def _head(source: Source, file: BinaryIO, limit: int) -> InputHead:
     if is_cut and not content.read(1):  # the last row is broken only because it was cut
         error = None
     columns = _columns(source, file if is_cut else content, rows, error, is_cut=is_cut)
-    return InputHead(source, rows, error, is_cut or len(rows) == limit, columns, _oddities(source, head[:_LOOK]))
+    return InputHead(source, rows, error, is_cut or len(rows) == limit, columns, _anomalies(source, head[:_LOOK]))
 
 
 def _taken(rows: Rows, limit: int | None) -> tuple[tuple[NumberedRow, ...], YamlgenError | None]:
@@ -150,8 +150,8 @@ def _types(rows: tuple[NumberedRow, ...]) -> dict[str, JSON]:
     return {name: observed(values) for name, values in columns.items()}
 
 
-def _oddities(source: Source, head: bytes) -> tuple[str, ...]:
-    kind, odd, rows = source.kind(), Oddities(), 0
+def _anomalies(source: Source, head: bytes) -> tuple[str, ...]:
+    kind, odd, rows = source.kind(), AnomalyLog(), 0
     if not kind.may_be_odd(head):
         return ()
     with suppress(YamlgenError):

@@ -12,8 +12,8 @@ import re
 from typing import Final
 
 from yamlgen.canonical_json import canonical, short_digest, storable
-from yamlgen.data.digest_counter import Seen
-from yamlgen.values import JSON, Row
+from yamlgen.data.occurrence_counter import OccurrenceCounter
+from yamlgen.value_objects import JSON, Row
 
 LONGEST: Final = 60
 """The most characters of an id by which messages name a row."""
@@ -34,7 +34,7 @@ def id_identity(value: JSON) -> str | None:
     return None
 
 
-def row_identity(row: Row, columns: frozenset[str] | None, seen: Seen) -> str:
+def row_identity(row: Row, columns: frozenset[str] | None, seen: OccurrenceCounter) -> str:
     """Who a row without an id is, among those that `seen` has counted.
 
     Args:

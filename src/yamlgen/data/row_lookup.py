@@ -9,7 +9,7 @@ from typing import Final
 
 from yamlgen.data.row_identity import LONGEST, id_name, number_of
 from yamlgen.suggestions import listing
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _MOST: Final = 10_000
 """How many ids are looked through for those that are near."""

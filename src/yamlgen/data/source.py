@@ -15,19 +15,19 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from yamlgen.caller import option
 from yamlgen.canonical_json import short_digest
-from yamlgen.data.digest_counter import Seen
 from yamlgen.data.inline_rows import inline_rows
+from yamlgen.data.occurrence_counter import OccurrenceCounter
 from yamlgen.data.row_identity import id_identity, row_identity
 from yamlgen.data.snapshot import Snapshot, changed, record
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, near
-from yamlgen.formats.format import FileReading, Format, NumberedRow, Oddities, Rows
+from yamlgen.formats.format import AnomalyLog, Format, NumberedRow, ReadContext, Rows
+from yamlgen.formats.format_table import ENDINGS, FORMATS, NAMES, STREAMED, format_of
 from yamlgen.formats.strict_json import brief
-from yamlgen.formats.table import ENDINGS, FORMATS, NAMES, STREAMED, format_of
+from yamlgen.option_names import option
 from yamlgen.parsing.project_folder import unusable
-from yamlgen.pipeline.language import Input
-from yamlgen.values import InputRow, Row
+from yamlgen.pipeline.pipeline_model import Input
+from yamlgen.value_objects import InputRow, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Source:
                 missing or not unique.
         """
         read: list[Snapshot] = []
-        odd = Oddities()
+        odd = AnomalyLog()
         count = self.admit(self.numbered(read.append, odd), taken)
         scanned = replace(self, snapshot=read[0] if read else self.snapshot, told=odd.told(self.name()))
         return scanned, count
@@ -77,7 +77,7 @@ class Source:
     def admit(self, rows: Iterable[NumberedRow], taken: frozenset[str]) -> int:
         """Refuse the first row that has a column named in `taken`, or no id of its own; how many rows there are."""
         number = 0
-        with Seen() as seen:
+        with OccurrenceCounter() as seen:
             for number, (line, row) in enumerate(rows, start=1):
                 if not taken.isdisjoint(row):
                     name = min(taken.intersection(row))
@@ -103,7 +103,7 @@ class Source:
                 for temporary files. No row comes out of a part of the file that has changed.
             UsageError: the input is broken at the row that would come next, or that row has no id.
         """
-        with Seen() as seen:
+        with OccurrenceCounter() as seen:
             for index, (line, row) in enumerate(islice(self.numbered(), limit)):
                 if self.id is None:
                     yield InputRow(index, row, row_identity(row, columns, seen))
@@ -158,7 +158,7 @@ class Source:
         unnamed = "standard input" if self.rows_inline is None else "the rows"
         return self.shown or str(self.path or unnamed)
 
-    def numbered(self, keep: Callable[[Snapshot], None] | None = None, odd: Oddities | None = None) -> Rows:
+    def numbered(self, keep: Callable[[Snapshot], None] | None = None, odd: AnomalyLog | None = None) -> Rows:
         """Each row with its line (its number, for rows written inline).
 
         Args:
@@ -172,14 +172,14 @@ class Source:
         with self._file(keep) as file:
             yield from self.parsed(file, odd)
 
-    def parsed(self, file: BinaryIO, odd: Oddities | None = None) -> Rows:
+    def parsed(self, file: BinaryIO, odd: AnomalyLog | None = None) -> Rows:
         """The rows of an open file, each with its line."""
         return self.kind().read(file, self.reading(odd))
 
-    def reading(self, odd: Oddities | None = None) -> FileReading:
+    def reading(self, odd: AnomalyLog | None = None) -> ReadContext:
         """How the format is to read the file; `odd` takes note of what is odd."""
         has_cells = self.kind().delimiter(self.path) is not None
-        return FileReading(self.name(), self.separator() if has_cells else None, self.id, oddities=odd or Oddities())
+        return ReadContext(self.name(), self.separator() if has_cells else None, self.id, anomalies=odd or AnomalyLog())
 
     @contextmanager
     def _file(self, keep: Callable[[Snapshot], None] | None = None) -> Iterator[BinaryIO]:

@@ -1,7 +1,7 @@
 """The order of rows: each through a plan, on one event loop.
 
 Owns a bounded window of them, each on its own way; a row that fails is set aside and its siblings go on; when the run
-is halted, what is in flight comes home and is kept. It knows models and sinks by their ports only.
+is cancelled, what is in flight comes home and is kept. It knows models and sinks by their ports only.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from yamlgen.engine.probe import OTHERS, Rest, given_up
-from yamlgen.engine.row import Engine, RowWork
+from yamlgen.engine.row_execution import Engine, RowExecution
+from yamlgen.engine.trial_rows import OTHERS, UnreadRows, trial_failure
 from yamlgen.errors import RowError, YamlgenError, fact_of
 from yamlgen.events import RunDraining
-from yamlgen.values import Doubt, InputRow
+from yamlgen.value_objects import InputRow, SystemicFailure
 
 SPARE: Final = 4
 SHARE: Final = 1.0
@@ -68,7 +68,7 @@ class RowScheduler(Engine):
     """Runs the rows of one input through one plan.
 
     Attributes:
-        undone: whether a step of a row was left undone, since the run was halted: a row may have failed at another.
+        undone: whether a step of a row was left undone, since the run was cancelled: a row may have failed at another.
     """
 
     undone: bool = field(default=False, init=False)
@@ -78,9 +78,9 @@ class RowScheduler(Engine):
     _begun: int = field(default=0, init=False)
     _group: asyncio.TaskGroup = field(init=False)
     _window: Window = field(init=False)
-    _rest: Rest | None = field(default=None, init=False)
+    _rest: UnreadRows | None = field(default=None, init=False)
 
-    async def run(self, rows: Iterable[InputRow], rest: Rest | None = None) -> None:
+    async def run(self, rows: Iterable[InputRow], rest: UnreadRows | None = None) -> None:
         """Run every row to its end.
 
         Args:
@@ -97,7 +97,7 @@ class RowScheduler(Engine):
             try:
                 for row in rows:
                     await self._enter()
-                    if self.halt.requested:
+                    if self.cancellation.requested:
                         break
                     self._begun = row.index + 1
                     if row.index in self._tried:
@@ -121,23 +121,23 @@ class RowScheduler(Engine):
         """Note that a step of a row is left undone."""
         self.undone = True
 
-    def doubt(self, error: RowError, doubt: Doubt, row: int) -> None:
+    def doubt(self, error: RowError, doubt: SystemicFailure, row: int) -> None:
         """Try rows from all over the rest of the input: so many have failed like this one that all may."""
         if row in self._tried:
             doubt.others.add(row)
-        if self._trial is None and not self.halt.requested:
+        if self._trial is None and not self.cancellation.requested:
             self._trial = self._group.create_task(self._try(error, doubt))
 
-    async def _try(self, error: RowError, doubt: Doubt) -> None:
+    async def _try(self, error: RowError, doubt: SystemicFailure) -> None:
         try:
-            tried = await self._try_rest(lambda: doubt.cleared or self.halt.requested)
+            tried = await self._try_rest(lambda: doubt.cleared or self.cancellation.requested)
             await self._window.empty(lambda: doubt.cleared)
-            if doubt.cleared or self.halt.requested:
+            if doubt.cleared or self.cancellation.requested:
                 return
             if tried and not doubt.others:  # none came to such a request: the step was skipped, or one before it failed
                 doubt.raised, doubt.patience = False, 2 * doubt.patience
             else:
-                self.stop(given_up(error, len(doubt.others)))
+                self.stop(trial_failure(error, len(doubt.others)))
         except YamlgenError as raised:
             self.stop(raised)
         finally:
@@ -162,14 +162,14 @@ class RowScheduler(Engine):
         return tried
 
     async def _row(self, row: InputRow, window: Window) -> None:
-        work = RowWork(self, row, window.send)
+        work = RowExecution(self, row, window.send)
         try:
             await work.finish()
         except YamlgenError as error:
             self.stop(error)
         except Exception as error:  # noqa: BLE001 - whoever watches has failed: told where the run was started
             self._fatal = self._fatal or error
-            self.halt.request(fact_of(error))
+            self.cancellation.request(fact_of(error))
         finally:
             window.leave(sent=work.sent)
 
@@ -178,4 +178,4 @@ class RowScheduler(Engine):
         if self._fatal is None:
             self._fatal = error
             self.emit(RunDraining(error.message))
-        self.halt.request(error.message)
+        self.cancellation.request(error.message)

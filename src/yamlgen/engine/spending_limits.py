@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from yamlgen.caller import option
 from yamlgen.cancellation import Cancellation
-from yamlgen.engine.unusable_answers import MOST, Usefulness
+from yamlgen.engine.unusable_answers import MOST, UnusableAnswerLimit
 from yamlgen.errors import Code, LimitReached
 from yamlgen.events import (
     AnswerReceived,
@@ -24,7 +23,8 @@ from yamlgen.events import (
     StepFailed,
     StreamCut,
 )
-from yamlgen.pipeline.language import Limits
+from yamlgen.option_names import option
+from yamlgen.pipeline.pipeline_model import Limits
 
 FIRST_SHARE: Final = 50
 """How many rows must be done before a percentage of them says anything."""
@@ -36,7 +36,7 @@ class Budget:
 
     Args:
         limits: the author's.
-        halt: ends the run.
+        cancellation: ends the run.
 
     Attributes:
         error: which limit was reached; `None` while none is.
@@ -45,7 +45,7 @@ class Budget:
     """
 
     limits: Limits
-    halt: Cancellation
+    cancellation: Cancellation
     error: LimitReached | None = None
     requests: int = 0
     cost: float = 0.0
@@ -53,12 +53,12 @@ class Budget:
     failed: int = 0
     lost: bool = False
     simulated: bool = False
-    _useful: Usefulness = field(init=False)
+    _useful: UnusableAnswerLimit = field(init=False)
     _asked: dict[int, bool] = field(default_factory=dict)  # rows under way, and whether they have failed
 
     def __post_init__(self) -> None:
         most = self.limits.max_unusable or MOST
-        self._useful = Usefulness(None if most == "none" else float(most.rstrip("%")))
+        self._useful = UnusableAnswerLimit(None if most == "none" else float(most.rstrip("%")))
 
     def observe(self, event: Event) -> None:
         """Count one event."""
@@ -111,6 +111,6 @@ class Budget:
         self._stop(limit, what, f"each run counts anew; `limits.{limit}` or {option(limit, 'N')} allows more")
 
     def _stop(self, limit: str, what: str, hint: str) -> None:
-        if self.error is None and not self.halt.requested:
+        if self.error is None and not self.cancellation.requested:
             self.error = LimitReached(f"stopped at `limits.{limit}`: {what}", code=Code.LIMIT, hint=hint)
-            self.halt.close(self.error.message)
+            self.cancellation.close(self.error.message)

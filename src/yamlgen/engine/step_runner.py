@@ -12,10 +12,10 @@ from typing import Any, Final
 from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RowError, YamlgenError
 from yamlgen.interfaces import RequestContext
-from yamlgen.planning.error_places import placed
-from yamlgen.row_result import Answer, Lost
+from yamlgen.planning.error_location import located_errors
+from yamlgen.row_result import Answer, FailedItem
+from yamlgen.steps.execution import RowStep, RunResources, StepExecutor, executor_of
 from yamlgen.steps.fan_out import Case, Scope
-from yamlgen.steps.performed import Performer, RowStep, RunResources, performer_of
 from yamlgen.steps.plan_step import PlanStep
 
 _TURN: Final = 64
@@ -29,7 +29,7 @@ class StepHooks:
         """Begin another case only if the run goes on.
 
         Raises:
-            Halted: it does not.
+            Cancelled: it does not.
         """
 
     def stop(self, error: YamlgenError) -> None:
@@ -52,32 +52,32 @@ _NOBODY: Final = StepHooks()
 class StepRunner(RunResources):
     """Does the steps of a run with what the run has for them. To be closed, where it has a folder."""
 
-    _performers: dict[str, Performer[Any]] = field(default_factory=dict, init=False)
+    _executors: dict[str, StepExecutor[Any]] = field(default_factory=dict, init=False)
 
     async def perform(
-        self, step: PlanStep, scope: Scope, asker: RequestContext, overseer: StepHooks = _NOBODY
+        self, step: PlanStep, scope: Scope, context: RequestContext, hooks: StepHooks = _NOBODY
     ) -> Answer:
         """The value of a step for one row.
 
         Raises:
             RowError: it has none.
-            Halted: nothing more is sent.
+            Cancelled: nothing more is sent.
             YamlgenError: the run cannot go on.
         """
-        row = RowStep(asker, overseer.begin)
+        row = RowStep(context, hooks.begin)
         if step.is_single:
             return await self._one(step, Case(scope), row)
         cases = step.cases(scope)
-        made = await self._side_by_side(step, cases, row, overseer)
-        return _together(step, cases, made, overseer)
+        made = await self._side_by_side(step, cases, row, hooks)
+        return _together(step, cases, made, hooks)
 
     def close(self) -> None:
         """Close what the kinds of steps have opened."""
-        for performer in self._performers.values():
-            performer.close()
+        for executor in self._executors.values():
+            executor.close()
 
     async def _side_by_side(
-        self, step: PlanStep, cases: list[Case], row: RowStep, overseer: StepHooks
+        self, step: PlanStep, cases: list[Case], row: RowStep, hooks: StepHooks
     ) -> list[Answer | RowError]:
         """What came of each case. What one raises that is no row's own is raised once all have come home."""
         made: list[Answer | RowError | None] = [None] * len(cases)
@@ -85,16 +85,16 @@ class StepRunner(RunResources):
 
         async def work() -> None:
             for number, case in waiting:
-                overseer.check()
+                hooks.check()
                 try:
                     made[number] = await self._one(step, case, row)
                 except RowError as error:
                     made[number] = error
-                    overseer.doubt(error)
+                    hooks.doubt(error)
                 except Cancelled:
                     raise
                 except YamlgenError as error:
-                    overseer.stop(error)  # at once: what waits for this one's place must not go out any more
+                    hooks.stop(error)  # at once: what waits for this one's place must not go out any more
                     raise
                 except Exception as error:  # noqa: BLE001 - a fault of ours costs one item
                     message = f"{type(error).__name__}: {error}"
@@ -110,13 +110,13 @@ class StepRunner(RunResources):
         return [each for each in made if each is not None]
 
     async def _one(self, step: PlanStep, case: Case, row: RowStep) -> Answer:
-        if step.kind not in self._performers:
-            self._performers[step.kind] = performer_of(step.kind, self)
-        with placed(step):
-            return await self._performers[step.kind].perform(step, case, row)
+        if step.kind not in self._executors:
+            self._executors[step.kind] = executor_of(step.kind, self)
+        with located_errors(step):
+            return await self._executors[step.kind].perform(step, case, row)
 
 
-def _together(step: PlanStep, cases: list[Case], made: list[Answer | RowError], overseer: StepHooks) -> Answer:
+def _together(step: PlanStep, cases: list[Case], made: list[Answer | RowError], hooks: StepHooks) -> Answer:
     """The value of a step out of what came of its cases.
 
     Raises:
@@ -149,11 +149,11 @@ def _together(step: PlanStep, cases: list[Case], made: list[Answer | RowError], 
             is_useless=first.is_useless,
         )
     for item in lost:
-        overseer.lose(step.name, item.case, item.error)
+        hooks.lose(step.name, item.case, item.error)
     values = [None if isinstance(each, RowError) else each.value for each in made]
     return Answer(step.whole(values), attempts, items=len(made), lost=lost)
 
 
-def _named(number: int, name: str, error: RowError) -> Lost:
+def _named(number: int, name: str, error: RowError) -> FailedItem:
     """A case that failed, and its error, which says which one it is."""
-    return Lost(number, name, error.replace(message=f"{name}: {error.message}"))
+    return FailedItem(number, name, error.replace(message=f"{name}: {error.message}"))

@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from yamlgen.caller import by_surface
 from yamlgen.errors import Code
 from yamlgen.events import AnswerReceived, Event, ItemFailed, StepFailed, StepFinished
+from yamlgen.option_names import by_surface
 
 FIRST: Final = 50
 """How many rows of a step are looked at."""
@@ -59,7 +59,7 @@ class _Step:
 
 
 @dataclass
-class Usefulness:
+class UnusableAnswerLimit:
     """Looks at the first rows that each step pays for.
 
     Args:

@@ -18,9 +18,9 @@ from jinja2.exceptions import TemplateError, TemplateSyntaxError
 from jinja2.parser import Parser
 
 from yamlgen.errors import Code, RowError
+from yamlgen.expressions.jinja_environment import reader, sandbox
 from yamlgen.expressions.render_limits import STEP, budget, spend
-from yamlgen.expressions.rendering import reader, sandbox
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _DEEPEST: Final = 64
 MOST_BITS: Final = 1328

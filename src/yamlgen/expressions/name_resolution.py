@@ -16,7 +16,8 @@ from typing import Final
 from jinja2 import nodes
 
 from yamlgen.errors import Code
-from yamlgen.expressions.guesses import FILTERS, instead, meant, quoted
+from yamlgen.expressions.jinja_environment import sandbox
+from yamlgen.expressions.name_hints import FILTERS, instead, meant, quoted
 from yamlgen.expressions.narrowing import (
     Forks,
     Path,
@@ -28,8 +29,7 @@ from yamlgen.expressions.narrowing import (
     null,
     path_of,
 )
-from yamlgen.expressions.rendering import sandbox
-from yamlgen.expressions.static_types import ANYTHING, Absent, View
+from yamlgen.expressions.static_types import ANYTHING, Absent, TypeView
 from yamlgen.expressions.type_inference import parts
 from yamlgen.suggestions import nearest, suggestion
 
@@ -58,7 +58,7 @@ class Finding:
 
 
 @dataclass
-class Uses:
+class UsedNames:
     """What a template refers to. `columns` is `None` when it needs the row as a whole."""
 
     steps: set[str] = field(default_factory=set)
@@ -81,7 +81,7 @@ def all_of(columns: Iterable[AbstractSet[str] | None]) -> frozenset[str] | None:
 
 
 @dataclass
-class Lookup:
+class NameResolver:
     """What is looked up in one source, with what was found until now.
 
     Args:
@@ -92,15 +92,15 @@ class Lookup:
     """
 
     source: str
-    names: dict[str, View]
+    names: dict[str, TypeView]
     solid: frozenset[Path]
     forks: Forks = frozenset()
-    uses: Uses = field(default_factory=Uses)
+    uses: UsedNames = field(default_factory=UsedNames)
     findings: list[Finding] = field(default_factory=list)
     _empty: frozenset[Path] = frozenset()
     _null: frozenset[Path] = frozenset()
     _asking: bool = False
-    _seen: dict[nodes.Node, View] = field(default_factory=dict)
+    _seen: dict[nodes.Node, TypeView] = field(default_factory=dict)
     """What is known of each reference, at its place."""
 
     def guard(self, tree: nodes.Node) -> None:
@@ -158,7 +158,7 @@ class Lookup:
     def _complain(self, code: Code, message: str, start: int, end: int, hint: str | None = None) -> None:
         self.findings.append(Finding(code, message, start, end, hint))
 
-    def _bind(self, target: nodes.Node, view: View, scope: dict[str, View]) -> None:
+    def _bind(self, target: nodes.Node, view: TypeView, scope: dict[str, TypeView]) -> None:
         if isinstance(target, nodes.Name):
             if target.name in self.names:
                 message = f"`{target.name}` is the name of what the template is given"
@@ -172,7 +172,7 @@ class Lookup:
             for item, each in zip(target.items, parts(view, len(target.items)), strict=True):
                 self._bind(item, each, scope)
 
-    def _try_element(self, over: View, node: nodes.Node) -> View:
+    def _try_element(self, over: TypeView, node: nodes.Node) -> TypeView:
         try:
             return over.element()
         except Absent as absent:
@@ -180,7 +180,7 @@ class Lookup:
             self._complain(absent.code, absent.message, start, end)
             return ANYTHING
 
-    def _known_not_null(self, node: nodes.Node, view: View) -> View:
+    def _known_not_null(self, node: nodes.Node, view: TypeView) -> TypeView:
         """The view without null; where it may be null, that is told."""
         if view.null is None:
             return view
@@ -199,14 +199,14 @@ class Lookup:
         return view.solid()
 
     def _maybe_null(
-        self, node: nodes.Node | None, view: View, hint: str, what: str | None = None, path: Path = ()
+        self, node: nodes.Node | None, view: TypeView, hint: str, what: str | None = None, path: Path = ()
     ) -> None:
         start, end = self._extent(node)
         message = f"{what or self._quoted(node, view)} may be null here: {view.null}"
         if not any((finding.start, finding.message) == (start, message) for finding in self.findings):
             self.findings.append(Finding(Code.MAY_BE_NULL, message, start, end, hint, path))
 
-    def _named(self, node: nodes.Node | None, view: View) -> str:
+    def _named(self, node: nodes.Node | None, view: TypeView) -> str:
         path = path_of(node)
         return self._spelled(path) if path else getattr(view, "name", "the value")
 
@@ -214,7 +214,7 @@ class Lookup:
     def _spelled(path: Path) -> str:
         return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
 
-    def _quoted(self, node: nodes.Node | None, view: View) -> str:
+    def _quoted(self, node: nodes.Node | None, view: TypeView) -> str:
         named = self._named(node, view)
         if path_of(node):
             return f"`{named}`"
@@ -234,7 +234,7 @@ class Lookup:
         found = re.compile(written).search(self.source, start)
         return found.span() if found else (start, start + 1)
 
-    def _name(self, node: nodes.Name, scope: dict[str, View], *, base: bool) -> View:
+    def _name(self, node: nodes.Name, scope: dict[str, TypeView], *, base: bool) -> TypeView:
         start, end = node.lineno, node.lineno + len(node.name)
         if node.name.startswith("_"):
             self._complain(Code.FORBIDDEN, f"`{node.name}`: no name in a template begins with `_`", start, end)
@@ -271,7 +271,7 @@ class Lookup:
             hint = "name the step, as in `steps.profile`"
             self._complain(Code.UNKNOWN_STEP, "`steps` alone says not which step", node.lineno, node.lineno + 5, hint)
 
-    def _member(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: View) -> View:
+    def _member(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: TypeView) -> TypeView:
         """The member of a value that is there under a key."""
         start, end = self._extent(node)
         if isinstance(node, nodes.Getattr) and str(key).startswith("_"):

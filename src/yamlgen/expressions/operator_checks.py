@@ -14,14 +14,14 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from yamlgen.errors import Code
-from yamlgen.expressions import sample_trials, type_inference
-from yamlgen.expressions.metering import OPERATORS
+from yamlgen.expressions import sample_evaluation, type_inference
+from yamlgen.expressions.instrumentation import OPERATORS
+from yamlgen.expressions.jinja_environment import MAPPING_METHODS, filters, sandbox
 from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.narrowing import Path, alternatives, path_of
-from yamlgen.expressions.rendering import MAPPING_METHODS, filters, sandbox
-from yamlgen.expressions.sample_trials import Operand
-from yamlgen.expressions.static_types import ANYTHING, Absent, Names, View, has_method
-from yamlgen.expressions.type_errors import Misfits
+from yamlgen.expressions.sample_evaluation import Operand
+from yamlgen.expressions.static_types import ANYTHING, Absent, NamespaceView, TypeView, has_method
+from yamlgen.expressions.type_errors import TypeMismatchReporter
 from yamlgen.schemas.type_words import spoken
 from yamlgen.suggestions import suggestion
 
@@ -35,12 +35,12 @@ _USE_ITEMS: Final = frozenset({"join", "sort", "min", "max", "sum"})
 """Filters that do something with each item, which null does not bear."""
 
 
-class Operations(Misfits):
+class OperationChecker(TypeMismatchReporter):
     """The walk over the expressions of one source."""
 
     def view(  # noqa: C901, PLR0911, PLR0912 - a table
-        self, node: nodes.Node, scope: dict[str, View], *, base: bool = False
-    ) -> View:
+        self, node: nodes.Node, scope: dict[str, TypeView], *, base: bool = False
+    ) -> TypeView:
         """The view of an expression's value; what it refers to is looked up and noted on the way."""
         match node:
             case nodes.Name() | nodes.Getattr() | nodes.Getitem():
@@ -63,7 +63,7 @@ class Operations(Misfits):
                 return type_inference.sequence([self.view(item, scope) for item in node.items])
             case nodes.Dict():
                 for pair in node.items:
-                    self._try("a key", sample_trials.key, [(pair.key, self.view(pair.key, scope))])
+                    self._try("a key", sample_evaluation.key, [(pair.key, self.view(pair.key, scope))])
                 return type_inference.mapping(node, [self.view(pair.value, scope) for pair in node.items])
             case nodes.Compare():
                 self._compare(node, scope)
@@ -72,7 +72,7 @@ class Operations(Misfits):
                 return self._arithmetic(node, scope)
             case nodes.Neg() | nodes.Pos():
                 operand = (node.node, self._operand(node.node, scope))
-                is_fit = self._try(None, sample_trials.an_operator(node), [operand])
+                is_fit = self._try(None, sample_evaluation.an_operator(node), [operand])
                 return type_inference.negated(operand[1]) if is_fit else ANYTHING
             case nodes.Concat():
                 for part in node.nodes:
@@ -86,7 +86,7 @@ class Operations(Misfits):
                     self.view(child, scope)
                 return type_inference.BOOLEAN if isinstance(node, nodes.Not) else ANYTHING
 
-    def _test(self, node: nodes.Test, scope: dict[str, View]) -> None:
+    def _test(self, node: nodes.Test, scope: dict[str, TypeView]) -> None:
         before = len(self.findings)
         self._known(node, sandbox().tests, "test")
         with self._lenient() if node.name in ("defined", "undefined") else nullcontext():
@@ -97,9 +97,9 @@ class Operations(Misfits):
             return  # what stands behind the test is none of its arguments
         operands = [(node.node, view), *self._given(node, scope)]
         if len(self.findings) == before and not node.kwargs and not _is_spread(node):
-            self._try(node.name, sample_trials.a_test(node.name), operands)
+            self._try(node.name, sample_evaluation.a_test(node.name), operands)
 
-    def _given(self, node: nodes.Filter | nodes.Test | nodes.Call, scope: dict[str, View]) -> list[Operand]:
+    def _given(self, node: nodes.Filter | nodes.Test | nodes.Call, scope: dict[str, TypeView]) -> list[Operand]:
         """The arguments, those by name last."""
         for spread in (node.dyn_args, node.dyn_kwargs):
             if spread is not None:
@@ -107,11 +107,11 @@ class Operations(Misfits):
         written = [*node.args, *(pair.value for pair in node.kwargs)]
         return [(argument, self.view(argument, scope)) for argument in written]
 
-    def _call(self, node: nodes.Call, scope: dict[str, View]) -> View:
+    def _call(self, node: nodes.Call, scope: dict[str, TypeView]) -> TypeView:
         before = len(self.findings)
         made, called, operands = ANYTHING, ANYTHING, list[Operand]()
         given = len(node.args), [pair.key for pair in node.kwargs]
-        name, operation = "", sample_trials.a_call(*given)
+        name, operation = "", sample_evaluation.a_call(*given)
         match node.node:
             case nodes.Getattr(attr=method, node=owner):
                 view = self.view(owner, scope, base=method not in MAPPING_METHODS)
@@ -128,12 +128,12 @@ class Operations(Misfits):
                     elif kinds and (method in MAPPING_METHODS or "object" not in kinds):
                         name, operation, operands = (
                             method,
-                            sample_trials.a_method(method, *given),
+                            sample_evaluation.a_method(method, *given),
                             [(owner, view.solid())],
                         )
             case nodes.Name(name=function) if function in sandbox().globals and function not in scope:
                 made = type_inference.INTEGERS if function == "range" else ANYTHING
-                name, operation = function, sample_trials.a_function(function, *given)
+                name, operation = function, sample_evaluation.a_function(function, *given)
             case _:
                 called = self.view(node.node, scope)
                 if not called.types() and path_of(node.node)[:1] and path_of(node.node)[0] in self.names:
@@ -149,7 +149,7 @@ class Operations(Misfits):
             return ANYTHING
         return made if not name or self._try(name, operation, operands, first, node.node) else ANYTHING
 
-    def _uncallable(self, node: nodes.Node, view: View) -> None:
+    def _uncallable(self, node: nodes.Node, view: TypeView) -> None:
         start, end = self._extent(node)
         what = "data" if view is type_inference.DATA else spoken(view.types())
         message = f"{self._quoted(node, view)} is {what}, which cannot be called"
@@ -158,7 +158,7 @@ class Operations(Misfits):
             hint = f"the name hides the method: `{self._spelled(path_of(node.node)) or '...'} | items` is the same"
         self._complain(Code.WRONG_KIND, message, start, end, hint)
 
-    def _reference(self, node: nodes.Node, scope: dict[str, View], *, base: bool) -> View:
+    def _reference(self, node: nodes.Node, scope: dict[str, TypeView], *, base: bool) -> TypeView:
         match node:
             case nodes.Name():
                 return self._name(node, scope, base=base)
@@ -172,21 +172,21 @@ class Operations(Misfits):
             case _:
                 return ANYTHING
 
-    def _part(self, node: nodes.Getitem, scope: dict[str, View]) -> View:
+    def _part(self, node: nodes.Getitem, scope: dict[str, TypeView]) -> TypeView:
         """`a[b]` and `a[b:c]`."""
         owner = self._operand(node.node, scope)
         if not isinstance(node.arg, nodes.Slice):
             key = self.view(node.arg, scope)
             has_items = not owner.types().isdisjoint(("array", "object", "string"))
             operands = [(node.node, owner), (node.arg, key)]
-            is_fit = not owner.types() or self._try(None, sample_trials.item, operands, int(has_items))
+            is_fit = not owner.types() or self._try(None, sample_evaluation.item, operands, int(has_items))
             return type_inference.indexed(owner) if is_fit else ANYTHING
         written = [bound or nodes.Const(None) for bound in (node.arg.start, node.arg.stop, node.arg.step)]
         bounds = [(bound, self.view(bound, scope)) for bound in written]
-        is_fit = self._try(None, sample_trials.part, [(node.node, owner), *bounds])
+        is_fit = self._try(None, sample_evaluation.part, [(node.node, owner), *bounds])
         return type_inference.sliced(owner) if is_fit else ANYTHING
 
-    def _is_uncalled(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: View) -> bool:
+    def _is_uncalled(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: TypeView) -> bool:
         """Whether a method stands where a member was meant, or is not called; that is told."""
         kinds = owner.solid().types()
         if not kinds or "object" in kinds or not isinstance(key, str):
@@ -200,7 +200,7 @@ class Operations(Misfits):
         self._note(path_of(node))
         return True
 
-    def _choice(self, node: nodes.And | nodes.Or | nodes.CondExpr, scope: dict[str, View]) -> View:
+    def _choice(self, node: nodes.And | nodes.Or | nodes.CondExpr, scope: dict[str, TypeView]) -> TypeView:
         """`a and b`, `a or b`, `a if c else b`: what is looked at second knows what the first has proven."""
         if isinstance(node, nodes.CondExpr):
             self.view(node.test, scope)
@@ -220,7 +220,7 @@ class Operations(Misfits):
         is_fork = any(is_full and fork <= set(alternatives(node)) for fork, is_full in self.forks)
         return type_inference.truthy(made) if is_fork else made
 
-    def _compare(self, node: nodes.Compare, scope: dict[str, View]) -> None:
+    def _compare(self, node: nodes.Compare, scope: dict[str, TypeView]) -> None:
         left, is_chain = node.expr, len(node.ops) > 1
         view = self.view(left, scope)
         for operand in node.ops:
@@ -238,7 +238,7 @@ class Operations(Misfits):
                 self._never(left, view, operand.expr.items, is_warning=True)
             left, view = operand.expr, other
 
-    def _never(self, node: nodes.Node, view: View, others: Sequence[nodes.Node], *, is_warning: bool) -> None:
+    def _never(self, node: nodes.Node, view: TypeView, others: Sequence[nodes.Node], *, is_warning: bool) -> None:
         """Tell of constants that are compared with a value which they can never be."""
         if not path_of(node):
             return
@@ -262,7 +262,7 @@ class Operations(Misfits):
                     Finding(Code.NEVER_EQUAL, message, start, start + size, hint, is_warning=is_warning)
                 )
 
-    def _arithmetic(self, node: nodes.BinExpr, scope: dict[str, View]) -> View:
+    def _arithmetic(self, node: nodes.BinExpr, scope: dict[str, TypeView]) -> TypeView:
         operator = type(node).__name__.lower()
         left, right = (self._operand(side, scope) for side in (node.left, node.right))
         operands = [(node.left, left), (node.right, right)]
@@ -271,7 +271,7 @@ class Operations(Misfits):
         if operator == "mod" and _may_be_pattern(node.left, left) and not _is_number(right):
             return ANYTHING
         also = "; to join texts, write `~`" if operator == "add" else ""
-        is_fit = self._try(None, sample_trials.an_operator(node), operands, also=also)
+        is_fit = self._try(None, sample_evaluation.an_operator(node), operands, also=also)
         return type_inference.arithmetic(operator, left, right) if is_fit else ANYTHING
 
     def _repeated(self, operands: Sequence[Operand]) -> None:
@@ -283,10 +283,10 @@ class Operations(Misfits):
                 hint = f"make a number of it: `({named} | int)`, or `| float`; to repeat it, write `({named} | string)`"
                 self.findings.append(Finding(Code.WRONG_KIND, message, *self._extent(node), hint, is_warning=True))
 
-    def _operand(self, node: nodes.Node, scope: dict[str, View]) -> View:
+    def _operand(self, node: nodes.Node, scope: dict[str, TypeView]) -> TypeView:
         return self._known_not_null(node, self.view(node, scope))
 
-    def _filtered(self, node: nodes.Filter, scope: dict[str, View]) -> View:
+    def _filtered(self, node: nodes.Filter, scope: dict[str, TypeView]) -> TypeView:
         before = len(self.findings)
         self._known(node, filters(), "filter")
         if node.node is None:
@@ -310,10 +310,10 @@ class Operations(Misfits):
             return made
         if node.name == "format" and _may_be_pattern(node.node, view):
             return made
-        operation = sample_trials.a_filter(node.name, len(node.args), [str(pair.key) for pair in node.kwargs])
+        operation = sample_evaluation.a_filter(node.name, len(node.args), [str(pair.key) for pair in node.kwargs])
         return made if self._try(node.name, operation, [(node.node, view), *given]) else ANYTHING
 
-    def _default(self, node: nodes.Filter, view: View) -> View:
+    def _default(self, node: nodes.Filter, view: TypeView) -> TypeView:
         """Tell of a `default` that is meant for null, and stands in for what is missing alone."""
         if view.null is not None and not type_inference.replaces_null(node):
             given = "..." if not node.args or not isinstance(node.args[0], nodes.Const) else repr(node.args[0].value)
@@ -321,7 +321,7 @@ class Operations(Misfits):
             return view.solid()
         return view
 
-    def _arguments(self, node: nodes.Filter, args: list[View]) -> None:
+    def _arguments(self, node: nodes.Filter, args: list[TypeView]) -> None:
         """Tell of arguments that a filter does not take, and of names of filters and tests that there are not."""
         first = node.args[0] if node.args else None
         if node.name == "map" and isinstance(first, nodes.Const) and isinstance(first.value, str):
@@ -355,7 +355,7 @@ class Operations(Misfits):
             message = f"there is no {what} `{node.value}`"
             self._complain(Code.UNKNOWN_FILTER, message, start, start + len(node.value) + 2, hint)
 
-    def _mapped(self, node: nodes.Filter, view: View, args: list[View]) -> View:
+    def _mapped(self, node: nodes.Filter, view: TypeView, args: list[TypeView]) -> TypeView:
         """A filter, perhaps over a list, whose items it may look into."""
         is_of_texts = node.name == "map" and view.types() in ({"object"}, {"string"})
         item = type_inference.item_of(view) if is_of_texts or view.types() == {"array"} else ANYTHING
@@ -383,16 +383,16 @@ def _is_spread(node: nodes.Filter | nodes.Test | nodes.Call) -> bool:
     return node.dyn_args is not None or node.dyn_kwargs is not None
 
 
-def _is_there(path: Path, scope: Mapping[str, View]) -> bool:
+def _is_there(path: Path, scope: Mapping[str, TypeView]) -> bool:
     """Whether a reference is to a column that every row has, so that nothing stands in for it."""
     root = scope.get(str(path[0])) if len(path) == 2 else None  # noqa: PLR2004 - the row and its column
-    return isinstance(root, Names) and root.complete and path[1] in root.members
+    return isinstance(root, NamespaceView) and root.complete and path[1] in root.members
 
 
-def _is_number(view: View) -> bool:
+def _is_number(view: TypeView) -> bool:
     return bool(view.types()) and view.types() <= {"integer", "number", "boolean"}
 
 
-def _may_be_pattern(node: nodes.Node, view: View) -> bool:
+def _may_be_pattern(node: nodes.Node, view: TypeView) -> bool:
     """Whether a value may be a text with places to fill in, as `%s`, which is not known yet."""
     return not isinstance(node, nodes.Literal) and (not view.types() or "string" in view.types())

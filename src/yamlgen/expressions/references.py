@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from jinja2 import nodes
 
 from yamlgen.expressions.evaluation import parse_expression
+from yamlgen.expressions.jinja_environment import parse
 from yamlgen.expressions.narrowing import Path, path_of
-from yamlgen.expressions.rendering import parse
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from yamlgen.errors import Code
 from yamlgen.schemas.author_schema import json_schema
 from yamlgen.schemas.type_words import spoken
 from yamlgen.schemas.types import Type, any_of, distinct, kind_of, referred, standing, with_integers
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _MOST_REFS: Final = 32
 _MOST_PARTS: Final = 2000
@@ -50,7 +50,7 @@ class Absent(Exception):  # noqa: N818 - an answer: no value can have this membe
         self.known = known
 
 
-class View(Protocol):
+class TypeView(Protocol):
     """What is known about a value before any row is run."""
 
     @property
@@ -58,11 +58,11 @@ class View(Protocol):
         """Why the value may be null, where yamlgen makes it so; a null that the author's schema allows has no why."""
         ...
 
-    def solid(self) -> View:
+    def solid(self) -> TypeView:
         """The same value, if it is not null for that reason."""
         ...
 
-    def member(self, key: str | int) -> View:
+    def member(self, key: str | int) -> TypeView:
         """The member under `key`, of the solid value.
 
         Raises:
@@ -70,7 +70,7 @@ class View(Protocol):
         """
         ...
 
-    def element(self) -> View:
+    def element(self) -> TypeView:
         """What a loop over the solid value yields.
 
         Raises:
@@ -90,13 +90,13 @@ class View(Protocol):
 class _Anything:
     null: str | None = None
 
-    def solid(self) -> View:
+    def solid(self) -> TypeView:
         return ANYTHING
 
-    def member(self, key: str | int) -> View:  # noqa: ARG002 - whatever the key
+    def member(self, key: str | int) -> TypeView:  # noqa: ARG002 - whatever the key
         return ANYTHING
 
-    def element(self) -> View:
+    def element(self) -> TypeView:
         return ANYTHING
 
     def types(self) -> frozenset[str]:
@@ -106,11 +106,11 @@ class _Anything:
         return Type({})
 
 
-ANYTHING: Final[View] = _Anything()
+ANYTHING: Final[TypeView] = _Anything()
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class NamespaceView:
     """A closed set of names: `params`, `steps`, or the columns of a CSV.
 
     Attributes:
@@ -119,7 +119,7 @@ class Names:
 
     code: Code
     what: str
-    members: Mapping[str, View]
+    members: Mapping[str, TypeView]
     complete: bool = False
 
     @property
@@ -127,17 +127,17 @@ class Names:
         """It is never null."""
         return None
 
-    def solid(self) -> View:
+    def solid(self) -> TypeView:
         """The view itself."""
         return self
 
-    def member(self, key: str | int) -> View:
+    def member(self, key: str | int) -> TypeView:
         """The view under a name."""
         if key in self.members:
             return self.members[str(key)]
         raise Absent(self.code, f"unknown {self.what} `{key}`", tuple(self.members))
 
-    def element(self) -> View:
+    def element(self) -> TypeView:
         """A loop over the mapping yields its keys."""
         return text_view(f"the {self.what}'s name")
 
@@ -186,13 +186,13 @@ class SchemaView:
         """The type, with what its schema refers to."""
         return standing(self.part, self.root)
 
-    def member(self, key: str | int) -> View:
+    def member(self, key: str | int) -> TypeView:
         """The member that an accepted value may have under `key`."""
         if isinstance(key, int):
             return self._found(lambda part, kinds: self._item(part, kinds, key))
         return self._found(lambda part, kinds: self._own(part, kinds, key))
 
-    def element(self) -> View:
+    def element(self) -> TypeView:
         """An item of the list; the keys of an object, the characters of a text."""
         return self._found(self._looped)
 
@@ -204,13 +204,13 @@ class SchemaView:
         made, item, rest = self.name.partition("[]")
         return made if not item else f"an item of {made}" if not rest else f"`{rest.lstrip('.')}` of {made}"
 
-    def _found(self, look: _Look) -> View:
+    def _found(self, look: _Look) -> TypeView:
         return _MemberSearch(look, _Kinds(self.root)).of(self.part.solid(), _UNKNOWN, _MOST_REFS)
 
     def _below(self, part: Type, name: str) -> SchemaView:
         return SchemaView(part, self.root, f"{self.name}{name}")
 
-    def _own(self, part: Type, kinds: frozenset[str], key: str) -> View:
+    def _own(self, part: Type, kinds: frozenset[str], key: str) -> TypeView:
         if kinds and "object" not in kinds:
             if has_method(kinds, key):
                 return ANYTHING
@@ -226,7 +226,7 @@ class SchemaView:
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no `{key}` by its schema", tuple(properties))
         return self._below(part.part("additionalProperties"), f".{key}") if isinstance(rest, dict) else ANYTHING
 
-    def _item(self, part: Type, kinds: frozenset[str], index: int) -> View:
+    def _item(self, part: Type, kinds: frozenset[str], index: int) -> TypeView:
         if kinds and not kinds & _LOOPED:
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no [{index}]: it is {spoken(kinds)}")
         if kinds == {"object"}:
@@ -238,27 +238,27 @@ class SchemaView:
             return self._below(first[index], f"[{index}]")
         return ANYTHING if "string" in kinds else self._items(part, kinds, f"[{index}]")
 
-    def _looped(self, part: Type, kinds: frozenset[str]) -> View:
+    def _looped(self, part: Type, kinds: frozenset[str]) -> TypeView:
         if kinds and not kinds & _LOOPED:
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} is no list: it is {spoken(kinds)}")
         if kinds and "array" not in kinds:
             return self._below(_TEXT, "[]")
         return self._items(part, kinds, "[]") if kinds & _LOOPED == {"array"} else ANYTHING
 
-    def _items(self, part: Type, kinds: frozenset[str], name: str) -> View:
+    def _items(self, part: Type, kinds: frozenset[str], name: str) -> TypeView:
         """What each item of a list is: what `items` says, as long as none of them has a schema of its own."""
         is_known = isinstance(part.schema.get("items"), dict) and "prefixItems" not in part.schema
         return self._below(part.part("items"), name) if is_known and "array" in kinds else ANYTHING
 
 
 @dataclass(frozen=True, slots=True)
-class Written(SchemaView):
+class ListLiteralView(SchemaView):
     """A list that is written out, each item with what is known of it."""
 
-    items: tuple[View, ...] = ()
+    items: tuple[TypeView, ...] = ()
 
 
-_Look = Callable[[Type, frozenset[str]], View]
+_Look = Callable[[Type, frozenset[str]], TypeView]
 """What one part of a schema says by itself, of a value that has one of these types."""
 
 
@@ -296,7 +296,7 @@ class _MemberSearch:
     kinds: _Kinds
     left: Iterator[int] = field(default_factory=lambda: iter(range(_MOST_PARTS)))
 
-    def of(self, part: Type, kinds: frozenset[str], depth: int) -> View:
+    def of(self, part: Type, kinds: frozenset[str], depth: int) -> TypeView:
         """What is found first in `part`, or in a schema that holds with it, of a value of one of these types.
 
         Raises:
@@ -310,9 +310,9 @@ class _MemberSearch:
         found.extend(self._any_of(each, kinds, depth - 1) for each in map(part.branches, _UNIONS) if each)
         return next((view for view in found if view is not ANYTHING), ANYTHING)
 
-    def _any_of(self, branches: list[Type], kinds: frozenset[str], depth: int) -> View:
+    def _any_of(self, branches: list[Type], kinds: frozenset[str], depth: int) -> TypeView:
         absent: Absent | None = None
-        views: list[View] = []
+        views: list[TypeView] = []
         for branch in branches:
             try:
                 views.append(self.of(branch, kinds, depth))
@@ -327,7 +327,7 @@ class _MemberSearch:
         return SchemaView(any_of(parts), first.root, first.name) if len(parts) > 1 else first
 
 
-def text_view(name: str) -> View:
+def text_view(name: str) -> TypeView:
     """The view of a step without an output schema: text."""
     return SchemaView.of(_TEXT, name)
 

@@ -15,14 +15,14 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code
-from yamlgen.expressions import sample_trials, type_inference
+from yamlgen.expressions import sample_evaluation, type_inference
 from yamlgen.expressions.evaluation import parse_expression
-from yamlgen.expressions.name_resolution import Finding, Uses
+from yamlgen.expressions.jinja_environment import parse
+from yamlgen.expressions.name_resolution import Finding, UsedNames
 from yamlgen.expressions.narrowing import Forks, Path, forks, not_null, path_of
-from yamlgen.expressions.operator_checks import Operations
-from yamlgen.expressions.rendering import parse
-from yamlgen.expressions.sample_trials import failure
-from yamlgen.expressions.static_types import ANYTHING, SchemaView, View
+from yamlgen.expressions.operator_checks import OperationChecker
+from yamlgen.expressions.sample_evaluation import failure
+from yamlgen.expressions.static_types import ANYTHING, SchemaView, TypeView
 from yamlgen.expressions.syntax_errors import explain, explain_expression
 from yamlgen.schemas.type_words import spoken
 from yamlgen.schemas.types import Type
@@ -31,7 +31,7 @@ _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TemplateAnalysis:
     """What was read of a source.
 
     Attributes:
@@ -41,17 +41,17 @@ class Reading:
         holds: whether it always does: `steps.x is defined` asks about a step that may be null, and nothing else.
     """
 
-    uses: Uses
+    uses: UsedNames
     findings: list[Finding]
-    view: View = ANYTHING
+    view: TypeView = ANYTHING
     proves: frozenset[Path] = frozenset()
     forks: Forks = frozenset()
     holds: bool = False
 
 
-def read(
-    source: str, scope: Mapping[str, View], solid: frozenset[Path] = frozenset(), forked: Forks = frozenset()
-) -> Reading:
+def analyse_template(
+    source: str, scope: Mapping[str, TypeView], solid: frozenset[Path] = frozenset(), forked: Forks = frozenset()
+) -> TemplateAnalysis:
     """What a template uses of `scope`, and every reference in it that cannot be.
 
     Args:
@@ -60,7 +60,7 @@ def read(
         solid: references that are known not to be null.
         forked: references of which at least one is known not to be null.
     """
-    walk = _Statements(source, dict(scope), solid, forked)
+    walk = _StatementChecker(source, dict(scope), solid, forked)
     try:
         tree = parse(source)
         walk.guard(tree)
@@ -68,17 +68,17 @@ def read(
     except TemplateSyntaxError as error:
         at = min(error.lineno, max(len(source) - 1, 0))
         message, start, end, hint = explain(source, error.message or "", at)
-        return Reading(Uses(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
+        return TemplateAnalysis(UsedNames(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
     except (RecursionError, ValueError) as error:
-        return Reading(Uses(), [_unreadable(error)])
-    return Reading(walk.uses, walk.findings, type_inference.TEXT)
+        return TemplateAnalysis(UsedNames(), [_unreadable(error)])
+    return TemplateAnalysis(walk.uses, walk.findings, type_inference.TEXT)
 
 
-def read_expression(
-    source: str, scope: Mapping[str, View], solid: frozenset[Path] = frozenset(), forked: Forks = frozenset()
-) -> Reading:
+def analyse_expression(
+    source: str, scope: Mapping[str, TypeView], solid: frozenset[Path] = frozenset(), forked: Forks = frozenset()
+) -> TemplateAnalysis:
     """What an expression uses of `scope`, what its value is, and every reference in it that cannot be."""
-    walk = Operations(source, dict(scope), solid, forked)
+    walk = OperationChecker(source, dict(scope), solid, forked)
     try:
         tree = parse_expression(source)
         walk.guard(tree)
@@ -86,10 +86,12 @@ def read_expression(
     except TemplateSyntaxError as error:
         at = min(error.lineno, max(len(source) - 1, 0))
         message, start, end, hint = explain_expression(source, error.message or "", at)
-        return Reading(Uses(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
+        return TemplateAnalysis(UsedNames(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
     except (RecursionError, ValueError) as error:
-        return Reading(Uses(), [_unreadable(error)])
-    return Reading(walk.uses, walk.findings, view, not_null(tree, holds=True), forks(tree), _always_holds(tree))
+        return TemplateAnalysis(UsedNames(), [_unreadable(error)])
+    return TemplateAnalysis(
+        walk.uses, walk.findings, view, not_null(tree, holds=True), forks(tree), _always_holds(tree)
+    )
 
 
 def _always_holds(tree: nodes.Node) -> bool:
@@ -104,15 +106,15 @@ def _unreadable(error: Exception) -> Finding:
     return Finding(Code.TEMPLATE_SYNTAX, what, 0, 1)
 
 
-class _Statements(Operations):
+class _StatementChecker(OperationChecker):
     _question = "{{% if {} %}}"
 
-    def body(self, node: nodes.Node, scope: dict[str, View]) -> None:
+    def body(self, node: nodes.Node, scope: dict[str, TypeView]) -> None:
         """Walk a node's children in order; an assignment is seen by what follows it."""
         for child in node.iter_child_nodes():
             self._statement(child, scope)
 
-    def _statement(self, node: nodes.Node, scope: dict[str, View]) -> None:
+    def _statement(self, node: nodes.Node, scope: dict[str, TypeView]) -> None:
         match node:
             case nodes.Include() | nodes.Import() | nodes.FromImport() | nodes.Extends() | nodes.Block():
                 tag = _TAGS.get(type(node), "import")
@@ -149,13 +151,13 @@ class _Statements(Operations):
             case _:
                 self.body(node, scope)
 
-    def _assign(self, node: nodes.Assign, scope: dict[str, View]) -> None:
+    def _assign(self, node: nodes.Assign, scope: dict[str, TypeView]) -> None:
         view = self.view(node.node, scope)
         if isinstance(node.target, nodes.Tuple):
-            self._try("several names", sample_trials.apart, [(node.node, view)])
+            self._try("several names", sample_evaluation.apart, [(node.node, view)])
         self._bind(node.target, view, scope)
 
-    def _block(self, node: nodes.AssignBlock, scope: dict[str, View]) -> None:
+    def _block(self, node: nodes.AssignBlock, scope: dict[str, TypeView]) -> None:
         inner = dict(scope)
         for child in node.body:
             self._statement(child, inner)
@@ -163,7 +165,7 @@ class _Statements(Operations):
             self.view(node.filter, scope)
         self._bind(node.target, type_inference.TEXT if node.filter is None else ANYTHING, scope)
 
-    def _printed(self, node: nodes.Node, view: View) -> None:
+    def _printed(self, node: nodes.Node, view: TypeView) -> None:
         if view.null is not None:
             name = self._named(node, view) if path_of(node) else "..."
             self._maybe_null(node, view, f"it would print `None`: ask `{{% if {name} %}}` first")
@@ -175,7 +177,7 @@ class _Statements(Operations):
             hint = f"`{self._named(node, view)} | tojson`, or `| join`"
             self.findings.append(Finding(Code.WRONG_KIND, message, start, end, hint, is_warning=True))
 
-    def _branches(self, node: nodes.If, scope: dict[str, View]) -> None:
+    def _branches(self, node: nodes.If, scope: dict[str, TypeView]) -> None:
         """An `if` with its `elif`s: each branch knows what the questions before it have proven.
 
         What a branch assigns is seen behind it, and may be what it was, since another branch may have been taken.
@@ -195,7 +197,7 @@ class _Statements(Operations):
         for inner in scopes:
             scope.update({name: ANYTHING for name, view in inner.items() if scope.get(name) is not view})
 
-    def _loop(self, node: nodes.For, scope: dict[str, View]) -> None:
+    def _loop(self, node: nodes.For, scope: dict[str, TypeView]) -> None:
         over = self._known_not_null(node.iter, self.view(node.iter, scope))
         inner = dict(scope) | {"loop": type_inference.LOOP}
         before = len(self.findings)
@@ -215,7 +217,7 @@ class _Statements(Operations):
         for child in node.else_:
             self._statement(child, inner)
 
-    def _value_of(self, over: nodes.Node) -> View:
+    def _value_of(self, over: nodes.Node) -> TypeView:
         """What is known of the values in a loop over the names and the values of a row."""
         match over:
             case (
@@ -227,9 +229,9 @@ class _Statements(Operations):
                 return SchemaView.of(made, "row.*") if kinds and all(kinds) else ANYTHING
         return ANYTHING
 
-    def _taken_apart(self, node: nodes.For, over: View) -> None:
+    def _taken_apart(self, node: nodes.For, over: TypeView) -> None:
         """Tell of items that do not come in pairs or more: those of a mapping are its names."""
-        if failure(sample_trials.each_apart, [(node.iter, over)]) is None:
+        if failure(sample_evaluation.each_apart, [(node.iter, over)]) is None:
             return
         start, end = self._extent(node.iter)
         is_object = over.types() == {"object"}
@@ -238,7 +240,7 @@ class _Statements(Operations):
         hint = f"`{self._named(node.iter, over)}.items()` gives names and values" if is_object else None
         self._complain(Code.WRONG_KIND, f"{quoted} is {spoken(over.types())}, {what}", start, end, hint)
 
-    def _callee(self, node: nodes.Macro | nodes.CallBlock, scope: dict[str, View]) -> None:
+    def _callee(self, node: nodes.Macro | nodes.CallBlock, scope: dict[str, TypeView]) -> None:
         """A macro, or the block of a call; a parameter that is named like what the template is given hides it."""
         inner = dict(scope) | dict.fromkeys(("caller", "varargs", "kwargs"), ANYTHING)
         parameters = {argument.name for argument in node.args}

@@ -12,10 +12,10 @@ from jinja2 import nodes
 from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 
 from yamlgen.errors import Code
-from yamlgen.expressions.name_resolution import Finding, Lookup
+from yamlgen.expressions.name_resolution import Finding, NameResolver
 from yamlgen.expressions.narrowing import path_of
-from yamlgen.expressions.sample_trials import Operand, Operation, blamed, failure, flat
-from yamlgen.expressions.static_types import ANYTHING, View
+from yamlgen.expressions.sample_evaluation import Operand, Operation, blamed, failure, flat
+from yamlgen.expressions.static_types import ANYTHING, TypeView
 from yamlgen.expressions.type_inference import item_of, replaces_null
 from yamlgen.schemas.type_words import PLURALS, spoken
 
@@ -40,13 +40,13 @@ _BY_ATTRIBUTE: Final = frozenset({"sort", "min", "max", "unique", "sum"})
 """Filters that can look at an attribute of their items instead."""
 
 
-class Misfits(Lookup):
+class TypeMismatchReporter(NameResolver):
     """What is looked up, and what is told of values that do not fit."""
 
     _question: ClassVar[str] = "... if {} else ..."
     """How the source asks about a reference."""
 
-    def _is_otherwise(self, node: nodes.Node, view: View) -> bool:
+    def _is_otherwise(self, node: nodes.Node, view: TypeView) -> bool:
         """Whether the source asks of a value if it has another type than is known: then a part of it never runs."""
         kinds = view.types()
         asked = (_ASKED[test] for test in self.uses.tested.get(path_of(node), ()) if test in _ASKED)
@@ -103,7 +103,7 @@ class Misfits(Lookup):
         self._complain(Code.WRONG_KIND, message, start, end, hint)
         return False
 
-    def _prints_null(self, node: nodes.Node | None, view: View, *, is_joined: bool = False, hint: str = "") -> None:
+    def _prints_null(self, node: nodes.Node | None, view: TypeView, *, is_joined: bool = False, hint: str = "") -> None:
         """Warn of a column that becomes a part of a text, and is null in some of the rows that were read."""
         if not path_of(node):
             for part, way in _handed_on(node):
@@ -136,7 +136,7 @@ class Misfits(Lookup):
             for asked in self.uses.nulls
         )
 
-    def _wrong_kind(self, node: nodes.Node, view: View, wanted: str, name: str | None, also: str) -> None:
+    def _wrong_kind(self, node: nodes.Node, view: TypeView, wanted: str, name: str | None, also: str) -> None:
         """Tell of a value that has another type than an operation works on."""
         if isinstance(node, nodes.Filter) and node.name in ("default", "d"):
             node = node.node or node  # what it stands in for is wrong already
@@ -147,7 +147,7 @@ class Misfits(Lookup):
         hint = self._way(node, view, wanted)
         self._complain(Code.WRONG_KIND, message, start, end, f"{hint}{also}" if hint and wanted == "number" else hint)
 
-    def _way(self, node: nodes.Node, view: View, wanted: str) -> str | None:
+    def _way(self, node: nodes.Node, view: TypeView, wanted: str) -> str | None:
         """How a value becomes one of another type."""
         kinds = view.types()
         if not path_of(node):

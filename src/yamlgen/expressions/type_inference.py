@@ -13,7 +13,15 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from yamlgen.expressions.narrowing import PRESENT
-from yamlgen.expressions.static_types import ANYTHING, METHODS, Absent, Names, SchemaView, View, Written
+from yamlgen.expressions.static_types import (
+    ANYTHING,
+    METHODS,
+    Absent,
+    ListLiteralView,
+    NamespaceView,
+    SchemaView,
+    TypeView,
+)
 from yamlgen.schemas.types import Type, any_of, list_of, object_of, observed, union
 
 TEXT: Final = SchemaView.of(Type({"type": "string"}), "the text")
@@ -54,7 +62,7 @@ def is_null_safe(node: nodes.Filter) -> bool:
     return node.name in NULL_SAFE or (node.name in ("int", "float") and bool(node.args or node.kwargs))
 
 
-def constant(value: Any) -> View:
+def constant(value: Any) -> TypeView:
     """A value that stands in the expression itself."""
     return SchemaView.of(Type(observed([value])), "the value") if value is None or _is_plain(value) else ANYTHING
 
@@ -63,21 +71,21 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | bool | int) or (isinstance(value, float) and abs(value) < float("inf"))
 
 
-def values_of(view: View) -> list[Any] | None:
+def values_of(view: TypeView) -> list[Any] | None:
     """All values that there can be, where they are listed."""
     known = view.solid().type().schema
     return [known["const"]] if "const" in known else known.get("enum")
 
 
-def sequence(items: Sequence[View]) -> View:
+def sequence(items: Sequence[TypeView]) -> TypeView:
     """A list that is written out."""
     if not items:
         return SchemaView.of(Type({"type": "array", "maxItems": 0}), "the list")
     made = list_of(union(item.type() for item in items), len(items), len(items))
-    return Written(made, made.schema, "the list", tuple(items))
+    return ListLiteralView(made, made.schema, "the list", tuple(items))
 
 
-def mapping(node: nodes.Dict, values: Sequence[View]) -> View:
+def mapping(node: nodes.Dict, values: Sequence[TypeView]) -> TypeView:
     """A mapping that is written out."""
     keys = [pair.key.value if isinstance(pair.key, nodes.Const) else None for pair in node.items]
     if not all(isinstance(key, str) for key in keys):
@@ -86,12 +94,12 @@ def mapping(node: nodes.Dict, values: Sequence[View]) -> View:
     return SchemaView.of(object_of(members), "the mapping")
 
 
-def either(left: View, right: View) -> View:
+def either(left: TypeView, right: TypeView) -> TypeView:
     """One of two values."""
     return SchemaView.of(union([left.type(), right.type()]), "the value")
 
 
-def truthy(view: View) -> View:
+def truthy(view: TypeView) -> TypeView:
     """A value of which it is known that it holds: it is not null."""
     made = view.solid().type()
     kinds, branches = made.schema.get("type"), made.branches()
@@ -113,16 +121,16 @@ def may_equal(left: frozenset[str], right: frozenset[str]) -> bool:
     return not lefts or not rights or not lefts.isdisjoint(rights)
 
 
-def negated(view: View) -> View:
+def negated(view: TypeView) -> TypeView:
     """`-value`."""
     kinds = view.types()
     return INTEGER if kinds == {"integer"} else _NUMBER if kinds and kinds <= _NUMBERS else ANYTHING
 
 
-def member_of(view: View, key: str) -> View:
+def member_of(view: TypeView, key: str) -> TypeView:
     """The member that stands in the way of a mapping's method of this name; anything where there is none for sure."""
     view = view.solid()
-    if isinstance(view, Names):
+    if isinstance(view, NamespaceView):
         return view.members.get(key, ANYTHING)
     required = view.type().schema.get("required", ())
     try:
@@ -131,7 +139,7 @@ def member_of(view: View, key: str) -> View:
         return ANYTHING
 
 
-def arithmetic(operator: str, left: View, right: View) -> View:
+def arithmetic(operator: str, left: TypeView, right: TypeView) -> TypeView:
     """`left operator right`."""
     kinds = (left.types(), right.types())
     if all(kind and kind <= _NUMBERS for kind in kinds):
@@ -150,11 +158,11 @@ def arithmetic(operator: str, left: View, right: View) -> View:
     return ANYTHING
 
 
-def _list_of(item: Type, least: int = 0, most: int | None = None) -> View:
+def _list_of(item: Type, least: int = 0, most: int | None = None) -> TypeView:
     return SchemaView.of(list_of(item, least, most), "the list")
 
 
-def item_of(view: View) -> View:
+def item_of(view: TypeView) -> TypeView:
     """What a loop over a list yields; anything where that is not known."""
     try:
         return view.element()
@@ -162,19 +170,19 @@ def item_of(view: View) -> View:
         return ANYTHING
 
 
-def sliced(owner: View) -> View:
+def sliced(owner: TypeView) -> TypeView:
     """A part of a list or a text, as in `steps.a[:3]`."""
     if owner.types() == _LIST:
         return _list_of(item_of(owner).type())
     return TEXT if owner.types() == _STRING else ANYTHING
 
 
-def indexed(owner: View) -> View:
+def indexed(owner: TypeView) -> TypeView:
     """An item of a list at a place that is computed, as in `steps.a[item_index]`."""
     return item_of(owner) if owner.types() == _LIST else ANYTHING
 
 
-def filtered(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
+def filtered(node: nodes.Filter, view: TypeView, args: Sequence[TypeView]) -> TypeView:
     """What a filter makes of a value."""
     name, kinds = node.name, view.types()
     if name in _MAKE:
@@ -190,7 +198,7 @@ def filtered(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
     return _sequenced(name, kinds)
 
 
-def _sequenced(name: str, kinds: frozenset[str]) -> View:
+def _sequenced(name: str, kinds: frozenset[str]) -> TypeView:
     """What a filter makes that walks over whatever it is given."""
     if name in ("items", "dictsort", "batch", "slice", "groupby"):
         return _A_LIST
@@ -199,7 +207,7 @@ def _sequenced(name: str, kinds: frozenset[str]) -> View:
     return TEXT if kinds == _STRING and name in ("reverse", "first", "last") else ANYTHING
 
 
-def _defaulted(node: nodes.Filter, view: View, args: Sequence[View]) -> View:
+def _defaulted(node: nodes.Filter, view: TypeView, args: Sequence[TypeView]) -> TypeView:
     given = args[0] if args else TEXT
     if node.kwargs and not args:
         return ANYTHING
@@ -212,7 +220,7 @@ def replaces_null(node: nodes.Filter) -> bool:
     return isinstance(boolean, nodes.Const) and bool(boolean.value)
 
 
-def _from_list(node: nodes.Filter, view: View) -> View:
+def _from_list(node: nodes.Filter, view: TypeView) -> TypeView:
     item, name, known = item_of(view), node.name, view.type().schema
     least, most = known.get("minItems", 0), known.get("maxItems")
     if name in _KEEP_LIST:
@@ -230,7 +238,7 @@ def _from_list(node: nodes.Filter, view: View) -> View:
     return ANYTHING
 
 
-def _mapped(node: nodes.Filter, item: View) -> View:
+def _mapped(node: nodes.Filter, item: TypeView) -> TypeView:
     names = {pair.key for pair in node.kwargs}
     if names == {"attribute"} and not node.args:
         return mapped_attribute(node, item)
@@ -251,7 +259,7 @@ def attribute_of(node: nodes.Filter) -> str | None:
     return value if isinstance(value, str) and "," not in value else None
 
 
-def mapped_attribute(node: nodes.Filter, item: View) -> View:
+def mapped_attribute(node: nodes.Filter, item: TypeView) -> TypeView:
     """An item seen through the `attribute` of a filter.
 
     Raises:
@@ -269,7 +277,7 @@ def _value(node: nodes.Node | None) -> Any:
     return node.value if isinstance(node, nodes.Const) else None
 
 
-def called(method: str, owner: View) -> View:
+def called(method: str, owner: TypeView) -> TypeView:
     """What a method of a text or a mapping gives."""
     if owner.types() == _STRING:
         if method in ("split", "rsplit", "splitlines"):
@@ -280,20 +288,20 @@ def called(method: str, owner: View) -> View:
             return BOOLEAN
     if method == "keys":
         return _TEXTS
-    members = owner.members.values() if isinstance(owner, Names) and owner.complete else ()
+    members = owner.members.values() if isinstance(owner, NamespaceView) and owner.complete else ()
     made = union(member.type() for member in members)
     items = {"values": made, "items": list_of(union([TEXT.type(), made]), 2, 2)}
     return _list_of(items[method]) if method in items else ANYTHING
 
 
-def of_loop(member: str) -> View:
+def of_loop(member: str) -> TypeView:
     """A member of `loop`."""
     counts = ("index", "index0", "revindex", "revindex0", "length", "depth", "depth0")
     return INTEGER if member in counts else BOOLEAN if member in ("first", "last") else ANYTHING
 
 
-def parts(view: View, count: int) -> Sequence[View]:
+def parts(view: TypeView, count: int) -> Sequence[TypeView]:
     """What so many names stand for that a value is taken apart into."""
-    if isinstance(view, Written) and len(view.items) == count:
+    if isinstance(view, ListLiteralView) and len(view.items) == count:
         return view.items
     return [item_of(view) if view.types() == _LIST else ANYTHING] * count

@@ -1,1 +1,1 @@
-"""The formats of rows in files: each is one module here, and one line in the `table`."""
+"""The formats of rows in files: each is one module here, and one line in `format_table`."""

@@ -11,15 +11,15 @@ from pathlib import PurePath
 from typing import BinaryIO, Final
 
 from yamlgen.canonical_json import encoded
-from yamlgen.formats.format import FileReading, Format, Lines, Oddities, Oddity, Rows, refused
+from yamlgen.formats.format import Anomaly, AnomalyLog, Format, Lines, ReadContext, Rows, refused
 from yamlgen.formats.utf8 import JOINED, MARK, nul, text_of
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _CELL: Final = 1 << 28
 """The longest CSV cell, in characters: an unclosed quote must not take a huge file into memory."""
 
-_NUL: Final = Oddity("a NUL byte is read as U+FFFD", "write what it stands for")
-_MARKED: Final = Oddity("a byte order mark in the middle of a file is kept in its value", JOINED)
+_NUL: Final = Anomaly("a NUL byte is read as U+FFFD", "write what it stands for")
+_MARKED: Final = Anomaly("a byte order mark in the middle of a file is kept in its value", JOINED)
 
 _SPACED: Final = re.compile(r'\s+"')
 _JSON: Final = re.compile(r'\{\s*"|\[\s*[{\[]|[\[{]\Z')
@@ -35,7 +35,7 @@ class Csv(Format):
     endings = (".csv", ".tsv")
     keeps_types = False
 
-    def read(self, file: BinaryIO, reading: FileReading) -> Rows:
+    def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
         """The rows below the header, each with its first line."""
         table = _table(file, reading)
         line, header = next(table, (0, []))
@@ -48,7 +48,7 @@ class Csv(Format):
                 raise refused(f"{reading.shown}:{line}", problem, _evened(header, cells))
             yield line, dict(zip(header, cells, strict=True))
 
-    def columns(self, file: BinaryIO, reading: FileReading) -> dict[str, JSON]:
+    def columns(self, file: BinaryIO, reading: ReadContext) -> dict[str, JSON]:
         """Those of the header; none where the first line seems to be a title."""
         table = _table(file, reading)
         header, first = (next(table, (0, list[str]()))[1] for _ in range(2))
@@ -117,9 +117,9 @@ def _evened(header: list[str], cells: list[str]) -> str:
     return "a cell that holds the delimiter or a line end stands in quotes"
 
 
-def _table(file: BinaryIO, reading: FileReading) -> Iterator[tuple[int, list[str]]]:
+def _table(file: BinaryIO, reading: ReadContext) -> Iterator[tuple[int, list[str]]]:
     """The cells of each line, the header's first and checked."""
-    shown, odd = reading.shown, reading.oddities
+    shown, odd = reading.shown, reading.anomalies
     reader = csv.reader(_lines(file, shown, odd), delimiter=reading.delimiter or ",", strict=True)
     header = True
     while True:
@@ -137,7 +137,7 @@ def _table(file: BinaryIO, reading: FileReading) -> Iterator[tuple[int, list[str
         yield line, cells
 
 
-def _lines(file: BinaryIO, shown: str, odd: Oddities) -> Iterator[str]:
+def _lines(file: BinaryIO, shown: str, odd: AnomalyLog) -> Iterator[str]:
     for line, raw in enumerate(file, start=1):
         text = text_of(raw, shown, line, nuls=True)
         if "\0" in text:

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import BinaryIO, Final, Protocol, TypeAlias
 
 from yamlgen.errors import Code, UsageError
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 Lines: TypeAlias = Callable[[], Iterable[bytes]]
 """Rows as JSON lines, UTF-8, each with its line end, in input order; the same ones whenever it is called."""
@@ -24,37 +24,37 @@ Rows: TypeAlias = Iterator[NumberedRow]
 
 
 @dataclass(frozen=True, slots=True)
-class Oddity:
+class Anomaly:
     """What a file should not hold and is read all the same: what becomes of it, and what to do."""
 
     what: str
     fix: str
 
 
-class Oddities:
-    """The oddities of a file: how often each stands there, and in which line first."""
+class AnomalyLog:
+    """The anomalies of a file: how often each stands there, and in which line first."""
 
     def __init__(self) -> None:
-        self._found: dict[Oddity, tuple[int, int]] = {}
+        self._found: dict[Anomaly, tuple[int, int]] = {}
 
-    def __contains__(self, oddity: Oddity) -> bool:
-        return oddity in self._found
+    def __contains__(self, anomaly: Anomaly) -> bool:
+        return anomaly in self._found
 
-    def add(self, oddity: Oddity, line: int, count: int) -> None:
+    def add(self, anomaly: Anomaly, line: int, count: int) -> None:
         """Take note of what stands in a line, `count` times."""
-        first, before = self._found.get(oddity, (line, 0))
-        self._found[oddity] = first, before + count
+        first, before = self._found.get(anomaly, (line, 0))
+        self._found[anomaly] = first, before + count
 
     def told(self, shown: str) -> tuple[str, ...]:
         """A sentence on each, with its place; `shown` is how messages name the file."""
         return tuple(
-            f"{shown}:{line}: {oddity.what}{f' ({count:,} in all)' if count > 1 else ''}; {oddity.fix}"
-            for oddity, (line, count) in sorted(self._found.items(), key=lambda found: found[0].what)
+            f"{shown}:{line}: {anomaly.what}{f' ({count:,} in all)' if count > 1 else ''}; {anomaly.fix}"
+            for anomaly, (line, count) in sorted(self._found.items(), key=lambda found: found[0].what)
         )
 
 
 @dataclass(frozen=True, slots=True)
-class FileReading:
+class ReadContext:
     """One reading of a file.
 
     Attributes:
@@ -62,14 +62,14 @@ class FileReading:
         delimiter: what separates cells; `None` for a format without cells.
         id: a column that every row must have; a format may refuse a file without it before its first row.
         format_hint: what to do where the file is in another format, in place of what the format itself advises.
-        oddities: takes note of what is odd.
+        anomalies: takes note of what is odd.
     """
 
     shown: str
     delimiter: str | None = None
     id: str | None = None
     format_hint: str | None = None
-    oddities: Oddities = field(default_factory=Oddities)
+    anomalies: AnomalyLog = field(default_factory=AnomalyLog)
 
 
 class Format(Protocol):
@@ -86,7 +86,7 @@ class Format(Protocol):
     keeps_types: bool = True
 
     @abstractmethod
-    def read(self, file: BinaryIO, reading: FileReading) -> Rows:
+    def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
         """The rows of a file.
 
         Raises:
@@ -103,7 +103,7 @@ class Format(Protocol):
             tell: is told at the end what of the rows the format cannot hold, as a sentence.
         """
 
-    def place(self, reading: FileReading, line: int, number: int) -> str:  # noqa: ARG002 - for those who count rows
+    def place(self, reading: ReadContext, line: int, number: int) -> str:  # noqa: ARG002 - for those who count rows
         """Where a row is, for messages: `line` as it was read, and which row it is, from 1."""
         return f"{reading.shown}:{line}"
 
@@ -115,7 +115,7 @@ class Format(Protocol):
         """Whether a reading of `content` may take note of something odd."""
         return False
 
-    def columns(self, file: BinaryIO, reading: FileReading) -> Mapping[str, JSON] | None:  # noqa: ARG002 - for headers
+    def columns(self, file: BinaryIO, reading: ReadContext) -> Mapping[str, JSON] | None:  # noqa: ARG002 - for headers
         """The columns that every row has, by what the file says before its rows, each with its type as a JSON Schema.
 
         Returns:

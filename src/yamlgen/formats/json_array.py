@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import BinaryIO
 
 from yamlgen.errors import Code, UsageError
-from yamlgen.formats.format import OBJECT, FileReading, Format, Lines, Rows, cut, refused
+from yamlgen.formats.format import OBJECT, Format, Lines, ReadContext, Rows, cut, refused
 from yamlgen.formats.strict_json import brief, decode, gap_end
 from yamlgen.formats.utf8 import text_of
 
@@ -18,7 +18,7 @@ class JsonArray(Format):
     name = "json"
     endings = (".json",)
 
-    def read(self, file: BinaryIO, reading: FileReading) -> Rows:
+    def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
         """The objects of the array, decoded one by one, so that each has a place."""
         shown = reading.shown
         text = text_of(file.read(), shown, 1)
@@ -50,7 +50,7 @@ class JsonArray(Format):
         if at != len(text):
             raise _broken(text, at, shown, "more after the array's end")
 
-    def place(self, reading: FileReading, line: int, number: int) -> str:
+    def place(self, reading: ReadContext, line: int, number: int) -> str:
         """With the number of the row: a line may hold several."""
         return f"{reading.shown}:{line} (row {number})"
 

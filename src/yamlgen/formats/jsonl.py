@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePath
 from typing import BinaryIO, Final
 
-from yamlgen.caller import override
 from yamlgen.errors import Code
-from yamlgen.formats.format import OBJECT, FileReading, Format, Lines, Rows, cut, refused
+from yamlgen.formats.format import OBJECT, Format, Lines, ReadContext, Rows, cut, refused
 from yamlgen.formats.strict_json import decode, gap_end
 from yamlgen.formats.utf8 import text_of
+from yamlgen.option_names import override
 
 _ARRAY: Final = f"{OBJECT}; a file that is one JSON array has `format: json`"
 
@@ -21,7 +21,7 @@ class Jsonl(Format):
     name = "jsonl"
     endings = (".jsonl", ".ndjson")
 
-    def read(self, file: BinaryIO, reading: FileReading) -> Rows:
+    def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
         """The object on each line."""
         shown, by_line = reading.shown, reading.format_hint or _by_line()
         for line, raw in enumerate(file, start=1):

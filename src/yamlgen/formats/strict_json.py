@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 from yamlgen.formats.format import cut, refused
 from yamlgen.formats.utf8 import JOINED, MARK
 from yamlgen.parsing.json_errors import explain
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _GAP: Final = re.compile(r"[ \t\r\n]*")
 """What JSON calls whitespace; `str.strip` would take more."""

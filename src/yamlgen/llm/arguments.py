@@ -14,16 +14,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
 from yamlgen.claude.api_key import usable_key
-from yamlgen.claude.mode_handlers import Judge
+from yamlgen.claude.instructor_handlers import Judge
 from yamlgen.environment import variable
 from yamlgen.errors import Code, MissingKey, UsageError
-from yamlgen.pipeline.language import Runtime
 from yamlgen.pipeline.model_settings import address_fault, plain_http
+from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.redaction import redact
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
-from yamlgen.steps.fields import Part, Settings
+from yamlgen.steps.config_fields import FrozenModel, Settings
 from yamlgen.suggestions import suggestion
-from yamlgen.values import JSON, Message, Prompt
+from yamlgen.value_objects import JSON, Message, Prompt
 
 _KEYS: Final = ("schema", "format", "mode", "max_retries")
 _CALL_KEYS: Final = ("max_tokens", "stop_sequences", "temperature", "top_p", "top_k")
@@ -32,7 +32,7 @@ REASKS: Final = 1
 """How often an answer that does not fit its schema is asked for again, where a call does not say it."""
 _A_MESSAGE: Final = "{'role': 'user' or 'assistant', 'content': ...}"
 
-P = TypeVar("P", bound=Part)
+P = TypeVar("P", bound=FrozenModel)
 
 
 def judge_of(given: Any, schema: JSONSchema) -> Judge:

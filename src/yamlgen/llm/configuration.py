@@ -16,8 +16,8 @@ import httpx2
 
 from yamlgen.claude.address import safe_address
 from yamlgen.claude.custom_headers import custom_headers
-from yamlgen.claude.mode_names import mode_named
-from yamlgen.claude.structured import Structured
+from yamlgen.claude.output_modes import mode_named
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.environment import variable
 from yamlgen.errors import Code, UsageError
 from yamlgen.llm.arguments import (
@@ -31,8 +31,8 @@ from yamlgen.llm.arguments import (
 )
 from yamlgen.llm.generations import warn
 from yamlgen.pipeline.model_settings import PUBLIC_URL
-from yamlgen.schemas.native_subset import Unfit
-from yamlgen.steps.fields import Settings
+from yamlgen.schemas.native_output_schema import NotExpressible
+from yamlgen.steps.config_fields import Settings
 from yamlgen.suggestions import suggestion
 
 _RUNTIME: Final = (
@@ -76,7 +76,7 @@ class Configuration:  # noqa: PLW1641 - its attributes change
     _api_key_env_var: ClassVar[str] = "ANTHROPIC_API_KEY"
 
     def __post_init__(self) -> None:
-        self._structures: dict[tuple[object, ...], Structured] = {}
+        self._structures: dict[tuple[object, ...], StructuredOutput] = {}
         self._found = None if self.base_url else variable("ANTHROPIC_BASE_URL")
         self.base_url = self.base_url or self._found or PUBLIC_URL
         self.generation_kwargs = dict(generation_kwargs_of(self.generation_kwargs))
@@ -103,7 +103,7 @@ class Configuration:  # noqa: PLW1641 - its attributes change
         own = generation_kwargs_of(self.generation_kwargs)
         return settings_of(id=self.model, **{"max_tokens": 128, **own, **given})
 
-    def _structured(self, wanted: Mapping[str, Any], settings: Settings) -> Structured:
+    def _structured(self, wanted: Mapping[str, Any], settings: Settings) -> StructuredOutput:
         """How a structured output is asked for; one for all calls, for it learns what the API takes."""
         wanted = structure_of(wanted)
         schema, mode = wanted["schema"], mode_named(wanted.get("mode") or "auto")
@@ -113,8 +113,8 @@ class Configuration:  # noqa: PLW1641 - its attributes change
                 self._structures.clear()
             try:
                 sent = schema_of(schema)
-                self._structures[made_of] = Structured("answer", sent, settings, mode, judge_of(schema, sent))
-            except Unfit as unfit:
+                self._structures[made_of] = StructuredOutput("answer", sent, settings, mode, judge_of(schema, sent))
+            except NotExpressible as unfit:
                 hint = "leave `mode` out: it then picks what the model can do"
                 message = f"native output cannot express the schema: {unfit}"
                 raise UsageError(message, code=Code.SETTING_REFUSED, hint=hint) from None

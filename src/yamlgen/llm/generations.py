@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias, TypedDict, TypeVar
 
 from yamlgen.errors import Code, RowError, YamlgenError
-from yamlgen.values import Usage
+from yamlgen.value_objects import Usage
 
 _NO_GENERATION: Final = frozenset({Code.NO_TEXT, Code.REFUSED, Code.INVALID_OUTPUT, Code.TRUNCATED})
 

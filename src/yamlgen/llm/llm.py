@@ -21,7 +21,7 @@ from yamlgen.claude.connections import affordable
 from yamlgen.claude.custom_headers import custom_headers
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
-from yamlgen.claude.structured import Structured
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.claude.transport import Transport
 from yamlgen.errors import Code, NotOffered, RowError, YamlgenError
 from yamlgen.interfaces import UNOBSERVED
@@ -29,9 +29,9 @@ from yamlgen.llm.arguments import REASKS, inputs_of, key_of, number_of, pair_of,
 from yamlgen.llm.configuration import Configuration
 from yamlgen.llm.generations import GenerateOutput, Told, is_no_generation, joined, output, spoken, warn, without
 from yamlgen.pacing.limiter import Limiter
-from yamlgen.steps.fields import MOST_CONCURRENCY, Settings
-from yamlgen.sync import wait_for
-from yamlgen.values import Prompt
+from yamlgen.steps.config_fields import MOST_CONCURRENCY, Settings
+from yamlgen.sync_bridge import wait_for
+from yamlgen.value_objects import Prompt
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
 Input: TypeAlias = "Messages | tuple[Messages, Mapping[str, Any] | None]"
@@ -56,7 +56,7 @@ class _Generation:
 
     prompt: Prompt
     settings: Settings
-    structured: Structured | None
+    structured: StructuredOutput | None
     reasks: int
 
 
@@ -131,12 +131,12 @@ class AnthropicLLM(Configuration):
     def _client(self, key: str, max_retries: int) -> anthropic.AsyncAnthropic:
         """A client of the attributes as they are now."""
         self._check()
-        halt = Cancellation()
-        limiter = Limiter(affordable(MOST_CONCURRENCY), halt)
+        cancellation = Cancellation()
+        limiter = Limiter(affordable(MOST_CONCURRENCY), cancellation)
         return build_client(
             api_key=key,
             base_url=str(self.base_url),
-            transport=Transport(self.timeout, self.max_retries, limiter, str(self.base_url), halt),
+            transport=Transport(self.timeout, self.max_retries, limiter, str(self.base_url), cancellation),
             max_retries=max_retries,
             http_client=self.http_client,
         )
@@ -195,11 +195,11 @@ class AnthropicLLM(Configuration):
                 raise RowError(message, code=Code.ROW_TEMPLATE, hint="nothing was sent")
         key, key_name = self._key()
         async with self._session(key) as client:
-            sender = ErrorContext(self.model, str(self.base_url), key_name, key, custom_headers().secrets)
+            error_context = ErrorContext(self.model, str(self.base_url), key_name, key, custom_headers().secrets)
             model = ClaudeModel(
                 client,
                 job.settings,
-                sender,
+                error_context,
                 structured=job.structured,
                 reasks=job.reasks,
                 timeout=self.timeout,

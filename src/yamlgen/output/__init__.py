@@ -1,1 +1,1 @@
-"""Rows out: `row` and `failed` compose what is written of a row, `files` and `stdout_writer` write it."""
+"""Rows out: `output_columns` and `failure_records` compose a row, `files` and `stdout_writer` write it."""

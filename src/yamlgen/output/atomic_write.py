@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from yamlgen.caller import option
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.failpoint import reach
 from yamlgen.file_descriptors import close_alone, has_open, open_alone
+from yamlgen.option_names import option
 from yamlgen.system_limits import scarcity_of
 
 

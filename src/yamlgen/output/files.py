@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from yamlgen.caller import option
 from yamlgen.canonical_json import encoded
 from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach
 from yamlgen.formats.format import Format, Lines
-from yamlgen.formats.table import ENDINGS, FORMATS, STREAMED, format_of
+from yamlgen.formats.format_table import ENDINGS, FORMATS, STREAMED, format_of
+from yamlgen.option_names import option
 from yamlgen.output.atomic_write import Staging, target_of, writing
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True, slots=True)

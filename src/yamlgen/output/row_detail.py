@@ -5,40 +5,40 @@ from __future__ import annotations
 from yamlgen.errors import Code, UsageError
 from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.stored_results import StoredAttempt, StoredResult, usage_json
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
-def describe_row(archive: RunReader, run: RunEntry, number: int) -> dict[str, JSON]:
+def describe_row(run_reader: RunReader, run: RunEntry, number: int) -> dict[str, JSON]:
     """A row (from 0): its columns, and each step's request, attempts, value or error.
 
     Raises:
         UsageError: the run has not finished such a row.
     """
-    row = archive.row(run, number)
+    row = run_reader.row(run, number)
     if row is None:
         message = f"run {run.name} has no row {number + 1}, or has not finished it"
         raise UsageError(message, code=Code.NO_RUN, hint="rows count from 1")
-    known = archive.id(run, row)
+    known = run_reader.id(run, row)
     return {
         "run": run.name,
-        "simulated": archive.place.simulated,
+        "simulated": run_reader.place.simulated,
         "row": number + 1,
         **({} if known is None else {"id": known}),
         "status": row.status,
-        "columns": archive.columns(row),
-        "steps": {each.step: _step(archive, each) for each in row.results},
+        "columns": run_reader.columns(row),
+        "steps": {each.step: _step(run_reader, each) for each in row.results},
     }
 
 
-def _step(archive: RunReader, result: StoredResult) -> dict[str, JSON]:
-    attempts = [_attempt(archive, each) for each in archive.attempts(result)]
-    error, lost = archive.error(result), archive.lost(result)
-    made = {"value": archive.value(result)} if error is None else {"error": error}
+def _step(run_reader: RunReader, result: StoredResult) -> dict[str, JSON]:
+    attempts = [_attempt(run_reader, each) for each in run_reader.attempts(result)]
+    error, lost = run_reader.error(result), run_reader.lost(result)
+    made = {"value": run_reader.value(result)} if error is None else {"error": error}
     return {"status": result.status, "attempts": attempts, **made, **({"failed_items": lost} if lost else {})}
 
 
-def _attempt(archive: RunReader, attempt: StoredAttempt) -> dict[str, JSON]:
-    request, response = archive.exchange(attempt)
+def _attempt(run_reader: RunReader, attempt: StoredAttempt) -> dict[str, JSON]:
+    request, response = run_reader.exchange(attempt)
     return {
         **({"case": attempt.case} if attempt.case else {}),
         "request": request,

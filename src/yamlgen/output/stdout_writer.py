@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, suppress
 from queue import SimpleQueue
 from typing import BinaryIO
 
-from yamlgen.caller import by_surface
 from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.option_names import by_surface
 from yamlgen.system_limits import start
 
 

@@ -16,12 +16,12 @@ from itertools import count
 from typing import Final
 
 from yamlgen.cancellation import Cancellation
-from yamlgen.capabilities import pool_of
 from yamlgen.events import Emit
 from yamlgen.interfaces import UNOBSERVED, RequestContext
+from yamlgen.model_capabilities import pool_of
 from yamlgen.pacing.pool import MAX_PAUSE, UNHEARD, Pool
 from yamlgen.pacing.quota import Claim
-from yamlgen.values import Usage
+from yamlgen.value_objects import Usage
 
 _EVERY: Final = 0.25
 _SHOWN: Final = 1.0
@@ -45,7 +45,7 @@ class Slot:
     pay for again than requests were allowed in flight.
 
     Attributes:
-        asker: who asks.
+        context: who asks.
         failures: how often it has failed.
         hopeless: whether to send it again is of no use: nothing was ever heard from the address.
         refused: whether a rate limit refused it last: it is the next of its pool then.
@@ -56,7 +56,7 @@ class Slot:
         claim: what it took of its pool's quota; `None` while it has no place.
     """
 
-    asker: RequestContext = UNOBSERVED
+    context: RequestContext = UNOBSERVED
     failures: int = 0
     hopeless: bool = False
     refused: bool = False
@@ -76,7 +76,7 @@ class Slot:
     def note(self, usage: Usage) -> None:
         """Tell what the answer took."""
         if self.pool is not None:
-            self.pool.quota.note(self.asker.step, usage)
+            self.pool.quota.note(self.context.step, usage)
 
     def give_back(self) -> None:
         """Let another request have the place, if it has one."""
@@ -90,7 +90,7 @@ class Limiter:
 
     Args:
         ceiling: the most requests in flight, of all pools together.
-        halt: once it is thrown, nobody is let go any more.
+        cancellation: once it is thrown, nobody is let go any more.
         max_pause: seconds without an answer that a pool's failures may take before the run ends.
         emit: told what changes.
         unheard: seconds of failures that an address has from which nothing was ever heard.
@@ -104,7 +104,7 @@ class Limiter:
     def __init__(
         self,
         ceiling: int,
-        halt: Cancellation,
+        cancellation: Cancellation,
         max_pause: float = MAX_PAUSE,
         emit: Emit | None = None,
         *,
@@ -114,28 +114,28 @@ class Limiter:
         self.max_pause = max_pause
         self.unheard = unheard
         self.heard = False
-        self._halt = halt
+        self._cancellation = cancellation
         self._emit = emit
         self.pools: dict[str, Pool] = {}
         self.in_flight = 0
         self._tickets = count()
         self._timer: asyncio.TimerHandle | None = None
         self._told: dict[str, tuple[float, int]] = {}
-        halt.listen(self._wake_all)
+        cancellation.listen(self._wake_all)
 
     async def admit(self, slot: Slot, model: str) -> None:
         """Wait until a request may go; it is in flight from then on, until its slot is given back.
 
         Raises:
-            Halted: nothing is sent any more.
+            Cancelled: nothing is sent any more.
         """
         hold = slot.ready_at - time.monotonic()
         if hold > 0:
-            await self._halt.sleep(hold)
-        self._halt.check_sending()
+            await self._cancellation.sleep(hold)
+        self._cancellation.check_sending()
         slot.limiter, slot.pool = self, self._pool(pool_of(model))
         pool, now = slot.pool, time.monotonic()
-        if pool.waiting or self.in_flight >= self.ceiling or pool.wait(now, slot.asker.step) > 0:
+        if pool.waiting or self.in_flight >= self.ceiling or pool.wait(now, slot.context.step) > 0:
             await self._queue(pool, slot)
         else:
             self._launch(pool, slot, now)
@@ -144,7 +144,7 @@ class Limiter:
     async def _queue(self, pool: Pool, slot: Slot) -> None:
         future = asyncio.get_running_loop().create_future()
         behind = slot.failures * int(pool.limit)  # it lets a window of others pass, so that a bad one stops nobody
-        order = (not slot.refused, slot.asker.row + behind, next(self._tickets))
+        order = (not slot.refused, slot.context.row + behind, next(self._tickets))
         heapq.heappush(pool.waiting, (order, slot, future))
         self._pump()
         try:
@@ -154,9 +154,9 @@ class Limiter:
             slot.give_back()
             self._pump()
             raise
-        if self._halt.closed:
+        if self._cancellation.closed:
             slot.give_back()
-            self._halt.check_sending()
+            self._cancellation.check_sending()
 
     def answered(self, slot: Slot, status: int, headers: Mapping[str, str]) -> None:
         """An answer has begun: take over what its headers tell."""
@@ -193,7 +193,7 @@ class Limiter:
             return None
         odd = others and slot.waited >= self.max_pause / 2
         try:
-            refusal = pool.refuse(now, claim.sent, retry_after, slot.asker.step, slot.refusals, odd=odd)
+            refusal = pool.refuse(now, claim.sent, retry_after, slot.context.step, slot.refusals, odd=odd)
         finally:
             self._tell(pool, now, at_once=True)
         if refusal is None:
@@ -245,7 +245,7 @@ class Limiter:
 
     def _launch(self, pool: Pool, slot: Slot, now: float) -> None:
         self.in_flight += 1
-        slot.claim = pool.launch(now, slot.asker.step)
+        slot.claim = pool.launch(now, slot.context.step)
 
     def _pump(self) -> None:
         """Let go whoever may; come back when the next one may."""
@@ -254,7 +254,7 @@ class Limiter:
         while pools and self.in_flight < self.ceiling:
             pool = min(pools, key=lambda each: each.waiting[0][0])
             _, slot, future = pool.waiting[0]
-            wait = 0.0 if future.done() else pool.wait(now, slot.asker.step)
+            wait = 0.0 if future.done() else pool.wait(now, slot.context.step)
             if wait <= 0:
                 heapq.heappop(pool.waiting)
                 if not future.done():

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
 
-from yamlgen.values import Usage
+from yamlgen.value_objects import Usage
 
 _PREFIX: Final = "anthropic-ratelimit-"
 _MINUTE: Final = 60.0

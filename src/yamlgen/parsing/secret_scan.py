@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.excerpts import short
-from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.source_map import SourceText
 from yamlgen.redaction import HIDDEN, KEY_SHAPE, LONG_SECRET, is_secret, redact
 
 # Longer than what `redact` hides: a sentence about `sk-ant-` and three letters is no key, and no mistake.
@@ -78,7 +78,7 @@ class _Hidden:
 
     start: int
     end: int
-    text: Text
+    text: SourceText
 
     @cached_property
     def lines(self) -> tuple[int, int]:
@@ -142,7 +142,7 @@ def kind_of(name: str) -> Kind | None:
     return None if _WORDS.isdisjoint(words) else "word"
 
 
-def _hidden_in(text: Text) -> list[_Hidden]:
+def _hidden_in(text: SourceText) -> list[_Hidden]:
     """What may be a key in a text, by the names before it; the text need not be YAML that can be read."""
     found = [_Hidden(*match.span(), text) for match in _PRIVATE.finditer(text.text)]
     end = 0
@@ -218,7 +218,7 @@ def _closing(text: str, start: int) -> int:
 def covered(text: str) -> str:
     """A text as it may be shown: `*` in place of each character of what may be a key, but for templates in it."""
     shown = list(KEY_SHAPE.sub(lambda match: "*" * len(match[0]), text))
-    for hidden in _hidden_in(Text("", text)):
+    for hidden in _hidden_in(SourceText("", text)):
         kept = {at for match in _TEMPLATE.finditer(text, hidden.start, hidden.end) for at in range(*match.span())}
         for at in range(hidden.start, hidden.end):
             if at not in kept and not text[at].isspace():
@@ -226,23 +226,23 @@ def covered(text: str) -> str:
     return "".join(shown)
 
 
-def setting(shown: Callable[[str, str], str], name: str, value: str) -> Text:
+def setting(shown: Callable[[str, str], str], name: str, value: str) -> SourceText:
     """What gives a name of the pipeline a value, such as `--set name=value`: a text, called as it is `shown`."""
     name_of_key = "secret" if kind_of(name) == "word" else name
     text = f"{name_of_key}: {value}"
-    hides = any(hidden.start == len(name_of_key) + 2 for hidden in _hidden_in(Text("", text)))
+    hides = any(hidden.start == len(name_of_key) + 2 for hidden in _hidden_in(SourceText("", text)))
     safe = HIDDEN if hides else covered(text)[len(name_of_key) + 2 :]
-    return Text(shown(short(name), short(safe)), text)
+    return SourceText(shown(short(name), short(safe)), text)
 
 
-def find_secrets(text: Text) -> Iterator[Diagnostic]:
+def find_secrets(text: SourceText) -> Iterator[Diagnostic]:
     """Every API key in a text, comments included, without repeating it."""
     hint = "remove it, revoke it, and name the environment variable that holds the new one under `api_key_env`"
     for match in _SECRET.finditer(text.text):
         yield _Found(Code.SECRET, "an API key stands here", text.mark(*match.span()), hint)
 
 
-def without_secrets(diagnostics: Iterable[Diagnostic], texts: Iterable[Text] = ()) -> list[Diagnostic]:
+def without_secrets(diagnostics: Iterable[Diagnostic], texts: Iterable[SourceText] = ()) -> list[Diagnostic]:
     """The diagnostics, redacted; a key that could not stand where it does is one mistake: the secret.
 
     Args:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 PathKey: TypeAlias = str | int
 DataPath: TypeAlias = tuple[PathKey, ...]
@@ -45,7 +45,7 @@ class Issue:
 
 
 @dataclass(frozen=True)
-class Text:
+class SourceText:
     """A text file with its places: the template behind `{file: ...}`, or the text of a pipeline."""
 
     file: str
@@ -83,7 +83,7 @@ class Node:
 
     kind: Literal["scalar", "sequence", "mapping"]
     value: Any
-    source: Text
+    source: SourceText
     start: int
     end: int
     style: str | None = None
@@ -120,7 +120,7 @@ class Node:
 class Document:
     """The data of a file, and the way back from each piece of it to its place."""
 
-    source: Text
+    source: SourceText
     root: Node
 
     @property
@@ -206,12 +206,12 @@ class Document:
         Raises:
             LookupError: there is no such place: a list index past the end, or a key below a scalar.
         """
-        source = Text(shown, shown)
+        source = SourceText(shown, shown)
         new = replace(value, source=source, start=0, end=len(shown))
         return Document(self.source, _put(self.root, tuple(path), new, source))
 
 
-def _put(node: Node, path: DataPath, new: Node, source: Text) -> Node:
+def _put(node: Node, path: DataPath, new: Node, source: SourceText) -> Node:
     if not path:
         return new
     part, rest = path[0], path[1:]

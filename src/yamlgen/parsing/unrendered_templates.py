@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from yamlgen.caller import override
 from yamlgen.errors import Code, Diagnostic
+from yamlgen.option_names import override
 from yamlgen.parsing.source_map import DataPath, Document
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 UNEXPANDED: Final = "nothing fills in `~` and `$NAME` in a path: write it out"
 """What to do about a path that waits for a shell."""

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import yaml
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.parsing.source_map import LINE_END, Text
+from yamlgen.parsing.source_map import LINE_END, SourceText
 from yamlgen.parsing.unrendered_templates import quoting
 
 _SPACES: Final = "indent with spaces"
@@ -57,7 +57,7 @@ _KEY_ALONE: Final = re.compile(r"[ \t]*(?:- +)?([\w-]+)(?::(\S)|(?=\s|$))")
 _QUOTE: Final = re.compile(r"""(?<![\w\\])['"]|(?<!\\)['"](?!\w)""")
 
 
-def explain(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
+def explain(source: SourceText, error: yaml.MarkedYAMLError) -> Diagnostic:
     """The one diagnostic of a text that libyaml cannot read."""
     told = _explain(source, error)
     at = _offset(source, error.problem_mark or error.context_mark)
@@ -65,7 +65,7 @@ def explain(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
 
 
 def _before(  # noqa: PLR0911 - one for each way to be wrong
-    source: Text, told: Diagnostic, at: int, began: int
+    source: SourceText, told: Diagnostic, at: int, began: int
 ) -> Diagnostic | None:
     """What is wrong in a line before the one where libyaml stopped, as far as the lines show it."""
     lines = LINE_END.split(source.text)
@@ -116,7 +116,7 @@ def _depth(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _explain(source: Text, error: yaml.MarkedYAMLError) -> Diagnostic:
+def _explain(source: SourceText, error: yaml.MarkedYAMLError) -> Diagnostic:
     problem, context = error.problem or str(error), error.context or ""
     at, began = _offset(source, error.problem_mark or error.context_mark), _offset(source, error.context_mark)
     found = _characters(source, at, began, problem, context) or _structure(source, at, began, problem)
@@ -139,7 +139,7 @@ _Found: TypeAlias = tuple[int, str, str | None]
 """Where something is wrong, the fact, and the fix."""
 
 
-def _characters(source: Text, at: int, began: int, problem: str, context: str) -> _Found | None:
+def _characters(source: SourceText, at: int, began: int, problem: str, context: str) -> _Found | None:
     """What is wrong with a character where it stands."""
     text, line = source.text, source.text[source.line_start(at) : at]
     if "directive" in context + problem or "incompatible" in problem:
@@ -158,7 +158,7 @@ def _characters(source: Text, at: int, began: int, problem: str, context: str) -
     return None
 
 
-def _tab(source: Text, at: int, began: int, context: str) -> _Found:
+def _tab(source: SourceText, at: int, began: int, context: str) -> _Found:
     """What is wrong with a tab; `began` is where the block text or the value around it did."""
     start = source.line_start(at)
     before, after = source.text[start:at], LINE_END.split(source.text[at:], maxsplit=1)[0]
@@ -174,7 +174,7 @@ def _tab(source: Text, at: int, began: int, context: str) -> _Found:
     return at, "a tab cannot indent YAML", _SPACES
 
 
-def _colon(source: Text, at: int, line: str, problem: str) -> _Found | None:
+def _colon(source: SourceText, at: int, line: str, problem: str) -> _Found | None:
     """What is wrong with a `:` where a `,`, a key or a value is wanted."""
     if "expected ','" in problem:
         entry = re.split(r"[\[{,]", source.text[:at])[-1]
@@ -188,7 +188,7 @@ def _colon(source: Text, at: int, line: str, problem: str) -> _Found | None:
     return at, "a key is missing before this `:`", 'write `key: value`; an empty key is written `""`'
 
 
-def _structure(source: Text, at: int, began: int, problem: str) -> _Found | None:
+def _structure(source: SourceText, at: int, began: int, problem: str) -> _Found | None:
     """What is wrong with how values stand in one another."""
     text, line = source.text, source.text[source.line_start(at) : at]
     if "unexpected end of stream" in problem or "document indicator" in problem:
@@ -208,7 +208,7 @@ def _structure(source: Text, at: int, began: int, problem: str) -> _Found | None
     return at, message, f"the {what} began in line {source.position(began)[0]}"
 
 
-def _unquoted(source: Text, at: int) -> int | None:
+def _unquoted(source: SourceText, at: int) -> int | None:
     """Where the template without quotes begins that libyaml stopped at; `None` where it is no template."""
     start = source.line_start(at)
     template = _TEMPLATE.search(source.text[start : at + 2])
@@ -216,11 +216,11 @@ def _unquoted(source: Text, at: int) -> int | None:
     return None if template is None or is_comment else start + template.end() - 2
 
 
-def _offset(source: Text, mark: Any) -> int:
+def _offset(source: SourceText, mark: Any) -> int:
     return min(mark.index, len(source.text)) if mark else 0
 
 
-def settled(source: Text, before: list[Diagnostic], stop: Diagnostic) -> list[Diagnostic]:
+def settled(source: SourceText, before: list[Diagnostic], stop: Diagnostic) -> list[Diagnostic]:
     """What is told of a text in which libyaml stops.
 
     Args:
@@ -241,7 +241,7 @@ def settled(source: Text, before: list[Diagnostic], stop: Diagnostic) -> list[Di
     return [*(each for each in found if not _is_echo(each, stop)), stop]
 
 
-def _is_text(source: Text, first: int, last: int) -> bool:
+def _is_text(source: SourceText, first: int, last: int) -> bool:
     """Whether a template without quotes stands in lines that go on, as deep as it, to where no YAML is left."""
     lines = LINE_END.split(source.text)[first - 1 : last]
     depth = len(lines[0]) - len(lines[0].lstrip(" "))

@@ -20,17 +20,17 @@ from typing import Any, Final, NoReturn
 
 import yaml
 
-from yamlgen.caller import by_surface
 from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.option_names import by_surface
 from yamlgen.parsing.project_folder import is_file, is_folder, open_inside, status, unusable
 from yamlgen.parsing.similar_paths import neighbour
-from yamlgen.parsing.source_map import LINE_END, Document, Node, Text
+from yamlgen.parsing.source_map import LINE_END, Document, Node, SourceText
 from yamlgen.parsing.unrendered_templates import UNEXPANDED, quoting, unexpanded
 from yamlgen.parsing.yaml_errors import WITHOUT_QUOTES, explain, settled
-from yamlgen.parsing.yaml_variants import StandIns
+from yamlgen.parsing.yaml_variants import PlaceholderCharacters
 from yamlgen.suggestions import listing, suggestion
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 MOST_BYTES: Final = 1 << 20
 MOST_DEPTH: Final = 64
@@ -55,7 +55,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]*(?:(?:\r\n|\r|\n)[ \t]*)?)*")
 
 
-def read(path: Path, shown: str, folder: Path | None = None) -> tuple[Text | None, list[Diagnostic]]:
+def read(path: Path, shown: str, folder: Path | None = None) -> tuple[SourceText | None, list[Diagnostic]]:
     """The text of a file without its BOM, or what is wrong with its bytes.
 
     Args:
@@ -78,9 +78,9 @@ def read(path: Path, shown: str, folder: Path | None = None) -> tuple[Text | Non
         message = f"{shown} has {size:,} bytes; the most is {MOST_BYTES:,}"
         return None, [Diagnostic(Code.TOO_LARGE, message, nowhere, "move rows into a file and name it under `input`")]
     try:
-        return Text(shown, raw.decode("utf-8-sig")), []
+        return SourceText(shown, raw.decode("utf-8-sig")), []
     except UnicodeDecodeError as error:
-        before = Text(shown, raw[: error.start].decode("utf-8", "replace"))
+        before = SourceText(shown, raw[: error.start].decode("utf-8", "replace"))
         line, column = before.position(len(before.text))
         mark = Mark(shown, line, column, line, column + 1)
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
@@ -111,7 +111,7 @@ def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
     return f"{shown} does not exist", UNEXPANDED if waits else way
 
 
-def compose(source: Text, *, any_root: bool = False) -> tuple[Document | None, list[Diagnostic]]:
+def compose(source: SourceText, *, any_root: bool = False) -> tuple[Document | None, list[Diagnostic]]:
     """A document from text, with every mistake that the text itself shows."""
     bad = _UNPRINTABLE.search(source.text)
     if bad:
@@ -145,17 +145,17 @@ class _Stop(Exception):  # noqa: N818 - no error: the composer has said all it c
 
 @dataclass
 class _Composer(Collector):
-    source: Text
+    source: SourceText
     anchors: dict[str, Node | None] = field(default_factory=dict)
     depth: int = 0
     aliased: int = 0
     ends_doubled: bool = False
     """Whether the last key of the mapping just read stands twice in it."""
     events: Iterator[Any] = field(default_factory=lambda: iter(()))
-    stand_ins: StandIns = field(default_factory=lambda: StandIns(""))
+    stand_ins: PlaceholderCharacters = field(default_factory=lambda: PlaceholderCharacters(""))
 
     def compose(self, end: int | None = None) -> Node | None:
-        self.stand_ins = StandIns(self.source.text[:end])
+        self.stand_ins = PlaceholderCharacters(self.source.text[:end])
         self.events = iter(yaml.parse(self.stand_ins.text, Loader=yaml.CSafeLoader))
         root: Node | None = None
         documents = 0
@@ -360,7 +360,7 @@ def _number(text: str) -> int | float | None:
     return whole if abs(whole) <= sys.float_info.max else None
 
 
-def _too_deep(source: Text, error: yaml.MarkedYAMLError) -> list[Diagnostic]:
+def _too_deep(source: SourceText, error: yaml.MarkedYAMLError) -> list[Diagnostic]:
     """What is told of the text before the place where libyaml stopped, if that text is already too deep.
 
     It looks ahead for a `:` behind a value, up to a limit of depth of its own, which comes and goes with its version,

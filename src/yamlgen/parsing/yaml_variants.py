@@ -16,7 +16,7 @@ _PAIR: Final = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[
 """A character as JSON escapes it, in two halves, each of which libyaml refuses."""
 
 
-class StandIns:
+class PlaceholderCharacters:
     """What stands for what in one text.
 
     Attributes:

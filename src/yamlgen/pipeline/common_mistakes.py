@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath, Document, Node
-from yamlgen.pipeline.deduplication import with_others
+from yamlgen.pipeline.diagnostic_deduplication import with_others
 from yamlgen.pipeline.misplaced_keys import ID_WORDS
 from yamlgen.pipeline.schema_messages import all_keys, keys_of
 from yamlgen.schemas.keywords import KEYWORDS
 from yamlgen.schemas.type_words import KEYS, described
-from yamlgen.steps.fields import ModelSettings
-from yamlgen.steps.table import DEFAULT_KIND
+from yamlgen.steps.config_fields import ModelSettings
+from yamlgen.steps.step_kinds import DEFAULT_KIND
 from yamlgen.suggestions import folded, listing, nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)

@@ -9,41 +9,41 @@ from pathlib import PurePath
 from typing import Final
 
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.formats.table import FORMATS, format_of
+from yamlgen.formats.format_table import FORMATS, format_of
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.values import Columns
+from yamlgen.value_objects import Columns
 
 _USUAL: Final = (";", "\t", "|", ",")
 _SPREADSHEET: Final = re.compile(r"sep=(.)")
 """A first line that tells a spreadsheet what parts the cells."""
 
 
-def parted(draft: ParsedFile, columns: Columns | None) -> tuple[Columns | None, list[Diagnostic]]:
+def parted(parsed: ParsedFile, columns: Columns | None) -> tuple[Columns | None, list[Diagnostic]]:
     """The columns as they are once the right character is said, and the mistake where another one is."""
-    if draft.is_broken("input", "delimiter"):
+    if parsed.is_broken("input", "delimiter"):
         return None, []  # what it parts is not known
     line = _SPREADSHEET.fullmatch(columns.names[0]) if columns is not None and len(columns.names) == 1 else None
     if line is not None:
-        message = f"{draft.beside(draft.pipeline.input.path or '')[1]} begins with `{line[0]}`, for a spreadsheet"
+        message = f"{parsed.beside(parsed.pipeline.input.path or '')[1]} begins with `{line[0]}`, for a spreadsheet"
         hint = f"remove that line, and write `delimiter: {json.dumps(line[1])}` under `input`"
-        return None, [Diagnostic(Code.BAD_INPUT, message, draft.document.mark(("input", "path")), hint)]
-    character = _parting(draft, columns)
+        return None, [Diagnostic(Code.BAD_INPUT, message, parsed.document.mark(("input", "path")), hint)]
+    character = _parting(parsed, columns)
     if columns is None or character is None:
         return columns, []
     (column,) = columns.names
-    has_own = draft.pipeline.input.delimiter is not None
-    message = f"{draft.beside(draft.pipeline.input.path or '')[1]} has one column, `{column}`"
+    has_own = parsed.pipeline.input.delimiter is not None
+    message = f"{parsed.beside(parsed.pipeline.input.path or '')[1]} has one column, `{column}`"
     hint = f"{'write' if has_own else 'add'} `delimiter: {json.dumps(character)}` under `input`"
-    mark = draft.document.mark(("input", "delimiter" if has_own else "path"))
+    mark = parsed.document.mark(("input", "delimiter" if has_own else "path"))
     names = tuple(part.strip('"') for part in column.split(character))
     meant = replace(columns, names=names, types={name: {"type": "string"} for name in names})
     return meant, [Diagnostic(Code.UNKNOWN_COLUMN, message, mark, hint)]
 
 
-def _parting(draft: ParsedFile, columns: Columns | None) -> str | None:
+def _parting(parsed: ParsedFile, columns: Columns | None) -> str | None:
     """The character that seems to part the only column that was read; `None` where nothing looks like that."""
-    source = draft.pipeline.input
-    if columns is None or len(columns.names) != 1 or source.path is None or draft.is_broken_within("input"):
+    source = parsed.pipeline.input
+    if columns is None or len(columns.names) != 1 or source.path is None or parsed.is_broken_within("input"):
         return None
     path = PurePath(source.path)
     kind = FORMATS[source.format] if source.format else format_of(path)
@@ -54,5 +54,5 @@ def _parting(draft: ParsedFile, columns: Columns | None) -> str | None:
     used = source.delimiter or default
     counts = {each: name.count(each) for each in _USUAL if each != used and each in name}
     meant = max(counts, key=counts.__getitem__, default=None)
-    is_used = name in draft.texts[0].text
+    is_used = name in parsed.texts[0].text
     return None if meant is None or is_used or not all(part.strip() for part in name.split(meant)) else meant

@@ -13,10 +13,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
-    from yamlgen.steps.step_fields import StepFields
+    from yamlgen.steps.step_config import StepConfig
 
 FILE_NAME = "pipeline.schema.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,7 +29,7 @@ def committed() -> str:
 
 def generate() -> str:
     """The text of the schema, from the models."""
-    from yamlgen.pipeline.language import PipelineModel  # noqa: PLC0415 - pydantic loads only where the models are needed
+    from yamlgen.pipeline.pipeline_model import PipelineModel  # noqa: PLC0415 - pydantic loads only where the models are needed
 
     raw = PipelineModel.model_json_schema(by_alias=True)
     schema = _plain(raw)
@@ -42,7 +42,7 @@ def generate() -> str:
 
 def _by_kind(definitions: dict[str, Any]) -> dict[str, Any]:
     """A step of any kind, as one mapping whose `kind` says which keys it has."""
-    from yamlgen.steps.table import DEFAULT_KIND, KINDS  # noqa: PLC0415
+    from yamlgen.steps.step_kinds import DEFAULT_KIND, KINDS  # noqa: PLC0415
 
     kind = {"enum": list(KINDS), "default": DEFAULT_KIND, "description": "What the step does."}
     rules = []
@@ -58,7 +58,7 @@ def _by_kind(definitions: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": {"kind": kind}, "allOf": rules}
 
 
-def _aliases(model: type[StepFields]) -> set[str]:
+def _aliases(model: type[StepConfig]) -> set[str]:
     """The keys that a kind of step has of its own; editors and messages name them first."""
     return set(vars(model)["__annotations__"])
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Any, Final
 
-from yamlgen.caller import option
+from yamlgen.option_names import option
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.suggestions import folded
 

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.parsing.source_map import DataPath, Document, Node, Text
+from yamlgen.parsing.source_map import DataPath, Document, Node, SourceText
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.pipeline.schema_messages import all_keys, language
 
@@ -79,9 +79,9 @@ def _parted(holder: Node, key: str, path: DataPath) -> Diagnostic | None:
     return Diagnostic(Code.UNKNOWN_KEY, message, mark, hint)
 
 
-def _value(source: Text, rest: str, start: int, empty: Node) -> Node:
+def _value(source: SourceText, rest: str, start: int, empty: Node) -> Node:
     """The value that a key took in, at its own place."""
-    read, problems = compose(Text(source.file, rest), any_root=True)
+    read, problems = compose(SourceText(source.file, rest), any_root=True)
     if read is None or problems or read.root.kind != "scalar":
         return replace(empty, unread=True)
     return replace(read.root, source=source, start=start, end=start + len(rest))

@@ -10,17 +10,17 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from yamlgen.caller import by_surface, override
 from yamlgen.environment import variable
 from yamlgen.errors import Code, Diagnostic
+from yamlgen.option_names import by_surface, override
 from yamlgen.parsing.secret_scan import looks_random
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.pipeline.language import Runtime
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.pipeline.setting_checks import Resolved, unsuited
-from yamlgen.pipeline.value_remedies import FIXES
+from yamlgen.pipeline.pipeline_model import Runtime
+from yamlgen.pipeline.setting_checks import ResolvedSettings, check_settings
+from yamlgen.pipeline.value_hints import FIXES
 from yamlgen.redaction import redact
-from yamlgen.steps.fields import ModelSettings, Price, Settings, Text
+from yamlgen.steps.config_fields import ModelSettings, Price, Settings, Text
 from yamlgen.suggestions import listing, nearest, suggestion
 
 PUBLIC_URL = "https://api.anthropic.com"
@@ -28,32 +28,32 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def resolve(
-    draft: ParsedFile, name: str, step: Settings, model: Text | ModelSettings | None, place: DataPath
+    parsed: ParsedFile, name: str, step: Settings, model: Text | ModelSettings | None, place: DataPath
 ) -> tuple[Settings | None, list[Diagnostic]]:
     """The settings of a model that a step asks, `None` when none is known, and what is wrong with them.
 
     Args:
-        draft: the file.
+        parsed: the file.
         name: the step's.
         step: the step.
         model: as it stands under the step's `model`, or in its matrix.
         place: where that is.
     """
     at: DataPath = ("steps", name)
-    resolved = Resolved()
+    resolved = ResolvedSettings()
     problems: list[Diagnostic] = []
-    known = not draft.is_broken(*place, "id") and not draft.is_broken(*at, "id")
+    known = not parsed.is_broken(*place, "id") and not parsed.is_broken(*at, "id")
     if inherits(model):
-        known = not draft.is_broken("model", "id") and known
-        known = _take(draft, draft.pipeline.model, ("model",), resolved, problems) and known
-    known = _take(draft, model, place, resolved, problems) and known
+        known = not parsed.is_broken("model", "id") and known
+        known = _take(parsed, parsed.pipeline.model, ("model",), resolved, problems) and known
+    known = _take(parsed, model, place, resolved, problems) and known
     resolved.take(step, at)
-    is_told = _stands_elsewhere(draft, name) or (model is None and not _names_none(draft, name))
+    is_told = _stands_elsewhere(parsed, name) or (model is None and not _names_none(parsed, name))
     if known and "id" not in resolved.values and not is_told:
-        problems.append(_no_model(draft, name, model))
+        problems.append(_no_model(parsed, name, model))
     problems.extend(
-        unsuited(draft, resolved, official=is_official(draft.pipeline.runtime))
-        if not draft.is_broken_within("runtime")
+        check_settings(parsed, resolved, official=is_official(parsed.pipeline.runtime))
+        if not parsed.is_broken_within("runtime")
         else ()
     )
     settings = Settings.model_validate(resolved.values)
@@ -65,79 +65,83 @@ def inherits(model: Text | ModelSettings | None) -> bool:
     return not isinstance(model, str) and (model is None or model.id is None)
 
 
-def price_of(draft: ParsedFile, model: Text | ModelSettings | None, settings: Settings) -> Price | None:
+def price_of(parsed: ParsedFile, model: Text | ModelSettings | None, settings: Settings) -> Price | None:
     """What the author says that a model costs: an alias's price is not that of another `id` in the step."""
-    own = draft.pipeline.model
+    own = parsed.pipeline.model
     for each in (model, own) if inherits(model) else (model,):
-        part = each if isinstance(each, ModelSettings) else draft.pipeline.models.get(each or "")
+        part = each if isinstance(each, ModelSettings) else parsed.pipeline.models.get(each or "")
         if part is not None and part.price is not None:
             return part.price if part.id in (None, settings.id) else None
     return None
 
 
-def check_model(draft: ParsedFile) -> Iterator[Diagnostic]:
+def check_model(parsed: ParsedFile) -> Iterator[Diagnostic]:
     """What is wrong with the pipeline's own model, whichever steps ask it."""
-    model, place = draft.pipeline.model, ("model",)
+    model, place = parsed.pipeline.model, ("model",)
     problems: list[Diagnostic] = []
-    _take(draft, model, place, Resolved(), problems)
+    _take(parsed, model, place, ResolvedSettings(), problems)
     yield from problems
-    unsure = draft.is_broken("steps") or any(path[0] == "steps" or len(path) == 1 for path in draft.broken)
+    unsure = parsed.is_broken("steps") or any(path[0] == "steps" or len(path) == 1 for path in parsed.broken)
     if model is None or problems or unsure:
         return
-    asking = {name: named for name, step in draft.pipeline.steps.items() if (named := step.models_named())}
-    mark = draft.document.mark(place, key=True)
+    asking = {name: named for name, step in parsed.pipeline.steps.items() if (named := step.models_named())}
+    mark = parsed.document.mark(place, key=True)
     if any(("model",) in named and inherits(named["model",]) for named in asking.values()):
         return
-    if any(draft.document.mark(("steps", name, "model")).file != mark.file == draft.shown for name in asking):
+    if any(parsed.document.mark(("steps", name, "model")).file != mark.file == parsed.shown for name in asking):
         return  # a run that is given other models
     why = "each step that asks a model names its own" if asking else "no step asks a model"
     hint = "remove it, or the `model` of the steps that it is for" if asking else "remove it"
-    if asking and mark.file != draft.shown:
+    if asking and mark.file != parsed.shown:
         name, named = next(iter(asking.items()))
         alias = named.get(("model",))
-        is_alias = isinstance(alias, str) and alias in draft.pipeline.models
+        is_alias = isinstance(alias, str) and alias in parsed.pipeline.models
         hint = f"write `{override(f'models.{alias}.id' if is_alias else f'steps.{name}.model', '...')}`"
     yield Diagnostic(Code.CONFLICT, f"`model` at the top says nothing: {why}", mark, hint, "warning")
 
 
 def _take(
-    draft: ParsedFile,
+    parsed: ParsedFile,
     model: Text | ModelSettings | None,
     place: DataPath,
-    resolved: Resolved,
+    resolved: ResolvedSettings,
     problems: list[Diagnostic],
 ) -> bool:
     """Lay a model over what is resolved so far; false when there is nothing more to say about its `id`."""
     if isinstance(model, str):
-        return _take_named(draft, model, place, resolved, problems)
+        return _take_named(parsed, model, place, resolved, problems)
     if model is not None:
         resolved.take(model, place)
     return True
 
 
-def _take_named(draft: ParsedFile, model: str, path: DataPath, resolved: Resolved, problems: list[Diagnostic]) -> bool:
+def _take_named(
+    parsed: ParsedFile, model: str, path: DataPath, resolved: ResolvedSettings, problems: list[Diagnostic]
+) -> bool:
     """Resolve a string that names a model; false when there is nothing more to say about the model."""
-    if "models" not in draft.document.data and not draft.is_broken("models"):
+    if "models" not in parsed.document.data and not parsed.is_broken("models"):
         resolved.values["id"], resolved.paths["id"] = model, path
         return True
-    alias = draft.pipeline.models.get(model)
+    alias = parsed.pipeline.models.get(model)
     if alias is not None:
         resolved.take(alias, ("models", model))
-        return not draft.is_broken("models", model, "id")
-    if model not in draft.names("models") and not draft.is_broken("models", model) and not draft.is_stray(model):
+        return not parsed.is_broken("models", model, "id")
+    if model not in parsed.names("models") and not parsed.is_broken("models", model) and not parsed.is_stray(model):
         message = f"no model `{model}` stands under `models`"
-        near = nearest(model, draft.names("models"))
-        named = next((name for name, each in draft.pipeline.models.items() if each.id == model), None)
-        mark = draft.document.mark(path)
+        near = nearest(model, parsed.names("models"))
+        named = next((name for name, each in parsed.pipeline.models.items() if each.id == model), None)
+        mark = parsed.document.mark(path)
         if named is not None:
-            hint: str | None = f"`{named}` has this id: write `{_naming(path, named, is_set=mark.file != draft.shown)}`"
+            hint: str | None = (
+                f"`{named}` has this id: write `{_naming(path, named, is_set=mark.file != parsed.shown)}`"
+            )
         elif near is None and "-" in model and path[-1] != "model":
             hint = f"give it a name under `models`, as in `other: {{id: {model}}}`, and say that here"
         elif near is None and "-" in model:
-            written = _naming(path, f"{{id: {model}}}", is_set=mark.file != draft.shown)
+            written = _naming(path, f"{{id: {model}}}", is_set=mark.file != parsed.shown)
             hint = f"an id stands under `id`: `{written}`"
         else:
-            hint = suggestion(model, sorted(draft.names("models")), "models")
+            hint = suggestion(model, sorted(parsed.names("models")), "models")
         problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, mark, hint))
     return False
 
@@ -150,8 +154,8 @@ def _naming(path: DataPath, value: str, *, is_set: bool) -> str:
     return f"model: {value}" if path[-1] == "model" else value
 
 
-def _no_model(draft: ParsedFile, name: str, model: Text | ModelSettings | None) -> Diagnostic:
-    mark, top, fix = draft.document.mark, draft.pipeline.model, "add `id: claude-haiku-5-5`"
+def _no_model(parsed: ParsedFile, name: str, model: Text | ModelSettings | None) -> Diagnostic:
+    mark, top, fix = parsed.document.mark, parsed.pipeline.model, "add `id: claude-haiku-5-5`"
     asked = top if model is None else model
     if isinstance(asked, str):
         return Diagnostic(Code.NO_MODEL, f"model `{asked}` has no `id`", mark(("models", asked), key=True), fix)
@@ -160,23 +164,23 @@ def _no_model(draft: ParsedFile, name: str, model: Text | ModelSettings | None) 
     if model is not None:
         message = f"the model of step `{name}` has no `id`"
         return Diagnostic(Code.NO_MODEL, message, mark(("steps", name, "model"), key=True), fix)
-    first, *others = [each for each in draft.pipeline.steps if _names_none(draft, each)]
+    first, *others = [each for each in parsed.pipeline.steps if _names_none(parsed, each)]
     message = f"steps {listing([first, *others])} name no model" if others else f"step `{first}` names no model"
     places = f"to {'each' if others else 'it'}, or at the top of the file for all steps that name none"
-    hint = f"add `model: {next(iter(draft.pipeline.models), 'claude-haiku-5-5')}` {places}"
+    hint = f"add `model: {next(iter(parsed.pipeline.models), 'claude-haiku-5-5')}` {places}"
     return Diagnostic(Code.NO_MODEL, message, mark(("steps", first), key=True), hint)
 
 
-def _stands_elsewhere(draft: ParsedFile, name: str) -> bool:
+def _stands_elsewhere(parsed: ParsedFile, name: str) -> bool:
     """Whether a `model` stands where it says nothing, which was told."""
-    return any(at[-1] == "model" and (len(at) == 2 or at[:2] == ("steps", name)) for at in draft.broken)  # noqa: PLR2004
+    return any(at[-1] == "model" and (len(at) == 2 or at[:2] == ("steps", name)) for at in parsed.broken)  # noqa: PLR2004
 
 
-def _names_none(draft: ParsedFile, name: str) -> bool:
+def _names_none(parsed: ParsedFile, name: str) -> bool:
     """Whether a step that asks a model says nothing of it."""
-    at, step = ("steps", name), draft.pipeline.steps[name]
-    is_told = any(draft.is_broken(*at, key) for key in ("model", "id", "matrix"))
-    is_told = is_told or (draft.is_broken(*at, "prompt") and not draft.document.data["steps"][name])
+    at, step = ("steps", name), parsed.pipeline.steps[name]
+    is_told = any(parsed.is_broken(*at, key) for key in ("model", "id", "matrix"))
+    is_told = is_told or (parsed.is_broken(*at, "prompt") and not parsed.document.data["steps"][name])
     return not is_told and step.models_named() == {("model",): None} and getattr(step, "id", None) is None
 
 
@@ -212,18 +216,18 @@ def address_fault(base_url: str) -> str | None:
     return f"is {redact(base_url):.80}, which is no address" if is_one else "holds no address"
 
 
-def check_runtime(draft: ParsedFile) -> Iterator[Diagnostic]:
+def check_runtime(parsed: ParsedFile) -> Iterator[Diagnostic]:
     """What is wrong with the way to the API."""
-    runtime = draft.pipeline.runtime
+    runtime = parsed.pipeline.runtime
     if looks_random(runtime.api_key_env):
-        mark = draft.document.mark(("runtime", "api_key_env"))
+        mark = parsed.document.mark(("runtime", "api_key_env"))
         message = "this looks like a key, and no key stands in a pipeline"
         yield Diagnostic(Code.SECRET, message, mark, FIXES["api_key_env"])
     if runtime.base_url and address_fault(runtime.base_url):
-        mark = draft.document.mark(("runtime", "base_url"))
+        mark = parsed.document.mark(("runtime", "base_url"))
         message = f'`runtime.base_url` cannot be the text "{runtime.base_url}"'
         yield Diagnostic(Code.WRONG_VALUE, message, mark, FIXES["base_url"])
     elif runtime.base_url and plain_http(runtime.base_url, runtime):
-        mark = draft.document.mark(("runtime", "base_url"))
+        mark = parsed.document.mark(("runtime", "base_url"))
         hint = "write `https://`, or `allow_http: true` beside it for a gateway in a private network"
         yield Diagnostic(Code.PLAIN_HTTP, "plain `http://` would send the key in the open", mark, hint)

@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from yamlgen.caller import by_surface, override
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.formats.table import STREAMED, format_of
+from yamlgen.formats.format_table import STREAMED, format_of
+from yamlgen.option_names import by_surface, override
 from yamlgen.parsing.project_folder import is_pipe
 from yamlgen.parsing.secret_scan import find_secrets, setting
-from yamlgen.parsing.source_map import Document, Node, Text
+from yamlgen.parsing.source_map import Document, Node, SourceText
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.suggestions import suggestion
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _NAMED = ("models", "steps", "params")
 """The parts whose keys the author names: a name that is not there is a mistake, not a new one."""
@@ -28,7 +28,7 @@ def set_value(document: Document, name: str, value: str, diagnostics: list[Diagn
     shown = written.file
     mark = Mark(shown, 1, 1, 1, 1 + len(shown))
     diagnostics.extend(find_secrets(written))
-    piece, problems = compose(Text(shown, value), any_root=True)
+    piece, problems = compose(SourceText(shown, value), any_root=True)
     parts = name.split(".")
     if piece is None or problems or not all(parts):
         message = problems[0].message if problems else f"`{name}` is no path"
@@ -76,7 +76,7 @@ def _value_at(data: JSON, path: list[str]) -> JSON:
 def set_input(document: Document, path: str) -> Document:
     """The document with the rows of `--input path` in place of its own; the path is relative to where the user is."""
     shown = by_surface(command=f"--input {path}", python=f"input={path!r}")
-    source = Text(shown, shown)
+    source = SourceText(shown, shown)
     written = document.data.get("input")
     if not isinstance(written, dict):
         written = {}

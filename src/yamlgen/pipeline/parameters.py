@@ -9,18 +9,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from yamlgen.caller import by_surface, parameter
 from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
+from yamlgen.expressions.static_types import ANYTHING, NamespaceView, SchemaView, TypeView
+from yamlgen.option_names import by_surface, parameter
 from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets
-from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.schemas.author_schema import JSONSchema, SchemaLoader
 from yamlgen.schemas.types import Type
 from yamlgen.suggestions import suggestion
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
 @dataclass
@@ -33,14 +33,14 @@ class ParameterValues(Collector):
     """
 
     values: dict[str, JSON]
-    texts: list[Text] = field(default_factory=list)
+    texts: list[SourceText] = field(default_factory=list)
 
 
 @dataclass
 class Parameters(Collector):
-    """The declared parameters of a draft, with their defaults."""
+    """The declared parameters of a file, with their defaults."""
 
-    draft: ParsedFile
+    parsed: ParsedFile
     loader: SchemaLoader
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     defaults: dict[str, JSON] = field(default_factory=dict)
@@ -51,9 +51,9 @@ class Parameters(Collector):
 
     def declare(self) -> None:
         """Load each parameter's schema, and take its default."""
-        for name, declaration in self.draft.pipeline.params.items():
+        for name, declaration in self.parsed.pipeline.params.items():
             path, before = ("params", name), len(self.loader.diagnostics)
-            schema = self.loader.inline(self.draft.document, path, self.draft.path, declaration)
+            schema = self.loader.inline(self.parsed.document, path, self.parsed.path, declaration)
             self.is_doubtful = self.is_doubtful or schema is None or len(self.loader.diagnostics) > before
             if schema is None:
                 continue
@@ -61,7 +61,7 @@ class Parameters(Collector):
             if "default" in declaration:
                 self.defaults[name] = declaration["default"]
                 for error in schema.errors(declaration["default"])[:1]:
-                    mark = self.draft.document.mark((*path, "default"))
+                    mark = self.parsed.document.mark((*path, "default"))
                     message = f"the default of `{name}` does not fit: {error.removeprefix('$: ')}"
                     self.complain(Code.BAD_PARAM, message, mark)
                     self.unfit.add(name)
@@ -73,7 +73,7 @@ class Parameters(Collector):
             given: the values, by name.
             complete: whether every parameter must have a value now.
         """
-        made, declared = ParameterValues(dict(self.defaults)), self.draft.names("params")
+        made, declared = ParameterValues(dict(self.defaults)), self.parsed.names("params")
         for name, value in given.items():
             spoken = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
             written = setting(parameter, str(name), spoken)
@@ -93,7 +93,7 @@ class Parameters(Collector):
             for name in self.schemas:
                 if name not in self.defaults and name not in given:
                     message = f"the parameter `{name}` has no default"
-                    mark = self.draft.document.mark(("params", name), key=True)
+                    mark = self.parsed.document.mark(("params", name), key=True)
                     given_so = by_surface(command=f"-p {name}=...", python=f"params={{{name!r}: ...}}")
                     hint = f"give it a value: `{given_so}`"
                     made.complain(Code.MISSING_PARAM, message, mark, hint)
@@ -109,14 +109,14 @@ class Parameters(Collector):
         else:
             made.values[name] = value
 
-    def view(self) -> View:
+    def view(self) -> TypeView:
         """What templates may find under `params`."""
-        if self.draft.is_broken("params"):
+        if self.parsed.is_broken("params"):
             return ANYTHING
-        members: dict[str, View] = dict.fromkeys(self.draft.names("params"), ANYTHING)
+        members: dict[str, TypeView] = dict.fromkeys(self.parsed.names("params"), ANYTHING)
         for name, schema in self.schemas.items():
             members[name] = ANYTHING if name in self.unfit else SchemaView.of(Type(schema.value), f"params.{name}")
-        return Names(Code.UNKNOWN_PARAM, "parameter", members)
+        return NamespaceView(Code.UNKNOWN_PARAM, "parameter", members)
 
 
 def read_value(name: str, text: str) -> tuple[JSON, Diagnostic | None]:
@@ -124,7 +124,7 @@ def read_value(name: str, text: str) -> tuple[JSON, Diagnostic | None]:
     if not text.strip():
         return text, None
     written = setting(parameter, name, text)
-    document, problems = compose(Text(written.file, text), any_root=True)
+    document, problems = compose(SourceText(written.file, text), any_root=True)
     if document is None or problems:
         mark = Mark(written.file, 1, 1, 1, len(written.file) + 1)
         reason = problems[0].message if problems else "no value"

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from yamlgen.caller import override
 from yamlgen.errors import Diagnostic, Mark
+from yamlgen.option_names import override
 from yamlgen.parsing.project_folder import is_file, status
 from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets
-from yamlgen.parsing.source_map import DataPath, Document, Text
+from yamlgen.parsing.source_map import DataPath, Document, SourceText
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.parsing.yaml_parser import read as read_text
-from yamlgen.pipeline.language import PipelineModel
 from yamlgen.pipeline.overrides import set_input, set_value
-from yamlgen.pipeline.validation import Shape, check, refuse
+from yamlgen.pipeline.pipeline_model import PipelineModel
+from yamlgen.pipeline.validation import ValidationResult, check, refuse
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ParsedFile:
     diagnostics: tuple[Diagnostic, ...]
     broken: frozenset[DataPath]
     mended: frozenset[Mark] = frozenset()
-    texts: tuple[Text, ...] = ()
+    texts: tuple[SourceText, ...] = ()
 
     def is_broken(self, *path: str | int) -> bool:
         """Whether the value at `path` was left out because it, or what holds it, is wrong."""
@@ -126,7 +126,7 @@ def read(
     return ParsedFile(path, shown, shape.document, pipeline, tuple(diagnostics), broken, mended, texts), diagnostics
 
 
-def _constructed(shape: Shape, diagnostics: list[Diagnostic]) -> PipelineModel:
+def _constructed(shape: ValidationResult, diagnostics: list[Diagnostic]) -> PipelineModel:
     """The models of a document that has the language's shape.
 
     What the schema accepts and a model refuses is told here: the two read patterns and numbers a little differently.

@@ -20,14 +20,14 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from yamlgen import capabilities
-from yamlgen.capabilities import Capabilities
-from yamlgen.pipeline import language
+from yamlgen import model_capabilities
+from yamlgen.model_capabilities import Capabilities
+from yamlgen.pipeline import pipeline_model
 from yamlgen.schemas.type_words import KEY_PLURALS, KEYS
-from yamlgen.steps import fields
-from yamlgen.steps.step_fields import StepFields
-from yamlgen.steps.table import DEFAULT_KIND, KINDS
-from yamlgen.values import JSON
+from yamlgen.steps import config_fields
+from yamlgen.steps.step_config import StepConfig
+from yamlgen.steps.step_kinds import DEFAULT_KIND, KINDS
+from yamlgen.value_objects import JSON
 
 FILE_NAME: Final = "REFERENCE.md"
 ROW: Final = {"topic": "tea", "text": "The kettle leaks, and nobody answers my mails."}
@@ -42,10 +42,11 @@ with the columns {" and ".join(f"`{name}`" for name in ROW)}, which are texts. A
 
 This page is generated from the language itself, and every example is run by the tests.
 """
+_DATED: Final = model_capabilities.DATED[0]
 _MODELS: Final = f"""\
 Models differ in what they take. `validate`, the requests of a run, its rate limits and the simulator all go by this
-table, which is of {capabilities.CHECKED}. A model that it lacks is used with safe defaults, and behind a gateway
-`validate` says nothing of it. A dated id, such as `{capabilities.DATED[0]}`, means the model without the date. Defaults
+table, which is of {model_capabilities.CHECKED}. A model that it lacks is used with safe defaults, and behind a gateway
+`validate` says nothing of it. A dated id, such as `{_DATED}`, means the model without the date. Defaults
 are in bold; an empty cell means that the documentation does not say.
 
 - **thinks**: whether it thinks where `thinking` is left out.
@@ -74,7 +75,7 @@ def committed() -> str:
 
 def generate() -> str:
     """The text of the page, from the models."""
-    chapters = inspect.cleandoc(fields.__doc__ or "")
+    chapters = inspect.cleandoc(config_fields.__doc__ or "")
     body = "\n\n".join([*_Page().sections(), _models(), chapters[chapters.index("\n## ") + 1 :]])
     found = [(len(marks) - 2, title) for marks, title in _HEADING.findall(_FENCED.sub("", body))]
     contents = "\n".join(f"{'  ' * depth}- {_link(title)}" for depth, title in found if depth < 2)  # noqa: PLR2004
@@ -83,7 +84,7 @@ def generate() -> str:
 
 def _models() -> str:
     """The chapter about the table of models."""
-    rows = [_model_row(name, row) for name, row in capabilities.MODELS.items()]
+    rows = [_model_row(name, row) for name, row in model_capabilities.MODELS.items()]
     return f"## What each model takes\n\n{_MODELS}\n\n{_MODELS_HEAD}" + "\n".join(rows)
 
 
@@ -134,13 +135,13 @@ class _Page:
     titles: dict[str, str] = field(default_factory=lambda: dict(_KINDS))
 
     def __post_init__(self) -> None:
-        whole = language.PipelineModel.model_json_schema(by_alias=True)
-        self.schemas = {**whole["$defs"], "PipelineModel": whole, "StepFields": StepFields.model_json_schema()}
+        whole = pipeline_model.PipelineModel.model_json_schema(by_alias=True)
+        self.schemas = {**whole["$defs"], "PipelineModel": whole, "StepFields": StepConfig.model_json_schema()}
 
     def sections(self) -> Iterator[str]:
         """The sections, in the order in which an author meets them."""
         yield "## A pipeline file"
-        yield from self._model(language.PipelineModel, "", 1)
+        yield from self._model(pipeline_model.PipelineModel, "", 1)
 
     def _steps(self) -> Iterator[str]:
         for kind, each in KINDS.items():
@@ -148,9 +149,9 @@ class _Page:
             yield from self._model(each.fields, f"`{kind}`", 3)
             if kind == DEFAULT_KIND:
                 yield "### Every step"
-                yield from self._model(StepFields, "", 3)
+                yield from self._model(StepConfig, "", 3)
 
-    def _model(self, model: type[fields.Part], owner: str, level: int) -> Iterator[str]:
+    def _model(self, model: type[config_fields.FrozenModel], owner: str, level: int) -> Iterator[str]:
         """What there is to say about a model, and below it about its keys."""
         named = {each.alias or name: each for name, each in model.model_fields.items() if _is_own(name, model)}
         properties = self.schemas[model.__name__]["properties"]
@@ -176,7 +177,7 @@ class _Page:
         self.titles.update(dict.fromkeys(new, title))
         return new
 
-    def _row(self, model: type[fields.Part], key: str, each: FieldInfo, title: str) -> str:
+    def _row(self, model: type[config_fields.FrozenModel], key: str, each: FieldInfo, title: str) -> str:
         schema = self.schemas[model.__name__]
         part = schema["properties"][key]
         told = " ".join((each.description or "").partition("\n\n")[0].split())
@@ -243,24 +244,24 @@ def _bounds(part: Mapping[str, Any]) -> str:
     return ",".join(more)
 
 
-def _is_own(name: str, model: type[fields.Part]) -> bool:
+def _is_own(name: str, model: type[config_fields.FrozenModel]) -> bool:
     """Whether a field is told of with this model, and not where all steps or all models are."""
-    is_shared = name in StepFields.model_fields or name in fields.Settings.model_fields
+    is_shared = name in StepConfig.model_fields or name in config_fields.Settings.model_fields
     return model.__name__ not in _KINDS or not is_shared
 
 
-def _model_named(name: str) -> type[fields.Part]:
-    return next(model for model in _models_below(fields.Part) if model.__name__ == name)
+def _model_named(name: str) -> type[config_fields.FrozenModel]:
+    return next(model for model in _models_below(config_fields.FrozenModel) if model.__name__ == name)
 
 
-def _models_below(model: type[fields.Part]) -> Iterator[type[fields.Part]]:
+def _models_below(model: type[config_fields.FrozenModel]) -> Iterator[type[config_fields.FrozenModel]]:
     """The models that are made of a model."""
     for each in model.__subclasses__():
         yield each
         yield from _models_below(each)
 
 
-def _text_of(model: type[fields.Part], key: str) -> str:
+def _text_of(model: type[config_fields.FrozenModel], key: str) -> str:
     """What the models call the strings in a field: an expression is no other type than a text."""
     written = (vars(each).get("__annotations__", {}).get(key) for each in model.__mro__)
     return "Expression" if "Expression" in str(next(filter(None, written), "")) else ""

@@ -20,11 +20,11 @@ from yamlgen.parsing.secret_scan import kind_of
 from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.pipeline.json_schema import committed
 from yamlgen.pipeline.misplaced_keys import called_here, home, key_of
-from yamlgen.pipeline.value_remedies import FIXES, meant, retyped
+from yamlgen.pipeline.value_hints import FIXES, meant, retyped
 from yamlgen.schemas.type_words import KEYS, described
-from yamlgen.steps.fields import NAME
+from yamlgen.steps.config_fields import NAME
 from yamlgen.suggestions import listing, nearest, suggestion
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -303,7 +303,7 @@ def kinds_with(key: str) -> list[str]:
 
 
 def _where(path: DataPath) -> str:
-    """A path as an author would say it: step `draft`, `runtime.timeout` and so on."""
+    """A path as an author would say it: step `parsed`, `runtime.timeout` and so on."""
     match path:
         case ():
             return "the pipeline"

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from yamlgen import capabilities
-from yamlgen.capabilities import CHECKED, EFFORTS, LEAST_TOP_P, OFF, OLD_VERSION, SAMPLING, Capabilities
+from yamlgen import model_capabilities
 from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.model_capabilities import CHECKED, EFFORTS, LEAST_TOP_P, OFF, OLD_VERSION, SAMPLING, Capabilities
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.steps.fields import Settings, Thinking
+from yamlgen.steps.config_fields import Settings, Thinking
 from yamlgen.suggestions import listing
 
 
-class Resolved:
+class ResolvedSettings:
     """A step's settings, and where in the file each of them stands."""
 
     def __init__(self) -> None:
@@ -32,15 +32,15 @@ class Resolved:
             self.paths[key] = (*path, key)
 
 
-def unsuited(draft: ParsedFile, resolved: Resolved, *, official: bool) -> Iterator[Diagnostic]:
+def check_settings(parsed: ParsedFile, resolved: ResolvedSettings, *, official: bool) -> Iterator[Diagnostic]:
     """What the API would refuse of a step's settings.
 
     Args:
-        draft: the file.
+        parsed: the file.
         resolved: the settings.
         official: whether they go to Anthropic's own address, of whose models the table knows all.
     """
-    found = _Suitability(draft, resolved, official=official)
+    found = _Suitability(parsed, resolved, official=official)
     yield from found.stops()
     yield from found.thinking_faults()
     if "id" in resolved.values:
@@ -54,18 +54,18 @@ def unsuited(draft: ParsedFile, resolved: Resolved, *, official: bool) -> Iterat
 class _Suitability:
     """What is said of one step's settings."""
 
-    def __init__(self, draft: ParsedFile, resolved: Resolved, *, official: bool) -> None:
-        self._draft = draft
+    def __init__(self, parsed: ParsedFile, resolved: ResolvedSettings, *, official: bool) -> None:
+        self._parsed = parsed
         self._paths = resolved.paths
         self._settings = Settings.model_validate(resolved.values)
         self._id = self._settings.id or ""
-        self._able: Capabilities = capabilities.of(self._id)
-        self._official = official and not draft.is_broken_within("runtime")
+        self._able: Capabilities = model_capabilities.of(self._id)
+        self._official = official and not parsed.is_broken_within("runtime")
         at = resolved.paths.get("thinking", ())
-        self._thinking_is_whole = not any(path[: len(at)] == at for path in draft.broken) if at else True
+        self._thinking_is_whole = not any(path[: len(at)] == at for path in parsed.broken) if at else True
 
     def _mark(self, name: str, *more: str | int, key: bool = False) -> Mark:
-        return self._draft.document.mark((*self._paths[name], *more), key=key)
+        return self._parsed.document.mark((*self._paths[name], *more), key=key)
 
     def _warning(self, message: str, mark: Mark, hint: str, code: Code = Code.SETTING_REFUSED) -> Diagnostic:
         return Diagnostic(code, message, mark, hint, "warning")
@@ -74,21 +74,23 @@ class _Suitability:
         """A model that the API lacks, or will: of another address nothing is known."""
         if not self._official:
             return
-        able, newest = self._able, capabilities.successor_of(self._id)
+        able, newest = self._able, model_capabilities.successor_of(self._id)
         if able.lifecycle == "retired":
             message = f"`{self._id}` has retired: the API answers 404 (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"`{newest}` follows it; a gateway may still serve it")
         elif able.retires is not None:
             message = f"`{self._id}` is deprecated: it retires on {able.retires} (as of {CHECKED})"
             yield self._warning(message, self._mark("id"), f"`{newest}` follows it")
-        elif not able.known and ((near := capabilities.meant(self._id)) or re.fullmatch(r"claude-[^/.]*", self._id)):
+        elif not able.known and (
+            (near := model_capabilities.meant(self._id)) or re.fullmatch(r"claude-[^/.]*", self._id)
+        ):
             message = f"the API has no model `{self._id}` (as of {CHECKED})"
             hint = f"did you mean `{near}`?" if near else "a newer one is sent all the same"
             yield self._warning(message, self._mark("id"), hint)
 
     def sampling(self) -> Iterator[Diagnostic]:
         """Settings of sampling, which older models take under the older version of the API."""
-        able, version = self._able, self._draft.pipeline.runtime.api_version
+        able, version = self._able, self._parsed.pipeline.runtime.api_version
         given = [key for key in SAMPLING if getattr(self._settings, key) is not None]
         thinks = self._settings.thinks
         for key in given:
@@ -96,7 +98,7 @@ class _Suitability:
             if able.sampling is False:
                 hint = "remove it: only models up to 4.6 take it"
                 yield self._warning(f"`{self._id}` refuses `{key}`", mark, hint, Code.SAMPLING_REFUSED)
-            elif self._draft.is_broken_within("runtime"):
+            elif self._parsed.is_broken_within("runtime"):
                 continue
             elif version != OLD_VERSION and (able.known or self._official):
                 message = f"the API refuses `{key}` under its version {version}"

@@ -9,39 +9,39 @@ from yamlgen.collector import Collector
 from yamlgen.errors import Code, Mark
 from yamlgen.parsing.project_folder import is_way_out, leak, status
 from yamlgen.parsing.secret_scan import find_secrets
-from yamlgen.parsing.source_map import DataPath, Text
+from yamlgen.parsing.source_map import DataPath, SourceText
 from yamlgen.parsing.yaml_parser import absence, read
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.steps.fields import FileText
-from yamlgen.steps.passages import Passage
-from yamlgen.steps.step_fields import StepFields, StepText
+from yamlgen.steps.config_fields import FileText
+from yamlgen.steps.step_config import StepConfig, StepText
+from yamlgen.steps.step_template import StepTemplate
 
 
 @dataclass
 class TextLoader(Collector):
     """Reads the texts of one pipeline; a file that several steps name is read once."""
 
-    draft: ParsedFile
-    files: dict[str, Text | None] = field(default_factory=dict)
+    parsed: ParsedFile
+    files: dict[str, SourceText | None] = field(default_factory=dict)
 
-    def of(self, name: str, step: StepFields) -> list[Passage]:
+    def of(self, name: str, step: StepConfig) -> list[StepTemplate]:
         """The templates and expressions of a step; of its messages in the order in which they are sent."""
-        made = (self._passage(source, ("steps", name, *source.path)) for source in step.sources())
-        return [passage for passage in made if passage is not None]
+        made = (self._template(source, ("steps", name, *source.path)) for source in step.sources())
+        return [template for template in made if template is not None]
 
-    def _passage(self, source: StepText, path: DataPath) -> Passage | None:
-        document, content = self.draft.document, source.content
+    def _template(self, source: StepText, path: DataPath) -> StepTemplate | None:
+        document, content = self.parsed.document, source.content
         if not isinstance(content, FileText):
-            return Passage(source.role, content, document, path, name=source.name) if content else None
+            return StepTemplate(source.role, content, document, path, name=source.name) if content else None
         if not content.file:
             return None
         if content.file not in self.files:
             self.files[content.file] = self._read(content.file, document.mark((*path, "file")))
         text = self.files[content.file]
-        return None if text is None else Passage(source.role, text.text, document, path, text, source.name)
+        return None if text is None else StepTemplate(source.role, text.text, document, path, text, source.name)
 
-    def _read(self, reference: str, mark: Mark) -> Text | None:
-        path, shown = self.draft.beside(reference)
+    def _read(self, reference: str, mark: Mark) -> SourceText | None:
+        path, shown = self.parsed.beside(reference)
         if _is_sentence(reference) and status(path) is None:
             hint = "write it without `file:`, behind the key itself"
             self.complain(Code.MISSING_FILE, "this is the text, and no file's name", mark, hint)
@@ -50,7 +50,7 @@ class TextLoader(Collector):
         if absent is not None:
             self.complain(Code.MISSING_FILE, absent[0], mark, absent[1])
             return None
-        folder = self.draft.path.parent
+        folder = self.parsed.path.parent
         leaking = leak(folder, reference, shown)
         if leaking is not None:
             self.complain(Code.OUTSIDE_FOLDER, leaking[0], mark, leaking[1])
@@ -59,7 +59,7 @@ class TextLoader(Collector):
         self.diagnostics.extend(problems)
         if text is None:
             return None
-        text = Text(shown, text.text.replace("\r\n", "\n"))
+        text = SourceText(shown, text.text.replace("\r\n", "\n"))
         self.diagnostics.extend(find_secrets(text))
         if not text.text.strip():
             self.complain(Code.WRONG_VALUE, f"{shown} is empty", mark, "write the text into it")

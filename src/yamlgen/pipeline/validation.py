@@ -25,13 +25,13 @@ from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath, Document, Issue, Node
 from yamlgen.pipeline.common_mistakes import clear_up
+from yamlgen.pipeline.misindented_lines import is_vague, sort_out
 from yamlgen.pipeline.misplaced_keys import key_of, rival
 from yamlgen.pipeline.misplaced_levels import lift
 from yamlgen.pipeline.missing_colons import separate
 from yamlgen.pipeline.schema_messages import Deviation, deviations, fits, keys_of, language, own_keys, refused
-from yamlgen.pipeline.stray_lines import is_vague, sort_out
 from yamlgen.suggestions import closest
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _SURE = 0.75
 _MOST_RIVALS = 10
@@ -44,7 +44,7 @@ _AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
 
 
 @dataclass
-class Shape(Collector):
+class ValidationResult(Collector):
     """What the check of a document's shape found.
 
     Attributes:
@@ -79,7 +79,7 @@ def accepts(data: JSON) -> bool:
     return _validator().is_valid(data)
 
 
-def check(document: Document, *, is_whole: bool = True) -> Shape:
+def check(document: Document, *, is_whole: bool = True) -> ValidationResult:
     """Hold a document against the language.
 
     Args:
@@ -87,9 +87,9 @@ def check(document: Document, *, is_whole: bool = True) -> Shape:
         is_whole: whether all of it could be read.
     """
     if is_whole and accepts(document.data):
-        return Shape(document)
+        return ValidationResult(document)
     root = _copy(document.root)
-    shape = Shape(Document(document.source, root))
+    shape = ValidationResult(Document(document.source, root))
     shape.diagnostics.extend((*separate(shape.document), *lift(shape.document)))
     for path in () if is_whole else list(_unread(root, ())):
         _drop(shape, path)
@@ -129,7 +129,7 @@ def check(document: Document, *, is_whole: bool = True) -> Shape:
     return shape
 
 
-def refuse(shape: Shape, location: DataPath) -> Diagnostic | None:
+def refuse(shape: ValidationResult, location: DataPath) -> Diagnostic | None:
     """Take the value that a model refuses out of a document that it is known to be in.
 
     Args:
@@ -166,7 +166,7 @@ def _unread(node: Node, path: DataPath) -> Iterator[DataPath]:
         yield path
 
 
-def _name_kinds(shape: Shape) -> None:
+def _name_kinds(shape: ValidationResult) -> None:
     """Tell of each step that has keys of another kind, and says no kind: read it as one of that kind."""
     steps = shape.document.data.get("steps")
     for name, step in steps.items() if isinstance(steps, dict) else ():
@@ -195,7 +195,7 @@ def _name_kinds(shape: Shape) -> None:
             break
 
 
-def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str], *, is_alone: bool) -> None:
+def _settle(shape: ValidationResult, finding: Deviation, missing: AbstractSet[str], *, is_alone: bool) -> None:
     """Report a finding, unless it follows from one before, and take what is broken out of the document.
 
     Args:
@@ -248,7 +248,7 @@ def _settle(shape: Shape, finding: Deviation, missing: AbstractSet[str], *, is_a
         _drop(shape, path)
 
 
-def _settle_unknown(shape: Shape, finding: Deviation, missing: AbstractSet[str], meant: str | None) -> None:
+def _settle_unknown(shape: ValidationResult, finding: Deviation, missing: AbstractSet[str], meant: str | None) -> None:
     """Report an unknown key: as what it was meant to be, or as what stands in the place of a missing one."""
     *parents, word = finding.path
     if meant is not None:
@@ -271,7 +271,7 @@ def _settle_unknown(shape: Shape, finding: Deviation, missing: AbstractSet[str],
     _mend_key(shape, finding, meant)
 
 
-def _meant(shape: Shape, finding: Deviation, missing: AbstractSet[str]) -> str | None:
+def _meant(shape: ValidationResult, finding: Deviation, missing: AbstractSet[str]) -> str | None:
     """The key that an unknown one must stand for.
 
     It is the one that it is all but certainly a misspelling of, or one that is missing, if its value can stand there.
@@ -309,7 +309,7 @@ def _is_joined(word: str, finding: Deviation) -> bool:
     return key_of(word) in finding.wanted
 
 
-def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
+def _mend_key(shape: ValidationResult, finding: Deviation, meant: str | None) -> None:
     """Read an unknown key as the one that it stands for; leave it out otherwise.
 
     Of every key that it may have been meant to be nothing more is known then.
@@ -333,7 +333,7 @@ def _mend_key(shape: Shape, finding: Deviation, meant: str | None) -> None:
     shape.broken.update((*parents, name) for name in free if name in meant_by or fits(value, finding.parts[name]))
 
 
-def _mend_name(shape: Shape, finding: Deviation) -> None:
+def _mend_name(shape: ValidationResult, finding: Deviation) -> None:
     """Read what a bad name names under the name that is proposed, so that it is checked too."""
     *parents, word = finding.path
     mapping = shape.document.entries(parents)
@@ -344,7 +344,7 @@ def _mend_name(shape: Shape, finding: Deviation) -> None:
     mapping.update({name if key == word else key: pair for key, pair in pairs if key != word or is_one})
 
 
-def _was_emptied(shape: Shape, finding: Deviation) -> bool:
+def _was_emptied(shape: ValidationResult, finding: Deviation) -> bool:
     """Whether a mapping is empty only because what it held was left out."""
     path = finding.path
     return finding.is_empty and (
@@ -361,7 +361,7 @@ def _copy(node: Node) -> Node:
     return node
 
 
-def _drop(shape: Shape, path: DataPath) -> None:
+def _drop(shape: ValidationResult, path: DataPath) -> None:
     """Take the nearest mapping entry around `path` out of the document.
 
     A misspelt kind of step is read as the right one, since the keys beside it are those of that kind; a step of no kind

@@ -12,26 +12,26 @@ from pathlib import Path
 from yamlgen.errors import Diagnostic
 from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.secret_scan import without_secrets
-from yamlgen.pipeline.deduplication import each_once
+from yamlgen.pipeline.diagnostic_deduplication import each_once
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.plan import Plan
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True)
 class CompiledPipeline:
-    """What came of a draft, whatever its parameters are.
+    """What came of a file, whatever its parameters are.
 
     Attributes:
-        draft: the file as read.
+        parsed: the file as read.
         plan: with the parameters' defaults; `None` when there is a mistake.
         parameters: what the parameters may be.
         diagnostics: what is wrong, in the order in which it was found.
-        files: those that the draft names and all that these name, each in the state that it was read in.
+        files: those that the file names and all that these name, each in the state that it was read in.
     """
 
-    draft: ParsedFile
+    parsed: ParsedFile
     plan: Plan | None
     parameters: Parameters
     diagnostics: tuple[Diagnostic, ...]
@@ -45,17 +45,17 @@ class CompiledPipeline:
             complete: whether a run is about to start, so that every parameter must have a value.
         """
         run = self.parameters.given(given, complete=complete)
-        found = without_secrets([*self.diagnostics, *run.diagnostics], (*self.draft.texts, *run.texts))
-        told = tuple(each_once(in_order(found, self.draft.shown)))
+        found = without_secrets([*self.diagnostics, *run.diagnostics], (*self.parsed.texts, *run.texts))
+        told = tuple(each_once(in_order(found, self.parsed.shown)))
         if self.plan is None or any(each.severity == "error" for each in told):
             return None, told
         return replace(self.plan, params=run.values), told
 
     @property
     def is_current(self) -> bool:
-        """Whether each file that it was made of is as it was then, and no other fits a pattern of the draft's."""
+        """Whether each file that it was made of is as it was then, and no other fits a pattern of the file's."""
         is_same = all(stamp_of(path) == stamp for path, stamp in self.files.items())
-        return is_same and self.draft.files() <= self.files.keys()
+        return is_same and self.parsed.files() <= self.files.keys()
 
 
 def in_order(diagnostics: Iterable[Diagnostic], main: str) -> list[Diagnostic]:

@@ -1,4 +1,4 @@
-"""A draft to a plan: everything that can be known about a pipeline without a key, a network or a row.
+"""A parsed file to a plan: everything that can be known about a pipeline without a key, a network or a row.
 
 Owns the order of the checks and the collection of all mistakes at once. What one check found broken the next ones
 leave alone, so that each mistake is told once, at its place.
@@ -16,23 +16,23 @@ from yamlgen.collector import Collector
 from yamlgen.errors import Code, Mark
 from yamlgen.expressions import type_inference
 from yamlgen.expressions.evaluation import shown
-from yamlgen.expressions.name_resolution import Finding, Uses
+from yamlgen.expressions.name_resolution import Finding, UsedNames
 from yamlgen.expressions.references import references
-from yamlgen.expressions.static_types import ANYTHING, View
-from yamlgen.expressions.template_checks import Reading, read, read_expression
+from yamlgen.expressions.static_types import ANYTHING, TypeView
+from yamlgen.expressions.template_checks import TemplateAnalysis, analyse_expression, analyse_template
 from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import unfilled
-from yamlgen.pipeline.changed_numbers import changed_numbers
 from yamlgen.pipeline.csv_delimiter import parted
-from yamlgen.pipeline.input_output import check_files
+from yamlgen.pipeline.input_output_checks import check_files
 from yamlgen.pipeline.misspelt_columns import odd_columns
 from yamlgen.pipeline.model_settings import check_model, check_runtime
+from yamlgen.pipeline.number_coercion import changed_numbers
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.template_sources import TextLoader
 from yamlgen.planning.compiled_pipeline import CompiledPipeline
-from yamlgen.planning.likely_mistakes import Slips
+from yamlgen.planning.lint import StepLinter
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.scopes import Scopes
 from yamlgen.planning.step_builder import StepBuilder
@@ -43,11 +43,11 @@ from yamlgen.schemas.type_words import spoken
 from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type
 from yamlgen.steps import fan_out
-from yamlgen.steps.declared import DeclaredStep
-from yamlgen.steps.passages import Passage
-from yamlgen.steps.step_fields import StepFields
+from yamlgen.steps.declaration import DeclaredStep
+from yamlgen.steps.step_config import StepConfig
 from yamlgen.steps.step_file import ColumnReader
-from yamlgen.values import JSON, Columns
+from yamlgen.steps.step_template import StepTemplate
+from yamlgen.value_objects import JSON, Columns
 
 _INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
 """What stands for a value that is null, by the role of the expression that gives it."""
@@ -56,20 +56,20 @@ _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOW
 """What is unknown where a name is declared at the wrong place, which is told there."""
 
 
-def compile_pipeline(draft: ParsedFile, columns: Columns | None, column: ColumnReader) -> CompiledPipeline:
+def compile_pipeline(parsed: ParsedFile, columns: Columns | None, column: ColumnReader) -> CompiledPipeline:
     """Check a draft whole, and resolve it into a plan.
 
     Args:
-        draft: the file as read.
+        parsed: the file as read.
         columns: what is known of the input's columns; `None` when nothing is.
         column: reads a column of a file that a step names.
     """
-    return _Compiler(draft, columns, column).compile()
+    return _Compiler(parsed, columns, column).compile()
 
 
 @dataclass
 class _Compiler(Collector):
-    draft: ParsedFile
+    parsed: ParsedFile
     columns: Columns | None
     column: ColumnReader
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
@@ -80,75 +80,75 @@ class _Compiler(Collector):
     rings: list[tuple[str, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        draft = self.draft
-        self.columns, unparted = parted(draft, self.columns)
-        self.diagnostics.extend((*draft.diagnostics, *unparted))
-        self.loader = SchemaLoader(draft.path.parent, draft.folder)
-        self.texts = TextLoader(draft)
-        self.params = Parameters(draft, self.loader)
-        self.assembly = StepBuilder(draft, self.schemas, self.column)
+        parsed = self.parsed
+        self.columns, unparted = parted(parsed, self.columns)
+        self.diagnostics.extend((*parsed.diagnostics, *unparted))
+        self.loader = SchemaLoader(parsed.path.parent, parsed.folder)
+        self.texts = TextLoader(parsed)
+        self.params = Parameters(parsed, self.loader)
+        self.assembly = StepBuilder(parsed, self.schemas, self.column)
 
     def compile(self) -> CompiledPipeline:
-        draft, steps = self.draft, self.draft.pipeline.steps
+        parsed, steps = self.parsed, self.parsed.pipeline.steps
         self.params.declare()
-        is_unsure = draft.is_broken("steps") or draft.document.node(("steps",)).unread
-        known = None if is_unsure else dict.fromkeys(draft.names("steps"), ANYTHING)
-        self.scopes = Scopes(self.columns, self.params.view(), known, draft.is_broken)
-        self.scopes.unknown |= {name for name in draft.names("steps") if draft.is_broken("steps", name)}
+        is_unsure = parsed.is_broken("steps") or parsed.document.node(("steps",)).unread
+        known = None if is_unsure else dict.fromkeys(parsed.names("steps"), ANYTHING)
+        self.scopes = Scopes(self.columns, self.params.view(), known, parsed.is_broken)
+        self.scopes.unknown |= {name for name in parsed.names("steps") if parsed.is_broken("steps", name)}
         for name, step in steps.items():
             self.load_schema(name, step)
             self.steps[name] = self.assembly.declare(name, step)
         self.look()
         self.report_cycles()
         self.read_steps()
-        self.check_slips()
+        self.check_lint()
         self.check_steps()
         self.assembly.forgive(self.scopes.unwrapped, self.scopes.taken_apart)
-        self.diagnostics.extend(check_files(draft, self.columns))
-        self.diagnostics.extend((*check_runtime(draft), *check_model(draft), *unfilled(draft.document, self.files)))
-        self.diagnostics.extend((*changed_numbers(draft.document), *odd_columns(draft.document)))
+        self.diagnostics.extend(check_files(parsed, self.columns))
+        self.diagnostics.extend((*check_runtime(parsed), *check_model(parsed), *unfilled(parsed.document, self.files)))
+        self.diagnostics.extend((*changed_numbers(parsed.document), *odd_columns(parsed.document)))
         for part in (self.params, self.loader, self.texts, self.assembly):
             self.diagnostics.extend(part.diagnostics)
-        told = [each for each in self.diagnostics if each.mark not in draft.mended or each in draft.diagnostics]
+        told = [each for each in self.diagnostics if each.mark not in parsed.mended or each in parsed.diagnostics]
         unfilled_at = {each.mark: each for each in told if each.code is Code.UNFILLED}
         found = tuple(each for each in told if unfilled_at.get(each.mark, each) is each)
         plan = None if any(each.severity == "error" for each in found) else self.plan()
-        return CompiledPipeline(draft, plan, self.params, found, self.files_read())
+        return CompiledPipeline(parsed, plan, self.params, found, self.files_read())
 
     def plan(self) -> Plan:
         """The plan of a draft without mistakes."""
-        draft = self.draft
+        parsed = self.parsed
         return Plan(
-            name=draft.pipeline.name or draft.path.stem,
-            file=draft.path,
+            name=parsed.pipeline.name or parsed.path.stem,
+            file=parsed.path,
             params=dict(self.params.defaults),
             declared=dict(self.params.schemas),
-            models=dict(draft.pipeline.models),
-            runtime=draft.pipeline.runtime,
-            limits=draft.pipeline.limits,
-            input=draft.pipeline.input,
+            models=dict(parsed.pipeline.models),
+            runtime=parsed.pipeline.runtime,
+            limits=parsed.pipeline.limits,
+            input=parsed.pipeline.input,
             steps=tuple(step.plan_step(self.scopes.types[name]) for name, step in self.steps.items()),
-            output=draft.pipeline.output,
+            output=parsed.pipeline.output,
         )
 
     def files_read(self) -> dict[Path, Stamp | None]:
-        """The files that the draft names, those that a schema refers to, and those that a kept value depends on."""
+        """The files that the file names, those that a schema refers to, and those that a kept value depends on."""
         kept: dict[Path, Stamp | None] = {}
         for step in self.steps.values():
             kept |= step.files_behind()
-        return {path: stamp_of(path) for path in {*self.draft.files(), *self.loader.files} - kept.keys()} | kept
+        return {path: stamp_of(path) for path in {*self.parsed.files(), *self.loader.files} - kept.keys()} | kept
 
-    def load_schema(self, name: str, step: StepFields) -> None:
+    def load_schema(self, name: str, step: StepConfig) -> None:
         path, written = ("steps", name, "output", "schema"), step.schema_written()
-        strays = any(left[:3] == path[:3] and left[-1] in KEYWORDS for left in self.draft.broken)
-        if written is None or strays or self.draft.is_broken(*path):
+        strays = any(left[:3] == path[:3] and left[-1] in KEYWORDS for left in self.parsed.broken)
+        if written is None or strays or self.parsed.is_broken(*path):
             return
         before = len(self.loader.diagnostics)
         if isinstance(written, str):
-            schema = self.loader.file(written, self.draft.document.mark(path))
+            schema = self.loader.file(written, self.parsed.document.mark(path))
             self.files |= {path: schema.value} if schema is not None else {}
         else:
-            schema = self.loader.inline(self.draft.document, path, self.draft.path, written)
+            schema = self.loader.inline(self.parsed.document, path, self.parsed.path, written)
         if schema is not None:
             self.schemas[name] = schema
         if len(self.loader.diagnostics) > before:
@@ -156,13 +156,13 @@ class _Compiler(Collector):
 
     def look(self) -> None:
         """See which steps each of them refers to, so that they can be read in the order in which they run."""
-        blind: dict[str, View] = dict.fromkeys(("row", "params", "steps", "output", *fan_out.KEY_OF), ANYTHING)
+        blind: dict[str, TypeView] = dict.fromkeys(("row", "params", "steps", "output", *fan_out.KEY_OF), ANYTHING)
         for name, seen in self.steps.items():
-            readings = [(text, _read(text, blind)) for text in self.texts.of(name, seen.step)]
-            seen.passages = [(_referring(text, reading), reading) for text, reading in readings]
-            used = {used for _, reading in seen.passages for used in reading.uses.steps}
+            analyses = [(text, _read(text, blind)) for text in self.texts.of(name, seen.step)]
+            seen.templates = [(_referring(text, analysis), analysis) for text, analysis in analyses]
+            used = {used for _, analysis in seen.templates for used in analysis.uses.steps}
             seen.needs = frozenset(used & self.steps.keys())
-            seen.asks = frozenset(used for _, reading in seen.of("when") for used in reading.uses.steps)
+            seen.asks = frozenset(used for _, analysis in seen.of("when") for used in analysis.uses.steps)
         self.rings.extend(rings({name: step.needs for name, step in self.steps.items()}))
 
     def read_steps(self) -> None:
@@ -186,7 +186,7 @@ class _Compiler(Collector):
 
     def output_type(self, name: str, read: DeclaredStep[Any]) -> Type:
         """What is known of one output of a step before its expressions are."""
-        strays = any(path[:-1] == ("steps", name, "output") for path in self.draft.broken)
+        strays = any(path[:-1] == ("steps", name, "output") for path in self.parsed.broken)
         if strays or name in self.doubtful:
             self.scopes.unknown.add(name)
             return ANY_TYPE
@@ -197,59 +197,67 @@ class _Compiler(Collector):
             self.scopes.unknown.add(name)
         return ANY_TYPE if made is None else made
 
-    def read_step(self, read: DeclaredStep[Any]) -> dict[str, View]:
-        """Read the passages of a step, report what is wrong with them, and give back the views of its values."""
-        item: View | None = None
-        values: dict[str, View] = {}
-        when = Reading(Uses(), [])
-        for number, (passage, _) in enumerate(read.passages):
-            reading = _read(passage, self.scopes.of(read, passage, item), when)
-            sure = reading if self.is_closed else _read(passage, self.scopes.of(read, passage, item, sure=True), when)
-            read.passages[number] = (passage, reading)
-            for finding in _causes(reading.findings):
-                self.report(passage, finding, is_guess=finding not in sure.findings)
-            if passage.role in ("when", "check"):
-                self.check_question(passage, reading)
-            if passage.role == "when":
-                when = reading
-            elif passage.role == "for_each":
-                item = self.item_view(read, passage, reading, sure)
-            elif passage.role == "value":
-                values[passage.name] = sure.view
+    def read_step(self, read: DeclaredStep[Any]) -> dict[str, TypeView]:
+        """Read the templates of a step, report what is wrong with them, and give back the views of its values."""
+        item: TypeView | None = None
+        values: dict[str, TypeView] = {}
+        when = TemplateAnalysis(UsedNames(), [])
+        for number, (template, _) in enumerate(read.templates):
+            analysis = _read(template, self.scopes.of(read, template, item), when)
+            sure = (
+                analysis if self.is_closed else _read(template, self.scopes.of(read, template, item, sure=True), when)
+            )
+            read.templates[number] = (template, analysis)
+            for finding in _causes(analysis.findings):
+                self.report(template, finding, is_guess=finding not in sure.findings)
+            if template.role in ("when", "check"):
+                self.check_question(template, analysis)
+            if template.role == "when":
+                when = analysis
+            elif template.role == "for_each":
+                item = self.item_view(read, template, analysis, sure)
+            elif template.role == "value":
+                values[template.name] = sure.view
         return values
 
-    def check_question(self, passage: Passage, reading: Reading) -> None:
+    def check_question(self, template: StepTemplate, analysis: TemplateAnalysis) -> None:
         """A question that is a text holds for any text: `no`, `false` and `0` too."""
-        if reading.view.null is None and reading.view.types() == {"string"} and not reading.findings:
-            source = shown(passage.source)
+        if analysis.view.null is None and analysis.view.types() == {"string"} and not analysis.findings:
+            source = shown(template.source)
             message = f'`{source}` is text, which holds unless it is empty: `"no"` does'
             hint = "compare it with the text that is meant"
             if re.fullmatch(r"[\w.]+", source):
                 hint = f'compare it, as in `{source} == "yes"`, or ask whether there is any: `{source} != ""`'
-            self.complain(Code.WRONG_KIND, message, passage.mark(0, len(passage.source)), hint, warn=True)
+            self.complain(Code.WRONG_KIND, message, template.mark(0, len(template.source)), hint, warn=True)
 
     @property
     def is_closed(self) -> bool:
         """Whether what is known of the columns holds for all rows."""
         return self.columns is None or self.columns.closed
 
-    def item_view(self, read: DeclaredStep[Any], passage: Passage, reading: Reading, sure: Reading) -> View:
+    def item_view(
+        self, read: DeclaredStep[Any], template: StepTemplate, analysis: TemplateAnalysis, sure: TemplateAnalysis
+    ) -> TypeView:
         """What is known of an item of `for_each`; that it is none of a list is told."""
         view = sure.view.solid()
-        if reading.findings or self.is_no_list(passage, reading, is_guess=not view.types()):
+        if analysis.findings or self.is_no_list(template, analysis, is_guess=not view.types()):
             return ANYTHING
         kind = view.type().schema
         read.items = (kind.get("minItems", 0), kind.get("maxItems"))
         return type_inference.item_of(view)
 
-    def is_no_list(self, passage: Passage, reading: Reading, *, is_guess: bool) -> bool:
+    def is_no_list(self, template: StepTemplate, analysis: TemplateAnalysis, *, is_guess: bool) -> bool:
         """Whether what `for_each` names is no list for sure, or may be none; that is told."""
-        mark, kinds, columns = passage.mark(0, len(passage.source)), reading.view.solid().types(), reading.uses.columns
-        source = shown(passage.source)
-        if reading.view.null is not None:
-            message = f"`{source}` may be null here: {reading.view.null}"
+        mark, kinds, columns = (
+            template.mark(0, len(template.source)),
+            analysis.view.solid().types(),
+            analysis.uses.columns,
+        )
+        source = shown(template.source)
+        if analysis.view.null is not None:
+            message = f"`{source}` may be null here: {analysis.view.null}"
             self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {source}`")
-        elif not kinds and columns is not None and not columns and not self.is_untold(reading, source):
+        elif not kinds and columns is not None and not columns and not self.is_untold(analysis, source):
             message = f"nothing says that `{source}` is a list"
             hint = "say it in the step's `output.schema`, as `type: array` with `items`"
             self.complain(Code.NOT_A_LIST, message, mark, hint)
@@ -268,41 +276,41 @@ class _Compiler(Collector):
             return False
         return True
 
-    def is_untold(self, reading: Reading, source: str) -> bool:
+    def is_untold(self, analysis: TemplateAnalysis, source: str) -> bool:
         """Whether nothing is known of what an expression refers to because of a mistake, which was told."""
-        if self.scopes.steps is None and reading.uses.steps:
+        if self.scopes.steps is None and analysis.uses.steps:
             return True
-        unsure = any(path[0] == "params" for path in self.draft.broken) or self.params.is_doubtful
+        unsure = any(path[0] == "params" for path in self.parsed.broken) or self.params.is_doubtful
         if self.scopes.steps is None and "steps" in source:
             return True
-        return not reading.uses.steps.isdisjoint(self.in_ring() | self.scopes.unknown) or (
+        return not analysis.uses.steps.isdisjoint(self.in_ring() | self.scopes.unknown) or (
             unsure and "params" in source
         )
 
-    def is_misnamed(self, text: Passage, finding: Finding) -> bool:
+    def is_misnamed(self, text: StepTemplate, finding: Finding) -> bool:
         """Whether a finding stands in `steps.my-step`: that the name is none was told where it is declared."""
-        for part, name in (path for path in self.draft.broken if len(path) == 2):  # noqa: PLR2004 - a part, a name
+        for part, name in (path for path in self.parsed.broken if len(path) == 2):  # noqa: PLR2004 - a part, a name
             for match in re.finditer(re.escape(f"{part}.{name}"), text.source):
                 if match.start() <= finding.start and finding.end <= match.end():
                     return True
         return False
 
-    def is_outside(self, text: Passage, finding: Finding) -> bool:
+    def is_outside(self, text: StepTemplate, finding: Finding) -> bool:
         """Whether a finding is about items or labels, the key of which was told to stand at a wrong place."""
         name = text.source[finding.start : finding.end]
         key = fan_out.KEY_OF.get(name, "")
-        return finding.code is Code.UNKNOWN_NAME and bool(key) and self.draft.is_stray(key)
+        return finding.code is Code.UNKNOWN_NAME and bool(key) and self.parsed.is_stray(key)
 
-    def report(self, text: Passage, finding: Finding, *, is_guess: bool) -> None:
+    def report(self, text: StepTemplate, finding: Finding, *, is_guess: bool) -> None:
         """Say what was found; what only the first rows tell is no error."""
-        is_stray = finding.code in _DECLARED and finding.path and self.draft.is_stray(finding.path[-1])
+        is_stray = finding.code in _DECLARED and finding.path and self.parsed.is_stray(finding.path[-1])
         if is_stray or self.is_misnamed(text, finding) or self.is_outside(text, finding):
             return
         step = str(text.path[1])
         if finding.code is Code.UNKNOWN_FIELD and finding.path[:1] == ("steps",):
             self.scopes.taken_apart.add(str(finding.path[1]))
         whens = self.steps[step].of("when")
-        if finding.code is Code.MAY_BE_NULL and any(reading.findings for when, reading in whens if when != text):
+        if finding.code is Code.MAY_BE_NULL and any(analysis.findings for when, analysis in whens if when != text):
             return  # what it asks about is not known
         mark = text.mark(finding.start, finding.end)
         if is_guess and finding.code is Code.UNKNOWN_COLUMN:
@@ -332,20 +340,20 @@ class _Compiler(Collector):
             )
 
     def reference_mark(self, name: str, to: str) -> Mark:
-        for text, reading in self.steps[name].passages:
-            if to in reading.uses.steps:
+        for text, analysis in self.steps[name].templates:
+            if to in analysis.uses.steps:
                 start = next((at for at in (text.source.find(f"steps.{to}"), text.source.find("steps")) if at >= 0), 0)
                 return text.mark(start, start + len(f"steps.{to}"))
-        return self.draft.document.mark(("steps", name), key=True)
+        return self.parsed.document.mark(("steps", name), key=True)
 
-    def check_slips(self) -> None:
+    def check_lint(self) -> None:
         """What the steps say, and hardly mean; a text that several of them share is told once."""
-        slips = Slips(self.draft, self.columns, self.scopes, self.steps)
-        self.diagnostics.extend(dict.fromkeys(slip for read in self.steps.values() for slip in slips.of(read)))
+        linter = StepLinter(self.parsed, self.columns, self.scopes, self.steps)
+        self.diagnostics.extend(dict.fromkeys(warning for read in self.steps.values() for warning in linter.of(read)))
 
     def check_steps(self) -> None:
-        draft, document = self.draft, self.draft.document
-        for name in draft.pipeline.steps:
+        parsed, document = self.parsed, self.parsed.document
+        for name in parsed.pipeline.steps:
             if self.columns is not None and name in self.columns.names:
                 mark = document.mark(("steps", name), key=True)
                 message = f"step `{name}` is named like a column of the input"
@@ -362,17 +370,19 @@ def _causes(findings: list[Finding]) -> list[Finding]:
     return [each for each in findings if each.code not in following or each.near]
 
 
-def _referring(passage: Passage, reading: Reading) -> Passage:
-    """A passage with the steps that it refers to, if it can be read."""
-    if any(finding.code is Code.TEMPLATE_SYNTAX for finding in reading.findings):
-        return passage
+def _referring(template: StepTemplate, analysis: TemplateAnalysis) -> StepTemplate:
+    """A template with the steps that it refers to, if it can be read."""
+    if any(finding.code is Code.TEMPLATE_SYNTAX for finding in analysis.findings):
+        return template
     try:
-        return replace(passage, references=references(passage.source, is_expression=passage.is_expression))
+        return replace(template, references=references(template.source, is_expression=template.is_expression))
     except RecursionError:  # nor can it be computed, which each row tells
-        return passage
+        return template
 
 
-def _read(passage: Passage, scope: Mapping[str, View], when: Reading | None = None) -> Reading:
-    """Read a passage, where a step's `when` is known to hold."""
+def _read(
+    template: StepTemplate, scope: Mapping[str, TypeView], when: TemplateAnalysis | None = None
+) -> TemplateAnalysis:
+    """Read a template, where a step's `when` is known to hold."""
     known = (when.proves, when.forks) if when is not None else ()
-    return (read_expression if passage.is_expression else read)(passage.source, scope, *known)
+    return (analyse_expression if template.is_expression else analyse_template)(template.source, scope, *known)

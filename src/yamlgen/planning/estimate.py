@@ -13,17 +13,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from yamlgen.capabilities import tokenizer_of
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
 from yamlgen.interfaces import Model, PriceFunction
-from yamlgen.planning.likely_mistakes import MANY
+from yamlgen.model_capabilities import tokenizer_of
+from yamlgen.planning.lint import MANY
 from yamlgen.planning.plan import Plan
-from yamlgen.planning.skipping import always_read, is_idle
+from yamlgen.planning.skipping import always_read, is_skipped
 from yamlgen.row_result import RowResult
 from yamlgen.steps.plan_step import PlanStep, Variant
 from yamlgen.token_estimate import tokens_of
-from yamlgen.values import JSON, Charge, Usage
+from yamlgen.value_objects import JSON, Charge, Usage
 
 MARGIN: Final = 0.3
 """How far the estimate of a request's tokens may be off, as a share of them, where no earlier answer tells."""
@@ -51,13 +51,13 @@ class _Asked:
 
     Attributes:
         tokens: of the requests that are known.
-        cost: the least and the most that these cost; nothing where there is no tariff.
+        cost: the least and the most that these cost; nothing where there is no price.
         most: how many of them differ for one row.
     """
 
     variant: Variant
     past: History | None
-    tariff: PriceFunction | None
+    price_function: PriceFunction | None
     most: int
     requests: int = 0
     tokens: int = 0
@@ -99,10 +99,10 @@ class _Asked:
         else:
             tokens = tokens_of(request)
             ends = math.floor(tokens * (1 - MARGIN)), math.ceil(tokens * (1 + MARGIN))
-        if self.tariff is None:
+        if self.price_function is None:
             return tokens, (0.0, 0.0)
         least, most = map(Usage, ends, self.output)
-        return tokens, (self.tariff(Charge(least)), self.tariff(Charge(most)))
+        return tokens, (self.price_function(Charge(least)), self.price_function(Charge(most)))
 
 
 @dataclass
@@ -139,14 +139,14 @@ class Forecaster:
         plan: what will run.
         models: the models that are asked, by the names of the plan's variants, for the shape of their requests.
         past: what earlier answers took, by variant.
-        tariffs: what answers cost, by variant.
+        price_functions: what answers cost, by variant.
         allows: whether the run may send for a row.
     """
 
     plan: Plan
     models: Mapping[str, Model]
     past: Mapping[str, History | None]
-    tariffs: Mapping[str, PriceFunction | None]
+    price_functions: Mapping[str, PriceFunction | None]
     allows: Callable[[str], bool]
     rows: int = 0
     _counts: dict[str, _Count] = field(init=False)
@@ -161,7 +161,7 @@ class Forecaster:
 
     def _asked(self, step: PlanStep, variant: Variant) -> _Asked:
         most = len(step.matrix or ((),))
-        return _Asked(variant, self.past[variant.name], self.tariffs[variant.name], most)
+        return _Asked(variant, self.past[variant.name], self.price_functions[variant.name], most)
 
     async def add(self, outcome: RowResult) -> None:
         """Count one row."""
@@ -243,7 +243,7 @@ class Forecaster:
             requests, read = requests + sent, read + round((asked.tokens + unknown * tokens) * scale)
             least += asked.output[0] * round((asked.requests + sure) * scale)
             most += asked.output[1] * sent
-            if asked.tariff is None:
+            if asked.price_function is None:
                 cost = None
             elif cost is not None:
                 low, high = asked.cost[0] + sure * each[0], asked.cost[1] + unknown * each[1]
@@ -293,7 +293,7 @@ class _Coming:
         values: dict[str, JSON] = {name: answer.value for name, answer in answers.items()}
         scope = self.plan.scope(self.outcome.row.row, values | dict.fromkeys(self.skipped))
         hidden = self._hidden(step)
-        if hidden & always_read(step) or (not step.needs & self.missing and is_idle(step, scope, hidden)):
+        if hidden & always_read(step) or (not step.needs & self.missing and is_skipped(step, scope, hidden)):
             self.skipped.add(step.name)
             return False
         if not self.knows(step):

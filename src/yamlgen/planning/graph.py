@@ -20,7 +20,7 @@ from yamlgen.redaction import redact
 from yamlgen.schemas.type_words import BARE
 from yamlgen.schemas.types import kind_of, referred
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _WIDTH: Final = 100
 _LONGEST: Final = 80
@@ -97,12 +97,12 @@ def _facts(step: PlanStep) -> Iterator[tuple[str, str]]:
     if step.samples is not None:
         yield "samples", str(step.samples)
     yield from step.facts()
-    yield "gives", spoken_type(step.type.value)
+    yield "gives", describe_type(step.type.value)
 
 
 def _references(step: PlanStep) -> dict[str, list[str]]:
     """For each step that this one needs, by name, the references to it as an author writes them."""
-    found = sorted(frozenset().union(*(passage.references.paths for passage in step.passages)), key=repr)
+    found = sorted(frozenset().union(*(template.references.paths for template in step.templates)), key=repr)
     each = {name: [_written(path) for path in found if path[1] == name] for name in sorted(step.needs)}
     return {name: references or [f"steps.{name}"] for name, references in each.items()}
 
@@ -112,7 +112,7 @@ def _written(path: Path) -> str:
     return "steps" + "".join(keys)
 
 
-def spoken_type(schema: Mapping[str, Any]) -> str:
+def describe_type(schema: Mapping[str, Any]) -> str:
     """A type in a few words, such as `list of {title: text, points: list of text}`; what is long is cut."""
     said = [_Speaker(schema).say(schema, depth) for depth in (4, 3, 2, 1)]
     tail = " or null" if said[-1].endswith(" or null") else ""

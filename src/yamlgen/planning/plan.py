@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yamlgen.expressions.name_resolution import all_of
-from yamlgen.pipeline.language import Input, Limits, Output, Runtime
+from yamlgen.pipeline.pipeline_model import Input, Limits, Output, Runtime
 from yamlgen.planning.step_order import ordered
 from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.steps.config_fields import MOST_CONCURRENCY, ModelSettings
 from yamlgen.steps.fan_out import Scope
-from yamlgen.steps.fields import MOST_CONCURRENCY, ModelSettings
 from yamlgen.steps.plan_step import PlanStep, Variant
-from yamlgen.values import JSON, Row
+from yamlgen.value_objects import JSON, Row
 
 
 @dataclass(frozen=True, slots=True)

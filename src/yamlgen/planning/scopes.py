@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from yamlgen.errors import Code
-from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
+from yamlgen.expressions.static_types import ANYTHING, NamespaceView, SchemaView, TypeView
 from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type, nullable
 from yamlgen.steps import fan_out
-from yamlgen.steps.declared import TEXT, DeclaredStep
-from yamlgen.steps.passages import EARLY, LATE, Passage
-from yamlgen.values import Columns
+from yamlgen.steps.declaration import TEXT, DeclaredStep
+from yamlgen.steps.step_template import EARLY, LATE, StepTemplate
+from yamlgen.value_objects import Columns
 
 _WHEN: Final = "it has a `when`"
 
@@ -34,8 +34,8 @@ class Scopes:
     """
 
     columns: Columns | None
-    params: View
-    steps: dict[str, View] | None
+    params: TypeView
+    steps: dict[str, TypeView] | None
     is_broken: Callable[..., bool]
     types: dict[str, Type] = field(default_factory=dict)
     nulls: dict[str, str] = field(default_factory=dict)
@@ -46,51 +46,51 @@ class Scopes:
 
     taken_apart: set[str] = field(default_factory=set)
     """The steps of whose value a part is asked for that it does not have, which is told there."""
-    _solid: dict[str, View] = field(init=False)
+    _solid: dict[str, TypeView] = field(init=False)
     """The views of the steps where they are not null for a reason: what a step sees of those it does not ask about."""
 
     def __post_init__(self) -> None:
         self._solid = dict(self.steps or {})
 
-    def row(self, *, sure: bool = False) -> View:
+    def row(self, *, sure: bool = False) -> TypeView:
         """What is known of a row; `sure`: of every row, and not of the first ones alone."""
         if self.columns is None:
             return ANYTHING
         known = self.columns.closed or not sure
         types = self.columns.types if known else {}
         members = {name: SchemaView.of(Type(types.get(name, {})), f"row.{name}") for name in self.columns.names}
-        return Names(Code.UNKNOWN_COLUMN, "column", members, self.columns.complete) if known else ANYTHING
+        return NamespaceView(Code.UNKNOWN_COLUMN, "column", members, self.columns.complete) if known else ANYTHING
 
     def of(
-        self, read: DeclaredStep[Any], passage: Passage, item: View | None = None, *, sure: bool = False
-    ) -> dict[str, View]:
-        """What a passage of a step sees.
+        self, read: DeclaredStep[Any], template: StepTemplate, item: TypeView | None = None, *, sure: bool = False
+    ) -> dict[str, TypeView]:
+        """What a template of a step sees.
 
         Args:
             read: the step, its needs known.
-            passage: one of its passages.
+            template: one of its templates.
             item: the view of an item, where there are any.
             sure: leave out what only the first rows of the input tell.
         """
-        seen: dict[str, View] = {"row": self.row(sure=sure), "params": self.params, "steps": self._steps(read)}
-        if passage.role in EARLY:
+        seen: dict[str, TypeView] = {"row": self.row(sure=sure), "params": self.params, "steps": self._steps(read)}
+        if template.role in EARLY:
             return seen
         seen |= fan_out.views(read.step, read.file, item)
-        if passage.role in LATE:
+        if template.role in LATE:
             seen["output"] = SchemaView.of(read.output, "output")
         return seen
 
-    def _steps(self, read: DeclaredStep[Any]) -> View:
+    def _steps(self, read: DeclaredStep[Any]) -> TypeView:
         if self.steps is None:
             return ANYTHING
         asked = {name: self.steps[name] for name in self.steps.keys() & read.asks}
-        return Names(Code.UNKNOWN_STEP, "step", self._solid | asked)
+        return NamespaceView(Code.UNKNOWN_STEP, "step", self._solid | asked)
 
     def doubt(self, read: DeclaredStep[Any]) -> None:
         """Take nothing as known of a step that refers to items which it has not, or to members of a text."""
-        for passage, reading in read.passages:
-            for finding in reading.findings:
-                name = passage.source[finding.start : finding.end]
+        for template, analysis in read.templates:
+            for finding in analysis.findings:
+                name = template.source[finding.start : finding.end]
                 is_item = fan_out.KEY_OF.get(name) == "for_each" and not fan_out.is_listed(read.step)
                 if finding.code is Code.UNKNOWN_NAME and (is_item or name == "matrix"):
                     self.unwrapped.add(read.name)
@@ -119,7 +119,7 @@ class Scopes:
             self._solid[read.name] = view.solid()
 
     def _why_null(self, read: DeclaredStep[Any]) -> str | None:
-        if read.step.when is not None and not any(reading.holds for _, reading in read.of("when")):
+        if read.step.when is not None and not any(analysis.holds for _, analysis in read.of("when")):
             return _WHEN
         unasked = sorted((read.needs - read.asks) & self.nulls.keys())
         return f"it needs `steps.{unasked[0]}`, and {self.nulls[unasked[0]]}" if unasked else None

@@ -13,14 +13,14 @@ from contextlib import suppress
 
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate
-from yamlgen.expressions.rendering import render
+from yamlgen.expressions.jinja_environment import render
 from yamlgen.steps.fan_out import Scope
-from yamlgen.steps.passages import FILLED, Passage
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.values import JSON
+from yamlgen.steps.step_template import FILLED, StepTemplate
+from yamlgen.value_objects import JSON
 
 
-def is_idle(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
+def is_skipped(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
     """Whether the step is skipped because these are: it reads one of them, and its `when` does not ask about it."""
     hidden = (step.needs - step.asks) & skipped
     if not hidden or hidden & always_read(step):
@@ -31,10 +31,10 @@ def is_idle(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
         if cases and hidden & _read_by_each(step):
             return True
         for case in cases:
-            for passage in step.of(*FILLED) if case.sample == 0 else ():
-                if passage.references.named & hidden:
+            for template in step.of(*FILLED) if case.sample == 0 else ():
+                if template.references.named & hidden:
                     with suppress(RowError):
-                        (evaluate if passage.is_expression else render)(passage.source, case.scope)
+                        (evaluate if template.is_expression else render)(template.source, case.scope)
                 if hidden & seen.read:
                     return True
     return bool(hidden & seen.read)
@@ -48,13 +48,13 @@ def always_read(step: PlanStep) -> frozenset[str]:
 
 def _read_by_each(step: PlanStep) -> frozenset[str]:
     """The steps that each case of a step reads."""
-    late = (passage.references.named for passage in step.of("check", "message"))
+    late = (template.references.named for template in step.of("check", "message"))
     return read_always(step.of(*FILLED)).union(*late)
 
 
-def read_always(passages: Iterable[Passage]) -> frozenset[str]:
+def read_always(templates: Iterable[StepTemplate]) -> frozenset[str]:
     """The steps that templates and expressions read whatever branches are taken."""
-    return frozenset().union(*(passage.references.always for passage in passages))
+    return frozenset().union(*(template.references.always for template in templates))
 
 
 class _NotedReads(dict[str, JSON]):

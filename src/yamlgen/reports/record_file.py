@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from yamlgen.redaction import redact
 from yamlgen.reports.report import Report
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _PACKAGES: Final = ("yamlgen", "anthropic", "genai-prices", "instructor", "jsonschema-rs", "pydantic")
 _GIT_SECONDS: Final = 5

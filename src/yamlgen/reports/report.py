@@ -28,7 +28,7 @@ from yamlgen.events import (
     StepSkipped,
     StreamCut,
 )
-from yamlgen.values import JSON, Usage
+from yamlgen.value_objects import JSON, Usage
 
 EXAMPLES: Final = 3
 _MOST_GROUPS: Final = 40
@@ -40,7 +40,7 @@ _VARYING: Final = re.compile(r""" \(request \S+\)|\d+(\.\d+)?|"[^"]*"|'[^']*'"""
 
 
 @dataclass
-class Bill:
+class UsageTotal:
     """Answers, their tokens and their dollars; `unpriced` counts those whose price nobody knows."""
 
     attempts: int = 0
@@ -55,8 +55,8 @@ class Bill:
         self.cost += cost or 0.0
         self.unpriced += cost is None
 
-    def __add__(self, other: Bill) -> Bill:
-        return Bill(
+    def __add__(self, other: UsageTotal) -> UsageTotal:
+        return UsageTotal(
             self.attempts + other.attempts,
             self.usage + other.usage,
             self.cost + other.cost,
@@ -98,8 +98,8 @@ class StepCount:
     sent: int = 0
     retried: int = 0
     reasks: int = 0
-    paid: Bill = field(default_factory=Bill)
-    reused: Bill = field(default_factory=Bill)
+    paid: UsageTotal = field(default_factory=UsageTotal)
+    reused: UsageTotal = field(default_factory=UsageTotal)
 
     @property
     def done(self) -> int:
@@ -202,14 +202,14 @@ class Report:
         return f"<Report of {self.pipeline}: {self.finished:,}{rows} rows finished, {self.failed:,} failed>"
 
     @property
-    def paid(self) -> Bill:
+    def paid(self) -> UsageTotal:
         """What this run has paid for, failed rows included."""
-        return sum((step.paid for step in self.steps.values()), Bill())
+        return sum((step.paid for step in self.steps.values()), UsageTotal())
 
     @property
-    def reused(self) -> Bill:
+    def reused(self) -> UsageTotal:
         """What came out of the store, and so was not paid for now."""
-        return sum((step.reused for step in self.steps.values()), Bill())
+        return sum((step.reused for step in self.steps.values()), UsageTotal())
 
     @property
     def lost_steps(self) -> list[LostStep]:

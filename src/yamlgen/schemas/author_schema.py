@@ -22,7 +22,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.json_errors import explain
 from yamlgen.parsing.project_folder import is_file, is_way_out, leak, real
 from yamlgen.parsing.secret_scan import find_secrets
-from yamlgen.parsing.source_map import DataPath, Document, Node, Text
+from yamlgen.parsing.source_map import DataPath, Document, Node, SourceText
 from yamlgen.parsing.yaml_parser import absence, compose, read
 from yamlgen.schemas.keywords import FORMATS, KEYWORDS, subschemas, validator_of
 from yamlgen.schemas.ref_resolution import SAVE, Bundle, Loader, SchemaPlace
@@ -30,7 +30,7 @@ from yamlgen.schemas.rule_messages import broken_rule
 from yamlgen.schemas.satisfiability import contradictions
 from yamlgen.schemas.shorthand import IN_SHORT, called, in_full, typed
 from yamlgen.suggestions import closest, nearest
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _LONGEST: Final = 600
@@ -307,7 +307,7 @@ def _undeclared(part: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
                 yield index, name, near
 
 
-def _as_json(source: Text) -> tuple[Document | None, list[Diagnostic]]:
+def _as_json(source: SourceText) -> tuple[Document | None, list[Diagnostic]]:
     """A JSON file is read by the JSON reader; YAML's reading of it lends the places, and what that one passes over."""
     try:
         data = json.loads(source.text, parse_constant=_no_constant)
@@ -337,7 +337,7 @@ def _no_constant(name: str) -> JSON:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _doubled(source: Text) -> Iterator[Diagnostic]:
+def _doubled(source: SourceText) -> Iterator[Diagnostic]:
     """The keys that stand twice in a mapping, where nothing but the JSON reader can tell."""
     found: list[str] = []
 

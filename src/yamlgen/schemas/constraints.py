@@ -14,7 +14,7 @@ from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.keywords import is_match
 from yamlgen.schemas.type_words import SCHEMAS, spoken
 from yamlgen.schemas.types import kind_of, with_integers
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 KINDS: Final = ("object", "array", "string", "number", "boolean", "null")
 SAYS_NO_MORE: Final = frozenset({"type", "enum", "const", "title", "description", "default", "examples", "$comment"})

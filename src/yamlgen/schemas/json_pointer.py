@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from yamlgen.parsing.source_map import DataPath, PathKey
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 

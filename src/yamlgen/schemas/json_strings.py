@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from yamlgen.schemas.author_schema import JSONSchema, spoken_path
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _ROUNDS: Final = 8
 """How deep strings may stand in strings."""

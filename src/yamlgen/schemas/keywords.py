@@ -12,7 +12,7 @@ from typing import Any, Final
 import jsonschema_rs
 
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _ONE: Final = frozenset(
     {"additionalProperties", "items", "contains", "not", "if", "then", "else", "propertyNames"}

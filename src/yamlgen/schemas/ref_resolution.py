@@ -21,7 +21,7 @@ from yamlgen.parsing.source_map import DataPath, Document
 from yamlgen.schemas.json_pointer import steps, within, written
 from yamlgen.schemas.keywords import subschemas
 from yamlgen.schemas.metaschemas import standard
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 SAVE: Final = "save it beside the pipeline and refer to the file: nothing is fetched"
 

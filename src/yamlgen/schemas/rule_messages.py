@@ -8,7 +8,7 @@ from yamlgen.schemas.constraints import shown
 from yamlgen.schemas.shorthand import typed
 from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.suggestions import listing, nearest
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 _LISTS: Final = ("required", "enum", "examples", "allOf", "anyOf", "oneOf", "prefixItems")

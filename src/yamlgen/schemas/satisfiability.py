@@ -43,7 +43,7 @@ from yamlgen.schemas.keywords import subschemas, validator_of
 from yamlgen.schemas.type_words import BARE
 from yamlgen.schemas.types import kind_of
 from yamlgen.suggestions import nearest
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _NOTHING: Final[tuple[JSON, ...]] = (False, {"not": {}}, {"not": True})
 """The schemas that say outright that nothing is allowed: they are meant so."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from typing import Any, Final
 
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _ALIASES: Final = {
     **{name: name for name in ("string", "integer", "number", "boolean", "array", "object", "null")},

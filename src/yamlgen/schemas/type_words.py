@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from yamlgen.schemas.types import kind_of
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 VALUES: Final = {
     "array": "a list",

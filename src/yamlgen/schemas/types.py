@@ -15,7 +15,7 @@ from typing import Any, Final
 from yamlgen.parsing.source_map import DataPath, PathKey
 from yamlgen.schemas.json_pointer import follow, within
 from yamlgen.schemas.keywords import subschemas
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True, slots=True)

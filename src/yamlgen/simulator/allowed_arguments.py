@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from yamlgen import capabilities
+from yamlgen import model_capabilities
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.body_fields import check_integer, check_object, check_one_of, check_tag, present
-from yamlgen.simulator.problem import APIProblem
 
 Betas = frozenset[str]
 """The names in a request's `anthropic-beta`."""
@@ -24,7 +24,7 @@ COUNTED: Final = frozenset(
 
 MESSAGE: Final = (
     COUNTED
-    | {*capabilities.SAMPLING, "max_tokens", "metadata", "service_tier", "stop_sequences", "stream", "container"}
+    | {*model_capabilities.SAMPLING, "max_tokens", "metadata", "service_tier", "stop_sequences", "stream", "container"}
     | {"diagnostics", "inference_geo", "user_profile_id", "workspace_id"}
 )
 """What `POST /v1/messages` takes without a beta; the last two come as headers, and in the body of some platforms."""
@@ -57,7 +57,7 @@ def betas_of(header: str | None) -> Betas:
     names = [name.strip() for name in (header or "").split(",") if name.strip()]
     for name in names:
         if not _NAME.fullmatch(name):
-            raise APIProblem(
+            raise SimulatedAPIError(
                 f"Unexpected value(s) `{name}` for the `anthropic-beta` header. Please consult our documentation at "
                 "platform.claude.com/docs or try again without the header."
             )
@@ -76,26 +76,26 @@ def check_names(body: dict[str, Any], betas: Betas, *, counting: bool) -> None:
         if name in allowed:
             continue
         if name not in BETA or (counting and name in _NOT_COUNTED) or not has_beta(betas, *BETA[name]):
-            raise APIProblem(f"{name}: Extra inputs are not permitted")
+            raise SimulatedAPIError(f"{name}: Extra inputs are not permitted")
 
 
 def check_arguments(body: dict[str, Any], headers: Mapping[str, str]) -> None:
     """Refuse what is wrong inside the arguments that change how a request is served, and not what is answered."""
-    known = capabilities.of(body["model"])
+    known = model_capabilities.of(body["model"])
     if "metadata" in body:
         check_object(body["metadata"], "metadata", "user_id?")
         if len(body["metadata"].get("user_id") or "") > _MOST_USER_ID:
-            raise APIProblem(f"metadata.user_id: String should have at most {_MOST_USER_ID} characters")
+            raise SimulatedAPIError(f"metadata.user_id: String should have at most {_MOST_USER_ID} characters")
     if "service_tier" in body:
         check_one_of(body["service_tier"], "service_tier", ("auto", "standard_only"))
     if present(body, "speed"):
         check_one_of(body["speed"], "speed", ("standard", "fast"))
         if body["speed"] == "fast" and known.fast is False:
-            raise APIProblem('"speed" value "fast" is not supported for this model')
+            raise SimulatedAPIError('"speed" value "fast" is not supported for this model')
     if present(body, "inference_geo"):
         check_one_of(body["inference_geo"], "inference_geo", ("us", "global"))
         if known.regions is False:
-            raise APIProblem("inference_geo is not supported for this model")
+            raise SimulatedAPIError("inference_geo is not supported for this model")
     for name, check in _CHECKS.items():
         if present(body, name):
             check(body[name], name)
@@ -104,12 +104,12 @@ def check_arguments(body: dict[str, Any], headers: Mapping[str, str]) -> None:
 
 def _check_together(body: dict[str, Any], headers: Mapping[str, str]) -> None:
     if present(body, "compaction") and present(body, "context_management"):
-        raise APIProblem("compaction: cannot be combined with `context_management`")
+        raise SimulatedAPIError("compaction: cannot be combined with `context_management`")
     if present(body, "fallback_credit_token") and present(body, "fallbacks"):
-        raise APIProblem("fallback_credit_token: cannot be combined with `fallbacks`")
+        raise SimulatedAPIError("fallback_credit_token: cannot be combined with `fallbacks`")
     payer = (body.get("billing_policy") or {}).get("bill_to")
     if payer == "user_profile" and not (headers.get("anthropic-user-profile-id") or body.get("user_profile_id")):
-        raise APIProblem("billing_policy: `bill_to: user_profile` needs the header anthropic-user-profile-id")
+        raise SimulatedAPIError("billing_policy: `bill_to: user_profile` needs the header anthropic-user-profile-id")
 
 
 def _check_text_or_object(value: Any, where: str, fields: str) -> None:
@@ -121,27 +121,27 @@ def _check_context(management: Any, where: str) -> None:
     check_object(management, where, "edits")
     edits = management.get("edits", [])
     if not isinstance(edits, list):
-        raise APIProblem(f"{where}.edits: Input should be a valid array")
+        raise SimulatedAPIError(f"{where}.edits: Input should be a valid array")
     for index, edit in enumerate(edits):
         check_tag(edit, f"{where}.edits.{index}", _EDITS)
 
 
 def _check_servers(servers: Any, where: str) -> None:
     if not isinstance(servers, list):
-        raise APIProblem(f"{where}: Input should be a valid array")
+        raise SimulatedAPIError(f"{where}: Input should be a valid array")
     for index, server in enumerate(servers):
         check_object(server, f"{where}.{index}", "type=url name! url! authorization_token tool_configuration")
         if not server["url"].startswith("https://"):
-            raise APIProblem(f"{where}.{index}.url: URL scheme should be 'https'")
+            raise SimulatedAPIError(f"{where}.{index}.url: URL scheme should be 'https'")
 
 
 def _check_fallbacks(fallbacks: Any, where: str) -> None:
     if fallbacks == "default":
         return
     if not isinstance(fallbacks, list):
-        raise APIProblem(f"{where}: Input should be a valid array or 'default'")
+        raise SimulatedAPIError(f"{where}: Input should be a valid array or 'default'")
     if not 1 <= len(fallbacks) <= _MOST_FALLBACKS:
-        raise APIProblem(f"{where}: List should have 1 to {_MOST_FALLBACKS} items, not {len(fallbacks)}")
+        raise SimulatedAPIError(f"{where}: List should have 1 to {_MOST_FALLBACKS} items, not {len(fallbacks)}")
     for index, fallback in enumerate(fallbacks):
         check_object(fallback, f"{where}.{index}", "model! max_tokens thinking output_config speed")
 

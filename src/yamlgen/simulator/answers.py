@@ -13,10 +13,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from yamlgen.capabilities import tokenizer_of
+from yamlgen.model_capabilities import tokenizer_of
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.instances import Instances, instances_of
-from yamlgen.simulator.plausible_values import Values
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.plausible_values import PlausibleValues
 from yamlgen.simulator.schema_limits import format_of
 from yamlgen.simulator.server_tools import used
 from yamlgen.simulator.thinking import thinks
@@ -38,7 +38,7 @@ def digest_of(body: Mapping[str, Any], seed: int, row: str = "") -> bytes:
     return hashlib.sha256(f"{seed} {text}{row}".encode()).digest()
 
 
-def answer(body: Mapping[str, Any], digest: bytes, values: Values, fault: str | None = None) -> dict[str, Any]:
+def answer(body: Mapping[str, Any], digest: bytes, values: PlausibleValues, fault: str | None = None) -> dict[str, Any]:
     """The message that answers a request which the rules let pass.
 
     Args:
@@ -108,7 +108,7 @@ def _requests(content: Blocks) -> dict[str, Any]:
     return {"server_tool_use": counts} if any(counts.values()) else {}
 
 
-def _content(body: Mapping[str, Any], digest: bytes, values: Values, *, broken: bool) -> tuple[Blocks, str]:
+def _content(body: Mapping[str, Any], digest: bytes, values: PlausibleValues, *, broken: bool) -> tuple[Blocks, str]:
     if body.get("compaction"):
         return [{"type": "compaction", "content": values.paragraph(), "signature": digest.hex()}], "compaction"
     thoughts: Blocks = []
@@ -139,7 +139,7 @@ def _content(body: Mapping[str, Any], digest: bytes, values: Values, *, broken: 
     return [*before, {"type": "text", "text": text}], "end_turn"
 
 
-def _called(body: Mapping[str, Any], values: Values) -> list[dict[str, Any]]:
+def _called(body: Mapping[str, Any], values: PlausibleValues) -> list[dict[str, Any]]:
     """The tools that the answer calls."""
     tools = [tool for tool in body.get("tools") or [] if is_custom(tool)]
     choice = body.get("tool_choice") or {"type": "auto"}
@@ -195,19 +195,19 @@ def made_up(schema: Any, seed: str) -> Any:
 
     `None` where the simulator cannot make one.
     """
-    values = Values()
+    values = PlausibleValues()
     values.seed(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
     try:
         return _drawn(schema, values, broken=False) if schema else values.paragraph()
-    except APIProblem:
+    except SimulatedAPIError:
         return None
 
 
-def _drawn(schema: Any, values: Values, *, broken: bool) -> Any:
+def _drawn(schema: Any, values: PlausibleValues, *, broken: bool) -> Any:
     try:
         instances = instances_of(json.dumps(schema), values)
     except ValueError as error:
-        raise APIProblem(f"the simulator cannot read the schema: {getattr(error, 'message', error)}") from None
+        raise SimulatedAPIError(f"the simulator cannot read the schema: {getattr(error, 'message', error)}") from None
     value = instances.draw()
     return _broken(value, schema, instances) if broken else value
 
@@ -227,7 +227,7 @@ def _broken(value: Any, schema: Any, instances: Instances) -> Any:
     return next((other for other in wrong if not instances.accepts(other)), value)
 
 
-def _said(body: Mapping[str, Any], values: Values) -> str:
+def _said(body: Mapping[str, Any], values: PlausibleValues) -> str:
     """Two sentences, the first of which takes up the prompt."""
     words = text_of(last_turn(body["messages"])["content"]).split()[:_TOPIC_WORDS]
     topic = " ".join(words).rstrip(".,:;!?")

@@ -2,7 +2,7 @@
 
 The fields of an object are written as one text, in the order in which the API looks at them: `name` for anything,
 `name!` for a text that has to be there, `name?` for a text or null, `name=this|that` for one of some texts, and
-`type=this` for the tag that has to be there. Each check raises an `APIProblem`, a 400.
+`type=this` for the tag that has to be there. Each check raises an `SimulatedAPIError`, a 400.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.api_errors import SimulatedAPIError
 
 _FIELD: Final = re.compile(r"(\w+)([=!?]?)(\S*)")
 
@@ -20,11 +20,11 @@ _FIELD: Final = re.compile(r"(\w+)([=!?]?)(\S*)")
 def check_object(value: Any, where: str, fields: str) -> None:
     """Refuse what is no object, has other fields than these, or has one of them wrong."""
     if not isinstance(value, dict):
-        raise APIProblem(f"{where}: Input should be an object")
+        raise SimulatedAPIError(f"{where}: Input should be an object")
     known = _known(fields)
     for name in value:
         if name not in known:
-            raise APIProblem(f"{where}.{name}: Extra inputs are not permitted")
+            raise SimulatedAPIError(f"{where}.{name}: Extra inputs are not permitted")
     for name, (mark, texts) in known.items():
         if name == "type" and mark:
             check_tag(value, where, texts)
@@ -43,16 +43,16 @@ def check_tag(value: Any, where: str, kinds: Collection[str]) -> str:
     """The `type` of an object, one of `kinds`."""
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
-        raise APIProblem(f"{where}: Input tag should be one of {', '.join(map(repr, kinds))}")
+        raise SimulatedAPIError(f"{where}: Input tag should be one of {', '.join(map(repr, kinds))}")
     return kind
 
 
 def check_text(value: Any, where: str, name: str) -> str:
     """The text in the field `name` of an object."""
     if name not in value:
-        raise APIProblem(f"{where}.{name}: Field required")
+        raise SimulatedAPIError(f"{where}.{name}: Field required")
     if not isinstance(value[name], str):
-        raise APIProblem(f"{where}.{name}: Input should be a valid string")
+        raise SimulatedAPIError(f"{where}.{name}: Input should be a valid string")
     text: str = value[name]
     return text
 
@@ -60,16 +60,16 @@ def check_text(value: Any, where: str, name: str) -> str:
 def check_integer(value: Any, where: str, least: int | None = None) -> int:
     """An integer, at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise APIProblem(f"{where}: Input should be a valid integer")
+        raise SimulatedAPIError(f"{where}: Input should be a valid integer")
     if least is not None and value < least:
-        raise APIProblem(f"{where}: Input should be greater than or equal to {least}")
+        raise SimulatedAPIError(f"{where}: Input should be greater than or equal to {least}")
     return value
 
 
 def check_one_of(value: Any, where: str, texts: Collection[str]) -> None:
     """Refuse what is none of `texts`."""
     if not isinstance(value, str) or value not in texts:
-        raise APIProblem(f"{where}: Input should be one of {', '.join(map(repr, texts))}")
+        raise SimulatedAPIError(f"{where}: Input should be one of {', '.join(map(repr, texts))}")
 
 
 def present(body: Mapping[str, Any], name: str) -> bool:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from yamlgen import capabilities
-from yamlgen.simulator.problem import APIProblem
+from yamlgen import model_capabilities
+from yamlgen.simulator.api_errors import SimulatedAPIError
 
-MODELS: Final = (*capabilities.MODELS, *capabilities.DATED)
+MODELS: Final = (*model_capabilities.MODELS, *model_capabilities.DATED)
 
 RETIRED: Final = (
     "claude-opus-4-1-20250805",
@@ -43,10 +43,10 @@ def check_model(model: str) -> None:
     Raises:
         APIProblem: 404, as the API says it.
     """
-    known = capabilities.of(model)
+    known = model_capabilities.of(model)
     foreign = not model.startswith("claude-") or re.search(r"[/.]", model)
     if known.lifecycle == "retired" or not (known.known or foreign):
-        raise APIProblem(f"model: {model}", "not_found_error")
+        raise SimulatedAPIError(f"model: {model}", "not_found_error")
 
 
 def info(model: str) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def info(model: str) -> dict[str, Any]:
     Raises:
         APIProblem: 404 for an id that is not Anthropic's.
     """
-    known = capabilities.of(model)
+    known = model_capabilities.of(model)
     if not known.known:
-        raise APIProblem(f"model: {model}", "not_found_error")
+        raise SimulatedAPIError(f"model: {model}", "not_found_error")
     date = _DATE.search(model)
     return {
         "type": "model",
@@ -87,7 +87,7 @@ def page(query: list[tuple[str, str]]) -> dict[str, Any]:
     asked = dict(query)
     text = asked.get("limit", "20")
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:  # noqa: PLR2004 - the API's bound
-        raise APIProblem("limit: Input should be an integer from 1 to 1000")
+        raise SimulatedAPIError("limit: Input should be an integer from 1 to 1000")
     limit = int(text)
     models = _in_stages([value for name, value in query if name in _FILTER])
     if "after_id" in asked:
@@ -107,25 +107,25 @@ def page(query: list[tuple[str, str]]) -> dict[str, Any]:
 def _in_stages(asked: list[str]) -> list[str]:
     for stage in asked:
         if stage not in {"active", "deprecated", "retired"}:
-            raise APIProblem("lifecycle: Input should be 'active', 'deprecated' or 'retired'")
+            raise SimulatedAPIError("lifecycle: Input should be 'active', 'deprecated' or 'retired'")
     stages = set(asked) or {"active", "deprecated"}
     every = (*MODELS, *RETIRED)
-    return [model for model in every if _STAGES.get(capabilities.of(model).lifecycle, "active") in stages]
+    return [model for model in every if _STAGES.get(model_capabilities.of(model).lifecycle, "active") in stages]
 
 
 def _index(model: str, models: list[str]) -> int:
     if model not in models:
-        raise APIProblem(f"no model `{model}` to page from")
+        raise SimulatedAPIError(f"no model `{model}` to page from")
     return models.index(model)
 
 
 def _display_name(model: str) -> str:
-    words = re.split(r"[-.]", capabilities.undated(model))
+    words = re.split(r"[-.]", model_capabilities.undated(model))
     names = [word.capitalize() for word in words if not word.isdigit()]
     return " ".join([*names, ".".join(word for word in words if word.isdigit())]).strip()
 
 
-def _capabilities(known: capabilities.Capabilities) -> dict[str, Any]:
+def _capabilities(known: model_capabilities.Capabilities) -> dict[str, Any]:
     thinking, efforts, native = known.thinking or (), known.efforts or (), bool(known.native_output)
     return _told(
         {
@@ -138,14 +138,14 @@ def _capabilities(known: capabilities.Capabilities) -> dict[str, Any]:
                 "clear_tool_uses_20250919": native,
                 "compact_20260112": "adaptive" in thinking,
             },
-            "effort": {"supported": bool(efforts), **{level: level in efforts for level in capabilities.EFFORTS}},
+            "effort": {"supported": bool(efforts), **{level: level in efforts for level in model_capabilities.EFFORTS}},
             "image_input": True,
             "pdf_input": True,
             "server_tools": {"supported": native, "code_execution": native, "web_search": native},
             "structured_outputs": native,
             "thinking": {
-                "supported": any(kind not in capabilities.OFF for kind in thinking),
-                "types": {kind: kind in thinking for kind in capabilities.THINKING},
+                "supported": any(kind not in model_capabilities.OFF for kind in thinking),
+                "types": {kind: kind in thinking for kind in model_capabilities.THINKING},
             },
         }
     )

@@ -21,13 +21,13 @@ from typing import Any
 import jsonschema_rs
 
 from yamlgen.schemas.types import kind_of, with_integers
-from yamlgen.simulator.joins import TYPES
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.numbers import draw_number, is_within
 from yamlgen.simulator.patterns import PatternError, compiled
 from yamlgen.simulator.patterns import draw as draw_pattern
-from yamlgen.simulator.plain_schema import SchemaContradiction, SchemaNode, Schemas
-from yamlgen.simulator.plausible_values import Values
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.plain_schema import PlainSchema, SchemaContradiction, SchemaNode
+from yamlgen.simulator.plausible_values import PlausibleValues
+from yamlgen.simulator.schema_intersection import TYPES
 
 _WHOLE_DRAWS = 8
 _DRAWS = 24
@@ -56,8 +56,8 @@ class Instances:
         values: where plain values come from; its seed decides each draw.
     """
 
-    def __init__(self, schema: Any, values: Values) -> None:
-        self._schemas = Schemas(schema)
+    def __init__(self, schema: Any, values: PlausibleValues) -> None:
+        self._schemas = PlainSchema(schema)
         self._validator = _validator(schema)
         self._local = _defined(schema)
         self._checks: dict[int, tuple[SchemaNode, Any]] = {}
@@ -87,7 +87,7 @@ class Instances:
                 return value
             *place, keyword = map(str, error.schema_path)
             missed = SchemaContradiction(keyword, "/".join(["#", *place]))
-        raise APIProblem(f"the simulator {missed}")
+        raise SimulatedAPIError(f"the simulator {missed}")
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` is an instance."""
@@ -344,7 +344,7 @@ class Instances:
 
 
 @lru_cache(maxsize=128)
-def instances_of(text: str, values: Values) -> Instances:
+def instances_of(text: str, values: PlausibleValues) -> Instances:
     """The instances of a schema, given as JSON text, which is what the cache can hash."""
     return Instances(json.loads(text), values)
 

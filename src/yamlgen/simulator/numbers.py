@@ -11,10 +11,10 @@ from fractions import Fraction
 from typing import Any
 
 from yamlgen.simulator.plain_schema import SchemaContradiction
-from yamlgen.simulator.plausible_values import Values
+from yamlgen.simulator.plausible_values import PlausibleValues
 
 
-def draw_number(keywords: Mapping[str, Any], values: Values, field: str, where: str, *, whole: bool) -> float:
+def draw_number(keywords: Mapping[str, Any], values: PlausibleValues, field: str, where: str, *, whole: bool) -> float:
     """A number that satisfies the numeric keywords.
 
     Raises:
@@ -51,7 +51,7 @@ def is_within(number: float, keywords: Mapping[str, Any]) -> bool:
     )
 
 
-def _reals(values: Values, least: float, most: float) -> Iterator[float]:
+def _reals(values: PlausibleValues, least: float, most: float) -> Iterator[float]:
     """Numbers of a range, the plainest first, and last those at its ends, which a narrow range may consist of."""
     share = values.rng.random()
     try:
@@ -64,7 +64,7 @@ def _reals(values: Values, least: float, most: float) -> Iterator[float]:
     yield from (least, most, math.floor(low) + 1, math.ceil(high) - 1)
 
 
-def _multiples(values: Values, least: float, most: float, step: Fraction) -> Iterator[float]:
+def _multiples(values: PlausibleValues, least: float, most: float, step: Fraction) -> Iterator[float]:
     """Multiples of a step in a range, a drawn one first; just beyond the range, where it has none."""
     first, last = math.ceil(decimal(least) / step), math.floor(decimal(most) / step)
     drawn = values.rng.randint(first, last) if first <= last else first

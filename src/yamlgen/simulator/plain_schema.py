@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from yamlgen.schemas.json_pointer import follow
-from yamlgen.simulator.hints import hinted
-from yamlgen.simulator.joins import TYPES, join_keywords, types_of
+from yamlgen.simulator.described_constraints import described_constraints
+from yamlgen.simulator.schema_intersection import TYPES, join_keywords, types_of
 
 _HARD = frozenset(
     {"not", "if", "anyOf", "oneOf", "enum", "contains", "uniqueItems", "unevaluatedItems", "unevaluatedProperties"}
@@ -59,7 +59,7 @@ class SchemaNode:
     where: str
 
 
-class Schemas:
+class PlainSchema:
     """The nodes of one schema."""
 
     def __init__(self, root: Any) -> None:
@@ -176,7 +176,7 @@ def _choices(schema: Mapping[str, Any]) -> tuple[tuple[Any, ...], ...]:
 
 
 def _normal(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    normal = {**hinted(str(keywords.get("description", ""))), **keywords}
+    normal = {**described_constraints(str(keywords.get("description", ""))), **keywords}
     if "const" in normal:
         value = normal.pop("const")
         normal["enum"] = [v for v in normal.get("enum", [value]) if json.dumps(v) == json.dumps(value)]

@@ -20,7 +20,7 @@ from faker import Faker
 _DAYS = (date(1990, 1, 1).toordinal(), date(2026, 12, 31).toordinal())
 _BIRTHS = (date(1940, 1, 1).toordinal(), date(2005, 12, 31).toordinal())
 
-_Draw = Callable[["Values"], str]
+_Draw = Callable[["PlausibleValues"], str]
 
 # By the names of fields. A name is looked up whole, then by its last word, then by that word's singular.
 _FIELDS: dict[str, _Draw] = {
@@ -108,7 +108,7 @@ _RANGE_BY_FIELD = _by_name(_RANGES)
 _BY_FORMAT = _by_name(_FORMATS)
 
 
-class Values:
+class PlausibleValues:
     """Values of one simulator, drawn anew from each seed."""
 
     def __init__(self) -> None:

@@ -1,8 +1,9 @@
 """What the API refuses in a request, with its own sentences, so that a mistake shows before it costs anything.
 
-Each check reads the body as it came and raises the `APIProblem` that the API would answer with, in the order in
+Each check reads the body as it came and raises the `SimulatedAPIError` that the API would answer with, in the order in
 which the API looks. What a model refuses is in the language's table of models, and nowhere here. Each kind of rule has
-a module of its own: `allowed_arguments`, `turns`, `blocks`, `tools`, `thinking`, `schema_limits`, `native`, `caching`.
+a module of its own: `allowed_arguments`, `turns`, `content_blocks`, `tools`, `thinking`, `schema_limits`,
+`native_output_rules`, `cache_breakpoints`.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from yamlgen import capabilities
+from yamlgen import model_capabilities
 from yamlgen.simulator.allowed_arguments import Betas, check_arguments, check_budget, check_names, has_beta
-from yamlgen.simulator.blocks import check_words
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.body_fields import check_integer, check_object, present
-from yamlgen.simulator.caching import check_breakpoints
+from yamlgen.simulator.cache_breakpoints import check_breakpoints
 from yamlgen.simulator.catalogue import check_model
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.content_blocks import check_words
 from yamlgen.simulator.schema_limits import check_counts, check_format, format_of
 from yamlgen.simulator.thinking import check_begun, check_effort, check_thinking, thinks
 from yamlgen.simulator.tools import check_choice, check_tools, is_forced
 from yamlgen.simulator.turns import check_turns
 from yamlgen.token_estimate import tokens_of
 
-VERSIONS: Final = (capabilities.OLD_VERSION, "2026-10-21")
+VERSIONS: Final = (model_capabilities.OLD_VERSION, "2026-10-21")
 
 _NO_BETAS: Final[Betas] = frozenset()
 _NO_HEADERS: Final[Mapping[str, str]] = {}
@@ -43,12 +44,12 @@ def check_headers(headers: Mapping[str, str]) -> str:
     bearer = headers.get("Authorization", "")
     key = headers.get("x-api-key", "") or (bearer[len("bearer ") :] if bearer.lower().startswith("bearer ") else "")
     if not key.strip():
-        raise APIProblem("x-api-key header is required", "authentication_error")
+        raise SimulatedAPIError("x-api-key header is required", "authentication_error")
     version = headers.get("anthropic-version")
     if version is None:
-        raise APIProblem("anthropic-version: header is required")
+        raise SimulatedAPIError("anthropic-version: header is required")
     if version not in VERSIONS:
-        raise APIProblem(f'anthropic-version: "{version}" is not a valid version')
+        raise SimulatedAPIError(f'anthropic-version: "{version}" is not a valid version')
     return version
 
 
@@ -65,12 +66,12 @@ def check_message(body: Any, version: str, betas: Betas = _NO_BETAS, headers: Ma
         APIProblem: the first thing that is wrong.
     """
     _check_shape(body, betas, counting=False)
-    known = capabilities.of(body["model"])
+    known = model_capabilities.of(body["model"])
     _check_max_tokens(body, known)
     _check_sampling(body, version, known)
     _check_stop_sequences(body)
     if not isinstance(body.get("stream", False), bool):
-        raise APIProblem("stream: Input should be a valid boolean")
+        raise SimulatedAPIError("stream: Input should be a valid boolean")
     check_arguments(body, headers)
     _check_fallbacks(body)
     _check_content(body, version, known, betas)
@@ -89,10 +90,10 @@ def check_count(body: Any, version: str = VERSIONS[-1], betas: Betas = _NO_BETAS
         APIProblem: the first thing that is wrong.
     """
     _check_shape(body, betas, counting=True)
-    _check_content(body, version, capabilities.of(body["model"]), betas)
+    _check_content(body, version, model_capabilities.of(body["model"]), betas)
 
 
-def _check_content(body: dict[str, Any], version: str, known: capabilities.Capabilities, betas: Betas) -> None:
+def _check_content(body: dict[str, Any], version: str, known: model_capabilities.Capabilities, betas: Betas) -> None:
     """What is asked, which both of the routes read."""
     check_turns(body["messages"], known, version, betas, prefilled=present(body, "fallback_credit_token"))
     _check_system(body)
@@ -109,15 +110,15 @@ def _check_content(body: dict[str, Any], version: str, known: capabilities.Capab
 
 def _check_shape(body: Any, betas: Betas, *, counting: bool) -> None:
     if not isinstance(body, dict):
-        raise APIProblem("Input should be an object")
+        raise SimulatedAPIError("Input should be an object")
     for name in ("model", "messages"):
         if name not in body:
-            raise APIProblem(f"{name}: Field required")
+            raise SimulatedAPIError(f"{name}: Field required")
     check_names(body, betas, counting=counting)
     if not isinstance(body["model"], str):
-        raise APIProblem("model: Input should be a valid string")
+        raise SimulatedAPIError("model: Input should be a valid string")
     if not body["model"]:
-        raise APIProblem("model: String should have at least 1 character")
+        raise SimulatedAPIError("model: String should have at least 1 character")
     check_model(body["model"])
 
 
@@ -127,13 +128,13 @@ def _check_fallbacks(body: dict[str, Any]) -> None:
         check_model(fallback["model"])
 
 
-def _check_max_tokens(body: dict[str, Any], known: capabilities.Capabilities) -> None:
+def _check_max_tokens(body: dict[str, Any], known: model_capabilities.Capabilities) -> None:
     if "max_tokens" not in body:
-        raise APIProblem("max_tokens: Field required")
+        raise SimulatedAPIError("max_tokens: Field required")
     tokens = check_integer(body["max_tokens"], "max_tokens", least=0)
     most = known.max_output_tokens
     if most is not None and tokens > most:
-        raise APIProblem(
+        raise SimulatedAPIError(
             f"max_tokens: {tokens} > {most}, which is the maximum allowed number of output tokens for {body['model']}"
         )
 
@@ -150,53 +151,55 @@ def _check_no_output(body: dict[str, Any]) -> None:
     }
     for name, is_asked in asked.items():
         if is_asked:
-            raise APIProblem(f"max_tokens: 0 is not supported with {name}")
+            raise SimulatedAPIError(f"max_tokens: 0 is not supported with {name}")
 
 
-def _check_sampling(body: dict[str, Any], version: str, known: capabilities.Capabilities) -> None:
-    for name in capabilities.SAMPLING:
+def _check_sampling(body: dict[str, Any], version: str, known: model_capabilities.Capabilities) -> None:
+    for name in model_capabilities.SAMPLING:
         if name not in body:
             continue
-        if version != capabilities.OLD_VERSION:
-            raise APIProblem(f"{name}: Extra inputs are not permitted")
+        if version != model_capabilities.OLD_VERSION:
+            raise SimulatedAPIError(f"{name}: Extra inputs are not permitted")
         if known.sampling is False:
-            raise APIProblem(f"`{name}` is not supported by this model")
+            raise SimulatedAPIError(f"`{name}` is not supported by this model")
         value = body[name]
         if name == "top_k":
             check_integer(value, name, least=0)
         elif isinstance(value, bool) or not isinstance(value, int | float):
-            raise APIProblem(f"{name}: Input should be a valid number")
+            raise SimulatedAPIError(f"{name}: Input should be a valid number")
         elif not 0 <= value <= 1:
-            raise APIProblem(f"{name}: range: 0..1")
+            raise SimulatedAPIError(f"{name}: range: 0..1")
     if known.sampling:
         _check_sampling_together(body)
 
 
 def _check_sampling_together(body: dict[str, Any]) -> None:
     if body.keys() >= {"temperature", "top_p"}:
-        raise APIProblem("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
+        raise SimulatedAPIError(
+            "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+        )
     if not isinstance(body.get("thinking"), dict) or not thinks(body):
         return
     while_thinking = "when thinking is enabled or in adaptive mode."
     if body.get("temperature", 1) != 1:
-        raise APIProblem(f"`temperature` may only be set to 1 {while_thinking}")
-    if body.get("top_p", 1) < capabilities.LEAST_TOP_P:
-        raise APIProblem(
-            f"`top_p` must be greater than or equal to {capabilities.LEAST_TOP_P} or unset {while_thinking}"
+        raise SimulatedAPIError(f"`temperature` may only be set to 1 {while_thinking}")
+    if body.get("top_p", 1) < model_capabilities.LEAST_TOP_P:
+        raise SimulatedAPIError(
+            f"`top_p` must be greater than or equal to {model_capabilities.LEAST_TOP_P} or unset {while_thinking}"
         )
     if "top_k" in body:
-        raise APIProblem(f"`top_k` must be unset {while_thinking}")
+        raise SimulatedAPIError(f"`top_k` must be unset {while_thinking}")
 
 
 def _check_stop_sequences(body: dict[str, Any]) -> None:
     sequences = body.get("stop_sequences", [])
     if not isinstance(sequences, list):
-        raise APIProblem("stop_sequences: Input should be a valid array")
+        raise SimulatedAPIError("stop_sequences: Input should be a valid array")
     for index, text in enumerate(sequences):
         if not isinstance(text, str):
-            raise APIProblem(f"stop_sequences.{index}: Input should be a valid string")
+            raise SimulatedAPIError(f"stop_sequences.{index}: Input should be a valid string")
         if not text.strip():
-            raise APIProblem("stop_sequences: each stop sequence must contain non-whitespace")
+            raise SimulatedAPIError("stop_sequences: each stop sequence must contain non-whitespace")
 
 
 def _check_system(body: dict[str, Any]) -> None:
@@ -204,15 +207,15 @@ def _check_system(body: dict[str, Any]) -> None:
     if isinstance(system, str):
         return
     if not isinstance(system, list):
-        raise APIProblem("system: Input should be a valid string or array")
+        raise SimulatedAPIError("system: Input should be a valid string or array")
     for index, block in enumerate(system):
         if not isinstance(block, dict) or block.get("type") != "text" or not isinstance(block.get("text"), str):
-            raise APIProblem(f"system.{index}: Input should be a text block")
+            raise SimulatedAPIError(f"system.{index}: Input should be a text block")
         check_object(block, f"system.{index}", "type text cache_control citations")
         check_words(block["text"], "system")
 
 
-def _check_output_config(body: dict[str, Any], known: capabilities.Capabilities, betas: Betas) -> None:
+def _check_output_config(body: dict[str, Any], known: model_capabilities.Capabilities, betas: Betas) -> None:
     for index, message in enumerate(body["messages"]):
         if message["role"] == "system" and present(message, "output_config"):
             check_object(message["output_config"], f"messages.{index}.output_config", "effort")
@@ -227,9 +230,9 @@ def _check_output_config(body: dict[str, Any], known: capabilities.Capabilities,
     check_effort(config.get("effort"), body, known)
 
 
-def _check_length(body: dict[str, Any], known: capabilities.Capabilities) -> None:
+def _check_length(body: dict[str, Any], known: model_capabilities.Capabilities) -> None:
     if known.context is None:
         return
     tokens = tokens_of(body)
     if tokens > known.context * _MARGIN:
-        raise APIProblem(f"prompt is too long: {tokens} tokens > {known.context} maximum")
+        raise SimulatedAPIError(f"prompt is too long: {tokens} tokens > {known.context} maximum")

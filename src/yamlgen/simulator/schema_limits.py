@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from yamlgen.schemas.native_subset import MOST_OPTIONAL, MOST_UNIONS, count
+from yamlgen.schemas.native_output_schema import MOST_OPTIONAL, MOST_UNIONS, count
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.body_fields import check_object
-from yamlgen.simulator.native import check_native
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.native_output_rules import check_native
 
 _MOST_STRICT: Final = 20
 
@@ -29,14 +29,14 @@ def check_format(body: dict[str, Any]) -> None:
         return
     where = "output_config.format" if (body.get("output_config") or {}).get("format") else "output_format"
     if not isinstance(form, dict) or form.get("type") != "json_schema":
-        raise APIProblem(f"{where}.type: Input should be 'json_schema'")
+        raise SimulatedAPIError(f"{where}.type: Input should be 'json_schema'")
     check_object(form, where, "type schema")
     if "schema" not in form:
-        raise APIProblem(f"{where}.schema: Field required")
+        raise SimulatedAPIError(f"{where}.schema: Field required")
     if body["messages"][-1]["role"] == "assistant":
-        raise APIProblem("Prefilling the assistant message is not supported with output_config.format.")
+        raise SimulatedAPIError("Prefilling the assistant message is not supported with output_config.format.")
     if _is_cited(body):
-        raise APIProblem("Citations are not supported with output_config.format.")
+        raise SimulatedAPIError("Citations are not supported with output_config.format.")
     text = json.dumps(form["schema"])
     check_schema(text, f"{where}.schema")
     check_grammar(text, f"{where}.schema")
@@ -50,7 +50,7 @@ def check_counts(body: dict[str, Any]) -> None:
         if tool.get("strict") is True and "input_schema" in tool
     ]
     if len(strict) > _MOST_STRICT:
-        raise APIProblem(
+        raise SimulatedAPIError(
             f"Too many strict tools ({len(strict)}). The maximum number of strict tools supported is {_MOST_STRICT}. "
             "Try reducing the number of tools marked as strict."
         )
@@ -58,13 +58,13 @@ def check_counts(body: dict[str, Any]) -> None:
     counts = [_count(json.dumps(schema)) for schema in (*strict, *((form["schema"],) if form else ()))]
     optional, unions = sum(each[0] for each in counts), sum(each[1] for each in counts)
     if optional > MOST_OPTIONAL:
-        raise APIProblem(
+        raise SimulatedAPIError(
             f"Schemas contains too many optional parameters ({optional}), which would make grammar compilation "
             "inefficient. Reduce the number of optional parameters in your tool schemas "
             f"(limit: {MOST_OPTIONAL})."
         )
     if unions > MOST_UNIONS:
-        raise APIProblem(
+        raise SimulatedAPIError(
             f"Schemas contains too many parameters with union types ({unions} parameters with type arrays or anyOf). "
             "This causes exponential compilation cost. Reduce the number of nullable or union-typed parameters "
             f"(limit: {MOST_UNIONS} parameters with unions)."
@@ -98,12 +98,12 @@ def check_schema(text: str, where: str) -> None:
         jsonschema_rs.Draft202012Validator(json.loads(text), offline=True)
     except jsonschema_rs.ValidationError as error:
         place = "/".join(map(str, error.instance_path))
-        raise APIProblem(
+        raise SimulatedAPIError(
             f"{where}: JSON schema is invalid. It must match JSON Schema draft 2020-12 "
             f"(https://json-schema.org/draft/2020-12): {error.message} at #/{place}"
         ) from None
     except (jsonschema_rs.ReferencingError, ValueError) as error:
-        raise APIProblem(f"{where}: JSON schema is invalid: {error}") from None
+        raise SimulatedAPIError(f"{where}: JSON schema is invalid: {error}") from None
 
 
 @lru_cache(maxsize=128)

@@ -22,13 +22,13 @@ from yamlgen.errors import Code, EnvironmentProblem, UsageError
 from yamlgen.simulator import catalogue
 from yamlgen.simulator.allowed_arguments import betas_of
 from yamlgen.simulator.answers import answer, digest_of
+from yamlgen.simulator.api_errors import SimulatedAPIError
+from yamlgen.simulator.conversation_store import Conversations
 from yamlgen.simulator.faults import NO_FAULTS, Faults
-from yamlgen.simulator.plausible_values import Values
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.plausible_values import PlausibleValues
 from yamlgen.simulator.request_checks import check_count, check_headers, check_message
 from yamlgen.simulator.row_headers import AGAIN_HEADER, ROW_HEADER, SIMULATOR_HEADER
 from yamlgen.simulator.stream_events import events_of
-from yamlgen.simulator.threads import Conversations
 from yamlgen.token_estimate import tokens_of
 
 _REQUEST_ID: ContextVar[str] = ContextVar("request_id")
@@ -39,10 +39,10 @@ _FOR_EVER = 86_400.0
 _LIMITS = {"requests": 4_000, "input-tokens": 2_000_000, "output-tokens": 400_000, "tokens": 2_400_000}
 
 _FAULTS = {
-    "rate_limit": APIProblem("This request would exceed your organization's rate limit.", "rate_limit_error"),
-    "overloaded": APIProblem("Overloaded", "overloaded_error"),
-    "server_error": APIProblem("Internal server error", "api_error"),
-    "bad_request": APIProblem("messages: this content is not allowed (a simulated refusal)"),
+    "rate_limit": SimulatedAPIError("This request would exceed your organization's rate limit.", "rate_limit_error"),
+    "overloaded": SimulatedAPIError("Overloaded", "overloaded_error"),
+    "server_error": SimulatedAPIError("Internal server error", "api_error"),
+    "bad_request": SimulatedAPIError("messages: this content is not allowed (a simulated refusal)"),
 }
 
 
@@ -69,7 +69,7 @@ class Simulator:
         self._latency = latency
         self._seed = seed
         self._log = log
-        self._values = Values()
+        self._values = PlausibleValues()
         self._threads = Conversations()
         self._served = 0
         self._before: Counter[bytes] = Counter()
@@ -133,15 +133,17 @@ class Simulator:
         _REQUEST_ID.set(f"req_sim_{self._served:012d}")
         try:
             response: web.StreamResponse = await handler(request)
-        except APIProblem as problem:
+        except SimulatedAPIError as problem:
             response = _refused(problem, _REQUEST_ID.get())
         except RecursionError:
-            response = _refused(APIProblem("The request body is nested too deeply"), _REQUEST_ID.get())
+            response = _refused(SimulatedAPIError("The request body is nested too deeply"), _REQUEST_ID.get())
         except web.HTTPRequestEntityTooLarge:
-            response = _refused(APIProblem("Request exceeds the maximum size", "request_too_large"), _REQUEST_ID.get())
+            response = _refused(
+                SimulatedAPIError("Request exceeds the maximum size", "request_too_large"), _REQUEST_ID.get()
+            )
         except web.HTTPException as error:
             kind = "not_found_error" if error.status == web.HTTPNotFound.status_code else "invalid_request_error"
-            response = _refused(APIProblem(error.reason, kind, error.status), _REQUEST_ID.get())
+            response = _refused(SimulatedAPIError(error.reason, kind, error.status), _REQUEST_ID.get())
         if not response.prepared:
             response.headers.update(_own_headers())
         self.requests[request.path, response.status] += 1
@@ -228,19 +230,19 @@ def _check_loopback(host: str) -> None:
 
 async def _body(request: web.Request) -> Any:
     if request.content_length is not None and request.content_length > _MOST_BYTES:
-        raise APIProblem("Request exceeds the maximum size", "request_too_large")
+        raise SimulatedAPIError("Request exceeds the maximum size", "request_too_large")
     raw = await request.read()
     try:
         return json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise APIProblem(f"The request body is not valid JSON: {error}") from None
+        raise SimulatedAPIError(f"The request body is not valid JSON: {error}") from None
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _refused(problem: APIProblem, request_id: str) -> web.Response:
+def _refused(problem: SimulatedAPIError, request_id: str) -> web.Response:
     headers = {"retry-after": "1"} if problem.kind == "rate_limit_error" else {}
     return web.json_response(problem.envelope(request_id), status=problem.status, headers=headers)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from yamlgen.simulator.plausible_values import Values
+from yamlgen.simulator.plausible_values import PlausibleValues
 from yamlgen.simulator.tools import is_custom
 from yamlgen.simulator.turns import blocks_of, paused_call
 
@@ -18,7 +18,7 @@ _PAUSES: Final = 64
 Blocks = list[dict[str, Any]]
 
 
-def used(body: Mapping[str, Any], digest: bytes, values: Values) -> tuple[Blocks, bool]:
+def used(body: Mapping[str, Any], digest: bytes, values: PlausibleValues) -> tuple[Blocks, bool]:
     """The blocks of the server's tools in an answer, and whether it pauses after them.
 
     Args:
@@ -61,37 +61,37 @@ def _was_used(messages: list[dict[str, Any]]) -> bool:
     )
 
 
-def _result(call: Mapping[str, Any], values: Values) -> dict[str, Any]:
+def _result(call: Mapping[str, Any], values: PlausibleValues) -> dict[str, Any]:
     name = call["name"] if call["name"] in _RESULTS else "bash_code_execution"
     content = _RESULTS[name](call, values)
     return {"type": f"{name}_tool_result", "tool_use_id": call["id"], "content": content}
 
 
-def _found(_: Mapping[str, Any], values: Values) -> Any:
+def _found(_: Mapping[str, Any], values: PlausibleValues) -> Any:
     title = values.sentence()
     page = {"url": values.link(), "title": title, "encrypted_content": values.word(), "page_age": None}
     return [{"type": "web_search_result", **page}]
 
 
-def _fetched(call: Mapping[str, Any], values: Values) -> Any:
+def _fetched(call: Mapping[str, Any], values: PlausibleValues) -> Any:
     source = {"type": "text", "media_type": "text/plain", "data": values.paragraph()}
     document = {"type": "document", "source": source, "title": values.sentence(), "citations": None}
     url = str(call["input"].get("url", values.link()))
     return {"type": "web_fetch_result", "url": url, "content": document, "retrieved_at": None}
 
 
-def _ran(call: Mapping[str, Any], values: Values) -> Any:
+def _ran(call: Mapping[str, Any], values: PlausibleValues) -> Any:
     kind = f"{call['name']}_result"
     return {"type": kind, "stdout": values.sentence(), "stderr": "", "return_code": 0, "content": []}
 
 
-_INPUTS: Final[Mapping[str, Callable[[Values], dict[str, str]]]] = {
+_INPUTS: Final[Mapping[str, Callable[[PlausibleValues], dict[str, str]]]] = {
     "web_search": lambda values: {"query": values.sentence()},
     "web_fetch": lambda values: {"url": values.link()},
     "code_execution": lambda values: {"code": f"print({values.word()!r})"},
     "bash_code_execution": lambda values: {"command": f"echo {values.word()}"},
 }
-_RESULTS: Final[Mapping[str, Callable[[Mapping[str, Any], Values], Any]]] = {
+_RESULTS: Final[Mapping[str, Callable[[Mapping[str, Any], PlausibleValues], Any]]] = {
     "web_search": _found,
     "web_fetch": _fetched,
     "code_execution": _ran,

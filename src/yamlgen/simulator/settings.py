@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from yamlgen.simulator.edition import edition
+from yamlgen.simulator.code_digest import simulator_digest
 from yamlgen.simulator.faults import Faults
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class SimulatorSettings:
         Raises:
             UsageError: there is no such fault.
         """
-        return {"seed": self.seed, "faults": dict(self.rates.rates), "simulator": edition()}
+        return {"seed": self.seed, "faults": dict(self.rates.rates), "simulator": simulator_digest()}
 
     @property
     def name(self) -> str:

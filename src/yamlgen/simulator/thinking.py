@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from yamlgen.capabilities import EFFORTS, LEAST_BUDGET, OFF, THINKING, Capabilities
+from yamlgen.model_capabilities import EFFORTS, LEAST_BUDGET, OFF, THINKING, Capabilities
 from yamlgen.simulator.allowed_arguments import Betas, has_beta
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.body_fields import check_integer, check_object, check_one_of, check_tag, present
-from yamlgen.simulator.problem import APIProblem
 from yamlgen.simulator.turns import blocks_of
 
 _SHOWN: Final = ("summarized", "omitted")
@@ -27,8 +27,8 @@ def check_thinking(body: dict[str, Any], known: Capabilities, betas: Betas) -> N
     if known.thinking is None or kind in known.thinking:
         return
     if kind == "adaptive":
-        raise APIProblem("adaptive thinking is not supported on this model")
-    raise APIProblem(f'"thinking.type.{kind}" is not supported for this model.{_INSTEAD}')
+        raise SimulatedAPIError("adaptive thinking is not supported on this model")
+    raise SimulatedAPIError(f'"thinking.type.{kind}" is not supported for this model.{_INSTEAD}')
 
 
 def _check_fields(thinking: dict[str, Any], kind: str, betas: Betas) -> None:
@@ -44,11 +44,11 @@ def _check_fields(thinking: dict[str, Any], kind: str, betas: Betas) -> None:
 def _check_budget(thinking: dict[str, Any], body: dict[str, Any], betas: Betas) -> None:
     where = "thinking.enabled.budget_tokens"
     if "budget_tokens" not in thinking:
-        raise APIProblem(f"{where}: Field required")
+        raise SimulatedAPIError(f"{where}: Field required")
     budget = check_integer(thinking["budget_tokens"], where, least=LEAST_BUDGET)
     interleaved = body.get("tools") and has_beta(betas, "interleaved-thinking-")
     if "max_tokens" in body and budget >= body["max_tokens"] and not interleaved:
-        raise APIProblem("`max_tokens` must be greater than `thinking.budget_tokens`")
+        raise SimulatedAPIError("`max_tokens` must be greater than `thinking.budget_tokens`")
 
 
 def check_begun(body: Mapping[str, Any], known: Capabilities) -> None:
@@ -58,7 +58,7 @@ def check_begun(body: Mapping[str, Any], known: Capabilities) -> None:
     kinds = [block["type"] for block in blocks_of(final.get("content"))]
     thinks_first = known.prefill and (body.get("thinking") or {}).get("type") == "enabled"
     if final["role"] == "assistant" and thinks_first and kinds[:1] == ["text"] and "server_tool_use" not in kinds:
-        raise APIProblem(
+        raise SimulatedAPIError(
             f"messages.{last}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `text`. When "
             "`thinking` is enabled, a final `assistant` message must start with a thinking block."
         )
@@ -70,15 +70,15 @@ def check_effort(effort: Any, body: Mapping[str, Any], known: Capabilities, wher
         return
     check_one_of(effort, f"{where}.effort", EFFORTS)
     if known.efforts is not None and not known.efforts:
-        raise APIProblem("This model does not support the effort parameter.")
+        raise SimulatedAPIError("This model does not support the effort parameter.")
     if known.efforts is not None and effort not in known.efforts:
-        raise APIProblem(
+        raise SimulatedAPIError(
             f"This model does not support effort level '{effort}'. Supported levels: {', '.join(known.efforts)}."
         )
     kind = (body.get("thinking") or {}).get("type")
     most = known.most_effort_off
     if kind in OFF and most is not None and EFFORTS.index(effort) > EFFORTS.index(most):
-        raise APIProblem(
+        raise SimulatedAPIError(
             f'"thinking.type" value "{kind}" is not supported with "output_config.effort" value "{effort}" '
             "for this model"
         )

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from yamlgen import capabilities
-from yamlgen.capabilities import Capabilities
+from yamlgen import model_capabilities
+from yamlgen.model_capabilities import Capabilities
 from yamlgen.simulator.allowed_arguments import Betas, has_beta
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.body_fields import check_integer, check_object, check_tag, present
-from yamlgen.simulator.problem import APIProblem
 from yamlgen.simulator.schema_limits import check_grammar, check_schema
 from yamlgen.simulator.thinking import thinks
 
@@ -61,18 +61,18 @@ def check_tools(body: dict[str, Any], betas: Betas) -> None:
     """Refuse definitions of tools that the API refuses."""
     tools = body.get("tools", [])
     if not isinstance(tools, list):
-        raise APIProblem("tools: Input should be a valid array")
+        raise SimulatedAPIError("tools: Input should be a valid array")
     names: set[str] = set()
     for index, tool in enumerate(tools):
         if not isinstance(tool, dict):
-            raise APIProblem(f"tools.{index}: Input should be an object")
+            raise SimulatedAPIError(f"tools.{index}: Input should be an object")
         if is_custom(tool):
             _check_own(tool, f"tools.{index}.custom")
         else:
             _check_named(tool, f"tools.{index}", body["model"], betas)
         name = str(tool.get("name", f"the toolset {index}"))
         if name in names:
-            raise APIProblem("tools: Tool names must be unique.")
+            raise SimulatedAPIError("tools: Tool names must be unique.")
         names.add(name)
 
 
@@ -83,27 +83,27 @@ def is_custom(tool: Mapping[str, Any]) -> bool:
 
 def _check_own(tool: dict[str, Any], where: str) -> None:
     if "name" not in tool:
-        raise APIProblem(f"{where}.name: Field required")
+        raise SimulatedAPIError(f"{where}.name: Field required")
     check_object(tool, where, _FIELDS)
     if not isinstance(tool["name"], str) or not re.fullmatch(_NAME, tool["name"]):
-        raise APIProblem(f"{where}.name: String should match pattern '{_NAME}'")
+        raise SimulatedAPIError(f"{where}.name: String should match pattern '{_NAME}'")
     if not isinstance(tool.get("description", ""), str):
-        raise APIProblem(f"{where}.description: Input should be a valid string")
+        raise SimulatedAPIError(f"{where}.description: Input should be a valid string")
     if "input_schema" not in tool:
-        raise APIProblem(f"{where}.input_schema: Field required")
+        raise SimulatedAPIError(f"{where}.input_schema: Field required")
     schema = tool["input_schema"]
     where = f"{where}.input_schema"
     if not isinstance(schema, dict):
-        raise APIProblem(f"{where}: Input should be an object")
+        raise SimulatedAPIError(f"{where}: Input should be an object")
     if "type" not in schema:
-        raise APIProblem(f"{where}.type: Field required")
+        raise SimulatedAPIError(f"{where}.type: Field required")
     if schema["type"] != "object":
-        raise APIProblem(f"{where}.type: Input should be 'object'")
+        raise SimulatedAPIError(f"{where}.type: Input should be 'object'")
     if any(keyword in schema for keyword in ("oneOf", "allOf", "anyOf")):
-        raise APIProblem(f"{where}: input_schema does not support oneOf, allOf, or anyOf at the top level")
+        raise SimulatedAPIError(f"{where}: input_schema does not support oneOf, allOf, or anyOf at the top level")
     check_schema(json.dumps(schema), where)
     if not all(re.fullmatch(_PROPERTY, name) for name in schema.get("properties") or {}):
-        raise APIProblem(f"{where}.properties: Property keys should match pattern '{_PROPERTY}'")
+        raise SimulatedAPIError(f"{where}.properties: Property keys should match pattern '{_PROPERTY}'")
     if tool.get("strict") is True:
         check_grammar(json.dumps(schema), where)
 
@@ -113,17 +113,17 @@ def _check_named(tool: dict[str, Any], where: str, model: str, betas: Betas) -> 
     name, beta = TOOLS.get(kind, (None, ""))
     if name is None or (beta and not has_beta(betas, beta)):
         plain = ("custom", *(each for each, (_, needed) in TOOLS.items() if not needed))
-        raise APIProblem(
+        raise SimulatedAPIError(
             f"{where}: Input tag '{kind}' found using 'type' does not match any of the expected tags: "
             f"{', '.join(map(repr, plain))}"
         )
     if name and tool.get("name") != name:
-        raise APIProblem(f"{where}.{kind}.name: Input should be '{name}'")
+        raise SimulatedAPIError(f"{where}.{kind}.name: Input should be '{name}'")
     if present(tool, "allowed_domains") and present(tool, "blocked_domains"):
-        raise APIProblem(f"{where}.{kind}: Cannot specify both `allowed_domains` and `blocked_domains`")
+        raise SimulatedAPIError(f"{where}.{kind}: Cannot specify both `allowed_domains` and `blocked_domains`")
     callers = tool.get("allowed_callers")
-    if kind.startswith(_CALLED_BY_CODE) and callers != ["direct"] and capabilities.of(model).code_calls is False:
-        raise APIProblem(
+    if kind.startswith(_CALLED_BY_CODE) and callers != ["direct"] and model_capabilities.of(model).code_calls is False:
+        raise SimulatedAPIError(
             f"{where}.{kind}: '{model}' does not support programmatic tool calling. "
             'Set `allowed_callers` to ["direct"].'
         )
@@ -147,15 +147,15 @@ def check_choice(body: dict[str, Any], known: Capabilities) -> None:
     kind = check_tag(choice, "tool_choice", _CHOICES)
     check_object(choice, f"tool_choice.{kind}", _CHOICES[kind])
     if not body.get("tools"):
-        raise APIProblem("tool_choice: tool_choice may only be specified while providing tools.")
+        raise SimulatedAPIError("tool_choice: tool_choice may only be specified while providing tools.")
     if not is_forced(body):
         return
     if known.forced_tools is False:
-        raise APIProblem('tool_choice: type "tool" and "any" are not supported for this model.')
+        raise SimulatedAPIError('tool_choice: type "tool" and "any" are not supported for this model.')
     if thinks(body):
-        raise APIProblem("Thinking may not be enabled when tool_choice forces tool use.")
+        raise SimulatedAPIError("Thinking may not be enabled when tool_choice forces tool use.")
     if choice["type"] == "tool" and choice.get("name") not in [tool.get("name") for tool in body["tools"]]:
-        raise APIProblem(f"tool_choice.tool.name: Tool '{choice.get('name')}' not found in provided tools")
+        raise SimulatedAPIError(f"tool_choice.tool.name: Tool '{choice.get('name')}' not found in provided tools")
 
 
 def is_forced(body: Mapping[str, Any]) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import Any, Final
 
-from yamlgen.capabilities import Capabilities
+from yamlgen.model_capabilities import Capabilities
 from yamlgen.simulator.allowed_arguments import Betas, has_beta
-from yamlgen.simulator.blocks import check_block, check_words
+from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.body_fields import check_object, present
-from yamlgen.simulator.problem import APIProblem
+from yamlgen.simulator.content_blocks import check_block, check_words
 
 _MOST_TURNS: Final = 100_000
 _SYSTEM_KEYS: Final = {
@@ -32,18 +32,18 @@ def check_turns(messages: Any, known: Capabilities, version: str, betas: Betas, 
         APIProblem: 400 with the first thing that is wrong.
     """
     if not isinstance(messages, list):
-        raise APIProblem("messages: Input should be a valid array")
+        raise SimulatedAPIError("messages: Input should be a valid array")
     if not messages:
-        raise APIProblem("messages: at least one message is required")
+        raise SimulatedAPIError("messages: at least one message is required")
     if len(messages) > _MOST_TURNS:
-        raise APIProblem(f"messages: List should have at most {_MOST_TURNS} items, not {len(messages)}")
+        raise SimulatedAPIError(f"messages: List should have at most {_MOST_TURNS} items, not {len(messages)}")
     last = len(messages) - 1
     for index, message in enumerate(messages):
         _check_turn(message, index, version, betas, final=index == last)
     _check_system_turns(messages, known)
     spoken = [message for message in messages if message["role"] != "system"]
     if not spoken or (spoken[0]["role"] != "user" and not _is_compacted(spoken[0])):
-        raise APIProblem('messages: first message must use the "user" role')
+        raise SimulatedAPIError('messages: first message must use the "user" role')
     _check_prefill(messages[last], known, prefilled=prefilled)
     _check_pairs(_merged(messages))
 
@@ -77,23 +77,23 @@ def paused_call(messages: list[dict[str, Any]]) -> dict[str, Any] | None:
 def _check_turn(message: Any, index: int, version: str, betas: Betas, *, final: bool) -> None:
     where = f"messages.{index}"
     if not isinstance(message, dict):
-        raise APIProblem(f"{where}: Input should be an object")
+        raise SimulatedAPIError(f"{where}: Input should be an object")
     if "role" not in message:
-        raise APIProblem(f"{where}.role: Field required")
+        raise SimulatedAPIError(f"{where}.role: Field required")
     role = message["role"]
     if role not in ("user", "assistant", "system"):
-        raise APIProblem(f"{where}.role: Input should be 'user', 'assistant' or 'system'")
+        raise SimulatedAPIError(f"{where}.role: Input should be 'user', 'assistant' or 'system'")
     more = [name for name, beta in _SYSTEM_KEYS.items() if role == "system" and has_beta(betas, beta)]
     check_object(message, where, " ".join(("role", "content", *more)))
     if _is_directive(message):
         return
     if "content" not in message:
-        raise APIProblem(f"{where}.content: Field required")
+        raise SimulatedAPIError(f"{where}.content: Field required")
     content = message["content"]
     if not isinstance(content, str | list):
-        raise APIProblem(f"{where}.content: Input should be a valid string or array")
+        raise SimulatedAPIError(f"{where}.content: Input should be a valid string or array")
     if not content and not (final and role == "assistant"):
-        raise APIProblem(
+        raise SimulatedAPIError(
             f"{where}: all messages must have non-empty content except for the optional final assistant message"
         )
     if isinstance(content, str):
@@ -119,15 +119,15 @@ def _check_system_turns(messages: list[dict[str, Any]], known: Capabilities) -> 
         if message["role"] != "system" or _is_directive(message):
             continue
         if known.system_turns is False:
-            raise APIProblem("role 'system' is not supported on this model")
+            raise SimulatedAPIError("role 'system' is not supported on this model")
         if index == 0:
-            raise APIProblem("messages.0: use the top-level 'system' parameter for the initial system prompt")
+            raise SimulatedAPIError("messages.0: use the top-level 'system' parameter for the initial system prompt")
         before = messages[index - 1]
         served = before["role"] == "assistant" and str(blocks_of(before["content"])[-1:]).find("tool_result") > 0
         if before["role"] != "user" and not served:
-            raise APIProblem(f"messages.{index}: a 'system' message must follow a 'user' message")
+            raise SimulatedAPIError(f"messages.{index}: a 'system' message must follow a 'user' message")
         if index + 1 < len(messages) and messages[index + 1]["role"] != "assistant":
-            raise APIProblem(
+            raise SimulatedAPIError(
                 f"messages.{index}: a 'system' message must be the last or be followed by an 'assistant' message"
             )
 
@@ -140,11 +140,11 @@ def _check_prefill(final: dict[str, Any], known: Capabilities, *, prefilled: boo
     resumed = any(block["type"] == "server_tool_use" for block in blocks)
     ends_in_text = not blocks or blocks[-1]["type"] == "text"
     if known.prefill is False and ends_in_text and not resumed and not prefilled:
-        raise APIProblem(
+        raise SimulatedAPIError(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
     if text_of(final["content"]) != text_of(final["content"]).rstrip():
-        raise APIProblem("messages: final assistant content cannot end with trailing whitespace")
+        raise SimulatedAPIError("messages: final assistant content cannot end with trailing whitespace")
 
 
 def _merged(messages: list[dict[str, Any]]) -> list[tuple[int, str, list[dict[str, Any]]]]:
@@ -168,7 +168,7 @@ def _check_pairs(turns: list[tuple[int, str, list[dict[str, Any]]]]) -> None:
         if role == "assistant":
             calls = [block["id"] for block in blocks if block["type"] == "tool_use"]
             if len(calls) > len(set(calls)) or seen & set(calls):
-                raise APIProblem(f"messages.{index}: `tool_use` ids must be unique")
+                raise SimulatedAPIError(f"messages.{index}: `tool_use` ids must be unique")
             seen.update(calls)
             if calls and index == turns[-1][0]:
                 raise _unanswered(index, calls)
@@ -176,12 +176,12 @@ def _check_pairs(turns: list[tuple[int, str, list[dict[str, Any]]]]) -> None:
         results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
         for result in results:
             if result not in calls:
-                raise APIProblem(
+                raise SimulatedAPIError(
                     f"messages.{index}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: {result}. "
                     "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
                 )
             if results.count(result) > 1:
-                raise APIProblem(
+                raise SimulatedAPIError(
                     f"messages.{index}.content: each tool_use must have a single result. "
                     f"Found multiple `tool_result` blocks with id: {result}"
                 )
@@ -193,8 +193,8 @@ def _check_pairs(turns: list[tuple[int, str, list[dict[str, Any]]]]) -> None:
         calls = []
 
 
-def _unanswered(index: int, ids: list[str]) -> APIProblem:
-    return APIProblem(
+def _unanswered(index: int, ids: list[str]) -> SimulatedAPIError:
+    return SimulatedAPIError(
         f"messages.{index}: `tool_use` ids were found without `tool_result` blocks immediately after: "
         f"{', '.join(ids)}. Each `tool_use` block must have a corresponding `tool_result` block in the next message."
     )

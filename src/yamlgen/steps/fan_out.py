@@ -15,13 +15,13 @@ from typing import Any, Final, TypeAlias
 
 from yamlgen.errors import Code, Diagnostic, RowError
 from yamlgen.expressions.evaluation import evaluate, shown
-from yamlgen.expressions.static_types import ANYTHING, Names, SchemaView, View
+from yamlgen.expressions.static_types import ANYTHING, NamespaceView, SchemaView, TypeView
 from yamlgen.expressions.type_inference import INTEGER
 from yamlgen.schemas.type_words import described
 from yamlgen.schemas.types import Type, list_of, nullable, object_of, observed
-from yamlgen.steps.step_fields import StepFields
+from yamlgen.steps.step_config import StepConfig
 from yamlgen.steps.step_file import StepFile
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 MOST_ITEMS: Final = 100_000
 """The longest list that `for_each` takes: more in one row is a mistake that would cost much."""
@@ -159,24 +159,24 @@ def _key(value: JSON) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def matrix_of(step: StepFields) -> Mapping[str, list[JSON]]:
+def matrix_of(step: StepConfig) -> Mapping[str, list[JSON]]:
     """The axes of a step's matrix; none of a kind that has no matrix."""
     axes: Mapping[str, list[JSON]] | None = getattr(step, "matrix", None)
     return axes or {}
 
 
-def samples_of(step: StepFields) -> int | None:
+def samples_of(step: StepConfig) -> int | None:
     """How many samples a step asks for; `None` of one that says nothing, or of a kind that has no samples."""
     count: int | None = getattr(step, "samples", None)
     return count
 
 
-def is_listed(step: StepFields) -> bool:
+def is_listed(step: StepConfig) -> bool:
     """Whether a step is done for items, combinations or samples, so that its value is a list."""
     return step.for_each is not None or bool(matrix_of(step)) or samples_of(step) is not None
 
 
-def views(step: StepFields, file: StepFile, item: View | None) -> dict[str, View]:
+def views(step: StepConfig, file: StepFile, item: TypeView | None) -> dict[str, TypeView]:
     """What the templates of a case see besides.
 
     Args:
@@ -184,24 +184,24 @@ def views(step: StepFields, file: StepFile, item: View | None) -> dict[str, View
         file: where it stands.
         item: the view of an item, where it is known.
     """
-    made: dict[str, View] = {}
+    made: dict[str, TypeView] = {}
     if step.for_each is not None or file.is_broken("for_each"):
         made |= {"item": item or ANYTHING, "item_index": INTEGER}
     if axes := matrix_of(step):
         each = {name: SchemaView.of(axis_type(values), f"matrix.{name}") for name, values in axes.items()}
-        made["matrix"] = Names(Code.UNKNOWN_FIELD, "matrix value", each)
+        made["matrix"] = NamespaceView(Code.UNKNOWN_FIELD, "matrix value", each)
     elif file.is_broken("matrix"):
         made["matrix"] = ANYTHING
     return made
 
 
-def combinations(step: StepFields) -> tuple[Mapping[str, JSON], ...] | None:
+def combinations(step: StepConfig) -> tuple[Mapping[str, JSON], ...] | None:
     """The combinations of a step's matrix, the last axis turning fastest; `None` without a matrix."""
     axes = matrix_of(step)
     return tuple(dict(zip(axes, values, strict=True)) for values in product(*axes.values())) if axes else None
 
 
-def planned(step: StepFields, items: tuple[int, int | None]) -> dict[str, Any]:
+def planned(step: StepConfig, items: tuple[int, int | None]) -> dict[str, Any]:
     """The fields of `FanOut` for a step.
 
     Args:
@@ -218,7 +218,7 @@ def planned(step: StepFields, items: tuple[int, int | None]) -> dict[str, Any]:
     }
 
 
-def list_type(made: Type, step: StepFields, items: tuple[int, int | None]) -> Type:
+def list_type(made: Type, step: StepConfig, items: tuple[int, int | None]) -> Type:
     """The type of a step's value, made of the type of one output.
 
     Args:
@@ -245,7 +245,7 @@ def axis_type(values: list[JSON]) -> Type:
     return Type({**made, **closed, "enum": values})
 
 
-def check(name: str, step: StepFields, file: StepFile) -> Iterator[Diagnostic]:
+def check(name: str, step: StepConfig, file: StepFile) -> Iterator[Diagnostic]:
     """What is wrong with the keys of a step that say how often it is done."""
     axes, samples = matrix_of(step), samples_of(step)
     if step.on_item_error == "null" and not is_listed(step) and not any(map(file.is_broken, KEYS)):

@@ -7,16 +7,16 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from yamlgen import capabilities
+from yamlgen import model_capabilities
 from yamlgen.expressions.evaluation import evaluate
 from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
-from yamlgen.schemas.native_subset import choose_mode
+from yamlgen.schemas.native_output_schema import choose_mode
 from yamlgen.schemas.root_wrapper import outgoing
+from yamlgen.steps.config_fields import Price, Settings
 from yamlgen.steps.fan_out import Case, FanOut, Scope
-from yamlgen.steps.fields import Price, Settings
-from yamlgen.steps.passages import Passage, Role
-from yamlgen.values import JSON, Prompt
+from yamlgen.steps.step_template import Role, StepTemplate
+from yamlgen.value_objects import JSON, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Variant:
         """How it is asked for what a schema describes: its mode, or what fits the model and the schema."""
         if self.mode != "auto":
             return self.mode
-        return choose_mode(outgoing(schema.value)[0], capabilities.of(self.model))
+        return choose_mode(outgoing(schema.value)[0], model_capabilities.of(self.model))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class PlanStep(FanOut):
         asks: those of them that its own `when` asks about, so that it is done though they were skipped.
         columns: the columns that it refers to; `None` when it needs the row as a whole.
         when: the expression without which the step is skipped.
-        passages: its templates and expressions, with their places.
+        templates: its templates and expressions, with their places.
         schema: what an output must satisfy by the author's word; `None` where nothing is said.
         variants: the models that it asks.
     """
@@ -85,13 +85,13 @@ class PlanStep(FanOut):
     asks: frozenset[str] = frozenset()
     columns: frozenset[str] | None = frozenset()
     when: str | None = None
-    passages: tuple[Passage, ...] = field(default=(), repr=False, compare=False)
+    templates: tuple[StepTemplate, ...] = field(default=(), repr=False, compare=False)
     schema: JSONSchema | None = None
     variants: tuple[Variant, ...] = ()
 
-    def of(self, *roles: Role) -> Iterator[Passage]:
-        """The passages of some roles."""
-        return (passage for passage in self.passages if passage.role in roles)
+    def of(self, *roles: Role) -> Iterator[StepTemplate]:
+        """The templates of some roles."""
+        return (template for template in self.templates if template.role in roles)
 
     @classmethod
     def is_computed(cls) -> bool:

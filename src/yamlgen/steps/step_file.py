@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeAlias
 from yamlgen.errors import Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.author_schema import JSONSchema
-from yamlgen.steps.fields import ModelSettings, Price, Settings
-from yamlgen.values import JSON
+from yamlgen.steps.config_fields import ModelSettings, Price, Settings
+from yamlgen.value_objects import JSON
 
 ColumnReader: TypeAlias = Callable[[DataPath, str, str], tuple[JSON, ...]]
 """Reads a column of a file: the key of the pipeline below which it is named, the path as written, the column's name."""

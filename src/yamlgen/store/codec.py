@@ -7,7 +7,7 @@ import zlib
 from typing import Final
 
 from yamlgen.canonical_json import storable
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _LEVEL: Final = 1
 _WINDOW: Final = 13

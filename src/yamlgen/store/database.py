@@ -14,10 +14,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from yamlgen.caller import by_surface, option
 from yamlgen.errors import Code, EnvironmentProblem, near
+from yamlgen.option_names import by_surface, option
 from yamlgen.store.location import SIMULATED
-from yamlgen.store.tables import APPLICATION, SCRIPTS, VERSION
+from yamlgen.store.migrations import APPLICATION, SCRIPTS, VERSION
 
 _PATIENCE: Final = 120.0
 """Seconds that a write waits for another program which holds the database, such as a browser of databases."""

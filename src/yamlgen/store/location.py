@@ -22,10 +22,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from yamlgen.caller import option
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.file_descriptors import close_alone, has_open, open_alone
+from yamlgen.option_names import option
 
 FOLDER: Final = ".yamlgen"
 ENDING: Final = ".db"
@@ -79,7 +79,7 @@ def lock_of(database: Path) -> Path:
     return database.with_suffix(".lock")
 
 
-def places_in(folder: Path) -> list[StoreLocation]:
+def locations_in(folder: Path) -> list[StoreLocation]:
     """The stores in a folder; none where there is no such folder.
 
     Raises:
@@ -101,7 +101,7 @@ def _reading(folder: Path) -> Iterator[None]:
         raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint) from None
 
 
-def place_of(pipeline: Path, folder: Path | None = None, *, simulated: bool = False) -> StoreLocation:
+def location_of(pipeline: Path, folder: Path | None = None, *, simulated: bool = False) -> StoreLocation:
     """The store of a pipeline's file: in `.yamlgen/` beside it, or in `folder`, where files of one name may meet."""
     path = pipeline.absolute()
     if folder is None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from yamlgen.store.database import mapped
 from yamlgen.store.location import StoreLocation
-from yamlgen.store.run_session import held
+from yamlgen.store.run_session import locked_connection
 
 _DELETIONS: Final = {
     "rows": "DELETE FROM row WHERE run IN (SELECT run FROM pruned)",
@@ -58,7 +58,7 @@ def prune(place: StoreLocation, runs: Iterable[int], confirm: Callable[[Pruning]
     Raises:
         EnvironmentProblem: a run is at work, or the store cannot be written.
     """
-    with held(place, "pruning") as connection, mapped(place.database):
+    with locked_connection(place, "pruning") as connection, mapped(place.database):
         connection.execute("CREATE TEMP TABLE pruned (run INTEGER PRIMARY KEY)")
         connection.executemany("INSERT INTO pruned VALUES (?)", [(run,) for run in runs])
         connection.execute("BEGIN IMMEDIATE")

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from yamlgen.caller import by_surface
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code, UsageError
+from yamlgen.option_names import by_surface
 from yamlgen.store.codec import unpacked
 from yamlgen.store.location import holder
+from yamlgen.store.migrations import TO_RETRY
 from yamlgen.store.stored_results import TOKENS, ResultReader, StoredRow
-from yamlgen.store.tables import TO_RETRY
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in TOKENS)
 _PAID: Final = ("attempt", "cut_stream")

@@ -26,12 +26,12 @@ from yamlgen.interfaces import AttemptLog, RequestContext
 from yamlgen.row_result import Answer, RowResult
 from yamlgen.store.codec import packed, packed_text, text_of, unpacked
 from yamlgen.store.database import mapped
-from yamlgen.store.refusals import Refusals
+from yamlgen.store.migrations import TO_RETRY
+from yamlgen.store.refused_requests import RefusedRequests
 from yamlgen.store.stored_results import TOKENS, usage_json
 from yamlgen.store.stored_rows import insert_row, insertion, result_of, shared, status_of
-from yamlgen.store.tables import TO_RETRY
 from yamlgen.store.writer import Writer
-from yamlgen.values import JSON, Attempt, Kept, Refusal, Usage
+from yamlgen.value_objects import JSON, Attempt, CachedValue, Refusal, Usage
 
 _RECALL: Final = """
     SELECT id, response, request_id, seconds, cost, input_tokens, output_tokens,
@@ -74,7 +74,7 @@ are the keys of the items that failed; the others keep their answers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reuse:
+class ReusePolicy:
     """Which answers a run takes out of the store, and what it may send.
 
     Attributes:
@@ -90,7 +90,7 @@ class Reuse:
 
 
 class RunRecorder:
-    """Answers and outcomes of one run: a recorder for its models, a keeper for its functions, a sink for its rows.
+    """Answers and outcomes of one run: a recorder for its models, a cache for its functions, a sink for its rows.
 
     Args:
         reader: a connection of this thread, which only reads.
@@ -100,7 +100,7 @@ class RunRecorder:
     Until `begin` nothing may be sent and nothing is kept: that is how a run is planned.
     """
 
-    def __init__(self, reader: sqlite3.Connection, path: Path, reuse: Reuse) -> None:
+    def __init__(self, reader: sqlite3.Connection, path: Path, reuse: ReusePolicy) -> None:
         self._reader = reader
         self._path = path
         self._reuse = reuse
@@ -108,7 +108,7 @@ class RunRecorder:
         self._run = 0
         self._busy: dict[bytes, asyncio.Event] = {}
         self._taken: set[bytes] = set()
-        self.refusals = Refusals(reader, self.write)
+        self.refusals = RefusedRequests(reader, self.write)
         with mapped(path):
             (self._before,) = reader.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()
             if reuse.retry:
@@ -139,23 +139,23 @@ class RunRecorder:
         self._reader.execute(_FAILED_KEYS.format(failed))
 
     @asynccontextmanager
-    async def chain(self, keys: tuple[bytes, ...], asker: RequestContext) -> AsyncIterator[AttemptLog]:
+    async def attempts_of(self, keys: tuple[bytes, ...], context: RequestContext) -> AsyncIterator[AttemptLog]:
         """The attempts that begin with the request of these keys; the same request of a row is made once."""
         key = keys[0]
         while key in self._busy:
             await self._busy[key].wait()
         done = self._busy[key] = asyncio.Event()
         try:
-            yield self._chain(keys, asker)
+            yield self._chain(keys, context)
         finally:
             del self._busy[key]
             done.set()
 
-    def _chain(self, keys: tuple[bytes, ...], asker: RequestContext) -> _Chain:
-        reuse, allowed = self._reuse, self.allows(asker.identity)
+    def _chain(self, keys: tuple[bytes, ...], context: RequestContext) -> _StoredAttempts:
+        reuse, allowed = self._reuse, self.allows(context.identity)
         after = self._before if reuse.fresh else max(map(self._failed_by, keys)) if reuse.retry else 0
         refused_in = {self._run} if reuse.fresh else {self._run, *reuse.retry[:-1]} if reuse.retry and allowed else None
-        return _Chain(self, asker.step, self._writer is not None and allowed, after, refused_in)
+        return _StoredAttempts(self, context.step, self._writer is not None and allowed, after, refused_in)
 
     def _failed_by(self, key: bytes) -> int:
         """The number of the newest answer that has failed a row which is tried again, and 0 for other keys."""
@@ -183,7 +183,7 @@ class RunRecorder:
 
     async def write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         """Do `work` in the writer's next transaction."""
-        assert self._writer is not None  # noqa: S101 - a ledger without one is asked for nothing of this kind
+        assert self._writer is not None  # noqa: S101 - a recorder without one is asked for nothing of this kind
         return await self._writer.write(work)
 
     async def record(
@@ -241,19 +241,19 @@ class RunRecorder:
         """Keep that it has; when this returns, it is on disk."""
         await self.refusals.refuse(schema, None, refusal)
 
-    def kept(self, key: bytes) -> Kept | None:
+    def kept(self, key: bytes) -> CachedValue | None:
         """What a function made under a key: in this run, or before it unless it is fresh."""
         with mapped(self._path):
             found = self._reader.execute(_KEPT, (key,)).fetchone()
             if found is None or (self._reuse.fresh and found[0] != self._run):
                 return None
             run, value, files = found
-            kept = Kept(json.loads(value), _files_of(files))
+            kept = CachedValue(json.loads(value), _files_of(files))
         if run != self._run and self._writer is not None:
             self._taken.add(key)
         return kept
 
-    async def keep(self, key: bytes, kept: Kept) -> None:
+    async def keep(self, key: bytes, kept: CachedValue) -> None:
         """Keep what a function made; when this returns, it is on disk."""
         value, files = text_of(kept.value), text_of(dict(sorted(kept.files.items())))
 
@@ -288,38 +288,38 @@ class RunRecorder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chain:
-    ledger: RunRecorder
+class _StoredAttempts:
+    run_recorder: RunRecorder
     step: str
     sends: bool
     after: int
     refused_in: AbstractSet[int] | None
 
     def recall(self, keys: tuple[bytes, ...]) -> Attempt | None:
-        return self.ledger.recall(keys, self.after)
+        return self.run_recorder.recall(keys, self.after)
 
     def answered(self, key: bytes) -> int:
-        return self.ledger.answered(key)
+        return self.run_recorder.answered(key)
 
     async def record(self, key: bytes, setup: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
-        return await self.ledger.record(key, self.step, request, attempt, setup)
+        return await self.run_recorder.record(key, self.step, request, attempt, setup)
 
     async def cut(self, model: str, usage: Usage, cost: float | None) -> None:
-        await self.ledger.cut(self.step, model, usage, cost)
+        await self.run_recorder.cut(self.step, model, usage, cost)
 
     async def prove(self, setup: bytes) -> None:
-        prove = self.ledger.refusals.proving(setup)
+        prove = self.run_recorder.refusals.proving(setup)
         if prove is not None:
-            await self.ledger.write(prove)
+            await self.run_recorder.write(prove)
 
     def is_proven(self, setup: bytes) -> bool:
-        return self.ledger.refusals.is_proven(setup)
+        return self.run_recorder.refusals.is_proven(setup)
 
     def refused(self, key: bytes) -> Refusal | None:
-        return self.ledger.refused(key, self.refused_in)
+        return self.run_recorder.refused(key, self.refused_in)
 
     async def refuse(self, key: bytes, setup: bytes, refusal: Refusal) -> None:
-        await self.ledger.refusals.refuse(key, setup, refusal)
+        await self.run_recorder.refusals.refuse(key, setup, refusal)
 
 
 @lru_cache(maxsize=64)

@@ -13,26 +13,26 @@ from yamlgen.store.codec import text_of
 from yamlgen.store.database import connect, create, empty, is_older, mapped, read
 from yamlgen.store.location import StoreLocation, locked, make_folder
 from yamlgen.store.run_reader import RunEntry, RunReader
-from yamlgen.store.run_recorder import Reuse, RunRecorder
+from yamlgen.store.run_recorder import ReusePolicy, RunRecorder
 from yamlgen.store.writer import Writer
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class StoreSession:
     """What a run, or the plan of one, knows of its store.
 
     Attributes:
-        archive: what the store holds, what this run adds too.
-        ledger: the recorder of the run's models and the sink of its rows.
+        run_reader: what the store holds, what this run adds too.
+        run_recorder: the recorder of the run's models and the sink of its rows.
     """
 
-    archive: RunReader
-    ledger: RunRecorder
+    run_reader: RunReader
+    run_recorder: RunRecorder
 
 
 @contextmanager
-def held(place: StoreLocation, what: str) -> Iterator[sqlite3.Connection]:
+def locked_connection(place: StoreLocation, what: str) -> Iterator[sqlite3.Connection]:
     """A connection for writing to a store that no other process writes to meanwhile.
 
     Args:
@@ -51,19 +51,19 @@ def held(place: StoreLocation, what: str) -> Iterator[sqlite3.Connection]:
             yield connection
 
 
-def bring_up(place: StoreLocation) -> None:
+def migrate(place: StoreLocation) -> None:
     """Bring a store that an older version made up to date; a copy of it stays beside it.
 
     Raises:
         EnvironmentProblem: it is in use, damaged, or newer than this version.
     """
     if place.exists and is_older(place.database):
-        with held(place, "bringing the store up to date"):
+        with locked_connection(place, "bringing the store up to date"):
             pass
 
 
 @contextmanager
-def opened(place: StoreLocation, reuse: Reuse) -> Iterator[Session]:
+def open_session(place: StoreLocation, reuse: ReusePolicy) -> Iterator[StoreSession]:
     """A store to read from, empty where there is none yet; nothing is made on disk.
 
     Raises:
@@ -71,11 +71,11 @@ def opened(place: StoreLocation, reuse: Reuse) -> Iterator[Session]:
     """
     connection = read(place.database) if place.exists else empty(place.database)
     with closing(connection):
-        yield Session(RunReader(connection, place), RunRecorder(connection, place.database, reuse))
+        yield StoreSession(RunReader(connection, place), RunRecorder(connection, place.database, reuse))
 
 
 @contextmanager
-def archived(place: StoreLocation) -> Iterator[RunReader]:
+def open_runs(place: StoreLocation) -> Iterator[RunReader]:
     """A store's runs.
 
     Raises:
@@ -86,7 +86,7 @@ def archived(place: StoreLocation) -> Iterator[RunReader]:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class ActiveRun:
     """A run that has begun.
 
     Attributes:
@@ -104,9 +104,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(
-    session: Session, connection: sqlite3.Connection, name: str, about: dict[str, JSON], retry: str | None = None
-) -> AsyncIterator[Running]:
+async def begin_run(
+    session: StoreSession, connection: sqlite3.Connection, name: str, about: dict[str, JSON], retry: str | None = None
+) -> AsyncIterator[ActiveRun]:
     """A run that begins now, and may send.
 
     Args:
@@ -116,15 +116,15 @@ async def running(
         about: what is known of it before it starts.
         retry: the run whose failed rows it asks again, if it is a retry.
     """
-    path = session.archive.place.database
+    path = session.run_reader.place.database
     with mapped(path):
         query = "INSERT INTO run (name, started, status, retry, about) VALUES (?, ?, 'running', ?, ?)"
         number = connection.execute(query, (name, _now(), retry, redact(text_of(about)))).lastrowid
     assert number is not None  # noqa: S101 - an INSERT has one
     writer = Writer(connection, path)
-    session.ledger.begin(writer, number)
+    session.run_recorder.begin(writer, number)
     try:
-        yield Running(session.archive.run(name), writer)
+        yield ActiveRun(session.run_reader.run(name), writer)
     finally:
         await writer.close()
 

@@ -12,7 +12,7 @@ from yamlgen.errors import EnvironmentProblem
 from yamlgen.store.codec import shown, unpacked
 from yamlgen.store.database import damaged, mapped
 from yamlgen.store.location import StoreLocation
-from yamlgen.values import JSON, Usage
+from yamlgen.value_objects import JSON, Usage
 
 TOKENS: Final = tuple(Usage.__dataclass_fields__)
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code, RowError
-from yamlgen.row_result import Answer, Lost, RowResult
+from yamlgen.row_result import Answer, FailedItem, RowResult
 from yamlgen.store.codec import packed, text_of
-from yamlgen.values import JSON, Attempt
+from yamlgen.value_objects import JSON, Attempt
 
 
 def insertion(table: str, *names: str) -> str:
@@ -90,7 +90,7 @@ def _request(error: RowError) -> dict[str, JSON]:
     return {**named, "request": error.request}
 
 
-def _lost(items: tuple[Lost, ...]) -> dict[str, JSON]:
+def _lost(items: tuple[FailedItem, ...]) -> dict[str, JSON]:
     """The items of a finished result that are null, as they are kept; they count from 1, as they are named."""
     return {"items": [{"item": each.case + 1, "case": each.name, **_told(each.error)} for each in items]}
 

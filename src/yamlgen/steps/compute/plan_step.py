@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from yamlgen.expressions.evaluation import evaluate
 from yamlgen.steps.fan_out import Scope
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,10 @@ from yamlgen.errors import Code, YamlgenError
 from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.steps.draw.rules import DrawRule
 from yamlgen.steps.draw.sampling import (
-    Cells,
     Choices,
+    ColumnValues,
+    ConditionalDraw,
     Dates,
-    Given,
     Integers,
     Numbers,
     Rule,
@@ -30,7 +30,7 @@ from yamlgen.steps.draw.sampling import (
     values_of,
 )
 from yamlgen.suggestions import listing, nearest, suggestion
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 Column: TypeAlias = Callable[[str, str], tuple[JSON, ...]]
 """The values, at least one, of a column: its file's path as written, and its name. Raises `YamlgenError`."""
@@ -151,7 +151,7 @@ class _DrawCompiler:
             return None
         return Dates(*days)
 
-    def cells(self, file: str, name: str, path: DataPath) -> Cells | None:
+    def cells(self, file: str, name: str, path: DataPath) -> ColumnValues | None:
         """A column; what its file itself holds wrong is told once."""
         if (file, name) not in self.columns:
             try:
@@ -160,14 +160,14 @@ class _DrawCompiler:
                 self.columns[file, name] = error
         found = self.columns[file, name]
         if not isinstance(found, YamlgenError):
-            return Cells(found)
+            return ColumnValues(found)
         if found.code in (Code.UNKNOWN_COLUMN, Code.MISSING_FILE) or found.message not in self.told:
             self.told.add(found.message)
             at = (*path, "column" if found.code is Code.UNKNOWN_COLUMN else "path")
             self.problems.append(Issue(found.code, at, found.message, found.hint))
         return None
 
-    def given(self, rule: DrawRule, path: DataPath, where: str) -> Given | None:
+    def given(self, rule: DrawRule, path: DataPath, where: str) -> ConditionalDraw | None:
         """Cases by an earlier draw, and whether they are its values, all of them."""
         earlier = None if rule.given is None else self.earlier(rule.given, path)
         if rule.given and rule.cases and earlier:
@@ -181,7 +181,7 @@ class _DrawCompiler:
         if rule.otherwise is not None:
             otherwise = self.rule(rule.otherwise, (*path, "otherwise"), f"`otherwise` of {where}")
         is_whole = len(cases) == len(rule.cases or {}) and (otherwise is None) == (rule.otherwise is None)
-        return Given(rule.given, cases, otherwise) if rule.given and cases and earlier and is_whole else None
+        return ConditionalDraw(rule.given, cases, otherwise) if rule.given and cases and earlier and is_whole else None
 
     def earlier(self, name: str, path: DataPath) -> Rule | None:
         """The draw that `given` names; `None` where it is none, or is wrong itself."""

@@ -13,7 +13,7 @@ from yamlgen.steps.draw.rules import DrawRule
 from yamlgen.steps.draw.sampling import Rule, draw
 from yamlgen.steps.fan_out import Case, Scope
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

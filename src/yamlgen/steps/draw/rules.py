@@ -1,4 +1,4 @@
-"""How one value of a `draw` step is drawn, as authors may write it: a wire type, as in `fields`."""
+"""How one value of a `draw` step is drawn, as authors may write it: a wire type, as in `config`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from yamlgen.steps.fields import Name, Part, Text
+from yamlgen.steps.config_fields import FrozenModel, Name, Text
 
 
-class DrawRule(Part):
+class DrawRule(FrozenModel):
     """One of `choices`, `integer`, `number`, `date`, `column` with its `path`, or `cases` with `given`."""
 
     model_config = ConfigDict(

@@ -20,7 +20,7 @@ from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
 from yamlgen.canonical_json import canonical, digest
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 _FEW: Final = 64
 """The most values of a column or of a span of integers that are known one by one."""
@@ -37,7 +37,7 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class ColumnValues:
     """One of the values of a column, each of its rows equally likely."""
 
     values: tuple[JSON, ...]
@@ -69,7 +69,7 @@ class Dates:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ConditionalDraw:
     """Drawn by the rule in `cases` of the text that the earlier draw `name` came to, else by `otherwise`."""
 
     name: str
@@ -82,7 +82,7 @@ class Given:
         return [*self.cases.values(), *([] if self.otherwise is None else [self.otherwise])]
 
 
-Rule: TypeAlias = Choices | Cells | Integers | Numbers | Dates | Given
+Rule: TypeAlias = Choices | ColumnValues | Integers | Numbers | Dates | ConditionalDraw
 """How one value is drawn: a value itself, picklable."""
 
 
@@ -104,7 +104,7 @@ def _value(rule: Rule, chance: bytes, made: Mapping[str, JSON]) -> JSON:
     match rule:
         case Choices(values, ends):
             return deepcopy(values[bisect_right(ends, _below(ends[-1], chance))])
-        case Cells(values):
+        case ColumnValues(values):
             return deepcopy(values[_below(len(values), chance)])
         case Integers(least, most):
             return least + _below(most - least + 1, chance)
@@ -113,7 +113,7 @@ def _value(rule: Rule, chance: bytes, made: Mapping[str, JSON]) -> JSON:
         case Dates(first, last):
             span = last.toordinal() - first.toordinal() + 1
             return date.fromordinal(first.toordinal() + _below(span, chance)).isoformat()
-        case Given(name, cases, otherwise):
+        case ConditionalDraw(name, cases, otherwise):
             text = _text(made[name])
             return _value(cases[text] if otherwise is None else cases.get(text, otherwise), chance, made)
 
@@ -152,11 +152,11 @@ def values_of(rule: Rule) -> dict[str, bool] | None:
         case Choices(values, ends):
             for value, start, end in zip(values, (0, *ends), ends, strict=False):
                 found[_text(value)] = found.get(_text(value), False) or end > start
-        case Cells(values):
+        case ColumnValues(values):
             found = dict.fromkeys(map(_text, values), True)
         case Integers(least, most) if most - least < _FEW:
             found = dict.fromkeys(map(str, range(least, most + 1)), True)
-        case Given():
+        case ConditionalDraw():
             for case in rule.rules:
                 inner = values_of(case)
                 if inner is None:
@@ -182,7 +182,7 @@ def _schema(rule: Rule) -> dict[str, Any]:
     match rule:
         case Choices(values):
             return {"type": _types(values), "enum": list(_distinct(values).values())}
-        case Cells(values):
+        case ColumnValues(values):
             distinct = _distinct(values)
             known = {"enum": list(distinct.values())} if len(distinct) <= _FEW else {}
             return {"type": _types(values), **known}
@@ -192,7 +192,7 @@ def _schema(rule: Rule) -> dict[str, Any]:
             return {"type": "number", "minimum": least, "maximum": most}
         case Dates():
             return {"type": "string", "format": "date"}
-        case Given():
+        case ConditionalDraw():
             branches = list(_distinct(map(_schema, rule.rules)).values())
             return branches[0] if len(branches) == 1 else {"anyOf": branches}
 

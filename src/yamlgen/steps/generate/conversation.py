@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from yamlgen.errors import Code, RowError
-from yamlgen.expressions.rendering import render
-from yamlgen.values import Message
+from yamlgen.expressions.jinja_environment import render
+from yamlgen.value_objects import Message
 
 _HINT: Final = "the API refuses that: ask for a value in the step's `when`, or write words around it"
 

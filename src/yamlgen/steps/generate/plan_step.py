@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate, shown
-from yamlgen.expressions.rendering import render
+from yamlgen.expressions.jinja_environment import render
 from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.steps.config_fields import Settings
 from yamlgen.steps.fan_out import Case, Scope
-from yamlgen.steps.fields import Settings
 from yamlgen.steps.generate.conversation import TemplateMessage
 from yamlgen.steps.plan_step import PlanStep, Variant
-from yamlgen.values import JSON, Message, Prompt
+from yamlgen.value_objects import JSON, Message, Prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from typing import Final
 from jinja2 import nodes
 from jinja2.exceptions import TemplateError
 
-from yamlgen import capabilities
+from yamlgen import model_capabilities
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.expressions.rendering import parse
-from yamlgen.steps.generate.fields import Generate
-from yamlgen.steps.passages import Passage
+from yamlgen.expressions.jinja_environment import parse
+from yamlgen.steps.generate.config import Generate
 from yamlgen.steps.plan_step import Variant
 from yamlgen.steps.step_file import StepFile
+from yamlgen.steps.step_template import StepTemplate
 
 _LAST_END: Final = re.compile(r"(\r\n|\r|\n)\Z")
 """The end of the last line, which Jinja leaves out."""
@@ -70,7 +70,9 @@ def _text(node: nodes.Node) -> str | None:
     return node.value if isinstance(node, nodes.Const) and isinstance(node.value, str) else None
 
 
-def check(file: StepFile, step: Generate, said: Sequence[Passage], variants: Sequence[Variant]) -> Iterator[Diagnostic]:
+def check(
+    file: StepFile, step: Generate, said: Sequence[StepTemplate], variants: Sequence[Variant]
+) -> Iterator[Diagnostic]:
     """What is wrong with what a step says.
 
     Args:
@@ -79,10 +81,10 @@ def check(file: StepFile, step: Generate, said: Sequence[Passage], variants: Seq
         said: its system prompt and its turns, in their order.
         variants: the models that it asks.
     """
-    known = [constant(passage.source) for passage in said]
-    for passage, text in zip(said, known, strict=True):
+    known = [constant(template.source) for template in said]
+    for template, text in zip(said, known, strict=True):
         if text.is_blank:
-            mark = passage.mark(0, len(passage.source))
+            mark = template.mark(0, len(template.source))
             hint = "write what is said, or remove it"
             yield Diagnostic(Code.WRONG_VALUE, "this text is blank for every row, which the API refuses", mark, hint)
     yield from _too_long(said, known, variants)
@@ -106,7 +108,7 @@ def check(file: StepFile, step: Generate, said: Sequence[Passage], variants: Seq
 def _prefill_faults(file: StepFile, step: Generate, last: int, variants: Sequence[Variant]) -> Iterator[Diagnostic]:
     """What keeps a model from going on with the beginning of an answer."""
     for variant in variants:
-        able = capabilities.of(variant.model)
+        able = model_capabilities.of(variant.model)
         thinks = able.prefill and variant.settings.thinks
         if able.prefill is False:
             message, hint = f"`{variant.model}` takes no {_PREFILL}", "end with the user's message"
@@ -120,11 +122,13 @@ def _prefill_faults(file: StepFile, step: Generate, last: int, variants: Sequenc
         yield Diagnostic(Code.SETTING_REFUSED, message, file.mark("messages", last, "role"), hint, "warning")
 
 
-def _too_long(said: Sequence[Passage], known: Sequence[Constant], variants: Sequence[Variant]) -> Iterator[Diagnostic]:
+def _too_long(
+    said: Sequence[StepTemplate], known: Sequence[Constant], variants: Sequence[Variant]
+) -> Iterator[Diagnostic]:
     """Texts that are more than a model reads, before a row adds to them."""
     sizes = [sum(map(len, text.parts)) for text in known]
     for variant in variants:
-        able = capabilities.of(variant.model)
+        able = model_capabilities.of(variant.model)
         tokens = round(sum(sizes) / able.tokenizer.characters)
         if able.context is not None and tokens > able.context:
             largest = said[sizes.index(max(sizes))]

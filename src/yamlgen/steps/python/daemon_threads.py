@@ -23,14 +23,14 @@ MOST: Final = min(32, (os.cpu_count() or 1) + 4)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CallOutcome:
     """How a call of a function that is not ours ended: its value, or what it raised, whatever that was."""
 
     value: Any = None
     error: BaseException | None = None
 
 
-def end_fork(parent: int, ended: Ended) -> None:
+def end_fork(parent: int, ended: CallOutcome) -> None:
     """End this process if it is a child of `parent`, forked by a function that has now come back in both.
 
     The child has the run's sockets and its store, which is to be neither used nor closed by another process than the
@@ -44,15 +44,15 @@ def end_fork(parent: int, ended: Ended) -> None:
 class _ThreadCall:
     work: Callable[[], Any]
     context: contextvars.Context
-    future: asyncio.Future[Ended]
+    future: asyncio.Future[CallOutcome]
     given_up: bool = False
 
-    def do(self) -> Ended:
+    def do(self) -> CallOutcome:
         here = os.getpid()
         try:
-            ended = Ended(self.context.run(self.work))
+            ended = CallOutcome(self.context.run(self.work))
         except BaseException as error:  # noqa: BLE001 - a `SystemExit` is the caller's to judge, and must not end a thread
-            ended = Ended(error=error)
+            ended = CallOutcome(error=error)
         end_fork(here, ended)
         return ended
 
@@ -69,7 +69,7 @@ class DaemonThreads:
         self._jobs: SimpleQueue[_ThreadCall | None] = SimpleQueue()
         self._idle = 0
 
-    async def run(self, work: Callable[[], Any], seconds: float) -> Ended:
+    async def run(self, work: Callable[[], Any], seconds: float) -> CallOutcome:
         """Call `work` in a thread, in a copy of this context.
 
         Raises:
@@ -110,6 +110,6 @@ class DaemonThreads:
         self._jobs.put(None)  # for the next one
 
 
-def _settle(future: asyncio.Future[Ended], ended: Ended) -> None:
+def _settle(future: asyncio.Future[CallOutcome], ended: CallOutcome) -> None:
     if not future.done():
         future.set_result(ended)

@@ -38,7 +38,7 @@ class Dependencies:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class ModuleSources:
     """The sources that a function's module is made of.
 
     Attributes:
@@ -52,7 +52,7 @@ class Sources:
     trees: Mapping[str, ast.Module]
 
 
-def sources_of(folder: Path, module: str) -> Sources:
+def sources_of(folder: Path, module: str) -> ModuleSources:
     """The module of a path relative to the pipeline's folder, and all that it imports from there."""
     files: dict[str, Stamp] = {}
     trees: dict[str, ast.Module] = {}
@@ -71,7 +71,7 @@ def sources_of(folder: Path, module: str) -> Sources:
         for name in imported(tree, path):
             imports.add(name)
             waiting.extend(_files(folder, name))
-    return Sources(files, None if imports & _BY_OTHER_MEANS else frozenset(imports), trees)
+    return ModuleSources(files, None if imports & _BY_OTHER_MEANS else frozenset(imports), trees)
 
 
 def parsed(path: Path) -> ast.Module | None:

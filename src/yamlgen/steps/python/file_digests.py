@@ -19,7 +19,7 @@ from yamlgen.steps.python import BEGAN
 from yamlgen.steps.python.dependencies import Dependencies, imported, parsed
 
 
-class Digests:
+class FileDigests:
     """The files of one run; made before the first function is called."""
 
     def __init__(self) -> None:

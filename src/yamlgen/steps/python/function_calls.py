@@ -28,14 +28,14 @@ from typing import Any, Final
 from yamlgen.canonical_json import digest
 from yamlgen.deadline import Deadline
 from yamlgen.errors import Code, RowError, UsageError, near
-from yamlgen.steps.fields import MOST_CONCURRENCY
-from yamlgen.steps.python.daemon_threads import DaemonThreads, Ended, end_fork
+from yamlgen.steps.config_fields import MOST_CONCURRENCY
+from yamlgen.steps.python.daemon_threads import CallOutcome, DaemonThreads, end_fork
 from yamlgen.steps.python.python_values import json_value
 from yamlgen.steps.python.signatures import Function
-from yamlgen.steps.python.tracebacks import Trace
+from yamlgen.steps.python.tracebacks import TracebackFormatter
 from yamlgen.suggestions import suggestion
 from yamlgen.system_limits import scarcity_of
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 LOADING: Final = 300.0
 """Seconds that a module may take to load: some import much, and a call's own timeout says nothing of that."""
@@ -56,7 +56,7 @@ def key_of(call: str, reads: Sequence[str], args: Mapping[str, JSON]) -> bytes:
     return digest({"call": call, "reads": sorted(reads), "args": dict(args)})
 
 
-class Functions:
+class FunctionCaller:
     """Calls the authors' functions of one run, on one event loop. To be closed.
 
     From the first call on until the end the pipeline's folder is the last entry of `sys.path`, so that a module finds
@@ -70,7 +70,7 @@ class Functions:
     def __init__(self, folder: Path, most: int = MOST_CONCURRENCY) -> None:
         self._coroutines = asyncio.Semaphore(most)
         self._entry = str(folder.absolute())
-        self._trace = Trace(folder.absolute())
+        self._trace = TracebackFormatter(folder.absolute())
         self._threads = DaemonThreads()
         self._modules: dict[tuple[Path, str], asyncio.Task[ModuleType | UsageError]] = {}
         self._before: frozenset[str] | None = None  # the modules that were there before ours
@@ -143,7 +143,7 @@ class Functions:
                 break
         self._before = None
 
-    async def _ended(self, call: Callable[[], Any], seconds: float) -> Ended:
+    async def _ended(self, call: Callable[[], Any], seconds: float) -> CallOutcome:
         if inspect.iscoroutinefunction(call):
             async with self._coroutines:
                 return await _awaited(call, seconds)
@@ -238,19 +238,19 @@ def _execute(file: Path, source: bytes) -> ModuleType:
     return module
 
 
-async def _awaited(call: Callable[[], Awaitable[Any]], seconds: float) -> Ended:
+async def _awaited(call: Callable[[], Awaitable[Any]], seconds: float) -> CallOutcome:
     """Await what `call` gives, in a task of its own: what it does to its task is not done to ours.
 
     Raises:
         TimeoutError: it has not ended after `seconds`; it is cancelled, and not waited for.
     """
 
-    async def guarded() -> Ended:
+    async def guarded() -> CallOutcome:
         here = os.getpid()
         try:
-            ended = Ended(await call())
+            ended = CallOutcome(await call())
         except BaseException as error:  # noqa: BLE001 - a loop would end with a `SystemExit`
-            ended = Ended(error=error)
+            ended = CallOutcome(error=error)
         end_fork(here, ended)
         return ended
 
@@ -263,4 +263,4 @@ async def _awaited(call: Callable[[], Awaitable[Any]], seconds: float) -> Ended:
         task.cancel()
     if not task.done():
         raise TimeoutError
-    return Ended(error=asyncio.CancelledError()) if task.cancelled() else task.result()
+    return CallOutcome(error=asyncio.CancelledError()) if task.cancelled() else task.result()

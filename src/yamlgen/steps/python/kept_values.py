@@ -16,8 +16,8 @@ from typing import Final
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.parsing.project_folder import Stamp, is_folder, real, stamp_of
 from yamlgen.parsing.yaml_parser import absence
-from yamlgen.steps.python.dependencies import Dependencies, Sources, sources_of
-from yamlgen.steps.python.fields import Python
+from yamlgen.steps.python.config import Python
+from yamlgen.steps.python.dependencies import Dependencies, ModuleSources, sources_of
 from yamlgen.steps.python.opened_files import openings
 from yamlgen.steps.python.signatures import Function
 from yamlgen.steps.step_file import StepFile
@@ -55,7 +55,7 @@ def dependencies(file: StepFile, step: Python, function: Function) -> tuple[Depe
     return Dependencies(folder, tuple(step.reads or ()), files, sources.imports), problems
 
 
-def _unlisted(file: StepFile, step: Python, sources: Sources, files: Mapping[str, Stamp]) -> Iterator[Diagnostic]:
+def _unlisted(file: StepFile, step: Python, sources: ModuleSources, files: Mapping[str, Stamp]) -> Iterator[Diagnostic]:
     """The files that the function reads by a literal name, and that are not listed, as far as they are there."""
     folder, mark = file.folder.absolute(), file.mark("call")
     known = {real(folder / path) for path in files}

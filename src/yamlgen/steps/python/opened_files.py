@@ -27,7 +27,7 @@ _DEEPEST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class FileOpen:
     """A file that is read, and where.
 
     Attributes:
@@ -41,7 +41,7 @@ class Opening:
     line: int
 
 
-def openings(folder: Path, trees: Mapping[str, ast.Module], name: str) -> Iterator[Opening]:
+def openings(folder: Path, trees: Mapping[str, ast.Module], name: str) -> Iterator[FileOpen]:
     """The files that a function reads, as far as that can be seen.
 
     Args:
@@ -50,13 +50,13 @@ def openings(folder: Path, trees: Mapping[str, ast.Module], name: str) -> Iterat
         name: the function.
     """
     modules = [_Module(path, str(folder.absolute() / path), tree) for path, tree in trees.items()]
-    read: dict[str, Opening] = {}
+    read: dict[str, FileOpen] = {}
     written: set[str] = set()
     for module, node in _reached(modules, name):
         file, mode = module.opened(node) if isinstance(node, ast.Call) else (None, None)
         if file is not None and mode is not None:
             if mode.startswith("r") and "+" not in mode:
-                read.setdefault(file, Opening(file, module.path, getattr(node, "lineno", 1)))
+                read.setdefault(file, FileOpen(file, module.path, getattr(node, "lineno", 1)))
             else:
                 written.add(file)
     return (each for file, each in read.items() if file not in written)

@@ -12,7 +12,7 @@ from yamlgen.steps.fan_out import Scope
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.steps.python.dependencies import Dependencies
 from yamlgen.steps.python.signatures import Function
-from yamlgen.values import JSON
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

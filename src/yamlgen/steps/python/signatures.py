@@ -18,7 +18,7 @@ from typing import Final, TypeGuard
 
 from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.project_folder import leak, open_inside
-from yamlgen.parsing.source_map import Text
+from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import absence
 from yamlgen.suggestions import listing, nearest, suggestion
 
@@ -152,7 +152,7 @@ def _parsed(source: bytes, place: str) -> ast.Module | Diagnostic:
     try:
         text = source.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = Text(place, error.object[: error.start].decode())
+        before = SourceText(place, error.object[: error.start].decode())
         line, column = before.position(len(before.text))
         message = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
         return Diagnostic(Code.BAD_MODULE, message, Mark(place, line, column, line, column + 1), "save it as UTF-8")

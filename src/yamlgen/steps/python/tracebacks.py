@@ -21,7 +21,7 @@ _LONGEST: Final = 300
 _LINE: Final = 120
 
 
-class Trace:
+class TracebackFormatter:
     """Tells exceptions by where the author's code raised them.
 
     Args:

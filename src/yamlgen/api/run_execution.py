@@ -1,0 +1,360 @@
+"""A run, from its first look at the store to its files in place.
+
+Owns the order in which a run is made ready, begun and ended. What was paid for is in the store before anything else
+happens to it, so every way in which a run can end early leaves the same thing behind: a store from which the next
+run goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from yamlgen.api.loading import Pipeline
+from yamlgen.api.preparation import Preparation, prepare
+from yamlgen.api.run_options import RunOptions
+from yamlgen.cancellation import Cancellation
+from yamlgen.canonical_json import fingerprint
+from yamlgen.data.source import Source
+from yamlgen.engine.local_engine import LocalEngine
+from yamlgen.engine.spending_limits import Budget
+from yamlgen.engine.trial_rows import UnreadRows
+from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, near
+from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted, RunWarned
+from yamlgen.option_names import by_surface, option
+from yamlgen.output.atomic_write import Staging
+from yamlgen.output.failure_records import compose_failed
+from yamlgen.output.files import OutputPaths, output_paths, prepared, publish
+from yamlgen.output.output_columns import added_columns, compose_row, compose_rows
+from yamlgen.output.stdout_writer import Printer, PrinterThread
+from yamlgen.planning.expansion import resolved
+from yamlgen.planning.plan import Plan
+from yamlgen.reports.record_file import run_record, surroundings
+from yamlgen.reports.report import Report
+from yamlgen.store.location import StoreLocation
+from yamlgen.store.run_reader import RunEntry, RunReader
+from yamlgen.store.run_session import ActiveRun, begin_run, open_runs
+from yamlgen.system_limits import in_thread
+from yamlgen.value_objects import JSON
+
+Confirm = Callable[[RunForecast], bool]
+"""Asks whether a run may cost what is forecast."""
+
+
+class _Unwanted(Exception):  # noqa: N818 - the user's wish, no error
+    """The files of a run that was cancelled are not put in place any more."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that came to its end: its report, its files, and where the store has it."""
+
+    report: Report
+    paths: OutputPaths
+    entry: RunEntry
+    place: StoreLocation
+
+
+async def execute(
+    pipeline: Pipeline,
+    *,
+    params: Mapping[str, JSON] | None = None,
+    options: RunOptions | None = None,
+    emit: Emit | None = None,
+    cancellation: Cancellation | None = None,
+    confirm: Confirm | None = None,
+    stdout: BinaryIO | None = None,
+) -> FinishedRun:
+    """Run a pipeline to its end and leave its files.
+
+    Args:
+        pipeline: as loaded.
+        params: the values of its parameters.
+        options: what differs from the file.
+        emit: told every event.
+        cancellation: ends the run early when requested.
+        confirm: asked before a run that may cost more than `limits.confirm_above_usd`; without it such a run does
+            not begin.
+        stdout: where the rows of a run with the output `-` go; standard output, where none is given.
+
+    Raises:
+        YamlgenError: nothing could be run, or the run ended early; what was finished is in the store.
+    """
+    options, cancellation = options or RunOptions(), cancellation or Cancellation()
+    plan = options.over(pipeline.plan(params))
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    work = _RunExecution(pipeline, plan, options, name, cancellation, [] if emit is None else [emit], stdout)
+    async with prepare(pipeline, plan, options, f"run {name}") as ready:
+        asks = plan.limits.confirm_above_usd is not None and not options.yes
+        forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question is put by what all rows say
+        if forecast.sends and not options.offline:
+            ready.provider.key()  # without one it ends here; a request that was not foretold asks for it again
+        with work.made_ready(ready) as staging:
+            for message in ready.source.told:
+                work.tell(RunWarned(message))
+            work.tell(forecast)
+            _confirm(forecast, plan, options, confirm)
+            return await work.go(ready, by_tool, staging)
+
+
+class _RunExecution:
+    """One run on its way."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        plan: Plan,
+        options: RunOptions,
+        name: str,
+        cancellation: Cancellation,
+        listeners: list[Emit],
+        stdout: BinaryIO | None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.plan = plan
+        self.options = options
+        self.name = name
+        self.cancellation = cancellation
+        self.report = Report()
+        self.budget = Budget(plan.limits, cancellation)
+        self.listeners: list[Emit] = [self.report.observe, self.budget.observe, *listeners]
+        self.undone = False
+        self.to_stdout = str(options.output) == "-"
+        self.stdout = stdout
+        self.paths = _paths(plan, options)
+
+    def tell(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+    @contextmanager
+    def made_ready(self, ready: Preparation) -> Iterator[Staging]:
+        """Keep the files for this run alone, before anything is paid for."""
+        self.paths.spare(path for path in (*self.pipeline.parsed.files(), ready.source.path) if path is not None)
+        what = f"run {self.name} of {near(self.plan.file)}"
+        with prepared(self.paths, to_stdout=self.to_stdout, what=what) as staging:
+            yield staging
+
+    async def go(self, ready: Preparation, by_tool: frozenset[str], staging: Staging) -> FinishedRun:
+        """Run every row, and put the files in place."""
+        about = {**self._about(ready), **surroundings(self.plan.folder)}
+        kept = {**about, "resolved": resolved(self.plan, by_tool), "options": self._options(), "rows": ready.rows}
+        run_reader, clock, started = ready.session.run_reader, time.monotonic(), datetime.now(UTC)
+        connection = ready.connection
+        assert connection is not None  # noqa: S101 - a run holds its store
+        async with begin_run(ready.session, connection, self.name, kept, self.options.retry) as run:
+            steps = tuple(step.name for step in self.plan.steps)
+            headers, simulated = tuple(about["headers"]), self.options.simulate
+            self.tell(RunStarted(self.name, self.plan.name, steps, ready.rows, headers, simulated))
+            error: YamlgenError | None = None
+            try:
+                await self._drive(ready, run.entry)
+                error = self._unfinished(ready.rows)
+                if error is None:
+                    await self._verify(ready.source)
+                    self.report.seconds = time.monotonic() - clock
+                    record = run_record(self.report, about, started)
+                    await self._publish(run_reader.place, run.entry, record, staging)
+                    await _whole(run.end("finished", record))
+                    self.tell(RunFinished(None, self.report.seconds))
+            except YamlgenError as stopped:
+                error = stopped
+            except BaseException as stopped:
+                await self._stop(run, str(stopped) or "cancelled", clock)
+                raise
+            if error is not None:
+                left = await self._stop(run, error.message, clock)
+                if not isinstance(error, Incomplete):
+                    error = error.replace(hint=f"{error.hint}; {left}" if error.hint else left)
+                raise error from None
+            return FinishedRun(self.report, self.paths, run.entry, run_reader.place)
+
+    async def _drive(self, ready: Preparation, entry: RunEntry) -> None:
+        printer = None
+        if self.to_stdout:
+            printer = PrinterThread(partial(_opened_printer, ready.session.run_reader.place, entry, self.stdout))
+            self.listeners.append(partial(_print, printer))
+        rows = partial(ready.source.rows, ready.rows, self.plan.columns)
+        engine = LocalEngine(self.plan, ready.provider, ready.session.run_recorder, self.tell, self.cancellation)
+        try:
+            await engine.run(rows(), UnreadRows(ready.rows, rows))
+            self.undone = engine.undone
+        except asyncio.CancelledError:  # in a hurry: a reader that does not read is not waited for
+            if printer is not None:
+                printer.leave()
+                printer = None
+            raise
+        finally:
+            if printer is not None:
+                await printer.close()
+
+    def _unfinished(self, rows: int) -> YamlgenError | None:
+        """Why the run did not finish every row, if it did not."""
+        report = self.report
+        if report.missing:
+            what = "row has" if report.missing == 1 else "rows have"
+            message = f"{report.missing:,} {what} no answer in the store, and this run may not ask"
+            how = "" if self.options.simulation is None else self.options.simulation.options
+            command = f"`yamlgen runs failed {self.name}` lists them, `yamlgen run{how}` asks for them"
+            asks = by_surface(command=command, python=f"a call without {option('offline')} asks for them")
+            hint = f"{asks}; the previous output stays as it was"
+            return Incomplete(message, code=Code.NOT_STORED, hint=hint)
+        if report.finished + report.failed == rows and not self.undone:
+            return None
+        return self.budget.error or Interrupted(f"stopped: {self.cancellation.reason}", code=Code.STOPPED)
+
+    async def _verify(self, source: Source) -> None:
+        """See that the output is made of the input as it is, in a thread, for it may be long."""
+        warning = await in_thread(source.verify)
+        if warning is not None:
+            self.tell(RunWarned(warning))
+
+    async def _stop(self, run: ActiveRun, message: str, clock: float) -> str:
+        """Note in the store that the run ended early, and say what is kept."""
+        self.report.error, self.report.seconds = message, time.monotonic() - clock
+        with suppress(YamlgenError):  # a disk that refuses has been told already
+            await run.end("stopped", self.report.as_json())
+        kept = self._kept()
+        self.tell(RunFinished(message, self.report.seconds, kept))
+        return kept
+
+    def _kept(self) -> str:
+        """What an ended run leaves behind, as a sentence."""
+        finished = self.report.finished
+        if not (finished or self.report.paid.attempts):
+            return "no row was finished"
+        rows = f"{finished:,} finished row{'' if finished == 1 else 's'}" if finished else "some answers"
+        same = f"the same {by_surface(command='command', python='call')}"
+        if self.options.fresh:
+            return f"{rows} kept in the store; without {option('fresh')} {same} takes these, and older answers, if any"
+        return f"{rows} kept in the store; {same} goes on from there"
+
+    async def _publish(self, place: StoreLocation, entry: RunEntry, record: dict[str, JSON], staging: Staging) -> None:
+        """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished.
+
+        What there is to know of the rows as they are written is added to the record.
+        """
+        unwanted, known = threading.Event(), len(record["warnings"])
+        try:
+            await _whole(in_thread(partial(self._write, place, entry, record, staging, unwanted)), unwanted.set)
+        except _Unwanted:
+            raise asyncio.CancelledError from None
+        for message in record["warnings"][known:]:
+            self.tell(RunWarned(message))
+
+    def _write(
+        self,
+        place: StoreLocation,
+        entry: RunEntry,
+        record: dict[str, JSON],
+        staging: Staging,
+        unwanted: threading.Event,
+    ) -> None:
+        finished, failed = self.report.finished, self.report.failed
+        keep_rows = self.to_stdout or not (finished or not self.paths.rows.exists())
+        with open_runs(place) as run_reader:
+
+            def wanted(compose: Callable[[RunReader, RunEntry], Iterator[bytes]]) -> Iterator[bytes]:
+                for line in compose(run_reader, entry):
+                    if unwanted.is_set():
+                        raise _Unwanted
+                    yield line
+
+            publish(
+                self.paths,
+                staging,
+                rows=None if keep_rows else lambda: wanted(compose_rows),
+                failed=(lambda: wanted(compose_failed)) if failed else None,
+                run=record,
+                tell=record["warnings"].append,
+            )
+
+    def _about(self, ready: Preparation) -> dict[str, JSON]:
+        plan = self.plan
+        return {
+            "pipeline": {
+                "name": plan.name,
+                "file": self.pipeline.shown,
+                "hash": fingerprint(self.pipeline.parsed.document.data),
+            },
+            "params": dict(plan.params),
+            "overrides": dict(self.pipeline.overrides),
+            "models": {variant.name: variant.model for _, variant in plan.variants},
+            "input": ready.source.name(),
+            "output": "-" if self.to_stdout else os.path.relpath(self.paths.rows, plan.folder),
+            "limit": self.options.limit,
+            "headers": list(ready.provider.headers().names),
+            "address": ready.provider.answerer(),
+            "simulated": self.options.simulate,
+            "simulation": ready.simulation,
+            **added_columns(plan.output),
+        }
+
+    def _options(self) -> dict[str, JSON]:
+        """What a retry needs to be asked in the same way."""
+        given, output = self.pipeline.input, self.options.output
+        return {
+            "input": given if given in (None, "-") else str(self.pipeline.source.path),
+            "output": None if output is None else "-" if self.to_stdout else str(self.paths.rows),
+            "limit": self.options.limit,
+            "faults": list(self.options.faults),
+            "seed": self.options.seed,
+        }
+
+
+async def _whole(work: Coroutine[Any, Any, None], hurry: Callable[[], object] = bool) -> None:
+    """Await what must not be left half done: whoever cancels it is told to `hurry`, and waits all the same."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            hurry()
+    task.result()
+
+
+def _print(printer: PrinterThread, event: Event) -> None:
+    if isinstance(event, RowFinished | RowFailed):
+        printer.done(event.row)
+
+
+def _confirm(forecast: RunForecast, plan: Plan, options: RunOptions, confirm: Confirm | None) -> None:
+    most = plan.limits.confirm_above_usd
+    if most is None or options.yes or not forecast.requests:
+        return
+    cost = forecast.cost
+    if cost is not None and cost[1] <= most:
+        return
+    if confirm is None or not confirm(forecast):
+        what = "the run" if not options.simulate else "without the simulator, the run"
+        told = "nobody knows what the run costs" if cost is None else f"{what} may cost ${cost[1]:.4g}"
+        message = f"{told}, and `limits.confirm_above_usd` is {most:g}"
+        hint = f"nothing was sent; confirm it with {option('yes')}, or raise the limit"
+        raise LimitReached(message, code=Code.NOT_CONFIRMED, hint=hint)
+
+
+def _paths(plan: Plan, options: RunOptions) -> OutputPaths:
+    if options.output is not None and str(options.output) != "-":
+        return output_paths(Path(options.output).absolute())
+    target = plan.folder / plan.output.path
+    to_stdout = options.output is not None
+    return output_paths(target, simulated=options.simulate, limit=options.limit, to_stdout=to_stdout)
+
+
+@contextmanager
+def _opened_printer(place: StoreLocation, entry: RunEntry, stdout: BinaryIO | None) -> Iterator[Printer]:
+    """A printer to standard output that reads the store by itself; unbuffered, so that nothing is left at the end."""
+    stream = stdout or sys.stdout.buffer
+    with open_runs(place) as run_reader:
+        yield Printer(getattr(stream, "raw", stream), partial(compose_row, run_reader, entry))

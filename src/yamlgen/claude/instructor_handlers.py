@@ -1,0 +1,176 @@
+"""instructor's mode handlers, with the author's schema untouched: native output, a tool, JSON in text.
+
+Owns the small classes that instructor takes for a response model and for a mode: they prepare the request, parse the
+answer and write the re-ask. Nothing is registered globally: a host application has its own instructor.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+from instructor.v2.core.function_calls import ResponseSchema
+from instructor.v2.core.handler import ModeHandler
+from instructor.v2.providers.anthropic.handlers import (
+    AnthropicJSONHandler,
+    AnthropicStructuredOutputsHandler,
+    AnthropicToolsHandler,
+    combine_system_messages,
+    process_messages_for_anthropic,
+)
+from pydantic import PrivateAttr, RootModel, ValidationError, model_validator
+
+from yamlgen.claude.json_in_text import find_json
+from yamlgen.claude.parsed_answer import InvalidOutput, ParsedOutput
+from yamlgen.schemas.author_schema import JSONSchema, json_schema
+from yamlgen.schemas.json_strings import unpacked
+from yamlgen.schemas.root_wrapper import WRAP
+from yamlgen.value_objects import JSON
+
+Mode = Literal["native", "tools", "json"]
+
+Judge: TypeAlias = Callable[[JSON], tuple[tuple[str, ...], JSON]]
+"""What is wrong with a value, each with its path; and the output that is made of one with which nothing is."""
+
+_AN_OBJECT: Final = json_schema({"type": "object"})
+_ALL_DIFFER: Final = json_schema({"uniqueItems": True})
+
+
+class OutputRejected(ValueError):  # noqa: N818 - caught where it is raised to
+    """The errors of a value, on their way through pydantic."""
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+
+
+class ResponseModel(RootModel[Any], ResponseSchema):
+    """What instructor takes for a response model: the author's schema on the way out, its whole check on the way in."""
+
+    judge: ClassVar[Judge]
+    schema_: ClassVar[JSONSchema]
+    sent: ClassVar[Mapping[str, Any]]
+    wrapped: ClassVar[bool]
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG003 - pydantic's signature
+        """The schema to send, with a title, because instructor reads one."""
+        return {"title": cls.__name__, **cls.sent}
+
+    _made: JSON = PrivateAttr(None)
+    _strings: tuple[str, ...] = PrivateAttr(())
+    _is_bare: bool = PrivateAttr(default=False)
+
+    @model_validator(mode="after")
+    def _check(self) -> ResponseModel:
+        value: JSON = self.root
+        strings: tuple[str, ...] = ()
+        if self.wrapped:
+            value, strings = unpacked(value, _AN_OBJECT)
+            if isinstance(value, dict) and set(value) == {WRAP}:
+                value = value[WRAP]
+            else:
+                self._is_bare = True
+        judge = type(self).judge
+        errors, made = judge(value)
+        if self._is_bare and (errors or (isinstance(value, dict) and WRAP in value)):
+            raise OutputRejected((f"$: the answer must be an object with the one key `{WRAP}`",))
+        if errors:
+            value, more = unpacked(value, self.schema_)
+            again, made = judge(value) if more else (errors, None)
+            if again:
+                raise OutputRejected(errors)
+            strings += more
+        self.root, self._made, self._strings = value, made, strings
+        return self
+
+    @property
+    def output(self) -> ParsedOutput:
+        """The output as it is checked, unwrapped and made."""
+        return ParsedOutput(self._made, tuple(f"{path} came as a JSON string" for path in self._strings))
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is the author's schema that the answer fits, and not the object around it that was asked for."""
+        return self._is_bare
+
+
+class _Tools(AnthropicToolsHandler):
+    """instructor's tool mode, with the author's schema as the tool's, untouched; the tool is made once for all rows."""
+
+    def __init__(self, response: type[ResponseModel]) -> None:
+        super().__init__()
+        _, made = super().prepare_request(response, {"messages": []})
+        self._tools = [{**made["tools"][0], "name": response.__name__, "input_schema": dict(response.sent)}]
+
+    def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        messages = process_messages_for_anthropic(kwargs["messages"])
+        return response_model, {**kwargs, "messages": messages, "tools": self._tools}
+
+    def parse_response(self, response: Any, response_model: Any, *args: Any, **kwargs: Any) -> Any:
+        calls = [block for block in response.content if block.type == "tool_use"]
+        if len(calls) != 1 or response.stop_reason == "max_tokens":
+            return super().parse_response(response, response_model, *args, **kwargs)
+        # What instructor does with one call; to see that it is one, it builds a validator for each answer.
+        return response_model.model_validate_json(json.dumps(calls[0].input))
+
+
+class _Native(AnthropicStructuredOutputsHandler):
+    """instructor's structured outputs, by the parameter that the API has today."""
+
+    def __init__(self, response: type[ResponseModel]) -> None:
+        super().__init__()
+        self._form = {"type": "json_schema", "schema": dict(response.sent)}
+
+    def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return response_model, {**kwargs, "output_config": {**kwargs.get("output_config", {}), "format": self._form}}
+
+
+class _InText(AnthropicJSONHandler):
+    """instructor's JSON in text; what it says of the schema is made once for all rows."""
+
+    def __init__(self, response: type[ResponseModel]) -> None:
+        super().__init__()
+        _, made = super().prepare_request(response, {"messages": []})
+        self._told = made["system"]
+
+    def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        messages = process_messages_for_anthropic(kwargs["messages"])
+        system = combine_system_messages(kwargs.get("system"), self._told)
+        return response_model, {**kwargs, "messages": messages, "system": system}
+
+    def parse_response(self, response: Any, response_model: Any, *args: Any, **kwargs: Any) -> Any:
+        """The one value in the text that the schema accepts, wherever it stands; what differs from it is none."""
+        texts = [block.text for block in response.content if block.type == "text"]
+        if not texts or response.stop_reason == "max_tokens":
+            return super().parse_response(response, response_model, *args, **kwargs)
+        text = "".join(texts)
+        spans = find_json(text)
+        if not spans.values and not spans.broken:
+            with suppress(ValueError, RecursionError):  # an object as a JSON string, or what the schema says more of
+                spans.values.append(json.loads(text))
+        found, refused = [], None
+        for value in spans.values:
+            try:
+                found.append(response_model.model_validate(value))
+            except ValidationError as error:
+                refused = error
+        answers = [each for each in found if not each.is_bare] or found
+        for answer, other in pairwise(answers):
+            if not _ALL_DIFFER.errors([answer.root, other.root]):
+                raise InvalidOutput(("$: the answer holds several values that fit the schema: give one alone",))
+        if answers:
+            return answers[-1]
+        if refused is None or spans.broken:
+            raise InvalidOutput((f"$: the answer is not JSON: {spans.broken or 'it holds no list and no object'}",))
+        raise refused
+
+
+HANDLERS: Final[Mapping[Mode, Callable[[type[ResponseModel]], ModeHandler]]] = {
+    "native": _Native,
+    "tools": _Tools,
+    "json": _InText,
+}

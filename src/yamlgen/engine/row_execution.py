@@ -1,0 +1,235 @@
+"""One row on its way through the steps of a plan.
+
+Owns the order of the steps: each as soon as its own needs are met, no barrier between them; which of them are skipped;
+and what becomes of the row at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from yamlgen.cancellation import Cancellation, Cancelled
+from yamlgen.data.row_identity import id_of
+from yamlgen.engine.step_runner import StepHooks, StepRunner
+from yamlgen.errors import Code, RowError, YamlgenError
+from yamlgen.events import (
+    AnswerReceived,
+    Emit,
+    Event,
+    ItemFailed,
+    RequestRetried,
+    RequestSent,
+    RowFailed,
+    RowFinished,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StreamCut,
+)
+from yamlgen.interfaces import RequestContext, RowSink
+from yamlgen.planning.error_location import located_errors
+from yamlgen.planning.plan import Plan
+from yamlgen.planning.skipping import is_skipped
+from yamlgen.row_result import Answer, RowResult
+from yamlgen.steps.plan_step import PlanStep
+from yamlgen.value_objects import Attempt, InputRow, SystemicFailure, Usage
+
+_SKIPPED = Answer(None, skipped=True)
+
+
+@dataclass
+class Engine(ABC):
+    """What a row needs of the engine that runs it.
+
+    Attributes:
+        plan: what to do.
+        executor: does the steps.
+        sink: where rows go; its calls return when the row is safe.
+        emit: told what happens.
+        cancellation: ends the run early.
+    """
+
+    plan: Plan
+    executor: StepRunner
+    sink: RowSink
+    emit: Emit
+    cancellation: Cancellation
+
+    @abstractmethod
+    def stop(self, error: YamlgenError) -> None:
+        """End the run because of `error`."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """Hear that a step of a row is left undone, since the run was cancelled."""
+
+    @abstractmethod
+    def doubt(self, error: RowError, doubt: SystemicFailure, row: int) -> None:
+        """Try other rows: so many have failed like this one."""
+
+
+@dataclass
+class RowExecution(StepHooks):
+    """One row, and what came of its steps until now.
+
+    Args:
+        engine: runs it.
+        row: the row.
+        first: called when the row sends its first request.
+    """
+
+    engine: Engine
+    row: InputRow
+    first: Callable[[], None]
+    sent: bool = False
+    answers: dict[str, Answer] = field(default_factory=dict)
+    failures: dict[str, RowError] = field(default_factory=dict)
+
+    async def finish(self) -> None:
+        """Take the row through all steps, and put it where it belongs.
+
+        Raises:
+            YamlgenError: an error that ends the whole run.
+            Exception: what a listener raised.
+        """
+        steps = self.engine.plan.steps
+        errors = await (self._alone(steps[0]) if len(steps) == 1 else self._together(steps))
+        await self._keep()
+        for error in errors:
+            raise error
+
+    def begin(self) -> None:
+        """Note that the row has sent a request."""
+        if not self.sent:
+            self.sent = True
+            self.first()
+
+    def check(self) -> None:
+        """Begin another item only if the run goes on."""
+        self.engine.cancellation.check()
+
+    def stop(self, error: YamlgenError) -> None:
+        """End the run because of what an item of a step met."""
+        self.engine.stop(error)
+
+    def lose(self, step: str, case: int, error: RowError) -> None:
+        """Tell that an item of a step is null."""
+        useless, known = error.is_useless, id_of(self.row.identity)
+        self.engine.emit(ItemFailed(self.row.index, step, case, str(error.code), error.message, useless, known))
+
+    def doubt(self, error: RowError) -> None:
+        """Let other rows be tried, where so many fail alike that all may."""
+        if error.doubt is not None:
+            self.engine.doubt(error, error.doubt, self.row.index)
+
+    async def _alone(self, step: PlanStep) -> list[Exception]:
+        """Do the one step of a plan, without a task of its own, and give back what it raised."""
+        try:
+            await self._do(step)
+        except Exception as error:  # noqa: BLE001 - raised once the row is kept
+            return [error]
+        return []
+
+    async def _together(self, steps: Sequence[PlanStep]) -> list[Exception]:
+        """Do the steps side by side, each once its needs are met, and give back what they raised."""
+        done = {step.name: asyncio.Event() for step in steps}
+        tasks = [asyncio.ensure_future(self._step(step, done)) for step in steps]
+        try:
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+        return [result for result in results if isinstance(result, Exception)]
+
+    async def _step(self, step: PlanStep, done: Mapping[str, asyncio.Event]) -> None:
+        try:
+            for need in step.needs:
+                await done[need].wait()
+            if all(need in self.answers for need in step.needs):
+                await self._do(step)
+        finally:
+            done[step.name].set()
+
+    async def _do(self, step: PlanStep) -> None:
+        engine = self.engine
+        try:
+            engine.cancellation.check()
+            answer = await self._answer(step)
+        except RowError as error:
+            self._fail(step, error)
+        except Cancelled:
+            engine.leave()  # what was answered until now is in the store: the next run goes on from there
+        except YamlgenError as error:
+            engine.stop(error)  # at once: a request that waits for this one's place must not go out any more
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs one row, not the run
+            message = f"{type(error).__name__}: {error}"
+            self._fail(step, RowError(message, code=Code.INTERNAL, hint="please report this"))
+        else:
+            self.answers[step.name] = answer
+            row, name = self.row.index, step.name
+            engine.emit(StepSkipped(row, name) if answer.skipped else StepFinished(row, name, answer.items))
+
+    async def _answer(self, step: PlanStep) -> Answer:
+        outputs = {name: answer.value for name, answer in self.answers.items()}
+        scope = self.engine.plan.scope(self.row.row, outputs)
+        skipped = {name for name, answer in self.answers.items() if answer.skipped}
+        with located_errors(step):
+            if is_skipped(step, scope, skipped) or not step.is_wanted(scope):
+                return _SKIPPED
+            context = RequestContext(step.name, self.row.identity, _RequestEvents(self, step.name), self.row.index)
+            return await self.engine.executor.perform(step, scope, context, self)
+
+    def _fail(self, step: PlanStep, error: RowError) -> None:
+        self.failures[step.name] = error
+        self.engine.emit(StepFailed(self.row.index, step.name, str(error.code), error.message, error.is_useless))
+        self.doubt(error)
+
+    async def _keep(self) -> None:
+        """Put the row into the sink, if it came to its end."""
+        steps = [step.name for step in self.engine.plan.steps]
+        finished = len(self.answers) == len(steps)
+        if not (finished or self.failures):
+            return
+        answers = {name: self.answers[name] for name in steps if name in self.answers}
+        failures = {name: self.failures[name] for name in steps if name in self.failures}
+        await self.engine.sink.add(RowResult(self.row, answers, failures))
+        if finished:
+            self.engine.emit(RowFinished(self.row.index))
+            return
+        # A row that lacks an answer is not done, though another step of it has failed.
+        name, error = min(failures.items(), key=lambda failed: failed[1].code is not Code.NOT_STORED)
+        known = id_of(self.row.identity)
+        self.engine.emit(RowFailed(self.row.index, name, str(error.code), error.message, known))
+
+
+@dataclass(frozen=True, slots=True)
+class _RequestEvents:
+    """Turns what happens to the requests of one row at one step into events."""
+
+    work: RowExecution
+    step: str
+
+    def sent(self) -> None:
+        self.work.begin()
+        self._emit(RequestSent(self.work.row.index, self.step))
+
+    def retried(self, reason: str, wait: float) -> None:
+        row = self.work.row
+        self._emit(RequestRetried(row.index, self.step, reason, wait, id_of(row.identity)))
+
+    def received(self, attempt: Attempt, *, reask: bool) -> None:
+        cost, reused, seconds = attempt.cost, attempt.reused, attempt.seconds
+        row = self.work.row.index
+        self._emit(AnswerReceived(row, self.step, attempt.usage, cost, reused, seconds, reask))
+
+    def cut(self, usage: Usage, cost: float | None) -> None:
+        self._emit(StreamCut(self.work.row.index, self.step, usage, cost))
+
+    def _emit(self, event: Event) -> None:
+        self.work.engine.emit(event)

@@ -1,0 +1,303 @@
+"""Templates: Jinja2 in an immutable sandbox, rendered for a row, and read statically before any row is run.
+
+Owns what a template may do (no include, no import, no name that begins with `_`, nothing random), how a missing
+value is told, and which rows, parameters and steps a template refers to, each with its offset. A template is its
+source text: compiled ones are cached here, so that a plan stays a value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from functools import cached_property, lru_cache
+from traceback import walk_tb
+from typing import Any, Final, cast
+
+from jinja2 import StrictUndefined, Template, Undefined, nodes
+from jinja2.exceptions import TemplateError, TemplateSyntaxError
+from jinja2.lexer import Lexer
+from jinja2.runtime import Context
+from jinja2.sandbox import (
+    ImmutableSandboxedEnvironment,
+    SandboxedEnvironment,
+    SandboxedEscapeFormatter,
+    SandboxedFormatter,
+)
+from markupsafe import Markup
+
+from yamlgen.errors import Code, RowError
+from yamlgen.expressions.instrumentation import COUNTERS, InstrumentingTransformer, counted, counted_test
+from yamlgen.expressions.operation_costs import calculated, called, joined, widths
+from yamlgen.expressions.render_limits import STEP, budget, make, spend, weight
+from yamlgen.value_objects import JSON
+
+MAPPING_METHODS = frozenset({"items", "keys", "values", "get"})
+MOST_TEXT: Final = 1 << 22
+"""The most characters of a text that a template makes."""
+
+_MOST_POWER = 64
+_MOST_INDENT = 16
+_MOST_REPEATED = 1 << 20
+_LONGEST = 80
+_CLOSED = re.compile(r"[-+]?(?:\}\}|%\})")
+_POSITION = re.compile(r" at (\d+)$")
+
+
+class _Missing(StrictUndefined):
+    """A missing value, told in the author's words."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint:
+            return self._undefined_hint
+        what = "value" if self._undefined_obj is None else _kind(self._undefined_obj)
+        return f"there is no `{self._undefined_name}` in the {what}"
+
+
+def _kind(value: object) -> str:
+    return {"dict": "mapping", "list": "list", "str": "text"}.get(type(value).__name__, "value")
+
+
+def _to_json(value: JSON, indent: int | None = None) -> str:
+    """JSON as it is, not escaped for HTML, keys in their order."""
+    if isinstance(value, Undefined):
+        return str(value)  # which raises, and names what is missing
+    if isinstance(indent, int) and indent > _MOST_INDENT:
+        raise OverflowError(f"an indent of {indent}")
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _times(sequence: Any, count: Any) -> int:
+    return len(sequence) * count if isinstance(sequence, str | list | tuple) and isinstance(count, int) else 0
+
+
+def _finalize(value: object) -> object:
+    if callable(value) and not isinstance(value, Undefined):
+        name = getattr(value, "__name__", "it")
+        raise TypeError(f"`{name}` is a method, not a value; a column of that name is missing here")
+    spend(weight(value))
+    if isinstance(value, list | tuple):
+        _check_items(value)
+    return value
+
+
+def _check_items(value: list[Any] | tuple[Any, ...]) -> None:
+    """A missing value in a list is missing, and is not printed as the word `Undefined`."""
+    waiting: list[Any] = [value]
+    while waiting:
+        for item in waiting.pop():
+            if isinstance(item, Undefined):
+                str(item)  # which raises, and names what is missing
+            elif isinstance(item, list | tuple):
+                waiting.append(item)
+
+
+class _Formatter(SandboxedFormatter):
+    """`str.format`, whose every field is counted before it is made."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        make(widths(format_spec))
+        spend(4 * STEP + weight(value))
+        text: str = super().format_field(value, format_spec)
+        return text
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        spend(weight(value))
+        return super().convert_field(value, conversion)
+
+
+class _EscapeFormatter(_Formatter, SandboxedEscapeFormatter):
+    """The same of a text that is marked as HTML."""
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """The environment of every template: mapping keys win over methods, nothing depends on chance or takes forever."""
+
+    intercepted_binops = frozenset(SandboxedEnvironment.default_binop_table)
+    intercepted_unops = frozenset(SandboxedEnvironment.default_unop_table)
+
+    def __init__(self) -> None:
+        super().__init__(undefined=_Missing, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
+        self.filters["tojson"] = _to_json
+        for name in ("random", "pprint", "xmlattr", "urlize"):
+            del self.filters[name]
+        self.filters = {name: counted(name, function) for name, function in self.filters.items()}
+        self.filters.update(COUNTERS)
+        self.tests = {name: counted_test(name, cast("Any", function)) for name, function in self.tests.items()}
+        del self.globals["lipsum"]
+
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        rewritten = InstrumentingTransformer().visit(source)
+        rewritten.set_environment(self)
+        return super()._generate(rewritten, *args, **kwargs)
+
+    def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """A call, when what it would make is not too much; the views of a mapping are lists."""
+        spend(called(function, args, kwargs))
+        if args and getattr(function, "__name__", "") == "join" and isinstance(function.__self__, str | bytes):
+            parts, cost = joined(function.__self__, args[0])
+            spend(cost)
+            args = (parts, *args[1:])
+        made = super().call(context, function, *args, **kwargs)
+        return list(made) if isinstance(made, KeysView | ValuesView | ItemsView) else made
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """`text.format` and `text.format_map`, field by field."""
+        if super().wrap_str_format(value) is None:
+            return None
+        text, is_map = value.__self__, value.__name__ == "format_map"
+        is_html = isinstance(text, Markup)
+        formatter = _EscapeFormatter(self, escape=text.escape) if is_html else _Formatter(self)
+
+        def format_(*args: Any, **kwargs: Any) -> str:
+            spend(STEP + len(text))
+            made = formatter.vformat(text, () if is_map else args, args[0] if is_map else kwargs)
+            return type(text)(made)  # type: ignore[no-any-return]  # a str, or its kind
+
+        return format_
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """`left * right` and `left ** right`, up to a size that a prompt can hold."""
+        if operator == "**" and abs(right) > _MOST_POWER:
+            raise OverflowError(f"an exponent of {right}")
+        if operator == "*" and max(_times(left, right), _times(right, left)) > _MOST_REPEATED:
+            raise OverflowError("a text or a list repeated too often")
+        spend(calculated(operator, left, right))
+        return super().call_binop(context, operator, left, right)
+
+    def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
+        """`-number`."""
+        spend(calculated("-", arg, 0))
+        return super().call_unop(context, operator, arg)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`obj.attribute`: the key of a mapping, else one of its four methods."""
+        if isinstance(obj, Mapping):
+            if attribute in obj:
+                return obj[attribute]
+            if attribute not in MAPPING_METHODS:
+                return self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """`obj[argument]`: of a mapping, its keys alone."""
+        if isinstance(obj, Mapping):
+            if isinstance(argument, tuple):
+                spend(weight(argument))
+            try:
+                return obj[argument]
+            except (KeyError, TypeError):
+                return self.undefined(obj=obj, name=argument)
+        return super().getitem(obj, argument)
+
+
+class _PlacesLexer(Lexer):
+    """A lexer whose line numbers are offsets into the source, so that every syntax node knows its place."""
+
+    def tokeniter(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> Iterator[tuple[int, str, str]]:
+        position = 0
+        tokens = super().tokeniter(source, name, filename, state)
+        while True:
+            try:
+                _, token, value = next(tokens)
+            except StopIteration:
+                return
+            except TemplateSyntaxError as error:
+                at = _POSITION.search(error.message or "")
+                message = (error.message or "")[: at.start()] if at else error.message
+                raise TemplateSyntaxError(message or "syntax error", int(at[1]) if at else position) from None
+            # Jinja strips white space only, so a token's text stands in the source at or after the last one.
+            at_offset = source.find(value, position)
+            position = (at_offset if at_offset >= 0 else position) + len(value)
+            yield max(at_offset, 0), token, value
+
+
+class _Reader(Sandbox):
+    @cached_property
+    def lexer(self) -> Lexer:
+        return _PlacesLexer(self)
+
+
+@lru_cache(maxsize=1)
+def sandbox() -> Sandbox:
+    """The environment that renders."""
+    return Sandbox()
+
+
+def filters() -> list[str]:
+    """The filters that an author may use."""
+    return [name for name in sandbox().filters if name not in COUNTERS]
+
+
+@lru_cache(maxsize=1)
+def reader() -> Sandbox:
+    """The environment that reads: the places of its syntax trees are offsets into the source."""
+    return _Reader()
+
+
+@lru_cache(maxsize=4096)
+def _compiled(source: str) -> Template:
+    with budget():  # of its own: Jinja computes constants here
+        return reader().from_string(source)  # its places tell which expression has failed
+
+
+def render(source: str, scope: Mapping[str, Any]) -> str:
+    """The text of a template for one row.
+
+    Raises:
+        RowError: a value is missing, or an expression cannot be computed for this row.
+    """
+    try:
+        with budget():
+            text = _first(_compiled(source).generate(scope))
+    except Exception as error:  # noqa: BLE001 - an expression may fail in any way that its values allow
+        raise _failed(source, error) from None
+    if len(text) > MOST_TEXT:
+        raise RowError(f"the template renders to more than {MOST_TEXT:,} characters", code=Code.ROW_TEMPLATE)
+    return text
+
+
+def _failed(source: str, error: Exception) -> RowError:
+    """The error of a template, with the expression in it that has failed."""
+    frames = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == "<template>"]
+    at = min(frames[-1] if frames else 0, len(source))
+    start, end = piece(source, at)
+    inner = " ".join(source[start:end].split())
+    what = f"`{inner[:_LONGEST]}{'...' if len(inner) > _LONGEST else ''}`" if start else "the template"
+    told = error.message if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
+    return RowError(f"{what} cannot be filled in: {told}", code=Code.ROW_TEMPLATE, source=(source, at))
+
+
+def piece(source: str, at: int) -> tuple[int, int]:
+    """From where to where the expression or the statement stands that holds a place; from 0 where that is in none."""
+    begun = max(source.rfind("{{", 0, at + 1), source.rfind("{%", 0, at + 1))
+    closed = _CLOSED.search(source, at + 1)
+    inner = source[begun + 2 : closed.start() if closed else len(source)] if begun >= 0 else ""
+    start = begun + 2 + len(inner) - len(inner.lstrip("-+ \n"))
+    return (start, start + len(inner.strip("-+ \n"))) if inner else (0, len(source))
+
+
+def _first(parts: Iterator[str]) -> str:
+    """The whole text, or so much of it that it is seen to be too long."""
+    made, size = [], 0
+    for part in parts:
+        made.append(part)
+        size += len(part)
+        if size > MOST_TEXT:
+            break
+    return "".join(made)
+
+
+@lru_cache(maxsize=4096)
+def parse(source: str) -> nodes.Template:
+    """The syntax tree of a template, for reading; each node's `lineno` is its offset into `source`.
+
+    Raises:
+        TemplateSyntaxError: `lineno` is the offset of what cannot be read.
+    """
+    return reader().parse(source)

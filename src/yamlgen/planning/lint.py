@@ -1,0 +1,327 @@
+"""Lint: what a step says that is right by the letter, and is hardly what was meant. All of these are warnings.
+
+Owns what can be seen of a step once everything is read: a text that holds another tool's placeholder, or a comment that
+swallows what was to be sent; a prompt that is the path of a file; requests that are the same for each row; a question
+about null that is asked in vain. Each names the idiom that says it was meant.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jinja2.exceptions import TemplateSyntaxError
+
+from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.expressions.evaluation import shown
+from yamlgen.expressions.jinja_environment import reader
+from yamlgen.expressions.name_hints import column
+from yamlgen.expressions.static_types import SchemaView, TypeView
+from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.planning.scopes import Scopes
+from yamlgen.planning.skipping import read_always
+from yamlgen.steps.config_fields import Settings
+from yamlgen.steps.declaration import DeclaredStep
+from yamlgen.steps.fan_out import matrix_of, samples_of
+from yamlgen.steps.step_template import FILLED, SENT, StepTemplate
+from yamlgen.suggestions import nearest
+from yamlgen.value_objects import Columns
+
+MANY: Final = 20
+"""From more rows than these on, requests that are the same for each of them are hardly meant."""
+
+_UNREAD: Final = frozenset({Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_COLUMN})
+"""What is told of a template of which it is not known then what it was to read."""
+
+_TEXTS: Final = (*SENT, "message")
+_PLACEHOLDER: Final = re.compile(
+    r"""(?:\$|(?<![A-Za-z0-9_\\\]^{]))\{\s*(?:(row|params|steps)(?:\.|\[["']))?([^\W\d]\w*)(?:["']\])?((?:\.\w+)*)"""
+    r"""(?:![rsa])?(?::[<>^=+-]?\d*,?(?:\.\d+)?[defgGnsx%]?)?\s*\}(?!\})"""
+)
+"""A name in braces, as Python, JavaScript and shells fill them in, with the format that Python takes behind it."""
+
+_UNBEGUN: Final = re.compile(r"(?:\$?\{)?\s*(?<![\w.])((?:row|params|steps|item|matrix|output)[.\[][^{}\n]*?)\s*\}\}")
+"""A placeholder whose `{{` is not there, or not whole."""
+
+_ARGUMENTS: Final = re.compile(r"(?<=[A-Za-z0-9_\\\]^])(?:\{[^{}]*\})+")
+"""The braces behind a word, as LaTeX has them: none of them is a placeholder."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")
+_LONGEST_PATH: Final = 250
+
+
+@dataclass(frozen=True)
+class StepLinter:
+    """Looks at the steps of one pipeline, all of which are read.
+
+    Args:
+        parsed: the file.
+        columns: what is known of the input's columns; `None` when nothing is.
+        scopes: the types of the steps, and which may be null.
+        steps: the steps, by name.
+    """
+
+    parsed: ParsedFile
+    columns: Columns | None
+    scopes: Scopes
+    steps: Mapping[str, DeclaredStep[Any]]
+
+    def of(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
+        """The lint of one step."""
+        for template, analysis in read.of(*_TEXTS):
+            if not any(finding.code is Code.TEMPLATE_SYNTAX for finding in analysis.findings):
+                yield from _comments(template)
+        told = [warning for template, _ in read.of(*SENT) for warning in self._named_file(template)]
+        codes = {finding.code for _, each in read.templates for finding in each.findings}
+        broken = any(path[:2] == ("steps", read.name) for path in self.parsed.broken)
+        broken = broken or Code.TEMPLATE_SYNTAX in codes or self.parsed.is_broken("steps", read.name)
+        told += [warning for template, _ in read.of(*_TEXTS) for warning in _halves(template)] if not broken else []
+        if broken or codes & _UNREAD:
+            yield from told
+            return
+        yield from self._axes(read) if not told else ()
+        yield from self._questions(read)
+        yield from self._late(read)
+        told += self._placeholders(read)
+        yield from told
+        yield from self._equal(read) if not told else ()
+
+    def _axes(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
+        """A value of a matrix that no template asks for makes equal requests."""
+        if any(analysis.findings for _, analysis in read.templates):
+            return  # what they ask for is not known
+        used = {axis for _, analysis in read.templates for axis in analysis.uses.axes} | {"model"}
+        for axis in matrix_of(read.step):
+            model = self.parsed.pipeline.model or read.step.models_named().get(("model",))
+            if nearest(axis, ["model"]) and not model:
+                continue  # that the step names no model was told
+            if axis not in used and axis not in Settings.model_fields:
+                mark = self.parsed.document.mark(("steps", read.name, "matrix", axis), key=True)
+                hint = f"say `{{{{ matrix.{axis} }}}}` where it matters; `samples` asks the same several times"
+                yield _warning(Code.BAD_MATRIX, f"no template asks for `matrix.{axis}`", mark, hint)
+
+    def _questions(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
+        """A step that asks whether another is null has to ask in its `when`: otherwise it is skipped with it."""
+        if any(analysis.findings for _, analysis in read.of("when")):
+            return  # what it asks about is not known
+        unasked = (read.needs - read.asks) & self.scopes.nulls.keys()
+        asking = {need: template for need in sorted(unasked) for template in self._asking(read, need)[:1]}
+        for need, template in list(asking.items())[:1]:
+            others = " or ".join(f"`steps.{each}`" for each in asking)
+            message = f"where {others} is skipped, step `{read.name}` is skipped too: this asks too late"
+            also = {name for each in asking for name in self._skipped_with(each)} & unasked & _always(read)
+            yield _warning(
+                Code.MAY_BE_NULL, message, _mark_of(template, need), _done_with(read, need, asking.keys() | also)
+            )
+        yield from self._asked_in_vain(read, asking.keys())
+
+    def _asking(self, read: DeclaredStep[Any], need: str) -> list[StepTemplate]:
+        """The templates of a step that ask whether another was skipped, and not whether its list is empty."""
+        made, other = SchemaView.of(self.scopes.types[need], need).solid(), self.steps[need].step
+        may_be_null = not made.types() or "null" in made.types()
+        if "array" in made.types() or (may_be_null and other.when is None):
+            return []
+        return [
+            template
+            for template, analysis in read.templates
+            if ("steps", need) in analysis.uses.nulls
+            or any(path[:2] == ("steps", need) and _is_sure(made, path[2:]) for path in analysis.uses.guarded)
+        ]
+
+    def _asked_in_vain(self, read: DeclaredStep[Any], told: AbstractSet[str]) -> Iterator[Diagnostic]:
+        """`when: steps.a is defined` does not help where the step reads what `a` is skipped with."""
+        if not any(analysis.holds for _, analysis in read.of("when")):
+            return
+        filled = _filled(read)
+        for need in sorted((read.needs - read.asks - told) & self.scopes.nulls.keys() & _always(read)):
+            asked = next((name for name in sorted(read.asks) if need in self._skipped_with(name)), None)
+            template = next((each for each in filled if need in each.references.named), None)
+            if asked is not None and template is not None:
+                message = (
+                    f"step `{read.name}` reads `steps.{need}` too, and is skipped where that is: to ask about "
+                    f"`steps.{asked}` is not enough"
+                )
+                yield _warning(Code.MAY_BE_NULL, message, _mark_of(template, need), _done_with(read, need))
+
+    def _skipped_with(self, name: str) -> frozenset[str]:
+        """The steps that may be null and that a step is skipped with, those behind others included."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            step = self.steps.get(waiting.pop())
+            for need in ((step.needs - step.asks) & self.scopes.nulls.keys()) - found if step is not None else ():
+                found.add(need)
+                waiting.append(need)
+        return frozenset(found)
+
+    def _late(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
+        """What a check reads in one branch only is read too late: it counts as read before the request."""
+        for template, _ in read.of("check", "message"):
+            late = template.references.named - template.references.always
+            for need in sorted(late & (read.needs - read.asks) & self.scopes.nulls.keys()):
+                message = (
+                    f"where `steps.{need}` is skipped, step `{read.name}` is skipped too, whatever branch this takes"
+                )
+                yield _warning(Code.MAY_BE_NULL, message, _mark_of(template, need), _done_with(read, need))
+
+    def _placeholders(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
+        """A placeholder as other tools have it, for what no template of the step reads."""
+        columns, params, steps = self._unread(read)
+        for template, _ in read.of(*_TEXTS):
+            for start, text in _data(template.source):
+                masked = _ARGUMENTS.sub(lambda braces: " " * len(braces[0]), text)
+                for match in _PLACEHOLDER.finditer(masked):
+                    root, name = match[1], match[2]
+                    if match[3] and root is None:
+                        continue
+                    known = {"row": columns, "params": params, "steps": steps}
+                    holder = next((each for each in known if root in (None, each) and name in known[each]), None)
+                    if holder is None:
+                        continue
+                    at = start + match.start(), start + match.end()
+                    what = {"row": "column", "params": "parameter", "steps": "step"}[holder]
+                    message = f"`{match[0]}` is sent as it stands: step `{read.name}` does not read the {what} `{name}`"
+                    raw = f"{{% raw %}}{match[0]}{{% endraw %}}"
+                    hint = f"`{{{{ {holder}.{name}{match[3]} }}}}` sends its value, and `{raw}` the braces"
+                    yield _warning(Code.UNFILLED, message, template.mark(*at), hint)
+
+    def _unread(self, read: DeclaredStep[Any]) -> tuple[set[str], set[str], set[str]]:
+        """The columns, the parameters and the steps that no template of a step reads."""
+        uses = [analysis.uses for template, analysis in read.templates if not template.is_expression]
+        columns = set(self.columns.names) if self.columns is not None else set()
+        for each in uses:
+            columns = set() if each.columns is None else columns - each.columns
+        params = set(self.parsed.names("params")).difference(*(each.params for each in uses))
+        steps = set(self.steps).difference({read.name}, *(each.steps for each in uses))
+        return columns, params, steps
+
+    def _named_file(self, template: StepTemplate) -> Iterator[Diagnostic]:
+        """A text that is the path of a file: what stands in it is not sent."""
+        text = template.source.strip()
+        path = re.sub(r"^(@|file:(//)?)\s*", "", text)
+        if template.file is not None or len(text) > _LONGEST_PATH or not re.fullmatch(r"[^\n{}]+", path):
+            return
+        try:
+            is_there = self.parsed.beside(path)[0].is_file()
+        except (OSError, ValueError):
+            return
+        if is_there:
+            key = template.path[-1]
+            written = path if _PLAIN.fullmatch(path) else json.dumps(path, ensure_ascii=False)
+            message = f"the text `{shown(text)}` is sent, and not what stands in that file"
+            hint = f"`{key}: {{file: {written}}}` sends that; write a sentence around the path to send the path itself"
+            yield _warning(Code.WRONG_VALUE, message, template.mark(0, len(template.source)), hint)
+
+    def _equal(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
+        """Requests that are the same for each of many rows."""
+        sent, columns = read.of(*SENT), self.columns
+        if any(analysis.findings for _, analysis in read.templates):
+            return  # what they ask for is not known
+        if not sent or samples_of(read.step) is not None or columns is None or columns.least <= MANY:
+            return
+        uses = [analysis.uses for _, analysis in read.of("for_each", *FILLED)]
+        if any(each.columns != set() or any(map(self._varies, each.steps)) for each in uses):
+            return
+        at = sent[0][0]
+        message = f"no template of step `{read.name}` differs by row: each row sends the same request"
+        name = next((each for each in columns.names if each != self.parsed.pipeline.input.id), columns.names[0])
+        hint = f"put a column into it, as in `{{{{ {column(name)} }}}}`; `samples` asks the same several times"
+        yield _warning(Code.EQUAL_REQUESTS, message, at.mark(0, len(at.source)), hint)
+
+    def _varies(self, name: str) -> bool:
+        """Whether the value of a step may differ by row."""
+        read = self.steps.get(name)
+        if read is None or not read.planned.is_computed() or self.parsed.is_broken("steps", name):
+            return True
+        return read.columns != frozenset() or any(self._varies(need) for need in read.needs - {name})
+
+
+def _warning(code: Code, message: str, mark: Mark, hint: str) -> Diagnostic:
+    return Diagnostic(code, message, mark, hint, "warning")
+
+
+def _filled(read: DeclaredStep[Any]) -> list[StepTemplate]:
+    """What is filled in before anything is asked."""
+    return [template for template, _ in read.of("for_each", *FILLED)]
+
+
+def _always(read: DeclaredStep[Any]) -> frozenset[str]:
+    """The steps that a step reads in every row."""
+    return read_always(_filled(read))
+
+
+def _mark_of(template: StepTemplate, step: str) -> Mark:
+    """The place where a template names a step."""
+    start = max(template.source.find(f"steps.{step}"), 0)
+    return template.mark(start, start + len(f"steps.{step}"))
+
+
+def _done_with(read: DeclaredStep[Any], need: str, also: AbstractSet[str] = frozenset()) -> str:
+    """How a step is done though others are skipped."""
+    asked = " and ".join(f"steps.{name} is defined" for name in (need, *sorted(also - {need})))
+    if read.step.when is None:
+        return f"with `when: {asked}` it is done all the same"
+    return f"with `and {asked}` behind its `when` it is done all the same"
+
+
+def _is_sure(made: TypeView, path: tuple[str | int, ...]) -> bool:
+    """Whether a member is there, and not null, wherever the value is: a question about it is one about the value."""
+    for key in path:
+        if key not in made.type().schema.get("required", ()):
+            return False
+        made = made.member(key)
+    return bool(made.types()) and made.null is None and made.types().isdisjoint({"null", "array"})
+
+
+def _parts(source: str) -> Iterator[tuple[str, int, str]]:
+    """What a template consists of: for each token its kind, its offset and its text; nothing of a broken one."""
+    with suppress(TemplateSyntaxError):
+        yield from ((kind, at, text) for at, kind, text in reader().lexer.tokeniter(source, None))
+
+
+def _data(source: str) -> Iterator[tuple[int, str]]:
+    """The text that a template sends as it stands, with offsets; what an author has put between `raw` tags aside."""
+    is_raw = False
+    for kind, at, text in _parts(source):
+        is_raw = kind == "raw_begin" or (is_raw and kind != "raw_end")
+        if kind == "data" and not is_raw:
+            yield at, text
+
+
+def _halves(template: StepTemplate) -> Iterator[Diagnostic]:
+    """What is left of a placeholder that has lost a brace of its beginning, and a brace too many behind one."""
+    begun, is_raw, depth = None, False, 0
+    for kind, at, text in _parts(template.source):
+        is_raw = kind == "raw_begin" or (is_raw and kind != "raw_end")
+        begun = at if kind == "variable_begin" else begun
+        if kind != "data" or is_raw:
+            continue
+        for match in _UNBEGUN.finditer(text):
+            start, end = at + match.start() + len(match[0]) - len(match[0].lstrip()), at + match.end()
+            written = template.source[start:end]
+            message = f"`{shown(written)}` is sent as it stands: it begins without `{{{{`"
+            hint = f"write `{{{{ {match[1]} }}}}`; `{{% raw %}}{written}{{% endraw %}}` sends it so"
+            yield _warning(Code.UNFILLED, message, template.mark(start, end), hint)
+        if begun is not None and depth <= 0 and text.startswith("}"):
+            message = f"`{shown(template.source[begun:at])}` has a `}}` behind it, which is sent"
+            hint = "remove it; `{% raw %}}{% endraw %}` sends it so"
+            yield _warning(Code.UNFILLED, message, template.mark(begun, at + 1), hint)
+        depth, begun = depth + text.count("{") - text.count("}"), None
+
+
+def _comments(template: StepTemplate) -> Iterator[Diagnostic]:
+    """A comment that looks like none: text of another language, which is lost."""
+    begun = 0
+    for kind, at, text in _parts(template.source):
+        begun = at if kind == "comment_begin" else begun
+        end = at + text.find("#}") + 2
+        comment = template.source[begun:end] if kind == "comment_end" else ""
+        if comment and not (re.match(r"\{#[\s-]", comment) and re.search(r"[\s-]#\}$", comment)):
+            message = f"`{shown(comment)}` is a comment to Jinja: it is not sent"
+            hint = "put it between `{% raw %}` and `{% endraw %}` to send it; a comment has spaces, as in `{# note #}`"
+            yield _warning(Code.LOST_TEXT, message, template.mark(begun, end), hint)

@@ -1,0 +1,48 @@
+"""What a step that evaluates expressions may say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from yamlgen.steps.config_fields import Name
+from yamlgen.steps.step_config import Expression, StepConfig, StepText, TypedOutput
+
+
+class Compute(StepConfig):
+    """Values made from others by expressions, without a model.
+
+    An expression does not see the other values of its own step.
+
+    ```yaml
+    steps:
+      score:
+        model: claude-haiku-5-5
+        prompt: "Rate this text from 1 to 10: {{ row.text }}"
+        output: {schema: {type: integer, minimum: 1, maximum: 10}}
+      verdict:
+        kind: compute
+        values:
+          label: '"good" if steps.score >= 7 else "bad"'
+          words: row.text.split() | length
+    ```
+    """
+
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "values"]})
+
+    does: ClassVar[str] = "evaluates expressions"
+    gives: ClassVar[str] = "a mapping from their names to their values"
+
+    kind: Literal["compute"] = "compute"
+    """What the step does: `compute` evaluates expressions."""
+    values: Annotated[dict[Name, Expression], Field(min_length=1)] = Field(default_factory=dict)
+    """Expressions by name. The step's value is the mapping of their JSON values."""
+    output: TypedOutput | None = None
+    """The schema of the value. A value that does not fit sets the row aside; later steps know the types by it."""
+
+    def sources(self) -> Iterator[StepText]:
+        """Its expressions."""
+        yield from super().sources()
+        yield from (StepText("value", source, ("values", name), name) for name, source in self.values.items())

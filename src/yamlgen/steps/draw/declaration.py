@@ -1,0 +1,55 @@
+"""A step that draws values, as a file declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from yamlgen.errors import Diagnostic
+from yamlgen.schemas.types import Type
+from yamlgen.steps.declaration import DeclaredStep
+from yamlgen.steps.draw.checks import compile_draws
+from yamlgen.steps.draw.config import Draw
+from yamlgen.steps.draw.plan_step import DrawStep
+from yamlgen.steps.draw.sampling import Rule, schema_of
+
+
+@dataclass
+class DeclaredDraw(DeclaredStep[Draw]):
+    """A `draw` step: its draws as rules, those that are right."""
+
+    fields = Draw
+    planned = DrawStep
+
+    rules: dict[str, Rule] = field(default_factory=dict, init=False)
+
+    @property
+    def columns(self) -> None:
+        """The row is known by all of it, so that its draws do not depend on the order of the rows."""
+        return
+
+    def check(self) -> Iterator[Diagnostic]:
+        """What is wrong with its draws."""
+        self.rules, problems = compile_draws(self.step.draws, partial(self.file.column, "draws"))
+        for problem in problems:
+            at = ("draws", *problem.path)
+            beside = (*at[:-1], "otherwise")  # what it may cover is not known
+            given = self.file.written(*at) if at[-1] == "given" else None
+            is_told = self.file.is_broken_within(*at) or self.file.is_broken_within(*beside)
+            if not is_told and (given is None or not self.file.is_broken("draws", str(given))):
+                yield problem.at(self.file.mark(*at, key=problem.is_key))
+
+    def output_type(self) -> Type | None:
+        """What is known of the draws; nothing, where one of them is wrong, which was told."""
+        is_broken = self.file.lacks_keys() or self.file.is_broken_within("draws")
+        is_known = len(self.rules) == len(self.step.draws) and not is_broken
+        return Type(schema_of(self.rules)) if is_known else None
+
+    def own_fields(self) -> dict[str, Any]:
+        """Its draws as they are written, and as rules."""
+        return {"draws": self.step.draws, "rules": self.rules, "seed": self.step.seed}
+
+
+DECLARED: Final = DeclaredDraw

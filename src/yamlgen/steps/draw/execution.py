@@ -1,0 +1,21 @@
+"""How a step of draws is done."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from yamlgen.row_result import Answer
+from yamlgen.steps.draw.plan_step import DrawStep
+from yamlgen.steps.execution import RowStep, StepExecutor
+from yamlgen.steps.fan_out import Case
+
+
+class DrawExecutor(StepExecutor[DrawStep]):
+    """Draws values by the row's identity."""
+
+    async def perform(self, step: DrawStep, case: Case, row: RowStep) -> Answer:
+        """The mapping of its draws."""
+        return Answer(step.draw(row.context.identity, case))
+
+
+EXECUTOR: Final = DrawExecutor

@@ -1,0 +1,36 @@
+"""How a step that asks a model is done.
+
+Equal requests of a step for a row are numbered, so that each has its own answer, and more of them pay for the new ones
+only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from yamlgen.errors import RowError
+from yamlgen.row_result import Answer
+from yamlgen.steps.execution import RowStep, StepExecutor
+from yamlgen.steps.fan_out import Case
+from yamlgen.steps.generate.plan_step import GenerateStep
+
+
+class GenerateExecutor(StepExecutor[GenerateStep]):
+    """Asks the models of a run."""
+
+    async def perform(self, step: GenerateStep, case: Case, row: RowStep) -> Answer:
+        """A valid answer; what is made up is held against the schema alone."""
+        prompt, variant = step.prompt(case.scope), step.variant(case)
+        request = (variant.alike, prompt)
+        context = replace(row.context, sample=row.equal[request])
+        row.equal[request] += 1
+        check = partial(step.errors, scope=case.scope) if step.checks and self._run.invent is None else None
+        try:
+            return await self._run.models[variant.name].answer(prompt, context, check)
+        except RowError as error:
+            raise error.replace(variant=variant.name) from None
+
+
+EXECUTOR: Final = GenerateExecutor

@@ -1,0 +1,89 @@
+"""Requests that the API refused for what they hold: kept, so that a run with bad rows can be finished.
+
+Owns when a refusal may be kept. A gateway answers a wrong key or a wrong setting in the same way as a bad row, so a
+refusal waits until another request of the same setup was answered, in this run or before it; where none ever is, the
+run ends, and nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from yamlgen.value_objects import Refusal
+
+Write = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
+"""Does something in the writer's next transaction."""
+
+_FIND: Final = "SELECT made, status, message FROM refusal WHERE key = ?"
+_KEEP: Final = "INSERT OR REPLACE INTO refusal (key, made, run, received, status, message) VALUES (?, ?, ?, ?, ?, ?)"
+_TAKE: Final = "UPDATE refusal SET run = ? WHERE key = ?"
+_PROVE: Final = "INSERT OR IGNORE INTO proven (setup) VALUES (?)"
+_IS_PROVEN: Final = "SELECT 1 FROM proven WHERE setup = ?"
+
+
+class RefusedRequests:
+    """The refusals of a store, as one run sees them.
+
+    Args:
+        reader: a connection of this thread, which only reads.
+        write: writes, once the run has begun.
+    """
+
+    def __init__(self, reader: sqlite3.Connection, write: Write) -> None:
+        self._reader = reader
+        self._write = write
+        self._run = 0
+        self._proven: set[bytes] = set()
+        self._waiting: defaultdict[bytes, list[tuple[Any, ...]]] = defaultdict(list)
+        self._taken: set[bytes] = set()
+
+    def begin(self, run: int) -> None:
+        """Keep what comes from now on, as that of a run."""
+        self._run = run
+        self._proven.clear()  # what the look at the store before has proved is not on disk
+
+    def find(self, key: bytes) -> tuple[int, Refusal] | None:
+        """How the request of a key was refused, and the number of the run that was."""
+        found = self._reader.execute(_FIND, (key,)).fetchone()
+        return (found[0], Refusal(found[1], found[2])) if found else None
+
+    def take(self, key: bytes) -> None:
+        """Note that this run needs a refusal, so that no pruning takes it away."""
+        self._taken.add(key)
+
+    def taken(self) -> Callable[[sqlite3.Connection], object] | None:
+        """What writes down those that were taken since the last time; `None` where none was."""
+        taken, self._taken = [(self._run, key) for key in self._taken], set()
+        return (lambda connection: connection.executemany(_TAKE, taken)) if taken else None
+
+    def is_proven(self, setup: bytes) -> bool:
+        """Whether a request of a setup was ever answered."""
+        if setup not in self._proven and self._reader.execute(_IS_PROVEN, (setup,)).fetchone():
+            self._proven.add(setup)
+        return setup in self._proven
+
+    def proving(self, setup: bytes) -> Callable[[sqlite3.Connection], object] | None:
+        """Note that a request of a setup was answered; what writes that and its refusals, where it is news."""
+        if setup in self._proven:
+            return None
+        self._proven.add(setup)
+        waiting = self._waiting.pop(setup, [])
+
+        def prove(connection: sqlite3.Connection) -> None:
+            connection.execute(_PROVE, (setup,))
+            connection.executemany(_KEEP, waiting)
+
+        return prove if self._run else None
+
+    async def refuse(self, key: bytes, setup: bytes | None, refusal: Refusal) -> None:
+        """Keep a refusal, now or once its setup is proven; that of a schema, which has none, now."""
+        received = datetime.now(UTC).isoformat(timespec="milliseconds")
+        values = (key, self._run, self._run, received, refusal.status, refusal.message)
+        if setup is None or self.is_proven(setup):
+            await self._write(lambda connection: connection.execute(_KEEP, values))
+        else:
+            self._waiting[setup].append(values)

@@ -1,0 +1,260 @@
+"""Runs that end early, as processes: signals, a full disk, a reader that goes away. The next run goes on from there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from yamlgen.errors import YamlgenError
+from yamlgen.store.location import location_of
+from yamlgen.store.run_session import open_runs
+
+PREVIOUS = "the output of the run before\n"
+LIMITED = (
+    "import os, resource, signal, sys; size = int(sys.argv[1]); signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+LIMIT = (sys.executable, "-c", LIMITED)
+
+
+@pytest.fixture
+def folder(small):
+    """The small pipeline over sixty rows, with the output of a run before it."""
+    rows = "".join(f'{{"id": {number}, "topic": "town {number}"}}\n' for number in range(1, 61))
+    (small / "rows.jsonl").write_text(rows, "utf-8")
+    (small / "out").mkdir()
+    (small / "out/notes.simulated.jsonl").write_text(PREVIOUS, "utf-8")
+    return small
+
+
+@pytest.fixture
+def start(program):
+    """Start `yamlgen run small.yaml --simulate` as a process; it is killed if the test leaves it behind."""
+    left = []
+
+    def started(*arguments, prefix=(), stdin=subprocess.DEVNULL):
+        command = [*prefix, program, "run", "small.yaml", "--simulate", *arguments]
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, env=environment, text=True, **pipes)
+        left.append(process)
+        return process
+
+    yield started
+    for process in left:
+        process.kill()
+        process.communicate()
+
+
+def finished():
+    """How many rows the last run has finished in the store; `None` before it has begun."""
+    try:
+        with open_runs(location_of(Path("small.yaml"), simulated=True)) as run_reader:
+            runs = run_reader.runs()
+            return runs[-1].finished if runs else None
+    except YamlgenError:
+        return None
+
+
+def until_rows(number, process):
+    """Wait until a run has finished so many rows."""
+    ends = time.monotonic() + 60
+    while (finished() or 0) < number:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def until_begun(process):
+    """Wait until a run has begun, and its first requests are out."""
+    ends = time.monotonic() + 60
+    while finished() is None:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    time.sleep(1)
+
+
+def until_output(process, text):
+    """Read the standard error of a process until it says `text`."""
+    said = ""
+    while text not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    return said
+
+
+def go_on(call):
+    """Run the same again, to its end; what it paid for, and what it took out of the store."""
+    told = call("run", "small.yaml", "--simulate", "--output-format", "json", "--progress", "none")
+    assert told.code == 0, told.err
+    rows = [json.loads(line) for line in Path("out/notes.simulated.jsonl").read_text("utf-8").splitlines()]
+    assert [row["id"] for row in rows] == list(range(1, 61))
+    report = json.loads(told.out)
+    return report["paid"]["attempts"], report["reused"]["attempts"]
+
+
+def check_previous_is_whole():
+    """The output of the run before is as it was."""
+    assert Path("out/notes.simulated.jsonl").read_text("utf-8") == PREVIOUS
+
+
+SLOW = ("--latency", "0.3", "--max-concurrency", "4", "--progress", "none", "-q")
+GO_ON = "finished rows kept in the store; the same command goes on from there"
+
+
+@pytest.mark.usefixtures("folder")
+def test_ctrl_c_once_drains(start, call):
+    """Ctrl-C sends nothing more, waits for what is in flight, keeps it, and ends with 130; a re-run sends the rest."""
+    process = start(*SLOW)
+    until_rows(5, process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    kept = finished()
+    assert 5 <= kept < 60
+    assert said.splitlines() == [
+        "stopping: what is in flight comes home first; Ctrl-C again cancels it",
+        "error[YG611]: stopped: Ctrl-C",
+        f"  = {kept} {GO_ON}",
+    ]
+    check_previous_is_whole()
+    assert go_on(call) == (60 - kept, kept)
+
+
+@pytest.mark.usefixtures("folder")
+def test_ctrl_c_twice_cancels(start):
+    """A second Ctrl-C does not wait for what is in flight, and ends with 130 as well."""
+    process = start("--latency", "60", "--progress", "plain")
+    until_begun(process)
+    process.send_signal(signal.SIGINT)
+    until_output(process, "stopping: ")
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert time.monotonic() - started < 5
+    assert process.returncode == 130
+    assert "  48 sent, none answered\n" in said
+    assert said.endswith("\nerror[YG611]: cancelled: Ctrl-C\n  = no row was finished\n")
+    check_previous_is_whole()
+
+
+CALLED = """\
+version: 1
+name: small
+input: {path: rows.jsonl, id: id}
+steps:
+  note: {kind: python, call: "lib:work", timeout: 900}
+output: {path: out/notes.jsonl}
+"""
+BLOCKS = "    import time\n    time.sleep(1000)\n"
+NESTS = "    a, b = [], []\n    for _ in range(99):\n        a, b = [a, a], [b, b]\n    return a == b\n"
+
+
+@pytest.mark.parametrize(
+    ("function", "number"),
+    [
+        pytest.param(f"async def work():\n    open('begun', 'w')\n{BLOCKS}", signal.SIGINT, id="blocks the loop"),
+        pytest.param(f"def work():\n    open('begun', 'w')\n{NESTS}", signal.SIGTERM, id="keeps all else from running"),
+    ],
+)
+def test_the_second_signal_ends_what_hears_none(start, folder, function, number):
+    """A function that never lets anything else run does not hold the process: the kernel ends it at the second."""
+    (folder / "small.yaml").write_text(CALLED, "utf-8")
+    (folder / "lib.py").write_text(function, "utf-8")
+    process = start("--progress", "none")
+    ends = time.monotonic() + 60
+    while not Path("begun").exists():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    process.send_signal(number)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(number)
+    assert process.wait(timeout=30) == -number
+
+
+def test_ctrl_c_twice_waits_for_no_reader(start, folder):
+    """Whoever cancels is not held up by a reader of standard output that does not read."""
+    text = "x" * 100_000
+    wide = "".join(f'{{"id": {number}, "topic": "town", "text": "{text}"}}\n' for number in range(1, 61))
+    (folder / "rows.jsonl").write_text(wide, "utf-8")
+    process = start("-o", "-", "--latency", "1", "--max-concurrency", "4", "--progress", "none")
+    until_rows(4, process)
+    process.send_signal(signal.SIGINT)
+    until_output(process, "stopping: ")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_request_to_end_is_143_and_one_json_object(start):
+    """SIGTERM drains like Ctrl-C and ends with 143; `--output-format json` still prints one object."""
+    process = start(*SLOW, "--output-format", "json")
+    until_rows(3, process)
+    process.terminate()
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 143
+    error = json.loads(out)["error"]
+    assert (error["code"], error["message"]) == ("YG611", "stopped: the process was asked to end")
+    assert error["hint"] == f"{finished()} {GO_ON}"
+    check_previous_is_whole()
+
+
+def test_ctrl_c_ends_a_wait_for_input(start, folder, monkeypatch):
+    """Ctrl-C while standard input has not ended stops at once: nothing was sent."""
+    (folder / "copies").mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder / "copies"))
+    process = start("--input", "-", stdin=subprocess.PIPE)
+    ends = time.monotonic() + 60
+    while not list((folder / "copies").glob("yamlgen-*")):  # the copy of standard input has begun
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+    assert process.stderr.read() == "error[YG611]: stopped: Ctrl-C\n  = nothing was sent\n"
+    assert not list((folder / "copies").glob("yamlgen-*"))
+    check_previous_is_whole()
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_full_disk_keeps_what_was_finished(start, call):
+    """When the disk is full, the run ends with exit 3 and one sentence; finished rows and the old output are whole."""
+    process = start("--progress", "none", "-q", "--max-concurrency", "4", prefix=(*LIMIT, "400000"))
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 3
+    kept = finished()
+    assert 0 < kept < 60
+    first, hint = said.splitlines()
+    assert first.startswith("error[YG610]: ")
+    assert ".yamlgen" in first
+    assert hint.endswith(f"{kept} {GO_ON}")
+    check_previous_is_whole()
+    paid, reused = go_on(call)
+    assert paid + reused == 60
+    assert reused >= kept
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_reader_that_goes_away_is_told(start, call):
+    """`run -o - | head -1` ends with exit 3 and a clear error; what the reader did not take is in the store."""
+    process = start("-o", "-", *SLOW)
+    first = process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=30) == 3
+    assert json.loads(first)["id"] == 1
+    error, hint = process.stderr.read().splitlines()
+    kept = finished()
+    assert error == "error[YG611]: the reader of standard output has gone"
+    assert hint.startswith("  = finished rows are in the store: `yamlgen runs export` writes them to a file; ")
+    assert hint.endswith(f"; {kept} {GO_ON}" if kept > 1 else GO_ON.partition("rows ")[2])
+    check_previous_is_whole()
+    paid, reused = go_on(call)
+    assert (paid + reused, reused) == (60, kept)
