@@ -64,10 +64,10 @@ def completed(example: str) -> str | None:
     if not isinstance(given, dict) or True in given:
         return None
     model = next(iter(given.get("models", ())), "claude-haiku-5-5")
-    if not given.keys() & {*_REST, "steps", "model", "params", "models", "runtime", "limits", "name"}:
+    if not any(str(key).startswith("x-") for key in given) and not given.keys() & {*_REST, "steps", "model", "params", "models", "runtime", "limits", "name"}:
         given = {"steps": {"answer": {"model": model, "prompt": "About {{ row.topic }}.", **given}}}
         return yaml.safe_dump({**_REST, **given}, sort_keys=False)
     step = {"prompt": "A haiku about {{ row.topic }}."}
     rest = {**_REST, "steps": {"haiku": step if "model" in given else {"model": model, **step}}}
     left_out = {key: value for key, value in rest.items() if key not in given}
-    return (yaml.safe_dump(left_out, sort_keys=False) if left_out else "") + example
+    return example + (yaml.safe_dump(left_out, sort_keys=False) if left_out else "")
