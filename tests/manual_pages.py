@@ -19,6 +19,8 @@ _REST = {
 }
 """What an example leaves out of a pipeline file."""
 
+_TOP = {*_REST, "name", "params", "models", "model", "runtime", "limits", "steps"}
+
 
 @dataclass(frozen=True)
 class Block:
@@ -64,7 +66,7 @@ def completed(example: str) -> str | None:
     if not isinstance(given, dict) or True in given:
         return None
     model = next(iter(given.get("models", ())), "claude-haiku-5-5")
-    if not any(str(key).startswith("x-") for key in given) and not given.keys() & {*_REST, "steps", "model", "params", "models", "runtime", "limits", "name"}:
+    if not any(key in _TOP or str(key).startswith("x-") for key in given):
         given = {"steps": {"answer": {"model": model, "prompt": "About {{ row.topic }}.", **given}}}
         return yaml.safe_dump({**_REST, **given}, sort_keys=False)
     step = {"prompt": "A haiku about {{ row.topic }}."}

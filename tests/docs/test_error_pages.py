@@ -13,7 +13,11 @@ from manual_pages import DOCS, ROOT, blocks, completed
 from yamlgen.errors import Code
 
 PAGES = sorted(DOCS.glob("errors/YG*.md"))
-REST = ("version: 1\n", "input: {rows: [{topic: tea, text: The kettle leaks., stars: 2}]}\n", "output: {path: out.jsonl}\n")
+REST = (
+    "version: 1\n",
+    "input: {rows: [{topic: tea, text: The kettle leaks., stars: 2}]}\n",
+    "output: {path: out.jsonl}\n",
+)
 REWRITE = "YAMLGEN_REWRITE_PAGES" in os.environ
 
 
