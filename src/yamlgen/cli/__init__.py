@@ -27,6 +27,9 @@ _COMMANDS: Final = {
     "runs": "List runs, show them, export their rows, prune them.",
     "schema": "Print the JSON Schema of the language, for editors.",
     "simulate": "Serve the simulated Messages API on this machine.",
+    "docs": "Print a page of the manual.",
+    "explain": "Explain an error code.",
+    "completion": "Print the completion script of a shell.",
 }
 
 

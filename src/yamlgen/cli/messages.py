@@ -53,6 +53,14 @@ def put(text: str) -> None:
         raise EnvironmentProblem(message, code=Code.DISK) from None
 
 
+def show_page(text: str) -> None:
+    """Show a page of the manual: in the user's pager at a terminal, else as it is."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        click.echo_via_pager(text)
+    else:
+        put(text)
+
+
 def show(diagnostics: Iterable[Diagnostic]) -> None:
     """Show diagnostics as text."""
     for diagnostic in diagnostics:

@@ -1,0 +1,65 @@
+"""The manual: pages of Markdown that travel with the package, and lie in `docs/` of a checkout."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from yamlgen.errors import Code, UsageError
+from yamlgen.parsing.suggestions import suggestion
+
+_HERE: Final = Path(__file__).parents[1]
+_FOLDERS: Final = (_HERE / "manual", _HERE.parents[1] / "docs")
+"""Where the pages are: in an installed wheel, and in a checkout."""
+
+_CODE: Final = re.compile(r"(?:error\[|warning\[)?(?:yg)?(\d{3})\]?", re.IGNORECASE)
+
+
+def topics() -> dict[str, str]:
+    """The pages by topic, with their titles; those of the error codes are left out."""
+    pages = {topic: path for topic, path in _pages().items() if not _is_code(topic)}
+    return {topic: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for topic, path in pages.items()}
+
+
+def page(topic: str) -> str:
+    """The text of a page, as Markdown. A topic is the page's name, such as `tutorial` or `YG205`.
+
+    Raises:
+        UsageError: there is no such page.
+    """
+    path = _pages().get(topic)
+    if path is None:
+        hint = suggestion(topic, [each for each in _pages() if not _is_code(each)], "topics")
+        raise UsageError(f"the manual has no page `{topic}`", code=Code.UNKNOWN_KEY, hint=hint)
+    return path.read_text(encoding="utf-8")
+
+
+def explanation(code: str) -> str:
+    """The page of an error code, as Markdown; the code in any form in which a message shows it.
+
+    Raises:
+        UsageError: there is no such code.
+    """
+    found = _CODE.fullmatch(code.strip())
+    name = f"YG{found[1]}" if found else code
+    if name not in _pages():
+        hint = "`yamlgen docs errors` lists all codes"
+        raise UsageError(f"there is no error code `{code}`", code=Code.UNKNOWN_KEY, hint=hint)
+    return page(name)
+
+
+def _is_code(topic: str) -> bool:
+    return re.fullmatch(r"YG\d{3}", topic) is not None
+
+
+@cache
+def _pages() -> dict[str, Path]:
+    """Every page by its topic: its file's name, or its folder's for the index of a folder."""
+    folder = next(each for each in _FOLDERS if each.is_dir())
+    paths = sorted(folder.rglob("*.md"), key=lambda path: (len(path.relative_to(folder).parts), path))
+    return {
+        (path.stem if path.stem != "README" else "manual" if path.parent == folder else path.parent.name): path
+        for path in paths
+    }

@@ -1,0 +1,26 @@
+"""`yamlgen completion`: completion of commands and options, for a shell."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from yamlgen.cli import group
+from yamlgen.cli.messages import put
+from yamlgen.errors import Exit
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> int:
+    r"""Print the completion script of a shell.
+
+    \b
+    bash: echo 'eval "$(yamlgen completion bash)"' >> ~/.bashrc
+    zsh:  echo 'eval "$(yamlgen completion zsh)"' >> ~/.zshrc
+    fish: yamlgen completion fish > ~/.config/fish/completions/yamlgen.fish
+    """
+    kind = get_completion_class(shell)
+    if kind is not None:
+        put(f"{kind(group, {}, 'yamlgen', '_YAMLGEN_COMPLETE').source()}\n")
+    return Exit.OK

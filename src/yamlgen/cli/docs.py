@@ -1,0 +1,27 @@
+"""`yamlgen docs`: the manual, at the terminal."""
+
+from __future__ import annotations
+
+import click
+
+from yamlgen.api.manual import page, topics
+from yamlgen.cli.messages import show_page
+from yamlgen.errors import Exit
+
+
+@click.command("docs")
+@click.argument("topic", default="manual", metavar="[TOPIC]")
+@click.option("--list", "listed", is_flag=True, help="List the topics.")
+def command(topic: str, *, listed: bool) -> int:
+    """Print a page of the manual.
+
+    TOPIC is the name of a page, such as tutorial, steps or run. Default: the index. At a terminal, the page is shown
+    in your pager. For an error code, see `yamlgen explain`.
+    """
+    if listed:
+        pages = topics()
+        width = max(map(len, pages))
+        show_page("".join(f"{name:{width}}  {title}\n" for name, title in pages.items()))
+    else:
+        show_page(page(topic))
+    return Exit.OK
