@@ -49,6 +49,7 @@ FLOORS = [
         "system_limits",
         "option_names",
         "suggestions",
+        "manual",
     },
     {"model_capabilities"},
     {"parsing", "token_estimate"},

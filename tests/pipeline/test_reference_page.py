@@ -74,17 +74,6 @@ def test_an_example_runs(text, example, call):
     assert report["failed_items"] == []
 
 
-def test_the_mistakes_are_told_as_the_page_says(folder, call):
-    """Each text that quotes diagnostics is what `validate` says of the file that it names."""
-    said = [text for _, language, text in BLOCKS if language == "text"]
-    assert said
-    for text in said:
-        name = re.search(r"--> ([\w.]+):", text)[1]
-        assert (folder / name).exists()
-        told = call("validate", name)
-        assert (told.code, told.err) == (1, text)
-
-
 def test_the_example_of_nesting_has_the_shape_that_is_shown(example, call):
     """The value that `steps` shows is nested as the example's own is."""
     (shown,) = [json.loads(text) for name, language, text in BLOCKS if language == "json" and not name]

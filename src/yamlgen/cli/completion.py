@@ -7,7 +7,7 @@ from click.shell_completion import get_completion_class
 
 from yamlgen.cli import group
 from yamlgen.cli.messages import put
-from yamlgen.errors import Exit
+from yamlgen.exit_codes import ExitCode
 
 
 @click.command("completion")
@@ -23,4 +23,4 @@ def command(shell: str) -> int:
     kind = get_completion_class(shell)
     if kind is not None:
         put(f"{kind(group, {}, 'yamlgen', '_YAMLGEN_COMPLETE').source()}\n")
-    return Exit.OK
+    return ExitCode.OK

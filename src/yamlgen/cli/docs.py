@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from yamlgen.api.manual import page, topics
 from yamlgen.cli.messages import show_page
-from yamlgen.errors import Exit
+from yamlgen.exit_codes import ExitCode
+from yamlgen.manual import page, topics
 
 
 @click.command("docs")
@@ -24,4 +24,4 @@ def command(topic: str, *, listed: bool) -> int:
         show_page("".join(f"{name:{width}}  {title}\n" for name, title in pages.items()))
     else:
         show_page(page(topic))
-    return Exit.OK
+    return ExitCode.OK

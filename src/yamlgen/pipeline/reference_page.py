@@ -1,10 +1,9 @@
-"""The reference page of the language: made from the docstrings and fields of its models, shipped as `REFERENCE.md`.
+"""The reference page of the language: made from the docstrings and fields of its models, the manual's `reference.md`.
 
 Owns the way from a model to a section: its docstring, a table of its keys, and below that what there is to say about
 single keys. The first paragraph of a docstring is what editors show on hover, so the table says it too; what follows it
-is for this page alone. The table of models has a chapter of its own; the other
-chapters about no single key are what the docstring of `parts` says below its first heading. A test fails when the page
-and the models drift, and runs every example; `python -m yamlgen.pipeline.reference_page` writes the file anew.
+is for this page alone. The table of models has a chapter of its own. A test fails when the page and the models drift,
+and runs every example; `python -m yamlgen.pipeline.reference_page` writes the file anew.
 """
 
 from __future__ import annotations
@@ -14,13 +13,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from yamlgen import model_capabilities
+from yamlgen import manual, model_capabilities
 from yamlgen.model_capabilities import Capabilities
 from yamlgen.pipeline import pipeline_model
 from yamlgen.schemas.type_words import KEY_PLURALS, KEYS
@@ -29,7 +26,7 @@ from yamlgen.steps.step_config import StepConfig
 from yamlgen.steps.step_kinds import DEFAULT_KIND, KINDS
 from yamlgen.value_objects import JSON
 
-FILE_NAME: Final = "REFERENCE.md"
+FILE_NAME: Final = "reference.md"
 ROW: Final = {"topic": "tea", "text": "The kettle leaks, and nobody answers my mails."}
 """The row of an example that shows no input."""
 
@@ -70,13 +67,12 @@ _KINDS: Final = {each.fields.__name__: f"`{kind}`" for kind, each in KINDS.items
 
 def committed() -> str:
     """The shipped text of the page."""
-    return files("yamlgen.pipeline").joinpath(FILE_NAME).read_text(encoding="utf-8")
+    return (manual.folder() / FILE_NAME).read_text(encoding="utf-8")
 
 
 def generate() -> str:
     """The text of the page, from the models."""
-    chapters = inspect.cleandoc(config_fields.__doc__ or "")
-    body = "\n\n".join([*_Page().sections(), _models(), chapters[chapters.index("\n## ") + 1 :]])
+    body = "\n\n".join([*_Page().sections(), _models()])
     found = [(len(marks) - 2, title) for marks, title in _HEADING.findall(_FENCED.sub("", body))]
     contents = "\n".join(f"{'  ' * depth}- {_link(title)}" for depth, title in found if depth < 2)  # noqa: PLR2004
     return f"{_BEGIN}\n{contents}\n\n{body}\n"
@@ -136,7 +132,8 @@ class _Page:
 
     def __post_init__(self) -> None:
         whole = pipeline_model.PipelineModel.model_json_schema(by_alias=True)
-        self.schemas = {**whole["$defs"], "PipelineModel": whole, "StepFields": StepConfig.model_json_schema()}
+        every_step = StepConfig.model_json_schema()
+        self.schemas = {**whole["$defs"], "PipelineModel": whole, StepConfig.__name__: every_step}
 
     def sections(self) -> Iterator[str]:
         """The sections, in the order in which an author meets them."""
@@ -268,4 +265,4 @@ def _text_of(model: type[config_fields.FrozenModel], key: str) -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name(FILE_NAME).write_text(generate(), encoding="utf-8")
+    (manual.folder() / FILE_NAME).write_text(generate(), encoding="utf-8")

@@ -53,7 +53,7 @@ class StepConfig(FrozenModel):
     """An expression: where it is false for a row, the step is skipped and its value is null. A step that reads
     it in that row is skipped too, unless its own `when` asks about it.
 
-    It is asked once for a row, before any item of `for_each`. [Null](#null) has an example.
+    It is asked once for a row, before any item of `for_each`. [Null](guides/templates.md#null) has an example.
     """
     for_each: Expression | None = None
     """An expression that gives a list: the step is done once for each `item`, side by side, and its value is the list

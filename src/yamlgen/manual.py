@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Final
 
 from yamlgen.errors import Code, UsageError
-from yamlgen.parsing.suggestions import suggestion
+from yamlgen.suggestions import suggestion
 
-_HERE: Final = Path(__file__).parents[1]
-_FOLDERS: Final = (_HERE / "manual", _HERE.parents[1] / "docs")
-"""Where the pages are: in an installed wheel, and in a checkout."""
+_HERE: Final = Path(__file__).parent
 
 _CODE: Final = re.compile(r"(?:error\[|warning\[)?(?:yg)?(\d{3})\]?", re.IGNORECASE)
+
+
+def folder() -> Path:
+    """Where the pages are: in an installed wheel, or in a checkout."""
+    installed = _HERE / "manual"
+    return installed if installed.is_dir() else _HERE.parents[1] / "docs"
 
 
 def topics() -> dict[str, str]:
@@ -57,9 +61,12 @@ def _is_code(topic: str) -> bool:
 @cache
 def _pages() -> dict[str, Path]:
     """Every page by its topic: its file's name, or its folder's for the index of a folder."""
-    folder = next(each for each in _FOLDERS if each.is_dir())
-    paths = sorted(folder.rglob("*.md"), key=lambda path: (len(path.relative_to(folder).parts), path))
-    return {
-        (path.stem if path.stem != "README" else "manual" if path.parent == folder else path.parent.name): path
-        for path in paths
-    }
+    whole = folder()
+    paths = sorted(whole.rglob("*.md"), key=lambda path: (len(path.relative_to(whole).parts), path))
+    return {_topic(path, whole): path for path in paths}
+
+
+def _topic(path: Path, whole: Path) -> str:
+    if path.stem != "README":
+        return path.stem
+    return "manual" if path.parent == whole else path.parent.name
