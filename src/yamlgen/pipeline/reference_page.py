@@ -136,7 +136,8 @@ class _Page:
 
     def __post_init__(self) -> None:
         whole = pipeline_model.PipelineModel.model_json_schema(by_alias=True)
-        self.schemas = {**whole["$defs"], "PipelineModel": whole, "StepFields": StepConfig.model_json_schema()}
+        every_step = StepConfig.model_json_schema()
+        self.schemas = {**whole["$defs"], "PipelineModel": whole, StepConfig.__name__: every_step}
 
     def sections(self) -> Iterator[str]:
         """The sections, in the order in which an author meets them."""
