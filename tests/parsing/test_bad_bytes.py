@@ -12,7 +12,7 @@ from yamlgen.pipeline.parameters import read_value
 PIPELINE = """version: 1
 input: {rows: [{name: Oslo}]}
 steps:
-  parsed: {model: claude-haiku-5-5, prompt: Hello}
+  draft: {model: claude-haiku-5-5, prompt: Hello}
 output: {path: out.jsonl}
 """
 
