@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import BinaryIO, Final
@@ -71,9 +71,8 @@ class InputHead:
         """The first rows, before one that is broken; those that the head lacks are read when they are asked for."""
         yield from (row for _, row in self.rows[:limit])
         if self.is_cut and len(self.rows) < limit:
-            with suppress(YamlgenError):
-                for _, row in islice(self.source.numbered(), len(self.rows), limit):
-                    yield row
+            with suppress(YamlgenError), closing(self.source.numbered()) as rows:
+                yield from (row for _, row in islice(rows, len(self.rows), limit))
 
 
 def read_head(source: Source, rows: int = PEEK) -> InputHead:

@@ -8,8 +8,8 @@ memory does not grow; only a duplicate makes the file be read again, to say wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -70,7 +70,8 @@ class Source:
         """
         read: list[Snapshot] = []
         odd = AnomalyLog()
-        count = self.admit(self.numbered(read.append, odd), taken)
+        with closing(self.numbered(read.append, odd)) as rows:
+            count = self.admit(rows, taken)
         scanned = replace(self, snapshot=read[0] if read else self.snapshot, told=odd.told(self.name()))
         return scanned, count
 
@@ -103,8 +104,8 @@ class Source:
                 for temporary files. No row comes out of a part of the file that has changed.
             UsageError: the input is broken at the row that would come next, or that row has no id.
         """
-        with OccurrenceCounter() as seen:
-            for index, (line, row) in enumerate(islice(self.numbered(), limit)):
+        with OccurrenceCounter() as seen, closing(self.numbered()) as rows:
+            for index, (line, row) in enumerate(islice(rows, limit)):
                 if self.id is None:
                     yield InputRow(index, row, row_identity(row, columns, seen))
                 else:
@@ -158,8 +159,10 @@ class Source:
         unnamed = "standard input" if self.rows_inline is None else "the rows"
         return self.shown or str(self.path or unnamed)
 
-    def numbered(self, keep: Callable[[Snapshot], None] | None = None, odd: AnomalyLog | None = None) -> Rows:
-        """Each row with its line (its number, for rows written inline).
+    def numbered(
+        self, keep: Callable[[Snapshot], None] | None = None, odd: AnomalyLog | None = None
+    ) -> Generator[NumberedRow, None, None]:
+        """Each row with its line (its number, for rows written inline); the file is open until it is closed.
 
         Args:
             keep: is told at the end what was read.
@@ -240,9 +243,10 @@ class Source:
         return identity
 
     def _refuse_duplicate(self, name: str, identity: str, place: str) -> NoReturn:
-        rows = enumerate(self.numbered(), start=1)
-        same = (((line, number), row) for number, (line, row) in rows if id_identity(row.get(name)) == identity)
-        first, row = next(same, (None, None))
+        with closing(self.numbered()) as rows:
+            numbered = enumerate(rows, start=1)
+            same = (((line, number), row) for number, (line, row) in numbered if id_identity(row.get(name)) == identity)
+            first, row = next(same, (None, None))
         if first is None or row is None:
             raise changed(self.name(), f"the first row with the `{name}` of {place} is gone")
         message = f"{place}: `{name}` {brief(row[name])} is already that of {self._place(*first)}"
