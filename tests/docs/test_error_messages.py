@@ -155,11 +155,13 @@ SCENES |= {
     "YG510": lambda scene: scene.answered((529, error("overloaded_error", "Overloaded"))),
     "YG511": lambda scene: scene.ran("--fault", "blank=1"),
     "YG512": lambda scene: scene.ran("--offline"),
-    "YG513": lambda scene: scene.step("words: {kind: python, call: 'textstats:count', args: {text: '\"\"'}}")
-    or scene.ran(),
+    "YG513": lambda scene: (
+        scene.step("words: {kind: python, call: 'textstats:count', args: {text: '\"\"'}}") or scene.ran()
+    ),
     "YG514": lambda scene: scene.step("words: {kind: python, call: 'textstats:wait', timeout: 1}") or scene.ran(),
-    "YG515": lambda scene: scene.step("words: {kind: python, call: 'textstats:letters', args: {text: row.product}}")
-    or scene.ran(),
+    "YG515": lambda scene: (
+        scene.step("words: {kind: python, call: 'textstats:letters', args: {text: row.product}}") or scene.ran()
+    ),
     "YG601": lambda scene: scene.printed("run", "titles.yaml"),
     "YG602": lambda scene: scene.answered((401, error("authentication_error", "invalid x-api-key"))),
     "YG603": lambda scene: scene.answered((402, error("billing_error", "Your payment method was declined."))),
@@ -287,7 +289,9 @@ def _(scene):
 @scene_of("YG609")
 def _(scene):
     scene.rows(*((f"K-{number}", f"Kettle {number}") for number in range(1, 31)))
-    return scene.answered((200, message("Steam")), (529, error("overloaded_error", "Overloaded")), rows=30, retries=20, at_once=10)
+    return scene.answered(
+        (200, message("Steam")), (529, error("overloaded_error", "Overloaded")), rows=30, retries=20, at_once=10
+    )
 
 
 @scene_of("YG611")
@@ -312,7 +316,7 @@ def locked(scene):
     """Another process is at work on the pipeline."""
     scene.ran()
     lock = next(scene.folder.glob(".yamlgen/*.lock"))
-    code = "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); print(1, flush=True); input()"
+    code = "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True); input()"
     command = [sys.executable, "-c", code, str(lock)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
@@ -372,7 +376,9 @@ def alike(text):
     return re.sub(r"[\d.]+|[0-9a-f]{6}\b", "0", re.sub(r"\d{8}T\d{6}-[0-9a-f]{6}", "0", text))
 
 
-@pytest.mark.parametrize("page", [page for page in sorted(DOCS.glob("errors/YG*.md")) if shown(page)], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "page", [page for page in sorted(DOCS.glob("errors/YG*.md")) if shown(page)], ids=lambda p: p.stem
+)
 def test_the_message_is_what_is_printed(page, scene):
     """A command prints what the page shows."""
     if page.stem in BROUGHT_ABOUT_ELSEWHERE:
