@@ -95,7 +95,7 @@ def test_the_right_example_is_right(page, folder, call):
 @pytest.mark.parametrize("page", [page for page in PAGES if section(page, "Message")], ids=lambda page: page.stem)
 def test_a_message_is_of_its_code(page):
     """A page that shows only a message shows one of its code, and says how to mend it."""
-    assert section(page, "Message")["text"].startswith((f"error[{page.stem}]: ", f"warning[{page.stem}]: "))
+    assert re.match(rf"(?:(?:error|warning)\[{page.stem}\]: |\d+ x {page.stem} in )", section(page, "Message")["text"])
     assert "## Fix" in page.read_text(encoding="utf-8")
 
 

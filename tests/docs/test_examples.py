@@ -24,6 +24,8 @@ def folder(tmp_path, monkeypatch):
     for name in ("data", "prompts", "schemas"):
         shutil.copytree(ROOT / "pipelines" / name, tmp_path / name)
     (tmp_path / "prompts" / "style.md").write_text("Write short sentences.\n", encoding="utf-8")
+    (function,) = blocks(DOCS / "guides" / "steps.md", "python")
+    (tmp_path / "textstats.py").write_text(function.text, encoding="utf-8")
     starter = ROOT / "src" / "yamlgen" / "api" / "starter"
     shutil.copytree(starter, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
