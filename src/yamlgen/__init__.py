@@ -87,7 +87,7 @@ __all__ = [
     "validate",
 ]
 
-import_module("yamlgen.engine")  # it notes when the program began: a module that was there by then is as its file was
+import_module("yamlgen.steps.python")  # it notes when the program began: a module loaded by then is as its file was
 
 
 if not TYPE_CHECKING:  # a type checker knows the names above, and tells of others

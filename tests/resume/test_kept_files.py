@@ -4,6 +4,7 @@ import importlib
 import json
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -135,6 +136,28 @@ class TestSiblings:
         monkeypatch.delitem(sys.modules, "ones")
         project.run()
         assert (values(project), sorted(calls(project))) == (([22] * ALL, EVERY) if edited else ([1] * ALL, []))
+
+    def test_a_sibling_that_a_script_edits_after_its_import(self, project, files):
+        """A script that imports yamlgen, then a sibling, then edits it, keeps nothing of what the old one made."""
+        keep(project)
+        files({"scoring.py": "import ones\n" + reading("ones.one"), "ones.py": "one = 1\n"})
+        project.save()
+        edit = "import ones, time, pathlib; time.sleep(0.01); pathlib.Path('ones.py').write_text('one = 22\\n'); "
+        for between in (edit, ""):
+            script = (
+                f"import sys, yamlgen; sys.dont_write_bytecode = True; sys.path.insert(0, '.'); {between}"
+                f"made = yamlgen.run({project.path.name!r}, simulate=True).rows; print([row['score'] for row in made])"
+            )
+            told = subprocess.run(
+                [sys.executable, "-c", script],
+                cwd=project.folder,
+                check=True,
+                timeout=60,
+                capture_output=True,
+                text=True,
+            )
+            made = json.loads(told.stdout)
+        assert made == [22] * ALL
 
     def test_the_sibling_of_another_function_is_none(self, project, files):
         """What another step's module is, or imports, is not what this one depends on."""

@@ -261,7 +261,7 @@ class RunReader(ResultReader):
 
 def listing() -> str:
     """How the runs of a store are listed, as a hint."""
-    lists = by_surface(command="`yamlgen runs ls`", python="`yamlgen.api.history.list_runs`")
+    lists = by_surface(command="`yamlgen runs ls`", python="`yamlgen.runs`")
     return f"{lists} lists them"
 
 
