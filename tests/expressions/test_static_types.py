@@ -54,7 +54,7 @@ def test_the_types_that_a_value_may_have(schema, types):
 def test_types_as_a_sentence_names_them():
     """Null comes last, articles fit."""
     assert spoken({"array"}) == "a list"
-    assert spoken({"null", "string"}) == "text or null"
+    assert spoken({"null", "string"}) == "a string or null"
     assert spoken({"object", "integer", "number"}) == "an integer or a number or an object"
 
 
