@@ -114,7 +114,7 @@ class TypeMismatchReporter(NameResolver):
             return
         named, item = self._named(node, view), item_of(view) if view.types() == {"array"} else ANYTHING
         if is_joined and "null" in item.types():
-            message = f"`{named}` prints `None` for each item that is null"
+            message = f"`{named}` prints `None` for each null item"
             hint = f"remove nulls first: `{named} | reject('none') | join(...)`"
         elif "null" not in view.types():
             return
@@ -122,7 +122,7 @@ class TypeMismatchReporter(NameResolver):
             message = f"`{named}` cannot be joined when it is null"
             hint = f"write `{named} | default([], true) | join(...)`"
         else:
-            message, question = f"`{named}` prints `None` when it is null", self._question.format(named)
+            message, question = f"`{named}` prints `None` for each null", self._question.format(named)
             hint = hint or f'replace null with `{named} | default("...", true)`, or test for null first: `{question}`'
         if not any(finding.message == message for finding in self.findings):
             self.findings.append(Finding(Code.MAY_BE_NULL, message, *self._extent(node), hint, is_warning=True))
