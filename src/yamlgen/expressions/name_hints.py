@@ -133,7 +133,7 @@ def instead(path: Path, named: str, key: str, owner: TypeView) -> str | None:
     if key in _OF_DATES:
         return f"a date is a string here: its year is `{named}[:4]`, and its month is `{named}[5:7]`"
     if key in _ANSWERS and path[:1] == ("steps",):
-        return f"the string is `{named}` itself"
+        return f"write `{named}` alone"
     near = get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75)
     if near:
         return f"did you mean `{near[0]}`?"
