@@ -281,7 +281,7 @@ class _Composer(Collector):
         if len(doubled) == 1 or self.depth == 1:
             for each, before in doubled:
                 message = f"the key `{each.value}` is repeated in this mapping"
-                hint = f"remove one; the first is in line {before.mark.line}"
+                hint = f"rename or remove one; the first is in line {before.mark.line}"
                 self.complain(Code.DUPLICATE_KEY, message, each.mark, hint)
             return
         message = f"the keys {listing(str(each.value) for each, _ in doubled)} are repeated in this mapping"

@@ -49,9 +49,9 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         ):
             name = _UNKNOWN.search(told.message)
             is_near = name is not None and (told.hint or "").startswith("did you mean")
-            owner, of_items = _OWNER.fullmatch(told.message), (told.hint or "").partition(" is there in a step ")[2]
+            owner, of_items = _OWNER.fullmatch(told.message), (told.hint or "").partition(" in a step ")[2]
             key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
-            if owner and owner[2] == "it is text" and owner[1] != "`output`":
+            if owner and owner[2] == "it is a string" and owner[1] != "`output`":
                 # all of them report that this step has no schema
                 key = (told.severity, told.code, *owner.groups())
             elif owner and not is_near:
@@ -80,5 +80,5 @@ def with_others(told: Diagnostic, marks: list[Mark]) -> Diagnostic:
         return told
     named = list(lines)[:_MOST]
     more = f" and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
-    also = f"same in line{'s' if len(lines) > 1 else ''} {', '.join(named)}{more}"
-    return replace(told, hint=f"{told.hint}; {also}" if told.hint else also)
+    also = f"also in line{'s' if len(lines) > 1 else ''} {', '.join(named)}{more}"
+    return replace(told, hint=f"{told.hint} ({also})" if told.hint else also)

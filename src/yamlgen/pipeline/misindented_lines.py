@@ -195,7 +195,7 @@ def _of_another_kind(strays: RemainingDeviations) -> None:
         listed, last = listing(str(each.path[-1]) for each in foreign), foreign[0]
         meant = " or ".join(f"`{each}`" for each in kinds)
         pronoun = "them" if len(foreign) > 1 else "it"
-        hint = f"set `kind` to {meant}, or move {pronoun} to a step of that kind"
+        hint = f"set `kind` to {meant}, or write {pronoun} under the name of another step"
         keys = "keys" if len(foreign) > 1 else "key"
         message = f"unknown {keys} {listed} in step `{name}` of kind `{kind}`"
         strays.leave_out([*foreign, *lacking])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -192,7 +192,8 @@ def _one_of(path: DataPath, rule: list[Any], value: JSON, where: str) -> Deviati
     if given:
         message = f"{where} has {listing(given)}, but only one of them is allowed"
         return Deviation(Code.CONFLICT, path, message, "remove one", given)
-    return Deviation(Code.MISSING_KEY, path, f"{where} needs {_either(choices)}", wanted=choices)
+    needed = _either(f"`{choice}`" for choice in choices)
+    return Deviation(Code.MISSING_KEY, path, f"{where} needs {needed}", wanted=choices)
 
 
 def _alone(path: DataPath, rule: dict[str, list[str]], value: JSON) -> Iterator[Deviation]:
@@ -246,7 +247,7 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
     hint = there or hint
     others = [kind for kind in kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
     if others:
-        kinds = " or ".join(f"`{kind}`" for kind in others)
+        kinds = _either(f"`{kind}`" for kind in others)
         hint = f"{there}; a step of kind {kinds} has its own" if there else f"only a step of kind {kinds} has this key"
     if not path and nearest(key, known) is None and there is None:
         hint = f"{hint}; begin the name of a custom key with `x-`"
@@ -255,9 +256,10 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
     return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known, is_elsewhere=is_elsewhere, called=called)
 
 
-def _either(words: tuple[str, ...]) -> str:
-    marked = [f"`{word}`" for word in words]
-    return f"{', '.join(marked[:-1])} or {marked[-1]}"
+def _either(words: Iterable[str]) -> str:
+    """Return words as "a, b or c", without repetitions."""
+    *first, last = dict.fromkeys(words)
+    return " or ".join(filter(None, [", ".join(first), last]))
 
 
 @cache
@@ -323,17 +325,17 @@ def _dotted(parts: list[Any]) -> str:
 
 
 def _kinds(branches: list[dict[str, Any]]) -> str:
-    return " or ".join(dict.fromkeys(_kind(branch) for branch in branches))
+    return _either(kind for branch in branches for kind in _kinds_of(branch))
 
 
-def _kind(branch: dict[str, Any]) -> str:
+def _kinds_of(branch: dict[str, Any]) -> list[str]:
     if "$ref" in branch:
         part = language()["$defs"][branch["$ref"].rsplit("/", 1)[1]]
         keys = ", ".join(f"{key}: ..." for key in part.get("required", ()))
-        return f"`{{{keys}}}`" if keys else KEYS["object"]
+        return [f"`{{{keys}}}`" if keys else KEYS["object"]]
     if "enum" in branch or "const" in branch:
-        return " or ".join(f"`{choice}`" for choice in branch.get("enum", [branch.get("const")]))
-    return KEYS[branch["type"]]
+        return [f"`{choice}`" for choice in branch.get("enum", [branch.get("const")])]
+    return [KEYS[branch["type"]]]
 
 
 def _shown(value: JSON) -> str:

@@ -46,7 +46,7 @@ class TextLoader(Collector):
             hint = "for a prompt, write it directly after the key, without `file:`"
             self.complain(Code.MISSING_FILE, "`file` must be the path of a file, not a prompt", mark, hint)
             return None
-        absent = absence(path, shown, "the pipeline's file")
+        absent = absence(path, shown, "the pipeline file")
         if absent is not None:
             self.complain(Code.MISSING_FILE, absent[0], mark, absent[1])
             return None
