@@ -13,7 +13,7 @@ params: {language: {type: string, default: English}}
 models: {writer: {id: claude-haiku-5-5}}
 input: {rows: [{name: Oslo}]}
 steps:
-  parsed: {model: writer, prompt: Hello}
+  draft: {model: writer, prompt: Hello}
 output: {path: out.jsonl}
 """
 

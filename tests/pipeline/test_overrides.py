@@ -12,7 +12,7 @@ models:
   other: *writer
 input: {rows: [{name: Oslo}, {name: Bergen}]}
 steps:
-  parsed: {model: writer, prompt: Hello}
+  draft: {model: writer, prompt: Hello}
 output: {path: out.jsonl}
 """
 
