@@ -51,10 +51,10 @@ class Runtime(FrozenModel):
 
 
 class Limits(FrozenModel):
-    """When a run stops, and whether it asks you before it starts. Its answers are stored, and the next run uses them.
+    """When a run stops, and when it asks for confirmation. Answers are stored, and the next run uses them.
 
-    Only requests that the run sends count, not answers from the store. Requests in flight complete, so a run may
-    exceed a limit by their number.
+    Only requests that the run sends count, not answers from the store. When a limit is reached, requests in flight
+    still complete, so a run may exceed the limit by these requests.
 
     ```yaml
     limits:
@@ -69,15 +69,15 @@ class Limits(FrozenModel):
     max_requests: int | None = Field(None, ge=1)
     """Maximum number of requests that a run sends, including retries. The run stops before it sends another."""
     max_failures: Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(pattern=PERCENT)] | None = None
-    """Maximum number of rows that fail or lose an item: a count, or a percentage such as `5%`. A percentage is of the
-    rows that are done, and applies after 50 rows. Rows for which the run sends no request do not count."""
+    """Maximum number of rows that may fail or lose an item: a count, or a percentage such as `5%`. A percentage is of
+    the rows that are done, and applies after 50 rows. Rows for which the run sends no request do not count."""
     max_cost_usd: float | None = Field(None, gt=0)
     """Maximum cost of a run in US dollars. The price of each model must be known: see `price` under a model."""
     confirm_above_usd: float | None = Field(None, ge=0)
-    """Ask you before a run that may cost more US dollars than this, or whose price is unknown. 0 asks before every
-    run."""
+    """Ask for confirmation before a run that may cost more US dollars than this, or whose price is unknown. 0 asks
+    before every run."""
     max_unusable: Literal["none"] | Annotated[str, StringConstraints(pattern=PERCENT)] | None = None
-    """Stop a run if this share of a step's first 50 rows with requests gets unusable answers: cut off, empty,
+    """Stop a run if this percentage of a step's first 50 rows with requests gets unusable answers: cut off, empty,
     unreadable, or not valid against the schema. Refusals and failed checks do not count. `none` never stops a run.
     Default: 90%."""
     max_pause: float | None = Field(None, gt=0, le=86400)
@@ -161,11 +161,11 @@ class Output(FrozenModel):
 
 
 class PipelineModel(FrozenModel):
-    """A pipeline reads rows, runs each row through every step, and writes the rows.
+    """A pipeline reads rows, runs each row through every step, and writes the results.
 
-    Unknown keys are errors. The exception are top-level keys that begin with `x-`: use them for YAML anchors. Names
-    of steps, parameters and models consist of lowercase letters, digits and `_`, and begin with a letter. Paths are
-    relative to the pipeline file.
+    Unknown keys are errors, except top-level keys that begin with `x-`, which are for YAML anchors. Names of steps,
+    parameters and models consist of lowercase letters, digits and `_`, and begin with a letter. Paths are relative to
+    the pipeline file.
 
     A prompt file, a schema or the module of a `call` must be in the pipeline's folder, unless its path shows
     otherwise: `../shared/style.md`, or an absolute path. A symbolic link that leaves the folder is an error, and so is
@@ -243,7 +243,7 @@ class PipelineModel(FrozenModel):
     runtime: Runtime = Field(default_factory=Runtime)
     """The connection to the API."""
     limits: Limits = Field(default_factory=Limits)
-    """When a run stops, and whether it asks you before it starts."""
+    """When a run stops, and when it asks for confirmation."""
     input: Input = Field(default_factory=Input)
     """The source of the rows."""
     steps: Annotated[dict[Name, Step], Field(min_length=1)] = Field(default_factory=dict)

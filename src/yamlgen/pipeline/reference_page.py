@@ -42,9 +42,9 @@ This page is generated from the source, and the tests run every example.
 _DATED: Final = model_capabilities.DATED[0]
 _MODELS: Final = f"""\
 Models support different settings. `validate`, the requests of a run, its rate limits and the simulator use this table,
-which was last checked on {model_capabilities.CHECKED}. A model that is not listed is used with safe defaults, and
+which was last checked in {model_capabilities.CHECKED}. A model that is not in the table is used with safe defaults, and
 `validate` does not report it if `runtime.base_url` is a gateway. A dated id, such as `{_DATED}`, is
-treated as the model without the date. Defaults are in bold. An empty cell means that Anthropic does not document it.
+treated as the model without the date. Defaults are in bold. An empty cell means that the value is not documented.
 
 - **thinks**: whether the model thinks by default, without `thinking`.
 - **forced tool**: whether a tool can be forced while the model does not think. Other models are instructed in words.
@@ -57,7 +57,8 @@ _MODELS_HEAD: Final = (
     f"| rate limit | life |\n|{'---|' * 12}\n"
 )
 _HEAD: Final = "| key | type | default | meaning |\n|---|---|---|---|\n"
-_WORDS: Final = ({**KEYS, "expression": "an expression"}, {**KEY_PLURALS, "expression": "expressions"})
+_SINGULAR: Final = {kind: word.removeprefix("an ").removeprefix("a ") for kind, word in KEYS.items()}
+_WORDS: Final = ({**_SINGULAR, "expression": "expression"}, {**KEY_PLURALS, "expression": "expressions"})
 """The types in words: singular, plural."""
 _COUNTS: Final = {1: "one", 2: "two", 3: "three"}
 _HEADING: Final = re.compile(r"^(##+) (.*)$", re.MULTILINE)
@@ -184,28 +185,36 @@ class _Page:
         shown = "" if default in (None, {}) else f"`{default if isinstance(default, str) else json.dumps(default)}`"
         cells = [
             _link(title, f"`{key}`") if title else f"`{key}`",
-            self._type(part, _text_of(model, key)),
+            self._types(part, _text_of(model, key)),
             "**required**" if key in schema.get("required", ()) else shown,
             meaning,
         ]
         return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
-    def _type(self, part: Mapping[str, Any], text: str, *, many: bool = False) -> str:
-        """Return a type in words; `text` is `Expression` if its strings are expressions."""
+    def _types(self, part: Mapping[str, Any], text: str, *, many: bool = False) -> str:
+        """Return the type of a key in words, such as "`auto` or integer"."""
+        *first, last = self._alternatives(part, text, many=many)
+        return " or ".join(filter(None, [", ".join(first), last]))
+
+    def _alternatives(self, part: Mapping[str, Any], text: str, *, many: bool) -> Iterator[str]:
+        if "anyOf" in part:
+            for each in part["anyOf"]:
+                yield from self._alternatives(each, text, many=many) if each != {"type": "null"} else ()
+        elif "enum" in part or "const" in part:
+            yield from (f"`{value}`" for value in part.get("enum", [part.get("const")]))
+        else:
+            yield self._type(part, text, many=many)
+
+    def _type(self, part: Mapping[str, Any], text: str, *, many: bool) -> str:
+        """Return one type in words; `text` is `Expression` if its strings are expressions."""
         if "$ref" in part:
             return self._reference(part["$ref"].rpartition("/")[2], many=many)
         if "oneOf" in part:
-            return _link("`steps`", "steps" if many else "a step")
-        if "anyOf" in part:
-            branches = [self._type(each, text, many=many) for each in part["anyOf"] if each != {"type": "null"}]
-            return " or ".join(filter(None, [", ".join(branches[:-1]), branches[-1]]))
-        if "enum" in part or "const" in part:
-            values = [f"`{value}`" for value in part.get("enum", [part.get("const")])]
-            return " or ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
+            return _link("`steps`", "steps" if many else "step")
         match part.get("type"):
             case "array":
                 least = _COUNTS.get(part.get("minItems", 0), "") if part.get("maxItems") == part.get("minItems") else ""
-                items = self._type(part.get("items", {}), text, many=True)
+                items = self._types(part.get("items", {}), text, many=True)
                 return f"{_WORDS[many]['array']} of {f'{least} {items}'.strip()}"
             case "object":
                 return self._mapping(part, text, many=many)
@@ -222,24 +231,24 @@ class _Page:
         if not isinstance(values, dict):
             return word
         keys = "names" if named else "strings"
-        return f"{word} from {keys} to {self._type(values, text, many=True)}"
+        return f"{word} from {keys} to {self._types(values, text, many=True)}"
 
     def _reference(self, name: str, *, many: bool) -> str:
         """Return a link to a model's section; for a model of one key, the key itself."""
         if name in self.titles:
             return _link(self.titles[name], _WORDS[many]["object"])
         ((key, part),) = self.schemas[name]["properties"].items()
-        return f"`{{{key}: {self._type(part, '')}}}`"
+        return f"`{{{key}: {self._types(part, '')}}}`"
 
 
 def _bounds(part: Mapping[str, Any]) -> str:
     least, above, most = (part.get(word) for word in ("minimum", "exclusiveMinimum", "maximum"))
     if least is not None and most is not None:
         return f" from {least} to {most}"
-    more = [f" above {above}"] if above is not None else []
-    more += [f" of at least {least}"] if least is not None else []
-    more += [f" of at most {most}"] if most is not None else []
-    return ",".join(more)
+    more = [f" > {above}"] if above is not None else []
+    more += [f" ≥ {least}"] if least is not None else []
+    more += [f" ≤ {most}"] if most is not None else []
+    return " and".join(more)
 
 
 def _is_own(name: str, model: type[config_fields.FrozenModel]) -> bool:
