@@ -1,4 +1,4 @@
-"""The one way to tell of a mistake: those who look for mistakes collect them."""
+"""The base class of checks that collect diagnostics."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from yamlgen.errors import Code, Diagnostic, Mark
 
 @dataclass(kw_only=True)
 class Collector:
-    """What is wrong with what an author wrote, gathered over all checks.
+    """Collects the diagnostics of a check.
 
     Attributes:
-        diagnostics: in the order in which they were found.
+        diagnostics: the diagnostics, in the order in which they were found.
     """
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def complain(self, code: Code, message: str, mark: Mark, hint: str | None = None, *, warn: bool = False) -> None:
-        """Tell a mistake, or a warning."""
+        """Add an error, or a warning if `warn` is set."""
         self.diagnostics.append(Diagnostic(code, message, mark, hint, "warning" if warn else "error"))

@@ -1,4 +1,4 @@
-"""The nearest right word, for "did you mean": one rule for keys, names, columns and options alike."""
+"""Suggestions for "did you mean": one rule for keys, names, columns and options."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
 _ENOUGH: Final = 3
-"""How many letters of a word are its beginning."""
+"""The minimum length of a word that is compared with the beginnings of others."""
 
 _LIKE: Final = 0.75
-"""A word that is no more like another than by three of four letters is another word."""
+"""Two words with at most this similarity are different words."""
 
 _DISTANT: Final = 0.6
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was probably meant to be, or `None`."""
+    """Return the known word that `word` was probably meant to be, or `None`."""
     words = list(known)
     near = closest(word, words)
     if near is None or _likeness(folded(word), folded(near)) > _LIKE or near.startswith(word):
@@ -25,7 +25,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` may have been meant to be, be it far from it, or `None`: for what is not said."""
+    """Return the most similar known word, even if distant, or `None`. For decisions, not for messages."""
     words = list(known)
     plainly = {folded(w): w for w in reversed(words)}
     plain = folded(word)
@@ -44,12 +44,12 @@ def _likeness(word: str, other: str) -> float:
 
 
 def folded(word: str) -> str:
-    """A word without case, `-` and `_`; itself, where nothing else is in it."""
+    """Return a word in lowercase without `-` and `_`, or the word itself if nothing else remains."""
     return word.lower().replace("-", "").replace("_", "") or word
 
 
 def _is_turned(word: str, other: str) -> bool:
-    """Whether two words differ by two neighbouring letters in each other's place: that is no letter less."""
+    """Check whether two words differ by one swap of neighbouring letters."""
     differing = [at for at, (mine, its) in enumerate(zip(word, other, strict=False)) if mine != its]
     if len(word) != len(other) or len(differing) != 2:  # noqa: PLR2004 - a pair
         return False
@@ -58,7 +58,7 @@ def _is_turned(word: str, other: str) -> bool:
 
 
 def listing(words: Iterable[str], most: int = 16) -> str:
-    """Words as `a`, `b` and `c`, in code marks, cut after `most`."""
+    """Return words as "`a`, `b` and `c`", cut after `most` words."""
     shown = [f"`{word}`" for word in words]
     if len(shown) > most:
         shown = [*shown[:most], f"{len(shown) - most} more"]
@@ -68,7 +68,7 @@ def listing(words: Iterable[str], most: int = 16) -> str:
 
 
 def suggestion(word: str, known: Iterable[str], what: str = "known", most: int = 16) -> str | None:
-    """The hint for an unknown word: the nearest one, else what there is."""
+    """Return the hint for an unknown word: the nearest known word, or else the list of known words."""
     words = list(known)
     near = nearest(word, words)
     if near is not None:

@@ -90,4 +90,4 @@ def test_a_device_is_no_pipeline(call):
     """What never ends is told to be no file, at once."""
     told = call("validate", "/dev/zero")
     assert told.code == 1
-    assert "is no regular file" in told.err
+    assert "is not a regular file" in told.err

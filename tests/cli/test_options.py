@@ -43,8 +43,8 @@ def test_parameters_are_read_as_yaml(call):
     [
         (["-p", "langage=French"], "the pipeline has no parameter `langage`"),
         (["-p", "langage=French"], "did you mean `language`?"),
-        (["-p", "size=many"], "`size` is not as declared"),
-        (["-p", "size=0"], "`size` is not as declared: 0 is less than the minimum of 1"),
+        (["-p", "size=many"], "the value of `size` does not match its schema"),
+        (["-p", "size=0"], "the value of `size` does not match its schema: 0 is less than the minimum of 1"),
         (["-p", "language=12"], """-p 'language="12"'"""),
         (["-p", "language=[a"], "the value of `language` cannot be read"),
         (["-p", "language"], "`language` is not NAME=VALUE"),

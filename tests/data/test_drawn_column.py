@@ -117,7 +117,7 @@ def test_a_file_must_be_there(tmp_path):
     assert list(said.values()) == [
         "absent.csv does not exist",
         "folder.csv is a folder",
-        "pipe.csv is no regular file",
+        "pipe.csv is not a regular file",
     ]
 
 

@@ -43,7 +43,7 @@ def test_a_file_of_two_mebibytes_is_refused_unread(only):
     """A file past the limit is refused by its size."""
     found = only(PIPELINE + "# " + "x" * (2 << 20))
     assert found.code is Code.TOO_LARGE
-    assert found.hint == "move rows into a file and name it under `input`"
+    assert found.hint == "move rows to a file, and write its path under `input`"
 
 
 def test_a_file_of_one_mebibyte_is_read(tmp_path):
@@ -159,7 +159,7 @@ def test_a_device_is_no_pipeline():
     """What has no end is not read."""
     _, (found,) = check("/dev/zero")
     assert found.code is Code.UNREADABLE
-    assert found.message == "/dev/zero is no regular file"
+    assert found.message == "/dev/zero is not a regular file"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe of Unix")
@@ -167,7 +167,7 @@ def test_a_pipe_without_a_writer_is_not_waited_for(tmp_path):
     """A FIFO is told, and not opened."""
     os.mkfifo(tmp_path / "pipeline.yaml")
     _, (found,) = check(tmp_path / "pipeline.yaml")
-    assert found.message.endswith("is no regular file")
+    assert found.message.endswith("is not a regular file")
 
 
 def test_a_file_of_more_than_its_size_is_refused(monkeypatch, only):

@@ -48,9 +48,9 @@ def test_a_link_out_of_the_folder_is_an_error(kind, way, found):
     (told,) = found(STEPS[kind].format(path))
     assert told.code is Code.OUTSIDE_FOLDER
     assert told.message.endswith(
-        f"{path.removeprefix('./')} leaves the pipeline's folder by a link, to ../out/{FILES[kind]}"
+        f"{path.removeprefix('./')} leaves the pipeline's folder through a link, to ../out/{FILES[kind]}"
     )
-    assert told.hint == f"write the path itself: `../out/{FILES[kind]}`"
+    assert told.hint == f"write the path without the link: `../out/{FILES[kind]}`"
     assert told.mark.line == 4
     assert found(STEPS[kind].format(f"../out/{FILES[kind]}")) == ()
 
@@ -110,7 +110,7 @@ def test_a_link_that_leads_nowhere_is_called_one(kind, target, found, tmp_path):
     """It is there, and what it stands for is not."""
     (tmp_path / "in" / "loop").symlink_to(target)
     (told,) = found(STEPS[kind].format("loop"))
-    assert (told.code, told.message.rpartition("/")[2]) == (Code.MISSING_FILE, "loop is a link that leads nowhere")
+    assert (told.code, told.message.rpartition("/")[2]) == (Code.MISSING_FILE, "loop is a broken link")
 
 
 @pytest.mark.parametrize("ref", ["loop.json", "a\0b", "linked/shared.json", "../out/shared.json", "/etc/hosts"])

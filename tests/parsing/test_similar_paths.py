@@ -49,4 +49,4 @@ def test_the_neighbour_is_a_file_that_is_there(folder, shown, near):
 
 def test_a_folder_is_no_file(folder):
     """It is told as what it is."""
-    assert neighbour(folder / "pipelines", "pipelines") == "it is a folder: name a file in it"
+    assert neighbour(folder / "pipelines", "pipelines") == "it is a folder: write the path of a file in it"

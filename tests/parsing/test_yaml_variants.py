@@ -45,7 +45,7 @@ def test_a_pair_may_stand_in_a_key():
 def test_half_of_a_pair_is_no_character(half):
     """It is told at its place."""
     _, (problem,) = compose(SourceText("a.yaml", f'a: "{half}"'))
-    assert problem.message == "this escape is no character"
+    assert problem.message == "this escape is not a character"
 
 
 def test_a_place_behind_a_pair_counts_what_is_written():

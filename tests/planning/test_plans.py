@@ -86,7 +86,7 @@ def test_the_plans_of_a_pipeline_differ_in_their_parameters_alone(pipeline):
         {"style": "dry", "language": "Latin"},
     )
     assert all(one is other for one, other in zip(french.steps, dry.steps, strict=True))
-    with pytest.raises(InvalidPipeline, match="`language` has no default"):
+    with pytest.raises(InvalidPipeline, match="`language` has no value and no default"):
         pipeline.plan()
 
 
@@ -171,7 +171,7 @@ def test_a_run_needs_every_parameter(pipeline):
         pipeline.plan()
     (found,) = caught.value.diagnostics
     assert (found.code, found.mark.line) == (Code.MISSING_PARAM, 3)
-    assert found.hint == "give it a value: `params={'language': ...}`"
+    assert found.hint == "set a value: `params={'language': ...}`"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_parameter_s_name_is_text(pipeline, name):
         pipeline.plan({"language": "French", name: 1})
     (found,) = caught.value.diagnostics
     assert found.code is Code.UNDECLARED_PARAM
-    assert found.message == f"a parameter's name is text, not `{name!r}`"
+    assert found.message == f"the name of a parameter must be a string, not `{name!r}`"
 
 
 def test_a_text_parameter_is_taken_as_it_is(pipeline):

@@ -1,1 +1,1 @@
-"""Text to data with places: YAML read as editors read it, and each piece's way back to its line and column."""
+"""Parsing of YAML as editors read it, into data with the line and column of each value."""

@@ -1,9 +1,8 @@
-"""The folder of a pipeline, and what is read from it by a path that the pipeline names.
+"""The folder of a pipeline, and the files that the pipeline may read as its parts: prompts, schemas, modules.
 
-Owns what may be read as a part of a pipeline (a text, a schema, a module). The folder is the one in which the
-pipeline's file stands as it was named; that file, and the folder, may be reached through links. A path that leaves the
-folder says so itself, with `../` or as an absolute path, where a reader of the pipeline sees it. A link that leads
-out says so nowhere, and is an error. Data is another matter: input, output, draws and store may be links.
+The folder is the one that contains the pipeline file, at the path that the user wrote; the file and the folder may be
+reached through links. A path may leave the folder only visibly, with `../` or as an absolute path, so that a reader of
+the pipeline sees it. A link that leaves the folder is an error. Data may be links: input, output, draws and store.
 """
 
 from __future__ import annotations
@@ -15,30 +14,30 @@ from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
 Stamp: TypeAlias = tuple[int, ...]
-"""What differs between any two states of a file, at no more cost than a look at its entry."""
+"""Identifies a state of a file by its metadata, without reading it."""
 
 _BRIEF: Final = 40
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def real(path: Path) -> Path:
-    """A path without links; one that has none, because its links lead to one another, as it is."""
+    """Return a path with its links resolved, or the path itself if its links form a loop."""
     try:
         return Path(os.path.realpath(path))
-    except (OSError, ValueError):  # no path can be such a text
+    except (OSError, ValueError):  # not a possible path
         return path
 
 
 def status(path: Path | str) -> os.stat_result | None:
-    """What the system says of a path; `None` where nothing is there, or where it cannot be looked up."""
+    """Return the status of a path, or `None` if it does not exist or cannot be looked up."""
     try:
-        return os.stat(path)  # noqa: PTH116 - of a text it is much faster
+        return os.stat(path)  # noqa: PTH116 - much faster for a string
     except (OSError, ValueError):
         return None
 
 
 def stamp_of(path: Path | str) -> Stamp | None:
-    """The state that a file is in, or `None` where there is none that can be read whole."""
+    """Return the state of a regular file, or `None` if the path is not one."""
     found = status(path)
     if found is None or not stat.S_ISREG(found.st_mode):
         return None
@@ -46,80 +45,81 @@ def stamp_of(path: Path | str) -> Stamp | None:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there, whatever the path."""
+    """Check whether a path is a folder. Accepts any path."""
     found = status(path)
     return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file is there, whatever the path."""
+    """Check whether a path is a regular file. Accepts any path."""
     found = status(path)
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
 def is_socket(path: Path) -> bool:
-    """Whether what is there is no file that can be opened, but the end of a connection."""
+    """Check whether a path is a socket, which cannot be opened as a file."""
     found = status(path)
     return found is not None and stat.S_ISSOCK(found.st_mode)
 
 
 def is_pipe(path: Path) -> bool:
-    """Whether a path gives its content only once, like the `/dev/fd/63` of a shell's `<(...)`."""
+    """Check whether a path can be read only once, like the `/dev/fd/63` of a shell's `<(...)`."""
     found = status(path)
     return found is not None and not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode)
 
 
 def unusable(path: Path, shown: str) -> str | None:
-    """Why the system cannot look up a path at all, as a sentence; `None` where it can."""
+    """Return why the system cannot look up a path, as a sentence, or `None` if it can."""
     try:
         os.lstat(path)
     except ValueError:
-        return f"`{_brief(shown)}` holds a character that no path can have"
+        return f"`{_brief(shown)}` contains a character that a path cannot have"
     except OSError as error:
         return f"`{_brief(shown)}` is too long for a path" if error.errno == errno.ENAMETOOLONG else None
     return None
 
 
 def _brief(text: str) -> str:
-    """The beginning of a text that is no path, on one line."""
+    """Return the beginning of a string that is not a path, on one line."""
     first = text.strip().split("\n")[0][:_BRIEF]
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in first)
     return shown if first == text.strip() else f"{shown}..."
 
 
 def is_way_out(reference: str) -> bool:
-    """Whether a path as written leaves the folder that it is relative to."""
+    """Check whether a path, as written, leaves the folder that it is relative to."""
     return Path(reference).is_absolute() or Path(os.path.normpath(reference)).parts[:1] == (os.pardir,)
 
 
 def leak(folder: Path, reference: str, shown: str) -> tuple[str, str] | None:
-    """Why a path must not be read because a link on it leads out of a folder, and what to do.
+    """Check whether a link on a path leaves a folder.
 
     Args:
-        folder: what it is relative to.
+        folder: the folder that the path is relative to.
         reference: the path as written.
-        shown: how messages show it.
+        shown: the path as messages show it.
 
     Returns:
-        `None` where no link leads out, where the path says itself that it does, and where nothing is there.
+        The fact and the fix. `None` if no link leaves the folder, if the path leaves it as written, or if it does not
+        exist.
     """
     home, place = real(folder), real(folder / reference)
     if is_way_out(reference) or place.is_relative_to(home) or not os.path.exists(place):  # noqa: PTH110 - never raises
         return None
     target = min(os.path.relpath(place, home), str(place), key=len)
-    message = f"{shown} leaves the pipeline's folder by a link, to {target}"
-    return message, f"write the path itself: `{target}`"
+    message = f"{shown} leaves the pipeline's folder through a link, to {target}"
+    return message, f"write the path without the link: `{target}`"
 
 
 def open_inside(folder: Path, path: Path) -> BinaryIO:
-    """Open a file that stands in a folder, and follow no link on the way that was not there when this was seen.
+    """Open a file in a folder, without following links that were created after the path was resolved.
 
     Raises:
-        OSError: it stands elsewhere, or cannot be opened.
+        OSError: the file is not in the folder, or cannot be opened.
     """
     home, place = real(folder), real(path)
     if not place.is_relative_to(home):
-        raise OSError(errno.ELOOP, "it leads out of the pipeline's folder")
+        raise OSError(errno.ELOOP, "it leaves the pipeline's folder through a link")
     *inner, name = place.relative_to(home).parts
     at = os.open(home, _FOLDER)
     try:

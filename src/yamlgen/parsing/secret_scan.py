@@ -1,7 +1,7 @@
-"""Keys never stand in a pipeline: where one does it is found, told once, and never repeated.
+"""The scan for API keys in a pipeline, which must not contain any: each is reported once and never repeated.
 
-Owns the look for API keys in every text of a pipeline (its file, prompts, schemas, comments included), the names under
-which keys stand by mistake (`auth_token`, `headers`), and the rule that no diagnostic holds what stands there.
+Scans every text of a pipeline (its file, prompts and schemas, including comments) for keys, and for names under which
+keys are written by mistake (`auth_token`, `headers`). No diagnostic contains the values under these names.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from yamlgen.excerpts import short
 from yamlgen.parsing.source_map import SourceText
 from yamlgen.redaction import HIDDEN, KEY_SHAPE, LONG_SECRET, is_secret, redact
 
-# Longer than what `redact` hides: a sentence about `sk-ant-` and three letters is no key, and no mistake.
+# Longer than what `redact` hides: `sk-ant-` and three letters, as in a sentence about keys, is not a key.
 _SECRET: Final = re.compile(r"sk-ant-[A-Za-z0-9_\-]{4,}")
 
 _FARTHEST: Final = 500
-"""How many characters before a name are looked at, for the bracket that it stands in."""
+"""The maximum number of characters before a name that are searched for an opening bracket."""
 
 _SHORTEST: Final = 4
-"""From so many characters on a piece of a key is not repeated beside it."""
+"""The minimum length of a part of a key that messages near it hide."""
 
 Kind = Literal["key", "headers", "word", "variable", "address"]
-"""What may stand under a name: a key; headers, which may hold one; a key, or what else the word means; a variable's
-name, or by mistake a key; an address, which may hold a password."""
+"""The possible value of a name: a key; headers, which may contain a key; a key or another meaning of the word; the name
+of a variable, or by mistake a key; an address, which may contain a password."""
 
 _KINDS: Final[dict[str, Kind | None]] = {
     "apikey": "key",
@@ -69,12 +69,12 @@ _BEHIND: Final = re.compile(r"(?<=[?#])[^\s\"',}]+")
 
 @dataclass(frozen=True, slots=True)
 class _Found(Diagnostic):
-    """A key that was found in a text, and not by the name of what holds it."""
+    """The diagnostic of a key that was found by its form, not by the name before it."""
 
 
 @dataclass(frozen=True)
 class _Hidden:
-    """A part of a text that may be a key, and is not repeated."""
+    """A part of a text that may be a key and must not be repeated."""
 
     start: int
     end: int
@@ -82,17 +82,17 @@ class _Hidden:
 
     @cached_property
     def lines(self) -> tuple[int, int]:
-        """The lines where it begins and ends."""
+        """The first and the last line."""
         return self.text.position(self.start)[0], self.text.position(self.end)[0]
 
     @cached_property
     def said(self) -> str:
-        """What stands there, but for templates."""
+        """The content, without templates."""
         return _TEMPLATE.sub("", self.text.text[self.start : self.end]).strip()
 
     @cached_property
     def words(self) -> list[str]:
-        """The words that no message may hold, longest first: what stands there, as it is written and as it reads."""
+        """The words that messages must not contain, longest first: the content as written and as parsed."""
         said = self.said
         words = {said, *re.split(r"[\s,{}\[\]\"']+|:\s", said)}
         if said[:1] in ("'", '"'):
@@ -100,7 +100,7 @@ class _Hidden:
         return sorted(filter(is_secret, words), key=len, reverse=True)
 
     def hushed(self, told: str, mark: Mark) -> str:
-        """A sentence about a place without the words; away from them a short one is a word like others."""
+        """Return a message about a place without the words. Messages about other places may contain the short ones."""
         first, last = self.lines
         is_here = mark.file == self.text.file and first <= mark.end_line and mark.line <= last
         for word in self.words:
@@ -109,7 +109,7 @@ class _Hidden:
         return _QUOTE.sub(self._without, told) if is_here else told
 
     def _without(self, quote: re.Match[str]) -> str:
-        """What a message quotes, unless it is a piece of this: `canary`, or `row.canary`."""
+        """Return a quote of a message, hidden if it is a part of the content, such as `canary` or `row.canary`."""
         piece = quote[1].rpartition(".")[2]
         return f"`{HIDDEN}`" if len(piece) >= _SHORTEST and piece in self.said else quote[0]
 
@@ -122,13 +122,13 @@ def _unquoted(said: str) -> str:
 
 
 def looks_random(name: str) -> bool:
-    """Whether what should be a variable's name looks like a key: twenty letters and digits or more without a `_`."""
+    """Check whether the name of a variable looks like a key: at least 20 letters and digits without a `_`."""
     return _RANDOM.search(name) is not None
 
 
 @lru_cache(maxsize=4096)
 def kind_of(name: str) -> Kind | None:
-    """What may stand under a name, in any spelling and with a letter wrong; of a dotted one, under any of its parts."""
+    """Return the possible value of a name, in any spelling or misspelt; for a dotted name, of any of its parts."""
     for part in reversed(name.split(".")):
         plain = part.lower().replace("-", "").replace("_", "")
         if plain in _KINDS:
@@ -143,7 +143,7 @@ def kind_of(name: str) -> Kind | None:
 
 
 def _hidden_in(text: SourceText) -> list[_Hidden]:
-    """What may be a key in a text, by the names before it; the text need not be YAML that can be read."""
+    """Return the parts of a text that may be keys, by the names before them. The text need not be valid YAML."""
     found = [_Hidden(*match.span(), text) for match in _PRIVATE.finditer(text.text)]
     end = 0
     for match in _NAME.finditer(text.text):
@@ -155,7 +155,7 @@ def _hidden_in(text: SourceText) -> list[_Hidden]:
 
 
 def _values(text: str, name: re.Match[str], kind: Kind) -> Iterator[tuple[int, int]]:
-    """The ranges of what stands under a name, and may be a key."""
+    """Yield the ranges of the values under a name that may be keys."""
     start = name.end()
     end = _end(text, name)
     said = text[start:end].strip()
@@ -169,7 +169,7 @@ def _values(text: str, name: re.Match[str], kind: Kind) -> Iterator[tuple[int, i
 
 
 def _is_harmless(said: str, kind: Kind) -> bool:
-    """Whether what stands under a name is no key by its look: an expression, a variable's name, a step."""
+    """Check whether a value does not look like a key: it is an expression, the name of a variable, or a step."""
     if kind == "variable":
         name = said.strip("'\"")
         return re.fullmatch(r"\w+", name, re.ASCII) is not None and not looks_random(name)
@@ -179,14 +179,14 @@ def _is_harmless(said: str, kind: Kind) -> bool:
 
 
 def _end(text: str, name: re.Match[str]) -> int:
-    """Where the value ends that begins behind a name."""
+    """Return the end of the value that follows a name."""
     start = name.end()
     line = text.rfind("\n", 0, name.start()) + 1
     stop = text.find("\n", start)
     stop = len(text) if stop < 0 else stop
     before = text[max(line, name.start() - _FARTHEST) : name.start()]
     if name[0].rstrip().endswith("="):
-        return start + len(re.match(r"\S*", text[start:])[0])  # type: ignore[index]  # it matches the empty text
+        return start + len(re.match(r"\S*", text[start:])[0])  # type: ignore[index]  # it matches the empty string
     quoted = _QUOTED.match(text, start)
     if quoted is not None:
         return quoted.end()
@@ -205,7 +205,7 @@ def _end(text: str, name: re.Match[str]) -> int:
 
 
 def _closing(text: str, start: int) -> int:
-    """Where the bracket is closed that opens here; where none is, the end of the text."""
+    """Return the end of the brackets that open here, or the end of the text if they are not closed."""
     depth, at = 0, start
     for piece in re.compile(r"""[\[{]|[\]}]|["'][^"'\n]*["']""").finditer(text, start):
         at = piece.end()
@@ -216,7 +216,7 @@ def _closing(text: str, start: int) -> int:
 
 
 def covered(text: str) -> str:
-    """A text as it may be shown: `*` in place of each character of what may be a key, but for templates in it."""
+    """Return a text with `*` for each character that may belong to a key, except templates."""
     shown = list(KEY_SHAPE.sub(lambda match: "*" * len(match[0]), text))
     for hidden in _hidden_in(SourceText("", text)):
         kept = {at for match in _TEMPLATE.finditer(text, hidden.start, hidden.end) for at in range(*match.span())}
@@ -227,7 +227,7 @@ def covered(text: str) -> str:
 
 
 def setting(shown: Callable[[str, str], str], name: str, value: str) -> SourceText:
-    """What gives a name of the pipeline a value, such as `--set name=value`: a text, called as it is `shown`."""
+    """Return an option such as `--set name=value` as a source text, whose file is the option as `shown`."""
     name_of_key = "secret" if kind_of(name) == "word" else name
     text = f"{name_of_key}: {value}"
     hides = any(hidden.start == len(name_of_key) + 2 for hidden in _hidden_in(SourceText("", text)))
@@ -236,18 +236,18 @@ def setting(shown: Callable[[str, str], str], name: str, value: str) -> SourceTe
 
 
 def find_secrets(text: SourceText) -> Iterator[Diagnostic]:
-    """Every API key in a text, comments included, without repeating it."""
-    hint = "remove it, revoke it, and name the environment variable that holds the new one under `api_key_env`"
+    """Yield a diagnostic for every API key in a text, including comments, without repeating the key."""
+    hint = "remove and revoke it; set `api_key_env` to the name of the environment variable with the new key"
     for match in _SECRET.finditer(text.text):
-        yield _Found(Code.SECRET, "an API key stands here", text.mark(*match.span()), hint)
+        yield _Found(Code.SECRET, "this is an API key", text.mark(*match.span()), hint)
 
 
 def without_secrets(diagnostics: Iterable[Diagnostic], texts: Iterable[SourceText] = ()) -> list[Diagnostic]:
-    """The diagnostics, redacted; a key that could not stand where it does is one mistake: the secret.
+    """Return the diagnostics, redacted. For an API key in a wrong place, only the secret is reported.
 
     Args:
-        diagnostics: what is wrong.
-        texts: what it is about: no diagnostic repeats what may be a key there.
+        diagnostics: the diagnostics.
+        texts: the source texts, whose possible keys no diagnostic repeats.
     """
     told = list(dict.fromkeys(diagnostics))
     hidden = [each for text in texts for each in _hidden_in(text)] if told else []
@@ -268,6 +268,6 @@ def without_secrets(diagnostics: Iterable[Diagnostic], texts: Iterable[SourceTex
 
 
 def _covers(mark: Mark, other: Mark) -> bool:
-    """Whether `other` says nothing that `mark` does not, quotes around it aside."""
+    """Check whether `mark` covers `other`, apart from quotes around it."""
     same = mark.file == other.file and mark.line == other.line
     return same and mark.column - 1 <= other.column and other.end_column <= mark.end_column + 1

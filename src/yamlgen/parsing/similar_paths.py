@@ -1,4 +1,4 @@
-"""The file that a path was probably meant to name, where it names none."""
+"""Suggestions for a path that does not exist."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Final
 from yamlgen.suggestions import nearest
 
 _MOST: Final = 1000
-"""How many files of a folder are looked at."""
+"""The maximum number of files of a folder that are compared."""
 
 
 def neighbour(path: Path, shown: str) -> str | None:
-    """The hint for a path that names nothing: the file that is nearest to it, if one is.
+    """Return the hint for a path that does not exist: the most similar file, or `None`.
 
     Args:
-        path: where nothing is.
-        shown: how messages show it; the hint is in the same words.
+        path: the path.
+        shown: the path as messages show it; the hint uses the same form.
     """
-    with suppress(OSError, ValueError):  # a folder that cannot be looked at, or that no system could have
+    with suppress(OSError, ValueError):  # a folder that cannot be read, or an impossible path
         if path.is_dir():
-            return "it is a folder: name a file in it"
+            return "it is a folder: write the path of a file in it"
         if path.exists():
             return None
         near = _meant(path)
@@ -34,7 +34,7 @@ def neighbour(path: Path, shown: str) -> str | None:
 
 
 def _meant(path: Path) -> Path | None:
-    """The nearest file: of the same folder, of one of another name, or of one in it."""
+    """Return the most similar file: in the same folder, in a folder with a similar name, or in a subfolder."""
     folder = path.parent
     if not folder.is_dir():
         near = _near(folder.parent, folder.name)
@@ -54,12 +54,12 @@ def _meant(path: Path) -> Path | None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What is in a folder, as far as it is looked at; hidden files are not."""
+    """Return the entries of a folder, without hidden ones, up to the maximum."""
     return sorted(each for each in islice(folder.iterdir(), _MOST) if not each.name.startswith("."))
 
 
 def _near(folder: Path, name: str) -> str | None:
-    """The nearest name of a folder: of another stem, or of another ending where only one has the stem."""
+    """Return the most similar name in a folder: a similar stem, or the same stem with another extension if unique."""
     names = [each.name for each in _files(folder) if each.name != name]
     stem, ending = Path(name).stem, Path(name).suffix
     alike = [each for each in names if Path(each).stem == stem]

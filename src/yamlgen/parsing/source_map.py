@@ -1,8 +1,7 @@
-"""Data with places: what a file holds, and the way from each piece of it back to its line and column.
+"""Data with places: the content of a file, and the line and column of each value.
 
-Owns the map from a path into the data, or an offset into a template inside a block scalar, to the author's
-text. A value that is an alias stands where the alias does; what is inside of it stands at its anchor, where it is
-mended.
+Maps a path into the data, or an offset into a template within a block scalar, to the source text. The place of an
+aliased value is the alias; the place of anything inside it is at the anchor, where it must be fixed.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """What is wrong at a path into data, found where its place in a file is not known.
+    """A mistake at a path into data, before its place in a file is known.
 
     Attributes:
-        path: below the data that was looked at.
-        is_key: whether it is the key there that is wrong, and not its value.
+        path: the path within the data.
+        is_key: whether the key at the path is wrong, not its value.
     """
 
     code: Code
@@ -40,13 +39,13 @@ class Issue:
     is_warning: bool = field(default=False, kw_only=True)
 
     def at(self, mark: Mark) -> Diagnostic:
-        """The same at its place."""
+        """Return the diagnostic at a place."""
         return Diagnostic(self.code, self.message, mark, self.hint, "warning" if self.is_warning else "error")
 
 
 @dataclass(frozen=True)
 class SourceText:
-    """A text file with its places: the template behind `{file: ...}`, or the text of a pipeline."""
+    """A text file with its places: the template of a `{file: ...}`, or the text of a pipeline."""
 
     file: str
     text: str
@@ -56,16 +55,16 @@ class SourceText:
         return [0, *(match.end() for match in LINE_END.finditer(self.text))]
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Line and column, from 1, of an offset into the text."""
+        """Return the line and column of an offset, counted from 1."""
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 
     def line_start(self, offset: int) -> int:
-        """Where the line of an offset into the text begins."""
+        """Return the offset at which the line of an offset begins."""
         return self._starts[self.position(offset)[0] - 1]
 
     def mark(self, start: int, end: int) -> Mark:
-        """The range from `start` to `end`, cut at the end of its first line."""
+        """Return the range from `start` to `end`, cut at the end of its first line."""
         line, column = self.position(start)
         stop = LINE_END.search(self.text, start)
         end = max(start, min(end, stop.start() if stop else len(self.text)))
@@ -74,11 +73,11 @@ class SourceText:
 
 @dataclass(slots=True)
 class Node:
-    """A piece of YAML: its value, and where it stands in which text.
+    """A YAML node: its value, its source text and its place.
 
-    `value` is the scalar itself, a list of nodes, or a dict from key to (key node, value node). `unread` says that
-    it, or for a mapping one of its keys, could not be read, and was told: nothing more is to be said about it.
-    `origin` is where the value of an alias begins and ends.
+    `value` is the scalar itself, a list of nodes, or a dict from key to (key node, value node). `unread` means that
+    the node, or a key of the mapping, could not be parsed: this was reported, and nothing more must be. `origin` is the
+    start and end of an alias's value.
     """
 
     kind: Literal["scalar", "sequence", "mapping"]
@@ -95,11 +94,11 @@ class Node:
 
     @property
     def mark(self) -> Mark:
-        """Where the node stands; for an alias, where the alias stands."""
+        """The place of the node; for an aliased value, the place of the alias."""
         return self.source.mark(self.start, self.end)
 
     def child(self, part: PathKey) -> Node | None:
-        """The value under a key, or at an index; `None` where there is none."""
+        """Return the value under a key or at an index, or `None`."""
         if self.kind == "mapping" and part in self.value:
             found: Node = self.value[part][1]
         elif self.kind == "sequence" and isinstance(part, int) and part < len(self.value):
@@ -109,7 +108,7 @@ class Node:
         return found
 
     def get(self, *path: PathKey) -> Node | None:
-        """The value at a path; `None` where there is none."""
+        """Return the value at a path, or `None`."""
         node: Node | None = self
         for part in path:
             node = None if node is None else node.child(part)
@@ -118,14 +117,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Document:
-    """The data of a file, and the way back from each piece of it to its place."""
+    """The data of a file, with the place of each value."""
 
     source: SourceText
     root: Node
 
     @property
     def file(self) -> str:
-        """The file, as the user named it."""
+        """The file's path as the user wrote it."""
         return self.source.file
 
     @cached_property
@@ -134,11 +133,11 @@ class Document:
         return _construct(self.root)
 
     def mark(self, path: Sequence[PathKey], *, key: bool = False) -> Mark:
-        """The place of the value at `path`, or of its key. What does not exist is shown at its nearest parent."""
+        """Return the place of the value at `path`, or of its key; if it does not exist, of its nearest parent."""
         return self._find(path, key=key).mark
 
     def within(self, path: Sequence[PathKey], start: int, end: int) -> Mark:
-        """The place of `value[start:end]` of the string at `path`, inside its block or quoted scalar."""
+        """Return the place of `value[start:end]` of the string at `path`, within its block or quoted scalar."""
         node = self._find(path, key=False)
         if node.alias and node.origin:
             node = replace(node, start=node.origin[0], end=node.origin[1])
@@ -150,11 +149,11 @@ class Document:
         return node.source.mark(first, last + 1)
 
     def node(self, path: Sequence[PathKey]) -> Node:
-        """The value at `path`, which exists."""
+        """Return the value at `path`, which must exist."""
         return self._find(path, key=False)
 
     def entries(self, path: Sequence[PathKey]) -> dict[Any, tuple[Node, Node]]:
-        """The keys and values of the mapping at `path`, to be changed in place; nothing where none is."""
+        """Return the keys and values of the mapping at `path`, to modify in place; empty if it is not a mapping."""
         node = self.root.get(*path)
         return node.value if node is not None and node.kind == "mapping" else {}
 
@@ -169,7 +168,7 @@ class Document:
         return node
 
     def is_shared(self, path: Sequence[PathKey]) -> bool:
-        """Whether the value at `path` stands inside an anchor that several places may share."""
+        """Check whether the value at `path` is inside an anchor that several places may share."""
         node = self.root
         for part in path:
             if node.alias:
@@ -180,7 +179,7 @@ class Document:
         return False
 
     def is_unread(self, path: Sequence[PathKey]) -> bool:
-        """Whether the value at `path` could not be read, or may be among the keys that could not."""
+        """Check whether the value at `path` could not be parsed, or may be among keys that could not."""
         node = self.root
         for part in path:
             below = node.child(part)
@@ -190,7 +189,7 @@ class Document:
         return node.unread and node.kind == "scalar"
 
     def is_whole(self, path: Sequence[PathKey]) -> bool:
-        """Whether all of the value at `path` could be read."""
+        """Check whether all of the value at `path` could be parsed."""
         waiting = [self._find(path, key=False)]
         while waiting:
             node = waiting.pop()
@@ -201,10 +200,10 @@ class Document:
         return True
 
     def override(self, path: Sequence[PathKey], value: Node, shown: str) -> Document:
-        """A document with `value` at `path`; its place is then the text `shown` of the command line.
+        """Return a document with `value` at `path`. Its place is then `shown`, an option of the command line.
 
         Raises:
-            LookupError: there is no such place: a list index past the end, or a key below a scalar.
+            LookupError: the path does not exist: a list index past the end, or a key below a scalar.
         """
         source = SourceText(shown, shown)
         new = replace(value, source=source, start=0, end=len(shown))
@@ -222,11 +221,11 @@ def _put(node: Node, path: DataPath, new: Node, source: SourceText) -> Node:
     if node.kind == "sequence":
         index = int(part) if str(part).isdigit() else -1
         if not 0 <= index < len(node.value):
-            raise LookupError(f"`{part}` is no index of a list of {len(node.value)}")
+            raise LookupError(f"`{part}` is not an index of a list of {len(node.value)} items")
         items = list(node.value)
         items[index] = _put(items[index], rest, new, source)
         return replace(node, alias=False, value=items)
-    raise LookupError(f"`{part}` would stand below a value that is no mapping")
+    raise LookupError(f"`{part}` is below a value that is not a mapping")
 
 
 def _construct(node: Node) -> JSON:
@@ -245,10 +244,10 @@ _ESCAPE = re.compile(
 
 
 def _offsets(node: Node) -> list[int]:
-    """For each character of a string scalar, its offset in the text.
+    """Return the offset in the text of each character of a string scalar.
 
-    Folding, indentation and line joins change white space only, so the n-th visible character of the value is
-    the n-th visible one of the source; what is white takes the place behind the one before it.
+    Folding, indentation and line joins change only white space, so the n-th visible character of the value is the n-th
+    visible one of the source. A white space character gets the place after the character before it.
     """
     text, start, end = node.source.text, node.start, node.end
     if node.style in ("|", ">"):
@@ -266,7 +265,7 @@ def _offsets(node: Node) -> list[int]:
 
 
 def _visible(text: str, start: int, end: int, style: str | None) -> Iterator[int]:
-    """The offsets of what is not white: an escape counts where it begins, and only if it stands for something."""
+    """Yield the offsets of the visible characters; that of an escape is its beginning."""
     position = start
     while position < end:
         width, white = 1, text[position].isspace()

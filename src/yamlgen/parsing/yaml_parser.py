@@ -1,9 +1,9 @@
-"""YAML text to a document: YAML 1.2 core, read the way editors read it, from libyaml's event stream.
+"""The YAML parser: builds a document of YAML 1.2 core, read as editors read it, from libyaml's events.
 
-Owns reading a file and refusing what a pipeline may not hold: duplicate keys, tags, bombs, loops, depth. Nothing
-here knows what a pipeline is. The nodes are composed from events rather than by PyYAML's composer, because that
-one forgets where an alias stands, takes duplicate keys, and reads YAML 1.1; and because libyaml itself crashes on
-deep nesting unless the depth is counted while the events come.
+Reads files and rejects what a pipeline must not contain: duplicate keys, tags, alias bombs, loops, deep nesting. It is
+independent of the language of pipelines. The nodes are built from events instead of by PyYAML's composer, because that
+composer loses the place of an alias, accepts duplicate keys, and reads YAML 1.1; and because libyaml crashes on deep
+nesting unless the depth is counted while the events arrive.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from yamlgen.value_objects import JSON
 MOST_BYTES: Final = 1 << 20
 MOST_DEPTH: Final = 64
 MOST_ALIASED: Final = 100_000
-"""How many nodes aliases may add to a document: a bomb has billions, a long pipeline hundreds."""
+"""The maximum number of nodes that aliases add to a document: a bomb has billions, a long pipeline hundreds."""
 
-IRREGULAR: Final = "save what it gives into a file, and name that"
-"""What to do about a device, a pipe or a socket."""
+IRREGULAR: Final = "save its content to a file, and write the path of that file"
+"""The hint for a device, a pipe or a socket."""
 
 _DECIMAL_COMMA: Final = re.compile(r"[0-9],\Z")
 _MOST_DIGITS: Final = 400
 _LONGEST: Final = 20
-_QUOTE: Final = "quote it, if it is text"
+_QUOTE: Final = "put it in quotes if it is a string"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CORE_TAG = "tag:yaml.org,2002:"
 
@@ -56,27 +56,31 @@ _PROPERTIES = re.compile(r"(?:[&!]\S*[ \t]*(?:(?:\r\n|\r|\n)[ \t]*)?)*")
 
 
 def read(path: Path, shown: str, folder: Path | None = None) -> tuple[SourceText | None, list[Diagnostic]]:
-    """The text of a file without its BOM, or what is wrong with its bytes.
+    """Read a file as UTF-8, without its byte order mark.
 
     Args:
-        path: where it is.
-        shown: how messages show it.
-        folder: what it must not leave by a link.
+        path: the file.
+        shown: the file's path as messages show it.
+        folder: the folder that the path must not leave through a link.
+
+    Returns:
+        The text and no diagnostics, or `None` and the diagnostics.
     """
     nowhere = Mark(shown, 1, 1, 1, 1)
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            return None, [Diagnostic(Code.UNREADABLE, f"{shown} is no regular file", nowhere, IRREGULAR)]
+            return None, [Diagnostic(Code.UNREADABLE, f"{shown} is not a regular file", nowhere, IRREGULAR)]
         with path.open("rb") if folder is None else open_inside(folder, path) as file:
             raw = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        why, hint = getattr(error, "strerror", None) or "it is no path", neighbour(path, shown)
+        why, hint = getattr(error, "strerror", None) or "it is not a path", neighbour(path, shown)
         return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {why}", nowhere, hint)]
     if len(raw) > MOST_BYTES:
         size = max(status.st_size, len(raw))
-        message = f"{shown} has {size:,} bytes; the most is {MOST_BYTES:,}"
-        return None, [Diagnostic(Code.TOO_LARGE, message, nowhere, "move rows into a file and name it under `input`")]
+        message = f"{shown} has {size:,} bytes; the maximum is {MOST_BYTES:,}"
+        hint = "move rows to a file, and write its path under `input`"
+        return None, [Diagnostic(Code.TOO_LARGE, message, nowhere, hint)]
     try:
         return SourceText(shown, raw.decode("utf-8-sig")), []
     except UnicodeDecodeError as error:
@@ -88,31 +92,31 @@ def read(path: Path, shown: str, folder: Path | None = None) -> tuple[SourceText
 
 
 def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
-    """Why a path that is named in a file cannot be read, and what to do; `None` when it is a regular file.
+    """Return why a path that a file refers to cannot be read, and the fix; `None` if it is a regular file.
 
     Args:
-        path: where it is.
-        shown: how messages show it.
+        path: the path.
+        shown: the path as messages show it.
         beside: what the path is relative to, in words.
     """
     if is_file(path):
         return None
     if is_folder(path):
-        return f"{shown} is a folder", "name a file in it"
+        return f"{shown} is a folder", "write the path of a file in it"
     if status(path) is not None:
-        return f"{shown} is no regular file", IRREGULAR
+        return f"{shown} is not a regular file", IRREGULAR
     no_path = unusable(path, shown)
     if no_path is not None:
-        return no_path, f"name a file by its path, relative to {beside}"
+        return no_path, f"write the path of a file, relative to {beside}"
     if path.is_symlink():
-        return f"{shown} is a link that leads nowhere", "mend the link, or name the file itself"
+        return f"{shown} is a broken link", "fix the link, or write the path of the file itself"
     waits = any(unexpanded(f"{part}/") for part in path.parts[:-1])
-    way = neighbour(path, shown) or f"the path is relative to {beside}"
+    way = neighbour(path, shown) or f"write a path relative to {beside}"
     return f"{shown} does not exist", UNEXPANDED if waits else way
 
 
 def compose(source: SourceText, *, any_root: bool = False) -> tuple[Document | None, list[Diagnostic]]:
-    """A document from text, with every mistake that the text itself shows."""
+    """Parse YAML text; return the document, or `None`, and the diagnostics for the text."""
     bad = _UNPRINTABLE.search(source.text)
     if bad:
         message = f"the control character U+{ord(bad.group()):04X} is not allowed"
@@ -126,21 +130,19 @@ def compose(source: SourceText, *, any_root: bool = False) -> tuple[Document | N
     except _Stop:
         return None, composer.diagnostics
     if root is None:
-        start = by_surface(
-            command="`yamlgen init` writes a small pipeline to start from", python="begin with `version: 1`"
-        )
+        start = by_surface(command="run `yamlgen init` to create a small pipeline", python="begin with `version: 1`")
         hint = None if any_root else start
         message = "the value is empty" if any_root else "the file is empty"
         return None, [Diagnostic(Code.EMPTY, message, source.mark(0, 0), hint)]
     if root.kind != "mapping" and not any_root:
         what = "a list" if root.kind == "sequence" else f"`{source.text[root.start : root.end][:20]}`"
-        message = f"the top of the file is {what}; it must be a mapping"
+        message = f"the file must be a mapping, not {what}"
         return None, [Diagnostic(Code.NOT_A_MAPPING, message, root.mark, "begin with `version: 1`")]
     return Document(source, root), composer.diagnostics
 
 
-class _Stop(Exception):  # noqa: N818 - no error: the composer has said all it can
-    """Nothing after this can be read."""
+class _Stop(Exception):  # noqa: N818 - not an error: the diagnostics are complete
+    """Nothing after this can be parsed."""
 
 
 @dataclass
@@ -150,7 +152,7 @@ class _Composer(Collector):
     depth: int = 0
     aliased: int = 0
     ends_doubled: bool = False
-    """Whether the last key of the mapping just read stands twice in it."""
+    """Whether the last key of the mapping that was parsed last is a duplicate."""
     events: Iterator[Any] = field(default_factory=lambda: iter(()))
     stand_ins: PlaceholderCharacters = field(default_factory=lambda: PlaceholderCharacters(""))
 
@@ -165,7 +167,8 @@ class _Composer(Collector):
                 if documents > 1:
                     start: int = event.start_mark.index  # type: ignore[union-attr]  # libyaml gives one with each
                     mark = self.source.mark(start, start + 3)
-                    self.fail(Code.SEVERAL_DOCUMENTS, "a second document begins here", mark, "keep one a file")
+                    hint = "write only one document in a file"
+                    self.fail(Code.SEVERAL_DOCUMENTS, "a second document begins here", mark, hint)
             elif not isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent | yaml.DocumentEndEvent):
                 root = self.node(event)
         return root
@@ -205,15 +208,15 @@ class _Composer(Collector):
         name, mark = event.anchor, self.source.mark(start, end)
         if name not in self.anchors:
             hint = suggestion(name, self.anchors, "anchors so far")
-            self.complain(Code.UNKNOWN_ANCHOR, f"no anchor `&{name}` stands before this alias", mark, hint)
+            self.complain(Code.UNKNOWN_ANCHOR, f"there is no anchor `&{name}` before this alias", mark, hint)
             return Node("scalar", None, self.source, start, end, alias=True, unread=True)
         target = self.anchors[name]
         if target is None:
-            self.fail(Code.ALIAS_LOOP, f"the alias `*{name}` stands inside its own anchor `&{name}`", mark)
+            self.fail(Code.ALIAS_LOOP, f"the alias `*{name}` is inside its own anchor `&{name}`", mark)
         self.aliased += target.size
         if self.aliased > MOST_ALIASED:
             message = f"aliases add more than {MOST_ALIASED:,} values"
-            self.fail(Code.ALIAS_BOMB, message, mark, "write the values into an input file")
+            self.fail(Code.ALIAS_BOMB, message, mark, "write the values to an input file")
         if self.depth + target.height > MOST_DEPTH:
             self.fail(Code.TOO_DEEP, f"nested more than {MOST_DEPTH} levels deep through `*{name}`", mark)
         origin = target.origin or (target.start, target.end)
@@ -240,7 +243,7 @@ class _Composer(Collector):
             key = self.node(event)
             value = self.node(next(self.events))
             if was_doubled and value.kind == "mapping":
-                value.unread = True  # the key may be one of this mapping
+                value.unread = True  # the key may belong to this mapping
             was_doubled, self.ends_doubled = self.ends_doubled, False
             if key.kind == "scalar" and key.value == "<<" and not key.style and not key.alias:
                 merged.extend(self.merge(value))
@@ -268,23 +271,23 @@ class _Composer(Collector):
         end = event.end_mark.index
         if unread and not entries and self.source.text.startswith("{{", start):  # a template without its quotes
             return Node("scalar", "", self.source, start, end, unread=True)
-        if len(doubled) > 1 and self.depth > 1:  # two mappings in one: what belongs to which is not known
+        if len(doubled) > 1 and self.depth > 1:  # two mappings in one: it is unknown which key belongs to which
             return Node("scalar", {}, self.source, start, end, unread=True)
         return Node("mapping", entries, self.source, start, end, size=size, height=height, unread=unread)
 
     def refuse_doubled(self, entries: dict[str, tuple[Node, Node]], doubled: list[tuple[Node, Node]]) -> None:
-        """Tell of the keys that stand twice; several are those of another mapping, whose name is missing."""
+        """Report duplicate keys. Several of them belong to another mapping, whose name is missing."""
         key, first = doubled[0]
         if len(doubled) == 1 or self.depth == 1:
             for each, before in doubled:
-                message = f"the key `{each.value}` stands twice in this mapping"
-                hint = f"the first is in line {before.mark.line}"
+                message = f"the key `{each.value}` is repeated in this mapping"
+                hint = f"rename or remove one; the first is in line {before.mark.line}"
                 self.complain(Code.DUPLICATE_KEY, message, each.mark, hint)
             return
-        message = f"the keys {listing(str(each.value) for each, _ in doubled)} stand twice in this mapping"
-        hint = f"the first `{key.value}` is in line {first.mark.line}: is a name missing above what follows?"
+        message = f"the keys {listing(str(each.value) for each, _ in doubled)} are repeated in this mapping"
+        hint = f"is a name missing above this line? The first `{key.value}` is in line {first.mark.line}"
         above = [name for name, (at, value) in entries.items() if at.start < key.start and _is_nothing(value)]
-        if above:  # what begins another mapping stands too far in
+        if above:  # the name of the other mapping is indented too far
             del entries[above[-1]]
             hint = f"is `{above[-1]}` indented too far?"
         self.complain(Code.DUPLICATE_KEY, message, key.mark, hint)
@@ -294,7 +297,7 @@ class _Composer(Collector):
         message = f"the key `{shown}` is not a string"
         hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
         if key.kind == "scalar" and _DECIMAL_COMMA.search(self.source.text, max(0, key.start - 20), key.start):
-            hint = "a number has a decimal point, and a text that holds a comma needs quotes"
+            hint = "write a number with a decimal point, or put a string that contains a comma in quotes"
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
             message, hint = f"`{{{shown}}}` {WITHOUT_QUOTES}", quoting(self.source.text, key.start - 1)
             key = replace(key, start=key.start - 1, end=key.end + 1)
@@ -305,7 +308,7 @@ class _Composer(Collector):
             if source.unread and source.kind != "mapping":
                 continue
             if source.kind != "mapping":
-                hint = "`<<` takes `*anchor`, or a list of them"
+                hint = "write `*anchor` after `<<`, or a list of them"
                 self.complain(Code.BAD_MERGE, "only a mapping can be merged", source.mark, hint)
                 return
             for name, (key, child) in source.value.items():
@@ -318,7 +321,7 @@ class _Composer(Collector):
 
     def refuse_tag(self, tag: str, start: int, end: int) -> None:
         shown = tag.replace(_CORE_TAG, "!!")
-        hint = "remove the tag: a pipeline holds plain YAML values only"
+        hint = "remove the tag: a pipeline has only plain YAML values"
         mark = self.source.mark(start, max(end, start + len(shown)))
         self.complain(Code.CUSTOM_TAG, f"the tag `{shown}` is not allowed", mark, hint)
 
@@ -344,13 +347,13 @@ class _Composer(Collector):
             if read is not None:
                 return read
             shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
-            hint = f"a number ends at 1.7e308; {_QUOTE}"
+            hint = f"write a number up to 1.7e308, or {_QUOTE}"
             self.complain(Code.BAD_NUMBER, f"`{shown}` is too large", self.source.mark(start, end), hint)
         return number
 
 
 def _number(text: str) -> int | float | None:
-    """The number of a text that is one; `None` where it is beyond what every reader of JSON has."""
+    """Return the number that a text represents, or `None` if it is too large for JSON parsers."""
     if not _INT.fullmatch(text):
         number = float(text)
         return number if isfinite(number) else None
@@ -361,10 +364,10 @@ def _number(text: str) -> int | float | None:
 
 
 def _too_deep(source: SourceText, error: yaml.MarkedYAMLError) -> list[Diagnostic]:
-    """What is told of the text before the place where libyaml stopped, if that text is already too deep.
+    """Return the diagnostics for the text before the place where libyaml stopped, if that text is nested too deep.
 
-    It looks ahead for a `:` behind a value, up to a limit of depth of its own, which comes and goes with its version,
-    and before it gives the events by which depth is counted here.
+    libyaml looks ahead for a `:` after a value, before it produces the events by which depth is counted here. Its own
+    limit of depth differs between versions.
     """
     before = _Composer(source)
     with suppress(yaml.MarkedYAMLError, _Stop):
@@ -382,6 +385,6 @@ def _merged(value: Node) -> list[Node]:
 
 
 def _after_properties(text: str, start: int) -> int:
-    """Where the value itself begins, behind its anchor and tag."""
+    """Return the offset of the value itself, after its anchor and tag."""
     match = _PROPERTIES.match(text, start)
     return match.end() if match and match.end() < len(text) else start

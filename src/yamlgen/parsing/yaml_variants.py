@@ -1,6 +1,7 @@
-"""What libyaml reads otherwise than YAML 1.2 does, in a disguise that it lets pass: private characters.
+"""Placeholders for characters that libyaml reads differently from YAML 1.2: they are replaced by private characters.
 
-Owns both ways, so that every offset into the text stays what it was: a piece and its stand-in are equally long.
+Replaces the characters before parsing and restores them after it. A placeholder has the length of its original, so
+offsets into the text remain valid.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 _FOREIGN_BREAKS: Final = "\x85\u2028\u2029"
-"""YAML 1.2 and editors end no line at NEL, LS and PS; libyaml does."""
+"""NEL, LS and PS: line ends for libyaml, but not for YAML 1.2 and editors."""
 
 _PAIR: Final = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
-"""A character as JSON escapes it, in two halves, each of which libyaml refuses."""
+"""A character as a JSON surrogate pair, whose halves libyaml rejects."""
 
 
 class PlaceholderCharacters:
-    """What stands for what in one text.
+    """The placeholders of one text.
 
     Attributes:
         text: the text for libyaml.
@@ -35,7 +36,7 @@ class PlaceholderCharacters:
             self.text = _PAIR.sub(lambda match: match[1] + self._pairs.get(match[2], match[2]), self.text)
 
     def restored(self, value: str, style: str | None) -> str:
-        """A scalar's value as the author wrote it; only between double quotes an escape is one."""
+        """Return a scalar's value as the author wrote it. Escapes exist only in double quotes."""
         if self._breaks:
             value = value.translate(self._breaks)
         for pair, own in self._pairs.items():
@@ -44,12 +45,12 @@ class PlaceholderCharacters:
 
 
 def _free(text: str) -> Iterator[str]:
-    """Private characters that a text does not hold, escaped or not."""
+    """Return the private characters that a text does not contain, escaped or not."""
     lower = text.lower()
     return (chr(code) for code in range(0xE000, 0xF8FF) if chr(code) not in text and f"\\u{code:04x}" not in lower)
 
 
 def _unescaped(pair: str) -> str:
-    """The text of the two escapes of a pair."""
+    """Return the character of a pair of escapes."""
     halves = chr(int(pair[2:6], base=16)) + chr(int(pair[8:], base=16))
     return halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le")

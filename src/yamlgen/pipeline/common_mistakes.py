@@ -1,8 +1,7 @@
-"""What authors write in the place of another form: told once, with the right form, and read as what it means.
+"""Common mistakes of form, reported once with the correct form and read as what the author meant.
 
-Owns what is told before a document is held against the language: a short form that the language has elsewhere, such as
-`models: {writer: claude-haiku-5-5}`, `model` and `models` in each other's place, and other tools' words for what a step
-says.
+They are found before a document is validated against the language: a short form that the language has elsewhere, such
+as `models: {writer: claude-haiku-5-5}`; `model` and `models` confused; and other tools' names for the keys of a step.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from yamlgen.suggestions import folded, listing, nearest
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
-_SCHEMA: Final = ("it stands under `output`: `output: {{schema: {}}}`", "output", "schema")
-_ANSWER: Final = ("`output: {{schema: ...}}` says what the answer has to be", "output", "")
-_NEEDS: Final = ("leave it out: a step runs after those that its templates and expressions refer to", "", "")
+_SCHEMA: Final = ("it belongs under `output`: `output: {{schema: {}}}`", "output", "schema")
+_ANSWER: Final = ("to specify the form of the answer, write `output: {{schema: ...}}`", "output", "")
+_NEEDS: Final = ("remove it: a step runs after the steps that its templates and expressions refer to", "", "")
 _FILES: Final = {
     "prompt": ("file", "promptfile", "promptpath", "templatefile", "templatepath"),
     "system": ("systemfile", "systempath", "systempromptfile"),
@@ -40,8 +39,8 @@ _STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
     **{word: (f"write `{key}: {{{{file: {{}}}}}}`", key, "file") for key, words in _FILES.items() for word in words},
     **dict.fromkeys(("dependson", "depends", "dependencies", "needs", "requires", "after", "runafter"), _NEEDS),
 }
-"""Words for what a step says otherwise, without case, `-` and `_`: the hint, the key that says it, and below which key
-of that one."""
+"""Names that other tools use for a step's keys, lowercase and without `-` and `_`: the hint, the key of the language,
+and the key below it."""
 
 _ROLES: Final = {"user": "user", "human": "user", "assistant": "assistant", "ai": "assistant", "system": ""}
 _KEYWORDS: Final = frozenset(KEYWORDS) - {"format"}
@@ -49,17 +48,17 @@ _TEXT_WORDS: Final = frozenset({"text", "content", "user", "system", "template",
 _PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*( [\w./-]+)*")
 _NAMED: Final = {"models": "model", "params": "parameter"}
 _LONGEST: Final = 40
-"""How many characters of a value a form shows."""
+"""The maximum number of characters of a value in a hint."""
 
 
 def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
-    """Tell of each form that stands for another, and put the right one in its place.
+    """Report each mistaken form, and replace it by the correct one.
 
     Args:
-        document: changed where something is told.
+        document: modified where a mistake is reported.
 
     Returns:
-        What is told, and the paths of which nothing more is to be said.
+        The diagnostics, and the paths about which nothing more must be reported.
     """
     root: dict[str, tuple[Node, Node]] = document.root.value
     found, swapped = _mistyped(document, root), _swapped(document, root)
@@ -88,7 +87,7 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
         if step.kind != "mapping" or "output" not in keys_of(str(kind)):
             continue
         if name in all_keys() and not step.value.keys() & all_keys():
-            continue  # a key of the step above, with too little before it
+            continue  # a key of the step above, indented too little
         found.extend((*_schema_beside(document, str(name), step), *_roles_as_keys(document, str(name), step)))
         for word in [word for word in step.value if folded(word) in _STEP_WORDS]:
             mark = document.mark(("steps", name, word), key=True)
@@ -100,7 +99,7 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             if is_below:
                 hint = f"indent it, if it belongs to `{meant}`"
             elif inner == "file" and meant in step.value:
-                hint = f"`{meant}` is here already: keep one of the two"
+                hint = f"`{meant}` is already set: remove one of the two"
             if inner and (is_below or meant not in step.value):
                 step.value[meant] = replace(key, value=meant), _mapping(key, node, {inner: node})
             elif inner and step.value[meant][1].kind == "mapping" and inner not in step.value[meant][1].value:
@@ -114,14 +113,14 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
 
 
 def _of_input(root: dict[str, tuple[Node, Node]]) -> frozenset[str]:
-    """The keys that `input` lacks: where one stands among the models, it is no name of one."""
+    """Return the keys that `input` lacks: one of these among the models is not the name of a model."""
     held = root["input"][1] if "input" in root else None
     has_rows = held is not None and held.kind == "mapping" and bool({"path", "rows"} & held.value.keys())
     return frozenset() if has_rows else frozenset({"path", "rows", "id", "format", "delimiter"})
 
 
 def _roles_as_keys(document: Document, name: str, step: Node) -> list[Diagnostic]:
-    """Messages whose role is their key, as in `- user: Hello`: told once, and once for what is no message here."""
+    """Report messages whose role is their key, as in `- user: Hello`: one diagnostic, and another for `system`."""
     messages = step.value["messages"][1] if "messages" in step.value else None
     found: dict[bool, list[tuple[Diagnostic, Mark]]] = {}
     for index, turn in enumerate(messages.value if messages is not None and messages.kind == "sequence" else ()):
@@ -132,7 +131,7 @@ def _roles_as_keys(document: Document, name: str, step: Node) -> list[Diagnostic
         meant = _ROLES[word]
         hint = f"write `{{role: {meant}, content: ...}}`"
         if not meant:
-            hint = "write `system: ...` beside `messages`"
+            hint = "write `system: ...` in the step, next to `messages`"
         message = f"unknown key `{word}` in `messages[{index}]` of step `{name}`"
         found.setdefault(bool(meant), []).append((Diagnostic(Code.UNKNOWN_KEY, message, mark, hint), mark))
         key, node = turn.value.pop(word)
@@ -142,7 +141,7 @@ def _roles_as_keys(document: Document, name: str, step: Node) -> list[Diagnostic
 
 
 def _schema_beside(document: Document, name: str, step: Node) -> Iterator[Diagnostic]:
-    """Keywords of a schema that stand in `output` itself: beside `schema`, or without it."""
+    """Report keywords of a schema that are in `output` itself: next to `schema`, or without it."""
     output = step.value["output"][1] if "output" in step.value else None
     if output is None or output.kind != "mapping":
         return
@@ -154,7 +153,7 @@ def _schema_beside(document: Document, name: str, step: Node) -> Iterator[Diagno
     if schema is not None and schema.kind != "mapping":
         return
     mark = document.mark(("steps", name, "output", words[0]), key=True)
-    message = f"{listing(words)} in the `output` of step `{name}` {'is' if len(words) == 1 else 'are'} of a schema"
+    message = f"{listing(words)} in the `output` of step `{name}` must be under `schema`"
     moved = {word: output.value.pop(word) for word in words}
     if schema is None:
         key, node = moved[words[0]]
@@ -168,35 +167,35 @@ def _schema_beside(document: Document, name: str, step: Node) -> Iterator[Diagno
 
 
 def _texts(document: Document, at: DataPath, step: Node) -> Iterator[Diagnostic]:
-    """Tell of a prompt that stands in braces, and read it as the text that it holds."""
+    """Report a prompt that is a mapping, and read it as the string in it."""
     for word in ("prompt", "system"):
         key, node = step.value.get(word, (step, step))
         if node is step or node.kind != "mapping" or "file" in node.value:
             continue
         texts = {name: child for name, (_, child) in node.value.items() if _is_text(child)}
         if texts:
-            message = f"`{word}` of step `{at[-1]}` must be text or `{{file: ...}}`, not a mapping"
-            hint = "put the text in quotes, or begin it with `|` where it has several lines"
+            message = f"`{word}` of step `{at[-1]}` must be a string or `{{file: ...}}`, not a mapping"
+            hint = "put the string in quotes, or begin it with `|` if it has several lines"
             if texts.keys() & _TEXT_WORDS:
-                hint = f"write the text behind `{word}:` itself"
-            hint += "; `system` stands beside it, in the step" if "system" in texts else ""
+                hint = f"write the string directly after `{word}:`"
+            hint += "; `system` is a key of the step" if "system" in texts else ""
             yield Diagnostic(Code.WRONG_TYPE, message, document.mark((*at, word)), hint)
             step.value[word] = key, texts.get("user", list(texts.values())[-1])
 
 
 def _is_text(node: Node) -> bool:
-    """Whether a value is a text to be sent, and no path."""
+    """Check whether a value is a prompt, not a path."""
     return isinstance(node.value, str) and ("{{" in node.value or " " in node.value.strip())
 
 
 def _mapping(key: Node, node: Node, form: dict[str, Node]) -> Node:
-    """A mapping in the place of a value."""
+    """Return a mapping that replaces a value."""
     whole = {word: (replace(key, value=word), child) for word, child in form.items()}
     return replace(node, kind="mapping", value=whole, style=None)
 
 
 def _mistyped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Diagnostic]:
-    """A slip of `model` or of `models`, which are near to each other: what stands below says which is meant."""
+    """Report a misspelt `model` or `models`: the value shows which of the two is meant."""
     for word, (key, node) in list(root.items()):
         is_free = word.startswith("x-") or root.keys() & {"model", "models"}
         near = None if is_free else nearest(word, ("model", "models"))
@@ -211,14 +210,14 @@ def _mistyped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Di
 
 
 def _swapped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Diagnostic]:
-    """One model under `models`, or several under `model`: each is read as the other."""
+    """Report one model under `models`, or several under `model`, and read each as the other."""
     if "model" in root and "models" not in root and _are_several(root["model"][1]):
         written, meant = "model", "models"
-        message, hint = "`model` is one model, and these have names", "models by name stand under `models`"
+        message, hint = "`model` must be one model, not several by name", "write `models` instead of `model`"
     elif "models" in root and "model" not in root and _is_one(root["models"][1]):
         written, meant = "models", "model"
-        message = "`models` holds models by name, and this one has none"
-        hint = "the model of all steps that name none stands under `model`"
+        message = "`models` must contain models by name, and this model has no name"
+        hint = "write `model` for the default model of all steps"
     else:
         return []
     mark = document.mark((written,), key=True)
@@ -228,7 +227,7 @@ def _swapped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Dia
 
 
 def _are_several(node: Node) -> bool:
-    """Whether what stands under `model` are models by name."""
+    """Check whether the value of `model` is several models by name."""
     if node.kind != "mapping" or not node.value:
         return False
     named = {
@@ -245,7 +244,7 @@ def _are_several(node: Node) -> bool:
 
 
 def _is_one(node: Node) -> bool:
-    """Whether what stands under `models` is an id, or the settings of one model."""
+    """Check whether the value of `models` is an id, or the settings of one model."""
     if node.kind == "mapping":
         several = any(child.kind == "mapping" and "id" in child.value for _, child in node.value.values())
         return "id" in node.value and node.value["id"][1].kind == "scalar" and not several
@@ -253,7 +252,7 @@ def _is_one(node: Node) -> bool:
 
 
 def _in_full(part: str, node: Node) -> dict[str, Node] | None:
-    """The mapping that a value was to be short for, where it is one."""
+    """Return the mapping for which a value is short, or `None`."""
     if part == "models":
         return {"id": node} if isinstance(node.value, str) else None
     if node.kind == "sequence":
@@ -268,7 +267,7 @@ def _kind(node: Node) -> str:
 
 
 def _written(node: Node) -> str:
-    """A value as YAML in braces, `...` where it is long."""
+    """Return a value as YAML in braces, or `...` if it is long."""
     value: Any = Document(node.source, node).data
     if isinstance(value, dict):
         pairs = ", ".join(f"{name}: {_written(child)}" for name, (_, child) in node.value.items())

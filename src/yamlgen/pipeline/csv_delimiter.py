@@ -1,4 +1,4 @@
-"""A CSV file whose cells are parted by another character than is said: one column, which holds all names."""
+"""Detection of a wrong CSV delimiter: the file has one column, whose name contains all column names."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from yamlgen.value_objects import Columns
 
 _USUAL: Final = (";", "\t", "|", ",")
 _SPREADSHEET: Final = re.compile(r"sep=(.)")
-"""A first line that tells a spreadsheet what parts the cells."""
+"""A first line that sets the delimiter for a spreadsheet."""
 
 
 def parted(parsed: ParsedFile, columns: Columns | None) -> tuple[Columns | None, list[Diagnostic]]:
-    """The columns as they are once the right character is said, and the mistake where another one is."""
+    """Return the columns under the correct delimiter, and a diagnostic if the delimiter is wrong."""
     if parsed.is_broken("input", "delimiter"):
-        return None, []  # what it parts is not known
+        return None, []
     line = _SPREADSHEET.fullmatch(columns.names[0]) if columns is not None and len(columns.names) == 1 else None
     if line is not None:
-        message = f"{parsed.beside(parsed.pipeline.input.path or '')[1]} begins with `{line[0]}`, for a spreadsheet"
+        message = f"{parsed.beside(parsed.pipeline.input.path or '')[1]} begins with `{line[0]}`, for spreadsheets"
         hint = f"remove that line, and write `delimiter: {json.dumps(line[1])}` under `input`"
         return None, [Diagnostic(Code.BAD_INPUT, message, parsed.document.mark(("input", "path")), hint)]
     character = _parting(parsed, columns)
@@ -41,7 +41,7 @@ def parted(parsed: ParsedFile, columns: Columns | None) -> tuple[Columns | None,
 
 
 def _parting(parsed: ParsedFile, columns: Columns | None) -> str | None:
-    """The character that seems to part the only column that was read; `None` where nothing looks like that."""
+    """Return the likely delimiter within the only column that was read, or `None`."""
     source = parsed.pipeline.input
     if columns is None or len(columns.names) != 1 or source.path is None or parsed.is_broken_within("input"):
         return None

@@ -1,8 +1,7 @@
-"""One mistake, told once: what follows from it at several places is one diagnostic.
+"""Merging of diagnostics that come from one mistake: the first place is reported, and the hint lists the other lines.
 
-A name that is not there is mended where it should be declared, or, if it was mistyped, wherever it was copied to. So
-the first place is told, and the hint names the lines of the others. What an anchor holds is wrong once, however many
-aliases stand for it.
+An unknown name is fixed where it should be declared or, if it is misspelt, wherever it was copied. A mistake inside an
+anchor is reported once, regardless of the number of aliases.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ _NAMES: Final = frozenset(
     }
 )
 _UNKNOWN: Final = re.compile(r"(?:has no|unknown [a-z ]+) `([^`]+)`")
-"""The name that is unknown, in a message."""
+"""Finds the unknown name in a message."""
 
 _OWNER: Final = re.compile(r"(`(?:steps\.[^`]+|output)`) has no `[^`]+`: (it is .*)")
-"""Whose members are unknown, and why, in a message."""
+"""Finds, in a message, the value whose members are unknown, and the reason."""
 
 _MOST: Final = 5
-"""How many other lines a hint names."""
+"""The maximum number of other lines that a hint lists."""
 
 
 def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Diagnostics in source order, those of one mistake as one."""
+    """Return the diagnostics in source order, with those of one mistake merged."""
     first: dict[tuple[object, ...], Diagnostic] = {}
     others: dict[tuple[object, ...], list[Mark]] = {}
     for told in diagnostics:
         key: tuple[object, ...] = (told.severity, told.code, told.message, told.mark)
-        is_by_version = told.code is Code.SAMPLING_REFUSED and "under its version" in told.message
+        is_by_version = told.code is Code.SAMPLING_REFUSED and " in version " in told.message
         if (
             told.code in _NAMES
             or is_by_version
@@ -50,10 +49,10 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         ):
             name = _UNKNOWN.search(told.message)
             is_near = name is not None and (told.hint or "").startswith("did you mean")
-            owner, of_items = _OWNER.fullmatch(told.message), (told.hint or "").partition(" is there in a step ")[2]
+            owner, of_items = _OWNER.fullmatch(told.message), (told.hint or "").partition(" in a step ")[2]
             key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
-            if owner and owner[2] == "it is text" and owner[1] != "`output`":
-                # its step lacks a schema, which all of them tell
+            if owner and owner[2] == "it is a string" and owner[1] != "`output`":
+                # all of them report that this step has no schema
                 key = (told.severity, told.code, *owner.groups())
             elif owner and not is_near:
                 key = (told.severity, told.code, *owner.groups(), told.hint)
@@ -71,7 +70,7 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def with_others(told: Diagnostic, marks: list[Mark]) -> Diagnostic:
-    """A diagnostic with the other places that show the same mistake."""
+    """Return a diagnostic whose hint lists the other places of the same mistake."""
     lines = dict.fromkeys(
         f"{mark.line}" if mark.file == told.mark.file else f"{mark.file}:{mark.line}"
         for mark in marks
@@ -81,5 +80,5 @@ def with_others(told: Diagnostic, marks: list[Mark]) -> Diagnostic:
         return told
     named = list(lines)[:_MOST]
     more = f" and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
-    also = f"the same in line{'s' if len(lines) > 1 else ''} {', '.join(named)}{more}"
-    return replace(told, hint=f"{told.hint}; {also}" if told.hint else also)
+    also = f"also in line{'s' if len(lines) > 1 else ''} {', '.join(named)}{more}"
+    return replace(told, hint=f"{told.hint} ({also})" if told.hint else also)

@@ -1,9 +1,9 @@
 """The JSON Schema of the language: generated from its models, shipped as `pipeline.schema.json`.
 
-Owns the generation and the committed text. A test fails when the two drift; `python -m yamlgen.pipeline.json_schema`
-writes the file anew. pydantic's schema is made stricter and plainer on the way: no `null` where a key may be left
-out, since an empty value in YAML is a mistake; no titles, which editors would show in place of the descriptions. The
-kinds of a step become `if` and `then` by its `kind`: of a bare union a validator could only say that nothing fits.
+A test fails if the file differs from the models; `python -m yamlgen.pipeline.json_schema` rewrites it. The schema is
+stricter and simpler than pydantic's: optional keys cannot be `null`, because an empty value in YAML is a mistake; and
+there are no titles, because editors would show them instead of the descriptions. The kinds of a step become `if` and
+`then` by `kind`, because for a union a validator only reports that no alternative matches.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def committed() -> str:
-    """The shipped text of the schema."""
+    """Return the committed text of the schema."""
     return files("yamlgen.pipeline").joinpath(FILE_NAME).read_text(encoding="utf-8")
 
 
 def generate() -> str:
-    """The text of the schema, from the models."""
+    """Return the text of the schema, generated from the models."""
     from yamlgen.pipeline.pipeline_model import PipelineModel  # noqa: PLC0415 - pydantic loads only where the models are needed
 
     raw = PipelineModel.model_json_schema(by_alias=True)
@@ -41,10 +41,14 @@ def generate() -> str:
 
 
 def _by_kind(definitions: dict[str, Any]) -> dict[str, Any]:
-    """A step of any kind, as one mapping whose `kind` says which keys it has."""
+    """Return the schema of a step: one mapping, whose `kind` determines its keys."""
     from yamlgen.steps.step_kinds import DEFAULT_KIND, KINDS  # noqa: PLC0415
 
-    kind = {"enum": list(KINDS), "default": DEFAULT_KIND, "description": "What the step does."}
+    kind = {
+        "enum": list(KINDS),
+        "default": DEFAULT_KIND,
+        "description": "The kind of step. It determines the other keys.",
+    }
     rules = []
     for name, each in KINDS.items():
         model = each.fields
@@ -59,12 +63,12 @@ def _by_kind(definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _aliases(model: type[StepConfig]) -> set[str]:
-    """The keys that a kind of step has of its own; editors and messages name them first."""
+    """Return the keys that a kind of step declares itself; editors and messages list them first."""
     return set(vars(model)["__annotations__"])
 
 
 def _plain(part: JSON) -> JSON:
-    """A part of pydantic's schema without titles, nulls, and defaults of what is required."""
+    """Return a part of pydantic's schema without titles, nulls, and defaults of required keys."""
     if isinstance(part, list):
         return [_plain(item) for item in part]
     if not isinstance(part, dict):

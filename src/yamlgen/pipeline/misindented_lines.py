@@ -1,6 +1,6 @@
-"""Lines that stand one level too far out or in, or whose heading is missing: several deviations, and one mistake.
+"""Wrong indentation and missing headings: one mistake that breaks several rules of the language's JSON Schema.
 
-Owns what a wrong place looks like to the language's JSON Schema, and which of the deviations is the one to tell.
+Recognizes each such mistake by the deviations that it causes, and selects the one to report.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from yamlgen.suggestions import listing, nearest
 
 _NAMED: Final = {"steps": "step", "models": "model", "params": "parameter"}
 _MOST: Final = 20
-"""Of how many keys it is asked whether they are misspelt, before they are told as one."""
+"""The maximum number of unknown keys that are reported as one."""
 
 _WHERE: Final = 2
-"""How long the path to what has a name is: the part and the name."""
+"""The length of the path to a named entry: the part and the name."""
 
 
 @dataclass
 class RemainingDeviations:
-    """The deviations of one document, those that follow from another one left out.
+    """The deviations of one document, without those that follow from another one.
 
     Attributes:
-        findings: what is left to tell.
-        broken: the paths of which nothing more is to be said.
-        gone: the paths to be left out of the document.
-        headless: the parts in which a name is missing, so that what they hold is not known.
+        findings: the deviations to report.
+        broken: the paths about which nothing more must be reported.
+        gone: the paths to remove from the document.
+        headless: the parts in which a name is missing, so that their content is unknown.
     """
 
     document: Document
@@ -41,17 +41,17 @@ class RemainingDeviations:
     headless: set[DataPath] = field(default_factory=set)
 
     def leave_out(self, told: Iterable[Deviation]) -> None:
-        """Say nothing of some of them."""
+        """Remove some of the findings."""
         left_out = set(told)
         self.findings = [finding for finding in self.findings if finding not in left_out]
 
     def below(self, path: DataPath) -> list[Deviation]:
-        """Those at a path, and at what it holds."""
+        """Return the findings at a path and below it."""
         return [finding for finding in self.findings if finding.path[: len(path)] == path]
 
 
 def sort_out(document: Document, findings: list[Deviation]) -> RemainingDeviations:
-    """What of the deviations is to be told."""
+    """Return the deviations to report."""
     strays = RemainingDeviations(document, findings)
     for look in (_echoes, _beheaded, _stray_keys, _outdented, _of_another_kind, _elsewhere, _none_known, _swallowed):
         look(strays)
@@ -59,13 +59,13 @@ def sort_out(document: Document, findings: list[Deviation]) -> RemainingDeviatio
 
 
 def _echoes(strays: RemainingDeviations) -> None:
-    """What a mapping lacks, where a key of it is told to stand without another: that says the same."""
+    """Drop the missing keys of a mapping that has a conflict of keys, which reports the same mistake."""
     alone = {finding.path for finding in strays.findings if finding.code is Code.CONFLICT}
     strays.leave_out(each for each in strays.findings if each.code is Code.MISSING_KEY and each.path in alone)
 
 
 def _beheaded(strays: RemainingDeviations) -> None:
-    """Parts whose heading is missing, so that what they hold stands in the part above."""
+    """Find parts whose heading is missing, so that their entries are in the part above."""
     for finding in list(strays.findings):
         if finding.code is not Code.MISSING_KEY or finding.path or len(finding.wanted) != 1:
             continue
@@ -92,7 +92,7 @@ def _is_step(strays: RemainingDeviations, path: DataPath) -> bool:
 
 
 def _stray_keys(strays: RemainingDeviations) -> None:
-    """Keys of a step, or of the file, that stand among the steps, the models or the parameters."""
+    """Find keys of a step, or of the file, that are among the steps, the models or the parameters."""
     steps = list(strays.document.entries(("steps",)))
     told: dict[DataPath, Deviation] = {}
     headless = False
@@ -106,8 +106,8 @@ def _stray_keys(strays: RemainingDeviations) -> None:
             continue
         part, name = path
         if part in _NAMED and name in missing:
-            hint = "it stands at the top of the file: indent it less"
-            told[path] = _stray(finding, path, f"`{name}` is no {_NAMED[str(part)]}", hint)
+            hint = "it belongs at the top of the file: indent it less"
+            told[path] = _stray(finding, path, f"`{name}` is not a {_NAMED[str(part)]}", hint)
             continue
         if part != "steps" or name not in steps or name not in all_keys():
             continue
@@ -115,15 +115,15 @@ def _stray_keys(strays: RemainingDeviations) -> None:
         if _is_step(strays, path) and name not in lacking.get(("steps", above), ()):
             continue
         holder = strays.document.entries(("steps", above)) if above else {}
-        message = f"`{name}` is no step"
+        message = f"`{name}` is not a step"
         if above in all_keys() and not _is_step(strays, ("steps", above)):
             told[path] = replace(finding, path=path, code=Code.BAD_NAME)  # follows the one above
         elif holder and name not in holder:
             told[path] = _stray(finding, path, message, f"indent it, if it belongs to step `{above}`")
             strays.broken.add(("steps", above, name))
         else:
-            message = f"`{name}` is a key of a step, and stands among the steps"
-            hint = "a step has a name: write `draft:` above, and indent its keys below that"
+            message = f"`{name}` is a key of a step, not a step"
+            hint = "write the step's name above, such as `draft:`, and indent its keys below it"
             told[path] = _stray(finding, path, message, hint)
             headless = True
     strays.leave_out(each for each in strays.findings if each.path[:_WHERE] in told)
@@ -138,9 +138,9 @@ def _stray(finding: Deviation, path: DataPath, message: str, hint: str) -> Devia
 
 
 def _outdented(strays: RemainingDeviations) -> None:
-    """Lines that stand beside the key that they belong below: that one has no value then.
+    """Find lines that are next to the key that they belong under, which therefore has no value.
 
-    Of the lines that follow it, and are wrong where they stand, the first is told.
+    Of the misplaced lines that follow the key, the first is reported.
     """
     wrong = {finding.path for finding in strays.findings if finding.code in (Code.UNKNOWN_KEY, Code.WRONG_TYPE)}
     unknown = [finding.path for finding in strays.findings if finding.code is Code.UNKNOWN_KEY]
@@ -172,7 +172,7 @@ def _outdented(strays: RemainingDeviations) -> None:
 
 
 def _of_another_kind(strays: RemainingDeviations) -> None:
-    """Keys of a step that belong to a step of another kind: that one's name is missing, or the kind is wrong."""
+    """Find keys that belong to another kind of step: a step's name is missing, or the kind is wrong."""
     for name, step in _steps(strays.document):
         path: DataPath = ("steps", name)
         kind = step.get("kind", DEFAULT_KIND)
@@ -180,7 +180,7 @@ def _of_another_kind(strays: RemainingDeviations) -> None:
         foreign = [each for each in foreign if each.path[-1] in all_keys()]
         lacking = [each for each in strays.findings if each.code is Code.MISSING_KEY and each.path == path]
         clashing = [each for each in strays.findings if each.code is Code.CONFLICT and each.path == path]
-        if strays.document.node(path).unread:  # a key stands twice: two steps are one
+        if strays.document.node(path).unread:  # a duplicate key: two steps were read as one
             unknown = [each for each in strays.findings if each.code is Code.UNKNOWN_KEY and each.path[:-1] == path]
             empty = [each for each in unknown if strays.document.entries(path)[str(each.path[-1])][1].value is None]
             strays.leave_out([*foreign, *lacking, *empty, *clashing])
@@ -194,9 +194,10 @@ def _of_another_kind(strays: RemainingDeviations) -> None:
         kinds = kinds or kinds_with(str(foreign[0].path[-1]))
         listed, last = listing(str(each.path[-1]) for each in foreign), foreign[0]
         meant = " or ".join(f"`{each}`" for each in kinds)
-        hint = f"a step of kind {meant} has them: change `kind`, or write them under a name of their own"
+        pronoun = "them" if len(foreign) > 1 else "it"
+        hint = f"set `kind` to {meant}, or write {pronoun} under the name of another step"
         keys = "keys" if len(foreign) > 1 else "key"
-        message = f"unknown {keys} {listed} in step `{name}`, which is of kind `{kind}`"
+        message = f"unknown {keys} {listed} in step `{name}` of kind `{kind}`"
         strays.leave_out([*foreign, *lacking])
         strays.findings.append(replace(last, message=message, hint=hint, wanted=(), parts={}))
         strays.gone.update(each.path for each in foreign[1:])
@@ -207,17 +208,17 @@ def _of_another_kind(strays: RemainingDeviations) -> None:
 
 
 def _elsewhere(strays: RemainingDeviations) -> None:
-    """What is missing in one mapping, and stands in another where it is not known."""
+    """Find keys that are missing in one mapping and unknown in another."""
     stray = [each for each in strays.findings if each.code is Code.UNKNOWN_KEY or _is_no_model(each)]
     unknown = {each.path[-1] for each in stray if each.path}
     unknown |= {key for each in stray if len(each.path) == _WHERE for key in strays.document.entries(each.path)}
     for finding in [each for each in strays.findings if each.is_alone]:
         there = (*finding.path[:-1], finding.wanted[0])
-        if strays.below(there):  # it stands beside the mapping that it belongs to
+        if strays.below(there):  # it is next to the mapping that it belongs to
             first, *others = strays.below(there)
             strays.leave_out([finding, first, *others])
             hint = f"indent it, if it belongs to `{finding.path[-1]}`"
-            message = first.message if first.path == there else f"`{there[-1]}` stands beside `{finding.path[-1]}`"
+            message = first.message if first.path == there else f"`{there[-1]}` is next to `{finding.path[-1]}`"
             strays.findings.append(_stray(first, there, message, hint))
             strays.gone.update(each.path for each in others if each.path != there)
             strays.broken.add(finding.path)
@@ -233,7 +234,7 @@ def _is_no_model(finding: Deviation) -> bool:
 
 
 def _none_known(strays: RemainingDeviations) -> None:
-    """Mappings none of whose keys is known, and none of which is near to one that is."""
+    """Find mappings in which no key is known or similar to a known one, and report their keys as one."""
     lots: dict[DataPath, list[Deviation]] = {}
     for finding in strays.findings:
         if finding.code is Code.UNKNOWN_KEY and len(finding.path) > 1:
@@ -243,7 +244,7 @@ def _none_known(strays: RemainingDeviations) -> None:
         is_whole = set(names) >= strays.document.entries(path).keys() and 1 < len(names) <= _MOST
         if is_whole and all(is_vague(each) and nearest(str(each.path[-1]), each.wanted) is None for each in lot):
             first, wanted = lot[0], lot[0].wanted
-            message = f"{listing(names)} are no keys of {first.message.partition(' in ')[2]}"
+            message = f"{listing(names)} are not keys of {first.message.partition(' in ')[2]}"
             strays.leave_out(lot)
             strays.findings.append(replace(first, message=message, wanted=(), parts={}, called=None))
             strays.broken.update((*path, name) for name in wanted)
@@ -251,12 +252,12 @@ def _none_known(strays: RemainingDeviations) -> None:
 
 
 def is_vague(finding: Deviation) -> bool:
-    """Whether the hint for an unknown key is no more than what there is."""
-    return finding.hint is None or finding.hint.startswith(("keys here", "remove it"))
+    """Check whether the hint for an unknown key is generic."""
+    return finding.hint is None or finding.hint.startswith(("known keys", "remove it"))
 
 
 def _swallowed(strays: RemainingDeviations) -> None:
-    """A text that goes on over lines which were to stand under a key of their own: what it holds says nothing."""
+    """Find plain scalars that absorbed the lines of other keys: their content is unusable."""
     text = strays.document.source.text
     lacking = {each.path for each in strays.findings if each.code is Code.MISSING_KEY}
     lacking |= {each.path[:-1] for each in strays.findings if each.is_empty}

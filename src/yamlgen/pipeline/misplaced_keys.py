@@ -1,4 +1,4 @@
-"""Where a key stands that an author wrote in another place, or under the name that other tools have for it."""
+"""Hints for a key in the wrong place, or under the name that other tools use for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CALLED: Final = {
     **dict.fromkeys(("apibase", "endpoint"), "base_url"),
     **dict.fromkeys(("stop", "stopwords"), "stop_sequences"),
 }
-"""What other tools call a key, without case, `-` and `_`."""
+"""Names that other tools use for a key, lowercase and without `-` and `_`."""
 
 _CALLED_HERE: Final = {
     "values": ("expression", "expressions", "expr", "formula", "compute"),
@@ -38,33 +38,33 @@ _CALLED_HERE: Final = {
     "delimiter": ("sep", "separator", "delim"),
     "path": ("file", "filename", "filepath", "source", "src", "csv", "jsonl", "url"),
 }
-"""What other tools call a key, where it is one of those that stand there."""
+"""Names that other tools use for a key, valid only where that key is allowed."""
 
 ID_WORDS: Final = ("name", "model", "modelname", "modelid", "llm")
-"""What other tools call the id of a model."""
+"""Names that other tools use for the id of a model."""
 
 _CALLED_COLUMN: Final = ("idcolumn", "idfield", "idkey", "primarykey", "key")
 _OUT_OF_PLACE: Final = {
-    ("output", "format"): "the ending of `path` tells the format: .jsonl, .json or .csv",
-    ("input", "encoding"): "every file is read as UTF-8: save it as that",
+    ("output", "format"): "remove it: the format is the extension of `path`: .jsonl, .json or .csv",
+    ("input", "encoding"): "remove it, and save the file as UTF-8, the only encoding",
 }
 
 
 _RIVALS: Final = (("path", "rows"), ("prompt", "messages"))
-"""Keys of which one alone can stand."""
+"""Keys that exclude each other."""
 
 
 def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
-    """The hint that says where a key stands, or `None` where it stands nowhere, or where another hint says more.
+    """Return the hint that shows where a key belongs, or `None` if there is none or another hint is better.
 
     Args:
         language: the language's JSON Schema.
-        path: the mapping that has the key.
-        key: unknown there.
-        known: the keys there.
+        path: the path of the mapping that has the key.
+        key: the key, unknown in this mapping.
+        known: the keys that this mapping may have.
     """
     if (*path, key) == ("input", "limit"):
-        return f"a run of fewer rows is asked for with {option('limit', 'N')}"
+        return f"to run fewer rows, use {option('limit', 'N')}"
     if path in (("input",), ("output",)) and (path[0], key) in _OUT_OF_PLACE:
         return _OUT_OF_PLACE[str(path[0]), key]
     called = called_here(path, key, known)
@@ -73,7 +73,7 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
     meant = _CALLED.get(folded(key), key)
     settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})
     if meant == key and path[-1:] == ("output",) and path[:1] == ("steps",) and key == "format":
-        return "for JSON, write `schema: {...}`; text needs no `output`"
+        return "for JSON, write `schema: {...}`; for a string, remove `output`"
     is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
     keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
     places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
@@ -83,20 +83,20 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
         if meant in _keys(language, {"$ref": "#/$defs/StepOutput"}):
             places = ["the step's `output`"]
     elif path[:1] == ("steps",) and path[2:] == ("output",) and meant in step:
-        return f"{_told(key, meant)} stands in the step itself"
+        return f"{_subject(key, meant)} belongs in the step itself"
     elif path == ("output",) and meant in _keys(language, {"$ref": "#/$defs/StepOutput"}):
         places = ["the `output` of a step"]
     elif meant in settings and path[:1] not in (("model",), ("models",), ("steps",)):
         places.append("`model`")
     elif meant == "model" and path:
-        return f"{_told(key, meant)} stands at the top of the file, or in a step"
+        return f"{_subject(key, meant)} belongs at the top of the file, or in a step"
     elif meant in step and len(path) < 2:  # noqa: PLR2004 - the file, or one of its parts
-        return f"{_told(key, meant)} stands in a step, as in `steps: {{draft: {{{meant}: ...}}}}`"
-    return f"{_told(key, meant)} stands under {' or '.join(places)}" if places else None
+        return f"{_subject(key, meant)} belongs in a step, as in `steps: {{draft: {{{meant}: ...}}}}`"
+    return f"{_subject(key, meant)} belongs under {' or '.join(places)}" if places else None
 
 
 def called_here(path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
-    """The key of a mapping that other tools call by another name; `None` where none is."""
+    """Return the key of a mapping for which other tools use this name, or `None`."""
     word = folded(key)
     if "id" in known and "max_tokens" in known and "prompt" not in known and word in ID_WORDS:
         return "id"
@@ -107,23 +107,23 @@ def called_here(path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
 
 
 def rival(called: str | None, there: Collection[str]) -> str | None:
-    """The key that stands there, and beside which the one that other tools call by another name cannot stand."""
+    """Return the key in `there` that excludes `called`, or `None`."""
     others = (name for pair in _RIVALS if called in pair for name in pair)
     return next((name for name in others if name != called and name in there), None)
 
 
 def key_of(word: str) -> str | None:
-    """The key that took in its value, for want of a `:` with a space behind it; `None` where none did."""
+    """Return the key that absorbed its value because `: ` is missing after it, or `None`."""
     joined = re.match(r"(\w+)[:;= ]", word)
     return joined[1] if joined else None
 
 
-def _told(key: str, meant: str) -> str:
+def _subject(key: str, meant: str) -> str:
     return "it" if key == meant else f"`{meant}`"
 
 
 def _keys(language: dict[str, Any], part: dict[str, Any]) -> set[str]:
-    """The keys of a part of the language."""
+    """Return the keys of a part of the language."""
     if "$ref" in part:
         part = language["$defs"][part["$ref"].rsplit("/", 1)[1]]
     return set(part.get("properties", ()))

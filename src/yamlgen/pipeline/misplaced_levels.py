@@ -1,4 +1,4 @@
-"""Parts of the file that stand below another one: told once, and put where they belong."""
+"""Top-level parts of the file that are indented below another part: reported once, and moved to the top."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _TOP: Final = ("input", "steps", "output", "models", "limits", "runtime", "param
 
 
 def lift(document: Document) -> list[Diagnostic]:
-    """Tell of a part of the file that stands below another one, and put it where it belongs.
+    """Report each top-level part that is indented below another part, and move it to the top.
 
     Args:
-        document: changed where something is told.
+        document: modified where a mistake is reported.
     """
     root: dict[str, tuple[Node, Node]] = document.root.value
     told = []
@@ -26,16 +26,16 @@ def lift(document: Document) -> list[Diagnostic]:
         for path, holder in _holders(root):
             if name not in holder or not _is_part(document, name, holder[name][1]):
                 continue
-            message = f"`{name}` stands below `{path[-1]}`, and belongs to the file as a whole"
+            message = f"`{name}` is a top-level key, but it is indented below `{path[-1]}`"
             mark = document.mark((*path, name), key=True)
-            told.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, "move it to the left margin"))
+            told.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, "remove its indentation"))
             root[name] = holder.pop(name)
             break
     return told
 
 
 def _holders(root: dict[str, tuple[Node, Node]]) -> Iterable[tuple[DataPath, dict[str, Any]]]:
-    """The mappings that a part of the file may have slipped into: its other parts, and the steps."""
+    """Yield the mappings that may contain a part of the file by mistake: the other parts, and the steps."""
     for part in ("params", "models", "model", "runtime", "limits", "input", "steps"):
         if part in root and root[part][1].kind == "mapping":
             yield (part,), root[part][1].value
@@ -46,13 +46,13 @@ def _holders(root: dict[str, tuple[Node, Node]]) -> Iterable[tuple[DataPath, dic
 
 
 def _is_part(document: Document, name: str, node: Node) -> bool:
-    """Whether a value is one that stands under a key of the file, and nothing else."""
+    """Check whether a value can only be the value of a top-level key."""
     if node.kind != "mapping" or not node.value or node.unread:
         return False
     keys = (
         set(language()["$defs"][name.capitalize()]["properties"]) if name.capitalize() in language()["$defs"] else None
     )
-    if keys is None:  # names of the author's own
+    if keys is None:  # names that the author chooses
         value = {"steps": telling_keys(), "models": {"id"}, "params": {"type", "default", "enum"}}[name]
         return all(each.kind == "mapping" and value & each.value.keys() for _, each in node.value.values())
     is_own = {"output": {"path"}, "input": {"path", "rows"}}.get(name, keys)

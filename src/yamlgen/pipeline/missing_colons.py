@@ -1,7 +1,7 @@
-"""Keys that took in what stands behind them, for want of a `:` or of the space behind it.
+"""Keys that absorbed their value, because a `:` or the space after it is missing.
 
-Owns what YAML reads as one key without a value, such as `{path = out.jsonl}` and `{kind:compute}`: it is told at its
-place, and read as the key and the value that were meant.
+YAML reads `{path = out.jsonl}` and `{kind:compute}` as one key without a value. Each is reported at its place, and read
+as the key and the value that were meant.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _WHOLE: Final = re.compile(r"([A-Za-z_]\w*)(\s*:+|\s*=|\s)\s*(\S.*)", re.DOTALL)
 _BEGUN: Final = re.compile(r"([A-Za-z_]\w*)\s*[=:]?\s*[\[{].*", re.DOTALL)
 _DOUBLED: Final = re.compile(r"([A-Za-z_]\w*)\s*:+")
 _NAMED: Final = frozenset({"params", "models", "steps", "values", "args", "draws", "matrix"})
-"""What holds names of an author's own."""
+"""The keys whose mappings have names that the author chooses."""
 
 _FOREIGN: Final = frozenset({"schema", "rows", "params", "choices", "cases"})
-"""Below these the keys are not those of the language."""
+"""The keys below which the language's keys do not apply."""
 
 
 def separate(document: Document) -> list[Diagnostic]:
-    """Tell of each such key, and put what was meant in its place.
+    """Report each such key, and replace it by what was meant.
 
     Args:
-        document: changed where something is told.
+        document: modified where a mistake is reported.
     """
     return list(_of(document.root, ()))
 
@@ -52,7 +52,7 @@ def _of(node: Node, path: DataPath) -> Iterator[Diagnostic]:
 
 
 def _parted(holder: Node, key: str, path: DataPath) -> Diagnostic | None:
-    """Put the key and the value that were meant in the place of one entry; `None` where it is right."""
+    """Replace one entry by the key and the value that were meant; return `None` if the entry is valid."""
     entries: dict[str, tuple[Node, Node]] = holder.value
     written, value = entries[key]
     source, mark = written.source, written.mark
@@ -63,11 +63,11 @@ def _parted(holder: Node, key: str, path: DataPath) -> Diagnostic | None:
         word, rest = whole[1], whole[3]
         is_glued = whole[2].strip().startswith(":")
         made = _value(source, rest, written.end - len(rest), value)
-        message = "a `:` needs a space behind it" if is_glued else f"`{word}` is a key without its `:`"
+        message = f"the space after `{word}:` is missing" if is_glued else f"the `:` after the key `{word}` is missing"
         hint = f"write `{word}: {rest}`"
     elif begun := _BEGUN.fullmatch(key):
         word, made = begun[1], replace(value, kind="scalar", value=None, unread=True)
-        message, hint = f"`{word}` is a key without its `:`", f"write `{word}: {{...}}`"
+        message, hint = f"the `:` after the key `{word}` is missing", f"write `{word}: {{...}}`"
     else:
         return None
     if not _may_stand(word, entries, path):
@@ -80,7 +80,7 @@ def _parted(holder: Node, key: str, path: DataPath) -> Diagnostic | None:
 
 
 def _value(source: SourceText, rest: str, start: int, empty: Node) -> Node:
-    """The value that a key took in, at its own place."""
+    """Return the value that a key absorbed, with its own place."""
     read, problems = compose(SourceText(source.file, rest), any_root=True)
     if read is None or problems or read.root.kind != "scalar":
         return replace(empty, unread=True)
@@ -88,12 +88,12 @@ def _value(source: SourceText, rest: str, start: int, empty: Node) -> Node:
 
 
 def _may_stand(word: str, entries: dict[str, Any], path: DataPath) -> bool:
-    """Whether a word is a key of the language, or a name of the author's own, and is not there yet."""
+    """Check whether a word is a key of the language or a name that the author chooses, and is not set yet."""
     return word not in entries and (word in _keys() or bool(path and path[-1] in _NAMED))
 
 
 @cache
 def _keys() -> frozenset[str]:
-    """Every key of the language, wherever it stands."""
+    """Return every key of the language."""
     parts = (language(), *language()["$defs"].values())
     return all_keys().union(*(each.get("properties", ()) for each in parts))

@@ -1,6 +1,6 @@
-"""Rows that stand in the pipeline itself: a key that is misspelt in one of them.
+"""The warning about a misspelt column in `input.rows`.
 
-Owns the warning about it. A column of all rows but one, and another of that one alone, are one column.
+A column of all rows except one, and a similar column that only this row has, are taken as the same column.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DIGITS: Final = re.compile(r"\d+")
 
 
 def odd_columns(document: Document) -> Iterator[Diagnostic]:
-    """The columns of inline rows that stand in the place of another one.
+    """Yield a warning for each column of inline rows that is probably misspelt.
 
     Args:
         document: the pipeline's file.
@@ -30,7 +30,7 @@ def odd_columns(document: Document) -> Iterator[Diagnostic]:
     count = Counter(name for row in rows for name in row)
     usual = [name for name in count if count[name] == len(rows) - 1]
     for index, row in enumerate(rows):
-        if len(rows) == 2 and index == 0:  # noqa: PLR2004 - of two, either may be the odd one: one is told
+        if len(rows) == 2 and index == 0:  # noqa: PLR2004 - of two rows, either may be wrong: report the second
             continue
         lacking = [name for name in usual if name not in row]
         for name in (name for name in row if count[name] == 1):
@@ -38,6 +38,6 @@ def odd_columns(document: Document) -> Iterator[Diagnostic]:
             if meant is None:
                 continue
             mark = document.mark(("input", "rows", index, name), key=True)
-            message = f"this row alone has the column `{name}`, and it alone lacks {listing([meant])}"
-            hint = f"did you mean `{meant}`? If both are meant, write `{meant}: null` beside it"
+            message = f"only this row has the column `{name}`, and only this row lacks {listing([meant])}"
+            hint = f"did you mean `{meant}`? If both are meant, add `{meant}: null`"
             yield Diagnostic(Code.UNKNOWN_COLUMN, message, mark, hint, "warning")

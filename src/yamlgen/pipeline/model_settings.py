@@ -1,7 +1,6 @@
-"""Which model a step asks, with which settings, and at which address.
+"""The model of a step, its settings, and the address of the API.
 
-Owns the rule that a step's own settings win over its model's, key by key, and the model of a step that names none: the
-pipeline's own.
+A step's own settings take precedence over its model's, key by key. A step without `model` uses the pipeline's.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 def resolve(
     parsed: ParsedFile, name: str, step: Settings, model: Text | ModelSettings | None, place: DataPath
 ) -> tuple[Settings | None, list[Diagnostic]]:
-    """The settings of a model that a step asks, `None` when none is known, and what is wrong with them.
+    """Return the settings of a step's model, or `None` if it is unknown, and their diagnostics.
 
     Args:
         parsed: the file.
-        name: the step's.
+        name: the name of the step.
         step: the step.
-        model: as it stands under the step's `model`, or in its matrix.
-        place: where that is.
+        model: the value of the step's `model`, or of an entry of its matrix.
+        place: the path of that value.
     """
     at: DataPath = ("steps", name)
     resolved = ResolvedSettings()
@@ -61,12 +60,12 @@ def resolve(
 
 
 def inherits(model: Text | ModelSettings | None) -> bool:
-    """Whether what stands under a step's `model` lies over the pipeline's own model, key by key: it names none."""
+    """Check whether a step's `model` inherits from the pipeline's model: it has no id."""
     return not isinstance(model, str) and (model is None or model.id is None)
 
 
 def price_of(parsed: ParsedFile, model: Text | ModelSettings | None, settings: Settings) -> Price | None:
-    """What the author says that a model costs: an alias's price is not that of another `id` in the step."""
+    """Return the price that the author set for a model. An alias's price does not apply to another `id` in the step."""
     own = parsed.pipeline.model
     for each in (model, own) if inherits(model) else (model,):
         part = each if isinstance(each, ModelSettings) else parsed.pipeline.models.get(each or "")
@@ -76,7 +75,7 @@ def price_of(parsed: ParsedFile, model: Text | ModelSettings | None, settings: S
 
 
 def check_model(parsed: ParsedFile) -> Iterator[Diagnostic]:
-    """What is wrong with the pipeline's own model, whichever steps ask it."""
+    """Yield the diagnostics for the pipeline's own model, independent of the steps that use it."""
     model, place = parsed.pipeline.model, ("model",)
     problems: list[Diagnostic] = []
     _take(parsed, model, place, ResolvedSettings(), problems)
@@ -89,15 +88,15 @@ def check_model(parsed: ParsedFile) -> Iterator[Diagnostic]:
     if any(("model",) in named and inherits(named["model",]) for named in asking.values()):
         return
     if any(parsed.document.mark(("steps", name, "model")).file != mark.file == parsed.shown for name in asking):
-        return  # a run that is given other models
-    why = "each step that asks a model names its own" if asking else "no step asks a model"
-    hint = "remove it, or the `model` of the steps that it is for" if asking else "remove it"
+        return  # `--set` replaces the models of the steps
+    why = "each step that uses a model sets its own" if asking else "no step uses a model"
+    hint = "remove it, or remove `model` from the steps that should use it" if asking else "remove it"
     if asking and mark.file != parsed.shown:
         name, named = next(iter(asking.items()))
         alias = named.get(("model",))
         is_alias = isinstance(alias, str) and alias in parsed.pipeline.models
         hint = f"write `{override(f'models.{alias}.id' if is_alias else f'steps.{name}.model', '...')}`"
-    yield Diagnostic(Code.CONFLICT, f"`model` at the top says nothing: {why}", mark, hint, "warning")
+    yield Diagnostic(Code.CONFLICT, f"`model` at the top has no effect: {why}", mark, hint, "warning")
 
 
 def _take(
@@ -107,7 +106,7 @@ def _take(
     resolved: ResolvedSettings,
     problems: list[Diagnostic],
 ) -> bool:
-    """Lay a model over what is resolved so far; false when there is nothing more to say about its `id`."""
+    """Apply a model's settings over those resolved so far; return false if a missing `id` must not be reported."""
     if isinstance(model, str):
         return _take_named(parsed, model, place, resolved, problems)
     if model is not None:
@@ -118,7 +117,7 @@ def _take(
 def _take_named(
     parsed: ParsedFile, model: str, path: DataPath, resolved: ResolvedSettings, problems: list[Diagnostic]
 ) -> bool:
-    """Resolve a string that names a model; false when there is nothing more to say about the model."""
+    """Resolve an alias or id of a model; return false if a missing `id` must not be reported."""
     if "models" not in parsed.document.data and not parsed.is_broken("models"):
         resolved.values["id"], resolved.paths["id"] = model, path
         return True
@@ -127,7 +126,7 @@ def _take_named(
         resolved.take(alias, ("models", model))
         return not parsed.is_broken("models", model, "id")
     if model not in parsed.names("models") and not parsed.is_broken("models", model) and not parsed.is_stray(model):
-        message = f"no model `{model}` stands under `models`"
+        message = f"`models` has no model `{model}`"
         near = nearest(model, parsed.names("models"))
         named = next((name for name, each in parsed.pipeline.models.items() if each.id == model), None)
         mark = parsed.document.mark(path)
@@ -136,10 +135,10 @@ def _take_named(
                 f"`{named}` has this id: write `{_naming(path, named, is_set=mark.file != parsed.shown)}`"
             )
         elif near is None and "-" in model and path[-1] != "model":
-            hint = f"give it a name under `models`, as in `other: {{id: {model}}}`, and say that here"
+            hint = f"add an alias under `models`, as in `other: {{id: {model}}}`, and write the alias here"
         elif near is None and "-" in model:
             written = _naming(path, f"{{id: {model}}}", is_set=mark.file != parsed.shown)
-            hint = f"an id stands under `id`: `{written}`"
+            hint = f"for an id, write `{written}`"
         else:
             hint = suggestion(model, sorted(parsed.names("models")), "models")
         problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, mark, hint))
@@ -147,7 +146,7 @@ def _take_named(
 
 
 def _naming(path: DataPath, value: str, *, is_set: bool) -> str:
-    """What names a model at a path: in the file, or in the option that sets it."""
+    """Return how to write a model at a path: in the file, or in the option that sets it."""
     if is_set:
         name = ".".join(map(str, path))
         return override(name, by_surface(command=f"'{value}'" if " " in value else value, python=value))
@@ -165,19 +164,19 @@ def _no_model(parsed: ParsedFile, name: str, model: Text | ModelSettings | None)
         message = f"the model of step `{name}` has no `id`"
         return Diagnostic(Code.NO_MODEL, message, mark(("steps", name, "model"), key=True), fix)
     first, *others = [each for each in parsed.pipeline.steps if _names_none(parsed, each)]
-    message = f"steps {listing([first, *others])} name no model" if others else f"step `{first}` names no model"
-    places = f"to {'each' if others else 'it'}, or at the top of the file for all steps that name none"
+    message = f"steps {listing([first, *others])} have no model" if others else f"step `{first}` has no model"
+    places = f"to {'each' if others else 'it'}, or at the top of the file as the default of all steps"
     hint = f"add `model: {next(iter(parsed.pipeline.models), 'claude-haiku-5-5')}` {places}"
     return Diagnostic(Code.NO_MODEL, message, mark(("steps", first), key=True), hint)
 
 
 def _stands_elsewhere(parsed: ParsedFile, name: str) -> bool:
-    """Whether a `model` stands where it says nothing, which was told."""
+    """Check whether a misplaced `model` was reported."""
     return any(at[-1] == "model" and (len(at) == 2 or at[:2] == ("steps", name)) for at in parsed.broken)  # noqa: PLR2004
 
 
 def _names_none(parsed: ParsedFile, name: str) -> bool:
-    """Whether a step that asks a model says nothing of it."""
+    """Check whether a step that uses a model does not set it."""
     at, step = ("steps", name), parsed.pipeline.steps[name]
     is_told = any(parsed.is_broken(*at, key) for key in ("model", "id", "matrix"))
     is_told = is_told or (parsed.is_broken(*at, "prompt") and not parsed.document.data["steps"][name])
@@ -185,49 +184,49 @@ def _names_none(parsed: ParsedFile, name: str) -> bool:
 
 
 def is_official(runtime: Runtime) -> bool:
-    """Whether requests go to Anthropic itself: not to a gateway, which may have models of its own."""
+    """Check whether requests go to Anthropic itself, not to a gateway, which may have its own models."""
     address = runtime.base_url or variable("ANTHROPIC_BASE_URL") or PUBLIC_URL
     return address.rstrip("/").lower() == PUBLIC_URL
 
 
 def plain_http(base_url: str, runtime: Runtime) -> bool:
-    """Whether an address would carry the key in the open, beyond this machine, without the author's leave."""
+    """Check whether an address sends the key unencrypted to another machine without `allow_http`."""
     parts = urlsplit(base_url)
     return parts.scheme == "http" and parts.hostname not in LOOPBACK and not runtime.allow_http
 
 
 def address_fault(base_url: str) -> str | None:
-    """What keeps a client from being pointed at an address, as the end of a sentence; `None` where nothing does.
+    """Return why an address cannot be used, as the end of a sentence, or `None` if it can.
 
-    The path of a request is written behind the address: behind a query or a fragment it would be a part of that, and
-    answers are kept under an address without them. What may hold a key is not repeated.
+    The path of a request is appended to the address, so the address cannot have a query or a fragment. Text that may
+    contain a key is not repeated.
     """
     if "?" in base_url or "#" in base_url:
-        return f"holds a {'query' if '?' in base_url else 'fragment'}"
+        return f"contains a {'query' if '?' in base_url else 'fragment'}"
     if "@" in base_url.rpartition("://")[2].partition("/")[0]:
-        return "holds a name or a password"
+        return "contains a user name or a password"
     try:
         parts = urlsplit(base_url)
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not re.search(r"\s", base_url):
             return None
     except ValueError:
         pass
-    is_one = re.search("[.:/]", base_url)  # what is none may be a key
-    return f"is {redact(base_url):.80}, which is no address" if is_one else "holds no address"
+    is_one = re.search("[.:/]", base_url)  # otherwise it may be a key
+    return f"is {redact(base_url):.80}, which is not an address" if is_one else "is not an address"
 
 
 def check_runtime(parsed: ParsedFile) -> Iterator[Diagnostic]:
-    """What is wrong with the way to the API."""
+    """Yield the diagnostics for the connection to the API."""
     runtime = parsed.pipeline.runtime
     if looks_random(runtime.api_key_env):
         mark = parsed.document.mark(("runtime", "api_key_env"))
-        message = "this looks like a key, and no key stands in a pipeline"
+        message = "this looks like an API key, which a pipeline must not contain"
         yield Diagnostic(Code.SECRET, message, mark, FIXES["api_key_env"])
     if runtime.base_url and address_fault(runtime.base_url):
         mark = parsed.document.mark(("runtime", "base_url"))
-        message = f'`runtime.base_url` cannot be the text "{runtime.base_url}"'
+        message = f'`runtime.base_url` cannot be the string "{runtime.base_url}"'
         yield Diagnostic(Code.WRONG_VALUE, message, mark, FIXES["base_url"])
     elif runtime.base_url and plain_http(runtime.base_url, runtime):
         mark = parsed.document.mark(("runtime", "base_url"))
-        hint = "write `https://`, or `allow_http: true` beside it for a gateway in a private network"
-        yield Diagnostic(Code.PLAIN_HTTP, "plain `http://` would send the key in the open", mark, hint)
+        hint = "write `https://`, or add `allow_http: true` for a gateway in a private network"
+        yield Diagnostic(Code.PLAIN_HTTP, "`http://` would send the API key unencrypted", mark, hint)

@@ -1,6 +1,6 @@
-"""Data that YAML reads as a number, and changes: postcodes, telephone numbers, versions.
+"""The warning about data that YAML changes by reading it as a number: postcodes, telephone numbers, versions.
 
-Only where a pipeline holds data (rows, choices, the values of a matrix or of a parameter): a setting is a number.
+Only data is checked (rows, choices, the values of a matrix or a parameter), because settings are numbers.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from yamlgen.errors import Code, Diagnostic
 from yamlgen.parsing.source_map import Document, Node
 
 _CHANGED: Final = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?|\+[0-9].*|0[ox].+|-?[0-9]+\.[0-9]+0|[0-9]+[eE][0-9]+")
-"""A leading zero or plus, another base, a zero behind other decimals, an `e` as in the digits of a code."""
+"""A leading zero or plus, another base, a trailing zero after a decimal point, or an `e` between digits."""
 
 _Place = tuple[Node, str]
 
 
 def changed_numbers(document: Document) -> list[Diagnostic]:
-    """One warning for the numbers that are not the text that stands there, at the first of them."""
+    """Return one warning for all numbers that differ from their text, at the first of them."""
     found = list(_changed(document.root))
     if not found:
         return []
     node, text = found[0]
-    more = f", and {len(found) - 1:,} more like it" if len(found) > 1 else ""
+    more = f" ({len(found) - 1:,} more like it)" if len(found) > 1 else ""
     message = f"`{text[:40]}` is read as the number {node.value}{more}"
-    hint = f'put it in quotes, if it is text: "{text[:40]}"; write `{node.value}`, if it is a number'
+    hint = f'for a string, write "{text[:40]}" in quotes; for a number, write `{node.value}`'
     return [Diagnostic(Code.BAD_NUMBER, message, node.mark, hint, "warning")]
 
 
@@ -40,7 +40,7 @@ def _changed(root: Node) -> Iterator[_Place]:
 
 
 def _data(root: Node) -> Iterator[Node]:
-    """The scalars of a pipeline's data."""
+    """Yield the scalars of a pipeline's data."""
     yield from _scalars(root.get("input", "rows"))
     for step in _values(root.get("steps")):
         yield from _scalars(step.get("matrix"))

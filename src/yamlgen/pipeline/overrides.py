@@ -1,6 +1,6 @@
-"""What the caller changes in a pipeline's data, before it is checked like the file: `--set` and `--input`.
+"""The values that `--set` and `--input` change in a pipeline's data, before it is validated.
 
-A changed value stands, for every message, in the option that set it. The author's file is never touched.
+Messages show the option as the place of a changed value. The pipeline file is never modified.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from yamlgen.suggestions import suggestion
 from yamlgen.value_objects import JSON
 
 _NAMED = ("models", "steps", "params")
-"""The parts whose keys the author names: a name that is not there is a mistake, not a new one."""
+"""The parts with names that the author chooses: an unknown name is a mistake, not a new entry."""
 
 
 def set_value(document: Document, name: str, value: str, diagnostics: list[Diagnostic]) -> Document:
-    """The document with the value of `--set name=value`, or as it was with one diagnostic more."""
+    """Return the document with the value of `--set name=value`, or unchanged, with another diagnostic."""
     written = setting(override, name, value)
     shown = written.file
     mark = Mark(shown, 1, 1, 1, 1 + len(shown))
@@ -31,7 +31,7 @@ def set_value(document: Document, name: str, value: str, diagnostics: list[Diagn
     piece, problems = compose(SourceText(shown, value), any_root=True)
     parts = name.split(".")
     if piece is None or problems or not all(parts):
-        message = problems[0].message if problems else f"`{name}` is no path"
+        message = problems[0].message if problems else f"`{name}` is not a path of keys"
         example = f"write `{override('model', 'claude-haiku-5-5')}`"
         fix = (problems[0].hint if problems else None) or example
         diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, fix))
@@ -57,13 +57,13 @@ def set_value(document: Document, name: str, value: str, diagnostics: list[Diagn
 
 
 def _model_above(parts: list[str]) -> list[str]:
-    """The path of the `model`, of the file or of a step, that `parts` lead below; empty where they do not."""
+    """Return the path of the `model`, of the file or of a step, that contains `parts`, or an empty list."""
     at = parts[:1] if parts[0] == "model" else parts[:3]
     return at if at[-1] == "model" and at[0] in ("model", "steps") and len(parts) > len(at) else []
 
 
 def _in_full(model: Node) -> Node:
-    """The mapping that the text under `model` is short for."""
+    """Return the mapping for which the string under `model` is short."""
     return replace(model, kind="mapping", value={"id": (replace(model, value="id"), model)}, style=None)
 
 
@@ -74,7 +74,7 @@ def _value_at(data: JSON, path: list[str]) -> JSON:
 
 
 def set_input(document: Document, path: str) -> Document:
-    """The document with the rows of `--input path` in place of its own; the path is relative to where the user is."""
+    """Return the document with the rows of `--input path`, which is relative to the current directory."""
     shown = by_surface(command=f"--input {path}", python=f"input={path!r}")
     source = SourceText(shown, shown)
     written = document.data.get("input")

@@ -1,6 +1,6 @@
-"""Parameters: declared as JSON Schemas, given to a run as `-p name=value`, checked before anything is sent.
+"""Parameters: declared as JSON Schemas, set for a run with `-p name=value`, checked before anything is sent.
 
-A pipeline is read with what its parameters may be; what they are is known for each run alone.
+Validation of a pipeline knows only the schemas of its parameters; their values belong to a run.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from yamlgen.value_objects import JSON
 
 @dataclass
 class ParameterValues(Collector):
-    """The values that the parameters have in one run.
+    """The values of the parameters in one run.
 
     Attributes:
-        values: by name, those that are given and the defaults of the others, as far as they are right.
-        texts: what was given, as it is written: what stands there may be a secret.
+        values: the valid values by name: those that were set, and the defaults of the others.
+        texts: the values that were set, as written. They may contain secrets.
     """
 
     values: dict[str, JSON]
@@ -45,12 +45,12 @@ class Parameters(Collector):
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     defaults: dict[str, JSON] = field(default_factory=dict)
     is_doubtful: bool = False
-    """Whether a declaration may say something else than it seems to, which was told."""
+    """Whether a declaration is unclear, which was reported."""
     unfit: set[str] = field(default_factory=set)
-    """The parameters whose default is not as declared: which of the two is wrong is not known."""
+    """The parameters whose default does not match the declaration: either may be wrong."""
 
     def declare(self) -> None:
-        """Load each parameter's schema, and take its default."""
+        """Load each parameter's schema and default."""
         for name, declaration in self.parsed.pipeline.params.items():
             path, before = ("params", name), len(self.loader.diagnostics)
             schema = self.loader.inline(self.parsed.document, path, self.parsed.path, declaration)
@@ -62,16 +62,16 @@ class Parameters(Collector):
                 self.defaults[name] = declaration["default"]
                 for error in schema.errors(declaration["default"])[:1]:
                     mark = self.parsed.document.mark((*path, "default"))
-                    message = f"the default of `{name}` does not fit: {error.removeprefix('$: ')}"
+                    message = f"the default of `{name}` does not match its schema: {error.removeprefix('$: ')}"
                     self.complain(Code.BAD_PARAM, message, mark)
                     self.unfit.add(name)
 
     def given(self, given: Mapping[str, JSON], *, complete: bool) -> ParameterValues:
-        """The values of a run, as they are: what the command line is given it reads before.
+        """Return the values of a run. Values from the command line have already been parsed.
 
         Args:
-            given: the values, by name.
-            complete: whether every parameter must have a value now.
+            given: the values by name.
+            complete: whether every parameter must have a value.
         """
         made, declared = ParameterValues(dict(self.defaults)), self.parsed.names("params")
         for name, value in given.items():
@@ -81,7 +81,8 @@ class Parameters(Collector):
             mark = Mark(written.file, 1, 1, 1, 1 + len(written.file))
             made.diagnostics.extend(find_secrets(written))
             if not isinstance(name, str):
-                message, hint = f"a parameter's name is text, not `{name!r}`", "name it as the pipeline does"
+                message = f"the name of a parameter must be a string, not `{name!r}`"
+                hint = "use the name in the pipeline"
                 made.complain(Code.UNDECLARED_PARAM, message, mark, hint)
             elif name not in declared:
                 hint = suggestion(name, sorted(declared), "parameters") or "this pipeline declares none"
@@ -92,10 +93,10 @@ class Parameters(Collector):
         if complete:
             for name in self.schemas:
                 if name not in self.defaults and name not in given:
-                    message = f"the parameter `{name}` has no default"
+                    message = f"the parameter `{name}` has no value and no default"
                     mark = self.parsed.document.mark(("params", name), key=True)
                     given_so = by_surface(command=f"-p {name}=...", python=f"params={{{name!r}: ...}}")
-                    hint = f"give it a value: `{given_so}`"
+                    hint = f"set a value: `{given_so}`"
                     made.complain(Code.MISSING_PARAM, message, mark, hint)
         return made
 
@@ -103,14 +104,14 @@ class Parameters(Collector):
         errors = self.schemas[name].errors(value)
         if errors:
             is_text = self.schemas[name].wants_text(value)
-            hint = f"a value is read as YAML: quote what is text, as in -p '{name}=\"12\"'" if is_text else None
-            message = f"`{name}` is not as declared: {errors[0].removeprefix('$: ')}"
+            hint = f"put a string in quotes, because values are parsed as YAML: -p '{name}=\"12\"'" if is_text else None
+            message = f"the value of `{name}` does not match its schema: {errors[0].removeprefix('$: ')}"
             made.complain(Code.BAD_PARAM, message, mark, hint)
         else:
             made.values[name] = value
 
     def view(self) -> TypeView:
-        """What templates may find under `params`."""
+        """Return the type of `params` in templates."""
         if self.parsed.is_broken("params"):
             return ANYTHING
         members: dict[str, TypeView] = dict.fromkeys(self.parsed.names("params"), ANYTHING)
@@ -120,7 +121,7 @@ class Parameters(Collector):
 
 
 def read_value(name: str, text: str) -> tuple[JSON, Diagnostic | None]:
-    """The value of `-p name=text`: a YAML scalar or flow; an empty one is the empty text."""
+    """Parse the value of `-p name=text`: a YAML scalar or flow collection. An empty value is an empty string."""
     if not text.strip():
         return text, None
     written = setting(parameter, name, text)

@@ -1,7 +1,7 @@
-"""A pipeline's file as it was read: it constructs, though it may hold mistakes.
+"""A pipeline file after parsing: its models can be constructed, even if it contains mistakes.
 
-Owns the first half of the way: text, overrides of the command line, secrets, shape. What comes after looks at a
-`ParsedFile` and adds what it finds; only a draft without mistakes becomes a plan.
+Covers the first half of validation: text, overrides of the command line, secrets, shape. Later checks take a
+`ParsedFile` and add their diagnostics. Only a file without errors becomes a plan.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from yamlgen.pipeline.validation import ValidationResult, check, refuse
 
 @dataclass(frozen=True)
 class ParsedFile:
-    """What a file says, as far as it can be read.
+    """The valid parts of a pipeline file.
 
     Attributes:
         path: the file.
-        shown: the file as the user named it.
-        document: its data and places, without what is broken.
-        pipeline: the language's models of it.
-        diagnostics: what is wrong so far.
-        broken: paths that were left out; nothing more is said about them.
-        mended: the places of keys that are read as others, and of their values: nothing more is said there.
-        texts: the file and what was set from outside, as they are written.
+        shown: the file's path as the user wrote it.
+        document: its data and places, without the broken parts.
+        pipeline: the models of the language.
+        diagnostics: the diagnostics so far.
+        broken: the paths that were removed; nothing more is reported about them.
+        mended: the places of keys that were read as others, and of their values; nothing more is reported there.
+        texts: the source texts: the file and the overrides.
     """
 
     path: Path
@@ -50,37 +50,37 @@ class ParsedFile:
     texts: tuple[SourceText, ...] = ()
 
     def is_broken(self, *path: str | int) -> bool:
-        """Whether the value at `path` was left out because it, or what holds it, is wrong."""
+        """Check whether the value at `path` was removed because it, or a value that contains it, is wrong."""
         left_out = any(path[:length] in self.broken for length in range(1, len(path) + 1))
         return left_out or self.document.is_unread(path)
 
     def is_broken_within(self, *path: str | int) -> bool:
-        """Whether the value at `path`, or something in it, was left out because it is wrong."""
+        """Check whether the value at `path`, or a value within it, was removed because it is wrong."""
         return self.is_broken(*path) or any(left[: len(path)] == path for left in self.broken)
 
     def is_stray(self, name: str | int) -> bool:
-        """Whether a name stands somewhere in the file as a key that was told wrong there, be it with more behind it."""
+        """Check whether a name is a misplaced key somewhere in the file, or the beginning of a malformed one."""
         keys = [str(left[-1]) for left in self.broken]
         return name in keys or any(key.startswith(str(name)) and not key.isidentifier() for key in keys)
 
     def names(self, part: str) -> list[str]:
-        """The names that a part such as `steps` declares, in order, and behind them the broken ones."""
+        """Return the names that a part such as `steps` declares, in order, followed by the broken ones."""
         declared = self.document.data.get(part, {})
         broken = sorted(str(path[1]) for path in self.broken if len(path) == 2 and path[0] == part)  # noqa: PLR2004
         return list(dict.fromkeys([*declared, *broken]))
 
     @property
     def folder(self) -> str:
-        """The file's folder as messages name it; empty for the working directory."""
+        """The file's folder as messages show it; empty for the current directory."""
         folder = str(Path(self.shown).parent)
         return "" if folder == "." else folder
 
     def beside(self, reference: str) -> tuple[Path, str]:
-        """A path that the pipeline names: where it is, and how messages show it."""
+        """Return a path of the pipeline, resolved, and as messages show it."""
         return self.path.parent / reference, str(Path(self.shown).parent / reference)
 
     def fitting(self, reference: str) -> list[str]:
-        """The paths that an entry of `reads` stands for: itself, or those of the files that fit it as a pattern."""
+        """Return the paths of an entry of `reads`: the path itself, or the files that match the pattern."""
         folder = self.path.parent
         if not has_magic(reference) or status(folder / reference) is not None:
             return [reference]
@@ -88,7 +88,7 @@ class ParsedFile:
         return sorted(path for path in found if is_file(folder / path))
 
     def files(self) -> set[Path]:
-        """The pipeline's file and every one that it names for reading."""
+        """Return the pipeline file and every file that it reads."""
         named: list[object] = [self.pipeline.input.path or "-"]
         for step in self.pipeline.steps.values():
             named.extend(step.files(self.fitting))
@@ -98,13 +98,16 @@ class ParsedFile:
 def read(
     path: Path, shown: str, overrides: Mapping[str, str] | None = None, rows: str | None = None
 ) -> tuple[ParsedFile | None, list[Diagnostic]]:
-    """A draft of the file, or `None` when nothing of it can be read, with what is wrong so far.
+    """Parse a pipeline file.
 
     Args:
         path: the file.
-        shown: the file as the user named it.
+        shown: the file's path as the user wrote it.
         overrides: values to set, by dotted path, as with `--set`.
-        rows: where the rows come from instead, as with `--input`.
+        rows: the path of the rows to use instead, as with `--input`.
+
+    Returns:
+        The parsed file, or `None` if nothing of it can be read, and the diagnostics.
     """
     text, diagnostics = read_text(path, shown)
     if text is None:
@@ -127,9 +130,9 @@ def read(
 
 
 def _constructed(shape: ValidationResult, diagnostics: list[Diagnostic]) -> PipelineModel:
-    """The models of a document that has the language's shape.
+    """Construct the models of a document that validates against the language's JSON Schema.
 
-    What the schema accepts and a model refuses is told here: the two read patterns and numbers a little differently.
+    Reports values that the schema accepts but a model rejects: the two read patterns and numbers slightly differently.
     """
     while True:
         data = {key: value for key, value in shape.document.data.items() if not key.startswith("x-")}

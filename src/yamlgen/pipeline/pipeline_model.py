@@ -1,7 +1,7 @@
-"""The pipeline language, version 1, as frozen models: the one source of its JSON Schema and its reference.
+"""The pipeline language, version 1, as frozen models: the source of its JSON Schema and its reference.
 
-The JSON Schema made of these models and of the steps' is the gate for shape; a document that passed it only has to
-construct.
+The JSON Schema is generated from these models and those of the steps. A document that validates against it can be
+constructed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ PERCENT = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"
 
 
 class Runtime(FrozenModel):
-    """The way to the API. Only `base_url` and `api_version` decide what is sent.
+    """The connection to the API.
 
-    A change of any other key asks for nothing again.
+    Only `base_url` and `api_version` change what is sent. After a change of any other key, the stored answers are
+    still used.
 
     ```yaml
     runtime:
@@ -33,27 +34,27 @@ class Runtime(FrozenModel):
     """
 
     api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "ANTHROPIC_API_KEY"
-    """The name of the environment variable that holds the API key. Never the key."""
+    """The name of the environment variable that contains the API key, never the key itself."""
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$")] | None = None
-    """The address of the API, without a query. Without one: the variable ANTHROPIC_BASE_URL, then
+    """The address of the API, without a query. Default: the environment variable ANTHROPIC_BASE_URL, or else
     https://api.anthropic.com."""
     timeout: float = Field(600, gt=0, le=86400)
-    """Seconds that one request may take until its answer is complete."""
+    """Maximum seconds for one request, until its answer is complete."""
     max_retries: int = Field(6, ge=0, le=100)
-    """How often a request is sent again after a failure of the connection or the server. Rate limits cost none."""
+    """Maximum retries of a request after a connection or server error. Waiting for a rate limit does not count."""
     concurrency: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_CONCURRENCY)] = "auto"
-    """How many requests may be in flight at once: `auto`, or a ceiling."""
+    """Maximum number of requests in flight at once: `auto`, or a number."""
     api_version: Literal["2023-06-01", "2026-10-21"] = "2026-10-21"
-    """The version of the API. `2023-06-01` is for models that still take sampling parameters."""
+    """The version of the API. Use `2023-06-01` for models that still accept sampling parameters."""
     allow_http: bool = False
-    """Allow a plain `http://` address beyond this machine, such as a gateway in a private network."""
+    """Allow an unencrypted `http://` address on another machine, such as a gateway in a private network."""
 
 
 class Limits(FrozenModel):
-    """Where a run stops, and what it asks before it starts. What was paid for is kept: the next run goes on from it.
+    """When a run stops, and when it asks for confirmation. Answers are stored, and the next run uses them.
 
-    Only what a run itself asks for counts, not what the store answers. A limit is overshot by at most what was in
-    flight.
+    Only requests that the run sends count, not answers from the store. When a limit is reached, requests in flight
+    still complete, so a run may exceed the limit by these requests.
 
     ```yaml
     limits:
@@ -66,34 +67,35 @@ class Limits(FrozenModel):
     """
 
     max_requests: int | None = Field(None, ge=1)
-    """The most requests that a run may send, those that are sent again included. The run stops before the next one."""
+    """Maximum number of requests that a run sends, including retries. The run stops before it sends another."""
     max_failures: Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(pattern=PERCENT)] | None = None
-    """How many rows that a run asks for may fail, or lose an item: a number, or `5%` of those that are done, once they
-    are fifty."""
+    """Maximum number of rows that may fail or lose an item: a count, or a percentage such as `5%`. A percentage is of
+    the rows that are done, and applies after 50 rows. Rows for which the run sends no request do not count."""
     max_cost_usd: float | None = Field(None, gt=0)
-    """The most US dollars that a run may spend. The price of each model must be known: see `price` under a model."""
+    """Maximum cost of a run in US dollars. The price of each model must be known: see `price` under a model."""
     confirm_above_usd: float | None = Field(None, ge=0)
-    """Ask before a run that may cost more US dollars than this, or whose price nobody knows. 0 asks before each."""
+    """Ask for confirmation before a run that may cost more US dollars than this, or whose price is unknown. 0 asks
+    before every run."""
     max_unusable: Literal["none"] | Annotated[str, StringConstraints(pattern=PERCENT)] | None = None
-    """The share of the first fifty rows that a step pays for at which a run stops if so many come to nothing: cut off,
-    empty, unreadable, or against the schema. Refusals and failed checks do not count. 90% where none is set; `none`
-    never stops."""
+    """Stop a run if this percentage of a step's first 50 rows with requests gets unusable answers: cut off, empty,
+    unreadable, or not valid against the schema. Refusals and failed checks do not count. `none` never stops a run.
+    Default: 90%."""
     max_pause: float | None = Field(None, gt=0, le=86400)
-    """Seconds that a run waits for an API that lets nothing through, before it stops; 600 where none is set."""
+    """Seconds that a run waits while the API accepts no request, before it stops. Default: 600."""
 
 
 class Input(FrozenModel):
-    """Where the rows come from: a file, standard input, or rows written here.
+    """The source of the rows: a file, standard input, or rows in the pipeline itself.
 
-    Say `path` or `rows`, one of them. The values of a CSV file are texts, an empty cell is `""`. Give the rows an `id`
-    where you can: by it an answer finds its row again when other columns change.
+    Set either `path` or `rows`. The values of a CSV file are strings, and an empty cell is `""`. Set `id` if you can:
+    it identifies a row when other columns change, so that its stored answers are used.
 
-    A CSV file is UTF-8, as in RFC 4180. A NUL in it is read as U+FFFD. A byte order mark behind its beginning, as in
-    files that were joined, stays in its value. Both are told, with a warning.
+    A CSV file must be UTF-8, in the format of RFC 4180. A NUL character is read as U+FFFD. A byte order mark after
+    the beginning, as in concatenated files, remains in its value. Both cause a warning.
 
-    A file is read through before the first request, and may not change until the run has ended. What is appended
-    meanwhile is left out, with a warning. After any other change of its bytes the run ends with exit code 3: the
-    answers are kept, and nothing is written.
+    A run reads the whole file before the first request, and the file must not change until the run ends. Rows that
+    are appended meanwhile are ignored, with a warning. After any other change, the run ends with exit code 3: its
+    answers are stored, and no output is written.
 
     `reviews.csv`:
 
@@ -117,23 +119,24 @@ class Input(FrozenModel):
     )
 
     path: Text | None = None
-    """A file of rows, relative to this file, or `-` for standard input."""
+    """The file of rows, relative to the pipeline file, or `-` for standard input."""
     format: FormatName | None = None
-    """The format of the rows, where the file's ending does not say it."""
+    """The format of the rows. Default: the format of the file's extension."""
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     """The character between the cells of a CSV file."""
     id: Text | None = None
-    """The column that names a row, in messages and for `--row`. Its values must be there and must be unique."""
+    """The column that identifies a row, in messages and for `--row`. Each row must have a value, and each value must be
+    unique."""
     rows: list[dict[str, Any]] | None = None
-    """The rows themselves, each a mapping from column to value."""
+    """The rows themselves: a list of mappings from columns to values."""
 
 
 class Output(FrozenModel):
-    """The file of finished rows; failed rows and the run's record stand beside it.
+    """The file of finished rows. The failed rows and the record of the run are written next to it.
 
-    A row of the output is the row of the input with the values of all steps behind it, in file order. In CSV a value
-    that is no text is written as JSON, and a NUL as U+FFFD, with a warning. In JSON, U+0085, U+2028 and U+2029 stand as
-    escapes: some readers take them for line ends.
+    An output row is the input row, followed by the values of all steps in the order of the file. In CSV, a value that
+    is not a string is written as JSON, and a NUL character as U+FFFD, with a warning. In JSON, U+0085, U+2028 and
+    U+2029 are escaped, because some readers treat them as line ends.
 
     ```yaml
     steps:
@@ -147,26 +150,27 @@ class Output(FrozenModel):
     model_config = ConfigDict(json_schema_extra={"required": ["path"]})
 
     path: Text = ""
-    """The file that is written, relative to this file: .jsonl, .json or .csv."""
+    """The output file, relative to the pipeline file: .jsonl, .json or .csv."""
     provenance: bool = False
-    """Add a column `provenance` to each row: the runs that paid, models that answered, stop reasons, usage, cost."""
+    """Add a column `provenance` to each row: which runs sent the requests, models, stop reasons, tokens and cost."""
 
     @property
     def added(self) -> tuple[str, ...]:
-        """The columns that are added to each row, behind the values of the steps."""
+        """The columns that are added to each row, after the values of the steps."""
         return ("provenance",) if self.provenance else ()
 
 
 class PipelineModel(FrozenModel):
-    """A pipeline: rows in, each through every step, rows out.
+    """A pipeline reads rows, runs each row through every step, and writes the results.
 
-    Unknown keys are errors, everywhere. Only keys at the top that begin with `x-` are free, as a place for anchors.
-    Names of steps, parameters and models are small letters, digits and `_`, and begin with a letter. Paths are relative
-    to the file.
+    Unknown keys are errors, except top-level keys that begin with `x-`, which are for YAML anchors. Names of steps,
+    parameters and models consist of lowercase letters, digits and `_`, and begin with a letter. Paths are relative to
+    the pipeline file.
 
-    A path that leaves the file's folder says so itself: `../shared/style.md`, or an absolute path. Where a link leads a
-    text, a schema or the module of a `call` out of the folder, that is an error, and no `$ref` of a schema leaves it.
-    Data may be links: the input, the files of draws, the output, the store.
+    A prompt file, a schema or the module of a `call` must be in the pipeline's folder, unless its path shows
+    otherwise: `../shared/style.md`, or an absolute path. A symbolic link that leaves the folder is an error, and so is
+    a `$ref` of a schema that leaves it. Data may be symbolic links: the input, the files of draws, the output, the
+    store.
 
     ```yaml
     version: 1
@@ -190,21 +194,21 @@ class PipelineModel(FrozenModel):
         title="yamlgen pipeline",
         json_schema_extra={
             "required": ["version", "input", "steps", "output"],
-            "patternProperties": {"^x-": {"description": "Free: a place for anchors."}},
+            "patternProperties": {"^x-": {"description": "Ignored: a place for YAML anchors."}},
         },
     )
 
     version: Literal[1] = 1
     """The version of the language: 1."""
     name: Text | None = None
-    """The pipeline's name in messages and reports. The file's name where none is set."""
+    """The pipeline's name in messages and reports. Default: the file's name."""
     description: str | None = None
-    """What the pipeline is for."""
+    """A description of the pipeline, for people. It is not sent."""
     params: dict[Name, dict[str, Any]] = Field(default_factory=dict)
-    """Parameters of a run (`-p name=value`), each a JSON Schema; with a `default` it may be left out.
+    """Parameters of a run (`-p name=value`), each a JSON Schema. A parameter with a `default` is optional.
 
-    The value of `-p` is read as YAML is, so `-p count=3` gives a number, and is then held against the schema.
-    Parameters are for templates and expressions; `--set` changes any other value of the file.
+    The value of `-p` is parsed as YAML, so `-p count=3` is a number, and is then validated against the schema.
+    Templates and expressions read parameters. To change any other value of the file, use `--set`.
 
     ```yaml
     params:
@@ -217,17 +221,16 @@ class PipelineModel(FrozenModel):
     ```
     """
     models: dict[Name, ModelSettings] = Field(default_factory=dict)
-    """Models by alias, so that a model changes on one line.
+    """Models by alias, so that you change a model on one line.
 
-    Once a file has `models`, a text under `model` must be one of them, at the top and in a step; without `models` it is
-    an id.
+    If the file has `models`, a string under `model` must be one of its aliases, at the top and in a step. Otherwise,
+    the string is a model id.
     """
     model: Text | ModelSettings | None = None
-    """The model of each step that names none: an id, an alias of `models`, or settings.
+    """The default model of all steps: an id, an alias of `models`, or settings.
 
-    A step whose `model` is a text, or has an `id`, names its own and takes nothing from here, and neither does a matrix
-    of models. A step without `model`, or with a `model` of settings alone, takes what it does not set itself, key by
-    key.
+    A step without `model`, or whose `model` has settings but no `id`, inherits each key that it does not set. A step
+    whose `model` is a string or has an `id` inherits nothing, and neither does a matrix of models.
 
     ```yaml
     model: {id: claude-haiku-5-5, max_tokens: 300}
@@ -238,25 +241,26 @@ class PipelineModel(FrozenModel):
     ```
     """
     runtime: Runtime = Field(default_factory=Runtime)
-    """How the API is reached."""
+    """The connection to the API."""
     limits: Limits = Field(default_factory=Limits)
-    """Where a run stops, and what it asks before it starts."""
+    """When a run stops, and when it asks for confirmation."""
     input: Input = Field(default_factory=Input)
-    """Where the rows come from."""
+    """The source of the rows."""
     steps: Annotated[dict[Name, Step], Field(min_length=1)] = Field(default_factory=dict)
-    """The steps, in the order in which a reader would tell the story.
+    """The steps that each row runs through, by name.
 
-    A step that refers to another one runs after it; the order in the file does not matter. Steps that do not need each
-    other run side by side, and a row moves on as soon as its own step is done. A row that fails at a step is set aside,
-    and its siblings go on. A step may not be named like a column of the input. What a step does is its `kind`:
+    A step that refers to another step runs after it; the order in the file does not matter. Steps that do not depend on
+    each other run in parallel, and each row continues without waiting for the other rows. If a step fails for a row,
+    the row is written to the failed rows file, and the other rows continue. A step must not have the name of an input
+    column. The `kind` of a step determines what it does:
 
     | kind | does | its value |
     |---|---|---|
     KINDS
 
-    Any step can be done several times for a row. What does that nests, from the outside in: `for_each` gives a list
-    with an entry for each item; `matrix` a list of `{labels..., output}`, one for each combination; `samples` a list of
-    outputs.
+    A step can run several times for a row. The keys for this nest, outermost first: `for_each` produces a list with an
+    entry for each item, `matrix` a list of `{labels..., output}` with an entry for each combination, and `samples` a
+    list of outputs.
 
     ```yaml
     steps:
@@ -288,4 +292,4 @@ class PipelineModel(FrozenModel):
     ```
     """
     output: Output = Field(default_factory=Output)
-    """Where the rows go."""
+    """The file of finished rows."""

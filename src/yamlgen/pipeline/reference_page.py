@@ -1,9 +1,9 @@
-"""The reference page of the language: made from the docstrings and fields of its models, the manual's `reference.md`.
+"""The reference page of the language, `reference.md` of the manual: generated from the models' docstrings and fields.
 
-Owns the way from a model to a section: its docstring, a table of its keys, and below that what there is to say about
-single keys. The first paragraph of a docstring is what editors show on hover, so the table says it too; what follows it
-is for this page alone. The table of models has a chapter of its own. A test fails when the page and the models drift,
-and runs every example; `python -m yamlgen.pipeline.reference_page` writes the file anew.
+A model becomes a section: its docstring, a table of its keys, and a subsection for each key with details. The first
+paragraph of a field's docstring is the hover text in editors and the cell of the table; the rest is for this page. The
+table of models has its own chapter. A test fails if the page differs from the models, and another runs every example.
+`python -m yamlgen.pipeline.reference_page` rewrites the file.
 """
 
 from __future__ import annotations
@@ -28,37 +28,38 @@ from yamlgen.value_objects import JSON
 
 FILE_NAME: Final = "reference.md"
 ROW: Final = {"topic": "tea", "text": "The kettle leaks, and nobody answers my mails."}
-"""The row of an example that shows no input."""
+"""The input row of an example without `input`."""
 
 _BEGIN: Final = f"""\
 # The pipeline language
 
-Every key that a pipeline file may have, each part with an example. An example shows what matters, as whole top-level
-keys. Where it has no `version`, `input` or `output`, think `version: 1`, `output: {{path: out.jsonl}}`, and rows
-with the columns {" and ".join(f"`{name}`" for name in ROW)}, which are texts. A file that it names stands before it.
+Every key of a pipeline file, with examples. An example shows the top-level keys that matter. If it has no `version`,
+`input` or `output`, assume `version: 1`, `output: {{path: out.jsonl}}`, and rows with the columns
+{" and ".join(f"`{name}`" for name in ROW)}, which are strings. A file that an example uses is shown before it.
 
-This page is generated from the language itself, and every example is run by the tests.
+This page is generated from the source, and the tests run every example.
 """
 _DATED: Final = model_capabilities.DATED[0]
 _MODELS: Final = f"""\
-Models differ in what they take. `validate`, the requests of a run, its rate limits and the simulator all go by this
-table, which is of {model_capabilities.CHECKED}. A model that it lacks is used with safe defaults, and behind a gateway
-`validate` says nothing of it. A dated id, such as `{_DATED}`, means the model without the date. Defaults
-are in bold; an empty cell means that the documentation does not say.
+Models support different settings. `validate`, the requests of a run, its rate limits and the simulator use this table,
+which was last checked in {model_capabilities.CHECKED}. A model that is not in the table is used with safe defaults, and
+`validate` does not report it if `runtime.base_url` is a gateway. A dated id, such as `{_DATED}`, is
+treated as the model without the date. Defaults are in bold. An empty cell means that the value is not documented.
 
-- **thinks**: whether it thinks where `thinking` is left out.
-- **forced tool**: whether a tool can be forced while it does not think. Others are told in words to call it.
-- **prefill**: whether the last of `messages` may be the assistant's, as the beginning of the answer.
-- **sampling**: whether it takes `temperature`, `top_p` and `top_k`, under `runtime.api_version: "2023-06-01"`.
-- **cache**: the fewest tokens that the prompt cache keeps.
-- **rate limit**: the name of the one that it shares with others."""
+- **thinks**: whether the model thinks by default, without `thinking`.
+- **forced tool**: whether a tool can be forced while the model does not think. Other models are instructed in words.
+- **prefill**: whether the last of `messages` may have the role `assistant`, as the beginning of the answer.
+- **sampling**: whether it accepts `temperature`, `top_p` and `top_k`, with `runtime.api_version: "2023-06-01"`.
+- **cache**: the minimum number of tokens that the prompt cache stores.
+- **rate limit**: the name of a rate limit that it shares with other models."""
 _MODELS_HEAD: Final = (
     "| model | `thinking` | thinks | `effort` | forced tool | prefill | sampling | `max_tokens` | context | cache "
     f"| rate limit | life |\n|{'---|' * 12}\n"
 )
 _HEAD: Final = "| key | type | default | meaning |\n|---|---|---|---|\n"
-_WORDS: Final = ({**KEYS, "expression": "an expression"}, {**KEY_PLURALS, "expression": "expressions"})
-"""Types in words: of one value, and of many."""
+_SINGULAR: Final = {kind: word.removeprefix("an ").removeprefix("a ") for kind, word in KEYS.items()}
+_WORDS: Final = ({**_SINGULAR, "expression": "expression"}, {**KEY_PLURALS, "expression": "expressions"})
+"""The types in words: singular, plural."""
 _COUNTS: Final = {1: "one", 2: "two", 3: "three"}
 _HEADING: Final = re.compile(r"^(##+) (.*)$", re.MULTILINE)
 _FENCED: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -66,12 +67,12 @@ _KINDS: Final = {each.fields.__name__: f"`{kind}`" for kind, each in KINDS.items
 
 
 def committed() -> str:
-    """The shipped text of the page."""
+    """Return the committed text of the page."""
     return (manual.folder() / FILE_NAME).read_text(encoding="utf-8")
 
 
 def generate() -> str:
-    """The text of the page, from the models."""
+    """Return the text of the page, generated from the models."""
     body = "\n\n".join([*_Page().sections(), _models()])
     found = [(len(marks) - 2, title) for marks, title in _HEADING.findall(_FENCED.sub("", body))]
     contents = "\n".join(f"{'  ' * depth}- {_link(title)}" for depth, title in found if depth < 2)  # noqa: PLR2004
@@ -79,7 +80,7 @@ def generate() -> str:
 
 
 def _models() -> str:
-    """The chapter about the table of models."""
+    """Return the chapter with the table of models."""
     rows = [_model_row(name, row) for name, row in model_capabilities.MODELS.items()]
     return f"## What each model takes\n\n{_MODELS}\n\n{_MODELS_HEAD}" + "\n".join(rows)
 
@@ -108,23 +109,23 @@ def _yes(each: bool | None) -> str:  # noqa: FBT001 - a cell of a table
 
 
 def _kind_rows() -> str:
-    """The rows of the table of kinds."""
+    """Return the rows of the table of kinds."""
     each = ((kind, declared.fields) for kind, declared in KINDS.items())
     return "\n".join(f"| `{kind}` | {fields.does} | {fields.gives} |" for kind, fields in each)
 
 
 def _link(title: str, text: str = "") -> str:
-    """A link to a heading, whose address is made of its words."""
+    """Return a link to a heading."""
     return f"[{text or title}](#{re.sub(r'[^a-z0-9_ -]', '', title.lower()).replace(' ', '-')})"
 
 
 @dataclass
 class _Page:
-    """The page while it is made.
+    """The page under construction.
 
     Attributes:
-        schemas: the models as pydantic describes them, by name.
-        titles: the heading under which each model stands.
+        schemas: the JSON Schema of each model, by the model's name.
+        titles: the heading of each model's section.
     """
 
     schemas: dict[str, Any] = field(init=False)
@@ -136,7 +137,7 @@ class _Page:
         self.schemas = {**whole["$defs"], "PipelineModel": whole, StepConfig.__name__: every_step}
 
     def sections(self) -> Iterator[str]:
-        """The sections, in the order in which an author meets them."""
+        """Yield the sections in order."""
         yield "## A pipeline file"
         yield from self._model(pipeline_model.PipelineModel, "", 1)
 
@@ -149,7 +150,7 @@ class _Page:
                 yield from self._model(StepConfig, "", 3)
 
     def _model(self, model: type[config_fields.FrozenModel], owner: str, level: int) -> Iterator[str]:
-        """What there is to say about a model, and below it about its keys."""
+        """Yield the section of a model, then the subsections of its keys."""
         named = {each.alias or name: each for name, each in model.model_fields.items() if _is_own(name, model)}
         properties = self.schemas[model.__name__]["properties"]
         titles = {key: f"{owner}: `{key}`".removeprefix(": ") for key in named}
@@ -168,7 +169,7 @@ class _Page:
                 yield from self._steps()
 
     def _named(self, part: JSON, title: str) -> list[str]:
-        """The models of several keys that a key is the first to refer to: they stand under its title."""
+        """Return the models with several keys that this key refers to first, and place them under its title."""
         found = re.findall(r'"#/\$defs/(\w+)"', json.dumps(part))
         new = [name for name in found if name not in self.titles and len(self.schemas[name]["properties"]) > 1]
         self.titles.update(dict.fromkeys(new, title))
@@ -177,35 +178,43 @@ class _Page:
     def _row(self, model: type[config_fields.FrozenModel], key: str, each: FieldInfo, title: str) -> str:
         schema = self.schemas[model.__name__]
         part = schema["properties"][key]
-        told = " ".join((each.description or "").partition("\n\n")[0].split())
+        meaning = " ".join((each.description or "").partition("\n\n")[0].split())
         if "\n\n" in (each.description or ""):
-            told = re.split(r"(?<=\.) (?=[A-Z])", told)[0]
+            meaning = re.split(r"(?<=\.) (?=[A-Z])", meaning)[0]
         default = part.get("default")
         shown = "" if default in (None, {}) else f"`{default if isinstance(default, str) else json.dumps(default)}`"
         cells = [
             _link(title, f"`{key}`") if title else f"`{key}`",
-            self._type(part, _text_of(model, key)),
+            self._types(part, _text_of(model, key)),
             "**required**" if key in schema.get("required", ()) else shown,
-            told,
+            meaning,
         ]
         return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
-    def _type(self, part: Mapping[str, Any], text: str, *, many: bool = False) -> str:
-        """A type in plain words; `text` is what a string is called here."""
+    def _types(self, part: Mapping[str, Any], text: str, *, many: bool = False) -> str:
+        """Return the type of a key in words, such as "`auto` or integer"."""
+        *first, last = self._alternatives(part, text, many=many)
+        return " or ".join(filter(None, [", ".join(first), last]))
+
+    def _alternatives(self, part: Mapping[str, Any], text: str, *, many: bool) -> Iterator[str]:
+        if "anyOf" in part:
+            for each in part["anyOf"]:
+                yield from self._alternatives(each, text, many=many) if each != {"type": "null"} else ()
+        elif "enum" in part or "const" in part:
+            yield from (f"`{value}`" for value in part.get("enum", [part.get("const")]))
+        else:
+            yield self._type(part, text, many=many)
+
+    def _type(self, part: Mapping[str, Any], text: str, *, many: bool) -> str:
+        """Return one type in words; `text` is `Expression` if its strings are expressions."""
         if "$ref" in part:
             return self._reference(part["$ref"].rpartition("/")[2], many=many)
         if "oneOf" in part:
-            return _link("`steps`", "steps" if many else "a step")
-        if "anyOf" in part:
-            branches = [self._type(each, text, many=many) for each in part["anyOf"] if each != {"type": "null"}]
-            return " or ".join(branches) if len(branches) < 3 else f"{', '.join(branches[:-1])} or {branches[-1]}"  # noqa: PLR2004
-        if "enum" in part or "const" in part:
-            values = [f"`{value}`" for value in part.get("enum", [part.get("const")])]
-            return " or ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
+            return _link("`steps`", "steps" if many else "step")
         match part.get("type"):
             case "array":
                 least = _COUNTS.get(part.get("minItems", 0), "") if part.get("maxItems") == part.get("minItems") else ""
-                items = self._type(part.get("items", {}), text, many=True)
+                items = self._types(part.get("items", {}), text, many=True)
                 return f"{_WORDS[many]['array']} of {f'{least} {items}'.strip()}"
             case "object":
                 return self._mapping(part, text, many=many)
@@ -221,28 +230,29 @@ class _Page:
         values = named[0] if named else part.get("additionalProperties")
         if not isinstance(values, dict):
             return word
-        return f"{word} from {'names' if named else 'texts'} to {self._type(values, text, many=True)}"
+        keys = "names" if named else "strings"
+        return f"{word} from {keys} to {self._types(values, text, many=True)}"
 
     def _reference(self, name: str, *, many: bool) -> str:
-        """A model: a link to where it stands, or its one key."""
+        """Return a link to a model's section; for a model of one key, the key itself."""
         if name in self.titles:
             return _link(self.titles[name], _WORDS[many]["object"])
         ((key, part),) = self.schemas[name]["properties"].items()
-        return f"`{{{key}: {self._type(part, '')}}}`"
+        return f"`{{{key}: {self._types(part, '')}}}`"
 
 
 def _bounds(part: Mapping[str, Any]) -> str:
     least, above, most = (part.get(word) for word in ("minimum", "exclusiveMinimum", "maximum"))
     if least is not None and most is not None:
         return f" from {least} to {most}"
-    more = [f" above {above}"] if above is not None else []
-    more += [f" of at least {least}"] if least is not None else []
-    more += [f" of at most {most}"] if most is not None else []
-    return ",".join(more)
+    more = [f" > {above}"] if above is not None else []
+    more += [f" ≥ {least}"] if least is not None else []
+    more += [f" ≤ {most}"] if most is not None else []
+    return " and".join(more)
 
 
 def _is_own(name: str, model: type[config_fields.FrozenModel]) -> bool:
-    """Whether a field is told of with this model, and not where all steps or all models are."""
+    """Check whether a field is described with this model, not with every step or every model."""
     is_shared = name in StepConfig.model_fields or name in config_fields.Settings.model_fields
     return model.__name__ not in _KINDS or not is_shared
 
@@ -252,14 +262,14 @@ def _model_named(name: str) -> type[config_fields.FrozenModel]:
 
 
 def _models_below(model: type[config_fields.FrozenModel]) -> Iterator[type[config_fields.FrozenModel]]:
-    """The models that are made of a model."""
+    """Yield all subclasses of a model."""
     for each in model.__subclasses__():
         yield each
         yield from _models_below(each)
 
 
 def _text_of(model: type[config_fields.FrozenModel], key: str) -> str:
-    """What the models call the strings in a field: an expression is no other type than a text."""
+    """Return `Expression` if a field's strings are expressions, else the empty string."""
     written = (vars(each).get("__annotations__", {}).get(key) for each in model.__mro__)
     return "Expression" if "Expression" in str(next(filter(None, written), "")) else ""
 

@@ -1,7 +1,7 @@
-"""How data deviates from the language's JSON Schema, as sentences that an author understands.
+"""Messages for data that does not validate against the language's JSON Schema.
 
-Owns the step from a validator's error to a finding: which rule of the language is broken at which path, in the words
-of the file, and what would mend it. Of a schema's alternatives only the one that the author chose is spoken of.
+Turns a validator's error into a finding: the broken rule, its path, and the fix. If a schema has alternatives, the
+message is about the one that the author chose.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 _NOT_EMPTY: Final = frozenset({"minLength", "minItems", "minProperties"})
-_QUOTE_NULL: Final = 'write `"null"`, in quotes: without, YAML reads that nothing stands there'
+_QUOTE_NULL: Final = 'write `"null"` in quotes: without quotes, YAML reads it as an empty value'
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation(Issue):
-    """One deviation.
+    """A broken rule of the language.
 
     Attributes:
-        wanted: the keys that would mend it, known or missing.
-        is_empty: it has nothing in it.
-        parts: of an unknown key, the schemas of the known ones.
-        type: the type that must stand there.
-        is_alone: the second of `wanted` stands without the first.
-        is_elsewhere: the key is one of another place, by the letter.
-        called: the key that other tools call by this one.
+        wanted: the keys that would fix it, known or missing.
+        is_empty: whether the value is empty.
+        parts: for an unknown key, the schemas of the known keys.
+        type: the type that is required.
+        is_alone: whether the second of `wanted` is set without the first, which it requires.
+        is_elsewhere: whether the key, exactly as written, belongs in another place.
+        called: the key of the language for which other tools use this name.
     """
 
     wanted: tuple[str, ...] = ()
@@ -58,25 +58,25 @@ class Deviation(Issue):
 
 @cache
 def language() -> dict[str, Any]:
-    """The language's JSON Schema; one value, not to be changed."""
+    """Return the language's JSON Schema. The value is shared: do not modify it."""
     schema: dict[str, Any] = json.loads(committed())
     return schema
 
 
 def deviations(data: JSON) -> Iterator[Deviation]:
-    """Each rule of the language that `data` breaks."""
+    """Yield each rule of the language that `data` breaks."""
     for error in _errors(data, language()):
         yield from _explain(error)
 
 
 def fits(value: JSON, part: Mapping[str, Any], *, keys: bool = False, members: bool = False) -> bool:
-    """Whether a value is of a kind that a part of the language takes, mistakes further down aside.
+    """Check whether a value has a type that a part of the language accepts, ignoring mistakes further down.
 
     Args:
         value: the value.
-        part: a schema in the language's own.
-        keys: whether each of its keys must be known, too.
-        members: whether what stands under its keys must be of a right type, too.
+        part: a schema within the language's own.
+        keys: whether each key of the value must be known, too.
+        members: whether the values under its keys must have a valid type, too.
     """
     lenient = {"dependentRequired"} if keys else {"dependentRequired", "additionalProperties"}
     for error in _errors(value, {**part, "$defs": language()["$defs"]}):
@@ -97,7 +97,7 @@ def _errors(data: JSON, schema: Mapping[str, Any]) -> Iterator[ValidationError]:
 
 
 def refused(path: DataPath, data: JSON) -> Issue:
-    """A value that no rule of the schema forbids, and that cannot be used all the same."""
+    """Return the issue for a value that validates against the schema but cannot be used."""
     value = data
     for part in path:
         value = value[part]
@@ -105,7 +105,7 @@ def refused(path: DataPath, data: JSON) -> Issue:
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
-    """The errors that matter: of alternatives, those of the one whose type the author chose."""
+    """Yield the errors that matter: for alternatives, those of the alternative whose type the author chose."""
     if error.validator != "anyOf" or not error.context:
         yield error
         return
@@ -121,7 +121,7 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
 
 
 def _is_other_kind(inner: ValidationError, error: ValidationError) -> bool:
-    """Whether a branch was not meant: its type is another, or it lists words and the value is no word."""
+    """Check whether a branch was not meant: it has another type, or lists words and the value is not a string."""
     if inner.path:
         return False
     return inner.validator == "type" or (inner.validator in ("enum", "const") and not isinstance(error.instance, str))
@@ -158,8 +158,8 @@ def _explain(error: Any) -> Iterator[Deviation]:
         case "enum" | "const":
             yield _not_a_choice(path, error, where)
         case "pattern" if "propertyNames" in error.absolute_schema_path:
-            letters = "small letters" if rule == NAME else "letters"
-            message = f"`{value}` is no name: {letters}, digits and `_`, a letter first"
+            letters = "lowercase letters" if rule == NAME else "letters"
+            message = f"`{value}` is not a valid name: use {letters}, digits and `_`, and begin with a letter"
             mended = _as_name(value, str(path[-1]).removesuffix("s"))
             yield Deviation(Code.BAD_NAME, (*path, value), message, f"write `{mended}`", (mended,))
         case "oneOf":
@@ -176,7 +176,7 @@ def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
         return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", _fix(path))
     hint = _fix(path) or retyped(path, "", value)
     if isinstance(value, bool) and path[-2:] == ("output", "schema"):
-        hint = "write `{}` for anything, or leave `output` out for text"
+        hint = "write `{}` for any JSON value, or remove `output` for a string"
     message = f"{where} must be {_kinds(error.validator_value)}, not {_shown(value)}"
     takes_mapping = any("$ref" in branch or branch.get("type") == "object" for branch in error.validator_value)
     return Deviation(Code.WRONG_TYPE, path, message, hint, type="object" if takes_mapping else "")
@@ -190,17 +190,18 @@ def _one_of(path: DataPath, rule: list[Any], value: JSON, where: str) -> Deviati
     choices = tuple(branch["required"][0] for branch in rule)
     given = tuple(choice for choice in choices if choice in value)
     if given:
-        message = f"{where} has {listing(given)}: only one of them can stand"
+        message = f"{where} has {listing(given)}, but only one of them is allowed"
         return Deviation(Code.CONFLICT, path, message, "remove one", given)
-    return Deviation(Code.MISSING_KEY, path, f"{where} needs {_either(choices)}", wanted=choices)
+    needed = _either(f"`{choice}`" for choice in choices)
+    return Deviation(Code.MISSING_KEY, path, f"{where} needs {needed}", wanted=choices)
 
 
 def _alone(path: DataPath, rule: dict[str, list[str]], value: JSON) -> Iterator[Deviation]:
-    """Each key that stands without the one that it belongs to."""
+    """Yield each key that is set without the key that it requires."""
     for key, needed in rule.items():
         for other in needed:
             if key in value and other not in value:
-                message = f"`{key}` stands only beside `{other}`"
+                message = f"`{key}` requires `{other}`"
                 yield Deviation(
                     Code.CONFLICT, path, message, f"add `{other}`, or remove `{key}`", (other, key), is_alone=True
                 )
@@ -220,12 +221,12 @@ def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
     elif near is not None:
         hint = f"did you mean `{near}`?"
     else:
-        hint = f"it may be {_kinds(error.parent.validator_value if is_branch else [{'enum': words}])}"
+        hint = f"write {_kinds(error.parent.validator_value if is_branch else [{'enum': words}])}"
     return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", hint)
 
 
 def _as_name(text: str, what: str) -> str:
-    """The name that is nearest to a text, such as `my_step`; `step_2` for `2`."""
+    """Return the valid name nearest to a string: `my_step` for `My step`, `step_2` for `2`."""
     plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     return name if name[:1].isalpha() else f"{what}_{name}".rstrip("_")
@@ -233,58 +234,57 @@ def _as_name(text: str, what: str) -> str:
 
 def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> Deviation:
     if kind_of(key) == "key" or (kind_of(key) == "word" and path[:1] in (("runtime",), ("models",), ("model",))):
-        message = "a key never stands in a pipeline"
-        hint = "name its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
+        message = "a pipeline must not contain an API key"
+        hint = "set the name of its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
         return Deviation(Code.SECRET, (*path, key), message, hint)
     message = f"unknown key `{key}` in {where}"
-    hint = suggestion(key, known, "keys here", most=24) or "remove it"
+    hint = suggestion(key, known, "known keys", most=24) or "remove it"
     if key_of(key) in known:
-        hint = "a `:` needs a space behind it" if ":" in key else f"a `:` is missing behind `{key_of(key)}`"
+        hint = "add a space after the `:`" if ":" in key else f"add a `:` after `{key_of(key)}`"
     if kind_of(key) == "headers":
-        hint = "name headers of your own in the environment variable ANTHROPIC_CUSTOM_HEADERS"
+        hint = "set custom headers in the environment variable ANTHROPIC_CUSTOM_HEADERS"
     there = home(language(), path, key, known)
     hint = there or hint
     others = [kind for kind in kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
     if others:
-        kinds = " or ".join(f"`{kind}`" for kind in others)
-        hint = (
-            f"{there}; a step of kind {kinds} has one of its own" if there else f"it belongs to a step of kind {kinds}"
-        )
+        kinds = _either(f"`{kind}`" for kind in others)
+        hint = f"{there}; a step of kind {kinds} has its own" if there else f"only a step of kind {kinds} has this key"
     if not path and nearest(key, known) is None and there is None:
-        hint = f"{hint}; a key of your own begins with `x-`"
-    is_elsewhere = there is not None and there.startswith("it stands ") and len(path) == 2  # noqa: PLR2004 - a step
+        hint = f"{hint}; begin the name of a custom key with `x-`"
+    is_elsewhere = there is not None and there.startswith("it belongs ") and len(path) == 2  # noqa: PLR2004 - a step
     called = called_here(path, key, known)
     return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known, is_elsewhere=is_elsewhere, called=called)
 
 
-def _either(words: tuple[str, ...]) -> str:
-    marked = [f"`{word}`" for word in words]
-    return f"{', '.join(marked[:-1])} or {marked[-1]}"
+def _either(words: Iterable[str]) -> str:
+    """Return words as "a, b or c", without repetitions."""
+    *first, last = dict.fromkeys(words)
+    return " or ".join(filter(None, [", ".join(first), last]))
 
 
 @cache
 def _keys() -> dict[str, set[str]]:
-    """The keys of each kind of step."""
+    """Return the keys of each kind of step."""
     parts = language()["$defs"]
     rules = {rule["if"]["properties"]["kind"]["const"]: rule["then"]["$ref"] for rule in parts["Step"]["allOf"]}
     return {kind: set(parts[ref.rsplit("/", 1)[1]]["properties"]) for kind, ref in rules.items()}
 
 
 def own_keys() -> dict[str, set[str]]:
-    """The keys that one kind of step alone has, of the kinds that a step has to name."""
+    """Return the keys that only one kind of step has, for each kind that requires `kind`."""
     first, *named = _keys()
     others = {kind: set().union(*(keys for name, keys in _keys().items() if name != kind)) for kind in named}
     return {kind: _keys()[kind] - others[kind] for kind in named if kind != first}
 
 
 def keys_of(kind: str) -> AbstractSet[str]:
-    """The keys of a kind of step; where it is none, those of every kind."""
+    """Return the keys of a kind of step, or those of every kind if the kind is unknown."""
     return _keys().get(kind, all_keys())
 
 
 @cache
 def telling_keys() -> frozenset[str]:
-    """What tells a step from a key of one: `kind`, `model`, and what makes a whole step, which each kind requires."""
+    """Return the keys that show that a mapping is a step: `kind`, `model`, and those that any kind requires."""
     parts = language()["$defs"]
     kinds = [parts[rule["then"]["$ref"].rsplit("/", 1)[1]] for rule in parts["Step"]["allOf"]]
     required = [each.get("required", ()) for kind in kinds for each in (kind, *kind.get("oneOf", ()))]
@@ -293,17 +293,17 @@ def telling_keys() -> frozenset[str]:
 
 @cache
 def all_keys() -> frozenset[str]:
-    """The keys of every kind of step."""
+    """Return the keys of every kind of step."""
     return frozenset().union(*_keys().values())
 
 
 def kinds_with(key: str) -> list[str]:
-    """The kinds of steps that have a key."""
+    """Return the kinds of steps that have a key."""
     return [kind for kind, keys in _keys().items() if key in keys]
 
 
 def _where(path: DataPath) -> str:
-    """A path as an author would say it: step `parsed`, `runtime.timeout` and so on."""
+    """Return a path in words, such as "step `parsed`" or "`runtime.timeout`"."""
     match path:
         case ():
             return "the pipeline"
@@ -325,22 +325,22 @@ def _dotted(parts: list[Any]) -> str:
 
 
 def _kinds(branches: list[dict[str, Any]]) -> str:
-    return " or ".join(dict.fromkeys(_kind(branch) for branch in branches))
+    return _either(kind for branch in branches for kind in _kinds_of(branch))
 
 
-def _kind(branch: dict[str, Any]) -> str:
+def _kinds_of(branch: dict[str, Any]) -> list[str]:
     if "$ref" in branch:
         part = language()["$defs"][branch["$ref"].rsplit("/", 1)[1]]
         keys = ", ".join(f"{key}: ..." for key in part.get("required", ()))
-        return f"`{{{keys}}}`" if keys else KEYS["object"]
+        return [f"`{{{keys}}}`" if keys else KEYS["object"]]
     if "enum" in branch or "const" in branch:
-        return " or ".join(f"`{choice}`" for choice in branch.get("enum", [branch.get("const")]))
-    return KEYS[branch["type"]]
+        return [f"`{choice}`" for choice in branch.get("enum", [branch.get("const")])]
+    return [KEYS[branch["type"]]]
 
 
 def _shown(value: JSON) -> str:
     if isinstance(value, str) and value and len(value) <= 40 and "\n" not in value:  # noqa: PLR2004
-        return f'the text "{value}"'
+        return f'the string "{value}"'
     return f"`{json.dumps(value)}`" if isinstance(value, int | float) else described(value, KEYS)
 
 
@@ -350,7 +350,7 @@ def _broken_rule(error: Any) -> str:
         case "minimum":
             return f"must be at least {rule}, not {value}"
         case "exclusiveMinimum":
-            return f"must be more than {rule}, not {value}"
+            return f"must be greater than {rule}, not {value}"
         case "maximum":
             return f"must be at most {rule}, not {value}"
         case "minItems" if rule > 1:
@@ -358,7 +358,9 @@ def _broken_rule(error: Any) -> str:
         case "minLength" | "minItems" | "minProperties":
             return "cannot be empty"
         case "maxLength":
-            return f"must be one character, not {_shown(value)}" if rule == 1 else f"is longer than {rule}"
+            return (
+                f"must be one character, not {_shown(value)}" if rule == 1 else f"must have at most {rule} characters"
+            )
         case "maxItems":
             return f"must have {rule} items, not {len(value)}"
         case _:

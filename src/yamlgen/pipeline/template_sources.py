@@ -1,4 +1,4 @@
-"""The templates and expressions of a step: gathered from the pipeline and from `{file: ...}`, each with its places."""
+"""The templates and expressions of a step, from the pipeline and from `{file: ...}`, each with its places."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from yamlgen.steps.step_template import StepTemplate
 
 @dataclass
 class TextLoader(Collector):
-    """Reads the texts of one pipeline; a file that several steps name is read once."""
+    """Reads the texts of one pipeline. A file that several steps use is read once."""
 
     parsed: ParsedFile
     files: dict[str, SourceText | None] = field(default_factory=dict)
 
     def of(self, name: str, step: StepConfig) -> list[StepTemplate]:
-        """The templates and expressions of a step; of its messages in the order in which they are sent."""
+        """Return the templates and expressions of a step, with its messages in the order in which they are sent."""
         made = (self._template(source, ("steps", name, *source.path)) for source in step.sources())
         return [template for template in made if template is not None]
 
@@ -43,10 +43,10 @@ class TextLoader(Collector):
     def _read(self, reference: str, mark: Mark) -> SourceText | None:
         path, shown = self.parsed.beside(reference)
         if _is_sentence(reference) and status(path) is None:
-            hint = "write it without `file:`, behind the key itself"
-            self.complain(Code.MISSING_FILE, "this is the text, and no file's name", mark, hint)
+            hint = "for a prompt, write it directly after the key, without `file:`"
+            self.complain(Code.MISSING_FILE, "`file` must be the path of a file, not a prompt", mark, hint)
             return None
-        absent = absence(path, shown, "the pipeline's file")
+        absent = absence(path, shown, "the pipeline file")
         if absent is not None:
             self.complain(Code.MISSING_FILE, absent[0], mark, absent[1])
             return None
@@ -62,13 +62,13 @@ class TextLoader(Collector):
         text = SourceText(shown, text.text.replace("\r\n", "\n"))
         self.diagnostics.extend(find_secrets(text))
         if not text.text.strip():
-            self.complain(Code.WRONG_VALUE, f"{shown} is empty", mark, "write the text into it")
+            self.complain(Code.WRONG_VALUE, f"{shown} is empty", mark, "write the prompt into it")
             return None
         return text
 
 
 def _is_sentence(reference: str) -> bool:
-    """Whether what stands where a file is named is a text itself: of several lines, or of words without an ending."""
+    """Check whether the value of `file` is prose: it has several lines, or words without an extension."""
     text = reference.strip()
     ending = PurePath(text).suffix
     return "\n" in text or (" " in text and (not ending or " " in ending))

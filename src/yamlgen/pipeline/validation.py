@@ -1,11 +1,10 @@
-"""Is the document shaped like a pipeline? Every deviation from the language's JSON Schema, as a diagnostic.
+"""Validation of a document against the language's JSON Schema: one diagnostic for each mistake.
 
-Owns the repair that lets one mistake give one diagnostic, at its place: it is
-reported once and then mended or left out, so that the rest of the file can be checked as if it were right. A key
-that is all but certainly a misspelt one is read as the right one for that purpose.
+A mistake is reported once, then repaired or removed, so that the rest of the file can be checked as if it were valid.
+A key that is almost certainly a misspelling is read as the correct key.
 
-A right file, the common case, is passed by the fast validator alone; the slow one, whose errors carry what a
-sentence needs, is imported only when there is something to say.
+A valid file, the common case, only passes the fast validator. The slow validator, whose errors have the details that
+messages need, is imported only if there is a mistake.
 """
 
 from __future__ import annotations
@@ -35,22 +34,22 @@ from yamlgen.value_objects import JSON
 
 _SURE = 0.75
 _MOST_RIVALS = 10
-"""With how many other unknown keys one is compared."""
+"""The maximum number of other unknown keys that one is compared with."""
 _MOST_PASSES = 20
 _SUGGESTED = re.compile(r"did you mean `(.+)`\?")
 _ORDER = {Code.UNKNOWN_KEY: 0, Code.CONFLICT: 2}
-"""Unknown keys first: one that stands for a required key makes that one not missing."""
+"""Unknown keys first: a misspelt required key is then not reported as missing."""
 _AT_VALUE = (Code.WRONG_TYPE, Code.WRONG_VALUE)
 
 
 @dataclass
 class ValidationResult(Collector):
-    """What the check of a document's shape found.
+    """The result of the validation of a document.
 
     Attributes:
-        document: the document without its broken parts: it constructs.
-        broken: the paths that were left out; nothing more is to be said about them.
-        mended: the places of keys that are read as others, and of plain values of those: they are told already.
+        document: the document without its broken parts. Its models can be constructed.
+        broken: the paths that were removed; nothing more must be reported about them.
+        mended: the places of keys that were read as others, and of their plain values: already reported.
     """
 
     document: Document
@@ -59,7 +58,7 @@ class ValidationResult(Collector):
     anchored: set[Mark] = field(default_factory=set)
 
     def report(self, finding: Issue, at: DataPath, *, key: bool = False) -> None:
-        """Tell of a finding; what is inside an anchor is told once, however many aliases stand for it."""
+        """Report a finding. A mistake inside an anchor is reported once, regardless of the number of aliases."""
         mark, is_shared = self.document.mark(at, key=key), self.document.is_shared(at)
         alike = (told.mark == mark and told.code == finding.code for told in self.diagnostics)
         if (is_shared or mark in self.anchored) and any(alike):
@@ -75,16 +74,16 @@ def _validator() -> jsonschema_rs.Draft202012Validator:
 
 
 def accepts(data: JSON) -> bool:
-    """Whether `data` has the shape of a pipeline."""
+    """Check whether `data` validates against the language's JSON Schema."""
     return _validator().is_valid(data)
 
 
 def check(document: Document, *, is_whole: bool = True) -> ValidationResult:
-    """Hold a document against the language.
+    """Validate a document against the language.
 
     Args:
-        document: it.
-        is_whole: whether all of it could be read.
+        document: the document.
+        is_whole: whether all of it could be parsed.
     """
     if is_whole and accepts(document.data):
         return ValidationResult(document)
@@ -98,7 +97,7 @@ def check(document: Document, *, is_whole: bool = True) -> ValidationResult:
     shape.diagnostics.extend(diagnostics)
     shape.broken.update(broken)
     seen: set[Deviation] = set()
-    for _ in range(_MOST_PASSES):  # a mended key may show what was hidden below it
+    for _ in range(_MOST_PASSES):  # a repaired key may reveal mistakes below it
         shape.document = Document(document.source, root)
         _name_kinds(shape)
         shape.document = Document(document.source, root)
@@ -123,21 +122,21 @@ def check(document: Document, *, is_whole: bool = True) -> ValidationResult:
         for finding in sorted(findings, key=lambda each: (_ORDER.get(each.code, 1), marks[each])):
             _settle(shape, finding, missing.get(finding.path[:-1], set()), is_alone=counts[finding.path[:-1]] == 1)
     shape.document = Document(document.source, root)
-    if is_whole and not shape.diagnostics:  # each finding was taken to follow from another one
+    if is_whole and not shape.diagnostics:  # each finding was attributed to another one
         first = next(deviations(document.data))
         shape.report(first, first.path)
     return shape
 
 
 def refuse(shape: ValidationResult, location: DataPath) -> Diagnostic | None:
-    """Take the value that a model refuses out of a document that it is known to be in.
+    """Remove the value that a model rejects from the document.
 
     Args:
-        shape: of the document, which loses the value.
-        location: of the refusal, in which the names of models and of alternatives stand beside the keys.
+        shape: the result of the validation, whose document loses the value.
+        location: the location of pydantic's error: keys, and the names of models and alternatives between them.
 
     Returns:
-        What is wrong with it; `None` where no such value is in the document.
+        The diagnostic, or `None` if the document has no such value.
     """
     shape.document = Document(shape.document.source, _copy(shape.document.root))
     node, path = shape.document.root, cast("DataPath", ())
@@ -155,7 +154,7 @@ def refuse(shape: ValidationResult, location: DataPath) -> Diagnostic | None:
 
 
 def _unread(node: Node, path: DataPath) -> Iterator[DataPath]:
-    """The values that could not be read, those of rows aside."""
+    """Yield the paths of the values that could not be parsed, except those of rows."""
     if node.kind == "mapping":
         for name, (_, child) in node.value.items():
             yield from _unread(child, (*path, name)) if path != ("input",) or name != "rows" else ()
@@ -167,7 +166,7 @@ def _unread(node: Node, path: DataPath) -> Iterator[DataPath]:
 
 
 def _name_kinds(shape: ValidationResult) -> None:
-    """Tell of each step that has keys of another kind, and says no kind: read it as one of that kind."""
+    """Report each step without `kind` that has keys of another kind, and read it as that kind."""
     steps = shape.document.data.get("steps")
     for name, step in steps.items() if isinstance(steps, dict) else ():
         if not isinstance(step, dict) or {"kind", "prompt", "messages"} & step.keys():
@@ -188,7 +187,7 @@ def _name_kinds(shape: ValidationResult) -> None:
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
             else:
                 mark = shape.document.mark(("steps", name, key), key=True)
-                message = f"step `{name}` has `{key}`, and says no kind"
+                message = f"step `{name}` has `{key}` but no `kind`"
                 shape.complain(Code.MISSING_KEY, message, mark, f"add `kind: {kind}`")
                 holder = here[key][0]
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
@@ -196,16 +195,16 @@ def _name_kinds(shape: ValidationResult) -> None:
 
 
 def _settle(shape: ValidationResult, finding: Deviation, missing: AbstractSet[str], *, is_alone: bool) -> None:
-    """Report a finding, unless it follows from one before, and take what is broken out of the document.
+    """Report a finding, unless it follows from an earlier one, and remove the broken part from the document.
 
     Args:
-        shape: what was found so far.
+        shape: the result so far.
         finding: the finding.
-        missing: what the mapping around it lacks.
-        is_alone: whether it is the only unknown key there.
+        missing: the keys that its mapping lacks.
+        is_alone: whether it is the only unknown key of its mapping.
     """
     path, broken = finding.path, shape.broken
-    if shape.document.root.get(*path) is None:  # it went with what was mended before
+    if shape.document.root.get(*path) is None:  # an earlier repair removed it
         return
     told = any(path[:length] in broken for length in range(1, len(path) + 1))
     if told or (finding.code in _AT_VALUE and (shape.document.node(path).unread or _was_emptied(shape, finding))):
@@ -216,7 +215,7 @@ def _settle(shape: ValidationResult, finding: Deviation, missing: AbstractSet[st
         is_known = any((*path, key) in broken or key in present for key in finding.wanted)
         if not is_known and not any(shape.document.is_unread((*path, key)) for key in finding.wanted):
             shape.report(finding, path, key=True)
-        if not any(key in present for key in finding.wanted):  # a misspelt one may have been mended just before
+        if not any(key in present for key in finding.wanted):  # a misspelt one may have been repaired
             broken.update((*path, key) for key in finding.wanted)
         return
     if (
@@ -224,12 +223,12 @@ def _settle(shape: ValidationResult, finding: Deviation, missing: AbstractSet[st
         and not finding.is_alone
         and not shape.document.entries(path).keys() >= set(finding.wanted)
     ):
-        return  # one of them was wrong, and is gone
+        return  # one of them was wrong, and was removed
     if finding.code is Code.CONFLICT and finding.is_alone:
         beside, alone = finding.wanted
-        if (*path, beside) in broken:  # what it stands beside is wrong
+        if (*path, beside) in broken:  # the key that it requires is wrong
             _drop(shape, (*path, alone))
-        if (*path, beside) in broken or beside in shape.document.entries(path):  # or has just been mended
+        if (*path, beside) in broken or beside in shape.document.entries(path):  # or was repaired
             return
     at_key = finding.code is Code.BAD_NAME
     at = (*path, finding.wanted[1]) if finding.code is Code.CONFLICT else path
@@ -237,7 +236,7 @@ def _settle(shape: ValidationResult, finding: Deviation, missing: AbstractSet[st
         _settle_unknown(shape, finding, missing if is_alone else frozenset(), _meant(shape, finding, missing))
         return
     if at_key and key_of(str(path[-1])) and shape.document.entries(path[:-1])[path[-1]][1].value is None:
-        finding = replace(finding, hint=f"a `:` is missing behind `{key_of(str(path[-1]))}`")
+        finding = replace(finding, hint=f"add a `:` after `{key_of(str(path[-1]))}`")
     shape.report(finding, at, key=at_key or at != path)
     if finding.code is Code.BAD_NAME:
         _mend_name(shape, finding)
@@ -249,7 +248,7 @@ def _settle(shape: ValidationResult, finding: Deviation, missing: AbstractSet[st
 
 
 def _settle_unknown(shape: ValidationResult, finding: Deviation, missing: AbstractSet[str], meant: str | None) -> None:
-    """Report an unknown key: as what it was meant to be, or as what stands in the place of a missing one."""
+    """Report an unknown key, with the key that was meant or the key that is missing."""
     *parents, word = finding.path
     if meant is not None:
         finding = replace(finding, hint=f"did you mean `{meant}`?")
@@ -257,24 +256,24 @@ def _settle_unknown(shape: ValidationResult, finding: Deviation, missing: Abstra
         shape.broken.update((*parents, key) for key in missing)
         if is_vague(finding):
             needed = " or ".join(f"`{key}`" for key in finding.wanted if key in missing)
-            finding = replace(finding, hint=f"{needed} is needed here")
+            finding = replace(finding, hint=f"add {needed}, which is required")
     other = rival(finding.called, shape.document.entries(parents))
     if other is not None:
-        finding = replace(finding, hint=f"`{other}` stands there, and only one of them can: remove one")
+        finding = replace(finding, hint=f"`{other}` is already set, and only one is allowed: remove one")
     beside = _SUGGESTED.fullmatch(finding.hint or "")
     is_set = shape.document.mark(finding.path, key=True).file != shape.document.file  # by `--set`, over another
     if beside and not is_set and beside[1] in shape.document.entries(parents):
-        finding = replace(finding, hint=f"`{beside[1]}` is here already: keep one of the two")
+        finding = replace(finding, hint=f"`{beside[1]}` is already set: remove one of the two")
     is_text = " " in str(word) and shape.document.entries(parents)[word][1].unread
-    if not is_text:  # a line of a text, in which something else was told
+    if not is_text:  # otherwise it is a line of a string with another mistake
         shape.report(finding, finding.path, key=True)
     _mend_key(shape, finding, meant)
 
 
 def _meant(shape: ValidationResult, finding: Deviation, missing: AbstractSet[str]) -> str | None:
-    """The key that an unknown one must stand for.
+    """Return the key that an unknown key must be, or `None`.
 
-    It is the one that it is all but certainly a misspelling of, or one that is missing, if its value can stand there.
+    It is the key of which it is almost certainly a misspelling, or a missing key that accepts its value.
     """
     *parents, word = finding.path
     mapping = shape.document.entries(parents)
@@ -305,14 +304,14 @@ def _meant(shape: ValidationResult, finding: Deviation, missing: AbstractSet[str
 
 
 def _is_joined(word: str, finding: Deviation) -> bool:
-    """Whether a key took in its value, for want of a `:` with a space behind it."""
+    """Check whether a key absorbed its value because `: ` is missing after it."""
     return key_of(word) in finding.wanted
 
 
 def _mend_key(shape: ValidationResult, finding: Deviation, meant: str | None) -> None:
-    """Read an unknown key as the one that it stands for; leave it out otherwise.
+    """Read an unknown key as the one that was meant, or remove it.
 
-    Of every key that it may have been meant to be nothing more is known then.
+    If it is removed, nothing more is reported about the keys that it may have been meant to be.
     """
     *parents, word = finding.path
     mapping = shape.document.entries(parents)
@@ -320,7 +319,7 @@ def _mend_key(shape: ValidationResult, finding: Deviation, meant: str | None) ->
     shape.broken.add(finding.path)
     if meant is not None:
         mapping[meant] = (key, node)
-        if meant == finding.called:  # what it does is not what the author knows of it elsewhere
+        if meant == finding.called:  # its value may follow the rules of another tool
             shape.broken.add((*parents, meant))
         shape.mended.update((key.mark, node.mark) if node.kind == "scalar" else (key.mark,))
         return
@@ -334,18 +333,18 @@ def _mend_key(shape: ValidationResult, finding: Deviation, meant: str | None) ->
 
 
 def _mend_name(shape: ValidationResult, finding: Deviation) -> None:
-    """Read what a bad name names under the name that is proposed, so that it is checked too."""
+    """Read the value of an invalid name under the proposed name, so that it is checked too."""
     *parents, word = finding.path
     mapping = shape.document.entries(parents)
     name, pairs = finding.wanted[0], list(mapping.items())
     shape.broken.add(finding.path)
     is_one = name not in mapping and mapping[word][1].value is not None and not re.search(r"[{[=]", str(word))
-    mapping.clear()  # in its place, since a draw sees those above it
+    mapping.clear()  # keep the order: a draw refers to those above it
     mapping.update({name if key == word else key: pair for key, pair in pairs if key != word or is_one})
 
 
 def _was_emptied(shape: ValidationResult, finding: Deviation) -> bool:
-    """Whether a mapping is empty only because what it held was left out."""
+    """Check whether a mapping is empty only because its content was removed."""
     path = finding.path
     return finding.is_empty and (
         shape.document.node(path).unread or any(left[: len(path)] == path != left for left in shape.broken)
@@ -353,7 +352,7 @@ def _was_emptied(shape: ValidationResult, finding: Deviation) -> bool:
 
 
 def _copy(node: Node) -> Node:
-    """A copy that can be mended at one place: what an anchor and its aliases share is no longer shared."""
+    """Copy a node, so that an anchor and its aliases no longer share values and each can be repaired."""
     if node.kind == "mapping":
         return replace(node, value={name: (key, _copy(child)) for name, (key, child) in node.value.items()})
     if node.kind == "sequence":
@@ -362,10 +361,10 @@ def _copy(node: Node) -> Node:
 
 
 def _drop(shape: ValidationResult, path: DataPath) -> None:
-    """Take the nearest mapping entry around `path` out of the document.
+    """Remove the nearest mapping entry around `path` from the document.
 
-    A misspelt kind of step is read as the right one, since the keys beside it are those of that kind; a step of no kind
-    goes as a whole.
+    A misspelt kind of step is read as the correct one, so that the other keys are checked; a step of an unknown kind is
+    removed as a whole.
     """
     if len(path) == 3 and path[0] == "steps" and path[2] == "kind":  # noqa: PLR2004 - steps, a name, its kind
         step = shape.document.entries(path[:2])
