@@ -50,13 +50,13 @@ class StepConfig(FrozenModel):
     description: str | None = None
     """A description of the step, for readers. Not sent."""
     when: Expression | None = None
-    """A condition, as an expression. If it is false for a row, the step is skipped and its value is null.
+    """An expression: if it is false for a row, the step is skipped and its value is null.
 
     A step that reads a skipped step is skipped too, unless its own `when` tests for null. See
-    [Null](guides/templates.md#null) for an example. The condition is evaluated once for each row, before `for_each`.
+    [Null](guides/templates.md#null) for an example. `when` is evaluated once for each row, before `for_each`.
     """
     for_each: Expression | None = None
-    """A list, as an expression. The step runs once for each item, and its value is the list of outputs in order.
+    """An expression that returns a list: the step runs once for each item. Its value is the list of outputs, in order.
 
     Templates can read `item` and `item_index` (from 0). The items of a row run in parallel. An empty list produces an
     empty list. A row can have at most 100,000 items. Set `maxItems` in the schema of the list, so that `yamlgen plan`

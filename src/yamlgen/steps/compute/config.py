@@ -36,7 +36,7 @@ class Compute(StepConfig):
     gives: ClassVar[str] = "an object with one value for each expression"
 
     kind: Literal["compute"] = "compute"
-    """What the step does: `compute` evaluates expressions."""
+    """The kind of the step: `compute` evaluates expressions."""
     values: Annotated[dict[Name, Expression], Field(min_length=1)] = Field(default_factory=dict)
     """The expressions, by name. The step's value is an object with one value for each of them."""
     output: TypedOutput | None = None

@@ -63,7 +63,7 @@ class StepOutput(FrozenModel):
 
 
 class Check(FrozenModel):
-    """A condition that an output must meet."""
+    """A condition with its own message, written as a mapping."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["expression"]})
 
@@ -121,14 +121,15 @@ class Generate(Settings, StepConfig):
     messages: Annotated[list[Turn], Field(min_length=1)] | None = None
     """A whole conversation instead of `prompt`, for few-shot examples. The last message must be the user's."""
     output: StepOutput | None = None
-    """The schema of the answer. Without a schema, the step's value is a string that is not blank."""
+    """The schema of the answer, and how often an invalid answer is re-asked. Without a schema, the step's value is a
+    string that is not blank."""
     check: Annotated[list[Expression | Check], Field(min_length=1)] | None = None
     """Conditions that an answer must meet in addition to its schema, as expressions over `output` and everything that
     the step's templates can read. If one is false, the answer is invalid and is sent back to the model, up to
     `output.reasks` times.
 
-    Checks apply to strings and to JSON that fits its schema, and to each sample and item separately. If the last
-    answer is still invalid, it fails.
+    Checks apply to strings and to JSON that fits its schema, and to each sample and item separately. An answer that is
+    still invalid after the last re-ask fails.
 
     ```yaml
     steps:
@@ -162,7 +163,7 @@ class Generate(Settings, StepConfig):
     ```
     """
     matrix: Annotated[dict[Name, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)] | None = None
-    """Values to combine, such as `{model: [writer, judge], tone: [dry, warm]}`. The step runs once for each
+    """Values to combine, such as `{model: [writer, judge], tone: [dry, warm]}`: the step runs once for each
     combination, and its value is a list of `{model, tone, output}`. Templates can read `matrix.tone`. The name `model`
     selects the model.
 
