@@ -190,7 +190,7 @@ def test_a_list_that_is_too_long_fails_its_row(tmp_path, monkeypatch):
 def test_a_list_that_is_none_is_the_rows_failure(tmp_path):
     """What turns out to be no list, against what was known of the input, has no cases."""
     step = replace(FanOutRun(tmp_path, repeat).plan.steps[1], for_each="row.n")
-    with pytest.raises(RowError, match=r"`for_each: row\.n` gives no list, but a number") as raised:
+    with pytest.raises(RowError, match=r"`for_each: row\.n` must be a list, not a number") as raised:
         step.cases({"row": {"n": 4}})
     assert raised.value.code == Code.ROW_TEMPLATE
 

@@ -87,7 +87,7 @@ class _DrawCompiler:
         """Check that the first of two ends is not above the second."""
         first, last = ends
         if first > last:
-            message = f"`{word}` of {where} starts at {first}, which is greater than its end, {last}"
+            message = f"`{word}` of {where} is in the wrong order: from {first} to {last}"
             self.add(Code.BAD_DRAW, message, (*path, word), f"write `[{last}, {first}]`")
         return bool(first <= last)
 

@@ -130,7 +130,7 @@ def check_args(found: FoundFunction, args: Mapping[str, Mark], call: Mark) -> It
             if near is not None:
                 missing.remove(near)  # one typing error is one mistake
             known = signature.named if near is None else [near]
-            hint = suggestion(arg, known, "its parameters") or "remove it: the function has no parameters"
+            hint = suggestion(arg, known, "its parameters") or "remove it: the function accepts no keyword arguments"
             yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` has no parameter `{arg}`", mark, hint)
     for parameter in missing:
         if parameter in signature.nameless:
@@ -153,7 +153,7 @@ def _parsed(source: bytes, place: str) -> ast.Module | Diagnostic:
     except UnicodeDecodeError as error:
         before = SourceText(place, error.object[: error.start].decode())
         line, column = before.position(len(before.text))
-        message = f"byte 0x{error.object[error.start]:02x} is not valid UTF-8"
+        message = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
         return Diagnostic(Code.BAD_MODULE, message, Mark(place, line, column, line, column + 1), "save it as UTF-8")
     try:
         with warnings.catch_warnings():
