@@ -112,7 +112,7 @@ OTHERWISE = {"otherwise": {"choices": ["y"]}}
         ),
         (
             {"b": {**cases("x"), "given": "b"}},
-            "b.given YG322 `given` of draw `b` is the draw itself | write a draw above it",
+            "b.given YG322 `given` of draw `b` is the draw itself | write the name of a draw above it",
         ),
         (
             {"b": cases("x"), "a": {"choices": ["x"]}},

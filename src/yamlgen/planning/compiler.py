@@ -264,7 +264,7 @@ class _Compiler(Collector):
         elif kinds - {"array"}:
             hints = {
                 frozenset({"array", "null"}): f"write `({source}) or []` for an empty list instead of null",
-                frozenset({"string"}): f'split a string of several values: `({source}).split(";")`',
+                frozenset({"string"}): f'to split a string of several values, write `({source}).split(";")`',
             }
             where = " in the first rows" if is_guess else ""
             message = f"expected a list, but this is {spoken(kinds)}{where}"

@@ -1,6 +1,6 @@
 """Lint: steps that are valid but are likely mistakes. All of these are warnings.
 
-Owns the checks of a step after everything was read: a text with another tool's placeholder, or with a comment that hides
+Owns the checks of a step after everything was read: a text with another tool's placeholder, or a comment that hides
 what should be sent; a prompt that is the path of a file; requests that are the same for every row; a test for null that
 has no effect. Each hint shows how to write what was meant, and how to keep the text as it is.
 """
@@ -164,7 +164,7 @@ class StepLinter:
         for template, _ in read.of("check", "message"):
             late = template.references.named - template.references.always
             for need in sorted(late & (read.needs - read.asks) & self.scopes.nulls.keys()):
-                message = f"if `steps.{need}` is skipped, step `{read.name}` is skipped too, in every branch of this"
+                message = f"if `steps.{need}` is skipped, step `{read.name}` is skipped too, whichever branch is taken"
                 yield _warning(Code.MAY_BE_NULL, message, _mark_of(template, need), _done_with(read, need))
 
     def _placeholders(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
