@@ -182,7 +182,7 @@ def test_a_list_that_is_too_long_fails_its_row(tmp_path, monkeypatch):
     """More items than any row may have set the row aside before anything is asked for it; its siblings go on."""
     monkeypatch.setattr(fan_out, "MOST_ITEMS", 3)
     run = FanOutRun(tmp_path, repeat, rows=[4, 3])()
-    assert run.error().message.startswith("`for_each: steps.list.all` gives 4 items, more than 3 (step `fan`, ")
+    assert run.error().message.startswith("`for_each: steps.list.all` has 4 items, more than 3 (step `fan`, ")
     assert (run.error().code, run.error().parts, len(run.value(row=1))) == (Code.ROW_TEMPLATE, (), 3)
     assert len(run.texts) == 3
 

@@ -124,7 +124,7 @@ def test_what_holds_itself_is_told():
     deep = []
     for _ in range(100_000):
         deep = [deep]
-    assert "nested more than 200 deep" in refused(deep)
+    assert "nested more than 200 levels deep" in refused(deep)
     fine = 1
     for _ in range(MOST_DEPTH):
         fine = [fine]

@@ -235,7 +235,7 @@ def test_a_missing_argument_is_told_where_the_function_is_named(complain):
     """Parameters without a default that get no argument are said at `call`, together."""
     said = complain("def score(text, limit=1, *, tone, loud=False): ...\n", "limit")
     assert said == [(7, "`score` requires `text` and `tone`", "add them under `args`")]
-    assert complain("def score(text): ...\n") == [(7, "`score` needs `text`", "add it under `args`")]
+    assert complain("def score(text): ...\n") == [(7, "`score` requires `text`", "add it under `args`")]
 
 
 @pytest.mark.parametrize(("args", "line"), [((), 7), (("text",), 20)])
