@@ -4,4 +4,4 @@ import time
 from typing import Final
 
 BEGAN: Final = time.time_ns()
-"""The time at which this program imported yamlgen: an earlier module is stale if its file changed after it."""
+"""The time at which this program imported yamlgen: a module loaded before it is stale if its file changed after it."""
