@@ -182,7 +182,7 @@ def test_a_list_that_is_too_long_fails_its_row(tmp_path, monkeypatch):
     """More items than any row may have set the row aside before anything is asked for it; its siblings go on."""
     monkeypatch.setattr(fan_out, "MOST_ITEMS", 3)
     run = FanOutRun(tmp_path, repeat, rows=[4, 3])()
-    assert run.error().message.startswith("`for_each: steps.list.all` gives 4 items, more than 3 (step `fan`, ")
+    assert run.error().message.startswith("`for_each: steps.list.all` has 4 items, more than 3 (step `fan`, ")
     assert (run.error().code, run.error().parts, len(run.value(row=1))) == (Code.ROW_TEMPLATE, (), 3)
     assert len(run.texts) == 3
 
@@ -190,7 +190,7 @@ def test_a_list_that_is_too_long_fails_its_row(tmp_path, monkeypatch):
 def test_a_list_that_is_none_is_the_rows_failure(tmp_path):
     """What turns out to be no list, against what was known of the input, has no cases."""
     step = replace(FanOutRun(tmp_path, repeat).plan.steps[1], for_each="row.n")
-    with pytest.raises(RowError, match=r"`for_each: row\.n` gives no list, but a number") as raised:
+    with pytest.raises(RowError, match=r"`for_each: row\.n` must be a list, not a number") as raised:
         step.cases({"row": {"n": 4}})
     assert raised.value.code == Code.ROW_TEMPLATE
 

@@ -37,31 +37,31 @@ TEXT = """\
 pipeline      story
 input         rows in the pipeline's file, id id
 
-level 1, side by side
+level 1, in parallel
   draft       generate: model-a
     reads     odd name, topic
-    gives     {points: list of string}
+    value     {points: list of string}
   facts       compute
     reads     topic
-    gives     {size: integer}
+    value     {size: integer}
 
 level 2
   end         generate: model-a, model-b
     needs     steps.draft.points
-    needs     steps.facts.size (asked by when)
+    needs     steps.facts.size (tested by when)
     when      steps.facts.size > 3
     for_each  steps.draft.points
     matrix    model: ["writer", "judge"], tone: ["dry", "warm"]
     samples   2
     checks    2
-    gives     list of list of {model: "writer" or "judge", tone: "dry" or "warm", o... or null
+    value     list of list of {model: "writer" or "judge", tone: "dry" or "warm", o... or null
 
 level 3
   shout       compute
     needs     steps.draft.points[0]
-    needs     steps.end (asked by when)
+    needs     steps.end (tested by when)
     when      steps.end
-    gives     {x: string, y: string} or null
+    value     {x: string, y: string} or null
 
 output        out/story.jsonl
 """

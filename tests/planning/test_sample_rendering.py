@@ -61,7 +61,7 @@ def test_a_template_that_no_row_can_fill_is_an_error_at_its_expression(told, pro
 def test_the_way_out_is_told(told):
     """A column of a CSV is text, which a number is made of."""
     ((_, _, message),) = told(a=asked("{% set ns = namespace(t=0) %}{% set ns.t = ns.t + row.n %}{{ ns.t }}"))
-    assert message.endswith("| a text, such as all that a CSV holds, becomes a number with `| int` or `| float`")
+    assert message.endswith("| convert a string, such as every value of a CSV, to a number with `| int` or `| float`")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ EXACT = [name for name in CONSTRUCTS if name not in ("python", "when", "a list t
 """Those of which nothing hangs on what is not there yet, or is called only by a run."""
 
 NONE = said('{"tags": []}')
-UNBOUNDED = "at least 1 a row: nothing says how long its list may be (`maxItems` in a schema does)"
+UNBOUNDED = "at least 1 per row: the maximum length of its list is unknown (set `maxItems` in the schema)"
 
 
 def lay(project, name):
@@ -135,7 +135,7 @@ class TestListsToCome:
         """With `maxItems` as many items a row are counted, and the cost is bounded."""
         self.bound(coming, maxItems=5)
         told = step(coming.plan())
-        assert (told.requests, told.how.endswith("with 5 items a row, the most that its list may have")) == (
+        assert (told.requests, told.how.endswith("with 5 items per row, the maximum of its list")) == (
             5 * ALL,
             True,
         )
@@ -145,7 +145,7 @@ class TestListsToCome:
         """With `minItems` alone at least so many are counted, at a cost that nobody knows."""
         self.bound(coming, minItems=3)
         told = step(coming.plan())
-        assert (told.requests, told.cost, "at least 3 a row" in told.how) == (3 * ALL, None, True)
+        assert (told.requests, told.cost, "at least 3 per row" in told.how) == (3 * ALL, None, True)
 
     def test_combinations_and_samples_multiply(self, coming):
         """Each item counts for each combination and sample."""
@@ -159,7 +159,7 @@ class TestListsToCome:
         coming.run(limit=2)
         told = step(coming.plan())
         assert (told.stored, told.requests) == (4, 2 * (ALL - 2))
-        assert "with 2 items a row, as in those that are known" in told.how
+        assert "with 2 items per row, as in the known rows" in told.how
         assert told.cost is not None
 
     def test_empty_lists_are_known(self, coming):
@@ -169,7 +169,7 @@ class TestListsToCome:
         coming.run(limit=2)
         told = step(coming.plan())
         assert (told.stored, told.requests) == (2, ALL - 2)
-        assert "with 1 items a row" in told.how
+        assert "with 1 items per row" in told.how
 
     def test_empty_lists_alone_tell_nothing(self, coming):
         """That the only known list is empty does not make the others cost nothing."""
@@ -211,7 +211,7 @@ class TestWhen:
         lay_out(project, {"facts": facts, "line": line, "end": ask("End of {{ steps.line }}")})
         forecast = project.plan()
         assert [each.requests for each in forecast.steps] == [ALL, ALL - 1, ALL - 1]
-        assert "if its `when` holds" not in step(forecast).how
+        assert "if its `when` is true" not in step(forecast).how
         assert project.run().sent == {"facts": ALL, "line": ALL - 1, "end": ALL - 1}
 
     def test_a_condition_that_cannot_be_computed(self, project):
@@ -227,7 +227,7 @@ class TestWhen:
         facts = CONSTRUCTS["a list to come"][0]["facts"]
         lay_out(project, {"facts": facts, "line": ask("A line", when="'sea' not in steps.facts.tags")})
         forecast = project.plan()
-        assert (step(forecast).requests, "if its `when` holds" in step(forecast).how) == (ALL, True)
+        assert (step(forecast).requests, "if its `when` is true" in step(forecast).how) == (ALL, True)
         project.run()
         assert (step(project.plan()).requests, step(project.plan()).rows) == (0, 0)
 
@@ -238,7 +238,7 @@ class TestWhen:
         both = ask("{% if 'sea' in steps.facts.tags %}{{ steps.line }}{% else %}Facts{% endif %}")
         lay_out(project, {"facts": facts, "line": line, "both": both})
         forecast = project.plan()
-        doubt = "if it reads none of the steps that are skipped"
+        doubt = "if it reads none of the skipped steps"
         assert (step(forecast, "both").requests, doubt in step(forecast, "both").how) == (ALL, True)
         project.run()
         assert (step(project.plan(), "both").requests, project.run().sent.get("both")) == (0, None)

@@ -93,7 +93,7 @@ class TestHistory:
         project.rows.append({"town": "Cork"})
         told = step(project.plan())
         assert (told.requests, told.input_tokens, told.output_tokens) == (1, 10, (5, 5))
-        assert (told.how, told.earlier_answers) == ("as in 1 earlier answers", 1)
+        assert (told.how, told.earlier_answers) == ("as in 1 earlier answer", 1)
         assert told.cost[0] == told.cost[1]
 
     @pytest.mark.parametrize("change", [{"max_tokens": 900}, {"effort": "high"}, {"stop_sequences": ["."]}], ids=str)
@@ -136,7 +136,7 @@ class TestFirstEstimate:
         told = step(project.plan())
         tokens = told.input_tokens
         assert told.cost == (math.floor(tokens * (1 - MARGIN)), math.ceil(tokens * (1 + MARGIN)))
-        assert told.how == "about 2.5 characters of English a token, within 30%, up to `max_tokens`"
+        assert told.how == "about 2.5 characters of English per token, within 30%; answers up to `max_tokens`"
 
     def test_an_older_model_has_fewer_tokens(self, project):
         """The estimate goes by the model, and says so."""
@@ -144,7 +144,7 @@ class TestFirstEstimate:
         project.set("models.quick.id", "claude-haiku-4-5")
         older = step(project.plan())
         assert older.input_tokens == pytest.approx(newer.input_tokens * 2.5 / 3.4, rel=0.01)
-        assert older.how.startswith("about 3.4 characters of English a token")
+        assert older.how.startswith("about 3.4 characters of English per token")
 
     def test_a_long_prompt_has_its_own_price(self, project):
         """A row beyond the threshold of a dearer price costs more, though the mean of the rows is below it."""
@@ -165,7 +165,7 @@ class TestCommand:
     def test_a_first_plan_says_how_to_narrow_it(self, call):
         """Where nothing was answered, it says that a few rows make the estimate narrow; after them it does not."""
         first = call("plan", "small.yaml")
-        assert "about 2.5 characters of English a token, within 30%" in first.err + first.out
+        assert "about 2.5 characters of English per token, within 30%" in first.err + first.out
         assert "`yamlgen run small.yaml --limit 20`" in first.err + first.out
         simulated = call("plan", "small.yaml", "--simulate")
         assert "`yamlgen run small.yaml --limit 20 --simulate`" in simulated.err + simulated.out

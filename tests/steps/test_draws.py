@@ -20,13 +20,16 @@ def problems(draws):
     [
         (
             {"choices": ["a", "b"], "weights": [1]},
-            "it.weights! YG322 draw `it` has 1 `weights` for 2 `choices` | give each choice its weight, in their order",
+            (
+                "it.weights! YG322 draw `it` has 1 `weights` for 2 `choices` | write one weight for each choice, in the"
+                " same order"
+            ),
         ),
         (
             {"choices": ["a", "b"], "weights": [0, 0]},
             (
-                "it.weights YG322 all `weights` of draw `it` are 0 | a weight of 0 is never drawn: give at least"
-                " one choice more"
+                "it.weights YG322 all `weights` of draw `it` are 0 | set at least one weight above 0: a choice"
+                " of weight 0 is never drawn"
             ),
         ),
         (
@@ -36,19 +39,25 @@ def problems(draws):
         (
             {"choices": ["a", [{"b": float("nan")}]]},
             (
-                "it.choices.1 YG104 `choices[1]` of draw `it` holds a number that is not a JSON number | write a finite"
-                " number, or quote it, if it is text"
+                "it.choices.1 YG104 `choices[1]` of draw `it` contains a number that is not a JSON number | write a"
+                " finite number, or quote it if it is a string"
             ),
         ),
         (
             {"choices": ["a", {"x": 1}, {"x": 1.0}]},
             (
-                "it.choices.2 YG322 `choices[2]` of draw `it` is the same as `choices[1]` | remove it; `weights` make a"
-                " choice likelier than others"
+                "it.choices.2 YG322 `choices[2]` of draw `it` is the same as `choices[1]` | remove it; to make a choice"
+                " more likely, use `weights`"
             ),
         ),
-        ({"integer": [9, 1]}, "it.integer YG322 `integer` of draw `it` goes from 9 down to 1 | write `[1, 9]`"),
-        ({"number": [2, 1.5]}, "it.number YG322 `number` of draw `it` goes from 2.0 down to 1.5 | write `[1.5, 2.0]`"),
+        (
+            {"integer": [9, 1]},
+            "it.integer YG322 `integer` of draw `it` is in the wrong order: from 9 to 1 | write `[1, 9]`",
+        ),
+        (
+            {"number": [2, 1.5]},
+            "it.number YG322 `number` of draw `it` is in the wrong order: from 2.0 to 1.5 | write `[1.5, 2.0]`",
+        ),
         (
             {"number": [0, float("nan")]},
             "it.number.1 YG104 `number[1]` of draw `it` is not a JSON number | write a finite number",
@@ -63,17 +72,20 @@ def problems(draws):
         (
             {"date": ["2024-05-01", "2023-05-01"]},
             (
-                "it.date YG322 `date` of draw `it` goes from 2024-05-01 down to 2023-05-01 | write `[2023-05-01,"
-                " 2024-05-01]`"
+                "it.date YG322 `date` of draw `it` is in the wrong order: from 2024-05-01 to 2023-05-01 | write"
+                " `[2023-05-01, 2024-05-01]`"
             ),
         ),
         (
             {"date": ["2023-02-29", "2023-05-01"]},
-            'it.date.0 YG104 `date[0]` of draw `it` is no date: "2023-02-29" | the calendar has no such day',
+            (
+                'it.date.0 YG104 `date[0]` of draw `it` is not a date: "2023-02-29" | write a day that exists in the'
+                " calendar"
+            ),
         ),
         (
             {"date": ["2023-02-01", "20240501"]},
-            'it.date.1 YG104 `date[1]` of draw `it` is no date: "20240501" | write it as in `2026-11-30`',
+            'it.date.1 YG104 `date[1]` of draw `it` is not a date: "20240501" | write it as in `2026-11-30`',
         ),
         (
             {"path": "absent.csv", "column": "name"},
@@ -108,15 +120,15 @@ OTHERWISE = {"otherwise": {"choices": ["y"]}}
         ),
         (
             {"b": cases("x")},
-            "b.given YG202 there is no draw `a` | `given` names a draw above it; there is none",
+            "b.given YG202 there is no draw `a` | `given` must be a draw above it, and there is none",
         ),
         (
             {"b": {**cases("x"), "given": "b"}},
-            "b.given YG322 draw `b` is given itself | `given` names a draw above it",
+            "b.given YG322 `given` of draw `b` is the draw itself | write the name of a draw above it",
         ),
         (
             {"b": cases("x"), "a": {"choices": ["x"]}},
-            "b.given YG322 draw `b` is given `a`, which is drawn after it | move `a` above `b`",
+            "b.given YG322 `given` of draw `b` is `a`, which is drawn after it | move `a` above `b`",
         ),
         (
             {"a": {"choices": ["rivers", "bridges"]}, "b": cases("rivers", "bridgse")},
@@ -150,8 +162,8 @@ OTHERWISE = {"otherwise": {"choices": ["y"]}}
             (
                 {"z": {"choices": ["u"]}, "a": many, "b": cases("1")},
                 (
-                    "b.cases! YG322 draw `b` needs `otherwise`: its cases cannot name every value of `a` | add"
-                    " `otherwise` beside `cases`"
+                    "b.cases! YG322 draw `b` needs `otherwise`: its cases cannot list every value of `a` | add"
+                    " `otherwise` next to `cases`"
                 ),
             )
             for many in (
@@ -163,11 +175,17 @@ OTHERWISE = {"otherwise": {"choices": ["y"]}}
         ),
         (
             {"a": {"choices": ["u"]}, "b": {"given": "a", "cases": {"u": {"integer": [2, 1]}}}},
-            "b.cases.u.integer YG322 `integer` of case `u` of draw `b` goes from 2 down to 1 | write `[1, 2]`",
+            (
+                "b.cases.u.integer YG322 `integer` of case `u` of draw `b` is in the wrong order: from 2 to 1 | write"
+                " `[1, 2]`"
+            ),
         ),
         (
             {"a": {"choices": ["u", "v"]}, "b": cases("u", otherwise={"integer": [2, 1]})},
-            "b.otherwise.integer YG322 `integer` of `otherwise` of draw `b` goes from 2 down to 1 | write `[1, 2]`",
+            (
+                "b.otherwise.integer YG322 `integer` of `otherwise` of draw `b` is in the wrong order: from 2 to 1 |"
+                " write `[1, 2]`"
+            ),
         ),
         (
             {"a": {"choices": ["u"]}, "b": {"given": "a", "cases": {"u": cases("u")}}, "c": cases("w", **OTHERWISE)},
@@ -189,7 +207,9 @@ def test_a_weight_of_zero_needs_no_case_and_may_have_one():
 def test_one_mistake_is_not_told_again_where_it_is_felt():
     """A draw that is given a broken one, or one whose shape is broken, is left out in silence."""
     draws = {"a": {"integer": [2, 1]}, "b": cases("7"), "c": {**cases("x"), "given": "b"}}
-    assert problems(draws) == ["a.integer YG322 `integer` of draw `a` goes from 2 down to 1 | write `[1, 2]`"]
+    assert problems(draws) == [
+        "a.integer YG322 `integer` of draw `a` is in the wrong order: from 2 to 1 | write `[1, 2]`"
+    ]
     assert (
         problems({"a": {}, "b": cases("7"), "c": {"given": "a"}, "d": {"cases": {"x": {}}}, "e": {"path": "x"}}) == []
     )

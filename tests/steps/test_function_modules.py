@@ -187,7 +187,7 @@ def test_a_module_that_fails_to_load_ends_the_run(tmp_path):
     assert {(type(error), error.code) for error in errors} == {(UsageError, Code.BAD_MODULE)}
     fact = "scoring.py cannot be loaded: ZeroDivisionError: division by zero (scoring.py:2: `limit = 1 / 0`)"
     assert {error.message for error in errors} == {fact}
-    assert errors[0].hint == "see the whole traceback with `python scoring.py`"
+    assert errors[0].hint == "run `python scoring.py` to see the whole traceback"
     assert (tmp_path / "loads").read_text() == "x"
     assert not [name for name in sys.modules if name.endswith("_scoring")]
 

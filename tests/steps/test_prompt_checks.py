@@ -51,7 +51,12 @@ def told(tmp_path):
         (
             "claude-haiku-4-5",
             900_000,
-            ["`claude-haiku-4-5` reads at most 200,000 tokens; the texts alone have about 264,706"],
+            [
+                (
+                    "`claude-haiku-4-5` accepts at most 200,000 tokens; the texts have about 264,706 before any values"
+                    " of a row"
+                ),
+            ],
         ),
         ("claude-haiku-5-5", 900_000, []),
         ("my-fine-tune", 900_000, []),

@@ -45,7 +45,7 @@ def refused(value):
     assert raised.value.code is Code.INVALID_VALUE
     assert raised.value.hint
     assert raised.value.message.startswith("`score` returned ")
-    return raised.value.message.removeprefix("`score` returned ").removesuffix(", which is no JSON value")
+    return raised.value.message.removeprefix("`score` returned ").removesuffix(", which is not a JSON value")
 
 
 @pytest.mark.parametrize("value", [None, True, False, 0, -1, 10**399, 1.5, "", "ü🙂", [], {}, [[{"a": [None]}]]])
@@ -92,8 +92,8 @@ def test_what_is_more_than_json_becomes_json(value, plain):
         ({"a": {1: 2}}, "a dict with an int as a key at $.a"),
         ({"score": float("nan")}, "nan at $.score"),
         ([float("-inf")], "-inf at $[0]"),
-        ("a\ud800", "a text with half of a surrogate pair at $"),
-        ({"a\udc00": 1}, "a text with half of a surrogate pair at $"),
+        ("a\ud800", "a string with half of a surrogate pair at $"),
+        ({"a\udc00": 1}, "a string with half of a surrogate pair at $"),
         ([10**401], "an integer of more than 400 digits at $[0]"),
         ({"sk-ant-api03-secret": {1}}, "a set at $.sk-ant-[secret]"),
         ({"a\n" * 500: {1}}, None),
@@ -120,11 +120,11 @@ def test_what_holds_itself_is_told():
     """A cycle, or a nesting that nobody means, is told and not crashed on; as deep as that is fine."""
     cycle = {}
     cycle["me"] = [cycle, cycle]
-    assert "holds itself" in refused(cycle)
+    assert "contains itself" in refused(cycle)
     deep = []
     for _ in range(100_000):
         deep = [deep]
-    assert "nested more than 200 deep" in refused(deep)
+    assert "nested more than 200 levels deep" in refused(deep)
     fine = 1
     for _ in range(MOST_DEPTH):
         fine = [fine]

@@ -107,7 +107,7 @@ def test_a_syntax_error_is_told_in_its_own_file(look):
     """A module that is not Python is said where Python says it, in code points."""
     _, [said] = look("x = 'ü'\nyé = 'é' 1\n", shown="pipes")
     assert said.code is Code.BAD_MODULE
-    assert said.message.startswith("not Python: ")
+    assert said.message.startswith("not valid Python: ")
     assert (said.mark.file, said.mark.line, said.mark.column) == ("pipes/scoring.py", 2, 10)
 
 
@@ -150,7 +150,7 @@ def test_an_unknown_function_is_told_with_those_there_are(look, known, hint):
     found, [said] = look(f"import json\ndef {known}(): ...\nclass A:\n    def scor(self): ...\n", "scoring:scor")
     assert found is None
     assert (said.code, said.mark) == (Code.UNKNOWN_FUNCTION, CALL)
-    assert (said.message, said.hint) == ("scoring.py has no `scor`", hint)
+    assert (said.message, said.hint) == ("scoring.py has no function `scor`", hint)
 
 
 def test_a_name_inside_a_function_is_none_of_the_module(look):
@@ -227,21 +227,21 @@ def test_an_argument_without_a_parameter_is_told_where_it_stands(complain):
         (20, "`score` has no parameter `other`", "its parameters: `a` and `b`")
     ]
     assert complain("def score(): ...\n", "other") == [
-        (20, "`score` has no parameter `other`", "remove it: the function takes none")
+        (20, "`score` has no parameter `other`", "remove it: the function accepts no keyword arguments")
     ]
 
 
 def test_a_missing_argument_is_told_where_the_function_is_named(complain):
     """Parameters without a default that get no argument are said at `call`, together."""
     said = complain("def score(text, limit=1, *, tone, loud=False): ...\n", "limit")
-    assert said == [(7, "`score` needs `text` and `tone`", "add them under `args`")]
-    assert complain("def score(text): ...\n") == [(7, "`score` needs `text`", "add it under `args`")]
+    assert said == [(7, "`score` requires `text` and `tone`", "add them under `args`")]
+    assert complain("def score(text): ...\n") == [(7, "`score` requires `text`", "add it under `args`")]
 
 
 @pytest.mark.parametrize(("args", "line"), [((), 7), (("text",), 20)])
 def test_a_parameter_that_takes_no_name_cannot_be_given(complain, args, line):
     """A parameter before a `/` is said once, at its argument if there is one."""
-    fact = "`text` of `score` cannot be given by name, and arguments have no other way"
+    fact = "`text` of `score` is positional-only, but `args` are passed by name"
     assert complain("def score(text, /): ...\n", *args) == [
         (line, fact, "remove the `/` from the function's parameters")
     ]
@@ -251,4 +251,4 @@ def test_a_parameter_that_takes_no_name_cannot_be_given(complain, args, line):
 def test_a_generator_is_told(complain, source):
     """A function that yields has no value for a step."""
     [(line, message, _)] = complain(source)
-    assert (line, message) == (7, "`score` yields values, and returns none")
+    assert (line, message) == (7, "`score` is a generator: it yields values but returns none")

@@ -1,1 +1,1 @@
-"""A pipeline, checked and made into a plan; the plan as a graph, as a file, and as an estimate."""
+"""Compilation of a pipeline into a plan; the plan as a graph, as a file, and as an estimate."""

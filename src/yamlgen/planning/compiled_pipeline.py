@@ -1,6 +1,6 @@
-"""A pipeline, compiled: all that does not depend on the parameters of a run, which are bound to it later.
+"""A compiled pipeline: everything that does not depend on the parameters of a run, which are bound to it later.
 
-Owns what a run's parameters change: their values in the plan, and what is wrong with them among all else that is.
+Owns the binding of a run's parameters: their values in the plan, and their mistakes among all others.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True)
 class CompiledPipeline:
-    """What came of a file, whatever its parameters are.
+    """The result of compiling a file, for any parameters.
 
     Attributes:
-        parsed: the file as read.
-        plan: with the parameters' defaults; `None` when there is a mistake.
-        parameters: what the parameters may be.
-        diagnostics: what is wrong, in the order in which it was found.
-        files: those that the file names and all that these name, each in the state that it was read in.
+        parsed: the parsed file.
+        plan: the plan, with the parameters' defaults; `None` if there is an error.
+        parameters: the declared parameters.
+        diagnostics: the mistakes, in the order in which they were found.
+        files: the files that the pipeline refers to, directly or indirectly, each with its state when it was read.
     """
 
     parsed: ParsedFile
@@ -38,7 +38,7 @@ class CompiledPipeline:
     files: Mapping[Path, Stamp | None]
 
     def bound(self, given: Mapping[str, JSON], *, complete: bool) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
-        """The plan with the values of a run's parameters, `None` when there is a mistake; and all of them, in order.
+        """Return the plan with the parameters of a run (`None` if there is an error), and all mistakes in order.
 
         Args:
             given: the values, by name.
@@ -53,11 +53,11 @@ class CompiledPipeline:
 
     @property
     def is_current(self) -> bool:
-        """Whether each file that it was made of is as it was then, and no other fits a pattern of the file's."""
+        """Whether all files that it was made from are unchanged, and no other file matches a pattern in it."""
         is_same = all(stamp_of(path) == stamp for path, stamp in self.files.items())
         return is_same and self.parsed.files() <= self.files.keys()
 
 
 def in_order(diagnostics: Iterable[Diagnostic], main: str) -> list[Diagnostic]:
-    """Diagnostics as they stand in the source: those of the file `main` first, then file by file."""
+    """Return diagnostics in the order of the source: first those of the file `main`, then file by file."""
     return sorted(diagnostics, key=lambda d: (d.mark.file != main, d.mark.file, d.mark.line, d.mark.column, d.code))

@@ -1,7 +1,7 @@
-"""A parsed file to a plan: everything that can be known about a pipeline without a key, a network or a row.
+"""Compilation of a parsed file into a plan: all checks of a pipeline without an API key, a network or a row.
 
-Owns the order of the checks and the collection of all mistakes at once. What one check found broken the next ones
-leave alone, so that each mistake is told once, at its place.
+Owns the order of the checks and the collection of all mistakes. A part that one check found broken is ignored by later
+checks, so that each mistake is reported once, at its place.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ from yamlgen.steps.step_template import StepTemplate
 from yamlgen.value_objects import JSON, Columns
 
 _INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
-"""What stands for a value that is null, by the role of the expression that gives it."""
+"""The value to write instead of null in a hint, by the role of the expression."""
 
 _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD})
-"""What is unknown where a name is declared at the wrong place, which is told there."""
+"""The mistakes that follow from a name that is declared at the wrong place, which is reported there."""
 
 
 def compile_pipeline(parsed: ParsedFile, columns: Columns | None, column: ColumnReader) -> CompiledPipeline:
-    """Check a draft whole, and resolve it into a plan.
+    """Check a pipeline, and resolve it into a plan.
 
     Args:
-        parsed: the file as read.
-        columns: what is known of the input's columns; `None` when nothing is.
+        parsed: the parsed file.
+        columns: the known columns of the input; `None` if they are unknown.
         column: reads a column of a file that a step names.
     """
     return _Compiler(parsed, columns, column).compile()
@@ -75,7 +75,7 @@ class _Compiler(Collector):
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     files: dict[DataPath, JSON] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
-    """The steps whose schema may say something else than it seems to."""
+    """The steps whose schema has mistakes, so that their type is unknown."""
     steps: dict[str, DeclaredStep[Any]] = field(default_factory=dict)
     rings: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -116,7 +116,7 @@ class _Compiler(Collector):
         return CompiledPipeline(parsed, plan, self.params, found, self.files_read())
 
     def plan(self) -> Plan:
-        """The plan of a draft without mistakes."""
+        """Return the plan of a pipeline without errors."""
         parsed = self.parsed
         return Plan(
             name=parsed.pipeline.name or parsed.path.stem,
@@ -132,7 +132,7 @@ class _Compiler(Collector):
         )
 
     def files_read(self) -> dict[Path, Stamp | None]:
-        """The files that the file names, those that a schema refers to, and those that a kept value depends on."""
+        """Return the files of the pipeline, those that a schema refers to, and those that a kept value depends on."""
         kept: dict[Path, Stamp | None] = {}
         for step in self.steps.values():
             kept |= step.files_behind()
@@ -155,7 +155,7 @@ class _Compiler(Collector):
             self.doubtful.add(name)
 
     def look(self) -> None:
-        """See which steps each of them refers to, so that they can be read in the order in which they run."""
+        """Find the steps that each step refers to, so that they can be read in the order of execution."""
         blind: dict[str, TypeView] = dict.fromkeys(("row", "params", "steps", "output", *fan_out.KEY_OF), ANYTHING)
         for name, seen in self.steps.items():
             analyses = [(text, _read(text, blind)) for text in self.texts.of(name, seen.step)]
@@ -166,7 +166,7 @@ class _Compiler(Collector):
         self.rings.extend(rings({name: step.needs for name, step in self.steps.items()}))
 
     def read_steps(self) -> None:
-        """Read the steps in their order, each with the types of those before it."""
+        """Read the steps in their order, each with the types of the steps before it."""
         in_ring = self.in_ring()
         straight = {name: step.needs - in_ring for name, step in self.steps.items()}
         for name in ordered({**straight, **dict.fromkeys(in_ring, ())}):
@@ -181,11 +181,11 @@ class _Compiler(Collector):
             self.scopes.settle(step)
 
     def in_ring(self) -> frozenset[str]:
-        """The steps that wait for one another."""
+        """Return the steps that are in a cycle."""
         return frozenset(name for ring in self.rings for name in ring)
 
     def output_type(self, name: str, read: DeclaredStep[Any]) -> Type:
-        """What is known of one output of a step before its expressions are."""
+        """Return the type of one output of a step, before its expressions are read."""
         strays = any(path[:-1] == ("steps", name, "output") for path in self.parsed.broken)
         if strays or name in self.doubtful:
             self.scopes.unknown.add(name)
@@ -198,7 +198,7 @@ class _Compiler(Collector):
         return ANY_TYPE if made is None else made
 
     def read_step(self, read: DeclaredStep[Any]) -> dict[str, TypeView]:
-        """Read the templates of a step, report what is wrong with them, and give back the views of its values."""
+        """Read the templates of a step, report their mistakes, and return the views of its values."""
         item: TypeView | None = None
         values: dict[str, TypeView] = {}
         when = TemplateAnalysis(UsedNames(), [])
@@ -221,24 +221,24 @@ class _Compiler(Collector):
         return values
 
     def check_question(self, template: StepTemplate, analysis: TemplateAnalysis) -> None:
-        """A question that is a text holds for any text: `no`, `false` and `0` too."""
+        """Warn about a condition that is a string: it is true for any string, such as `no`, `false` and `0`."""
         if analysis.view.null is None and analysis.view.types() == {"string"} and not analysis.findings:
             source = shown(template.source)
-            message = f'`{source}` is text, which holds unless it is empty: `"no"` does'
-            hint = "compare it with the text that is meant"
+            message = f'`{source}` is a string, which is true unless it is empty: even `"no"` is true'
+            hint = "compare it with the expected string"
             if re.fullmatch(r"[\w.]+", source):
-                hint = f'compare it, as in `{source} == "yes"`, or ask whether there is any: `{source} != ""`'
+                hint = f'compare it, as in `{source} == "yes"`, or test that it is not empty: `{source} != ""`'
             self.complain(Code.WRONG_KIND, message, template.mark(0, len(template.source)), hint, warn=True)
 
     @property
     def is_closed(self) -> bool:
-        """Whether what is known of the columns holds for all rows."""
+        """Whether the known columns are those of all rows."""
         return self.columns is None or self.columns.closed
 
     def item_view(
         self, read: DeclaredStep[Any], template: StepTemplate, analysis: TemplateAnalysis, sure: TemplateAnalysis
     ) -> TypeView:
-        """What is known of an item of `for_each`; that it is none of a list is told."""
+        """Return the view of an item of `for_each`, and report a value that is not a list."""
         view = sure.view.solid()
         if analysis.findings or self.is_no_list(template, analysis, is_guess=not view.types()):
             return ANYTHING
@@ -247,7 +247,7 @@ class _Compiler(Collector):
         return type_inference.item_of(view)
 
     def is_no_list(self, template: StepTemplate, analysis: TemplateAnalysis, *, is_guess: bool) -> bool:
-        """Whether what `for_each` names is no list for sure, or may be none; that is told."""
+        """Report a value of `for_each` that is not a list, or may not be one; return whether it was reported."""
         mark, kinds, columns = (
             template.mark(0, len(template.source)),
             analysis.view.solid().types(),
@@ -256,18 +256,18 @@ class _Compiler(Collector):
         source = shown(template.source)
         if analysis.view.null is not None:
             message = f"`{source}` may be null here: {analysis.view.null}"
-            self.complain(Code.MAY_BE_NULL, message, mark, f"ask for it in `when: {source}`")
+            self.complain(Code.MAY_BE_NULL, message, mark, f"test for it with `when: {source}`")
         elif not kinds and columns is not None and not columns and not self.is_untold(analysis, source):
-            message = f"nothing says that `{source}` is a list"
-            hint = "say it in the step's `output.schema`, as `type: array` with `items`"
+            message = f"`{source}` is not known to be a list"
+            hint = "declare the list in the step's `output.schema`, as `type: array` with `items`"
             self.complain(Code.NOT_A_LIST, message, mark, hint)
         elif kinds - {"array"}:
             hints = {
-                frozenset({"array", "null"}): f"`({source}) or []` stands for a list that is missing",
-                frozenset({"string"}): f'a text that holds several can be split: `({source}).split(";")`',
+                frozenset({"array", "null"}): f"write `({source}) or []` for an empty list instead of null",
+                frozenset({"string"}): f'to split a string of several values, write `({source}).split(";")`',
             }
             where = " in the first rows" if is_guess else ""
-            message = f"expected a list, this is {spoken(kinds)}{where}"
+            message = f"expected a list, but this is {spoken(kinds)}{where}"
             fix = hints.get(kinds)
             if fix is not None and re.fullmatch(r"[\w.]+", source):
                 fix = fix.replace(f"({source})", source)
@@ -277,7 +277,7 @@ class _Compiler(Collector):
         return True
 
     def is_untold(self, analysis: TemplateAnalysis, source: str) -> bool:
-        """Whether nothing is known of what an expression refers to because of a mistake, which was told."""
+        """Return whether the type of an expression is unknown because of a reported mistake."""
         if self.scopes.steps is None and analysis.uses.steps:
             return True
         unsure = any(path[0] == "params" for path in self.parsed.broken) or self.params.is_doubtful
@@ -288,7 +288,7 @@ class _Compiler(Collector):
         )
 
     def is_misnamed(self, text: StepTemplate, finding: Finding) -> bool:
-        """Whether a finding stands in `steps.my-step`: that the name is none was told where it is declared."""
+        """Return whether a finding is in a name such as `steps.my-step`, which was reported where it is declared."""
         for part, name in (path for path in self.parsed.broken if len(path) == 2):  # noqa: PLR2004 - a part, a name
             for match in re.finditer(re.escape(f"{part}.{name}"), text.source):
                 if match.start() <= finding.start and finding.end <= match.end():
@@ -296,13 +296,13 @@ class _Compiler(Collector):
         return False
 
     def is_outside(self, text: StepTemplate, finding: Finding) -> bool:
-        """Whether a finding is about items or labels, the key of which was told to stand at a wrong place."""
+        """Return whether a finding is about items or labels whose key was reported at a wrong place."""
         name = text.source[finding.start : finding.end]
         key = fan_out.KEY_OF.get(name, "")
         return finding.code is Code.UNKNOWN_NAME and bool(key) and self.parsed.is_stray(key)
 
     def report(self, text: StepTemplate, finding: Finding, *, is_guess: bool) -> None:
-        """Say what was found; what only the first rows tell is no error."""
+        """Report a finding; one that only the first rows show is a warning."""
         is_stray = finding.code in _DECLARED and finding.path and self.parsed.is_stray(finding.path[-1])
         if is_stray or self.is_misnamed(text, finding) or self.is_outside(text, finding):
             return
@@ -311,13 +311,13 @@ class _Compiler(Collector):
             self.scopes.taken_apart.add(str(finding.path[1]))
         whens = self.steps[step].of("when")
         if finding.code is Code.MAY_BE_NULL and any(analysis.findings for when, analysis in whens if when != text):
-            return  # what it asks about is not known
+            return  # what `when` tests is not known
         mark = text.mark(finding.start, finding.end)
         if is_guess and finding.code is Code.UNKNOWN_COLUMN:
             message = f"none of the first rows has the column `{finding.path[-1]}`"
             hint = finding.hint
             if not finding.near:
-                hint = "a row without it fails; `default` or `is defined` allow for that"
+                hint = "a row without it fails; use `default` or `is defined` if it can be missing"
             self.complain(finding.code, message, mark, hint, warn=True)
         else:
             where, hint = " in the first rows" if is_guess else "", finding.hint
@@ -325,19 +325,17 @@ class _Compiler(Collector):
                 hint = hint.replace("in its step", f"in step `{step}`")
             if finding.code is Code.MAY_BE_NULL and finding.path and text.role in _INSTEAD:
                 asked = text.source[finding.start : finding.end]
-                hint = f"ask first, as in `... if {asked} is not none else {_INSTEAD[text.role]}`"
+                hint = f"test for null first, as in `... if {asked} is not none else {_INSTEAD[text.role]}`"
             warn = is_guess or finding.is_warning
             self.complain(finding.code, f"{finding.message}{where}", mark, hint, warn=warn)
 
     def report_cycles(self) -> None:
-        """Each ring of steps that wait for one another, told once, at a reference that closes it."""
+        """Report each cycle of steps once, at a reference that closes it."""
         for ring in self.rings if self.scopes.steps is not None else ():
             last, first = ring[-1], ring[0]
             chain = " -> ".join(f"`{step}`" for step in (*ring, first))
-            what = f"step `{first}` refers to itself" if len(ring) == 1 else f"the steps wait for each other: {chain}"
-            self.complain(
-                Code.CYCLE, what, self.reference_mark(last, first), "a step sees the steps that come before it"
-            )
+            what = f"step `{first}` refers to itself" if len(ring) == 1 else f"the steps refer to each other: {chain}"
+            self.complain(Code.CYCLE, what, self.reference_mark(last, first), "remove a reference from the cycle")
 
     def reference_mark(self, name: str, to: str) -> Mark:
         for text, analysis in self.steps[name].templates:
@@ -347,7 +345,7 @@ class _Compiler(Collector):
         return self.parsed.document.mark(("steps", name), key=True)
 
     def check_lint(self) -> None:
-        """What the steps say, and hardly mean; a text that several of them share is told once."""
+        """Check the steps for likely mistakes; a text that several of them share is reported once."""
         linter = StepLinter(self.parsed, self.columns, self.scopes, self.steps)
         self.diagnostics.extend(dict.fromkeys(warning for read in self.steps.values() for warning in linter.of(read)))
 
@@ -356,13 +354,14 @@ class _Compiler(Collector):
         for name in parsed.pipeline.steps:
             if self.columns is not None and name in self.columns.names:
                 mark = document.mark(("steps", name), key=True)
-                message = f"step `{name}` is named like a column of the input"
-                self.complain(Code.NAME_TAKEN, message, mark, "both would be written under that name: rename the step")
+                message = f"step `{name}` has the same name as a column of the input"
+                hint = "rename the step: both would be written to the output under that name"
+                self.complain(Code.NAME_TAKEN, message, mark, hint)
             self.diagnostics.extend(self.steps[name].check_texts())
 
 
 def _causes(findings: list[Finding]) -> list[Finding]:
-    """Findings without those that may follow from a name that is unknown: what would ask about a null asks it."""
+    """Return findings without those that may follow from an unknown name, which may be a test for null."""
     unknown = (Code.UNKNOWN_NAME, Code.UNKNOWN_STEP, Code.UNKNOWN_FILTER)
     if all(finding.code not in unknown for finding in findings):
         return findings
@@ -371,18 +370,18 @@ def _causes(findings: list[Finding]) -> list[Finding]:
 
 
 def _referring(template: StepTemplate, analysis: TemplateAnalysis) -> StepTemplate:
-    """A template with the steps that it refers to, if it can be read."""
+    """Return a template with the steps that it refers to, if it can be read."""
     if any(finding.code is Code.TEMPLATE_SYNTAX for finding in analysis.findings):
         return template
     try:
         return replace(template, references=references(template.source, is_expression=template.is_expression))
-    except RecursionError:  # nor can it be computed, which each row tells
+    except RecursionError:  # its evaluation fails too, in each row
         return template
 
 
 def _read(
     template: StepTemplate, scope: Mapping[str, TypeView], when: TemplateAnalysis | None = None
 ) -> TemplateAnalysis:
-    """Read a template, where a step's `when` is known to hold."""
+    """Analyse a template, given that the step's `when` is true."""
     known = (when.proves, when.forks) if when is not None else ()
     return (analyse_expression if template.is_expression else analyse_template)(template.source, scope, *known)

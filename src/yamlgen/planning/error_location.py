@@ -1,4 +1,4 @@
-"""Where a step's templates and expressions stand, for errors that they meet in a row."""
+"""The places of a step's templates and expressions in errors of a row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yamlgen.steps.plan_step import PlanStep
 
 @contextmanager
 def located_errors(step: PlanStep) -> Iterator[None]:
-    """Let an error of a template or an expression say its step and its line."""
+    """Add the step and the line to the message of an error in a template or an expression."""
     try:
         yield
     except RowError as error:

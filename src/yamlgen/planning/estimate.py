@@ -1,8 +1,8 @@
-"""What a run will ask, before it asks: a fold over the outcomes of a run that may not send.
+"""The forecast of a run: the requests that it will send, counted from the outcomes of a run that may not send.
 
-Owns the estimate of tokens and dollars, and says how it was made. What is already in the store is known; a request
-that depends on an answer which is not there yet is reckoned from its templates. Each request is reckoned by itself,
-since a long prompt may cost more a token.
+Owns the estimate of tokens and dollars, and its explanation. Stored answers are known. A request that depends on a
+missing answer is estimated from its templates. Each request is estimated separately, since long prompts may cost more
+per token.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from yamlgen.token_estimate import tokens_of
 from yamlgen.value_objects import JSON, Charge, Usage
 
 MARGIN: Final = 0.3
-"""How far the estimate of a request's tokens may be off, as a share of them, where no earlier answer tells."""
+"""The relative error of the estimated tokens of a request, if there are no earlier answers."""
 
 _Span: TypeAlias = tuple[float, float]
-"""The least and the most."""
+"""The minimum and the maximum."""
 
 
 class History(Protocol):
-    """What earlier answers of a step took."""
+    """The usage of earlier answers of a step."""
 
     @property
     def answers(self) -> int: ...  # noqa: D102 - as the store has them
@@ -47,12 +47,12 @@ class History(Protocol):
 
 @dataclass
 class _Asked:
-    """What one model of a step is asked: the requests that are known, and how any is reckoned.
+    """The known requests to one model of a step, and the estimate of any request to it.
 
     Attributes:
-        tokens: of the requests that are known.
-        cost: the least and the most that these cost; nothing where there is no price.
-        most: how many of them differ for one row.
+        tokens: the tokens of the known requests.
+        cost: their minimum and maximum cost; zero if there is no price.
+        most: the maximum number of different requests for one row.
     """
 
     variant: Variant
@@ -66,16 +66,16 @@ class _Asked:
 
     @property
     def output(self) -> tuple[int, int]:
-        """The least and the most tokens of an answer."""
+        """The minimum and maximum number of tokens in an answer."""
         return self.past.output if self.past else (1, self.variant.max_tokens)
 
     @property
     def how(self) -> str:
-        """How a request is reckoned."""
+        """How a request is estimated."""
         if self.past:
-            return f"as in {self.past.answers} earlier answers"
+            return f"as in {self.past.answers} earlier answer{'' if self.past.answers == 1 else 's'}"
         each = tokenizer_of(self.variant.model).characters
-        return f"about {each:g} characters of English a token, within {MARGIN:.0%}, up to `max_tokens`"
+        return f"about {each:g} characters of English per token, within {MARGIN:.0%}; answers up to `max_tokens`"
 
     def add(self, request: Mapping[str, JSON]) -> None:
         """Count a request."""
@@ -88,11 +88,11 @@ class _Asked:
 
     @property
     def are_equal(self) -> bool:
-        """Whether each row sends the same, though there are many."""
+        """Whether all of many rows send the same requests."""
         return len(self._first) <= self.most and self.requests > MANY * self.most
 
     def reckon(self, request: Mapping[str, JSON]) -> tuple[int, _Span]:
-        """The tokens of a request, and what it costs at least and at most."""
+        """Return the estimated tokens of a request, and its minimum and maximum cost."""
         if self.past:
             tokens = round(len(json.dumps(request, ensure_ascii=False)) * self.past.per_character)
             ends = tokens, tokens
@@ -107,17 +107,18 @@ class _Asked:
 
 @dataclass
 class _Count:
-    """What was counted of one step.
+    """The counts of one step.
 
     Attributes:
-        asked: what each of its models is asked, by the names of the variants.
-        rows: those that reach it.
-        stored: answers in the store.
-        failed: rows that a stored answer has failed.
-        cases: how often it is done for the `known` rows, of which that can be told.
-        unknown: rows for which it cannot, since they depend on answers that are not there yet.
-        doubtful: those of them for which it may be that nothing is asked.
-        doubts: why that may be, as phrases.
+        asked: the requests to each of its models, by the names of the variants.
+        rows: the rows that reach it.
+        stored: the answers in the store.
+        failed: the rows that fail because of a stored answer.
+        cases: how often it runs for the `known` rows.
+        known: the rows whose number of cases is known.
+        unknown: the rows whose number of cases is unknown, since it depends on missing answers.
+        doubtful: those of the unknown rows that may send no request.
+        doubts: the reasons, as phrases.
     """
 
     asked: dict[str, _Asked]
@@ -133,14 +134,14 @@ class _Count:
 
 @dataclass
 class Forecaster:
-    """Takes the outcomes of rows that were answered from the store alone.
+    """Counts the outcomes of rows that were answered only from the store.
 
     Args:
-        plan: what will run.
-        models: the models that are asked, by the names of the plan's variants, for the shape of their requests.
-        past: what earlier answers took, by variant.
-        price_functions: what answers cost, by variant.
-        allows: whether the run may send for a row.
+        plan: the plan of the run.
+        models: the models, by the names of the plan's variants, for the shape of their requests.
+        past: the usage of earlier answers, by variant.
+        price_functions: the prices of answers, by variant.
+        allows: returns whether the run may send requests for a row.
     """
 
     plan: Plan
@@ -187,7 +188,7 @@ class Forecaster:
                 count.rows += 1
                 count.failed += not is_missing and any(map(_is_final, error.parts or (error,)))
                 sent = self._count_missing(step, error, keys)
-                stored = sum(not attempt.errors for attempt in error.attempts)  # that came to a valid answer
+                stored = sum(not attempt.errors for attempt in error.attempts)  # the attempts with a valid answer
                 stored += sum(_is_answered(part) for part in error.parts or (error,))
                 if stored or sent:
                     self._count_known(count, stored, sent)
@@ -208,10 +209,10 @@ class Forecaster:
         count.known += 1
 
     def _count_missing(self, step: PlanStep, error: RowError, keys: set[bytes]) -> int:
-        """Count the requests that a row lacks, and give back how many they are."""
+        """Count the missing requests of a row, and return their number."""
         sent = 0
         for part in error.parts or (error,):
-            if part.code is not Code.NOT_STORED or part.key in keys:  # a step that asks the same shares the answer
+            if part.code is not Code.NOT_STORED or part.key in keys:  # equal requests share the answer
                 continue
             keys.add(part.key)
             self._counts[step.name].asked[part.variant].add(part.request or {})
@@ -219,7 +220,7 @@ class Forecaster:
         return sent
 
     def forecast(self, rows: int) -> RunForecast:
-        """What all `rows` of the input will ask, reckoned from those that were counted."""
+        """Return the forecast for all `rows` of the input, extrapolated from the counted rows."""
         scale = rows / self.rows if self.rows else 0.0
         steps = tuple(self._step(step, scale) for step in self.plan.generating)
         return RunForecast(self.plan.name, rows, steps, None if self.rows == rows else self.rows)
@@ -231,7 +232,7 @@ class Forecaster:
         cost: _Span | None = (0.0, 0.0)
         told: list[str] = []
         answers: list[int] = []
-        share = cases / len(step.variants)  # each is asked by as many combinations of the matrix
+        share = cases / len(step.variants)  # each has the same number of combinations of the matrix
         for asked in count.asked.values():
             unknown, sure = count.unknown * share, (count.unknown - count.doubtful) * share
             sent = round((asked.requests + unknown) * scale)
@@ -250,10 +251,10 @@ class Forecaster:
                 cost = cost[0] + low * scale, cost[1] + high * scale
             told.append(asked.how)
             if asked.are_equal and step.samples is None:
-                told.append(f"{round(asked.requests * scale):,} equal requests: they are the same for each row")
+                told.append(f"{round(asked.requests * scale):,} equal requests: the same for every row")
             answers.append(asked.past.answers if asked.past else 0)
         if count.unknown:
-            told += ["without the text of answers that are still to come", *sorted(count.doubts)]
+            told += ["input without the text of missing answers", *sorted(count.doubts)]
             told += [guessed] if guessed else []
         return StepForecast(
             step=step.name,
@@ -271,12 +272,12 @@ class Forecaster:
 
 @dataclass
 class _Coming:
-    """What of a row is not known, since it needs what is missing.
+    """The unknown part of a row, which depends on missing values.
 
     Attributes:
         missing: the steps whose values are missing.
-        uncalled: those of them that wait for a function, which a forecast does not call.
-        skipped: those that will be skipped, whatever is missing.
+        uncalled: those of them that depend on a function, which a forecast does not call.
+        skipped: the steps that will be skipped, whatever the missing values are.
     """
 
     outcome: RowResult
@@ -286,7 +287,7 @@ class _Coming:
     skipped: set[str] = field(default_factory=set)
 
     def has(self, step: PlanStep) -> bool:
-        """Whether a step is still to be done, as far as can be told; one that will be skipped is noted."""
+        """Return whether a step will still run, as far as is known; a step that will be skipped is noted."""
         answers = self.outcome.answers
         if step.name in answers or not step.needs <= answers.keys() | self.missing | self.skipped:
             return False
@@ -307,46 +308,46 @@ class _Coming:
         return is_wanted
 
     def doubts(self, step: PlanStep) -> list[str]:
-        """Why it may be that a step which is still to be done asks for nothing."""
+        """Return why a step that will still run may send no request."""
         doubts = []
         if step.when is not None and not self.knows(step):
-            doubts.append("if its `when` holds")
+            doubts.append("if its `when` is true")
         if self._hidden(step):
-            doubts.append("if it reads none of the steps that are skipped")
+            doubts.append("if it reads none of the skipped steps")
         if self.uncalled & step.needs:
-            doubts.append("at most: what a function before it gives is not kept, and may be what it was (see `keep`)")
+            doubts.append("at most: the value of a function before it is not kept, and may be unchanged (see `keep`)")
         return doubts
 
     def _hidden(self, step: PlanStep) -> set[str]:
-        """The skipped steps with which a step is skipped if it reads them."""
+        """Return the skipped steps with which a step is skipped if it reads them."""
         skipped = self.skipped | {name for name, answer in self.outcome.answers.items() if answer.skipped}
         return skipped & (step.needs - step.asks)
 
     def knows(self, step: PlanStep) -> bool:
-        """Whether all that the step's `when` asks about is known."""
+        """Return whether all values that the step's `when` refers to are known."""
         return not step.asks & self.missing
 
 
 def _is_final(error: RowError) -> bool:
-    """Whether the row stays failed for it: it was answered, or refused for good."""
+    """Return whether an error is final: it has an answer, or the API has refused the request."""
     return _is_answered(error) or error.code is Code.BAD_REQUEST
 
 
 def _is_answered(error: RowError) -> bool:
-    """Whether it is an answer that has failed."""
+    """Return whether an error is a failed answer."""
     return bool(error.attempts) and error.code is not Code.NOT_STORED
 
 
 def _cases(step: PlanStep, count: _Count) -> tuple[float, str]:
-    """How often a step is done for a row of which that is not known, and how that was reckoned."""
+    """Return how often a step runs for a row whose number of cases is unknown, and how this was estimated."""
     once = step.cases_per_item
     if step.for_each is None:
         return once, ""
     if count.cases:
         each = count.cases / count.known
-        return each, f"with {each / once:.3g} items a row, as in those that are known"
+        return each, f"with {each / once:.3g} items per row, as in the known rows"
     if step.most_items is not None:
-        return once * step.most_items, f"with {step.most_items} items a row, the most that its list may have"
+        return once * step.most_items, f"with {step.most_items} items per row, the maximum of its list"
     least = max(1, step.least_items)
-    unbounded = "nothing says how long its list may be (`maxItems` in a schema does)"
-    return once * least, f"at least {least} a row: {unbounded}"
+    unbounded = "the maximum length of its list is unknown (set `maxItems` in the schema)"
+    return once * least, f"at least {least} per row: {unbounded}"

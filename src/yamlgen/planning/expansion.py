@@ -1,4 +1,4 @@
-"""A plan back to a pipeline: everything resolved, nothing left to look up, for a person to read."""
+"""A plan written as a pipeline, with everything resolved, for a person to read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from yamlgen.planning.plan import Plan
 
 
 def resolved(plan: Plan, by_tool: AbstractSet[str] = frozenset()) -> dict[str, Any]:
-    """The pipeline with everything resolved, as data that is a pipeline itself.
+    """Return the pipeline with everything resolved, as the data of a valid pipeline.
 
     Args:
-        plan: of the pipeline.
-        by_tool: the names of the variants that a run asks by a tool, the schemas that the API has refused included.
+        plan: the plan of the pipeline.
+        by_tool: the names of the variants for which a run requests JSON with a tool, including those whose schemas the
+            API has refused.
     """
     limits = plan.limits.model_dump(exclude_none=True)
     named = plan.models if any(step.names_models for step in plan.steps) else {}

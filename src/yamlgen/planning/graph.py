@@ -1,8 +1,8 @@
-"""A plan as a picture of its steps, for a person: as text that is read and diffed, and as a Mermaid flowchart.
+"""A plan as a graph of its steps, for a person: as text that can be read and diffed, and as a Mermaid flowchart.
 
-Owns what a picture shows of a step (what it is, when and how often it is done, what it refers to, what it gives) and
-how both forms write it. An author's words may hold anything, so each is first made printable; in Mermaid every
-character that its parser, its Markdown or a browser could obey is then written as its number.
+Owns what the graph shows of a step (its kind, when and how often it runs, its references, its type) and both formats.
+An author's words may contain any character, so they are made printable first. In Mermaid, every character that its
+parser, its Markdown or a browser could interpret is written as a numeric entity.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _SPECIAL: Final = re.compile(r"(?!(?<=\w)[-._/](?=\w))[^\w ,:?']|(?<!\w)_|_(?!\w
 
 
 def as_text(plan: Plan) -> str:
-    """The graph as text: steps in running order, those of one level side by side; no line over 100 columns."""
+    """Return the graph as text, in order of execution; steps of one level run in parallel; at most 100 columns."""
     lines = [*_entry("pipeline", _printable(plan.name)), *_entry("input", _input(plan))]
     for number, level in enumerate(_levels(plan), 1):
-        lines += ["", f"level {number}{', side by side' if len(level) > 1 else ''}"]
+        lines += ["", f"level {number}{', in parallel' if len(level) > 1 else ''}"]
         for step in level:
             lines += _entry(f"  {step.name} ", _what(step))
             for word, value in _facts(step):
@@ -42,7 +42,7 @@ def as_text(plan: Plan) -> str:
 
 
 def as_mermaid(plan: Plan) -> str:
-    """The graph as a Mermaid flowchart; an edge that `when` asks about is dashed."""
+    """Return the graph as a Mermaid flowchart; an edge to a step that `when` refers to is dashed."""
     lines = ["flowchart TD", f"  input[({_label(plan.name, _input(plan))})]"]
     steps = [step for level in _levels(plan) for step in level]
     for step in steps:
@@ -61,7 +61,7 @@ def as_mermaid(plan: Plan) -> str:
 
 
 def _levels(plan: Plan) -> list[list[PlanStep]]:
-    """The steps by how many others must be done one after the other before them; within a level in file order."""
+    """Return the steps by level, the longest chain of steps before them; within a level, in file order."""
     height: dict[str, int] = {}
     for step in plan.ordered():
         height[step.name] = 1 + max((height[name] for name in step.needs), default=-1)
@@ -75,15 +75,15 @@ def _input(plan: Plan) -> str:
 
 
 def _what(step: PlanStep) -> str:
-    """The kind of a step, and whom it asks."""
+    """Return the kind of a step, with its models or its function."""
     about = ", ".join(map(_printable, step.about()))
     return f"{step.kind}: {about}" if about else step.kind
 
 
 def _facts(step: PlanStep) -> Iterator[tuple[str, str]]:
-    """What there is to say of a step, each as a word and its value."""
+    """Yield the facts about a step, each as a word and its value."""
     for name, references in _references(step).items():
-        yield "needs", ", ".join(references) + (" (asked by when)" if name in step.asks else "")
+        yield "needs", ", ".join(references) + (" (tested by when)" if name in step.asks else "")
     if step.columns is None:
         yield "reads", "the whole row"
     elif step.columns:
@@ -97,11 +97,11 @@ def _facts(step: PlanStep) -> Iterator[tuple[str, str]]:
     if step.samples is not None:
         yield "samples", str(step.samples)
     yield from step.facts()
-    yield "gives", describe_type(step.type.value)
+    yield "value", describe_type(step.type.value)
 
 
 def _references(step: PlanStep) -> dict[str, list[str]]:
-    """For each step that this one needs, by name, the references to it as an author writes them."""
+    """Return the references to each step that this one needs, by name, as an author writes them."""
     found = sorted(frozenset().union(*(template.references.paths for template in step.templates)), key=repr)
     each = {name: [_written(path) for path in found if path[1] == name] for name in sorted(step.needs)}
     return {name: references or [f"steps.{name}"] for name, references in each.items()}
@@ -113,7 +113,7 @@ def _written(path: Path) -> str:
 
 
 def describe_type(schema: Mapping[str, Any]) -> str:
-    """A type in a few words, such as `list of {title: text, points: list of text}`; what is long is cut."""
+    """Return a type in a few words, such as `list of {title: string, points: list of string}`; cut if it is long."""
     said = [_Speaker(schema).say(schema, depth) for depth in (4, 3, 2, 1)]
     tail = " or null" if said[-1].endswith(" or null") else ""
     return _cut(next((short for short in said if len(short) <= _LONGEST), said[-1]), tail)
@@ -121,7 +121,7 @@ def describe_type(schema: Mapping[str, Any]) -> str:
 
 @dataclass
 class _Speaker:
-    """Says parts of one schema: at most a hundred, for a line has no room for more, and a type may hold itself."""
+    """Describes parts of one schema: at most a hundred, since a line has little room and a type may contain itself."""
 
     root: JSON
     left: int = 100
@@ -155,7 +155,7 @@ class _Speaker:
 
 
 def _any(each: Iterable[str]) -> str:
-    """Types joined by `or`, null at the end."""
+    """Return types joined by `or`, with null at the end."""
     return " or ".join(sorted(dict.fromkeys(each), key=lambda said: said == "null")) or "nothing"
 
 
@@ -170,7 +170,7 @@ def _json(value: JSON) -> str:
 
 
 def _printable(text: str) -> str:
-    """An author's words on one line: no keys, and nothing that a terminal would obey."""
+    """Return an author's words on one line, without secrets and control characters."""
     return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(redact(text).split()))
 
 
@@ -179,11 +179,11 @@ def _cut(text: str, tail: str = "") -> str:
 
 
 def _entry(word: str, value: str) -> list[str]:
-    """A word and its value, the lines of the value under one another."""
+    """Return the lines of a word and its value, with the value aligned."""
     return textwrap.wrap(f"{word:<13} {value}", _WIDTH, subsequent_indent=" " * 14, break_on_hyphens=False)
 
 
 def _label(*lines: str) -> str:
-    """Lines as a quoted label; what is long is cut."""
+    """Return lines as a quoted label; long lines are cut."""
     cut = (_cut(_printable(line)) for line in lines)
     return '"' + "<br/>".join(_SPECIAL.sub(lambda found: f"#{ord(found[0])};", line) for line in cut) + '"'

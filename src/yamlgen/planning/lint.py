@@ -1,8 +1,8 @@
-"""Lint: what a step says that is right by the letter, and is hardly what was meant. All of these are warnings.
+"""Lint: steps that are valid but are likely mistakes. All of these are warnings.
 
-Owns what can be seen of a step once everything is read: a text that holds another tool's placeholder, or a comment that
-swallows what was to be sent; a prompt that is the path of a file; requests that are the same for each row; a question
-about null that is asked in vain. Each names the idiom that says it was meant.
+Owns the checks of a step after everything was read: a text with another tool's placeholder, or a comment that hides
+what should be sent; a prompt that is the path of a file; requests that are the same for every row; a test for null that
+has no effect. Each hint shows how to write what was meant, and how to keep the text as it is.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from yamlgen.suggestions import nearest
 from yamlgen.value_objects import Columns
 
 MANY: Final = 20
-"""From more rows than these on, requests that are the same for each of them are hardly meant."""
+"""With more rows than this, requests that are the same for every row are a likely mistake."""
 
 _UNREAD: Final = frozenset({Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_COLUMN})
-"""What is told of a template of which it is not known then what it was to read."""
+"""The mistakes that hide what a template was meant to read."""
 
 _TEXTS: Final = (*SENT, "message")
 _PLACEHOLDER: Final = re.compile(
     r"""(?:\$|(?<![A-Za-z0-9_\\\]^{]))\{\s*(?:(row|params|steps)(?:\.|\[["']))?([^\W\d]\w*)(?:["']\])?((?:\.\w+)*)"""
     r"""(?:![rsa])?(?::[<>^=+-]?\d*,?(?:\.\d+)?[defgGnsx%]?)?\s*\}(?!\})"""
 )
-"""A name in braces, as Python, JavaScript and shells fill them in, with the format that Python takes behind it."""
+"""A name in braces, as in Python, JavaScript and shells, with an optional Python format after it."""
 
 _UNBEGUN: Final = re.compile(r"(?:\$?\{)?\s*(?<![\w.])((?:row|params|steps|item|matrix|output)[.\[][^{}\n]*?)\s*\}\}")
-"""A placeholder whose `{{` is not there, or not whole."""
+"""A placeholder whose `{{` is missing or incomplete."""
 
 _ARGUMENTS: Final = re.compile(r"(?<=[A-Za-z0-9_\\\]^])(?:\{[^{}]*\})+")
-"""The braces behind a word, as LaTeX has them: none of them is a placeholder."""
+"""Braces directly after a word, as in LaTeX: they are not placeholders."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")
 _LONGEST_PATH: Final = 250
@@ -57,12 +57,12 @@ _LONGEST_PATH: Final = 250
 
 @dataclass(frozen=True)
 class StepLinter:
-    """Looks at the steps of one pipeline, all of which are read.
+    """Checks the steps of one pipeline, after all of them were read.
 
     Args:
         parsed: the file.
-        columns: what is known of the input's columns; `None` when nothing is.
-        scopes: the types of the steps, and which may be null.
+        columns: the known columns of the input; `None` if they are unknown.
+        scopes: the types of the steps, and which of them may be null.
         steps: the steps, by name.
     """
 
@@ -72,7 +72,7 @@ class StepLinter:
     steps: Mapping[str, DeclaredStep[Any]]
 
     def of(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
-        """The lint of one step."""
+        """Yield the lint of one step."""
         for template, analysis in read.of(*_TEXTS):
             if not any(finding.code is Code.TEMPLATE_SYNTAX for finding in analysis.findings):
                 yield from _comments(template)
@@ -92,28 +92,28 @@ class StepLinter:
         yield from self._equal(read) if not told else ()
 
     def _axes(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
-        """A value of a matrix that no template asks for makes equal requests."""
+        """Warn about an axis of a matrix that no template uses, which repeats equal requests."""
         if any(analysis.findings for _, analysis in read.templates):
-            return  # what they ask for is not known
+            return  # what they use is not known
         used = {axis for _, analysis in read.templates for axis in analysis.uses.axes} | {"model"}
         for axis in matrix_of(read.step):
             model = self.parsed.pipeline.model or read.step.models_named().get(("model",))
             if nearest(axis, ["model"]) and not model:
-                continue  # that the step names no model was told
+                continue  # the missing model was already reported
             if axis not in used and axis not in Settings.model_fields:
                 mark = self.parsed.document.mark(("steps", read.name, "matrix", axis), key=True)
-                hint = f"say `{{{{ matrix.{axis} }}}}` where it matters; `samples` asks the same several times"
-                yield _warning(Code.BAD_MATRIX, f"no template asks for `matrix.{axis}`", mark, hint)
+                hint = f"write `{{{{ matrix.{axis} }}}}` in a template; to repeat equal requests, use `samples`"
+                yield _warning(Code.BAD_MATRIX, f"no template uses `matrix.{axis}`", mark, hint)
 
     def _questions(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
-        """A step that asks whether another is null has to ask in its `when`: otherwise it is skipped with it."""
+        """Warn about a test for null outside `when`: the step is already skipped with the other."""
         if any(analysis.findings for _, analysis in read.of("when")):
-            return  # what it asks about is not known
+            return  # what `when` tests is not known
         unasked = (read.needs - read.asks) & self.scopes.nulls.keys()
         asking = {need: template for need in sorted(unasked) for template in self._asking(read, need)[:1]}
         for need, template in list(asking.items())[:1]:
             others = " or ".join(f"`steps.{each}`" for each in asking)
-            message = f"where {others} is skipped, step `{read.name}` is skipped too: this asks too late"
+            message = f"if {others} is skipped, step `{read.name}` is skipped too, so this test has no effect"
             also = {name for each in asking for name in self._skipped_with(each)} & unasked & _always(read)
             yield _warning(
                 Code.MAY_BE_NULL, message, _mark_of(template, need), _done_with(read, need, asking.keys() | also)
@@ -121,7 +121,7 @@ class StepLinter:
         yield from self._asked_in_vain(read, asking.keys())
 
     def _asking(self, read: DeclaredStep[Any], need: str) -> list[StepTemplate]:
-        """The templates of a step that ask whether another was skipped, and not whether its list is empty."""
+        """Return the templates of a step that test whether another was skipped, not whether its list is empty."""
         made, other = SchemaView.of(self.scopes.types[need], need).solid(), self.steps[need].step
         may_be_null = not made.types() or "null" in made.types()
         if "array" in made.types() or (may_be_null and other.when is None):
@@ -134,7 +134,7 @@ class StepLinter:
         ]
 
     def _asked_in_vain(self, read: DeclaredStep[Any], told: AbstractSet[str]) -> Iterator[Diagnostic]:
-        """`when: steps.a is defined` does not help where the step reads what `a` is skipped with."""
+        """Warn about a `when` that tests a step, if the step reads another one that `when` does not test."""
         if not any(analysis.holds for _, analysis in read.of("when")):
             return
         filled = _filled(read)
@@ -143,13 +143,13 @@ class StepLinter:
             template = next((each for each in filled if need in each.references.named), None)
             if asked is not None and template is not None:
                 message = (
-                    f"step `{read.name}` reads `steps.{need}` too, and is skipped where that is: to ask about "
-                    f"`steps.{asked}` is not enough"
+                    f"step `{read.name}` also reads `steps.{need}` and is skipped with it: "
+                    f"testing `steps.{asked}` is not enough"
                 )
                 yield _warning(Code.MAY_BE_NULL, message, _mark_of(template, need), _done_with(read, need))
 
     def _skipped_with(self, name: str) -> frozenset[str]:
-        """The steps that may be null and that a step is skipped with, those behind others included."""
+        """Return the steps that may be null and with which a step is skipped, directly or indirectly."""
         found: set[str] = set()
         waiting = [name]
         while waiting:
@@ -160,17 +160,15 @@ class StepLinter:
         return frozenset(found)
 
     def _late(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
-        """What a check reads in one branch only is read too late: it counts as read before the request."""
+        """Warn about a step that a check reads in one branch only: it counts as read before the request."""
         for template, _ in read.of("check", "message"):
             late = template.references.named - template.references.always
             for need in sorted(late & (read.needs - read.asks) & self.scopes.nulls.keys()):
-                message = (
-                    f"where `steps.{need}` is skipped, step `{read.name}` is skipped too, whatever branch this takes"
-                )
+                message = f"if `steps.{need}` is skipped, step `{read.name}` is skipped too, whichever branch is taken"
                 yield _warning(Code.MAY_BE_NULL, message, _mark_of(template, need), _done_with(read, need))
 
     def _placeholders(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
-        """A placeholder as other tools have it, for what no template of the step reads."""
+        """Warn about a placeholder of another tool, for a value that no template of the step reads."""
         columns, params, steps = self._unread(read)
         for template, _ in read.of(*_TEXTS):
             for start, text in _data(template.source):
@@ -185,13 +183,13 @@ class StepLinter:
                         continue
                     at = start + match.start(), start + match.end()
                     what = {"row": "column", "params": "parameter", "steps": "step"}[holder]
-                    message = f"`{match[0]}` is sent as it stands: step `{read.name}` does not read the {what} `{name}`"
+                    message = f"`{match[0]}` is sent literally: step `{read.name}` does not read the {what} `{name}`"
                     raw = f"{{% raw %}}{match[0]}{{% endraw %}}"
-                    hint = f"`{{{{ {holder}.{name}{match[3]} }}}}` sends its value, and `{raw}` the braces"
+                    hint = f"write `{{{{ {holder}.{name}{match[3]} }}}}` to send its value, or `{raw}` for the braces"
                     yield _warning(Code.UNFILLED, message, template.mark(*at), hint)
 
     def _unread(self, read: DeclaredStep[Any]) -> tuple[set[str], set[str], set[str]]:
-        """The columns, the parameters and the steps that no template of a step reads."""
+        """Return the columns, the parameters and the steps that no template of a step reads."""
         uses = [analysis.uses for template, analysis in read.templates if not template.is_expression]
         columns = set(self.columns.names) if self.columns is not None else set()
         for each in uses:
@@ -201,7 +199,7 @@ class StepLinter:
         return columns, params, steps
 
     def _named_file(self, template: StepTemplate) -> Iterator[Diagnostic]:
-        """A text that is the path of a file: what stands in it is not sent."""
+        """Warn about a text that is the path of a file, whose content is not sent."""
         text = template.source.strip()
         path = re.sub(r"^(@|file:(//)?)\s*", "", text)
         if template.file is not None or len(text) > _LONGEST_PATH or not re.fullmatch(r"[^\n{}]+", path):
@@ -213,28 +211,28 @@ class StepLinter:
         if is_there:
             key = template.path[-1]
             written = path if _PLAIN.fullmatch(path) else json.dumps(path, ensure_ascii=False)
-            message = f"the text `{shown(text)}` is sent, and not what stands in that file"
-            hint = f"`{key}: {{file: {written}}}` sends that; write a sentence around the path to send the path itself"
+            message = f"the text `{shown(text)}` is sent, not the content of that file"
+            hint = f"write `{key}: {{file: {written}}}` to send it, or a sentence around the path to send the path"
             yield _warning(Code.WRONG_VALUE, message, template.mark(0, len(template.source)), hint)
 
     def _equal(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:
-        """Requests that are the same for each of many rows."""
+        """Warn about requests that are the same for all of many rows."""
         sent, columns = read.of(*SENT), self.columns
         if any(analysis.findings for _, analysis in read.templates):
-            return  # what they ask for is not known
+            return  # what they use is not known
         if not sent or samples_of(read.step) is not None or columns is None or columns.least <= MANY:
             return
         uses = [analysis.uses for _, analysis in read.of("for_each", *FILLED)]
         if any(each.columns != set() or any(map(self._varies, each.steps)) for each in uses):
             return
         at = sent[0][0]
-        message = f"no template of step `{read.name}` differs by row: each row sends the same request"
+        message = f"no template of step `{read.name}` depends on the row: every row sends the same request"
         name = next((each for each in columns.names if each != self.parsed.pipeline.input.id), columns.names[0])
-        hint = f"put a column into it, as in `{{{{ {column(name)} }}}}`; `samples` asks the same several times"
+        hint = f"use a column, as in `{{{{ {column(name)} }}}}`; to repeat equal requests, use `samples`"
         yield _warning(Code.EQUAL_REQUESTS, message, at.mark(0, len(at.source)), hint)
 
     def _varies(self, name: str) -> bool:
-        """Whether the value of a step may differ by row."""
+        """Return whether the value of a step may depend on the row."""
         read = self.steps.get(name)
         if read is None or not read.planned.is_computed() or self.parsed.is_broken("steps", name):
             return True
@@ -246,31 +244,31 @@ def _warning(code: Code, message: str, mark: Mark, hint: str) -> Diagnostic:
 
 
 def _filled(read: DeclaredStep[Any]) -> list[StepTemplate]:
-    """What is filled in before anything is asked."""
+    """Return the templates that are rendered before a request is sent."""
     return [template for template, _ in read.of("for_each", *FILLED)]
 
 
 def _always(read: DeclaredStep[Any]) -> frozenset[str]:
-    """The steps that a step reads in every row."""
+    """Return the steps that a step reads in every row."""
     return read_always(_filled(read))
 
 
 def _mark_of(template: StepTemplate, step: str) -> Mark:
-    """The place where a template names a step."""
+    """Return the place of the first reference to a step in a template."""
     start = max(template.source.find(f"steps.{step}"), 0)
     return template.mark(start, start + len(f"steps.{step}"))
 
 
 def _done_with(read: DeclaredStep[Any], need: str, also: AbstractSet[str] = frozenset()) -> str:
-    """How a step is done though others are skipped."""
+    """Return the hint for running a step even if others are skipped."""
     asked = " and ".join(f"steps.{name} is defined" for name in (need, *sorted(also - {need})))
     if read.step.when is None:
-        return f"with `when: {asked}` it is done all the same"
-    return f"with `and {asked}` behind its `when` it is done all the same"
+        return f"add `when: {asked}` to run the step anyway"
+    return f"add `and {asked}` to its `when` to run the step anyway"
 
 
 def _is_sure(made: TypeView, path: tuple[str | int, ...]) -> bool:
-    """Whether a member is there, and not null, wherever the value is: a question about it is one about the value."""
+    """Return whether a member exists and is not null whenever the value is not: a test of it is a test of the value."""
     for key in path:
         if key not in made.type().schema.get("required", ()):
             return False
@@ -279,13 +277,13 @@ def _is_sure(made: TypeView, path: tuple[str | int, ...]) -> bool:
 
 
 def _parts(source: str) -> Iterator[tuple[str, int, str]]:
-    """What a template consists of: for each token its kind, its offset and its text; nothing of a broken one."""
+    """Yield the kind, offset and text of each token of a template; nothing if its syntax is broken."""
     with suppress(TemplateSyntaxError):
         yield from ((kind, at, text) for at, kind, text in reader().lexer.tokeniter(source, None))
 
 
 def _data(source: str) -> Iterator[tuple[int, str]]:
-    """The text that a template sends as it stands, with offsets; what an author has put between `raw` tags aside."""
+    """Yield the text that a template sends literally, with offsets, without text between `raw` tags."""
     is_raw = False
     for kind, at, text in _parts(source):
         is_raw = kind == "raw_begin" or (is_raw and kind != "raw_end")
@@ -294,7 +292,7 @@ def _data(source: str) -> Iterator[tuple[int, str]]:
 
 
 def _halves(template: StepTemplate) -> Iterator[Diagnostic]:
-    """What is left of a placeholder that has lost a brace of its beginning, and a brace too many behind one."""
+    """Warn about a placeholder without its opening braces, and about an extra brace after one."""
     begun, is_raw, depth = None, False, 0
     for kind, at, text in _parts(template.source):
         is_raw = kind == "raw_begin" or (is_raw and kind != "raw_end")
@@ -304,24 +302,24 @@ def _halves(template: StepTemplate) -> Iterator[Diagnostic]:
         for match in _UNBEGUN.finditer(text):
             start, end = at + match.start() + len(match[0]) - len(match[0].lstrip()), at + match.end()
             written = template.source[start:end]
-            message = f"`{shown(written)}` is sent as it stands: it begins without `{{{{`"
-            hint = f"write `{{{{ {match[1]} }}}}`; `{{% raw %}}{written}{{% endraw %}}` sends it so"
+            message = f"`{shown(written)}` is sent literally: it does not begin with `{{{{`"
+            hint = f"write `{{{{ {match[1]} }}}}`, or `{{% raw %}}{written}{{% endraw %}}` to send it literally"
             yield _warning(Code.UNFILLED, message, template.mark(start, end), hint)
         if begun is not None and depth <= 0 and text.startswith("}"):
-            message = f"`{shown(template.source[begun:at])}` has a `}}` behind it, which is sent"
-            hint = "remove it; `{% raw %}}{% endraw %}` sends it so"
+            message = f"`{shown(template.source[begun:at])}` is followed by a `}}`, which is sent"
+            hint = "remove it, or write `{% raw %}}{% endraw %}` to send it"
             yield _warning(Code.UNFILLED, message, template.mark(begun, at + 1), hint)
         depth, begun = depth + text.count("{") - text.count("}"), None
 
 
 def _comments(template: StepTemplate) -> Iterator[Diagnostic]:
-    """A comment that looks like none: text of another language, which is lost."""
+    """Warn about a Jinja comment that looks like text of another language, which is not sent."""
     begun = 0
     for kind, at, text in _parts(template.source):
         begun = at if kind == "comment_begin" else begun
         end = at + text.find("#}") + 2
         comment = template.source[begun:end] if kind == "comment_end" else ""
         if comment and not (re.match(r"\{#[\s-]", comment) and re.search(r"[\s-]#\}$", comment)):
-            message = f"`{shown(comment)}` is a comment to Jinja: it is not sent"
-            hint = "put it between `{% raw %}` and `{% endraw %}` to send it; a comment has spaces, as in `{# note #}`"
+            message = f"`{shown(comment)}` is a Jinja comment, which is not sent"
+            hint = "put it between `{% raw %}` and `{% endraw %}` to send it; write comments as in `{# note #}`"
             yield _warning(Code.LOST_TEXT, message, template.mark(begun, end), hint)

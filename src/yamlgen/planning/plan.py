@@ -1,7 +1,7 @@
-"""A plan: a pipeline checked, resolved and ordered, as immutable values that can be sent anywhere.
+"""A plan: a checked and resolved pipeline, as immutable values that can be pickled.
 
-Owns what a run needs to know and nothing that a run holds: no client, no open file, no loop. Templates and expressions
-stay their source text, schemas their JSON text; what is compiled from them is cached where it is used.
+Owns the data that a run needs, but no resources of a run: no client, no open file, no event loop. Templates and
+expressions are source text, and schemas are JSON text. What is compiled from them is cached where it is used.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Plan:
 
     Attributes:
         file: the pipeline's file.
-        params: every parameter's value.
-        declared: what each may be.
-        models: the aliases.
-        steps: in file order; the graph is in their `needs`.
+        params: the values of all parameters.
+        declared: the schemas of the parameters.
+        models: the models, by alias.
+        steps: the steps, in file order; their `needs` are the graph.
     """
 
     name: str
@@ -48,26 +48,26 @@ class Plan:
         return f"<Plan of {self.name}: {count} step{'' if count == 1 else 's'}>"
 
     def ordered(self) -> tuple[PlanStep, ...]:
-        """The steps so that each comes after those it needs."""
+        """Return the steps in an order in which each comes after the steps that it needs."""
         steps = {step.name: step for step in self.steps}
         return tuple(steps[name] for name in ordered({name: step.needs for name, step in steps.items()}))
 
     @property
     def generating(self) -> tuple[PlanStep, ...]:
-        """The steps that ask a model."""
+        """The steps that send requests to a model."""
         return tuple(step for step in self.steps if step.variants)
 
     @property
     def variants(self) -> tuple[tuple[PlanStep, Variant], ...]:
-        """Each model that is asked, with the step that asks it."""
+        """All variants, each with its step."""
         return tuple((step, variant) for step in self.steps for variant in step.variants)
 
     @property
     def columns(self) -> frozenset[str] | None:
-        """The columns that decide what is asked; `None` when a step that does needs the row as a whole.
+        """The columns on which requests and draws depend; `None` if one of their steps needs the whole row.
 
-        A step on whose value neither a request nor a draw depends has no part in it: adding one must not make new rows
-        of all.
+        A step whose value affects neither a request nor a draw does not count: adding such a step must not turn all
+        rows into new rows.
         """
         steps = {step.name: step for step in self.steps}
         reached: set[str] = set()
@@ -80,16 +80,16 @@ class Plan:
         return all_of(steps[name].columns for name in reached)
 
     def scope(self, row: Row, outputs: Mapping[str, JSON]) -> Scope:
-        """What the templates of a row's steps see."""
+        """Return the names that templates can read in a row."""
         return {"row": row, "params": self.params, "steps": outputs}
 
     @property
     def concurrency(self) -> int:
-        """The most requests in flight at once."""
+        """The maximum number of requests in flight."""
         ceiling = self.runtime.concurrency
         return MOST_CONCURRENCY if ceiling == "auto" else ceiling
 
     @property
     def folder(self) -> Path:
-        """Where the paths of the pipeline start from."""
+        """The folder that the pipeline's paths are relative to."""
         return self.file.parent

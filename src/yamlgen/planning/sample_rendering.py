@@ -1,7 +1,7 @@
-"""A rehearsal: the templates and expressions that depend on rows alone, filled in for the rows that can be read.
+"""Trial rendering of the templates and expressions that depend only on rows, for the rows of the input.
 
-Owns the finding of what fails for every one of them. Most of that is found by types, at the value that does not fit;
-this is what only values tell: a text that is no pattern, a sum that grows in a namespace, what a macro is given.
+Owns the search for templates that fail for every row. Types show most mistakes at the wrong value. This finds those
+that only values show: an invalid pattern, a sum that grows in a namespace, the arguments of a macro.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from yamlgen.value_objects import JSON, Row
 
 MOST_ROWS: Final = 1000
 _MOST_CASES: Final = 20
-"""Of one row, which may have very many."""
+"""The maximum number of cases of one row that are tried."""
 _WAYS: Final = (
-    ("'str'", "a text, such as all that a CSV holds, becomes a number with `| int` or `| float`"),
-    ("string formatting", "`%` fills in a text that has places for it, such as `%s`; `~` joins texts"),
-    ("", "what a row may lack takes a `default(...)`; a `when` skips rows"),
+    ("'str'", "convert a string, such as every value of a CSV, to a number with `| int` or `| float`"),
+    ("string formatting", "to join strings, use `~`; `%` fills placeholders such as `%s` in a string"),
+    ("", "add `default(...)` for a value that a row may lack, or skip such rows with `when`"),
 )
-"""A part of what is told, and what to do; the first that fits."""
+"""A part of the message, and the fix; the first match is used."""
 
 
 def always_failing(plan: Plan, rows: Iterable[Row]) -> list[tuple[PlanStep, Diagnostic]]:
-    """The steps that fail for each of the rows, with the mistake; a warning, where there are more than `MOST_ROWS`.
+    """Return the steps that fail for every row, with the mistake; a warning if there are more than `MOST_ROWS` rows.
 
-    Where all is well hardly more than the first row is read.
+    Usually, only the first rows are read.
 
     Args:
-        plan: the pipeline.
-        rows: those of its input.
+        plan: the plan of the pipeline.
+        rows: the rows of its input.
     """
-    steps = [] if plan.declared.keys() - plan.params.keys() else _of_rows(plan)  # a run gives what is missing
+    steps = [] if plan.declared.keys() - plan.params.keys() else _of_rows(plan)  # a run sets the missing values
     waiting, failed, number = {step.name for step in steps}, dict[str, RowError](), 0
     for number, row in enumerate(rows if steps else (), start=1):
         if number > MOST_ROWS or not waiting:
@@ -50,7 +50,7 @@ def always_failing(plan: Plan, rows: Iterable[Row]) -> list[tuple[PlanStep, Diag
                 outputs |= _done(step, plan.scope(row, outputs), waiting)
             except RowError as error:
                 failed.setdefault(step.name, error)
-                if isinstance(error.__context__, OverflowError):  # too much work to be done for each row
+                if isinstance(error.__context__, OverflowError):  # too much work to repeat for each row
                     waiting.discard(step.name)
     is_all = number <= MOST_ROWS
     found = [(step, failed[step.name]) for step in steps if step.name in failed and step.name in waiting]
@@ -58,7 +58,7 @@ def always_failing(plan: Plan, rows: Iterable[Row]) -> list[tuple[PlanStep, Diag
 
 
 def _of_rows(plan: Plan) -> list[PlanStep]:
-    """The steps that depend on no answer, no draw, and nothing that may be skipped."""
+    """Return the steps that depend on no answer, no draw, and no step that may be skipped."""
     made: list[PlanStep] = []
     known: set[str] = set()
     for step in plan.ordered():
@@ -69,10 +69,10 @@ def _of_rows(plan: Plan) -> list[PlanStep]:
 
 
 def _done(step: PlanStep, scope: Scope, waiting: set[str]) -> dict[str, JSON]:
-    """Do what a step does before it asks anything; the value of one that asks nothing.
+    """Render a step for a row without sending a request; return the value of a computed step, by its name.
 
     Raises:
-        RowError: it fails for this row.
+        RowError: the step fails for this row.
     """
     if not step.is_wanted(scope):
         return {}

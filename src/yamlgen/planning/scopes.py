@@ -1,7 +1,8 @@
-"""What a step's templates and expressions see, and the type of its value: the way of types through a pipeline.
+"""The names that a step's templates and expressions can read, and the type of its value.
 
-Owns the views of `row`, `params`, `steps`, `item`, `matrix` and `output`, step by step in the order in which they run,
-and the rule of null: a step may be null by its own `when`, or by that of a step it needs and does not ask about.
+Owns the views of `row`, `params`, `steps`, `item`, `matrix` and `output`, step by step in the order of execution, and
+the rule of null: a step may be null because of its own `when`, or because of the `when` of a step that it needs and
+that its own `when` does not refer to.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ class Scopes:
     """The views of one pipeline, filled step by step.
 
     Args:
-        columns: what is known of the input's columns; `None` when nothing is.
+        columns: the known columns of the input; `None` if they are unknown.
         params: the view of the parameters.
-        steps: a view for every name that stands under `steps`; `None` when those are not known.
-        is_broken: whether what stands at a path is wrong, so that nothing is known of it.
+        steps: a view for every name under `steps`; `None` if the names are unknown.
+        is_broken: returns whether the value at a path is wrong, so that it is unknown.
     """
 
     columns: Columns | None
@@ -40,20 +41,20 @@ class Scopes:
     types: dict[str, Type] = field(default_factory=dict)
     nulls: dict[str, str] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
-    """The steps of whose value nothing is known, because what was told broken makes it."""
+    """The steps whose value is unknown because of a reported mistake."""
     unwrapped: set[str] = field(default_factory=set)
-    """The steps that refer to items, and have none."""
+    """The steps that refer to items but have none."""
 
     taken_apart: set[str] = field(default_factory=set)
-    """The steps of whose value a part is asked for that it does not have, which is told there."""
+    """The steps to whose unknown members templates refer, which is reported there."""
     _solid: dict[str, TypeView] = field(init=False)
-    """The views of the steps where they are not null for a reason: what a step sees of those it does not ask about."""
+    """The views of the steps as not null: how a step sees the steps that its `when` does not refer to."""
 
     def __post_init__(self) -> None:
         self._solid = dict(self.steps or {})
 
     def row(self, *, sure: bool = False) -> TypeView:
-        """What is known of a row; `sure`: of every row, and not of the first ones alone."""
+        """Return the view of a row; with `sure`, only what is known of every row, not only of the first rows."""
         if self.columns is None:
             return ANYTHING
         known = self.columns.closed or not sure
@@ -64,13 +65,13 @@ class Scopes:
     def of(
         self, read: DeclaredStep[Any], template: StepTemplate, item: TypeView | None = None, *, sure: bool = False
     ) -> dict[str, TypeView]:
-        """What a template of a step sees.
+        """Return the names that a template of a step can read, with their views.
 
         Args:
-            read: the step, its needs known.
+            read: the step, with its needs.
             template: one of its templates.
-            item: the view of an item, where there are any.
-            sure: leave out what only the first rows of the input tell.
+            item: the view of an item, if the step has items.
+            sure: leave out what is only known of the first rows of the input.
         """
         seen: dict[str, TypeView] = {"row": self.row(sure=sure), "params": self.params, "steps": self._steps(read)}
         if template.role in EARLY:
@@ -87,7 +88,7 @@ class Scopes:
         return NamespaceView(Code.UNKNOWN_STEP, "step", self._solid | asked)
 
     def doubt(self, read: DeclaredStep[Any]) -> None:
-        """Take nothing as known of a step that refers to items which it has not, or to members of a text."""
+        """Treat a step as unknown if it refers to items that it does not have, or to members of a string."""
         for template, analysis in read.templates:
             for finding in analysis.findings:
                 name = template.source[finding.start : finding.end]
@@ -99,7 +100,7 @@ class Scopes:
                     self.unknown.add(read.name)
 
     def settle(self, read: DeclaredStep[Any]) -> None:
-        """Make the type of a step's value out of that of one output; those after it see it from now on."""
+        """Set the type of a step's value from the type of one output, for the steps after it."""
         is_wrapped_anyhow = any(self.is_broken("steps", read.name, key) for key in ("kind", "when", *fan_out.KEYS))
         is_wrapped_anyhow = is_wrapped_anyhow or read.name in self.unwrapped
         if is_wrapped_anyhow:

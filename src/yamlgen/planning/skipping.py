@@ -1,8 +1,9 @@
-"""Whether a step is skipped because others were: by what it reads in that row.
+"""Whether a step is skipped because other steps were: this depends on what it reads in that row.
 
-Owns the difference between what a source names and what it reads. A reference in a branch that is not taken is named
-only. What stands outside of all branches is read in every row; of the rest, filling the sources in with a watch on
-`steps` tells. What a `check` names counts as read: it is known too late for a request that is paid for.
+Owns the difference between the steps that a source names and those that it reads. A reference in a branch that is not
+taken is named, but not read. A reference outside all branches is read in every row. For the others, the sources are
+rendered with a mapping that notes the steps that are read. What a `check` names always counts as read, because a check
+is only evaluated after the request was billed.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from yamlgen.value_objects import JSON
 
 
 def is_skipped(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
-    """Whether the step is skipped because these are: it reads one of them, and its `when` does not ask about it."""
+    """Return whether the step is skipped with others: it reads one of them, and its `when` does not refer to it."""
     hidden = (step.needs - step.asks) & skipped
     if not hidden or hidden & always_read(step):
         return bool(hidden)
     seen = _NotedReads(scope["steps"])
-    with suppress(RowError):  # the step will fail of it
+    with suppress(RowError):  # the step itself will fail with this error
         cases = step.cases({**scope, "steps": seen})
         if cases and hidden & _read_by_each(step):
             return True
@@ -41,24 +42,24 @@ def is_skipped(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
 
 
 def always_read(step: PlanStep) -> frozenset[str]:
-    """The steps that a step reads in every row, whatever the row holds; without an item nothing is read for one."""
+    """Return the steps that a step reads in every row; what it reads for an item does not count if it may have none."""
     before = read_always(step.of("for_each"))
     return before | _read_by_each(step) if step.for_each is None or step.least_items else before
 
 
 def _read_by_each(step: PlanStep) -> frozenset[str]:
-    """The steps that each case of a step reads."""
+    """Return the steps that every case of a step reads."""
     late = (template.references.named for template in step.of("check", "message"))
     return read_always(step.of(*FILLED)).union(*late)
 
 
 def read_always(templates: Iterable[StepTemplate]) -> frozenset[str]:
-    """The steps that templates and expressions read whatever branches are taken."""
+    """Return the steps that templates and expressions read in all branches."""
     return frozenset().union(*(template.references.always for template in templates))
 
 
 class _NotedReads(dict[str, JSON]):
-    """The values of steps, which notes the names under which they are read."""
+    """The values of steps; it notes the names that are read."""
 
     def __init__(self, values: Mapping[str, JSON]) -> None:
         super().__init__(values)

@@ -1,4 +1,4 @@
-"""The steps of one file, each declared by its kind: what they are told of the file, and their steps of the plan."""
+"""The steps of one file, each declared by its kind, and their view of the file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True)
 class _FileOfStep:
-    """A file as one of its steps sees it."""
+    """A file as seen by one of its steps."""
 
     parsed: ParsedFile
     name: str
@@ -99,14 +99,14 @@ class StepBuilder(Collector):
     column: ColumnReader
 
     def declare(self, name: str, step: StepConfig) -> DeclaredStep[Any]:
-        """A step, and in `diagnostics` what is wrong with what is its own: its model, its matrix, its draws."""
+        """Return a declared step, and add the mistakes in its own keys to `diagnostics`."""
         declared = declare(name, step, _FileOfStep(self.parsed, name, self.schemas, self.column))
         self.diagnostics.extend(fan_out.check(name, step, declared.file))
         self.diagnostics.extend(declared.check())
         return declared
 
     def forgive(self, unwrapped: AbstractSet[str], taken_apart: AbstractSet[str]) -> None:
-        """Say no more of steps that they have no items, or no schema: that was told of what refers to those."""
+        """Drop reports that steps have no items or no schema, since their references were already reported."""
         at = self.parsed.document.mark
         marks = {at(("steps", name, "on_item_error"), key=True) for name in unwrapped}
         marks |= {at(("steps", name, "output"), key=True) for name in taken_apart}

@@ -1,4 +1,4 @@
-"""The order of steps: each after those that it needs, and the rings of those that wait for one another."""
+"""The order of steps, each after the steps that it needs, and the cycles of steps that need each other."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from graphlib import TopologicalSorter
 
 
 def ordered(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """Names so that each comes after those it needs.
+    """Return names in an order in which each comes after the names that it needs.
 
     Raises:
-        graphlib.CycleError: some need one another.
+        graphlib.CycleError: some names need each other.
     """
     return tuple(TopologicalSorter(needs).static_order())
 
 
 def rings(needs: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, ...]]:
-    """Each ring once; a step of it refers to the one after it, and the last to the first."""
+    """Yield each cycle once; each step of it refers to the next one, and the last to the first."""
     done: set[str] = set()
     for name in needs:
         ring = _ring(needs, name, (), done)

@@ -1,1 +1,1 @@
-"""What a step may say, and what each kind of step is."""
+"""The keys of steps, and the kinds of steps."""

@@ -1,9 +1,9 @@
-"""The parts of the language that others are made of: names, texts, and what a request says about a model.
+"""Parts that several models of the language share: names, strings and the settings of a model.
 
-Everything here, and in the `config` of each kind of step, is a wire type: a template stays a string, a reference a
-name; anything richer belongs to the plan. The docstring under a field is what editors show on hover, and what the
-reference page says. What the schema requires may still have a neutral default, so that a file with mistakes constructs
-without its broken parts and the rest of it can be checked too.
+The models here, and in the `config` of each kind of step, are wire types: a template is a string, and a reference is a
+name. The plan has richer types. The docstring of a field is its hover text in editors and its text in the reference.
+A field that the schema requires may still have a neutral default, so that a model can be built without the broken
+parts of a file and the rest of the file can be checked.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from yamlgen.model_capabilities import LEAST_BUDGET
 
 _MAX_TOKENS: Final = 4096
 MOST_CONCURRENCY: Final = 1000
-"""How many requests may be in flight where nothing is set; how many are is for the API to say."""
+"""The default maximum of requests in flight; the API's rate limits decide how many are."""
 MOST: Final = 1_000_000_000
-"""The most of any count, far above what there is: JSON has integers that are no longer counts, such as `1e308`."""
+"""The maximum of any count, far above realistic values: it excludes JSON integers such as `1e308`."""
 NAME = r"^[a-z][a-z0-9_]*$"
 
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=NAME)]
@@ -32,16 +32,16 @@ class FrozenModel(BaseModel):
 
 
 class FileText(FrozenModel):
-    """A text that lives in a file of its own."""
+    """A text in a file of its own."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["file"]})
 
     file: Text = ""
-    """Path of the text, relative to this file. The text is a template, like one written inline."""
+    """Path of the text file, relative to this file. Its content is a template, like an inline template."""
 
 
 class Thinking(FrozenModel):
-    """Extended thinking in the API's own form: with a budget of tokens, or with a say in what is shown of it.
+    """Extended thinking in the API's own form, to set a token budget or what the answer shows of the thinking.
 
     ```yaml
     models:
@@ -58,80 +58,81 @@ class Thinking(FrozenModel):
     """
 
     type: Literal["adaptive", "enabled", "disabled", "between_tools"] | None = None
-    """How it thinks. `enabled`, which needs `budget_tokens`, where none is set."""
+    """The type of thinking. Default: `enabled`, which requires `budget_tokens`."""
     budget_tokens: int | None = Field(None, ge=LEAST_BUDGET, le=MOST)
-    """How many tokens the model may think, at least 1024 and less than `max_tokens`. For `enabled` alone."""
+    """Maximum number of thinking tokens. At least 1024 and less than `max_tokens`. Only for `enabled`."""
     display: Literal["summarized", "omitted"] | None = None
-    """What an answer shows of the thinking; newer models omit it where none is set. It is kept with the answer, and
-    never part of the step's value."""
+    """What an answer shows of the thinking. Newer models omit it by default. It is stored with the answer and is never
+    part of the step's value."""
 
 
 class Settings(FrozenModel):
-    """What a request says about the model, key by key: a step's own settings win over its alias."""
+    """The settings of a model in a request. Each setting of a step overrides the same setting of its alias."""
 
     id: Text | None = None
-    """The model's id, such as `claude-haiku-5-5`. Any id is sent as it is: gateways and fine-tunes have their own."""
+    """The model's id, such as `claude-haiku-5-5`. Any id is sent unchanged, so gateways and fine-tunes work."""
     max_tokens: int | None = Field(None, ge=1, le=MOST)
-    """The most tokens of an answer, thinking included. 4096 where none is set."""
+    """Maximum number of tokens in an answer, including thinking. Default: 4096."""
     stop_sequences: list[Text] | None = None
-    """Texts at which the model stops writing. White space alone is none."""
+    """Strings at which the model stops writing. Each must contain more than white space."""
     thinking: Literal["adaptive", "disabled", "between_tools"] | Thinking | None = None
     """Extended thinking: `adaptive`, `disabled`, `between_tools` (off before the answer), or a mapping such as
-    `{budget_tokens: 2048}`. The model's own default where none is set. See *What each model takes* in the reference."""
+    `{budget_tokens: 2048}`. Default: the model's own. See *What each model takes* in the reference."""
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    """How much effort the model puts into an answer. See *What each model takes* in the reference."""
+    """How much effort the model spends on an answer. See *What each model takes* in the reference."""
     temperature: float | None = Field(None, ge=0, le=1)
-    """Randomness of the answer. Only models up to 4.6 take it, under `runtime.api_version: "2023-06-01"`."""
+    """Randomness of the answer. Only for models up to 4.6, with `runtime.api_version: "2023-06-01"`."""
     top_p: float | None = Field(None, ge=0, le=1)
-    """Nucleus sampling. Only models up to 4.6 take it, under `runtime.api_version: "2023-06-01"`."""
+    """Nucleus sampling. Only for models up to 4.6, with `runtime.api_version: "2023-06-01"`."""
     top_k: int | None = Field(None, ge=0, le=MOST)
-    """Sample from the `top_k` likeliest tokens. Only models up to 4.6, under `runtime.api_version: "2023-06-01"`."""
+    """Number of most likely tokens to sample from. Only for models up to 4.6, with
+    `runtime.api_version: "2023-06-01"`."""
 
     @field_validator("thinking")
     @classmethod
     def _shortened(cls, thinking: str | Thinking | None) -> str | Thinking | None:
-        """One value for what is one request: a mapping of a type alone is that type."""
+        """Return the type itself for a mapping that has only a type, since both send the same request."""
         if isinstance(thinking, Thinking) and thinking.model_fields_set == {"type"} and thinking.type != "enabled":
             return thinking.type
         return thinking
 
     @property
     def answer_limit(self) -> int:
-        """The most tokens of an answer: `max_tokens`, or its default."""
+        """The maximum number of tokens in an answer: `max_tokens`, or its default."""
         return self.max_tokens or _MAX_TOKENS
 
     @property
     def thinks(self) -> bool:
-        """Whether the request turns thinking on, in so many words."""
+        """Whether the request turns thinking on explicitly."""
         return self.thinking_type in ("adaptive", "enabled")
 
     @property
     def thinking_type(self) -> str | None:
-        """The type of `thinking` that is sent, `None` where none is."""
+        """The type of `thinking` that is sent; `None` if none is sent."""
         return (self.thinking.type or "enabled") if isinstance(self.thinking, Thinking) else self.thinking
 
 
 class Price(FrozenModel):
-    """What a model costs, in US dollars per million tokens."""
+    """The price of a model, in US dollars per million tokens."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["input", "output"]})
 
     input: float = Field(0, ge=0)
-    """US dollars per million tokens of input that the prompt cache has no part in."""
+    """US dollars per million tokens of uncached input."""
     output: float = Field(0, ge=0)
-    """US dollars per million tokens of output, thinking included."""
+    """US dollars per million tokens of output, including thinking."""
     cache_read: float | None = Field(None, ge=0)
-    """US dollars per million tokens read from the prompt cache. A tenth of `input` where none is set."""
+    """US dollars per million tokens read from the prompt cache. Default: a tenth of `input`."""
     cache_write: float | None = Field(None, ge=0)
-    """US dollars per million tokens written to the prompt cache. Where none is set it is 1.25 times `input`, and twice
-    `input` for those that are kept for an hour."""
+    """US dollars per million tokens written to the prompt cache. Default: 1.25 times `input`, and twice `input` for
+    tokens that are cached for an hour."""
 
 
 class ModelSettings(Settings):
-    """A model: its settings, and what it costs.
+    """The settings and the price of a model.
 
-    The settings stand under `models`, in the file's or a step's `model: {...}`, or in the step itself; the step's own
-    win, key by key. Any `id` is sent as it is, so gateways and fine-tunes work.
+    Settings can be under `models`, in `model: {...}` of the file or of a step, or in the step itself. Each setting in
+    the step itself overrides the same setting elsewhere. Any `id` is sent unchanged, so gateways and fine-tunes work.
 
     ```yaml
     models:
@@ -152,4 +153,4 @@ class ModelSettings(Settings):
     """
 
     price: Price | None = None
-    """The price of this `id`, for a gateway or a fine-tune. Never sent. The public list price where none is set."""
+    """The price of this `id`, for a gateway or a fine-tune. Never sent. Default: the public list price."""

@@ -1,7 +1,7 @@
-"""A step as a file declares it, as far as all kinds are the same: what the language needs of a kind.
+"""A step as declared in a file: the interface of a kind of step to the checks of a pipeline.
 
-A kind says what can be wrong with its own keys, what type one output has, and what its step of the plan holds besides
-what every step has. Of the file it sees a `StepFile`.
+A kind checks its own keys, infers the type of one output, and adds its own fields to the step of the plan. It sees the
+file as a `StepFile`.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from yamlgen.steps.step_template import StepTemplate
 FieldsT = TypeVar("FieldsT", bound=StepConfig)
 
 TEXT: Final = Type({"type": "string"})
-"""What a step gives that has no schema, where it asks a model."""
+"""The type of a `generate` step without a schema."""
 
 
 @dataclass
 class DeclaredStep(Generic[FieldsT]):
-    """A step with its templates, each with what it uses and what is wrong with it.
+    """A step with its templates, each with its analysis.
 
     Attributes:
-        fields: the model of its keys.
+        fields: the pydantic model of its keys.
         planned: the class of its step of the plan.
-        step: its keys, as they are written.
-        file: where it stands.
+        step: its keys, as written.
+        file: the file that contains it.
         needs: the steps that it refers to.
-        asks: those that its own `when` asks about.
-        items: the fewest and the most items of its `for_each`; `None` where nothing says how many at most.
+        asks: the steps that its own `when` refers to.
+        items: the minimum and maximum number of items of its `for_each`; the maximum is `None` if it is unknown.
         output: the type of one output of it.
     """
 
@@ -58,46 +58,46 @@ class DeclaredStep(Generic[FieldsT]):
     output: Type = field(default=ANYTHING, init=False)
 
     def of(self, *roles: str) -> list[tuple[StepTemplate, TemplateAnalysis]]:
-        """The templates of some roles."""
+        """Return the templates with any of these roles."""
         return [each for each in self.templates if each[0].role in roles]
 
     @property
     def columns(self) -> frozenset[str] | None:
-        """The columns that it refers to; `None` when it needs the row as a whole."""
+        """The columns that it refers to; `None` if it needs the whole row."""
         return all_of(analysis.uses.columns for _, analysis in self.templates)
 
     def check(self) -> Iterator[Diagnostic]:
-        """What is wrong with its own keys; what is found on the way is kept for the plan."""
+        """Check its own keys, and keep what is found for the plan."""
         yield from ()
 
     def check_texts(self) -> Iterator[Diagnostic]:
-        """What is wrong with its texts, all of which are read by now."""
+        """Check its templates, after all of them were read."""
         yield from ()
 
     def output_type(self) -> Type | None:
-        """The type of one output before its expressions are read; `None` where a mistake hides it."""
+        """Return the type of one output, before its expressions are read; `None` if a mistake hides it."""
         is_lost = self.step.schema_written() is not None or self.file.is_broken("output", "schema")
         return None if is_lost else ANYTHING
 
     def hides_type(self) -> bool:
-        """Whether a mistake among its expressions, which was told, hides the type of its value."""
+        """Return whether an already reported mistake in its expressions hides the type of its value."""
         return False
 
     def type_of(self, values: Mapping[str, TypeView]) -> Type | None:
-        """The type of one output without a schema, as its expressions tell it; `None` where they do not.
+        """Return the type of one output without a schema, inferred from its expressions; `None` if it is unknown.
 
         Args:
-            values: what is known of the values of its expressions, by name.
+            values: the known types of its expressions, by name.
         """
         del values
         return None
 
     def files_behind(self) -> Mapping[Path, Stamp]:
-        """The files that its kept values depend on, each in the state that it was read in."""
+        """Return the files that its kept values depend on, each with its state when it was read."""
         return {}
 
     def plan_step(self, value: Type) -> PlanStep:
-        """The step of the plan.
+        """Return the step of the plan.
 
         Args:
             value: the type of the step's value.
@@ -116,5 +116,5 @@ class DeclaredStep(Generic[FieldsT]):
         )
 
     def own_fields(self) -> dict[str, Any]:
-        """What the step of the plan holds besides what every step has."""
+        """Return the fields of the step of the plan that only this kind has."""
         return {}

@@ -1,6 +1,6 @@
-"""How a step is done, as far as all kinds are the same: what the engine needs of a kind.
+"""The execution of a step: the interface of a kind of step to the engine.
 
-What a file says is checked without this: nothing here, and no `execution` of a kind, is loaded before a run needs it.
+Checks of a file do not need this module: it, and the `execution` module of a kind, is only loaded when a run needs it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from yamlgen.value_objects import JSON
 StepT = TypeVar("StepT", bound=PlanStep)
 
 Invent: TypeAlias = Callable[[JSON, str], JSON]
-"""Makes up a value, by its schema and the name of its step."""
+"""Invents a value from its schema and the name of its step."""
 
 
 @dataclass(frozen=True)
 class RunResources:
-    """What a run has for its steps.
+    """The resources of a run for its steps.
 
     Attributes:
-        models: the models that are asked, by the names of the plan's variants.
-        folder: the pipeline's, where code of the author's stands; `None` where none of it may be called.
-        value_cache: keeps what that made.
-        width: the most that is under way at once: of the items of a step for one row, of the author's coroutines.
-        invent: makes up what that would make, where the models make up their answers too.
+        models: the models, by the names of the plan's variants.
+        folder: the pipeline's folder, with the author's code; `None` if the author's code may not be called.
+        value_cache: stores the results of the author's functions.
+        width: the maximum that runs at once, both of items of a step for one row and of the author's coroutines.
+        invent: invents the results of the author's functions, if the models invent their answers too.
     """
 
     models: Mapping[str, Model]
@@ -49,12 +49,12 @@ class RunResources:
 
 @dataclass(frozen=True, slots=True)
 class RowStep:
-    """A step for one row, as each of its cases needs it.
+    """The state of a step for one row, shared by its cases.
 
     Attributes:
-        context: who asks.
-        begin: is called when the row begins something that takes its time.
-        equal: how many equal requests the step has made for the row.
+        context: the row and the step that send a request.
+        begin: called when the row starts something slow.
+        equal: the number of equal requests that the step has sent for the row.
     """
 
     context: RequestContext
@@ -63,10 +63,10 @@ class RowStep:
 
 
 class StepExecutor(ABC, Generic[StepT]):
-    """Does the steps of one kind in one run, which may have several; what it opens for that is its own. To be closed.
+    """Executes all steps of one kind in one run. It owns what it opens and must be closed.
 
     Args:
-        run: what the run has.
+        run: the resources of the run.
     """
 
     def __init__(self, run: RunResources) -> None:
@@ -74,29 +74,29 @@ class StepExecutor(ABC, Generic[StepT]):
 
     @abstractmethod
     async def perform(self, step: StepT, case: Case, row: RowStep) -> Answer:
-        """The output of one case of a step.
+        """Return the output of one case of a step.
 
         Raises:
-            RowError: it has none.
-            Cancelled: nothing more is sent.
-            YamlgenError: the run cannot go on.
+            RowError: the case has failed.
+            Cancelled: the run sends no more requests.
+            YamlgenError: the run cannot continue.
         """
 
     def close(self) -> None:
-        """Close what it has opened."""
+        """Close everything that it has opened."""
 
 
 def executor_of(kind: str, run: RunResources) -> StepExecutor[Any]:
-    """What does the steps of a kind in a run: `EXECUTOR` of `execution` in the kind's folder."""
+    """Return the executor of a kind in a run: `EXECUTOR` of `execution` in the kind's folder."""
     made: StepExecutor[Any] = import_module(f"yamlgen.steps.{kind}.execution").EXECUTOR(run)
     return made
 
 
 def checked(value: JSON, schema: JSONSchema | None) -> JSON:
-    """A value that a step without a model has made.
+    """Return the value of a step without a model, validated against its schema.
 
     Raises:
-        RowError: it does not fit the step's schema.
+        RowError: the value does not fit the schema.
     """
     errors = schema.errors(value) if schema is not None else ()
     if errors:

@@ -1,7 +1,7 @@
-"""Fan-out: a step that is done several times for a row, by `for_each`, `matrix` and `samples`, in this order.
+"""Fan-out: running a step several times for a row, by `for_each`, `matrix` and `samples`, outermost first.
 
-Owns the cases of a step, their number and their names; how their values, and their types, become one list; and what can
-be wrong with the keys that say so, whatever the kind of the step is.
+Owns the cases of a step with their number and names, the list that is made of their values and types, and the checks of
+the fan-out keys for all kinds of steps.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from yamlgen.steps.step_file import StepFile
 from yamlgen.value_objects import JSON
 
 MOST_ITEMS: Final = 100_000
-"""The longest list that `for_each` takes: more in one row is a mistake that would cost much."""
+"""The maximum length of a `for_each` list: more items in one row are a mistake that would be expensive."""
 
 MOST_CASES: Final = 1000
-"""How many combinations and samples one item may have."""
+"""The maximum number of combinations and samples of one item."""
 
 KEYS: Final = ("for_each", "matrix", "samples", "on_item_error")
-"""The keys that say how often a step is done, and what becomes of a failed time."""
+"""The keys that set how often a step runs, and what happens to a failed case."""
 
 KEY_OF: Final = {"item": "for_each", "item_index": "for_each", "matrix": "matrix"}
-"""The names that the templates of a case see besides, each with the key that makes it."""
+"""The additional names that the templates of a case can read, each with the key that defines it."""
 
 Scope: TypeAlias = Mapping[str, Any]
-"""What templates and expressions see: `row`, `params`, `steps`, and of a case `item`, `item_index`, `matrix`."""
+"""What templates and expressions can read: `row`, `params`, `steps`, and in a case `item`, `item_index`, `matrix`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One of the times that a step is done for a row.
+    """One execution of a step for a row.
 
     Attributes:
-        scope: what its templates see.
-        item: the index in the list of `for_each`; 0 without one.
-        combination: the index among the combinations of the matrix; 0 without one.
-        sample: the number of the sample; 0 without several.
-        twin: of a draw, how many equal items come before this one.
+        scope: the names that its templates can read.
+        item: the index in the list of `for_each`; 0 without `for_each`.
+        combination: the index among the combinations of the matrix; 0 without a matrix.
+        sample: the index of the sample; 0 without `samples`.
+        twin: for a draw, the number of equal items before this one.
     """
 
     scope: Scope
@@ -60,15 +60,15 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FanOut:
-    """How often a step is done for a row.
+    """How often a step runs for a row.
 
     Attributes:
-        for_each: the expression that gives the items.
-        least_items: the fewest items that it gives, as far as is known.
-        most_items: the most of them; `None` where nothing says that.
+        for_each: the expression that returns the items.
+        least_items: the known minimum number of items.
+        most_items: the known maximum number of items; `None` if it is unknown.
         matrix: the combinations, each from name to value; `None` without a matrix.
-        samples: how many samples there are; `None` for one that is no list.
-        null_items: whether an item that fails is null in its list, and the row goes on.
+        samples: the number of samples; `None` for one sample that is not in a list.
+        null_items: whether a failed item is null in its list and the row continues.
     """
 
     for_each: str | None = None
@@ -80,7 +80,7 @@ class FanOut:
 
     @property
     def is_single(self) -> bool:
-        """Whether the step is done once for a row, so that its value is no list."""
+        """Whether the step runs once for a row, so that its value is not a list."""
         return self.for_each is None and self.matrix is None and self.samples is None
 
     @property
@@ -93,18 +93,18 @@ class FanOut:
 
     @property
     def cases_per_item(self) -> int:
-        """How often the step is done for an item: once for each combination and sample."""
+        """How often the step runs for an item: once for each combination and sample."""
         return len(self.matrix or ((),)) * (self.samples or 1)
 
     def cases_of(self, value: JSON) -> int:
-        """How often the step was done for a row, by the value that came of it."""
+        """Return how often the step ran for a row, given the step's value."""
         return self.cases_per_item * (1 if self.for_each is None else len(value))
 
     def cases(self, scope: Scope) -> list[Case]:
-        """The times that the step is done for a row: for each item, each combination, each sample, in this order.
+        """Return the cases of the step for a row: for each item, each combination, each sample, in this order.
 
         Raises:
-            RowError: `for_each` gives no list, or one that is too long.
+            RowError: the value of `for_each` is not a list, or the list is too long.
         """
         made: list[Case] = []
         for item, seen in enumerate(self._items(scope)):
@@ -119,14 +119,14 @@ class FanOut:
             return
         items = evaluate(self.for_each, scope)
         if not isinstance(items, list):
-            raise _no_items(self.for_each, f"no list, but {described(items)}")
+            raise _no_items(self.for_each, f"must be a list, not {described(items)}")
         if len(items) > MOST_ITEMS:
-            raise _no_items(self.for_each, f"{len(items):,} items, more than {MOST_ITEMS:,}")
+            raise _no_items(self.for_each, f"has {len(items):,} items, more than {MOST_ITEMS:,}")
         for index, item in enumerate(items):
             yield {**scope, "item": item, "item_index": index}
 
     def whole(self, values: Sequence[JSON]) -> JSON:
-        """The step's value from those of its cases, in their order."""
+        """Return the step's value, built from the values of its cases in their order."""
         combinations = self.matrix or ({},)
         each = iter(values)
 
@@ -141,7 +141,7 @@ class FanOut:
         return [labelled() for _ in range(len(values) // self.cases_per_item)]
 
     def spoken(self, case: Case) -> str:
-        """Which case it is, as messages say it: `item 3`, `sample 2`, `tone=dry`; they count from 1."""
+        """Return the name of a case in messages: `item 3`, `sample 2`, `tone=dry`; counted from 1."""
         parts = [f"item {case.item + 1}"] if self.for_each is not None else []
         if self.matrix is not None:
             parts.extend(f"{name}={shown(str(value))}" for name, value in self.matrix[case.combination].items())
@@ -151,38 +151,38 @@ class FanOut:
 
 
 def _no_items(source: str, given: str) -> RowError:
-    return RowError(f"`for_each: {shown(source)}` gives {given}", code=Code.ROW_TEMPLATE, source=(source, 0))
+    return RowError(f"`for_each: {shown(source)}` {given}", code=Code.ROW_TEMPLATE, source=(source, 0))
 
 
 def _key(value: JSON) -> str:
-    """What tells the values of an axis apart."""
+    """Return a key that distinguishes the values of an axis."""
     return json.dumps(value, sort_keys=True)
 
 
 def matrix_of(step: StepConfig) -> Mapping[str, list[JSON]]:
-    """The axes of a step's matrix; none of a kind that has no matrix."""
+    """Return the axes of a step's matrix; empty for a kind without a matrix."""
     axes: Mapping[str, list[JSON]] | None = getattr(step, "matrix", None)
     return axes or {}
 
 
 def samples_of(step: StepConfig) -> int | None:
-    """How many samples a step asks for; `None` of one that says nothing, or of a kind that has no samples."""
+    """Return the `samples` of a step; `None` if the key is missing or the kind has no samples."""
     count: int | None = getattr(step, "samples", None)
     return count
 
 
 def is_listed(step: StepConfig) -> bool:
-    """Whether a step is done for items, combinations or samples, so that its value is a list."""
+    """Return whether a step runs for items, combinations or samples, so that its value is a list."""
     return step.for_each is not None or bool(matrix_of(step)) or samples_of(step) is not None
 
 
 def views(step: StepConfig, file: StepFile, item: TypeView | None) -> dict[str, TypeView]:
-    """What the templates of a case see besides.
+    """Return the views of the additional names that the templates of a case can read.
 
     Args:
-        step: as it is written.
-        file: where it stands.
-        item: the view of an item, where it is known.
+        step: the step, as written.
+        file: the file that contains it.
+        item: the view of an item, if it is known.
     """
     made: dict[str, TypeView] = {}
     if step.for_each is not None or file.is_broken("for_each"):
@@ -196,17 +196,17 @@ def views(step: StepConfig, file: StepFile, item: TypeView | None) -> dict[str, 
 
 
 def combinations(step: StepConfig) -> tuple[Mapping[str, JSON], ...] | None:
-    """The combinations of a step's matrix, the last axis turning fastest; `None` without a matrix."""
+    """Return the combinations of a step's matrix; the last axis varies fastest. `None` without a matrix."""
     axes = matrix_of(step)
     return tuple(dict(zip(axes, values, strict=True)) for values in product(*axes.values())) if axes else None
 
 
 def planned(step: StepConfig, items: tuple[int, int | None]) -> dict[str, Any]:
-    """The fields of `FanOut` for a step.
+    """Return the fields of `FanOut` for a step.
 
     Args:
-        step: as it is written.
-        items: the fewest and the most items of its `for_each`, as far as is known.
+        step: the step, as written.
+        items: the known minimum and maximum number of items of its `for_each`.
     """
     return {
         "for_each": step.for_each,
@@ -219,16 +219,16 @@ def planned(step: StepConfig, items: tuple[int, int | None]) -> dict[str, Any]:
 
 
 def list_type(made: Type, step: StepConfig, items: tuple[int, int | None]) -> Type:
-    """The type of a step's value, made of the type of one output.
+    """Return the type of a step's value, built from the type of one output.
 
     Args:
-        made: of one output.
-        step: as it is written.
-        items: the fewest and the most items of its `for_each`, as far as is known.
+        made: the type of one output.
+        step: the step, as written.
+        items: the known minimum and maximum number of items of its `for_each`.
     """
     axes, samples = matrix_of(step), samples_of(step)
     if step.on_item_error == "null":
-        made = nullable(made, 'a failed item of it is null (`on_item_error: "null"`)')
+        made = nullable(made, 'a failed item is null (`on_item_error: "null"`)')
     if samples is not None:
         made = list_of(made, samples, samples)
     if axes:
@@ -239,18 +239,18 @@ def list_type(made: Type, step: StepConfig, items: tuple[int, int | None]) -> Ty
 
 
 def axis_type(values: list[JSON]) -> Type:
-    """The type of the values of one axis of a matrix, all of which are known."""
+    """Return the type of the values of one axis of a matrix."""
     made = observed(values)
     closed = {"additionalProperties": False} if made.get("type") == "object" else {}
     return Type({**made, **closed, "enum": values})
 
 
 def check(name: str, step: StepConfig, file: StepFile) -> Iterator[Diagnostic]:
-    """What is wrong with the keys of a step that say how often it is done."""
+    """Check the fan-out keys of a step."""
     axes, samples = matrix_of(step), samples_of(step)
     if step.on_item_error == "null" and not is_listed(step) and not any(map(file.is_broken, KEYS)):
-        message = f"step `{name}` has no items: `on_item_error` says nothing"
-        hint = "add `for_each`, `samples` or `matrix`, or remove it"
+        message = f"`on_item_error` has no effect: step `{name}` has no items"
+        hint = "add `for_each`, `samples` or `matrix`, or remove `on_item_error`"
         yield Diagnostic(Code.CONFLICT, message, file.mark("on_item_error", key=True), hint)
     for axis, values in axes.items():
         seen: set[str] = set()
@@ -258,15 +258,15 @@ def check(name: str, step: StepConfig, file: StepFile) -> Iterator[Diagnostic]:
             text = _key(value)
             if text in seen:
                 mark = file.mark("matrix", axis, index)
-                message = f"{text} stands twice under `{axis}`"
-                yield Diagnostic(Code.BAD_MATRIX, message, mark, "`samples` asks more than once")
+                message = f"{text} is listed twice under `{axis}`"
+                yield Diagnostic(Code.BAD_MATRIX, message, mark, "remove it; use `samples` to repeat a request")
             seen.add(text)
         if axis == "output":
             mark = file.mark("matrix", axis, key=True)
-            message = "each output stands under `output`, beside its labels"
-            yield Diagnostic(Code.BAD_MATRIX, message, mark, "take another name")
+            message = "`output` is reserved: each result has its output under this name"
+            yield Diagnostic(Code.BAD_MATRIX, message, mark, "use another name")
     cases = (samples or 1) * prod(map(len, axes.values()))
     if axes and cases > MOST_CASES:
-        message = f"the matrix and the samples of step `{name}` make {cases:,} requests for one item"
+        message = f"the matrix and the samples of step `{name}` produce {cases:,} requests for one item"
         mark = file.mark("matrix", key=True)
-        yield Diagnostic(Code.BAD_MATRIX, message, mark, f"at most {MOST_CASES:,} make sense")
+        yield Diagnostic(Code.BAD_MATRIX, message, mark, f"reduce them to at most {MOST_CASES:,}")

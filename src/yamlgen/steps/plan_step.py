@@ -1,4 +1,4 @@
-"""A step of a plan, as far as all kinds are the same: what the planner, the engine and the pictures ask of any step."""
+"""A step of a plan: the interface that all kinds of steps share for the planner, the engine and the graph."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from yamlgen.value_objects import JSON, Prompt
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A model that a step asks, with its settings.
+    """A model that a step uses, with its settings.
 
     Attributes:
-        name: what tells it from the other models of a run: the step's name, and the alias where a matrix has several.
-        settings: the model's settings, the step's own over its alias's; `id` is set.
-        price: what the author says that the model costs; `None` leaves it to the price list.
-        alike: the name of the first variant of the step with the same settings, which makes the same requests.
-        mode: how it is asked for an answer that has a schema.
-        reasks: how often an answer that is invalid is sent back to it.
+        name: the unique name of the variant in a run: the step's name, with the alias if a matrix has several models.
+        settings: the resolved settings of the model, with `id`; the step's own settings override those of its alias.
+        price: the price that the author has set; `None` means the price list.
+        alike: the name of the first variant of the step with the same settings, which sends the same requests.
+        mode: how JSON is requested, if the step has a schema.
+        reasks: the maximum number of times that an invalid answer is sent back to the model.
     """
 
     name: str
@@ -46,11 +46,11 @@ class Variant:
 
     @property
     def max_tokens(self) -> int:
-        """The most tokens of an answer."""
+        """The maximum number of tokens in an answer."""
         return self.settings.answer_limit
 
     def mode_for(self, schema: JSONSchema) -> Literal["native", "tools", "json"]:
-        """How it is asked for what a schema describes: its mode, or what fits the model and the schema."""
+        """Return its mode, or for `auto` the mode that fits the model and the schema."""
         if self.mode != "auto":
             return self.mode
         return choose_mode(outgoing(schema.value)[0], model_capabilities.of(self.model))
@@ -58,21 +58,21 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep(FanOut):
-    """What every step has, whatever its kind.
+    """A step of a plan, of any kind.
 
     Attributes:
-        kind: its name in the table of kinds.
-        is_outside: whether its value comes from outside, from a model or a function: it takes its time.
-        shape: what a Mermaid flowchart writes around its label.
-        knows_row: whether its value depends on which row it is, and not only on what the step refers to.
-        type: a JSON Schema of the step's value, as far as it is known before any row is run.
-        needs: the steps that this one refers to.
-        asks: those of them that its own `when` asks about, so that it is done though they were skipped.
-        columns: the columns that it refers to; `None` when it needs the row as a whole.
-        when: the expression without which the step is skipped.
+        kind: the name of its kind.
+        is_outside: whether its value comes from a model or a function, which can be slow.
+        shape: the brackets around its label in a Mermaid flowchart.
+        knows_row: whether its value depends on the row's identity, not only on what the step refers to.
+        type: a JSON Schema of the step's value, as far as it is known before a run.
+        needs: the steps that it refers to.
+        asks: the steps that its own `when` refers to, so that it can run even if they were skipped.
+        columns: the columns that it refers to; `None` if it needs the whole row.
+        when: the condition; if it is false, the step is skipped.
         templates: its templates and expressions, with their places.
-        schema: what an output must satisfy by the author's word; `None` where nothing is said.
-        variants: the models that it asks.
+        schema: the author's schema of an output; `None` without a schema.
+        variants: the models that it uses.
     """
 
     kind: ClassVar[str]
@@ -90,24 +90,24 @@ class PlanStep(FanOut):
     variants: tuple[Variant, ...] = ()
 
     def of(self, *roles: Role) -> Iterator[StepTemplate]:
-        """The templates of some roles."""
+        """Return the templates with any of these roles."""
         return (template for template in self.templates if template.role in roles)
 
     @classmethod
     def is_computed(cls) -> bool:
-        """Whether its value is made of nothing but what it refers to, and is the same each time."""
+        """Return whether its value depends only on what it refers to, so that it is always the same."""
         return not (cls.is_outside or cls.knows_row)
 
     def is_wanted(self, scope: Scope) -> bool:
-        """Whether the step is to be done for a row, as far as its `when` says.
+        """Return whether its `when` is true for a row.
 
         Raises:
-            RowError: its `when` cannot be computed.
+            RowError: the evaluation of its `when` fails.
         """
         return self.when is None or bool(evaluate(self.when, scope))
 
     def fill(self, scope: Scope) -> Any:
-        """Fill in what a case needs before anything is asked or called; the value of a step that is computed.
+        """Render what a case needs before a request or a call; for a computed step, return its value.
 
         Raises:
             RowError: a template or an expression fails for this row.
@@ -115,11 +115,11 @@ class PlanStep(FanOut):
         del scope
 
     def requests(self, scope: Scope, models: Mapping[str, Model]) -> Iterator[tuple[Case, dict[str, JSON]]]:
-        """The requests that it would send first for a row, each with its case, for `render`.
+        """Yield the first request of each case of a row, for `render`.
 
         Args:
-            scope: of the row.
-            models: those that are asked, by the names of the plan's variants.
+            scope: the scope of the row.
+            models: the models, by the names of the plan's variants.
 
         Raises:
             RowError: a template or an expression fails for this row.
@@ -128,27 +128,27 @@ class PlanStep(FanOut):
         yield from ()
 
     def unfilled(self) -> Prompt:
-        """What it says to its models before its templates are filled in."""
+        """Return its prompt with its templates as written."""
         return Prompt(None, ())
 
     @property
     def names_models(self) -> bool:
-        """Whether its models stand in its matrix, by their names."""
+        """Whether its models are listed in its matrix."""
         return False
 
     def about(self) -> Iterator[str]:
-        """Whom it asks, or what it calls, for `render --graph`."""
+        """Yield the models that it uses, or the function that it calls, for `render --graph`."""
         yield from ()
 
     def facts(self) -> Iterator[tuple[str, str]]:
-        """What else `render --graph` says of it, each as a word and its value."""
+        """Yield further facts for `render --graph`, each as a word and its value."""
         yield from ()
 
     def written(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
-        """The step as a file would declare it, everything resolved.
+        """Return the step as a file would declare it, with everything resolved.
 
         Args:
-            by_tool: the names of the models that a run asks by a tool.
+            by_tool: the names of the variants for which a run requests JSON with a tool.
         """
         made: dict[str, Any] = {"kind": self.kind}
         if self.when is not None:
@@ -163,6 +163,6 @@ class PlanStep(FanOut):
         return made
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
-        """The keys of a step in a file that its kind alone has, its output last."""
+        """Return the keys in a file that only its kind has, `output` last."""
         del by_tool
         return {} if self.schema is None else {"output": {"schema": self.schema.value}}

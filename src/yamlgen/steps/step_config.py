@@ -1,4 +1,4 @@
-"""What every step may say, whatever its kind, and what there is to ask of it before it is checked."""
+"""The keys that every kind of step has, and what can be read from a step before it is checked."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Expression: TypeAlias = Text
 
 
 class StepText(NamedTuple):
-    """A template or an expression of a step, as it is written.
+    """A template or an expression of a step, as written.
 
     Attributes:
-        content: its text, or the file that holds it; nothing where it was left out.
-        path: where it stands in the step.
-        name: what tells it from others of its role: of a value or an argument its name, of a check its number.
+        content: its source, or the file that contains it; `None` if the key is missing.
+        path: its path in the step.
+        name: distinguishes it from others with its role: the name of a value or an argument, the number of a check.
     """
 
     role: Role
@@ -36,48 +36,49 @@ class TypedOutput(FrozenModel):
     model_config = ConfigDict(json_schema_extra={"required": ["schema"]})
 
     schema_: Text | dict[str, Any] | None = Field(None, alias="schema")
-    """The JSON Schema (draft 2020-12) that the value must satisfy: a path (.json, .yaml), or the schema itself."""
+    """The JSON Schema (draft 2020-12) of the value: a path (.json, .yaml), or the schema itself."""
 
 
 class StepConfig(FrozenModel):
-    """What every step may say, whatever its kind."""
+    """The keys that every kind of step has."""
 
     does: ClassVar[str]
-    """What a step of the kind does, as the reference says it."""
+    """What a step of the kind does, for the reference."""
     gives: ClassVar[str]
-    """What its value is, as the reference says it."""
+    """What the value of a step of the kind is, for the reference."""
 
     description: str | None = None
-    """What the step is for. Not sent."""
+    """A description of the step, for readers. Not sent."""
     when: Expression | None = None
-    """An expression: where it is false for a row, the step is skipped and its value is null. A step that reads
-    it in that row is skipped too, unless its own `when` asks about it.
+    """An expression: if it is false for a row, the step is skipped and its value is null.
 
-    It is asked once for a row, before any item of `for_each`. [Null](guides/templates.md#null) has an example.
+    A step that reads a skipped step is skipped too, unless its own `when` tests for null. See
+    [Null](guides/templates.md#null) for an example. `when` is evaluated once for each row, before `for_each`.
     """
     for_each: Expression | None = None
-    """An expression that gives a list: the step is done once for each `item`, side by side, and its value is the list
-    of outputs in order. Templates see `item` and `item_index` (from 0).
+    """An expression that returns a list: the step runs once for each item. Its value is the list of outputs, in order.
 
-    An empty list gives an empty list. A row has at most 100,000 items. With `maxItems` in the schema that makes the
-    list, `yamlgen plan` knows what the step may cost at most. [`steps`](#steps) has an example.
+    Templates can read `item` and `item_index` (from 0). The items of a row run in parallel. An empty list produces an
+    empty list. A row can have at most 100,000 items. Set `maxItems` in the schema of the list, so that `yamlgen plan`
+    can calculate the maximum cost. See [`steps`](#steps) for an example.
     """
     on_item_error: Literal["fail", "null"] = "fail"
-    """What one failed item of `for_each`, `samples` or `matrix` does: `fail` sets the row aside, `"null"` (in quotes)
-    leaves a null in the list.
+    """What happens when one item of `for_each`, `samples` or `matrix` fails: with `fail`, its row fails; with `"null"`
+    (the quotes are required), the item is null in the list. Default: `fail`.
 
-    The other items are kept either way. A run tells how many are null, and ends with exit code 1 if a step lost every
-    item of every row. `yamlgen runs failed` lists them, `yamlgen retry` asks for them again, and `limits.max_failures`
-    counts their rows. [`generate`: `samples`](#generate-samples) has an example.
+    The answers of the other items are stored in both cases. A run reports how many items are null. It ends with exit
+    code 1 if a step loses every item of every row. `yamlgen runs failed` lists the failed items, `yamlgen retry`
+    retries them, and `limits.max_failures` counts their rows. See [`generate`: `samples`](#generate-samples) for an
+    example.
     """
 
     def sources(self) -> Iterator[StepText]:
-        """Its templates and expressions; of its messages in the order in which they are sent."""
+        """Yield its templates and expressions; messages in the order in which they are sent."""
         yield StepText("when", self.when, ("when",))
         yield StepText("for_each", self.for_each, ("for_each",))
 
     def files(self, fitting: Callable[[str], list[str]]) -> Iterator[str]:
-        """The paths that it names for reading; `fitting` gives those that a pattern stands for."""
+        """Yield the paths of files that it reads; `fitting` returns the paths that match a pattern."""
         del fitting  # only some kinds have patterns
         yield from (source.content.file for source in self.sources() if isinstance(source.content, FileText))
         written = self.schema_written()
@@ -85,13 +86,13 @@ class StepConfig(FrozenModel):
             yield written
 
     def models_named(self) -> Mapping[DataPath, Any]:
-        """What it says of the models that it asks, each by its place; nothing of a kind that asks none.
+        """Return the models of the step by their paths; empty for a kind that uses no model.
 
-        An alias, an id or settings (as written, where it stands in a matrix); `None` where the pipeline's own is asked.
+        Each is an alias, an id or settings (as written, if it is in a matrix); `None` means the pipeline's own model.
         """
         return {}
 
     def schema_written(self) -> str | dict[str, Any] | None:
-        """What stands under `output.schema`; `None` of a step, or a kind, that has none."""
+        """Return the value of `output.schema`; `None` if the step, or its kind, has no schema."""
         output: TypedOutput | None = getattr(self, "output", None)
         return None if output is None else output.schema_

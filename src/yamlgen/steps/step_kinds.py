@@ -1,8 +1,8 @@
 """The kinds of steps, by name. A kind is a folder of that name and a line here.
 
-A folder has `config` (its keys in a file), `declaration` (its checks, its type), `plan_step` (its step of a plan) and
-`execution` (how it is done). It is loaded by its name: `DECLARED` of `declaration` here, and `EXECUTOR` of `execution`
-once a run does a step of the kind.
+A folder has the modules `config` (the keys), `declaration` (checks and types), `plan_step` (its step of a plan) and
+`execution`. They are loaded by name: `DECLARED` of `declaration` here, and `EXECUTOR` of `execution` when a run first
+executes a step of the kind.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ KINDS: Final[dict[str, type[DeclaredStep[Any]]]] = {
     )
 }
 DEFAULT_KIND: Final = "generate"
-"""The kind of a step that says none."""
+"""The kind of a step without `kind`."""
 
 
 def kind_of(step: Any) -> str:
-    """The kind of a step, as data or as a model; that of one whose kind is none is the default."""
+    """Return the kind of a step, given as data or as a model; the default if the kind is unknown."""
     kind = step.get("kind", DEFAULT_KIND) if isinstance(step, dict) else getattr(step, "kind", DEFAULT_KIND)
     return kind if kind in KINDS else DEFAULT_KIND
 
 
 def declare(name: str, step: StepConfig, file: StepFile) -> DeclaredStep[Any]:
-    """A step as its kind declares it."""
+    """Return a step as its kind declares it."""
     return KINDS[kind_of(step)](name, step, file)
 
 
@@ -44,5 +44,5 @@ if TYPE_CHECKING:
     Step: TypeAlias = StepConfig
 else:
     tagged = tuple(Annotated[each.fields, Tag(kind)] for kind, each in KINDS.items())
-    Step = Annotated[Union[tagged], Discriminator(kind_of)]  # noqa: UP007 - of as many as there are
-    """A step of any kind; one that says none is a `generate`."""
+    Step = Annotated[Union[tagged], Discriminator(kind_of)]  # noqa: UP007 - the number of kinds is not fixed
+    """A step of any kind; a step without `kind` is a `generate` step."""

@@ -1,4 +1,4 @@
-"""A template or an expression of a step, with the place where it stands."""
+"""A template or an expression of a step, with its place in a file."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from yamlgen.parsing.source_map import DataPath, Document, SourceText
 Role: TypeAlias = Literal["system", "user", "assistant", "message", "when", "for_each", "check", "value", "arg"]
 EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "value", "arg"})
 SENT: Final[tuple[Role, ...]] = ("system", "user", "assistant")
-"""What is said to a model."""
+"""The roles whose text is sent to a model."""
 
 FILLED: Final[tuple[Role, ...]] = (*SENT, "value", "arg")
-"""Filled in for each case before anything is paid for."""
+"""The roles that are rendered for each case, before a request is sent."""
 
 EARLY: Final = frozenset({"when", "for_each"})
-"""Filled in once for a row, before there are cases."""
+"""The roles that are rendered once for each row, before its cases."""
 
 LATE: Final = frozenset({"check", "message"})
-"""Filled in for an output, which is paid for by then."""
+"""The roles that are rendered for an output, after it was billed."""
 
 
 @dataclass(frozen=True)
 class StepTemplate:
-    """A template or an expression: its source, what it is for, and where it stands: in the pipeline, or in a file.
+    """A template or an expression: its source, its role, and its place in the pipeline or in a file of its own.
 
     Attributes:
-        name: of a value or an argument; of a check and its message, which one it is.
-        references: the steps that it refers to, once it was read.
+        name: the name of a value or an argument; the number of a check or its message.
+        references: the steps that it refers to; empty until it was read.
     """
 
     role: Role
@@ -43,9 +43,9 @@ class StepTemplate:
 
     @property
     def is_expression(self) -> bool:
-        """Whether it stands without braces, and gives a value."""
+        """Whether it is an expression, without braces, that returns a value."""
         return self.role in EXPRESSIONS
 
     def mark(self, start: int, end: int) -> Mark:
-        """The place of `source[start:end]`."""
+        """Return the place of `source[start:end]`."""
         return self.file.mark(start, end) if self.file else self.document.within(self.path, start, end)

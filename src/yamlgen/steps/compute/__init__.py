@@ -1,1 +1,1 @@
-"""The step that evaluates expressions."""
+"""The `compute` kind: a step that evaluates expressions."""

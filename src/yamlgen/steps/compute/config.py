@@ -1,4 +1,4 @@
-"""What a step that evaluates expressions may say."""
+"""The keys of a `compute` step."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from yamlgen.steps.step_config import Expression, StepConfig, StepText, TypedOut
 
 
 class Compute(StepConfig):
-    """Values made from others by expressions, without a model.
+    """Values that are calculated by expressions, without a model.
 
-    An expression does not see the other values of its own step.
+    An expression cannot read the other values of its own step.
 
     ```yaml
     steps:
@@ -33,16 +33,16 @@ class Compute(StepConfig):
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "values"]})
 
     does: ClassVar[str] = "evaluates expressions"
-    gives: ClassVar[str] = "a mapping from their names to their values"
+    gives: ClassVar[str] = "an object with one value for each expression"
 
     kind: Literal["compute"] = "compute"
-    """What the step does: `compute` evaluates expressions."""
+    """The kind of the step: `compute` evaluates expressions."""
     values: Annotated[dict[Name, Expression], Field(min_length=1)] = Field(default_factory=dict)
-    """Expressions by name. The step's value is the mapping of their JSON values."""
+    """The expressions, by name. The step's value is an object with one value for each of them."""
     output: TypedOutput | None = None
-    """The schema of the value. A value that does not fit sets the row aside; later steps know the types by it."""
+    """The schema of the value. A row with an invalid value fails. Later steps take their types from the schema."""
 
     def sources(self) -> Iterator[StepText]:
-        """Its expressions."""
+        """Yield its expressions."""
         yield from super().sources()
         yield from (StepText("value", source, ("values", name), name) for name, source in self.values.items())

@@ -1,4 +1,4 @@
-"""A step that evaluates expressions, as a file declares it."""
+"""A `compute` step, as declared in a file."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from yamlgen.steps.declaration import DeclaredStep
 
 
 class DeclaredCompute(DeclaredStep[Compute]):
-    """A `compute` step: its value has the types of its expressions."""
+    """A `compute` step, whose value has the types of its expressions."""
 
     fields = Compute
     planned = ComputeStep
 
     def hides_type(self) -> bool:
-        """Whether one of its expressions is left out."""
+        """Return whether one of its expressions was dropped because it is wrong."""
         return self.file.is_broken_within("values")
 
     def type_of(self, values: Mapping[str, TypeView]) -> Type | None:
-        """The mapping of the types of its expressions."""
+        """Return the type of an object with the types of its expressions."""
         if self.step.output is not None:
             return None
         return object_of({name: values[name].type() if name in values else ANYTHING for name in self.step.values})
 
     def own_fields(self) -> dict[str, Any]:
-        """Its expressions."""
+        """Return its expressions."""
         return {"values": {template.name: template.source for template, _ in self.of("value")}}
 
 

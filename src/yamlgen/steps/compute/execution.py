@@ -1,4 +1,4 @@
-"""How a step of expressions is done."""
+"""The execution of `compute` steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ComputeExecutor(StepExecutor[ComputeStep]):
     """Evaluates expressions."""
 
     async def perform(self, step: ComputeStep, case: Case, row: RowStep) -> Answer:
-        """The mapping of the values of its expressions."""
+        """Return the values of its expressions, by name."""
         del row
         return Answer(checked(step.fill(case.scope), step.schema))
 

@@ -15,15 +15,15 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComputeStep(PlanStep):
-    """A step of expressions, by name; its value is the mapping of theirs."""
+    """A step of expressions, by name; its value is an object of their values."""
 
     kind: ClassVar[str] = "compute"
     values: Mapping[str, str]
 
     def fill(self, scope: Scope) -> dict[str, JSON]:
-        """The values."""
+        """Return the values of its expressions."""
         return {name: evaluate(source, scope) for name, source in self.values.items()}
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
-        """Its expressions, and the schema of its value."""
+        """Return its expressions and the schema of its value."""
         return {"values": dict(self.values), **PlanStep.own_keys(self, by_tool)}

@@ -1,1 +1,1 @@
-"""The step that draws values."""
+"""The `draw` kind: a step that draws random values."""

@@ -1,6 +1,6 @@
-"""The draws of a step as written, held against each other and against their columns, and made into rules.
+"""Checks of the draws of a step against each other and against their columns, and their compilation into rules.
 
-Owns every mistake that a `draw` step can have besides its shape, each told once; `sampling` owns what is drawn.
+Owns every mistake that a `draw` step can have apart from its shape, each reported once; `sampling` owns the drawing.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from yamlgen.suggestions import listing, nearest, suggestion
 from yamlgen.value_objects import JSON
 
 Column: TypeAlias = Callable[[str, str], tuple[JSON, ...]]
-"""The values, at least one, of a column: its file's path as written, and its name. Raises `YamlgenError`."""
+"""Returns the values (at least one) of a column, by the file's path as written and the name. Raises `YamlgenError`."""
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def compile_draws(draws: Mapping[str, DrawRule], column: Column) -> tuple[dict[str, Rule], list[Issue]]:
-    """The rules of a step, in its order, and what is wrong with the others, by paths below its `draws`.
+    """Return the valid rules of a step, in order, and the mistakes of the others, with paths under `draws`.
 
     Args:
-        draws: as written. A rule that says nothing (`DrawRule()`) stands for one whose shape is broken, which was told.
-        column: reads a column; asked once for each.
+        draws: the draws, as written. An empty rule (`DrawRule()`) replaces one whose shape was reported as broken.
+        column: reads a column; called once for each column.
     """
     compiler = _DrawCompiler(draws, column)
     for name, rule in draws.items():
@@ -63,7 +63,7 @@ class _DrawCompiler:
     told: set[str] = field(default_factory=set)
 
     def rule(self, rule: DrawRule, path: DataPath, where: str) -> Rule | None:
-        """A rule, or `None` where it is wrong, or where what it hangs on is."""
+        """Return a compiled rule; `None` if it, or a draw that it depends on, is wrong."""
         before = len(self.problems)
         made: Rule | None = None
         if rule.choices is not None:
@@ -84,15 +84,15 @@ class _DrawCompiler:
         self.problems.append(Issue(code, path, message, hint, is_key=key))
 
     def in_order(self, word: str, ends: list[Any], path: DataPath, where: str) -> bool:
-        """Whether the first of two ends is not above the second."""
+        """Check that the first of two ends is not above the second."""
         first, last = ends
         if first > last:
-            message = f"`{word}` of {where} goes from {first} down to {last}"
+            message = f"`{word}` of {where} is in the wrong order: from {first} to {last}"
             self.add(Code.BAD_DRAW, message, (*path, word), f"write `[{last}, {first}]`")
         return bool(first <= last)
 
     def finite(self, word: str, numbers: list[float], path: DataPath, where: str) -> bool:
-        """Whether all of `numbers` are JSON numbers."""
+        """Check that all of `numbers` are JSON numbers."""
         wrong = [place for place, number in enumerate(numbers) if not math.isfinite(number)]
         for place in wrong:
             message = f"`{word}[{place}]` of {where} is not a JSON number"
@@ -100,31 +100,31 @@ class _DrawCompiler:
         return not wrong
 
     def choices(self, values: list[JSON], weights: list[float] | None, path: DataPath, where: str) -> Choices | None:
-        """A choice, by weight or each the same."""
+        """Compile `choices`, with or without weights."""
         seen: dict[bytes, int] = {}
         for place, value in enumerate(values):
             at = (*path, "choices", place)
             if not _is_json(value):
-                message = f"`choices[{place}]` of {where} holds a number that is not a JSON number"
-                self.add(Code.WRONG_VALUE, message, at, "write a finite number, or quote it, if it is text")
+                message = f"`choices[{place}]` of {where} contains a number that is not a JSON number"
+                self.add(Code.WRONG_VALUE, message, at, "write a finite number, or quote it if it is a string")
             elif weights is None and seen.setdefault(key := distinct_key(value), place) != place:
                 message = f"`choices[{place}]` of {where} is the same as `choices[{seen[key]}]`"
-                self.add(Code.BAD_DRAW, message, at, "remove it; `weights` make a choice likelier than others")
+                self.add(Code.BAD_DRAW, message, at, "remove it; to make a choice more likely, use `weights`")
         if weights is None:
             return Choices(tuple(values), tuple(range(1, len(values) + 1)))
         at = (*path, "weights")
         if len(weights) != len(values):
             message = f"{where} has {len(weights)} `weights` for {len(values)} `choices`"
-            self.add(Code.BAD_DRAW, message, at, "give each choice its weight, in their order", key=True)
+            self.add(Code.BAD_DRAW, message, at, "write one weight for each choice, in the same order", key=True)
         elif self.finite("weights", weights, path, where):
             if any(weights):
                 return Choices(tuple(values), ends_of(weights))
             message = f"all `weights` of {where} are 0"
-            self.add(Code.BAD_DRAW, message, at, "a weight of 0 is never drawn: give at least one choice more")
+            self.add(Code.BAD_DRAW, message, at, "set at least one weight above 0: a choice of weight 0 is never drawn")
         return None
 
     def numbers(self, ends: list[float], decimals: int | None, path: DataPath, where: str) -> Numbers | None:
-        """A number, of which there must be one with so few decimals."""
+        """Compile `number`; with `decimals`, check that the range contains such a number."""
         if not self.finite("number", ends, path, where) or not self.in_order("number", ends, path, where):
             return None
         least, most = ends
@@ -137,22 +137,22 @@ class _DrawCompiler:
         return Numbers(least, most, decimals)
 
     def dates(self, ends: list[str], path: DataPath, where: str) -> Dates | None:
-        """A span of dates that exist."""
+        """Compile `date`, and check that both dates exist."""
         days: list[date] = []
         for place, text in enumerate(ends):
             is_formed = _DATE.fullmatch(text) is not None
             try:
                 days.append(date.fromisoformat(text if is_formed else ""))
             except ValueError:
-                message = f"`date[{place}]` of {where} is no date: {json.dumps(text, ensure_ascii=False)}"
-                hint = "the calendar has no such day" if is_formed else "write it as in `2026-11-30`"
+                message = f"`date[{place}]` of {where} is not a date: {json.dumps(text, ensure_ascii=False)}"
+                hint = "write a day that exists in the calendar" if is_formed else "write it as in `2026-11-30`"
                 self.add(Code.WRONG_VALUE, message, (*path, "date", place), hint)
         if len(days) < len(ends) or not self.in_order("date", ends, path, where):
             return None
         return Dates(*days)
 
     def cells(self, file: str, name: str, path: DataPath) -> ColumnValues | None:
-        """A column; what its file itself holds wrong is told once."""
+        """Compile a column; a mistake in its file is reported once."""
         if (file, name) not in self.columns:
             try:
                 self.columns[file, name] = self.column(file, name)
@@ -168,7 +168,7 @@ class _DrawCompiler:
         return None
 
     def given(self, rule: DrawRule, path: DataPath, where: str) -> ConditionalDraw | None:
-        """Cases by an earlier draw, and whether they are its values, all of them."""
+        """Compile `given` with its `cases`, and check that they are the values of the earlier draw."""
         earlier = None if rule.given is None else self.earlier(rule.given, path)
         if rule.given and rule.cases and earlier:
             self.cover(rule, rule.given, values_of(earlier), path, where)
@@ -184,34 +184,36 @@ class _DrawCompiler:
         return ConditionalDraw(rule.given, cases, otherwise) if rule.given and cases and earlier and is_whole else None
 
     def earlier(self, name: str, path: DataPath) -> Rule | None:
-        """The draw that `given` names; `None` where it is none, or is wrong itself."""
+        """Return the draw that `given` names; `None` if it does not exist or is wrong."""
         own = str(path[0])
         before = list(self.draws)[: list(self.draws).index(own)]
         at = (*path, "given")
         if name == own:
-            self.add(Code.BAD_DRAW, f"draw `{own}` is given itself", at, "`given` names a draw above it")
+            self.add(
+                Code.BAD_DRAW, f"`given` of draw `{own}` is the draw itself", at, "write the name of a draw above it"
+            )
         elif name not in self.draws:
-            hint = suggestion(name, before, "draws above it") or "`given` names a draw above it; there is none"
+            hint = suggestion(name, before, "draws above it") or "`given` must be a draw above it, and there is none"
             self.add(Code.UNKNOWN_NAME, f"there is no draw `{name}`", at, hint)
         elif name not in before:
-            message = f"draw `{own}` is given `{name}`, which is drawn after it"
+            message = f"`given` of draw `{own}` is `{name}`, which is drawn after it"
             self.add(Code.BAD_DRAW, message, at, f"move `{name}` above `{own}`")
         return self.rules.get(name)
 
     def cover(self, rule: DrawRule, name: str, values: Mapping[str, bool] | None, path: DataPath, where: str) -> None:
-        """Hold the cases against the values of the draw `name`, where these are known."""
+        """Check the cases against the values of the draw `name`, if these are known."""
         cases, at = rule.cases or {}, (*path, "cases")
         if values is None:
             if rule.otherwise is None:
-                message = f"{where} needs `otherwise`: its cases cannot name every value of `{name}`"
-                self.add(Code.BAD_DRAW, message, at, "add `otherwise` beside `cases`", key=True)
+                message = f"{where} needs `otherwise`: its cases cannot list every value of `{name}`"
+                self.add(Code.BAD_DRAW, message, at, "add `otherwise` next to `cases`", key=True)
             return
         missing = [text for text, is_drawn in values.items() if is_drawn and text not in cases]
         for text in cases:
             if text not in values:
                 near = nearest(text, missing)
                 if near is not None:
-                    missing.remove(near)  # one slip is one mistake
+                    missing.remove(near)  # one typing error is one mistake
                 hint = suggestion(text, values if near is None else [near], "its values") or ""
                 self.add(Code.BAD_DRAW, f"draw `{name}` is never `{text}`", (*at, text), hint, key=True)
         if missing and rule.otherwise is None:

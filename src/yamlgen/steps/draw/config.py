@@ -1,4 +1,4 @@
-"""What a step that draws values may say."""
+"""The keys of a `draw` step."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from yamlgen.steps.step_config import StepConfig
 
 
 class Draw(StepConfig):
-    """Seeded draws, for variety. The same row always draws the same, whatever the order of the rows.
+    """Random values from a seed, for variety. The same row always draws the same values, in any order of the rows.
 
-    Each draw has a chance of its own, made from the seed, the row's `id` (or all its values), the step's name, the
-    item, the sample and the draw's name. So a draw that is added, removed or moved changes no other one, and a weight
-    that changes a little changes few rows.
+    Each draw depends only on the seed, the row's `id` (or all its values), the step's name, the item, the sample and
+    the draw's name. If you add, remove or move a draw, the others do not change. A small change of a weight changes
+    few rows.
 
     `towns.csv`:
 
@@ -46,19 +46,19 @@ class Draw(StepConfig):
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "draws"]})
 
-    does: ClassVar[str] = "draws values by chance, always the same for a row"
-    gives: ClassVar[str] = "a mapping from their names to the values"
+    does: ClassVar[str] = "draws random values from a seed"
+    gives: ClassVar[str] = "an object with one value for each draw"
 
     kind: Literal["draw"] = "draw"
-    """What the step does: `draw` draws values."""
+    """The kind of the step: `draw` draws random values."""
     seed: int = 0
-    """Another seed gives other draws."""
+    """The seed. Another seed draws other values. Default: 0."""
     draws: Annotated[dict[Name, DrawRule], Field(min_length=1)] = Field(default_factory=dict)
-    """The values to draw, by name. The step's value is the mapping of them."""
+    """The values to draw, by name. The step's value is an object with one value for each draw."""
     samples: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """How many independent draws to make; the value is a list of them."""
+    """Number of independent draws to make. The step's value is the list of them."""
 
     def files(self, fitting: Callable[[str], list[str]]) -> Iterator[str]:
-        """The paths that it names for reading."""
+        """Yield the paths of files that it reads."""
         yield from super().files(fitting)
         yield from (rule.path for rule in rules_of(self.draws.values()) if rule.path)

@@ -1,4 +1,4 @@
-"""A step that draws values, as a file declares it."""
+"""A `draw` step, as declared in a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from yamlgen.steps.draw.sampling import Rule, schema_of
 
 @dataclass
 class DeclaredDraw(DeclaredStep[Draw]):
-    """A `draw` step: its draws as rules, those that are right."""
+    """A `draw` step, with those of its draws that are valid as rules."""
 
     fields = Draw
     planned = DrawStep
@@ -27,28 +27,28 @@ class DeclaredDraw(DeclaredStep[Draw]):
 
     @property
     def columns(self) -> None:
-        """The row is known by all of it, so that its draws do not depend on the order of the rows."""
+        """`None`: the whole row identifies it, so that draws do not depend on the order of the rows."""
         return
 
     def check(self) -> Iterator[Diagnostic]:
-        """What is wrong with its draws."""
+        """Check its draws."""
         self.rules, problems = compile_draws(self.step.draws, partial(self.file.column, "draws"))
         for problem in problems:
             at = ("draws", *problem.path)
-            beside = (*at[:-1], "otherwise")  # what it may cover is not known
+            beside = (*at[:-1], "otherwise")  # a broken `otherwise` may cover missing cases
             given = self.file.written(*at) if at[-1] == "given" else None
             is_told = self.file.is_broken_within(*at) or self.file.is_broken_within(*beside)
             if not is_told and (given is None or not self.file.is_broken("draws", str(given))):
                 yield problem.at(self.file.mark(*at, key=problem.is_key))
 
     def output_type(self) -> Type | None:
-        """What is known of the draws; nothing, where one of them is wrong, which was told."""
+        """Return the type of the draws; `None` if one of them is wrong."""
         is_broken = self.file.lacks_keys() or self.file.is_broken_within("draws")
         is_known = len(self.rules) == len(self.step.draws) and not is_broken
         return Type(schema_of(self.rules)) if is_known else None
 
     def own_fields(self) -> dict[str, Any]:
-        """Its draws as they are written, and as rules."""
+        """Return its draws as written and as rules, and its seed."""
         return {"draws": self.step.draws, "rules": self.rules, "seed": self.step.seed}
 
 

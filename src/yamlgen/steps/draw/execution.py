@@ -1,4 +1,4 @@
-"""How a step of draws is done."""
+"""The execution of `draw` steps."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from yamlgen.steps.fan_out import Case
 
 
 class DrawExecutor(StepExecutor[DrawStep]):
-    """Draws values by the row's identity."""
+    """Draws values from the row's identity."""
 
     async def perform(self, step: DrawStep, case: Case, row: RowStep) -> Answer:
-        """The mapping of its draws."""
+        """Return the drawn values, by name."""
         return Answer(step.draw(row.context.identity, case))
 
 

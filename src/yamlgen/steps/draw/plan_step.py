@@ -18,7 +18,7 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawStep(PlanStep):
-    """A step of seeded draws: as they are written, and as rules."""
+    """A step of seeded draws, as written and as rules."""
 
     kind: ClassVar[str] = "draw"
     knows_row: ClassVar[bool] = True
@@ -28,7 +28,7 @@ class DrawStep(PlanStep):
     seed: int = 0
 
     def cases(self, scope: Scope) -> list[Case]:
-        """The times that the step is done; equal items are told apart by their order, others by what they are."""
+        """Return the cases of a row; items are distinguished by their value, and equal items by their order."""
         made, seen = PlanStep.cases(self, scope), Counter[bytes]()
         if self.for_each is None:
             return made
@@ -40,12 +40,12 @@ class DrawStep(PlanStep):
         return [replace(case, twin=twins[case.item]) for case in made]
 
     def draw(self, identity: str, case: Case) -> dict[str, JSON]:
-        """The draws of a row: always the same, whatever the order of the rows, and of the items in one."""
+        """Return the drawn values of a case: always the same, in any order of the rows and of the items."""
         item = [] if self.for_each is None else [case.scope["item"], case.twin]
         return draw(self.rules, self.seed, [identity, self.name, *item, case.sample])
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
-        """Its draws."""
+        """Return its seed and its draws."""
         del by_tool
         return {
             "seed": self.seed,

@@ -1,4 +1,4 @@
-"""How one value of a `draw` step is drawn, as authors may write it: a wire type, as in `config`."""
+"""The keys of one draw of a `draw` step: a wire type, as in `config`."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ class DrawRule(FrozenModel):
     )
 
     choices: Annotated[list[Any], Field(min_length=1)] | None = None
-    """One of these values."""
+    """The values to choose from."""
     weights: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] | None = None
-    """How likely each of the `choices` is, in their order; any scale. Equally likely where none is set."""
+    """The weight of each of the `choices`, in their order and on any scale. Default: equal weights."""
     integer: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
-    """An integer, as `[least, most]`, both included."""
+    """The range of an integer, as `[minimum, maximum]`, both included."""
     number: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
-    """A number, as `[least, most]`."""
+    """The range of a number, as `[minimum, maximum]`."""
     decimals: Annotated[int, Field(ge=0, le=12)] | None = None
-    """To how many decimals a `number` is rounded."""
+    """Number of decimals to which a `number` is rounded."""
     date: Annotated[list[Text], Field(min_length=2, max_length=2)] | None = None
-    """A date as text, `2026-11-30`, as `[first, last]`, both included."""
+    """The range of a date, as `[first, last]`, both included. The value is a string such as `2026-11-30`."""
     column: Text | None = None
-    """A value from this column of the file `path`, each of its rows equally likely."""
+    """The column of the file `path` to draw from. Each row of the file is equally likely."""
     path: Text | None = None
-    """The file of `column`, relative to this file: .jsonl, .json or .csv."""
+    """Path of the file with the `column`, relative to this file: .jsonl, .json or .csv."""
     given: Name | None = None
-    """An earlier draw of this step, whose value picks one of `cases`."""
+    """An earlier draw of this step, whose value selects one of the `cases`."""
     cases: Annotated[dict[str, DrawRule], Field(min_length=1)] | None = None
-    """How the value is drawn, by the value of `given`."""
+    """The draw to make, by the value of `given`."""
     otherwise: DrawRule | None = None
-    """How the value is drawn where `given` has a value that `cases` does not name."""
+    """The draw to make if `cases` does not contain the value of `given`."""
 
 
 def rules_of(rules: Iterable[DrawRule]) -> Iterator[DrawRule]:
-    """Rules, and those inside them."""
+    """Yield the rules and the rules nested in them."""
     for rule in rules:
         yield rule
         inside = [*(rule.cases or {}).values(), *([rule.otherwise] if rule.otherwise else [])]

@@ -1,9 +1,9 @@
-"""How a value is drawn: the rules as values, what they draw for a row, what they can draw, and its schema.
+"""Drawing a value: the rules, the value that a rule draws for a row, its possible values, and its schema.
 
-A value is made from the sha256 of the canonical JSON of [seed, who, name], which makes this a contract as canonical
-JSON is: another way would change the data of every pipeline that draws. Python's `random` promises no such thing. Each
-named draw has a hash of its own, so one that is added, removed or moved changes no other; and that hash is read as
-a fraction of what there is to draw from, so a weight or a bound that is changed a little changes few rows.
+A value is derived from the sha256 of the canonical JSON of [seed, who, name]. This is a contract, like canonical JSON:
+any change would change the data of every pipeline that draws. Python's `random` does not guarantee stable results. Each
+draw has its own hash, so adding, removing or moving a draw does not change the others. The hash is used as a fraction
+of the range, so a small change of a weight or a bound changes few rows.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from yamlgen.canonical_json import canonical, digest
 from yamlgen.value_objects import JSON
 
 _FEW: Final = 64
-"""The most values of a column or of a span of integers that are known one by one."""
+"""The maximum number of values of a column or a range of integers that are listed one by one."""
 _SPARE: Final = 128
-"""How many bits a hash has at least beyond what is drawn, so that no value is likelier than another by 2**-128."""
+"""The minimum number of spare bits of a hash, so that probabilities are exact to within 2**-128."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """One of `values`; `ends` are their weights, as whole numbers, each added to those before it."""
+    """One of `values`; `ends` are the cumulative sums of their weights, as integers."""
 
     values: tuple[JSON, ...]
     ends: tuple[int, ...]
@@ -53,7 +53,7 @@ class Integers:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A number from `least` to `most`; with `decimals` one of the decimal fractions there, both ends included."""
+    """A number from `least` to `most`, both included; with `decimals`, a decimal fraction in this range."""
 
     least: float
     most: float
@@ -62,7 +62,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """A date, as text, from `first` to `last`, both included."""
+    """A date, as a string, from `first` to `last`, both included."""
 
     first: date
     last: date
@@ -70,7 +70,7 @@ class Dates:
 
 @dataclass(frozen=True, slots=True)
 class ConditionalDraw:
-    """Drawn by the rule in `cases` of the text that the earlier draw `name` came to, else by `otherwise`."""
+    """A draw by the rule in `cases` for the value of the earlier draw `name`, or else by `otherwise`."""
 
     name: str
     cases: Mapping[str, Rule]
@@ -78,21 +78,21 @@ class ConditionalDraw:
 
     @property
     def rules(self) -> list[Rule]:
-        """The rules of which one draws it."""
+        """All rules that can draw it."""
         return [*self.cases.values(), *([] if self.otherwise is None else [self.otherwise])]
 
 
 Rule: TypeAlias = Choices | ColumnValues | Integers | Numbers | Dates | ConditionalDraw
-"""How one value is drawn: a value itself, picklable."""
+"""The rule of one draw; it can be pickled."""
 
 
 def draw(rules: Mapping[str, Rule], seed: int, who: JSON) -> dict[str, JSON]:
-    """The values for one row.
+    """Return the drawn values for one row.
 
     Args:
-        rules: as `compile_draws` made them, in their order.
-        seed: the step's.
-        who: what tells the row, the step, and the item and sample from all others; the same draws the same.
+        rules: the rules from `compile_draws`, in their order.
+        seed: the seed of the step.
+        who: identifies the row, the step, the item and the sample. Equal identities draw equal values.
     """
     made: dict[str, JSON] = {}
     for name, rule in rules.items():
@@ -127,7 +127,7 @@ def _number(least: float, most: float, decimals: int | None, chance: bytes) -> f
 
 
 def _below(count: int, chance: bytes) -> int:
-    """A whole number from 0 up to `count`, without it: the share of `count` that `chance` is of all hashes."""
+    """Return an integer from 0 up to but not including `count`, proportional to the hash `chance`."""
     size = len(chance) * 8
     blocks = -(-(count.bit_length() + _SPARE) // size)
     more = (sha256(chance + block.to_bytes(8)).digest() for block in range(1, blocks))
@@ -135,18 +135,18 @@ def _below(count: int, chance: bytes) -> int:
 
 
 def grid(least: float, most: float, decimals: int) -> tuple[int, int]:
-    """The first and the last decimal fraction in [least, most], in units of the last decimal."""
+    """Return the first and the last decimal fraction in [least, most], in units of the last decimal."""
     unit = 10**decimals
     return math.ceil(Fraction(repr(least)) * unit), math.floor(Fraction(repr(most)) * unit)
 
 
 def _text(value: JSON) -> str:
-    """A value as a key of `cases` names it: text as it is, everything else as JSON."""
+    """Return a value as a key of `cases`: a string as it is, any other value as JSON."""
     return value if isinstance(value, str) else canonical(value).decode("utf-8", "surrogatepass")
 
 
 def values_of(rule: Rule) -> dict[str, bool] | None:
-    """The texts of all values of a draw, and whether each can come to be drawn; `None` where they are too many."""
+    """Return all values of a draw as keys of `cases`, and whether each can be drawn; `None` if there are too many."""
     found: dict[str, bool] = {}
     match rule:
         case Choices(values, ends):
@@ -169,7 +169,7 @@ def values_of(rule: Rule) -> dict[str, bool] | None:
 
 
 def schema_of(rules: Mapping[str, Rule]) -> dict[str, Any]:
-    """The JSON Schema of what `draw` makes."""
+    """Return the JSON Schema of the result of `draw`."""
     return {
         "type": "object",
         "properties": {name: _schema(rule) for name, rule in rules.items()},
@@ -198,7 +198,7 @@ def _schema(rule: Rule) -> dict[str, Any]:
 
 
 def _distinct(values: Iterable[JSON]) -> dict[bytes, JSON]:
-    """Values that differ as JSON, in order."""
+    """Return the values that differ as JSON, in order."""
     found: dict[bytes, JSON] = {}
     for value in values:
         found.setdefault(distinct_key(value), deepcopy(value))
@@ -206,12 +206,12 @@ def _distinct(values: Iterable[JSON]) -> dict[bytes, JSON]:
 
 
 def distinct_key(value: JSON) -> bytes:
-    """What two values share if they are equal as JSON, where 1 is 1.0 and is not true."""
+    """Return a key that is equal for values that are equal as JSON, where 1 equals 1.0 but not true."""
     return canonical(_whole(value))
 
 
 def _whole(value: JSON) -> JSON:
-    """A value with its numbers that are whole as integers."""
+    """Return a value with whole numbers as integers."""
     if isinstance(value, list):
         return [_whole(item) for item in value]
     if isinstance(value, dict):
@@ -231,7 +231,7 @@ _TYPES: Final = {
 
 
 def _types(values: Iterable[JSON]) -> str | list[str]:
-    """The `type` of a schema that all of `values` satisfy."""
+    """Return the `type` of a schema that accepts all of `values`."""
     found = {_TYPES[type(value)] for value in values}
     if "number" in found:
         found.discard("integer")
@@ -239,7 +239,7 @@ def _types(values: Iterable[JSON]) -> str | list[str]:
 
 
 def ends_of(weights: list[float]) -> tuple[int, ...]:
-    """Weights as the smallest whole numbers in the same proportion, summed up: nothing is lost to rounding."""
+    """Return the cumulative sums of weights as the smallest integers in the same proportion, without rounding."""
     exact = [Fraction(repr(weight)) for weight in weights]
     unit = math.lcm(*(weight.denominator for weight in exact))
     whole = [int(weight * unit) for weight in exact]

@@ -1,1 +1,1 @@
-"""The step that asks a model."""
+"""The `generate` kind: a step that sends requests to a model."""

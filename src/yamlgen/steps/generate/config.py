@@ -1,4 +1,4 @@
-"""What a step that asks a model may say."""
+"""The keys of a `generate` step."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ class Turn(FrozenModel):
     model_config = ConfigDict(json_schema_extra={"required": ["role", "content"]})
 
     role: Literal["user", "assistant"] = "user"
-    """Who speaks."""
+    """The author of the message."""
     content: Text | FileText = ""
-    """What is said: a template, or `{file: path}`."""
+    """The text of the message: a template, or `{file: path}`."""
 
 
 class StepOutput(FrozenModel):
-    """The output of a step that answers in JSON.
+    """The output of a step whose model answers in JSON.
 
-    Every keyword of the schema is enforced on every answer, `format` included. `$ref` may lead to files in the
-    pipeline's folder tree; nothing is fetched. A schema need not be an object: the step's value is what it describes.
+    Every answer is validated against every keyword of the schema, including `format`. A `$ref` can refer to a file in
+    the pipeline's folder or a folder below it; nothing is downloaded. The schema can describe any JSON value, not only
+    an object.
 
     `labels.json`:
 
@@ -50,31 +51,34 @@ class StepOutput(FrozenModel):
     model_config = ConfigDict(json_schema_extra={"dependentRequired": {"mode": ["schema"]}})
 
     schema_: Text | dict[str, Any] | None = Field(None, alias="schema")
-    """The JSON Schema (draft 2020-12) of the output: a path (.json, .yaml), or the schema itself. Without one the
-    output is text."""
+    """The JSON Schema (draft 2020-12) of the output: a path (.json, .yaml), or the schema itself. Without a schema, the
+    output is a string."""
     mode: Literal["auto", "native", "tools", "json"] = "auto"
-    """How the model is asked for it: `auto` picks by what the model and the schema are, and goes over to a tool
-    where the API refuses the schema (which the store keeps, so that later runs ask in the same way)."""
+    """How JSON is requested: as native structured output, with a tool, or as JSON in the text. `auto` chooses by the
+    model and the schema. If the API refuses the schema, `auto` changes to a tool; the store remembers this for later
+    runs. Default: `auto`."""
     reasks: int = Field(2, ge=0, le=10)
-    """How often an invalid answer is sent back to the model with the errors. A text is invalid where it is blank, or
-    where a `check` is false."""
+    """Maximum number of times that an invalid answer is sent back to the model with its errors. A string is invalid if
+    it is blank or a `check` is false. Default: 2."""
 
 
 class Check(FrozenModel):
-    """One thing that must hold of an output."""
+    """A condition with its own message, written as a mapping."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["expression"]})
 
     expression: Expression = ""
-    """An expression over `output` and all that the step's templates see. It must hold; one that fails does not."""
+    """The condition, as an expression over `output` and everything that the step's templates can read. It must be
+    true; an evaluation error counts as false."""
     message: Text | None = None
-    """What the model is told when it does not: a template over the same names."""
+    """The message that is sent to the model if the condition is false: a template over the same names."""
 
 
 class Generate(Settings, StepConfig):
-    """One request for each row, to a model. A step whose templates refer to another step runs after it.
+    """A request to a model, for each row.
 
-    Say `prompt` or `messages`, one of them. See also [model settings](#models) and [every step](#every-step).
+    Write either `prompt` or `messages`. The step runs after the steps that its templates refer to. See also
+    [model settings](#models) and [every step](#every-step).
 
     `style.md`:
 
@@ -102,28 +106,30 @@ class Generate(Settings, StepConfig):
         json_schema_extra={"oneOf": [{"required": ["prompt"]}, {"required": ["messages"]}]},
     )
 
-    does: ClassVar[str] = "asks a model; the kind of a step that says none"
-    gives: ClassVar[str] = "a text, or what its schema describes"
+    does: ClassVar[str] = "sends a request to a model; the default kind"
+    gives: ClassVar[str] = "a string, or JSON that fits its schema"
 
     kind: Literal["generate"] = "generate"
-    """What the step does: `generate` asks a model."""
+    """The kind of the step: `generate` sends a request to a model."""
     model: Text | ModelSettings | None = None
-    """An alias of `models`, or the settings themselves. Without `models`, a string is a model's id. The model at the
-    [top of the file](#model) where none is named."""
+    """The model: an alias of `models`, or a mapping of settings. If the file has no `models`, a string is a model's id.
+    Default: the model at the [top of the file](#model)."""
     system: Text | FileText | None = None
     """The system prompt: a template, or `{file: path}`."""
     prompt: Text | FileText | None = None
-    """What the user says: a template, or `{file: path}`."""
+    """The user's message: a template, or `{file: path}`."""
     messages: Annotated[list[Turn], Field(min_length=1)] | None = None
-    """A whole conversation in place of `prompt`, for examples (few-shot); the last message is the user's."""
+    """A whole conversation instead of `prompt`, for few-shot examples. The last message must be the user's."""
     output: StepOutput | None = None
-    """The schema of the answer. Without one the step's value is text, which is never blank."""
+    """The schema of the answer, and how often an invalid answer is re-asked. Without a schema, the step's value is a
+    string that is not blank."""
     check: Annotated[list[Expression | Check], Field(min_length=1)] | None = None
-    """What must hold of an output besides its schema, as expressions over `output` and all that the step's templates
-    see. One that does not hold makes the answer invalid: the model is told, within `output.reasks`.
+    """Conditions that an answer must meet in addition to its schema, as expressions over `output` and everything that
+    the step's templates can read. If one is false, the answer is invalid and is sent back to the model, up to
+    `output.reasks` times.
 
-    Checks are for texts, too. An answer that fits its schema is checked, each sample and item for itself. One that is
-    still invalid in the end has failed.
+    Checks apply to strings and to JSON that fits its schema, and to each sample and item separately. An answer that is
+    still invalid after the last re-ask fails.
 
     ```yaml
     steps:
@@ -138,7 +144,8 @@ class Generate(Settings, StepConfig):
     ```
     """
     samples: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """How many independent answers to ask for; the value is a list of them. Raising it pays for the new ones only.
+    """Number of independent answers to request. The step's value is the list of them. If you raise the number, the
+    next run requests only the new answers.
 
     ```yaml
     steps:
@@ -156,10 +163,11 @@ class Generate(Settings, StepConfig):
     ```
     """
     matrix: Annotated[dict[Name, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)] | None = None
-    """Once for each combination of these values, such as `{model: [writer, judge], tone: [dry, warm]}`. Templates see
-    `matrix.tone`; `model` names the model that is asked. The value is a list of `{model, tone, output}`.
+    """Values to combine, such as `{model: [writer, judge], tone: [dry, warm]}`: the step runs once for each
+    combination, and its value is a list of `{model, tone, output}`. Templates can read `matrix.tone`. The name `model`
+    selects the model.
 
-    The last name turns fastest. The values may be of any type. Of combinations and samples an item has at most 1000.
+    The last name varies fastest. The values can have any type. An item can have at most 1000 combinations and samples.
 
     ```yaml
     models:
@@ -173,7 +181,7 @@ class Generate(Settings, StepConfig):
     """
 
     def sources(self) -> Iterator[StepText]:
-        """Its templates and expressions; of its messages in the order in which they are sent."""
+        """Yield its templates and expressions; messages in the order in which they are sent."""
         yield from super().sources()
         yield StepText("system", self.system, ("system",))
         yield StepText("user", self.prompt, ("prompt",))
@@ -188,7 +196,7 @@ class Generate(Settings, StepConfig):
                 yield StepText("message", check.message, (*at, "message"), str(index))
 
     def models_named(self) -> Mapping[DataPath, Any]:
-        """Its model, or those of its matrix."""
+        """Return its model, or the models of its matrix."""
         if "model" in (self.matrix or {}):
             return {("matrix", "model", index): model for index, model in enumerate((self.matrix or {})["model"])}
         return {("model",): self.model}

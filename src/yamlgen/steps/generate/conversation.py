@@ -1,4 +1,4 @@
-"""The turns of a conversation as a plan has them, and as a row fills them in."""
+"""The messages of a conversation, as templates in a plan and as rendered for a row."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from yamlgen.errors import Code, RowError
 from yamlgen.expressions.jinja_environment import render
 from yamlgen.value_objects import Message
 
-_HINT: Final = "the API refuses that: ask for a value in the step's `when`, or write words around it"
+_HINT: Final = "the API refuses blank messages: test for the value in the step's `when`, or add text to the template"
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateMessage:
-    """One turn of a conversation, its content a template's source."""
+    """One message of a conversation, whose content is the source of a template."""
 
     role: Literal["user", "assistant"]
     content: str
 
     def filled(self, scope: Mapping[str, Any], step: str) -> Message:
-        """What is said in a row.
+        """Return the message for a row.
 
         Raises:
-            RowError: a value that the template needs is missing in this row, or nothing is said.
+            RowError: a value that the template needs is missing in this row, or the message is blank.
         """
         content = render(self.content, scope)
         if not content.strip():

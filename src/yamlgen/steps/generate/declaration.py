@@ -1,4 +1,4 @@
-"""A step that asks a model, as a file declares it."""
+"""A `generate` step, as declared in a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MODEL: Final = "model"
 
 @dataclass
 class DeclaredGenerate(DeclaredStep[Generate]):
-    """A `generate` step: the models that it asks, as far as they are known."""
+    """A `generate` step with its variants, as far as they are known."""
 
     fields = Generate
     planned = GenerateStep
@@ -34,22 +34,22 @@ class DeclaredGenerate(DeclaredStep[Generate]):
     variants: list[Variant] = field(default_factory=list, init=False)
 
     def check(self) -> Iterator[Diagnostic]:
-        """What is wrong with its output, its matrix and its models."""
+        """Check its output, its matrix and its models."""
         yield from self._check_output()
         yield from self._check_matrix()
         yield from self._resolve()
 
     def check_texts(self) -> Iterator[Diagnostic]:
-        """What is wrong with what it says to its models."""
+        """Check its system prompt and its messages."""
         said = [template for template, _ in self.of(*SENT)]
         yield from prompt_checks.check(self.file, self.step, said, self.variants)
 
     def output_type(self) -> Type | None:
-        """Without a schema an answer is text."""
+        """Return the type of an answer: a string, if the step has no schema."""
         return None if super().output_type() is None or self._is_empty() else TEXT
 
     def own_fields(self) -> dict[str, Any]:
-        """The models, what is said to them, and what must hold of an answer."""
+        """Return its models, its messages and its checks."""
         step = self.step
         texts = [template for template, _ in self.of(*SENT)]
         told = {template.name: template.source for template, _ in self.of("message")}
@@ -63,44 +63,44 @@ class DeclaredGenerate(DeclaredStep[Generate]):
         }
 
     def _asked(self) -> tuple[int, ...]:
-        """Which of the models each combination of the matrix asks, by index."""
+        """Return the index of the model of each combination of the matrix."""
         models = (self.step.matrix or {}).get(_MODEL, [None])
         return tuple(models.index(labels.get(_MODEL)) for labels in combinations(self.step) or ({},))
 
     def _is_empty(self) -> bool:
-        """Whether nothing is left of what it was to ask, so that it is not known whether it gives text."""
+        """Return whether its messages were dropped because they are wrong, so that its type is unknown."""
         is_broken = self.file.is_broken
         return self.step.output is None and is_broken("prompt") and is_broken("messages")
 
     def _check_output(self) -> Iterator[Diagnostic]:
-        """An output of text needs no schema, but it says how often it is asked for again."""
+        """Check that an `output` without a schema sets `reasks`."""
         output, is_broken = self.step.output, self.file.is_broken
         if output is None or output.schema_ is not None or "reasks" in output.model_fields_set or self.step.check:
             return
         if not is_broken("output", "schema") and not is_broken("check") and not self.file.is_broken_within("output"):
-            message = f"step `{self.name}` has no schema: `output` says nothing"
-            hint = "add `schema` or `reasks` below it, or remove it"
+            message = f"`output` has no effect: step `{self.name}` has no schema"
+            hint = "add `schema` or `reasks` under `output`, or remove `output`"
             yield Diagnostic(Code.CONFLICT, message, self.file.mark("output", key=True), hint, "warning")
 
     def _check_matrix(self) -> Iterator[Diagnostic]:
         step, axes = self.step, self.step.matrix or {}
         for axis in axes:
             if axis in Settings.model_fields:
-                message = f"`{axis}` in a matrix is a label, and no setting of the model"
-                hint = "give each setting a model of its own under `models`, and name these under `model`"
+                message = f"`{axis}` in a matrix is a label, not a setting of the model"
+                hint = "add an alias under `models` for each setting, and list the aliases under `model` in the matrix"
                 yield Diagnostic(Code.BAD_MATRIX, message, self.file.mark("matrix", axis, key=True), hint)
         if _MODEL in axes and (step.model is not None or step.id is not None):
             key = _MODEL if step.model is not None else "id"
-            message = f"the matrix of step `{self.name}` names its models, and `{key}` names one too"
-            yield Diagnostic(Code.CONFLICT, message, self.file.mark(key, key=True), "remove one")
+            message = f"the matrix of step `{self.name}` sets its models, and `{key}` sets one too"
+            yield Diagnostic(Code.CONFLICT, message, self.file.mark(key, key=True), "remove one of them")
 
     def _resolve(self) -> Iterator[Diagnostic]:
-        """Find the models that the step asks."""
+        """Resolve the models that the step uses."""
         output = self.step.output or StepOutput()
         for at, model in self.step.models_named().items():
             if at != (_MODEL,) and not (isinstance(model, str) and model):
-                hint = "name an alias of `models`" if self.file.has_aliases else "name a model's id"
-                yield Diagnostic(Code.BAD_MATRIX, "a model in a matrix is named by a text", self.file.mark(*at), hint)
+                hint = "write an alias of `models`" if self.file.has_aliases else "write a model's id"
+                yield Diagnostic(Code.BAD_MATRIX, "a model in a matrix must be a string", self.file.mark(*at), hint)
                 continue
             settings, price, problems = self.file.settings(self.step, model, at)
             yield from problems
@@ -113,12 +113,12 @@ class DeclaredGenerate(DeclaredStep[Generate]):
     def _check_mode(self, mode: str, model: str) -> Iterator[Diagnostic]:
         able = model_capabilities.of(model)
         mark = self.file.mark("output", "mode")
-        hint = "leave `mode` out: `auto` picks what the model can do"
+        hint = "remove `mode`: the default, `auto`, chooses a mode that the model supports"
         if mode == "native" and able.native_output is False:
-            message = f"`{model}` has no native structured output"
+            message = f"`{model}` does not support native structured output"
             yield Diagnostic(Code.SETTING_REFUSED, message, mark, hint, "warning")
         if mode == "tools" and able.tools is False:
-            yield Diagnostic(Code.SETTING_REFUSED, f"`{model}` takes no tools", mark, hint, "warning")
+            yield Diagnostic(Code.SETTING_REFUSED, f"`{model}` does not support tools", mark, hint, "warning")
         if mode == "native" and self.file.schema is not None:
             try:
                 native_output_schema.reduce(outgoing(self.file.schema.value)[0])

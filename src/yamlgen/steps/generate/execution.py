@@ -1,7 +1,6 @@
-"""How a step that asks a model is done.
+"""The execution of `generate` steps.
 
-Equal requests of a step for a row are numbered, so that each has its own answer, and more of them pay for the new ones
-only.
+Equal requests of a step for a row are numbered. Each has its own answer, and only additional ones are sent later.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from yamlgen.steps.generate.plan_step import GenerateStep
 
 
 class GenerateExecutor(StepExecutor[GenerateStep]):
-    """Asks the models of a run."""
+    """Sends requests to the models of a run."""
 
     async def perform(self, step: GenerateStep, case: Case, row: RowStep) -> Answer:
-        """A valid answer; what is made up is held against the schema alone."""
+        """Return a valid answer; an invented answer is validated against the schema only."""
         prompt, variant = step.prompt(case.scope), step.variant(case)
         request = (variant.alike, prompt)
         context = replace(row.context, sample=row.equal[request])

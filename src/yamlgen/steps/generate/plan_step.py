@@ -1,4 +1,4 @@
-"""A step of a plan that asks a model."""
+"""A step of a plan that sends requests to a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from yamlgen.value_objects import JSON, Message, Prompt
 
 @dataclass(frozen=True, slots=True)
 class PlanCheck:
-    """What must hold of an output: an expression, and the template of what the model is told when it does not."""
+    """A condition that an output must meet: an expression, and the template of the message if it is false."""
 
     expression: str
     message: str | None
@@ -29,12 +29,12 @@ class PlanCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateStep(PlanStep):
-    """A step that asks a model.
+    """A step that sends requests to a model.
 
     Attributes:
-        own: the settings that stand in the step itself.
-        asked: which of its variants each combination of the matrix asks, by index.
-        checks: what must hold of an output besides its schema; without one it is text.
+        own: the settings in the step itself.
+        asked: the index of the variant of each combination of the matrix.
+        checks: conditions that an output must meet in addition to its schema.
     """
 
     kind: ClassVar[str] = "generate"
@@ -48,59 +48,59 @@ class GenerateStep(PlanStep):
     checks: tuple[PlanCheck, ...] = ()
 
     def variant(self, case: Case) -> Variant:
-        """The model that a case asks."""
+        """Return the model of a case."""
         return self.variants[self.asked[case.combination]]
 
     def prompt(self, scope: Scope) -> Prompt:
-        """The step's templates filled in.
+        """Render the step's templates.
 
         Raises:
-            RowError: a value that a template needs is missing in this row, or a turn is blank.
+            RowError: a value that a template needs is missing in this row, or a message is blank.
         """
         system = None if self.system is None else render(self.system, scope)
         return Prompt(system, tuple(turn.filled(scope, self.name) for turn in self.messages))
 
     def errors(self, output: JSON, scope: Scope) -> tuple[str, ...]:
-        """What of the step's checks does not hold of an output; one that cannot be computed does not."""
+        """Return the messages of the checks that an output fails; a check whose evaluation fails is one of them."""
         seen = {**scope, "output": output}
         told = (_told(check, seen) for check in self.checks)
         return tuple(error for error in told if error is not None)
 
     def fill(self, scope: Scope) -> Prompt:
-        """Fill in its templates."""
+        """Render its templates."""
         return self.prompt(scope)
 
     def unfilled(self) -> Prompt:
-        """Its templates as they are written."""
+        """Return its templates as written."""
         return Prompt(self.system, tuple(Message(turn.role, turn.content) for turn in self.messages))
 
     def requests(self, scope: Scope, models: Mapping[str, Model]) -> Iterator[tuple[Case, dict[str, JSON]]]:
-        """The first request of each case."""
+        """Yield the first request of each case."""
         for case in self.cases(scope):
             yield case, models[self.variant(case).name].request(self.prompt(case.scope))
 
     def about(self) -> Iterator[str]:
-        """The models that it asks."""
+        """Yield the ids of its models."""
         yield from dict.fromkeys(variant.model for variant in self.variants)
 
     def facts(self) -> Iterator[tuple[str, str]]:
-        """How many checks an answer has to pass."""
+        """Yield the number of its checks."""
         if self.checks:
             yield "checks", str(len(self.checks))
 
     @property
     def names_models(self) -> bool:
-        """Whether its models stand in its matrix, by their names."""
+        """Whether its models are listed in its matrix."""
         return "model" in self.axes
 
     def written(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
-        """The step as a file would declare it, which needs no `kind`."""
+        """Return the step as a file would declare it, without `kind`."""
         made = PlanStep.written(self, by_tool)
         del made["kind"]
         return made
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
-        """Its models, its messages and its output."""
+        """Return its models, its messages and its output."""
         first = self.variants[0]
         made: dict[str, Any] = {}
         if self.names_models:
@@ -126,7 +126,7 @@ class GenerateStep(PlanStep):
         return made
 
     def _mode(self, schema: JSONSchema, by_tool: AbstractSet[str]) -> str:
-        """The mode of the step's answers; of several models each may have its own."""
+        """Return the mode of the step's answers; `auto` if its models have different modes."""
         modes = {
             "tools" if variant.name in by_tool and variant.mode == "auto" else variant.mode_for(schema)
             for variant in self.variants
@@ -135,12 +135,12 @@ class GenerateStep(PlanStep):
 
 
 def _told(check: PlanCheck, scope: Scope) -> str | None:
-    """What a check says, or `None` where it holds."""
+    """Return the message of a check that an output fails, `None` if it is true. The message is sent to the model."""
     try:
         if evaluate(check.expression, scope):
             return None
         return f"`{shown(check.expression)}` does not hold" if check.message is None else render(check.message, scope)
-    except RowError as error:  # it looks for what the output does not have
+    except RowError as error:  # for example, it reads a member that the output does not have
         return error.message
 
 

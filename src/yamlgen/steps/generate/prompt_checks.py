@@ -1,6 +1,6 @@
-"""What a step says to its model, held against what the API takes: blank turns, who ends, and how long it is.
+"""Checks of a step's messages against the rules of the API: blank messages, their roles, and their length.
 
-Owns what can be told of a template without a row: of the text that stands in it whatever the row is.
+Owns the analysis of a template without a row: the text that it contains in every row.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from yamlgen.steps.step_file import StepFile
 from yamlgen.steps.step_template import StepTemplate
 
 _LAST_END: Final = re.compile(r"(\r\n|\r|\n)\Z")
-"""The end of the last line, which Jinja leaves out."""
+"""The line break at the end, which Jinja removes."""
 
 _PREFILL: Final = "prefill (a last message with `role: assistant`)"
 
 _OPAQUE: Final = (nodes.FilterBlock, nodes.CallBlock, nodes.Include, nodes.Extends, nodes.Block)
-"""Statements that may write what does not stand in them."""
+"""Statements that may output text that they do not contain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """What of a template is the same for every row.
+    """The part of a template that is the same for every row.
 
     Attributes:
-        parts: the texts that each rendering has, in order.
-        ends: whether each rendering ends with the last of them.
-        is_blank: whether no rendering has anything but white space, whichever branches it takes.
+        parts: the strings that every rendering contains, in order.
+        ends: whether every rendering ends with the last of them.
+        is_blank: whether every rendering is only white space, in all branches.
     """
 
     parts: tuple[str, ...]
@@ -46,14 +46,14 @@ class Constant:
 
 
 def constant(source: str) -> Constant:
-    """What of a template is the same for every row; nothing, where it cannot be read."""
+    """Return the part of a template that is the same for every row; empty if the template cannot be read."""
     if "{" not in source:
         return Constant((_LAST_END.sub("", source),), ends=True, is_blank=not source.strip())
     try:
         tree = parse(source)
         written = [_text(part) for output in tree.find_all(nodes.Output) for part in output.nodes]
         is_open = any(isinstance(node, _OPAQUE) for node in tree.find_all(nodes.Stmt))
-    except (TemplateError, RecursionError, ValueError):  # which is told where templates are read
+    except (TemplateError, RecursionError, ValueError):  # reported where templates are read
         return Constant((), ends=False, is_blank=False)
     made = [part for node in tree.body for part in (node.nodes if isinstance(node, nodes.Output) else [node])]
     texts = [_text(part) for part in made if not isinstance(part, nodes.Assign | nodes.AssignBlock | nodes.Macro)]
@@ -73,49 +73,49 @@ def _text(node: nodes.Node) -> str | None:
 def check(
     file: StepFile, step: Generate, said: Sequence[StepTemplate], variants: Sequence[Variant]
 ) -> Iterator[Diagnostic]:
-    """What is wrong with what a step says.
+    """Check the messages of a step.
 
     Args:
-        file: where the step stands.
+        file: the file that contains the step.
         step: the step.
-        said: its system prompt and its turns, in their order.
-        variants: the models that it asks.
+        said: its system prompt and its messages, in their order.
+        variants: its models.
     """
     known = [constant(template.source) for template in said]
     for template, text in zip(said, known, strict=True):
         if text.is_blank:
             mark = template.mark(0, len(template.source))
-            hint = "write what is said, or remove it"
+            hint = "write a text, or remove the key"
             yield Diagnostic(Code.WRONG_VALUE, "this text is blank for every row, which the API refuses", mark, hint)
     yield from _too_long(said, known, variants)
     if not step.messages or file.is_broken("messages"):
         return
     if step.messages[0].role != "user":
         mark = file.mark("messages", 0, "role")
-        hint = "put a user's message first"
-        yield Diagnostic(Code.WRONG_VALUE, "a conversation begins with the user", mark, hint)
+        hint = "add a message with `role: user` before it"
+        yield Diagnostic(Code.WRONG_VALUE, "the first message of a conversation must be the user's", mark, hint)
     is_whole = not file.is_broken_within("messages")
     if step.messages[-1].role == "assistant" and len(step.messages) > 1 and is_whole:
         end = known[-1] if said and said[-1].role == "assistant" else None
         if end is not None and end.ends and not end.is_blank and end.parts[-1] != end.parts[-1].rstrip():
             length = len(said[-1].source)
-            message = "a prefill cannot end with white space: the API refuses it"
-            hint = "remove it; in YAML `|-` keeps no line end"
+            message = "a prefill ends with white space, which the API refuses"
+            hint = "remove the white space; in YAML, `|-` removes the last line break"
             yield Diagnostic(Code.WRONG_VALUE, message, said[-1].mark(length - 1, length), hint)
         yield from _prefill_faults(file, step, len(step.messages) - 1, variants)
 
 
 def _prefill_faults(file: StepFile, step: Generate, last: int, variants: Sequence[Variant]) -> Iterator[Diagnostic]:
-    """What keeps a model from going on with the beginning of an answer."""
+    """Report the models that do not accept a prefill."""
     for variant in variants:
         able = model_capabilities.of(variant.model)
         thinks = able.prefill and variant.settings.thinks
         if able.prefill is False:
-            message, hint = f"`{variant.model}` takes no {_PREFILL}", "end with the user's message"
+            message, hint = f"`{variant.model}` does not accept a {_PREFILL}", "end with the user's message"
         elif thinks:
-            message, hint = f"a model that thinks takes no {_PREFILL}", "end with the user's message"
+            message, hint = f"a model that thinks does not accept a {_PREFILL}", "end with the user's message"
         elif file.schema and step.output and variant.mode_for(file.schema) == "native":
-            message = f"native output takes no {_PREFILL}"
+            message = f"native output does not accept a {_PREFILL}"
             hint = "end with the user's message, or write `output.mode: json`"
         else:
             continue
@@ -125,7 +125,7 @@ def _prefill_faults(file: StepFile, step: Generate, last: int, variants: Sequenc
 def _too_long(
     said: Sequence[StepTemplate], known: Sequence[Constant], variants: Sequence[Variant]
 ) -> Iterator[Diagnostic]:
-    """Texts that are more than a model reads, before a row adds to them."""
+    """Report texts that are longer than a model's context, without any values of a row."""
     sizes = [sum(map(len, text.parts)) for text in known]
     for variant in variants:
         able = model_capabilities.of(variant.model)
@@ -133,5 +133,8 @@ def _too_long(
         if able.context is not None and tokens > able.context:
             largest = said[sizes.index(max(sizes))]
             mark = largest.mark(0, len(largest.source))
-            message = f"`{variant.model}` reads at most {able.context:,} tokens; the texts alone have about {tokens:,}"
+            message = (
+                f"`{variant.model}` accepts at most {able.context:,} tokens; "
+                f"the texts have about {tokens:,} before any values of a row"
+            )
             yield Diagnostic(Code.SETTING_REFUSED, message, mark, "shorten them", "warning")

@@ -1,7 +1,7 @@
-"""The step that calls a function of the author's."""
+"""The `python` kind: a step that calls a function of the author."""
 
 import time
 from typing import Final
 
 BEGAN: Final = time.time_ns()
-"""When this program imported yamlgen: a module that it had by then is as its file was."""
+"""The time at which this program imported yamlgen: a module loaded before it is stale if its file changed after it."""

@@ -1,4 +1,4 @@
-"""What a step that calls a function of the author's may say."""
+"""The keys of a `python` step."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Argument: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za
 
 
 class Python(StepConfig):
-    """A function of your own, from a file beside the pipeline.
+    """A call of your own function, from a file in the pipeline's folder.
 
-    `validate` reads the file and does not run it. The function is given copies of its arguments. It returns a JSON
-    value: None, a bool, a number, a text, or lists and dicts of them. What it raises sets the row aside. The module is
-    loaded once a run; it may import its siblings.
+    `validate` reads the file but does not run it. The function receives copies of its arguments. It returns a JSON
+    value: None, a bool, a number, a string, or lists and dicts of these. If it raises an exception, the row fails. The
+    module is loaded once in each run, and can import other modules from the pipeline's folder.
 
     `textstats.py`:
 
@@ -45,35 +45,36 @@ class Python(StepConfig):
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "call"]})
 
-    does: ClassVar[str] = "calls a function of yours"
-    gives: ClassVar[str] = "what it returns"
+    does: ClassVar[str] = "calls your Python function"
+    gives: ClassVar[str] = "what the function returns"
 
     kind: Literal["python"] = "python"
-    """What the step does: `python` calls a function."""
+    """The kind of the step: `python` calls a function."""
     call: Annotated[str, StringConstraints(pattern=CALL)] = "module:function"
-    """The function, as `module:function`; `module` is a file beside the pipeline, `module.py`. A coroutine function is
-    awaited, any other runs in a thread. Its value must be a JSON value."""
+    """The function, as `module:function`; `module` is the file `module.py` in the pipeline's folder. It must return a
+    JSON value. A coroutine function is awaited; any other function runs in a thread."""
     args: dict[Argument, Expression] = Field(default_factory=dict)
     """The keyword arguments, each an expression."""
     timeout: float | None = Field(None, gt=0, le=86400)
-    """Seconds that one call may take; `runtime.timeout` where none is set."""
+    """Maximum duration of one call, in seconds. Default: `runtime.timeout`."""
     keep: bool = False
-    """Keep the results in the store, by the arguments, and do not call again for them while the function is the same:
-    its module, what that imports from the pipeline's folder, and the files under `reads`.
+    """Store the results and reuse them while the arguments and the function are unchanged. Default: `false`.
 
-    Kept values go along with the folder, since its files are told by their contents and their paths in it. A change of
-    one of them, of a comment too, calls again for what is needed; so does another list under `reads`. While a file is
-    changed under a run, nothing that depends on it is kept. What is installed elsewhere, and the time of day, are no
-    part of this.
+    The function counts as changed if its module, a module that it imports from the pipeline's folder, a file under
+    `reads`, or the list under `reads` changes. Even a changed comment counts. Files are compared by their content and
+    their path in the folder, so you can move the folder. Installed packages and the time of day are not compared. If a
+    file changes during a run, results that depend on it are not stored.
 
-    Without `keep` `yamlgen plan` cannot know what the steps behind this one ask: it tells the most that they may.
+    Without `keep`, `yamlgen plan` cannot know the requests of the steps that depend on this step, and reports the
+    maximum.
     """
     reads: Annotated[list[Text], Field(min_length=1)] | None = None
-    """The files that the function reads, as paths relative to the pipeline: with `keep: true`, a change of one of them
-    calls again. Patterns such as `data/*.csv` stand for all files that fit, `**` for folders at any depth.
+    """The files that the function reads, as paths relative to the pipeline. With `keep: true`, the function is called
+    again when one of them changes.
 
-    `validate` warns of a file that the function opens by a literal name and that is not listed. A file that it both
-    writes and reads does not belong here.
+    A pattern such as `data/*.csv` lists all files that match; `**` matches folders at any depth. `validate` warns about
+    a file that the function opens by a literal name and that is not listed. Do not list a file that the function both
+    writes and reads.
 
     `terms.json`:
 
@@ -99,15 +100,15 @@ class Python(StepConfig):
     ```
     """
     output: TypedOutput | None = None
-    """The schema of the value. A value that does not fit sets the row aside; later steps know the types by it."""
+    """The schema of the value. A row with an invalid value fails. Later steps take their types from the schema."""
 
     def sources(self) -> Iterator[StepText]:
-        """Its expressions."""
+        """Yield its expressions."""
         yield from super().sources()
         yield from (StepText("arg", source, ("args", name), name) for name, source in self.args.items())
 
     def files(self, fitting: Callable[[str], list[str]]) -> Iterator[str]:
-        """The paths that it names for reading; `fitting` gives those that a pattern stands for."""
+        """Yield the paths of files that it reads; `fitting` returns the paths that match a pattern."""
         yield from super().files(fitting)
         yield f"{self.call.partition(':')[0].replace('.', '/')}.py"
         for reference in self.reads or ():

@@ -1,7 +1,7 @@
-"""Daemon threads for functions that are not ours: made when needed, used again, given up when they hang.
+"""Daemon threads for third-party functions: created when needed, reused, and abandoned when they hang.
 
-An executor of the standard library waits for its threads when the interpreter ends, so that one function that never
-returns would keep the program for ever; and it gives the place of such a function to nobody else.
+An executor of the standard library waits for its threads when the interpreter exits, so a function that never returns
+would block the exit forever. It also never frees the worker of such a function.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ from yamlgen.deadline import Deadline
 from yamlgen.system_limits import start
 
 MOST: Final = min(32, (os.cpu_count() or 1) + 4)
-"""How many functions run at once: as many as an executor of the standard library would."""
+"""The maximum number of functions that run at once: the default of the standard library's executor."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """How a call of a function that is not ours ended: its value, or what it raised, whatever that was."""
+    """The outcome of a call of a third-party function: its value, or the exception that it raised."""
 
     value: Any = None
     error: BaseException | None = None
 
 
 def end_fork(parent: int, ended: CallOutcome) -> None:
-    """End this process if it is a child of `parent`, forked by a function that has now come back in both.
+    """Exit if this process is a child of `parent`, forked by a function that has now returned in both processes.
 
-    The child has the run's sockets and its store, which is to be neither used nor closed by another process than the
-    one that opened it.
+    The child has inherited the run's sockets and store, which only the process that opened them may use or close.
     """
     if os.getpid() != parent:
         os._exit(ended.error is not None)
@@ -51,17 +50,18 @@ class _ThreadCall:
         here = os.getpid()
         try:
             ended = CallOutcome(self.context.run(self.work))
-        except BaseException as error:  # noqa: BLE001 - a `SystemExit` is the caller's to judge, and must not end a thread
+        except BaseException as error:  # noqa: BLE001 - the caller handles a `SystemExit`, which must not end a thread
             ended = CallOutcome(error=error)
         end_fork(here, ended)
         return ended
 
 
 class DaemonThreads:
-    """Threads of one event loop.
+    """The threads of one event loop.
 
     Attributes:
-        places: whoever calls `run` holds one, so that there are `MOST` calls at once, those that were given up aside.
+        places: a semaphore that callers of `run` hold, so that at most `MOST` calls run at once, not counting those
+            that were abandoned.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class DaemonThreads:
         """Call `work` in a thread, in a copy of this context.
 
         Raises:
-            TimeoutError: it has not ended after `seconds`. It goes on alone, and its thread ends with it.
+            TimeoutError: the call has not ended after `seconds`. It continues, and its thread ends with it.
             EnvironmentProblem: the system has no more threads.
         """
         job = _ThreadCall(work, contextvars.copy_context(), asyncio.get_running_loop().create_future())
@@ -96,18 +96,18 @@ class DaemonThreads:
         return job.future.result()
 
     def close(self) -> None:
-        """End the threads that are idle; the others end with what they do."""
+        """End the idle threads; the others end when their calls end."""
         self._jobs.put(None)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             ended = job.do()
-            with suppress(RuntimeError):  # the loop is gone when the run was cancelled
+            with suppress(RuntimeError):  # the loop is closed if the run was cancelled
                 job.future.get_loop().call_soon_threadsafe(_settle, job.future, ended)
             if job.given_up:
                 return
-            del job, ended  # an idle thread holds on to nothing
-        self._jobs.put(None)  # for the next one
+            del job, ended  # so that an idle thread keeps no values alive
+        self._jobs.put(None)  # for the next thread
 
 
 def _settle(future: asyncio.Future[CallOutcome], ended: CallOutcome) -> None:

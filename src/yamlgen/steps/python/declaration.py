@@ -1,4 +1,4 @@
-"""A step that calls a function of the author's, as a file declares it."""
+"""A `python` step, as declared in a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from yamlgen.steps.python.signatures import FoundFunction, check_args, find
 
 @dataclass
 class DeclaredPython(DeclaredStep[Python]):
-    """A `python` step: its function, found in its source, and what its kept values depend on."""
+    """A `python` step with its function, found in the source, and the dependencies of its kept values."""
 
     fields = Python
     planned = PythonStep
@@ -28,7 +28,7 @@ class DeclaredPython(DeclaredStep[Python]):
     depends: Dependencies | None = field(default=None, init=False)
 
     def check(self) -> Iterator[Diagnostic]:
-        """What is wrong with its function, the arguments, and the files that it reads."""
+        """Check its function, its arguments, and the files that it reads."""
         step, file = self.step, self.file
         if file.is_broken("call"):
             return
@@ -38,19 +38,19 @@ class DeclaredPython(DeclaredStep[Python]):
         if self.found is not None and not file.is_broken_within("args"):
             yield from check_args(self.found, {arg: file.mark("args", arg, key=True) for arg in step.args}, call)
         if step.reads and not step.keep and not file.is_broken("keep"):
-            message = f"step `{self.name}` keeps nothing: `reads` says nothing"
+            message = f"`reads` has no effect: step `{self.name}` does not have `keep: true`"
             yield Diagnostic(Code.CONFLICT, message, file.mark("reads", key=True), "add `keep: true`", "warning")
         elif self.found is not None and step.keep:
             self.depends, problems = dependencies(file, step, self.found.function)
             yield from problems
 
     def files_behind(self) -> Mapping[Path, Stamp]:
-        """What its function is made of, and the files that it reads, where its values are kept."""
+        """Return the sources of its function and the files that it reads, if its values are kept."""
         depends = self.depends
         return {} if depends is None else {depends.folder / path: stamp for path, stamp in depends.files.items()}
 
     def own_fields(self) -> dict[str, Any]:
-        """The call, and what its value depends on."""
+        """Return the call and the dependencies of its value."""
         return {
             "call": self.step.call,
             "function": self.found.function if self.found is not None else None,

@@ -1,8 +1,7 @@
-"""What the value of an author's function depends on: its module, and those that this imports from the folder.
+"""The dependencies of an author's function: its module, and the modules that it imports from the folder.
 
-Owns what a source alone shows of that. Imports are looked for everywhere in it, in functions too, which import when
-they are called; a name is one of the folder's where a file of it stands there. What the interpreter finds elsewhere,
-and what is imported by a name that is made, is known once it was loaded.
+Owns what the source shows. Imports are found everywhere in it, including in functions. A name belongs to the folder if
+its file exists there. Modules from elsewhere, and imports by a computed name, are known only after they were loaded.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ _BY_OTHER_MEANS: Final = frozenset({"importlib", "runpy", "pkgutil", "__import__
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the values of a step depend on that keeps them.
+    """The dependencies of the kept values of a step.
 
     Attributes:
         folder: the pipeline's folder, absolute.
-        reads: what the step lists, as it is written.
-        files: all files that are known before the function is called, by path relative to the folder, each with its
-            state then: what is made while one of them is in another state is not known to be made of it.
-        imports: the dotted names that the sources import; `None` where they may import any.
+        reads: the paths under `reads`, as written.
+        files: all files that are known before the call, by path relative to the folder, each with its state at that
+            time. If a file is in another state after the call, the value may not have been made from it.
+        imports: the dotted names that the sources import; `None` if they can import any name.
     """
 
     folder: Path
@@ -39,12 +38,12 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class ModuleSources:
-    """The sources that a function's module is made of.
+    """The sources of a function's module and of the modules that it imports from the folder.
 
     Attributes:
-        files: by path relative to the pipeline, each with the state that it was read in.
-        imports: the dotted names that they import, whatever they mean; `None` where they may import any.
-        trees: the syntax of those that have one.
+        files: the files by path relative to the pipeline, each with its state when it was read.
+        imports: the dotted names that they import, from anywhere; `None` if they can import any name.
+        trees: the syntax trees of the files that can be parsed.
     """
 
     files: Mapping[str, Stamp]
@@ -53,7 +52,7 @@ class ModuleSources:
 
 
 def sources_of(folder: Path, module: str) -> ModuleSources:
-    """The module of a path relative to the pipeline's folder, and all that it imports from there."""
+    """Return the sources of a module, by its path relative to the folder, and of all that it imports from there."""
     files: dict[str, Stamp] = {}
     trees: dict[str, ast.Module] = {}
     imports: set[str] = set()
@@ -75,7 +74,7 @@ def sources_of(folder: Path, module: str) -> ModuleSources:
 
 
 def parsed(path: Path) -> ast.Module | None:
-    """The syntax of a module, where it has one."""
+    """Return the syntax tree of a module; `None` if it cannot be parsed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -85,10 +84,10 @@ def parsed(path: Path) -> ast.Module | None:
 
 
 def imported(tree: ast.Module, path: str) -> Iterator[str]:
-    """The dotted names that a module imports, or may import; of a package's member they are the whole names.
+    """Yield the absolute dotted names that a module imports, or may import.
 
     Args:
-        tree: its syntax.
+        tree: the syntax tree of the module.
         path: its file, relative to the pipeline.
     """
     package = path.split("/")[:-1]
@@ -106,7 +105,7 @@ def imported(tree: ast.Module, path: str) -> Iterator[str]:
 
 
 def _files(folder: Path, name: str) -> Iterator[str]:
-    """The files in a folder that an import of a dotted name loads."""
+    """Yield the files in a folder that an import of a dotted name loads."""
     parts = name.split(".")
     for length in range(1, len(parts) + 1):
         stem = "/".join(parts[:length])

@@ -1,6 +1,6 @@
-"""How a step that calls a function is done: called, or, where its values are kept, found among them.
+"""The execution of `python` steps: the function is called, or its kept value is reused.
 
-Equal calls that are kept are made once, whichever rows and steps ask for them.
+Equal calls whose values are kept are made once for all rows and steps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CALL_FAILED: Final = frozenset({Code.CALL_FAILED, Code.CALL_TIMEOUT})
 
 
 class PythonExecutor(StepExecutor[PythonStep]):
-    """Calls the author's functions."""
+    """Calls the functions of the author."""
 
     def __init__(self, run: RunResources) -> None:
         super().__init__(run)
@@ -34,8 +34,8 @@ class PythonExecutor(StepExecutor[PythonStep]):
         self._digests = FileDigests()
 
     async def perform(self, step: PythonStep, case: Case, row: RowStep) -> Answer:
-        """What the function returns."""
-        if self._run.invent is not None:  # the author's code runs when the pipeline does
+        """Return the value of the function."""
+        if self._run.invent is not None:  # a simulated run does not call the author's code
             return Answer(self._run.invent(step.schema.value if step.schema else {}, step.name))
         return Answer(await self._call(step, case.scope, row))
 
@@ -45,7 +45,7 @@ class PythonExecutor(StepExecutor[PythonStep]):
         if step.depends is None or self._run.value_cache is None:
             return await called()
         key = key_of(step.call, step.depends.reads, args)
-        while key in self._calls:  # made once: another value than the kept one would be another row in the next run
+        while key in self._calls:  # called once, so that all rows have the stored value
             failed = await asyncio.shield(self._calls[key])
             if failed is not None:
                 raise _copied(failed)
@@ -68,7 +68,7 @@ class PythonExecutor(StepExecutor[PythonStep]):
                 and self._digests.agree(depends, found.files)
                 and (step.schema is None or not step.schema.errors(found.value))
             ):
-                return found.value  # by today's schema
+                return found.value  # it fits the current schema
             value = await called()
             functions = self._functions
             siblings, older = (functions.siblings(), functions.older()) if functions else ({}, ())
@@ -86,19 +86,19 @@ class PythonExecutor(StepExecutor[PythonStep]):
 
     async def _called(self, step: PythonStep, args: Mapping[str, JSON], row: RowStep) -> JSON:
         if self._functions is None:
-            message = f"`{step.function.name}` is called when the pipeline runs"
-            raise RowError(message, code=Code.NOT_STORED, hint="a run calls it")
+            message = f"`{step.function.name}` is only called in a run"
+            raise RowError(message, code=Code.NOT_STORED, hint="start a run to call it")
         row.begin()
         return checked(await self._functions.call(step.function, args, step.timeout), step.schema)
 
     def close(self) -> None:
-        """End the threads of the functions, and forget their modules."""
+        """End the threads of the functions, and remove their modules from the interpreter."""
         if self._functions is not None:
             self._functions.close()
 
 
 def _copied(error: RowError) -> RowError:
-    """The failure of a call for another row, which adds to its message which item it was."""
+    """Return a copy of an error for another row, which adds its own item to the message."""
     return RowError(error.message, code=error.code, hint=error.hint)
 
 

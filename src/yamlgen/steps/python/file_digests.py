@@ -1,8 +1,8 @@
-"""Whether a kept value still holds: the files that it depends on, told by their digests.
+"""The validity of kept values: the digests of the files that they depend on.
 
-Owns the judgement for one run, whose view of a file is that of its first look. A value is kept with the digests of
-what it was made of, and a file may change while a function is at work: so nothing is kept of which a file is not in
-the state any more that it was in before the function's module was loaded.
+Owns the decision for one run, which reads each file once. A value is stored with the digests of the files that it was
+made from. A file can change while a function runs, so a value is not stored if one of its files is no longer in the
+state that it had before the function's module was loaded.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from yamlgen.steps.python.dependencies import Dependencies, imported, parsed
 
 
 class FileDigests:
-    """The files of one run; made before the first function is called."""
+    """The digests of files in one run; created before the first function is called."""
 
     def __init__(self) -> None:
         self._began = time.time_ns()
         self._known: dict[str, str | None] = {}
 
     def agree(self, depends: Dependencies, files: Mapping[str, str]) -> bool:
-        """Whether what was made of `files` is what the function would be made of in this run."""
+        """Return whether a value that was made from `files` is still valid in this run."""
         for path in files.keys() - self._known.keys():
             stamp = stamp_of(depends.folder / path)
             self._known[path] = None if stamp is None else _digest(str(depends.folder / path), stamp)
@@ -36,12 +36,12 @@ class FileDigests:
     def made_of(
         self, depends: Dependencies, loaded: Mapping[str, Path], older: Collection[Path] = ()
     ) -> dict[str, str] | None:
-        """The files that a value was made of, just now, with their digests; `None` where that is not sure.
+        """Return the files that a new value was made from, with their digests; `None` if that is uncertain.
 
         Args:
-            depends: what was known before the call.
+            depends: the dependencies that were known before the call.
             loaded: the modules that the run has loaded from the pipeline's folder, by name.
-            older: those from there that the program had before the run.
+            older: the modules from the folder that the program had loaded before the run.
         """
         made: dict[str, str] = {}
         folder = str(depends.folder)
@@ -62,7 +62,7 @@ class FileDigests:
 
 @lru_cache(maxsize=10_000)
 def _digest(path: str, _stamp: Stamp) -> str | None:
-    """The digest of a file that is in some state: right only if it still is afterwards."""
+    """Return the digest of a file in a state; it is only correct if the file is still in this state afterwards."""
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -71,7 +71,7 @@ def _digest(path: str, _stamp: Stamp) -> str | None:
 
 
 def _others(depends: Dependencies, loaded: Mapping[str, Path]) -> dict[str, Path]:
-    """The modules that were loaded and are not known by the sources alone, by path relative to the folder."""
+    """Return the loaded modules that the sources alone do not show, by path relative to the folder."""
     found: dict[str, tuple[str, Path]] = {}
     for name, file in loaded.items():
         path = _relative(depends.folder, file)
@@ -91,7 +91,7 @@ def _others(depends: Dependencies, loaded: Mapping[str, Path]) -> dict[str, Path
 
 
 def _is_stale(folder: Path, file: Path, made: Collection[str]) -> bool:
-    """Whether a value was made of a module that the program may have loaded from the file as it was before."""
+    """Return whether a value was made with a module that the program may have loaded before its file changed."""
     stamp = stamp_of(file)
     return _relative(folder, file) in made and (stamp is None or stamp[-1] >= BEGAN)
 

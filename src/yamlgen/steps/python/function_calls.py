@@ -1,9 +1,9 @@
-"""The author's own functions, called: their modules loaded once a run, each call with a deadline, each value checked.
+"""Calls of the author's functions: modules are loaded once in each run, calls have a deadline, values are checked.
 
-Owns the border to code that is not ours. Whatever a function does costs its own row at most: what it raises is told
-with the last line of the author's that it came from, what it returns is copied into plain JSON values. A module that
-does not load ends the run, because it would not load for any row. What is loaded is the very source that was checked
-and that results are kept under.
+Owns the border to third-party code. Whatever a function does, only its own row can fail. Its exception is reported with
+the last line of the author's code that it came from, and its value is copied into plain JSON values. A module that does
+not load ends the run, because it would not load for any row. The loaded source is the one that was checked and that
+kept values depend on.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from yamlgen.system_limits import scarcity_of
 from yamlgen.value_objects import JSON
 
 LOADING: Final = 300.0
-"""Seconds that a module may take to load: some import much, and a call's own timeout says nothing of that."""
+"""Maximum seconds to load a module: imports can be slow, and a call's own timeout does not include them."""
 
 _NUMBERS: Final = itertools.count(1)
 _PREFIX: Final = "_yamlgen_"
-"""Of the names under which the modules of the functions themselves are loaded."""
+"""The prefix of the names under which the modules of the functions are loaded."""
 
 
 def key_of(call: str, reads: Sequence[str], args: Mapping[str, JSON]) -> bytes:
-    """What a function's result is kept under: where the function stands, what it reads besides, and the arguments.
+    """Return the key of a kept value: the function's location, the files that it reads, and the arguments.
 
     Args:
-        call: `module:function`, where the module's name is its path.
+        call: `module:function`; the module's name is its path.
         reads: the files that the step lists.
         args: the arguments.
     """
@@ -57,14 +57,14 @@ def key_of(call: str, reads: Sequence[str], args: Mapping[str, JSON]) -> bytes:
 
 
 class FunctionCaller:
-    """Calls the authors' functions of one run, on one event loop. To be closed.
+    """Calls the author's functions of one run, on one event loop. It must be closed.
 
-    From the first call on until the end the pipeline's folder is the last entry of `sys.path`, so that a module finds
-    its siblings; what was imported from there is forgotten then, so that the next run sees it as it is by then.
+    From the first call until it is closed, the pipeline's folder is the last entry of `sys.path`, so that a module can
+    import other modules from it. On closing, these modules are removed, so that the next run loads their current files.
 
     Args:
         folder: the pipeline's folder.
-        most: how many coroutines may run at once.
+        most: the maximum number of coroutines that run at once.
     """
 
     def __init__(self, folder: Path, most: int = MOST_CONCURRENCY) -> None:
@@ -73,17 +73,17 @@ class FunctionCaller:
         self._trace = TracebackFormatter(folder.absolute())
         self._threads = DaemonThreads()
         self._modules: dict[tuple[Path, str], asyncio.Task[ModuleType | UsageError]] = {}
-        self._before: frozenset[str] | None = None  # the modules that were there before ours
+        self._before: frozenset[str] | None = None  # the modules that were loaded before ours
         self._older: frozenset[Path] = frozenset()
 
-    async def call(self, function: Function, args: Mapping[str, JSON], timeout: float) -> JSON:  # noqa: ASYNC109 - told as the author's own
-        """The value of a function for arguments, which it may change: they are its own copy.
+    async def call(self, function: Function, args: Mapping[str, JSON], timeout: float) -> JSON:  # noqa: ASYNC109 - reported as the author's
+        """Call a function and return its value. It receives a copy of the arguments, which it may change.
 
-        A coroutine function runs on this loop, any other in a thread, when one of a few is free; `timeout` counts from
-        there, in seconds.
+        A coroutine function runs on this loop; any other function runs in a thread, when one is free. `timeout` counts
+        from then, in seconds.
 
         Raises:
-            RowError: it raised something, took too long, or returned what is no JSON value.
+            RowError: it raised an exception, took too long, or returned a value that is not a JSON value.
             UsageError: its module cannot be loaded, has changed, or has no such function.
             EnvironmentProblem: the system has no more threads or open files, for us or for the function.
         """
@@ -97,30 +97,30 @@ class FunctionCaller:
             ended = await self._ended(partial(target, **given), timeout)
         except TimeoutError:
             message = f"`{name}` took longer than {timeout:g} s"
-            raise RowError(message, code=Code.CALL_TIMEOUT, hint="`timeout:` of the step allows more") from None
+            raise RowError(message, code=Code.CALL_TIMEOUT, hint="raise `timeout` of the step") from None
         if ended.error is not None:
             if (scarcity := scarcity_of(ended.error)) is not None:
                 raise scarcity
             message = f"`{name}` raised {self._trace.told(ended.error)}"
-            hint = "mend the function, or keep such rows from it by `when`"
+            hint = "fix the function, or skip such rows with `when`"
             raise RowError(message, code=Code.CALL_FAILED, hint=hint)
         return json_value(name, ended.value)
 
     def siblings(self) -> dict[str, Path]:
-        """The modules that the author's have imported from the pipeline's folder until now, by name."""
+        """Return the modules that the author's modules have imported from the pipeline's folder so far, by name."""
         own = {name: module for name, module in self._loaded().items() if not name.startswith(_PREFIX)}
         return {name: Path(module.__file__) for name, module in own.items() if module.__file__}
 
     def older(self) -> frozenset[Path]:
-        """The modules from the pipeline's folder that the program had before the first call."""
+        """Return the modules from the pipeline's folder that the program had loaded before the first call."""
         return self._older
 
     def _loaded(self) -> dict[str, ModuleType]:
-        """The modules that this run has loaded from the pipeline's folder."""
+        """Return the modules that this run has loaded from the pipeline's folder."""
         return self._theirs(sys.modules.keys() - self._before) if self._before is not None else {}
 
     def _theirs(self, names: Iterable[str]) -> dict[str, ModuleType]:
-        """The modules from the pipeline's folder; a folder that is a package has no file."""
+        """Return the modules that are from the pipeline's folder; a package without `__init__.py` has no file."""
         found: dict[str, ModuleType] = {}
         for name in names:
             module = sys.modules.get(name)
@@ -131,14 +131,14 @@ class FunctionCaller:
         return found
 
     def close(self) -> None:
-        """Let the threads end, and leave the interpreter's modules as they were."""
+        """Let the threads end, and restore the interpreter's modules and `sys.path`."""
         self._threads.close()
         if self._before is None:
             return
         for name in self._loaded():
             del sys.modules[name]
         for at in reversed(range(len(sys.path))):
-            if sys.path[at] is self._entry:  # an equal one is somebody else's
+            if sys.path[at] is self._entry:  # an equal entry is not ours
                 del sys.path[at]
                 break
         self._before = None
@@ -173,7 +173,7 @@ class FunctionCaller:
         raise UsageError(message, code=Code.UNKNOWN_FUNCTION, hint=hint)
 
     async def _load(self, function: Function) -> ModuleType | UsageError:
-        """The module of a function, or why there is none: all who wait for it are told."""
+        """Load the module of a function, or return the error for all calls that wait for it."""
         shown = near(function.file)
         source = _source(function)
         if isinstance(source, UsageError):
@@ -187,36 +187,36 @@ class FunctionCaller:
         try:
             ended = await self._threads.run(partial(_execute, function.file, source), LOADING)
         except TimeoutError:
-            hint = "what takes long belongs into the function, which has the step's `timeout:`"
-            return UsageError(f"{shown} has not loaded in {LOADING:g} s", code=Code.BAD_MODULE, hint=hint)
+            hint = "move slow work into the function, which is limited by the step's `timeout`"
+            return UsageError(f"{shown} did not load within {LOADING:g} s", code=Code.BAD_MODULE, hint=hint)
         if (scarcity := scarcity_of(ended.error)) is not None:
             raise scarcity
         if ended.error is None:
             module: ModuleType = ended.value
             return module
-        hint = f"see the whole traceback with `python {shown}`"
+        hint = f"run `python {shown}` to see the whole traceback"
         if isinstance(ended.error, ImportError):
-            hint = "install it where yamlgen is installed, or save it beside the pipeline"
+            hint = "install it in the environment of yamlgen, or save it in the pipeline's folder"
         elif isinstance(ended.error, SystemExit):
-            hint = 'put what a script does under `if __name__ == "__main__":`'
+            hint = 'put the code of a script under `if __name__ == "__main__":`'
         message = f"{shown} cannot be loaded: {self._trace.told(ended.error)}"
         return UsageError(message, code=Code.BAD_MODULE, hint=hint)
 
 
 def _source(function: Function) -> bytes | UsageError:
-    """The source of a module, if it is the one that was checked."""
+    """Return the source of a module, or an error if it is not the source that was checked."""
     shown = near(function.file)
     try:
         source = function.file.read_bytes()
     except OSError as error:
         return UsageError(f"cannot read {shown}: {error.strerror}", code=Code.BAD_MODULE)
     if hashlib.sha256(source).hexdigest() != function.source:
-        return UsageError(f"{shown} changed after it was checked", code=Code.BAD_MODULE, hint="run again")
+        return UsageError(f"{shown} changed after it was checked", code=Code.BAD_MODULE, hint="start the run again")
     return source
 
 
 class _SourceLoader(SourceFileLoader):
-    """Loads a source that was read before, and leaves no compiled file behind."""
+    """Loads a source that was already read, and writes no compiled file."""
 
     def __init__(self, name: str, file: Path, source: bytes) -> None:
         super().__init__(name, str(file))
@@ -227,7 +227,7 @@ class _SourceLoader(SourceFileLoader):
 
 
 def _execute(file: Path, source: bytes) -> ModuleType:
-    """Load a module under a name that no import can mean, and none that is imported has."""
+    """Load a module under a unique name that no import statement uses."""
     name = f"{_PREFIX}{next(_NUMBERS)}_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file, loader=_SourceLoader(name, file, source))
     if spec is None or spec.loader is None:
@@ -239,17 +239,17 @@ def _execute(file: Path, source: bytes) -> ModuleType:
 
 
 async def _awaited(call: Callable[[], Awaitable[Any]], seconds: float) -> CallOutcome:
-    """Await what `call` gives, in a task of its own: what it does to its task is not done to ours.
+    """Await the result of `call` in a separate task, so that it cannot cancel or change ours.
 
     Raises:
-        TimeoutError: it has not ended after `seconds`; it is cancelled, and not waited for.
+        TimeoutError: it has not ended after `seconds`. It is cancelled, and not awaited.
     """
 
     async def guarded() -> CallOutcome:
         here = os.getpid()
         try:
             ended = CallOutcome(await call())
-        except BaseException as error:  # noqa: BLE001 - a loop would end with a `SystemExit`
+        except BaseException as error:  # noqa: BLE001 - a `SystemExit` would end the loop
             ended = CallOutcome(error=error)
         end_fork(here, ended)
         return ended

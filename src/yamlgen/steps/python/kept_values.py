@@ -1,7 +1,7 @@
-"""What a kept value depends on: the sources of its function, and the files that the step lists under `reads`.
+"""The dependencies of a kept value: the sources of its function, and the files listed under `reads`.
 
-Owns what can be said of that before a run: which files these are, that they are there, and which ones are read by a
-literal name and not listed.
+Owns the checks of them before a run: that the listed files exist, and which files are read by a literal name without
+being listed.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")
 
 
 def dependencies(file: StepFile, step: Python, function: Function) -> tuple[Dependencies, list[Diagnostic]]:
-    """What the values of a step depend on, and what is wrong with that.
+    """Return the dependencies of a step's kept values, and the mistakes in them.
 
     Args:
-        file: where the step stands.
-        step: the step, which keeps its values.
-        function: what it calls.
+        file: the file that contains the step.
+        step: the step, with `keep: true`.
+        function: the function that it calls.
     """
     folder = file.folder.absolute()
     sources = sources_of(folder, function.file.relative_to(folder).as_posix())
@@ -40,13 +40,13 @@ def dependencies(file: StepFile, step: Python, function: Function) -> tuple[Depe
         mark = file.mark("reads", index)
         found = file.fitting(reference)
         if not found:
-            hint = "the pattern is relative to the pipeline's file"
-            problems.append(Diagnostic(Code.MISSING_FILE, f"no file fits `{reference}`", mark, hint))
+            hint = "write the pattern relative to the pipeline's file"
+            problems.append(Diagnostic(Code.MISSING_FILE, f"no file matches `{reference}`", mark, hint))
         for path in found:
             absent = absence(*file.beside(path), "the pipeline's file")
             stamp = stamp_of(folder / path)
             if absent is not None:
-                hint = f"`{path.rstrip('/')}/*` stands for its files" if is_folder(folder / path) else absent[1]
+                hint = f"write `{path.rstrip('/')}/*` for its files" if is_folder(folder / path) else absent[1]
                 problems.append(Diagnostic(Code.MISSING_FILE, absent[0], mark, hint))
             elif stamp is not None:
                 files[path] = stamp
@@ -56,7 +56,7 @@ def dependencies(file: StepFile, step: Python, function: Function) -> tuple[Depe
 
 
 def _unlisted(file: StepFile, step: Python, sources: ModuleSources, files: Mapping[str, Stamp]) -> Iterator[Diagnostic]:
-    """The files that the function reads by a literal name, and that are not listed, as far as they are there."""
+    """Report the existing files that the function reads by a literal name and that are not listed."""
     folder, mark = file.folder.absolute(), file.mark("call")
     known = {real(folder / path) for path in files}
     for opening in openings(folder, sources.trees, step.call.partition(":")[2]):
@@ -67,8 +67,8 @@ def _unlisted(file: StepFile, step: Python, sources: ModuleSources, files: Mappi
         known.add(real(place))
         reference = Path(os.path.relpath(place, folder)).as_posix()
         where = f"{file.beside(opening.module)[1]}:{opening.line}"
-        message = f"{where} reads {file.beside(reference)[1]}, and a kept value does not see it change"
+        message = f"{where} reads {file.beside(reference)[1]}, but a kept value does not depend on this file"
         written = reference if _PLAIN.fullmatch(reference) else json.dumps(reference, ensure_ascii=False)
         listed = f"add {written} to `reads`" if step.reads else f"add `reads: [{written}]`"
-        hint = f"{listed}, so that another one calls `{step.call.partition(':')[2]}` again"
+        hint = f"{listed}, so that a change of the file calls `{step.call.partition(':')[2]}` again"
         yield Diagnostic(Code.UNLISTED_FILE, message, mark, hint, "warning")

@@ -1,8 +1,8 @@
-"""The files that a function of the author's reads by a name that stands in its source.
+"""The files that an author's function reads by a name in its source.
 
-Owns what a source shows of that without being run. It is a help and no proof: only what a function can reach is looked
-at, and only a name that is a literal, or is put together from literals and `__file__`, is known. A file that the same
-code writes is its own affair.
+Owns what the source shows without running it. The result is a help, not complete: it covers only code that the function
+can reach, and only names that are literals or built from literals and `__file__`. A file that the same code writes is
+ignored.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _DEEPEST: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class FileOpen:
-    """A file that is read, and where.
+    """A file that is read, and the place that reads it.
 
     Attributes:
-        file: its path, absolute where it goes by `__file__`, and otherwise relative to whatever the run starts from.
+        file: its path; absolute if it is built from `__file__`, otherwise relative to the working directory of the run.
         module: the source that reads it, relative to the pipeline.
-        line: of that source.
+        line: the line in that source.
     """
 
     file: str
@@ -42,12 +42,12 @@ class FileOpen:
 
 
 def openings(folder: Path, trees: Mapping[str, ast.Module], name: str) -> Iterator[FileOpen]:
-    """The files that a function reads, as far as that can be seen.
+    """Yield the files that a function reads, as far as its source shows.
 
     Args:
         folder: the pipeline's folder.
-        trees: the sources that the function's module is made of, by path relative to the folder.
-        name: the function.
+        trees: the sources of the function's module and its imports, by path relative to the folder.
+        name: the name of the function.
     """
     modules = [_Module(path, str(folder.absolute() / path), tree) for path, tree in trees.items()]
     read: dict[str, FileOpen] = {}
@@ -63,7 +63,7 @@ def openings(folder: Path, trees: Mapping[str, ast.Module], name: str) -> Iterat
 
 
 def _reached(modules: list[_Module], name: str) -> Iterator[tuple[_Module, ast.AST]]:
-    """What is done when the modules are imported and the function is called: a definition that is named is used."""
+    """Yield the nodes that run on import or in the call; every definition that is named counts as used."""
     defined: dict[str, list[tuple[_Module, ast.AST]]] = defaultdict(list)
     renamed: dict[str, list[str]] = defaultdict(list)
     waiting: list[tuple[_Module, ast.AST]] = []
@@ -89,7 +89,7 @@ def _reached(modules: list[_Module], name: str) -> Iterator[tuple[_Module, ast.A
 
 
 def _at_import(tree: ast.Module) -> Iterator[ast.AST]:
-    """What of a module is done when it is imported; what a script does is not."""
+    """Yield the nodes of a module that run on import, without the code of a script."""
     for statement in tree.body:
         is_script = isinstance(statement, ast.If) and "__name__" in ast.dump(statement.test)
         if not is_script:
@@ -97,11 +97,11 @@ def _at_import(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 class _Module:
-    """A source, with the values of the names that are bound once in it.
+    """A source, with the values of the names that it binds once.
 
     Attributes:
         path: its file, relative to the pipeline.
-        tree: its syntax.
+        tree: its syntax tree.
     """
 
     def __init__(self, path: str, file: str, tree: ast.Module) -> None:
@@ -119,7 +119,7 @@ class _Module:
                     self._values[name] = value
 
     def opened(self, call: ast.Call) -> tuple[str | None, str | None]:
-        """The file that a call opens and the mode in which it does, each where it is known."""
+        """Return the file that a call opens and its mode; each is `None` if it is unknown."""
         match call:
             case ast.Call(func=ast.Name(id="open"), args=[file, *more]):
                 return self.place(file), _mode(more, call)
@@ -138,12 +138,12 @@ class _Module:
         return None, None
 
     def place(self, node: ast.expr, depth: int = 0) -> str | None:
-        """The path that an expression gives, where its source says it."""
+        """Return the path that an expression evaluates to; `None` if the source does not show it."""
         if depth > _DEEPEST:
             return None
         try:
             found = self._place(node, depth + 1)
-        except (ValueError, IndexError, TypeError):  # it has no such part
+        except (ValueError, IndexError, TypeError):  # the path has no such part
             return None
         return found if found is None or "\0" not in found else None
 
@@ -172,12 +172,12 @@ class _Module:
                 return None
         texts = [self.place(each, depth) for each in nodes]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            own = self.place(node.func.value, depth)  # of a method; a module such as `os.path` is none
+            own = self.place(node.func.value, depth)  # for a method; a module such as `os.path` has no path
             texts = texts if own is None else [own, *texts]
         return None if None in texts else join(*texts)
 
     def _named(self, name: str, depth: int) -> str | None:
-        """The path that a name stands for, whose value is looked at once."""
+        """Return the path that is the value of a name; each name is evaluated once."""
         if name not in self._found:
             self._found[name] = None
             value = self._values.get(name)
@@ -209,11 +209,11 @@ _JOINS: Final[Mapping[str, Callable[..., str]]] = {
     "with_name": _named,
     "with_suffix": _ended,
 }
-"""How the paths that a function or a method is given make another one."""
+"""How a function or a method builds a path from its arguments, by its name."""
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
-    """The names that a node binds, by whatever means."""
+    """Yield the names that a node binds."""
     match node:
         case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
             yield name
@@ -224,7 +224,7 @@ def _bound(node: ast.AST) -> Iterator[str]:
 
 
 def _mode(more: list[ast.expr], call: ast.Call) -> str | None:
-    """The mode in which a file is opened, where it is known."""
+    """Return the mode in which a file is opened; `None` if it is unknown."""
     given = next((each.value for each in call.keywords if each.arg == "mode"), more[0] if more else None)
     if given is None:
         return "r"

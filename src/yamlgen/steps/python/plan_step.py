@@ -1,4 +1,4 @@
-"""A step of a plan that calls a function of the author's."""
+"""A step of a plan that calls a function of the author."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonStep(PlanStep):
-    """A step that calls a function of the author's. Where its values are kept, `depends` says on what they depend."""
+    """A step that calls a function of the author. If its values are kept, `depends` lists what they depend on."""
 
     kind: ClassVar[str] = "python"
     is_outside: ClassVar[bool] = True
@@ -29,15 +29,15 @@ class PythonStep(PlanStep):
     depends: Dependencies | None = None
 
     def fill(self, scope: Scope) -> dict[str, JSON]:
-        """The arguments of the call."""
+        """Return the arguments of the call."""
         return {name: evaluate(source, scope) for name, source in self.args.items()}
 
     def about(self) -> Iterator[str]:
-        """The function that it calls."""
+        """Yield the function that it calls."""
         yield self.call
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
-        """The call, and the schema of its value."""
+        """Return the call and the schema of its value."""
         kept = self.depends is not None
         made = {"call": self.call, "args": dict(self.args), "timeout": self.timeout, "keep": kept}
         if self.depends is not None and self.depends.reads:

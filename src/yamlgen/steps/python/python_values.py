@@ -1,7 +1,7 @@
-"""What code that is not ours returns, as plain JSON values.
+"""Conversion of the results of third-party code to plain JSON values.
 
-Owns the check that a value is JSON all through. It gives back a copy, because a function may go on with what it has
-returned, and because a subclass of a text may be anything.
+Owns the check that every part of a value is JSON. It returns a copy, because a function may continue to change what it
+returned, and because a subclass of `str` may behave in any way.
 """
 
 from __future__ import annotations
@@ -17,36 +17,37 @@ from yamlgen.value_objects import JSON
 
 MOST_DEPTH: Final = 200
 MOST_SIZE: Final = 1 << 26
-"""Of characters, of which each value counts as `_EACH`: a list that holds itself many times over is never copied."""
+"""In characters; each value counts as `_EACH`, so that a list that contains itself many times is never copied."""
 _EACH: Final = 16
 
 _LONGEST: Final = 100
 _HINT: Final = (
-    "return None, bool, int, float, str, or lists and dicts of them: `asdict`, `model_dump` and `tolist` help"
+    "return None, bool, int, float, str, or lists and dicts of them; "
+    "`asdict`, `model_dump` or `tolist` can convert other objects"
 )
 
 
 def json_value(name: str, value: Any) -> JSON:
-    """A copy of what a function returned, in plain JSON values: a tuple becomes a list.
+    """Return a copy of a function's result in plain JSON values; a tuple becomes a list.
 
     Args:
-        name: the function, for the message.
-        value: what it returned.
+        name: the name of the function, for the message.
+        value: its result.
 
     Raises:
-        RowError: a part of it is no JSON value; the message says which, and where.
+        RowError: a part of it is not a JSON value; the message contains the part and its path.
     """
     try:
         return _plain(value, "$", 0, [MOST_SIZE])
     except _NoJSONError as error:
         what, path = error.args
         path = path if len(path) <= _LONGEST else f"{path[:_LONGEST]}..."
-        message = redact(f"`{name}` returned {what} at {path}, which is no JSON value")
+        message = redact(f"`{name}` returned {what} at {path}, which is not a JSON value")
         raise RowError(storable(message), code=Code.INVALID_VALUE, hint=_HINT) from None
 
 
 class _NoJSONError(Exception):
-    """What was found, and the path to it."""
+    """The part that is not JSON, and the path to it."""
 
 
 def _plain(value: Any, path: str, depth: int, left: list[int]) -> JSON:
@@ -56,7 +57,7 @@ def _plain(value: Any, path: str, depth: int, left: list[int]) -> JSON:
     if value is None or value is True or value is False:
         return value
     if depth > MOST_DEPTH:
-        raise _NoJSONError(f"a value that is nested more than {MOST_DEPTH} deep, or holds itself,", path)
+        raise _NoJSONError(f"a value that is nested more than {MOST_DEPTH} levels deep, or contains itself,", path)
     match value:
         case str():
             return _text(value, path)
@@ -86,7 +87,7 @@ def _text(text: str, path: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _NoJSONError("a text with half of a surrogate pair", path) from None
+        raise _NoJSONError("a string with half of a surrogate pair", path) from None
     return str.__str__(text)
 
 

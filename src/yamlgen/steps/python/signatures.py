@@ -1,8 +1,7 @@
-"""The author's functions as a pipeline names them: found in their files and held against their arguments, never run.
+"""Checks of the author's functions: they are found in their files and compared with their arguments, but never run.
 
-Owns what can be said of `call: module:function` before a run. A module is read, not imported: `validate` must be quick
-and must do nothing of what the module does. So a mistake is told only where the source leaves no doubt, and all else
-is left to the run.
+Owns the checks of `call: module:function` before a run. A module is read, not imported, because `validate` must be fast
+and must not run the module's code. A mistake is reported only if the source leaves no doubt; a run finds the others.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambd
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the author's: where it stands, and what its module's source is.
+    """A function of the author: its location, and the digest of its module's source.
 
     Attributes:
         file: the module's file, absolute.
@@ -43,13 +42,13 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a function can be called with, by name.
+    """The parameters of a function.
 
     Attributes:
-        named: the parameters that take a name.
-        nameless: those that take none, because they stand before a `/`.
-        required: those of both that have no default.
-        any_name: whether it takes arguments of any name (`**kwargs`).
+        named: the parameters that can be passed by name.
+        nameless: the positional-only parameters, before a `/`.
+        required: the parameters of both kinds without a default.
+        any_name: whether it accepts arguments of any name (`**kwargs`).
         yields: whether it is a generator.
     """
 
@@ -62,20 +61,20 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class FoundFunction:
-    """A function, and its signature; `None` where the source does not show it (a class, an import, a decorator)."""
+    """A function and its signature; `None` if the source does not show it (a class, an import, a decorator)."""
 
     function: Function
     signature: Signature | None
 
 
 def find(folder: Path, shown: str, call: str, mark: Mark) -> tuple[FoundFunction | None, list[Diagnostic]]:
-    """The function that a pipeline names, or what is wrong with it.
+    """Return the function that a pipeline calls, or the mistakes in the call.
 
     Args:
         folder: the pipeline's folder.
-        shown: the folder as messages name it, `""` for the working directory.
-        call: `module:function`, where `lib.scoring` is the file lib/scoring.py.
-        mark: where the pipeline says so.
+        shown: the folder as shown in messages, `""` for the working directory.
+        call: `module:function`; the module `lib.scoring` is the file lib/scoring.py.
+        mark: the place of `call` in the pipeline.
     """
     module, _, name = call.partition(":")
     relative = Path(*module.split(".")).with_suffix(".py")
@@ -83,11 +82,11 @@ def find(folder: Path, shown: str, call: str, mark: Mark) -> tuple[FoundFunction
     absent = absence(file, place, "the pipeline's file")
     if absent is not None:
         bare = module.removesuffix(".py")
-        hint = absent[1] if bare == module else f"write `{bare}:{name}`: a module stands without `.py`"
+        hint = absent[1] if bare == module else f"write `{bare}:{name}`, without `.py`"
         return None, [Diagnostic(Code.MISSING_FILE, absent[0], mark, hint)]
     leaking = leak(folder, str(relative), place)
     if leaking is not None:
-        hint = "copy it into the folder, or import the function in a module that stands there"
+        hint = "copy it into the folder, or import the function in a module of the folder"
         return None, [Diagnostic(Code.OUTSIDE_FOLDER, leaking[0], mark, hint)]
     try:
         with open_inside(folder, file) as opened:
@@ -102,25 +101,25 @@ def find(folder: Path, shown: str, call: str, mark: Mark) -> tuple[FoundFunction
     if plain and name not in bound:
         functions = [known for known, nodes in bound.items() if any(isinstance(node, _DEFINITIONS) for node in nodes)]
         hint = suggestion(name, functions, "functions there") or "define it there"
-        return None, [Diagnostic(Code.UNKNOWN_FUNCTION, f"{place} has no `{name}`", mark, hint)]
+        return None, [Diagnostic(Code.UNKNOWN_FUNCTION, f"{place} has no function `{name}`", mark, hint)]
     function = Function(file, name, hashlib.sha256(source).hexdigest())
     return FoundFunction(function, _signature(bound[name]) if plain else None), []
 
 
 def check_args(found: FoundFunction, args: Mapping[str, Mark], call: Mark) -> Iterator[Diagnostic]:
-    """What is wrong with a call, as far as the source shows it.
+    """Check the arguments of a call, as far as the source shows the parameters.
 
     Args:
         found: the function.
-        args: the place of each argument that the pipeline gives, by name.
-        call: where the pipeline names the function.
+        args: the place of each argument in the pipeline, by name.
+        call: the place of `call` in the pipeline.
     """
     signature, name = found.signature, found.function.name
     if signature is None:
         return
     if signature.yields:
-        hint = "a step's value is what its function returns: return a list"
-        yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` yields values, and returns none", call, hint)
+        hint = "return a list instead"
+        yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` is a generator: it yields values but returns none", call, hint)
     missing = [parameter for parameter in signature.required if parameter not in args]
     unknown = [arg for arg in args if arg not in (*signature.named, *signature.nameless) and not signature.any_name]
     for arg, mark in args.items():
@@ -129,9 +128,9 @@ def check_args(found: FoundFunction, args: Mapping[str, Mark], call: Mark) -> It
         elif arg in unknown:
             near = missing[0] if len(missing) == len(unknown) == 1 else nearest(arg, missing)
             if near is not None:
-                missing.remove(near)  # one slip is one mistake
+                missing.remove(near)  # one typing error is one mistake
             known = signature.named if near is None else [near]
-            hint = suggestion(arg, known, "its parameters") or "remove it: the function takes none"
+            hint = suggestion(arg, known, "its parameters") or "remove it: the function accepts no keyword arguments"
             yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` has no parameter `{arg}`", mark, hint)
     for parameter in missing:
         if parameter in signature.nameless:
@@ -139,16 +138,16 @@ def check_args(found: FoundFunction, args: Mapping[str, Mark], call: Mark) -> It
     named = [parameter for parameter in missing if parameter not in signature.nameless]
     if named:
         hint = f"add {'it' if len(named) == 1 else 'them'} under `args`"
-        yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` needs {listing(named)}", call, hint)
+        yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` requires {listing(named)}", call, hint)
 
 
 def _nameless(name: str, parameter: str, mark: Mark) -> Diagnostic:
-    message = f"`{parameter}` of `{name}` cannot be given by name, and arguments have no other way"
+    message = f"`{parameter}` of `{name}` is positional-only, but `args` are passed by name"
     return Diagnostic(Code.WRONG_ARGUMENT, message, mark, "remove the `/` from the function's parameters")
 
 
 def _parsed(source: bytes, place: str) -> ast.Module | Diagnostic:
-    """The syntax of a module, or why it has none, at the place in its own file."""
+    """Return the syntax tree of a module, or an error with its place in the module's file."""
     try:
         text = source.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -160,11 +159,12 @@ def _parsed(source: bytes, place: str) -> ast.Module | Diagnostic:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
-            compile(tree, place, "exec", dont_inherit=True)  # which alone sees a `return` that stands in no function
+            compile(tree, place, "exec", dont_inherit=True)  # only `compile` finds a `return` outside a function
     except SyntaxError as error:
-        return Diagnostic(Code.BAD_MODULE, f"not Python: {error.msg}", _mark(error, place))
-    except (ValueError, RecursionError, MemoryError) as error:  # null bytes, or brackets without end
-        return Diagnostic(Code.BAD_MODULE, f"not Python: {str(error) or 'nested too deeply'}", Mark(place, 1, 1, 1, 2))
+        return Diagnostic(Code.BAD_MODULE, f"not valid Python: {error.msg}", _mark(error, place))
+    except (ValueError, RecursionError, MemoryError) as error:  # null bytes, or too many nested brackets
+        message = f"not valid Python: {str(error) or 'nested too deeply'}"
+        return Diagnostic(Code.BAD_MODULE, message, Mark(place, 1, 1, 1, 2))
     return tree
 
 
@@ -175,7 +175,7 @@ def _mark(error: SyntaxError, place: str) -> Mark:
 
 
 def parts(root: ast.AST) -> Iterator[ast.AST]:
-    """A node and what stands in it, without the bodies of functions and classes, whose names are their own."""
+    """Yield a node and the nodes in it, without the bodies of functions and classes, which have their own scope."""
     waiting = [root]
     while waiting:
         node = waiting.pop()
@@ -190,7 +190,7 @@ def _is_node(value: object) -> TypeGuard[ast.AST]:
 
 
 def _bindings(tree: ast.Module) -> Mapping[str, list[ast.AST]]:
-    """What binds each name of a module: rather a name too many than one too few."""
+    """Return the nodes that bind each name of a module; if in doubt, a name is included."""
     bound: dict[str, list[ast.AST]] = defaultdict(list)
     for node in parts(tree):
         match node:
@@ -210,7 +210,7 @@ def _bindings(tree: ast.Module) -> Mapping[str, list[ast.AST]]:
 
 
 def _is_plain(tree: ast.Module) -> bool:
-    """Whether a module has the names that its source shows, and no others."""
+    """Return whether a module has only the names that its source shows."""
     for node in ast.walk(tree):
         match node:
             case ast.Name(id="exec" | "globals" | "locals" | "vars"):
@@ -221,7 +221,7 @@ def _is_plain(tree: ast.Module) -> bool:
 
 
 def _signature(bindings: list[ast.AST]) -> Signature | None:
-    """The signature of what is bound once, as a function without decorators."""
+    """Return the signature of a name that is bound once, to a function without decorators."""
     if len(bindings) != 1:
         return None
     definition = bindings[0]

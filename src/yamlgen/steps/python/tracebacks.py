@@ -1,7 +1,7 @@
-"""Exceptions of code that is not ours, as one line that says where the author's own code was when it happened.
+"""Exceptions of third-party code, as one line with the place in the author's own code.
 
-Owns the search for that place: an author can mend a line of theirs, not the library's below it. Telling an exception
-never fails, whatever the exception is.
+Owns the search for that place: an author can fix a line of their own code, but not of a library that it calls.
+Formatting never fails, whatever the exception is.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ _LINE: Final = 120
 
 
 class TracebackFormatter:
-    """Tells exceptions by where the author's code raised them.
+    """Formats exceptions with the place in the author's code.
 
     Args:
-        folder: the folder that holds the author's code, absolute.
+        folder: the folder with the author's code, absolute.
     """
 
     def __init__(self, folder: Path) -> None:
         self._homes = {folder, folder.resolve()}
 
     def is_theirs(self, file: str) -> bool:
-        """Whether a source file is the author's own: in the folder, and not installed there."""
+        """Return whether a source file is the author's own: in the folder, and not installed there."""
         path = Path(file)
-        if not path.is_absolute() or path.is_relative_to(_PACKAGE):  # which may stand in the folder, too
+        if not path.is_absolute() or path.is_relative_to(_PACKAGE):  # yamlgen itself may be in the folder
             return False
         homes = [home for home in self._homes if path.is_relative_to(home)]
         return any(_INSTALLED.isdisjoint(path.relative_to(home).parts) for home in homes)
 
     def told(self, error: BaseException) -> str:
-        """An exception's type and text, and the last line of the author's that it came through."""
+        """Return an exception's type and text, with the last line of the author's code in its traceback."""
         try:
             text = _cut(" ".join(str(error).split()), _LONGEST)
         except Exception:  # noqa: BLE001 - its own `__str__` is broken
