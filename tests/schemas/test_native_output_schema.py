@@ -90,15 +90,18 @@ def test_one_of_is_asked_for_as_any_of():
 @pytest.mark.parametrize(
     ("schema", "why"),
     [
-        (closed(a=True), "accepts anything"),
+        (closed(a=True), "accepts any value"),
         (closed(a={}), "no type"),
         (closed(a={"type": ["string", "null"]}), "several types"),
         (closed(a={"allOf": [{"type": "string"}]}), "allOf"),
         (closed(a={"anyOf": [{"type": "string"}], "enum": ["x"]}), "enum"),
         (closed(a={"enum": [["x"]]}), "list or an object"),
-        (closed(a={"type": "array"}), "no one kind"),
-        (closed(a={"type": "array", "items": {"type": "string"}, "prefixItems": [{"type": "null"}]}), "no one kind"),
-        ({"type": "object"}, "names no properties"),
+        (closed(a={"type": "array"}), "do not share one schema"),
+        (
+            closed(a={"type": "array", "items": {"type": "string"}, "prefixItems": [{"type": "null"}]}),
+            "do not share one schema",
+        ),
+        ({"type": "object"}, "declares no properties"),
         ({"type": "object", "additionalProperties": {"type": "string"}}, "any name"),
         ({**closed(), "patternProperties": {"^a": {"type": "string"}}}, "any name"),
         ({**closed(), "required": ["a"]}, "`a` is required"),

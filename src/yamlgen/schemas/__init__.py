@@ -1,1 +1,1 @@
-"""The author's JSON Schemas: loaded, checked, bundled, enforced; and the static types that are made of them."""
+"""The author's JSON Schemas: loading, checking, bundling and validation, and the static types derived from them."""

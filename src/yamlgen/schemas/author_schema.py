@@ -1,8 +1,8 @@
-"""The author's JSON Schemas: loaded, checked with places, bundled into one, and enforced whole.
+"""Load, check and bundle the author's JSON Schemas, and validate values against them.
 
-Owns draft 2020-12 as authors may use it: `$ref` inside a file and to files in the pipeline's folder tree, never the
-network; a bundle that stands alone on the wire; and the validator of every response, whose patterns cannot hang
-(a limit that is hit counts as invalid).
+Owns the supported part of draft 2020-12: `$ref` within a file and to files in the pipeline's folder tree, never to the
+network; a self-contained bundle for requests; and the validator of every response. Its patterns cannot hang: a value
+that exceeds the backtracking limit is invalid.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ _LONGEST: Final = 600
 _LEAVES: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|//")
 _ENDS_READING: Final = (Code.TOO_LARGE, Code.TOO_DEEP, Code.UNREADABLE)
 _AS_WRONG_IN_JSON: Final = (*_ENDS_READING, Code.DUPLICATE_KEY, Code.BAD_NUMBER)
-"""What holds against a JSON file too, though its words are read by the JSON reader."""
+"""Problems that the YAML reader reports and that also apply to a JSON file."""
 _NEAR: Final = 0.75
 _JOINED: Final = re.compile(r"(\$?\w+)\s*[:=\s]\s*\S")
-"""A keyword that took in its value."""
+"""A keyword that was read together with its value as one key."""
 
 _WHERE_REFERENCES_LEAD: Final = ("did you mean `$defs`?", "did you mean `$id`?", "did you mean `$anchor`?")
 
 
 @dataclass(frozen=True, slots=True)
 class JSONSchema:
-    """A self-contained schema: as the author wrote it, what it refers to in other files bundled in."""
+    """A self-contained schema: the author's schema, with the files that it refers to bundled in."""
 
     text: str
 
     @property
     def value(self) -> dict[str, Any]:
-        """The schema itself; a new copy each time."""
+        """The schema as a new copy."""
         schema: dict[str, Any] = json.loads(self.text)
         return schema
 
     def errors(self, value: JSON) -> tuple[str, ...]:
-        """What is wrong with `value`, each with its path; empty when the schema accepts it."""
+        """Return the validation errors of `value`, each with its path; empty if the value is valid."""
         validator = _validator(self.text)
         try:
             json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
@@ -73,20 +73,20 @@ class JSONSchema:
             return (f"$: this is no JSON value: {error}",)
 
     def failures(self, value: JSON) -> list[Any]:
-        """What the validator says of a `value` that the schema does not accept; nothing where it cannot look at it."""
+        """Return the validator's error objects for `value`; empty if it is valid or cannot be validated."""
         try:
             return list(_validator(self.text).iter_errors(value))
         except (RecursionError, TypeError, ValueError):
             return []
 
     def wants_text(self, value: JSON) -> bool:
-        """Whether the first thing wrong with `value` is that it, or a part of it, is no text."""
+        """Whether the first error of `value` is that it, or a part of it, is not a string."""
         first = next(iter(self.failures(value)), None)
         return first is not None and getattr(first.kind, "types", None) == ["string"]
 
 
 def json_schema(schema: Mapping[str, Any]) -> JSONSchema:
-    """A schema value from a mapping that stands alone."""
+    """Return the `JSONSchema` of a self-contained mapping."""
     return JSONSchema(json.dumps(schema, ensure_ascii=False))
 
 
@@ -101,12 +101,12 @@ def _metaschema() -> jsonschema_rs.Draft202012Validator:
 
 
 def spoken_path(path: Iterable[str | int]) -> str:
-    """A path into a value as messages show it: `$.tags[0]`."""
+    """Return a path into a value as messages show it: `$.tags[0]`."""
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def _cut(message: str) -> str:
-    """A message names the value first and the rule last; of a long one both ends are kept."""
+    """Shorten a long message in the middle: its start names the value, its end the rule."""
     if len(message) <= _LONGEST:
         return message
     return f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
@@ -118,35 +118,36 @@ class SchemaLoader(Loader):
 
     Args:
         folder: the folder tree that a `$ref` may reach.
-        shown: the folder as messages name it.
+        shown: the folder as messages show it.
     """
 
     folder: Path
     shown: str
     files: dict[Path, tuple[JSON, SchemaPlace]] = field(default_factory=dict)
     unknown: list[tuple[SchemaPlace, DataPath]] = field(default_factory=list)
-    """Where a word is no keyword."""
+    """The places of unknown keywords."""
 
     def inline(self, document: Document, path: DataPath, file: Path, data: JSON) -> JSONSchema | None:
-        """The schema that stands in the pipeline; `None` where it is wrong or could not be read, which is told."""
+        """Return a schema written in the pipeline, or report its errors and return `None`."""
         return self._finish(data, SchemaPlace(document, path, file)) if document.is_whole(path) else None
 
     def file(self, reference: str, mark: Mark) -> JSONSchema | None:
-        """The schema in a file of its own; `mark` is where the pipeline names it."""
+        """Return the schema in a file that the pipeline names at `mark`, or report its errors and return `None`."""
         if _LEAVES.match(reference):
-            self.complain(Code.REMOTE_REFERENCE, f"the schema `{reference}` leaves this machine", mark, SAVE)
+            self.complain(Code.REMOTE_REFERENCE, f"the schema `{reference}` is a remote address", mark, SAVE)
             return None
         leaking = leak(self.folder, reference, self._name(reference))
         if leaking is not None:
             self.complain(Code.OUTSIDE_FOLDER, leaking[0], mark, leaking[1])
             return None
         if reference.lstrip().startswith("{") or "\n" in reference.strip():
-            hint = "write it as a mapping below `schema:`, without quotes and without `|`"
-            self.complain(Code.BAD_SCHEMA, "this is a schema as a text: a text names a file", mark, hint)
+            hint = "write it as a mapping under `schema:`, without quotes and without `|`"
+            message = "the schema is written as a string, but a string here is the path of a file"
+            self.complain(Code.BAD_SCHEMA, message, mark, hint)
             return None
         form = typed(reference)
         if form is not None and not is_file(self.folder / reference):
-            message = f"`{reference}` is a type, and a text names a file"
+            message = f"`{reference}` is a type, but a string here is the path of a file"
             self.complain(Code.BAD_SCHEMA, message, mark, f"write `schema: {form}`")
             return None
         loaded = self.read(self.folder / reference, reference, mark, inside=not is_way_out(reference))
@@ -179,13 +180,13 @@ class SchemaLoader(Loader):
         return JSONSchema(text) if all(each.is_warning for each in found) else None
 
     def _is_blamed(self, place: SchemaPlace, path: DataPath) -> bool:
-        """Whether what holds of a keyword follows from a word beside it that is none."""
+        """Whether an error at a keyword follows from an unknown keyword next to it."""
         return any(
             place is there and path[: len(part)] == part and len(path) <= len(part) + 2 for there, part in self.unknown
         )
 
     def _blame(self, begun: int) -> None:
-        """Tell of a word that is no keyword as of what leaves a schema without use, and not of what follows from it."""
+        """Report an unknown keyword as the error that makes the schema unusable, and drop the errors it causes."""
         told = self.diagnostics[begun:]
         words = [each for each in told if each.code is Code.UNKNOWN_KEYWORD]
         follows = [each for each in told if each.code in (Code.BAD_REFERENCE, Code.MISSING_FILE)]
@@ -201,7 +202,7 @@ class SchemaLoader(Loader):
         return str(Path(self.shown) / shown) if self.shown else shown
 
     def read(self, path: Path, shown: str, mark: Mark, *, inside: bool = True) -> tuple[JSON, SchemaPlace] | None:
-        """The schema in a file; `None` where none can be read, which is told at `mark`, or in the file."""
+        """Return the schema in a file, or report why it cannot be read (at `mark` or in the file) and return `None`."""
         place = real(path)
         if place in self.files:
             return self.files[place]
@@ -223,21 +224,21 @@ class SchemaLoader(Loader):
         return self.files[place]
 
     def check(self, data: JSON, place: SchemaPlace) -> None:
-        """Hold one file's schema against draft 2020-12."""
+        """Check one file's schema against draft 2020-12, and report its errors."""
         written = data.get("$schema", DIALECT) if isinstance(data, dict) else DIALECT
         if isinstance(written, str) and written.rstrip("#") != DIALECT:
             message = f"the schema is written for {written}"
-            self.complain(Code.BAD_SCHEMA, message, place.mark(("$schema",)), f"name {DIALECT}, or none")
+            self.complain(Code.BAD_SCHEMA, message, place.mark(("$schema",)), f"write {DIALECT}, or remove the key")
             return
         seen: set[tuple[Any, ...]] = set()
-        outdented: set[DataPath] = set()  # mappings with a key that lost its value: the keys beside it may be that
+        outdented: set[DataPath] = set()  # mappings with a key that has no value: the keys next to it may belong to it
         for error in _metaschema().iter_errors(data):
             path = tuple(error.instance_path)
             if error.instance is None and path:
                 outdented.add(path[:-1])
             elif path and path[:-1] in outdented:
                 continue
-            is_reference = path[-1:] == ("$ref",) and isinstance(error.instance, str)  # where it leads is told later
+            is_reference = path[-1:] == ("$ref",) and isinstance(error.instance, str)  # the bundle reports these
             if path not in seen and not is_reference:
                 seen.add(path)
                 message, hint = broken_rule(error, data, path)
@@ -247,7 +248,7 @@ class SchemaLoader(Loader):
                 self._check_part(part, path, place)
 
     def _check_part(self, part: dict[str, Any], path: DataPath, place: SchemaPlace) -> None:
-        """Tell of the words of a part that say nothing."""
+        """Report the keywords, formats and required names of a part that have no effect."""
         if (full := self._meant(path, part, place)) is not None:
             self.complain(Code.BAD_SCHEMA, IN_SHORT, place.key_mark((*path, next(iter(part)))), full)
             return
@@ -256,34 +257,34 @@ class SchemaLoader(Loader):
             if key in KEYWORDS or key.startswith("x-") or (is_torn and value is None):
                 continue
             near = nearest(key, KEYWORDS)
-            hint = f"did you mean `{near}`?" if near else called(key) or "a note of your own begins with `x-`"
+            hint = f"did you mean `{near}`?" if near else called(key) or "start the name of a custom keyword with `x-`"
             if key == "value" and place.prefix[:1] == ("params",):
                 hint = "did you mean `default`?"
             word = _JOINED.match(key)
             if value is None and word and word[1] in KEYWORDS:
                 hint, is_torn = f"write `{word[1]}: ...`, with a `:` and a space", True
             elif near is None and value is None:
-                hint, is_torn = "a text that holds a comma needs quotes inside `{...}`", True
+                hint, is_torn = "quote a string that contains a comma inside `{...}`", True
             elif isinstance(part.get("required"), list) and key in part["required"] and "properties" in part:
-                hint = "indent it, if it belongs to `properties`"
-            message = f"`{key}` is no keyword of JSON Schema and has no effect"
+                hint = "indent it if it belongs under `properties`"
+            message = f"`{key}` is not a JSON Schema keyword and has no effect"
             self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
             self.unknown.append((place, path))
         written = part.get("format")
         near = _format_meant(written) if isinstance(written, str) else None
         if near is not None:
-            message = f"`{written}` is no format that is known, and has no effect"
+            message = f"`{written}` is not a known format and has no effect"
             mark = place.mark((*path, "format"))
             self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
         for index, name, near in _undeclared(part):
-            message, mark = f"`{name}` is required, and not declared", place.mark((*path, "required", index))
+            message, mark = f"`{name}` is required but not declared", place.mark((*path, "required", index))
             self.complain(Code.BAD_SCHEMA, message, mark, f"did you mean `{near}`?", warn=True)
 
     @staticmethod
     def _meant(path: DataPath, part: dict[str, Any], place: SchemaPlace) -> str | None:
-        """The hint for what is no schema yet; `None` for what is one."""
+        """Return the hint for a mapping that is not a schema yet; `None` for a schema."""
         if path == () and part.keys() == {"file"} and isinstance(part["file"], str):
-            return f"a schema in a file is named by its path alone: `schema: {part['file']}`"
+            return f"write only the path of a schema file: `schema: {part['file']}`"
         if place.prefix[:1] == ("params",) and "value" in part:
             return None
         form = in_full(part, KEYWORDS)
@@ -292,12 +293,12 @@ class SchemaLoader(Loader):
             return form
         inner = next((key for key in part if isinstance(part[key], dict) and part[key].keys() & set(KEYWORDS)), None)
         if inner is not None:
-            return f"the schema stands one level deeper: keep what is under `{inner}`"
+            return f"the schema is one level too deep: keep only what is under `{inner}`"
         return "write `{type: object, properties: {...}}`"
 
 
 def _undeclared(part: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
-    """The required names that an open object does not declare, each with the near one that it does."""
+    """Yield the required names that an open object does not declare: index, name, and the similar declared name."""
     required, there = part.get("required"), part.get("properties")
     if isinstance(required, list) and isinstance(there, dict) and part.get("additionalProperties") is not False:
         for index, name in enumerate(required):
@@ -308,25 +309,25 @@ def _undeclared(part: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
 
 
 def _as_json(source: SourceText) -> tuple[Document | None, list[Diagnostic]]:
-    """A JSON file is read by the JSON reader; YAML's reading of it lends the places, and what that one passes over."""
+    """Read a JSON file with the JSON reader; the YAML reader provides the places and its own checks."""
     try:
         data = json.loads(source.text, parse_constant=_no_constant)
-        json.dumps(data, ensure_ascii=False).encode()  # no half of a character
+        json.dumps(data, ensure_ascii=False).encode()  # fails on half of a surrogate pair
     except json.JSONDecodeError as error:
         mark = source.mark(error.pos, error.pos + 1)
         fact, hint = explain(error)
         if source.text[: error.pos].strip() == "" and source.text[error.pos : error.pos + 1].isalpha():
-            hint = "is it YAML? end its name in .yaml"
+            hint = "if the file contains YAML, use the extension .yaml"
         return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {fact}", mark, hint)]
-    except (ValueError, RecursionError) as error:  # thousands of digits, thousands of levels: YAML tells it better
+    except (ValueError, RecursionError) as error:  # thousands of digits or levels: the YAML reader explains it better
         told = compose(source, any_root=True)[1]
         return None, told or [Diagnostic(Code.BAD_NUMBER, f"not JSON: {error}", source.mark(0, 1))]
-    # To libyaml a tab is no white space. Between values JSON takes it for some, inside of texts it has none.
+    # libyaml does not accept tabs as white space; JSON allows them between values, never inside strings.
     document, diagnostics = compose(replace(source, text=source.text.replace("\t", " ")), any_root=True)
     diagnostics = [each for each in diagnostics if each.code in _AS_WRONG_IN_JSON]
     if document is None and any(each.code in _ENDS_READING for each in diagnostics):
         return None, diagnostics
-    if document is None or document.data != data:  # what YAML reads otherwise keeps its values, and loses its places
+    if document is None or document.data != data:  # where YAML reads other values: keep those of JSON, without places
         document = Document(source, Node("mapping", {}, source, 0, 0))
         document.__dict__["data"] = data
         diagnostics = diagnostics or list(_doubled(source))
@@ -334,11 +335,11 @@ def _as_json(source: SourceText) -> tuple[Document | None, list[Diagnostic]]:
 
 
 def _no_constant(name: str) -> JSON:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a valid JSON number")
 
 
 def _doubled(source: SourceText) -> Iterator[Diagnostic]:
-    """The keys that stand twice in a mapping, where nothing but the JSON reader can tell."""
+    """Yield the duplicate keys of a file that only the JSON reader can read."""
     found: list[str] = []
 
     def note(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
@@ -350,12 +351,12 @@ def _doubled(source: SourceText) -> Iterator[Diagnostic]:
     for name in dict.fromkeys(found):
         places = [match.start() for match in re.finditer(re.escape(json.dumps(name)), source.text)]
         start = places[1] if len(places) > 1 else 0
-        message = f"the key `{name}` stands twice in one mapping"
+        message = f"the key `{name}` appears twice in one mapping"
         yield Diagnostic(Code.DUPLICATE_KEY, message, source.mark(start, start + len(name) + 2))
 
 
 def _format_meant(written: str) -> str | None:
-    """The format of which another is a near miss; `None` for one that is a note of the author's own."""
+    """Return the known format that a misspelled one is similar to; `None` for a known or a custom format."""
     near = "uri" if written.lower() == "url" else closest(written, FORMATS)
     if written in FORMATS or near is None:
         return None

@@ -1,6 +1,6 @@
-"""What the parts of a JSON Schema that hold at one place ask together: bounds, kinds, names, items.
+"""The combined constraints of several schemas on the same value: bounds, types, names, items.
 
-Owns the contradictions that show at one place, without a look into what is inside.
+Owns the contradictions that are visible at one place, without a look into nested schemas.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ Part: TypeAlias = tuple[DataPath, JSON]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why nothing satisfies a part.
+    """Why no value satisfies a part.
 
     Attributes:
-        is_meant: whether the author says so outright.
-        is_endless: whether the part needs itself inside itself.
-        is_whole: whether the fact is a sentence that stands alone.
-        is_mild: whether the part is a right one all the same, such as an empty `enum`.
+        is_meant: whether the author forbids every value on purpose, as with `false`.
+        is_endless: whether the part requires itself recursively.
+        is_whole: whether the fact is a complete sentence.
+        is_mild: whether the part is still a valid schema, such as an empty `enum`.
     """
 
     path: DataPath
@@ -47,12 +47,12 @@ class Reason:
 
 
 def kinds_of(parts: list[Part]) -> set[str]:
-    """The kinds that the types of all parts leave; an integer is a number."""
+    """Return the kinds that all parts allow; an integer is a number."""
     return {"number" if kind == "integer" else kind for kind in allowed(parts)}
 
 
 def allowed(parts: list[Part]) -> frozenset[str]:
-    """The types that all parts allow; where numbers are allowed, integers are."""
+    """Return the types that all parts allow; "number" includes "integer"."""
     types = with_integers(KINDS)
     for _, part in parts:
         named = part.get("type") if isinstance(part, dict) else None
@@ -62,44 +62,45 @@ def allowed(parts: list[Part]) -> frozenset[str]:
 
 
 def no_kind(parts: list[Part]) -> Reason:
-    """The first type that is at odds with those before it."""
+    """Return the first `type` that contradicts those before it."""
     before: list[Part] = []
     for path, part in parts:
         if isinstance(part, dict) and "type" in part:
             if not allowed([*before, (path, part)]):
-                return Reason((*path, "type"), f"nothing is both {_wanted(before)} and {_wanted([(path, part)])}")
+                fact = f"a value cannot be both {_wanted(before)} and {_wanted([(path, part)])}"
+                return Reason((*path, "type"), fact)
             before.append((path, part))
     return Reason(parts[0][0], is_meant=True)
 
 
 def _wanted(parts: list[Part]) -> str:
-    """The types that all parts want, in words."""
+    """Return the types that all parts allow, in words."""
     types = allowed(parts)
     return spoken(types - {"integer"} if "number" in types else types, SCHEMAS)
 
 
 def asked_of(parts: list[Part], values: list[JSON]) -> tuple[str, str]:
-    """What none of some values is, as a verb and its denial: `is text`, `is not text`."""
+    """Return what none of the values satisfies, as a verb and its negation: `is a string`, `is not a string`."""
     types = allowed(parts)
     if types and len(types) < len(SCHEMAS) and not any(kind_of(value) in types for value in values):
         return f"is {_wanted(parts)}", f"is not {_wanted(parts)}"
     words = [word for _, part in parts if isinstance(part, dict) for word in part if word not in SAYS_NO_MORE]
     words = list(dict.fromkeys(words)) or ["enum" if any(listed(part, "enum") for _, part in parts) else "const"]
     what = f"`{words[0]}`" if len(words) == 1 else "the rest of the schema"
-    return f"fits {what}", f"does not fit {what}"
+    return f"matches {what}", f"does not match {what}"
 
 
 def crossed(parts: list[Part], low: str, high: str) -> Reason | None:
-    """Why the least is above the most, each the tightest of all parts."""
+    """Return why the minimum exceeds the maximum, each the tightest of all parts."""
     least, at = max(numbers(parts, low), key=lambda bound: bound[0], default=(0, ()))
     most = min((bound for bound, _ in numbers(parts, high)), default=math.inf)
     if least <= most:
         return None
-    return Reason(at, f"`{low}` is {figure(least)}, and `{high}` {figure(most)}", f"lower `{low}`, or raise `{high}`")
+    return Reason(at, f"`{low}` is {figure(least)} and `{high}` is {figure(most)}", f"lower `{low}` or raise `{high}`")
 
 
 def no_number(parts: list[Part]) -> Reason | None:
-    """Why no number lies between the bounds, or none that is whole."""
+    """Return why no number, or no integer, lies between the bounds."""
     lows = [(*bound, False) for bound in numbers(parts, "minimum")]
     lows += [(*bound, True) for bound in numbers(parts, "exclusiveMinimum")]
     highs = [(*bound, False) for bound in numbers(parts, "maximum")]
@@ -108,24 +109,24 @@ def no_number(parts: list[Part]) -> Reason | None:
         return None
     low, at, above = max(lows, key=lambda bound: (bound[0], bound[2]))
     high, other, below = min(highs, key=lambda bound: (bound[0], not bound[2]))
-    fact = f"`{at[-1]}` is {figure(low)}, and `{other[-1]}` {figure(high)}"
+    fact = f"`{at[-1]}` is {figure(low)} and `{other[-1]}` is {figure(high)}"
     if low > high or (low == high and (above or below)):
-        return Reason(at, fact, f"lower `{at[-1]}`, or raise `{other[-1]}`")
+        return Reason(at, fact, f"lower `{at[-1]}` or raise `{other[-1]}`")
     steps = [step for step, _ in numbers(parts, "multipleOf") if isinstance(step, int) and step > 0]
     if not steps and "number" in allowed(parts):
         return None
     first = math.floor(low) + 1 if above else math.ceil(low)
     last = math.ceil(high) - 1 if below else math.floor(high)
     if first > last:
-        return Reason(at, f"{fact}: no integer is between them")
+        return Reason(at, f"{fact}: there is no integer between them")
     step = max(steps, default=1)
     if -(-first // step) * step > last:
-        return Reason(at, f"{fact}: no multiple of {step:,} is between them")
+        return Reason(at, f"{fact}: there is no multiple of {step:,} between them")
     return None
 
 
 def required(parts: list[Part]) -> dict[str, DataPath]:
-    """The names that must be there, each with the place that says so."""
+    """Return the required names, each with the place that requires it."""
     found: dict[str, DataPath] = {}
     rules: list[tuple[str, str, DataPath]] = []
     for path, part in parts:
@@ -145,7 +146,7 @@ def required(parts: list[Part]) -> dict[str, DataPath]:
 
 
 def member(path: DataPath, part: dict[str, Any], name: str) -> Part | None:
-    """What a part asks of one of its members; `None` where that is nothing, or not sure."""
+    """Return the schema that a part applies to one property; `None` if there is none, or it is uncertain."""
     properties = mapped(part, "properties")
     if name in properties:
         return (*path, "properties", name), properties[name]
@@ -159,18 +160,19 @@ def member(path: DataPath, part: dict[str, Any], name: str) -> Part | None:
 
 
 def too_few_names(parts: list[Part]) -> Reason | None:
-    """Why there are fewer names than members are wanted."""
+    """Return why fewer names are allowed than `minProperties` requires."""
     least, at = max(numbers(parts, "minProperties"), key=lambda bound: bound[0], default=(0, ()))
     for _, part in parts:
         if isinstance(part, dict) and part.get("additionalProperties") is False:
             names = [name for name, member in mapped(part, "properties").items() if member is not False]
             if not mapped(part, "patternProperties") and len(names) < least:
-                return Reason(at, f"at least {least:,} members are wanted, and {len(names):,} are allowed")
+                fact = f"the minimum number of properties is {least:,}, and the number of allowed ones {len(names):,}"
+                return Reason(at, fact)
     return None
 
 
 def item(path: DataPath, part: JSON, index: int) -> Part | None:
-    """What a part asks of one item."""
+    """Return the schema that a part applies to one item."""
     first = listed(part, "prefixItems")
     if index < len(first):
         return (*path, "prefixItems", index), first[index]
@@ -178,7 +180,7 @@ def item(path: DataPath, part: JSON, index: int) -> Part | None:
 
 
 def count(schema: JSON) -> float:
-    """How many values a schema allows at most, where it lists them."""
+    """Return how many values a schema allows at most; infinity if it does not list them."""
     if not isinstance(schema, dict):
         return math.inf
     if "const" in schema:
@@ -189,25 +191,25 @@ def count(schema: JSON) -> float:
 
 
 def numbers(parts: list[Part], word: str) -> list[tuple[Any, DataPath]]:
-    """The numbers that a keyword has in all parts, each with its place."""
+    """Return the numbers under a keyword in all parts, each with its place."""
     found = [(part.get(word), (*path, word)) for path, part in parts if isinstance(part, dict)]
     return [(n, path) for n, path in found if isinstance(n, int | float) and not isinstance(n, bool)]
 
 
 def listed(part: JSON, word: str) -> list[Any]:
-    """The list that a keyword has in a part; empty where it has none."""
+    """Return the list under a keyword of a part; empty if there is none."""
     value = part.get(word) if isinstance(part, dict) else None
     return value if isinstance(value, list) else []
 
 
 def mapped(part: JSON, word: str) -> dict[str, Any]:
-    """The mapping that a keyword has in a part; empty where it has none."""
+    """Return the mapping under a keyword of a part; empty if there is none."""
     value = part.get(word) if isinstance(part, dict) else None
     return value if isinstance(value, dict) else {}
 
 
 def equal(one: JSON, other: JSON) -> bool:
-    """Whether two values are one for JSON Schema, to which 1 and 1.0 are, and 1 and true are not."""
+    """Whether two values are equal in JSON Schema: 1 equals 1.0, but not `true`."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
@@ -218,12 +220,12 @@ def equal(one: JSON, other: JSON) -> bool:
 
 
 def figure(number: float) -> str:
-    """A number as messages show it."""
+    """Return a number as messages show it."""
     text = json.dumps(number)
-    return text if len(text) <= 24 else f"{text[:20]}..."  # noqa: PLR2004 - as long as any number that is typed
+    return text if len(text) <= 24 else f"{text[:20]}..."  # noqa: PLR2004 - longer than any number typed by hand
 
 
 def shown(value: JSON) -> str:
-    """A value as messages show it."""
+    """Return a value as messages show it."""
     text = json.dumps(value, ensure_ascii=False)
-    return f"`{text}`" if len(text) <= 60 else f"`{text[:57]}...`"  # noqa: PLR2004 - what fits beside a sentence
+    return f"`{text}`" if len(text) <= 60 else f"`{text[:57]}...`"  # noqa: PLR2004 - fits into a sentence

@@ -1,4 +1,4 @@
-"""JSON Pointers (RFC 6901), as the fragment of a `$ref` carries them: one walk for all who follow references."""
+"""JSON Pointers (RFC 6901) as fragments of a `$ref`: parsing, following and writing them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 def follow(root: JSON, fragment: str) -> JSON:
-    """The part of `root` that a pointer such as `/$defs/name` leads to; the empty one leads to `root` itself.
+    """Return the part of `root` at a pointer such as `/$defs/name`; the empty pointer returns `root` itself.
 
     Raises:
-        LookupError: it leads nowhere.
+        LookupError: there is no such part.
     """
     return within(root, steps(root, fragment))
 
 
 def steps(root: JSON, fragment: str) -> DataPath:
-    """The path from `root` to where a pointer leads.
+    """Return the path from `root` to the target of a pointer.
 
     Raises:
-        LookupError: it leads nowhere.
+        LookupError: there is no such part.
     """
     target: Any = root
     path: list[PathKey] = []
@@ -40,12 +40,12 @@ def steps(root: JSON, fragment: str) -> DataPath:
 
 
 def within(root: JSON, path: DataPath) -> JSON:
-    """The part of `root` at a path that it has."""
+    """Return the part of `root` at an existing path."""
     for part in path:
         root = root[part]
     return root
 
 
 def written(path: DataPath) -> str:
-    """The pointer to a path, as a fragment: `/$defs/name`."""
+    """Return the pointer to a path, as a fragment: `/$defs/name`."""
     return "".join("/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="$~") for part in path)

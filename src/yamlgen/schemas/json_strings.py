@@ -1,7 +1,7 @@
-"""Lists and objects that a model wrote as JSON strings, put in their places.
+"""Parse lists and objects that a model wrote as JSON strings.
 
-Owns when such a string is taken for what it holds: where the schema allows no string at all. A string that is merely
-too long, or of the wrong pattern, stays what it is.
+Owns when such a string is replaced by its parsed value: if the schema allows no string there. A string that is only
+too long, or does not match a pattern, stays a string.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from yamlgen.schemas.author_schema import JSONSchema, spoken_path
 from yamlgen.value_objects import JSON
 
 _ROUNDS: Final = 8
-"""How deep strings may stand in strings."""
+"""How many levels of strings within strings are parsed."""
 
 _Path: TypeAlias = tuple[str | int, ...]
 
 
 def unpacked(value: JSON, schema: JSONSchema) -> tuple[JSON, tuple[str, ...]]:
-    """The value with each such string replaced by what it holds, and the paths of these; the value itself if none is.
+    """Replace each such string in a value by its parsed value, and return the result with the paths of the strings.
 
-    It may still be invalid: that is for the caller to check.
+    The value is returned unchanged if it contains no such string. It may still be invalid; the caller checks that.
     """
     paths: list[str] = []
     for _ in range(_ROUNDS):
@@ -36,7 +36,7 @@ def unpacked(value: JSON, schema: JSONSchema) -> tuple[JSON, tuple[str, ...]]:
 
 
 def _textless(failures: Iterable[Any]) -> Iterator[_Path]:
-    """Where a string stands and the schema allows none, by what is wrong with the whole."""
+    """Yield the paths of strings where the schema allows none, from the validation errors."""
     for failure in failures:
         path = tuple(failure.instance_path)
         if isinstance(failure.instance, str):
@@ -48,7 +48,7 @@ def _textless(failures: Iterable[Any]) -> Iterator[_Path]:
 
 
 def _forbids(failure: Any, path: _Path) -> bool:
-    """Whether a failure says that no string may stand at a path."""
+    """Whether a validation error means that no string is allowed at a path."""
     if tuple(failure.instance_path) != path:
         return False
     kind = failure.kind
@@ -67,7 +67,7 @@ def _forbids(failure: Any, path: _Path) -> bool:
 
 
 def _held(text: JSON) -> tuple[JSON] | None:
-    """The list or the object that a string is."""
+    """Return the list or object in a JSON string, as a tuple of one; `None` if the string contains neither."""
     if not isinstance(text, str) or text.strip()[:1] not in ("[", "{"):
         return None
     try:
@@ -84,7 +84,7 @@ def _at(value: JSON, path: _Path) -> JSON:
 
 
 def _replaced(value: JSON, path: _Path, held: JSON) -> JSON:
-    """A copy of a value with another part at a path; what lies beside the path is shared."""
+    """Return a copy of a value with the part at a path replaced; all other parts are shared."""
     if not path:
         return held
     first, *rest = path

@@ -1,6 +1,6 @@
-"""The keywords of JSON Schema, draft 2020-12, and which of them hold schemas: one walk for all who look into one.
+"""The keywords of JSON Schema draft 2020-12, and a walk over the subschemas of a schema.
 
-`dependencies`, of an older draft, is among them: validators obey it.
+`dependencies`, from an older draft, is included because validators support it.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ FORMATS: Final = (
     ),
     *("uri", "uri-reference", "iri", "iri-reference", "uri-template", "json-pointer", "relative-json-pointer", "regex"),
 )
-"""The formats that are enforced; any other one is a note."""
+"""The formats that are validated; any other format is an annotation."""
 
 
 def validator_of(schema: JSON) -> jsonschema_rs.Draft202012Validator:
-    """The validator of a schema that stands alone, whose patterns cannot hang.
+    """Return the validator of a self-contained schema; its patterns cannot hang.
 
     Raises:
-        jsonschema_rs.ValidationError: the schema is none.
-        jsonschema_rs.ReferencingError: a reference leads nowhere.
-        ValueError: it cannot be used otherwise.
+        jsonschema_rs.ValidationError: the schema is invalid.
+        jsonschema_rs.ReferencingError: a reference cannot be resolved.
+        ValueError: the schema is unusable for another reason.
     """
     options = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS)
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True, pattern_options=options)
@@ -62,7 +62,7 @@ def validator_of(schema: JSON) -> jsonschema_rs.Draft202012Validator:
 
 @lru_cache(maxsize=512)
 def is_match(pattern: str, text: str) -> bool:
-    """Whether a pattern is found in a text; so it is, where it cannot be said."""
+    """Whether a string matches a pattern; true if that cannot be determined."""
     try:
         return validator_of({"pattern": pattern}).is_valid(text)
     except (jsonschema_rs.ValidationError, ValueError):
@@ -70,7 +70,7 @@ def is_match(pattern: str, text: str) -> bool:
 
 
 def subschemas(schema: JSON, path: DataPath = ()) -> Iterator[tuple[DataPath, dict[str, Any]]]:
-    """Every object schema in a schema, itself first, with its path; never what is data (`const`, `enum`)."""
+    """Yield every object schema in a schema, itself first, with its path; data (`const`, `enum`) is skipped."""
     if not isinstance(schema, dict):
         return
     yield path, schema

@@ -1,4 +1,4 @@
-"""JSON Schema's own schemas, which a `$ref` may name: a part of every installation, so that nothing is fetched."""
+"""The metaschemas of JSON Schema, which a `$ref` may name; they are installed with yamlgen and never fetched."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _DRAFTS: Final = frozenset(
 )
 _NAMES: Final = ("$id", "$schema", "$vocabulary", "$comment", "$dynamicAnchor", "$recursiveAnchor")
 _DYNAMIC: Final = ("$dynamicRef", "$recursiveRef")
-"""What refers to the whole schema again, in whichever vocabulary it stands."""
+"""Keywords that refer to the whole metaschema, in every vocabulary."""
 
 
 def standard(address: str) -> dict[str, Any] | None:
-    """The schema of a draft's schemas, whose references hold inside it; `None` for any other address."""
+    """Return a draft's metaschema as a self-contained schema; `None` for any other address."""
     if address not in _DRAFTS:
         return None
     parts: dict[str, Any] = {}
@@ -46,6 +46,6 @@ def _within(address: str, fragment: str, root: str, parts: dict[str, Any]) -> st
         return f"#{fragment}"
     name = address.rpartition("/")[2]
     if name not in parts:
-        parts[name] = {}  # two may refer to one another
+        parts[name] = {}  # two vocabularies may refer to each other
         parts[name] = _copied(address, root, parts)
     return f"#/$defs/{name}{fragment}"

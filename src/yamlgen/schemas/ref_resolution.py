@@ -1,7 +1,7 @@
-"""One schema out of a file and those that it refers to, which stands alone.
+"""Bundle a schema and the files that it refers to into one self-contained schema.
 
-Owns where a `$ref` leads: to a part of its own document, by pointer, anchor or `$id`, to a file in the pipeline's
-folder tree, or to JSON Schema's own schema, never to the network.
+Owns the resolution of `$ref`: to a part of the same document (by pointer, anchor or `$id`), to a file in the
+pipeline's folder tree, or to a metaschema of JSON Schema; never to the network.
 """
 
 from __future__ import annotations
@@ -23,47 +23,47 @@ from yamlgen.schemas.keywords import subschemas
 from yamlgen.schemas.metaschemas import standard
 from yamlgen.value_objects import JSON
 
-SAVE: Final = "save it beside the pipeline and refer to the file: nothing is fetched"
+SAVE: Final = "save the schema next to the pipeline and refer to the file: remote schemas are never fetched"
 
 
 @dataclass(frozen=True)
 class SchemaPlace:
-    """Where a schema stands: a document, the path to it, and the file that its references start from."""
+    """The place of a schema: its document, its path there, and the file that its references are relative to."""
 
     document: Document
     prefix: DataPath
     file: Path
 
     def mark(self, path: DataPath) -> Mark:
-        """The place of a part."""
+        """Return the place of a part."""
         return self.document.mark((*self.prefix, *path))
 
     def key_mark(self, path: DataPath) -> Mark:
-        """The place of a part's key."""
+        """Return the place of a part's key."""
         return self.document.mark((*self.prefix, *path), key=True)
 
 
 class Loader(Collector, ABC):
-    """What reads the files of a bundle, holds them against the draft, and tells what is wrong."""
+    """Reads the files of a bundle, checks them against the draft, and reports their errors."""
 
     folder: Path
 
     @abstractmethod
     def read(self, path: Path, shown: str, mark: Mark) -> tuple[JSON, SchemaPlace] | None:
-        """The schema in a file, or `None` where there is none, which was told."""
+        """Return the schema in a file, or report why it cannot be read and return `None`."""
 
     @abstractmethod
     def check(self, data: JSON, place: SchemaPlace) -> None:
-        """Tell what is wrong with the schema of one file."""
+        """Report the errors in the schema of one file."""
 
 
 class _Resources:
-    """The parts of one document that an `$id` names, and where its references lead among them."""
+    """The parts of one document that have an `$id`, and the targets of references to them."""
 
     def __init__(self, schema: JSON, place: SchemaPlace) -> None:
         self._schema = schema
         self._uris: dict[DataPath, str] = {(): place.file.absolute().as_uri()}
-        if place.prefix:  # a part of the file has no name of its own
+        if place.prefix:  # a part of a file has no URI of its own
             self._uris[()] = place.file.parent.absolute().as_uri() + "/"
         for path, part in subschemas(schema):
             if isinstance(part.get("$id"), str):
@@ -72,10 +72,10 @@ class _Resources:
         self.is_dynamic = any("$dynamicRef" in part for _, part in subschemas(schema))
 
     def target(self, ref: str, at: DataPath) -> DataPath | None:
-        """The path to what a reference leads to; `None` where that is no part of this document.
+        """Return the path to the target of a reference; `None` if the target is not in this document.
 
         Raises:
-            LookupError: it names this document, and nothing in it.
+            LookupError: the reference names this document, but no part of it.
         """
         uri, _, fragment = _joined(self._base(at), ref).partition("#")
         home = next((path for path, known in self._uris.items() if known == uri), None)
@@ -98,12 +98,12 @@ class _Resources:
 def _joined(base: str, ref: str) -> str:
     try:
         return base.partition("#")[0] + ref if ref.startswith("#") else urljoin(base, ref)
-    except ValueError:  # no address
+    except ValueError:  # not an address
         return ref
 
 
 class Bundle:
-    """One schema out of a root and the files it refers to, each once, under the root's `$defs`."""
+    """Bundles a root schema and the files it refers to, each once, under the root's `$defs`."""
 
     def __init__(self, loader: Loader, root: JSON, place: SchemaPlace) -> None:
         self.loader = loader
@@ -116,7 +116,7 @@ class Bundle:
         self.failed = False
 
     def make(self) -> dict[str, Any] | None:
-        """The schema, or `None` where a reference leads nowhere, which was told."""
+        """Return the schema, or report the references that cannot be resolved and return `None`."""
         schema = self._rewritten(self.root, self.place, "#")
         if self.failed:
             return None
@@ -127,16 +127,20 @@ class Bundle:
         return schema
 
     def origin(self, path: DataPath) -> tuple[SchemaPlace, DataPath]:
-        """Where a part of the bundle was written: the place of its file, and its path there."""
+        """Return where a part of the bundle was written: the place of its file, and its path there."""
         if path[:1] == ("$defs",) and len(path) > 1 and path[1] in self.places:
             return self.places[str(path[1])], path[2:]
         return self.place, path
 
     def _rewritten(self, schema: JSON, place: SchemaPlace, base: str) -> JSON:
-        """A copy whose references hold inside the bundle, where this file's root stands at `base`.
+        """Return a copy of a schema whose references are valid inside the bundle.
 
-        What has names of its own inside (`$id`) is referred to by its path instead, except where a `$dynamicRef` goes
-        by those names.
+        References by `$id` are replaced by paths, unless a `$dynamicRef` depends on those names.
+
+        Args:
+            schema: the root of one file.
+            place: the place of that file.
+            base: the pointer to the root in the bundle.
         """
         resources = _Resources(schema, place)
         keeps_names = base == "#" and (resources.is_one or resources.is_dynamic)
@@ -154,7 +158,7 @@ class Bundle:
         try:
             inside = resources.target(ref, at)
         except LookupError:
-            return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)
+            return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` cannot be resolved", mark, None)
         if inside is not None:
             stays = base == "#" and (resources.is_dynamic or (resources.is_one and ref.startswith("#")))
             return ref if stays else base + written(inside)
@@ -163,13 +167,13 @@ class Bundle:
             try:
                 own = self._standard(file, fragment)
             except LookupError:
-                return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)
-            return own or self._fail(Code.REMOTE_REFERENCE, f"the reference `{ref}` leaves this machine", mark, SAVE)
+                return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` cannot be resolved", mark, None)
+            return own or self._fail(Code.REMOTE_REFERENCE, f"the reference `{ref}` is a remote address", mark, SAVE)
         target = place.file.parent / file
         home = real(self.loader.folder)
         if not real(target).is_relative_to(home):
-            message = f"the reference `{ref}` leaves the pipeline's folder"
-            return self._fail(Code.OUTSIDE_FOLDER, message, mark, "copy the schema into it")
+            message = f"the reference `{ref}` points outside the pipeline's folder"
+            return self._fail(Code.OUTSIDE_FOLDER, message, mark, "copy the schema into that folder")
         loaded = self.loader.read(target, str(real(target).relative_to(home)), mark)
         if loaded is None:
             self.failed = True
@@ -178,7 +182,7 @@ class Bundle:
         try:
             path = _Resources(data, there).target(f"#{fragment}", ())
         except LookupError:
-            return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` points to nothing", mark, None)
+            return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` cannot be resolved", mark, None)
         return self._embed(real(target), data, there) + written(path or ())
 
     def _embed(self, file: Path, data: JSON, place: SchemaPlace) -> str:
@@ -193,10 +197,10 @@ class Bundle:
         return f"#/$defs/{self.names[file]}"
 
     def _standard(self, address: str, fragment: str) -> str | None:
-        """Where a part of JSON Schema's own schema stands in the bundle.
+        """Return the reference to a part of a metaschema in the bundle; `None` if the address is not a metaschema.
 
         Raises:
-            LookupError: it has no such part.
+            LookupError: the metaschema has no such part.
         """
         schema = standard(address)
         if schema is None:

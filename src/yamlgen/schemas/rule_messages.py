@@ -1,4 +1,4 @@
-"""What a schema breaks of JSON Schema's own rules, as sentences that an author understands."""
+"""Messages for schemas that break the rules of JSON Schema."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LISTS: Final = ("required", "enum", "examples", "allOf", "anyOf", "oneOf", "pre
 
 
 def broken_rule(error: Any, data: JSON, path: tuple[Any, ...]) -> tuple[str, str | None]:
-    """The sentence and the hint for what the validator says of a schema.
+    """Return the message and the hint for a validation error of a schema.
 
     Args:
-        error: the validator's, of the schema that schemas obey.
+        error: the error that the metaschema's validator returned.
         data: the schema.
-        path: of the value in it that is wrong.
+        path: the path of the wrong value in the schema.
     """
     value = data
     for part in path:
@@ -28,15 +28,15 @@ def broken_rule(error: Any, data: JSON, path: tuple[Any, ...]) -> tuple[str, str
     key, above = (path[-1], path[-2:-1]) if path else ("", ())
     is_keyword = above not in (("properties",), ("patternProperties",), ("$defs",), ("definitions",))
     if key == "type" and is_keyword and isinstance(value, str):
-        return f"`{value}` is no type of JSON Schema", _type_meant(value)
+        return f"`{value}` is not a JSON Schema type", _type_meant(value)
     if key == "pattern" and is_keyword and isinstance(value, str):
-        return f"`{value}` is no regular expression", "they are those of JavaScript (ECMA-262), as in JSON Schema"
+        return f"`{value}` is not a valid regular expression", "use the syntax of JavaScript (ECMA-262)"
     if typed(value) is not None and above == ("properties",):
-        return f"`{key}` is not right: `{value}` is no schema", f"write `{key}: {typed(value)}`"
+        return f"`{key}` must be a schema, not `{value}`", f"write `{key}: {typed(value)}`"
     if key == "type" and is_keyword and isinstance(value, list) and None in value:
         return (
-            "`type` lists nothing in the place of a type",
-            'write "null", in quotes: without, YAML reads that nothing stands there',
+            "`type` lists null instead of the name of a type",
+            'write "null" in quotes: without quotes, YAML reads it as a null value',
         )
     where = f"`{key}`" if path else "the schema"
     wanted = getattr(error.kind, "types", ())
@@ -51,24 +51,20 @@ def _type_meant(word: str) -> str:
     if form is not None and word.lower() not in _TYPES:
         return f"write `{form.removeprefix('{').removesuffix('}')}`"
     if word.lower() == "any":
-        return "leave `type` out where anything is right"
+        return "leave `type` out to allow any value"
     return f"did you mean `{near}`?" if near else f"types: {listing(_TYPES)}"
 
 
 def _retyped(path: tuple[Any, ...], value: JSON) -> str | None:
-    """The hint for a value of a wrong type."""
+    """Return the hint for a value of the wrong type."""
     key = path[-1] if path else ""
     if key == "required" and isinstance(value, bool):
         name = path[-2] if path[-3:-2] == ("properties",) else "name"
-        return (
-            f"the names that are required are listed beside `properties`: `required: [{name}]`"
-            if value
-            else "remove it"
-        )
+        return f"list the required names next to `properties`: `required: [{name}]`" if value else "remove it"
     if key == "items" and typed(value) is not None:
         return f"write `items: {typed(value)}`"
     if key == "items" and isinstance(value, list):
-        return "it is one schema for all items; `prefixItems` lists one for each"
+        return "write one schema for all items, or use `prefixItems` to list one for each"
     if key == "properties" and isinstance(value, list):
         return "write each name with its schema: `name: {type: string}`"
     if key in _LISTS and isinstance(value, str | int | float):

@@ -1,7 +1,7 @@
-"""Which parts of a JSON Schema no value can satisfy, and why.
+"""Find the parts of a JSON Schema that no value can satisfy, and why.
 
-Owns the search for contradictions. What it finds is one; where that cannot be decided (patterns, `not`, conditions) it
-is silent. A value is finite, so a schema that needs itself inside itself has none.
+Owns the search for contradictions. It reports only certain contradictions, and skips what it cannot decide (patterns,
+`not`, conditions). A schema that requires itself recursively has no value, because values are finite.
 """
 
 from __future__ import annotations
@@ -40,13 +40,12 @@ from yamlgen.schemas.constraints import (
 )
 from yamlgen.schemas.json_pointer import steps, within, written
 from yamlgen.schemas.keywords import subschemas, validator_of
-from yamlgen.schemas.type_words import BARE
 from yamlgen.schemas.types import kind_of
 from yamlgen.suggestions import nearest
 from yamlgen.value_objects import JSON
 
 _NOTHING: Final[tuple[JSON, ...]] = (False, {"not": {}}, {"not": True})
-"""The schemas that say outright that nothing is allowed: they are meant so."""
+"""The schemas that explicitly allow no value: the author means that."""
 
 _HOME: Final = "urn:yamlgen:schema"
 _MOST_LOOKS: Final = 10_000
@@ -55,10 +54,10 @@ _DEEPEST: Final = 60
 
 
 def contradictions(schema: JSON) -> Iterator[Issue]:
-    """Each contradiction of a schema that stands alone, told once; those that leave it no value come first.
+    """Yield each contradiction of a self-contained schema once; those that leave it no value come first.
 
-    The path is of the keyword, or the entry in its list, that cannot be met beside the others. It is a warning where a
-    value satisfies the schema all the same.
+    The path of an issue is that of the keyword, or of the entry in its list, that contradicts the others. The issue is
+    a warning if some value still satisfies the schema.
     """
     search = _EmptinessSearch(schema)
     told: set[DataPath] = set()
@@ -92,12 +91,12 @@ class _EmptinessSearch:
         return not any(path and "$id" in part for path, part in subschemas(self.root))
 
     def partial(self, path: DataPath, part: dict[str, Any]) -> Iterator[tuple[Reason, str]]:
-        """What is wrong in a part that has values: each reason, and the kind of value that it forbids."""
+        """Yield the contradictions in a part that some value satisfies, each with the kind of value it forbids."""
         parts = self._conjunction([(path, part)])
         for kind in KINDS:
             dead = self._dead(kind, parts, ()) if kind in kinds_of(parts) else None
             if dead is not None:
-                yield dead, BARE["string"] if kind == "string" else kind
+                yield dead, kind
         for word in ("anyOf", "oneOf"):
             for index, branch in enumerate(listed(part, word)):
                 dead = self.reason([(path, part), ((*path, word, index), branch)], frozenset({path}))
@@ -108,12 +107,12 @@ class _EmptinessSearch:
     def reason(
         self, parts: list[Part], skipped: frozenset[DataPath] = frozenset(), stack: tuple[Any, ...] = ()
     ) -> Reason | None:
-        """Why no value satisfies all these parts; `None` where one does, or may.
+        """Return why no value satisfies all these parts; `None` if some value does, or may.
 
         Args:
             parts: the schemas, each with its path.
-            skipped: the parts whose branches are not looked at.
-            stack: what is being looked at, from the outside in.
+            skipped: the parts whose branches are skipped.
+            stack: the searches that are under way, outermost first.
         """
         self.looks += 1
         whole = self._conjunction(parts)
@@ -150,7 +149,7 @@ class _EmptinessSearch:
         return None
 
     def _conjunction(self, parts: list[Part]) -> list[Part]:
-        """All that a value must satisfy at one place: these parts, what they refer to, and their `allOf`."""
+        """Return all schemas that a value must satisfy: these parts, their `$ref` targets, and their `allOf`."""
         found: dict[DataPath, JSON] = {}
         waiting = list(parts)
         while waiting:
@@ -178,14 +177,14 @@ class _EmptinessSearch:
         return (path, target) if isinstance(target, dict | bool) else None
 
     def _no_choice(self, parts: list[Part]) -> Reason | None:
-        """Why none of the values that are listed is one."""
+        """Return why none of the values in `const` or `enum` is allowed."""
         for path, part in parts:
             word = next((word for word in ("const", "enum") if isinstance(part, dict) and word in part), None)
             if word is None:
                 continue
             values = [part["const"]] if word == "const" else listed(part, "enum")
             if not values:
-                return Reason((*path, word), "`enum` is empty", "list the values, or remove it", is_mild=True)
+                return Reason((*path, word), "`enum` is empty", "list its values, or remove it", is_mild=True)
             if not any(self._accepts(parts, value) for value in values):
                 is_so, is_not = asked_of(parts, values)
                 fact = f"{shown(part[word])} {is_not}" if word == "const" else f"no value of `enum` {is_so}"
@@ -198,11 +197,11 @@ class _EmptinessSearch:
             if not self._accepts(parts, value, path):
                 is_not = asked_of(parts, [value])[1]
                 fact = f"{shown(value)} in `enum` is never allowed: it {is_not}"
-                hint = f"remove it, or let {'`type`' if is_not.startswith('is') else 'the rest'} allow it"
+                hint = f"remove it, or change {'`type`' if is_not.startswith('is') else 'the schema'} to allow it"
                 yield Reason((*path, "enum", index), fact, hint, is_whole=True)
 
     def _accepts(self, parts: list[Part], value: JSON, of: DataPath | None = None) -> bool:
-        """Whether a value satisfies all parts, as far as that is known; `of` is the one that lists it."""
+        """Whether a value may satisfy all parts; `of` is the path of the part that lists it."""
         if kind_of(value) not in allowed(parts):
             return False
         for path, part in parts:
@@ -218,7 +217,7 @@ class _EmptinessSearch:
         return True
 
     def _valid(self, path: DataPath, value: JSON) -> bool:
-        """What the validator says of a value at a place in the schema; yes, where there are too many places."""
+        """Whether a value is valid at a place in the schema; true if there are too many places."""
         validator = self._validator(path)
         try:
             return validator is None or bool(validator.is_valid(value))
@@ -235,7 +234,7 @@ class _EmptinessSearch:
         return self.validators[path]
 
     def _dead(self, kind: str, parts: list[Part], stack: tuple[Any, ...]) -> Reason | None:
-        """Why no value of one kind satisfies all parts."""
+        """Return why no value of one kind satisfies all parts."""
         match kind:
             case "object":
                 return self._no_object(parts, stack)
@@ -255,7 +254,8 @@ class _EmptinessSearch:
         most = min((bound for bound, _ in numbers(parts, "maxProperties")), default=math.inf)
         if len(names) > most:
             path = next(path for bound, path in numbers(parts, "maxProperties") if bound == most)
-            return Reason(path, f"it has at most {most:,} members, and {len(names):,} are required")
+            fact = f"the maximum number of properties is {most:,}, and the number of required ones {len(names):,}"
+            return Reason(path, fact)
         for name, at in names.items():
             asked: list[Part] = []
             for path, part in parts:
@@ -266,17 +266,17 @@ class _EmptinessSearch:
                     word = own[0][-1]
                     near = nearest(name, mapped(part, "properties"))
                     hint = f"did you mean `{near}`?" if near else f"add `{name}` under `properties`"
-                    return Reason(at, f"`{name}` is required, and `{word}: false` keeps it out", hint)
+                    return Reason(at, f"`{name}` is required, but `{word}: false` forbids it", hint)
                 asked += [own] if own is not None else []
                 rule = part.get("propertyNames", True)
                 if rule is False or (isinstance(rule, dict) and not self._valid((*path, "propertyNames"), name)):
-                    return Reason(at, f"`{name}` is required, and `propertyNames` keeps it out")
+                    return Reason(at, f"`{name}` is required, but `propertyNames` forbids it")
             reason = self.reason(asked, stack=stack) if asked else None
             if reason is not None and reason.is_meant:
-                return Reason(at, f"`{name}` is required, and nothing is allowed there", "remove one of the two")
+                return Reason(at, f"`{name}` is required, but its schema allows no value", "remove one of the two")
             if reason is not None and reason.is_endless:
-                hint = "leave it optional, or allow null there"
-                return Reason(at, f"`{name}` is required in itself, without an end", hint)
+                hint = "make it optional, or allow null there"
+                return Reason(at, f"`{name}` is required in itself, without end", hint)
             if reason is not None:
                 return reason
         return too_few_names(parts)
@@ -291,8 +291,8 @@ class _EmptinessSearch:
             items = [each for each in (item(path, part, index) for path, part in parts) if each is not None]
             reason = self.reason(items, stack=stack) if items else None
             if reason is not None and (reason.is_meant or reason.is_endless):
-                why = "holds itself without an end" if reason.is_endless else "may not be there"
-                return Reason(at, f"at least {least:,} items are wanted, and item {index + 1} {why}")
+                why = "contains itself without end" if reason.is_endless else "is not allowed"
+                return Reason(at, f"the minimum number of items is {least:,}, but item {index + 1} {why}")
             if reason is not None:
                 return reason
         is_unique = any(isinstance(part, dict) and part.get("uniqueItems") is True for _, part in parts)
@@ -300,11 +300,12 @@ class _EmptinessSearch:
             each = item(path, part, 0)
             most = count(each[1]) if each is not None else math.inf
             if most < least:
-                return Reason(at, f"at least {least:,} different items are wanted, and there are {most:,}")
+                fact = f"the minimum number of items is {least:,}, and the number of different values {most:,}"
+                return Reason(at, fact)
         return self._no_contained(parts, stack)
 
     def _no_contained(self, parts: list[Part], stack: tuple[Any, ...]) -> Reason | None:
-        """Why no array holds what it should contain."""
+        """Return why no array satisfies `contains`."""
         most_items = min((bound for bound, _ in numbers(parts, "maxItems")), default=math.inf)
         for path, part in parts:
             if not isinstance(part, dict) or "contains" not in part:
@@ -312,9 +313,9 @@ class _EmptinessSearch:
             least, most = part.get("minContains", 1), part.get("maxContains", math.inf)
             word = "minContains" if "minContains" in part else "contains"
             if least > most:
-                return Reason((*path, word), f"`{word}` asks for {least:,}, and `maxContains` allows {most:,}")
+                return Reason((*path, word), f"`{word}` requires {least:,}, but `maxContains` allows {most:,}")
             if least > most_items:
-                return Reason((*path, word), f"`{word}` asks for {least:,}, and `maxItems` allows {most_items:,}")
+                return Reason((*path, word), f"`{word}` requires {least:,}, but `maxItems` allows {most_items:,}")
             if least < 1:
                 continue
             contained = ((*path, "contains"), part["contains"])
@@ -325,7 +326,7 @@ class _EmptinessSearch:
                 continue
             items = [each for each in (item(path, part, 0) for path, part in parts) if each is not None]
             if items and self.reason([contained, *items], stack=stack) is not None:
-                return Reason((*path, "contains"), "`items` allows nothing that `contains` asks for")
+                return Reason((*path, "contains"), "`items` forbids every value that `contains` requires")
         return None
 
 

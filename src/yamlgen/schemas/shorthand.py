@@ -1,4 +1,4 @@
-"""Schemas written in another way than JSON Schema's, such as `{name: string}`: what they would be in full."""
+"""Recognize shorthand schemas, such as `{name: string}`, and show the JSON Schema that was meant."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _FORMATS: Final = {
 _LISTS: Final = re.compile(r"(?:list|array)\s*[\[<]\s*(\w+)\s*[\]>]|(\w+)\[\]", re.IGNORECASE)
 _WORDS: Final = {
     **dict.fromkeys(("choices", "options", "values", "allowed", "oneof"), "did you mean `enum`?"),
-    **dict.fromkeys(("nullable", "optional"), 'where null is allowed, `type` lists it: `type: [string, "null"]`'),
+    **dict.fromkeys(("nullable", "optional"), 'to allow null, list it in `type`: `type: [string, "null"]`'),
 }
 _PLAIN: Final = re.compile(r"[A-Za-z][\w-]*( [\w-]+)*")
 _LONGEST: Final = 240
 
-IN_SHORT: Final = "this names no keyword of JSON Schema: every answer would fit it"
+IN_SHORT: Final = "the schema contains no JSON Schema keyword: every answer would be valid"
 
 
 def in_full(part: dict[str, Any], keywords: Collection[str]) -> str | None:
-    """The hint that shows the schema which a mapping from names to types was meant to be; `None` where it is none.
+    """Return the hint for a mapping from names to types; `None` if the mapping is not one.
 
     Args:
-        part: what stands where a schema belongs.
-        keywords: those of JSON Schema; a name that is one of them makes it a schema.
+        part: the mapping in the place of a schema.
+        keywords: the keywords of JSON Schema; a mapping with one of them is a schema.
     """
     form = _object(part, keywords)
     if form is None:
@@ -52,7 +52,7 @@ def in_full(part: dict[str, Any], keywords: Collection[str]) -> str | None:
 
 
 def typed(value: JSON) -> str | None:
-    """`{type: string}` for `string`; `None` for what is no type, in no language."""
+    """Return `{type: string}` for `string`; `None` if the value is not the name of a type in any common language."""
     if not isinstance(value, str):
         return None
     word = value.strip().lower().removesuffix("?")
@@ -70,7 +70,7 @@ def typed(value: JSON) -> str | None:
 
 
 def called(keyword: str) -> str | None:
-    """The hint for what others call a keyword of JSON Schema."""
+    """Return the hint for a common synonym of a JSON Schema keyword."""
     return _WORDS.get(keyword.lower().replace("_", ""))
 
 
@@ -99,7 +99,7 @@ def _listed(value: JSON) -> list[JSON]:
 
 
 def _flow(value: JSON) -> str:
-    """A value in YAML, in braces; types in the words of JSON Schema."""
+    """Return a value in YAML flow style, with the type names of JSON Schema."""
     if isinstance(value, dict):
         pairs = {name: _ALIASES.get(str(child), child) if name == "type" else child for name, child in value.items()}
         return f"{{{', '.join(f'{name}: {_flow(child)}' for name, child in pairs.items())}}}"
@@ -109,6 +109,6 @@ def _flow(value: JSON) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text in YAML, with quotes where it needs them."""
+    """Return a string in YAML, with quotes if it needs them."""
     is_plain = _PLAIN.fullmatch(text) and text.lower() not in ("null", "true", "false")
     return text if is_plain else json.dumps(text, ensure_ascii=False)

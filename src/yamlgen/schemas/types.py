@@ -1,8 +1,8 @@
-"""The algebra of types: a JSON Schema, and beside it why yamlgen makes parts of the value null; both made of others.
+"""Static types: JSON Schemas with the reasons why yamlgen may make parts of the value null, and how to combine them.
 
-Owns how a schema becomes a part of another and accepts there what it accepted before: whatever its references lead
-to goes along, under the `$defs` of the new root. Where that cannot be done (`$dynamicRef`, an `$id` inside, a
-reference to nowhere) the part becomes `ANYTHING`: a type may say less than is true, never more.
+Owns how a schema becomes a part of another schema and keeps its meaning: the targets of its references move along,
+under the `$defs` of the new root. If that is impossible (`$dynamicRef`, a nested `$id`, an unresolved reference), the
+part becomes `ANYTHING`: a type may be less precise than possible, but never wrong.
 """
 
 from __future__ import annotations
@@ -20,35 +20,34 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """What is known of a value.
+    """The static type of a value.
 
     Attributes:
-        schema: a JSON Schema that accepts it. It stands alone, each reference in it leads to a part of it, unless it
-            is itself a part of another.
+        schema: a JSON Schema that accepts the value. It is self-contained, unless it is a part of another schema.
         nulls: why parts of the value may be null, by the place of that null in the schema, as in
-            `{("items", "anyOf", 1): "it has a `when`"}`. A null that the author's schema allows is not among them.
+            `{("items", "anyOf", 1): "it has a `when`"}`. A null that the author's schema allows is not included.
     """
 
     schema: JSON
     nulls: Mapping[DataPath, str] = field(default_factory=dict)
 
     def part(self, *path: PathKey) -> Type:
-        """What the schema says at a path that it has."""
+        """Return the type at an existing path of the schema."""
         size = len(path)
         nulls = {at[size:]: why for at, why in self.nulls.items() if at[:size] == path}
         return Type(within(self.schema, path), nulls)
 
     @property
     def why_null(self) -> str | None:
-        """Why the value itself may be null, wherever unions of unions say so; `None` when it may not for a reason."""
+        """Why the value itself may be null, also in nested unions; `None` if no reason is known."""
         return next((why for at, why in self.nulls.items() if set(at[::2]) == {"anyOf"} and len(at) % 2 == 0), None)
 
     def branches(self, word: str = "anyOf") -> list[Type]:
-        """The parts of a union."""
+        """Return the parts of a union."""
         return [self.part(word, number) for number in range(len(self.schema.get(word, ())))]
 
     def solid(self) -> Type:
-        """The same without the nulls that have a reason, as a part of the same root; one of the author's stays."""
+        """Return the type without the nulls that have a reason, as a part of the same root; the author's nulls stay."""
         if self.why_null is None:
             return self
         kept = [each.solid() for number, each in enumerate(self.branches()) if ("anyOf", number) not in self.nulls]
@@ -56,25 +55,25 @@ class Type:
 
 
 ANYTHING: Final = Type({})
-"""The type of what cannot be known."""
+"""The type of an unknown value."""
 
 _NULL: Final = {"type": "null"}
 
 _LEFT: Final = ("$id", "$schema", "$anchor", "$dynamicAnchor", "$defs", "definitions")
-"""What a part leaves behind: names of places, which change, and definitions, which go to the new root."""
+"""Keywords that a moved part loses: names of places, which change, and definitions, which move to the new root."""
 
 _UNMOVABLE: Final = frozenset({"$dynamicRef", "dependencies"})
-"""What means something else elsewhere, and an older keyword that validators obey and nobody here looks into."""
+"""Keywords of parts that cannot move: one changes its meaning elsewhere, the other is not analysed here."""
 
 _LARGEST: Final = 1 << 18
-"""The largest type, in characters of JSON: a mapping that holds the step before twice doubles at every step."""
+"""Maximum size of a type, in characters of JSON: a mapping that contains the last step twice doubles at every step."""
 
 _DEEPEST: Final = 6
 _MOST: Final = 200
 
 
 def list_of(item: Type, least: int = 0, most: int | None = None) -> Type:
-    """Lists of items of one type, of `least` to `most` of them, as far as that is known."""
+    """Return the type of lists of `least` to `most` items of one type; `most` is `None` if it is unknown."""
     definitions = _LocalDefinitions()
     made = {"type": "array", "items": definitions.take(item, "items")}
     if least:
@@ -85,7 +84,7 @@ def list_of(item: Type, least: int = 0, most: int | None = None) -> Type:
 
 
 def object_of(members: Mapping[str, Type]) -> Type:
-    """Objects that have each of these members, and no other."""
+    """Return the type of objects with exactly these members."""
     definitions = _LocalDefinitions()
     made = {
         "type": "object",
@@ -97,7 +96,7 @@ def object_of(members: Mapping[str, Type]) -> Type:
 
 
 def nullable(inner: Type, why: str) -> Type:
-    """A type, or null for a reason; of two reasons the first stays."""
+    """Return the union of a type and null, for a reason; an earlier reason stays."""
     if inner.why_null is not None:
         return inner
     definitions = _LocalDefinitions()
@@ -107,12 +106,12 @@ def nullable(inner: Type, why: str) -> Type:
 
 
 def without_null(inner: Type) -> Type:
-    """A type without the nulls that have a reason; a null of the author's own stays."""
+    """Return a type without the nulls that have a reason; the author's nulls stay."""
     return inner if inner.why_null is None else standing(inner.solid(), inner.schema)
 
 
 def union(types: Iterable[Type]) -> Type:
-    """What any of these types accepts; of no types at all, `ANYTHING`."""
+    """Return the union of the types; `ANYTHING` if there are none."""
     each = list(types)
     why = next((made.why_null for made in each if made.why_null is not None), None)
     branches = distinct(map(without_null, each))
@@ -128,22 +127,22 @@ def union(types: Iterable[Type]) -> Type:
 
 
 def any_of(branches: Sequence[Type], beside: Mapping[str, JSON] | None = None) -> Type:
-    """The union of parts of one root, as a part of it, with the other keywords that stand beside it."""
+    """Return the union of parts of one root, as a part of that root, next to the keywords of `beside`."""
     nulls = {("anyOf", at, *path): why for at, branch in enumerate(branches) for path, why in branch.nulls.items()}
     return Type({**(beside or {}), "anyOf": [branch.schema for branch in branches]}, nulls)
 
 
 def distinct(types: Iterable[Type]) -> list[Type]:
-    """Each of several types once; 1 and true, which are equal, are two."""
+    """Return the types without duplicates; 1 and true, which are equal in Python, stay distinct."""
     return list({json.dumps([each.schema, list(each.nulls.items())], sort_keys=True): each for each in types}.values())
 
 
 def standing(part: Type, root: JSON) -> Type:
-    """A part of a schema as a type of its own.
+    """Return a part of a schema as a self-contained type.
 
     Args:
-        part: its references start from `root`; it need not be in there itself.
-        root: where they start.
+        part: a type whose references start at `root`; it need not be a part of `root` itself.
+        root: the schema in which its references are resolved.
     """
     definitions = _LocalDefinitions()
     taken = definitions.take(part, root=root)
@@ -153,15 +152,15 @@ def standing(part: Type, root: JSON) -> Type:
 
 
 def observed(values: Iterable[JSON]) -> dict[str, Any]:
-    """The tightest simple schema of all these values: their types, of lists the items, of objects the members.
+    """Return the tightest simple schema of all these values: their types, list items and object members.
 
-    Objects stay open, and what is deep in them (6 levels) or is one member too many (200) is left unsaid.
+    Objects stay open. Values below 6 levels and members beyond 200 are left out.
     """
     return _observed(list(values), _DEEPEST)
 
 
 def kind_of(value: JSON) -> str | None:
-    """The type of a value as JSON Schema calls it, for which 1.0 is an integer; `None` if it is no JSON value."""
+    """Return the JSON Schema type of a value (1.0 is an integer); `None` if it is not a JSON value."""
     if isinstance(value, float):
         return "integer" if value.is_integer() else "number"
     kinds = {bool: "boolean", int: "integer", str: "string", list: "array", tuple: "array", Mapping: "object"}
@@ -169,13 +168,13 @@ def kind_of(value: JSON) -> str | None:
 
 
 def with_integers(types: Iterable[str]) -> frozenset[str]:
-    """Types, and that of integers with that of numbers: an integer is a number."""
+    """Return the types, with "integer" added if "number" is among them."""
     each = frozenset(types)
     return each | {"integer"} if "number" in each else each
 
 
 def redirected(schema: JSON, to: Callable[[str], str]) -> JSON:
-    """A copy of a schema with each `$ref` as `to` rewrites it; what is data (`const`, `enum`) is left alone."""
+    """Return a copy of a schema with each `$ref` rewritten by `to`; data (`const`, `enum`) stays unchanged."""
     copy = json.loads(json.dumps(schema))
     for _, part in subschemas(copy):
         if isinstance(part.get("$ref"), str):
@@ -184,7 +183,7 @@ def redirected(schema: JSON, to: Callable[[str], str]) -> JSON:
 
 
 def referred(root: JSON, ref: str) -> JSON | None:
-    """The part of a schema that one of its references leads to; `None` where that is not sure."""
+    """Return the target of a reference in a schema; `None` if it is uncertain."""
     parts = list(subschemas(root))
     if any("$id" in part for path, part in parts if path):
         return None
@@ -200,24 +199,24 @@ def referred(root: JSON, ref: str) -> JSON | None:
     return target if isinstance(target, bool) else None
 
 
-class _Unmovable(Exception):  # noqa: N818 - an answer: this part cannot stand elsewhere
-    """A schema of which it is not sure that it means the same elsewhere."""
+class _Unmovable(Exception):  # noqa: N818 - not an error: this part cannot be moved
+    """The schema may have another meaning at another place."""
 
 
 class _LocalDefinitions:
-    """The `$defs` of a new root, and the reasons for null in it, gathered from the types that become its parts."""
+    """The `$defs` of a new root and its reasons for null, collected from the types that become its parts."""
 
     def __init__(self) -> None:
         self.parts: dict[str, JSON] = {}
         self.nulls: dict[DataPath, str] = {}
 
     def take(self, part: Type, *at: PathKey, root: JSON | None = None) -> JSON:
-        """The schema of a part as it can stand under the new root; what it refers to is taken along.
+        """Return the schema of a part for use under the new root; its definitions move along.
 
         Args:
-            part: a type of its own, or a part of `root`.
-            at: its path in the new root.
-            root: where its references start.
+            part: a self-contained type, or a part of `root`.
+            at: the path of the part in the new root.
+            root: the schema in which its references are resolved.
         """
         names: dict[str, str] = {}
         waiting: list[str] = []
@@ -241,13 +240,13 @@ class _LocalDefinitions:
         return taken
 
     def under(self, root: JSON, *, instead: Type) -> Type:
-        """The new root with its definitions, or `instead`, which says less, where that is too large."""
+        """Return the new root with its definitions, or the less precise `instead` if the root is too large."""
         whole = {**root, "$defs": self.parts} if self.parts else root
         return Type(whole, self.nulls) if len(json.dumps(whole)) <= _LARGEST else instead
 
 
 def _bare(schema: JSON | None) -> JSON:
-    """A copy without what a part leaves behind."""
+    """Return a copy without the keywords that a moved part loses."""
     if schema is None:
         raise _Unmovable
     copy = json.loads(json.dumps(schema))
@@ -277,7 +276,7 @@ def _observed(values: list[JSON], depth: int) -> dict[str, Any]:
 
 
 def _members(objects: list[Mapping[str, JSON]], depth: int) -> dict[str, Any]:
-    """What objects have in common: the types of their members, and which of them each one has."""
+    """Return what objects have in common: the types of their members, and the members that all of them have."""
     named: dict[str, list[JSON]] = {}
     for value in objects:
         for name, member in value.items():
@@ -289,5 +288,5 @@ def _members(objects: list[Mapping[str, JSON]], depth: int) -> dict[str, Any]:
 
 
 def _is_text(name: JSON) -> bool:
-    """Whether a schema can name it: no half of a surrogate pair, which is no character."""
+    """Whether a schema can contain a name: a string without half of a surrogate pair."""
     return isinstance(name, str) and not any("\ud800" <= character <= "\udfff" for character in name)
