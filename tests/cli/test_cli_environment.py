@@ -6,8 +6,10 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -66,15 +68,35 @@ def test_a_function_that_gets_none_fails_no_row(calling, call, raised):
 
 
 @pytest.mark.usefixtures("small")
-def test_few_open_files_are_an_error_of_the_environment(program):
+@pytest.mark.parametrize("most", [12, 18, 19])
+def test_few_open_files_are_an_error_of_the_environment(program, most):
     """As soon as there are too few for what a run needs."""
 
     def limit():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
     command = [program, "run", "small.yaml", "--simulate", "-q"]
-    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, "Traceback" in done.stderr) in ((0, False), (3, False)), done.stderr
+
+
+@pytest.mark.usefixtures("small")
+def test_a_simulator_that_cannot_accept_ends_the_run(call, monkeypatch, caplog):
+    """The client of such a connection would wait for its answer until its deadline."""
+
+    def refused(_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket.socket, "accept", refused)
+        began = time.monotonic()
+        told = call("run", "small.yaml", "--simulate")
+    assert told.code == 3
+    assert "error[YG621]: the system gives this process no more open files" in told.err
+    assert "no row was finished" in told.err
+    assert time.monotonic() - began < 20
+    assert not caplog.records
+    assert call("run", "small.yaml", "--simulate").code == 0
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])

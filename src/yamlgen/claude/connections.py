@@ -71,10 +71,17 @@ def patience(timeout: float) -> httpx2.Timeout:
     return httpx2.Timeout(None, connect=min(_CONNECT, timeout / 2))
 
 
-def affordable(ceiling: int) -> int:
-    """A ceiling of connections for which the process has file descriptors."""
+def affordable(ceiling: int, *, simulated: bool = False) -> int:
+    """Return the ceiling of connections, or fewer if the process has too few file descriptors for them.
+
+    Args:
+        ceiling: the wanted maximum.
+        simulated: whether the other end of each connection is in this process too.
+    """
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return ceiling if most == resource.RLIM_INFINITY else max(1, min(ceiling, most - _OTHER_FILES))
+    if most == resource.RLIM_INFINITY:
+        return ceiling
+    return max(1, min(ceiling, (most - _OTHER_FILES) // (2 if simulated else 1)))
 
 
 @cache  # for the clients of many event loops

@@ -7,11 +7,12 @@ there is none, the first request tells it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 from yamlgen.cancellation import Cancellation
+from yamlgen.claude.accept_failures import ended_by_accept_failure
 from yamlgen.claude.address import normalised, safe_address
 from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.api_key import key_in
@@ -19,7 +20,7 @@ from yamlgen.claude.client import build_client
 from yamlgen.claude.connections import affordable
 from yamlgen.claude.custom_headers import CustomHeaders, custom_headers
 from yamlgen.claude.error_mapping import ErrorContext
-from yamlgen.claude.plan_models import models
+from yamlgen.claude.plan_models import models, pool_members
 from yamlgen.claude.transport import Transport
 from yamlgen.environment import variable
 from yamlgen.errors import EnvironmentProblem
@@ -111,8 +112,9 @@ class ClaudeProvider:
             keyless = error
         pause = plan.limits.max_pause
         unheard = UNHEARD if self.watched or pause is None else pause
-        limiter = Limiter(affordable(plan.concurrency), cancellation, pause or MAX_PAUSE, emit, unheard=unheard)
         simulated = self.simulator is not None
+        ceiling, members = affordable(plan.concurrency, simulated=simulated), pool_members(plan)
+        limiter = Limiter(ceiling, cancellation, pause or MAX_PAUSE, emit, unheard=unheard, models=members)
         tell = None if simulated or emit is None else partial(emit, RunWarned(_simulated(base_url)))
         client = build_client(
             api_key=key,
@@ -123,7 +125,7 @@ class ClaudeProvider:
         )
         keys = None if response_store is None else AnswerKeys(self.answerer(), runtime.api_version, headers.betas)
         error_context = ErrorContext("", base_url, runtime.api_key_env, "" if simulated else key, headers.secrets)
-        async with client:
+        async with client, ended_by_accept_failure() if simulated else nullcontext():
             yield models(client, plan, error_context, store=response_store, keys=keys, simulated=simulated, emit=emit)
 
 
