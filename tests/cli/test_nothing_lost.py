@@ -68,7 +68,9 @@ def test_a_late_column_named_like_a_step_is_refused(small, call):
     (small / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     told = call("run", "small.yaml", "--simulate")
     assert told.code == 2
-    assert told.err.startswith(f"error[{Code.NAME_TAKEN}]: rows.jsonl:150: the column `note` is named like a step")
+    assert told.err.startswith(
+        f"error[{Code.NAME_TAKEN}]: rows.jsonl:150: the column `note` has the same name as a step"
+    )
     assert not (small / "out").exists()
 
 

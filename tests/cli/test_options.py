@@ -186,18 +186,18 @@ def test_rows_come_from_another_file(small, call, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "data", "said", "code"),
     [
-        ("a.jsonl", b'{"id": 1, "topic": "t"}\n\n[2]\n', "a.jsonl:3: a row that is not an object: [2]", 2),
+        ("a.jsonl", b'{"id": 1, "topic": "t"}\n\n[2]\n', "a.jsonl:3: the row is not an object: [2]", 2),
         (
             "a.jsonl",
             b'{"id": 1, "topic": "t"}\n{"id": 1, "topic": "u"}\n',
-            "a.jsonl:2: `id` 1 is already that of a.jsonl:1",
+            "a.jsonl:2: `id` 1 is already used at a.jsonl:1",
             2,
         ),
-        ("a.csv", b"id,topic\n1,t\n1,u\n", 'a.csv:3: `id` "1" is already that of a.csv:2', 2),
+        ("a.csv", b"id,topic\n1,t\n1,u\n", 'a.csv:3: `id` "1" is already used at a.csv:2', 2),
         ("a.jsonl", b'{"id": 1, "topic": "t"}\n{"topic": "t"}\n', "a.jsonl:2: `id` is missing", 2),
         ("a.jsonl", b"", "a.jsonl has no rows", 2),
         ("a.jsonl", b'{"id": 1, "topic": "\xff"}\n', "a.jsonl:1", 2),
-        ("no.jsonl", None, "no input at no.jsonl", 3),
+        ("no.jsonl", None, "the input no.jsonl does not exist", 3),
     ],
 )
 def test_a_broken_input_is_told_before_the_first_request(name, data, said, code, small, call):

@@ -131,7 +131,7 @@ def test_a_row_is_asked_for_by_its_id_or_its_number(call, row, key):
 def test_a_row_that_is_not_there(call, row):
     """Both commands say so, shortly, with the nearest id or with some of them."""
     call(*SIMULATED)
-    hint = "did you mean `Oslo`?" if row == "Osl" else 'its ids are such as `Oslo`, `"New York"` and `7`'
+    hint = "did you mean `Oslo`?" if row == "Osl" else 'ids are, for example, `Oslo`, `"New York"` and `7`'
     for words in (["render", "fan.yaml"], ["runs", "show"]):
         told = call(*words, "--row", row)
         assert (told.code, told.out) == (2, "")

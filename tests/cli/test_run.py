@@ -86,7 +86,7 @@ def test_a_limit_ends_a_run_and_the_next_goes_on(call):
     slow = ("run", "small.yaml", "--simulate", "--max-concurrency", "1", "-q")
     told = call(*slow, "--max-requests", "3")
     assert told.code == 4
-    assert told.err.startswith("error[YG612]: stopped at `limits.max_requests`: 3 sent\n")
+    assert told.err.startswith("error[YG612]: stopped at `limits.max_requests`: 3 requests sent\n")
     assert "3 finished rows kept in the store" in told.err
     assert files("out") == []
     report = json.loads(call(*slow, "--output-format", "json", "--max-requests", "5").out)
@@ -103,7 +103,9 @@ def test_a_run_that_a_limit_ends_shows_its_bill(call):
     assert re.fullmatch(r"  nothing was paid: simulated, worth <?\$0\.\d{4}", bill)
     assert pace == "  haiku-5-5: up to 1 in flight"
     assert error.startswith("error[YG612]: ")
-    assert hint.startswith("  = each run counts anew; `limits.max_requests` or `--max-requests N` allows more; ")
+    assert hint.startswith(
+        "  = raise it with `limits.max_requests` or `--max-requests N`, or run again: each run counts from zero; "
+    )
     told = call(*limited, "--output-format", "json", "--progress", "none", "--fresh")
     report = json.loads(told.out)
     assert (told.code, report["error"]["code"], report["paid"]["attempts"]) == (4, "YG612", 3)
@@ -376,7 +378,7 @@ def test_an_input_that_grew_is_one_warning(small, call):
     """Rows that were appended during a run are left out, which is told once: in the summary, or in the JSON."""
     writing(small, "a")
     told = call("run", "small.yaml", "--simulate")
-    warning = "the input rows.jsonl grew by 27 bytes during the run; run again for the rows in them"
+    warning = "the input rows.jsonl grew by 27 bytes during the run; run again to process the added rows"
     assert (told.code, told.err.count("grew by")) == (0, 1)
     assert f"  warning  {warning}\n" in told.err
     assert ids((small / "out/notes.simulated.jsonl").read_text("utf-8")) == list(range(1, 9))
@@ -393,6 +395,6 @@ def test_an_input_that_changed_is_an_error_with_what_to_do(small, call):
     error = "error[YG410]: the input rows.jsonl changed after it was first read: it had "
     *_, last = (line for line in told.err.splitlines() if line.startswith("error"))
     assert last.startswith(error)
-    assert "the previous output stays as it was; run again once nothing else writes to the input" in told.err
+    assert "run again once nothing else writes to the input; the previous output is unchanged" in told.err
     assert "8 finished rows kept in the store; the same command goes on from there" in told.err
     assert files("out") == []

@@ -20,7 +20,7 @@ def read(tmp_path):
     return call
 
 
-NULL = "write `null`, or a text in quotes"
+NULL = "write `null`, or a string in quotes"
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_values_keep_their_types(read):
             "columns: `x` and `y`",
         ),
         ("a.jsonl", "{}\n", Code.UNKNOWN_COLUMN, "a.jsonl has no column `name`", None),
-        ("a.csv", "name\n", Code.BAD_DRAW, "a.csv has no rows", "a draw needs at least one to draw from"),
-        ("a.json", "[]", Code.BAD_DRAW, "a.json has no rows", "a draw needs at least one to draw from"),
+        ("a.csv", "name\n", Code.BAD_DRAW, "a.csv has no rows", "add at least one row to draw from"),
+        ("a.json", "[]", Code.BAD_DRAW, "a.json has no rows", "add at least one row to draw from"),
         *(
-            (file, content, Code.BAD_DRAW, message, "every row may be drawn: fill it in, or take the row out")
+            (file, content, Code.BAD_DRAW, message, "fill in the value, or remove the row: every row can be drawn")
             for file, content, message in [
                 ("a.csv", "name,size\nOslo,1\n,2\n,3\n", "a.csv:3: `name` is empty"),
                 ("a.jsonl", '{"name": "Oslo"}\n\n{"name": null}\n', "a.jsonl:3: `name` is null"),
@@ -76,25 +76,25 @@ def test_values_keep_their_types(read):
             "a.txt",
             "Oslo\n",
             Code.WRONG_VALUE,
-            "cannot read a.txt: its ending tells no format",
-            "the path's ending tells the format; known are .jsonl, .ndjson, .json, .csv, .tsv",
+            "cannot read a.txt: it has no known extension",
+            "the extension must match the format; known extensions: .jsonl, .ndjson, .json, .csv, .tsv",
         ),
         (
             "a.jsonl",
             "name,size\nOslo,1\n",
             Code.BAD_INPUT,
             "a.jsonl:1:1: not JSON: a value is missing here",
-            "the path's ending tells the format; known are .jsonl, .ndjson, .json, .csv, .tsv",
+            "the extension must match the format; known extensions: .jsonl, .ndjson, .json, .csv, .tsv",
         ),
         (
             "a.csv",
             "name,size\nOslo\n",
             Code.BAD_INPUT,
-            "a.csv:2: the header has 2 cells, this row 1",
-            "each row has a cell for each column, an empty one where it has no value",
+            "a.csv:2: the header has 2 cells, but this row has 1",
+            "write one cell for each column; leave it empty if there is no value",
         ),
         ("a.csv", b"name\n\xff\n", Code.BAD_INPUT, "a.csv:2: not UTF-8: byte 0xff", "save the file as UTF-8"),
-        ("a.jsonl", '{"name": NaN}\n', Code.BAD_INPUT, "a.jsonl:1: not JSON: NaN is none of its values", NULL),
+        ("a.jsonl", '{"name": NaN}\n', Code.BAD_INPUT, "a.jsonl:1: not JSON: NaN is not a JSON value", NULL),
     ],
 )
 def test_what_cannot_be_drawn_from_is_refused(read, file, content, code, message, hint):

@@ -131,7 +131,9 @@ def test_a_file_that_grew_is_read_to_its_first_length(path, more):
         file.write(more)
     assert rows_of(source) == (ROWS, None)
     warning = source.verify()
-    assert warning == f"the input rows.jsonl grew by {len(more)} bytes during the run; run again for the rows in them"
+    assert (
+        warning == f"the input rows.jsonl grew by {len(more)} bytes during the run; run again to process the added rows"
+    )
 
 
 def test_a_last_line_that_goes_on_ends_where_it_ended(path):

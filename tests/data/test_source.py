@@ -128,8 +128,8 @@ def test_very_long_cell(source):
         ("null\n", Code.NOT_AN_OBJECT, "a.jsonl:1:", "null"),
         ('{"a": 1}\n{"a": 1,}\n', Code.BAD_INPUT, "a.jsonl:2:9:", "not JSON"),
         ('  {"a": }\n', Code.BAD_INPUT, "a.jsonl:1:9:", "a value is missing here"),
-        ('{"a": 1} {"a": 2}\n', Code.BAD_INPUT, "a.jsonl:1:10:", "more after the row's end"),
-        ('{"a": 1}\n{"a": 1, "b": {"c": 1, "c": 2}}\n', Code.BAD_INPUT, "a.jsonl:2:", '"c" stands twice'),
+        ('{"a": 1} {"a": 2}\n', Code.BAD_INPUT, "a.jsonl:1:10:", "unexpected content after the end of the row"),
+        ('{"a": 1}\n{"a": 1, "b": {"c": 1, "c": 2}}\n', Code.BAD_INPUT, "a.jsonl:2:", '"c" appears twice'),
         ('{"a": NaN}\n', Code.BAD_INPUT, "a.jsonl:1:", "NaN"),
         ('{"a": -Infinity}\n', Code.BAD_INPUT, "a.jsonl:1:", "-Infinity"),
         ('{"a": 1e999}\n', Code.BAD_INPUT, "a.jsonl:1:", "1e999 is out of range"),
@@ -140,19 +140,19 @@ def test_very_long_cell(source):
         ('[\n{"a": 1},\n\n3\n]', Code.NOT_AN_OBJECT, "a.json:4 (row 2):", "an object: 3"),
         ('[\n{"a": 1},\n]', Code.BAD_INPUT, "a.json:3:1:", "not JSON"),
         ('[\n{"a": 1}\n{"a": 2}]', Code.BAD_INPUT, "a.json:3:1:", "comma"),
-        ('[{"a": 1}', Code.BAD_INPUT, "a.json:1:10:", "comma or the array's end"),
+        ('[{"a": 1}', Code.BAD_INPUT, "a.json:1:10:", "comma or the end of the array"),
         ("[", Code.BAD_INPUT, "a.json:1:2:", "a value is missing here"),
-        ("[]\nx", Code.BAD_INPUT, "a.json:2:1:", "more after"),
-        ('\n{"a": 1}', Code.BAD_INPUT, "a.json:2:1:", "no array"),
+        ("[]\nx", Code.BAD_INPUT, "a.json:2:1:", "unexpected content after"),
+        ('\n{"a": 1}', Code.BAD_INPUT, "a.json:2:1:", "not an array"),
         ('[{"a": 1},\n{"a":\n 1, "b": x}]', Code.BAD_INPUT, "a.json:3:10:", "not JSON"),
-        ('[{"a": 1},\n{"b": 1, "b": 1}]', Code.BAD_INPUT, "a.json:2:", '"b" stands twice'),
+        ('[{"a": 1},\n{"b": 1, "b": 1}]', Code.BAD_INPUT, "a.json:2:", '"b" appears twice'),
         (b'[{"a": 1},\n\n{"a": "\xc3\x28"}]', Code.BAD_INPUT, "a.json:3:", "not UTF-8"),
-        ('a,b\n1,2\n"x\ny",2\n1\n', Code.BAD_INPUT, "a.csv:5:", "the header has 2 cells, this row 1"),
-        ("a,b\n1,2,3\n", Code.BAD_INPUT, "a.csv:2:", "the header has 2 cells, this row 3"),
+        ('a,b\n1,2\n"x\ny",2\n1\n', Code.BAD_INPUT, "a.csv:5:", "the header has 2 cells, but this row has 1"),
+        ("a,b\n1,2,3\n", Code.BAD_INPUT, "a.csv:2:", "the header has 2 cells, but this row has 3"),
         ('a,b\n1,2\n3,"open\n4,5\n', Code.BAD_INPUT, "a.csv:3:", "never closed"),
         ('a,b\n1,"', Code.BAD_INPUT, "a.csv:2:", "never closed"),
-        ('a,b\n"1"x,2\n', Code.BAD_INPUT, "a.csv:2:", "`,` is expected behind a closing quote"),
-        ("a,b\n1\r2,3\n", Code.BAD_INPUT, "a.csv:2:", "a CR without its LF"),
+        ('a,b\n"1"x,2\n', Code.BAD_INPUT, "a.csv:2:", "`,` is expected after a closing quote"),
+        ("a,b\n1\r2,3\n", Code.BAD_INPUT, "a.csv:2:", "a CR without LF"),
         ("a,b\n1\n".encode("utf-16"), Code.BAD_INPUT, "a.csv:", "this file is UTF-16"),
         ("a,b,a\n1,2,3\n", Code.BAD_INPUT, "a.csv:1:", "two columns are named `a`"),
         ("a,,b\n1,2,3\n", Code.BAD_INPUT, "a.csv:1:", "column 2"),
@@ -183,7 +183,7 @@ def test_duplicate_id_names_both_places(source, name, content, place, first):
     """An id that stands twice is told with its value and both of its places."""
     error = refusal(source(name, content, id="k"))
     assert error.code == Code.DUPLICATE_ID
-    assert error.message == f'{place} `k` "x" is already that of {first}'
+    assert error.message == f'{place} `k` "x" is already used at {first}'
 
 
 def test_ids_compare_as_json_values(source):
@@ -203,7 +203,7 @@ def test_what_is_no_id_is_refused(source, row):
 def test_csv_without_the_id_column(source):
     """A header that lacks the id column is refused with the columns that there are, even with no rows."""
     error = refusal(source("a.csv", "a,b\n", id="k"))
-    assert error.message == "a.csv:1: no column `k`, the id"
+    assert error.message == "a.csv:1: the id column `k` is missing"
     assert error.hint == "the columns are a, b"
 
 
@@ -259,11 +259,15 @@ def test_inline_rows():
 @pytest.mark.parametrize(
     ("rows", "code", "message"),
     [
-        (({"k": 1}, "x"), Code.NOT_AN_OBJECT, "p.yaml, row 2: a row that is not an object"),
-        (({"k": 1}, {"k": 1}), Code.DUPLICATE_ID, "p.yaml, row 2: `k` 1 is already that of p.yaml, row 1"),
-        (({"k": float("nan")},), Code.BAD_INPUT, "p.yaml, row 1: a value that JSON cannot hold"),
-        (({"k": {1, 2}},), Code.BAD_INPUT, "p.yaml, row 1: a value that JSON cannot hold"),
-        (({"k": {1: 1, "a": 1}},), Code.BAD_INPUT, "p.yaml, row 1: a value that JSON cannot hold"),
+        (({"k": 1}, "x"), Code.NOT_AN_OBJECT, "p.yaml, row 2: the row is not an object"),
+        (({"k": 1}, {"k": 1}), Code.DUPLICATE_ID, "p.yaml, row 2: `k` 1 is already used at p.yaml, row 1"),
+        (({"k": float("nan")},), Code.BAD_INPUT, "p.yaml, row 1: the row contains a value that JSON cannot represent"),
+        (({"k": {1, 2}},), Code.BAD_INPUT, "p.yaml, row 1: the row contains a value that JSON cannot represent"),
+        (
+            ({"k": {1: 1, "a": 1}},),
+            Code.BAD_INPUT,
+            "p.yaml, row 1: the row contains a value that JSON cannot represent",
+        ),
     ],
 )
 def test_inline_rows_are_checked(rows, code, message):
@@ -369,7 +373,7 @@ def test_files_are_not_copied(source):
 
 def test_column_named_like_a_step(source):
     """A column under whose name a step's output would be written is refused at its first row."""
-    with pytest.raises(UsageError, match=r"a\.jsonl:2: the column `note` is named like a step") as caught:
+    with pytest.raises(UsageError, match=r"a\.jsonl:2: the column `note` has the same name as a step") as caught:
         source("a.jsonl", '{"a": 1}\n{"note": 1}\n').scan(taken=frozenset({"note", "b"}))
     assert caught.value.code == Code.NAME_TAKEN
 
@@ -386,7 +390,7 @@ def test_column_named_like_a_step(source):
         (
             b'\xef\xbb\xbfa,b\n"1\n\0",\xef\xbb\xbf\n',
             [["1\n\ufffd", "\ufeff"]],
-            ["a.csv:3: a NUL byte is read as U+FFFD; write", "a.csv:3: a byte order mark"],
+            ["a.csv:3: a NUL byte is read as U+FFFD; replace", "a.csv:3: a byte order mark"],
         ),
         (b"\xef\xbb\xbfa,b\n1,x\n", [["1", "x"]], []),
     ],
@@ -404,6 +408,6 @@ def test_what_is_odd_in_a_csv_is_read_and_told(source, content, rows, told):
 def test_a_row_that_a_bom_breaks_says_so(source):
     """Quotes behind a BOM are none, so that the cells are too many: the hint names the BOM."""
     error = refusal(source("a.csv", 'a,b\n\ufeff"1, 2",3\n'))
-    assert error.message == "a.csv:2: the header has 2 cells, this row 3"
+    assert error.message == "a.csv:2: the header has 2 cells, but this row has 3"
     assert "byte order mark" in error.hint
     assert "byte order mark" in refusal(source("b.jsonl", '{"a": 1}\n\ufeff{"a": 2}\n')).hint

@@ -62,7 +62,7 @@ def test_the_last_request_that_is_allowed_is_sent():
     assert sends(spent(limits, *(RequestSent(row, "one") for row in range(2))))
     budget = spent(limits, *(RequestSent(row, "one") for row in range(3)))
     assert not sends(budget)
-    assert budget.error.message == "stopped at `limits.max_requests`: 3 sent"
+    assert budget.error.message == "stopped at `limits.max_requests`: 3 requests sent"
 
 
 def test_a_request_that_goes_out_again_counts_again():
@@ -77,7 +77,7 @@ def test_costs_add_up_to_the_limit():
     assert sends(spent(limits, answer(0, 0.1), answer(1, 0.1)))
     budget = spent(limits, answer(0, 0.1), answer(1, 0.25))
     assert not sends(budget)
-    assert "$0.3500 of $0.3 are spent" in budget.error.message
+    assert "$0.3500 of $0.3 spent" in budget.error.message
 
 
 def test_what_is_in_the_store_costs_nothing():

@@ -390,7 +390,7 @@ def test_a_nul_is_replaced_in_csv_and_told(tmp_path):
     records = [{"a": "x"}, {"a": "\0y\0", "n": ["\0"]}, {"a": "\0"}]
     told = write_rows(tmp_path / "a.csv", lines(records))
     assert (tmp_path / "a.csv").read_text() == 'a,n\nx,\n\ufffdy\ufffd,"[""\\u0000""]"\n\ufffd,\n'
-    assert told == ["a NUL, which CSV cannot hold, is written as U+FFFD: 3 in all, the first in row 2 of the output"]
+    assert told == ["CSV cannot contain NUL characters: 3 became U+FFFD, the first in row 2 of the output"]
     assert write_rows(tmp_path / "b.csv", lines([{"a\0": 1}]))[0].endswith("the first in the header")
     assert write_rows(tmp_path / "a.jsonl", lines(records)) == []
     assert write_rows(tmp_path / "c.csv", lines(records[:1])) == []

@@ -39,7 +39,10 @@ def test_requests_are_counted_exactly(project, concurrency):
     for _ in range(2):
         stopped = project.run(max_requests=3)
         assert (stopped.code, stopped.asked, str(stopped.error.code)) == (ExitCode.LIMIT, 3, Code.LIMIT)
-        assert "each run counts anew; `limits.max_requests` or `max_requests=N` allows more" in stopped.error.hint
+        assert (
+            "raise it with `limits.max_requests` or `max_requests=N`, or run again: each run counts from zero"
+            in stopped.error.hint
+        )
         assert project.files() == {}
     assert project.run(max_requests=2).code == ExitCode.OK
     assert set(project.lines()) == set(TOWNS)
@@ -252,7 +255,7 @@ class TestCommand:
         """A run that stops at a limit says which and how to go on, and the same command goes on."""
         told = call("run", "small.yaml", "--simulate", "--max-requests", 5)
         assert told.code == 4
-        assert "stopped at `limits.max_requests`: 5 sent" in told.err
+        assert "stopped at `limits.max_requests`: 5 requests sent" in told.err
         assert "the same command goes on from there" in told.err
         told = call("run", "small.yaml", "--simulate", "--max-requests", 5, "--output-format", "json")
         assert (told.code, json.loads(told.out)["paid"]["attempts"]) == (0, 3)

@@ -53,10 +53,10 @@ def test_a_run_whose_answers_are_of_no_use_stops(run, reply, step, told, mend):
     done = run(always(reply), step={**step, "output": {**step.get("output", {}), "reasks": 0}})
     assert (done.code, done.error.code) == (ExitCode.LIMIT, Code.LIMIT)
     assert 50 <= done.asked <= 50 + 2 * IN_FLIGHT
-    assert "`limits.max_unusable`: 50 of the first 50 rows that step `label` paid for" in done.error.message
+    assert "`limits.max_unusable`: 50 of the first 50 billed rows of step `label` were unusable" in done.error.message
     assert told in done.error.message
     assert mend in done.error.hint
-    assert "`max_unusable='none'` goes on all the same" in done.error.hint
+    assert "`max_unusable='none'` turns this limit off" in done.error.hint
 
 
 @pytest.mark.parametrize(("useless", "code"), [(45, ExitCode.LIMIT), (44, ExitCode.FAILED_ROWS)])

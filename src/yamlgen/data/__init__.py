@@ -1,1 +1,1 @@
-"""Rows in: `input_head` looks at an input, `source` reads all of it, each row with who it is."""
+"""Input: `input_head` examines the first rows, `source` reads all rows, each with its identity."""

@@ -1,7 +1,7 @@
-"""One column of a file, whole: what a `draw` step draws from, read as an input is read.
+"""Reads one whole column of a file, which a `draw` step draws from.
 
-Each row is as likely as any other, so a row that has nothing there (no such key, null, an empty cell) is neither
-drawn nor passed over in silence: it is refused, with its line.
+Files are read as inputs are. Each row is equally likely to be drawn, so a row without a value (no such key, null, an
+empty cell) is refused with its line.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from yamlgen.parsing.yaml_parser import absence
 from yamlgen.suggestions import suggestion
 from yamlgen.value_objects import JSON, Row
 
-_KNOWN = f"the path's ending tells the format; known are {ENDINGS}"
+_KNOWN = f"the extension must match the format; known extensions: {ENDINGS}"
 
 
 def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object] = bool) -> tuple[JSON, ...]:
-    """The values of the column `name`, row by row; at least one.
+    """Return the values of the column `name`, in the order of the rows; at least one.
 
     Args:
-        path: a file whose ending tells its format.
-        shown: how messages name it.
+        path: the file; its extension determines its format.
+        shown: the name of the file in messages.
         name: the column.
-        tell: is told what the user should know of the file, each as a sentence.
+        tell: called with each warning about the file.
 
     Raises:
-        UsageError: the ending tells no format, the file is broken or has no rows, no row has the column, or one has
-            nothing there.
-        EnvironmentProblem: there is no such file, or it cannot be read.
+        UsageError: the extension is unknown, the file is broken or has no rows, no row has the column, or a row has no
+            value in it.
+        EnvironmentProblem: the file does not exist or cannot be read.
     """
     kind = format_of(path)
     if kind is None:
-        raise UsageError(f"cannot read {shown}: its ending tells no format", code=Code.WRONG_VALUE, hint=_KNOWN)
+        raise UsageError(f"cannot read {shown}: it has no known extension", code=Code.WRONG_VALUE, hint=_KNOWN)
     reading = ReadContext(shown, kind.delimiter(path), format_hint=_KNOWN)
     try:
         if (absent := absence(path, shown, "the pipeline's file")) is not None:
@@ -45,7 +45,9 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
             values = _values(((kind.place(reading, line, number), row) for number, (line, row) in rows), shown, name)
     except OSError as error:
         message = f"cannot read {shown}: {error.strerror or error}"
-        raise EnvironmentProblem(message, code=Code.MISSING_FILE, hint="it must be a file that you may read") from error
+        raise EnvironmentProblem(
+            message, code=Code.MISSING_FILE, hint="check that it is a file that you may read"
+        ) from error
     for message in reading.anomalies.told(shown):
         tell(message)
     return values
@@ -63,10 +65,10 @@ def _values(rows: Iterator[tuple[str, Row]], shown: str, name: str) -> tuple[JSO
             lack = f"{place}: `{name}` {what}"
         values.append(value)
     if not values:
-        raise UsageError(f"{shown} has no rows", code=Code.BAD_DRAW, hint="a draw needs at least one to draw from")
+        raise UsageError(f"{shown} has no rows", code=Code.BAD_DRAW, hint="add at least one row to draw from")
     if name not in known:
         message = f"{shown} has no column `{name}`"
         raise UsageError(message, code=Code.UNKNOWN_COLUMN, hint=suggestion(name, known, "columns"))
     if lack:
-        raise UsageError(lack, code=Code.BAD_DRAW, hint="every row may be drawn: fill it in, or take the row out")
+        raise UsageError(lack, code=Code.BAD_DRAW, hint="fill in the value, or remove the row: every row can be drawn")
     return tuple(values)

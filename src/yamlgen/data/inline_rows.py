@@ -1,4 +1,4 @@
-"""Rows that are written in the pipeline itself."""
+"""Rows written in the pipeline itself."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from yamlgen.value_objects import Row
 
 
 def inline_rows(rows: Iterable[Row], shown: str) -> Rows:
-    """Each of `rows` with its number, checked to be an object of JSON values."""
+    """Yield each row with its number, after checking that it is an object of JSON values."""
     for number, row in enumerate(rows, start=1):
         place = f"{shown}, row {number}"
         if not isinstance(row, Mapping):
-            raise refused(place, "a row that is not an object", code=Code.NOT_AN_OBJECT)
+            raise refused(place, "the row is not an object", code=Code.NOT_AN_OBJECT)
         try:
-            json.dumps(values := dict(row), allow_nan=False, sort_keys=True)  # which refuses keys of several types
+            json.dumps(values := dict(row), allow_nan=False, sort_keys=True)  # sorting fails for keys of mixed types
         except (TypeError, ValueError, RecursionError) as error:
-            raise refused(place, f"a value that JSON cannot hold: {error}") from error
+            raise refused(place, f"the row contains a value that JSON cannot represent: {error}") from error
         yield number, values

@@ -1,4 +1,4 @@
-"""Input that comes only once, made readable as often as a run reads it."""
+"""Makes an input that can be read only once (standard input, a pipe) readable several times."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from yamlgen.parsing.project_folder import is_pipe
 
 @contextmanager
 def buffered(source: Source, stream: BinaryIO | None) -> Iterator[Source]:
-    """`source`, readable twice: standard input and pipes are copied to a file that lasts as long as the context.
+    """Yield a source that can be read repeatedly; a temporary copy of standard input or a pipe exists until exit.
 
     Args:
-        source: any source; one that is a file or inline comes back as it is.
-        stream: standard input as bytes, read to its end if that is the source; `None` where a program has none.
+        source: the source; a file or inline rows are returned unchanged.
+        stream: standard input as bytes, read to its end if it is the source; `None`: there is none.
 
     Raises:
-        EnvironmentProblem: the pipe cannot be read, or there is no room for the copy.
+        EnvironmentProblem: the pipe cannot be read, or the copy cannot be written.
     """
     if source.rows_inline is not None or (source.path and not is_pipe(source.path)):
         yield source
@@ -42,5 +42,5 @@ def buffered(source: Source, stream: BinaryIO | None) -> Iterator[Source]:
             if source.path and error.filename == str(source.path):
                 raise source.unreadable(error) from error
             message = f"cannot copy {source.name()} to {copy.name}: {error.strerror or error}"
-            raise EnvironmentProblem(message, code=Code.DISK, hint="`TMPDIR` names another place for it") from error
+            raise EnvironmentProblem(message, code=Code.DISK, hint="set `TMPDIR` to another folder") from error
         yield replace(settled, path=Path(copy.name))

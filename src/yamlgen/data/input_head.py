@@ -1,7 +1,7 @@
-"""The head of an input, read once: all that is known of an input before a run reads it whole.
+"""The head of an input, read once before a run reads all of it.
 
-That is its columns, its first rows, what is odd in it, and what a run would refuse of it. Later rows are the run's
-affair; but what has to be known of a certain number of rows is read on in the file, however long these are.
+It provides the columns, the first rows, warnings, and the errors that a run would raise for these rows. If a caller
+needs more rows than the head contains, they are read from the file.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from yamlgen.schemas.types import observed
 from yamlgen.value_objects import JSON, Columns, Row
 
 PEEK: Final = 100
-"""How many rows tell the columns of an input that has no header."""
+"""How many rows determine the columns of an input without a header."""
 
 _EXAMINED: Final = 1000
 _MOST_BYTES: Final = 4 << 20
-"""How many rows, and bytes, are examined before a run."""
+"""The most rows and bytes that are examined before a run."""
 
 _LOOK: Final = 1 << 20
-"""In how many bytes what is odd is looked for."""
+"""How many bytes are searched for anomalies."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputHead:
-    """What was read of an input; nothing of what can be read only once, or is not there.
+    """The first part of an input; empty if the input is missing or can be read only once.
 
     Attributes:
         source: the input.
-        rows: its first rows, each with its line (its number, for rows written inline).
-        error: what ends them; of the system, where the file cannot be opened.
+        rows: its first rows, each with its line (for inline rows: its number).
+        error: the error after the last of these rows, or the error of opening the file.
         is_cut: whether more of the file follows.
-        columns: what can be known of them; `None` where nothing is: no rows, a file that is missing or broken.
-        anomalies: what the user should know of the first megabyte, as sentences; what is broken the run tells.
+        columns: what is known of the columns; `None` if there are no rows, or the file is missing or broken.
+        anomalies: warnings about the first megabyte.
     """
 
     source: Source
@@ -52,7 +52,9 @@ class InputHead:
     anomalies: tuple[str, ...] = ()
 
     def fault(self, taken: frozenset[str] = frozenset()) -> YamlgenError | None:
-        """What `Source.scan` would refuse in the first 1,000 rows; `None` where nothing can be read yet.
+        """Return the error that `Source.scan` would raise for the first 1,000 rows, or `None`.
+
+        It is also `None` if the input cannot be read yet.
 
         Args:
             taken: names that no column may have.
@@ -68,7 +70,7 @@ class InputHead:
         return None if self.rows or self.is_cut else no_rows(self.source)
 
     def first(self, limit: int) -> Iterator[Row]:
-        """The first rows, before one that is broken; those that the head lacks are read when they are asked for."""
+        """Yield the first rows, up to a broken one; rows beyond the head are read from the file on demand."""
         yield from (row for _, row in self.rows[:limit])
         if self.is_cut and len(self.rows) < limit:
             with suppress(YamlgenError), closing(self.source.numbered()) as rows:
@@ -80,7 +82,7 @@ def read_head(source: Source, rows: int = PEEK) -> InputHead:
 
     Args:
         source: the input.
-        rows: how many rows of a file to keep, at least `PEEK`; less, where they are more than 4 MB.
+        rows: how many rows of a file to read, at least `PEEK`; fewer if they exceed 4 MB.
     """
     if not _is_readable(source):
         return InputHead(source)
@@ -97,7 +99,7 @@ def read_head(source: Source, rows: int = PEEK) -> InputHead:
 
 
 def _is_readable(source: Source) -> bool:
-    """Whether it is there, and can be read more than once."""
+    """Check whether the input exists and can be read more than once."""
     return source.rows_inline is not None or (source.path is not None and is_file(source.path))
 
 
@@ -113,7 +115,7 @@ def _head(source: Source, file: BinaryIO, limit: int) -> InputHead:
 
 
 def _taken(rows: Rows, limit: int | None) -> tuple[tuple[NumberedRow, ...], YamlgenError | None]:
-    """The first of `rows`, and the error that ends them before `limit`."""
+    """Return the first `limit` rows, and the error that ended them early, if any."""
     taken: list[NumberedRow] = []
     try:
         taken.extend(islice(rows, limit))
@@ -125,7 +127,7 @@ def _taken(rows: Rows, limit: int | None) -> tuple[tuple[NumberedRow, ...], Yaml
 def _columns(
     source: Source, file: BinaryIO, rows: tuple[NumberedRow, ...], error: YamlgenError | None, *, is_cut: bool
 ) -> Columns | None:
-    """What can be known of the columns, by the file's header, or by its first rows."""
+    """Determine the columns from the file's header or from its first rows."""
     try:
         file.seek(0)
         header = source.kind().columns(file, source.reading())
@@ -141,7 +143,7 @@ def _columns(
 
 
 def _types(rows: tuple[NumberedRow, ...]) -> dict[str, JSON]:
-    """The columns of the rows, each with the type of the values that are there."""
+    """Return the columns of the rows, each with the type of its values."""
     columns: dict[str, list[JSON]] = {}
     for _, row in rows:
         for name, value in row.items():

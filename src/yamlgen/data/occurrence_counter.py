@@ -1,7 +1,7 @@
-"""What has been seen before, of any number of things: their digests, on disk once they are many.
+"""Counts how often each digest was seen, with bounded memory.
 
-A set of a million digests takes 100 MB of memory, and a run keeps within what ten thousand rows take. SQLite holds
-them in a private database, in memory until that is larger than its cache, then in a file that it deletes itself.
+A set of a million digests would take 100 MB of memory. Here SQLite keeps them in a private database: in memory until it
+exceeds its cache, then in a temporary file that SQLite deletes itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, Self
 from yamlgen.errors import Code, EnvironmentProblem
 
 _CACHE: Final = 2048
-"""The memory that the database may take, in KiB; with 8 MiB a million digests were counted no faster."""
+"""The database's memory limit in KiB; counting a million digests was not faster with 8 MiB."""
 
 _SETUP: Final = f"""
     PRAGMA journal_mode = OFF;
@@ -24,12 +24,12 @@ _SETUP: Final = f"""
 
 
 class OccurrenceCounter:
-    """Counts digests; a context manager, or closed with `close`.
+    """Counts digests; a context manager, or call `close`.
 
-    It may be used from one thread after another, but not from two at once.
+    Several threads may use it, but only one at a time.
 
     Raises:
-        EnvironmentProblem: the folder for temporary files is full; `count` raises it.
+        EnvironmentProblem: the folder for temporary files is full; raised by `count`.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class OccurrenceCounter:
         self._database.executescript(_SETUP)
 
     def count(self, digest: bytes) -> int:
-        """How often this digest was counted before; now once more."""
+        """Count a digest, and return how often it was counted before."""
         run = self._database.execute
         try:
             if run("INSERT OR IGNORE INTO seen VALUES (?, 1)", (digest,)).rowcount:
@@ -46,12 +46,12 @@ class OccurrenceCounter:
             run("UPDATE seen SET times = times + 1 WHERE digest = ?", (digest,))
         except sqlite3.Error as error:
             message = f"cannot keep track of the input's rows in a temporary file: {error}"
-            hint = "make room for temporary files; `TMPDIR` names another place for them"
+            hint = "free disk space for temporary files, or set `TMPDIR` to another folder"
             raise EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
         return int(times)
 
     def close(self) -> None:
-        """Forget everything, and give back the disk."""
+        """Discard all counts, and free the disk space."""
         self._database.close()
 
     def __enter__(self) -> Self:

@@ -1,10 +1,9 @@
-"""A file as it was first read, and later readings that are held to it.
+"""A snapshot of a file: digests from the first reading, which later readings are checked against.
 
-Owns when an input counts as changed under a run. The first reading keeps a digest of each block. Every later one takes
-each block from what is at the path by then, and holds it against the digest before anybody sees a byte of it: so no
-request is made of rows that were not there at first, however much of the file is read, and a file that was put in the
-place of another is noticed at once. What was appended behind the first length is not read. At the end a look at the
-file's identity is enough, while that is the same.
+Owns when an input counts as changed during a run. The first reading records a digest of each block. Each later reading
+opens the path again for each block and checks the digest before it returns any byte. So no request is made from rows
+that were not there at first, and a replaced file is detected at once. Data that is appended later is not read. At the
+end, an unchanged file identity (inode, size, times) is enough.
 """
 
 from __future__ import annotations
@@ -30,25 +29,25 @@ _DIGEST: Final = hashlib.sha256().digest_size
 
 
 def changed(name: str, how: str) -> EnvironmentProblem:
-    """The error that ends a run whose input is not what it was.
+    """Return the error that ends a run whose input has changed.
 
     Args:
-        name: how messages name the input.
-        how: what is seen of the change, as a sentence.
+        name: the name of the input in messages.
+        how: a description of the change.
     """
     message = f"the input {name} changed after it was first read: {how}"
-    hint = "the previous output stays as it was; run again once nothing else writes to the input"
+    hint = "run again once nothing else writes to the input; the previous output is unchanged"
     return EnvironmentProblem(message, code=Code.INPUT_CHANGED, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a file held when it was first read.
+    """The content of a file when it was first read, as digests.
 
     Attributes:
-        length: its bytes.
-        digests: the digest of each of its blocks, one after the other.
-        identity: which file it was, and when it was last changed, before the reading began.
+        length: its length in bytes.
+        digests: the concatenated digests of its blocks.
+        identity: the file's device, inode, size and times before the reading began.
     """
 
     length: int
@@ -56,21 +55,23 @@ class Snapshot:
     identity: tuple[int, ...]
 
     def held(self, opened: Opened, name: str) -> BinaryIO:
-        """The bytes of the first reading, read again.
+        """Return a stream of the same bytes as in the first reading.
 
-        Reading them raises an `EnvironmentProblem` at the first block that is not what it was.
+        Reading it raises an `EnvironmentProblem` at the first block that has changed.
 
         Args:
-            opened: opens the file, each time for one block.
-            name: how messages name it.
+            opened: opens the file; called once for each block.
+            name: the name of the file in messages.
         """
         return _buffered(_Held(opened, self, name))
 
     def verify(self, opened: Opened, name: str) -> int:
-        """How many bytes a file has behind those of the first reading, which are read again unless it is untouched.
+        """Check that the content is unchanged, and return how many bytes were appended.
+
+        The content is read again only if the file's identity has changed.
 
         Raises:
-            EnvironmentProblem: they are not what they were.
+            EnvironmentProblem: the content has changed.
         """
         with opened() as file:
             status = os.fstat(file.fileno())
@@ -82,13 +83,13 @@ class Snapshot:
 
 
 def record(file: BinaryIO) -> tuple[BinaryIO, Callable[[], Snapshot]]:
-    """A file's bytes for the first reading, and what to call at their end for the snapshot."""
+    """Return a stream for the first reading, and a function that returns the snapshot at its end."""
     first = _First(file)
     return _buffered(first), first.snapshot
 
 
 class _Blocks(io.RawIOBase):
-    """The bytes of a file, taken block by block."""
+    """A stream that reads a file block by block."""
 
     _left = memoryview(b"")
 
@@ -105,11 +106,11 @@ class _Blocks(io.RawIOBase):
 
     @abstractmethod
     def _next(self) -> bytes:
-        """The next block; nothing at the end."""
+        """Return the next block; empty at the end."""
 
 
 class _First(_Blocks):
-    """Keeps the digests. The first time that the file ends is the end: it may grow meanwhile."""
+    """Records the digests. It ends where the file first ends, even if the file grows later."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
@@ -132,7 +133,7 @@ class _First(_Blocks):
 
 
 class _Held(_Blocks):
-    """Holds each block against its digest."""
+    """Checks each block against its digest."""
 
     def __init__(self, opened: Opened, first: Snapshot, name: str) -> None:
         super().__init__()
@@ -153,7 +154,7 @@ class _Held(_Blocks):
             raise changed(self._name, f"it had {self._first.length:,} bytes then, and has {found:,} now")
         start = self._at // _BLOCK * _DIGEST
         if hashlib.sha256(block).digest() != self._first.digests[start : start + _DIGEST]:
-            raise changed(self._name, "its content is another one now")
+            raise changed(self._name, "its content is different now")
         self._at += wanted
         return block
 

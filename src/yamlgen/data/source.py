@@ -1,9 +1,9 @@
-"""Rows in: JSONL, CSV, a JSON array, standard input, rows written in the pipeline itself.
+"""The source of rows: JSONL, CSV, a JSON array, standard input, or rows written in the pipeline itself.
 
-Owns what a well-formed input is. A run spends money on every row, so `Source.scan` reads everything once before
-the first request and refuses what is broken, with the file and the line; afterwards `Source.rows` streams, held to
-what was read then (see `snapshot`). What must be known of all rows, who they are, is on disk (see `seen`), so that
-memory does not grow; only a duplicate makes the file be read again, to say where its first is.
+Owns what a valid input is. A run costs money for every row, so `Source.scan` reads everything once before the first
+request, and refuses a broken input with the file and the line. `Source.rows` then streams the rows and checks that they
+are what was scanned (see `snapshot`). Row identities are counted on disk (see `occurrence_counter`), so memory does not
+grow with the input. The file is read again only to find the first row of a duplicate id.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from yamlgen.value_objects import InputRow, Row
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rows come from: a value, picklable, with no open file.
+    """The source of rows: a picklable value without an open file.
 
     Attributes:
-        rows_inline: the rows themselves, written in the pipeline.
-        path: the file; `None` with `rows_inline` `None` is standard input, which `spooled` makes readable.
-        format: its name; `None` goes by the path's ending, standard input is JSONL.
-        delimiter: what separates cells; `None` goes by the format.
-        id: the column that every row must have, with a value of its own (a string or a number).
-        shown: how messages name the input: its path as the user knows it.
-        snapshot: what the file held at its scan, to which every later reading is held.
-        told: what the user should know of what its scan read, as sentences.
+        rows_inline: the rows written in the pipeline.
+        path: the file; if `path` and `rows_inline` are `None`, standard input, which `buffered` makes readable.
+        format: the name of the format; `None`: by the path's extension, JSONL for standard input.
+        delimiter: the separator of cells; `None`: the default of the format.
+        id: the column with the id of each row, a unique string or number.
+        shown: the name of the input in messages: its path as the user wrote it.
+        snapshot: the content of the file when it was scanned; every later reading is checked against it.
+        told: warnings from the scan.
     """
 
     rows_inline: tuple[Row, ...] | None = None
@@ -55,17 +55,17 @@ class Source:
     told: tuple[str, ...] = ()
 
     def scan(self, taken: frozenset[str] = frozenset()) -> tuple[Source, int]:
-        """Read everything once, check it, and count the rows (none at all is 0, and the caller's decision).
+        """Read and check everything once, and count the rows. An empty input is not an error here.
 
         Args:
-            taken: names that no column may have, because a step's output is written under them.
+            taken: names that no column may have, because the output of a step is written under them.
 
         Returns:
-            The source, held to what was read, and how many rows it has.
+            The source with its snapshot, and the number of rows.
 
         Raises:
-            EnvironmentProblem: the input is missing or cannot be read, or there is no room for temporary files.
-            UsageError: the input is broken, a row is not an object or has a column of a step's name, or an id is
+            EnvironmentProblem: the input is missing or cannot be read, or there is no space for temporary files.
+            UsageError: the input is broken, a row is not an object, a column has the name of a step, or an id is
                 missing or not unique.
         """
         read: list[Snapshot] = []
@@ -76,14 +76,14 @@ class Source:
         return scanned, count
 
     def admit(self, rows: Iterable[NumberedRow], taken: frozenset[str]) -> int:
-        """Refuse the first row that has a column named in `taken`, or no id of its own; how many rows there are."""
+        """Refuse the first row with a column named in `taken` or without a unique id; return the number of rows."""
         number = 0
         with OccurrenceCounter() as seen:
             for number, (line, row) in enumerate(rows, start=1):
                 if not taken.isdisjoint(row):
                     name = min(taken.intersection(row))
-                    message = f"{self._place(line, number)}: the column `{name}` is named like a step"
-                    hint = "both would be written under that name: rename one of them"
+                    message = f"{self._place(line, number)}: the column `{name}` has the same name as a step"
+                    hint = "rename one of them: both would be written under that name"
                     raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
                 if self.id is None:
                     continue
@@ -93,16 +93,16 @@ class Source:
         return number
 
     def rows(self, limit: int | None = None, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
-        """The rows in order, the first `limit` of them; uniqueness of ids is left to `scan`.
+        """Yield the first `limit` rows in order. `scan` checks that ids are unique, this does not.
 
         Args:
-            limit: how many; `None` is all.
-            columns: those that the pipeline refers to, by which rows without an id are told apart; `None` is all.
+            limit: how many rows; `None`: all.
+            columns: the columns that the pipeline refers to, which identify rows without an id; `None`: all.
 
         Raises:
-            EnvironmentProblem: the input is missing, cannot be read or is not what was scanned, or there is no room
-                for temporary files. No row comes out of a part of the file that has changed.
-            UsageError: the input is broken at the row that would come next, or that row has no id.
+            EnvironmentProblem: the input is missing, cannot be read or has changed since the scan, or there is no space
+                for temporary files. No row is read from a changed part of the file.
+            UsageError: the next row is broken or has no id.
         """
         with OccurrenceCounter() as seen, closing(self.numbered()) as rows:
             for index, (line, row) in enumerate(islice(rows, limit)):
@@ -112,61 +112,61 @@ class Source:
                     yield InputRow(index, row, self._identity(self.id, row, line, index + 1))
 
     def verify(self) -> str | None:
-        """Hold the file against its scan once more, when all rows are done.
+        """Check once more, when all rows are done, that the file is what was scanned.
 
         Returns:
-            What the user should know: that the file has grown.
+            A warning if the file has grown, or `None`.
 
         Raises:
-            EnvironmentProblem: it is missing, cannot be read, or is not what was scanned.
+            EnvironmentProblem: the file is missing, cannot be read, or has changed since the scan.
         """
         if self.snapshot is None:
             return None
         more = self.snapshot.verify(self.opened, self.name())
         if not more:
             return None
-        return f"the input {self.name()} grew by {more:,} bytes during the run; run again for the rows in them"
+        return f"the input {self.name()} grew by {more:,} bytes during the run; run again to process the added rows"
 
     def kind(self) -> Format:
-        """The format, by `format` or by the path's ending.
+        """Return the format, from `format` or the path's extension.
 
         Raises:
-            UsageError: neither says it.
+            UsageError: the format is unknown.
         """
         by_ending = STREAMED if self.path is None else format_of(self.path)
         kind = FORMATS.get(self.format) if self.format else by_ending
         if kind is None:
-            what = f"unknown format `{self.format}`" if self.format else "its ending tells no format"
-            hint = f"known endings are {ENDINGS}; or name it with {NAMES}"
+            what = f"unknown format `{self.format}`" if self.format else "it has no known extension"
+            hint = f"known extensions are {ENDINGS}; or set {NAMES}"
             raise UsageError(f"cannot read {self.name()}: {what}", code=Code.BAD_INPUT, hint=hint)
         return kind
 
     def separator(self) -> str | None:
-        """What separates cells, by `delimiter` or by the format; `None` where it has none.
+        """Return the separator of cells, from `delimiter` or the format; `None` if the format has no cells.
 
         Raises:
-            UsageError: `delimiter` cannot do so.
+            UsageError: `delimiter` is invalid.
         """
         if self.delimiter is None:
             return self.kind().delimiter(self.path)
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
-            message = f"the delimiter {brief(self.delimiter)} cannot separate cells"
-            raise UsageError(message, code=Code.BAD_INPUT, hint='it is one character: "," or ";" or "\\t"')
+            message = f"the delimiter {brief(self.delimiter)} is invalid"
+            raise UsageError(message, code=Code.BAD_INPUT, hint='write one character, such as ",", ";" or "\\t"')
         return self.delimiter
 
     def name(self) -> str:
-        """How messages name the input."""
+        """Return the name of the input in messages."""
         unnamed = "standard input" if self.rows_inline is None else "the rows"
         return self.shown or str(self.path or unnamed)
 
     def numbered(
         self, keep: Callable[[Snapshot], None] | None = None, odd: AnomalyLog | None = None
     ) -> Generator[NumberedRow, None, None]:
-        """Each row with its line (its number, for rows written inline); the file is open until it is closed.
+        """Yield each row with its line (for inline rows: its number). The file is open until the generator is closed.
 
         Args:
-            keep: is told at the end what was read.
-            odd: takes note of what is odd.
+            keep: called at the end with a snapshot of the file.
+            odd: collects anomalies.
         """
         if self.rows_inline is not None:
             yield from inline_rows(self.rows_inline, self.name())
@@ -176,11 +176,11 @@ class Source:
             yield from self.parsed(file, odd)
 
     def parsed(self, file: BinaryIO, odd: AnomalyLog | None = None) -> Rows:
-        """The rows of an open file, each with its line."""
+        """Return the rows of an open file, each with its line."""
         return self.kind().read(file, self.reading(odd))
 
     def reading(self, odd: AnomalyLog | None = None) -> ReadContext:
-        """How the format is to read the file; `odd` takes note of what is odd."""
+        """Return the settings for reading the file; `odd` collects anomalies."""
         has_cells = self.kind().delimiter(self.path) is not None
         return ReadContext(self.name(), self.separator() if has_cells else None, self.id, anomalies=odd or AnomalyLog())
 
@@ -199,34 +199,36 @@ class Source:
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
-        """The file, as it is now.
+        """Open the file in its current state.
 
         Raises:
-            EnvironmentProblem: it is missing or cannot be read; so for what is read of it in the context.
+            EnvironmentProblem: the file is missing or cannot be read, also while it is read in the context.
         """
         if self.path is None:
             message = "standard input has not been read yet"
-            raise EnvironmentProblem(message, code=Code.MISSING_INPUT, hint="`spooled` makes it readable")
+            raise EnvironmentProblem(message, code=Code.MISSING_INPUT, hint="`buffered` makes it readable")
         if no_path := unusable(self.path, self.name()):
             raise EnvironmentProblem(
-                no_path, code=Code.MISSING_INPUT, hint=f"name a file with {option('input', 'PATH')}"
+                no_path, code=Code.MISSING_INPUT, hint=f"choose a file with {option('input', 'PATH')}"
             )
         try:
-            if self.snapshot is not None and not self.path.is_file():  # to open a pipe would wait for its writer
-                raise changed(self.name(), "no file is there now")
+            if self.snapshot is not None and not self.path.is_file():  # opening a pipe would wait for its writer
+                raise changed(self.name(), "there is no longer a file at this path")
             with self.path.open("rb") as file:
                 yield file
         except FileNotFoundError as error:
-            other = f"name another with {option('input', 'PATH')}"
-            hint = f"put it there, or {other}; a pipeline's paths are relative to its file"
-            raise EnvironmentProblem(f"no input at {self.name()}", code=Code.MISSING_INPUT, hint=hint) from error
+            other = f"choose another file with {option('input', 'PATH')}"
+            hint = f"create it, or {other}; paths are relative to the pipeline's file"
+            raise EnvironmentProblem(
+                f"the input {self.name()} does not exist", code=Code.MISSING_INPUT, hint=hint
+            ) from error
         except OSError as error:
             raise self.unreadable(error) from error
 
     def unreadable(self, error: OSError) -> EnvironmentProblem:
-        """What to tell of an input that the system does not open."""
+        """Return the error for an input that cannot be opened."""
         message = f"cannot read {self.name()}: {error.strerror or error}"
-        hint = f"the input is one file that you may read; name another with {option('input', 'PATH')}"
+        hint = f"check that it is a file that you may read, or choose another with {option('input', 'PATH')}"
         return EnvironmentProblem(message, code=Code.MISSING_INPUT, hint=hint)
 
     def _place(self, line: int, number: int) -> str:
@@ -237,8 +239,8 @@ class Source:
     def _identity(self, name: str, row: Row, line: int, number: int) -> str:
         identity = id_identity(row.get(name))
         if identity is None:
-            problem = f"is {brief(row[name])}, which is no id" if name in row else "is missing"
-            hint = f"`id: {name}` says that each row has one of its own: a number, or a string that is not empty"
+            problem = f"is {brief(row[name])}, which is not a valid id" if name in row else "is missing"
+            hint = f"`id: {name}` requires a unique id in each row: a number or a non-empty string"
             raise UsageError(f"{self._place(line, number)}: `{name}` {problem}", code=Code.BAD_INPUT, hint=hint)
         return identity
 
@@ -248,24 +250,24 @@ class Source:
             same = (((line, number), row) for number, (line, row) in numbered if id_identity(row.get(name)) == identity)
             first, row = next(same, (None, None))
         if first is None or row is None:
-            raise changed(self.name(), f"the first row with the `{name}` of {place} is gone")
-        message = f"{place}: `{name}` {brief(row[name])} is already that of {self._place(*first)}"
-        raise UsageError(message, code=Code.DUPLICATE_ID, hint="an id belongs to one row; rename or remove one of them")
+            raise changed(self.name(), f"the first row with the `{name}` of {place} no longer exists")
+        message = f"{place}: `{name}` {brief(row[name])} is already used at {self._place(*first)}"
+        raise UsageError(message, code=Code.DUPLICATE_ID, hint="ids must be unique: change or remove one of them")
 
 
 def no_rows(source: Source) -> UsageError:
-    """The refusal of an input that is empty."""
-    hint = f"a run needs at least one; name another input with {option('input', 'PATH')}"
+    """Return the error for an empty input."""
+    hint = f"add at least one row, or choose another input with {option('input', 'PATH')}"
     return UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint=hint)
 
 
 def source_of(spec: Input, file: Path, shown: str) -> Source:
-    """The rows that a pipeline's `input` names.
+    """Return the source for a pipeline's `input`.
 
     Args:
         spec: the input as written.
-        file: the pipeline's file, from which its path is reckoned.
-        shown: that file as the user named it.
+        file: the pipeline's file, which the input's path is relative to.
+        shown: the pipeline's file as the user wrote it.
     """
     if spec.rows is not None:
         return Source(rows_inline=tuple(spec.rows), id=spec.id, shown=shown)

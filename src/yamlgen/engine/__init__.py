@@ -1,1 +1,1 @@
-"""Running: rows through a plan."""
+"""The engine: runs rows through a plan."""

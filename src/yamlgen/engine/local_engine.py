@@ -1,8 +1,8 @@
-"""The local engine: the rows of a run through its plan, in this process.
+"""The local engine: runs the rows of an input through a plan, in this process.
 
-Owns what a run opens for itself, its models and what its steps need, for as long as rows are under way. It is given
-work and values, and the ports of what one process owns for the whole run: the store, the budget (a listener of `emit`)
-and the switch that ends it. The limiter is the provider's, which this engine opens once.
+Owns what a run opens while rows are in progress: its models, and the resources of its steps. The store, the budget (a
+listener of `emit`) and the cancellation are passed in, because one process owns them for the whole run. The rate
+limiter belongs to the provider, which this engine opens once.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class LocalEngine:
     """Runs the rows of one input through one plan.
 
     Args:
-        plan: what to do; a value, which may come from another process.
-        provider: how its models are reached; a value, too.
-        store: takes and keeps what is paid for and what comes of rows.
-        emit: told what happens.
+        plan: the plan; a value, which may come from another process.
+        provider: gives access to the plan's models; also a value.
+        store: stores billed answers and the results of rows.
+        emit: receives the events.
         cancellation: ends the run early.
 
     Attributes:
-        undone: whether a step of a row was left undone, since the run was cancelled: a row may have failed at another.
+        undone: whether cancellation left a step of a row undone, even if the row failed at another step.
     """
 
     plan: Plan
@@ -45,15 +45,15 @@ class LocalEngine:
     _broken: Exception | None = field(default=None, init=False)
 
     async def run(self, rows: Iterable[InputRow], rest: UnreadRows | None = None) -> None:
-        """Run every row to its end; what was opened for it is closed then.
+        """Run every row to its end, then close what was opened.
 
         Args:
-            rows: those of the input, in order.
-            rest: the same, for a trial of those that have not begun; without it there are none to try.
+            rows: the rows of the input, in order.
+            rest: the same rows, to pick trial rows from; `None`: there is no trial.
 
         Raises:
-            YamlgenError: the error that ended the run early; what was finished before is in the store.
-            Exception: what a listener raised, which ends the run too.
+            YamlgenError: the error that ended the run early; what finished before is in the store.
+            Exception: an error raised by a listener, which also ends the run.
         """
         async with self.provider.open(self.plan, self.cancellation, self.store, self._tell) as models:
             executor = StepRunner(models, self.plan.folder, self.store, self.plan.concurrency)
@@ -67,9 +67,9 @@ class LocalEngine:
             raise self._broken
 
     def _tell(self, event: Event) -> None:
-        """Tell an event from inside a request, which does not fail where a listener does: the run does, at its end."""
+        """Emit an event from inside a request; an error in a listener fails the run at its end, not the request."""
         try:
             self.emit(event)
-        except Exception as error:  # noqa: BLE001 - a listener's own
+        except Exception as error:  # noqa: BLE001 - any error of a listener
             self._broken = self._broken or error
             self.cancellation.request(fact_of(error))

@@ -1,7 +1,7 @@
-"""One row on its way through the steps of a plan.
+"""The execution of one row through the steps of a plan.
 
-Owns the order of the steps: each as soon as its own needs are met, no barrier between them; which of them are skipped;
-and what becomes of the row at the end.
+Owns the order of the steps (each starts as soon as the steps it depends on are done), which steps are skipped, and the
+result of the row.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _SKIPPED = Answer(None, skipped=True)
 
 @dataclass
 class Engine(ABC):
-    """What a row needs of the engine that runs it.
+    """The part of an engine that a row uses.
 
     Attributes:
-        plan: what to do.
-        executor: does the steps.
-        sink: where rows go; its calls return when the row is safe.
-        emit: told what happens.
+        plan: the plan.
+        executor: runs the steps.
+        sink: receives finished rows; its calls return once the row is stored.
+        emit: receives the events.
         cancellation: ends the run early.
     """
 
@@ -64,19 +64,19 @@ class Engine(ABC):
 
     @abstractmethod
     def leave(self) -> None:
-        """Hear that a step of a row is left undone, since the run was cancelled."""
+        """Note that cancellation left a step of a row undone."""
 
     @abstractmethod
     def doubt(self, error: RowError, doubt: SystemicFailure, row: int) -> None:
-        """Try other rows: so many have failed like this one."""
+        """Try other rows, because many have failed with the same error as `row`."""
 
 
 @dataclass
 class RowExecution(StepHooks):
-    """One row, and what came of its steps until now.
+    """One row, and the results of its steps so far.
 
     Args:
-        engine: runs it.
+        engine: the engine that runs the row.
         row: the row.
         first: called when the row sends its first request.
     """
@@ -89,11 +89,11 @@ class RowExecution(StepHooks):
     failures: dict[str, RowError] = field(default_factory=dict)
 
     async def finish(self) -> None:
-        """Take the row through all steps, and put it where it belongs.
+        """Run all steps, and store the row's result.
 
         Raises:
             YamlgenError: an error that ends the whole run.
-            Exception: what a listener raised.
+            Exception: an error raised by a listener.
         """
         steps = self.engine.plan.steps
         errors = await (self._alone(steps[0]) if len(steps) == 1 else self._together(steps))
@@ -108,33 +108,33 @@ class RowExecution(StepHooks):
             self.first()
 
     def check(self) -> None:
-        """Begin another item only if the run goes on."""
+        """Raise `Cancelled` if the run was cancelled, before another item begins."""
         self.engine.cancellation.check()
 
     def stop(self, error: YamlgenError) -> None:
-        """End the run because of what an item of a step met."""
+        """End the run because of an error in an item of a step."""
         self.engine.stop(error)
 
     def lose(self, step: str, case: int, error: RowError) -> None:
-        """Tell that an item of a step is null."""
+        """Report that an item of a step failed and is null."""
         useless, known = error.is_useless, id_of(self.row.identity)
         self.engine.emit(ItemFailed(self.row.index, step, case, str(error.code), error.message, useless, known))
 
     def doubt(self, error: RowError) -> None:
-        """Let other rows be tried, where so many fail alike that all may."""
+        """Start a trial of other rows if so many fail alike that all may fail."""
         if error.doubt is not None:
             self.engine.doubt(error, error.doubt, self.row.index)
 
     async def _alone(self, step: PlanStep) -> list[Exception]:
-        """Do the one step of a plan, without a task of its own, and give back what it raised."""
+        """Run the only step of a plan, without a task of its own, and return what it raised."""
         try:
             await self._do(step)
-        except Exception as error:  # noqa: BLE001 - raised once the row is kept
+        except Exception as error:  # noqa: BLE001 - raised once the row is stored
             return [error]
         return []
 
     async def _together(self, steps: Sequence[PlanStep]) -> list[Exception]:
-        """Do the steps side by side, each once its needs are met, and give back what they raised."""
+        """Run the steps concurrently, each once its dependencies are done, and return what they raised."""
         done = {step.name: asyncio.Event() for step in steps}
         tasks = [asyncio.ensure_future(self._step(step, done)) for step in steps]
         try:
@@ -163,11 +163,11 @@ class RowExecution(StepHooks):
         except RowError as error:
             self._fail(step, error)
         except Cancelled:
-            engine.leave()  # what was answered until now is in the store: the next run goes on from there
+            engine.leave()  # the answers so far are in the store: the next run continues from there
         except YamlgenError as error:
-            engine.stop(error)  # at once: a request that waits for this one's place must not go out any more
+            engine.stop(error)  # now, before a request that waits for this one's slot is sent
             raise
-        except Exception as error:  # noqa: BLE001 - a fault of ours costs one row, not the run
+        except Exception as error:  # noqa: BLE001 - a bug in yamlgen fails one row, not the run
             message = f"{type(error).__name__}: {error}"
             self._fail(step, RowError(message, code=Code.INTERNAL, hint="please report this"))
         else:
@@ -191,7 +191,7 @@ class RowExecution(StepHooks):
         self.doubt(error)
 
     async def _keep(self) -> None:
-        """Put the row into the sink, if it came to its end."""
+        """Add the row to the sink if it finished or failed."""
         steps = [step.name for step in self.engine.plan.steps]
         finished = len(self.answers) == len(steps)
         if not (finished or self.failures):
@@ -202,7 +202,7 @@ class RowExecution(StepHooks):
         if finished:
             self.engine.emit(RowFinished(self.row.index))
             return
-        # A row that lacks an answer is not done, though another step of it has failed.
+        # A missing answer takes precedence over the failure of another step.
         name, error = min(failures.items(), key=lambda failed: failed[1].code is not Code.NOT_STORED)
         known = id_of(self.row.identity)
         self.engine.emit(RowFailed(self.row.index, name, str(error.code), error.message, known))
@@ -210,7 +210,7 @@ class RowExecution(StepHooks):
 
 @dataclass(frozen=True, slots=True)
 class _RequestEvents:
-    """Turns what happens to the requests of one row at one step into events."""
+    """Emits the events of the requests of one row at one step."""
 
     work: RowExecution
     step: str

@@ -1,7 +1,7 @@
-"""The order of rows: each through a plan, on one event loop.
+"""The scheduler: runs rows through a plan concurrently, on one event loop.
 
-Owns a bounded window of them, each on its own way; a row that fails is set aside and its siblings go on; when the run
-is cancelled, what is in flight comes home and is kept. It knows models and sinks by their ports only.
+Owns a bounded window of rows. A row that fails does not affect the other rows. When the run is cancelled, the requests
+in flight complete and their answers are stored. Models and sinks are used through their interfaces only.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from yamlgen.value_objects import InputRow, SystemicFailure
 
 SPARE: Final = 4
 SHARE: Final = 1.0
-"""Rows under way beyond the ceiling of requests, at least and as a share of it, so that a step that is held back does
-not keep rows from another. Of the requests that wait that of the oldest row goes first all the same."""
+"""Rows in progress beyond the maximum number of concurrent requests: at least `SPARE`, or `SHARE` of that maximum. A
+step that is held back then does not keep rows from other steps. Waiting requests are sent oldest row first."""
 
 _TURN: Final = 64
-"""How many rows are read, and not tried, until others get their turn."""
+"""How many rows a trial reads before it yields to other tasks."""
 
 READY: Final = 32
-"""Rows under way that have sent nothing yet: one is always ready, and memory follows what is sent, not the ceiling."""
+"""The most rows in progress that have sent nothing yet: a row is always ready, and memory use stays bounded."""
 
 
 class Window:
-    """The rows under way: at most `size`, and at most `READY` of them before their first request is sent."""
+    """The rows in progress: at most `size`, of which at most `READY` have sent no request yet."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -38,7 +38,7 @@ class Window:
         self._room = asyncio.Event()
 
     async def empty(self, enough: Callable[[], bool]) -> None:
-        """Wait until no row is under way, or it is `enough`."""
+        """Wait until no row is in progress, or `enough` returns true."""
         while self._rows and not enough():
             self._room.clear()
             await self._room.wait()
@@ -52,12 +52,12 @@ class Window:
         self._ready += 1
 
     def send(self) -> None:
-        """A row sends its first request."""
+        """Note that a row sends its first request."""
         self._ready -= 1
         self._room.set()
 
     def leave(self, *, sent: bool) -> None:
-        """A row is done; `sent`: whether it has sent anything."""
+        """Note that a row is done; `sent`: whether it has sent a request."""
         self._rows -= 1
         self._ready -= not sent
         self._room.set()
@@ -68,7 +68,7 @@ class RowScheduler(Engine):
     """Runs the rows of one input through one plan.
 
     Attributes:
-        undone: whether a step of a row was left undone, since the run was cancelled: a row may have failed at another.
+        undone: whether cancellation left a step of a row undone, even if the row failed at another step.
     """
 
     undone: bool = field(default=False, init=False)
@@ -84,12 +84,12 @@ class RowScheduler(Engine):
         """Run every row to its end.
 
         Args:
-            rows: those of the input, in order.
-            rest: the same, for a trial of those that have not begun; without it there are none to try.
+            rows: the rows of the input, in order.
+            rest: the same rows, to pick trial rows from; `None`: there is no trial.
 
         Raises:
-            YamlgenError: the error that ended the run early; what was finished before is in the sink.
-            Exception: what a listener raised, which ends the run too.
+            YamlgenError: the error that ended the run early; what finished before is in the sink.
+            Exception: an error raised by a listener, which also ends the run.
         """
         ceiling = self.plan.concurrency
         self._window, self._rest = Window(ceiling + max(SPARE, int(SHARE * ceiling))), rest
@@ -104,13 +104,13 @@ class RowScheduler(Engine):
                         self._window.leave(sent=False)
                     else:
                         self._group.create_task(self._row(row, self._window))
-            except YamlgenError as error:  # the input changed under the run: what is under way comes home
+            except YamlgenError as error:  # the input changed during the run: rows in progress complete
                 self.stop(error)
         if self._fatal is not None:
             raise self._fatal
 
     async def _enter(self) -> None:
-        """Wait until a row may begin: there is room for it, and no trial under way."""
+        """Wait until a row may begin: the window has room, and no trial is running."""
         await self._window.enter()
         while self._trial is not None:
             self._window.leave(sent=False)
@@ -118,11 +118,11 @@ class RowScheduler(Engine):
             await self._window.enter()
 
     def leave(self) -> None:
-        """Note that a step of a row is left undone."""
+        """Note that cancellation left a step of a row undone."""
         self.undone = True
 
     def doubt(self, error: RowError, doubt: SystemicFailure, row: int) -> None:
-        """Try rows from all over the rest of the input: so many have failed like this one that all may."""
+        """Start a trial of rows spread over the rest of the input, because all rows may fail with this error."""
         if row in self._tried:
             doubt.others.add(row)
         if self._trial is None and not self.cancellation.requested:
@@ -134,7 +134,9 @@ class RowScheduler(Engine):
             await self._window.empty(lambda: doubt.cleared)
             if doubt.cleared or self.cancellation.requested:
                 return
-            if tried and not doubt.others:  # none came to such a request: the step was skipped, or one before it failed
+            if (
+                tried and not doubt.others
+            ):  # no trial row got to this request: the step was skipped, or an earlier one failed
                 doubt.raised, doubt.patience = False, 2 * doubt.patience
             else:
                 self.stop(trial_failure(error, len(doubt.others)))
@@ -144,7 +146,7 @@ class RowScheduler(Engine):
             self._trial = None
 
     async def _try_rest(self, enough: Callable[[], bool]) -> int:
-        """Try rows until it is `enough`; how many were tried."""
+        """Try rows until `enough` returns true, and return how many were tried."""
         picks = self._rest.picks(self._begun) - self._tried if self._rest is not None else frozenset()
         trial, tried = Window(OTHERS), 0
         if self._rest is not None and picks:
@@ -167,14 +169,14 @@ class RowScheduler(Engine):
             await work.finish()
         except YamlgenError as error:
             self.stop(error)
-        except Exception as error:  # noqa: BLE001 - whoever watches has failed: told where the run was started
+        except Exception as error:  # noqa: BLE001 - a listener's error, which `run` raises
             self._fatal = self._fatal or error
             self.cancellation.request(fact_of(error))
         finally:
             window.leave(sent=work.sent)
 
     def stop(self, error: YamlgenError) -> None:
-        """End the run because of `error`; the first one is the one to tell."""
+        """End the run because of `error`; the first error is the one that is reported."""
         if self._fatal is None:
             self._fatal = error
             self.emit(RunDraining(error.message))

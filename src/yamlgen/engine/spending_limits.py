@@ -1,7 +1,8 @@
-"""What its author allows a run to spend: requests, failed rows, dollars.
+"""The limits of a run: requests, failed rows, cost, and the share of unusable answers.
 
-Owns the counting, as a fold over the events. At a limit nothing more is sent, what is in flight comes home and is
-kept; so a run goes over a limit by at most what was in flight, and one that needs nothing more comes to its end.
+Owns the counting, which is based on events. At a limit nothing more is sent, and the requests in flight complete and
+their answers are stored. A run therefore exceeds a limit by at most what was in flight. A run that has nothing left to
+send finishes.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from yamlgen.option_names import option
 from yamlgen.pipeline.pipeline_model import Limits
 
 FIRST_SHARE: Final = 50
-"""How many rows must be done before a percentage of them says anything."""
+"""How many rows must be done before a percentage applies."""
 
 
 @dataclass
 class Budget:
-    """Counts what a run spends against its limits.
+    """Counts what a run spends, and stops it at a limit.
 
     Args:
-        limits: the author's.
+        limits: the limits.
         cancellation: ends the run.
 
     Attributes:
-        error: which limit was reached; `None` while none is.
-        lost: whether a row lost an item, which counts as if it had failed.
+        error: the limit that was reached; `None` if none was.
+        lost: whether a row lost an item; it then counts as failed.
         simulated: whether the simulator answers, so that nothing is spent.
     """
 
@@ -54,7 +55,7 @@ class Budget:
     lost: bool = False
     simulated: bool = False
     _useful: UnusableAnswerLimit = field(init=False)
-    _asked: dict[int, bool] = field(default_factory=dict)  # rows under way, and whether they have failed
+    _asked: dict[int, bool] = field(default_factory=dict)  # rows in progress, and whether they have failed
 
     def __post_init__(self) -> None:
         most = self.limits.max_unusable or MOST
@@ -65,7 +66,7 @@ class Budget:
         useless = self._useful.observe(event)
         if useless is not None:
             what, mend = useless
-            self._stop("max_unusable", what, f"{mend}; {option('max_unusable', 'none')} goes on all the same")
+            self._stop("max_unusable", what, f"{mend}; {option('max_unusable', 'none')} turns this limit off")
         match event:
             case RunStarted():
                 self.simulated = event.simulated
@@ -73,16 +74,16 @@ class Budget:
                 self.requests += 1
                 self._asked.setdefault(event.row, False)
                 if self.limits.max_requests is not None and self.requests >= self.limits.max_requests:
-                    self._reach(f"{self.requests:,} sent", "max_requests")
+                    self._reach(f"{self.requests:,} requests sent", "max_requests")
             case AnswerReceived(reused=False) | StreamCut():
                 self.cost += event.cost or 0.0
                 most = self.limits.max_cost_usd
                 if most is not None and self.cost >= most:
-                    spent = "would be spent without the simulator" if self.simulated else "are spent"
+                    spent = "would be spent without the simulator" if self.simulated else "spent"
                     self._reach(f"${self.cost:.4f} of ${most:g} {spent}", "max_cost_usd")
             case StepFailed() | ItemFailed() if self._asked.get(event.row) is False:
-                # Told before the row is on disk, so that nothing goes out meanwhile. A row that was answered out of
-                # the store is not among those asked: it costs nothing, so that it may fail as often as it likes.
+                # Counted before the row is on disk, so that no request is sent meanwhile. A row that was answered from
+                # the store is not in `_asked`: it costs nothing, so its failures do not count.
                 self._asked[event.row] = True
                 self.lost |= isinstance(event, ItemFailed)
                 self.done += 1
@@ -105,10 +106,14 @@ class Budget:
                 self._reach(f"{share:.1f}% of {self.done:,} {self._failed()}, more than {most}", "max_failures")
 
     def _failed(self) -> str:
-        return "rows failed, or lost an item" if self.lost else "rows failed"
+        return "rows failed or lost an item" if self.lost else "rows failed"
 
     def _reach(self, what: str, limit: str) -> None:
-        self._stop(limit, what, f"each run counts anew; `limits.{limit}` or {option(limit, 'N')} allows more")
+        self._stop(
+            limit,
+            what,
+            f"raise it with `limits.{limit}` or {option(limit, 'N')}, or run again: each run counts from zero",
+        )
 
     def _stop(self, limit: str, what: str, hint: str) -> None:
         if self.error is None and not self.cancellation.requested:

@@ -1,6 +1,6 @@
-"""One step for one row: once, or for each item, combination and sample side by side.
+"""Runs one step for one row: once, or concurrently for each item, combination and sample.
 
-Owns what becomes of a step of which some items have failed. How a kind comes to the value of a case is its own.
+Owns the result of a step when some of its items failed. Each kind of step computes the value of a case itself.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from yamlgen.steps.fan_out import Case, Scope
 from yamlgen.steps.plan_step import PlanStep
 
 _TURN: Final = 64
-"""How many cases are begun until others get their turn: those of expressions alone wait for nothing."""
+"""How many cases run before other tasks get a turn: cases made of expressions alone never wait."""
 
 
 class StepHooks:
-    """Whoever takes the row through its steps, as far as a step in the middle of its cases needs that; here nobody."""
+    """Callbacks of a step while its cases run; these do nothing."""
 
     def check(self) -> None:
-        """Begin another case only if the run goes on.
+        """Check that another case may begin.
 
         Raises:
-            Cancelled: it does not.
+            Cancelled: the run was cancelled.
         """
 
     def stop(self, error: YamlgenError) -> None:
-        """End the run because of `error`, whatever else of the step is still under way."""
+        """End the run because of `error`, even if other cases of the step are in progress."""
 
     def begin(self) -> None:
-        """Hear that the row has begun something that takes its time."""
+        """Note that the row has begun something that takes time."""
 
     def lose(self, step: str, case: int, error: RowError) -> None:
-        """Hear that a case of a step is null, and why."""
+        """Note that a case of a step failed and is null."""
 
     def doubt(self, error: RowError) -> None:
-        """Hear that a case has failed, which may tell that all will."""
+        """Note that a case failed, possibly with an error that all rows share."""
 
 
 _NOBODY: Final = StepHooks()
@@ -50,19 +50,19 @@ _NOBODY: Final = StepHooks()
 
 @dataclass(frozen=True)
 class StepRunner(RunResources):
-    """Does the steps of a run with what the run has for them. To be closed, where it has a folder."""
+    """Runs the steps of a run with the run's resources; call `close` at the end."""
 
     _executors: dict[str, StepExecutor[Any]] = field(default_factory=dict, init=False)
 
     async def perform(
         self, step: PlanStep, scope: Scope, context: RequestContext, hooks: StepHooks = _NOBODY
     ) -> Answer:
-        """The value of a step for one row.
+        """Return the value of a step for one row.
 
         Raises:
-            RowError: it has none.
-            Cancelled: nothing more is sent.
-            YamlgenError: the run cannot go on.
+            RowError: the step failed for this row.
+            Cancelled: the run was cancelled.
+            YamlgenError: the run cannot continue.
         """
         row = RowStep(context, hooks.begin)
         if step.is_single:
@@ -72,14 +72,14 @@ class StepRunner(RunResources):
         return _together(step, cases, made, hooks)
 
     def close(self) -> None:
-        """Close what the kinds of steps have opened."""
+        """Close what the executors have opened."""
         for executor in self._executors.values():
             executor.close()
 
     async def _side_by_side(
         self, step: PlanStep, cases: list[Case], row: RowStep, hooks: StepHooks
     ) -> list[Answer | RowError]:
-        """What came of each case. What one raises that is no row's own is raised once all have come home."""
+        """Return the result of each case. An error that ends the run is raised once all cases are done."""
         made: list[Answer | RowError | None] = [None] * len(cases)
         waiting = enumerate(cases)
 
@@ -94,15 +94,15 @@ class StepRunner(RunResources):
                 except Cancelled:
                     raise
                 except YamlgenError as error:
-                    hooks.stop(error)  # at once: what waits for this one's place must not go out any more
+                    hooks.stop(error)  # now, before a request that waits for this one's slot is sent
                     raise
-                except Exception as error:  # noqa: BLE001 - a fault of ours costs one item
+                except Exception as error:  # noqa: BLE001 - a bug in yamlgen fails one item
                     message = f"{type(error).__name__}: {error}"
                     made[number] = RowError(message, code=Code.INTERNAL, hint="please report this")
                 if number % _TURN == _TURN - 1:
                     await asyncio.sleep(0)
 
-        workers = min(len(cases), self.width if step.is_outside else 1)  # nothing else waits for anything
+        workers = min(len(cases), self.width if step.is_outside else 1)  # other kinds never wait
         raised = await asyncio.gather(*(work() for _ in range(workers)), return_exceptions=True)
         errors = [error for error in raised if isinstance(error, BaseException)]
         for error in sorted(errors, key=lambda error: not isinstance(error, YamlgenError)):
@@ -117,10 +117,10 @@ class StepRunner(RunResources):
 
 
 def _together(step: PlanStep, cases: list[Case], made: list[Answer | RowError], hooks: StepHooks) -> Answer:
-    """The value of a step out of what came of its cases.
+    """Combine the results of a step's cases into its value.
 
     Raises:
-        RowError: some have failed, and are not to be null, or wait for an answer that this run may not ask for.
+        RowError: a case failed and must not be null, or needs an answer that this run may not request.
     """
     attempts = tuple(
         replace(attempt, case=step.spoken(case))
@@ -155,5 +155,5 @@ def _together(step: PlanStep, cases: list[Case], made: list[Answer | RowError], 
 
 
 def _named(number: int, name: str, error: RowError) -> FailedItem:
-    """A case that failed, and its error, which says which one it is."""
+    """Return a failed case, with an error that names the case."""
     return FailedItem(number, name, error.replace(message=f"{name}: {error.message}"))

@@ -1,7 +1,8 @@
-"""A trial: rows from all over the rest of the input, once so many have failed alike that all may.
+"""A trial: runs rows spread over the rest of the input, once so many have failed alike that all may fail.
 
-Owns which rows are tried, and what it comes to. Bad rows often stand together, at the front of a sorted input or as
-all that a second run has to ask; so a run ends for failures that read alike only if other rows fail like them.
+Owns which rows are tried, and the error if they fail too. Bad rows are often next to each other: at the front of a
+sorted input, or as all that a second run has to send. A run therefore ends for equal failures only if other rows fail
+with the same error.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ OTHERS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class UnreadRows:
-    """The rows of an input, to be read once more.
+    """The rows of an input, to be read again.
 
     Attributes:
-        rows: how many there are.
+        rows: the number of rows.
         read: reads them.
     """
 
@@ -30,16 +31,18 @@ class UnreadRows:
     read: Callable[[], Iterable[InputRow]]
 
     def picks(self, begun: int) -> frozenset[int]:
-        """The places of the rows to try, where the first `begun` rows have begun: spread over those that follow."""
+        """Return the indexes of the rows to try, spread over the rows after the first `begun`."""
         left = max(0, self.rows - begun)
         return frozenset(begun + number * left // OTHERS for number in range(OTHERS)) if left else frozenset()
 
 
 def trial_failure(error: RowError, tried: int) -> RunStopped:
-    """The error of a run in which nothing was answered: `error` is that of one of its rows."""
-    others = f", those of {tried} rows from the rest of the input too" if tried else ""
-    message = f"all requests failed alike until now{others}: {error.message}"
+    """Return the error of a run in which all requests failed; `error` is that of one of its rows."""
+    others = f", including those of {tried} rows from the rest of the input" if tried else ""
+    message = f"all requests so far failed with the same error{others}: {error.message}"
     if error.code is Code.BAD_REQUEST:
-        hint = "mend what it names (a setting, the schema, the key): the next run asks for all of these rows"
+        hint = "fix what the error names (a setting, the schema or the key); the next run sends these rows again"
         return RunStopped(message, code=Code.SAME_ERROR, hint=hint)
-    return RunStopped(message, code=Code.UNREACHABLE, hint=error.hint or "is the address right, and the server well?")
+    return RunStopped(
+        message, code=Code.UNREACHABLE, hint=error.hint or "check the address, and that the server is working"
+    )

@@ -1,7 +1,7 @@
-"""Whether what a step pays for is of any use: the brake on a run whose answers are all cut off, empty or invalid.
+"""The limit on unusable answers: stops a run whose answers are mostly truncated, empty or invalid.
 
-Owns the count, a fold over the events: of the first rows that each step pays for, how many came to nothing. A model's
-refusal is an answer, and what the author checks besides the schema is the author's to judge: neither counts.
+Owns the count, which is based on events: how many of the first billed rows of each step were unusable. A model's
+refusal is an answer, and so is one that fails only the author's own checks: neither counts as unusable.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from yamlgen.events import AnswerReceived, Event, ItemFailed, StepFailed, StepFi
 from yamlgen.option_names import by_surface
 
 FIRST: Final = 50
-"""How many rows of a step are looked at."""
+"""How many billed rows of each step are examined."""
 
 MOST: Final = "90%"
-"""The share of them that may come to nothing, where none is set."""
+"""The default of `max_unusable`: the share of these rows at which the run stops."""
 
 _MENDS: Final = {
-    Code.TRUNCATED: "raise `max_tokens`: it bounds thinking and answer together",
-    Code.CONTEXT_EXCEEDED: "shorten the rows, or what the prompt takes of them",
-    Code.INVALID_OUTPUT: "say in the prompt what the schema wants, or loosen the schema",
-    Code.UNKNOWN_STOP: "ask the model in another way, or another model",
+    Code.TRUNCATED: "raise `max_tokens`: it limits thinking and answer together",
+    Code.CONTEXT_EXCEEDED: "shorten the rows, or use less of them in the prompt",
+    Code.INVALID_OUTPUT: "describe in the prompt what the schema requires, or loosen the schema",
+    Code.UNKNOWN_STOP: "change the prompt, or use another model",
 }
 
 
 @dataclass
 class _Row:
-    """A row under way at a step: the requests that it paid for, and the items that came to nothing."""
+    """A row in progress at a step: its billed requests, and its unusable items."""
 
     asked: int = 0
     lost: int = 0
@@ -38,7 +38,7 @@ class _Row:
 
 @dataclass
 class _Step:
-    """The first rows of a step."""
+    """The first billed rows of a step."""
 
     done: int = 0
     useless: int = 0
@@ -51,7 +51,7 @@ class _Step:
         self.examples[code] = message
 
     def end(self, row: int, *, useless: bool) -> bool:
-        """Count a row that was paid for; whether it was the last one to look at."""
+        """Count a billed row, and return whether it was the last one to examine."""
         del self.rows[row]
         self.done += 1
         self.useless += useless
@@ -60,17 +60,17 @@ class _Step:
 
 @dataclass
 class UnusableAnswerLimit:
-    """Looks at the first rows that each step pays for.
+    """Examines the first billed rows of each step.
 
     Args:
-        most: the percentage of them that is too much; `None` looks at none.
+        most: the percentage of unusable rows that is too high; `None` turns the limit off.
     """
 
     most: float | None
-    _steps: dict[str, _Step | None] = field(default_factory=dict)  # `None` once the first rows were looked at
+    _steps: dict[str, _Step | None] = field(default_factory=dict)  # `None` once its first rows were examined
 
     def observe(self, event: Event) -> tuple[str, str] | None:
-        """Count one event; what is wrong and what to do about it, where too much of a step came to nothing."""
+        """Count one event, and return the problem and its fix if too many rows of a step were unusable."""
         if self.most is None or not isinstance(event, AnswerReceived | ItemFailed | StepFailed | StepFinished):
             return None
         step = self._steps.setdefault(event.step, _Step())
@@ -98,8 +98,8 @@ class UnusableAnswerLimit:
         if self.most is None or 100 * step.useless / FIRST < self.most:
             return None
         ((code, count),) = step.reasons.most_common(1)
-        what = f"{step.useless} of the first {FIRST} rows that step `{name}` paid for came to nothing"
-        return f"{what}, {count} of them like this: {step.examples[code]}", _mend(Code(code))
+        what = f"{step.useless} of the first {FIRST} billed rows of step `{name}` were unusable"
+        return f"{what}, {count} of them like this one: {step.examples[code]}", _mend(Code(code))
 
 
 def _mend(code: Code) -> str:

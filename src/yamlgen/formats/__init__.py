@@ -1,1 +1,1 @@
-"""The formats of rows in files: each is one module here, and one line in `format_table`."""
+"""The file formats of rows: each has a module here and a line in `format_table`."""

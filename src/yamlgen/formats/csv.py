@@ -1,4 +1,4 @@
-"""CSV as in RFC 4180: a header, and texts; what is no text is written as JSON."""
+"""CSV as in RFC 4180: a header, and string values; values of other types are written as JSON."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from yamlgen.formats.utf8 import JOINED, MARK, nul, text_of
 from yamlgen.value_objects import JSON
 
 _CELL: Final = 1 << 28
-"""The longest CSV cell, in characters: an unclosed quote must not take a huge file into memory."""
+"""The maximum length of a cell in characters, so that an unclosed quote does not load a huge file into memory."""
 
-_NUL: Final = Anomaly("a NUL byte is read as U+FFFD", "write what it stands for")
-_MARKED: Final = Anomaly("a byte order mark in the middle of a file is kept in its value", JOINED)
+_NUL: Final = Anomaly("a NUL byte is read as U+FFFD", "replace it with the intended character")
+_MARKED: Final = Anomaly("a byte order mark in the middle of the file stays part of the value", JOINED)
 
 _SPACED: Final = re.compile(r'\s+"')
 _JSON: Final = re.compile(r'\{\s*"|\[\s*[{\[]|[\[{]\Z')
 _MARKUP: Final = re.compile(r"<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
 _PARTED: Final = frozenset(",;|\t")
-"""What parts the cells of most tables."""
+"""Common delimiters."""
 
 
 class Csv(Format):
@@ -36,38 +36,38 @@ class Csv(Format):
     keeps_types = False
 
     def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
-        """The rows below the header, each with its first line."""
+        """Yield the rows after the header, each with its first line."""
         table = _table(file, reading)
         line, header = next(table, (0, []))
         if header and reading.id is not None and reading.id not in header:
-            problem = f"no column `{reading.id}`, the id"
+            problem = f"the id column `{reading.id}` is missing"
             raise refused(f"{reading.shown}:{line}", problem, f"the columns are {', '.join(header)}")
         for line, cells in table:
             if len(cells) != len(header):
-                problem = f"the header has {len(header)} cell{'s' * (len(header) != 1)}, this row {len(cells)}"
+                problem = f"the header has {len(header)} cell{'s' * (len(header) != 1)}, but this row has {len(cells)}"
                 raise refused(f"{reading.shown}:{line}", problem, _evened(header, cells))
             yield line, dict(zip(header, cells, strict=True))
 
     def columns(self, file: BinaryIO, reading: ReadContext) -> dict[str, JSON]:
-        """Those of the header; none where the first line seems to be a title."""
+        """Return the columns of the header; none if the first line seems to be a title."""
         table = _table(file, reading)
         header, first = (next(table, (0, list[str]()))[1] for _ in range(2))
         is_title = len(header) == 1 < len(first) and _PARTED.isdisjoint(header[0])
         return {} if is_title else {name: {"type": "string"} for name in header}
 
     def may_be_odd(self, content: bytes) -> bool:
-        """Whether there are NUL bytes, or a byte order mark that is not in front."""
+        """Check for NUL bytes, or a byte order mark that is not at the beginning."""
         return b"\0" in content or content.find(MARK.encode(), 1) >= 0
 
     def delimiter(self, path: PurePath | None) -> str:
-        """A tab for `.tsv`, else a comma."""
+        """Return a tab for `.tsv`, otherwise a comma."""
         return "\t" if path is not None and path.suffix.lower() == ".tsv" else ","
 
     def write(self, rows: Lines, path: PurePath, tell: Callable[[str], object]) -> Iterator[bytes]:
-        """In two passes, since the header is all columns of all rows; RFC 4180 but for its line end, which is LF.
+        """Write CSV as in RFC 4180, but with LF line endings, in two passes: the header needs all columns of all rows.
 
-        Every reader takes LF, and a diff shows no `^M`. A NUL ends the text, or the file, for many readers of CSV: it
-        becomes U+FFFD.
+        Every reader accepts LF, and diffs show no `^M`. Many CSV readers end the cell or the file at a NUL, so it is
+        written as U+FFFD.
         """
         delimiter = self.delimiter(path)
         columns: dict[str, None] = {}
@@ -92,7 +92,7 @@ class Csv(Format):
             yield record(number, (row.get(column) for column in columns))
         if nuls:
             where = f"row {min(nuls):,} of the output" if min(nuls) else "the header"
-            tell(f"a NUL, which CSV cannot hold, is written as U+FFFD: {nuls.total():,} in all, the first in {where}")
+            tell(f"CSV cannot contain NUL characters: {nuls.total():,} became U+FFFD, the first in {where}")
 
 
 def _cell(value: JSON, special: re.Pattern[str]) -> str:
@@ -103,22 +103,22 @@ def _cell(value: JSON, special: re.Pattern[str]) -> str:
 
 
 def _evened(header: list[str], cells: list[str]) -> str:
-    """The hint for a row that has more cells than the header, or fewer."""
+    """Return the hint for a row whose number of cells differs from the header's."""
     if any(MARK in cell for cell in cells):
         return JOINED
     if any(_SPACED.match(cell) for cell in cells):
-        return "a quote opens a cell right behind the delimiter: take out the space between them"
+        return "an opening quote must directly follow the delimiter: remove the space between them"
     if len(cells) < len(header):
-        return "each row has a cell for each column, an empty one where it has no value"
+        return "write one cell for each column; leave it empty if there is no value"
     if not any(cells[len(header) :]):
-        return "remove the delimiter at the end of the row, or name a column for it"
+        return "remove the delimiter at the end of the row, or add a column to the header"
     if len(header) == 1:
-        return "the first line names the columns: is it a title here?"
-    return "a cell that holds the delimiter or a line end stands in quotes"
+        return "the first line must contain the column names: is it a title?"
+    return "put a cell that contains the delimiter or a line break in quotes"
 
 
 def _table(file: BinaryIO, reading: ReadContext) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each line, the header's first and checked."""
+    """Yield the cells of each row with its line, first those of the header, which is checked."""
     shown, odd = reading.shown, reading.anomalies
     reader = csv.reader(_lines(file, shown, odd), delimiter=reading.delimiter or ",", strict=True)
     header = True
@@ -149,21 +149,21 @@ def _lines(file: BinaryIO, shown: str, odd: AnomalyLog) -> Iterator[str]:
 
 
 def _cells(reader: Iterator[list[str]], place: str) -> list[str] | None:
-    limit = csv.field_size_limit(_CELL)  # one for the whole process, so it is put back after each row
+    limit = csv.field_size_limit(_CELL)  # the limit is global to the process, so it is restored after each row
     try:
         return next(reader, None)
     except csv.Error as error:
         problem = str(error).partition(" - ")[0]
-        hint = 'a quote inside a quoted cell is doubled: "say ""yes"""'
+        hint = 'double each quote inside a quoted cell: "say ""yes"""'
         if "unexpected end of data" in problem:
             problem = "a quote is opened here and never closed"
         elif "field larger" in problem:
-            problem = f"a cell of more than {_CELL:,} characters; is a quote left open?"
+            problem = f"a cell has more than {_CELL:,} characters; is a closing quote missing?"
         elif "new-line character" in problem:
-            problem = "a CR without its LF, outside of quotes"
-            hint = "save the file with LF or CRLF as line ends, or put the cell in quotes"
+            problem = "a CR without LF outside quotes"
+            hint = "save the file with LF or CRLF line endings, or put the cell in quotes"
         elif "expected after" in problem:
-            problem = f"{problem[:3].replace(chr(39), '`')} is expected behind a closing quote"
+            problem = f"{problem[:3].replace(chr(39), '`')} is expected after a closing quote"
         raise refused(place, f"not CSV: {problem}", hint) from error
     finally:
         csv.field_size_limit(limit)
@@ -172,17 +172,17 @@ def _cells(reader: Iterator[list[str]], place: str) -> list[str] | None:
 def _check_header(names: list[str], place: str) -> None:
     if _JSON.match(names[0]):
         kind = "jsonl" if names[0].startswith("{") else "json"
-        hint = f"add `format: {kind}` under `input`, or end the file's name in .{kind}"
-        raise refused(place, "JSON, and not CSV", hint)
+        hint = f"add `format: {kind}` under `input`, or use the extension .{kind}"
+        raise refused(place, "the file is JSON, not CSV", hint)
     if _MARKUP.match(names[0]):
-        raise refused(place, "HTML or XML, and not CSV", "was a page saved in the place of the file?")
+        raise refused(place, "the file is HTML or XML, not CSV", "was a web page saved instead of the file?")
     if names in (["sep="], ["sep=", ""]):
-        raise refused(place, "a line for a spreadsheet, `sep=...`", "remove that line")
+        raise refused(place, "the line `sep=...` is for spreadsheets and is not CSV", "remove that line")
     seen: set[str] = set()
     for number, name in enumerate(names, start=1):
         if not name.strip():
-            hint = "the first line names each column: give it a name, or leave it out (pandas: `index=False`)"
+            hint = "add a name, or leave the column out (pandas: `index=False`); the first line must name each column"
             raise refused(place, f"column {number} of the header has no name", hint)
         if name in seen:
-            raise refused(place, f"two columns are named `{name}`", "each column has a name of its own")
+            raise refused(place, f"two columns are named `{name}`", "give each column a different name")
         seen.add(name)

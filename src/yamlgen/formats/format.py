@@ -1,6 +1,6 @@
-"""What a format of rows is: how it is named, how its bytes become rows, and how rows become its bytes.
+"""The interface of a file format: its name and extensions, and how it reads and writes rows.
 
-A format sees bytes and rows alone; which file they are in, and what a run makes of them, is other rooms' business.
+A format handles bytes and rows only, not files or runs.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from yamlgen.errors import Code, UsageError
 from yamlgen.value_objects import JSON
 
 Lines: TypeAlias = Callable[[], Iterable[bytes]]
-"""Rows as JSON lines, UTF-8, each with its line end, in input order; the same ones whenever it is called."""
+"""Returns the rows as UTF-8 JSON lines with line endings, in input order; the same rows on each call."""
 
 NumberedRow: TypeAlias = tuple[int, dict[str, JSON]]
-"""A row with the place in the file from which messages count: for a text its line, from 1."""
+"""A row with its position in the file for messages: in text formats its line, from 1."""
 
 Rows: TypeAlias = Iterator[NumberedRow]
 
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """What a file should not hold and is read all the same: what becomes of it, and what to do."""
+    """Questionable content that is read anyway: `what` describes how it is read, `fix` what to do."""
 
     what: str
     fix: str
 
 
 class AnomalyLog:
-    """The anomalies of a file: how often each stands there, and in which line first."""
+    """The anomalies of a file: the count and the first line of each."""
 
     def __init__(self) -> None:
         self._found: dict[Anomaly, tuple[int, int]] = {}
@@ -41,28 +41,28 @@ class AnomalyLog:
         return anomaly in self._found
 
     def add(self, anomaly: Anomaly, line: int, count: int) -> None:
-        """Take note of what stands in a line, `count` times."""
+        """Record an anomaly that occurs `count` times in a line."""
         first, before = self._found.get(anomaly, (line, 0))
         self._found[anomaly] = first, before + count
 
     def told(self, shown: str) -> tuple[str, ...]:
-        """A sentence on each, with its place; `shown` is how messages name the file."""
+        """Return a warning for each anomaly, with its place; `shown` is the name of the file in messages."""
         return tuple(
-            f"{shown}:{line}: {anomaly.what}{f' ({count:,} in all)' if count > 1 else ''}; {anomaly.fix}"
+            f"{shown}:{line}: {anomaly.what}{f' ({count:,} in total)' if count > 1 else ''}; {anomaly.fix}"
             for anomaly, (line, count) in sorted(self._found.items(), key=lambda found: found[0].what)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ReadContext:
-    """One reading of a file.
+    """The settings for one reading of a file.
 
     Attributes:
-        shown: how messages name the file.
-        delimiter: what separates cells; `None` for a format without cells.
-        id: a column that every row must have; a format may refuse a file without it before its first row.
-        format_hint: what to do where the file is in another format, in place of what the format itself advises.
-        anomalies: takes note of what is odd.
+        shown: the name of the file in messages.
+        delimiter: the separator of cells; `None` for a format without cells.
+        id: a column that every row must have; a format may refuse a file without it before the first row.
+        format_hint: the hint if the file seems to be in another format; replaces the format's own hint.
+        anomalies: collects anomalies.
     """
 
     shown: str
@@ -73,12 +73,12 @@ class ReadContext:
 
 
 class Format(Protocol):
-    """A format of rows; what has a value here suits a format that reads values with their types, row by row.
+    """A file format of rows. The defaults suit a format that keeps the types of values and reads row by row.
 
     Attributes:
-        name: what `input.format` calls it.
-        endings: the ends of its files' names, in lower case, the usual one first.
-        keeps_types: whether each value is read as what it was when it was written, and not as a text.
+        name: its name in `input.format`.
+        endings: its file extensions in lower case, the usual one first.
+        keeps_types: whether values are read with the types they were written with, rather than as strings.
     """
 
     name: str
@@ -87,52 +87,52 @@ class Format(Protocol):
 
     @abstractmethod
     def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
-        """The rows of a file.
+        """Yield the rows of a file.
 
         Raises:
-            UsageError: the file is broken at the row that would come next.
+            UsageError: the file is broken at the next row.
         """
 
     @abstractmethod
     def write(self, rows: Lines, path: PurePath, tell: Callable[[str], object]) -> Iterable[bytes]:
-        """What a file at `path` holds, piece by piece; never all of it at once.
+        """Yield the content of a file at `path` in pieces.
 
         Args:
-            rows: the rows; asked for twice by a format that must know all columns first.
-            path: the file's name.
-            tell: is told at the end what of the rows the format cannot hold, as a sentence.
+            rows: the rows; a format that must know all columns first reads them twice.
+            path: the path of the file.
+            tell: called at the end with a warning about values that the format cannot represent.
         """
 
-    def place(self, reading: ReadContext, line: int, number: int) -> str:  # noqa: ARG002 - for those who count rows
-        """Where a row is, for messages: `line` as it was read, and which row it is, from 1."""
+    def place(self, reading: ReadContext, line: int, number: int) -> str:  # noqa: ARG002 - for formats that count rows
+        """Return the place of a row for messages, from its line and its number (from 1)."""
         return f"{reading.shown}:{line}"
 
-    def delimiter(self, path: PurePath | None) -> str | None:  # noqa: ARG002 - for those who have cells
-        """What separates the cells of a file at `path`, or of standard input; `None` where there are no cells."""
+    def delimiter(self, path: PurePath | None) -> str | None:  # noqa: ARG002 - for formats with cells
+        """Return the default delimiter for `path` (`None`: standard input); `None` if the format has no cells."""
         return None
 
-    def may_be_odd(self, content: bytes) -> bool:  # noqa: ARG002 - for those who read what is odd
-        """Whether a reading of `content` may take note of something odd."""
+    def may_be_odd(self, content: bytes) -> bool:  # noqa: ARG002 - for formats with anomalies
+        """Check whether `content` may contain anomalies."""
         return False
 
     def columns(self, file: BinaryIO, reading: ReadContext) -> Mapping[str, JSON] | None:  # noqa: ARG002 - for headers
-        """The columns that every row has, by what the file says before its rows, each with its type as a JSON Schema.
+        """Return the columns from the file's header, each with its type as a JSON Schema.
 
         Returns:
-            `None` for a format that says nothing before its rows.
+            The columns; `None` for a format without a header.
         """
         return None
 
 
-OBJECT: Final = 'a row is an object, {"column": value}'
+OBJECT: Final = 'write each row as an object: {"column": value}'
 
 
 def refused(place: str, problem: str, hint: str | None = None, code: Code = Code.BAD_INPUT) -> UsageError:
-    """The refusal of a file that is broken at a place."""
+    """Return the error for a file that is broken at a place."""
     return UsageError(f"{place}: {problem}", code=code, hint=hint)
 
 
 def cut(text: str) -> str:
-    """A text in a message, no longer than a line."""
+    """Return a string for a message, cut to at most 80 characters."""
     text = text.strip()
-    return text if len(text) <= 80 else f"{text[:79]}…"  # noqa: PLR2004 - a line
+    return text if len(text) <= 80 else f"{text[:79]}…"  # noqa: PLR2004 - one line

@@ -1,7 +1,7 @@
-"""The table of formats, and how a path tells its own.
+"""The table of formats, and the format of a path.
 
-Input and output share this one table, so that what was written can be read back under the same name. What is not in
-it is no format: nothing stands in for it.
+Input and output share this table, so a written file can be read back under the same name. An unknown format has no
+fallback.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ TABLE: Final[tuple[Format, ...]] = (
     Csv(),
     JsonArray(),
 )
-"""The formats, one on each line."""
+"""The formats."""
 
 FORMATS: Final = {each.name: each for each in TABLE}
-"""The formats by their names."""
+"""The formats by name."""
 
 STREAMED: Final = FORMATS["jsonl"]
-"""What has no ending is in this format where it is a stream: standard input and output, a shell's `<(...)`."""
+"""The format of streams without an extension: standard input and output, a shell's `<(...)`."""
 
 if TYPE_CHECKING:
     FormatName = str
@@ -38,7 +38,7 @@ _BY_ENDING: Final = {ending: each for each in _TYPED_FIRST for ending in each.en
 
 
 def format_of(path: PurePath) -> Format | None:
-    """The format that `path` has by its ending, or `None` where the ending is not a known one."""
+    """Return the format for the extension of `path`; `None` if the extension is unknown."""
     return _BY_ENDING.get(path.suffix.lower())
 
 
@@ -47,10 +47,10 @@ def _offered(names: Sequence[str]) -> str:
 
 
 NAMES: Final = _offered([f"`{'' if at else 'format: '}{name}`" for at, name in enumerate(FORMATS)])
-"""The names, as a message offers them."""
+"""The names of the formats, for messages."""
 
 ENDINGS: Final = ", ".join(_BY_ENDING)
-"""The known endings, as a message lists them; those that keep types come first."""
+"""The known extensions, for messages; those of formats that keep types come first."""
 
 USUAL_ENDINGS: Final = _offered([each.endings[0] for each in _TYPED_FIRST])
-"""The ending that each format usually has, as a message offers them."""
+"""The usual extension of each format, for messages."""

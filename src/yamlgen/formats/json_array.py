@@ -1,4 +1,4 @@
-"""A JSON array of objects; it is read whole, since it has no line ends to rely on."""
+"""A JSON array of objects; the whole file is read at once, because rows are not separated by lines."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from yamlgen.formats.utf8 import text_of
 
 
 class JsonArray(Format):
-    """A JSON array; written with one object on each line."""
+    """A JSON array, written with one object on each line."""
 
     name = "json"
     endings = (".json",)
 
     def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
-        """The objects of the array, decoded one by one, so that each has a place."""
+        """Yield the objects of the array, decoded one by one, so that each has a place."""
         shown = reading.shown
         text = text_of(file.read(), shown, 1)
         at = gap_end(text, 0)
@@ -27,7 +27,7 @@ class JsonArray(Format):
             return
         if text[at] != "[":
             raise refused(
-                _position(text, at, shown), "no array of rows", reading.format_hint or _meant(text, at, shown)
+                _position(text, at, shown), "not an array of rows", reading.format_hint or _meant(text, at, shown)
             )
         at = gap_end(text, at + 1)
         line = 1 + text.count("\n", 0, at)
@@ -36,26 +36,26 @@ class JsonArray(Format):
             number += 1
             row, end = decode(text, at, shown, line)
             if not isinstance(row, dict):
-                problem = f"a row that is not an object: {cut(text[at:end])}"
+                problem = f"the row is not an object: {cut(text[at:end])}"
                 raise refused(self.place(reading, line, number), problem, OBJECT, Code.NOT_AN_OBJECT)
             yield line, row
             end = gap_end(text, end)
             more = text.startswith(",", end)
             if not more and not text.startswith("]", end):
-                raise _broken(text, end, shown, "expecting a comma or the array's end")
+                raise _broken(text, end, shown, "expected a comma or the end of the array")
             following = gap_end(text, end + 1) if more else end
             line += text.count("\n", at, following)
             at = following
         at = gap_end(text, at + 1)
         if at != len(text):
-            raise _broken(text, at, shown, "more after the array's end")
+            raise _broken(text, at, shown, "unexpected content after the end of the array")
 
     def place(self, reading: ReadContext, line: int, number: int) -> str:
-        """With the number of the row: a line may hold several."""
+        """Return the place with the row number, because a line may contain several rows."""
         return f"{reading.shown}:{line} (row {number})"
 
     def write(self, rows: Lines, path: PurePath, tell: Callable[[str], object]) -> Iterator[bytes]:  # noqa: ARG002
-        """The array, with a line for each row."""
+        """Write the array, with one row on each line."""
         before = b"[\n"
         for line in rows():
             yield before + line.rstrip(b"\n")
@@ -64,9 +64,9 @@ class JsonArray(Format):
 
 
 def _meant(text: str, at: int, shown: str) -> str:
-    """The hint for a file that is no array."""
+    """Return the hint for a file that is not an array."""
     if text[at] != "{":
-        return "rows in JSON are an array, `[{...}, {...}]`; CSV has `format: csv`"
+        return "write the rows as an array, `[{...}, {...}]`; for CSV, set `format: csv`"
     try:
         value, end = decode(text, at, shown, 1)
     except UsageError:
@@ -74,10 +74,10 @@ def _meant(text: str, at: int, shown: str) -> str:
     lists = [name for name, member in value.items() if isinstance(member, list)]
     is_alone = gap_end(text, end) == len(text)
     if is_alone and lists:
-        return f"are the rows under {brief(lists[0])}? keep that array alone"
+        return f"are the rows under {brief(lists[0])}? then keep only that array"
     if is_alone and "\n" in text[at:end]:
-        return "one row stands in brackets, too: `[{...}]`"
-    return "a file with one object on each line has `format: jsonl`"
+        return "put a single row in brackets too: `[{...}]`"
+    return "for one object on each line, set `format: jsonl`"
 
 
 def _position(text: str, at: int, shown: str) -> str:

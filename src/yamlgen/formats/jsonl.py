@@ -12,17 +12,17 @@ from yamlgen.formats.strict_json import decode, gap_end
 from yamlgen.formats.utf8 import text_of
 from yamlgen.option_names import override
 
-_ARRAY: Final = f"{OBJECT}; a file that is one JSON array has `format: json`"
+_ARRAY: Final = f"{OBJECT}; for a JSON array, set `format: json`"
 
 
 class Jsonl(Format):
-    """JSON lines; empty ones are skipped."""
+    """JSON lines; empty lines are skipped."""
 
     name = "jsonl"
     endings = (".jsonl", ".ndjson")
 
     def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
-        """The object on each line."""
+        """Yield the object on each line."""
         shown, by_line = reading.shown, reading.format_hint or _by_line()
         for line, raw in enumerate(file, start=1):
             text = text_of(raw, shown, line)
@@ -33,18 +33,20 @@ class Jsonl(Format):
             end = gap_end(text, end)
             if end != len(text):
                 place = f"{shown}:{line}:{end + 1}"
-                raise refused(place, "not JSON: more after the row's end", "a row has a line of its own")
+                raise refused(
+                    place, "not JSON: unexpected content after the end of the row", "put each row on its own line"
+                )
             if not isinstance(row, dict):
                 hint = reading.format_hint or _ARRAY
-                problem = f"a row that is not an object: {cut(text[start:end])}"
+                problem = f"the row is not an object: {cut(text[start:end])}"
                 raise refused(f"{shown}:{line}", problem, hint, Code.NOT_AN_OBJECT)
             yield line, row
 
     def write(self, rows: Lines, path: PurePath, tell: Callable[[str], object]) -> Iterable[bytes]:  # noqa: ARG002
-        """The lines as they are."""
+        """Return the lines unchanged."""
         return rows()
 
 
 def _by_line() -> str:
     csv, json = (override("input.format", name) for name in ("csv", "json"))
-    return f"each line is one JSON object; `{csv}` reads CSV, `{json}` an array"
+    return f"write one JSON object on each line; for CSV, use `{csv}`; for an array, `{json}`"

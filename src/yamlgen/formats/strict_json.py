@@ -1,6 +1,6 @@
-"""JSON, strictly: what two parsers may read differently is refused.
+"""Strict JSON: refuses what parsers read differently.
 
-That is a key twice in one object, NaN, and numbers that overflow.
+That is duplicate keys in an object, NaN, and numbers that overflow.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from yamlgen.parsing.json_errors import explain
 from yamlgen.value_objects import JSON
 
 _GAP: Final = re.compile(r"[ \t\r\n]*")
-"""What JSON calls whitespace; `str.strip` would take more."""
+"""JSON's whitespace; `str.strip` removes more characters."""
 
-_AS_TEXT: Final = "write it as a text, in quotes"
+_AS_TEXT: Final = "write it as a string, in quotes"
 
 
 class _NoValueError(ValueError):
-    """What JSON does not hold, or holds in two ways: the fact, and the fix."""
+    """A value that JSON does not allow, or that parsers read differently; its arguments are the fact and the fix."""
 
 
 def gap_end(text: str, at: int) -> int:
-    """Where the whitespace at `at` ends."""
+    """Return where the whitespace at `at` ends."""
     match = _GAP.match(text, at)
     return match.end() if match else at
 
 
 def decode(text: str, start: int, shown: str, line: int, hint: str | None = None) -> tuple[Any, int]:
-    """The JSON value at `start` of `text`, and where it ends.
+    """Return the JSON value at `start` of `text`, and where it ends.
 
     Args:
         text: the text.
         start: where the value begins.
-        shown: how messages name the file.
-        line: the line of it on which the value begins.
-        hint: what to do where no JSON begins at all.
+        shown: the name of the file in messages.
+        line: the line of the file on which the value begins.
+        hint: the hint if no JSON value begins at `start`.
 
     Raises:
-        UsageError: it is no JSON, or of a kind that is refused.
+        UsageError: the text is not valid strict JSON.
     """
     try:
         return _DECODER.raw_decode(text, start)
@@ -57,15 +57,17 @@ def decode(text: str, start: int, shown: str, line: int, hint: str | None = None
             way = hint or way
         raise refused(f"{shown}:{line}:{column}", f"not JSON: {fact}", way) from error
     except RecursionError as error:
-        raise refused(f"{shown}:{line}", "nested too deeply", "keep the nested value as a text") from error
+        raise refused(
+            f"{shown}:{line}", "a value is nested too deeply", "write the nested value as a string"
+        ) from error
     except _NoValueError as error:
         raise refused(f"{shown}:{line}", *error.args) from error
-    except ValueError as error:  # of the interpreter's own limit on digits
-        raise refused(f"{shown}:{line}", "a number of thousands of digits", _AS_TEXT) from error
+    except ValueError as error:  # from Python's limit on the digits of an integer
+        raise refused(f"{shown}:{line}", "a number has thousands of digits", _AS_TEXT) from error
 
 
 def brief(value: JSON) -> str:
-    """A value as JSON in a message, no longer than a line."""
+    """Return a value as JSON for a message, cut to at most 80 characters."""
     return cut(json.dumps(value, ensure_ascii=False))
 
 
@@ -74,14 +76,14 @@ def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     if len(row) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        message = f"the key {brief(twice)} stands twice in one object"
+        message = f"the key {brief(twice)} appears twice in one object"
         raise _NoValueError(message, "rename or remove one of them")
     return row
 
 
 def _constant(name: str) -> NoReturn:
-    message = f"not JSON: {name} is none of its values"
-    raise _NoValueError(message, "write `null`, or a text in quotes")
+    message = f"not JSON: {name} is not a JSON value"
+    raise _NoValueError(message, "write `null`, or a string in quotes")
 
 
 def _float(text: str) -> float:

@@ -1,6 +1,6 @@
-"""Bytes as text: split at LF only, without a byte order mark, and refused with the line where they are no UTF-8.
+"""Decodes bytes as UTF-8, without a byte order mark; an error names the line of the first invalid byte.
 
-Text mode would split at other characters too, and could not say which line is not UTF-8.
+Lines are split at LF only. Python's text mode splits at other characters too, and does not report the line.
 """
 
 from __future__ import annotations
@@ -11,33 +11,33 @@ from yamlgen.errors import UsageError
 from yamlgen.formats.format import refused
 
 MARK: Final = "\ufeff"
-JOINED: Final = "were files joined here? take out the byte order mark (U+FEFF)"
+JOINED: Final = "were files joined here? remove the byte order mark (U+FEFF)"
 
 
 _BEGINNINGS: Final = {
-    b"PK\x03\x04": ("a ZIP archive, as Excel's workbooks are", "save the table as CSV"),
-    b"\xd0\xcf\x11\xe0": ("a workbook of an older Excel", "save the table as CSV"),
+    b"PK\x03\x04": ("a ZIP archive, such as an Excel workbook", "save the table as CSV"),
+    b"\xd0\xcf\x11\xe0": ("a workbook in the old Excel format", "save the table as CSV"),
     b"PAR1": ("a Parquet file", "convert it to JSONL or CSV"),
-    b"SQLite format 3\0": ("a database of SQLite", "export the table as CSV"),
-    b"\x1f\x8b": ("compressed by gzip", "unpack it first"),
+    b"SQLite format 3\0": ("an SQLite database", "export the table as CSV"),
+    b"\x1f\x8b": ("compressed with gzip", "decompress it first"),
     b"\xff\xfe\0\0": ("UTF-32", "save the file as UTF-8"),
     b"\xff\xfe": ("UTF-16", "save the file as UTF-8"),
     b"\xfe\xff": ("UTF-16", "save the file as UTF-8"),
 }
-"""What files of other kinds begin with."""
+"""The first bytes of other file types, with the name and the fix of each."""
 
 
 def text_of(raw: bytes, shown: str, line: int, *, nuls: bool = False) -> str:
-    """`raw` as text.
+    """Decode bytes of a file as UTF-8.
 
     Args:
         raw: the bytes.
-        shown: how messages name the file.
-        line: their first line in it; a byte order mark at the beginning of the file is dropped.
-        nuls: whether they may hold NUL bytes.
+        shown: the name of the file in messages.
+        line: the line of the file on which they begin; a byte order mark at the start of line 1 is removed.
+        nuls: whether NUL bytes are allowed.
 
     Raises:
-        UsageError: they are no text.
+        UsageError: the bytes are not UTF-8, belong to another file type, or contain a NUL byte.
     """
     try:
         if line == 1:
@@ -53,7 +53,7 @@ def text_of(raw: bytes, shown: str, line: int, *, nuls: bool = False) -> str:
 
 
 def _refuse_others(raw: bytes, shown: str) -> None:
-    """Refuse a file of another kind by what it begins with."""
+    """Refuse a file of another type, recognized by its first bytes."""
     kind = next((told for begun, told in _BEGINNINGS.items() if raw.startswith(begun)), None)
     if kind is None and raw[1:16:2] in (b"\0" * count for count in range(3, 9)):  # UTF-16 without its mark
         kind = _BEGINNINGS[b"\xff\xfe"]
@@ -62,5 +62,5 @@ def _refuse_others(raw: bytes, shown: str) -> None:
 
 
 def nul(place: str) -> UsageError:
-    """The refusal of a NUL byte."""
-    return refused(place, "a NUL byte", "is it a text file? save it as UTF-8")
+    """Return the error for a NUL byte."""
+    return refused(place, "the file contains a NUL byte", "is it a text file? then save it as UTF-8")

@@ -1,5 +1,5 @@
-"""A Messages API over real HTTP that needs no key and no network, for trying a pipeline and for tests.
+"""A simulated Messages API over real HTTP, for trying a pipeline and for tests; it needs no key and no network.
 
-Everything between a client and the API stays in play: headers, envelopes, streams, retries. What it does not
-do is think: its answers are drawn from the schema and the field names, the same for the same request.
+It implements everything between a client and the API: headers, error envelopes, streams, retries. It does not think:
+its answers are drawn from the schema and the field names. The same request always gets the same answer.
 """

@@ -1,6 +1,6 @@
-"""Which arguments a request may have, and which of them belong to a beta.
+"""The arguments that a request may have, and the betas that some of them require.
 
-A field of a beta is unknown to the API, as a misspelt one is, until the beta's name stands in `anthropic-beta`.
+Without the name of its beta in `anthropic-beta`, the API treats a beta field as an unknown one.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.body_fields import check_integer, check_object, check_one_of, check_tag, present
 
 Betas = frozenset[str]
-"""The names in a request's `anthropic-beta`."""
+"""The names in a request's `anthropic-beta` header."""
 
 COUNTED: Final = frozenset(
     {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed"}
 )
-"""What `POST /v1/messages/count_tokens` takes without a beta."""
+"""The arguments that `POST /v1/messages/count_tokens` accepts without a beta."""
 
 MESSAGE: Final = (
     COUNTED
     | {*model_capabilities.SAMPLING, "max_tokens", "metadata", "service_tier", "stop_sequences", "stream", "container"}
     | {"diagnostics", "inference_geo", "user_profile_id", "workspace_id"}
 )
-"""What `POST /v1/messages` takes without a beta; the last two come as headers, and in the body of some platforms."""
+"""The arguments that `POST /v1/messages` accepts without a beta; the last two are headers, except on some platforms."""
 
 BETA: Final[Mapping[str, tuple[str, ...]]] = {
     "billing_policy": ("user-profiles-billing-",),
@@ -39,7 +39,7 @@ BETA: Final[Mapping[str, tuple[str, ...]]] = {
     "fallback_credit_token": ("fallback-credit-",),
     "thread": ("message-threads-",),
 }
-"""What either takes with a beta whose name begins so."""
+"""The arguments that require a beta, with the prefixes of the names of those betas."""
 
 _NOT_COUNTED: Final = frozenset({"fallbacks", "fallback_credit_token", "thread"})
 _NAME: Final = re.compile(r"[a-z0-9-]+-(20\d\d-\d\d-\d\d|20\d{6})")
@@ -49,10 +49,10 @@ _EDITS: Final = ("clear_tool_uses_20250919", "clear_thinking_20251015", "compact
 
 
 def betas_of(header: str | None) -> Betas:
-    """The betas that a request's `anthropic-beta` names.
+    """Return the betas in a request's `anthropic-beta` header.
 
     Raises:
-        APIProblem: 400, a name that no beta has.
+        SimulatedAPIError: 400, if a name does not have the form of a beta's name.
     """
     names = [name.strip() for name in (header or "").split(",") if name.strip()]
     for name in names:
@@ -65,12 +65,12 @@ def betas_of(header: str | None) -> Betas:
 
 
 def has_beta(betas: Betas, *prefixes: str) -> bool:
-    """Whether one of the betas begins like this."""
+    """Check whether the name of a beta starts with one of the prefixes."""
     return any(name.startswith(prefixes) for name in betas)
 
 
 def check_names(body: dict[str, Any], betas: Betas, *, counting: bool) -> None:
-    """Refuse arguments that the API does not know, or not without their beta."""
+    """Refuse unknown arguments, and arguments without their beta."""
     allowed = COUNTED if counting else MESSAGE
     for name in body:
         if name in allowed:
@@ -80,7 +80,7 @@ def check_names(body: dict[str, Any], betas: Betas, *, counting: bool) -> None:
 
 
 def check_arguments(body: dict[str, Any], headers: Mapping[str, str]) -> None:
-    """Refuse what is wrong inside the arguments that change how a request is served, and not what is answered."""
+    """Refuse invalid values of the arguments that change how a request is served, but not its answer."""
     known = model_capabilities.of(body["model"])
     if "metadata" in body:
         check_object(body["metadata"], "metadata", "user_id?")
@@ -152,7 +152,7 @@ def _check_thread(thread: Any, where: str) -> None:
 
 
 def check_budget(budget: Any) -> None:
-    """Refuse a task budget that is none."""
+    """Refuse an invalid task budget."""
     where = "output_config.task_budget"
     check_object(budget, where, "type=tokens total remaining")
     check_integer(budget.get("total"), f"{where}.total", least=1)
@@ -171,4 +171,4 @@ _CHECKS: Final[Mapping[str, Callable[[Any, str], None]]] = {
     "fallback_credit_token": partial(_check_text_or_object, fields="token! mode=strict|best_effort"),
     "thread": _check_thread,
 }
-"""What may be null, in the order in which the API looks."""
+"""The checks of arguments that may be null, in the order in which the API checks them."""

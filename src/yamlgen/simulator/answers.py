@@ -1,8 +1,7 @@
-"""What the simulated model answers: a message made from nothing but the request and a seed.
+"""The answers of the simulated model, which depend only on the request and a seed.
 
-A request says by itself what kind of answer it waits for: a tool call, native output, JSON described in the
-system prompt (as instructor's JSON mode does), or text. Tokens are estimated, as a forecast estimates them, so that
-limits and usage behave.
+The request determines the kind of answer: a tool call, native output, JSON described in the system prompt (as
+instructor's JSON mode does), or text. Tokens are estimated as in `plan`, so limits and usage work.
 """
 
 from __future__ import annotations
@@ -26,29 +25,29 @@ from yamlgen.token_estimate import tokens_of
 
 _TOPIC_WORDS = 6
 _MOST_FAILURES = 10
-"""After so many turns of failed calls the model gives up, so that a conversation ends whatever its tools do."""
+"""After this many turns of failed calls the model stops calling tools, so that every conversation ends."""
 
 Blocks = list[dict[str, Any]]
 
 
 def digest_of(body: Mapping[str, Any], seed: int, row: str = "") -> bytes:
-    """What an answer depends on: the simulator's seed, the body (but not whether it is streamed), and who asks."""
+    """Return a digest of what an answer depends on: the seed, the body (without `stream`) and the row."""
     asked = {key: value for key, value in body.items() if key != "stream"}
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{seed} {text}{row}".encode()).digest()
 
 
 def answer(body: Mapping[str, Any], digest: bytes, values: PlausibleValues, fault: str | None = None) -> dict[str, Any]:
-    """The message that answers a request which the rules let pass.
+    """Return the message that answers a valid request.
 
     Args:
         body: the request.
-        digest: what `digest_of` makes of it.
-        values: where the answer's values come from; seeded here.
-        fault: `refusal`, `truncate`, `blank`, `invalid_output`, or another one, which is not the answer's business.
+        digest: the result of `digest_of` for the request.
+        values: the source of the answer's values; seeded here.
+        fault: `refusal`, `truncate`, `blank` or `invalid_output`; other faults have no effect here.
 
     Raises:
-        APIProblem: 400, the schema asked for has an unsatisfiable keyword.
+        SimulatedAPIError: 400, if the requested schema has an unsatisfiable keyword.
     """
     values.seed(int.from_bytes(digest[:8], "big"))
     usage = _usage(body)
@@ -90,7 +89,7 @@ def answer(body: Mapping[str, Any], digest: bytes, values: PlausibleValues, faul
 
 
 def _usage(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a request uses, but for the answer."""
+    """Return the usage of a request, without its output tokens."""
     return {
         "input_tokens": tokens_of(body),
         "cache_creation_input_tokens": 0,
@@ -102,7 +101,7 @@ def _usage(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _requests(content: Blocks) -> dict[str, Any]:
-    """How often the API's own tools were used, which has a price of its own."""
+    """Return how often the API's own tools were used, which is billed separately."""
     names = [block["name"] for block in content if block["type"] == "server_tool_use"]
     counts = {f"{name}_requests": names.count(name) for name in ("web_search", "web_fetch")}
     return {"server_tool_use": counts} if any(counts.values()) else {}
@@ -140,7 +139,7 @@ def _content(body: Mapping[str, Any], digest: bytes, values: PlausibleValues, *,
 
 
 def _called(body: Mapping[str, Any], values: PlausibleValues) -> list[dict[str, Any]]:
-    """The tools that the answer calls."""
+    """Return the tools that the answer calls."""
     tools = [tool for tool in body.get("tools") or [] if is_custom(tool)]
     choice = body.get("tool_choice") or {"type": "auto"}
     if not tools or choice["type"] == "none" or _is_served(body):
@@ -152,9 +151,9 @@ def _called(body: Mapping[str, Any], values: PlausibleValues) -> list[dict[str, 
 
 
 def _is_served(body: Mapping[str, Any]) -> bool:
-    """Whether the last turn brings results that a model would now talk about; a failed call is made again.
+    """Check whether the last turn contains results to answer with text; a failed call is repeated instead.
 
-    A forced tool is not called again for results alone: a client that runs tools would never come to an end.
+    If the last turn contains only results, even a forced tool is not called again, so that a client's tool loop ends.
     """
     blocks = blocks_of(last_turn(body["messages"])["content"])
     results = [block for block in blocks if block["type"] == "tool_result"]
@@ -168,7 +167,7 @@ def _is_failed(blocks: Blocks) -> bool:
 
 
 def _failures(messages: list[dict[str, Any]]) -> int:
-    """How many turns of results, counted from the last, brought an error."""
+    """Count the turns with failed results at the end of the conversation."""
     failures = 0
     for message in reversed(messages):
         if message["role"] != "user":
@@ -180,7 +179,7 @@ def _failures(messages: list[dict[str, Any]]) -> int:
 
 
 def _described(body: Mapping[str, Any]) -> Any:
-    """The schema that the system prompt shows after the words `json_schema`, or `None`."""
+    """Return the schema that follows `json_schema` in the system prompt, or `None`."""
     _, found, rest = text_of(body.get("system") or "").partition("json_schema")
     if not found or "{" not in rest:
         return None
@@ -191,9 +190,9 @@ def _described(body: Mapping[str, Any]) -> Any:
 
 
 def made_up(schema: Any, seed: str) -> Any:
-    """A value that a schema accepts, always the same for the same seed; a text where there is no schema.
+    """Return a value that is valid for a schema, always the same for the same seed; without a schema, a string.
 
-    `None` where the simulator cannot make one.
+    It is `None` if the simulator cannot make one.
     """
     values = PlausibleValues()
     values.seed(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
@@ -213,7 +212,7 @@ def _drawn(schema: Any, values: PlausibleValues, *, broken: bool) -> Any:
 
 
 def _broken(value: Any, schema: Any, instances: Instances) -> Any:
-    """`value`, changed as little as makes it invalid; the same if the schema takes anything."""
+    """Return `value` with a small change that makes it invalid; unchanged if the schema accepts everything."""
     wrong: list[Any] = []
     if isinstance(value, dict):
         required = schema.get("required", []) if isinstance(schema, dict) else []
@@ -228,14 +227,14 @@ def _broken(value: Any, schema: Any, instances: Instances) -> Any:
 
 
 def _said(body: Mapping[str, Any], values: PlausibleValues) -> str:
-    """Two sentences, the first of which takes up the prompt."""
+    """Return two sentences, preceded by the first words of the prompt."""
     words = text_of(last_turn(body["messages"])["content"]).split()[:_TOPIC_WORDS]
     topic = " ".join(words).rstrip(".,:;!?")
     return f"On \u201c{topic}\u201d: {values.paragraph()}" if topic else values.paragraph()
 
 
 def _text(block: Mapping[str, Any]) -> str:
-    """A block as the characters that it costs."""
+    """Return the characters of a block that count as output."""
     match block["type"]:
         case "tool_use" | "server_tool_use":
             return json.dumps(block["input"], ensure_ascii=False)
@@ -248,7 +247,7 @@ def _text(block: Mapping[str, Any]) -> str:
 
 
 def _stopped(content: Blocks, stop: str, sequences: list[str]) -> tuple[Blocks, str, str | None]:
-    """The content up to the first stop sequence in its text."""
+    """Cut the content at the first stop sequence in its text."""
     *before, last = content
     if last["type"] != "text":
         return content, stop, None
@@ -261,7 +260,7 @@ def _stopped(content: Blocks, stop: str, sequences: list[str]) -> tuple[Blocks, 
 
 
 def _cut(content: Blocks, room: int) -> Blocks:
-    """The content up to `room` characters; of a tool's input, the members that are whole."""
+    """Cut the content at `room` characters; a tool's input keeps only complete members."""
     kept: Blocks = []
     for block in content:
         length = len(_text(block))

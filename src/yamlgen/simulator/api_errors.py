@@ -1,7 +1,4 @@
-"""A request that the API turns away: its status, its error type, its sentence, and the envelope around them.
-
-One exception carries all three from wherever a check fails to the one place that writes the response.
-"""
+"""The error for a request that the API refuses, with its status, error type and message, and its envelope."""
 
 from __future__ import annotations
 
@@ -23,10 +20,10 @@ class SimulatedAPIError(Exception):
     """A refused request.
 
     Args:
-        message: the sentence in the envelope.
+        message: the message in the envelope.
         kind: one of the API's error types.
-        status: the HTTP status, where it is not the usual one of `kind`.
-        details: what a client may act on, where the API tells it.
+        status: the HTTP status. Default: the usual one of `kind`.
+        details: details for the client, if the API adds them.
     """
 
     def __init__(
@@ -43,7 +40,7 @@ class SimulatedAPIError(Exception):
         self.details = details
 
     def envelope(self, request_id: str) -> dict[str, Any]:
-        """The body of the response, in the API's shape."""
+        """Return the body of the response in the API's format."""
         details = {"details": self.details} if self.details else {}
         return {
             "type": "error",

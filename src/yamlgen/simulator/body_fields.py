@@ -1,8 +1,8 @@
-"""How the fields of a request's body are read: as the API reads them, with its sentences where one is wrong.
+"""Checks of the fields of a request's body, with the API's messages.
 
-The fields of an object are written as one text, in the order in which the API looks at them: `name` for anything,
-`name!` for a text that has to be there, `name?` for a text or null, `name=this|that` for one of some texts, and
-`type=this` for the tag that has to be there. Each check raises an `SimulatedAPIError`, a 400.
+The fields of an object are written as one string, in the order in which the API checks them: `name` for any value,
+`name!` for a required string, `name?` for a string or null, `name=this|that` for one of several strings, and
+`type=this` for a required tag. Each check raises a `SimulatedAPIError` with status 400.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _FIELD: Final = re.compile(r"(\w+)([=!?]?)(\S*)")
 
 
 def check_object(value: Any, where: str, fields: str) -> None:
-    """Refuse what is no object, has other fields than these, or has one of them wrong."""
+    """Refuse a value that is not an object, has other fields, or has an invalid one."""
     if not isinstance(value, dict):
         raise SimulatedAPIError(f"{where}: Input should be an object")
     known = _known(fields)
@@ -40,7 +40,7 @@ def _known(fields: str) -> dict[str, tuple[str, list[str]]]:
 
 
 def check_tag(value: Any, where: str, kinds: Collection[str]) -> str:
-    """The `type` of an object, one of `kinds`."""
+    """Return the `type` of an object; it must be one of `kinds`."""
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         raise SimulatedAPIError(f"{where}: Input tag should be one of {', '.join(map(repr, kinds))}")
@@ -48,7 +48,7 @@ def check_tag(value: Any, where: str, kinds: Collection[str]) -> str:
 
 
 def check_text(value: Any, where: str, name: str) -> str:
-    """The text in the field `name` of an object."""
+    """Return the string in the required field `name` of an object."""
     if name not in value:
         raise SimulatedAPIError(f"{where}.{name}: Field required")
     if not isinstance(value[name], str):
@@ -58,7 +58,7 @@ def check_text(value: Any, where: str, name: str) -> str:
 
 
 def check_integer(value: Any, where: str, least: int | None = None) -> int:
-    """An integer, at least `least`."""
+    """Return an integer; it must be at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise SimulatedAPIError(f"{where}: Input should be a valid integer")
     if least is not None and value < least:
@@ -67,11 +67,11 @@ def check_integer(value: Any, where: str, least: int | None = None) -> int:
 
 
 def check_one_of(value: Any, where: str, texts: Collection[str]) -> None:
-    """Refuse what is none of `texts`."""
+    """Refuse a value that is not one of `texts`."""
     if not isinstance(value, str) or value not in texts:
         raise SimulatedAPIError(f"{where}: Input should be one of {', '.join(map(repr, texts))}")
 
 
 def present(body: Mapping[str, Any], name: str) -> bool:
-    """Whether a field that may be null is there and is not."""
+    """Check whether a field is present and not null."""
     return body.get(name) is not None

@@ -1,4 +1,4 @@
-"""The rules about the prompt cache's breakpoints: how many, how long they last, and in which order."""
+"""The rules about prompt cache breakpoints: their number, lifetimes and order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST: Final = 4
 
 
 def check_breakpoints(body: Mapping[str, Any]) -> None:
-    """Refuse breakpoints of the cache that the API refuses. The rest of the body is known to be right."""
+    """Refuse invalid cache breakpoints. The rest of the body must already be valid."""
     short, found = False, 0
     for where, control in _breakpoints(body):
         check_object(control, where, "type=ephemeral ttl=5m|1h")
@@ -29,12 +29,12 @@ def check_breakpoints(body: Mapping[str, Any]) -> None:
 
 
 def _breakpoints(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each with its place, in the order in which the API reads them."""
+    """Yield each breakpoint with its place, in the order in which the API reads them."""
     yield from _marked(body.get("tools"), "tools")
     yield from _marked(body.get("system"), "system")
     for index, message in enumerate(body["messages"]):
         yield from _marked(message.get("content"), f"messages.{index}.content")
-    # The one of the whole request stands on its last block.
+    # The breakpoint of the whole request applies to its last block.
     if present(body, "cache_control"):
         yield "cache_control", body["cache_control"]
 

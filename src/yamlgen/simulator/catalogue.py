@@ -1,7 +1,7 @@
-"""The models that the simulated API lists, and which model ids it accepts.
+"""The models that the simulated API lists, and the model ids that it accepts.
 
-Ids and what each can do come from the language's table of capabilities, so that the simulator and `validate` never
-disagree. Ids that look like a gateway's are accepted: a gateway has names of its own.
+Ids and capabilities come from the same table that `validate` uses, so the two never disagree. Ids that look like those
+of a gateway are accepted, because a gateway may use any names.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RETIRED: Final = (
     "claude-2.1",
     "claude-2.0",
 )
-"""The models that the API lists where one asks for retired ones, newest first."""
+"""The retired models, newest first; the API lists them on request."""
 
 _STAGES: Final[Mapping[str | None, str]] = {"deprecated": "deprecated", "retired": "retired"}
 _DATE = re.compile(r"-(\d{4})(\d{2})(\d{2})$")
@@ -38,10 +38,10 @@ _FILTER: Final = ("lifecycle[]", "lifecycle")
 
 
 def check_model(model: str) -> None:
-    """Refuse an id that the API does not know, or serves no longer.
+    """Refuse the id of an unknown or retired model.
 
     Raises:
-        APIProblem: 404, as the API says it.
+        SimulatedAPIError: 404.
     """
     known = model_capabilities.of(model)
     foreign = not model.startswith("claude-") or re.search(r"[/.]", model)
@@ -50,10 +50,10 @@ def check_model(model: str) -> None:
 
 
 def info(model: str) -> dict[str, Any]:
-    """What `GET /v1/models/{id}` answers.
+    """Return the response of `GET /v1/models/{id}`.
 
     Raises:
-        APIProblem: 404 for an id that is not Anthropic's.
+        SimulatedAPIError: 404 for an unknown id.
     """
     known = model_capabilities.of(model)
     if not known.known:
@@ -63,7 +63,7 @@ def info(model: str) -> dict[str, Any]:
         "type": "model",
         "id": model,
         "display_name": _display_name(model),
-        # The API writes the epoch where a release date is unknown; an id without a date tells none.
+        # The API writes the epoch if a release date is unknown, as for an id without a date.
         "created_at": "{}-{}-{}T00:00:00Z".format(*date.groups()) if date else "1970-01-01T00:00:00Z",
         "deprecated_at": None,
         "lifecycle": _STAGES.get(known.lifecycle, "active"),
@@ -76,13 +76,13 @@ def info(model: str) -> dict[str, Any]:
 
 
 def page(query: list[tuple[str, str]]) -> dict[str, Any]:
-    """What `GET /v1/models` answers: one page of the models, newest first.
+    """Return the response of `GET /v1/models`: one page of the models, newest first.
 
     Args:
-        query: the names and values of the address, where `lifecycle[]` may stand several times.
+        query: the names and values of the query string; `lifecycle[]` may occur several times.
 
     Raises:
-        APIProblem: 400 for a `limit` outside 1 to 1000, an id that is not in the list, or an unknown stage of life.
+        SimulatedAPIError: 400 for a `limit` outside 1 to 1000, an id that is not in the list, or an unknown lifecycle.
     """
     asked = dict(query)
     text = asked.get("limit", "20")
@@ -152,7 +152,7 @@ def _capabilities(known: model_capabilities.Capabilities) -> dict[str, Any]:
 
 
 def _told(able: dict[str, Any]) -> dict[str, Any]:
-    """The capabilities as the API tells them: each an object that says `supported`."""
+    """Return the capabilities in the API's format: each is an object with `supported`."""
     return {
         name: _told(value) if isinstance(value, dict) else value if name == "supported" else {"supported": value}
         for name, value in able.items()

@@ -1,4 +1,4 @@
-"""Which simulator this is: a digest of what decides its answers besides a request, a seed and the faults."""
+"""The digest of the simulator's code, on which its answers depend in addition to request, seed and faults."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from yamlgen.canonical_json import short_digest
 
 _FOLDER: Final = "simulator"
 _BESIDES: Final = ("token_estimate.py", "model_capabilities.py", "schemas/native_output_schema.py")
-"""What it counts tokens by, and what it knows of models and schemas."""
+"""The modules outside the folder on which answers depend: token counts, models and schemas."""
 
 
 @lru_cache(maxsize=1)
 def simulator_digest() -> str:
-    """Eight hexadecimal digits, others for another simulator.
+    """Return eight hexadecimal digits that identify the simulator's code.
 
-    It is made of the sources, so that no change of them can forget to change it.
+    The digest is made from the source files, so every change to them changes it.
     """
     package = resources.files("yamlgen")
     own = (file.name for file in package.joinpath(_FOLDER).iterdir() if file.name.endswith(".py"))

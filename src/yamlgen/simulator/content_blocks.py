@@ -1,4 +1,4 @@
-"""The blocks of a turn: which the API knows, whose turns they may stand in, and what each holds."""
+"""The rules about content blocks: the types that the API knows, the roles that may use them, and their fields."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ BLOCKS: Final[Mapping[str, tuple[str, ...]]] = {
     "tool_addition": ("system", "", "mid-conversation-tool-changes-", "inline-tools-"),
     "tool_removal": ("system", "", "mid-conversation-tool-changes-", "inline-tools-"),
 }
-"""Each type of block: whose turns it stands in; its fields, where they are looked at; how the names of the betas begin
-that it belongs to, one of which has to be asked for."""
+"""Each type of block: the roles of the turns that may contain it; its fields, if they are checked; the prefixes of the
+names of the betas, one of which it requires."""
 
 _ID: Final = "^[a-zA-Z0-9_-]+$"
 _MOST_BYTES: Final = 10 * 2**20
@@ -50,17 +50,17 @@ _SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "url": ("url",),
     "file": ("file_id",),
 }
-"""The texts of each type of source."""
+"""The required strings of each type of source."""
 
 _MEDIA: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "image": {"base64": ("image/jpeg", "image/png", "image/gif", "image/webp"), "url": (), "file": ()},
     "document": {"base64": ("application/pdf",), "text": ("text/plain",), "content": (), "url": (), "file": ()},
 }
-"""The types of source that a block may have, and of which media each is."""
+"""The types of source that each block may have, and the media types of each."""
 
 
 def check_block(block: Any, role: str, where: str, version: str, betas: Betas) -> None:
-    """Refuse a block that the API does not take in a turn of this role."""
+    """Refuse a block that the API does not accept in a turn of this role."""
     if not isinstance(block, dict) or "type" not in block:
         raise SimulatedAPIError(f"{where}.type: Field required")
     kind = block["type"]
@@ -70,7 +70,7 @@ def check_block(block: Any, role: str, where: str, version: str, betas: Betas) -
         )
     roles, _, *prefixes = BLOCKS[kind]
     allowed = role in roles.split() and (not prefixes or has_beta(betas, *prefixes))
-    # Few-shot examples of the older version of the API have documents in the answers.
+    # In the old API version, few-shot examples have documents in assistant turns.
     if not allowed and (kind, role, version) != ("document", "assistant", OLD_VERSION):
         raise SimulatedAPIError(f"{where}: `{kind}` blocks are not allowed in `{role}` messages")
     _check_fields(block, kind, where)
@@ -97,7 +97,7 @@ def _check_fields(block: dict[str, Any], kind: str, where: str) -> None:
 
 
 def check_words(text: str, place: str = "messages") -> None:
-    """Refuse a text without a word."""
+    """Refuse an empty or blank text."""
     if not text:
         raise SimulatedAPIError(f"{place}: text content blocks must be non-empty")
     if not text.strip():

@@ -1,4 +1,4 @@
-"""Conversations that the server holds: a request that goes on with one sends its new turns only."""
+"""Conversations stored on the server: a request that continues one sends only its new turns."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _OF_THREAD: Final = ("system", "tools")
 
 
 class Conversations:
-    """What is held, by the id of the answer that it ends with; the oldest is let go of first."""
+    """The stored conversations, by the id of their last answer; the oldest is discarded first."""
 
     def __init__(self) -> None:
         self._held: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def resumed(self, body: Any) -> Any:
-        """The whole of a request that goes on with a conversation; any other request as it is.
+        """Return the full body of a request that continues a conversation; other requests are returned unchanged.
 
         Raises:
-            APIProblem: 404 for an unknown conversation, 400 for a field that comes from it.
+            SimulatedAPIError: 404 for an unknown conversation, 400 for a field that the conversation defines.
         """
         thread = body.get("thread") if isinstance(body, dict) else None
         if not isinstance(thread, dict) or thread.get("type") != "continue":
@@ -45,7 +45,7 @@ class Conversations:
         return {**held, **body, "messages": [*held["messages"], *body["messages"]]}
 
     def hold(self, body: Mapping[str, Any], message: Mapping[str, Any]) -> None:
-        """Keep a conversation that asks for it, as it stands after an answer."""
+        """Store the conversation after an answer, if the request has a `thread`."""
         if body.get("thread") is None or not message["content"]:
             return
         turn = {"role": "assistant", "content": message["content"]}

@@ -1,7 +1,7 @@
-"""The constraints that a description tells a model, because native output cannot express them.
+"""Reads the constraints that a description contains because native output cannot express them.
 
-Each client has words of its own for them: yamlgen writes JSON, the SDKs write `{minimum: 1, maximum: 5}` at the end,
-LiteLLM writes `Note: minimum value: 1, maximum value: 5.`. A model reads them all, and so does a simulated one.
+Each client writes them differently: yamlgen as JSON, the SDKs as `{minimum: 1, maximum: 5}` at the end, LiteLLM as
+`Note: minimum value: 1, maximum value: 5.`. The simulator understands all of them, as a model does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NUMERIC: Final = frozenset(_BY_LITELLM.values())
 
 
 def described_constraints(description: str) -> dict[str, Any]:
-    """The keywords that a description tells, with their values."""
+    """Return the keywords in a description, with their values."""
     _, told, text = description.rpartition(TOLD)
     try:
         if told:

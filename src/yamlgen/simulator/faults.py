@@ -1,7 +1,7 @@
-"""Faults by rate: which answers go wrong, and how, decided by a seed.
+"""Faults by rate: which requests fail, and how, depending on a seed.
 
-A decision depends on the seed, the request's body and how often this body came before: a run is reproduced
-exactly, whatever the order in which its requests arrive, and a retry of one body may still succeed.
+The decision depends on the seed, the request's body and how often this body was sent before. A run is therefore
+reproducible regardless of the order of its requests, and a retry of the same body may still succeed.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ NAMES = (
     "unreadable",
     "invalid_output",
 )
-"""The known faults, in the order in which they are tried: one request has one fault at most."""
+"""The known faults, in the order in which they are tried; a request has at most one fault."""
 
 _LASTING: Final = frozenset({"bad_request"})
-"""Those that are about what a request holds: it meets them however often it comes."""
+"""The faults that depend on the content of a request: a retry gets them again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How often each fault happens.
+    """How often each fault occurs.
 
     Attributes:
-        rates: fault -> share of the requests, 0 to 1.
-        seed: another seed picks other requests.
+        rates: the share of requests with each fault, 0 to 1.
+        seed: selects the requests with faults.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict)
@@ -47,12 +47,12 @@ class Faults:
 
     @classmethod
     def parse(cls, texts: Iterable[str], seed: int = 0) -> Faults:
-        """Read `name=rate` texts, as the command line takes them; the last one of a name counts, and no rate of 0.
+        """Parse `name=rate` strings, as on the command line. The last one of a name applies; rates of 0 are dropped.
 
-        Their order, and how a rate is written, make no difference.
+        Their order and the notation of a rate make no difference.
 
         Raises:
-            UsageError: an unknown name, or a rate that is no number from 0 to 1.
+            UsageError: a name is unknown, or a rate is not a number from 0 to 1.
         """
         rates: dict[str, float] = {}
         for text in texts:
@@ -72,11 +72,11 @@ class Faults:
         return cls({name: rates[name] for name in NAMES if rates.get(name)}, seed)
 
     def pick(self, digest: bytes, before: int) -> str | None:
-        """The fault of one request, or `None`.
+        """Return the fault of one request, or `None`.
 
         Args:
             digest: a hash of the request's body.
-            before: how often this body came before.
+            before: how often this body was sent before.
         """
         for name in NAMES:
             rate, times = self.rates.get(name, 0.0), 0 if name in _LASTING else before
@@ -86,7 +86,7 @@ class Faults:
 
 
 def _share(text: bytes) -> float:
-    """A number from 0 up to 1 that looks random and depends on `text` alone."""
+    """Return a pseudo-random number from 0 (inclusive) to 1 (exclusive) that depends only on `text`."""
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") / 2**64
 
 

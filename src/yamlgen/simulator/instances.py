@@ -1,13 +1,13 @@
-"""Instances of a JSON Schema: drawn, checked, drawn again.
+"""Draws random instances of a JSON Schema, and validates them.
 
-Written here because no library fits (looked at in November 2026). jsf draws from the global random state, so that
-no answer could be repeated, reads no draft later than 7 and drops `if`, `not`, `contains` and merged `allOf`;
-hypothesis-jsonschema stops at draft 7 too and needs Hypothesis at run time, whose examples are meant to be nasty,
-not plausible; polyfactory wants model classes, not schemas.
+No library was suitable in November 2026. jsf uses the global random state, so answers would not be reproducible; it
+supports no draft after 7, and ignores `if`, `not`, `contains` and merged `allOf`. hypothesis-jsonschema also stops at
+draft 7, and needs Hypothesis at run time, whose examples are extreme rather than plausible. polyfactory needs model
+classes, not schemas.
 
-A draw follows the keywords that say how to build a value; those that only forbid are left to the check, at the
-place where they stand where that is possible, so that a miss costs one small draw and not the whole instance.
-jsonschema-rs checks, as it does when a pipeline runs.
+A draw follows the keywords that describe how to build a value. Keywords that only forbid values are checked after the
+draw, at their own place if possible, so that a miss repeats one small draw and not the whole instance. jsonschema-rs
+validates, as when a pipeline runs.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ _INFERRED = (
 )
 
 Trail = tuple[str, ...]
-"""The references followed on the way to a place: one that comes twice is a recursion."""
+"""The references followed to a place; one that occurs twice is a recursion."""
 
 
 class Instances:
-    """The instances of one schema, which is known to be valid.
+    """The instances of one valid schema.
 
     Args:
         schema: the schema.
-        values: where plain values come from; its seed decides each draw.
+        values: the source of plain values; its seed determines each draw.
     """
 
     def __init__(self, schema: Any, values: PlausibleValues) -> None:
@@ -66,10 +66,10 @@ class Instances:
         self._values = values
 
     def draw(self) -> Any:
-        """One instance.
+        """Draw one instance.
 
         Raises:
-            APIProblem: 400, naming the keyword that no draw satisfied.
+            SimulatedAPIError: 400, with the keyword that no draw satisfied.
         """
         self._misses = 0
         missed = SchemaContradiction("false", "#")
@@ -90,7 +90,7 @@ class Instances:
         raise SimulatedAPIError(f"the simulator {missed}")
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` is an instance."""
+        """Check whether `value` is an instance."""
         return bool(self._validator.is_valid(value))
 
     def _value(self, schema: Any, field: str, trail: Trail, where: str) -> Any:
@@ -109,7 +109,7 @@ class Instances:
                 if check is None or check.is_valid(value):
                     return value
                 error = next(check.iter_errors(value))
-                # The schema stands at `allOf/0` of the one that is checked with.
+                # The validator has this schema at `allOf/0`.
                 *place, keyword = map(str, error.schema_path[2:])
                 missed = SchemaContradiction(keyword, "/".join([where, *place]))
             self._misses += 1
@@ -118,7 +118,7 @@ class Instances:
         raise missed
 
     def _check(self, node: SchemaNode) -> Any:
-        """A validator of one node alone, or `None` where references need the whole schema."""
+        """Return a validator of one node, or `None` if its references need the whole schema."""
         if self._local is None:
             return None
         if id(node) not in self._checks:
@@ -147,7 +147,7 @@ class Instances:
         return self._values.rng.choice((False, True)) if kind == "boolean" else None
 
     def _chosen(self, node: SchemaNode, attempt: int, *, deep: bool) -> SchemaNode:
-        """The node with its first choice made: any branch, but the simplest first in a deep recursion."""
+        """Return the node with a random branch of its first choice; in a deep recursion, the simplest branch first."""
         branches = node.choices[0]
         order = list(range(len(branches)))
         if deep:
@@ -169,7 +169,7 @@ class Instances:
         rng = self._values.rng
         kinds = keywords.get("type")
         if kinds is None and attempt:
-            # The kind that the keywords suggest missed, and the schema demands none.
+            # The type that the keywords suggest has failed, and the schema requires none.
             return rng.choice(TYPES)
         if kinds is None:
             return next((kind for kind, words in _INFERRED if words & keywords.keys()), "string")
@@ -186,7 +186,7 @@ class Instances:
         if not fitting:
             raise SchemaContradiction("enum", node.where)
         value = self._values.rng.choice(fitting)
-        # A copy: what is drawn may be broken on purpose later.
+        # A copy, because the value may be made invalid later.
         return json.loads(json.dumps(value)) if isinstance(value, dict | list) else value
 
     def _string(self, keywords: Mapping[str, Any], field: str, where: str) -> str:
@@ -233,7 +233,7 @@ class Instances:
         return array
 
     def _unlike(self, seen: set[str], schema: Any, field: str, trail: Trail, where: str) -> Any:
-        """An item that is none of those before."""
+        """Draw an item that differs from all items so far."""
         for _ in range(_DRAWS):
             item = self._value(schema, field, trail, where)
             text = json.dumps(item, sort_keys=True)
@@ -243,7 +243,7 @@ class Instances:
         raise SchemaContradiction("uniqueItems", where)
 
     def _put(self, contained: Mapping[str, Any], array: list[Any], node: SchemaNode, field: str, trail: Trail) -> None:
-        """Members that `contains` asks for, in place of others where the array may not grow."""
+        """Add the members that `contains` requires; they replace others if the array may not grow."""
         first = len(node.keywords.get("prefixItems", []))
         rest, most = node.keywords.get("items", True), node.keywords.get("maxItems")
         for index in range(int(contained["least"])):
@@ -283,7 +283,7 @@ class Instances:
         return built
 
     def _extend(self, built: dict[str, Any], node: SchemaNode, trail: Trail, least: int) -> None:
-        """More properties, where there have to be more or the schema is that of a map."""
+        """Add more properties, if more are required or the schema describes a map."""
         keywords = node.keywords
         patterns = list(keywords.get("patternProperties", {}))
         extra = keywords.get("additionalProperties", keywords.get("unevaluatedProperties"))
@@ -324,7 +324,7 @@ class Instances:
         return self._value(schema, name, trail, f"{node.where}/properties/{key}")
 
     def _property(self, node: SchemaNode, name: str) -> Any:
-        """The schema of a property: its own and those of the patterns that its name matches, or the rest's."""
+        """Return the schema of a property: its own and those of matching patterns, else that for other properties."""
         known = node.keywords.get("properties", {})
         patterns = node.keywords.get("patternProperties")
         if name in known and not patterns:
@@ -337,7 +337,7 @@ class Instances:
                 rest = node.keywords.get("unevaluatedProperties", True)
                 parts = [node.keywords.get("additionalProperties", rest)]
             schema = False if False in parts else parts[0] if len(parts) == 1 else {"allOf": parts}
-            if len(self._members) > 10_000:  # noqa: PLR2004 - names drawn for maps are without end
+            if len(self._members) > 10_000:  # noqa: PLR2004 - names drawn for maps are unlimited
                 return schema
             self._members[key] = schema
         return self._members[key]
@@ -345,7 +345,7 @@ class Instances:
 
 @lru_cache(maxsize=128)
 def instances_of(text: str, values: PlausibleValues) -> Instances:
-    """The instances of a schema, given as JSON text, which is what the cache can hash."""
+    """Return the instances of a schema, given as a JSON string so that the cache can hash it."""
     return Instances(json.loads(text), values)
 
 
@@ -354,7 +354,7 @@ def _validator(schema: Any) -> Any:
 
 
 def _defined(schema: Any) -> dict[str, Any] | None:
-    """The definitions that a part of the schema needs beside it; `None` if it refers to anything else."""
+    """Return the definitions that parts of the schema need; `None` if there are references to anything else."""
     text = json.dumps(schema)
     if '"$anchor"' in text or '"$id"' in text:
         return None

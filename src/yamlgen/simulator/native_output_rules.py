@@ -1,7 +1,7 @@
-"""What native structured output refuses in a schema, with the sentences of the API.
+"""The rules about schemas of native structured output, with the API's messages.
 
-Native output compiles a schema into a grammar, and a grammar knows shapes, not ranges: a request with a
-keyword beyond it is a 400 that no retry mends, so a pipeline must meet it here first.
+Native output compiles a schema into a grammar, which can express shapes but not ranges. A request with another keyword
+gets a 400 that no retry fixes, so the simulator must refuse it too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from yamlgen.schemas.json_pointer import follow
 from yamlgen.simulator.api_errors import SimulatedAPIError
 
-# Those of a number are told as an integer's, whichever it is.
+# The API reports keywords of numbers as those of an integer, even for a number.
 _UNSUPPORTED = {
     "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     "string": ("minLength", "maxLength"),
@@ -30,11 +30,11 @@ def check_native(schema: Any, where: str) -> None:
     """Refuse a schema that native output cannot express.
 
     Args:
-        schema: the schema, already known to be valid JSON Schema.
-        where: the place in the body, as the API names it.
+        schema: the schema; it must be valid JSON Schema.
+        where: its place in the body, as the API writes it.
 
     Raises:
-        APIProblem: 400 with the first thing that is wrong.
+        SimulatedAPIError: 400, with the first problem.
     """
     if not isinstance(schema, dict):
         raise SimulatedAPIError(f"{where}: Input should be an object")

@@ -1,6 +1,6 @@
-"""Numbers of a JSON Schema: inside their range, on their step, and usual for their field where there is room.
+"""Draws numbers for a JSON Schema: in range, multiples of the step, and plausible for their field if possible.
 
-A number is held against the bounds as Python compares, which is exact between integers of any size and floats.
+Bounds are compared as Python does, which is exact between floats and integers of any size.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from yamlgen.simulator.plausible_values import PlausibleValues
 
 
 def draw_number(keywords: Mapping[str, Any], values: PlausibleValues, field: str, where: str, *, whole: bool) -> float:
-    """A number that satisfies the numeric keywords.
+    """Draw a number that satisfies the numeric keywords.
 
     Raises:
-        SchemaContradiction: the range holds no such number.
+        SchemaContradiction: the range contains no such number.
     """
     above, below = keywords.get("exclusiveMinimum"), keywords.get("exclusiveMaximum")
     low = max((bound for bound in (keywords.get("minimum"), above) if bound is not None), default=None)
@@ -37,12 +37,12 @@ def draw_number(keywords: Mapping[str, Any], values: PlausibleValues, field: str
 
 
 def decimal(number: float) -> Fraction:
-    """A number as it is written: 0.1 is a tenth here, as its author means it."""
+    """Return a number as it is written: 0.1 is exactly one tenth."""
     return Fraction(number) if isinstance(number, int) else Fraction(repr(number))
 
 
 def is_within(number: float, keywords: Mapping[str, Any]) -> bool:
-    """Whether a number is inside the bounds."""
+    """Check whether a number is within the bounds."""
     return (
         number >= keywords.get("minimum", number)
         and number <= keywords.get("maximum", number)
@@ -52,11 +52,11 @@ def is_within(number: float, keywords: Mapping[str, Any]) -> bool:
 
 
 def _reals(values: PlausibleValues, least: float, most: float) -> Iterator[float]:
-    """Numbers of a range, the plainest first, and last those at its ends, which a narrow range may consist of."""
+    """Yield numbers of a range, rounded ones first; last its ends, which may be all that a narrow range contains."""
     share = values.rng.random()
     try:
         low, high = float(least), float(most)
-    except OverflowError:  # an integer beyond every float
+    except OverflowError:  # an integer too large for a float
         yield from (least, least + 1, most, most - 1)
         return
     drawn = low * (1 - share) + high * share
@@ -65,10 +65,10 @@ def _reals(values: PlausibleValues, least: float, most: float) -> Iterator[float
 
 
 def _multiples(values: PlausibleValues, least: float, most: float, step: Fraction) -> Iterator[float]:
-    """Multiples of a step in a range, a drawn one first; just beyond the range, where it has none."""
+    """Yield multiples of a step in a range, a random one first; if there are none, those just outside the range."""
     first, last = math.ceil(decimal(least) / step), math.floor(decimal(most) / step)
     drawn = values.rng.randint(first, last) if first <= last else first
-    # No float is exact enough for every multiple of a fraction, but whole numbers always are.
+    # A float cannot represent every multiple of a fraction exactly, but it can represent whole numbers.
     rounded = -(-drawn // step.denominator) * step.denominator
     for count in (drawn, rounded, rounded - step.denominator, first, last, first + 1, last - 1, first - 1, last + 1):
         number = count * step

@@ -1,8 +1,8 @@
-r"""Strings that a regular expression accepts.
+r"""Draws strings that match a regular expression.
 
-Written here because the libraries for it do not fit: rstr builds negated sets in hash order, so that its strings
-change from process to process, and repeats `*` up to a hundred times; exrex draws from the global random state.
-Python parses the expression and this walks the parse; look-arounds and boundaries are left to the caller's check.
+No library was suitable: rstr builds negated sets in hash order, so its strings differ between processes, and it repeats
+`*` up to a hundred times; exrex uses the global random state. Here Python parses the expression, and this module walks
+the parse tree. Look-arounds and boundaries are ignored: the caller checks the result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-# Private, but unchanged since Python 3.11; `sre_parse`, its public name, warns that it will go.
+# Private, but unchanged since Python 3.11; its public name, `sre_parse`, is deprecated.
 _PARSER: Any = importlib.import_module("re._parser")
 
 _WORD = string.ascii_lowercase + string.ascii_uppercase + string.digits + "_"
@@ -45,16 +45,16 @@ _MOST = 1000
 
 
 class PatternError(ValueError):
-    """An expression that no string can be made for."""
+    """An expression for which no string can be drawn."""
 
 
 def draw(pattern: str, rng: Random, least: int = 0) -> str:
-    """A string that `pattern` is meant to match: check it before use.
+    """Draw a string that should match `pattern`; check it before use.
 
     Args:
-        pattern: a regular expression, as JSON Schema writes them.
-        rng: where the choices come from.
-        least: a length to aim for, where the expression leaves it open.
+        pattern: a regular expression, as in JSON Schema.
+        rng: the source of random choices.
+        least: a length to aim for if the expression allows several.
 
     Raises:
         PatternError: the expression cannot be read.
@@ -64,7 +64,7 @@ def draw(pattern: str, rng: Random, least: int = 0) -> str:
 
 @lru_cache(maxsize=512)
 def compiled(pattern: str) -> re.Pattern[str]:
-    """`pattern` for Python.
+    """Compile `pattern` for Python.
 
     Raises:
         PatternError: the expression cannot be read.
@@ -83,7 +83,7 @@ def _parsed(pattern: str) -> Any:
 
 
 def _python(pattern: str) -> str:
-    """The expression in Python's spelling: named groups and Unicode properties are written otherwise there."""
+    """Translate the expression to Python's syntax, which differs for named groups and Unicode properties."""
 
     def letters(match: re.Match[str]) -> str:
         characters = _PROPERTIES.get(match[1])
@@ -146,7 +146,7 @@ class _Walk:
                 case "LITERAL":
                     characters.append(chr(value))
                 case "RANGE":
-                    # A wide range would only make the list long; its beginning is as good.
+                    # The beginning of a wide range is enough.
                     characters.extend(map(chr, range(value[0], min(value[1], value[0] + 255) + 1)))
                 case "CATEGORY":
                     characters.extend(_CATEGORIES[value.name])

@@ -1,9 +1,8 @@
-"""A JSON Schema made plain: references followed, `allOf` joined, every alternative laid out as a choice.
+"""A JSON Schema in a normal form: references resolved, `allOf` merged, alternatives listed as choices.
 
-Drawing an instance then needs to look at one place only. A `SchemaNode` is what one schema says together with all
-that it refers to; two nodes join into the node of everything that both say, and a join that nothing can
-satisfy is a `SchemaContradiction`, so that another alternative is tried. Nodes are kept: a schema is joined once, not
-once a row.
+Drawing an instance then needs only one node at a time. A `SchemaNode` combines a schema with all schemas that it refers
+to. Two nodes merge into one that requires what both require. A merge that nothing can satisfy raises a
+`SchemaContradiction`, and another alternative is tried. Nodes are cached, so a schema is merged once, not once per row.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _APART = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "de
 _UNKNOWN = ("$dynamicRef", "$recursiveRef")
 
 
-class SchemaContradiction(Exception):  # noqa: N818 - a finding on the way, not an error
+class SchemaContradiction(Exception):  # noqa: N818 - an intermediate result, not an error
     """Nothing satisfies `keyword` at `where`."""
 
     def __init__(self, keyword: str, where: str) -> None:
@@ -38,15 +37,15 @@ class SchemaContradiction(Exception):  # noqa: N818 - a finding on the way, not 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SchemaNode:
-    """What must hold at one place.
+    """The requirements at one place of a schema.
 
     Attributes:
-        keywords: the keywords that need no choice, all of which hold.
-        choices: one schema of each tuple holds too.
-        contains: for each, an array has members that satisfy it.
-        refs: the references that led here, for telling recursion.
-        hard: whether drawing may miss, so that a draw is checked on the spot.
-        source: the schema that all this stands for.
+        keywords: the keywords that always apply.
+        choices: alternatives; one schema of each tuple must also be satisfied.
+        contains: the `contains` requirements, each with a schema and a minimum number of members.
+        refs: the references that led here, to detect recursion.
+        hard: whether a draw may be invalid, so that it is checked at once.
+        source: the original schema.
         where: its place, as a JSON pointer.
     """
 
@@ -64,15 +63,15 @@ class PlainSchema:
 
     def __init__(self, root: Any) -> None:
         self.root = root
-        # The key is an identity, so the object is kept beside its node: an identity is reused once it is freed.
+        # The key is an `id()`, which Python reuses for new objects: storing the object keeps it alive.
         self._nodes: dict[int, tuple[Any, SchemaNode]] = {}
         self._chosen: dict[tuple[int, int], tuple[SchemaNode, SchemaNode | SchemaContradiction]] = {}
 
     def node(self, schema: Any, where: str, trail: tuple[str, ...] = ()) -> SchemaNode:
-        """The node of a schema.
+        """Return the node of a schema.
 
         Raises:
-            SchemaContradiction: nothing satisfies it, or it cannot be followed.
+            SchemaContradiction: nothing satisfies the schema, or a reference cannot be resolved.
         """
         found = self._nodes.get(id(schema))
         if found is None or isinstance(schema, bool):
@@ -81,10 +80,10 @@ class PlainSchema:
         return found[1]
 
     def choose(self, node: SchemaNode, branch: int) -> SchemaNode:
-        """The node with its first choice made.
+        """Return the node with a branch of its first choice merged in.
 
         Raises:
-            SchemaContradiction: that branch is impossible together with the rest.
+            SchemaContradiction: the branch contradicts the rest of the node.
         """
         key = id(node), branch
         if key not in self._chosen:
@@ -155,7 +154,7 @@ def _anchored(schema: Any, anchor: str, where: str) -> Any:
 
 
 def _choices(schema: Mapping[str, Any]) -> tuple[tuple[Any, ...], ...]:
-    """The alternatives of a schema. A condition is one: it holds with `then`, or fails with `else`."""
+    """Return the alternatives of a schema. `if` is one: true with `then`, or false with `else`."""
     choices = [tuple(schema[keyword]) for keyword in ("anyOf", "oneOf") if keyword in schema]
     if "if" in schema and ("then" in schema or "else" in schema):
         condition = schema["if"]
@@ -199,7 +198,7 @@ _TURNED = {
 
 
 def _turned(refused: Any) -> dict[str, Any]:
-    """The bound that holds where one must not: a number that is not at least 5 is below 5."""
+    """Return the bound that a negated bound implies: a number that is not at least 5 is below 5."""
     bounds = refused.keys() - {"type"} if isinstance(refused, dict) else ()
     if len(bounds) != 1 or not _TURNED.keys() >= bounds or refused.get("type", "number") != "number":
         return {}
@@ -229,7 +228,7 @@ _BOUND_TYPES = {"Length": "string", "Items": "array", "Properties": "object"}
 
 
 def _settled(node: SchemaNode) -> SchemaNode:
-    """The node, unless it is plain that nothing satisfies it."""
+    """Return the node, or raise `SchemaContradiction` if obviously nothing satisfies it."""
     keywords = node.keywords
     for keyword in ("type", "enum"):
         if keyword in keywords and not keywords[keyword]:

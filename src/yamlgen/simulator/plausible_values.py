@@ -1,8 +1,7 @@
-"""Plausible values for a field: what its name, or its format, says that it holds.
+"""Plausible values for a field, based on its name or format.
 
-Names, places and sentences come from Faker, which is the kept library for them. One Faker serves a whole
-simulator (building one takes 30 ms) and is seeded for each answer (5 us). Dates are drawn here: Faker counts
-them from today, and an answer must not change overnight.
+Names, places and sentences come from Faker. One Faker serves a whole simulator (creating one takes 30 ms), and is
+seeded for each answer (5 us). Dates are drawn here, because Faker's depend on the current date and answers must not.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _BIRTHS = (date(1940, 1, 1).toordinal(), date(2005, 12, 31).toordinal())
 
 _Draw = Callable[["PlausibleValues"], str]
 
-# By the names of fields. A name is looked up whole, then by its last word, then by that word's singular.
+# By field name. A name is looked up whole, then by its last word, then by the singular of that word.
 _FIELDS: dict[str, _Draw] = {
     "name full_name author person": lambda v: v.fake.name(),
     "first_name given_name firstname": lambda v: v.fake.first_name(),
@@ -109,33 +108,33 @@ _BY_FORMAT = _by_name(_FORMATS)
 
 
 class PlausibleValues:
-    """Values of one simulator, drawn anew from each seed."""
+    """The random values of one simulator, reproducible for each seed."""
 
     def __init__(self) -> None:
         self.rng: Random = Random(0)  # noqa: S311 - invented data, no secrets
 
     @cached_property
     def fake(self) -> Any:
-        """The Faker; its factory rather than its proxy, which costs a third of each call."""
+        """The Faker's factory; its proxy would take a third of the time of each call."""
         return Faker("en_US", use_weighting=False)._factories[0]  # noqa: SLF001 - no public way to the factory
 
     def seed(self, seed: int) -> None:
-        """Start the answer of `seed`."""
+        """Set the seed of the next answer."""
         self.rng = Random(seed)  # noqa: S311 - invented data, no secrets
         self.fake.seed_instance(seed)
 
     def string(self, field: str, least: int, most: int | None) -> str:
-        """Text for a field, `least` to `most` code points long."""
+        """Draw a string for a field, `least` to `most` code points long."""
         drawn = next((_BY_FIELD[key] for key in _keys(field) if key in _BY_FIELD), None)
         return self.fit(drawn(self) if drawn else self.sentence(), least, most)
 
     def formatted(self, form: str) -> str | None:
-        """Text of a JSON Schema `format`, or `None` when the format is not a standard one."""
+        """Draw a string for a JSON Schema `format`; `None` if the format is not a standard one."""
         drawn = _BY_FORMAT.get(form)
         return drawn(self) if drawn else None
 
     def span(self, field: str, low: float | None, high: float | None) -> tuple[float, float]:
-        """The range to draw a field's number from: what is usual for it, inside what is allowed."""
+        """Return the range for a field's number: the usual range of the field, within the allowed one."""
         usual = next((_RANGE_BY_FIELD[key] for key in _keys(field) if key in _RANGE_BY_FIELD), _USUAL)
         least = usual[0] if low is None else low
         most = usual[1] if high is None else high
@@ -149,7 +148,7 @@ class PlausibleValues:
         return least, most
 
     def fit(self, text: str, least: int, most: int | None) -> str:
-        """`text`, cut or gone on with so that its length fits."""
+        """Cut or extend `text` to a length from `least` to `most`."""
         while len(text) < least:
             text = f"{text} {self.fake.word()}"
         if most is not None and len(text) > most:
@@ -158,32 +157,32 @@ class PlausibleValues:
         return text
 
     def word(self) -> str:
-        """One word."""
+        """Draw one word."""
         return str(self.fake.word())
 
     def sentence(self) -> str:
-        """One sentence."""
+        """Draw one sentence."""
         return str(self.fake.sentence())
 
     def paragraph(self) -> str:
-        """Two sentences."""
+        """Draw two sentences."""
         return f"{self.sentence()} {self.sentence()}"
 
     def day(self, days: tuple[int, int]) -> str:
-        """A date in ISO form."""
+        """Draw a date in ISO format."""
         return date.fromordinal(self.rng.randint(*days)).isoformat()
 
     def clock(self) -> str:
-        """A time of day."""
+        """Draw a time of day."""
         return f"{timedelta(seconds=self.rng.randrange(86_400))!s:0>8}"
 
     def link(self) -> str:
-        """An address that leads nowhere."""
+        """Draw the URL of a page that does not exist."""
         return f"https://www.example.com/{self.fake.word()}"
 
 
 def _room(bound: float) -> float:
-    """How far from a bound a number may lie that is bounded on one side: floats lie far apart where they are large."""
+    """Return the width of the range for a number with one bound; it grows with the bound, as the gaps of floats do."""
     return abs(bound) if abs(bound) > _LARGE else 100
 
 
@@ -191,6 +190,6 @@ def _room(bound: float) -> float:
 def _keys(field: str) -> tuple[str, ...]:
     whole = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", field).lower().strip("_")
     first, _, last = whole.rpartition("_")
-    # The name of a city is a city; that of a runner, of whom nothing is known here, is a name.
+    # `city_name` is a city; `runner_name`, whose first word is unknown, is a name.
     named = (first.rpartition("_")[2],) if first and last == "name" else ()
     return whole, *named, last, last.removesuffix("s"), re.sub("ies$", "y", last)

@@ -1,9 +1,9 @@
-"""What the API refuses in a request, with its own sentences, so that a mistake shows before it costs anything.
+"""The API's checks of a request, with its own messages, so that mistakes show before they cost anything.
 
-Each check reads the body as it came and raises the `SimulatedAPIError` that the API would answer with, in the order in
-which the API looks. What a model refuses is in the language's table of models, and nowhere here. Each kind of rule has
-a module of its own: `allowed_arguments`, `turns`, `content_blocks`, `tools`, `thinking`, `schema_limits`,
-`native_output_rules`, `cache_breakpoints`.
+Each check reads the body as received and raises the `SimulatedAPIError` that the API would return, in the API's order.
+What each model supports is defined in `model_capabilities`. Other modules contain the rules of one kind:
+`allowed_arguments`, `turns`, `content_blocks`, `tools`, `thinking`, `schema_limits`, `native_output_rules`,
+`cache_breakpoints`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VERSIONS: Final = (model_capabilities.OLD_VERSION, "2026-10-21")
 _NO_BETAS: Final[Betas] = frozenset()
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 _MARGIN: Final = 1.3
-"""How much too high the estimate of a prompt's tokens may be."""
+"""The factor by which the estimate of a prompt's tokens may be too high."""
 
 
 def check_headers(headers: Mapping[str, str]) -> str:
@@ -39,7 +39,7 @@ def check_headers(headers: Mapping[str, str]) -> str:
         The API version.
 
     Raises:
-        APIProblem: 401 without a key, 400 without a known version.
+        SimulatedAPIError: 401 without a key, 400 without a known version.
     """
     bearer = headers.get("Authorization", "")
     key = headers.get("x-api-key", "") or (bearer[len("bearer ") :] if bearer.lower().startswith("bearer ") else "")
@@ -59,11 +59,11 @@ def check_message(body: Any, version: str, betas: Betas = _NO_BETAS, headers: Ma
     Args:
         body: the body.
         version: the version of the API.
-        betas: the betas that are asked for.
-        headers: the other headers, of which some belong to an argument.
+        betas: the betas of the request.
+        headers: the headers of the request; some belong to an argument.
 
     Raises:
-        APIProblem: the first thing that is wrong.
+        SimulatedAPIError: the first problem.
     """
     _check_shape(body, betas, counting=False)
     known = model_capabilities.of(body["model"])
@@ -84,17 +84,17 @@ def check_count(body: Any, version: str = VERSIONS[-1], betas: Betas = _NO_BETAS
     Args:
         body: the body.
         version: the version of the API.
-        betas: the betas that are asked for.
+        betas: the betas of the request.
 
     Raises:
-        APIProblem: the first thing that is wrong.
+        SimulatedAPIError: the first problem.
     """
     _check_shape(body, betas, counting=True)
     _check_content(body, version, model_capabilities.of(body["model"]), betas)
 
 
 def _check_content(body: dict[str, Any], version: str, known: model_capabilities.Capabilities, betas: Betas) -> None:
-    """What is asked, which both of the routes read."""
+    """Check the arguments that both routes read."""
     check_turns(body["messages"], known, version, betas, prefilled=present(body, "fallback_credit_token"))
     _check_system(body)
     check_tools(body, betas)
@@ -140,7 +140,7 @@ def _check_max_tokens(body: dict[str, Any], known: model_capabilities.Capabiliti
 
 
 def _check_no_output(body: dict[str, Any]) -> None:
-    """Without a token of output the cache is filled, and nothing can be asked for that would be put out."""
+    """Refuse arguments about output if `max_tokens` is 0, which only fills the cache."""
     if body["max_tokens"] != 0:
         return
     asked = {

@@ -1,14 +1,14 @@
-"""What our own clients and the simulator tell each other, and nobody else, besides request and answer."""
+"""Headers that only yamlgen's clients and the simulator exchange."""
 
 from __future__ import annotations
 
 from typing import Final
 
 ROW_HEADER: Final = "x-yamlgen-row"
-"""Which row asks, so that equal rows get answers of their own."""
+"""The row of a request, so that equal rows get different answers."""
 
 AGAIN_HEADER: Final = "x-yamlgen-again"
-"""How often this request was answered before, so that a fault need not strike twice."""
+"""How often this request was answered before, so that a retry need not get the same fault."""
 
 SIMULATOR_HEADER: Final = "x-yamlgen-simulator"
-"""Says with every answer that no model gave it."""
+"""Marks every response as simulated."""

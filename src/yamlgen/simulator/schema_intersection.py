@@ -1,7 +1,7 @@
-"""How two sets of JSON Schema keywords join into one that says what both say.
+"""Merges two sets of JSON Schema keywords into one that requires what both require.
 
-Where no single keyword says it (two patterns, two `not`), the first stays: draws are checked against the
-schema itself, so that a join which says too little only costs another draw.
+If no single keyword can express both (two patterns, two `not`), the first is used. Draws are validated against the
+original schema, so a merge that requires too little only costs another draw.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _ITEM_KEYWORDS = frozenset({"prefixItems", "items"})
 
 
 def types_of(kind: Any) -> tuple[str, ...]:
-    """The value of `type`, as a tuple."""
+    """Return the value of `type` as a tuple."""
     return (kind,) if isinstance(kind, str) else tuple(kind)
 
 
 def intersection(one: Any, other: Any) -> Any:
-    """The schema of what satisfies two schemas."""
+    """Return a schema that requires both schemas."""
     if one is False or other is False:
         return False
     if one is True or one is other:
@@ -36,7 +36,7 @@ def intersection(one: Any, other: Any) -> Any:
 
 
 def join_keywords(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
-    """One set of keywords for two; `type` in them is a tuple, `const` an `enum` of one."""
+    """Merge two sets of keywords, in which `type` is a tuple and `const` is an `enum` with one value."""
     if not one or not other:
         return one or other
     joined = {**other, **one}
@@ -97,7 +97,7 @@ def _properties(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
 
 
 def _property(keywords: Mapping[str, Any], name: str) -> Any:
-    """What one side says of a property; what its patterns say is joined when the property is drawn."""
+    """Return one side's schema of a property; its patterns are merged when the property is drawn."""
     if name in keywords.get("properties", {}):
         return keywords["properties"][name]
     if any(compiled(pattern).search(name) for pattern in keywords.get("patternProperties", {})):

@@ -1,4 +1,4 @@
-"""The rules about native output and strict tools: each schema by itself, and all of a request's together."""
+"""The rules about native output and strict tools: for each schema, and for all schemas of a request together."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MOST_STRICT: Final = 20
 
 
 def format_of(body: Mapping[str, Any]) -> Any:
-    """The format that a request asks for, at its place of today or at that of the beta, or `None`."""
+    """Return the output format of a request, from `output_config` or the beta's `output_format`; or `None`."""
     return (body.get("output_config") or {}).get("format") or body.get("output_format")
 
 
 def check_format(body: dict[str, Any]) -> None:
-    """Refuse a format of the output that the API does not take."""
+    """Refuse an output format that the API does not accept."""
     form = format_of(body)
     if form is None:
         return
@@ -43,7 +43,7 @@ def check_format(body: dict[str, Any]) -> None:
 
 
 def check_counts(body: dict[str, Any]) -> None:
-    """Refuse more strict tools, optional parameters or unions than one grammar has room for."""
+    """Refuse more strict tools, optional parameters or unions than the API allows."""
     strict = [
         tool["input_schema"]
         for tool in body.get("tools") or ()
@@ -72,7 +72,7 @@ def check_counts(body: dict[str, Any]) -> None:
 
 
 def _is_cited(body: Mapping[str, Any]) -> bool:
-    """Whether a document of the request is to be cited."""
+    """Check whether a document of the request has citations enabled."""
     for message in body["messages"]:
         content = message.get("content")
         for block in content if isinstance(content, list) else ():
@@ -82,17 +82,17 @@ def _is_cited(body: Mapping[str, Any]) -> bool:
     return False
 
 
-# Thousands of rows ask with the same schema: it is looked at once.
+# Thousands of rows send the same schema, so results are cached.
 @lru_cache(maxsize=128)
 def check_schema(text: str, where: str) -> None:
-    """Refuse what is no JSON Schema.
+    """Refuse a schema that is not valid JSON Schema.
 
     Args:
         text: the schema as JSON.
         where: its place in the body.
 
     Raises:
-        APIProblem: 400.
+        SimulatedAPIError: 400.
     """
     try:
         jsonschema_rs.Draft202012Validator(json.loads(text), offline=True)
@@ -108,7 +108,7 @@ def check_schema(text: str, where: str) -> None:
 
 @lru_cache(maxsize=128)
 def check_grammar(text: str, where: str) -> None:
-    """Refuse a schema that native output cannot express, given as JSON."""
+    """Refuse a schema (as JSON) that native output cannot express."""
     check_native(json.loads(text), where)
 
 

@@ -1,6 +1,6 @@
-"""The simulator as a server: its routes, its headers, and how it starts and stops.
+"""The HTTP server of the simulator: its routes, headers, start and stop.
 
-It listens on loopback only: it takes any key, and so must not be mistaken for something to deploy.
+It accepts any key, so it listens on loopback only.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class Simulator:
     """A simulated Messages API on loopback, an async context manager.
 
     Args:
-        faults: which answers go wrong, and how often.
-        latency: seconds that each message takes.
-        seed: another seed gives other answers.
-        log: write one line per request to the log `yamlgen.simulator`.
+        faults: the faults and their rates.
+        latency: the time that each message takes, in seconds.
+        seed: selects the answers.
+        log: whether to write one line per request to the log `yamlgen.simulator`.
 
     Attributes:
-        requests: how often each (path, status) was served.
-        url: the base URL, once it is started.
+        requests: the number of responses for each (path, status).
+        url: the base URL, once the server is started.
     """
 
     def __init__(self, *, faults: Faults = NO_FAULTS, latency: float = 0.0, seed: int = 0, log: bool = False) -> None:
@@ -76,15 +76,15 @@ class Simulator:
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen, and return the base URL.
+        """Start listening, and return the base URL.
 
         Args:
             host: a loopback address, or `localhost`.
-            port: 0 for a free one.
+            port: the port; 0: any free port.
 
         Raises:
-            UsageError: a host that is not loopback.
-            EnvironmentProblem: the port is taken.
+            UsageError: the host is not a loopback address.
+            EnvironmentProblem: the server cannot listen, for example because the port is in use.
         """
         _check_loopback(host)
         app = web.Application(client_max_size=_MOST_BYTES, middlewares=[self._guard])
@@ -112,7 +112,7 @@ class Simulator:
         return self.url
 
     async def stop(self) -> None:
-        """Stop listening; what is still being answered is cancelled."""
+        """Stop listening, and cancel the requests in progress."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -128,7 +128,7 @@ class Simulator:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Every refusal as the API's envelope, every response with a request id, every request counted."""
+        """Turn errors into the API's envelope, add headers to each response, and count each request."""
         self._served += 1
         _REQUEST_ID.set(f"req_sim_{self._served:012d}")
         try:
@@ -248,7 +248,7 @@ def _refused(problem: SimulatedAPIError, request_id: str) -> web.Response:
 
 
 def _limits(message: dict[str, Any]) -> dict[str, str]:
-    """The rate limit headers of a pool that is as good as full: the simulator has no limits to run into."""
+    """Return rate limit headers that show high remaining limits, because the simulator has none."""
     usage = message["usage"]
     used = {"requests": 1, "input-tokens": usage["input_tokens"], "output-tokens": usage["output_tokens"]}
     used["tokens"] = used["input-tokens"] + used["output-tokens"]
@@ -262,7 +262,7 @@ def _limits(message: dict[str, Any]) -> dict[str, str]:
 
 
 async def _cut_off(request: web.Request, whole: web.Response) -> web.StreamResponse:
-    """Half of a response, then nothing."""
+    """Send half of a response, then close the connection."""
     body = whole.body if isinstance(whole.body, bytes) else b""
     response = web.StreamResponse(headers={**whole.headers, "Content-Length": str(len(body))})
     response.headers.update(_own_headers())
@@ -273,7 +273,7 @@ async def _cut_off(request: web.Request, whole: web.Response) -> web.StreamRespo
 
 
 def _unreadable(message: dict[str, Any]) -> bytes:
-    """A message as a broken gateway sends it: with a number that no reader takes."""
+    """Return a message as a broken gateway sends it, with a number that no parser accepts."""
     return json.dumps({**message, "broken": 0}).replace('"broken": 0', f'"broken": {"9" * 5000}').encode()
 
 

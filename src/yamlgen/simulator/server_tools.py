@@ -1,6 +1,6 @@
-"""What the tools that the API runs itself add to an answer: a call, and what came of it.
+"""The blocks that server tools, which the API runs itself, add to an answer: a call and its result.
 
-Now and then the API pauses an answer between the two; the client sends it back as it is, and the answer goes on.
+Sometimes the API pauses an answer between the two. The client then sends it back unchanged, and the answer continues.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from yamlgen.simulator.tools import is_custom
 from yamlgen.simulator.turns import blocks_of, paused_call
 
 _PAUSES: Final = 64
-"""Of the 256 first bytes of a digest, how many pause the answer."""
+"""An answer pauses if the first byte of its digest (0 to 255) is below this."""
 
 Blocks = list[dict[str, Any]]
 
 
 def used(body: Mapping[str, Any], digest: bytes, values: PlausibleValues) -> tuple[Blocks, bool]:
-    """The blocks of the server's tools in an answer, and whether it pauses after them.
+    """Return the server tool blocks of an answer, and whether it pauses after them.
 
     Args:
         body: the request.
-        digest: what the answer depends on.
-        values: where the values come from.
+        digest: the digest that the answer depends on.
+        values: the source of values.
     """
     paused = paused_call(body["messages"])
     if paused is not None:
@@ -45,7 +45,7 @@ def used(body: Mapping[str, Any], digest: bytes, values: PlausibleValues) -> tup
 
 
 def _name(tool: Mapping[str, Any]) -> str:
-    """The name that calls of a server's tool have, empty for another tool."""
+    """Return the name in the calls of a server tool; empty for other tools."""
     kind = "" if is_custom(tool) else str(tool["type"]).rpartition("_")[0]
     if kind == "code_execution" and not str(tool["type"]).endswith("20250522"):
         return "bash_code_execution"

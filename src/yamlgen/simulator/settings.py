@@ -1,4 +1,4 @@
-"""How a simulator behaves, and by what its answers are told from those of another."""
+"""The settings of a simulator, and the identity that its stored answers have."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True, slots=True)
 class SimulatorSettings:
-    """How the simulator behaves.
+    """The settings of the simulator.
 
     Attributes:
-        latency: seconds that an answer takes.
-        faults: faults by rate, such as `rate_limit=0.1`.
-        seed: picks the answers and the faults.
+        latency: the time that each answer takes, in seconds.
+        faults: faults with their rates, such as `rate_limit=0.1`.
+        seed: selects the answers and the faults.
     """
 
     latency: float = 0.0
@@ -26,27 +26,27 @@ class SimulatorSettings:
 
     @property
     def about(self) -> dict[str, JSON]:
-        """What its answers depend on: `seed`, `faults` with their rates, and `simulator`, a digest of its code.
+        """The values that answers depend on: `seed`, `faults` with their rates, and `simulator`, a digest of its code.
 
         Raises:
-            UsageError: there is no such fault.
+            UsageError: a fault is invalid.
         """
         return {"seed": self.seed, "faults": dict(self.rates.rates), "simulator": simulator_digest()}
 
     @property
     def name(self) -> str:
-        """The same as a text: with another seed, other faults or other code, others answer."""
+        """The same values as a string; it differs for another seed, other faults or other code."""
         about = self.about
         faults = "".join(f"&{fault}={rate!r}" for fault, rate in about["faults"].items())
         return f"simulator?code={about['simulator']}&seed={self.seed}{faults}"
 
     @property
     def rates(self) -> Faults:
-        """The faults, read."""
+        """The parsed faults."""
         return Faults.parse(self.faults, seed=self.seed)
 
     @property
     def options(self) -> str:
-        """The options of a command that has such a simulator; how long an answer takes is left out."""
+        """The command-line options for this simulator, without the latency."""
         seed = f" --seed {self.seed}" if self.seed else ""
         return f" --simulate{seed}" + "".join(f" --fault {name}={rate}" for name, rate in self.rates.rates.items())

@@ -1,4 +1,4 @@
-"""A message as the server-sent events that a streaming client puts together again."""
+"""Converts a message to server-sent events for a streaming client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PIECE = re.compile(r"\s*\S+(?:\s+\S+){0,3}\s*", re.DOTALL)
 
 
 def events_of(message: Mapping[str, Any]) -> Iterator[bytes]:
-    """The events of a message, in order, each ready for the wire."""
+    """Yield the events of a message in order, encoded."""
     usage = {**message["usage"], "output_tokens": 1}
     start = {**message, "content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None, "usage": usage}
     yield _event("message_start", message=start)
@@ -45,7 +45,7 @@ def _emptied(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _deltas(block: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """What comes of a block piece by piece; results of the server's tools come whole."""
+    """Yield the deltas of a block; results of server tools have none and are sent whole."""
     match block["type"]:
         case "tool_use" | "server_tool_use":
             yield {"type": "input_json_delta", "partial_json": ""}

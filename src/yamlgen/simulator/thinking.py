@@ -1,4 +1,4 @@
-"""The rules about how much a model thinks: its types of thinking, their budget and display, and its effort."""
+"""The rules about thinking: its types, budget and display, and the effort."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INSTEAD: Final = ' Use "thinking.type.adaptive" and "output_config.effort" to c
 
 
 def check_thinking(body: dict[str, Any], known: Capabilities, betas: Betas) -> None:
-    """Refuse a setting of `thinking` that the API, or this model, does not take."""
+    """Refuse a value of `thinking` that the API or the model does not accept."""
     thinking = body.get("thinking")
     if thinking is None:
         return
@@ -52,7 +52,7 @@ def _check_budget(thinking: dict[str, Any], body: dict[str, Any], betas: Betas) 
 
 
 def check_begun(body: Mapping[str, Any], known: Capabilities) -> None:
-    """Refuse an answer that is begun with words, where a model thinks with a budget before its first one."""
+    """Refuse a prefill that starts with text if the model thinks first, with a budget."""
     last = len(body["messages"]) - 1
     final = body["messages"][last]
     kinds = [block["type"] for block in blocks_of(final.get("content"))]
@@ -65,7 +65,7 @@ def check_begun(body: Mapping[str, Any], known: Capabilities) -> None:
 
 
 def check_effort(effort: Any, body: Mapping[str, Any], known: Capabilities, where: str = "output_config") -> None:
-    """Refuse an effort that there is not, or not for this model, or not while it does not think."""
+    """Refuse an effort that is unknown, that the model does not support, or that requires thinking."""
     if effort is None:
         return
     check_one_of(effort, f"{where}.effort", EFFORTS)
@@ -85,6 +85,6 @@ def check_effort(effort: Any, body: Mapping[str, Any], known: Capabilities, wher
 
 
 def thinks(body: Mapping[str, Any]) -> bool:
-    """Whether the request turns thinking on, in so many words."""
+    """Check whether the request explicitly turns thinking on."""
     thinking = body.get("thinking") or {}
     return thinking.get("type") in ("enabled", "adaptive")

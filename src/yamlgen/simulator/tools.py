@@ -1,4 +1,4 @@
-"""The rules about tools: the caller's own, those that the API or a model knows by name, and which has to be called."""
+"""The rules about tools: custom tools, tools that the API knows by their type, and `tool_choice`."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ TOOLS: Final[Mapping[str, tuple[str, str]]] = {
     "mcp_toolset": ("", "mcp-client-"),
     "text_editor_20241022": ("str_replace_editor", "computer-use-"),
 }
-"""The tools that the API knows by their type: the name that each must have, empty where it stands for several, and how
-the name of the beta begins that it belongs to."""
+"""The tools that the API knows by their type: the required name (empty for a toolset), and the prefix of the required
+beta's name (empty if none is required)."""
 
 _CALLED_BY_CODE: Final = ("web_search_2026", "web_fetch_2026")
 
 
 def check_tools(body: dict[str, Any], betas: Betas) -> None:
-    """Refuse definitions of tools that the API refuses."""
+    """Refuse tool definitions that the API does not accept."""
     tools = body.get("tools", [])
     if not isinstance(tools, list):
         raise SimulatedAPIError("tools: Input should be a valid array")
@@ -77,7 +77,7 @@ def check_tools(body: dict[str, Any], betas: Betas) -> None:
 
 
 def is_custom(tool: Mapping[str, Any]) -> bool:
-    """Whether the tool is the caller's own, not one that the API knows."""
+    """Check whether a tool is defined by the caller, not by the API."""
     return tool.get("type") in (None, "custom")
 
 
@@ -140,7 +140,7 @@ _CHOICES: Final[Mapping[str, str]] = {
 
 
 def check_choice(body: dict[str, Any], known: Capabilities) -> None:
-    """Refuse a choice of tools that the API, or this model, does not take."""
+    """Refuse a `tool_choice` that the API or the model does not accept."""
     choice = body.get("tool_choice")
     if choice is None:
         return
@@ -159,5 +159,5 @@ def check_choice(body: dict[str, Any], known: Capabilities) -> None:
 
 
 def is_forced(body: Mapping[str, Any]) -> bool:
-    """Whether the answer has to call a tool."""
+    """Check whether the answer must call a tool."""
     return (body.get("tool_choice") or {}).get("type") in {"any", "tool"}

@@ -1,4 +1,4 @@
-"""The rules about a request's turns: who speaks and when, and that tool calls and results pair up."""
+"""The rules about a request's turns: the order of roles, and the pairing of tool calls and results."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _SYSTEM_KEYS: Final = {
 
 
 def check_turns(messages: Any, known: Capabilities, version: str, betas: Betas, *, prefilled: bool = False) -> None:
-    """Refuse messages that the API refuses.
+    """Refuse messages that the API does not accept.
 
     Args:
         messages: the messages.
-        known: what the model can do.
+        known: the model's capabilities.
         version: the version of the API.
-        betas: the betas that are asked for.
-        prefilled: whether a prefill is taken even for a model that refuses it.
+        betas: the betas of the request.
+        prefilled: whether a prefill is accepted even if the model does not support it.
 
     Raises:
-        APIProblem: 400 with the first thing that is wrong.
+        SimulatedAPIError: 400, with the first problem.
     """
     if not isinstance(messages, list):
         raise SimulatedAPIError("messages: Input should be a valid array")
@@ -49,24 +49,24 @@ def check_turns(messages: Any, known: Capabilities, version: str, betas: Betas, 
 
 
 def blocks_of(content: Any) -> list[dict[str, Any]]:
-    """The blocks of a turn; a string is one block of text."""
+    """Return the blocks of a turn; a string is one text block."""
     return [{"type": "text", "text": content}] if isinstance(content, str) else content or []
 
 
 def text_of(content: Any) -> str:
-    """The text of a turn, without its other blocks."""
+    """Return the text of a turn, without its other blocks."""
     if isinstance(content, str):
         return content
     return "\n".join(block["text"] for block in content or () if block.get("type") == "text")
 
 
 def last_turn(messages: list[dict[str, Any]]) -> dict[str, Any]:
-    """The last turn that is no system turn."""
+    """Return the last turn that is not a system turn."""
     return next(message for message in reversed(messages) if message["role"] != "system")
 
 
 def paused_call(messages: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The call of a server tool with which the last turn, the assistant's own, was paused."""
+    """Return the server tool call at which the assistant's last turn paused; `None` if it did not."""
     turn = messages[-1]
     blocks = blocks_of(turn.get("content"))
     if turn["role"] != "assistant" or not blocks or blocks[-1]["type"] != "server_tool_use":
@@ -105,7 +105,7 @@ def _check_turn(message: Any, index: int, version: str, betas: Betas, *, final: 
 
 
 def _is_directive(message: dict[str, Any]) -> bool:
-    """Whether a system turn says nothing, but sets the effort from there on."""
+    """Check whether a system turn has no content and only sets the effort of later turns."""
     return message["role"] == "system" and present(message, "output_config") and not message.get("content")
 
 
@@ -136,7 +136,7 @@ def _check_prefill(final: dict[str, Any], known: Capabilities, *, prefilled: boo
     if final["role"] != "assistant":
         return
     blocks = blocks_of(final["content"])
-    # An answer that the API paused in the middle of its own tools is sent back to be gone on with.
+    # An answer that paused at a server tool is sent back to be continued.
     resumed = any(block["type"] == "server_tool_use" for block in blocks)
     ends_in_text = not blocks or blocks[-1]["type"] == "text"
     if known.prefill is False and ends_in_text and not resumed and not prefilled:
@@ -148,7 +148,7 @@ def _check_prefill(final: dict[str, Any], known: Capabilities, *, prefilled: boo
 
 
 def _merged(messages: list[dict[str, Any]]) -> list[tuple[int, str, list[dict[str, Any]]]]:
-    """The turns as the API sees them: neighbours of one role are one turn. Each with its first index."""
+    """Merge consecutive turns of one role, as the API does; each has the index of its first message."""
     turns: list[tuple[int, str, list[dict[str, Any]]]] = []
     for index, message in enumerate(messages):
         if message["role"] == "system":
@@ -185,7 +185,7 @@ def _check_pairs(turns: list[tuple[int, str, list[dict[str, Any]]]]) -> None:
                     f"messages.{index}.content: each tool_use must have a single result. "
                     f"Found multiple `tool_result` blocks with id: {result}"
                 )
-        # What the user says besides comes after the results.
+        # Other content of the user must follow the results.
         first = [block["tool_use_id"] for block in takewhile(lambda block: block["type"] == "tool_result", blocks)]
         missing = [call for call in calls if call not in first]
         if missing:
