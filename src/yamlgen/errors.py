@@ -291,7 +291,7 @@ class InvalidPipeline(YamlgenError):  # noqa: N818 - named after the state of th
 
 
 class UsageError(YamlgenError):
-    """The call is wrong: for example an undeclared parameter, an override of an unknown key, or an invalid input row."""
+    """The call is wrong: for example an undeclared parameter, an override of an unknown key, or an invalid row."""
 
     exit_code = ExitCode.USAGE
 

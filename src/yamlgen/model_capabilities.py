@@ -151,8 +151,8 @@ _4_5: Final = replace(
     context=200_000,
 )
 
-# If the documentation states a fact for one model of a family only, it is assumed for the whole family. If it lists some
-# models and leaves others out, the others have `None`.
+# If the documentation states a fact for one model only, it is assumed for the whole family. If it lists some models and
+# leaves others out, the others have `None`.
 MODELS: Final[Mapping[str, Capabilities]] = {
     "claude-fable-5-2": replace(_FABLE, fast=True, cache_minimum=None, pool="fable-5"),
     "claude-mythos-5-2": replace(_FABLE, cache_minimum=None, pool="mythos-5"),
