@@ -113,7 +113,7 @@ def test_a_pipeline_that_never_ran(call):
     """There is no store yet, and none is made by looking for it."""
     done = call("runs", "ls", "small.yaml")
     assert (done.code, done.out) == (2, "")
-    assert "there is no store" in done.err
+    assert "small.yaml.db does not exist" in done.err
     assert not Path(".yamlgen").exists()
 
 
@@ -300,6 +300,6 @@ def test_a_run_is_looked_at_while_it_goes_on(call):
         assert call("runs", "export").out.startswith('{"id": 1, ')
         refused = call("runs", "prune", "--keep", "0", "-y")
         assert refused.code == 3
-        assert "is at work on this pipeline" in refused.err
+        assert "the store of this pipeline is in use by" in refused.err
         going.kill()
     assert told(call, "ls")["runs"][0]["status"] == "killed"
