@@ -69,7 +69,7 @@ def damaged(path: Path, what: str) -> EnvironmentProblem:
     message = f"the store {near(path)} is damaged: {what}"
     files = f"{path.name}, {path.name}{_LOG} and {path.name}{_INDEX}"
     anew = f"move {files} away together to start with an empty store (answers are paid for again)"
-    hint = f"restore a backup, or {anew}; yamlgen did not change the files"
+    hint = f"restore a backup, or {anew}; nothing has been changed"
     return EnvironmentProblem(message, code=Code.STORE_DAMAGED, hint=hint)
 
 
