@@ -1,9 +1,14 @@
-"""yamlgen: declarative YAML pipelines for making data with Claude.
+"""Declarative YAML pipelines that generate data with Claude.
 
-What the command line does is here in the same words: `validate`, `load`, `render`, `plan`, `run` and `retry` a
-pipeline's file (`aplan`, `arun` and `aretry` are awaited); `runs`, `show`, `rows`, `failures`, `export` and `prune`
-what its store holds. `AnthropicLLM` is the model by itself. Each is imported when it is first used, because the SDK and
-instructor take a second to load.
+The functions match the commands of the command line:
+
+- `validate`, `load`, `render`, `plan`, `run` and `retry` work on a pipeline file. `aplan`, `arun` and `aretry` are the
+  async versions of `plan`, `run` and `retry`.
+- `runs`, `show`, `rows`, `failures` and `export` read the store of a pipeline. `prune` deletes old runs from it.
+
+`AnthropicLLM` calls a model without a pipeline.
+
+Each name is imported on first use, because the SDK and instructor take a second to import.
 """
 
 from __future__ import annotations
@@ -87,10 +92,10 @@ __all__ = [
     "validate",
 ]
 
-import_module("yamlgen.steps.python")  # it notes when the program began: a module loaded by then is as its file was
+import_module("yamlgen.steps.python")  # records the start time: modules loaded before it match their files
 
 
-if not TYPE_CHECKING:  # a type checker knows the names above, and tells of others
+if not TYPE_CHECKING:  # type checkers know the names above, and report unknown ones
 
     def __getattr__(name: str) -> Any:
         if name == "__version__":

@@ -1,4 +1,4 @@
-"""`python -m yamlgen`: the command line, where its program is not on the path."""
+"""`python -m yamlgen`: the command line, for when `yamlgen` is not on the path."""
 
 from yamlgen.cli import main
 

@@ -1,4 +1,4 @@
-"""The one switch that ends a run early: nothing more is sent, and what is in flight is waited for."""
+"""The switch that ends a run early: no more requests are sent, and those in flight are awaited."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Callable
 
 
-class Cancelled(Exception):  # noqa: N818 - no error: the run was asked to stop
-    """What was about to be sent is not sent any more."""
+class Cancelled(Exception):  # noqa: N818 - not an error: the run was asked to stop
+    """A request was not sent, because the run is ending."""
 
 
 class Cancellation:
     """A switch that the engine, the transport and the command line share. It belongs to one event loop.
 
-    A run is ended by `request`; `close` stops the sending alone, so that a run which needs nothing more to be sent
-    still comes to its end, and the first that would send ends it.
+    `request` ends the run. `close` only stops sending: a run that needs no more requests still completes, and the first
+    attempt to send a request ends it.
     """
 
     def __init__(self) -> None:
@@ -25,28 +25,28 @@ class Cancellation:
 
     @property
     def requested(self) -> bool:
-        """Whether the run is to end."""
+        """Whether the run must end."""
         return self._requested
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is sent any more."""
+        """Whether sending has stopped."""
         return self._awake.is_set()
 
     def request(self, reason: str) -> None:
-        """End the run; the first reason stands."""
+        """End the run. The first reason is the one that is reported."""
         if not self._requested:
             self.reason = self.reason or reason
             self._requested = True
             self._wake()
 
     def close(self, reason: str) -> None:
-        """Send nothing more; whoever wants to ends the run."""
+        """Stop sending. The next attempt to send a request ends the run."""
         self.reason = self.reason or reason
         self._wake()
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` once nothing is sent any more."""
+        """Call `listener` when sending stops."""
         self._listeners.append(listener)
 
     def _wake(self) -> None:
@@ -55,29 +55,29 @@ class Cancellation:
             listener()
 
     def check(self) -> None:
-        """Go on only if the run does.
+        """Check that the run has not ended.
 
         Raises:
-            Cancelled: it does not.
+            Cancelled: the run is ending.
         """
         if self._requested:
             raise Cancelled(self.reason)
 
     def check_sending(self) -> None:
-        """Send only if the run still does.
+        """Check that requests may be sent; end the run if they may not.
 
         Raises:
-            Cancelled: it does not, and now it ends.
+            Cancelled: sending has stopped.
         """
         if self._awake.is_set():
             self.request(self.reason)
         self.check()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep before sending, unless nothing is sent any more.
+        """Sleep before sending a request.
 
         Raises:
-            Cancelled: so it is.
+            Cancelled: sending has stopped, before or during the sleep.
         """
         try:
             async with asyncio.timeout(seconds):

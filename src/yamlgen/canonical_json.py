@@ -1,7 +1,6 @@
-"""Canonical JSON, by which values are told apart: keys sorted, no spaces, UTF-8; and their digests.
+"""Canonical JSON (sorted keys, no spaces, UTF-8), and digests of it.
 
-What is hashed anywhere in yamlgen is hashed in this form, so it is a contract: another form would make every stored
-answer unfindable.
+yamlgen hashes every value in this form. It is a contract: with another form, no stored answer would be found.
 """
 
 from __future__ import annotations
@@ -19,30 +18,30 @@ _LINE_ENDS: Final = (("\x85", r"\u0085"), ("\u2028", r"\u2028"), ("\u2029", r"\u
 
 
 def canonical(value: JSON) -> bytes:
-    """A JSON value as the bytes that equal values share; half of a surrogate pair keeps its code point."""
+    """Return a JSON value as canonical bytes: equal values have equal bytes. Lone surrogates keep their code point."""
     return _ENCODER.encode(value).encode("utf-8", "surrogatepass")
 
 
 def encoded(text: str) -> bytes:
-    """A text in UTF-8; half of a surrogate pair, which UTF-8 cannot hold, as the escape that JSON has for it."""
+    """Return a string in UTF-8, with lone surrogates, which UTF-8 cannot encode, as JSON escapes."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def one_line(text: str) -> str:
-    """A JSON text in which what some readers take for the end of a line (NEL, LS, PS) stands as JSON's escape."""
+    """Return JSON with NEL, LS and PS, which some readers treat as line ends, as JSON escapes."""
     for character, escape in _LINE_ENDS:
-        if character in text:  # which is much faster to see than to replace
+        if character in text:  # much faster than `replace`
             text = text.replace(character, escape)
     return text
 
 
 def storable(text: str) -> str:
-    """A text that UTF-8 can hold."""
+    """Return a string that UTF-8 can encode, with lone surrogates as JSON escapes."""
     return encoded(text).decode()
 
 
 def short_digest(*parts: str | bytes | None) -> bytes:
-    """Sixteen bytes that tell these parts from any others."""
+    """Return a digest of 16 bytes of these parts."""
     made = hashlib.blake2b(digest_size=16)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
@@ -52,10 +51,10 @@ def short_digest(*parts: str | bytes | None) -> bytes:
 
 
 def digest(value: JSON) -> bytes:
-    """The sha256 of a value's canonical JSON, 32 bytes."""
+    """Return the sha256 of a value's canonical JSON, 32 bytes."""
     return hashlib.sha256(canonical(value)).digest()
 
 
 def fingerprint(value: JSON) -> str:
-    """`digest` in hexadecimal."""
+    """Return `digest` in hexadecimal."""
     return digest(value).hex()

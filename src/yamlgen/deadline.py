@@ -1,7 +1,7 @@
-"""A deadline that takes what has come: one that rings late lets the loop read first, and only then cancels.
+"""A deadline that does not lose data that arrived in time: if its timer is late, the loop reads before it cancels.
 
-A loop that stood still, for a slow template or a stopped process, finds its timers overdue and its sockets full at the
-same moment. A timer that cancelled at once would throw away answers that were there in time, and paid for.
+After an event loop was blocked, by a slow template or a stopped process, its timers are overdue and its sockets have
+data. A timer that cancelled at once would discard billed answers that arrived in time.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from types import TracebackType
 from typing import Final, Self
 
 _LATE: Final = 0.02
-"""Seconds after its time from which on a deadline has rung late: the loop stood still, so nothing was read."""
+"""A timer is late if it fires more than this many seconds after its time: the loop was blocked, and read nothing."""
 
 _TURNS: Final = 50
 _PAUSE: Final = 0.01
-"""How many turns the loop has then, and the seconds between them; one that takes longer is a turn all the same."""
+"""After a late timer: the number of turns that the loop gets to read, and the seconds between them."""
 
 
 class Deadline:
-    """Cancels what is awaited inside it once its seconds are over, and raises `TimeoutError` in its place.
+    """Cancels its block after some seconds, and raises `TimeoutError` instead.
 
     Args:
-        seconds: how long it may take, from entering or from the last `renew`.
+        seconds: the time allowed, from entering the block or from the last `renew`.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -31,7 +31,7 @@ class Deadline:
         self._turns = _TURNS
 
     async def __aenter__(self) -> Self:
-        """Begin to count."""
+        """Start the timer."""
         self._loop = asyncio.get_running_loop()
         await self._timeout.__aenter__()
         self._timer: asyncio.TimerHandle | None = None
@@ -41,17 +41,17 @@ class Deadline:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Count no more.
+        """Stop the timer.
 
         Raises:
-            TimeoutError: it was over.
+            TimeoutError: the time was over.
         """
         if self._timer is not None:
             self._timer.cancel()
         await self._timeout.__aexit__(kind, error, trace)
 
     def renew(self, seconds: float) -> None:
-        """Count anew, from now on; cheap enough for each event of a stream."""
+        """Restart the timer from now. Cheap enough to be called for each event of a stream."""
         self._due, self._turns = self._loop.time() + seconds, _TURNS
         if self._timer is None or self._timer.when() > self._due:
             self._wake_at(self._due)
@@ -63,7 +63,7 @@ class Deadline:
 
     def _ring(self) -> None:
         now = self._loop.time()
-        if now < self._due:  # it was renewed meanwhile
+        if now < self._due:  # the timer was renewed
             self._wake_at(self._due)
         elif self._turns and (self._turns < _TURNS or now - self._due > _LATE):
             self._turns -= 1

@@ -1,7 +1,7 @@
-"""The variables of the environment: an empty one is unset, for everybody who asks.
+"""Environment variables. An empty or blank variable counts as unset.
 
-Owns every look at them. CI systems and shells leave variables empty that nobody has given a value, and so do files
-made from a template; such a variable hides nothing and means nothing.
+All of yamlgen reads the environment through this module. CI systems, shells and files made from a template often leave
+variables empty that have no value.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Mapping
 
 
 def variable(name: str) -> str | None:
-    """The value of a variable as it is; `None` where it is not set, empty or blank."""
+    """Return the value of a variable, or `None` if it is not set, empty or blank."""
     return _given(os.environ.get(name))
 
 
 def naming(value: str) -> str | None:
-    """The variable that has this value, if one has."""
+    """Return the name of a variable that has this value, or `None`."""
     return next((name for name, given in os.environ.items() if given == value), None)
 
 
 def provide(values: Mapping[str, str | None]) -> None:
-    """Set variables, except those that have a value.
+    """Set variables that do not have a value yet.
 
     Raises:
-        ValueError: no variable can have such a name or value.
+        ValueError: a variable cannot have this name or value.
     """
     for name, value in values.items():
         if (given := _given(value)) is not None and variable(name) is None:

@@ -1,8 +1,8 @@
-"""Every error of yamlgen on one page: the codes, the place (`Mark`), the `Diagnostic`, the exception tree.
+"""All errors of yamlgen: their codes, their place (`Mark`), `Diagnostic`, and the exception classes.
 
-An error says fact, place and fix. Its code is stable: scripts and searches may rely on it. Exceptions of
-foreign packages are mapped to these where they arise, and each of these survives pickling, because a row may
-fail in another process than the one that reports it.
+An error has a fact, a place and a fix. Its code is stable: scripts may rely on it. Exceptions of third-party packages
+are converted to these classes where they are raised. All of them can be pickled, because a row may fail in another
+process than the one that reports it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ E = TypeVar("E", bound="YamlgenError")
 class Code(StrEnum):
     """The stable code of each kind of error.
 
-    The first digit says where: 0 the text, 1 its shape, 2 references, 3 files and settings, 4 the run's input,
-    5 a row, 6 the end of a run.
+    The first digit is the area: 0 YAML syntax, 1 keys and types, 2 references, 3 files and settings, 4 the input of a
+    run, 5 a row, 6 the end of a run.
     """
 
     UNREADABLE = "YG001"
@@ -148,14 +148,14 @@ class Code(StrEnum):
 ANSWERED = frozenset(
     {Code.INVALID_OUTPUT, Code.REFUSED, Code.TRUNCATED, Code.CONTEXT_EXCEEDED, Code.UNKNOWN_STOP, Code.NO_TEXT}
 )
-"""What a row fails with when its model has answered: a plain run does not ask again, a retry does."""
+"""The errors of rows whose model has answered: a plain run does not send their requests again, `retry` does."""
 
 _USELESS = ANSWERED - {Code.REFUSED}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
-    """A range of a text file. Lines and columns count from 1, in code points; the end is exclusive."""
+    """A range in a text file. Lines and columns start at 1 and count code points; the end is exclusive."""
 
     file: str
     line: int
@@ -166,7 +166,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake (or warning) in what an author wrote: fact, place, fix."""
+    """An error or warning about a pipeline: fact, place, fix."""
 
     code: Code
     message: str
@@ -176,11 +176,11 @@ class Diagnostic:
 
     @property
     def place(self) -> str:
-        """Where it begins, as `file:line:column`."""
+        """The start of its range, as `file:line:column`."""
         return f"{self.mark.file}:{self.mark.line}:{self.mark.column}"
 
     def as_json(self) -> dict[str, Any]:
-        """The diagnostic as the mapping that `--output-format json` prints."""
+        """Return the diagnostic as the object that `--output-format json` prints."""
         return {
             **asdict(self.mark),
             "severity": self.severity,
@@ -195,8 +195,8 @@ _anchors: list[Path] = []
 
 @contextmanager
 def anchored() -> Iterator[None]:
-    """Let `near` reckon from where the process is now, wherever an author's function takes it meanwhile."""
-    with suppress(OSError):  # the working directory is gone
+    """Make `near` use the current working directory, even if an author's function changes it during the block."""
+    with suppress(OSError):  # the working directory was deleted
         _anchors.append(Path.cwd())
     try:
         yield
@@ -205,27 +205,27 @@ def anchored() -> Iterator[None]:
 
 
 def near(path: Path) -> str:
-    """A path as messages name it: as short as it can be from the working directory, or as it was typed there."""
+    """Return a path for a message: relative to the working directory if it is inside it, otherwise as it was typed."""
     try:
         here = _anchors[-1] if _anchors else Path.cwd()
         relative = os.path.relpath(path, here)
-    except OSError:  # the working directory is gone
+    except OSError:  # the working directory was deleted
         return str(path)
-    if relative.startswith("..") and path.is_relative_to(here):  # such as `here/../data`, which was typed as `../data`
+    if relative.startswith("..") and path.is_relative_to(here):  # such as `here/../data`, typed as `../data`
         return str(path.relative_to(here))
     return str(path) if relative.startswith("..") else relative
 
 
 class YamlgenError(Exception):
-    """The root of all errors that yamlgen raises; `str` of one is its message, and its hint in brackets.
+    """The base class of all errors that yamlgen raises. `str(error)` is the message, with the hint in brackets.
 
     Args:
-        message: the fact, in one sentence, with the place where there is one.
-        code: which kind of error.
-        hint: what to do about it.
+        message: the fact in one sentence, with the place if there is one.
+        code: the kind of error.
+        hint: how to fix it.
 
     Attributes:
-        request_id: the API's own name for the request, where one was answered with an error.
+        request_id: the API's id of the request, if the API answered it with an error.
     """
 
     exit_code: ExitCode = ExitCode.ENVIRONMENT
@@ -242,8 +242,8 @@ class YamlgenError(Exception):
         return str(self.args[0])
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with other attributes, `message` among them: an error that somebody may hold is not edited."""
-        assert all(hasattr(self, name) for name in changes), changes  # noqa: S101 - a name that nobody would read
+        """Return a copy with other attributes, which may include `message`. The error itself does not change."""
+        assert all(hasattr(self, name) for name in changes), changes  # noqa: S101 - catches a misspelled name
         args = (brief(changes.pop("message")), *self.args[1:]) if "message" in changes else self.args
         return _rebuild(type(self), args, {**self.__dict__, **changes}).with_traceback(self.__traceback__)
 
@@ -255,7 +255,7 @@ class YamlgenError(Exception):
 
 
 def fact_of(error: BaseException) -> str:
-    """What an error says without its hint, for a sentence that goes on or has a hint of its own."""
+    """Return the message of an error without its hint, for use in another message."""
     return error.message if isinstance(error, YamlgenError) else str(error)
 
 
@@ -270,11 +270,11 @@ def _rebuild(cls: type[E], args: tuple[Any, ...], state: Mapping[str, Any]) -> E
     return error
 
 
-class InvalidPipeline(YamlgenError):  # noqa: N818 - a state of the file, named as users say it
-    """A pipeline with mistakes; `str` of it is a line for each.
+class InvalidPipeline(YamlgenError):  # noqa: N818 - named after the state of the file
+    """The pipeline has errors. `str(error)` has one line for each.
 
     Attributes:
-        diagnostics: all that was found, in source order, the warnings too.
+        diagnostics: all errors and warnings, in source order.
     """
 
     exit_code = ExitCode.USAGE
@@ -291,63 +291,63 @@ class InvalidPipeline(YamlgenError):  # noqa: N818 - a state of the file, named 
 
 
 class UsageError(YamlgenError):
-    """The call was wrong: an undeclared parameter, an override of nothing, a bad row before any request."""
+    """The call is wrong: for example an undeclared parameter, an override of an unknown key, or an invalid row."""
 
     exit_code = ExitCode.USAGE
 
 
-class EnvironmentProblem(YamlgenError):  # noqa: N818 - the file is right, the surroundings are not
-    """The pipeline is right, its surroundings are not: no key, no input file, no disk, no network."""
+class EnvironmentProblem(YamlgenError):  # noqa: N818 - named after the problem
+    """The pipeline is valid, but its environment has a problem: no key, no input file, no disk space, no network."""
 
 
-class MissingKey(EnvironmentProblem, ValueError):  # noqa: N818 - named as what is wrong
-    """There is no API key, or none that a request can carry."""
+class MissingKey(EnvironmentProblem, ValueError):  # noqa: N818 - named after the problem
+    """The API key is missing, or cannot be sent in a request."""
 
 
-class NotOffered(UsageError, NotImplementedError):  # noqa: N818 - named as what is wrong
-    """A way of working that `AnthropicLLM` takes the name of, and does not have."""
+class NotOffered(UsageError, NotImplementedError):  # noqa: N818 - named after the problem
+    """An option that `AnthropicLLM` accepts by name, but does not support."""
 
 
 class RunStopped(YamlgenError):  # noqa: N818 - not every stop is an error
-    """The whole run ended early: a rejected key, an unknown model, a spend limit, a full disk."""
+    """The whole run ended early: for example a rejected key, an unknown model, a spend limit, or a full disk."""
 
 
 class Interrupted(RunStopped):
-    """The run was asked to stop, and did."""
+    """The run was asked to stop, and stopped."""
 
 
 class Incomplete(RunStopped):
-    """The run came to its end without rows that it might not ask for; its output was not written."""
+    """The run completed without the rows whose requests it was not allowed to send; its output was not written."""
 
     exit_code = ExitCode.FAILED_ROWS
 
 
 class LimitReached(RunStopped):
-    """The run ended early at a limit that its author set, or was not confirmed."""
+    """The run ended early at a limit set by its author, or was not confirmed."""
 
     exit_code = ExitCode.LIMIT
 
 
 class RowError(YamlgenError):
-    """One row's failure at one step; its siblings go on.
+    """One row failed at one step. The other rows continue.
 
     Attributes:
-        request: the body of the last request, as sent, or `None` when none was made.
-        attempts: every paid answer on the way, the invalid ones too.
-        key: of the first request, if it came to one.
-        parts: the errors of the items that failed, where the step was done for several; `attempts` are those of all
-            its items then, and `key` says nothing.
-        status: of HTTP, where the API refused the request; 0 otherwise.
-        is_useless: whether the answer was paid for and is of no use: cut off, empty, unreadable, against the schema;
-            where it is not said, the code tells.
-        doubt: set where so many fail alike that the other rows may fail, too.
-        variant: the name of the step's variant that was asked, if it came to that.
-        source: the template or the expression that could not be computed, and the offset in it; `None` otherwise.
+        request: the body of the last request, as sent, or `None` if no request was made.
+        attempts: all billed answers, including invalid ones.
+        key: the key of the first request, or empty if no request was made.
+        parts: the errors of the items that failed, if the step has several items. Then `attempts` contains the attempts
+            of all items, and `key` is not used.
+        status: the HTTP status, if the API refused the request; otherwise 0.
+        is_useless: whether the answer was billed and is unusable: cut off, empty, unreadable, or invalid under the
+            schema. Default: depends on the code.
+        doubt: set if so many requests fail in the same way that the other rows may fail too.
+        variant: the name of the step's variant whose model received the request, or empty.
+        source: the template or expression that could not be evaluated, and the offset in it; otherwise `None`.
     """
 
     exit_code = ExitCode.FAILED_ROWS
 
-    def __init__(  # noqa: PLR0913 - all that a row can fail with, by name
+    def __init__(  # noqa: PLR0913 - all details of a failure, by name
         self,
         message: str,
         *,

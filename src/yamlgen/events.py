@@ -1,8 +1,7 @@
-"""What happens during a run, as a stream of immutable values.
+"""The events of a run, as a stream of immutable values.
 
-The engine emits these and nothing else; progress, journal, log and report are folds over them. `row` is the
-row's position in the input, from 0, and `id` its id, where the input has ids. An answer's event comes after the
-answer is safe.
+The engine only emits these; progress display, log and report are computed from them. `row` is the position of the row
+in the input, from 0. `id` is its id, if the input has ids. The event of an answer follows after the answer is on disk.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ from yamlgen.value_objects import JSON, Usage
 
 @dataclass(frozen=True, slots=True)
 class StepForecast:
-    """What a run will ask at one step, as far as it can be known before.
+    """The estimated requests of a run at one step.
 
     Attributes:
-        step: its name.
-        rows: how many rows reach it.
-        stored: rows whose answer is in the store already, failed ones (`failed`) included.
-        failed: rows that a stored answer has failed.
-        requests: how many requests there are to send, re-asks left out.
-        input_tokens: of those requests; an estimate.
-        output_tokens: the least and the most that their answers may take.
-        cost: the least and the most, in US dollars; `None` where the model's price is not known.
+        step: the name of the step.
+        rows: the number of rows that reach it.
+        stored: the number of rows whose answer is already stored, including those in `failed`.
+        failed: the number of rows that fail because of their stored answer.
+        requests: the number of requests to send, without re-asks.
+        input_tokens: the tokens of those requests; an estimate.
+        output_tokens: the minimum and the maximum of the tokens of their answers.
+        cost: the minimum and the maximum, in US dollars; `None` if the price of the model is unknown.
         how: how the estimate was made, as a phrase.
-        earlier_answers: how many it was made from, of the model of which the fewest are known.
+        earlier_answers: the number of earlier answers that the estimate uses; with several models, the smallest number.
     """
 
     step: str
@@ -45,11 +44,11 @@ class StepForecast:
 
 @dataclass(frozen=True, slots=True)
 class RunForecast:
-    """What a run will ask, told before it starts.
+    """The estimated requests of a run, emitted before it starts.
 
     Attributes:
-        sampled: how many rows it was reckoned from, `None` if all.
-        simulation: seed, faults and version of the simulator that will be asked; `None` where the API is.
+        sampled: the number of rows that the estimate is based on; `None` for all rows.
+        simulation: the seed, faults and version of the simulator; `None` for a run that uses the API.
     """
 
     pipeline: str
@@ -60,22 +59,25 @@ class RunForecast:
 
     @property
     def requests(self) -> int:
-        """The requests of all steps."""
+        """The number of requests of all steps."""
         return sum(step.requests for step in self.steps)
 
     @property
     def sends(self) -> bool:
-        """Whether a request is sure to be sent: what waits for a function that is not kept may be in the store."""
+        """Whether at least one request will certainly be sent.
+
+        Requests that depend on a function whose results are not kept may turn out to be stored.
+        """
         return any(step.output_tokens[0] for step in self.steps)
 
     @property
     def stored(self) -> int:
-        """The answers of all steps that are in the store."""
+        """The number of stored answers of all steps."""
         return sum(step.stored for step in self.steps)
 
     @property
     def cost(self) -> tuple[float, float] | None:
-        """The least and the most that the run costs, in US dollars; `None` where a price is missing."""
+        """The minimum and the maximum cost, in US dollars; `None` if a price is unknown."""
         costs = [step.cost for step in self.steps if step.requests]
         if any(cost is None for cost in costs):
             return None
@@ -83,12 +85,12 @@ class RunForecast:
         return sum(cost[0] for cost in known), sum(cost[1] for cost in known)
 
     def as_json(self) -> dict[str, JSON]:
-        """The forecast as plain JSON values: tokens, and costs in US dollars, as `least` and `most`."""
+        """Return the forecast as JSON. Output tokens, and costs in US dollars, have the keys `least` and `most`."""
         steps: dict[str, JSON] = {}
         for step in self.steps:
-            told = asdict(step)
-            del told["step"], told["cost"]
-            steps[step.step] = {**told, "output_tokens": _span(step.output_tokens), "cost_usd": _span(step.cost)}
+            fields = asdict(step)
+            del fields["step"], fields["cost"]
+            steps[step.step] = {**fields, "output_tokens": _span(step.output_tokens), "cost_usd": _span(step.cost)}
         return {
             "pipeline": self.pipeline,
             "rows": self.rows,
@@ -106,12 +108,12 @@ def _span(ends: tuple[float, float] | None) -> dict[str, float] | None:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins.
+    """A run starts.
 
     Attributes:
-        rows: how many the input has, `None` when that is not known.
-        headers: the names of those that the environment adds to every request.
-        simulated: whether the simulator answers, so that nothing is paid.
+        rows: the number of rows of the input; `None` if it is unknown.
+        headers: the names of the headers that the environment adds to every request.
+        simulated: whether the simulator answers, so that nothing is billed.
     """
 
     run: str
@@ -124,7 +126,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class RequestSent:
-    """A request goes out; one that is tried again goes out again."""
+    """A request is sent, for the first time or as a retry."""
 
     row: int
     step: str
@@ -132,7 +134,7 @@ class RequestSent:
 
 @dataclass(frozen=True, slots=True)
 class RequestRetried:
-    """A request goes out again after `wait` seconds, because of `reason`."""
+    """A request will be sent again after `wait` seconds, because of `reason`."""
 
     row: int
     step: str
@@ -143,12 +145,12 @@ class RequestRetried:
 
 @dataclass(frozen=True, slots=True)
 class AnswerReceived:
-    """A paid answer is on disk, or was there already (`reused`).
+    """A billed answer is on disk. If `reused`, it was already stored.
 
     Attributes:
         usage: its tokens.
-        cost: in US dollars, `None` where the price is not known.
-        reask: whether it answers a request that showed the model what was wrong before.
+        cost: its cost in US dollars; `None` if the price is unknown.
+        reask: whether it answers a re-ask.
     """
 
     row: int
@@ -162,7 +164,7 @@ class AnswerReceived:
 
 @dataclass(frozen=True, slots=True)
 class StreamCut:
-    """A stream broke off after it had taken tokens, which are paid for and no answer."""
+    """A stream was cut off after it had used tokens: they are billed, but there is no answer."""
 
     row: int
     step: str
@@ -203,7 +205,7 @@ class PaceChanged:
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """A step has a value for a row: that of `items` of them, those that are null included, where it is a list."""
+    """A step has a value for a row. If the value is a list, `items` is its length, including null items."""
 
     row: int
     step: str
@@ -212,7 +214,7 @@ class StepFinished:
 
 @dataclass(frozen=True, slots=True)
 class StepSkipped:
-    """A step is not done for a row, because its `when`, or that of a step it needs, does not hold."""
+    """A step is skipped for a row, because its `when`, or the `when` of a step that it depends on, is false."""
 
     row: int
     step: str
@@ -220,10 +222,10 @@ class StepSkipped:
 
 @dataclass(frozen=True, slots=True)
 class ItemFailed:
-    """An item of a step has no value for a row, and is null in its list (`on_item_error: "null"`).
+    """An item of a step failed for a row, and is null in its list (`on_item_error: "null"`).
 
-    `case` is its place, from 0, among all times that the step is done for the row: items, combinations and samples.
-    `useless` says that a paid answer was of no use: cut off, empty, unreadable, or against the schema.
+    `case` is its position, from 0, among all cases of the step for this row: items, combinations and samples. `useless`
+    means that a billed answer was unusable: cut off, empty, unreadable, or invalid under the schema.
     """
 
     row: int
@@ -237,9 +239,9 @@ class ItemFailed:
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
-    """A step has no value for a row; told at once, before the row is on disk.
+    """A step failed for a row. Emitted at once, before the row is on disk.
 
-    `useless` says that a paid answer was of no use: cut off, empty, unreadable, or against the schema.
+    `useless` means that a billed answer was unusable: cut off, empty, unreadable, or invalid under the schema.
     """
 
     row: int
@@ -251,14 +253,14 @@ class StepFailed:
 
 @dataclass(frozen=True, slots=True)
 class RowFinished:
-    """All steps of a row are done, and its record is on disk."""
+    """All steps of a row have finished, and its record is on disk."""
 
     row: int
 
 
 @dataclass(frozen=True, slots=True)
 class RowFailed:
-    """A row is set aside at a step, and what is known of it is on disk."""
+    """A row failed at a step, and its record is on disk."""
 
     row: int
     step: str
@@ -269,26 +271,26 @@ class RowFailed:
 
 @dataclass(frozen=True, slots=True)
 class RunDraining:
-    """Nothing more is sent; what is in flight is waited for."""
+    """No more requests are sent; those in flight are awaited."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunWarned:
-    """The run goes on, but its user should know `message`."""
+    """The run continues, but the user should know `message`."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The run is over.
+    """The run has ended.
 
     Attributes:
-        error: the sentence that ended it early, `None` when it came to its end.
-        seconds: how long it took.
-        kept: of a run that ended early, what is kept and where, as a sentence.
+        error: why the run ended early, as a sentence; `None` if it completed.
+        seconds: its duration.
+        kept: for a run that ended early, what is stored and where, as a sentence.
     """
 
     error: str | None

@@ -1,6 +1,6 @@
-"""How much of a value a message quotes: enough to know it by, and never more.
+"""Shortens the values that messages quote, so that they can be recognised.
 
-Owns the one function that every error and diagnostic passes, so that a value of a megabyte makes no message of one.
+Every error and diagnostic passes through it, so that a value of a megabyte does not make a message of a megabyte.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 MOST: Final = 300
-"""The most characters of a value that a message quotes."""
+"""A message quotes at most this many characters of a value."""
 
 _KEPT: Final = 200
 _LONGEST: Final = 2 * MOST
@@ -21,11 +21,11 @@ _SPANS: Final = (
     re.compile(rf"(?<![\w$\]])[\[{{].{{{MOST - 1},}}[\]}}]", re.DOTALL),
     re.compile(rf"\S{{{MOST + 1},}}"),
 )
-"""What may be a value: between quotes, between code marks, in brackets, or one word."""
+"""Patterns of long values: in quotes, in backticks, in brackets, or a single word."""
 
 
 def brief(text: str) -> str:
-    """A message with each value in it cut that is longer than a message quotes; of what is cut an ellipsis stands."""
+    """Return a message with each long value shortened; an ellipsis replaces the rest of the value."""
     if len(text) <= MOST:
         return text
     for span in _SPANS:
@@ -34,7 +34,7 @@ def brief(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """A message that is `brief`, and cut in its middle where it is still long: values hold quotes of their own."""
+    """Return the `brief` message, cut in its middle if it is still long, because values may contain quotes."""
     text = brief(text)
     return text if len(text) <= _LONGEST else f"{text[:MOST]}…{text[-_KEPT:]}"
 

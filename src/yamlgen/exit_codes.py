@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of the command line; `ExitCode.INTERRUPTED` and `ExitCode.TERMINATED` are 128 + the signal."""
+    """The exit codes of the command line. `INTERRUPTED` and `TERMINATED` are 128 plus the number of the signal."""
 
     OK = 0
     FAILED_ROWS = 1

@@ -1,7 +1,7 @@
-"""Named places at which a test may kill the process, to see that nothing paid for is lost there.
+"""Named places in the code at which a test can kill the process, to check that no billed answer is lost.
 
-`YAMLGEN_FAILPOINT=before-commit:3` ends the process with SIGKILL when it comes to that place for the third time.
-Nothing happens where the variable is not set; it is read once.
+`YAMLGEN_FAILPOINT=before-commit:3` kills the process with SIGKILL when it reaches that place for the third time. The
+variable is read once, at import. If it is not set, nothing happens.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LEFT: Final = [int(_TIMES) if _TIMES.isdigit() else 1]
 
 
 def reach(name: Failpoint) -> None:
-    """Come to a named place; a test may have asked that the process ends here."""
+    """Mark a named place, and kill the process if `YAMLGEN_FAILPOINT` selects it."""
     if name == _NAME:
         _LEFT[0] -= 1
         if _LEFT[0] == 0:

@@ -1,8 +1,8 @@
-"""Descriptors of this process alone: a child that is forked while one is open has `/dev/null` in its place.
+"""File descriptors that forked children do not share: in a child, `/dev/null` replaces them.
 
-A lock of `flock` belongs to the open file, and a forked child shares the open files of its parent. A pool of processes
-that a step of the author's makes would keep a lock for as long as one of its processes lives, whatever becomes of the
-run. The child's number stays taken, so that closing it there closes nothing that came after it.
+An `flock` lock belongs to the open file, and a forked child shares the open files of its parent. If the author's code
+starts a pool of processes, they would hold the lock as long as one of them lives, even after the run has ended. In the
+child the descriptor's number stays in use, so that closing it there cannot close another file.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import BinaryIO, Final
 _PROCESSES: Final = Path("/proc")
 _ALONE: Final[set[int]] = set()
 _FORKING: Final = threading.RLock()
-"""Held while the process forks, so that no descriptor is open and not yet noted then."""
+"""Held during a fork, so that every open descriptor is recorded by then."""
 
 
 def open_alone(path: Path, flags: int, mode: int = 0o600) -> int:
-    """Open a file for this process alone; `close_alone` closes it."""
+    """Open a file whose descriptor forked children do not share. Close it with `close_alone`."""
     with _FORKING:
         descriptor = os.open(path, flags, mode)
         _ALONE.add(descriptor)
@@ -28,7 +28,7 @@ def open_alone(path: Path, flags: int, mode: int = 0o600) -> int:
 
 
 def close_alone(file: int | BinaryIO) -> None:
-    """Close what `open_alone` opened, or the file object that was made of it."""
+    """Close a descriptor that `open_alone` opened, or the file object made from it."""
     with _FORKING:
         if isinstance(file, int):
             _ALONE.discard(file)
@@ -39,7 +39,7 @@ def close_alone(file: int | BinaryIO) -> None:
 
 
 def has_open(pid: int, path: Path) -> bool:
-    """Whether a process has a file open: one of that number may be another than the one that wrote it there."""
+    """Return whether a process has a file open. A process with this id may not be the one that opened the file."""
     try:
         if not _PROCESSES.is_dir():  # macOS
             os.kill(pid, 0)
@@ -56,7 +56,7 @@ def _is_same(descriptor: Path, path: Path) -> bool:
 
 
 def _let_go() -> None:
-    """In a forked child: leave the files to the parent. A lock stays with it: only an unlocking would end that."""
+    """Detach a forked child from the files. The parent keeps its locks, because the child does not unlock them."""
     try:
         if _ALONE:
             nowhere = os.open(os.devnull, os.O_RDWR)

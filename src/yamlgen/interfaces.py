@@ -1,4 +1,4 @@
-"""The seams of the house on one page: the protocols by which rooms meet that may not import each other."""
+"""The protocols that connect rooms which may not import each other."""
 
 from __future__ import annotations
 
@@ -11,45 +11,44 @@ from yamlgen.row_result import Answer, RowResult
 from yamlgen.value_objects import JSON, Attempt, CachedValue, Charge, Prompt, Refusal, Usage
 
 if TYPE_CHECKING:
-    from yamlgen.cancellation import Cancellation  # asyncio takes 30 ms to load, which `validate` need not wait for
+    from yamlgen.cancellation import Cancellation  # imports asyncio, which takes 30 ms that `validate` does not need
     from yamlgen.events import Emit
 
 
 Check: TypeAlias = Callable[[JSON], tuple[str, ...]]
-"""What is wrong with an output beyond its schema. Raises `RowError` where that cannot be told."""
+"""Returns what is wrong with an output that its schema accepts. Raises `RowError` if it cannot be checked."""
 
 PriceFunction: TypeAlias = Callable[[Charge], float]
-"""What one answer costs, in US dollars. Long prompts may cost more per token: never call it with a sum of answers."""
+"""Returns the cost of one answer in US dollars. Long prompts may cost more per token: never pass a sum of answers."""
 
 
 class RequestObserver(Protocol):
-    """Is told what happens to the requests of one row at one step."""
+    """Observes the requests of one row at one step."""
 
     def sent(self) -> None:
-        """A request goes out now, or goes out again."""
+        """A request is sent, for the first time or again."""
         ...
 
     def retried(self, reason: str, wait: float) -> None:
-        """The request will go out again after `wait` seconds, because of `reason`."""
+        """The request will be sent again after `wait` seconds, because of `reason`."""
         ...
 
     def received(self, attempt: Attempt, *, reask: bool) -> None:
-        """An answer, to a first request or to a re-ask, is there, and safe; what is wrong with it is not known yet."""
+        """An answer to a first request or to a re-ask has arrived and is stored. It has not been validated yet."""
         ...
 
     def cut(self, usage: Usage, cost: float | None) -> None:
-        """A stream broke off after it had taken so much; the request will go out again, or fails."""
+        """A stream was cut off after it had used these tokens. The request will be sent again, or fails."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Who asks a model: a step for a row, by the row's identity, and who watches.
+    """The origin of a request: the step, the identity of the row, and the observer.
 
     Attributes:
-        row: the row's place in the input: of those who wait, the first goes first.
-        sample: which one this is, from 0, of the equal requests that the step makes for the row; each has its own
-            answer.
+        row: the position of the row in the input. Waiting requests are sent in this order.
+        sample: the number, from 0, among the equal requests that the step makes for the row. Each has its own answer.
     """
 
     step: str
@@ -60,115 +59,117 @@ class RequestContext:
 
 
 class _Unobserving:
-    """The watch of a request that nobody watches."""
+    """An observer that does nothing."""
 
     def sent(self) -> None:
-        """Tell nobody."""
+        """Do nothing."""
 
     def retried(self, reason: str, wait: float) -> None:
-        """Tell nobody."""
+        """Do nothing."""
 
     def received(self, attempt: Attempt, *, reask: bool) -> None:
-        """Tell nobody."""
+        """Do nothing."""
 
     def cut(self, usage: Usage, cost: float | None) -> None:
-        """Tell nobody."""
+        """Do nothing."""
 
 
 UNOBSERVED: Final = RequestContext("", "", _Unobserving())
-"""Who asks where nobody watches, and no row is meant."""
+"""The context of a request without an observer and without a row."""
 
 
 class Model(Protocol):
-    """One step's way to its model."""
+    """The model of one step."""
 
     def request(self, prompt: Prompt) -> dict[str, JSON]:
-        """The body of the first request for `prompt`, exactly as it would be sent."""
+        """Return the body of the first request for `prompt`, exactly as it would be sent."""
         ...
 
     async def answer(self, prompt: Prompt, context: RequestContext, check: Check | None = None) -> Answer:
-        """Ask, check, ask again; what has been answered before is not sent again.
+        """Send the request, check the answer, and re-ask if it is invalid. Stored answers are reused.
 
         Args:
-            prompt: what is asked.
-            context: who asks.
-            check: what must hold of the output besides its schema.
+            prompt: the rendered prompt.
+            context: the origin of the request.
+            check: checks the output in addition to its schema.
 
         Raises:
-            RowError: this prompt has no valid answer; others may.
-            RunStopped: no prompt will have one.
+            RowError: this prompt has no valid answer; other prompts may have one.
+            RunStopped: no prompt can get an answer.
         """
         ...
 
 
 class AttemptLog(Protocol):
-    """The attempts of one step for one row: the first request, and the re-asks that follow from its answers.
+    """The attempts of one step for one row: the first request, and the re-asks that follow its answers.
 
-    A setup is an address, a model and its settings: where a request of it was answered, a refusal of another is about
-    what that one holds. Elsewhere it may be about the key, the address or the settings, and is not kept.
+    A setup is an address, a model and its settings. Once a request of a setup was answered, the setup is proven: a
+    refusal of another request is then caused by the content of that request. Before, it may be caused by the key, the
+    address or the settings, and is not stored.
 
     Attributes:
-        sends: whether what was never answered may be sent.
+        sends: whether a request without a stored answer may be sent.
     """
 
     @property
-    def sends(self) -> bool: ...  # noqa: D102 - said above
+    def sends(self) -> bool: ...  # noqa: D102 - documented above
 
     def recall(self, keys: tuple[bytes, ...]) -> Attempt | None:
-        """The answer that a request with the first of these keys has had, or else with the next one, or `None`."""
+        """Return the stored answer of the first of these keys that has one, or `None`."""
         ...
 
     def answered(self, key: bytes) -> int:
-        """How many answers a request with this key has had, those that are not recalled included."""
+        """Return the number of stored answers of a key, including those that are not recalled."""
         ...
 
     async def record(self, key: bytes, setup: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
-        """Keep a paid answer, and that its setup was answered; when this returns, both are on disk.
+        """Store a billed answer, and that its setup is proven; when this returns, both are on disk.
 
-        The attempt comes back with its number.
+        Returns:
+            The attempt with its number.
 
         Raises:
-            EnvironmentProblem: the disk refuses.
+            EnvironmentProblem: the store cannot be written.
         """
         ...
 
     async def cut(self, model: str, usage: Usage, cost: float | None) -> None:
-        """Note what a stream took that broke off."""
+        """Store the usage of a stream that was cut off."""
         ...
 
     async def prove(self, setup: bytes) -> None:
-        """Note that a request of a setup was answered: the refusals of this setup are kept from now on."""
+        """Record that a setup is proven: its refusals are stored from now on."""
         ...
 
     def is_proven(self, setup: bytes) -> bool:
-        """Whether a request of a setup was ever answered."""
+        """Return whether a request of a setup was ever answered."""
         ...
 
     def refused(self, key: bytes) -> Refusal | None:
-        """How a request with this key was refused, if that was kept and still counts."""
+        """Return the stored refusal of the request with this key, if it is still valid."""
         ...
 
     async def refuse(self, key: bytes, setup: bytes, refusal: Refusal) -> None:
-        """Keep a refusal once its setup is proven, now or later in this run."""
+        """Store a refusal as soon as its setup is proven, now or later in this run."""
         ...
 
 
 class ResponseStore(Protocol):
-    """What was paid for before, and where what is paid for now is kept."""
+    """Stores billed answers, and returns those of earlier runs."""
 
     def attempts_of(self, keys: tuple[bytes, ...], context: RequestContext) -> AbstractAsyncContextManager[AttemptLog]:
-        """The attempts that begin with the request of these keys, for as long as the context lasts.
+        """Open the attempts that begin with the request of these keys.
 
-        The first key is today's; a second one is that under which an older version kept the answer.
+        The first key is the current one. A second key is the one under which an older version stored the answer.
         """
         ...
 
     def is_refused(self, schema: bytes) -> bool:
-        """Whether the API has refused a native schema, known by its key."""
+        """Return whether the API has refused a native schema, given its key."""
         ...
 
     async def refuse(self, schema: bytes, refusal: Refusal) -> None:
-        """Keep that it has."""
+        """Store that the API has refused a native schema."""
         ...
 
 
@@ -176,23 +177,23 @@ PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
 
 
 class ValueCache(Protocol):
-    """Keeps what the author's own functions made, where the author wants that."""
+    """Stores the results of the author's functions, for steps with `keep:`."""
 
     def kept(self, key: bytes) -> CachedValue | None:
-        """What was kept under a key; whether it still holds is for its files to say."""
+        """Return the value of a key, or `None`. It is valid if the files that it depends on have not changed."""
         ...
 
     async def keep(self, key: bytes, kept: CachedValue) -> None:
-        """Keep a value; when this returns, it is on disk.
+        """Store a value; when this returns, it is on disk.
 
         Raises:
-            EnvironmentProblem: the disk refuses.
+            EnvironmentProblem: the store cannot be written.
         """
         ...
 
 
 class Provider(Protocol[PlanT_contra]):
-    """How models are reached: a configuration, picklable like a plan, from which an engine makes its own clients."""
+    """A configuration from which an engine creates its clients for the models. It can be pickled, like a plan."""
 
     def open(
         self,
@@ -201,26 +202,26 @@ class Provider(Protocol[PlanT_contra]):
         response_store: ResponseStore | None = None,
         emit: Emit | None = None,
     ) -> AbstractAsyncContextManager[Mapping[str, Model]]:
-        """The models that the plan asks, by the names of its variants, while the context lasts; closed afterwards.
+        """Open the models of the plan, by the names of its variants, until the context ends.
 
-        Once `cancellation` is requested the models send nothing more and raise `Cancelled`. Without a store every
-        answer is asked for, and none is kept. `emit` is told how fast the API lets requests through, and of what the
-        models warn.
+        Once `cancellation` is requested, the models send no more requests and raise `Cancelled`. Without a store, every
+        request is sent and no answer is stored. `emit` receives the pace of the requests, and the warnings of the
+        models.
         """
         ...
 
 
 class RowSink(Protocol):
-    """Where the outcomes of rows go, in any order."""
+    """Stores the results of rows, in any order."""
 
     async def add(self, outcome: RowResult) -> None:
-        """Keep an outcome; when this returns, it is safe.
+        """Store a result; when this returns, it is on disk.
 
         Raises:
-            EnvironmentProblem: the disk refuses.
+            EnvironmentProblem: the store cannot be written.
         """
         ...
 
 
 class RunStore(ResponseStore, ValueCache, RowSink, Protocol):
-    """All that an engine takes out of the store of a run and puts in; one process has it open, and writes to it."""
+    """Everything that an engine reads from and writes to the store of a run. One process has it open at a time."""

@@ -1,4 +1,4 @@
-"""The manual: pages of Markdown that travel with the package, and lie in `docs/` of a checkout."""
+"""The manual: pages of Markdown, in the installed package or in `docs/` of a checkout."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _CODE: Final = re.compile(r"(?:error\[|warning\[)?(?:yg)?(\d{3})\]?", re.IGNOREC
 
 
 def folder() -> Path:
-    """Where the pages are: in an installed wheel, or in a checkout."""
+    """Return the folder of the pages, in an installed wheel or in a checkout."""
     installed = _HERE / "manual"
     return installed if installed.is_dir() else _HERE.parents[1] / "docs"
 
 
 def topics() -> dict[str, str]:
-    """The pages by topic, with their titles; those of the error codes are left out."""
+    """Return the titles of the pages by topic, without the pages of the error codes."""
     pages = {topic: path for topic, path in _pages().items() if not _is_code(topic)}
     return {topic: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for topic, path in pages.items()}
 
 
 def page(topic: str) -> str:
-    """The text of a page, as Markdown. A topic is the page's name, such as `tutorial` or `YG205`.
+    """Return a page as Markdown. A topic is the name of a page, such as `tutorial` or `YG205`.
 
     Raises:
         UsageError: there is no such page.
@@ -41,7 +41,7 @@ def page(topic: str) -> str:
 
 
 def explanation(code: str) -> str:
-    """The page of an error code, as Markdown; the code in any form in which a message shows it.
+    """Return the page of an error code as Markdown. The code may have any form in which a message shows it.
 
     Raises:
         UsageError: there is no such code.
@@ -49,7 +49,7 @@ def explanation(code: str) -> str:
     found = _CODE.fullmatch(code.strip())
     name = f"YG{found[1]}" if found else code
     if name not in _pages():
-        hint = "`yamlgen docs errors` lists all codes"
+        hint = "list all codes with `yamlgen docs errors`"
         raise UsageError(f"there is no error code `{code}`", code=Code.UNKNOWN_KEY, hint=hint)
     return page(name)
 
@@ -60,7 +60,7 @@ def _is_code(topic: str) -> bool:
 
 @cache
 def _pages() -> dict[str, Path]:
-    """Every page by its topic: its file's name, or its folder's for the index of a folder."""
+    """Return every page by its topic: the name of its file, or of its folder for the index of a folder."""
     whole = folder()
     paths = sorted(whole.rglob("*.md"), key=lambda path: (len(path.relative_to(whole).parts), path))
     return {_topic(path, whole): path for path in paths}

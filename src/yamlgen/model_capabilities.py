@@ -1,8 +1,8 @@
-"""What each model can do: one dated table, from the provider's documentation and the SDK's list of models.
+"""The capabilities of each model: one dated table, from the provider's documentation and the SDK's list of models.
 
-Owns the only knowledge about models in the package: what `validate` warns of, how a request is shaped, which requests
-share a rate limit, what the simulator refuses and lists, and the table of the reference page are made from it. A name
-that it lacks is used with safe defaults and never refused, because gateways and fine-tunes have names of their own.
+All knowledge about models is here: the warnings of `validate`, the form of requests, shared rate limits, what the
+simulator refuses and lists, and the table of the reference page are based on it. A model that is not in the table gets
+safe defaults and is never refused, because gateways and fine-tunes have their own names.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from difflib import SequenceMatcher
 from typing import Final
 
 SAMPLING: Final = ("temperature", "top_p", "top_k")
-"""The settings that newer models, and the newer version of the API, refuse."""
+"""The settings that newer models, and the newer version of the API, reject."""
 
 OLD_VERSION: Final = "2023-06-01"
-"""The version of the API under which older models take them."""
+"""The version of the API under which older models accept them."""
 
 THINKING: Final = ("adaptive", "enabled", "disabled", "between_tools")
-"""The types of `thinking` that the API has; `enabled` is the one with a budget of tokens."""
+"""The types of `thinking` in the API. `enabled` has a token budget."""
 
 OFF: Final = frozenset({"disabled", "between_tools"})
-"""The types with which a model does not think before it answers."""
+"""The types of `thinking` with which a model does not think before it answers."""
 
 LEAST_BUDGET: Final = 1024
-"""The fewest tokens that a model can be given to think."""
+"""The minimum token budget for thinking."""
 
 LEAST_TOP_P: Final = 0.95
-"""The least `top_p` while a model thinks."""
+"""The minimum `top_p` while a model thinks."""
 
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
-"""The levels of `effort`, least first."""
+"""The levels of `effort`, lowest first."""
 
 CHECKED: Final = "2026-11"
-"""When the table was last held against the documentation."""
+"""The month in which the table was last compared with the documentation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokenizer:
-    """How a model counts. An unknown one is taken to count like the newest, so that no estimate is too low.
+    """How a model counts tokens. Default: the newest models, so that estimates for unknown models are not too low.
 
     Attributes:
-        characters: how many characters of English, code and markup make a token.
-        tool_offered: the tokens that the API adds to a request that offers a tool.
-        tool_forced: the tokens that it adds to one that forces a tool.
+        characters: characters per token, for English, code and markup.
+        tool_offered: the tokens that the API adds to a request with an optional tool.
+        tool_forced: the tokens that the API adds to a request with a forced tool.
     """
 
     characters: float = 2.5
@@ -55,31 +55,31 @@ class Tokenizer:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a model can do; `None` where the table does not say.
+    """What a model supports. `None` means unknown, unless described otherwise.
 
     Attributes:
         known: whether the model is in the table.
-        native_output: takes `output_config.format` with a JSON Schema.
-        forced_tools: takes a forced `tool_choice` while it does not think.
-        tools: takes tools at all.
-        sampling: takes `temperature`, `top_p`, `top_k` under the API version 2023-06-01.
-        prefill: takes a last turn of the assistant's, which its answer goes on from.
-        system_turns: takes turns of the role `system` among the messages.
-        thinking: the types of `thinking` that it takes.
-        thinks: whether it thinks where the request does not say.
-        efforts: the levels of `effort` that it takes; empty where it takes none.
-        most_effort_off: the highest effort that it takes while thinking is off; `None` for no such bound.
-        default_effort: the effort where the request names none.
-        fast: takes `speed: fast`.
-        regions: takes `inference_geo`.
+        native_output: accepts `output_config.format` with a JSON Schema.
+        forced_tools: accepts a forced `tool_choice` while it does not think.
+        tools: accepts tools.
+        sampling: accepts `temperature`, `top_p`, `top_k` under the API version 2023-06-01.
+        prefill: accepts a last turn of the role `assistant`, which its answer continues.
+        system_turns: accepts turns of the role `system` among the messages.
+        thinking: the types of `thinking` that it accepts.
+        thinks: whether it thinks by default.
+        efforts: the levels of `effort` that it accepts; empty if it accepts none.
+        most_effort_off: the highest effort that it accepts while thinking is off; `None` for no such limit.
+        default_effort: the default effort.
+        fast: accepts `speed: fast`.
+        regions: accepts `inference_geo`.
         code_calls: lets code that it runs call the other tools of a request.
-        max_output_tokens: the most that `max_tokens` may be.
-        context: the most tokens of a request and its answer together.
-        cache_minimum: the fewest tokens that the prompt cache keeps.
+        max_output_tokens: the maximum of `max_tokens`.
+        context: the maximum number of tokens of a request and its answer together.
+        cache_minimum: the minimum number of tokens that the prompt cache stores.
         tokenizer: how it counts tokens.
         lifecycle: `active`, `legacy` (active, with a successor), `deprecated`, or `retired`.
-        retires: the date of its retirement, `YYYY-MM-DD`, where one is announced.
-        pool: the name of the rate limit that it shares with others; `None` for one of its own.
+        retires: the announced date of its retirement, `YYYY-MM-DD`; `None` if there is none.
+        pool: the name of the rate limit that it shares with other models; `None` if it has its own.
     """
 
     known: bool = False
@@ -151,8 +151,8 @@ _4_5: Final = replace(
     context=200_000,
 )
 
-# What the documentation says of single models is taken for their families, where it does not say it of each; where it
-# says a thing of some and leaves others out, those have `None`.
+# If the documentation states a fact for one model only, it is assumed for the whole family. If it lists some models and
+# leaves others out, the others have `None`.
 MODELS: Final[Mapping[str, Capabilities]] = {
     "claude-fable-5-2": replace(_FABLE, fast=True, cache_minimum=None, pool="fable-5"),
     "claude-mythos-5-2": replace(_FABLE, cache_minimum=None, pool="mythos-5"),
@@ -193,10 +193,10 @@ MODELS: Final[Mapping[str, Capabilities]] = {
     ),
     "claude-sonnet-4-5": replace(_4_5, lifecycle="deprecated", retires="2026-11-30", pool="sonnet-4"),
 }
-"""The models that the API lists, newest first, by their ids without a date."""
+"""The models that the API lists, newest first, by id without a date."""
 
 DATED: Final = ("claude-haiku-4-5-20251001", "claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929")
-"""The ids with a date that the API lists besides."""
+"""The ids with a date that the API also lists."""
 
 _OLD: Final = replace(
     _4_5,
@@ -228,18 +228,18 @@ _RETIRED: Final = tuple(
     )
 )
 _LIKE: Final = 0.87
-"""From how much likeness on an id is a slip of another: two letters of a dozen and more are wrong then."""
+"""The minimum similarity of a misspelled id: about two wrong letters out of twelve or more."""
 
 _DATE: Final = re.compile(r"-(20\d{6}|latest)$")
 
 
 def undated(model: str) -> str:
-    """The id without the date of its version."""
+    """Return the id without the date of its version."""
     return _DATE.sub("", model)
 
 
 def of(model: str) -> Capabilities:
-    """What the model `model` can do."""
+    """Return the capabilities of a model."""
     name = undated(model)
     if name in MODELS:
         return MODELS[name]
@@ -247,9 +247,10 @@ def of(model: str) -> Capabilities:
 
 
 def meant(model: str) -> str | None:
-    """The id of which another one is a near miss; `None` for a model that may be newer, or have its name elsewhere.
+    """Return the known id that `model` probably misspells, or `None`.
 
-    The digits of a newer model are others, and gateways and clouds have more words, or signs of their own.
+    A name that may be valid elsewhere is not a misspelling: newer models have other digits, and the names of gateways
+    and clouds have more words or other characters.
     """
     plain = undated(model).lower()
     words, digits = re.split(r"[._-]+", plain), re.sub(r"\D", "", plain)
@@ -266,17 +267,17 @@ def meant(model: str) -> str | None:
 
 
 def successor_of(model: str) -> str:
-    """The newest active model of a model's line."""
+    """Return the newest active model of the same line, such as Opus."""
     active = [name for name, row in MODELS.items() if row.lifecycle == "active"]
     line = next((line for line in ("opus", "sonnet", "fable", "mythos") if f"-{line}" in model), "haiku")
     return next(name for name in active if f"-{line}" in name)
 
 
 def tokenizer_of(model: str) -> Tokenizer:
-    """How the model `model` counts tokens."""
+    """Return how a model counts tokens."""
     return of(model).tokenizer
 
 
 def pool_of(model: str) -> str:
-    """The rate limit that a model shares with others, by its name."""
+    """Return the name of the rate limit of a model, which other models may share."""
     return of(model).pool or undated(model).removeprefix("claude-")

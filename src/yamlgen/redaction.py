@@ -1,26 +1,26 @@
-"""What is a secret, wherever it stands in a text, and what stands in its place."""
+"""Secrets in strings: how they are recognised, and what replaces them."""
 
 from __future__ import annotations
 
 import re
 
 KEY_SHAPE = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
-"""What an API key looks like."""
+"""The form of an API key."""
 
 _SHORTEST_SECRET = 6
 
 LONG_SECRET = 20
-"""From so many characters on a secret is no word, and is hidden wherever it stands."""
+"""A secret of at least this length cannot be an ordinary word, and is hidden wherever it occurs."""
 
 HIDDEN = "[secret]"
-"""What stands in place of a secret."""
+"""The replacement for a secret."""
 
 
 def is_secret(key: str) -> bool:
-    """Whether a key is one to hide: gateways take `x` or `none`, which every text holds."""
+    """Return whether a key must be hidden. Gateways accept keys like `x` or `none`, which occur in any string."""
     return len(key) >= _SHORTEST_SECRET
 
 
 def redact(text: str) -> str:
-    """`text` without anything that looks like an API key."""
+    """Return `text` without anything that looks like an API key."""
     return KEY_SHAPE.sub(f"sk-ant-{HIDDEN}", text)

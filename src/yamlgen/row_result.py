@@ -1,4 +1,4 @@
-"""What came of a row: the answer of each step that has one, and the error of each that failed."""
+"""The result of a row: the answers of its steps, and the errors of those that failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yamlgen.value_objects import JSON, Attempt, InputRow, Usage
 
 @dataclass(frozen=True, slots=True)
 class FailedItem:
-    """An item of a step that is null: its place, from 0, among those of its row; how messages name it; and why."""
+    """An item of a step that failed and is null: its position in the row, from 0, its name in messages, its error."""
 
     case: int
     name: str
@@ -20,13 +20,13 @@ class FailedItem:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a step made of a row: a string, or a value that its output schema accepts.
+    """The value of a step for a row: a string, or a value that its output schema accepts.
 
     Attributes:
-        key: of the first request, if there was one alone.
-        skipped: whether the step was not done, because its `when` did not hold; the value is null then.
-        items: how often the step was done for the row; 0 where its value is no list.
-        lost: the items that are null, where the step allows that.
+        key: the key of the first request; empty if there was none, or more than one.
+        skipped: whether the step was skipped, because its `when` was false. Then the value is null.
+        items: the number of items; 0 if the value is not a list.
+        lost: the items that failed and are null, if the step allows null items.
     """
 
     value: JSON
@@ -38,13 +38,13 @@ class Answer:
 
     @property
     def usage(self) -> Usage:
-        """The tokens of all attempts together."""
+        """The sum of the tokens of all attempts."""
         return sum((attempt.usage for attempt in self.attempts), Usage())
 
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What came of one row: the answer of each step that has one, and the error of each that failed."""
+    """The result of one row: the answers of its steps, and the errors of those that failed."""
 
     row: InputRow
     answers: Mapping[str, Answer]

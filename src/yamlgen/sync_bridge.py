@@ -1,4 +1,4 @@
-"""The one way from synchronous code into asynchronous code, also where a loop is already running (a notebook)."""
+"""Runs async code from synchronous code, even if an event loop is already running, as in a notebook."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ T = TypeVar("T")
 
 
 def synchronous(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """The same function for synchronous code, in a notebook too: `run` of `arun`, with its signature."""
+    """Make the synchronous version of an async function, such as `run` from `arun`, with the same signature."""
 
     @wraps(function)
     def waiting(*arguments: P.args, **named: P.kwargs) -> T:
         return wait_for(function(*arguments, **named))
 
     waiting.__name__ = waiting.__qualname__ = function.__name__.removeprefix("a")
-    waiting.__doc__ = f"{function.__doc__}\n    For synchronous code; `{function.__name__}` is awaited.\n    "
+    waiting.__doc__ = f"{function.__doc__}\n    The async version is `{function.__name__}`.\n    "
     return waiting
 
 
 def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run `coroutine` to its end and return its result, whether or not this thread runs an event loop.
+    """Run `coroutine` and return its result, whether or not this thread runs an event loop.
 
-    Inside a running loop the coroutine gets a loop and a thread of its own, and this thread waits: the outer
-    loop stands still meanwhile, as it does for any synchronous call. An interrupt cancels the coroutine, and
-    its clean-up is waited for.
+    If this thread runs a loop, the coroutine runs in a loop of its own in a new thread. The outer loop is blocked
+    meanwhile, as by any synchronous call. An interrupt cancels the coroutine and waits for its clean-up.
 
     Raises:
-        EnvironmentProblem: the system has no thread for it; whatever the coroutine raises besides.
+        EnvironmentProblem: no thread can be started; in addition, whatever the coroutine raises.
     """
     try:
         asyncio.get_running_loop()
@@ -55,7 +54,7 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     def work() -> None:
         try:
             result.set_result(asyncio.run(main()))
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised in the waiting thread
             result.set_exception(error)
 
     context = contextvars.copy_context()
@@ -68,7 +67,7 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
         return result.result()
     except KeyboardInterrupt:
         loop, task = ready.result(timeout=5)
-        with suppress(RuntimeError):  # the loop has closed meanwhile: there is nothing to cancel
+        with suppress(RuntimeError):  # the loop has closed: there is nothing to cancel
             loop.call_soon_threadsafe(task.cancel)
         raise
     finally:

@@ -1,6 +1,6 @@
-"""What the system has no more of, such as threads and open files, and what else it refuses.
+"""Errors of the operating system: no more threads or open files, and other refusals.
 
-That is the environment's, wherever it shows, and no row's.
+They are problems of the environment, never failures of a row, wherever they occur.
 """
 
 from __future__ import annotations
@@ -20,39 +20,40 @@ from yamlgen.errors import Code, EnvironmentProblem, near
 T = TypeVar("T")
 
 _NO_THREAD: Final = "can't start new thread"
-"""All that CPython says, in an exception of any other kind of error."""
+"""The message with which CPython's otherwise generic `RuntimeError` reports it."""
 
 
 def scarcity_of(error: BaseException | None) -> EnvironmentProblem | None:
-    """The error of ours where a foreign one, or what it came of, says that the system has no more of something."""
+    """Return the error to report if an exception, or one of its causes, means that a system limit is reached."""
     while error is not None:
         if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
-            hint = "`ulimit -u` tells how many all processes of a user may have; end some, or raise it"
-            return EnvironmentProblem("the system gives this process no more threads", code=Code.SCARCE, hint=hint)
+            hint = "end some processes, or raise the limit: `ulimit -u` shows how many threads a user may have"
+            return EnvironmentProblem("the system's limit on threads is reached", code=Code.SCARCE, hint=hint)
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            hint = "`ulimit -n` tells how many a process may have; raise it, or lower `runtime.concurrency`"
-            return EnvironmentProblem("the system gives this process no more open files", code=Code.SCARCE, hint=hint)
+            hint = "raise the limit (`ulimit -n` shows it), or lower `runtime.concurrency`"
+            return EnvironmentProblem("the system's limit on open files is reached", code=Code.SCARCE, hint=hint)
         error = error.__cause__ or error.__context__
     return None
 
 
 def refusal_of(error: BaseException) -> EnvironmentProblem | None:
-    """The error of ours for one of the system's that foreign code passed on, such as a library as it is loaded."""
+    """Return the error to report for a system error raised by third-party code, such as a library during import."""
     if not isinstance(error, OSError):
         return scarcity_of(error)
     name = error.filename if isinstance(error.filename, str) else None
-    if error.errno == errno.ENOENT and name is None and not _stands():
-        message, hint = "the folder in which this process was started is gone", "go to another one: `cd`"
+    if error.errno == errno.ENOENT and name is None and not _has_working_directory():
+        message, hint = "the working directory no longer exists", "change to another folder with `cd`"
         return EnvironmentProblem(message, code=Code.DISK, hint=hint)
-    message = f"{'the system refuses' if name is None else f'cannot use {near(Path(name))}'}: {error.strerror or error}"
+    place = "the system reports an error" if name is None else f"cannot use {near(Path(name))}"
+    message = f"{place}: {error.strerror or error}"
     variable = None if name is None else naming(name)
-    hint = f"the variable {variable} of the environment names it: unset it, or name another"
-    hint = hint if variable else "mend that, and call again"
+    hint = f"unset the environment variable {variable}, which contains this path, or set it to another path"
+    hint = hint if variable else "fix this, and try again"
     return scarcity_of(error) or EnvironmentProblem(message, code=Code.DISK, hint=hint)
 
 
-def _stands() -> bool:
-    """Whether there is a working directory."""
+def _has_working_directory() -> bool:
+    """Return whether the working directory exists."""
     try:
         return bool(Path.cwd())
     except FileNotFoundError:
@@ -60,10 +61,10 @@ def _stands() -> bool:
 
 
 def start(work: Callable[[], object], name: str) -> threading.Thread:
-    """Start a thread that the interpreter does not wait for.
+    """Start a daemon thread.
 
     Raises:
-        EnvironmentProblem: the system has no more.
+        EnvironmentProblem: the system's limit on threads is reached.
     """
     thread = threading.Thread(target=work, name=name, daemon=True)
     try:
@@ -74,10 +75,10 @@ def start(work: Callable[[], object], name: str) -> threading.Thread:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Do `work` in a thread of its own, in a copy of this context; cancelled, it goes on alone.
+    """Run `work` in a new thread, in a copy of this context. If the caller is cancelled, the work still continues.
 
     Raises:
-        EnvironmentProblem: the system has no more threads.
+        EnvironmentProblem: the system's limit on threads is reached.
     """
     result: Future[T] = Future()
     context = contextvars.copy_context()
@@ -85,7 +86,7 @@ async def in_thread(work: Callable[[], T]) -> T:
     def call() -> None:
         try:
             result.set_result(context.run(work))
-        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+        except BaseException as error:  # noqa: BLE001 - raised in the caller
             result.set_exception(error)
 
     start(call, "yamlgen work")

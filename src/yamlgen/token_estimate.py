@@ -1,8 +1,8 @@
-"""How many tokens a request has, as far as that can be told without the API.
+"""An estimate of the number of tokens of a request, without the API.
 
-Owns the estimate. It goes by what characters cost in each script: English, code and markup by the model's own figure,
-the others in proportion. Held against the last tokenizer that was published and the documented growth since, the
-tokens of texts in thirty languages, of code, JSON, tables and ids were within 30% of it; plain English has the fewest.
+It is based on how many tokens the characters of each script take: for English, code and markup the model's own figure,
+for other scripts in proportion to it. Compared with the last published tokenizer and the documented growth since, the
+estimates for text in thirty languages, code, JSON, tables and ids were within 30%. Plain English has the fewest tokens.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from yamlgen.value_objects import JSON
 
 _NEWEST: Final = Tokenizer().characters
 _TURN: Final = 4
-"""Tokens around the text of a turn."""
+"""The tokens that a turn has in addition to its text."""
 
 
 def _first(start: int, end: int) -> bytes:
@@ -25,22 +25,22 @@ def _first(start: int, end: int) -> bytes:
 
 _SCRIPTS: Final = (
     (b"0123456789", 0.75),
-    (_first(0xC2, 0xC3), 2.0),  # Latin letters with marks, which break words apart
+    (_first(0xC2, 0xC3), 2.0),  # Latin letters with diacritics, which split words
     (_first(0xC4, 0xCD), 3.0),  # rarer ones
     (_first(0xCE, 0xCF), 1.5),  # Greek
     (_first(0xD0, 0xD4), 0.75),  # Cyrillic
     (_first(0xD5, 0xDF), 1.4),  # Hebrew, Arabic and their neighbours
-    (_first(0xE0, 0xE1), 2.2),  # India, South East Asia, Georgia; Latin letters with two marks
+    (_first(0xE0, 0xE1), 2.2),  # India, South East Asia, Georgia; Latin letters with two diacritics
     (_first(0xE2, 0xE2), 1.0),  # punctuation and symbols
     (_first(0xE3, 0xE9), 1.3),  # Chinese and Japanese
     (_first(0xEA, 0xEF), 1.5),  # Korean
     (_first(0xF0, 0xF4), 3.0),  # emoji
 )
-"""The first bytes of characters in UTF-8, and how many tokens of the newest models each such character takes."""
+"""First bytes of UTF-8 characters, and the number of tokens that the newest models need for such a character."""
 
 
 def tokens_of(body: Mapping[str, JSON]) -> int:
-    """The input tokens of a request, by its body: an estimate."""
+    """Estimate the input tokens of a request from its body."""
     tokenizer = tokenizer_of(str(body.get("model")))
     choice = body.get("tool_choice")
     is_forced = isinstance(choice, dict) and choice.get("type") in ("tool", "any")
@@ -49,7 +49,7 @@ def tokens_of(body: Mapping[str, JSON]) -> int:
 
 
 def tokens_in(text: str, tokenizer: Tokenizer) -> float:
-    """The tokens of a text for a model that counts like this: an estimate."""
+    """Estimate the tokens of a string."""
     data = text.encode("utf-8", "surrogatepass")
     tokens, plain = 0.0, len(text)
     for first, each in _SCRIPTS[:1] if text.isascii() else _SCRIPTS:
@@ -60,7 +60,7 @@ def tokens_in(text: str, tokenizer: Tokenizer) -> float:
 
 
 def _texts(body: Mapping[str, JSON]) -> Iterator[str]:
-    """What a model reads of a request: texts as they are, tools and schemas as JSON."""
+    """Yield what a model reads of a request: text as it is, tools and schemas as JSON."""
     for content in (body.get("system"), *(turn.get("content") for turn in body["messages"])):
         if isinstance(content, str):
             yield content
@@ -74,7 +74,7 @@ def _texts(body: Mapping[str, JSON]) -> Iterator[str]:
 
 
 def _text(block: Mapping[str, JSON]) -> str:
-    """What a model reads of a block, but for an image or a file."""
+    """Return what a model reads of a block, without the data of an image or a file."""
     if block.get("type") == "text":
         return str(block["text"])
     return _json({key: part for key, part in block.items() if key != "source"})

@@ -1,4 +1,4 @@
-"""The values that cross the rooms of the house: immutable, safe to pickle and to send to another process."""
+"""The values that rooms exchange. They are immutable, and can be pickled and sent to another process."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 JSON: TypeAlias = Any
-"""A JSON value: `None`, a bool, a number, a string, a list, or a dict with string keys."""
+"""A JSON value: `None`, `bool`, `int`, `float`, `str`, a list, or a dict with string keys."""
 
 
 Row: TypeAlias = Mapping[str, JSON]
-"""One row of an input: column -> value."""
+"""One row of an input: its values by column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What is known of an input's columns before its rows are read.
+    """The columns of an input, as far as they are known before its rows are read.
 
     Attributes:
         names: the columns, in order.
-        closed: true when no row can have another (a CSV header, rows written inline); false when they are those of the
+        closed: true if no row can have other columns (a CSV header, inline rows); false if they were taken from the
             first rows.
-        types: a JSON Schema for each column, which all rows satisfy when `closed`, and the first rows otherwise.
-        complete: true when every row has each of them, as in a CSV.
-        least: how many rows there are at least.
+        types: a JSON Schema for each column. All rows satisfy it if `closed`, otherwise only the first rows.
+        complete: true if every row has every column, as in a CSV file.
+        least: the minimum number of rows.
     """
 
     names: tuple[str, ...]
@@ -36,7 +36,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a prompt: a text, or the API's content blocks as Python users may pass them."""
+    """One turn of a prompt: a string, or content blocks of the API, which Python users may pass."""
 
     role: Literal["user", "assistant"]
     content: str | list[dict[str, JSON]]
@@ -44,7 +44,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What one step asks for one row: its templates, rendered."""
+    """The prompt of one step for one row: its rendered templates."""
 
     system: str | None
     messages: tuple[Message, ...]
@@ -52,7 +52,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens, as the API bills them; `input_tokens` leaves out what was read from or written to the cache."""
+    """Tokens, as the API bills them. `input_tokens` are the uncached input tokens."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -70,15 +70,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one answer is charged for. Nothing, if it is a refusal before any output, whatever its usage says.
+    """What one answer is charged for. A refusal before any output is free, whatever its usage.
 
     Attributes:
-        usage: the tokens that are charged.
-        hour_writes: how many of those written to the cache are kept for an hour; the others are for five minutes.
-        searches: how often the web was searched.
-        fast: whether the model answered in its fast mode.
-        batch: whether it answered in a batch.
-        in_us: whether it was bound to run in the United States.
+        usage: the charged tokens.
+        hour_writes: how many of the tokens written to the cache are cached for an hour; the others for five minutes.
+        searches: the number of web searches.
+        fast: whether the model answered in fast mode.
+        batch: whether the model answered in a batch.
+        in_us: whether the request had to be processed in the United States.
     """
 
     usage: Usage = Usage()
@@ -91,10 +91,10 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class InputRow:
-    """One row of an input, its place in it (from 0), and who it is.
+    """One row of an input, its position (from 0), and its identity.
 
-    `identity` is what keeps the answers of two rows apart, whatever their order: canonical JSON of the row's id, or
-    of its values in the columns that the pipeline refers to and an ordinal among equal ones.
+    `identity` distinguishes the answers of rows, whatever their order. It is the canonical JSON of the row's id, or of
+    its values in the columns that the pipeline refers to and an ordinal among equal rows.
     """
 
     index: int
@@ -104,18 +104,18 @@ class InputRow:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One paid answer: the response as the API gave it, and what was wrong with it (nothing, if valid).
+    """One billed answer: the response of the API, and its validation errors.
 
     Attributes:
         response: the body of the response.
-        errors: what the check said of it.
-        request_id: the API's own name for the request.
-        seconds: how long it took.
-        cost: in US dollars; `None` where the model's price is not known.
-        reused: whether it came out of the store, where an earlier run or another step had put it.
-        number: its number in the store; 0 where it was not stored.
-        case: which time of a step that is done several times for a row, such as `item 3`.
-        notes: what had to be done to read a valid one.
+        errors: the validation errors; empty if the answer is valid.
+        request_id: the API's id of the request.
+        seconds: the duration of the request.
+        cost: in US dollars; `None` if the price of the model is unknown.
+        reused: whether it is an answer from the store, of an earlier run or another step.
+        number: its number in the store; 0 if it is not stored.
+        case: the case of a step that has several for a row, such as `item 3`; empty for other steps.
+        notes: how a valid answer had to be repaired to be read.
     """
 
     response: Mapping[str, JSON]
@@ -132,7 +132,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """How the API refused a request for what it holds: the status of HTTP, and the sentence for it."""
+    """The API's refusal of a request because of its content: the HTTP status, and the message."""
 
     status: int
     message: str
@@ -140,10 +140,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class CachedValue:
-    """What a function of the author's made.
+    """The stored result of one of the author's functions.
 
     Attributes:
-        files: what it depends on: path relative to the pipeline -> sha256 in hexadecimal; empty if not known.
+        files: the files that it depends on: the sha256 in hexadecimal by path, relative to the pipeline; empty if
+            unknown.
     """
 
     value: JSON
@@ -152,13 +153,13 @@ class CachedValue:
 
 @dataclass(eq=False)
 class SystemicFailure:
-    """Whether the requests of a model may fail all alike: shared by the model that asks and the engine that runs.
+    """Tracks whether all requests of a model may fail in the same way. Shared by the model and the engine.
 
     Attributes:
         cleared: whether one of them was answered, in this run or before it.
-        raised: whether so many have failed that other rows are to be tried.
-        others: the rows that were tried for it, and failed too.
-        patience: how many times as many must fail until it is raised again, where no row that was tried told anything.
+        raised: whether so many have failed that other rows should be tried.
+        others: the rows that were tried because of it, and failed too.
+        patience: the factor for the number of failures until it is raised again, if trying other rows was inconclusive.
     """
 
     cleared: bool = False

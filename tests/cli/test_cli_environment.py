@@ -48,7 +48,7 @@ def test_no_more_threads_end_the_run_as_what_they_are(calling, call, monkeypatch
         patch.setattr(threading.Thread, "start", refused)
         told = call("run", "small.yaml", "--simulate", *(["-o", "-"] if lacking == "printer" else []))
     assert told.code == 3
-    assert "error[YG621]: the system gives this process no more threads" in told.err
+    assert "error[YG621]: the system's limit on threads is reached" in told.err
     assert "ulimit -u" in told.err
     assert not list((calling / "out").iterdir())
     assert call("run", "small.yaml", "--simulate").code == 0
@@ -130,7 +130,7 @@ def test_a_folder_that_is_gone_is_told(small, call, monkeypatch, command):
     monkeypatch.chdir(gone)
     gone.rmdir()
     told = call(*command.split())
-    assert (told.code, "the folder in which this process was started is gone" in told.err) == (3, True), told.err
+    assert (told.code, "the working directory no longer exists" in told.err) == (3, True), told.err
 
 
 @pytest.mark.usefixtures("small")
@@ -141,5 +141,5 @@ def test_a_file_that_a_library_cannot_use_is_told_with_its_variable(program, mon
     assert done.returncode == 3
     assert done.stderr == (
         f"error[YG610]: cannot use /missing/keys: {os.strerror(errno.ENOENT)}\n"
-        "  = the variable SSLKEYLOGFILE of the environment names it: unset it, or name another\n"
+        "  = unset the environment variable SSLKEYLOGFILE, which contains this path, or set it to another path\n"
     )

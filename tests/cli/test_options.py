@@ -218,8 +218,8 @@ def test_a_broken_input_is_told_before_the_first_request(name, data, said, code,
     [
         (".", "cannot write .: it is a folder"),
         ("rows.jsonl", "cannot write rows.jsonl: the run reads it"),
-        ("rows", "its ending tells no format"),
-        ("rows.txt", "known endings are .jsonl"),
+        ("rows", "it has no known extension"),
+        ("rows.txt", "use one of the extensions .jsonl"),
         ("folder.jsonl", "cannot write folder.jsonl: it is a folder"),
     ],
 )

@@ -146,4 +146,4 @@ def test_what_is_no_file_is_no_database(small, call, kind):
     place.mkdir() if kind == "a folder" else os.mkfifo(place)
     for command in ("run small.yaml --simulate -q", "plan small.yaml --simulate", "runs ls", "runs show"):
         told = call(*command.split())
-        assert (told.code, "is no store of yamlgen" in told.err) == (3, True), told.err
+        assert (told.code, "is not a yamlgen store" in told.err) == (3, True), told.err

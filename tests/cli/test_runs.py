@@ -300,6 +300,6 @@ def test_a_run_is_looked_at_while_it_goes_on(call):
         assert call("runs", "export").out.startswith('{"id": 1, ')
         refused = call("runs", "prune", "--keep", "0", "-y")
         assert refused.code == 3
-        assert "is at work on this pipeline" in refused.err
+        assert "the store of this pipeline is in use by" in refused.err
         going.kill()
     assert told(call, "ls")["runs"][0]["status"] == "killed"

@@ -252,8 +252,10 @@ def test_a_reader_that_goes_away_is_told(start, call):
     assert json.loads(first)["id"] == 1
     error, hint = process.stderr.read().splitlines()
     kept = finished()
-    assert error == "error[YG611]: the reader of standard output has gone"
-    assert hint.startswith("  = finished rows are in the store: `yamlgen runs export` writes them to a file; ")
+    assert error == "error[YG611]: the reader of standard output has closed it"
+    assert hint.startswith(
+        "  = write the finished rows, which are in the store, to a file with `yamlgen runs export`; "
+    )
     assert hint.endswith(f"; {kept} {GO_ON}" if kept > 1 else GO_ON.partition("rows ")[2])
     check_previous_is_whole()
     paid, reused = go_on(call)

@@ -219,7 +219,7 @@ def test_folder_that_is_not_writable(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(EnvironmentProblem, match="Permission denied") as caught:
         prepare(output_paths(tmp_path / "a.jsonl"), to_stdout=False)
-    assert caught.value.hint == "name a file that you may write with `output=PATH`"
+    assert caught.value.hint == "choose a writable file with `output=PATH`"
 
 
 def test_name_without_room_for_a_temporary_one(tmp_path):
@@ -247,7 +247,7 @@ def test_full_disk(tmp_path, size):
     full = tmp_path / ("a.jsonl" if size == 10 else "a.run.json")
     assert told == (
         f"YG610 cannot write {full}: {os.strerror(errno.EFBIG)}\n"
-        "make room, or name a file on another disk with `output=PATH`\n"
+        "free some space, or choose a file on another disk with `output=PATH`\n"
     )
     assert names(tmp_path) == {"a.jsonl", "a.failed.jsonl", "a.run.json"}
     assert (tmp_path / "a.jsonl").read_text() == '{"old": 1}\n'

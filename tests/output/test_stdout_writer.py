@@ -48,7 +48,7 @@ def test_reader_has_gone():
     os.close(reader)
     with open(writer, "wb", buffering=0) as stream:  # noqa: PTH123 - a descriptor
         printer = Printer(stream, [b"{}\n", b"{}\n", None].__getitem__)
-        with pytest.raises(EnvironmentProblem, match="standard output has gone") as caught:
+        with pytest.raises(EnvironmentProblem, match="standard output has closed it") as caught:
             printer.done(0)
         printer.done(0)
     assert caught.value.code == Code.STOPPED
@@ -60,7 +60,9 @@ def test_disk_full():
     """Standard output into a full disk is a problem of the disk, told once."""
     with Path("/dev/full").open("wb", buffering=0) as stream:
         printer = Printer(stream, [b"{}\n", None].__getitem__)
-        with pytest.raises(EnvironmentProblem, match="cannot write standard output: No space left on device") as caught:
+        with pytest.raises(
+            EnvironmentProblem, match="cannot write to standard output: No space left on device"
+        ) as caught:
             printer.done(0)
         printer.done(0)
     assert caught.value.code == Code.DISK

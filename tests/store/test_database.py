@@ -148,7 +148,7 @@ def test_an_older_store_is_not_read_as_it_is(place, monkeypatch):
     before = place.database.read_bytes()
     monkeypatch.setattr(database, "SCRIPTS", HISTORY)
     monkeypatch.setattr(database, "VERSION", VERSION + 1)
-    with pytest.raises(EnvironmentProblem, match="older yamlgen") as told, open_runs(place):
+    with pytest.raises(EnvironmentProblem, match="older version of yamlgen") as told, open_runs(place):
         pass
     assert told.value.code == Code.STORE_VERSION
     assert place.database.read_bytes() == before

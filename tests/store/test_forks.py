@@ -239,8 +239,8 @@ def test_a_dead_process_is_not_named(tmp_path):
     place = StoreLocation(tmp_path, "a b")
     with taken(place, pid=dead()):
         error = refused(place)
-    assert error.message == "another process is at work on this pipeline"
-    assert error.hint == f"wait for it; `lsof '{place.lock}'` tells which one that is"
+    assert error.message == "the store of this pipeline is in use by another process"
+    assert error.hint == f"wait for it, or find it with `lsof '{place.lock}'`"
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="told by /proc")  # noqa: PTH112 - before any test
@@ -248,7 +248,7 @@ def test_a_stranger_of_the_same_number_is_not_named(tmp_path):
     """A process that lives under the number of one that is dead, or in another container, has no part in it."""
     place = StoreLocation(tmp_path, "a")
     with taken(place, pid=os.getppid()):
-        assert refused(place).message == "another process is at work on this pipeline"
+        assert refused(place).message == "the store of this pipeline is in use by another process"
 
 
 def test_nobody_is_told_that_he_waits_for_himself(tmp_path):
@@ -256,7 +256,7 @@ def test_nobody_is_told_that_he_waits_for_himself(tmp_path):
     place = StoreLocation(tmp_path, "a")
     with locked(place, "run x"):
         error = refused(place)
-        assert error.message.startswith("another run in this process (run x, since 20")
+        assert "in use by another run in this process (run x, since 20" in error.message
         assert error.hint == "wait for it"
         assert is_locked(place)
     assert not is_locked(place)

@@ -244,7 +244,7 @@ class TestNulls:
         hand_made_store.run("first", self.lose(REFUSED, None, None))
         with closing(sqlite3.connect(hand_made_store.place.database)) as connection, connection:
             connection.execute("UPDATE result SET error = NULL")
-        message = "the run was made by an earlier version, which did not keep why"
+        message = "the cause is unknown, because the run was made by an earlier version of yamlgen"
         assert self.told(hand_made_store, "first") == [("facts", "item 1", REFUSED, message)]
         assert [line["case"] for line in self.lines(hand_made_store)] == ["item 1"]
 

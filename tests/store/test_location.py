@@ -36,7 +36,7 @@ def test_a_network_file_system_is_refused_with_a_way_out(kind, small, call, monk
     assert (
         error == f"error[{Code.STORE_PLACE}]: the store cannot be in .yamlgen: it is on a network file system ({kind})"
     )
-    assert hint == "  = keep it on a disk of this machine: `--store PATH`"
+    assert hint == "  = choose a folder on a local disk with `--store PATH`"
     elsewhere = tmp_path_factory.mktemp("disk") / "store"
     assert call("run", "small.yaml", "--simulate", "-q", "--store", elsewhere).code == 0
     assert location.location_of(small / "small.yaml", elsewhere, simulated=True).database.exists()

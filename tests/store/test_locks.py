@@ -50,7 +50,7 @@ def test_a_removed_lock_lets_nobody_in(place):
     """The database itself tells that a process has it open."""
     with locked_connection(place, "run x") as connection:
         place.lock.unlink()
-        assert "another process has the store" in in_child(lambda: begin(place))
+        assert "is open in another process" in in_child(lambda: begin(place))
         assert connection.execute(PROBE).fetchone() == (0,)
     assert in_child(lambda: begin(place)) == ""
 
@@ -84,7 +84,7 @@ def test_a_holder_whose_lock_another_has_writes_no_more(place, monkeypatch):
             place.lock.unlink()
             other = os.open(place.lock, os.O_RDWR | os.O_CREAT)
             fcntl.flock(other, fcntl.LOCK_EX)
-            with pytest.raises(EnvironmentProblem, match="was removed while the run was at work") as caught:
+            with pytest.raises(EnvironmentProblem, match="was removed during the run") as caught:
                 await writer.write(lambda each: each.execute(PROBE))
             assert caught.value.code is Code.BUSY
             await writer.close()

@@ -131,5 +131,5 @@ def test_who_only_looks_at_an_older_store_is_told_how_to_bring_it_up_to_date(han
     """Looking changes nothing on the disk; the way out sends nothing."""
     with pytest.raises(EnvironmentProblem) as told:
         hand_made_store.rows("first")
-    assert told.value.hint == "a run with `offline=True` brings it up to date, and sends nothing"
+    assert told.value.hint == "update it with a run with `offline=True`, which sends nothing"
     assert hand_made_store.query("PRAGMA user_version") == [(1,)]

@@ -1,1 +1,1 @@
-"""Rows out: `output_columns` and `failure_records` compose a row, `files` and `stdout_writer` write it."""
+"""The output: `output_columns` and `failure_records` compose rows, `files` and `stdout_writer` write them."""

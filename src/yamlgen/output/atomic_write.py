@@ -1,8 +1,8 @@
-"""How a file is replaced so that it is whole at any moment, and how several are replaced together.
+"""Replaces files as a whole, one or several together, so that no file is ever incomplete.
 
-Each is written to a temporary file beside it, under one fixed name: what a killed run leaves there, the next one
-takes over. A lock on that file, from when it is reserved, keeps two runs from writing the same output; the kernel frees
-it with its process. Only when all are safely on disk does each take its place.
+Each file is first written to a temporary file next to it. Its name is fixed, so that the next run reuses what a killed
+run has left. A lock on the temporary file, held from its reservation, keeps two runs from writing the same output; the
+kernel releases it when the process ends. The files are replaced when all temporary files are on disk.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from yamlgen.system_limits import scarcity_of
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Tell an error of the disk as one that concerns `path`.
+    """Convert an `OSError` to the error that `path` cannot be written.
 
     Raises:
-        EnvironmentProblem: there was one.
+        EnvironmentProblem: the block raised an `OSError`.
     """
     try:
         yield
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-        name = "make room, or name a file on another disk" if full else "name a file that you may write"
-        hint = f"{name} with {option('output', 'PATH')}"
+        choose = "free some space, or choose a file on another disk" if full else "choose a writable file"
+        hint = f"{choose} with {option('output', 'PATH')}"
         message = f"cannot write {near(path)}: {error.strerror or error}"
         raise scarcity_of(error) or EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
 
 
 def target_of(path: Path) -> Path:
-    """Where `path` leads to: a link stays, the file behind it is replaced."""
+    """Return the file that `path` links to, or `path` itself: a link stays, and its target is replaced."""
     return Path(os.path.realpath(path))
 
 
@@ -54,12 +54,12 @@ class _Staged:
 
 
 class Staging:
-    """Files that change together: `write` or `remove` each, then `replace` all; what is temporary never stays.
+    """Files that change together: `write` or `remove` each, then `replace` all. Temporary files are always removed.
 
-    Its methods raise `EnvironmentProblem` when the disk refuses, or another run writes the same file.
+    Its methods raise `EnvironmentProblem` if a file cannot be written, or if another run is writing the same file.
 
     Args:
-        what: who writes, for the run that comes second.
+        what: a description of the writer, for the error of a second run.
     """
 
     def __init__(self, what: str = "") -> None:
@@ -75,13 +75,13 @@ class Staging:
         for staged in self._reserved.values():
             with suppress(OSError):
                 if _is_at_its_place(staged.file, staged.temporary):
-                    staged.temporary.unlink()  # before the lock is let go: afterwards the name may be another run's
+                    staged.temporary.unlink()  # before the lock is released: then another run may use the name
             with suppress(OSError):
                 close_alone(staged.file)
         self._reserved.clear()
 
     def reserve(self, path: Path) -> _Staged:
-        """Open the temporary file for `path`, for this run alone; once more, if it was removed."""
+        """Open and lock the temporary file for `path`; again, if it was removed."""
         target = target_of(path)
         staged = self._reserved.get(target)
         if staged is not None and _is_at_its_place(staged.file, staged.temporary):
@@ -97,12 +97,12 @@ class Staging:
                 close_alone(staged.file)
             self._reserved[target] = staged = _Staged(target, temporary, file)
             file.truncate(0)
-            with suppress(OSError):  # a disk that is full now may have room at the end
+            with suppress(OSError):  # a disk that is full now may have space at the end of the run
                 os.pwrite(file.fileno(), self._about, 0)
         return staged
 
     def write(self, path: Path, chunks: Iterable[bytes]) -> None:
-        """Write what `path` will hold, and wait for the disk; its mode stays, or is that of any new file."""
+        """Write the new content of `path`, and wait for the disk. An existing file keeps its mode."""
         staged = self.reserve(path)
         self._waiting.append(staged)
         with writing(path):
@@ -114,11 +114,11 @@ class Staging:
             os.fsync(staged.file.fileno())
 
     def remove(self, path: Path) -> None:
-        """Have no file at `path` afterwards."""
+        """Mark the file at `path` for removal."""
         self._unwanted.append(path)
 
     def replace(self) -> None:
-        """Put every file in its place, and remove those that are to go."""
+        """Move every written file to its path, and remove the marked files."""
         folders = {staged.target.parent for staged in self._waiting} | {path.parent for path in self._unwanted}
         while self._waiting:
             staged = self._waiting[0]
@@ -136,13 +136,13 @@ class Staging:
 
 
 def _locked(path: Path) -> BinaryIO:
-    """The file at `path`, open and locked.
+    """Open and lock the file at `path`.
 
     Raises:
-        BlockingIOError: another process has it.
+        BlockingIOError: another process has locked it.
     """
     while True:
-        # Neither O_TRUNC, which would empty a file that another run is writing, nor a link laid at a known name.
+        # Without O_TRUNC, which would empty a file that another run is writing; without following a planted link.
         descriptor = open_alone(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         file = os.fdopen(descriptor, "wb")
         try:
@@ -152,11 +152,11 @@ def _locked(path: Path) -> BinaryIO:
         except BaseException:
             close_alone(file)
             raise
-        close_alone(file)  # its run has just put it in its place, or removed it: what is locked has not this name
+        close_alone(file)  # another run has just moved or removed it: the locked file is not at `path`
 
 
 def _is_at_its_place(file: BinaryIO, path: Path) -> bool:
-    """Whether an open file is the one of that name."""
+    """Return whether an open file is the file at a path."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     except (FileNotFoundError, NotADirectoryError):
@@ -164,16 +164,16 @@ def _is_at_its_place(file: BinaryIO, path: Path) -> bool:
 
 
 def _busy(path: Path, temporary: Path) -> EnvironmentProblem:
-    """The error for a file that another run writes, which is named as far as it is sure who that is."""
+    """Return the error for a file that another run writes. It names that run only if it is certain."""
     try:
-        told = json.loads(temporary.read_bytes())
-        pid, what = told["pid"], told["what"]
-    except (OSError, ValueError, TypeError, KeyError):  # it is writing its rows by now
+        about = json.loads(temporary.read_bytes())
+        pid, what = about["pid"], about["what"]
+    except (OSError, ValueError, TypeError, KeyError):  # the file already contains rows
         pid, what = None, ""
     sure = isinstance(pid, int) and pid != os.getpid() and has_open(pid, temporary)
     who = f" ({what}, process {pid})" if sure and what else ""
     message = f"cannot write {near(path)}: another run is writing it{who}"
-    hint = f"wait until that run has ended, or name another output with {option('output', 'PATH')}"
+    hint = f"wait until that run ends, or choose another output with {option('output', 'PATH')}"
     return EnvironmentProblem(message, code=Code.BUSY, hint=hint)
 
 
@@ -182,12 +182,12 @@ def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
-    except OSError:  # a file system without locks; the store lets one run at a time through all the same
+    except OSError:  # a file system without locks; the lock of the store still allows only one run at a time
         return
 
 
 def _sync(folder: Path) -> None:
-    with suppress(OSError):  # some file systems cannot; the files themselves are safe by now
+    with suppress(OSError):  # some file systems do not support it; the files themselves are already safe
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

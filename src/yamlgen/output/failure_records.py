@@ -1,4 +1,4 @@
-"""What failed in a run: a record for each row, as the file of failed rows has it, and for each item that is null."""
+"""The failures of a run: the records of the failed rows file, and those of failed items that are null."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.stored_results import StoredAttempt, StoredRow, usage_json
 from yamlgen.value_objects import JSON
 
-_TOLD: Final = ("code", "message", "request_id", "request", "items")
+_ERROR_KEYS: Final = ("code", "message", "request_id", "request", "items")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a row failed, or an item of one that is null, in short.
+    """A short description of a failed row, or of a failed item that is null.
 
     Attributes:
-        number: of the row, from 0.
-        id: of the row; `None` where its input has none.
-        item: how the item is named; `None` where it is the row that failed.
+        number: the position of the row, from 0.
+        id: the id of the row; `None` if its input has no ids.
+        item: the name of the item; `None` if the row failed.
     """
 
     number: int
@@ -34,12 +34,12 @@ class Failure:
 
 
 def compose_failed(run_reader: RunReader, run: RunEntry, *, items: bool = False) -> Iterator[bytes]:
-    """The rows of a run that failed, or lack an answer, as JSON lines, in input order.
+    """Return the rows of a run that failed or lack an answer, as JSON lines, in input order.
 
     Args:
         run_reader: the store of the run.
         run: the run.
-        items: whether a line follows for each item of a row that failed and is null: it has `item` and `case`.
+        items: whether to add a line for each failed item that is null, with the keys `item` and `case`.
     """
     for row in run_reader.failed(run, items=items):
         if row.status != "finished":
@@ -49,7 +49,7 @@ def compose_failed(run_reader: RunReader, run: RunEntry, *, items: bool = False)
 
 
 def list_failures(run_reader: RunReader, run: RunEntry) -> Iterator[Failure]:
-    """Why each row failed, or what it was missing, and why each item is null, in input order."""
+    """Return why each row failed or which answer it lacks, and why each null item failed, in input order."""
     for row in run_reader.failed(run, items=True):
         known = run_reader.id(run, row)
         errors = ((each.step, run_reader.error(each)) for each in row.results)
@@ -74,8 +74,8 @@ def _failed_row(run_reader: RunReader, row: StoredRow) -> dict[str, JSON]:
         if error is None:
             values[each.step] = run_reader.value(each)
         else:
-            asked = _shortly(run_reader, run_reader.attempts(each))
-            failures.append({"step": each.step, **_told(error), "attempts": asked})
+            attempts = _attempts(run_reader, run_reader.attempts(each))
+            failures.append({"step": each.step, **_error(error), "attempts": attempts})
     first, *others = failures
     record = {"row": run_reader.columns(row), "steps": values, **first}
     return {**record, "also": others} if others else record
@@ -85,17 +85,17 @@ def _null_items(run_reader: RunReader, row: StoredRow) -> Iterator[dict[str, JSO
     for each in row.results:
         for item in run_reader.lost(each):
             which = {key: item[key] for key in ("item", "case")}
-            asked = [attempt for attempt in run_reader.attempts(each) if attempt.case == item["case"]]
-            told = {"step": each.step, **which, **_told(item), "attempts": _shortly(run_reader, asked)}
-            yield {"row": run_reader.columns(row), **told}
+            own = [attempt for attempt in run_reader.attempts(each) if attempt.case == item["case"]]
+            record = {"step": each.step, **which, **_error(item), "attempts": _attempts(run_reader, own)}
+            yield {"row": run_reader.columns(row), **record}
 
 
-def _told(error: dict[str, JSON]) -> dict[str, JSON]:
-    return {key: error[key] for key in _TOLD if key in error}
+def _error(error: dict[str, JSON]) -> dict[str, JSON]:
+    return {key: error[key] for key in _ERROR_KEYS if key in error}
 
 
-def _shortly(run_reader: RunReader, attempts: list[StoredAttempt]) -> list[dict[str, JSON]]:
-    """Attempts without what repeats their request, and without who answered."""
+def _attempts(run_reader: RunReader, attempts: list[StoredAttempt]) -> list[dict[str, JSON]]:
+    """Return attempts as JSON, without their requests and without the run and the model."""
     return [
         {
             **({"case": each.case} if each.case else {}),

@@ -1,7 +1,7 @@
-"""Rows out: the files of a run, each whole or not there at all.
+"""The output files of a run. Each is complete, or does not exist.
 
-What a run finishes is in the store until its end; then its files are made of it and take their places together. So
-an output is never half a run, and an interrupted run leaves the previous one as it was.
+Finished rows are in the store until the run ends. Then the files are written from the store, and replaced together. So
+an output never contains half a run, and an interrupted run leaves the previous output unchanged.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True, slots=True)
 class OutputPaths:
-    """The files of a run.
+    """The output files of a run.
 
     Attributes:
-        rows: the finished rows, in the format of its ending.
-        failed: the rows that failed, JSONL; not there when none did.
-        run: how the output came to be, JSON.
+        rows: the finished rows, in the format of its extension.
+        failed: the failed rows, as JSONL; does not exist if none failed.
+        run: the record of the run, as JSON.
     """
 
     rows: Path
@@ -37,26 +37,26 @@ class OutputPaths:
     run: Path
 
     def spare(self, read: Iterable[Path]) -> None:
-        """Leave every file that the run reads as it is.
+        """Check that the outputs do not replace or remove a file that the run reads.
 
         Raises:
-            UsageError: one of the outputs would replace or remove it.
+            UsageError: one of the outputs would do so.
         """
         kept = {target_of(path) for path in read}
         for path in (self.rows, self.failed, self.run):
             if target_of(path) in kept:
                 message = f"cannot write {near(path)}: the run reads it, and the output would replace it"
-                hint = f"name another output: {option('output', 'PATH')}"
+                hint = f"choose another output with {option('output', 'PATH')}"
                 raise UsageError(message, code=Code.OUTPUT_PATH, hint=hint)
 
 
 def output_paths(
     path: Path, *, simulated: bool = False, limit: int | None = None, to_stdout: bool = False
 ) -> OutputPaths:
-    """The files of a run that writes to `path`; a simulated, limited or printed run has names of its own.
+    """Return the files of a run that writes to `path`. Simulated, limited and printed runs have different file names.
 
     Raises:
-        UsageError: `path` is a folder, or its ending tells no format.
+        UsageError: `path` is a folder, or its extension is unknown.
     """
     _format(path)
     stem = path.stem + (".simulated" if simulated else "") + ("" if limit is None else f".limit-{limit}")
@@ -70,18 +70,18 @@ def output_paths(
 
 @contextmanager
 def prepared(paths: OutputPaths, *, to_stdout: bool, what: str = "") -> Iterator[Staging]:
-    """Keep the files of a run for it alone, before anything is paid for; create their folder.
+    """Reserve the files of a run before any request is sent, and create their folder.
 
     Args:
         paths: the files.
         to_stdout: whether the rows are printed, so that `paths.rows` is not used.
-        what: who writes, for the run that comes second.
+        what: a description of the writer, for the error of a second run.
 
     Yields:
-        What `publish` takes; for as long as the context lasts, no other run writes these files.
+        The argument for `publish`. Until the context ends, no other run can write these files.
 
     Raises:
-        UsageError: an output path is taken by something that is not a file.
+        UsageError: an output path is not a regular file.
         EnvironmentProblem: the folder cannot be created or written to, or another run is writing there.
     """
     files = (paths.failed, paths.run) if to_stdout else (paths.rows, paths.failed, paths.run)
@@ -102,18 +102,18 @@ def publish(
     run: Mapping[str, JSON],
     tell: Callable[[str], object] = bool,
 ) -> None:
-    """Put the files of a run in place; whatever goes wrong before that leaves the previous ones whole.
+    """Write the files of a run. If an error occurs while they are written, the previous files remain.
 
     Args:
         paths: the files.
-        staging: what keeps them for this run.
-        rows: the finished rows; `None` leaves the file of before alone.
-        failed: the rows that failed; `None` removes the file of before.
-        run: how the output came to be; looked at when the rows are written.
-        tell: is told what the user should know of the rows as they were written.
+        staging: the reservation of the files.
+        rows: the finished rows; `None` leaves the previous file unchanged.
+        failed: the failed rows; `None` removes the previous file.
+        run: the record of the run; read after the rows are written.
+        tell: receives warnings about the written rows.
 
     Raises:
-        EnvironmentProblem: the disk refuses, or another run is writing there.
+        EnvironmentProblem: a file cannot be written, or another run is writing it.
     """
     if rows is not None:
         staging.write(paths.rows, _exported(rows, paths.rows, tell))
@@ -126,26 +126,26 @@ def publish(
 
 
 def write_rows(path: Path, lines: Lines) -> Sequence[str]:
-    """Write one file of rows, in the format of its ending, with the same care; create its folder.
+    """Write one file of rows in the format of its extension, replacing it as a whole, and create its folder.
 
     Returns:
-        What the user should know of the rows as they were written, as sentences.
+        Warnings about the written rows, as sentences.
 
     Raises:
-        UsageError: `path` is not a file, or its ending tells no format.
-        EnvironmentProblem: the disk refuses, or another run is writing there.
+        UsageError: `path` is not a file, or its extension is unknown.
+        EnvironmentProblem: the file cannot be written, or another run is writing it.
     """
     _format(path)
     _check_place(path)
-    told: list[str] = []
+    warnings: list[str] = []
     with Staging("an export") as staging:
-        staging.write(path, _exported(lines, path, told.append))
+        staging.write(path, _exported(lines, path, warnings.append))
         staging.replace()
-    return told
+    return warnings
 
 
 def printed(lines: Lines, *, as_array: bool) -> Iterable[bytes]:
-    """Rows for standard output, piece by piece: JSON lines, or one JSON array."""
+    """Return rows for standard output, in chunks: JSON lines, or one JSON array."""
     return (FORMATS["json"] if as_array else STREAMED).write(lines, Path(), bool)
 
 
@@ -157,12 +157,13 @@ def _exported(lines: Lines, path: Path, tell: Callable[[str], object]) -> Iterat
 
 def _format(path: Path) -> Format:
     if path.is_dir():
-        hint = f"name a file in it, such as {near(path / 'rows.jsonl')}"
+        hint = f"specify a file in it, such as {near(path / 'rows.jsonl')}"
         raise UsageError(f"cannot write {near(path)}: it is a folder", code=Code.OUTPUT_PATH, hint=hint)
     found = format_of(path)
     if found is None:
-        hint = f"known endings are {ENDINGS}"
-        raise UsageError(f"cannot write {near(path)}: its ending tells no format", code=Code.UNKNOWN_FORMAT, hint=hint)
+        hint = f"use one of the extensions {ENDINGS}"
+        message = f"cannot write {near(path)}: it has no known extension"
+        raise UsageError(message, code=Code.UNKNOWN_FORMAT, hint=hint)
     return found
 
 
@@ -171,5 +172,5 @@ def _check_place(path: Path) -> None:
         if path.exists() and not path.is_file():
             what = "a folder" if path.is_dir() else "not a regular file"
             message = f"cannot write {near(path)}: it is {what}"
-            hint = f"name a file, with `output.path` or {option('output', 'PATH')}"
+            hint = f"specify a file with `output.path` or {option('output', 'PATH')}"
             raise UsageError(message, code=Code.OUTPUT_PATH, hint=hint)

@@ -1,6 +1,6 @@
-"""A row of the output: the columns of the input, the values of the steps, and the columns that are added to them.
+"""Composes a row of the output: the columns of the input, the values of the steps, and the added columns.
 
-What the store holds as JSON goes into a line as it is, so that a row costs little.
+JSON from the store is copied into the line without parsing, which is fast.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from yamlgen.value_objects import JSON, Usage
 
 
 def compose_rows(run_reader: RunReader, run: RunEntry) -> Iterator[bytes]:
-    """The finished rows of a run as JSON lines, in input order."""
+    """Return the finished rows of a run as JSON lines, in input order."""
     added = _added(run)
     for row in run_reader.rows(run):
         yield _line(run_reader, row, added)
 
 
 def compose_row(run_reader: RunReader, run: RunEntry, number: int) -> bytes | None:
-    """The JSON line of one row (from 0): empty when it failed, `None` when it is not done."""
+    """Return the JSON line of one row (from 0): empty if it failed, `None` if it has not finished."""
     row = run_reader.row(run, number)
     if row is None:
         return None
@@ -32,7 +32,7 @@ def compose_row(run_reader: RunReader, run: RunEntry, number: int) -> bytes | No
 
 
 def added_columns(output: Output) -> dict[str, JSON]:
-    """Which columns an output adds, and which not, as the record of a run has it."""
+    """Return for each column that an output can add whether it is added, for the record of the run."""
     return {name: getattr(output, name) for name in _ADDED}
 
 
@@ -49,7 +49,7 @@ def _line(run_reader: RunReader, row: StoredRow, added: list[str]) -> bytes:
 
 
 def _provenance(run_reader: RunReader, row: StoredRow) -> dict[str, JSON]:
-    """Where the value of each step comes from."""
+    """Return the origin of the value of each step."""
     return {result.step: _origin(run_reader, result) for result in row.results}
 
 
@@ -69,4 +69,4 @@ def _origin(run_reader: RunReader, result: StoredResult) -> dict[str, JSON]:
 
 
 _ADDED: Final[Mapping[str, Callable[[RunReader, StoredRow], JSON]]] = {"provenance": _provenance}
-"""The columns that a run may ask for, each by its name under `output` in the pipeline, in their order."""
+"""The columns that an output can add, by their name under `output` in the pipeline, in order."""

@@ -1,4 +1,4 @@
-"""All that is known of one row of a run, as `runs show --row` prints it."""
+"""All details of one row of a run, as `runs show --row` prints them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from yamlgen.value_objects import JSON
 
 
 def describe_row(run_reader: RunReader, run: RunEntry, number: int) -> dict[str, JSON]:
-    """A row (from 0): its columns, and each step's request, attempts, value or error.
+    """Return a row (from 0): its columns, and for each step the attempts and the value or error.
 
     Raises:
-        UsageError: the run has not finished such a row.
+        UsageError: the run has no such row, or has not finished it.
     """
     row = run_reader.row(run, number)
     if row is None:
         message = f"run {run.name} has no row {number + 1}, or has not finished it"
-        raise UsageError(message, code=Code.NO_RUN, hint="rows count from 1")
+        raise UsageError(message, code=Code.NO_RUN, hint="count rows from 1")
     known = run_reader.id(run, row)
     return {
         "run": run.name,

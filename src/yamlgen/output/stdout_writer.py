@@ -1,7 +1,7 @@
-"""Rows on standard output, in input order, each as soon as all before them are done.
+"""Prints rows to standard output in input order, each as soon as all rows before it have finished.
 
-Rows that wait for a slower one wait in the store, so a printer keeps one number, however far ahead the others are.
-It works in a thread of its own: a reader that takes its time must not hold up the answers that come in.
+Rows that wait for a slower row are in the store, so that the printer only needs to remember one number. It runs in its
+own thread, because a slow reader of the output must not delay incoming answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class Printer:
 
     Args:
         stream: standard output, as bytes (JSON is UTF-8, whatever the terminal's encoding).
-        line: the JSON line of a finished row by its index, `b""` for a row that failed, `None` for one not done yet.
+        line: returns the JSON line of a finished row by its index, `b""` for a failed row, `None` for an unfinished
+            row.
     """
 
     def __init__(self, stream: BinaryIO, line: Callable[[int], bytes | None]) -> None:
@@ -32,40 +33,40 @@ class Printer:
         self._gone = False
 
     def done(self, index: int) -> None:
-        """Take note that the row is safe in the store, and print what it held up.
+        """Record that the row is in the store; print it and the rows that waited for it.
 
         Raises:
-            EnvironmentProblem: the rows cannot be printed; said once, afterwards nothing is tried.
+            EnvironmentProblem: the rows cannot be printed. Raised once; afterwards nothing is printed.
         """
         if self._gone or index != self._next:
             return
         try:
             while (line := self._line(self._next)) is not None:
                 rest = memoryview(line)
-                while rest:  # a pipe takes what it has room for
+                while rest:  # a pipe may accept only a part
                     rest = rest[self._stream.write(rest) :]
                 self._next += 1
             self._stream.flush()
         except BrokenPipeError as error:
             self._gone = True
-            message = "the reader of standard output has gone"
-            raise EnvironmentProblem(message, code=Code.STOPPED, hint=_kept()) from error
+            message = "the reader of standard output has closed it"
+            raise EnvironmentProblem(message, code=Code.STOPPED, hint=_export_hint()) from error
         except OSError as error:
             self._gone = True
-            message = f"cannot write standard output: {error.strerror or error}"
-            raise EnvironmentProblem(message, code=Code.DISK, hint=_kept()) from error
+            message = f"cannot write to standard output: {error.strerror or error}"
+            raise EnvironmentProblem(message, code=Code.DISK, hint=_export_hint()) from error
 
 
-def _kept() -> str:
-    writes = by_surface(command="`yamlgen runs export`", python="the same call with an `output`")
-    return f"finished rows are in the store: {writes} writes them to a file"
+def _export_hint() -> str:
+    how = by_surface(command="`yamlgen runs export`", python="the same call with an `output`")
+    return f"write the finished rows, which are in the store, to a file with {how}"
 
 
 class PrinterThread:
-    """A printer that nobody waits for until the end.
+    """Runs a printer in its own thread. Only `close` waits for it.
 
     Args:
-        opened: gives the printer, in the thread that works with it.
+        opened: opens the printer; called in the thread of the printer.
     """
 
     def __init__(self, opened: Callable[[], AbstractContextManager[Printer]]) -> None:
@@ -77,23 +78,23 @@ class PrinterThread:
         start(self._work, "yamlgen printer")
 
     def done(self, index: int) -> None:
-        """Take note that a row is safe in the store.
+        """Record that a row is in the store.
 
         Raises:
-            Exception: an earlier row could not be printed; said once.
+            Exception: an earlier row could not be printed. Raised once.
         """
         self._queue.put(index)
         self._complain()
 
     def leave(self) -> None:
-        """Let the thread end when its reader lets it, and wait for nobody."""
+        """Tell the thread to end, without waiting for it."""
         self._queue.put(None)
 
     async def close(self) -> None:
         """Wait until all rows are printed.
 
         Raises:
-            Exception: a row could not be printed; said once.
+            Exception: a row could not be printed. Raised once.
         """
         self._queue.put(None)
         await self._ended.wait()
@@ -109,7 +110,7 @@ class PrinterThread:
             with self._opened() as printer:
                 while (index := self._queue.get()) is not None:
                     printer.done(index)
-        except Exception as error:  # noqa: BLE001 - told to the run, which must not end as if all were printed
+        except Exception as error:  # noqa: BLE001 - raised in the run, which must not end as if all were printed
             self._error = error
         finally:
             with suppress(RuntimeError):  # the loop is gone when the run was cancelled

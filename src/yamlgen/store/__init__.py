@@ -1,1 +1,1 @@
-"""What was paid for: durable responses, the runs that they belong to, and what came of each row."""
+"""The store: every billed answer, the runs, and the result of each row."""

@@ -1,4 +1,4 @@
-"""How JSON lies in a store: as text where it becomes output, compressed where it is kept for the record."""
+"""JSON in the store: as a string if it becomes output, compressed if it is only kept for the record."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from yamlgen.value_objects import JSON
 _LEVEL: Final = 1
 _WINDOW: Final = 13
 _MEMORY: Final = 6
-"""Of zlib. Its usual window takes twelve times longer to set up than a request takes to compress."""
+"""Parameters of zlib. Its default window takes twelve times longer to set up than a request takes to compress."""
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str, check_circular=False)
-"""The SDK makes dates out of some texts of a response; they go back to texts."""
+"""The SDK converts some strings of a response to dates; `default=str` converts them back."""
 
 
 def text_of(value: JSON) -> str:
-    """A value as JSON that UTF-8 can hold: half of a surrogate pair becomes its JSON escape."""
+    """Return a value as JSON that UTF-8 can encode: lone surrogates become JSON escapes."""
     return storable(_ENCODER.encode(value))
 
 
 def packed(value: JSON) -> bytes:
-    """A value as compressed JSON."""
+    """Return a value as compressed JSON."""
     return packed_text(text_of(value))
 
 
 def packed_text(text: str) -> bytes:
-    """JSON, compressed."""
+    """Compress JSON."""
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY)
     return compressor.compress(text.encode()) + compressor.flush()
 
 
 def unpacked(data: bytes) -> JSON:
-    """What was packed."""
+    """Return the value of compressed JSON."""
     return json.loads(zlib.decompress(data))
 
 
 def shown(data: bytes) -> JSON:
-    """What was packed, to be written as JSON: a number that JSON has not is null."""
+    """Return the value of compressed JSON, to be written as JSON again: NaN and infinities become null."""
     return json.loads(zlib.decompress(data), parse_constant=lambda _: None)

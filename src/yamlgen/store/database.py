@@ -1,7 +1,7 @@
-"""The database of a store: created whole, opened with care, never deleted.
+"""The SQLite database of a store: creation, opening, migration, and its errors. It is never deleted.
 
-Owns what is asked of SQLite (write-ahead log, every commit on disk before it returns), the migration of an older
-store after a copy, and the sentences for one that is newer, foreign or damaged.
+The database uses a write-ahead log, and every commit is on disk before it returns. An older store is copied before it
+is migrated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from yamlgen.store.location import SIMULATED
 from yamlgen.store.migrations import APPLICATION, SCRIPTS, VERSION
 
 _PATIENCE: Final = 120.0
-"""Seconds that a write waits for another program which holds the database, such as a browser of databases."""
+"""Seconds that a write waits for another program that has locked the database, such as a database browser."""
 
 _LOG: Final = "-wal"
 _INDEX: Final = "-shm"
@@ -30,64 +30,65 @@ _FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQL
 
 @contextmanager
 def mapped(path: Path) -> Iterator[None]:
-    """The errors of SQLite, of the disk under it, and of what was kept in it, as ours.
+    """Convert errors of SQLite, of the disk, and of stored values.
 
     Raises:
-        EnvironmentProblem: the disk refuses, or the database is damaged.
+        EnvironmentProblem: the store cannot be read or written, or is damaged.
     """
     try:
         yield
-    except sqlite3.ProgrammingError:  # a mistake of ours, and none of the store's
+    except sqlite3.ProgrammingError:  # a bug of yamlgen, not a problem of the store
         raise
     except sqlite3.Error as error:
         raise problem(path, error) from error
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
-    except (zlib.error, ValueError, RecursionError) as error:  # what SQLite keeps, it does not check
+    except (zlib.error, ValueError, RecursionError) as error:  # SQLite does not check the values that it stores
         raise damaged(path, str(error)) from error
 
 
 def problem(path: Path, error: sqlite3.Error) -> EnvironmentProblem:
-    """The error of ours for one of SQLite's."""
+    """Return the error to report for an error of SQLite."""
     name = getattr(error, "sqlite_errorname", "")
     if any(name.startswith(kind) for kind in _FULL):
         return _refused(path, str(error))
     if name.startswith("SQLITE_BUSY"):
-        message = f"another program holds the store {near(path)}"
-        return EnvironmentProblem(message, code=Code.BUSY, hint="close it there, and run again")
+        message = f"the store {near(path)} is locked by another program"
+        return EnvironmentProblem(message, code=Code.BUSY, hint="close it in that program, and run again")
     return damaged(path, str(error))
 
 
 def _refused(path: Path, what: str) -> EnvironmentProblem:
     message = f"cannot use the store {near(path)}: {what}"
-    hint = "is the disk full, or the folder not yours to write? what was stored is safe; run again to go on"
+    hint = "check that the disk has space and that you can write to the folder, then run again; stored answers are safe"
     return EnvironmentProblem(message, code=Code.DISK, hint=hint)
 
 
 def damaged(path: Path, what: str) -> EnvironmentProblem:
-    """The error for a database that cannot be read; it stays where it is."""
+    """Return the error for a database that cannot be read. The files are not changed."""
     message = f"the store {near(path)} is damaged: {what}"
     files = f"{path.name}, {path.name}{_LOG} and {path.name}{_INDEX}"
-    hint = f"it was left as it is: put copies back, or move {files} away together to begin anew (which pays again)"
+    anew = f"move {files} away together to start with an empty store (answers are paid for again)"
+    hint = f"restore a backup, or {anew}; nothing has been changed"
     return EnvironmentProblem(message, code=Code.STORE_DAMAGED, hint=hint)
 
 
 def _foreign(path: Path) -> EnvironmentProblem:
-    hint = f"move it away, or name another place with {option('store', 'PATH')}"
-    return EnvironmentProblem(f"{near(path)} is no store of yamlgen", code=Code.STORE_VERSION, hint=hint)
+    hint = f"move it away, or choose another folder with {option('store', 'PATH')}"
+    return EnvironmentProblem(f"{near(path)} is not a yamlgen store", code=Code.STORE_VERSION, hint=hint)
 
 
 def connect(path: Path, *, is_doubtful: bool = False) -> sqlite3.Connection:
-    """A connection for writing, to a database that is there; the caller holds the store's lock.
+    """Open an existing database for writing. The caller holds the lock of the store.
 
     Args:
         path: the database.
-        is_doubtful: whether another process may have it open all the same, since the lock is a new one.
+        is_doubtful: whether another process may have the database open, because the lock file did not exist.
 
     Raises:
-        EnvironmentProblem: the database is damaged, not ours, newer than this version of yamlgen, or open elsewhere.
+        EnvironmentProblem: the database is damaged, not a store, newer than this version of yamlgen, or open elsewhere.
     """
-    _reading(path).close()  # so that what is not ours is not so much as opened for writing
+    _reading(path).close()  # a file that is not a store must not be opened for writing
     with mapped(path):
         connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     with _judged(connection, path):
@@ -101,16 +102,15 @@ def connect(path: Path, *, is_doubtful: bool = False) -> sqlite3.Connection:
 
 
 def read(path: Path) -> sqlite3.Connection:
-    """A connection that only reads, at any time.
+    """Open a database for reading, which is possible at any time.
 
     Raises:
-        EnvironmentProblem: there is no store, or not one that this version can read.
+        EnvironmentProblem: there is no store, or this version cannot read it.
     """
     if not path.exists():
-        message = f"there is no store at {near(path)}"
-        raise EnvironmentProblem(
-            message, code=Code.NO_RUN, hint=f"a run makes it; {option('store', 'PATH')} names another place"
-        )
+        message = f"the store {near(path)} does not exist"
+        hint = f"run the pipeline to create it, or specify its folder with {option('store', 'PATH')}"
+        raise EnvironmentProblem(message, code=Code.NO_RUN, hint=hint)
     connection = _reading(path)
     with _judged(connection, path):
         _check_size(connection, path)
@@ -119,22 +119,22 @@ def read(path: Path) -> sqlite3.Connection:
 
 
 def is_older(path: Path) -> bool:
-    """Whether a store was made by an older version, so that it is to be brought up to date before it is read.
+    """Return whether a store was written by an older version, and must be migrated before it can be read.
 
     Raises:
-        EnvironmentProblem: there is none that this version can read.
+        EnvironmentProblem: this version cannot read the store.
     """
     with closing(_reading(path)) as connection:
         return _version(connection) < VERSION
 
 
 def _reading(path: Path) -> sqlite3.Connection:
-    """A connection that only reads, to a store of ours that is not newer than this version."""
+    """Open a store for reading, and check that it is not newer than this version."""
     with mapped(path):
         if not path.is_file():
             raise _foreign(path)
-        if not path.stat().st_size:  # it was made whole, under another name
-            raise damaged(path, "it is empty")
+        if not path.stat().st_size:  # a database is complete before it gets this name
+            raise damaged(path, "the file is empty")
         uri = f"{path.absolute().as_uri()}?{_mode(path)}"
         connection = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)
     with _judged(connection, path):
@@ -144,31 +144,32 @@ def _reading(path: Path) -> sqlite3.Connection:
 
 
 def _mode(path: Path) -> str:
-    """How a database is opened for reading.
+    """Return the mode in which to open a database for reading.
 
-    SQLite reads it beside a writer by files that it makes where there are none. Where it may not make them and there
-    are none, nobody writes: as long as a process has the database open, they are there.
+    To read during writes, SQLite needs a log and an index file, which it creates if they do not exist. They exist as
+    long as any process has the database open. So if they do not exist and cannot be created, nothing writes to the
+    database, and it can be opened as immutable.
     """
-    is_quiet = not any(path.with_name(path.name + ending).exists() for ending in (_LOG, _INDEX))
+    is_quiet = not any(path.with_name(path.name + suffix).exists() for suffix in (_LOG, _INDEX))
     return "immutable=1" if is_quiet and not os.access(path.parent, os.W_OK) else "mode=ro"
 
 
 def _check_alone(connection: sqlite3.Connection, path: Path) -> None:
-    """See that no other process has a database open, which its lock no longer tells."""
+    """Check that no other process has the database open. The lock cannot show it, because its file was new."""
     connection.execute("PRAGMA busy_timeout = 0")
     try:
-        connection.execute("PRAGMA journal_mode = DELETE")  # SQLite refuses that to all but the only one
+        connection.execute("PRAGMA journal_mode = DELETE")  # SQLite refuses this unless it is the only connection
     except sqlite3.OperationalError as error:
         if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
             raise
-        message = f"another process has the store {near(path)} open, and its lock was removed"
-        hint = "wait until no run of this pipeline is at work, and leave the `.lock` file where it is"
+        message = f"the store {near(path)} is open in another process, and its lock was removed"
+        hint = "wait until all runs of this pipeline have ended, and do not delete the `.lock` file"
         raise EnvironmentProblem(message, code=Code.BUSY, hint=hint) from None
 
 
 @contextmanager
 def _judged(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """Close a connection to a database that turns out not to be usable."""
+    """Convert errors, and close the connection if there is one."""
     try:
         with mapped(path):
             yield
@@ -178,10 +179,10 @@ def _judged(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
 
 
 def create(path: Path) -> None:
-    """Make an empty database, readable by its owner alone; it appears under its name once it is whole.
+    """Create an empty database that only its owner can read. It gets its name when it is complete.
 
     Raises:
-        EnvironmentProblem: the log of another database is there, which SQLite would take for that of the new one.
+        EnvironmentProblem: the log of another database exists, which SQLite would apply to the new one.
     """
     _check_log(path)
     new = path.with_name(f"{path.name}.new")
@@ -198,14 +199,14 @@ def create(path: Path) -> None:
 def _check_log(path: Path) -> None:
     log = path.with_name(f"{path.name}{_LOG}")
     if log.exists() and log.stat().st_size:
-        raise damaged(path, f"its log {log.name} is there without it")
+        raise damaged(path, f"its log {log.name} exists without the database")
 
 
 def empty(path: Path) -> sqlite3.Connection:
-    """A database in memory that holds nothing: the store of a pipeline that never ran.
+    """Open an empty database in memory: the store of a pipeline that never ran.
 
     Raises:
-        EnvironmentProblem: the log of a database is there, so that the pipeline did run.
+        EnvironmentProblem: the log of a database exists, which means that the pipeline has run.
     """
     _check_log(path)
     connection = sqlite3.connect(":memory:", isolation_level=None)
@@ -220,7 +221,7 @@ def _settle(connection: sqlite3.Connection) -> None:
 
 
 def _tidy(connection: sqlite3.Connection) -> None:
-    """Put the log of a killed run into the database, unless somebody is reading; nobody waits for that."""
+    """Write the log of a killed run into the database, unless another process is reading it. Does not wait."""
     connection.execute("PRAGMA busy_timeout = 0")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.execute(f"PRAGMA busy_timeout = {round(_PATIENCE * 1000)}")
@@ -236,33 +237,33 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     if application != APPLICATION:
         raise _foreign(path)
     if _version(connection) > VERSION:
-        message = f"the store {near(path)} was made by a newer yamlgen"
-        hint = f"this one knows stores up to version {VERSION}, that is {_version(connection)}: update yamlgen"
+        message = f"the store {near(path)} was written by a newer version of yamlgen"
+        hint = f"update yamlgen: the store has version {_version(connection)}, this yamlgen reads up to {VERSION}"
         raise EnvironmentProblem(message, code=Code.STORE_VERSION, hint=hint)
 
 
 def _check_age(connection: sqlite3.Connection, path: Path) -> None:
     if _version(connection) < VERSION:
-        message = f"the store {near(path)} was made by an older yamlgen"
+        message = f"the store {near(path)} was written by an older version of yamlgen"
         simulated = path.stem.endswith(SIMULATED)
         command = f"`yamlgen run{' --simulate' if simulated else ''} --offline`"
         also = f" and {option('simulate')}" if simulated else ""
         run = by_surface(command=command, python=f"a run with {option('offline')}{also}")
-        hint = f"{run} brings it up to date, and sends nothing"
+        hint = f"update it with {run}, which sends nothing"
         raise EnvironmentProblem(message, code=Code.STORE_VERSION, hint=hint)
 
 
 def _check_size(connection: sqlite3.Connection, path: Path) -> None:
-    """Notice a file that was cut short before anything is read out of the part that is left."""
+    """Check that the file is not truncated, before anything is read from it."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (size,) = connection.execute("PRAGMA page_size").fetchone()
     log = path.with_name(f"{path.name}{_LOG}")
     with suppress(FileNotFoundError):
-        if log.stat().st_size:  # pages that the file has not yet may be in it
+        if log.stat().st_size:  # the missing pages may be in the log
             return
     found = path.stat().st_size
     if found < pages * size:
-        raise damaged(path, f"it is cut short: {found:,} of {pages * size:,} bytes are left")
+        raise damaged(path, f"the file is truncated: {found:,} of {pages * size:,} bytes are left")
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,8 +1,8 @@
-"""Where a pipeline's store is: a folder beside it, one database in it for each pipeline, one lock for each database.
+"""The location of a store: a folder next to the pipeline, with one database per pipeline and one lock per database.
 
-Owns the folder's permissions, the refusal of network file systems (SQLite's log in shared memory and `flock` do not
-hold there), and the lock that keeps a second run out. The kernel's lock alone decides who works, what its file says is
-for people. A process that was killed has it no longer, and a child that was forked never has.
+This module sets the permissions of the folder, refuses network file systems (where SQLite's shared memory and `flock`
+are unreliable), and keeps out a second run with a lock. The lock is the kernel's; the content of the lock file is
+information for users only. A killed process loses the lock, and a forked child never has it.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _LONG: Final = 1000
 _PAUSE: Final = 0.01
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
 _HELD: Final[dict[tuple[int, Path], _Lock]] = {}
-"""The locks that are held here, by the process, for a forked child has none of them, and the lock's file."""
+"""The locks of this process, by process id and lock file. The id is needed because a forked child has no locks."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreLocation:
-    """The files of one pipeline's store. Simulated answers live apart, and never answer a real run."""
+    """The files of one pipeline's store. Simulated answers have their own database, and are never used in real runs."""
 
     folder: Path
     name: str
@@ -55,35 +55,35 @@ class StoreLocation:
 
     @property
     def database(self) -> Path:
-        """The database."""
+        """The file of the database."""
         return self.folder / f"{self.name}{SIMULATED if self.simulated else ''}{ENDING}"
 
     @property
     def lock(self) -> Path:
-        """The file that the process at work holds locked; it says who that is."""
+        """The file that a running process locks. It contains the id of the process."""
         return lock_of(self.database)
 
     @property
     def exists(self) -> bool:
-        """Whether there is a database.
+        """Whether the database exists.
 
         Raises:
-            EnvironmentProblem: its folder may not be looked into.
+            EnvironmentProblem: its folder cannot be read.
         """
         with _reading(self.folder):
             return self.database.exists()
 
 
 def lock_of(database: Path) -> Path:
-    """The file of a database's lock."""
+    """Return the lock file of a database."""
     return database.with_suffix(".lock")
 
 
 def locations_in(folder: Path) -> list[StoreLocation]:
-    """The stores in a folder; none where there is no such folder.
+    """Return the stores in a folder; none if the folder does not exist.
 
     Raises:
-        EnvironmentProblem: it may not be looked into.
+        EnvironmentProblem: the folder cannot be read.
     """
     with _reading(folder):
         found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
@@ -97,12 +97,16 @@ def _reading(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         message = f"cannot read the store in {near(folder)}: {error.strerror or error}"
-        hint = f"is it yours to read? {option('store', 'PATH')} names another place"
+        hint = f"check that you can read the folder, or choose another one with {option('store', 'PATH')}"
         raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint) from None
 
 
 def location_of(pipeline: Path, folder: Path | None = None, *, simulated: bool = False) -> StoreLocation:
-    """The store of a pipeline's file: in `.yamlgen/` beside it, or in `folder`, where files of one name may meet."""
+    """Return the store of a pipeline file.
+
+    It is in `.yamlgen/` next to the file, or in `folder`. In `folder`, its name has a digest of the pipeline's path,
+    because pipelines with the same file name may share the folder.
+    """
     path = pipeline.absolute()
     if folder is None:
         return StoreLocation(path.parent / FOLDER, path.name, simulated)
@@ -110,55 +114,55 @@ def location_of(pipeline: Path, folder: Path | None = None, *, simulated: bool =
 
 
 def make_folder(folder: Path) -> None:
-    """Create the folder of a store, for its owner alone, out of sight of git.
+    """Create the folder of a store, accessible only to its owner and ignored by git.
 
     Raises:
-        EnvironmentProblem: it cannot be created, or lies on a network file system.
+        EnvironmentProblem: the folder cannot be created, or is on a network file system.
     """
     try:
         if not folder.is_dir():
             if os.path.lexists(folder):
-                raise NotADirectoryError(errno.ENOTDIR, "it is a file, or a link that leads nowhere")
+                raise NotADirectoryError(errno.ENOTDIR, "it is a file, or a broken link")
             folder.mkdir(mode=0o700, parents=True)
         kind = network_kind(folder)
         if kind is not None:
             message = f"the store cannot be in {near(folder)}: it is on a network file system ({kind})"
-            hint = f"keep it on a disk of this machine: {option('store', 'PATH')}"
+            hint = f"choose a folder on a local disk with {option('store', 'PATH')}"
             raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint)
         ignore = folder / ".gitignore"
-        if not any(folder.iterdir()):  # a folder with other things in it is the user's own
+        if not any(folder.iterdir()):  # a folder that contains other files belongs to the user
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         message = f"cannot create the store in {near(folder)}: {error.strerror or error}"
-        hint = f"name a folder that you may write with {option('store', 'PATH')}"
+        hint = f"choose a writable folder with {option('store', 'PATH')}"
         raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint) from None
 
 
 def network_kind(folder: Path) -> str | None:
-    """The kind of network file system that a folder lies on, or `None` when it is on this machine."""
+    """Return the kind of network file system that a folder is on, or `None` if it is on a local disk."""
     real, mounts = _real(folder), _mounts()
     kind = next((mounts[path] for path in (real, *real.parents) if path in mounts), None)
     return kind if kind in _NETWORK else None
 
 
 def _mounts() -> dict[Path, str]:
-    """Each mount point with the kind of its file system."""
+    """Return the kind of file system of each mount point."""
     if _MOUNTS.exists():
         lines = [line.split() for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()]
         return {Path(_ESCAPED.sub(_unescaped, line[4])): line[line.index("-") + 1] for line in lines}
     found: dict[Path, str] = {}
     try:  # macOS: `host:/share on /Volumes/share (nfs, nodev)`
-        told = subprocess.run(["/sbin/mount"], capture_output=True, text=True, timeout=5, check=False).stdout
+        printed = subprocess.run(["/sbin/mount"], capture_output=True, text=True, timeout=5, check=False).stdout
     except (OSError, subprocess.SubprocessError):
         return {}
-    for line in told.splitlines():
+    for line in printed.splitlines():
         point, _, about = line.partition(" on ")[2].rpartition(" (")
         found[Path(point)] = about.partition(",")[0].rstrip(")")
     return found
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    """A space, a tab, a line break or a backslash, which the kernel writes as its octal number."""
+    """Return the space, tab, line break or backslash that the kernel writes as an octal number."""
     return chr(int(found[1], 8))
 
 
@@ -166,8 +170,8 @@ class _Lock:
     """A lock that this process holds.
 
     Attributes:
-        descriptor: of its file.
-        is_new: whether that file was not there before.
+        descriptor: the descriptor of the lock file.
+        is_new: whether the lock file did not exist before.
     """
 
     def __init__(self, path: Path, what: str) -> None:
@@ -177,11 +181,11 @@ class _Lock:
         self.take()
 
     def take(self, tries: int = _TRIES) -> None:
-        """Lock the file that is at the path now.
+        """Lock the file that is currently at the path.
 
         Raises:
-            BlockingIOError: another process has it.
-            OSError: there can be no lock.
+            BlockingIOError: another process has locked it.
+            OSError: the file cannot be locked.
         """
         self.is_new = False
         while True:
@@ -197,26 +201,26 @@ class _Lock:
             except BaseException:
                 close_alone(descriptor)
                 raise
-            close_alone(descriptor)  # it was removed just now: what is locked has not this name
+            close_alone(descriptor)  # the file was removed meanwhile: the locked file is not at the path
 
     def keep(self) -> None:
-        """Take the lock anew where its file was removed."""
-        if not _is_at(self.descriptor, self._path):  # the next process would find another file, or none
+        """Lock again if the lock file was removed."""
+        if not _is_at(self.descriptor, self._path):  # another process would lock a new file
             before = self.descriptor
-            self.take(_LONG)  # the next process has it, until it finds the store in use
+            self.take(_LONG)  # another process may hold the new lock until it notices that the store is in use
             close_alone(before)
 
     def let_go(self) -> None:
-        """End the lock, even if another process shares the open file, as the child of a library outside Python may."""
+        """Release the lock, even if another process shares the open file, such as the child of a native library."""
         with suppress(OSError):
-            os.ftruncate(self.descriptor, 0)  # what it says is over
+            os.ftruncate(self.descriptor, 0)  # its content is out of date
         with suppress(OSError):
             fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         close_alone(self.descriptor)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file is the one of that name."""
+    """Return whether an open file is the file at a path."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -225,13 +229,13 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 @contextmanager
 def locked(place: StoreLocation, what: str) -> Iterator[bool]:
-    """Hold a store for this process; `what` is told to whoever comes second.
+    """Lock a store for this process. `what` describes the holder in the error of a second process.
 
     Yields:
-        Whether the lock's file was not there before: another process may hold one of that name which was removed.
+        Whether the lock file is new. Then another process may still hold a lock file that was removed.
 
     Raises:
-        EnvironmentProblem: another process, or another run in this one, holds it.
+        EnvironmentProblem: another process, or another run in this process, has locked the store.
     """
     here = os.getpid(), _real(place.lock)
     if here in _HELD:
@@ -240,9 +244,9 @@ def locked(place: StoreLocation, what: str) -> Iterator[bool]:
         lock = _Lock(place.lock, what)
     except BlockingIOError:
         raise _busy(place, is_here=False) from None
-    except OSError as error:  # a file system without locks, or without room
+    except OSError as error:  # a file system without locks, or without space
         message = f"cannot lock the store {near(place.lock)}: {error.strerror or error}"
-        hint = f"{option('store', 'PATH')} names another place"
+        hint = f"choose another folder with {option('store', 'PATH')}"
         raise EnvironmentProblem(message, code=Code.STORE_PLACE, hint=hint) from None
     _HELD[here] = lock
     try:
@@ -253,10 +257,10 @@ def locked(place: StoreLocation, what: str) -> Iterator[bool]:
 
 
 def keep_lock(database: Path) -> None:
-    """See that the lock of a database, where it is held here, still keeps others out: its file may have been removed.
+    """Make sure that this process still holds its lock of a database, even if the lock file was removed.
 
     Raises:
-        EnvironmentProblem: another process has taken it meanwhile.
+        EnvironmentProblem: another process has taken the lock.
     """
     lock = _HELD.get((os.getpid(), _real(lock_of(database))))
     if lock is None:
@@ -264,8 +268,8 @@ def keep_lock(database: Path) -> None:
     try:
         lock.keep()
     except OSError:
-        message = f"the lock {near(lock_of(database))} was removed while the run was at work, and cannot be had again"
-        hint = "another process may write to this store now; wait for it, and run again"
+        message = f"the lock {near(lock_of(database))} was removed during the run, and cannot be taken again"
+        hint = "wait for the other process that may now write to this store, and run again"
         raise EnvironmentProblem(message, code=Code.BUSY, hint=hint) from None
 
 
@@ -274,7 +278,7 @@ def _real(path: Path) -> Path:
 
 
 def _lock(descriptor: int, tries: int) -> None:
-    """Take the lock, if nobody has it; a reader who tries whether it is free has it for less than a moment."""
+    """Take the lock if it is free. Retries, because `is_locked` in another process takes it for an instant."""
     for _ in range(tries):
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -284,15 +288,15 @@ def _lock(descriptor: int, tries: int) -> None:
 
 
 def holder(place: StoreLocation) -> str | None:
-    """What a process is at work with on a store, or `None` when none is."""
-    told = _told(place)
-    return str(told.get("what")) if told and is_locked(place) else None
+    """Return what a running process does with a store, such as `run NAME`; `None` if the store is not locked."""
+    content = _content(place)
+    return str(content.get("what")) if content and is_locked(place) else None
 
 
 def is_locked(place: StoreLocation) -> bool:
-    """Whether a process is at work on a store."""
+    """Return whether a running process has locked a store."""
     try:
-        descriptor = open_alone(place.lock, os.O_RDONLY)  # it may not be ours to write
+        descriptor = open_alone(place.lock, os.O_RDONLY)  # the user may not have write permission
     except OSError:
         return False
     try:
@@ -304,19 +308,19 @@ def is_locked(place: StoreLocation) -> bool:
     return False
 
 
-def _told(place: StoreLocation) -> dict[str, Any]:
-    """What the lock's file says of who has it; nothing where it cannot be read."""
+def _content(place: StoreLocation) -> dict[str, Any]:
+    """Return the content of the lock file, which describes its holder; empty if it cannot be read."""
     try:
-        told = json.loads(place.lock.read_text(encoding="utf-8"))
+        content = json.loads(place.lock.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _busy(place: StoreLocation, *, is_here: bool) -> EnvironmentProblem:
-    """The error for a store that another run has, which is named as far as it is sure who that is."""
-    told = _told(place)
-    what, pid, since = (told.get(key) for key in ("what", "pid", "since"))
+    """Return the error for a store that another run has locked. It names the holder only if the holder is certain."""
+    content = _content(place)
+    what, pid, since = (content.get(key) for key in ("what", "pid", "since"))
     if is_here:
         who, hint = (
             f"another run in this process ({what}, since {since})" if what else "another run in this process",
@@ -324,7 +328,7 @@ def _busy(place: StoreLocation, *, is_here: bool) -> EnvironmentProblem:
         )
     elif isinstance(pid, int) and has_open(pid, place.lock):
         who, hint = f"{what} (process {pid}, since {since})", f"wait for it, or end it: `kill {pid}`"
-    else:  # who has it is about to say so, or is a process of which nothing is known here
+    else:  # the holder has not written the file yet, or is not known in this process's namespace
         who = "another process"
-        hint = f"wait for it; `lsof {shlex.quote(near(place.lock))}` tells which one that is"
-    return EnvironmentProblem(f"{who} is at work on this pipeline", code=Code.BUSY, hint=hint)
+        hint = f"wait for it, or find it with `lsof {shlex.quote(near(place.lock))}`"
+    return EnvironmentProblem(f"the store of this pipeline is in use by {who}", code=Code.BUSY, hint=hint)

@@ -1,7 +1,7 @@
-"""The tables of a store, as the scripts that make them, one for each version.
+"""The tables of a store: one SQL script for each version.
 
-A store of version 2 is one to which the first two scripts were applied; an older one is brought up by those that it
-lacks. A script that was released is never changed.
+A store of version 2 was created by the first two scripts. An older store is migrated by the scripts that were not
+applied to it yet. A released script is never changed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 APPLICATION: Final = 0x59474E31
-"""What a file of ours says it is, in the header of the database: `YGN1`."""
+"""The application id in the header of a store's database: `YGN1`."""
 
 SCRIPTS: Final = (
     """
@@ -153,6 +153,6 @@ TO_RETRY: Final = """
         SELECT 1 FROM json_each(row.results) AS own JOIN failed_request AS lost ON lost.result = own.value
     ))
 """
-"""The rows that a retry asks again: those that failed, and those of which an item failed and is null."""
+"""The rows that `retry` retries: failed rows, and rows with an item that failed and is null."""
 
 VERSION: Final = len(SCRIPTS)

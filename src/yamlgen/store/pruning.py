@@ -1,4 +1,4 @@
-"""Old runs out of a store, and of their answers those that no other run needs."""
+"""Deletes old runs from a store, and those of their answers that no other run needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DELETIONS: Final = {
     "runs": "DELETE FROM run WHERE id IN (SELECT run FROM pruned) AND id NOT IN (SELECT run FROM attempt)",
 }
 
-# Who paid for an answer that stays is told by the name of its run, so such a run keeps its name; and who gave it.
+# A run whose answers are still needed keeps its name and address, which show who paid for and who gave these answers.
 _FORGET: Final = """
     UPDATE run SET status = 'pruned', about = json_object('address', json_extract(about, '$.address')), report = NULL
     WHERE id IN (SELECT run FROM pruned)
@@ -37,7 +37,7 @@ _FORGET: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What a pruning takes out of a store."""
+    """The numbers of runs, rows and answers that a pruning deletes."""
 
     runs: int
     rows: int
@@ -45,20 +45,20 @@ class Pruning:
 
 
 def prune(place: StoreLocation, runs: Iterable[int], confirm: Callable[[Pruning], bool]) -> Pruning | None:
-    """Take runs out of a store, and the answers that none of the others needs.
+    """Delete runs from a store, and the answers that no other run needs.
 
     Args:
         place: the store's files.
-        runs: their numbers.
-        confirm: asked once it is known what goes; until then nothing is gone.
+        runs: the numbers of the runs.
+        confirm: called with what would be deleted; if it returns false, nothing is deleted.
 
     Returns:
-        What went, or `None` when it was not confirmed.
+        What was deleted, or `None` if it was not confirmed.
 
     Raises:
-        EnvironmentProblem: a run is at work, or the store cannot be written.
+        EnvironmentProblem: the store is in use, or cannot be written.
     """
-    with locked_connection(place, "pruning") as connection, mapped(place.database):
+    with locked_connection(place, "a deletion of old runs") as connection, mapped(place.database):
         connection.execute("CREATE TEMP TABLE pruned (run INTEGER PRIMARY KEY)")
         connection.executemany("INSERT INTO pruned VALUES (?)", [(run,) for run in runs])
         connection.execute("BEGIN IMMEDIATE")
@@ -67,7 +67,7 @@ def prune(place: StoreLocation, runs: Iterable[int], confirm: Callable[[Pruning]
             connection.execute("ROLLBACK")
             return None
         connection.execute("COMMIT")
-        with suppress(sqlite3.Error):  # it takes room to give room back; without, the room is used again
+        with suppress(sqlite3.Error):  # VACUUM needs disk space itself; without it, SQLite reuses the free space
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return pruning

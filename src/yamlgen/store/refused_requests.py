@@ -1,8 +1,8 @@
-"""Requests that the API refused for what they hold: kept, so that a run with bad rows can be finished.
+"""Stores requests that the API refused because of their content, so that a run with bad rows can be completed.
 
-Owns when a refusal may be kept. A gateway answers a wrong key or a wrong setting in the same way as a bad row, so a
-refusal waits until another request of the same setup was answered, in this run or before it; where none ever is, the
-run ends, and nothing of it is kept.
+A gateway may refuse a wrong key or a wrong setting in the same way as a bad row. So a refusal is stored only after
+another request of the same setup was answered, in this run or before it. If none is answered, the run ends, and no
+refusal is stored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 from yamlgen.value_objects import Refusal
 
 Write = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
-"""Does something in the writer's next transaction."""
+"""Runs a function in the writer's next transaction."""
 
 _FIND: Final = "SELECT made, status, message FROM refusal WHERE key = ?"
 _KEEP: Final = "INSERT OR REPLACE INTO refusal (key, made, run, received, status, message) VALUES (?, ?, ?, ?, ?, ?)"
@@ -29,8 +29,8 @@ class RefusedRequests:
     """The refusals of a store, as one run sees them.
 
     Args:
-        reader: a connection of this thread, which only reads.
-        write: writes, once the run has begun.
+        reader: a read-only connection of this thread.
+        write: writes to the store, once the run has started.
     """
 
     def __init__(self, reader: sqlite3.Connection, write: Write) -> None:
@@ -42,32 +42,32 @@ class RefusedRequests:
         self._taken: set[bytes] = set()
 
     def begin(self, run: int) -> None:
-        """Keep what comes from now on, as that of a run."""
+        """Store refusals for a run from now on."""
         self._run = run
-        self._proven.clear()  # what the look at the store before has proved is not on disk
+        self._proven.clear()  # setups that were proven while the run was planned are not on disk
 
     def find(self, key: bytes) -> tuple[int, Refusal] | None:
-        """How the request of a key was refused, and the number of the run that was."""
+        """Return the number of the run that was refused and the refusal of a key, or `None`."""
         found = self._reader.execute(_FIND, (key,)).fetchone()
         return (found[0], Refusal(found[1], found[2])) if found else None
 
     def take(self, key: bytes) -> None:
-        """Note that this run needs a refusal, so that no pruning takes it away."""
+        """Record that this run uses a refusal, so that pruning other runs does not delete it."""
         self._taken.add(key)
 
     def taken(self) -> Callable[[sqlite3.Connection], object] | None:
-        """What writes down those that were taken since the last time; `None` where none was."""
+        """Return a function that writes the uses since the last call; `None` if there are none."""
         taken, self._taken = [(self._run, key) for key in self._taken], set()
         return (lambda connection: connection.executemany(_TAKE, taken)) if taken else None
 
     def is_proven(self, setup: bytes) -> bool:
-        """Whether a request of a setup was ever answered."""
+        """Return whether a request of a setup was ever answered."""
         if setup not in self._proven and self._reader.execute(_IS_PROVEN, (setup,)).fetchone():
             self._proven.add(setup)
         return setup in self._proven
 
     def proving(self, setup: bytes) -> Callable[[sqlite3.Connection], object] | None:
-        """Note that a request of a setup was answered; what writes that and its refusals, where it is news."""
+        """Record that a setup is proven. Return a function that writes it and its refusals; `None` if it is known."""
         if setup in self._proven:
             return None
         self._proven.add(setup)
@@ -80,7 +80,7 @@ class RefusedRequests:
         return prove if self._run else None
 
     async def refuse(self, key: bytes, setup: bytes | None, refusal: Refusal) -> None:
-        """Keep a refusal, now or once its setup is proven; that of a schema, which has none, now."""
+        """Store a refusal as soon as its setup is proven. The refusal of a schema has no setup, and is stored now."""
         received = datetime.now(UTC).isoformat(timespec="milliseconds")
         values = (key, self._run, self._run, received, refusal.status, refusal.message)
         if setup is None or self.is_proven(setup):

@@ -1,6 +1,6 @@
-"""What a store holds, for reading: its runs, and what became of their rows.
+"""Reads the runs of a store, and the results of their rows.
 
-Nothing here writes, so it may look on while a run is at work.
+It never writes, so it can be used during a run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from yamlgen.value_objects import JSON
 _SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in TOKENS)
 _PAID: Final = ("attempt", "cut_stream")
 _RECENT: Final = 200
-"""How many earlier answers a forecast looks at."""
+"""The maximum number of earlier answers that a forecast is based on."""
 
 _RUNS: Final = "SELECT id, name, started, ended, status, retry, about, report FROM run WHERE status <> 'pruned'"
 _PAST: Final = """
@@ -33,13 +33,13 @@ _PAST: Final = """
           AND +run IN (SELECT id FROM run WHERE coalesce(json_extract(about, '$.address'), ?) = ?)
     ORDER BY id DESC LIMIT ?
 """
-"""The plus keeps SQLite from sorting all answers of these runs: they come from the newest on, and few are looked at."""
+"""The plus keeps SQLite from sorting all answers of these runs: it reads the newest first, and only a few."""
 
 _ROWS: Final = """
     SELECT row.number, row.status, source.row, row.results FROM row CROSS JOIN source ON source.id = row.source
     WHERE row.run = ?
 """
-"""CROSS keeps SQLite from looking through the sources first: rows come in the order of their index, unsorted."""
+"""CROSS keeps SQLite from scanning the sources first: it reads the rows in the order of their index, without a sort."""
 
 _ANY_FAILED: Final = f"(row.status <> 'finished' OR {TO_RETRY})"
 
@@ -58,16 +58,16 @@ class RunEntry:
 
     Attributes:
         number: its number in this store.
-        name: how users call it.
+        name: its name, which users see.
         status: `running`, `finished`, `stopped`, or `killed`.
-        retry: the name of the run whose failed rows it asks again.
+        retry: the name of the run whose failed rows it retries.
         about: the pipeline as it ran, parameters, overrides, git, versions.
-        report: how it ended; `None` while it runs, and when it was killed.
-        finished: finished rows in the store.
-        failed: failed rows in the store.
-        missing: rows that lack an answer which the run might not ask for.
-        failed_items: items that failed, and are null in the lists of their rows.
-        paid: what it has paid for until now: attempts, usage, cost.
+        report: the report at its end; `None` while it runs, and if it was killed.
+        finished: the number of finished rows.
+        failed: the number of failed rows.
+        missing: the number of rows that lack an answer whose request the run was not allowed to send.
+        failed_items: the number of items that failed and are null in their lists.
+        paid: its billed answers until now: attempts, usage, cost.
     """
 
     number: int
@@ -87,11 +87,11 @@ class RunEntry:
 
 @dataclass(frozen=True, slots=True)
 class PastAnswers:
-    """What earlier answers of a step took: how many are known, and their tokens.
+    """The number of earlier answers of a step, and their tokens.
 
     Attributes:
-        per_character: input tokens for a character of the request.
-        output: the least and the most output tokens.
+        per_character: input tokens per character of the request.
+        output: the minimum and the maximum of their output tokens.
     """
 
     answers: int
@@ -100,25 +100,25 @@ class PastAnswers:
 
 
 class RunReader(ResultReader):
-    """A store, read."""
+    """Reads a store."""
 
     def runs(self) -> list[RunEntry]:
-        """All runs, the oldest first."""
+        """Return all runs, oldest first."""
         return [self._entry(row) for row in self._all(f"{_RUNS} ORDER BY id")]
 
     def names(self) -> list[tuple[str, str]]:
-        """When each run began, and its name, the oldest first."""
+        """Return the start time and the name of each run, oldest first."""
         return self._all("SELECT started, name FROM run WHERE status <> 'pruned' ORDER BY id")
 
     def run(self, name: str) -> RunEntry:
-        """A run by its name.
+        """Return a run by its name.
 
         Raises:
             UsageError: there is no such run.
         """
         entry = self._find(name)
         if entry is None:
-            message = f"the store holds no run `{name}`"
+            message = f"the store has no run `{name}`"
             raise UsageError(message, code=Code.NO_RUN, hint=listing())
         return entry
 
@@ -127,10 +127,10 @@ class RunReader(ResultReader):
         return self._entry(found[0]) if found else None
 
     def retried(self, run: RunEntry) -> list[RunEntry]:
-        """The runs whose failed rows a retry of `run` asks again.
+        """Return the runs whose failed rows a retry of `run` retries.
 
-        That is itself, and where it is a retry that did not come to its end, the run that it retried, too: it may not
-        have reached all of its rows.
+        If `run` is itself a retry that did not complete, the run that it retried is included, because `run` may not
+        have reached all rows of that run.
         """
         found = [run]
         while not _came_to_its_end(found[-1]) and found[-1].retry:
@@ -141,18 +141,18 @@ class RunReader(ResultReader):
         return found
 
     def has_to_retry(self, run: RunEntry) -> bool:
-        """Whether a retry of `run` has anything to ask."""
+        """Return whether a retry of `run` has any rows to retry."""
         numbers = ", ".join(str(each.number) for each in self.retried(run))
         return bool(self._all(f"SELECT 1 FROM row WHERE run IN ({numbers}) AND {TO_RETRY} LIMIT 1"))
 
     def _entry(self, row: tuple[Any, ...]) -> RunEntry:
         number, name, started, ended, status, retry, about, report = row
-        if status == "running" and holder(self.place) != f"run {name}":  # it may have ended since it was read
+        if status == "running" and holder(self.place) != f"run {name}":  # it may have ended since the query
             status, ended, report = self._one("SELECT status, ended, report FROM run WHERE id = ?", number)
             status = "killed" if status == "running" else status
-        told = None if report is None else self._read(json.loads, report)
+        ended_with = None if report is None else self._read(json.loads, report)
         by_status = "SELECT status, count(*) FROM row WHERE run = ? GROUP BY status"
-        counts = told["rows"] if told else dict(self._all(by_status, number))
+        counts = ended_with["rows"] if ended_with else dict(self._all(by_status, number))
         return RunEntry(
             number,
             name,
@@ -161,12 +161,12 @@ class RunReader(ResultReader):
             status,
             retry,
             self._read(json.loads, about),
-            told,
+            ended_with,
             counts.get("finished", 0),
             counts.get("failed", 0),
             counts.get("missing", 0),
-            self._lost_items(number, told),
-            told["paid"] if told else self._bill("run = ?", number),
+            self._lost_items(number, ended_with),
+            ended_with["paid"] if ended_with else self._bill("run = ?", number),
         )
 
     def _lost_items(self, run: int, report: dict[str, JSON] | None) -> int:
@@ -175,13 +175,13 @@ class RunReader(ResultReader):
         return sum(step.get("failed_items", 0) for step in report.get("steps", {}).values())
 
     def paid(self, run: int) -> dict[str, dict[str, JSON]]:
-        """What a run has paid for until now, by step: attempts, usage, cost."""
+        """Return the billed answers of a run until now, by step: attempts, usage, cost."""
         each = "SELECT step FROM {} WHERE run = ?"
         steps = self._all(f"{each.format('attempt')} UNION {each.format('cut_stream')}", run, run)
         return {step: self._bill("run = ? AND step = ?", run, step) for (step,) in steps}
 
     def _bill(self, which: str, *values: Any) -> dict[str, JSON]:
-        """Answers, tokens and dollars; streams that broke off took tokens, and are no answers."""
+        """Return answers, tokens and dollars. Streams that were cut off count for the tokens, but not as answers."""
         sums = f"count(*), {_SUMS}, coalesce(sum(cost), 0), count(cost)"
         each = (self._all(f"SELECT {sums} FROM {table} WHERE {which}", *values)[0] for table in _PAID)
         (attempts, *tokens, cost, priced), (cut, *lost, lost_cost, lost_priced) = each
@@ -190,14 +190,14 @@ class RunReader(ResultReader):
         return {"attempts": attempts, "usage": usage, "cost_usd": round(cost + lost_cost, 9) if is_priced else None}
 
     def past(self, step: str, request: Mapping[str, JSON], answerer: str) -> PastAnswers | None:
-        """What the newest answers of a step took, by whatever run; `None` where there are none.
+        """Return the tokens of the newest answers of a step, from any run; `None` if there are none.
 
         Args:
-            step: its name.
-            request: any request that it makes now: of two with other settings the one tells nothing of the other.
-            answerer: who will answer it: a simulator tells nothing of the API, nor of one with other faults.
+            step: the name of the step.
+            request: a request that the step makes now. Only answers to requests with the same settings are used.
+            answerer: the address of the API, or the simulator and its faults. Only answers from there are used.
         """
-        unknown = "" if self.place.simulated else answerer  # a run of an older version does not say who answered
+        unknown = "" if self.place.simulated else answerer  # runs of older versions do not record who answered
         recent = self._each(_PAST, step, request.get("model"), unknown, answerer, _RECENT)
         settings = _settings(request)
         found = [row[:3] for row in recent if _settings(self._read(unpacked, row[3])) == settings]
@@ -207,24 +207,24 @@ class RunReader(ResultReader):
         return PastAnswers(len(found), sum(read) / max(sum(characters), 1), (min(outputs), max(outputs)))
 
     def holds_answers(self) -> bool:
-        """Whether anything was ever answered."""
+        """Return whether the store contains any answer."""
         return bool(self._all("SELECT 1 FROM attempt LIMIT 1"))
 
     def rows(self, run: RunEntry) -> Iterator[StoredRow]:
-        """The finished rows of a run, in input order."""
+        """Return the finished rows of a run, in input order."""
         return self._rows(run, "row.status = 'finished'")
 
     def failed(self, run: RunEntry, *, items: bool = False) -> Iterator[StoredRow]:
-        """The rows of a run that failed, or lack an answer, in input order.
+        """Return the rows of a run that failed or lack an answer, in input order.
 
         Args:
             run: the run.
-            items: whether those that finished with items that failed, and are null, are among them.
+            items: whether to include finished rows with items that failed and are null.
         """
         return self._rows(run, _ANY_FAILED if items else "row.status <> 'finished'")
 
     def row(self, run: RunEntry, number: int) -> StoredRow | None:
-        """The row at a place (from 0, of any size); `None` where the run has not done it."""
+        """Return the row at a position (from 0, of any size); `None` if the run has not finished it."""
         found = self._all(f"{_ROWS} AND row.number = CAST(? AS INTEGER)", run.number, str(number))
         return self._row(*found[0]) if found else None
 
@@ -233,45 +233,45 @@ class RunReader(ResultReader):
             yield self._row(*row)
 
     def nulls(self, run: RunEntry) -> int:
-        """How many items failed, and are null in the lists of the finished rows of a run."""
+        """Return the number of items that failed and are null, in the finished rows of a run."""
         return int(self._one(f"{_LOST_ITEMS} AND row.status = 'finished'", run.number)[0])
 
     def id_column(self, run: RunEntry) -> str | None:
-        """The column that names the rows of a run's input, if one does."""
+        """Return the column of the row ids (`input.id`), if the run's input has one."""
         resolved = run.about.get("resolved") or {}
         column: str | None = (resolved.get("input") or {}).get("id")
         return column
 
     def ids(self, run: RunEntry) -> Iterator[JSON]:
-        """The ids of the rows that a run has done, in input order."""
+        """Return the ids of the rows that a run has finished, in input order."""
         column = self.id_column(run)
         for _, _, source, _ in self._each(f"{_ROWS} ORDER BY row.number", run.number):
             yield None if column is None else self._read(json.loads, source).get(column)
 
     def find(self, run: RunEntry, identity: str) -> int | None:
-        """The place (from 0) of the row of a run that is this one; `None` where it has not done it."""
+        """Return the position (from 0) of the row with this identity; `None` if the run has not finished it."""
         found = self._all("SELECT number FROM row WHERE run = ? AND identity = ?", run.number, short_digest(identity))
         return found[0][0] if found else None
 
     def id(self, run: RunEntry, row: StoredRow) -> JSON:
-        """The id of a row; `None` where its input has no ids."""
+        """Return the id of a row; `None` if its input has no ids."""
         column = self.id_column(run)
         return None if column is None else self.columns(row).get(column)
 
 
 def listing() -> str:
-    """How the runs of a store are listed, as a hint."""
+    """Return the hint that explains how to list the runs of a store."""
     lists = by_surface(command="`yamlgen runs ls`", python="`yamlgen.runs`")
-    return f"{lists} lists them"
+    return f"list the runs with {lists}"
 
 
 def _came_to_its_end(run: RunEntry) -> bool:
-    """Whether a run has reached all of its rows, be it that some lack an answer so that it wrote no output."""
+    """Return whether a run has reached all of its rows, even if some lack an answer and no output was written."""
     done = run.finished + run.failed + run.missing
     return run.status == "finished" or (run.status == "stopped" and done == run.about.get("rows"))
 
 
 def _settings(request: Mapping[str, JSON]) -> list[JSON]:
-    """What of a request decides how long its answer may be, besides the model and what is asked."""
+    """Return the settings of a request that affect the length of its answer, other than the model and the prompt."""
     effort = (request.get("output_config") or {}).get("effort")
     return [request.get("max_tokens"), request.get("thinking"), request.get("stop_sequences"), effort]

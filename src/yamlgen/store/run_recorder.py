@@ -1,8 +1,8 @@
-"""A run's own view of its store: what it may take out of it, and what it puts in.
+"""Reads and writes the store for one run.
 
-Owns which stored answers a run may use (all of them; none from before it; or none from before it where the row is to
-be tried again) and the writing of attempts, outcomes, and what the author's functions made. An answer is told from
-others by its key alone; the newest one of a key is its answer.
+It decides which stored answers a run may use (all, none from earlier runs, or none that failed a row that is retried),
+and writes attempts, results, and the values of the author's functions. An answer is identified by its key alone. If a
+key has several answers, the newest is used.
 """
 
 from __future__ import annotations
@@ -68,20 +68,21 @@ _FAILED_KEYS: Final = f"""
     JOIN failed_request AS request ON request.result = each.value
     WHERE request.code IN ({_ANSWERED})
 """
-"""The keys of the failed rows, each with the newest answer that failed it in any run: whatever was answered after
-that, by a retry that was stopped or by a fresh run, is not paid for again. Of a step that asked several times these
-are the keys of the items that failed; the others keep their answers."""
+"""The keys of the failed rows, each with the newest answer that failed it in any run. Newer answers, from a retry that
+was stopped or from a fresh run, are not paid for again. If a step has several items, these are the keys of the failed
+items only: the other items keep their answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReusePolicy:
-    """Which answers a run takes out of the store, and what it may send.
+    """Which stored answers a run uses, and which requests it may send.
 
     Attributes:
-        fresh: none from before this run.
-        offline: nothing is sent.
-        retry: the number of the run whose failed rows alone are asked again, without the answers that failed them,
-            behind those of its retries that did not come to their end: what became of a row in one of these stands.
+        fresh: uses no answers of earlier runs.
+        offline: sends no requests.
+        retry: retries only the failed rows of one run, without the answers that failed them. Contains the number of
+            that run, after the numbers of its retries that did not complete. Rows that finished or failed in one of
+            these retries are not retried again.
     """
 
     fresh: bool = False
@@ -90,14 +91,14 @@ class ReusePolicy:
 
 
 class RunRecorder:
-    """Answers and outcomes of one run: a recorder for its models, a cache for its functions, a sink for its rows.
+    """The store of one run: it implements `RunStore`.
+
+    Before `begin` no requests may be sent and nothing is written. In this state, a run is planned.
 
     Args:
-        reader: a connection of this thread, which only reads.
+        reader: a read-only connection of this thread.
         path: the database, for messages.
         reuse: which stored answers may be used.
-
-    Until `begin` nothing may be sent and nothing is kept: that is how a run is planned.
     """
 
     def __init__(self, reader: sqlite3.Connection, path: Path, reuse: ReusePolicy) -> None:
@@ -115,12 +116,12 @@ class RunRecorder:
                 self._note_failed(reuse.retry)
 
     def begin(self, writer: Writer, run: int) -> None:
-        """Keep what comes from now on, as that of a run."""
+        """Write for a run from now on."""
         self._writer, self._run = writer, run
         self.refusals.begin(run)
 
     def allows(self, identity: str) -> bool:
-        """Whether this run may send a request for a row."""
+        """Return whether this run may send requests for a row."""
         if self._reuse.offline:
             return False
         if not self._reuse.retry:
@@ -130,7 +131,7 @@ class RunRecorder:
             return self._reader.execute(query, (short_digest(identity),)).fetchone() is not None
 
     def _note_failed(self, runs: tuple[int, ...]) -> None:
-        """Note what is to be tried again, on disk: all rows of a million may have failed."""
+        """Record the rows to retry, in temporary tables, because a million rows may have failed."""
         self._reader.executescript(_FAILED_TABLES)
         *again, first = runs
         done = _DONE.format(", ".join(map(str, again)))
@@ -140,7 +141,7 @@ class RunRecorder:
 
     @asynccontextmanager
     async def attempts_of(self, keys: tuple[bytes, ...], context: RequestContext) -> AsyncIterator[AttemptLog]:
-        """The attempts that begin with the request of these keys; the same request of a row is made once."""
+        """Open the attempts that begin with the request of these keys. Equal requests wait for each other."""
         key = keys[0]
         while key in self._busy:
             await self._busy[key].wait()
@@ -158,13 +159,13 @@ class RunRecorder:
         return _StoredAttempts(self, context.step, self._writer is not None and allowed, after, refused_in)
 
     def _failed_by(self, key: bytes) -> int:
-        """The number of the newest answer that has failed a row which is tried again, and 0 for other keys."""
+        """Return the number of the newest answer of a key that failed a row to retry; 0 for other keys."""
         with mapped(self._path):
             found = self._reader.execute("SELECT newest FROM failed_key WHERE key = ?", (key,)).fetchone()
         return int(found[0]) if found else 0
 
     def recall(self, keys: tuple[bytes, ...], after: int) -> Attempt | None:
-        """The newest answer with a number above `after`, of the first of these keys that has one."""
+        """Return the newest answer with a number above `after`, for the first of these keys that has one."""
         with mapped(self._path):
             found = (self._reader.execute(_RECALL, (key, after)).fetchone() for key in keys)
             row = next((each for each in found if each is not None), None)
@@ -175,21 +176,24 @@ class RunRecorder:
         return Attempt(kept, Usage(*tokens), (), request_id, seconds, cost, reused=True, number=number)
 
     def answered(self, key: bytes) -> int:
-        """How many answers a key has had; in this run alone, if that is fresh, so that faults fall as in the first."""
+        """Return the number of answers of a key.
+
+        A fresh run counts only its own, so that simulated faults occur as in the first run.
+        """
         query, after = "SELECT count(*) FROM attempt WHERE key = ? AND id > ?", self._before if self._reuse.fresh else 0
         with mapped(self._path):
             (count,) = self._reader.execute(query, (key, after)).fetchone()
         return int(count)
 
     async def write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
-        """Do `work` in the writer's next transaction."""
-        assert self._writer is not None  # noqa: S101 - a recorder without one is asked for nothing of this kind
+        """Run `work` in the writer's next transaction."""
+        assert self._writer is not None  # noqa: S101 - nothing is written before `begin`
         return await self._writer.write(work)
 
     async def record(
         self, key: bytes, step: str, request: Mapping[str, JSON], attempt: Attempt, setup: bytes = b""
     ) -> Attempt:
-        """Keep a paid answer, and that its setup is proven; it comes back with its number once it is on disk."""
+        """Store a billed answer, and that its setup is proven. Return it with its number, once it is on disk."""
         failpoint.reach("after-receive")
         text, response, usage = text_of(request), attempt.response, attempt.usage
         values = {
@@ -211,21 +215,21 @@ class RunRecorder:
         prove = self.refusals.proving(setup)
 
         def insert(connection: sqlite3.Connection) -> int | None:
-            if prove is not None:  # in the same commit, so that nobody waits for another
+            if prove is not None:  # in the same commit, which saves waiting for a second one
                 prove(connection)
             return connection.execute(_ATTEMPT, values).lastrowid
 
         return replace(attempt, number=await self.write(insert))
 
     async def cut(self, step: str, model: str, usage: Usage, cost: float | None) -> None:
-        """Note what a stream took that broke off."""
+        """Store the usage of a stream that was cut off."""
         received = datetime.now(UTC).isoformat(timespec="milliseconds")
         values = {"run": self._run, "step": step, "received": received, "requested": storable(model), "cost": cost}
         values |= usage_json(usage)
         await self.write(lambda connection: connection.execute(_CUT, values))
 
     def refused(self, key: bytes, runs: AbstractSet[int] | None) -> Refusal | None:
-        """How the request of a key was refused, by one of these runs or, without them, by any."""
+        """Return the refusal of a key in one of these runs; in any run, if `runs` is `None`."""
         with mapped(self._path):
             found = self.refusals.find(key)
         if found is None or (runs is not None and found[0] not in runs):
@@ -234,15 +238,15 @@ class RunRecorder:
         return found[1]
 
     def is_refused(self, schema: bytes) -> bool:
-        """Whether the API has refused a native schema, in any run: so it is not asked for it again."""
+        """Return whether the API has refused a native schema in any run. It is not sent again."""
         return self.refused(schema, None) is not None
 
     async def refuse(self, schema: bytes, refusal: Refusal) -> None:
-        """Keep that it has; when this returns, it is on disk."""
+        """Store that the API has refused a native schema; when this returns, it is on disk."""
         await self.refusals.refuse(schema, None, refusal)
 
     def kept(self, key: bytes) -> CachedValue | None:
-        """What a function made under a key: in this run, or before it unless it is fresh."""
+        """Return the stored result of a function. A fresh run uses only its own."""
         with mapped(self._path):
             found = self._reader.execute(_KEPT, (key,)).fetchone()
             if found is None or (self._reuse.fresh and found[0] != self._run):
@@ -254,7 +258,7 @@ class RunRecorder:
         return kept
 
     async def keep(self, key: bytes, kept: CachedValue) -> None:
-        """Keep what a function made; when this returns, it is on disk."""
+        """Store the result of a function; when this returns, it is on disk."""
         value, files = text_of(kept.value), text_of(dict(sorted(kept.files.items())))
 
         def insert(connection: sqlite3.Connection) -> None:
@@ -264,7 +268,7 @@ class RunRecorder:
         await self.write(insert)
 
     async def add(self, outcome: RowResult) -> None:
-        """Keep what came of a row; when this returns, it is on disk."""
+        """Store the result of a row; when this returns, it is on disk."""
         source = text_of(dict(outcome.row.row))
         made: dict[str, Answer | RowError] = {**outcome.answers, **outcome.failures}
         results = [result_of(step, each) for step, each in made.items()]
@@ -274,7 +278,7 @@ class RunRecorder:
             "identity": short_digest(outcome.row.identity),
             "status": status_of(outcome),
         }
-        taken, self._taken = [(self._run, key) for key in self._taken], set()  # so that no pruning takes it from us
+        taken, self._taken = [(self._run, key) for key in self._taken], set()  # pruning other runs keeps these
         take_refusals = self.refusals.taken()
 
         def insert(connection: sqlite3.Connection) -> None:
@@ -324,7 +328,7 @@ class _StoredAttempts:
 
 @lru_cache(maxsize=64)
 def _files_of(text: str | None) -> Mapping[str, str]:
-    """The files of a kept value; many values share them."""
+    """Return the files that a stored value depends on. Cached, because many values depend on the same files."""
     files: Mapping[str, str] = json.loads(text) if text else {}
     return files
 

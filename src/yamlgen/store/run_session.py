@@ -1,4 +1,4 @@
-"""A run at work in its store: the lock, the connections, the writer, and the run's own line in the table of runs."""
+"""Opens a store for a run: its lock, its connections, its writer, and the run's entry in the table of runs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True, slots=True)
 class StoreSession:
-    """What a run, or the plan of one, knows of its store.
+    """The store of a run, or of the plan of a run.
 
     Attributes:
-        run_reader: what the store holds, what this run adds too.
-        run_recorder: the recorder of the run's models and the sink of its rows.
+        run_reader: reads the store, including what this run writes.
+        run_recorder: used by the models of the run, and stores its rows.
     """
 
     run_reader: RunReader
@@ -33,14 +33,14 @@ class StoreSession:
 
 @contextmanager
 def locked_connection(place: StoreLocation, what: str) -> Iterator[sqlite3.Connection]:
-    """A connection for writing to a store that no other process writes to meanwhile.
+    """Lock a store, and open it for writing.
 
     Args:
-        place: the store's files; they are made where there are none.
-        what: who holds it, for whoever comes second.
+        place: the store's files, which are created if they do not exist.
+        what: a description of the holder, for the error of a second process.
 
     Raises:
-        EnvironmentProblem: the store is in use, damaged, of another version, or in a place that cannot hold one.
+        EnvironmentProblem: the store is in use, damaged, of another version, or in an unusable folder.
     """
     make_folder(place.folder)
     with locked(place, what) as is_new:
@@ -52,19 +52,19 @@ def locked_connection(place: StoreLocation, what: str) -> Iterator[sqlite3.Conne
 
 
 def migrate(place: StoreLocation) -> None:
-    """Bring a store that an older version made up to date; a copy of it stays beside it.
+    """Update a store that an older version has written. A copy of it remains next to it.
 
     Raises:
-        EnvironmentProblem: it is in use, damaged, or newer than this version.
+        EnvironmentProblem: the store is in use, damaged, or newer than this version.
     """
     if place.exists and is_older(place.database):
-        with locked_connection(place, "bringing the store up to date"):
+        with locked_connection(place, "an update of the store"):
             pass
 
 
 @contextmanager
 def open_session(place: StoreLocation, reuse: ReusePolicy) -> Iterator[StoreSession]:
-    """A store to read from, empty where there is none yet; nothing is made on disk.
+    """Open a store for reading. If it does not exist yet, it is an empty one in memory; nothing is created on disk.
 
     Raises:
         EnvironmentProblem: the store is damaged, or of another version.
@@ -76,7 +76,7 @@ def open_session(place: StoreLocation, reuse: ReusePolicy) -> Iterator[StoreSess
 
 @contextmanager
 def open_runs(place: StoreLocation) -> Iterator[RunReader]:
-    """A store's runs.
+    """Open a store to read its runs.
 
     Raises:
         EnvironmentProblem: there is no store, or it is damaged, or of another version.
@@ -87,17 +87,17 @@ def open_runs(place: StoreLocation) -> Iterator[RunReader]:
 
 @dataclass(frozen=True, slots=True)
 class ActiveRun:
-    """A run that has begun.
+    """A run that has started.
 
     Attributes:
-        entry: its line among the runs.
+        entry: the run in the store.
     """
 
     entry: RunEntry
     _writer: Writer
 
     async def end(self, status: str, report: dict[str, JSON]) -> None:
-        """Note how the run ended: `finished` or `stopped`."""
+        """Store the status (`finished` or `stopped`) and the report of the run."""
         values = (status, _now(), redact(text_of(report)), self.entry.number)
         query = "UPDATE run SET status = ?, ended = ?, report = ? WHERE id = ?"
         await self._writer.write(lambda connection: connection.execute(query, values))
@@ -107,20 +107,20 @@ class ActiveRun:
 async def begin_run(
     session: StoreSession, connection: sqlite3.Connection, name: str, about: dict[str, JSON], retry: str | None = None
 ) -> AsyncIterator[ActiveRun]:
-    """A run that begins now, and may send.
+    """Start a run: add it to the store, and allow it to send requests.
 
     Args:
-        session: the run's, opened before.
-        connection: that of `held`.
-        name: the run's.
-        about: what is known of it before it starts.
-        retry: the run whose failed rows it asks again, if it is a retry.
+        session: the open store of the run.
+        connection: the connection of `locked_connection`.
+        name: the name of the run.
+        about: the pipeline as it runs, parameters, overrides, git, versions.
+        retry: the name of the run whose failed rows it retries, if it is a retry.
     """
     path = session.run_reader.place.database
     with mapped(path):
         query = "INSERT INTO run (name, started, status, retry, about) VALUES (?, ?, 'running', ?, ?)"
         number = connection.execute(query, (name, _now(), retry, redact(text_of(about)))).lastrowid
-    assert number is not None  # noqa: S101 - an INSERT has one
+    assert number is not None  # noqa: S101 - an INSERT always sets it
     writer = Writer(connection, path)
     session.run_recorder.begin(writer, number)
     try:

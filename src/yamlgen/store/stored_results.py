@@ -1,4 +1,4 @@
-"""The rows, results and attempts of a store, as values; what an output makes of them is another matter."""
+"""The rows, results and attempts of a store, as values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from yamlgen.value_objects import JSON, Usage
 
 TOKENS: Final = tuple(Usage.__dataclass_fields__)
 
-_UNTOLD: Final = "the run was made by an earlier version, which did not keep why"
+_UNKNOWN_CAUSE: Final = "the cause is unknown, because the run was made by an earlier version of yamlgen"
 
 _RESULT: Final = "SELECT id, step, status, value, error, attempts FROM result WHERE id = ?"
 _ATTEMPT: Final = (
@@ -28,15 +28,14 @@ _ATTEMPT: Final = (
 
 @dataclass(slots=True)
 class StoredResult:
-    """What a step made of a row; what lies compressed in it a `ResultReader` reads.
+    """The result of a step for a row. `ResultReader` decodes its parts.
 
     Attributes:
         number: its number in the store.
         status: `finished`, `skipped` or `failed`.
-        value: a JSON text, where it has not failed.
-        error: why it failed, or which items of its value are null.
-        attempts: a JSON text: of each attempt its number, what was wrong with it, which case it is, what was done to
-            read it.
+        value: the value as JSON; `None` if the step failed.
+        error: the error if it failed, or the items of the value that failed and are null; compressed JSON.
+        attempts: the attempts as JSON: for each its number, validation errors, case, and notes.
     """
 
     number: int
@@ -49,13 +48,13 @@ class StoredResult:
 
 @dataclass(slots=True)
 class StoredRow:
-    """A row that a run has done.
+    """A row that a run has finished.
 
     Attributes:
-        number: its place in the input, from 0.
-        status: `finished`, `failed`, or `missing` where it lacks an answer.
-        source: the row of the input, the JSON text of an object.
-        results: what its steps made of it, in file order.
+        number: its position in the input, from 0.
+        status: `finished`, `failed`, or `missing` if it lacks an answer.
+        source: the row of the input, as a JSON object.
+        results: the results of its steps, in file order.
     """
 
     number: int
@@ -66,16 +65,16 @@ class StoredRow:
 
 @dataclass(slots=True)
 class StoredAttempt:
-    """One answer to a step, and what became of it.
+    """One answer to a request of a step.
 
     Attributes:
         number: its number in the store.
-        errors: what was wrong with it.
-        case: which time of a step that is done several times for a row; empty where it is done once.
-        notes: what was done to read it.
-        run: the name of the run that paid; `None` where it was pruned.
-        cost: in US dollars; `None` where the price was not known.
-        seconds: how long it took.
+        errors: its validation errors; empty if it is valid.
+        case: the case of a step that has several for a row, such as `item 3`; empty for other steps.
+        notes: how it had to be repaired to be read.
+        run: the name of the run that paid for it; `None` if that run was pruned.
+        cost: in US dollars; `None` if the price was unknown.
+        seconds: the duration of the request.
     """
 
     number: int
@@ -93,15 +92,15 @@ class StoredAttempt:
 
 
 def usage_json(usage: Usage) -> dict[str, JSON]:
-    """Tokens, each kind under its name."""
+    """Return a usage as JSON."""
     return {name: getattr(usage, name) for name in TOKENS}
 
 
 class ResultReader:
-    """Results and attempts of a store, read.
+    """Reads results and attempts from a store.
 
     Args:
-        connection: one that only reads; the caller closes it.
+        connection: a read-only connection, which the caller closes.
         place: the store's files.
     """
 
@@ -120,14 +119,14 @@ class ResultReader:
         return found[0]
 
     def _incomplete(self) -> EnvironmentProblem:
-        return damaged(self.place.database, "a record that others refer to is gone")
+        return damaged(self.place.database, "a record that other records refer to is missing")
 
     def _each(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         with mapped(self.place.database):
             yield from self._connection.execute(query, values)
 
     def _read(self, unpack: Callable[[Any], JSON], data: Any) -> JSON:
-        """What was kept, or the error that the store is damaged."""
+        """Decode a stored value; if it cannot be decoded, raise the error that the store is damaged."""
         with mapped(self.place.database):
             return unpack(data)
 
@@ -140,43 +139,44 @@ class ResultReader:
         return StoredRow(number, status, source, [StoredResult(*each) for each in found])
 
     def columns(self, row: StoredRow) -> dict[str, JSON]:
-        """The row of the input."""
+        """Return the row of the input."""
         found: dict[str, JSON] = self._read(json.loads, row.source)
         return found
 
     def value(self, result: StoredResult) -> JSON:
-        """What a step made of the row; null where it failed."""
+        """Return the value of a step; null if it failed."""
         return None if result.value is None else self._read(json.loads, result.value)
 
     def error(self, result: StoredResult) -> dict[str, JSON] | None:
-        """Why a step failed: the code, the message, the hint and the request; `None` where it did not fail."""
+        """Return the error of a step (code, message, hint, request); `None` if it did not fail."""
         if result.status != "failed" or result.error is None:
             return None
         found: dict[str, JSON] = self._read(unpacked, result.error)
         return found
 
     def lost(self, result: StoredResult) -> list[dict[str, JSON]]:
-        """The items that are null in the value of a step: which one, from 1 (`item`), its name (`case`), and why."""
+        """Return the failed items that are null in the value of a step: `item` (from 1), `case` (its name), error."""
         if result.status == "failed":
             return []
         if result.error is not None:
             found: list[dict[str, JSON]] = self._read(unpacked, result.error)["items"]
             return found
+        # An earlier version did not store the errors of items: use those of their attempts.
         noted = (each for each in self._noted(result) if len(each) > 2)  # noqa: PLR2004 - a step of several cases
-        known = {number: (case, errors) for number, errors, case, *_ in noted}  # an earlier version has not said why
+        known = {number: (case, errors) for number, errors, case, *_ in noted}
         failed = self._all("SELECT code, newest FROM failed_request WHERE result = ? ORDER BY id", result.number)
-        told = ((code, *known.get(newest, ("", []))) for code, newest in failed)
+        found_errors = ((code, *known.get(newest, ("", []))) for code, newest in failed)
         return [
-            {"item": None, "case": case, "code": code, "message": "; ".join(errors) or _UNTOLD, "request": None}
-            for code, case, errors in told
+            {"item": None, "case": case, "code": code, "message": "; ".join(errors) or _UNKNOWN_CAUSE, "request": None}
+            for code, case, errors in found_errors
         ]
 
     def attempts(self, result: StoredResult) -> list[StoredAttempt]:
-        """The attempts of a step at a row, those of all cases."""
+        """Return the attempts of a step for a row, including those of all cases."""
         return [self._attempt(*noted) for noted in self._noted(result)]
 
     def exchange(self, attempt: StoredAttempt) -> tuple[JSON, JSON]:
-        """The request of an attempt, and the response."""
+        """Return the request and the response of an attempt."""
         request, response = self._one("SELECT request, response FROM attempt WHERE id = ?", attempt.number)
         return self._read(unpacked, request), self._read(shown, response)
 

@@ -1,4 +1,4 @@
-"""What becomes of rows, as it is written down: the results of their steps, shared by the runs that come to the same."""
+"""Writes rows and the results of their steps. Runs with equal results share them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from yamlgen.value_objects import JSON, Attempt
 
 
 def insertion(table: str, *names: str) -> str:
-    """The statement that puts named values into a table."""
+    """Return the SQL statement that inserts named values into a table."""
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
 
 
@@ -25,7 +25,7 @@ _FAILED_REQUEST: Final = "INSERT INTO failed_request (result, key, code, newest)
 
 
 def status_of(outcome: RowResult) -> str:
-    """What became of a row: `finished`, `failed`, or `missing` where it lacks an answer."""
+    """Return the status of a row: `finished`, `failed`, or `missing` if it lacks an answer."""
     if any(error.code is Code.NOT_STORED for error in outcome.failures.values()):
         return "missing"
     return "failed" if outcome.failures else "finished"
@@ -33,11 +33,11 @@ def status_of(outcome: RowResult) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """A result as it is kept.
+    """The result of a step in the form in which it is stored.
 
     Attributes:
-        values: its line in the table, the digest first.
-        failed: the first requests that failed it, each with its code and the newest of its attempts, 0 without any.
+        values: its columns in the table, the digest first.
+        failed: the first requests that failed it, each with its code and the number of its newest attempt (0 if none).
     """
 
     values: dict[str, Any]
@@ -45,18 +45,18 @@ class StepResult:
 
 
 def result_of(step: str, made: Answer | RowError) -> StepResult:
-    """What a step made of a row, as it is kept."""
+    """Return the result of a step for a row, in the form in which it is stored."""
     attempts = text_of([_noted(attempt) for attempt in made.attempts])
     if isinstance(made, Answer):
         status, value, code = "skipped" if made.skipped else "finished", text_of(made.value), None
         error = packed(_lost(made.lost)) if made.lost else None
         failed = _failed_requests(tuple(item.error for item in made.lost), of_nulls=True)
     else:
-        status, value, code, error = "failed", None, str(made.code), packed(_told(made))
+        status, value, code, error = "failed", None, str(made.code), packed(_error_json(made))
         failed = _failed_requests(made.parts or (made,))
     key = made.key or None
-    told = (part for first, code, newest in failed for part in (first, code, str(newest)))
-    digest = short_digest(step, key, status, value, error, attempts, *told)
+    failed_parts = (part for first, code, newest in failed for part in (first, code, str(newest)))
+    digest = short_digest(step, key, status, value, error, attempts, *failed_parts)
     values = {
         "digest": digest,
         "step": step,
@@ -71,32 +71,35 @@ def result_of(step: str, made: Answer | RowError) -> StepResult:
 
 
 def _noted(attempt: Attempt) -> list[JSON]:
-    """An attempt of a result: its number, what was wrong with it, which case it is, what was done to read it."""
+    """Return an attempt as JSON: its number, validation errors, case, and notes."""
     noted: list[JSON] = [attempt.number, list(attempt.errors), attempt.case, list(attempt.notes)]
     return noted if attempt.notes else noted[:3] if attempt.case else noted[:2]
 
 
-def _told(error: RowError) -> dict[str, JSON]:
-    """An error as it is kept; of a step that was done for several items, with those that failed."""
-    told = {"code": str(error.code), "message": error.message, "hint": error.hint, **_request(error)}
+def _error_json(error: RowError) -> dict[str, JSON]:
+    """Return an error as JSON, with the failed items if the step has several."""
+    value = {"code": str(error.code), "message": error.message, "hint": error.hint, **_request(error)}
     if error.parts:
-        told["items"] = [{"code": str(p.code), "message": p.message, **_request(p)} for p in error.parts]
-    return told
+        value["items"] = [{"code": str(p.code), "message": p.message, **_request(p)} for p in error.parts]
+    return value
 
 
 def _request(error: RowError) -> dict[str, JSON]:
-    """The request of an error; with the API's name for it, where it was answered with the error."""
+    """Return the request of an error, with the API's id of the request if the API answered it with an error."""
     named = {} if error.request_id is None else {"request_id": error.request_id}
     return {**named, "request": error.request}
 
 
 def _lost(items: tuple[FailedItem, ...]) -> dict[str, JSON]:
-    """The items of a finished result that are null, as they are kept; they count from 1, as they are named."""
-    return {"items": [{"item": each.case + 1, "case": each.name, **_told(each.error)} for each in items]}
+    """Return the items of a finished result that failed and are null, as JSON. They are numbered from 1."""
+    return {"items": [{"item": each.case + 1, "case": each.name, **_error_json(each.error)} for each in items]}
 
 
 def _failed_requests(errors: tuple[RowError, ...], *, of_nulls: bool = False) -> list[tuple[bytes, str, int]]:
-    """The requests that failed; of nulls those, too, that came to none, since a retry finds their rows by them."""
+    """Return the failed requests.
+
+    Null items are included even if they made no request, because a retry finds their rows through these entries.
+    """
     return [
         (each.key, str(each.code), max((attempt.number for attempt in each.attempts), default=0))
         for each in errors
@@ -105,7 +108,7 @@ def _failed_requests(errors: tuple[RowError, ...], *, of_nulls: bool = False) ->
 
 
 def shared(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> tuple[int, bool]:
-    """The number of what is kept once in a table, by its digest, and whether it is new."""
+    """Insert values unless the table has a row with the same digest. Return its number, and whether it is new."""
     found = connection.execute(f"SELECT id FROM {table} WHERE digest = :digest", values).fetchone()
     if found:
         return found[0], False
@@ -113,7 +116,7 @@ def shared(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]
 
 
 def insert_row(connection: sqlite3.Connection, row: Mapping[str, Any], source: str, results: list[StepResult]) -> None:
-    """Write a row down, with its columns and its results, each of them once."""
+    """Insert a row, with its input columns and its results, which it may share with other rows."""
     numbers = [_insert_result(connection, result) for result in results]
     columns, _ = shared(connection, "source", {"digest": short_digest(source), "row": source})
     connection.execute(_ROW, {**row, "source": columns, "results": json.dumps(numbers)})

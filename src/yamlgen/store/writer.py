@@ -1,7 +1,7 @@
-"""The one writer of a store: a thread that takes all that waits, commits it, and tells those who wait.
+"""The only writer of a store: a thread that commits all waiting writes together.
 
-Whoever awaits a write goes on after its COMMIT, not before. Many rows share one commit, so that the disk is waited
-for once and not once each.
+A caller that awaits a write continues after its COMMIT. Many rows share one commit, so that the disk is awaited once
+for all of them.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from yamlgen.store.location import keep_lock
 from yamlgen.system_limits import start
 
 Write = Callable[[sqlite3.Connection], Any]
-"""What is done in the writer's transaction. It runs SQL and nothing that may fail for another reason."""
+"""A function that runs in the writer's transaction. It runs only SQL, nothing that can fail for another reason."""
 
 _MOST: Final = 1024
-"""How many writes share a commit at most, so that none waits long."""
+"""The maximum number of writes in one commit, so that none waits long."""
 
 
 class Writer:
-    """Runs writes in the order in which they come; it belongs to one event loop.
+    """Runs writes in the order in which they arrive. It belongs to one event loop.
 
     Args:
-        connection: the store's, handed over until `close` returns.
+        connection: the connection to the store, which only the writer uses until `close` returns.
         path: the database, for messages.
 
     Raises:
-        EnvironmentProblem: the system has no more threads.
+        EnvironmentProblem: the system's limit on threads is reached.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -49,10 +49,10 @@ class Writer:
         self._thread = start(self._work, "yamlgen store")
 
     async def write(self, work: Write) -> Any:
-        """Do `work` in a transaction; its value, once that is committed.
+        """Run `work` in a transaction, and return its value after the commit.
 
         Raises:
-            EnvironmentProblem: the disk refused this write or an earlier one; nothing is tried again on top of it.
+            EnvironmentProblem: this write failed, or an earlier one. After a failure no more writes are tried.
         """
         if self._failed is not None:
             raise EnvironmentProblem(self._failed.message, code=self._failed.code, hint=self._failed.hint)
@@ -61,7 +61,7 @@ class Writer:
         return await future
 
     async def close(self) -> None:
-        """Finish what waits, and end the thread; whoever is in a hurry waits for it all the same."""
+        """Finish the waiting writes, and end the thread. If the caller is cancelled, it still waits for the end."""
         self._queue.put(None)
         cancelled: asyncio.CancelledError | None = None
         while not self._ended.is_set():
@@ -69,7 +69,7 @@ class Writer:
                 await self._ended.wait()
             except asyncio.CancelledError as error:
                 cancelled = error
-        self._thread.join()  # nothing is left for it to do
+        self._thread.join()  # returns at once: the thread has nothing left to do
         if cancelled is not None:
             raise cancelled
 
@@ -82,7 +82,7 @@ class Writer:
         self._loop.call_soon_threadsafe(self._ended.set)
 
     def _batch(self) -> tuple[list[tuple[Write, asyncio.Future[Any]]], bool]:
-        """All that waits, at least one; and whether that was the last."""
+        """Return all waiting writes, waiting for the first one, and whether the writer was closed."""
         item, batch = self._queue.get(), []
         while item is not None:
             batch.append(item)
@@ -95,7 +95,7 @@ class Writer:
         return batch, True
 
     def _commit(self, batch: list[tuple[Write, asyncio.Future[Any]]]) -> None:
-        """Do all writes in one transaction, or each in its own where one of them cannot be done."""
+        """Run all writes in one transaction; if one of them fails, run each in its own."""
         error: BaseException | None = self._failed
         values: list[Any] = []
         if error is None:
@@ -106,33 +106,34 @@ class Writer:
                 failpoint.reach("before-commit")
                 self._connection.execute("COMMIT")
                 failpoint.reach("after-commit")
-            except BaseException as raised:  # noqa: BLE001 - told to those who wait
+            except BaseException as raised:  # noqa: BLE001 - raised in the waiting callers
                 error = self._give_up(raised)
                 if error is not self._failed and len(batch) > 1:
                     for item in batch:
                         self._commit([item])
                     return
-        told = [(future, values[at] if error is None else error) for at, (_, future) in enumerate(batch)]
-        self._loop.call_soon_threadsafe(_settle, told)
+        outcomes = [(future, values[at] if error is None else error) for at, (_, future) in enumerate(batch)]
+        self._loop.call_soon_threadsafe(_settle, outcomes)
 
     def _check_place(self) -> None:
-        """Notice a database that was moved or removed: the kernel would go on writing to a file without a name.
+        """Check that the database was not moved or removed; otherwise writes would go to a file without a name.
 
         Raises:
-            EnvironmentProblem: so it was, or its lock was and another process has taken it.
+            EnvironmentProblem: the database was moved or removed, or another process has taken the removed lock.
         """
         try:
             found = self._path.stat().st_ino
         except OSError:
             found = None
         if found != self._inode:
-            message = f"the store {near(self._path)} was moved or removed while the run was at work"
-            raise EnvironmentProblem(message, code=Code.DISK, hint="put it back, or begin anew (which pays again)")
+            message = f"the store {near(self._path)} was moved or removed during the run"
+            hint = "put it back, or start with an empty store (answers are paid for again)"
+            raise EnvironmentProblem(message, code=Code.DISK, hint=hint)
         keep_lock(self._path)
 
     def _give_up(self, raised: BaseException) -> BaseException:
         if self._connection.in_transaction:
-            with suppress(sqlite3.Error):  # the file is as it was before the transaction all the same
+            with suppress(sqlite3.Error):  # even without ROLLBACK the file is as it was before the transaction
                 self._connection.execute("ROLLBACK")
         if isinstance(raised, sqlite3.Error):
             raised = problem(self._path, raised)
@@ -141,9 +142,9 @@ class Writer:
         return raised
 
 
-def _settle(told: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, value in told:
-        if future.done():  # whoever waited was cancelled
+def _settle(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, value in outcomes:
+        if future.done():  # the caller was cancelled
             continue
         if isinstance(value, BaseException):
             future.set_exception(value)
