@@ -1,11 +1,10 @@
-"""What holds for every test: no socket leaves loopback, here and in the processes that tests start; no stray key.
+"""Fixtures for every test. Sockets are limited to loopback, also in child processes, and keys are removed.
 
-The whole suite runs on all processors; tests that are named on the command line run in this process, where one sees
-and stops them. Property tests try the same twenty examples in every run; `--hypothesis-profile thorough` tries a
-thousand others.
+The whole suite runs on all processors. Tests named on the command line run in this process. Property tests try the
+same twenty examples in every run; `--hypothesis-profile thorough` tries a thousand others.
 
-Owns the two ways in which tests call the command line: `call` in this process, which is quick because the SDK is
-imported once, and `program` for what only a process of its own can show (signals, pipes, terminals, imports).
+Tests call the command line in two ways: with `call` in this process, which is fast because the SDK is imported once, or
+with `program` if they need a process (signals, pipes, terminals, imports).
 """
 
 from __future__ import annotations
@@ -51,13 +50,13 @@ output: {path: out/notes.jsonl}
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Three processes for two processors, since many tests wait; none but this one for what is named by hand."""
+    """Return three workers for two processors, since many tests wait; none if tests are named on the command line."""
     return 3 * (os.cpu_count() or 1) // 2 if config.args_source is config.ArgsSource.TESTPATHS else 0
 
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key, address, proxy or taste in colours of the developer's own, and the guard for child processes."""
+    """Remove the developer's key, address, proxy and colour settings, and set the guard for child processes."""
     for name in (*_VARIABLES, *_PROXIES, *_SHOWN):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(GUARD), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
@@ -65,7 +64,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class Called:
-    """What a call of the command line came to."""
+    """The result of a call of the command line."""
 
     code: int
     out: str
@@ -93,13 +92,13 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.fixture
 def program() -> str:
-    """The installed `yamlgen`, for tests that need a process."""
+    """Return the installed `yamlgen`, for tests that need a process."""
     return str(Path(sys.executable).with_name("yamlgen"))
 
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a one-step pipeline over eight rows, `small.yaml`; the test stands in it."""
+    """Change to a folder with `small.yaml`, a pipeline of one step with eight rows."""
     (tmp_path / "small.yaml").write_text(SMALL, encoding="utf-8")
     rows = "".join(f'{{"id": {number}, "topic": "town {number}"}}\n' for number in range(1, 9))
     (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
@@ -109,7 +108,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key of the scripted API in the environment."""
+    """Set the key of the scripted API in the environment."""
     from scripted_api import KEY  # noqa: PLC0415 - tests of other rooms need no server
 
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)

@@ -1,4 +1,4 @@
-"""A local engine with a provider and a store of its own at its ports, for the tests of the engine."""
+"""A local engine with a fake provider and a fake store, for tests of the engine."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -23,13 +23,13 @@ PAID = Attempt({"id": "msg"}, Usage(10, 5), ("$: no",))
 
 
 class ResultSink:
-    """A store of rows alone, in memory: the finished ones as the output has them, the outcomes of the failed ones."""
+    """A store in memory, for rows only: finished rows as in the output, and the results of failed rows."""
 
     def __init__(self):
         self.rows, self.failed = {}, {}
 
     async def add(self, outcome):
-        """Keep what came of a row."""
+        """Store the result of a row."""
         await asyncio.sleep(0)
         if outcome.failures:
             self.failed[outcome.row.index] = outcome
@@ -37,15 +37,15 @@ class ResultSink:
         self.rows[outcome.row.index] = {**outcome.row.row, **values(outcome)}
 
     def kept(self, key):  # noqa: ARG002 - a fake keeps no values
-        """Nothing was kept."""
+        """Return nothing."""
         return
 
     async def keep(self, key, kept):
-        """Keep nothing."""
+        """Store nothing."""
 
 
 def values(outcome):
-    """What each step made of a row."""
+    """Return the value of each step for a row."""
     return {step: answer.value for step, answer in outcome.answers.items()}
 
 
@@ -88,7 +88,7 @@ class FakeModels:
 
 
 class FakeRun:
-    """A run of an engine over rows `{n: 0}, {n: 1}, ...`, and all that came of it."""
+    """A run of an engine over rows `{n: 0}, {n: 1}, ...`, and its results."""
 
     def __init__(self, tmp_path, reply, steps=ONE, rows=3, **options):
         path = tmp_path / "p.yaml"
@@ -111,7 +111,7 @@ class FakeRun:
             self.undone = engine.undone
 
     def emit(self, event):
-        """Note an event, and count what it costs."""
+        """Record an event, and add its cost."""
         self.events.append(event)
         self.budget.observe(event)
 
@@ -121,7 +121,7 @@ class FakeRun:
         return self
 
     def of(self, kind):
-        """The events of a kind."""
+        """Return the events of a kind."""
         return [event for event in self.events if isinstance(event, kind)]
 
 
@@ -131,5 +131,5 @@ async def echo(step, text, _watch):
 
 
 def refused(code=Code.REFUSED):
-    """A row's error with one paid attempt."""
+    """Return the error of a row, with one billed attempt."""
     return RowError("no", code=code, request={"model": "m"}, attempts=(PAID,))

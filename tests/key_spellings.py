@@ -1,4 +1,4 @@
-"""A key in the ways in which a server may write it, for tests of what is hidden."""
+"""The spellings in which a server may return a key, for tests of redaction."""
 
 import base64
 import html
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 
 def spellings(key):
-    """The key as a text may hold it, by the name of how it is written; each reads as the key again."""
+    """Return the spellings of a key by name. Each decodes to the key."""
     raw = key.encode()
     return {
         "plain": key,

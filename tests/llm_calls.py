@@ -1,4 +1,4 @@
-"""Calls of `AnthropicLLM` at a scripted server, for its tests."""
+"""Calls of `AnthropicLLM` to a scripted server."""
 
 import asyncio
 
@@ -28,12 +28,12 @@ ADA = {"name": "Ada", "last_name": "Lovelace", "id": 7}
 
 
 def llm(server, **options):
-    """A model at a server."""
+    """Return a model that uses a server."""
     return AnthropicLLM(**{"model": "claude-haiku-5-5", "base_url": server.url, "max_retries": 0, **options})
 
 
 def serve(reply, work):
-    """What `work(server)` returns, while a server of replies is up."""
+    """Return the result of `work(server)`, with a server of these replies."""
 
     async def main():
         async with ScriptedServer(*(reply if isinstance(reply, list) else [reply])) as server:
@@ -43,7 +43,7 @@ def serve(reply, work):
 
 
 def generate(reply, inputs=(HELLO,), options=None, **arguments):
-    """What `generate` returns, called from a thread as a script calls it, and the server."""
+    """Return the result of `generate`, called from a thread as in a script, and the server."""
 
     async def work(server):
         model = llm(server, **(options or {}))
@@ -53,5 +53,5 @@ def generate(reply, inputs=(HELLO,), options=None, **arguments):
 
 
 def agenerate(reply, item=HELLO, options=None, **arguments):
-    """What `agenerate` returns, and the server."""
+    """Return the result of `agenerate`, and the server."""
     return serve(reply, lambda server: llm(server, **(options or {})).agenerate(item, **arguments))

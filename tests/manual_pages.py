@@ -1,4 +1,4 @@
-"""The pages of the manual as tests read them: their blocks of code, their links, and examples completed to files."""
+"""The pages of the manual for tests: their code blocks and links, and examples completed to files."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Every page of the manual, the generated ones included, and the README."""
+    """Return every page of the manual, including generated pages, and the README."""
     return [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def blocks(page: Path, language: str) -> list[Block]:
-    """The blocks of a page in one language."""
+    """Return the code blocks of a page in one language."""
     text = page.read_text(encoding="utf-8")
     found = []
     for match in _BLOCK.finditer(text):
@@ -53,7 +53,7 @@ def blocks(page: Path, language: str) -> list[Block]:
 
 
 def prose(page: Path) -> str:
-    """A page without its blocks."""
+    """Return a page without its code blocks."""
     return _BLOCK.sub("", page.read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""Shapes that several tests ask for: schemas and modes of structured output, a line of an output."""
+"""Schemas and modes of structured output, and lines of an output, for several tests."""
 
 import json
 
@@ -17,9 +17,9 @@ USER = {
     "additionalProperties": False,
 }
 OPEN = {"type": "object", "additionalProperties": {"type": "integer"}}
-"""A schema that native output cannot express: keys of any name."""
+"""A schema that native output does not support: an object with any keys."""
 
 
 def json_line(record):
-    """A record as a line of an output."""
+    """Return a record as a line of an output."""
     return encoded(json.dumps(record, ensure_ascii=False) + "\n")

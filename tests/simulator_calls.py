@@ -1,4 +1,4 @@
-"""Conversations of the SDK with a simulator of their own, and what its rules refuse."""
+"""Calls of a simulator with the SDK, and the requests that it refuses."""
 
 import asyncio
 
@@ -33,12 +33,12 @@ def talk(conversation, **options):
 
 
 def ask(body, **options):
-    """The message that answers one body."""
+    """Return the simulator's answer to a body."""
     return talk(lambda client, _: client.messages.create(**body), **options)
 
 
 def refusal(body, version="2026-10-21", betas=()):
-    """The sentence with which the simulator refuses a body, empty where it takes it."""
+    """Return the message with which the simulator refuses a body; empty if it accepts it."""
     try:
         check_message(body, version, frozenset(betas))
     except SimulatedAPIError as problem:

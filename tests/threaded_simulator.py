@@ -52,7 +52,7 @@ class CountingSimulator(Simulator):
         return await super()._message(request)
 
     def hold(self):
-        """Give no answer from now on."""
+        """Stop answering."""
         self._do(self._open.clear)
 
     def release(self):
@@ -69,7 +69,7 @@ class CountingSimulator(Simulator):
 
     @property
     def asked(self):
-        """How many requests came."""
+        """Return the number of requests received."""
         with self._changed:
             return self.bodies.total()
 
@@ -100,7 +100,7 @@ class Told:
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def stop(self):
-        """Listen no more."""
+        """Stop listening."""
         await self._runner.cleanup()
 
     async def _message(self, request):
@@ -110,7 +110,7 @@ class Told:
 
 @contextmanager
 def serving(server):
-    """A server, listening in a thread of its own for as long as the context lasts."""
+    """Run a server in its own thread until the context ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
