@@ -41,7 +41,7 @@ def test_a_proxy_that_cannot_be_used_is_told_by_its_variable(name, value, monkey
     monkeypatch.setenv(name, value)
     problem = opened()
     assert problem.code is Code.UNREACHABLE
-    assert problem.message.startswith(f"{name} names no proxy that can be used: ")
+    assert problem.message.startswith(f"the proxy in {name} cannot be used: ")
     assert "http://host:port" in problem.hint
     assert "word" not in problem.message
 
@@ -163,13 +163,16 @@ def test_secrets_of_connections_reach_no_file(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("raw", "said_so"),
     [
-        (b"SSH-2.0-Server\r\n", "what came is not HTTP"),
-        (b"echo of canary-key-9d1c7f\r\n\r\n", "what came is not HTTP"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1_000_000 + b"\r\n\r\n", "what came is not HTTP"),
-        (b"HTTP/1.1 200 \xff\xfe\r\nContent-Length: 0\r\n\r\n", "what came cannot be read"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "what came is not HTTP"),
-        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nhalf", "not compressed as it says"),
-        (b"", "it hung up"),
+        (b"SSH-2.0-Server\r\n", "the response is not HTTP"),
+        (b"echo of canary-key-9d1c7f\r\n\r\n", "the response is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1_000_000 + b"\r\n\r\n", "the response is not HTTP"),
+        (b"HTTP/1.1 200 \xff\xfe\r\nContent-Length: 0\r\n\r\n", "the response cannot be read"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "the response is not HTTP"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nhalf",
+            "not compressed as its header states",
+        ),
+        (b"", "the server closed it"),
     ],
 )
 def test_what_is_no_answer_is_told_without_a_word_of_it(raw, said_so):
@@ -199,5 +202,5 @@ def test_an_encrypted_request_to_a_plain_server_is_told():
             return await _asked(server.url.replace("http:", "https:"))
 
     error = asyncio.run(main())
-    assert "there is no encrypted connection" in error.message
+    assert "the encrypted connection failed" in error.message
     assert "http://" in error.hint

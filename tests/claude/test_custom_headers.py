@@ -91,7 +91,7 @@ def test_a_header_that_is_not_for_others_to_set_is_refused(given, name):
         custom_headers()
     assert f"line 2 of ANTHROPIC_CUSTOM_HEADERS sets `{name.lower()}`" in caught.value.message
     assert caught.value.exit_code == 3
-    assert caught.value.hint.startswith("take it out: ")
+    assert caught.value.hint.startswith("remove it: ")
     assert VALUE not in told(caught.value)
 
 
@@ -121,7 +121,7 @@ def test_a_line_that_is_no_header_is_told_by_its_number(line, monkeypatch):
     monkeypatch.setattr("yamlgen.claude.custom_headers.variable", lambda _: f"\nx-team: blue\n{line}\n")  # has a NUL
     with pytest.raises(EnvironmentProblem) as caught:
         custom_headers()
-    assert caught.value.message == "line 3 of ANTHROPIC_CUSTOM_HEADERS is no header"
+    assert caught.value.message == "line 3 of ANTHROPIC_CUSTOM_HEADERS is not a header"
     assert caught.value.code == Code.BAD_HEADER
     assert VALUE not in told(caught.value)
 

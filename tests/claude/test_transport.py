@@ -50,7 +50,7 @@ def test_a_broken_connection_is_tried_again(cut):
     (outcome,), server, model = ask(cut, said("Hi."), max_retries=1)
     assert outcome.value == "Hi."
     assert len(server.bodies) == 2
-    assert [reason for reason, _ in model.notices] == ["the connection failed: it hung up"]
+    assert [reason for reason, _ in model.notices] == ["the connection failed: the server closed it"]
 
 
 def test_there_is_one_layer_of_retries():
@@ -225,7 +225,7 @@ def test_a_server_that_never_answers_is_none():
     outcome, server = ask_one(Reply(wait=9), timeout=0.3, max_retries=3)
     assert isinstance(outcome, RunStopped)
     assert outcome.code == Code.UNREACHABLE
-    assert outcome.message == f"{server.url} takes requests, and has answered none of them within 0.3 s"
+    assert outcome.message == f"{server.url} accepts requests, but answered none of them within 0.3 s"
     assert len(server.bodies) == 2
 
 
@@ -372,7 +372,7 @@ def test_a_request_that_is_always_refused_says_why():
     outcome = asyncio.run(main())
     assert code_of(outcome) == Code.TRANSPORT
     assert outcome.message.startswith(
-        "a rate limit (429) refused the request for 2 s, while others came through: too many tokens"
+        "a rate limit (429) refused the request for 2 s, while other requests succeeded: too many tokens"
     )
     assert "larger than its quota" in outcome.hint
 

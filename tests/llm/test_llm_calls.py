@@ -79,15 +79,15 @@ PAIR = {"schema": USER}
         (None, "`inputs` must be a list of conversations"),
         (7, "`inputs` must be a list of conversations"),
         (HELLO[0], "`inputs` must be a list of conversations"),
-        (HELLO, "wrap it in a list"),
-        ((HELLO, PAIR), "wrap it in a list"),
+        (HELLO, "must be a list of conversations"),
+        ((HELLO, PAIR), "must be a list of conversations"),
         (["hi"], "a conversation must be a list of messages"),
         ([None], "a conversation must be a list of messages"),
         ([["hi"]], "a message must be"),
         ([[HELLO]], "a message must be"),
         ([[{"role": "user", "content": None}]], "a message must be"),
-        ([(HELLO,)], "a tuple is a pair"),
-        ([tuple(HELLO * 2)], "a tuple is a pair"),
+        ([(HELLO,)], "a tuple must be a pair"),
+        ([tuple(HELLO * 2)], "a tuple must be a pair"),
         ([(HELLO, "x")], "`structured_output` must be a mapping"),
     ],
 )
@@ -252,7 +252,7 @@ def test_a_schema_that_is_refused_natively_is_told(ask):
             return refusal(400, "output_config.format.schema: The compiled grammar is too large")
         return said(call({"name": "Ada", "id": 7}), stop="tool_use")
 
-    with pytest.warns(UserWarning, match="^`claude-haiku-5-5` does not take the schema as native output") as caught:
+    with pytest.warns(UserWarning, match="^`claude-haiku-5-5` does not accept the schema as native output") as caught:
         _, server = ask(reply, options={"structured_output": PAIR})
     assert [each.message.args[0] for each in caught if "run" in each.message.args[0]] == []
     assert len(caught) == 1
@@ -272,7 +272,7 @@ def test_calls_share_what_is_learnt_of_a_schema():
         for most in (100, 200):
             await model.agenerate(HELLO, max_tokens=most)
 
-    with pytest.warns(UserWarning, match="by a tool from now on"):
+    with pytest.warns(UserWarning, match="use a tool from now on"):
         _, server = serve(reply, work)
     assert ["output_config" in body for body in server.bodies] == [True, False, False]
 

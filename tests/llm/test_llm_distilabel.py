@@ -145,7 +145,7 @@ def test_what_distilabel_adds_to_a_dump_is_passed_over():
         ({**DUMP, "type_info": {"module": "x", "name": "OpenAILLM"}}, "the dump of 'OpenAILLM'"),
         ({"model": "m", "timout": 3}, "unknown key `timout`"),
         ({"type_info": ABOUT}, "has no `model`"),
-        ([], "a dump is a mapping"),
+        ([], "a dump must be a mapping"),
         ({**DUMP, "timeout": -1}, "`timeout` must"),
     ],
 )
@@ -249,7 +249,7 @@ def test_wrong_runtime_parameters_set_nothing():
 def test_batches_are_refused_as_by_distilabel():
     """The setting is taken; the call that would need them says that there are none, as there."""
     model = AnthropicLLM("m", use_offline_batch_generation=True)
-    with pytest.raises(NotImplementedError, match="batches are not offered") as caught:
+    with pytest.raises(NotImplementedError, match="batches are not supported") as caught:
         model.generate_outputs([HELLO])
     assert isinstance(caught.value, NotOffered | UsageError)
 

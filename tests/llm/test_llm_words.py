@@ -33,8 +33,8 @@ def surface(request):
         (refusal(400), "refused the request"),
         (refusal(401), "check the key"),
         (refusal(402), "billing"),
-        (refusal(403), "may it use `claude-haiku-5-5`"),
-        (refusal(404), "check `model`; models retire"),
+        (refusal(403), "check that it may use `claude-haiku-5-5`"),
+        (refusal(404), "check `model`; models are retired over time"),
         (Reply(b"no", status=404, kind="text/html"), "check `base_url`"),
         (Reply(b"", status=301), "`base_url`"),
         (refusal(413), "413"),
@@ -65,7 +65,7 @@ def test_a_warning_names_arguments(reply):
 @pytest.mark.usefixtures("surface")
 def test_nothing_listens():
     """An address at which nobody is names the argument that holds it."""
-    with pytest.raises(YamlgenError, match="is the network up, and `base_url` right") as caught:
+    with pytest.raises(YamlgenError, match="check the network and `base_url`") as caught:
         AnthropicLLM("m", base_url="http://127.0.0.1:9", max_retries=0).generate([HELLO])
     assert not OTHERS.search(str(caught.value))
 
@@ -92,5 +92,5 @@ def test_a_wrong_header_of_the_environment_names_no_setting(monkeypatch, headers
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", headers)
     with pytest.raises(YamlgenError) as caught:
         serve(said("x"), lambda server: llm(server).agenerate(HELLO))
-    assert "take it out" in str(caught.value) or "write" in str(caught.value)
+    assert "remove it" in str(caught.value) or "write" in str(caught.value)
     assert not re.search(r"runtime\.|limits\.|--[a-z]", str(caught.value))

@@ -1,1 +1,1 @@
-"""The model: Claude through the SDK and instructor, and a simulator of its API."""
+"""Claude as the model of steps, through the SDK and instructor."""

@@ -1,4 +1,4 @@
-"""The address of an API: that of the environment, where a key may go out to it; and how two spellings are one."""
+"""The address of an API: whether a key may be sent to it, and its normalised spelling."""
 
 from __future__ import annotations
 
@@ -10,25 +10,30 @@ from yamlgen.pipeline.pipeline_model import Runtime
 
 
 def safe_address(found: str, runtime: Runtime, way: str = "`runtime.allow_http: true`") -> str:
-    """An address of the environment, if the author would have a key sent there; `way` is how to say so.
+    """Return an address of the environment, if a key may be sent to it.
+
+    Args:
+        found: the value of ANTHROPIC_BASE_URL.
+        runtime: the settings that may allow plain http.
+        way: how to allow it, for the hint.
 
     Raises:
-        EnvironmentProblem: no client can be pointed at it, or it is plain http beyond this machine.
+        EnvironmentProblem: no client can use the address, or it is plain http to another machine.
     """
     fault = address_fault(found)
     if fault is not None:
-        hint = "write https://host or https://host/path, or unset it; a key has a variable of its own"
+        hint = "write https://host or https://host/path, or unset it; a key belongs in its own variable"
         code = Code.SECRET if "password" in fault else Code.UNREACHABLE
         raise EnvironmentProblem(f"ANTHROPIC_BASE_URL {fault}", code=code, hint=hint)
     if plain_http(found, runtime):
-        message = f"ANTHROPIC_BASE_URL is {found}: plain http would send the key in the open"
+        message = f"ANTHROPIC_BASE_URL is {found}: plain http would send the key unencrypted"
         hint = f"use https://; a gateway in a private network needs {way}"
         raise EnvironmentProblem(message, code=Code.PLAIN_HTTP, hint=hint)
     return found
 
 
 def normalised(base_url: str) -> str:
-    """An address as all its spellings share it: lower case where case does not matter, no usual port, no last `/`."""
+    """Return the one spelling of an address: lower case except for the path, no default port, no last `/`."""
     parts = urlsplit(base_url)
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     host = parts.hostname or ""

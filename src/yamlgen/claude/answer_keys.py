@@ -1,4 +1,4 @@
-"""The key of an answer: what tells one request from another, and what decides nothing."""
+"""The key of an answer: made of what distinguishes one request from another."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from yamlgen.interfaces import RequestContext
 from yamlgen.value_objects import JSON
 
 _ASKED: Final = frozenset({"messages", "system", "stream"})
-"""What of a body differs from row to row, or decides nothing."""
+"""The parts of a body that differ from row to row, or that do not affect the answer."""
 
 _UNSTREAMED: Final = 21_333
-"""The `max_tokens` above which every answer was streamed when that was a part of the key."""
+"""The `max_tokens` above which all answers were streamed when `stream` was a part of the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class AnswerKeys:
     """The keys of the answers of one server.
 
     Attributes:
-        address: the normalised base URL, or the simulator's settings: who answers.
+        address: the normalised base URL, or the simulator's settings.
         api_version: the version of the API.
-        betas: the features that a header asks for besides, sorted.
+        betas: the beta features that a header requests, sorted.
     """
 
     address: str
@@ -32,9 +32,9 @@ class AnswerKeys:
     betas: tuple[str, ...] = ()
 
     def keys(self, body: Mapping[str, JSON], context: RequestContext) -> tuple[bytes, ...]:
-        """What tells the answer to `body` for this context's row and sample from all others: the key, and an older one.
+        """Return the key of the answer to `body` for this row and sample; for long answers an older key too.
 
-        Whether it is streamed decides nothing. It once did, so long answers of that time are found by the older key.
+        `stream` is not a part of the key. It once was, so that long answers of that time are found by the older key.
         """
         asked = {**self._server(), "row": context.identity, "sample": context.sample}
         bare = {name: value for name, value in body.items() if name != "stream"}
@@ -44,18 +44,20 @@ class AnswerKeys:
         return key, digest({**asked, "body": {**bare, "stream": True}})
 
     def setup(self, body: Mapping[str, JSON]) -> bytes:
-        """What requests share by which a server takes or refuses them, whatever they ask: its address, the settings."""
+        """Return a digest of what makes a server accept or refuse requests of any content: address and settings."""
         settings = {name: value for name, value in body.items() if name not in _ASKED}
         return digest({**self._server(), "settings": settings})
 
     def schema(self, body: Mapping[str, JSON]) -> bytes:
-        """What requests share by which a server takes or refuses a native schema: its address, the model, the schema.
+        """Return a digest of what makes a server accept or refuse a native schema: address, model and schema.
 
-        `body` is that of a request with one.
+        `body` must have a native schema.
         """
         form = body["output_config"]["format"]
         return digest({**self._server(), "model": body["model"], "format": form})
 
     def _server(self) -> dict[str, JSON]:
         server: dict[str, JSON] = {"address": self.address, "api_version": self.api_version}
-        return {**server, "betas": list(self.betas)} if self.betas else server  # without any, keys are what they were
+        return (
+            {**server, "betas": list(self.betas)} if self.betas else server
+        )  # without betas, keys are the same as before there were any

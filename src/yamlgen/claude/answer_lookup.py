@@ -1,6 +1,6 @@
-"""A request that was answered, or refused, before: that counts, and nothing is sent.
+"""The lookup of a request in the store: one that was answered or refused before is not sent again.
 
-Owns what is kept of refusals, and when their number makes it doubtful that anything will be answered.
+Owns what is stored of refusals, and when their number raises the doubt whether any request will succeed.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from yamlgen.interfaces import AttemptLog
 from yamlgen.option_names import by_surface, option
 from yamlgen.value_objects import Attempt, Refusal, SystemicFailure
 
-_TO_SEND: Final = "a run that is not offline sends it"
+_TO_SEND: Final = "send it with a run that is not offline"
 
 
 class LookupLayer:
-    """The layer that asks the store before the one below it.
+    """The layer that looks in the store before it uses the layer below.
 
     Args:
-        below: answers what has no answer.
-        fallback: told of refusals that may be about the schema.
-        simulated: whether the simulator answers, for the words of a hint.
+        below: answers a request without a stored answer.
+        fallback: handles refusals that may be about the schema.
+        simulated: whether the simulator answers, for the wording of a hint.
     """
 
     def __init__(self, below: Layer, fallback: SchemaFallback, *, simulated: bool = False) -> None:
@@ -35,7 +35,7 @@ class LookupLayer:
         self._streak = FailureStreak()
 
     async def answer(self, request: Request) -> Attempt:
-        """The answer that a request has had, or one that is paid for now."""
+        """Return the stored answer to a request, or a new one."""
         log = request.log
         if log is None:
             return await self._new(request)
@@ -63,7 +63,7 @@ class LookupLayer:
             raise told from None
 
     async def _failed(self, error: RowError, request: Request, log: AttemptLog) -> SystemicFailure | None:
-        """Keep a refusal; the doubt where the failure may be that of all rows."""
+        """Store a refusal, and return the doubt if the failure may affect all rows."""
         if log.is_proven(request.mode.setup):
             self._streak.answered()
         doubt = self._streak.failed(error)
@@ -74,4 +74,4 @@ class LookupLayer:
     def _ask_again(self) -> str:
         simulated = " --simulate" if self._simulated else ""
         retry = by_surface(command=f"`yamlgen retry PIPELINE RUN{simulated}`", python=option("retry", "RUN"))
-        return f"mend the row, or ask again with {retry}; nothing was paid for it"
+        return f"correct the row, or send the request again with {retry}; it cost nothing"

@@ -1,4 +1,4 @@
-"""What was paid for: the tokens and the cost of each answer, and its place in the store, before anything reads it."""
+"""The recording of billed answers: each is stored with its tokens and cost before it is parsed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from yamlgen.value_objects import JSON, Attempt, Charge
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """What the answers of one model cost; `price` is `None` where it is not known."""
+    """The cost of the answers of one model. `price` is `None` if it is unknown."""
 
     model: str
     price: PriceFunction | None = None
 
     def cost(self, charge: Charge) -> float | None:
-        """What an answer cost; whatever the list of prices makes of odd tokens, the answer is worth keeping."""
+        """Return the cost of an answer; `None` if it is unknown or the price list fails for its token counts."""
         try:
             return None if self.price is None else self.price(charge)
         except (ArithmeticError, LookupError, ValueError):
             return None
 
     async def cut(self, request: Request, message: Mapping[str, JSON]) -> None:
-        """Count what a stream took that broke off."""
+        """Count the tokens of a stream that was cut off."""
         usage = usage_of(message)
         cost = self.cost(charge_of(message, usage))
         if request.log is not None:
@@ -37,16 +37,16 @@ class Accounting:
 
 @dataclass(frozen=True, slots=True)
 class RecordingLayer:
-    """The layer that keeps each answer which it gets, and what it took."""
+    """The layer that stores each answer with its tokens and cost."""
 
     request_sender: RequestSender
     accounting: Accounting
 
     async def answer(self, request: Request) -> Attempt:
-        """The answer to a request, kept.
+        """Send a request, store the answer and return it.
 
         Raises:
-            EnvironmentProblem: the disk refuses.
+            EnvironmentProblem: the store cannot be written.
         """
         started = time.monotonic()
         received = await self.request_sender.send(request)

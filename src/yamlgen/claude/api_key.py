@@ -1,4 +1,4 @@
-"""The API key: found under the name of its variable, and usable in a header."""
+"""The API key: read from its environment variable, and checked to fit into a header."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _HEADER: Final = re.compile(r"[!-~]+")
 
 
 def key_in(name: str, *, retries: bool = False) -> str:
-    """The key in the environment variable `name`; `retries` as of `ClaudeProvider`.
+    """Return the key in the environment variable `name`; `retries` is as in `ClaudeProvider`.
 
     Raises:
-        MissingKey: the variable is not set, or holds no key.
+        MissingKey: the variable is not set, or does not contain a usable key.
     """
     key = variable(name)
     if key is None:
@@ -29,12 +29,14 @@ def key_in(name: str, *, retries: bool = False) -> str:
 
 
 def usable_key(key: str, where: str) -> str:
-    """The key, if a header can carry it.
+    """Return the key, if a header can contain it.
 
     Raises:
-        MissingKey: it cannot; the message does not show it.
+        MissingKey: a header cannot; the message does not show the key.
     """
     if not _HEADER.fullmatch(key):
-        message = f"the API key in {where} holds characters that no key has"
-        raise MissingKey(message, code=Code.NO_KEY, hint="was it copied with quotes, spaces or a line break?")
+        message = f"the API key in {where} contains characters that no key has"
+        raise MissingKey(
+            message, code=Code.NO_KEY, hint="check whether it was copied with quotes, spaces or a line break"
+        )
     return key

@@ -1,4 +1,4 @@
-"""The SDK's client: made on our transport, its connections and its retries ours."""
+"""The SDK's client, with our transport, connections and retries."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def build_client(
     http_client: httpx2.AsyncClient | None = None,
     keyless: EnvironmentProblem | None = None,
 ) -> anthropic.AsyncAnthropic:
-    """An SDK client whose requests go through `transport`, or fail with `keyless` before they go anywhere.
+    """Return an SDK client whose requests go through `transport`, or fail with `keyless` before they are sent.
 
-    Requests are made by a client whose own `max_retries` are 0; others are for show.
+    Only a client with `max_retries` 0 sends requests. Another value is for clients that only show their attributes.
     """
 
     async def stop(_request: Any, _call_next: Any) -> Any:
-        assert keyless is not None  # noqa: S101 - it stands before the transport of such a client alone
+        assert keyless is not None  # noqa: S101 - used only in a client with `keyless`
         raise keyless
 
     if http_client is None:

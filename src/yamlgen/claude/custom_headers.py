@@ -1,7 +1,8 @@
 """The headers that `ANTHROPIC_CUSTOM_HEADERS` adds to every request.
 
-The SDK reads that variable by itself, line by line, and lets it win over its own headers. Owns what may stand in it:
-no key, and nothing that decides how a request is sent or read. The values are never shown: gateways take secrets so.
+The SDK reads that variable itself, line by line, and lets it override its own headers. Owns what the variable may
+contain: no key, and nothing that affects how a request is sent or read. Values are never shown, because gateways
+accept secrets in such headers.
 """
 
 from __future__ import annotations
@@ -25,17 +26,23 @@ _BETA: Final = "anthropic-beta"
 
 _KEYS: Final = frozenset({"authorization", "x-api-key", "api-key"})
 _OTHERS: Final = {
-    "anthropic-version": ("every request has already", "a pipeline's `runtime.api_version` is its place"),
-    "idempotency-key": ("cannot be the same for all requests", "a server that heeds it would answer all rows alike"),
-    "proxy-authorization": ("would go to the API", "a proxy's name and password stand in the address in HTTPS_PROXY"),
+    "anthropic-version": ("every request has already", "set `runtime.api_version` in the pipeline"),
+    "idempotency-key": (
+        "cannot be the same for all requests",
+        "a server that uses it would return one answer for all rows",
+    ),
+    "proxy-authorization": (
+        "would be sent to the API",
+        "put a proxy's name and password into the address in HTTPS_PROXY",
+    ),
 }
-"""Headers that have another place or none: what is wrong with them here, and what to do."""
+"""Headers that are set elsewhere or not at all: what is wrong with them here, and the fix."""
 
 _CARRIER: Final = re.compile(
     r"accept|accept-encoding|connection|content-(encoding|length|type)|expect|host|keep-alive|te|trailer"
     r"|transfer-encoding|upgrade|x-stainless-.*"
 )
-"""Headers by which a request and its answer are carried; by `x-stainless-` the SDK tells itself how to read one."""
+"""Headers of the transport. The SDK uses `x-stainless-` headers to decide how to read a response."""
 
 _TELLING: Final = re.compile(
     r"(?:.*[-_])?(apikey|auth|authorization|cookie|credentials?|key|password|secret|session|signature|token)(?:[-_].*)?"
@@ -48,12 +55,12 @@ _SCHEME: Final = re.compile(r"(?:basic|bearer|token)\s+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class CustomHeaders:
-    """What goes out with every request besides.
+    """The headers that are added to every request.
 
     Attributes:
-        names: of the headers, in lower case.
-        betas: the features that `anthropic-beta` asks for: an answer depends on them.
-        secrets: what no text may repeat.
+        names: their names, in lower case.
+        betas: the features that `anthropic-beta` requests; answers depend on them.
+        secrets: values that no message may show.
     """
 
     names: tuple[str, ...] = ()
@@ -62,10 +69,10 @@ class CustomHeaders:
 
 
 def custom_headers() -> CustomHeaders:
-    """The headers of the environment.
+    """Return the headers of the environment.
 
     Raises:
-        EnvironmentProblem: one of them carries a key or would break the protocol, or a line is none; no value is
+        EnvironmentProblem: a header contains a key or would break the protocol, or a line is not a header. No value is
             shown.
     """
     found: dict[str, str] = {}
@@ -75,11 +82,11 @@ def custom_headers() -> CustomHeaders:
             continue
         place, name = f"line {number} of {VARIABLE}", name.lower()
         if not (colon and _NAME.fullmatch(name) and _VALUE.fullmatch(value)):
-            hint = f"write one header a line, in ASCII, such as `{_BETA}: FEATURE`; what stands there is not shown"
-            raise EnvironmentProblem(f"{place} is no header", code=Code.BAD_HEADER, hint=hint)
+            hint = f"write one header per line, in ASCII, such as `{_BETA}: FEATURE`; the line itself is not shown"
+            raise EnvironmentProblem(f"{place} is not a header", code=Code.BAD_HEADER, hint=hint)
         _check(name, place)
         if name in found:
-            hint = "write it once, its values on one line with commas between them"
+            hint = "write it once, with its values on one line, separated by commas"
             raise EnvironmentProblem(f"{place} sets `{name}` again", code=Code.BAD_HEADER, hint=hint)
         found[name] = value
     betas = {beta.strip() for beta in found.get(_BETA, "").split(",")} - {""}
@@ -88,21 +95,21 @@ def custom_headers() -> CustomHeaders:
 
 
 def _check(name: str, place: str) -> None:
-    """See that a header may be set from outside."""
+    """Check that the environment may set a header."""
     if name in _KEYS:
-        hint = "take it out: a key stands in a variable of its own, and nowhere else"
+        hint = "remove it: a key belongs in its own variable, and nowhere else"
         raise EnvironmentProblem(f"{place} sets `{name}`, which carries a key", code=Code.SECRET, hint=hint)
     if name in _OTHERS:
         wrong, mend = _OTHERS[name]
         message = f"{place} sets `{name}`, which {wrong}"
-        raise EnvironmentProblem(message, code=Code.BAD_HEADER, hint=f"take it out: {mend}")
+        raise EnvironmentProblem(message, code=Code.BAD_HEADER, hint=f"remove it: {mend}")
     if _CARRIER.fullmatch(name):
-        message = f"{place} sets `{name}`, which the client sets for each request by itself"
-        raise EnvironmentProblem(message, code=Code.BAD_HEADER, hint="take it out: it would break the request")
+        message = f"{place} sets `{name}`, which the client sets for each request"
+        raise EnvironmentProblem(message, code=Code.BAD_HEADER, hint="remove it: it would break the request")
 
 
 def _secrets(name: str, value: str) -> Iterator[str]:
-    """What looks secret in a header: what follows a scheme such as `Bearer`, each value of a cookie, a password."""
+    """Yield what looks secret in a header: credentials after a scheme such as `Bearer`, cookie values, a password."""
     bare = _SCHEME.sub("", value, count=1)
     if name != _BETA and (_TELLING.fullmatch(name) or _RANDOM.fullmatch(bare)):
         yield bare

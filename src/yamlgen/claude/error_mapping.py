@@ -1,7 +1,7 @@
-"""Foreign errors, mapped once: what the SDK, instructor or the network raise becomes one of ours.
+"""The mapping of third-party errors: what the SDK, instructor or the network raise becomes one of ours.
 
-Owns the decision of how far an error reaches: a 400 sets its row aside, a rejected key ends the run. No exception
-of anthropic, instructor or httpx2 leaves this room, and no message carries a key.
+Owns the decision what an error ends: a 400 fails its row, a rejected key ends the run. No exception of anthropic,
+instructor or httpx2 leaves this package, and no message contains a key.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from yamlgen.value_objects import JSON, Refusal
 
 _MOST_SHOWN: Final = 500
 _LONGEST_NAME: Final = 128
-"""The characters of a foreign text, and of a request's name, that are shown."""
+"""The maximum characters shown of a third-party message, and of a request id."""
 
 _ANSWER: Final = frozenset({"content", "unread"})
-"""The parts of a response that are the answer itself; all else is about it."""
+"""The parts of a response that are the answer itself; the others are about it."""
 
 NAMED: Final = re.compile(r" \(request (\S+)\)")
-"""How the words of an error name its request."""
+"""The request id in the message of an error."""
 
 REFUSALS: Final = frozenset({400, 413, 422})
-"""The statuses by which a server refuses a request for what it holds: it would refuse the same request again."""
+"""The statuses with which a server refuses the content of a request, and would refuse it again."""
 
 
 class ServerError(Exception):
-    """A 200 that holds an error."""
+    """A 200 that contains an error."""
 
     def __init__(self, said: ErrorResponse) -> None:
         super().__init__(said.text)
@@ -45,7 +45,7 @@ class ServerError(Exception):
 
 
 class InvalidMessage(Exception):  # noqa: N818 - named as what came
-    """A 200 that is no answer of a Messages API, of a kind of content; `str` says what it is instead."""
+    """A 200 that is not an answer of a Messages API. `kind` is its content type; `str` describes it."""
 
     def __init__(self, kind: str, what: str) -> None:
         super().__init__(what)
@@ -54,7 +54,7 @@ class InvalidMessage(Exception):  # noqa: N818 - named as what came
 
 @dataclass(frozen=True, slots=True)
 class ErrorContext:
-    """Who sends, for the sentence of an error: the model, the address, the key and its variable, and other secrets."""
+    """What error messages need to know of the sender: model, address, key and its variable, and other secrets."""
 
     model: str
     base_url: str
@@ -63,23 +63,23 @@ class ErrorContext:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def masked(self, text: str) -> str:
-        """A text about a request or its answer, without a key in any spelling."""
+        """Return a text without a key in any spelling."""
         return redact(mask_of((self.key, *self.secrets)).hide(text))
 
     def clean(self, text: str) -> str:
-        """A foreign text, safe to show: without the key, and not too long."""
+        """Return a third-party text that is safe to show: without the key, and shortened."""
         shown = self.masked(text)
-        if len(text) >= MOST_READ:  # its end may be half of a key
+        if len(text) >= MOST_READ:  # its end may be a part of a key
             shown = shown[: -mask_of((self.key, *self.secrets)).reach or None]
         return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
 
     def named(self, request_id: str | None) -> str | None:
-        """A request's name, safe to show and to keep: a server may put anything there."""
+        """Return a request id that is safe to show and store: a server may send anything."""
         shown = "".join(c if c.isprintable() and c != " " else "_" for c in self.masked(request_id or ""))
         return shown[:_LONGEST_NAME] or None
 
     def scrubbed(self, response: dict[str, JSON]) -> dict[str, JSON]:
-        """An answer without them. In the answer itself a short one may be a word, which is left as it is."""
+        """Return an answer without secrets. In its content a short secret may be a normal word, which is left."""
         secrets = (self.key, *self.secrets)
         if not any(secrets):
             return response
@@ -90,12 +90,12 @@ class ErrorContext:
 
 
 def mapped(error: Exception, error_context: ErrorContext, request_id: str | None = None) -> YamlgenError:
-    """The error of ours for anything that a request may raise.
+    """Return our error for anything that a request may raise.
 
     Args:
         error: what was raised.
-        error_context: who sent the request.
-        request_id: the API's name for the request, where a response has come.
+        error_context: the sender of the request.
+        request_id: the API's id of the request, if a response has arrived.
     """
     said = error.said if isinstance(error, ServerError) else None
     if isinstance(error, anthropic.APIStatusError):
@@ -109,7 +109,7 @@ def mapped(error: Exception, error_context: ErrorContext, request_id: str | None
 
 
 def refused_before(refusal: Refusal, hint: str) -> RowError:
-    """The error of a request that was refused in an earlier run: its words, in which its name stands too."""
+    """Return the error of a request refused in an earlier run: its stored message, with its request id."""
     named = re.search(f"{NAMED.pattern}$", refusal.message)
     error = RowError(refusal.message, code=Code.BAD_REQUEST, hint=hint)
     return error.replace(request_id=named[1]) if named else error
@@ -128,14 +128,14 @@ def _ours(error: Exception, error_context: ErrorContext) -> YamlgenError:
     if isinstance(error, anthropic.APIResponseValidationError):
         return not_a_message(error_context.clean(error.message), error_context)
     if isinstance(error, UnicodeEncodeError):
-        message = "the prompt holds half of a surrogate pair, which no request can carry"
-        return RowError(message, code=Code.BAD_REQUEST, hint="mend the text in the input")
+        message = "the prompt contains half of a surrogate pair, which cannot be sent"
+        return RowError(message, code=Code.BAD_REQUEST, hint="correct the string in the input")
     return RowError(f"{type(error).__name__}: {error_context.clean(str(error))}", code=Code.INTERNAL)
 
 
 def not_a_message(what: str, error_context: ErrorContext) -> RowError:
-    """The error for a 200 that is no answer of the Messages API."""
-    hint = f"is {error_context.base_url} the address of a Messages API?"
+    """Return the error for a 200 that is not an answer of the Messages API."""
+    hint = f"check that {error_context.base_url} is the address of a Messages API"
     return RowError(f"the answer is not a message: {what}", code=Code.NOT_A_MESSAGE, hint=hint)
 
 
@@ -146,50 +146,50 @@ def _of_said(told: ErrorResponse, error_context: ErrorContext) -> YamlgenError:
         case ErrorScope.RUN:
             return _stopped(told, said, error_context)
         case ErrorScope.AGAIN | ErrorScope.LIMITED:
-            return RowError(f"the API answered {how} to the end: {said}", code=Code.TRANSPORT)
+            return RowError(f"the API returned {how} at the last attempt: {said}", code=Code.TRANSPORT)
         case ErrorScope.ROW:
             size, hint = "", None
             if told.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 size = f"; the request was {_size(told.sent)}" if told.sent else ""
-                hint = "shorten the row: the API itself takes 32 MB"
+                hint = "shorten the row: the API accepts at most 32 MB"
             message = f"the API refused the request ({how}): {said}{size}"
             return RowError(message, code=Code.BAD_REQUEST, hint=hint, status=told.status)
 
 
 def _size(count: int) -> str:
-    """A count of bytes as one says it."""
+    """Format a number of bytes."""
     return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count:,} bytes"  # noqa: PLR2004 - a tenth of a megabyte
 
 
 def _stopped(told: ErrorResponse, said: str, error_context: ErrorContext) -> RunStopped:  # noqa: PLR0911 - a table
-    """The error that ends the run."""
+    """Return the error that ends the run."""
     match told.stop or (Code.PAYMENT if told.status == HTTPStatus.PAYMENT_REQUIRED else None):
         case Code.SPEND_LIMIT:
             return RunStopped(f"the account's spending limit is reached: {said}", code=Code.SPEND_LIMIT)
         case Code.PAYMENT:
-            message = f"the API asks for payment: {said}"
-            return RunStopped(message, code=Code.PAYMENT, hint="see the account's billing")
+            message = f"the API requires payment: {said}"
+            return RunStopped(message, code=Code.PAYMENT, hint="check the account's billing")
         case Code.FORBIDDEN_MODEL:
-            message = f"the API takes no requests of this account: {said}"
-            return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint="see the account in the Console")
+            message = f"the API accepts no requests from this account: {said}"
+            return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint="check the account in the Console")
     match told.status:
         case 401:
             hint = "check the key, and whether it belongs to this address"
             message = f"the API rejected the key in {error_context.key_name}: {said}"
             return RunStopped(message, code=Code.KEY_REJECTED, hint=hint)
         case 403:
-            message = f"the key in {error_context.key_name} may not do this: {said}"
-            return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint=f"may it use `{error_context.model}`?")
+            message = f"the key in {error_context.key_name} lacks a permission: {said}"
+            return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint=f"check that it may use `{error_context.model}`")
         case 404 if told.kind == "not_found_error":
-            message = f"the API knows no model `{error_context.model}`: {said}"
-            return RunStopped(message, code=Code.UNKNOWN_MODEL, hint="check the `id`; models retire")
+            message = f"the API has no model `{error_context.model}`: {said}"
+            return RunStopped(message, code=Code.UNKNOWN_MODEL, hint="check the `id`; models are retired over time")
         case 404:
             message = f"there is no Messages API at {error_context.base_url}: {said}"
             return RunStopped(message, code=Code.UNREACHABLE, hint="check `runtime.base_url`: it ends before `/v1`")
         case 407:
-            hint = "write them into its address, in the variable that names the proxy"
-            return RunStopped("the proxy asks for a name and a password", code=Code.UNREACHABLE, hint=hint)
+            hint = "put them into the proxy's address, in the variable that sets it"
+            return RunStopped("the proxy requires a name and a password", code=Code.UNREACHABLE, hint=hint)
     where = f"to {error_context.clean(told.target)}" if told.target else "elsewhere"
-    message = f"{error_context.base_url} redirects {where} ({told.status}), and a key does not follow"
+    message = f"{error_context.base_url} redirects {where} ({told.status}), and a key is not sent there"
     hint = "set `runtime.base_url` to the final address, without `/v1/messages`"
     return RunStopped(message, code=Code.UNREACHABLE, hint=hint)

@@ -1,4 +1,4 @@
-"""Failures in a row, and when their number makes it doubtful that anything will ever be answered."""
+"""Consecutive failures, and when their number raises the doubt whether any request will succeed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from yamlgen.errors import Code, RowError
 from yamlgen.value_objects import SystemicFailure
 
 _VARYING: Final = re.compile(r"[\w-]*\d[\w-]*|\"[^\"]*\"|'[^']*'|`[^`]*`")
-"""What differs between two refusals for the same reason: numbers, ids, what is quoted of the request."""
+"""What differs between two refusals for the same reason: numbers, ids, quoted parts of the request."""
 
 ALIKE: Final = 20
 UNLIKE: Final = 100
-"""How many failures in a row make it doubtful that anything will ever be answered: alike, and whatever they say."""
+"""How many consecutive failures raise the doubt: with the same message, and with any."""
 
 
 @dataclass
 class FailureStreak:
-    """Counts the failures in a row of one setup (an address, a model, its settings) that nobody has seen answered.
+    """Counts the consecutive failures of one setup (address, model, settings) that has never succeeded.
 
     Attributes:
-        doubt: shared with the engine, which decides whether the run goes on.
+        doubt: shared with the engine, which decides whether the run continues.
     """
 
     doubt: SystemicFailure = field(default_factory=SystemicFailure)
@@ -32,11 +32,11 @@ class FailureStreak:
     _all: int = 0
 
     def answered(self) -> None:
-        """A request came through: from now on a failure is about what was asked."""
+        """Note a success: from now on failures concern single requests."""
         self.doubt.cleared = True
 
     def failed(self, error: RowError) -> SystemicFailure | None:
-        """The doubt of this setup, where the failure of a row tells that the others may fail too."""
+        """Count a failure, and return the doubt if it is raised: the other rows may fail too."""
         tells = error.status if error.code is Code.BAD_REQUEST else error.code in (Code.TRANSPORT, Code.NOT_A_MESSAGE)
         if self.doubt.cleared or not tells:
             return None

@@ -1,7 +1,7 @@
-"""instructor's mode handlers, with the author's schema untouched: native output, a tool, JSON in text.
+"""instructor's mode handlers with the author's schema unchanged: native output, a tool, JSON in text.
 
-Owns the small classes that instructor takes for a response model and for a mode: they prepare the request, parse the
-answer and write the re-ask. Nothing is registered globally: a host application has its own instructor.
+Owns the classes that instructor accepts as a response model and as a mode. They prepare the request, parse the answer
+and write the re-ask. Nothing is registered globally, because a host application has its own instructor.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from yamlgen.value_objects import JSON
 Mode = Literal["native", "tools", "json"]
 
 Judge: TypeAlias = Callable[[JSON], tuple[tuple[str, ...], JSON]]
-"""What is wrong with a value, each with its path; and the output that is made of one with which nothing is."""
+"""Returns the errors of a value, each with its path, and the output made of a valid value."""
 
 _AN_OBJECT: Final = json_schema({"type": "object"})
 _ALL_DIFFER: Final = json_schema({"uniqueItems": True})
 
 
-class OutputRejected(ValueError):  # noqa: N818 - caught where it is raised to
-    """The errors of a value, on their way through pydantic."""
+class OutputRejected(ValueError):  # noqa: N818 - never leaves this package
+    """Carries the errors of a value through pydantic."""
 
     def __init__(self, errors: tuple[str, ...]) -> None:
         super().__init__("; ".join(errors))
@@ -48,7 +48,7 @@ class OutputRejected(ValueError):  # noqa: N818 - caught where it is raised to
 
 
 class ResponseModel(RootModel[Any], ResponseSchema):
-    """What instructor takes for a response model: the author's schema on the way out, its whole check on the way in."""
+    """The response model for instructor: it sends the author's schema, and validates answers against all of it."""
 
     judge: ClassVar[Judge]
     schema_: ClassVar[JSONSchema]
@@ -57,7 +57,7 @@ class ResponseModel(RootModel[Any], ResponseSchema):
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG003 - pydantic's signature
-        """The schema to send, with a title, because instructor reads one."""
+        """Return the schema to send, with the title that instructor reads."""
         return {"title": cls.__name__, **cls.sent}
 
     _made: JSON = PrivateAttr(None)
@@ -89,17 +89,17 @@ class ResponseModel(RootModel[Any], ResponseSchema):
 
     @property
     def output(self) -> ParsedOutput:
-        """The output as it is checked, unwrapped and made."""
+        """The validated output, without its wrapper."""
         return ParsedOutput(self._made, tuple(f"{path} came as a JSON string" for path in self._strings))
 
     @property
     def is_bare(self) -> bool:
-        """Whether it is the author's schema that the answer fits, and not the object around it that was asked for."""
+        """Whether the answer is the bare value, without the requested wrapper object."""
         return self._is_bare
 
 
 class _Tools(AnthropicToolsHandler):
-    """instructor's tool mode, with the author's schema as the tool's, untouched; the tool is made once for all rows."""
+    """instructor's tool mode with the author's schema unchanged. The tool is built once for all rows."""
 
     def __init__(self, response: type[ResponseModel]) -> None:
         super().__init__()
@@ -114,12 +114,12 @@ class _Tools(AnthropicToolsHandler):
         calls = [block for block in response.content if block.type == "tool_use"]
         if len(calls) != 1 or response.stop_reason == "max_tokens":
             return super().parse_response(response, response_model, *args, **kwargs)
-        # What instructor does with one call; to see that it is one, it builds a validator for each answer.
+        # The same as instructor does with one call, without the validator that it builds for each answer.
         return response_model.model_validate_json(json.dumps(calls[0].input))
 
 
 class _Native(AnthropicStructuredOutputsHandler):
-    """instructor's structured outputs, by the parameter that the API has today."""
+    """instructor's structured outputs, with the current parameter of the API."""
 
     def __init__(self, response: type[ResponseModel]) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class _Native(AnthropicStructuredOutputsHandler):
 
 
 class _InText(AnthropicJSONHandler):
-    """instructor's JSON in text; what it says of the schema is made once for all rows."""
+    """instructor's JSON in text. The description of the schema is built once for all rows."""
 
     def __init__(self, response: type[ResponseModel]) -> None:
         super().__init__()
@@ -143,14 +143,14 @@ class _InText(AnthropicJSONHandler):
         return response_model, {**kwargs, "messages": messages, "system": system}
 
     def parse_response(self, response: Any, response_model: Any, *args: Any, **kwargs: Any) -> Any:
-        """The one value in the text that the schema accepts, wherever it stands; what differs from it is none."""
+        """Return the only value in the text that the schema accepts; several different ones are an error."""
         texts = [block.text for block in response.content if block.type == "text"]
         if not texts or response.stop_reason == "max_tokens":
             return super().parse_response(response, response_model, *args, **kwargs)
         text = "".join(texts)
         spans = find_json(text)
         if not spans.values and not spans.broken:
-            with suppress(ValueError, RecursionError):  # an object as a JSON string, or what the schema says more of
+            with suppress(ValueError, RecursionError):  # a JSON string with an object, or a scalar
                 spans.values.append(json.loads(text))
         found, refused = [], None
         for value in spans.values:

@@ -1,7 +1,7 @@
-"""The JSON that stands in a text: its outermost lists and objects, each read once.
+"""JSON in a text: its outermost lists and objects, each read once.
 
-Owns what counts as one. A bracket of prose is none, and what stands inside of it is looked at; a value that begins as
-JSON and goes wrong is broken as a whole, and no part of it is taken for an answer. The time is linear in the text.
+Owns what counts as JSON. A bracket of prose does not, and the text inside it is searched. A value that begins as JSON
+and has an error is broken as a whole: no part of it is used as an answer. The time is linear in the text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from yamlgen.value_objects import JSON
 
 _MOST: Final = 10_000
 _MOST_UNCLOSED: Final = 8
-"""How many values are read, and how many that begin and never end; a text with more of them is no answer."""
+"""The maximum of values, and of values without an end; a text with more is not an answer."""
 
 _STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _SPACE: Final = " \t\r\n"
@@ -24,18 +24,18 @@ _BEGIN: Final = re.compile(
     rf'|\[[{_SPACE}]*+(?:[\]"]|-?\d|(?:true|false|null|NaN|-?Infinity)\b)',
     re.DOTALL,
 )
-"""How a list or an object begins, as far as it takes to tell it from a bracket of prose."""
+"""The beginning of a list or object, long enough to distinguish it from a bracket of prose."""
 
 _MARK: Final = re.compile(rf'([\[{{])|([\]}}])|{_STRING}|(")', re.DOTALL)
 
 
 @dataclass
 class FoundJSON:
-    """What was found in a text.
+    """The JSON found in a text.
 
     Attributes:
-        values: the values, in their order.
-        broken: why the last one that is no JSON is none; empty where all are.
+        values: the values, in order.
+        broken: the error of the last broken value; empty if there is none.
     """
 
     values: list[JSON] = field(default_factory=list)
@@ -43,7 +43,7 @@ class FoundJSON:
 
 
 def find_json(text: str) -> FoundJSON:
-    """The JSON values in a text."""
+    """Return the JSON values in a text."""
     found, left_open, unclosed, read = FoundJSON(), set[int](), 0, 0
     start = _next(text, 0)
     while start is not None:
@@ -63,14 +63,14 @@ def find_json(text: str) -> FoundJSON:
 
 
 def fault_of(error: ValueError | RecursionError) -> str:
-    """Why a text is no JSON that can be read, by what reading it raised; Python has advice of its own for some."""
+    """Return why a text is not readable JSON. Python's own message contains advice for some errors."""
     if isinstance(error, json.JSONDecodeError):
         return str(error)
     return "it is nested too deep" if isinstance(error, RecursionError) else "a number in it has thousands of digits"
 
 
 def _next(text: str, at: int) -> int | None:
-    """Where the next list or object begins: at the first of the `[` that stand before what is no bracket of prose."""
+    """Return where the next list or object begins, including any `[` directly before it."""
     begin = _BEGIN.search(text, at)
     if begin is None:
         return None
@@ -80,7 +80,7 @@ def _next(text: str, at: int) -> int | None:
 
 
 def _end(text: str, start: int, left_open: set[int]) -> int | None:
-    """Where the brackets that open at `start` are all closed again; those that never are join `left_open`."""
+    """Return the end of the value at `start`; `None` if it has none. Unclosed brackets are added to `left_open`."""
     opened: list[int] = []
     for mark in _MARK.finditer(text, start):
         match mark.lastindex:

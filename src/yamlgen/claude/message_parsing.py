@@ -1,4 +1,4 @@
-"""A paid answer, read: whether it is a message, and a whole one, and what output it holds."""
+"""The parsing of an answer: whether it is a complete message, and its output."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def read(attempt: Attempt, structured: StructuredOutput | None) -> ParsedOutput:
-    """The output in an answer: what `structured` makes of it, or its text.
+    """Return the output of an answer: parsed by `structured`, or its text.
 
     Raises:
-        InvalidOutput: it is none, or not as its schema wants it.
-        RowError: the answer is not whole.
+        InvalidOutput: there is no output, or its schema does not accept it.
+        RowError: the answer is incomplete.
     """
     fault = fault_of(attempt.response)
     if fault is not None:
@@ -34,7 +34,7 @@ def read(attempt: Attempt, structured: StructuredOutput | None) -> ParsedOutput:
 
 
 def message_of(attempt: Attempt) -> Message:
-    """The message that a body is: validated, which is quick, or as the SDK takes what it does not know."""
+    """Return the body as a message: validated or, if it has unknown parts, constructed as the SDK does."""
     try:
         return Message.model_validate(attempt.response)
     except ValidationError:
@@ -42,10 +42,10 @@ def message_of(attempt: Attempt) -> Message:
 
 
 def text_of(message: Message) -> str:
-    """The text of an answer.
+    """Return the text of an answer.
 
     Raises:
-        NoText: there is none.
+        EmptyAnswer: there is none.
     """
     text = "".join(block.text for block in message.content if block.type == "text")
     if not text.strip():

@@ -1,6 +1,6 @@
-"""Claude as a step's model: a prompt in, a checked value out, every paid answer accounted for.
+"""Claude as a step's model: a prompt in, a validated value out, every billed answer counted.
 
-Owns the order of the layers between the two; each is a file, which owns its idea.
+Owns the order of the layers in between. Each layer has its own file.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 
 class ClaudeModel:
-    """A model with its settings, and how its answers are to be read.
+    """A model with its settings, and the way in which its answers are parsed.
 
     Args:
-        client: the SDK's client, its own retries at 0.
+        client: the SDK's client, with its own retries at 0.
         settings: the model's settings; `id` is set.
-        error_context: who sends, for the sentences of errors.
-        structured: how JSON is asked for; `None` for text.
-        reasks: how often an invalid output is sent back; a text is invalid where it is blank or a check says so.
-        timeout: seconds that one request may take: an answer that may take longer is streamed.
-        store: where answers are kept; without it each is asked for.
-        keys: makes their keys; given with `store`.
+        error_context: the sender, for error messages.
+        structured: the structured output; `None` for text.
+        reasks: the maximum number of re-asks for an invalid output. Text is invalid if it is blank or fails a check.
+        timeout: seconds that one request may take. An answer that may take longer is streamed.
+        store: stores the answers; without it every request is sent.
+        keys: computes their keys; required with `store`.
         simulated: whether the simulator answers.
-        price_function: what usage costs; `None` where it is not known.
-        warn: told what the user of the run should know.
+        price_function: computes the cost of usage; `None` if the price is unknown.
+        warn: receives warnings for the user.
     """
 
     def __init__(  # noqa: PLR0913 - each is one part of a model, by name
@@ -66,7 +66,7 @@ class ClaudeModel:
         self._builder = RequestBuilder(settings, timeout, keys)
         self._fallback = SchemaFallback(structured, self._builder, error_context, store, warn)
         accounting = Accounting(self._builder.model, price_function)
-        # The layers, from the network up: each answers a request by the one before it.
+        # The layers, from the network up. Each uses the one before it.
         sending = SingleRequestSender(client, error_context, accounting.cut, simulated)
         recording = RecordingLayer(sending, accounting)
         pacing = PacingLayer(recording)
@@ -74,22 +74,22 @@ class ClaudeModel:
         self._reasking = ReaskLayer(lookup, self._builder, error_context, reasks)
 
     def request(self, prompt: Prompt) -> dict[str, JSON]:
-        """The body of the first request for `prompt`, exactly as it would be sent."""
+        """Return the body of the first request for `prompt`, exactly as it would be sent."""
         return self._builder.body(prompt, self._fallback.mode)
 
     async def answer(self, prompt: Prompt, context: RequestContext, check: Check | None = None) -> Answer:
-        """Ask, check, and ask again while the output is invalid and re-asks are left."""
+        """Send a request and validate the output; re-ask while it is invalid and re-asks are left."""
         attempts: list[Attempt] = []
         try:
             return await self._by(self._fallback.first, prompt, context, check, attempts)
         except RequestModeRefused:
-            assert self._fallback.other is not None  # noqa: S101 - it is raised where there is one
+            assert self._fallback.other is not None  # noqa: S101 - raised only if there is one
             return await self._by(self._fallback.other, prompt, context, check, attempts)
 
     async def _by(
         self, mode: RequestMode, prompt: Prompt, context: RequestContext, check: Check | None, attempts: list[Attempt]
     ) -> Answer:
-        """The answer that one way of asking leads to; `attempts` has what the other was answered before."""
+        """Return the answer in one request mode. `attempts` has the answers of the other mode."""
         request = self._builder.first(prompt, mode, context)
         if self._store is None:
             return await self._reasking.answer(request, check, attempts)

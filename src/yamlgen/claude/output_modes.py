@@ -1,4 +1,4 @@
-"""The names of structured output's modes: ours, and those that instructor's users know."""
+"""The names of the modes of structured output: ours and instructor's."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def _theirs() -> dict[str, OutputMode]:
 
 
 def mode_named(name: Any) -> OutputMode:
-    """The mode of a name, ours or instructor's, or of a member of instructor's own enum.
+    """Return the mode of a name, ours or instructor's, or of a member of instructor's enum.
 
     Raises:
-        UsageError: there is no such mode, or not for this model.
+        UsageError: there is no such mode for Anthropic's models.
     """
     word = str(name.value if isinstance(name, Mode) else name).lower()
     known: dict[str, OutputMode] = {**_theirs(), **{mode: mode for mode in _OURS}}

@@ -1,4 +1,4 @@
-"""A request's place in flight, for as long as its answer is not safe."""
+"""A request's place in flight, until its answer is stored."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from yamlgen.value_objects import Attempt
 
 @dataclass(frozen=True, slots=True)
 class PacingLayer:
-    """The layer that gives a request a place in flight, and back only when the layer below is done with its answer.
+    """The layer that gives a request a place in flight, and frees it when the layer below has finished.
 
-    What the layer below does is part of that: an answer is kept before another request may take its place.
+    The layer below stores the answer, so an answer is stored before another request takes its place.
     """
 
     below: Layer
 
     async def answer(self, request: Request) -> Attempt:
-        """The answer to a request, which goes out when the limiter lets it."""
+        """Send a request when the limiter admits it, and return the answer."""
         slot = Slot(request.context)
         try:
             return await self.below.answer(replace(request, slot=slot))

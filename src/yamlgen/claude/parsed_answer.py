@@ -1,4 +1,4 @@
-"""What comes of an answer: a valid output, or what is wrong with it."""
+"""The result of parsing an answer: a valid output, or its errors."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True, slots=True)
 class ParsedOutput:
-    """A valid output, and what had to be done to read it, as sentences."""
+    """A valid output, with notes about how it was read."""
 
     value: JSON
     notes: tuple[str, ...] = ()
 
 
 class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes to the model
-    """An answer that the author's schema does not accept, or a check of the author's.
+    """An answer that the author's schema or a check of the author rejects.
 
     Attributes:
-        errors: what is wrong, each with its path.
-        by_check: whether a check of the author failed, and not the schema.
+        errors: the errors, each with its path.
+        by_check: whether a check failed rather than the schema.
     """
 
     def __init__(self, errors: tuple[str, ...], *, by_check: bool = False) -> None:
@@ -30,4 +30,4 @@ class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes 
 
 
 class EmptyAnswer(InvalidOutput):
-    """An answer without a text: nothing, white space, a block of thinking alone, or what no file can hold."""
+    """An answer without text: empty, blank, only thinking, or not encodable."""

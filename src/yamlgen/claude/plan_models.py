@@ -1,4 +1,4 @@
-"""The models that a plan asks, over one client."""
+"""The models of a plan, over one client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def pool_members(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Return the models of a plan by rate-limit pool: their aliases, or the id of a model without an alias."""
+    """Return the models of a plan by rate limit pool: their aliases, or the id of a model without an alias."""
     pools: dict[str, dict[str, None]] = {}
     for _, variant in plan.variants:
         aliases = [alias for alias, settings in plan.models.items() if settings.id == variant.model]
@@ -39,7 +39,7 @@ def models(
     simulated: bool = False,
     emit: Emit | None = None,
 ) -> dict[str, Model]:
-    """The models that a plan asks, by the names of its variants; the arguments are those of each, its own aside."""
+    """Return the models of a plan by the names of its variants. The arguments are those of `ClaudeModel`."""
 
     def warn(message: str) -> None:
         if emit is not None:
@@ -52,7 +52,7 @@ def models(
         if step.schema is not None:
             from yamlgen.claude.structured import StructuredOutput  # noqa: PLC0415 - instructor, which takes half a second
 
-            alike = variant.alike or variant.name  # what one of them learns of the API, the others know
+            alike = variant.alike or variant.name  # equal variants share what they learn of the API
             structured = ways.get(alike) or StructuredOutput(step.name, step.schema, variant.settings, variant.mode)
             ways[alike] = structured
         made[variant.name] = ClaudeModel(

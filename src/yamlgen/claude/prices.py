@@ -1,9 +1,9 @@
-"""What an answer costs in US dollars: by the author's own price, or by the list prices of `genai-prices`.
+"""The cost of an answer in US dollars, by the author's price or the list prices of `genai-prices`.
 
-Owns the step from what is charged to money, and the caution about which model a listed price belongs to. The list is
-the one that came with the package: nothing is fetched. It is Anthropic's, so a gateway that charges otherwise needs a
-`price` under its model. It knows cache writes of an hour, web searches, fast mode and batches; that answers which are
-bound to the United States cost a tenth more it does not know, and that is added here.
+Owns the step from usage to money, and the check that a listed price belongs to the model. The list comes with the
+package; nothing is fetched. Its prices are Anthropic's: a gateway with other prices needs `price` under its model. The
+list includes one-hour cache writes, web searches, fast mode and batches. It lacks the surcharge of 10% for answers
+bound to the United States, which is added here.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ _CACHE_READ: Final = 0.1
 _CACHE_WRITE: Final = 1.25
 _HOUR_WRITE: Final = 2.0
 _IN_US: Final = Decimal("0.1")
-"""How much more of the price of its tokens an answer costs that is bound to the United States."""
+"""The surcharge on the token price of an answer that is bound to the United States."""
 
 _DIGITS: Final = 12
-"""Decimals of a cost: a token of the cheapest model shows, the noise of binary fractions does not."""
+"""Decimals of a cost: enough for one token of the cheapest model, too few for floating-point noise."""
 
 _SUFFIX: Final = re.compile(r"(-0)?(-20\d{6}|-latest)?\Z")
 
 
 def price_function_of(model: str, price: Price | None) -> PriceFunction | None:
-    """How the answers of a model are charged, picklable; `None` where its price is not known.
+    """Return the picklable price function of a model; `None` if the price is unknown.
 
-    The author's price wins. The list itself matches by prefix: it would give `claude-haiku-4-5-mine` the price of
-    Haiku 4.5, and `claude-opus-4-10` that of Opus 4.1. So a listed price is taken only for an id that is the listed
-    model's, a date, `-latest` or the `-0` of a first version aside. Whatever else a gateway calls its models has no
-    price here, a cloud's ids (`us.anthropic.claude-...`, `claude-...@20251001`) included: clouds have other prices.
+    The author's price takes precedence. The list matches by prefix: it would give `claude-haiku-4-5-mine` the price of
+    Haiku 4.5, and `claude-opus-4-10` that of Opus 4.1. So a listed price is used only if the id is that of the listed
+    model, apart from a date, `-latest` or `-0`. Other names of gateways have no price. Neither have the ids of clouds
+    (`us.anthropic.claude-...`, `claude-...@20251001`), because clouds have other prices.
     """
     if price is not None:
         return partial(_own, price)
@@ -58,11 +58,11 @@ def price_function_of(model: str, price: Price | None) -> PriceFunction | None:
 
 
 def _longest(model: ModelInfo) -> float:
-    """The longest prompt for which each token costs what one alone costs, in every answer from now on."""
+    """Return the longest prompt for which the price per token is constant, now and later."""
     from genai_prices.types import StartDateConstraint, TieredPrices  # noqa: PLC0415 - as below
 
     prices = model.prices
-    if isinstance(prices, list):  # the last one that holds is taken, and what has begun goes on
+    if isinstance(prices, list):  # the last matching one is used, and a started one stays
         start = prices[-1].constraint
         if not isinstance(start, StartDateConstraint) or not start.active(datetime.now(UTC)):
             return -1
@@ -87,9 +87,9 @@ def _own(price: Price, charge: Charge) -> float:
 
 
 def _summed(model: str, each: tuple[int, ...], longest: float, charge: Charge) -> float:
-    """What `_listed` says, much quicker where tokens alone are charged, and the prompt is not longer than `longest`.
+    """Return the same as `_listed`, but faster if only tokens are charged and the prompt is at most `longest`.
 
-    Each token's price is in units of the last of `_DIGITS`, so that the sum is exact.
+    Prices per token are integers in units of the last of `_DIGITS`, so that the sum is exact.
     """
     usage = charge.usage
     fresh, read, write = usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens
@@ -104,7 +104,7 @@ def _summed(model: str, each: tuple[int, ...], longest: float, charge: Charge) -
 def _listed(model: str, charge: Charge) -> float:
     priced = _calculation(model, charge)
     total = priced.total_price
-    if charge.in_us:  # searches are neither input nor output
+    if charge.in_us:  # searches are not part of either price
         total += (priced.input_price + priced.output_price) * _IN_US
     return round(float(total), _DIGITS)
 
@@ -115,7 +115,7 @@ def _calculation(model: str, charge: Charge) -> PriceCalculation:
 
     usage = charge.usage
     read, write = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
-    # Here the input is the whole prompt, as the thresholds of long prompts are, and what was cached is a part of it.
+    # In genai-prices `input_tokens` is the whole prompt, cached tokens included.
     tokens = Tokens(
         input_tokens=usage.input_tokens + read + write,
         output_tokens=usage.output_tokens,

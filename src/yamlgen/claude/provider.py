@@ -1,7 +1,7 @@
-"""How Claude is reached: a configuration, from which an engine opens one client a run, always closed.
+"""The way to Claude: a configuration from which an engine opens one client for a run.
 
-The key is looked up by the name of its variable at the moment the client opens, and lives in the client alone. Where
-there is none, the first request tells it.
+The key is read from its variable when the client opens, and is held only by the client. Without a key, the first
+request fails.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from yamlgen.planning.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class ClaudeProvider:
-    """How Claude is reached: a configuration, picklable, without a key in it.
+    """The configuration of the access to Claude: picklable, without the key.
 
     Args:
         runtime: the pipeline's runtime settings.
-        base_url: an address that wins over the runtime's, such as the simulator's.
-        simulator: how the simulator behaves, as a text; `None` where there is none.
-        watched: whether somebody waits for the first answer, who is told soon that the address is silent.
-        retries: whether rows of a paid run are asked again, which the simulator cannot do.
+        base_url: an address that overrides the runtime's, such as the simulator's.
+        simulator: the simulator's settings as a string; `None` without a simulator.
+        watched: whether a user waits for the first answer, so that a silent address is reported soon.
+        retries: whether the run retries rows of a run, which the simulator cannot do.
     """
 
     runtime: Runtime
@@ -53,10 +53,10 @@ class ClaudeProvider:
     retries: bool = False
 
     def address(self) -> str:
-        """The base URL: this one's, the pipeline's, the environment's, the public one.
+        """Return the base URL: this configuration's, else the pipeline's, the environment's or the public one.
 
         Raises:
-            EnvironmentProblem: the environment's would send the key in the open.
+            EnvironmentProblem: the environment's address would send the key unencrypted.
         """
         given = self.base_url or self.runtime.base_url
         if given:
@@ -64,28 +64,28 @@ class ClaudeProvider:
         return safe_address(variable("ANTHROPIC_BASE_URL") or PUBLIC_URL, self.runtime).rstrip("/")
 
     def answerer(self) -> str:
-        """Who answers, by which answers are told apart: the address as all its spellings share it, or the simulator.
+        """Return who answers, as a part of the keys of answers: the normalised address, or the simulator.
 
         Raises:
-            EnvironmentProblem: the environment's address would send the key in the open.
+            EnvironmentProblem: the environment's address would send the key unencrypted.
         """
         return self.simulator or normalised(self.address())
 
     def key(self) -> str:
-        """The API key.
+        """Return the API key.
 
         Raises:
-            EnvironmentProblem: its variable is not set, or holds no key.
+            EnvironmentProblem: its variable is not set, or contains no key.
         """
         if self.simulator is not None:
-            return "simulated"  # it takes any
+            return "simulated"  # the simulator accepts any key
         return key_in(self.runtime.api_key_env, retries=self.retries)
 
     def headers(self) -> CustomHeaders:
-        """What the environment adds to every request; a simulated run needs nothing of it.
+        """Return the headers that the environment adds to every request; none for a simulated run.
 
         Raises:
-            EnvironmentProblem: a header may not be set so.
+            EnvironmentProblem: the environment may not set one of the headers.
         """
         return CustomHeaders() if self.simulator is not None else custom_headers()
 
@@ -97,12 +97,13 @@ class ClaudeProvider:
         response_store: ResponseStore | None = None,
         emit: Emit | None = None,
     ) -> AsyncIterator[Mapping[str, Model]]:
-        """The models that the plan asks, by name; the client is closed with the context.
+        """Open a client and yield the models of the plan by name; the context closes the client.
 
-        Without a key it opens all the same, and the first request fails.
+        Without a key it opens too, and the first request fails.
 
         Raises:
-            EnvironmentProblem: the environment's address, proxy, certificates or headers cannot be used.
+            EnvironmentProblem: the environment's address, proxy, certificates or headers cannot be used, or the
+                simulator of this process has no file descriptor left.
         """
         runtime, base_url, headers = self.runtime, self.address(), self.headers()
         key, keyless = "", None
@@ -130,7 +131,7 @@ class ClaudeProvider:
 
 
 def _simulated(base_url: str) -> str:
-    """The warning of a run that was pointed to a simulator, and knows it by nothing else than its first answer."""
+    """Return the warning of a run whose address turns out to be a simulator's at the first answer."""
     how = by_surface(command="a run", python="a call")
-    kept = "its answers cost nothing, and are kept as those of an API at this address, whatever its seed and its faults"
-    return f"{base_url} is a simulator: {kept}; {how} with {option('simulate')} keeps simulated answers apart"
+    kept = "its answers cost nothing, and are stored as those of an API at this address, whatever its seed and faults"
+    return f"{base_url} is a simulator: {kept}; {how} with {option('simulate')} stores simulated answers separately"

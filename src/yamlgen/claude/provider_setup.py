@@ -1,4 +1,4 @@
-"""How a run reaches a model: the API with a key, or a simulator of its own that lives as long as the run."""
+"""The provider of a run: the API with a key, or a simulator that runs as long as the run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.simulator.settings import SimulatorSettings
 
 _NOWHERE: Final = "http://127.0.0.1:0"
-"""An address at which nobody can be reached."""
+"""An address that cannot be reached."""
 
 
 @asynccontextmanager
@@ -23,17 +23,17 @@ async def open_provider(
     watched: bool = False,
     retries: bool = False,
 ) -> AsyncIterator[ClaudeProvider]:
-    """The provider of a run; without a simulation its address and headers are looked up now, before any row is.
+    """Open the provider of a run. Without a simulation, its address and headers are checked before any row.
 
     Args:
-        runtime: the pipeline's.
-        simulation: how the simulator behaves, if there is one.
+        runtime: the pipeline's runtime settings.
+        simulation: the simulator's settings, if there is one.
         sends: whether anything may be sent; otherwise no simulator is started.
-        watched: whether somebody waits for the first answer.
-        retries: whether failed rows of a run are asked again.
+        watched: whether a user waits for the first answer.
+        retries: whether the run retries rows of a run.
 
     Raises:
-        EnvironmentProblem: the environment's address cannot be used, or a header of its own.
+        EnvironmentProblem: the environment's address or one of its headers cannot be used.
     """
     if simulation is None:
         provider = ClaudeProvider(runtime, watched=watched, retries=retries)
@@ -44,7 +44,7 @@ async def open_provider(
     if not sends:
         yield ClaudeProvider(runtime, base_url=_NOWHERE, simulator=simulation.name)
         return
-    from yamlgen.simulator.server import Simulator  # noqa: PLC0415 - a server, for simulated runs only
+    from yamlgen.simulator.server import Simulator  # noqa: PLC0415 - for simulated runs only
 
     simulator = Simulator(faults=simulation.rates, latency=simulation.latency, seed=simulation.seed)
     base_url = await simulator.start()

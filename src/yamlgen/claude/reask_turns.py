@@ -1,6 +1,6 @@
-"""The turns by which a model is shown its answer and told what is wrong with it, where instructor does not write them.
+"""The turns of a re-ask: they show the model its answer and the errors, unless instructor writes them.
 
-Owns the words, and what of an answer the API takes back.
+Owns their words, and which parts of an answer the API accepts back.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from yamlgen.schemas.root_wrapper import WRAP
 from yamlgen.value_objects import JSON
 
 _UNSAID: Final = frozenset({"thinking", "redacted_thinking"})
-"""What of an answer is no part of what was said: a turn of nothing else is none."""
+"""The blocks of an answer that do not count as content: a turn of only these is left out."""
 
 
 def about_text(invalid: InvalidOutput, said: str | None) -> list[dict[str, Any]]:
-    """The turns after a text that is not valid; `said` is `None` where it cannot be shown."""
+    """Return the turns after an invalid text; `said` is `None` if it cannot be shown."""
     told = f"Your answer is not valid:\n{invalid}\nAnswer again, in full and without a comment."
     shown = [] if said is None else [{"role": "assistant", "content": said}]
     return [*shown, {"role": "user", "content": told}]
 
 
 def about_unshown(invalid: InvalidOutput) -> list[dict[str, Any]]:
-    """The turn after an output that cannot be shown."""
+    """Return the turn after an output that cannot be shown."""
     return [{"role": "user", "content": f"Your answer was invalid:\n{invalid}\nAnswer again."}]
 
 
 def sendable(turns: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Turns that the API takes: without what says nothing, a blank text or a turn of no more than thinking, or breaks.
+    """Return the turns as the API accepts them: without blank text, turns of only thinking, and invalid values.
 
     Raises:
-        RecursionError: they are nested too deep.
+        RecursionError: they are nested too deeply.
     """
     return [_sendable(turn) for turn in _spoken(turns)]
 
@@ -51,7 +51,7 @@ def _spoken(turns: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _sendable(part: JSON) -> JSON:
-    """A part of a request without what no request can carry, and with tool inputs that the API takes back."""
+    """Return a part of a request without values that cannot be sent, and with tool inputs as objects."""
     if isinstance(part, str):
         return part.encode(errors="replace").decode()
     if isinstance(part, float) and not math.isfinite(part):

@@ -1,6 +1,6 @@
-"""Ask, read, check, and ask again: until an output is valid, or no re-ask is left.
+"""The re-asks: requests are sent until an output is valid or no re-ask is left.
 
-Owns the account of all answers that a row had. What the model is told of an invalid one stands in `reask_turns`.
+Owns the account of all answers for a row. The words of a re-ask are in `reask_turns`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from yamlgen.value_objects import JSON, Attempt
 
 
 class ReaskLayer:
-    """The topmost layer, which makes a valid output of answers.
+    """The topmost layer, which turns answers into a valid output.
 
     Args:
         below: answers each request.
-        builder: makes the requests that follow.
-        error_context: who sends, for the sentences of errors.
-        reasks: how often an invalid output is sent back; a text is invalid where it is blank or a check says so.
+        builder: builds the re-asks.
+        error_context: the sender, for error messages.
+        reasks: the maximum number of re-asks. Text is invalid if it is blank or fails a check.
     """
 
     def __init__(self, below: Layer, builder: RequestBuilder, error_context: ErrorContext, reasks: int) -> None:
@@ -37,11 +37,11 @@ class ReaskLayer:
         self._reasks = reasks
 
     async def answer(self, first: Request, check: Check | None, attempts: list[Attempt]) -> Answer:
-        """The output that a request leads to; `attempts` has, and takes, the answers that were invalid.
+        """Return the valid output for a request; invalid answers are added to `attempts`.
 
         Raises:
-            RequestModeRefused: the API does not take the schema in this way.
-            RowError: there is no valid output; it has the account of all answers.
+            RequestModeRefused: the API does not accept the schema in this mode.
+            RowError: there is no valid output; the error has the account of all answers.
             RunStopped: no request will succeed.
         """
         request = first
@@ -56,7 +56,7 @@ class ReaskLayer:
                 attempt = replace(attempt, notes=output.notes)
                 errors = check(output.value) if check is not None else ()
                 if errors:
-                    raise InvalidOutput(errors, by_check=True)  # noqa: TRY301 - it is dealt with as the schema's are
+                    raise InvalidOutput(errors, by_check=True)  # noqa: TRY301 - handled like the schema's errors
             except RowError as error:
                 attempts.append(replace(attempt, errors=(self._error_context.masked(error.message),)))
                 raise self._told(error, request, attempts, first.key) from None
@@ -70,30 +70,30 @@ class ReaskLayer:
         raise AssertionError("a loop over at least one attempt ends inside it")
 
     def _error(self, invalid: InvalidOutput) -> RowError:
-        """The error of an output that is invalid to the end."""
+        """Return the error of an output that is invalid after all re-asks."""
         asked = f" after {self._reasks} re-ask{'s' if self._reasks != 1 else ''}" if self._reasks else ""
         more = f" (and {len(invalid.errors) - 1} more)" if len(invalid.errors) > 1 else ""
         message = f"the output is invalid{asked}: {invalid.errors[0]}{more}"
         code = Code.INVALID_OUTPUT
         if isinstance(invalid, EmptyAnswer):
             code, message = Code.NO_TEXT, f"{invalid.errors[0]}{asked}"
-        message = self._error_context.clean(message)  # before a part of it is left out: half a key is not found
-        hint = "see the attempts in the failed file"
+        message = self._error_context.clean(message)  # before it is shortened, which may cut a key
+        hint = "see its attempts in the failed rows file"
         return RowError(message, code=code, hint=hint, is_useless=not invalid.by_check)
 
     def _told(self, error: RowError, request: Request, attempts: Sequence[Attempt], key: bytes) -> RowError:
-        """The error with its account; its words may quote an answer, and an answer may quote the key."""
+        """Return the error with its account. Its message may quote an answer, and an answer may quote the key."""
         message = self._error_context.clean(error.message)
         return error.replace(message=message, request=request.body, attempts=tuple(attempts), key=key)
 
 
 def reask(request: Request, attempt: Attempt, invalid: InvalidOutput) -> dict[str, JSON]:
-    """The body of the request that shows the model its answer and what is wrong with it."""
+    """Return the body of the request that shows the model its answer and the errors."""
     body, said, structured = request.body, None, request.mode.structured
     if fault_of(attempt.response) is None:
         message = message_of(attempt)
         if structured is not None:
             return structured.reask(body, message, invalid)
-        if not isinstance(invalid, EmptyAnswer):  # the API refuses a turn that says nothing
+        if not isinstance(invalid, EmptyAnswer):  # the API refuses an empty turn
             said = text_of(message)
     return {**body, "messages": [*body["messages"], *about_text(invalid, said)]}

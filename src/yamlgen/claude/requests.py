@@ -1,6 +1,6 @@
-"""The requests of one model: the body of each, and what goes with it through the layers that answer it.
+"""The requests of one model: their bodies, and the data that goes with them through the layers.
 
-Owns how settings and a prompt become a body, which is the same on the wire, in the store and under a key.
+Owns how settings and a prompt become a body, which is the same on the wire, in the store and in the key.
 """
 
 from __future__ import annotations
@@ -21,27 +21,26 @@ if TYPE_CHECKING:
     from yamlgen.claude.structured import StructuredOutput
 
 STREAM_ABOVE: Final = 21_333
-"""The most `max_tokens` that the SDK deems safe without streaming: more may idle past a proxy's patience."""
+"""The maximum `max_tokens` without streaming by the SDK's rule: proxies may close longer idle connections."""
 
 _HOUR: Final = 3600.0
 _AN_HOUR: Final = 128_000
-"""The tokens of an answer that take an hour, by the SDK's own reckoning: one that may take longer than a request has
-is streamed."""
+"""The tokens of an answer that take an hour by the SDK's estimate; longer answers than the timeout are streamed."""
 
 _UNKEPT: Final = (b"",)
 _NO_PROMPT: Final = Prompt(None, ())
 
 
-class RequestModeRefused(Exception):  # noqa: N818 - an answer: this schema needs another way
-    """The API has refused the schema in this way."""
+class RequestModeRefused(Exception):  # noqa: N818 - control flow: the other mode is tried
+    """The API has refused the schema in this mode."""
 
 
 @dataclass(eq=False)
 class RequestMode:
-    """A way of asking: natively, by a tool, for a text.
+    """A way to request an output: natively, with a tool, or as text.
 
     Attributes:
-        setup: that of its requests, once one was made.
+        setup: the setup digest of its requests, once one was built.
     """
 
     structured: StructuredOutput | None
@@ -49,14 +48,14 @@ class RequestMode:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the API has refused it: what it was answered before still counts."""
+        """Whether the API has refused this mode. Earlier answers still count."""
         return self.structured is not None and self.structured.is_refused
 
     def check(self) -> None:
-        """Send a request only in a way that the API takes.
+        """Check that the mode can still be used.
 
         Raises:
-            RequestModeRefused: it does not take this one any more.
+            RequestModeRefused: the API has refused it.
         """
         if self.is_closed:
             raise RequestModeRefused
@@ -64,15 +63,15 @@ class RequestMode:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, as the layers of a model hand it down.
+    """A request as it passes through the layers of a model.
 
     Attributes:
-        body: what is sent.
-        mode: how it asks for the output.
-        context: who asks.
-        keys: of its answer, today's first; one empty key where no answer is kept.
-        log: the attempts of its row; `None` where no answer is kept.
-        slot: its place among those in flight, where it is sent by itself.
+        body: the body that is sent.
+        mode: the request mode.
+        context: the row and step of the request.
+        keys: the keys of its answer, the current one first; one empty key without a store.
+        log: the attempts of its row; `None` without a store.
+        slot: its place in flight, if it is sent by itself.
     """
 
     body: dict[str, JSON]
@@ -84,48 +83,48 @@ class Request:
 
     @property
     def key(self) -> bytes:
-        """The key of its answer."""
+        """The current key of its answer."""
         return self.keys[0]
 
 
 class Layer(Protocol):
-    """Answers a request, by itself or by the layer below it."""
+    """Answers a request, itself or with the layer below."""
 
     async def answer(self, request: Request) -> Attempt:
-        """The answer, paid for now or before.
+        """Return the answer, new or stored.
 
         Raises:
-            RequestModeRefused: the API does not take the schema in this way.
-            RowError: there is none; for other requests there may be.
-            RunStopped: there will be none for any request.
+            RequestModeRefused: the API does not accept the schema in this mode.
+            RowError: there is no answer; other requests may have one.
+            RunStopped: no request will succeed.
         """
         ...
 
 
 class RequestSender(Protocol):
-    """Brings a request to the API, and back what the API says."""
+    """Sends a request to the API."""
 
     async def send(self, request: Request) -> RawAnswer:
-        """The answer, without a key in it.
+        """Return the answer, with secrets removed.
 
         Raises:
-            RequestModeRefused: as of a `Layer`, like the others.
-            RowError: it was refused, or it failed too often.
+            RequestModeRefused: the API does not accept the schema in this mode.
+            RowError: the request was refused, or failed too often.
             RunStopped: no request will succeed.
         """
         ...
 
 
 class RequestBuilder:
-    """Makes the requests of one model.
+    """Builds the requests of one model.
 
     Args:
         settings: the model's settings; `id` is set.
-        timeout: seconds that one request may take: an answer that may take longer is streamed.
-        keys: makes the keys of answers; `None` where none is kept.
+        timeout: seconds that one request may take. An answer that may take longer is streamed.
+        keys: computes the keys of answers; `None` without a store.
 
     Attributes:
-        model: its id.
+        model: the model's id.
     """
 
     def __init__(self, settings: Settings, timeout: float = math.inf, keys: AnswerKeys | None = None) -> None:
@@ -137,7 +136,7 @@ class RequestBuilder:
         }
 
     def body(self, prompt: Prompt, mode: RequestMode) -> dict[str, JSON]:
-        """The body of the first request for a prompt."""
+        """Return the body of the first request for a prompt."""
         body = dict(self._constant)
         if prompt.system and prompt.system.strip():
             body["system"] = prompt.system
@@ -147,7 +146,7 @@ class RequestBuilder:
         return body | self._sampling
 
     def first(self, prompt: Prompt, mode: RequestMode, context: RequestContext) -> Request:
-        """The first request for a prompt."""
+        """Return the first request for a prompt."""
         body = self.body(prompt, mode)
         if self._keys is None:
             return Request(body, mode, context)
@@ -155,17 +154,17 @@ class RequestBuilder:
         return Request(body, mode, context, self._keys.keys(body, context))
 
     def following(self, request: Request, body: dict[str, JSON]) -> Request:
-        """The request that follows from the answer to another one."""
+        """Return the request that follows the answer to `request`, such as a re-ask."""
         keys = _UNKEPT if self._keys is None else self._keys.keys(body, request.context)
         return replace(request, body=body, keys=keys)
 
     def schema_key(self, mode: RequestMode) -> bytes:
-        """The key of the native schema in the requests of a way; empty where no answer is kept."""
+        """Return the key of the native schema in the requests of a mode; empty without a store."""
         return b"" if self._keys is None else self._keys.schema(self.body(_NO_PROMPT, mode))
 
 
 def _constant(settings: Settings, timeout: float) -> dict[str, Any]:
-    """What is the same in the body of every row."""
+    """Return the part of the body that is the same for every row."""
     most = settings.answer_limit
     body: dict[str, Any] = {"model": settings.id, "max_tokens": most}
     if settings.stop_sequences:

@@ -1,8 +1,8 @@
-"""What a 200 is: a paid answer, an error in disguise, or nothing of a Messages API.
+"""The kind of a 200: a billed answer, an error, or not a response of a Messages API.
 
-Owns that decision, which is made before anything is judged: whatever calls itself a message was paid for and is kept,
-in one piece or as a stream, wanted so or not, readable or not. Anything else is a failure of the server; it is never
-kept, and never shown to a model.
+Owns that decision, which is made before any validation. A body of the type `message` was billed and is stored, whether
+it is streamed or not, readable or not. Anything else is a failure of the server, which is never stored and never shown
+to a model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from yamlgen.schemas.type_words import ANSWERS, described
 from yamlgen.value_objects import JSON
 
 _DEEP: Final = 200
-"""How many brackets a body may have before it is tried whether it can be written again."""
+"""The number of brackets above which a body is checked for whether it can be serialized again."""
 
 _EVENTS: Final = re.compile(rb"(\xef\xbb\xbf)?\s*(event|data|id|retry)?:")
 _TYPE: Final = re.compile(r"[\w.+-]{1,40}/[\w.+-]{1,80}(?![\w.+-])")
@@ -34,24 +34,24 @@ _TOKENS: Final = re.compile(rb'"(\w+_tokens)"\s*:\s*(\d{1,16})(?![\d.eE])')
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
-    """A paid answer as it came: the body of its message, and the API's name for the request."""
+    """A billed answer as received: the body of its message, and the request id."""
 
     body: dict[str, JSON]
     request_id: str | None
 
 
 async def read_answer(http: httpx2.Response, stream: StreamedMessage, heard: Callable[[], None]) -> RawAnswer:
-    """The answer in a 200.
+    """Read the answer in a 200.
 
     Args:
-        http: the response, its body unread.
-        stream: takes the events, if it is a stream: what it holds after an error tells what was paid.
+        http: the response, with its body unread.
+        stream: receives the events of a stream. After an error it contains what was billed.
         heard: called for each event.
 
     Raises:
-        ServerError: it holds an error.
-        NotAMessage: it is no answer of a Messages API.
-        httpx2.RemoteProtocolError: a stream ended before its last event, however politely.
+        ServerError: the response contains an error.
+        InvalidMessage: the response is not an answer of a Messages API.
+        httpx2.RemoteProtocolError: a stream ended before its last event.
     """
     try:
         return RawAnswer(await _read(http, stream, heard), request_id_of(http))
@@ -74,14 +74,14 @@ async def _read(http: httpx2.Response, stream: StreamedMessage, heard: Callable[
 
 
 class _Bytes:
-    """The bytes of a stream as UTF-8, whatever they are: what is none costs the answer, and not the stream."""
+    """The bytes of a stream as UTF-8. Invalid bytes make the answer unusable, but do not end the stream."""
 
     def __init__(self, http: httpx2.Response, stream: StreamedMessage) -> None:
         self._http = http
         self._stream = stream
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """The bytes, in pieces."""
+        """Yield the bytes in pieces."""
         decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         async for piece in self._http.aiter_bytes():
             text = decoder.decode(piece)
@@ -92,16 +92,16 @@ class _Bytes:
 
 
 def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
-    """The message that a body is, or what can be read of it.
+    """Return the message in a body, or its readable parts.
 
     Raises:
-        ServerError: it is an error.
-        NotAMessage: it is neither.
+        ServerError: the body is an error.
+        InvalidMessage: the body is neither.
     """
     try:
         body = json.loads(content)
         if content.count(b"[") + content.count(b"{") > _DEEP:
-            json.dumps(body)  # which goes less deep than the reading
+            json.dumps(body)  # which supports less depth than reading
     except (ValueError, RecursionError) as error:
         if _A_MESSAGE.search(content) is None:
             raise _no_message(content, kind) from None
@@ -116,7 +116,7 @@ def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
 
 
 def _no_message(content: bytes, kind: str) -> InvalidMessage:
-    """What came in place of a message, in short; of a page of HTML its title."""
+    """Return the error that describes what came instead of a message; for an HTML page, its title."""
     text = content[:MOST_READ].decode(errors="replace")
     told = quotable(text, kind)
     begin = f"it begins with {text!r}" if text else "it is empty"
@@ -126,7 +126,7 @@ def _no_message(content: bytes, kind: str) -> InvalidMessage:
 
 
 def _usage_in(content: bytes) -> dict[str, JSON]:
-    """The first count of each kind of tokens in a body that cannot be read."""
+    """Return the first count of each kind of tokens in an unreadable body."""
     counts: dict[str, JSON] = {}
     for name, count in _TOKENS.findall(content):
         counts.setdefault(name.decode(), int(count))
@@ -134,7 +134,7 @@ def _usage_in(content: bytes) -> dict[str, JSON]:
 
 
 def fault_of(response: Mapping[str, JSON]) -> str | None:
-    """What keeps a paid answer from being read as a message; `None` where nothing does."""
+    """Return why a billed answer cannot be read as a message; `None` if it can."""
     if UNREAD in response:
         return f"the answer cannot be read: {response.get('broken', 'it is broken')}"
     content, reason = response.get("content"), response.get("stop_reason")

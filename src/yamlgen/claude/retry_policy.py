@@ -1,7 +1,7 @@
-"""Which failures are tried again, and after how long.
+"""Which failures are retried, and after which delay.
 
-Owns the retry delay, and the reading of `x-should-retry` and `retry-after`. How long a rate limit holds requests is the
-business of `pacing`.
+Owns the retry delay, and the reading of `x-should-retry` and `retry-after`. The package `pacing` decides how long a
+rate limit holds requests.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from yamlgen.errors import Code, RowError
 
 FIRST_DELAY: Final = 0.5
 MOST_DELAY: Final = 30.0
-"""Seconds before the first retry at the most, twice as many before each one that follows, and before any of them."""
+"""Maximum seconds before the first retry (doubled before each further one), and before any retry."""
 
 
 def delay_before(retry: int, retry_after: float | None) -> float:
-    """Seconds before a retry, counted from 1: at random, and not less than the API asks for, within reason."""
+    """Return the random seconds before a retry, counted from 1: at least `retry_after`, at most `MOST_DELAY`."""
     most = min(MOST_DELAY, FIRST_DELAY * 2 ** max(retry - 1, 0))
     backoff = random.uniform(0, most)  # noqa: S311 - jitter is no secret
     return backoff if retry_after is None else min(max(retry_after, backoff), MOST_DELAY)
@@ -30,7 +30,7 @@ def delay_before(retry: int, retry_after: float | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class FinalOutcome:
-    """What goes back to the SDK: its response, an answer that was read, or an error that is final."""
+    """The result for the SDK: its response, a parsed answer, or a final error."""
 
     value: Any = None
     error: Exception | None = None
@@ -38,7 +38,7 @@ class FinalOutcome:
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """An attempt that may be made again."""
+    """An attempt that may be retried."""
 
     reason: str
     response: Any = None
@@ -48,12 +48,12 @@ class FailedAttempt:
 
     @property
     def overdue(self) -> bool:
-        """Whether its deadline ended it."""
+        """Whether it exceeded its deadline."""
         return isinstance(self.error, RowError) and self.error.code is Code.DEADLINE
 
 
 def classify_response(response: Any) -> FinalOutcome | FailedAttempt:
-    """Whether a response that is no success is final, transient, or a rate limit."""
+    """Classify an error response: final, transient, or a rate limit."""
     http, wanted = response.http_response, response.http_response.headers.get("x-should-retry")
     said = error_response_of(http)
     again = said.scope in (ErrorScope.AGAIN, ErrorScope.LIMITED)
@@ -64,7 +64,7 @@ def classify_response(response: Any) -> FinalOutcome | FailedAttempt:
 
 
 def classify_error(error: ServerError) -> FinalOutcome | FailedAttempt:
-    """The same of an error that came inside of a 200."""
+    """Classify an error in a 200."""
     if error.said.scope in (ErrorScope.AGAIN, ErrorScope.LIMITED):
         return FailedAttempt(_reason(error.said), None, error, error.said.scope is ErrorScope.LIMITED)
     return FinalOutcome(error=error)
@@ -72,12 +72,12 @@ def classify_error(error: ServerError) -> FinalOutcome | FailedAttempt:
 
 def _reason(said: ErrorResponse) -> str:
     what = {429: "rate limit", 529: "overloaded"}.get(said.status)
-    what = what or ("server error" if said.status >= 500 else "try again")  # noqa: PLR2004 - the server's own errors
+    what = what or ("server error" if said.status >= 500 else "try again")  # noqa: PLR2004 - server errors
     return f"{what} ({said.kind if said.inside and said.kind else said.status})"
 
 
 def _seconds(header: str | None) -> float | None:
-    """A `retry-after`, which HTTP allows to be seconds or a date."""
+    """Return a `retry-after` header in seconds; HTTP allows seconds or a date."""
     try:
         value = float(header or "")
     except ValueError:

@@ -1,7 +1,7 @@
-"""Where the API does not take a schema natively, a tool asks for it: from then on, in later runs too.
+"""The fallback for a schema that the API does not accept natively: a tool, from then on and in later runs.
 
-The limits that are documented are known before a request is made (`schemas.native_subset`). How large the grammar of
-a schema becomes is known to the API alone, which refuses the request.
+The documented limits are checked before a request is built (`schemas.native_output_schema`). Only the API knows how
+large the grammar of a schema becomes, and refuses the request if it is too large.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _SAID: Final = re.compile(
     re.IGNORECASE,
 )
 _STATUSES: Final = frozenset({400, 422})
-_LEAVE_OUT: Final = "leave `mode` out: `auto` asks by a tool where the API does not take the schema natively"
+_LEAVE_OUT: Final = "leave `mode` out: `auto` uses a tool if the API does not accept the schema natively"
 
 
 class SchemaFallback:
-    """The ways in which one model is asked for its output, and how the first is left for the other.
+    """The request modes of one model, and the switch from the first to the other.
 
     Args:
-        structured: how JSON is asked for; `None` for text.
-        builder: of the model's requests.
-        error_context: who sends, for the sentence of the warning.
-        store: where it is kept that a schema was refused; `None` where it is not.
-        warn: told when a way is left.
+        structured: the structured output; `None` for text.
+        builder: builds the model's requests.
+        error_context: the sender, for the warning.
+        store: stores that a schema was refused; `None` without a store.
+        warn: receives a warning at the switch.
 
     Attributes:
-        first: the way that is tried first.
-        other: the way after it, if there is one.
+        first: the mode that is tried first.
+        other: the mode after it, if there is one.
     """
 
     def __init__(
@@ -68,20 +68,20 @@ class SchemaFallback:
 
     @property
     def mode(self) -> RequestMode:
-        """The way in which the next request is sent."""
+        """The mode of the next request."""
         return self.other if self.other is not None and self.first.is_closed else self.first
 
     async def consider(self, request: Request, refusal: Refusal) -> None:
-        """Leave the way of a request for good, where its refusal says that the API does not take the schema in it.
+        """Close the mode of a request permanently if the API refuses the schema in it.
 
         Raises:
-            RequestModeRefused: it does not.
+            RequestModeRefused: the API refuses the schema in this mode.
         """
         structured = request.mode.structured
         if structured is None or self.other is None or request.mode is self.other or not _is_about_schema(refusal):
             return
-        if not structured.is_refused and (request.log is None or request.log.sends):  # a forecast leaves nothing
-            structured.is_refused = True  # before anything is waited for: the others come here too
+        if not structured.is_refused and (request.log is None or request.log.sends):  # a forecast changes nothing
+            structured.is_refused = True  # before any await, because other requests come here too
             if self._warn is not None:
                 said = self._error_context.clean(refusal.message)
                 is_kept = self._store is not None
@@ -91,19 +91,19 @@ class SchemaFallback:
         raise RequestModeRefused
 
     def advised(self, error: RowError) -> RowError:
-        """The error, which tells an author who insists on native output what else there is, where it is about that."""
+        """Return the error, with a hint if it concerns native output on which the author insists."""
         if self._insists and _is_about_schema(Refusal(error.status, error.message)):
             return error.replace(hint=_LEAVE_OUT)
         return error
 
 
 def _is_about_schema(refusal: Refusal) -> bool:
-    """Whether a refusal of a request with a native schema is about that schema."""
+    """Return whether the refusal of a request with a native schema concerns that schema."""
     return refusal.status in _STATUSES and _SAID.search(refusal.message) is not None
 
 
 def _warning(step: str, model: str, message: str, *, is_kept: bool) -> str:
-    """The warning of a step, or of a model by itself, that goes over to a tool; `is_kept` where a store notes it."""
-    who, asked = (f"step `{step}`: ", "the step asks") if step else ("", "it is asked")
+    """Return the warning that a step, or a model without one, now uses a tool; `is_kept`: whether a store notes it."""
+    who, uses = (f"step `{step}`: ", "the step uses") if step else ("", "requests use")
     until = "from now on, in later runs too" if is_kept else "from now on"
-    return f"{who}`{model}` does not take the schema as native output, so {asked} by a tool {until}; {message}"
+    return f"{who}`{model}` does not accept the schema as native output, so {uses} a tool {until}; {message}"

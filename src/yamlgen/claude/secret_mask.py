@@ -1,7 +1,7 @@
-"""Secrets in what a server sends, in any spelling: found, and replaced by `[secret]`.
+"""The mask for secrets in what a server sends: finds any spelling, and replaces it by `[secret]`.
 
-Owns how a key may be written: in any case, backwards, with the escapes of JSON, Python, HTML or URLs, over several
-lines, as hex or base64. A server that repeats a key need not repeat it raw.
+Owns how a key may be spelled: in any case, reversed, with the escapes of JSON, Python, HTML or URLs, over several
+lines, as hex or base64. A server that repeats a key may change its spelling.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from yamlgen.redaction import HIDDEN, LONG_SECRET, is_secret
 from yamlgen.value_objects import JSON
 
 _LONGEST: Final = 12
-"""The most characters that one of a secret takes in any spelling."""
+"""The maximum characters that one character of a secret takes in any spelling."""
 
 _ESCAPE: Final = re.compile(
     r"\\+(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|([0-7]{3})|([nrt])|)"
@@ -25,11 +25,11 @@ _ESCAPE: Final = re.compile(
     r"|&(?:amp;)*(?:#0*([0-9]{1,7});?|#[xX]0*([0-9a-fA-F]{1,6});?|([A-Za-z]{2,9});)"
 )
 _HEX, _OCTAL, _BREAK, _DECIMAL, _NAME = (1, 2, 3, 4, 7, 9), 5, 6, 8, 10
-"""The groups of an escape, by what they hold."""
+"""The groups of an escape, by their content."""
 
 _BREAKS: Final = dict.fromkeys(map(ord, "\0\\\n\r"))
 _WHITE: Final = {**_BREAKS, **dict.fromkeys(map(ord, " \t\v\f"))}
-"""What may stand between two characters of a secret. What is not ASCII is passed over too, since no key holds it."""
+"""Characters allowed between two characters of a secret. Non-ASCII is ignored too, because no key contains it."""
 
 _OF_URLS: Final = str.maketrans("-_", "+/")
 
@@ -38,22 +38,22 @@ class Mask:
     """Finds secrets in texts.
 
     Args:
-        secrets: what is hidden; one that is shorter than any key is not.
-        least: from how many characters on.
+        secrets: the secrets; those shorter than any key are ignored.
+        least: the minimum length of a secret.
     """
 
     def __init__(self, secrets: Iterable[str], least: int = 0) -> None:
         hidden = sorted({s for s in secrets if is_secret(s) and len(s) >= least}, key=len, reverse=True)
         self._words = [_Word(secret, _WHITE if len(secret) >= LONG_SECRET else _BREAKS) for secret in hidden]
         self.reach = _LONGEST * max(map(len, hidden), default=0)
-        """How many characters a spelling may take."""
+        """The maximum characters of a spelling."""
 
     def finds(self, text: str) -> bool:
-        """Whether a text holds one of them."""
+        """Return whether a text contains one of them."""
         return any(word.spans(_ascii(view).translate(word.gaps)) for view in _views(text) for word in self._words)
 
     def hide(self, text: str) -> str:
-        """The text without them."""
+        """Return the text without them."""
         if not self.finds(text):
             return text
         for word in self._words:
@@ -65,12 +65,12 @@ class Mask:
 
 @lru_cache(maxsize=16)
 def mask_of(secrets: tuple[str, ...], least: int = 0) -> Mask:
-    """The mask over secrets, made once for all texts."""
+    """Return the mask for some secrets, built once for all texts."""
     return Mask(secrets, least)
 
 
 def scrub(value: dict[str, JSON], mask: Mask) -> dict[str, JSON]:
-    """A value without secrets; the value itself where it holds none."""
+    """Return a value without secrets; the value itself if it contains none."""
     found: dict[str, JSON] = _replaced(value, mask) if mask.finds("\n".join(_texts(value))) else value
     return found
 
@@ -98,11 +98,11 @@ def _replaced(value: JSON, mask: Mask) -> JSON:
 
 
 class _Word:
-    """One secret, to be looked for where escapes are read and gaps are left out.
+    """The search for one secret in a text with decoded escapes and without gaps.
 
     Args:
-        secret: raw.
-        gaps: the characters that may stand between two of its own.
+        secret: the secret itself.
+        gaps: the characters that may be between two of its characters.
     """
 
     def __init__(self, secret: str, gaps: Mapping[int, None]) -> None:
@@ -118,7 +118,7 @@ class _Word:
         ]
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where it stands."""
+        """Return the ranges where it occurs."""
         found = [match.span() for match in self._folded.finditer(text.lower())]
         digits = text.translate(_OF_URLS)
         for word in self._encoded:
@@ -138,14 +138,14 @@ def _places(text: str, word: str) -> Iterator[int]:
 
 
 def _views(text: str) -> Iterator[str]:
-    """A text as it is, and with its escapes read."""
+    """Yield a text as it is, and with its escapes decoded."""
     yield text
     if "\\" in text or "%" in text or "&" in text:
         yield _ESCAPE.sub(_character, text)
 
 
 def _character(escape: re.Match[str]) -> str:
-    """What an escape stands for; nothing, for a lone backslash."""
+    """Return the character of an escape; an empty string for a lone backslash."""
     kind = escape.lastindex
     if kind is None:
         return ""
@@ -159,7 +159,7 @@ def _character(escape: re.Match[str]) -> str:
 
 
 _Piece = tuple[str, int, int]
-"""A character, and the range of the text that it stands in."""
+"""A character, and its range in the text."""
 
 
 def _letters(text: str) -> Iterator[_Piece]:
@@ -176,7 +176,7 @@ def _decoded(text: str) -> Iterator[_Piece]:
 
 
 def _without(text: str, word: _Word, pieces: list[_Piece]) -> str:
-    """The text with `[secret]` in place of a word, where its pieces spell it."""
+    """Return the text with `[secret]` in place of a word wherever its pieces spell it."""
     rest = len(pieces)
     for first, last in sorted(word.spans("".join(piece[0] for piece in pieces)), reverse=True):
         if last <= rest:

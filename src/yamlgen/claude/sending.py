@@ -1,6 +1,6 @@
-"""A request on its own way to the API: the SDK's call, and the error where there is no answer.
+"""The sending of a single request: the SDK's call, and the error if there is no answer.
 
-How long it takes, and how often it is tried, is the business of `transport`, which the SDK calls.
+Deadlines and retries are in `transport`, which the SDK calls.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class SingleRequestSender:
     """Sends each request by itself.
 
     Args:
-        client: the SDK's client, its own retries at 0, on a `Transport`.
-        error_context: who sends, for the sentences of errors.
-        cut: told what a stream brought that broke off.
-        simulated: whether the simulator answers, which is told which row asks, and answers by it.
+        client: the SDK's client on a `Transport`, with its own retries at 0.
+        error_context: the sender, for error messages.
+        cut: receives the message of a stream that was cut off.
+        simulated: whether the simulator answers. It receives the row, on which its answer depends.
     """
 
     client: anthropic.AsyncAnthropic
@@ -45,24 +45,24 @@ class SingleRequestSender:
     simulated: bool = False
 
     async def send(self, request: Request) -> RawAnswer:
-        """The answer to a request, without a key in it."""
+        """Send a request, and return the answer with secrets removed."""
         slot = request.slot
-        assert slot is not None  # noqa: S101 - it has a place in flight, by the layer above
+        assert slot is not None  # noqa: S101 - the layer above sets it
         call = TransportContext(slot, begin=request.mode.check, cut=partial(self.cut, request))
         try:
             received = await self._post(request.body, {CALL_HEADER: call, **self._told(request)})
         except (Cancelled, RequestModeRefused):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever the foreign code raises is mapped, here and only here
+        except Exception as error:  # noqa: BLE001 - all third-party errors are mapped here
             raise mapped(error, self.error_context, call.request_id) from None
         slot.note(usage_of(received.body))
         return RawAnswer(self.error_context.scrubbed(received.body), self.error_context.named(received.request_id))
 
     async def _post(self, body: dict[str, JSON], headers: Mapping[str, Any]) -> RawAnswer:
-        """The answer to a request, which the transport has read.
+        """Post a body, and return the answer that the transport has read.
 
-        A request of texts alone is posted as it is: the SDK walks through it twice, which takes as long as all the rest
-        of it. What it may have to translate, it sends itself.
+        A request that contains only strings is posted as it is, because the SDK's transformation takes as long as all
+        its other work. Other requests may need that transformation.
         """
         sent: Any
         if all(isinstance(turn["content"], str) for turn in body["messages"]):
@@ -81,9 +81,9 @@ class SingleRequestSender:
         return received
 
     def _told(self, request: Request) -> dict[str, str]:
-        """What the simulator is told besides the request: which row asks, and how often it was answered before.
+        """Return the headers for the simulator: the row, and how often the request was answered before.
 
-        By nothing else can it answer equal requests differently.
+        Without them it would answer equal requests equally.
         """
         if request.log is None or not self.simulated:
             return {}

@@ -1,8 +1,8 @@
-"""What a server says in place of an answer, and how far that reaches.
+"""The errors that a server returns, and their scope.
 
-Owns the reading of an error, whatever it is (the API's envelope, a gateway's, a page of HTML), and the one table of the
-API's error codes: which of them end the run, cost their row, or are tried again. A code that the table does not name
-reaches as far as its status does.
+Owns the reading of an error in any form (the API's envelope, a gateway's, an HTML page), and the table of the API's
+error codes: which end the run, fail their row, or are retried. A code that is not in the table has the scope of its
+status.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from yamlgen.errors import Code
 from yamlgen.value_objects import JSON
 
 MOST_READ: Final = 4000
-"""The characters of a foreign text that are read: more than is shown, so that no key is cut before it is hidden."""
+"""The characters read of a third-party text: more than are shown, so that no key is cut before it is hidden."""
 
 _LONGEST_TITLE: Final = 200
 
 
 class ErrorScope(Enum):
-    """How far an error reaches."""
+    """The scope of an error."""
 
     RUN = "no request will succeed"
     ROW = "this request will not"
@@ -50,7 +50,7 @@ _STATUS: Final = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-"""The status that each type of error stands for, where it comes inside of a 200."""
+"""The status for each type of error in a 200."""
 
 _CODES: Final[Mapping[str, ErrorScope | Code]] = {
     "contract_spend_limit_reached": Code.SPEND_LIMIT,
@@ -80,9 +80,9 @@ _CODES: Final[Mapping[str, ErrorScope | Code]] = {
     "request_body_timeout": ErrorScope.AGAIN,
     "compaction_unavailable": ErrorScope.AGAIN,
 }
-"""How far an error code reaches, where its status does not say it; one that ends the run is given as what we call it.
+"""The scope of error codes whose status does not determine it. A code that ends the run has our code instead.
 
-By name, since the SDK at our lower bound does not know all of them.
+They are strings, because the oldest supported SDK does not know all of them.
 """
 
 _OLD: Final = (
@@ -90,13 +90,13 @@ _OLD: Final = (
     (re.compile("credit balance is too low to access", re.IGNORECASE), Code.PAYMENT),
     (re.compile("organization has been disabled", re.IGNORECASE), Code.FORBIDDEN_MODEL),
 )
-"""The words of refusals that are for good, and that the API sends, or has sent, as a 400 without a code."""
+"""The words of permanent refusals that the API sends, or has sent, as a 400 without a code."""
 
 _OF_RUN: Final = frozenset({401, 402, 403, 404, 407})
-"""The statuses below 500 that are about the key, the account, the model or the address: all requests have these."""
+"""The statuses below 500 that concern the key, account, model or address, and thus all requests."""
 
 _AGAIN: Final = frozenset({200, 408, 409, 425, 499})
-"""The statuses below 500 by which a request may succeed the next time; 200 is that of a stream which the SDK read."""
+"""The statuses below 500 after which a retry may succeed; 200 is for an error in a stream."""
 
 _BEGIN: Final = re.compile(r"\s*<[!?A-Za-z]")
 _PAGE: Final = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
@@ -105,17 +105,17 @@ _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTAL
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """What a server says in place of an answer.
+    """An error that a server returned.
 
     Attributes:
-        status: of HTTP; of an error inside of a 200, the one that its type stands for.
+        status: the HTTP status; for an error in a 200, the status of its type.
         kind: the type of the error, if it is one of the API's; else empty.
-        text: its words; of a page of HTML no more than its title.
+        text: its message; for an HTML page only its title.
         code: its `details.error_code`.
-        inside: whether it came inside of a 200.
-        request_id: the API's own name for the request.
-        target: where a redirect points, without what may be a secret.
-        sent: the bytes of the request's body; 0 where that is not known.
+        inside: whether it was in a 200.
+        request_id: the API's id of the request.
+        target: the target of a redirect, without parts that may be secret.
+        sent: the bytes of the request's body; 0 if unknown.
     """
 
     status: int
@@ -129,7 +129,7 @@ class ErrorResponse:
 
     @property
     def stop(self) -> Code | None:
-        """What it ends the run with, if its own words or its code say that it is for good."""
+        """The code with which it ends the run, if its code or message shows that it is permanent."""
         known = _CODES.get(self.code or "")
         if known is not None:
             return known if isinstance(known, Code) else None
@@ -139,7 +139,7 @@ class ErrorResponse:
 
     @property
     def scope(self) -> ErrorScope:
-        """How far it reaches."""
+        """Its scope."""
         known = _CODES.get(self.code or "")
         if isinstance(known, ErrorScope):
             return known
@@ -152,7 +152,7 @@ class ErrorResponse:
 
 
 def error_in_body(body: Mapping[str, JSON]) -> ErrorResponse:
-    """The error that a 200 holds, in the API's envelope or in a gateway's."""
+    """Return the error in a 200, in the API's envelope or a gateway's."""
     said = _read(HTTPStatus.INTERNAL_SERVER_ERROR, body)
     error = body.get("error")
     told = str(error.get("code") or "") if isinstance(error, dict) else ""
@@ -161,10 +161,10 @@ def error_in_body(body: Mapping[str, JSON]) -> ErrorResponse:
 
 
 def error_response_of(http: httpx2.Response) -> ErrorResponse:
-    """The error that a response is."""
+    """Return the error in an error response."""
     try:
         content = http.content
-    except RuntimeError:  # nobody has read it
+    except RuntimeError:  # the body was not read
         content = b""
     try:
         body: JSON = json.loads(content)
@@ -177,13 +177,13 @@ def error_response_of(http: httpx2.Response) -> ErrorResponse:
 
 
 def request_id_of(http: httpx2.Response) -> str | None:
-    """The API's name for the request that a response answers."""
+    """Return the API's id of the request of a response."""
     name: str | None = http.headers.get("request-id")
     return name
 
 
 def size_of(http: httpx2.Response) -> int:
-    """The bytes of the body that a response answers; 0 where that is not known."""
+    """Return the bytes of the request's body; 0 if unknown."""
     try:
         return len(http.request.content)
     except RuntimeError:  # a stream, or a response without a request
@@ -191,7 +191,7 @@ def size_of(http: httpx2.Response) -> int:
 
 
 def _read(status: int, body: JSON, kind: str = "") -> ErrorResponse:
-    """An error by its status and its body, of which any field may be anything."""
+    """Return an error from its status and body, whose fields may have any type."""
     error = body.get("error") if isinstance(body, dict) else None
     fields = error if isinstance(error, dict) else {}
     details = fields.get("details")
@@ -219,11 +219,11 @@ def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:
-        return "it says nothing"
+        return "no message"
 
 
 def quotable(text: str, kind: str = "") -> str:
-    """A foreign text as it may be quoted: of a page of HTML, which says nothing to a reader, its title.
+    """Return a third-party text as it may be quoted: for an HTML page only its title.
 
     Args:
         text: the text.
@@ -241,7 +241,7 @@ def quotable(text: str, kind: str = "") -> str:
 
 
 def _target(http: httpx2.Response) -> str | None:
-    """Where a redirect points: no user, no password, no query."""
+    """Return the target of a redirect, without user, password and query."""
     location = http.headers.get("location")
     if not location or not 300 <= http.status_code < 400:  # noqa: PLR2004 - the redirects
         return None

@@ -1,4 +1,4 @@
-"""Why an answer ended, which is looked at before anything of it is validated."""
+"""The stop reason of an answer, which is checked before the answer is validated."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _DONE: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
 
 
 def stopped(message: Message) -> RowError | None:
-    """The error of an answer that ended before it was whole, or `None`."""
+    """Return the error of an incomplete answer, or `None`."""
     reason = message.stop_reason
     match reason:
         case _ if reason in _DONE:
             return None
         case "max_tokens":
-            hint = "raise `max_tokens`: it bounds thinking and answer together"
+            hint = "raise `max_tokens`: it limits thinking and answer together"
             return RowError("the answer was cut off at `max_tokens`", code=Code.TRUNCATED, hint=hint)
         case "refusal":
             details = getattr(message.stop_details, "explanation", None) if message.stop_details else None

@@ -1,8 +1,8 @@
-"""A message out of the events of its stream, whatever a server makes of them.
+"""A message from the events of its stream, even if a server sends odd ones.
 
-Owns what is kept of a stream. One that came to its last event was paid for: where its events do not add up to a
-message, those from the first odd one on are kept as they came, beside what was read and the reason. One that broke off
-still tells what it took.
+Owns what is stored of a stream. A stream that reached its last event was billed. If its events do not form a message,
+the events from the first invalid one on are stored unchanged, with the readable part and the reason. A stream that was
+cut off still shows its usage.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from yamlgen.claude.server_errors import error_in_body
 from yamlgen.value_objects import JSON
 
 UNREAD: Final = "unread"
-"""The key under which a body that cannot be read is kept as text, beside what could be read of it."""
+"""The key under which an unreadable body is stored as a string, next to its readable parts."""
 
 _FIELDS: Final = {
     "text_delta": "text",
@@ -25,15 +25,15 @@ _FIELDS: Final = {
     "thinking_delta": "thinking",
     "signature_delta": "signature",
 }
-"""The kinds of pieces, each with the field that holds it."""
+"""The kinds of pieces, each with its field."""
 
 
 class StreamedMessage:
-    """Takes the events of one stream.
+    """Collects the events of one stream.
 
     Attributes:
-        message: what they add up to until now, its texts aside.
-        ended: whether the last event has come.
+        message: the message so far, without its content.
+        ended: whether the last event has arrived.
     """
 
     def __init__(self) -> None:
@@ -45,12 +45,12 @@ class StreamedMessage:
         self._broken = ""
 
     def add(self, data: str) -> None:
-        """Take the data of one event.
+        """Add the data of one event.
 
         Raises:
-            ServerError: it is an error.
+            ServerError: the event is an error.
         """
-        if self.ended or not data.strip():  # some gateways say `[DONE]` behind the last event
+        if self.ended or not data.strip():  # some gateways send `[DONE]` after the last event
             return
         try:
             event = json.loads(data)
@@ -63,7 +63,7 @@ class StreamedMessage:
             self._events.append(data)
 
     def spoil(self, why: str) -> None:
-        """Note that something of it could not be read."""
+        """Note that a part could not be read; the first reason is stored."""
         self._broken = self._broken or why
 
     def _take(self, event: Mapping[str, Any]) -> None:
@@ -94,7 +94,7 @@ class StreamedMessage:
             block["citations"] = [*(block.get("citations") or []), delta["citation"]]
 
     def whole(self) -> dict[str, JSON]:
-        """The message; where the events do not add up to one, what was read, and those from the first odd one on."""
+        """Return the message; if the events form none, the readable part and the events from the first invalid one."""
         content = [self._filled(index, block) for index, block in enumerate(self._blocks)]
         made = {**self.message, "type": "message", "content": content}
         if self._broken:
@@ -116,7 +116,7 @@ class StreamedMessage:
 
 
 def _input_of(text: str) -> JSON:
-    """The input of a tool call; the text itself where that is not JSON."""
+    """Return the input of a tool call; the string itself if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
-"""Structured output through instructor: how a step asks for JSON, reads it, and asks again.
+"""Structured output through instructor: how a step requests JSON, parses it, and re-asks.
 
 Owns the choice between native output, a tool and JSON in text. instructor's handlers are used directly rather than
-through a patched client, because the stop reason must be looked at before anything is validated, and every attempt's
-usage kept.
+through a patched client, because the stop reason must be checked before validation, and the usage of every attempt
+must be recorded.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _CALL: Final = "Answer with a call of the tool `{}` and no other text."
 
 
 class StructuredOutput:
-    """One step's structured output, built once: what does not depend on the row is here.
+    """The structured output of one step, built once for all rows.
 
     Args:
-        name: what the output is called; the tool's name comes from it.
+        name: the name of the output, from which the tool's name is made.
         schema: the author's schema, bundled.
         settings: the model's settings; `id` is set.
-        mode: what the author insists on, or `auto`.
-        judge: judges a value in place of the schema, and makes the output of it.
+        mode: the mode that the author sets, or `auto`.
+        judge: validates a value instead of the schema, and makes the output of it.
 
     Attributes:
-        handler: instructor's, for the mode.
-        is_refused: whether the API has refused the schema in this way, so that `other` asks for it.
+        handler: instructor's handler for the mode.
+        is_refused: whether the API has refused the schema in this mode, so that `other` is used.
     """
 
     def __init__(
@@ -71,20 +71,20 @@ class StructuredOutput:
 
     @cached_property
     def other(self) -> StructuredOutput | None:
-        """How to ask where the API turns out not to take the schema natively; `None` where the author insists."""
+        """The output to use if the API refuses the schema natively; `None` if the author sets the mode."""
         if self.mode != "native" or not self._is_free:
             return None
         return StructuredOutput(*self._made_of, native_output_schema.other_mode(self.able), self._judge)
 
     def prepare(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of a request that asks for the output."""
+        """Return the arguments of a request for the output."""
         if self.mode == "tools":
             kwargs = self.choose_tool(kwargs)
         _, prepared = self.handler.prepare_request(self.response, kwargs)
         return prepared
 
     def choose_tool(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of a request that has the tool called, by force or by a sentence."""
+        """Return the arguments of a request that makes the model call the tool, by `tool_choice` or by a sentence."""
         name = self.response.__name__
         if self._forced:
             return {**kwargs, "tool_choice": {"type": "tool", "name": name, "disable_parallel_tool_use": True}}
@@ -93,7 +93,7 @@ class StructuredOutput:
         return {**kwargs, "system": system, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
 
     def parse(self, message: Any) -> ParsedOutput:
-        """The output in a message.
+        """Return the output in a message.
 
         Raises:
             InvalidOutput: there is none, or the author's schema does not accept it.
@@ -114,15 +114,15 @@ class StructuredOutput:
         return output
 
     def reask(self, kwargs: dict[str, Any], message: Any, invalid: InvalidOutput) -> dict[str, Any]:
-        """The arguments of the request that shows the model its answer and what is wrong with it."""
+        """Return the arguments of the request that shows the model its answer and the errors."""
         said: list[Any] = list(kwargs["messages"])
         try:
             with warnings.catch_warnings():
-                # pydantic warns of blocks that are not as the SDK has them; the model is about to be told.
+                # pydantic warns of blocks that the SDK does not know; the re-ask reports the errors.
                 warnings.simplefilter("ignore")
                 asked = self.handler.handle_reask({**kwargs, "messages": [*said]}, message, invalid)
             added = sendable(asked["messages"][len(said) :])
-        except (ValueError, RecursionError):  # too deep, or of keys that no text can hold: it cannot be shown
+        except (ValueError, RecursionError):  # too deep, or with keys that cannot be encoded
             asked, added = kwargs, about_unshown(invalid)
         return {**asked, "messages": said + added}
 

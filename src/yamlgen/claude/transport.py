@@ -1,9 +1,8 @@
-"""One request on its way: its deadline, and the one layer of retries.
+"""The transport of a request: its deadline, and the only layer of retries.
 
-Owns what happens between "send this" and a response, in the SDK's middleware, so that it works under instructor
-and for every client made here. The SDK's own retries are switched off: it would spend them on rate limits, sleep
-where nobody sees it, and know nothing of the other requests. When a request goes out is the limiter's business; a
-deadline's clock stands still while it holds the request.
+Owns what happens between the call and the response, in the SDK's middleware, so that it works under instructor and for
+every client. The SDK's own retries are switched off: they would be used up by rate limits, sleep unseen, and ignore
+the other requests. The limiter decides when a request is sent; the deadline does not run while it waits.
 """
 
 from __future__ import annotations
@@ -33,28 +32,28 @@ from yamlgen.system_limits import scarcity_of
 from yamlgen.value_objects import JSON
 
 _SLOWEST: Final = 10.0
-"""Tokens a second that a stream brings at the least; one that takes longer in all is ended."""
+"""The minimum tokens per second of a stream; a slower one is ended."""
 
 _CLOSING: Final = 1.0
-"""Seconds that a server has for ending a stream behind its last event; then it is hung up on."""
+"""Seconds that a server has to end a stream after its last event; then the connection is closed."""
 
 
 CALL_HEADER: Final = "x-yamlgen-call"
-"""The header under which a request brings its `TransportContext`; it is never sent."""
+"""The header with a request's `TransportContext`; it is never sent."""
 
 
 class TransportContext(anthropic.Omit):
-    """What its sender gives the transport of a request, which reads the answer then, and leaves the slot to the sender.
+    """The data that a sender passes to the transport. The transport then reads the answer; the sender frees the slot.
 
-    The SDK hands each header to its middleware, and leaves one out of the request whose value is an `Omit`.
+    The SDK passes each header to its middleware, and does not send a header whose value is an `Omit`.
 
     Args:
-        slot: its place in flight.
-        begin: called before each time that it is sent; what it raises keeps it from that.
-        cut: told what a stream brought that broke off.
+        slot: the place in flight.
+        begin: called before each attempt; an exception prevents it.
+        cut: receives the message of a stream that was cut off.
 
     Attributes:
-        request_id: the API's name for the request, once a response to it has begun.
+        request_id: the API's id of the request, once a response has begun.
     """
 
     def __init__(
@@ -71,13 +70,13 @@ class Transport:
     """The middleware of one client.
 
     Args:
-        timeout: seconds that one attempt may take, from its sending to the last byte of its answer.
-        max_retries: how often a transient failure is tried again. No attempt begins once `timeout` seconds of
-            trying are spent; an attempt that took them all by itself is made once more, and counts for itself.
-        limiter: lets each attempt go.
+        timeout: seconds that one attempt may take, until the last byte of its answer.
+        max_retries: the maximum number of retries after a transient failure. No attempt begins after `timeout` seconds
+            of attempts. An attempt that exceeds its deadline is repeated once; its time does not count.
+        limiter: admits each attempt.
         base_url: the address, for messages.
-        cancellation: once requested, no attempt begins any more.
-        simulated: called once, where a simulator answers in place of the API.
+        cancellation: once requested, no attempt begins.
+        simulated: called once, if a simulator answers instead of the API.
     """
 
     timeout: float
@@ -88,12 +87,12 @@ class Transport:
     simulated: Callable[[], object] | None = None
 
     async def __call__(self, request: Any, call_next: Any) -> Any:
-        """Send one request until it has an answer worth returning.
+        """Send a request, with retries, and return its final response.
 
         Raises:
-            RowError: the deadline passed twice, the connection failed once too often, or a rate limit refused this
-                request, and no others, for as long as a run waits.
-            RunStopped: nothing was ever heard from the address, or its failures hold everything too long.
+            RowError: the deadline passed twice, the connection failed too often, or a rate limit refused only this
+                request for as long as a run waits.
+            RunStopped: nothing was ever received from the address, or there were only failures for too long.
         """
         retries, overdue, spent, limiter = 0, 0, 0.0, self.limiter
         brought = request.headers.get(CALL_HEADER)
@@ -183,7 +182,7 @@ class Transport:
                     await http.aread()
                     _make_readable(http)
                     return classify_response(response)
-                if call is None:  # the caller reads it
+                if call is None:  # the caller reads the body
                     return FinalOutcome(response)
                 end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
 
@@ -198,16 +197,16 @@ class Transport:
         except (TimeoutError, httpx2.HTTPError):
             if http is None or not stream.ended:
                 raise
-            # Its last event has come: however the connection ends, the answer is whole.
+            # The last event has arrived: the answer is complete, however the connection ends.
             return FinalOutcome(RawAnswer(stream.whole(), request_id_of(http)))
         finally:
-            if http is not None and call is not None and not http.is_closed:  # it broke off
+            if http is not None and call is not None and not http.is_closed:  # it was cut off
                 await http.aclose()
 
     def _overdue(self, stream: StreamedMessage) -> FailedAttempt:
-        message = f"no whole answer came within {self.timeout:g} s"
+        message = f"no complete answer arrived within {self.timeout:g} s"
         if stream.message:
-            message = f"the stream broke off: it brought nothing for {self.timeout:g} s, or went on too slowly"
+            message = f"the stream was cut off: it sent nothing for {self.timeout:g} s, or was too slow"
         hint = "raise `runtime.timeout`, or lower `max_tokens`"
         return FailedAttempt(message, error=RowError(message, code=Code.DEADLINE, hint=hint))
 
@@ -217,7 +216,9 @@ class Transport:
             if outcome.response is not None
             else str(outcome.error)
         )
-        message = f"a rate limit (429) refused the request for {self.limiter.max_pause:g} s, while others came through"
+        message = (
+            f"a rate limit (429) refused the request for {self.limiter.max_pause:g} s, while other requests succeeded"
+        )
         hint = "it may be larger than its quota: shorten the row, or lower `max_tokens`"
         return RowError(f"{message}{f': {said}' if said else ''}", code=Code.TRANSPORT, hint=hint)
 
@@ -227,32 +228,32 @@ class Transport:
         if (scarcity := scarcity_of(outcome.error)) is not None:
             raise scarcity
         connected = outcome.overdue or isinstance(outcome.error, InvalidMessage)
-        lonely = connected and slot.context is UNOBSERVED  # who asks without a run is told of the request
+        lonely = connected and slot.context is UNOBSERVED  # outside of a run the error is that of the request
         if not self.limiter.heard and (hopeless or not connected) and not lonely:
             raise self._unheard(outcome)
-        assert outcome.error is not None  # noqa: S101 - a failure is a response or an error
+        assert outcome.error is not None  # noqa: S101 - a failure has a response or an error
         raise outcome.error
 
     def _unheard(self, outcome: FailedAttempt) -> RunStopped:
         if outcome.overdue:
-            message = f"{self.base_url} takes requests, and has answered none of them within {self.timeout:g} s"
-            hint = "is it a Messages API? `runtime.timeout` says how long an answer may take"
+            message = f"{self.base_url} accepts requests, but answered none of them within {self.timeout:g} s"
+            hint = "check that it is a Messages API; `runtime.timeout` sets how long an answer may take"
         elif isinstance(outcome.error, InvalidMessage):
-            message = f"{self.base_url} answers, and not with messages ({outcome.error.kind})"
-            hint = "is it the address of a Messages API? `runtime.base_url` ends before `/v1`"
+            message = f"{self.base_url} answers, but not with messages ({outcome.error.kind})"
+            hint = "check that it is the address of a Messages API; `runtime.base_url` ends before `/v1`"
         else:
-            assert outcome.error is not None  # noqa: S101 - it has no response
+            assert outcome.error is not None  # noqa: S101 - without a response there is an error
             why, way = failure_of(outcome.error)
             message = f"cannot reach {self.base_url}: {why}"
-            hint = way or "is the network up, and `runtime.base_url` right?"
+            hint = way or "check the network and `runtime.base_url`"
         return RunStopped(message, code=Code.UNREACHABLE, hint=hint)
 
 
 def _make_readable(http: httpx2.Response) -> None:
-    """See that the SDK can read a body as text, whatever its header says of its characters."""
+    """Make a body readable as text for the SDK, even if its header states a wrong encoding."""
     try:
         _ = http.text
-    except (LookupError, TypeError, ValueError):  # there are encodings that make no text
+    except (LookupError, TypeError, ValueError):  # some encodings do not decode to text
         http.encoding = "utf-8"
 
 

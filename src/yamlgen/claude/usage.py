@@ -1,7 +1,7 @@
-"""What a response says that it used, and what of it is charged.
+"""The usage in a response, and the part of it that is charged.
 
-Owns the reading of `usage` in the body of a response. Gateways put anything there: what is not a count counts nothing,
-and costs no answer.
+Owns the reading of `usage` in the body of a response. Gateways may send anything there: a value that is not a count
+counts as 0, and does not fail the answer.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Final
 from yamlgen.value_objects import JSON, Charge, Usage
 
 _MOST: Final = 2**53
-"""More than any count is, and as much as a database and JSON hold exactly."""
+"""Greater than any count, and the largest integer that a database and JSON store exactly."""
 
 _NOTHING: Final[Mapping[str, JSON]] = {}
 
 
 def usage_of(response: Mapping[str, JSON]) -> Usage:
-    """The tokens of an answer, by the body of its response, or by what there is of it."""
+    """Return the tokens of an answer from the body of its response, which may be partial."""
     used = _within(response, "usage")
     return Usage(
         _count(used, "input_tokens"),
@@ -29,7 +29,7 @@ def usage_of(response: Mapping[str, JSON]) -> Usage:
 
 
 def charge_of(response: Mapping[str, JSON], usage: Usage) -> Charge:
-    """What an answer of these tokens is charged for: nothing, if it is a refusal before any output."""
+    """Return what is charged for an answer: nothing for a refusal before any output."""
     if response.get("stop_reason") == "refusal" and not response.get("content"):
         return Charge()
     used = _within(response, "usage")
@@ -44,12 +44,12 @@ def charge_of(response: Mapping[str, JSON], usage: Usage) -> Charge:
 
 
 def _within(outer: Mapping[str, JSON], name: str) -> Mapping[str, JSON]:
-    """An object inside an object, empty where there is none."""
+    """Return an object in an object; empty if there is none."""
     inner = outer.get(name)
     return inner if isinstance(inner, dict) else _NOTHING
 
 
 def _count(used: Mapping[str, JSON], name: str) -> int:
-    """A count, 0 where something else stands."""
+    """Return a count; 0 if the value is not one."""
     count = used.get(name)
     return count if type(count) is int and 0 <= count < _MOST else 0

@@ -1,1 +1,1 @@
-"""`AnthropicLLM`: the model by itself, for Python users."""
+"""`AnthropicLLM`: the model without a pipeline, for Python users."""

@@ -1,6 +1,6 @@
-"""What a Python user may pass to `AnthropicLLM`: schemas, settings, addresses, keys, conversations.
+"""The arguments of `AnthropicLLM`: schemas, settings, addresses, keys, conversations.
 
-Owns the words of a wrong call: each is a `UsageError` that names the argument, before anything is sent.
+Owns the messages for a wrong call: each is a `UsageError` that names the argument, raised before anything is sent.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ _KEYS: Final = ("schema", "format", "mode", "max_retries")
 _CALL_KEYS: Final = ("max_tokens", "stop_sequences", "temperature", "top_p", "top_k")
 _MOST_REASKS: Final = 10
 REASKS: Final = 1
-"""How often an answer that does not fit its schema is asked for again, where a call does not say it."""
+"""The default number of re-asks for an answer that does not fit its schema."""
 _A_MESSAGE: Final = "{'role': 'user' or 'assistant', 'content': ...}"
 
 P = TypeVar("P", bound=FrozenModel)
 
 
 def judge_of(given: Any, schema: JSONSchema) -> Judge:
-    """What judges values for a schema that a user gave, and writes them as JSON: the pydantic model, or the schema."""
+    """Return the function that validates values and writes them as JSON: by the pydantic model or the schema."""
     return partial(_by_model, given) if isinstance(given, type) else partial(_by_schema, schema)
 
 
 def _by_model(model: type[BaseModel], value: JSON) -> tuple[tuple[str, ...], JSON]:
-    """By the model's types, its validators, or what writes it as JSON. Once: a validator may have a memory."""
+    """Validate and serialize by the pydantic model, exactly once, because a validator may have state."""
     text = json.dumps(value)
     try:
         return (), model.model_validate_json(text).model_dump_json()
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
         return tuple(f"{_path(detail['loc'])}: {detail['msg']}" for detail in details), None
-    except Exception as error:  # noqa: BLE001 - the user's own code, which the answer may have led astray
+    except Exception as error:  # noqa: BLE001 - the user's own code, which may fail on an answer
         return (f"$: {type(error).__name__}: {error}",), None
 
 
@@ -62,10 +62,10 @@ def _path(parts: tuple[int | str, ...]) -> str:
 
 
 def schema_of(given: Any) -> JSONSchema:
-    """The schema that a user means.
+    """Return the schema of a pydantic model, a JSON Schema, or its JSON text.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the argument is none of these.
     """
     if isinstance(given, type) and issubclass(given, BaseModel):
         try:
@@ -80,17 +80,17 @@ def schema_of(given: Any) -> JSONSchema:
             schema = json_schema(value)
             schema.errors(None)  # compiles it
             return schema
-    except ValueError as error:  # no JSON, or no JSON Schema
+    except ValueError as error:  # not JSON, or not a JSON Schema
         said = str(getattr(error, "message", error)).split("\n")[0]
         raise UsageError(f"the schema cannot be used: {said}", code=Code.BAD_SCHEMA, hint=hint) from None
-    raise UsageError(f"the schema is {value!r:.80}, which is none", code=Code.BAD_SCHEMA, hint=hint)
+    raise UsageError(f"the schema is {value!r:.80}, which is not a schema", code=Code.BAD_SCHEMA, hint=hint)
 
 
 def structure_of(given: Any) -> Mapping[str, Any]:
-    """A structured output whose keys are known and whose re-asks are a number.
+    """Return a structured output after a check of its keys and re-asks.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is wrong.
     """
     hint = 'pass {"schema": a pydantic model or a JSON Schema}'
     if not isinstance(given, Mapping):
@@ -112,10 +112,10 @@ def structure_of(given: Any) -> Mapping[str, Any]:
 
 
 def generation_kwargs_of(given: Any) -> Mapping[str, Any]:
-    """The arguments that every call has of its own; `None` stands for none.
+    """Return the default arguments of calls; `None` means none.
 
     Raises:
-        UsageError: they are no mapping, or hold what is no argument of a call.
+        UsageError: they are not a mapping, or a key is not an argument of a call.
     """
     if given is None:
         return {}
@@ -129,10 +129,10 @@ def generation_kwargs_of(given: Any) -> Mapping[str, Any]:
 
 
 def number_of(given: Any) -> int:
-    """How many generations are wanted of each input.
+    """Return the number of generations for each input.
 
     Raises:
-        UsageError: it is no number from 1.
+        UsageError: it is not an integer from 1.
     """
     if type(given) is not int or given < 1:
         raise _wrong(f"`num_generations` must be an integer from 1, not {given!r:.80}")
@@ -140,10 +140,10 @@ def number_of(given: Any) -> int:
 
 
 def settings_of(**given: Any) -> Settings:
-    """The settings of a call.
+    """Return the settings of a call.
 
     Raises:
-        UsageError: one of them is none.
+        UsageError: one of them is invalid.
     """
     for key in ("id", "max_tokens"):
         if key in given and given[key] is None:
@@ -154,10 +154,10 @@ def settings_of(**given: Any) -> Settings:
 
 
 def runtime_of(**given: Any) -> Runtime:
-    """The way to the API that a constructor's arguments describe.
+    """Return the runtime settings of a constructor's arguments.
 
     Raises:
-        UsageError: one of them is none.
+        UsageError: one of them is invalid.
     """
     return _checked(Runtime, given)
 
@@ -177,31 +177,35 @@ def _argument(key: str) -> str:
 
 
 def given_address(found: str, runtime: Runtime) -> None:
-    """Refuse a `base_url` that no client can be pointed at, or that would send the key in the open.
+    """Check a `base_url` that was passed.
 
     Raises:
-        UsageError: it is one of these.
+        UsageError: no client can use it, or it would send the key unencrypted.
     """
     fault = address_fault(found)
     if fault is not None:
         raise _wrong(f"`base_url` {fault}", "write https://host or https://host/path")
     if plain_http(found, runtime):
-        message = f"`base_url` is {redact(found)}: plain http would send the key in the open"
+        message = f"`base_url` is {redact(found)}: plain http would send the key unencrypted"
         hint = "use https://; a gateway in a private network needs `allow_http=True`"
         raise UsageError(message, code=Code.PLAIN_HTTP, hint=hint)
 
 
 def key_of(given: Any, name: str) -> tuple[str, str]:
-    """The key that was passed, a text or a pydantic secret, or else that of the variable `name`; and where it stood.
+    """Return the key that was passed, or else that of the variable `name`; and its origin.
+
+    Args:
+        given: a string or a pydantic secret; `None` or an empty string for the variable.
+        name: the environment variable.
 
     Raises:
-        MissingKey: there is none, or no header can carry it.
-        UsageError: what was passed is no text.
+        MissingKey: there is no key, or a header cannot contain it.
+        UsageError: `given` is not a string.
     """
     if hasattr(given, "get_secret_value"):
         given = given.get_secret_value()
     if not isinstance(given, str | None):
-        raise _wrong(f"`api_key` must be a text, not a {type(given).__name__}")
+        raise _wrong(f"`api_key` must be a string, not a {type(given).__name__}")
     passed = (given or "").strip()
     key, where = (passed, "`api_key`") if passed else ((variable(name) or "").strip(), name)
     if not key:
@@ -210,40 +214,42 @@ def key_of(given: Any, name: str) -> tuple[str, str]:
 
 
 def inputs_of(inputs: Any) -> list[Any]:
-    """The inputs of `generate`.
+    """Return the inputs of `generate` as a list.
 
     Raises:
-        UsageError: they are no list of conversations.
+        UsageError: they are not a list of conversations.
     """
     if not _is_list(inputs):
         raise _wrong(f"`inputs` must be a list of conversations, not {inputs!r:.80}")
     items = list(inputs)
     if any(isinstance(item, Mapping) for item in items):
-        raise _wrong("`inputs` is a list of conversations: wrap it in a list", "generate(inputs=[conversation])")
+        raise _wrong(
+            "`inputs` must be a list of conversations", "wrap the conversation: generate(inputs=[conversation])"
+        )
     return items
 
 
 def pair_of(item: Any, own: Mapping[str, Any] | None) -> tuple[Any, Mapping[str, Any] | None]:
-    """An input's messages, and its structured output: that of the pair, or else the model's own.
+    """Return an input's messages, and its structured output: that of the pair, or else the model's.
 
     Raises:
-        UsageError: it is a pair of something else.
+        UsageError: the input is a tuple, but not such a pair.
     """
     pair = "(conversation, structured_output)"
     is_pair = isinstance(item, tuple | list) and len(item) == 2 and _is_list(item[0])  # noqa: PLR2004 - a pair
     if isinstance(item, tuple) and not is_pair:
-        message = f"a tuple is a pair {pair}, not {item!r:.80}"
+        message = f"a tuple must be a pair {pair}, not {item!r:.80}"
         raise _wrong(message, "write a conversation as a list of messages")
-    if is_pair and (isinstance(item, tuple) or isinstance(item[1], Mapping | None)):  # JSON makes lists of tuples
+    if is_pair and (isinstance(item, tuple) or isinstance(item[1], Mapping | None)):  # JSON turns tuples into lists
         return item[0], own if item[1] is None else item[1]
     return item, own
 
 
 def prompt_of(messages: Any) -> Prompt:
-    """The prompt of a conversation, which stays as it was.
+    """Return the prompt of a conversation, which is not changed.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a conversation.
     """
     if not _is_list(messages):
         hint = "[{'role': 'user', 'content': ...}]"
@@ -251,7 +257,7 @@ def prompt_of(messages: Any) -> Prompt:
     turns = list(messages)
     for turn in turns:
         if not isinstance(turn, Mapping):
-            hint = "one conversation is a list of messages; `generate` takes a list of conversations"
+            hint = "one conversation is a list of messages; `generate` accepts a list of conversations"
             raise _wrong(f"a message must be {_A_MESSAGE}, not {turn!r:.80}", hint)
     system = None
     if turns and turns[0].get("role") == "system":
@@ -261,7 +267,7 @@ def prompt_of(messages: Any) -> Prompt:
     for turn in turns:
         if turn.get("role") not in ("user", "assistant") or not isinstance(turn.get("content"), str | list | tuple):
             message = f"a message must be {_A_MESSAGE}, not {dict(turn)!r:.80}"
-            raise _wrong(message, "a system message stands first, and once")
+            raise _wrong(message, "write a system message first, and only one")
     return Prompt(system, tuple(Message(turn["role"], turn["content"]) for turn in turns))
 
 

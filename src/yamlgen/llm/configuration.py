@@ -1,6 +1,6 @@
-"""What an `AnthropicLLM` is set to: its attributes, what may stand in them, and their way into data and back.
+"""The configuration of an `AnthropicLLM`: its attributes, their checks, and their serialization.
 
-Owns the names that distilabel gave these, so that a configuration made for its class is one for ours.
+Owns the names from distilabel, so that a configuration for its class works for ours.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ _RUNTIME: Final = (
     "max_retries",
     "structured_output",
 )
-"""The attributes that distilabel lets a run set, in its order."""
+"""The attributes that a run can set in distilabel, in its order."""
 
 _MOST_STRUCTURES: Final = 64
 
 _MASKED: Final = re.compile(r"\*+")
-"""What pydantic writes in place of a secret."""
+"""The mask that pydantic writes for a secret."""
 
 _ARGUMENT: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
-"""One argument in the docstring of a class or a method, with what is said of it."""
+"""One argument in the docstring of a class or method, with its description."""
 
 
 @dataclass(eq=False, repr=False)
 class Configuration:  # noqa: PLW1641 - its attributes change
-    """The attributes of `AnthropicLLM`, which says what each is. Two are equal when their dumps are."""
+    """The attributes of `AnthropicLLM`, which describes them. Two configurations are equal if their dumps are."""
 
     model: str
     api_key: Any = None
@@ -83,14 +83,16 @@ class Configuration:  # noqa: PLW1641 - its attributes change
         if self.http_client is not None and not isinstance(self.http_client, httpx2.AsyncClient):
             kind = f"{type(self.http_client).__module__}.{type(self.http_client).__name__}"
             message = f"http_client must be an httpx2.AsyncClient, not {kind}"
-            raise UsageError(message, code=Code.BAD_PARAM, hint="anthropic 2 sits on httpx2: make it with that package")
+            raise UsageError(
+                message, code=Code.BAD_PARAM, hint="create it with the package httpx2, on which anthropic 2 is built"
+            )
         self._check()
         settings = self._settings({})
         if self.structured_output is not None:
             self._structured(self.structured_output, settings)
 
     def _check(self) -> None:
-        """Hold the attributes as they are now against what a client can be built from."""
+        """Check that a client can be built from the current attributes."""
         runtime = runtime_of(timeout=self.timeout, max_retries=self.max_retries, allow_http=self.allow_http)
         if self._found and self.base_url == self._found:
             safe_address(self._found, runtime, "`allow_http=True`")
@@ -99,12 +101,12 @@ class Configuration:  # noqa: PLW1641 - its attributes change
         custom_headers()
 
     def _settings(self, given: Mapping[str, Any]) -> Settings:
-        """The settings of a call: what it was given, else `generation_kwargs`, else the defaults."""
+        """Return the settings of a call: its arguments, else `generation_kwargs`, else the defaults."""
         own = generation_kwargs_of(self.generation_kwargs)
         return settings_of(id=self.model, **{"max_tokens": 128, **own, **given})
 
     def _structured(self, wanted: Mapping[str, Any], settings: Settings) -> StructuredOutput:
-        """How a structured output is asked for; one for all calls, for it learns what the API takes."""
+        """Return the structured output, the same for all calls, because it learns what the API accepts."""
         wanted = structure_of(wanted)
         schema, mode = wanted["schema"], mode_named(wanted.get("mode") or "auto")
         made_of = (schema if isinstance(schema, type) else repr(schema), mode, settings.id, self.base_url)
@@ -115,7 +117,7 @@ class Configuration:  # noqa: PLW1641 - its attributes change
                 sent = schema_of(schema)
                 self._structures[made_of] = StructuredOutput("answer", sent, settings, mode, judge_of(schema, sent))
             except NotExpressible as unfit:
-                hint = "leave `mode` out: it then picks what the model can do"
+                hint = "leave `mode` out: the default is a mode that the model supports"
                 message = f"native output cannot express the schema: {unfit}"
                 raise UsageError(message, code=Code.SETTING_REFUSED, hint=hint) from None
         return self._structures[made_of]
@@ -127,7 +129,7 @@ class Configuration:  # noqa: PLW1641 - its attributes change
         return self.dump() == other.dump() if isinstance(other, type(self)) else NotImplemented
 
     def dump(self) -> dict[str, Any]:
-        """The configuration as data that JSON can hold: without the key and the HTTP client, a class as its schema."""
+        """Return the configuration as JSON data: without the key and HTTP client; a pydantic class as its schema."""
         kept = {each.name: getattr(self, each.name) for each in fields(self)}
         del kept["api_key"], kept["http_client"]
         if self.structured_output is not None:
@@ -142,21 +144,21 @@ class Configuration:  # noqa: PLW1641 - its attributes change
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """An instance from what `dump` returned, ours or that of distilabel's class of this name.
+        """Return an instance from a dump, ours or that of distilabel's class of the same name.
 
-        No dump holds a key: it comes from the environment, or is set as `api_key` afterwards. What distilabel writes
-        beside the attributes is passed over, and `None` stands for a default.
+        A dump contains no key: the key comes from the environment, or is set as `api_key` afterwards. Other keys that
+        distilabel writes are ignored, and `None` means the default.
 
         Raises:
-            UsageError: it is the dump of another class, or something in it is wrong.
+            UsageError: it is the dump of another class, or a value in it is wrong.
         """
         if not isinstance(data, Mapping):
-            raise UsageError(f"a dump is a mapping, not {data!r:.80}", code=Code.WRONG_TYPE)
+            raise UsageError(f"a dump must be a mapping, not {data!r:.80}", code=Code.WRONG_TYPE)
         about = data.get("type_info")
         name = about.get("name") if isinstance(about, Mapping) else cls.__name__
         if name not in [each.__name__ for each in cls.__mro__]:
             message = f"this is the dump of {name!r:.80}, not of `{cls.__name__}`"
-            raise UsageError(message, code=Code.WRONG_KIND, hint="a task's dump holds its model's under `llm`")
+            raise UsageError(message, code=Code.WRONG_KIND, hint="a task's dump has its model's dump under `llm`")
         known = [each.name for each in fields(cls)]
         if "model" not in data:
             raise UsageError("the dump has no `model`", code=Code.MISSING_KEY)
@@ -171,7 +173,7 @@ class Configuration:  # noqa: PLW1641 - its attributes change
         return cls(**given)
 
     def get_generation_kwargs(self) -> dict[str, Any]:
-        """The arguments that every call has, where it is not given others."""
+        """Return the default arguments of calls."""
         return dict(self.generation_kwargs or {})
 
     @property
@@ -181,12 +183,12 @@ class Configuration:  # noqa: PLW1641 - its attributes change
 
     @property
     def runtime_parameters_names(self) -> dict[str, Any]:
-        """The attributes that `set_runtime_parameters` sets, each with whether it may be left out."""
+        """The attributes that `set_runtime_parameters` can set, each with whether it is optional."""
         kwargs = {parameter.name: True for parameter in self.generate_parameters if parameter.name != "input"}
         return {name: kwargs if name == "generation_kwargs" else True for name in _RUNTIME}
 
     def get_runtime_parameters_info(self) -> list[dict[str, Any]]:
-        """The attributes that `set_runtime_parameters` sets, each with what it is."""
+        """Return the attributes that `set_runtime_parameters` can set, each with its description."""
         own, call = _described(type(self)), _described(type(self).agenerate)  # type: ignore[attr-defined]
         told: list[dict[str, Any]] = []
         for name, optional in self.runtime_parameters_names.items():
@@ -202,7 +204,7 @@ class Configuration:  # noqa: PLW1641 - its attributes change
         return told
 
     def set_runtime_parameters(self, runtime_parameters: Mapping[str, Any]) -> None:
-        """Set attributes by name, all or none; of a name that is none of these it warns, as distilabel does.
+        """Set attributes by name, all or none. An unknown name causes a warning, as in distilabel.
 
         Raises:
             UsageError: one of the values is wrong.
@@ -214,11 +216,11 @@ class Configuration:  # noqa: PLW1641 - its attributes change
         given = {name: value for name, value in runtime_parameters.items() if name in _RUNTIME}
         changed = copy.copy(self)
         vars(changed).update(given)
-        changed.__post_init__()  # which judges them
+        changed.__post_init__()  # which checks them
         for name in given:
             setattr(self, name, getattr(changed, name))
 
 
 def _described(thing: Any) -> dict[str, str]:
-    """What the docstring of a class or a method says of each argument."""
+    """Return the description of each argument in the docstring of a class or method."""
     return {name: " ".join(told.split()) for name, told in _ARGUMENT.findall(inspect.getdoc(thing) or "")}

@@ -1,6 +1,6 @@
-"""What comes of an input of `AnthropicLLM`: generations with their statistics, and a warning where one is missing.
+"""The results of `AnthropicLLM`: generations with statistics, and warnings for missing ones.
 
-Owns the words of a failure there: the errors of a run name settings of a pipeline, and these name arguments.
+Owns the wording of failures: errors of a run name settings of a pipeline, these name arguments.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from yamlgen.value_objects import Usage
 _NO_GENERATION: Final = frozenset({Code.NO_TEXT, Code.REFUSED, Code.INVALID_OUTPUT, Code.TRUNCATED})
 
 _HINTS: Final[dict[Code, str | None]] = {
-    Code.INVALID_OUTPUT: "say in the conversation what the schema wants, or raise `max_retries` of `structured_output`",
+    Code.INVALID_OUTPUT: "tell the model what the schema requires, or raise `max_retries` of `structured_output`",
     Code.NO_TEXT: None,
     Code.PAUSED_TOO_LONG: "call again later",
 }
-"""The hints of the errors whose own are about a run."""
+"""Hints that replace those about a run."""
 
 _WORDS: Final = {
     re.compile(r"`runtime\.(\w+)`"): r"`\1`",
     re.compile("the `id`"): "`model`",
     re.compile("the row"): "the conversation",
 }
-"""What hints call the settings of a pipeline and its rows, and what an argument is called here."""
+"""The words of a pipeline in hints, and the words for arguments that replace them."""
 
 
 class Statistics(TypedDict):
@@ -39,7 +39,7 @@ class Statistics(TypedDict):
 
 
 class GenerateOutput(TypedDict):
-    """What came of one input."""
+    """The result for one input."""
 
     generations: list[str | None]
     statistics: Statistics
@@ -48,11 +48,11 @@ class GenerateOutput(TypedDict):
 E = TypeVar("E", bound=YamlgenError)
 
 Told: TypeAlias = tuple[GenerateOutput, str | None]
-"""An output, and what to warn of."""
+"""An output, and a warning if there is one."""
 
 
 def spoken(error: E) -> E:
-    """The error, with a hint that names arguments in place of a pipeline's settings."""
+    """Return the error with a hint that names arguments instead of a pipeline's settings."""
     hint = _HINTS.get(error.code, error.hint)
     for setting, argument in _WORDS.items():
         hint = hint and setting.sub(argument, hint)
@@ -60,12 +60,12 @@ def spoken(error: E) -> E:
 
 
 def is_no_generation(error: RowError) -> bool:
-    """Whether the model answered, and gave none: then the output is `None`, and the caller is warned."""
+    """Return whether the model answered without a generation: the output is `None`, with a warning."""
     return error.code in _NO_GENERATION
 
 
 def output(generation: str | None, usage: Usage) -> GenerateOutput:
-    """The output of one generation; all tokens that were read count as input, cached ones too."""
+    """Return the output of one generation. Input tokens include cached ones."""
     read = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
     return {
         "generations": [generation],
@@ -74,7 +74,7 @@ def output(generation: str | None, usage: Usage) -> GenerateOutput:
 
 
 def without(error: RowError, *, text: bool) -> Told:
-    """The output of an input that has no generation, and why; a text that was cut off is kept."""
+    """Return the output of an input without a generation, and the reason. Truncated text is included."""
     usage = sum((attempt.usage for attempt in error.attempts), Usage())
     generation: str | None = None
     if text and error.code is Code.TRUNCATED:
@@ -84,7 +84,7 @@ def without(error: RowError, *, text: bool) -> Told:
 
 
 def joined(outputs: Sequence[GenerateOutput], number: int) -> list[GenerateOutput]:
-    """One output for every `number` of them, with their generations and statistics in a row."""
+    """Join each `number` outputs into one, with their generations and statistics in order."""
     made: list[GenerateOutput] = []
     for start in range(0, len(outputs), number):
         group = outputs[start : start + number]
@@ -98,14 +98,14 @@ def joined(outputs: Sequence[GenerateOutput], number: int) -> list[GenerateOutpu
 
 
 def warn(*texts: str | None) -> None:
-    """Warn at the line of the caller's that led here; below a task of asyncio's, at the one that runs the loop."""
+    """Warn at the caller's line; inside an asyncio task, at the line that runs the loop."""
     if not any(texts):
         return
     here = frame = inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("yamlgen", "asyncio"):
         frame = frame.f_back
     at = frame or here
-    assert at is not None  # noqa: S101 - this interpreter has frames
+    assert at is not None  # noqa: S101 - CPython has frames
     names = at.f_globals
     registry = names.setdefault("__warningregistry__", {})
     for text in filter(None, texts):

@@ -1,8 +1,7 @@
-"""`AnthropicLLM`: the model by itself, for Python users, in the shape that distilabel gave it.
+"""`AnthropicLLM`: the model without a pipeline, with the interface of distilabel's class.
 
-Owns that shape and nothing else: the calls, their arguments, the client. Requests, structured output, retries and
-errors are those of a pipeline's run. A client lives as long as a call is under way, or as long as `async with`, in
-the event loop that uses it, and is closed with it.
+Owns that interface only: the calls, their arguments, the client. Requests, structured output, retries and errors are
+those of a pipeline's run. A client is open during a call or an `async with` block, in the event loop that uses it.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from yamlgen.value_objects import Prompt
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
 Input: TypeAlias = "Messages | tuple[Messages, Mapping[str, Any] | None]"
-"""A conversation, or a pair of one and its own structured output."""
+"""A conversation, or a pair of a conversation and its structured output."""
 
 
 class _Unsent(float):
@@ -43,7 +42,7 @@ class _Unsent(float):
 
 
 class _Unset(int):
-    """A documented default, which `generation_kwargs` comes before."""
+    """A documented default that `generation_kwargs` overrides."""
 
 
 _TEMPERATURE: Final = _Unsent(1.0)
@@ -52,7 +51,7 @@ _MAX_TOKENS: Final = _Unset(128)
 
 @dataclass(frozen=True)
 class _Generation:
-    """One conversation, ready to be sent, and how often an invalid output is sent back."""
+    """One conversation, ready to be sent, with the maximum number of re-asks."""
 
     prompt: Prompt
     settings: Settings
@@ -62,33 +61,33 @@ class _Generation:
 
 @dataclass
 class _SharedClient:
-    """A client in the loop that uses it, and how many calls are under way."""
+    """A client of one event loop, and the number of calls that use it."""
 
     client: anthropic.AsyncAnthropic
     users: int = 0
 
 
 class AnthropicLLM(Configuration):
-    """A Claude model that generates text, or JSON that a schema accepts.
+    """A Claude model that generates text, or JSON that fits a schema.
 
-    With a pydantic model as the schema, a generation is what the model makes of the answer: `model_dump_json()` of the
-    validated instance, with its defaults, coercions, validators and serializers, and under the names of the fields
-    unless the model's own configuration says `serialize_by_alias`.
+    With a pydantic model as the schema, a generation is `model_dump_json()` of the validated instance, with its
+    defaults, coercions, validators and serializers. The keys are the names of the fields, unless the model's
+    configuration sets `serialize_by_alias`.
 
     Args:
-        model: the model's id; any name is sent as it is.
-        api_key: the key, a text or a pydantic secret; without one, the variable ANTHROPIC_API_KEY.
-        base_url: the API's address; without one, the variable ANTHROPIC_BASE_URL, then the public one.
+        model: the model's id; any name is sent unchanged.
+        api_key: the key, a string or a pydantic secret. Default: the variable ANTHROPIC_API_KEY.
+        base_url: the API's address. Default: the variable ANTHROPIC_BASE_URL, else the public address.
         timeout: seconds that one request may take.
-        max_retries: how often a transient failure is tried again.
-        http_client: an `httpx2.AsyncClient` of your own, which you close.
+        max_retries: the maximum number of retries after a transient failure.
+        http_client: your own `httpx2.AsyncClient`, which you close.
         structured_output: `{"schema": a pydantic model or a JSON Schema, "format": "json", "mode": ...,
-            "max_retries": 1}`; all but the schema may be left out.
-        allow_http: whether the key may go out over plain `http://` beyond this machine.
-        generation_kwargs: arguments of a call, such as `{"max_tokens": 500}`, for all calls that do not pass them.
-        use_offline_batch_generation: must stay `False`: batches are not offered, for this model by distilabel neither.
-        offline_batch_generation_block_until_done: taken and not used, as long as there are no batches.
-        jobs_ids: taken and not used, as long as there are no batches.
+            "max_retries": 1}`; only the schema is required.
+        allow_http: whether the key may be sent over plain `http://` to another machine.
+        generation_kwargs: default arguments of calls, such as `{"max_tokens": 500}`.
+        use_offline_batch_generation: must be `False`: batches are not supported, as in distilabel for this model.
+        offline_batch_generation_block_until_done: accepted and not used, because batches are not supported.
+        jobs_ids: accepted and not used, because batches are not supported.
 
     Example:
         >>> llm = AnthropicLLM(model="claude-haiku-5-5")
@@ -101,13 +100,13 @@ class AnthropicLLM(Configuration):
         super().__post_init__()
 
     def _forget(self) -> None:
-        """Hold no client."""
+        """Drop all clients."""
         self._aclient: anthropic.AsyncAnthropic | None = None
         self._sessions: dict[tuple[object, ...], _SharedClient] = {}
         self._held: dict[asyncio.AbstractEventLoop, AsyncExitStack] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy or a pickle carries: the attributes, and none of the clients that were built from them."""
+        """Return the state of a copy or pickle: the attributes, without clients."""
         return {**self.__dict__, "_aclient": None, "_sessions": {}, "_held": {}, "_structures": {}}
 
     @property
@@ -116,20 +115,20 @@ class AnthropicLLM(Configuration):
         return self.model
 
     def load(self) -> None:
-        """Build the client, `_aclient`; nothing is sent. Called by itself before the first generation.
+        """Build the client, `_aclient`, without sending anything. The first generation calls this itself.
 
         Raises:
             MissingKey: there is no key.
-            EnvironmentProblem: it would go out in the open.
+            EnvironmentProblem: the key would be sent unencrypted.
         """
         self._aclient = self._client(self._key()[0], self.max_retries)
 
     def unload(self) -> None:
-        """Let the client of `load` go; those of calls under way are closed with their calls."""
+        """Drop the client of `load`. The clients of running calls are closed with their calls."""
         self._aclient = None
 
     def _client(self, key: str, max_retries: int) -> anthropic.AsyncAnthropic:
-        """A client of the attributes as they are now."""
+        """Return a client for the current attributes."""
         self._check()
         cancellation = Cancellation()
         limiter = Limiter(affordable(MOST_CONCURRENCY), cancellation)
@@ -150,21 +149,21 @@ class AnthropicLLM(Configuration):
         top_p: float | None = None,
         top_k: int | None = None,
     ) -> GenerateOutput:
-        """One generation for one conversation.
+        """Return one generation for one conversation.
 
-        What is not passed, or is `None`, comes from `generation_kwargs`.
+        Arguments that are not passed, or are `None`, come from `generation_kwargs`.
 
         Args:
-            input: messages `{"role", "content"}`, a leading system message first; or a pair of them and a
-                structured output of their own.
-            max_tokens: the most tokens of the answer, thinking included; 128 where nothing else is said.
-            stop_sequences: texts at which the model stops.
-            temperature: sent only when it is passed, like `top_p` and `top_k`; newer models refuse them.
+            input: messages `{"role", "content"}`, a system message first; or a pair of the messages and their own
+                structured output.
+            max_tokens: the maximum number of tokens of the answer, thinking included. Default: 128.
+            stop_sequences: strings at which the model stops.
+            temperature: sent only if it is passed, like `top_p` and `top_k`; newer models refuse them.
             top_p: nucleus sampling.
-            top_k: the likeliest tokens to sample from.
+            top_k: the number of most likely tokens to sample from.
 
         Returns:
-            The generation, or `None` and a warning when there is none: a refusal, no text, an output still invalid
+            The generation, or `None` with a warning if there is none: a refusal, no text, or an output that is invalid
             after the last re-ask.
 
         Raises:
@@ -182,16 +181,16 @@ class AnthropicLLM(Configuration):
         return made
 
     def _job(self, item: Input, settings: Settings) -> _Generation:
-        """What one conversation asks for; a wrong call is told here, before anything is sent."""
+        """Return what to send for one conversation. A wrong call fails here, before anything is sent."""
         messages, wanted = pair_of(item, self.structured_output)
         structured = None if wanted is None else self._structured(wanted, settings)
         return _Generation(prompt_of(messages), settings, structured, (wanted or {}).get("max_retries", REASKS))
 
     async def _send(self, job: _Generation, told: list[str]) -> Told:
-        """What comes of a conversation; `told` takes what holds for others, too."""
+        """Send one conversation; warnings that concern other conversations too are added to `told`."""
         for turn in job.prompt.messages:
             if isinstance(turn.content, str) and not turn.content.strip():
-                message = f"a message of the role `{turn.role}` is blank, which the API refuses"
+                message = f"a message with the role `{turn.role}` is blank, which the API refuses"
                 raise RowError(message, code=Code.ROW_TEMPLATE, hint="nothing was sent")
         key, key_name = self._key()
         async with self._session(key) as client:
@@ -227,22 +226,22 @@ class AnthropicLLM(Configuration):
         top_p: float | None = None,
         top_k: int | None = None,
     ) -> list[GenerateOutput]:
-        """Generations for each input, all at once, in their order; also inside a running event loop.
+        """Return generations for each input, in order. All are requested at once, also inside a running event loop.
 
-        A generation whose request fails is `None`, with what it used as statistics, and a warning that says why; the
-        others are not touched by it.
+        A generation whose request fails is `None`, with its usage as statistics, and a warning with the reason. The
+        other generations are not affected.
 
         Args:
-            inputs: the conversations, each as `agenerate` takes one.
-            num_generations: how many generations of each, by as many requests.
-            max_tokens: as of `agenerate`, like the others.
-            stop_sequences: texts at which the model stops.
-            temperature: sent only when it is passed, like `top_p` and `top_k`.
+            inputs: the conversations, each as for `agenerate`.
+            num_generations: the number of generations for each input; each is one request.
+            max_tokens: as for `agenerate`, like the others.
+            stop_sequences: strings at which the model stops.
+            temperature: sent only if it is passed, like `top_p` and `top_k`.
             top_p: nucleus sampling.
-            top_k: the likeliest tokens to sample from.
+            top_k: the number of most likely tokens to sample from.
 
         Returns:
-            An output for each input, of `num_generations` generations, with as many numbers in each statistic.
+            An output for each input, with `num_generations` generations, and as many numbers in each statistic.
 
         Raises:
             UsageError: the call is wrong; nothing was sent.
@@ -261,14 +260,14 @@ class AnthropicLLM(Configuration):
     def generate_outputs(
         self, inputs: Sequence[Input], num_generations: int = 1, **kwargs: Any
     ) -> list[GenerateOutput]:
-        """The same as `generate`, by the name that distilabel's pipelines call.
+        """Call `generate`, under the name that distilabel's pipelines use.
 
         Raises:
             NotOffered: `use_offline_batch_generation` is set.
         """
         if self.use_offline_batch_generation:
-            message = "`use_offline_batch_generation` is set, and batches are not offered"
-            raise NotOffered(message, code=Code.SETTING_REFUSED, hint="leave it out: then each input is a request")
+            message = "`use_offline_batch_generation` is set, but batches are not supported"
+            raise NotOffered(message, code=Code.SETTING_REFUSED, hint="leave it out to send each input as a request")
         return self.generate(inputs, num_generations, **kwargs)
 
     async def _generate_all(self, jobs: Sequence[_Generation], told: list[str]) -> list[Told]:
@@ -281,12 +280,12 @@ class AnthropicLLM(Configuration):
         try:
             async with self, asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one(job)) for job in jobs]
-        except BaseExceptionGroup as failed:  # what ended one of them would end them all
+        except BaseExceptionGroup as failed:  # the cause would end all of them
             raise failed.exceptions[0] from None
         return [task.result() for task in tasks]
 
     async def __aenter__(self) -> Self:
-        """Keep one client open for all calls until the end of the block."""
+        """Keep one client open for all calls in the block."""
         stack = AsyncExitStack()
         await stack.enter_async_context(self._session(self._key()[0]))
         self._held.setdefault(asyncio.get_running_loop(), AsyncExitStack()).push_async_callback(stack.aclose)
@@ -299,7 +298,7 @@ class AnthropicLLM(Configuration):
 
     @asynccontextmanager
     async def _session(self, key: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
-        """A client of this loop and of the attributes as they are now, shared by the calls that are under way."""
+        """Yield a client for this event loop and the current attributes, shared by all running calls."""
         if self._aclient is None:
             self.load()
         own = self.http_client
@@ -318,14 +317,14 @@ class AnthropicLLM(Configuration):
                     await session.client.close()
 
     def _key(self) -> tuple[str, str]:
-        """The key, and where it stood."""
+        """Return the key and its origin."""
         return key_of(self.api_key, self._api_key_env_var)
 
 
 def _passed(
     max_tokens: int, stop_sequences: list[str] | None, temperature: float, top_p: float | None, top_k: int | None
 ) -> dict[str, Any]:
-    """The arguments of a call that its caller passed."""
+    """Return the arguments that the caller passed."""
     given: dict[str, Any] = {"stop_sequences": stop_sequences, "top_p": top_p, "top_k": top_k}
     passed = {name: value for name, value in given.items() if value is not None}
     if not isinstance(max_tokens, _Unset):

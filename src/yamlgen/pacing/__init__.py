@@ -1,1 +1,1 @@
-"""Which request goes out, and when: rate limits of the API, known and unknown."""
+"""The pace of requests: which one is sent when, under known and unknown rate limits of the API."""

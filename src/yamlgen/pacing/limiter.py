@@ -1,7 +1,7 @@
-"""Which request goes out, and when: one limiter for a run, with a pool for each rate limit of the API.
+"""The limiter: decides which request of a run is sent when, with one pool for each rate limit of the API.
 
-Owns the queue. A request that waits, for a place in flight, for a gate or for a quota, holds no place; older rows go
-first, so that rows are finished in the order in which they began, and what has failed lets the others pass.
+Owns the queue. A request that waits (for a place in flight, a gate or a quota) occupies no place. Older rows go first,
+so that rows finish in the order in which they began. A request that has failed lets others pass.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from yamlgen.value_objects import Usage
 
 _EVERY: Final = 0.25
 _SHOWN: Final = 1.0
-"""Seconds between two tellings of how a pool is: at least, and at most while requests are held."""
+"""Seconds between two events about a pool: the minimum, and the maximum while requests are held."""
 
 _ASIDE: Final = 2
-"""How often a request that was sent alone is refused before others pass it: it may be larger than its quota."""
+"""Refusals of a request sent alone after which others pass it: it may be larger than its quota."""
 
 _FARTHEST: Final = 15.0
-"""Seconds for which they do at most, besides what everybody waits."""
+"""Maximum seconds for which others pass it, in addition to the wait of all requests."""
 
 _SPARED: Final = 8
-"""How many failures of a request cost it no retry while its pool is paused: then it may be the request itself."""
+"""Failures of a request that cost it no retry while its pool is paused. After that the request may be the cause."""
 
 
 @dataclass(eq=False)
 class Slot:
-    """A request's place among those in flight, asked for by `Limiter.admit` as often as it is sent.
+    """A request's place in flight. `Limiter.admit` assigns one each time the request is sent.
 
-    It is given back once its answer is safe, not once it is there: so a process that is killed has no more answers to
-    pay for again than requests were allowed in flight.
+    The place is given back after the answer is stored, not when it arrives. A killed process thus loses at most as many
+    billed answers as requests were allowed in flight.
 
     Attributes:
-        context: who asks.
-        failures: how often it has failed.
-        hopeless: whether to send it again is of no use: nothing was ever heard from the address.
-        refused: whether a rate limit refused it last: it is the next of its pool then.
-        refusals: how often a rate limit held it by itself, or refused it when it was sent alone.
-        refused_at: the first time that it was.
-        waited: the seconds that this has cost it.
-        ready_at: when it may ask for a place again.
-        claim: what it took of its pool's quota; `None` while it has no place.
+        context: the row and step of the request.
+        failures: how often the request has failed.
+        hopeless: whether to give up: nothing was ever received from the address.
+        refused: whether a rate limit refused it last. It is then the next of its pool.
+        refusals: how often a rate limit held only this request, or refused it when it was sent alone.
+        refused_at: the time of the first such refusal.
+        waited: the seconds that it has waited because of them.
+        ready_at: the time from which it may request a place again.
+        claim: its share of the pool's quota; `None` while it has no place.
     """
 
     context: RequestContext = UNOBSERVED
@@ -69,37 +69,37 @@ class Slot:
     pool: Pool | None = None
 
     def place(self) -> tuple[Pool, Claim]:
-        """Where it is in flight, and what it took of the quota."""
+        """Return the pool in which it is in flight, and its claim on the quota."""
         assert self.pool is not None and self.claim is not None, "it is not in flight"  # noqa: PT018, S101
         return self.pool, self.claim
 
     def note(self, usage: Usage) -> None:
-        """Tell what the answer took."""
+        """Count the tokens of the answer."""
         if self.pool is not None:
             self.pool.quota.note(self.context.step, usage)
 
     def give_back(self) -> None:
-        """Let another request have the place, if it has one."""
+        """Free the place, if the request has one."""
         if self.claim is not None and self.limiter is not None and self.pool is not None:
             self.claim = None
             self.limiter.leave(self.pool)
 
 
 class Limiter:
-    """Lets the requests of one run go; it belongs to one event loop.
+    """Admits the requests of one run. It belongs to one event loop.
 
     Args:
-        ceiling: the most requests in flight, of all pools together.
-        cancellation: once it is thrown, nobody is let go any more.
-        max_pause: seconds without an answer that a pool's failures may take before the run ends.
-        emit: told what changes.
-        unheard: seconds of failures that an address has from which nothing was ever heard.
+        ceiling: the maximum number of requests in flight, over all pools.
+        cancellation: once it is requested, no request is admitted.
+        max_pause: seconds of failures without an answer after which the run ends.
+        emit: receives an event when the pace changes.
+        unheard: the same for an address from which nothing was ever received.
         models: the models of the pipeline in each pool, by the pool's name.
 
     Attributes:
-        heard: whether anything ever came back: an address where nobody is does not deserve patience.
-        in_flight: how many requests are on their way, of all pools together.
-        pools: what shares a rate limit, by name.
+        heard: whether anything was ever received from the address. If not, failures end the run sooner.
+        in_flight: the number of requests in flight, over all pools.
+        pools: the pools by name.
     """
 
     def __init__(
@@ -127,10 +127,10 @@ class Limiter:
         cancellation.listen(self._wake_all)
 
     async def admit(self, slot: Slot, model: str) -> None:
-        """Wait until a request may go; it is in flight from then on, until its slot is given back.
+        """Wait until a request may be sent. It is in flight from then on, until its slot is given back.
 
         Raises:
-            Cancelled: nothing is sent any more.
+            Cancelled: the run sends nothing any more.
         """
         hold = slot.ready_at - time.monotonic()
         if hold > 0:
@@ -146,14 +146,14 @@ class Limiter:
 
     async def _queue(self, pool: Pool, slot: Slot) -> None:
         future = asyncio.get_running_loop().create_future()
-        behind = slot.failures * int(pool.limit)  # it lets a window of others pass, so that a bad one stops nobody
+        behind = slot.failures * int(pool.limit)  # lets a window of others pass, so that a bad one stops none
         order = (not slot.refused, slot.context.row + behind, next(self._tickets))
         heapq.heappush(pool.waiting, (order, slot, future))
         self._pump()
         try:
             await future
         except BaseException:
-            future.cancel()  # it is passed over where it stands
+            future.cancel()  # the queue skips it
             slot.give_back()
             self._pump()
             raise
@@ -162,33 +162,33 @@ class Limiter:
             self._cancellation.check_sending()
 
     def answered(self, slot: Slot, status: int, headers: Mapping[str, str]) -> None:
-        """An answer has begun: take over what its headers tell."""
-        self.heard |= status >= 400  # noqa: PLR2004 - an error; what a success is worth, its body says
+        """Note that an answer has begun, and read the rate limits in its headers."""
+        self.heard |= status >= 400  # noqa: PLR2004 - an error; a success counts once its body is read
         pool, claim = slot.place()
         pool.quota.learn(time.monotonic(), claim, headers)
 
     def hear(self, slot: Slot) -> None:
-        """A part of an answer has come, which may take long."""
+        """Note that a part of an answer has arrived; the rest may take long."""
         self.heard = True
         if slot.pool is not None:
             slot.pool.hear()
 
     def succeeded(self, slot: Slot) -> None:
-        """A final answer has come."""
+        """Note that a final answer has arrived."""
         (pool, claim), now = slot.place(), time.monotonic()
         was = pool.paused
         pool.succeed(now, claim.sent)
         self._tell(pool, now, at_once=was)
 
     def refused(self, slot: Slot, retry_after: float | None) -> float | None:
-        """A rate limit; seconds until the request may go again.
+        """Note a rate limit, and return the seconds until the request may be sent again.
 
         Returns:
-            `None` where it was refused by itself for as long as a run waits, while others came through: that is no
-            limit of a rate.
+            `None` if only this request was refused for as long as a run waits, while others succeeded. That is not a
+            limit on the rate.
 
         Raises:
-            RunStopped: nothing comes through for too long.
+            RunStopped: no request has succeeded for too long.
         """
         (pool, claim), now = slot.place(), time.monotonic()
         others = 0.0 < slot.refused_at < pool.succeeded_at
@@ -214,12 +214,12 @@ class Limiter:
         return wait
 
     def failed(self, slot: Slot, reason: str) -> bool:
-        """Another failure; whether it counts against its request.
+        """Note another failure, and return whether it counts as a retry of its request.
 
-        The first ones in a pause do not, and none while an address of which the author expects it is not there yet.
+        The first failures in a pause do not count. None counts while an address that may start later is still silent.
 
         Raises:
-            RunStopped: there was nothing else for too long.
+            RunStopped: there were only failures for too long.
         """
         (pool, claim), now = slot.place(), time.monotonic()
         awaited = not self.heard and self.unheard > UNHEARD
@@ -234,7 +234,7 @@ class Limiter:
         return counts
 
     def leave(self, pool: Pool) -> None:
-        """A place is free again."""
+        """Free a place in a pool."""
         pool.flying -= 1
         self.in_flight -= 1
         self._pump()
@@ -252,7 +252,7 @@ class Limiter:
         slot.claim = pool.launch(now, slot.context.step)
 
     def _pump(self) -> None:
-        """Let go whoever may; come back when the next one may."""
+        """Admit the waiting requests that may be sent, and set a timer for the next."""
         now, soonest = time.monotonic(), math.inf
         pools = [pool for pool in self.pools.values() if pool.waiting]
         while pools and self.in_flight < self.ceiling:
@@ -284,7 +284,7 @@ class Limiter:
             self._timer = None
 
     def _wake_all(self) -> None:
-        """Nothing is sent any more: whoever waits learns it."""
+        """Wake all waiting requests, because nothing is sent any more."""
         for pool in self.pools.values():
             for _, _, future in pool.waiting:
                 if not future.done():

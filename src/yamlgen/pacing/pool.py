@@ -1,10 +1,10 @@
-"""A pool: the models that share their quotas, and how many of their requests may be in flight.
+"""A pool: the models that share a rate limit, and how many of their requests may be in flight.
 
-Owns how the ceiling is found (it doubles until the API objects, then grows slowly at first and gives way quickly), what
-a rate limit holds, and the budget of failures: when it is empty, the API is asked by single probes until one comes
-through. A rate limit among answers holds its own request, the pool's gate is closed by one whose headers say that
-nothing is left, and when most of what comes back is rate limits. How long an answer takes is no signal: a language
-model takes as long as its answer is.
+Owns the search for the limit in flight: it doubles until the API objects, then grows slowly and falls quickly. Owns
+also the effect of a rate limit. One among answers holds only its own request. The gate of the whole pool closes if the
+headers show that nothing is left, or if most responses are rate limits. A budget counts failures; once it is empty,
+the pool pauses and sends single probes until one succeeds. The time that an answer takes is not a signal: it depends
+on the length of the answer.
 """
 
 from __future__ import annotations
@@ -21,55 +21,55 @@ from yamlgen.pacing.quota import Claim, Quota
 from yamlgen.pacing.spacing import Spacing
 
 START: Final = 48
-"""Requests at once to begin with: fewer than the fifty a minute of the smallest account, which nobody knows yet."""
+"""Requests in flight at the start: fewer than the 50 per minute of the smallest account."""
 
 MAX_PAUSE: Final = 600.0
-"""Seconds that a run waits for an API that answers nothing but failures, where nothing is set."""
+"""Seconds that a run waits for an API that returns only failures. The default of `limits.max_pause`."""
 
 UNHEARD: Final = 8.0
-"""Seconds of failures that an address has from which nothing was ever heard: it may be a wrong one."""
+"""The same for an address from which nothing was ever received: it may be wrong."""
 
 _HALF: Final = 0.5
 _CUT: Final = 0.8
 _GROWTH: Final = 0.05
 _STEP: Final = 0.25
 _USED: Final = 0.8
-"""What the limit becomes when failures pile up while it doubles, since that may have gone twice too far, and later; by
-how much it grows in the first window of answers afterwards, as a share of it and at least, twice as much in each one
-that follows without an objection; and while how much of it is in use."""
+"""Changes of the limit in flight: its factor when failures pile up while it still doubles, and later; its growth in the
+first window of answers after that, as a share of the limit and as a minimum (doubled in each further window without an
+objection); and the share of the limit that must be in use for it to grow."""
 
 _WEIGHT: Final = 0.1
-"""How much an answer counts in the mean of the time that answers take."""
+"""The weight of one answer in the mean duration of answers."""
 
 _LAST: Final = 20
 _FEW: Final = 5
 _SHARE: Final = 0.2
-"""The last answers that are looked at; from how many rate limits on they may be a crowd; and the share of failures, or
-of rate limits, that tells of a server with too much to do."""
+"""The number of last answers considered; the minimum of rate limits for a crowd; and the share of failures or rate
+limits that shows an overloaded server."""
 
 _BUDGET: Final = 100.0
 _COST: Final = 5.0
 _REFUND: Final = 1.0
 _REOPENED: Final = 50.0
-"""What a pool's budget of failures holds, what a failure takes of it, what an answer gives back, and what it holds when
-a probe has come through."""
+"""The budget of failures: its size, the cost of a failure, the refund of an answer, and its level after a successful
+probe."""
 
 _TRIES: Final = 15
-"""About how often a row is tried before it is set aside in a pause."""
+"""About how often a row is tried in a pause before it fails."""
 
 FIRST_WAIT: Final = 0.5
 _DOUBLED: Final = 4
 MOST_WAIT: Final = 30.0
-"""Seconds for which a gate is closed, or a request is held, where the API does not say how long: they double with each
-probe that fails, and with each time that the same request is refused."""
+"""Seconds for which a gate is closed or a request is held if the API sends no `retry-after`: first and maximum. They
+double with each failed probe, and each time the same request is refused."""
 
 
 class RateRefusal(NamedTuple):
-    """What a rate limit means for the request that met it.
+    """The effect of a rate limit on the refused request.
 
     Attributes:
-        wait: seconds until it may go again.
-        own: whether it waits by itself, while others go.
+        wait: seconds until it may be sent again.
+        own: whether only this request waits.
         alone: whether it was sent alone.
     """
 
@@ -80,26 +80,26 @@ class RateRefusal(NamedTuple):
 
 @dataclass(eq=False)
 class Pool:
-    """The models that share their quotas: how many requests they may have in flight now, and when the next may go.
+    """The models that share a rate limit: how many requests may be in flight, and when the next may be sent.
 
     Attributes:
-        name: of the models that share the rate limit.
-        ceiling: the most requests in flight.
-        max_pause: seconds without an answer that its failures may take before the run ends.
-        unheard: the same where nothing was ever heard from the address.
+        name: the name of the rate limit.
+        ceiling: the maximum number of requests in flight.
+        max_pause: seconds of failures without an answer after which the run ends.
+        unheard: the same for an address from which nothing was ever received.
         models: the models of the pipeline in this pool: their aliases, or the id of a model without an alias.
-        limit: how many may be in flight now.
-        flying: how many are.
-        most: how many were at once.
-        limited: rate limits until now.
-        overloaded: other failures until now.
-        open_at: when its gate opens, by the monotonic clock.
-        succeeded_at: when the last answer came through.
-        paused: whether its budget of failures is empty, so that only probes go.
-        growing: whether its limit doubles with each window of answers: nothing has objected yet.
-        quota: what the API's headers leave.
-        spacing: how far apart requests are kept.
-        waiting: those who wait, as a heap.
+        limit: how many requests may be in flight now.
+        flying: how many are in flight.
+        most: the maximum that were in flight at once.
+        limited: the number of rate limits so far.
+        overloaded: the number of other failures so far.
+        open_at: the monotonic time at which its gate opens.
+        succeeded_at: the time of the last answer.
+        paused: whether the budget of failures is empty, so that only probes are sent.
+        growing: whether the limit doubles with each window of answers, because nothing has objected yet.
+        quota: the quota that the API's headers report.
+        spacing: the distance between requests.
+        waiting: the waiting requests, as a heap.
     """
 
     name: str
@@ -142,23 +142,23 @@ class Pool:
         self.limit = float(min(START, self.ceiling))
 
     def wait(self, now: float, step: str) -> float:
-        """Seconds until a request of `step` may go; infinite while places are taken."""
+        """Return the seconds until a request of `step` may be sent; infinite while all places are taken."""
         if self.flying >= (1 if self.paused else int(self.limit)):
             return math.inf
-        if self._over:  # whoever still waits is to learn it
+        if self._over:  # the waiting requests are to fail
             return 0.0
         return max(self._closed(now), self.quota.wait(now, step))
 
     def _closed(self, now: float) -> float:
-        """Seconds until the gate opens, and the last one that went is far enough away.
+        """Return the seconds until the gate is open and the last request is long enough ago.
 
-        After a crowd requests go in even intervals: a rate lets more be in flight only if they do not go all at once.
+        After a crowd of rate limits, requests are sent at even intervals: a rate allows them only if they are spread.
         """
         pace = self._took / self.limit if self._crowded else 0.0
         return max(0.0, self.open_at - now, self._launched_at + pace - now, self.spacing.wait(now))
 
     def launch(self, now: float, step: str) -> Claim:
-        """A request of `step` goes out; what it takes of the quota."""
+        """Note that a request of `step` is sent, and return its claim on the quota."""
         self.hold(now, held=False)
         self.flying += 1
         self.most = max(self.most, self.flying)
@@ -167,7 +167,7 @@ class Pool:
         return self.quota.claim(now, step)
 
     def hold(self, now: float, *, held: bool) -> None:
-        """Keep the time for which requests are held by a gate or a quota."""
+        """Measure the time for which requests are held by a gate or a quota."""
         if held and self._held_since is None:
             self._held_since = now
         elif not held and self._held_since is not None:
@@ -175,11 +175,11 @@ class Pool:
             self._held_since = None
 
     def hear(self) -> None:
-        """The API takes requests, though their answers may take long."""
+        """Note that the API accepts requests, though their answers may take long."""
         self._limited_since, self._over = None, False
 
     def succeed(self, now: float, sent: float) -> None:
-        """A final answer has come through, be it a refusal of what was asked."""
+        """Note a final answer. A refusal of the request's content is one too."""
         self.hear()
         self.succeeded_at, self._reason, self._failing_since = now, None, None
         if sent >= self._crowded_at:  # the crowd is over
@@ -197,7 +197,7 @@ class Pool:
             self.limit = min(self.ceiling, self.limit + self._growth())
 
     def _growth(self) -> float:
-        """By how much each of a window's answers raises the limit."""
+        """Return by how much each answer of a window raises the limit."""
         if self.growing:
             return 1.0
         self._calm += 1 / self.limit
@@ -206,21 +206,21 @@ class Pool:
     def refuse(
         self, now: float, sent: float, retry_after: float | None, step: str = "", before: int = 0, *, odd: bool = False
     ) -> RateRefusal | None:
-        """A rate limit: hold its request, or, where it is everybody's, close the gate.
+        """Note a rate limit: hold its request or, if it affects all requests, close the gate.
 
         Args:
             now: the time.
             sent: when the request was sent.
-            retry_after: the seconds that the API asks for, if it does; zero would hammer on a closed door.
-            step: whose request it was.
-            before: how often it was refused by itself until now.
-            odd: whether it has waited for so long, while others came through, that it is to be given up before the run.
+            retry_after: the seconds that the API requests; 0 counts as none, because it would cause a busy loop.
+            step: the step of the request.
+            before: how often only this request was refused so far.
+            odd: whether to give up the request rather than the run, because others succeeded while it waited long.
 
         Returns:
-            What it waits for; `None` where it is given up.
+            How long it waits; `None` if it is given up.
 
         Raises:
-            RunStopped: that is longer than a run waits.
+            RunStopped: the wait is longer than a run waits.
         """
         self.limited += 1
         self._reason = "rate limit (429)"
@@ -238,7 +238,7 @@ class Pool:
             self._crowded, self._crowded_at = True, now
         since = self._limited_since = self._since(self._limited_since, now, sent)
         silent = now - since
-        left = max(0.0, self.max_pause - silent)  # a guess of ours does not end a run before its time
+        left = max(0.0, self.max_pause - silent)  # our own estimate does not end a run early
         if own:
             wait = retry_after or FIRST_WAIT * 2.0 ** min(before, _DOUBLED)
         elif spaced:
@@ -261,54 +261,60 @@ class Pool:
         return RateRefusal(wait if own else max(wait, self.open_at - now), own, alone or spaced)
 
     def _note(self, *, limited: bool) -> None:
-        """Count how a request ended, among the last of them: as many as go in two rounds."""
+        """Count the outcome of a request among the last ones, as many as are sent in two rounds."""
         self._window.append(limited)
         while len(self._window) > max(_LAST, 2 * self.limit):
             self._window.popleft()
 
     def _is_crowded(self) -> bool:
-        """Whether most of what comes back is rate limits; this one has been counted."""
+        """Return whether most responses are rate limits, the current one included."""
         limited = sum(self._window)
         if int(self.limit) == 1 and list(self._window)[-2:] == [True, True]:
             return True
-        others = len(self._window) - limited + self.flying - 1  # a refusal comes at once, so these have come through
+        others = len(self._window) - limited + self.flying - 1  # a refusal is immediate, so these were accepted
         return limited > others and (limited >= _FEW or not others)
 
     def _is_full(self) -> bool:
-        """Whether the places are what holds requests back."""
+        """Return whether the limit in flight is what holds requests back."""
         return self.flying >= _USED * int(self.limit)
 
     def _objects(self) -> bool:
-        """Whether so many of the last requests were refused that there should not be more of them at once."""
+        """Return whether too many of the last requests were refused for the limit to grow."""
         return sum(self._window) >= _SHARE * max(_LAST, len(self._window))
 
     def _yield(self, sent: float) -> None:
-        """What is in flight besides this one was not refused: so many may be, and no more; a probe tells nothing."""
+        """Lower the limit to the other requests in flight, which were not refused. A probe changes nothing."""
         if sent < self._paused_at:
             self.limit = min(self.limit, max(1.0, self.flying - 1.0))
             self.growing, self._calm = False, 0.0
 
     def _patience(self, silent: float, wait: float, *, alone: bool) -> float:
-        """What is waited where that is longer than a run waits: what is still in flight may come through.
+        """Return a shorter wait than one that exceeds the limit of the run: requests in flight may still succeed.
 
         Raises:
-            RunStopped: nothing is.
+            RunStopped: no request is in flight.
         """
         if alone or self._over:
-            self._over = True  # for whoever still waits too
-            asked = f", and asks to wait {wait:.0f} s" if wait > MOST_WAIT else ""
-            limits = f"the API has answered {self.name} with rate limits (429) alone for {silent:.0f} s"
+            self._over = True  # for the waiting requests too
+            asked = f", and requests a wait of {wait:.0f} s" if wait > MOST_WAIT else ""
+            limits = f"the API has returned only rate limits (429) for {self.name} for {silent:.0f} s"
             raise _given_up(limits + asked, self.max_pause)
         return min(wait, MOST_WAIT, self.max_pause / 2)
 
     def fail(self, now: float, sent: float, reason: str, *, heard: bool) -> bool:
-        """A failure of the server or of the connection; `heard`: whether anything ever came back.
+        """Note a failure of the server or the connection.
+
+        Args:
+            now: the time.
+            sent: when the request was sent.
+            reason: the failure in words.
+            heard: whether anything was ever received from the address.
 
         Returns:
-            Whether to go on: an address from which nothing was ever heard has not much time.
+            Whether to continue. An address from which nothing was ever received is given up soon.
 
         Raises:
-            RunStopped: nothing else has come back for longer than a run waits.
+            RunStopped: there were only failures for longer than a run waits.
         """
         self.overloaded += 1
         self._budget -= _COST
@@ -322,20 +328,20 @@ class Pool:
             self._recent.clear()
             self._cut(now, sent)
         if self.paused:
-            # So short that rows which always fail, and nothing else, are through with their tries before a pause is.
+            # Short enough that rows which always fail use up their tries before the pause ends the run.
             each = self.max_pause / 2 / (_TRIES * (1 + len(self.waiting)))
             wait = min(MOST_WAIT, FIRST_WAIT * 2.0 ** min(self._probes, 30), max(FIRST_WAIT, each))
-            self._probes += sent >= self._paused_at  # what was in flight when the pause began is no probe
+            self._probes += sent >= self._paused_at  # a request sent before the pause is not a probe
             self._close(now, wait)
             if not heard:
                 return now - since <= self.unheard
             if now - since + wait > self.max_pause:
-                message = f"the API has answered nothing for {now - since:.0f} s but: {reason}"
+                message = f"the API has returned only failures for {now - since:.0f} s: {reason}"
                 raise _given_up(message, self.max_pause)
         return True
 
     def _since(self, since: float | None, now: float, sent: float) -> float:
-        """Since when nothing has come through, though somebody asked."""
+        """Return since when no request has succeeded, not counting times without requests."""
         unasked = sent - max(self._asked_until, self.open_at) > MOST_WAIT
         return now if since is None or unasked else since
 
@@ -343,13 +349,13 @@ class Pool:
         self.open_at = max(self.open_at, now + wait + _jitter(wait))
 
     def _cut(self, now: float, sent: float) -> None:
-        """Fewer at once; not again for what was sent before the last cut, nor for a probe."""
+        """Lower the limit, unless the request was sent before the last cut or is a probe."""
         if self._cut_at < sent < self._paused_at:
             self.limit = max(1.0, (_HALF if self.growing else _CUT) * self.limit)
             self._cut_at, self.growing, self._calm = now, False, 0.0
 
     def state(self, now: float) -> PaceChanged:
-        """What a reader is told of the pool."""
+        """Return the state of the pool as an event."""
         waits = len(self.waiting)
         told = [part for part in ("paused" if self.paused else None, self._reason) if part]
         held = self._held + (0.0 if self._held_since is None else now - self._held_since)
@@ -373,5 +379,5 @@ def _jitter(wait: float) -> float:
 
 
 def _given_up(message: str, most: float) -> RunStopped:
-    hint = f"run again later, what is finished is kept; `limits.max_pause` ({most:g} s) says how long a run waits"
+    hint = f"run again later: finished rows are stored; `limits.max_pause` ({most:g} s) sets how long a run waits"
     return RunStopped(message, code=Code.PAUSED_TOO_LONG, hint=hint)

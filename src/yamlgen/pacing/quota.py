@@ -1,8 +1,8 @@
-"""What an account may still send, as the API's own headers tell it: requests, input tokens, output tokens.
+"""The quota of an account as the API's headers report it: requests, input tokens, output tokens.
 
-Owns the reckoning from a header that was true when its request was sent to what is left now. The API fills its
-buckets continuously, and says when a bucket will be full again; what was sent since that request is not in its answer
-yet, so it is counted here. A header that makes no sense is as good as none: nothing waits for it for ever.
+Owns the estimate of what is left now from a header that was true when its request was sent. The API fills its buckets
+continuously, and reports when a bucket will be full. Requests sent since then are not in the header, so they are
+counted here. An implausible header is ignored, so that no request waits for it forever.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from yamlgen.value_objects import Usage
 _PREFIX: Final = "anthropic-ratelimit-"
 _MINUTE: Final = 60.0
 _MARGIN: Final = 0.01
-"""The share of a bucket that is left in it: two clocks and a network never agree to the last request."""
+"""The share of a bucket kept in reserve: two clocks and a network never agree exactly."""
 
 _SURE: Final = 1.0
-"""Seconds to a bucket's reset from which on they say how fast it fills; they are told in whole ones."""
+"""Minimum seconds to a reset from which the fill rate is computed: the API reports whole seconds."""
 
 _FARTHEST: Final = 2 * _MINUTE
-"""Seconds to a reset that are believed: a bucket is a minute's."""
+"""Maximum plausible seconds to a reset: a bucket holds the quota of a minute."""
 
 LONGEST_WAIT: Final = 15.0
-"""Seconds that a request waits for a bucket at most; then it is sent, and the API says itself whether it may be."""
+"""Maximum seconds that a request waits for a bucket. Then it is sent, and the API decides."""
 
 _WEIGHT: Final = 0.1
 _USUAL: Final = 500
-"""The tokens of a prompt, and of an answer, where none has come yet."""
+"""The assumed tokens of a prompt and of an answer before the first answer."""
 
 
 @dataclass
 class Bucket:
-    """One quota. It is unknown, and holds nothing back, until a header tells it."""
+    """One quota. Until a header reports it, it holds no request back."""
 
     limit: float = 0.0
     spent: float = 0.0
@@ -49,24 +49,24 @@ class Bucket:
     _newest: float = -math.inf
 
     def spend(self, now: float, cost: float) -> None:
-        """Count what is sent now."""
+        """Count a request that is sent now."""
         self.spent += cost
         self._level, self._at = self._left(now) - cost, now
 
     def _left(self, now: float) -> float:
-        """What the bucket holds now: it fills all the time, and never above its limit."""
+        """Return the current level: it rises continuously up to the limit."""
         return min(self.limit, self._level + self._rate * (now - self._at))
 
     def learn(self, now: float, sent: float, spent: float, told: tuple[float, float, float | None]) -> None:
-        """Take over what a header tells.
+        """Learn from a header.
 
         Args:
             now: the time.
-            sent: when the request was sent that the header answers.
-            spent: what had been spent in all by then, that request included.
-            told: the limit, what remains of it, and the seconds until it is whole again, if that is known.
+            sent: when the request of the header was sent.
+            spent: the total spent by then, that request included.
+            told: the limit, the rest of it, and the seconds until the bucket is full, if known.
         """
-        if sent < self._newest:  # a slow answer: a request that was sent later has told more
+        if sent < self._newest:  # a slow answer: a later request has newer headers
             return
         limit, remaining, reset = told
         if limit != self.limit:
@@ -77,7 +77,7 @@ class Bucket:
         self._level = min(limit, remaining + self._rate * (now - sent) - (self.spent - spent))
 
     def wait(self, now: float, cost: float) -> float:
-        """Seconds until the bucket holds what a request takes; its longest wait counts from what it last knew."""
+        """Return the seconds until the bucket has enough for a request. The maximum counts from the last header."""
         if not self.limit:
             return 0.0
         wanted = min(cost + _MARGIN * self.limit, self.limit)
@@ -85,20 +85,20 @@ class Bucket:
         return 0.0 if missing <= 0 else max(0.0, min(missing / self._rate, self._at + LONGEST_WAIT - now))
 
     def lacks(self, now: float, cost: float) -> bool:
-        """Whether it holds less than a request takes."""
+        """Return whether it has too little for a request."""
         return self.limit > 0 and self._left(now) < min(cost, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a request took of a quota when it was sent: the time, and what each bucket had spent by then."""
+    """A request's claim on a quota: when it was sent, and what each bucket had spent by then."""
 
     sent: float
     spent: tuple[float, float, float]
 
 
 class Quota:
-    """The three buckets of a pool, and what the answers of each step take of them on the average."""
+    """The three buckets of a pool, and the mean use of each step."""
 
     def __init__(self) -> None:
         self._buckets = {"requests": Bucket(), "input-tokens": Bucket(), "output-tokens": Bucket()}
@@ -107,14 +107,14 @@ class Quota:
         self.known = False
 
     def wait(self, now: float, step: str) -> float:
-        """Seconds until a request of `step` may be sent."""
+        """Return the seconds until a request of `step` may be sent."""
         if not self.known:
             return 0.0
         costs = self._costs(step)
         return max(bucket.wait(now, cost) for bucket, cost in zip(self._each, costs, strict=True))
 
     def exhausted(self, now: float, step: str) -> bool:
-        """Whether too little is left for another request of `step`."""
+        """Return whether too little is left for another request of `step`."""
         return any(bucket.lacks(now, cost) for bucket, cost in zip(self._each, self._costs(step), strict=True))
 
     def claim(self, now: float, step: str) -> Claim:
@@ -125,7 +125,7 @@ class Quota:
         return Claim(now, (requests.spent, read.spent, written.spent))
 
     def learn(self, now: float, claim: Claim, headers: Mapping[str, str]) -> None:
-        """Take over what the headers of an answer tell."""
+        """Learn from the headers of an answer."""
         for (name, bucket), spent in zip(self._buckets.items(), claim.spent, strict=True):
             told = _told(headers, name)
             if told is not None:
@@ -133,7 +133,7 @@ class Quota:
                 bucket.learn(now, claim.sent, spent, told)
 
     def note(self, step: str, usage: Usage) -> None:
-        """Count what an answer of `step` took."""
+        """Count the tokens of an answer of `step`."""
         read, written = usage.input_tokens + usage.cache_creation_input_tokens, usage.output_tokens
         before = self._means.get(step)
         if before is None:
@@ -147,9 +147,9 @@ class Quota:
 
 
 def _told(headers: Mapping[str, str], name: str) -> tuple[float, float, float | None] | None:
-    """What the headers say of a bucket, as far as it makes sense."""
+    """Return the limit, rest and reset of a bucket; `None` if the headers are implausible."""
     limit = _number(headers.get(f"{_PREFIX}{name}-limit"))
-    if not limit or limit < 1:  # not one request, not one token: no bucket
+    if not limit or limit < 1:  # less than one request or token: not a bucket
         return None
     remaining = _number(headers.get(f"{_PREFIX}{name}-remaining"))
     if remaining is None:
@@ -173,7 +173,7 @@ def _number(header: str | None) -> float | None:
 
 
 def _moment(header: str | None) -> float | None:
-    """A time of RFC 3339, in seconds."""
+    """Return an RFC 3339 time in seconds."""
     try:
         return datetime.fromisoformat(header or "").timestamp()
     except (ValueError, OverflowError, OSError):
@@ -182,7 +182,7 @@ def _moment(header: str | None) -> float | None:
 
 @lru_cache(maxsize=4)
 def _date(header: str) -> float | None:
-    """The server's own clock, so that one that is wrong here does no harm."""
+    """Return the time by the server's clock, so that a wrong local clock does no harm."""
     try:
         return parsedate_to_datetime(header).timestamp()
     except (ValueError, OverflowError, OSError):

@@ -1,9 +1,9 @@
-"""How far apart requests have to be for an API that gives so many in a time, and does not say how many.
+"""The distance between requests for an API that limits their rate without reporting the limit.
 
-Owns the search for that time. While a request that was sent alone is refused, the waits double; after the first that
-comes through the next is sent at once, which tells a quota that has been filled again, where all may go, from a steady
-rate. A steady rate is followed: a refusal means a quarter more, and each answer in a row takes off more than the last
-one did, so that little is lost when the rate was none, or is over.
+Owns the search for that distance. While a request sent alone is refused, the waits double. After the first success the
+next request is sent immediately: this distinguishes a refilled quota, where all may be sent, from a steady rate. A
+steady rate is followed: a refusal adds a quarter to the distance, and each answer in a row reduces it more than the
+one before, so that little time is lost if there was no rate, or no longer is.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Final
 
 _FIRST: Final = 0.5
 _MOST: Final = 30.0
-"""Seconds that are waited first, and at most, from one refusal to the next try."""
+"""Seconds from a refusal to the next try: first and maximum."""
 
 _MORE: Final = 1.25
 _LESS: Final = 0.95
 _AGAIN: Final = 3
 _NONE: Final = 0.02
-"""What a refusal makes of the time between two requests, and an answer; after how many refusals in a row it is doubled;
-and below how many seconds it is none."""
+"""The factors of a refusal and of an answer for the distance; after how many refusals in a row it doubles; and the
+seconds below which it is 0."""
 
 
 class _Phase(Enum):
@@ -34,10 +34,10 @@ class _Phase(Enum):
 
 @dataclass
 class Spacing:
-    """The seconds between two requests of a pool; none until one that was sent alone is refused.
+    """The distance between two requests of a pool; 0 until a rate limit shows the need.
 
     Attributes:
-        seconds: how far apart they are.
+        seconds: the distance.
     """
 
     seconds: float = 0.0
@@ -53,26 +53,26 @@ class Spacing:
 
     @property
     def active(self) -> bool:
-        """Whether requests are held apart."""
+        """Whether a distance is kept."""
         return self._phase is not _Phase.NONE
 
     def wait(self, now: float) -> float:
-        """Seconds until the next may go."""
+        """Return the seconds until the next request may be sent."""
         return max(0.0, self._next - now)
 
     def launch(self, now: float) -> None:
-        """One goes."""
+        """Note that a request is sent."""
         if self._phase is _Phase.STEADY:
             self._next = now + self.seconds
 
     def succeed(self, now: float, sent: float) -> None:
-        """One has come through that was sent then."""
+        """Note the success of a request that was sent at `sent`."""
         before, self._granted = self._granted, max(sent, self._granted or sent)
         self._refused = 0
         if self._phase is not _Phase.STEADY and sent < self._changed:
             return
         if self._phase is _Phase.SEARCH:
-            search = 2 * (sent - self._searched)  # where nothing came through for long before it, nobody had asked
+            search = 2 * (sent - self._searched)  # a long time without success before it was one without requests
             self.seconds = search if before is None else min(search, sent - before)
             self._tried = self.seconds
             self._try(now)
@@ -85,7 +85,7 @@ class Spacing:
             self.seconds = shorter
             if shorter < _NONE:
                 self._forget()
-            elif shorter > 2 * self._tried:  # no distance helps: it may be none that is wanted
+            elif shorter > 2 * self._tried:  # no distance helps: try without one
                 self._try(now)
 
     def refuse(
@@ -98,17 +98,17 @@ class Spacing:
         usual: float = 0.0,
         most: float = math.inf,
     ) -> float:
-        """One was refused; seconds until the next may go.
+        """Note a refusal, and return the seconds until the next request may be sent.
 
         Args:
             now: the time.
-            sent: when it was sent.
-            retry_after: the seconds that the API asks for; once they were too few, they are the least.
-            usual: the seconds between two answers until now.
-            most: how long it may be at most, where the API does not ask for more.
-            alone: whether nothing else was in flight, so that the last one that came through is known.
+            sent: when the request was sent.
+            retry_after: the seconds that the API requests; after a second refusal, the minimum.
+            usual: the usual seconds between two answers so far.
+            most: the maximum wait, unless the API requests more.
+            alone: whether nothing else was in flight, so that the last success is known.
         """
-        if sent < self._changed:  # by a distance that is no longer kept
+        if sent < self._changed:  # under a distance that is no longer kept
             return self.wait(now)
         self._answers, self._changed = 0, now
         self._refused += 1
@@ -135,11 +135,11 @@ class Spacing:
         return wait
 
     def bound(self, until: float) -> None:
-        """Let the next one go then at the latest."""
+        """Allow the next request at `until` at the latest."""
         self._next = min(self._next, until)
 
     def _try(self, now: float) -> None:
-        """Let the next one go at once."""
+        """Allow the next request immediately."""
         self._phase, self._next, self._changed = _Phase.TRIAL, now, now
 
     def _forget(self) -> None:
