@@ -99,7 +99,7 @@ def _before(  # noqa: PLR0911 - one for each way to be wrong
     elif "indentation is off" in told.message:
         if other % 2 and not depth % 2:
             message = "the indentation is off: this line differs from the lines around it"
-            return tell(above, 0, other, message, f"compare it with line {here + 1}")
+            return tell(above, 0, other, message, f"indent it like line {here + 1}")
         if other < depth:
             return replace(told, hint=f"{told.hint}; should line {above + 1} have the same indentation as this line?")
     elif (

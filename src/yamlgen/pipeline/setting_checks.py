@@ -156,7 +156,7 @@ class _Suitability:
             yield self._warning(message, self._mark("thinking"), _instead(kind, taken))
         most = self._settings.answer_limit
         if isinstance(thinking, Thinking) and (thinking.budget_tokens or 0) >= most and kind == "enabled":
-            message = f"`budget_tokens` is {thinking.budget_tokens}, but must be less than `max_tokens`, {most}"
+            message = f"`budget_tokens` must be less than `max_tokens` ({most}), not {thinking.budget_tokens}"
             mark = self._mark("thinking", "budget_tokens")
             hint = "increase `max_tokens`, which includes the thinking and the answer"
             yield Diagnostic(Code.SETTING_REFUSED, message, mark, hint)

@@ -82,7 +82,7 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:
         is_bare = value.replace(".", "", 1).isdigit()
         return f"write {value} without quotes" if is_bare else f"write `{number[1]}`" if number else None
     if wanted == "boolean" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
-        return "write `true` or `false`, the booleans of YAML 1.2"
+        return f'write `true` or `false`: YAML 1.2 reads "{value}" as a string'
     if wanted == "string" and isinstance(value, int | float):
         return f'put it in quotes: "{json.dumps(value)}"'
     return None
