@@ -1,4 +1,4 @@
-"""`yamlgen docs`: the manual, at the terminal."""
+"""`yamlgen docs`: the manual at the terminal."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from yamlgen.manual import page, topics
 def command(topic: str, *, listed: bool) -> int:
     """Print a page of the manual.
 
-    TOPIC is the name of a page, such as tutorial, steps or run. Default: the index. At a terminal, the page is shown
-    in your pager. For an error code, see `yamlgen explain`.
+    TOPIC is the name of a page, such as tutorial, steps or cost. Default: the table of contents. At a terminal, the
+    page is shown in your pager. `yamlgen explain` shows the page of an error code.
     """
     if listed:
         pages = topics()
