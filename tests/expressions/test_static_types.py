@@ -54,7 +54,7 @@ def test_the_types_that_a_value_may_have(schema, types):
 def test_types_as_a_sentence_names_them():
     """Null comes last, articles fit."""
     assert spoken({"array"}) == "a list"
-    assert spoken({"null", "string"}) == "text or null"
+    assert spoken({"null", "string"}) == "a string or null"
     assert spoken({"object", "integer", "number"}) == "an integer or a number or an object"
 
 
@@ -67,7 +67,7 @@ def test_a_null_of_ours_has_a_reason_and_is_looked_through():
     assert it.solid().null is None
     assert it.solid().types() == {"array"}
     assert refusal(it.member, "city") == "`it` has no `city`: it is a list"
-    assert refusal(view(nullable(Type(PLACE), "why")).element().member, "city") == "`it[]` has no `city`: it is text"
+    assert refusal(view(nullable(Type(PLACE), "why")).element().member, "city") == "`it[]` has no `city`: it is a string"
 
 
 def test_a_null_of_the_author_has_no_reason():

@@ -40,7 +40,7 @@ input         rows in the pipeline's file, id id
 level 1, side by side
   draft       generate: model-a
     reads     odd name, topic
-    gives     {points: list of text}
+    gives     {points: list of string}
   facts       compute
     reads     topic
     gives     {size: integer}
@@ -61,7 +61,7 @@ level 3
     needs     steps.draft.points[0]
     needs     steps.end (asked by when)
     when      steps.end
-    gives     {x: text, y: text} or null
+    gives     {x: string, y: string} or null
 
 output        out/story.jsonl
 """
@@ -124,16 +124,16 @@ def test_the_same_plan_is_shown_the_same_in_every_process(form, tmp_path):
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        ({"type": "string"}, "text"),
+        ({"type": "string"}, "string"),
         ({}, "anything"),
-        ({"type": ["null", "string"]}, "text or null"),
+        ({"type": ["null", "string"]}, "string or null"),
         ({"anyOf": [{"type": "null"}, {"type": "integer"}]}, "integer or null"),
-        ({"type": "array", "items": {"type": ["string", "null"]}}, "list of (text or null)"),
-        ({"type": "array", "items": {"properties": {"a": {"type": ["string", "null"]}}}}, "list of {a?: text or null}"),
+        ({"type": "array", "items": {"type": ["string", "null"]}}, "list of (string or null)"),
+        ({"type": "array", "items": {"properties": {"a": {"type": ["string", "null"]}}}}, "list of {a?: string or null}"),
         ({"type": "object"}, "object"),
-        ({"properties": {"a": {"type": "string"}, "b": {}}, "required": ["a"]}, "{a: text, b?: anything}"),
+        ({"properties": {"a": {"type": "string"}, "b": {}}, "required": ["a"]}, "{a: string, b?: anything}"),
         ({"enum": ["send", 2, None]}, '"send" or 2 or null'),
-        ({"enum": ["a" * 30, "b" * 30]}, "text"),
+        ({"enum": ["a" * 30, "b" * 30]}, "string"),
         ({"enum": []}, "nothing"),
         ({"const": True}, "true"),
         ({"$ref": "#/$defs/x", "$defs": {"x": {"type": "number"}}}, "number"),

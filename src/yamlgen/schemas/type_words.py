@@ -1,4 +1,4 @@
-"""The types of JSON in words, one table for each kind of reader; where they differ, one author reads both."""
+"""The names of JSON types in messages, one table for each place where a type is named."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ VALUES: Final = {
     "integer": "an integer",
     "number": "a number",
     "object": "an object",
-    "string": "text",
+    "string": "a string",
     "null": "null",
 }
-"""Of a value that a template or an expression meets."""
+"""Types of values in templates and expressions."""
 
 SCHEMAS: Final = {
     "object": "an object",
     "array": "an array",
-    "string": "text",
+    "string": "a string",
     "number": "a number",
     "integer": "an integer",
-    "boolean": "true or false",
+    "boolean": "a boolean",
     "null": "null",
 }
-"""Of what a schema asks for."""
+"""Types that a JSON Schema requires."""
 
-KEYS: Final = {**VALUES, "object": "a mapping", "boolean": "`true` or `false`", "null": "nothing"}
-"""Of what stands under a key of the pipeline."""
+KEYS: Final = {**VALUES, "object": "a mapping"}
+"""Types of values in the pipeline file."""
 
-ANSWERS: Final = {**VALUES, "string": "a text"}
-"""Of what an answer of the API holds."""
+ANSWERS: Final = VALUES
+"""Types of values in a response of the API."""
 
 PLURALS: Final = {
     "array": "lists",
@@ -42,26 +42,24 @@ PLURALS: Final = {
     "integer": "integers",
     "number": "numbers",
     "object": "objects",
-    "string": "texts",
+    "string": "strings",
     "null": "nulls",
 }
-"""Of many values."""
+"""`VALUES` in the plural."""
 
-KEY_PLURALS: Final = {**PLURALS, "object": "mappings", "boolean": KEYS["boolean"]}
-"""Of many values that stand under a key of the pipeline."""
+KEY_PLURALS: Final = {**PLURALS, "object": "mappings"}
+"""`KEYS` in the plural."""
 
-BARE: Final = {"array": "list", "string": "text"} | {
-    kind: kind for kind in ("boolean", "integer", "null", "number", "object")
-}
-"""Of a type that is written as a formula, such as `list of {name: text}`."""
+BARE: Final = {"array": "list"} | {kind: kind for kind in ("boolean", "integer", "null", "number", "object", "string")}
+"""Types without an article, for compact notations such as `list of {name: string}`."""
 
 
 def spoken(types: Collection[str], words: Mapping[str, str] = VALUES) -> str:
-    """Types as a sentence names them, in the order of the words: "a list", "text or null"."""
+    """Return the types for a sentence, in the order of the table: "a list", "a string or null"."""
     return " or ".join(word for kind, word in words.items() if kind in types)
 
 
 def described(value: JSON, words: Mapping[str, str] = VALUES) -> str:
-    """What a value is; of every number that it is one."""
+    """Return the type of a value in words; every number, integers included, is "a number"."""
     kind = kind_of(value)
     return words["number" if kind == "integer" else str(kind)]
