@@ -185,6 +185,7 @@ class PaceChanged:
         limited: rate limits (429) until now.
         overloaded: other failures of the server or the connection until now.
         held: seconds for which requests waited for a gate or a quota.
+        models: the models of the pipeline in this pool: their aliases, or the id of a model without an alias.
     """
 
     pool: str
@@ -197,6 +198,7 @@ class PaceChanged:
     limited: int
     overloaded: int
     held: float
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

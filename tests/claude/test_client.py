@@ -13,6 +13,7 @@ from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.provider import PUBLIC_URL, ClaudeProvider
 from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.events import PaceChanged
 from yamlgen.exit_codes import ExitCode
 from yamlgen.interfaces import UNOBSERVED
 from yamlgen.pipeline.pipeline_model import Runtime
@@ -223,6 +224,38 @@ def test_one_ceiling_holds_for_all_steps(plan, monkeypatch):
             return server.most, len(server.bodies)
 
     assert asyncio.run(main()) == (2, 16)
+
+
+POOLS = """\
+version: 1
+input: {rows: [{a: 1}]}
+models:
+  writer: {id: claude-opus-4-8, max_tokens: 100}
+  judge: {id: claude-opus-4-6, max_tokens: 100}
+  unused: {id: claude-opus-4-5, max_tokens: 100}
+steps:
+  first: {model: writer, prompt: "Hi {{ row.a }}"}
+  second: {model: judge, prompt: "Ho {{ row.a }}"}
+  third: {model: {id: claude-haiku-5-5}, max_tokens: 100, prompt: "Ha {{ row.a }}"}
+output: {path: out.jsonl}
+"""
+
+
+def test_the_pace_names_the_models_of_its_pool(tmp_path):
+    """The aliases that steps use and that share the rate limit, or the id of a model without an alias."""
+    path = tmp_path / "p.yaml"
+    path.write_text(POOLS)
+    plan, events = load(path).plan(), []
+
+    async def main():
+        async with Simulator() as simulator:
+            provider = ClaudeProvider(plan.runtime, base_url=simulator.url, simulator="simulator")
+            async with provider.open(plan, Cancellation(), emit=events.append) as models:
+                await asyncio.gather(*(model.answer(prompt(), UNOBSERVED) for model in models.values()))
+
+    asyncio.run(main())
+    paces = {event.pool: event.models for event in events if isinstance(event, PaceChanged)}
+    assert paces == {"opus-4": ("writer", "judge"), "haiku-5-5": ("claude-haiku-5-5",)}
 
 
 class Proxy:

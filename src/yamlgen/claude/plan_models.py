@@ -13,10 +13,20 @@ from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.prices import price_function_of
 from yamlgen.events import Emit, RunWarned
 from yamlgen.interfaces import Model, ResponseStore
+from yamlgen.model_capabilities import pool_of
 from yamlgen.planning.plan import Plan
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import StructuredOutput
+
+
+def pool_members(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return the models of a plan by rate-limit pool: their aliases, or the id of a model without an alias."""
+    pools: dict[str, dict[str, None]] = {}
+    for _, variant in plan.variants:
+        aliases = [alias for alias, settings in plan.models.items() if settings.id == variant.model]
+        pools.setdefault(pool_of(variant.model), {}).update(dict.fromkeys(aliases or [variant.model]))
+    return {pool: tuple(names) for pool, names in pools.items()}
 
 
 def models(

@@ -19,7 +19,7 @@ from yamlgen.claude.client import build_client
 from yamlgen.claude.connections import affordable
 from yamlgen.claude.custom_headers import CustomHeaders, custom_headers
 from yamlgen.claude.error_mapping import ErrorContext
-from yamlgen.claude.plan_models import models
+from yamlgen.claude.plan_models import models, pool_members
 from yamlgen.claude.transport import Transport
 from yamlgen.environment import variable
 from yamlgen.errors import EnvironmentProblem
@@ -111,7 +111,8 @@ class ClaudeProvider:
             keyless = error
         pause = plan.limits.max_pause
         unheard = UNHEARD if self.watched or pause is None else pause
-        limiter = Limiter(affordable(plan.concurrency), cancellation, pause or MAX_PAUSE, emit, unheard=unheard)
+        ceiling, members = affordable(plan.concurrency), pool_members(plan)
+        limiter = Limiter(ceiling, cancellation, pause or MAX_PAUSE, emit, unheard=unheard, models=members)
         simulated = self.simulator is not None
         tell = None if simulated or emit is None else partial(emit, RunWarned(_simulated(base_url)))
         client = build_client(

@@ -94,6 +94,7 @@ class Limiter:
         max_pause: seconds without an answer that a pool's failures may take before the run ends.
         emit: told what changes.
         unheard: seconds of failures that an address has from which nothing was ever heard.
+        models: the models of the pipeline in each pool, by the pool's name.
 
     Attributes:
         heard: whether anything ever came back: an address where nobody is does not deserve patience.
@@ -109,10 +110,12 @@ class Limiter:
         emit: Emit | None = None,
         *,
         unheard: float = UNHEARD,
+        models: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.ceiling = ceiling
         self.max_pause = max_pause
         self.unheard = unheard
+        self._models = models or {}
         self.heard = False
         self._cancellation = cancellation
         self._emit = emit
@@ -240,7 +243,8 @@ class Limiter:
     def _pool(self, name: str) -> Pool:
         found = self.pools.get(name)
         if found is None:
-            found = self.pools[name] = Pool(name, self.ceiling, self.max_pause, self.unheard)
+            models = self._models.get(name, ())
+            found = self.pools[name] = Pool(name, self.ceiling, self.max_pause, self.unheard, models)
         return found
 
     def _launch(self, pool: Pool, slot: Slot, now: float) -> None:

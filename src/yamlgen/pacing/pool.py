@@ -87,6 +87,7 @@ class Pool:
         ceiling: the most requests in flight.
         max_pause: seconds without an answer that its failures may take before the run ends.
         unheard: the same where nothing was ever heard from the address.
+        models: the models of the pipeline in this pool: their aliases, or the id of a model without an alias.
         limit: how many may be in flight now.
         flying: how many are.
         most: how many were at once.
@@ -105,6 +106,7 @@ class Pool:
     ceiling: int
     max_pause: float
     unheard: float = UNHEARD
+    models: tuple[str, ...] = ()
     limit: float = field(init=False)
     flying: int = 0
     most: int = 0
@@ -362,6 +364,7 @@ class Pool:
             limited=self.limited,
             overloaded=self.overloaded,
             held=held,
+            models=self.models,
         )
 
 
