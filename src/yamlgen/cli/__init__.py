@@ -118,7 +118,7 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except Exception as error:
-        from yamlgen.cli.messages import show_error, show_explanation  # noqa: PLC0415 - only after an error
+        from yamlgen.cli.messages import codes_in, show_error, show_explanation  # noqa: PLC0415 - only after an error
         from yamlgen.errors import YamlgenError  # noqa: PLC0415
         from yamlgen.system_limits import refusal_of  # noqa: PLC0415
 
@@ -126,7 +126,7 @@ def main() -> None:
         if known is None:
             raise
         show_error(known)
-        show_explanation([str(known.code)])
+        show_explanation(codes_in(known))
         code = int(known.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 

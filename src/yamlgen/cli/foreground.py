@@ -15,7 +15,7 @@ import click
 
 from yamlgen.cancellation import Cancellation
 from yamlgen.cli.display import Display, choose
-from yamlgen.cli.messages import as_json, codes_of, echo, json_object, put, show, show_error, show_explanation
+from yamlgen.cli.messages import as_json, codes_in, echo, json_object, put, show, show_error, show_explanation
 from yamlgen.cli.next_command import after_finish, after_stop
 from yamlgen.cli.signal_handling import CODES, SignalHandler, interrupted
 from yamlgen.cli.summary import failures, foretold, next_lines, outlay, summary
@@ -148,9 +148,7 @@ def _asker(display: Display) -> Callable[[RunForecast], bool] | None:
     return ask
 
 
-def tell(
-    error: YamlgenError, *, json_out: bool, report: Report | None = None, commands: Sequence[str] = ()
-) -> int:
+def tell(error: YamlgenError, *, json_out: bool, report: Report | None = None, commands: Sequence[str] = ()) -> int:
     """Show the error that ended a command, and return the exit code.
 
     Args:
@@ -163,7 +161,7 @@ def tell(
         show_error(error)
         for line in next_lines(list(commands)):
             echo(line)
-        show_explanation(codes_of(error.diagnostics) if isinstance(error, InvalidPipeline) else [str(error.code)])
+        show_explanation(codes_in(error))
     elif isinstance(error, InvalidPipeline):
         put(as_json(error.diagnostics))
     else:

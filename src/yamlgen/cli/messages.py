@@ -82,6 +82,11 @@ def codes_of(diagnostics: Iterable[Diagnostic]) -> list[str]:
     return [str(each.code) for each in sorted(diagnostics, key=lambda each: each.severity != "error")]
 
 
+def codes_in(error: YamlgenError) -> list[str]:
+    """Return the codes that an error shows."""
+    return codes_of(error.diagnostics) if isinstance(error, InvalidPipeline) else [str(error.code)]
+
+
 def show_error(error: YamlgenError) -> None:
     """Print the error that ended a command, without the command that explains it."""
     if isinstance(error, InvalidPipeline):

@@ -84,7 +84,7 @@ def limit_options(function: F) -> F:
     return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation, whatever the cost.")(function)
 
 
-_PERCENT: Final = re.compile(r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%")  # a copy of the rule in the language, which loads too slowly
+_PERCENT: Final = re.compile(r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%")  # as in the language, which loads slowly
 
 
 def _failures(text: str) -> int | str:
@@ -106,10 +106,14 @@ def _share(text: str) -> str:
 _LIMITS: tuple[tuple[str, Any, str], ...] = (
     ("confirm-above-usd", click.FloatRange(min=0), "Ask for confirmation if the run may cost more than N US dollars."),
     ("max-cost-usd", click.FloatRange(min=0, min_open=True), "Stop after N US dollars."),
-    ("max-failures", _failures, "Stop when more than N rows failed or lost an item; N% counts once 50 rows are done."),
-    ("max-unusable", _share, "Stop when N% of the first 50 billed rows of a step are unusable; `none` turns this off."),
+    ("max-failures", _failures, "Stop if more than N rows failed or lost an item; N% counts after 50 rows."),
+    ("max-unusable", _share, "Stop if N% of the first 50 billed rows of a step are unusable; or none."),
     ("max-requests", click.IntRange(min=1), "Stop after N requests, including retries."),
-    ("max-pause", click.FloatRange(0, 86400, min_open=True), "Wait at most N seconds while the API accepts no request, then stop."),
+    (
+        "max-pause",
+        click.FloatRange(0, 86400, min_open=True),
+        "Stop if the API accepts no request for N seconds.",
+    ),
     ("max-concurrency", click.IntRange(1, 1000), "Send at most N requests at once."),
 )
 
@@ -129,14 +133,17 @@ def display_options(function: F) -> F:
 
 def fault_options(function: F) -> F:
     """Add `--latency`, `--fault` and `--seed`, which control the simulated API."""
-    function = click.option("--seed", default=0, show_default=True, metavar="N", help="Draw other simulated answers and faults.")(function)
+    function = click.option(
+        "--seed", default=0, show_default=True, metavar="N", help="Draw other simulated answers and faults."
+    )(function)
     function = click.option(
         "--fault",
         "faults",
         multiple=True,
         metavar="NAME=RATE",
         help="Let a share of the simulated requests fail, such as rate_limit=0.1. Faults: rate_limit, overloaded, "
-        "server_error, invalid_output, refusal, truncate, blank, unreadable, disconnect, bad_request, hang, no_message.",
+        "server_error, invalid_output, refusal, truncate, blank, unreadable, disconnect, bad_request, hang, "
+        "no_message.",
     )(function)
     return click.option(
         "--latency",

@@ -39,7 +39,7 @@ def _is_file(word: str) -> bool:
 @click.argument("pipeline", type=click.Path(path_type=Path))
 @pipeline_options
 @input_option
-@click.option("--row", metavar="ID|N", help="Show the requests of one row, by its id (`input.id`) or its number, from 1.")
+@click.option("--row", metavar="ID|N", help="Show the requests of the row with this id, or number, from 1.")
 @click.option(
     "--graph",
     type=click.Choice(_FORMS),

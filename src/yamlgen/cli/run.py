@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @pipeline_options
 @input_option
 @click.option("-o", "--output", metavar="PATH|-", help="Write the rows to this file; - is stdout.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Run only the first N rows, into a file of its own.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Run only the first N rows, into a separate file."
+)
 @click.option("--dry-run", is_flag=True, help="Send nothing; estimate the run, as `plan` does.")
 @click.option("--fresh", is_flag=True, help="Use no stored answers: send, and pay for, every request again.")
 @click.option("--offline", is_flag=True, help="Send nothing; use stored answers only, and report what is missing.")

@@ -100,7 +100,7 @@ def _line(run: Run) -> list[str]:
 
 @command.command("show")
 @click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
-@click.option("--row", metavar="ID|N", help="Show one row, by its id (`input.id`) or its number, from 1.")
+@click.option("--row", metavar="ID|N", help="Show the row with this id, or number, from 1.")
 @_common
 def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *, json_out: bool) -> int:
     """Show a run, or one of its rows.
@@ -154,7 +154,9 @@ def _retry(run: Run) -> str:
 
 @command.command("export")
 @click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this .jsonl, .json or .csv file. Default: stdout.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The .jsonl, .json or .csv file. Default: stdout."
+)
 @click.option("--failed", is_flag=True, help="Write the failed rows, as in *.failed.jsonl.")
 @_common
 def export_command(

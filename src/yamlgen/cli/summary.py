@@ -132,9 +132,9 @@ def pace_told(pace: PaceChanged) -> str:
 
 
 def _pool(pace: PaceChanged) -> str:
-    """Return the name of a rate limit, after the models of the pipeline that share it."""
-    models = ", ".join(pace.models)
-    return safe(f"{models} ({pace.pool})" if models not in ("", pace.pool) else pace.pool)
+    """Return the name of a rate limit, after the aliases of the models that share it."""
+    aliases = ", ".join(each for each in pace.models if pace.pool not in each)
+    return safe(f"{aliases} ({pace.pool})" if aliases else pace.pool)
 
 
 def _objections(pace: PaceChanged) -> list[str]:

@@ -71,7 +71,7 @@ def guard() -> None:
 
 
 def beneath(stream: TextIO) -> TextIO:
-    """Return the stream that a guarded stream writes to, for output that is escaped already; other streams as they are."""
+    """Return the stream beneath a guarded stream, for output that is escaped already; any other stream itself."""
     guarded = _guard_of(stream)
     return stream if guarded is None else guarded.beneath
 
