@@ -1,9 +1,9 @@
 """yamlgen: declarative YAML pipelines for making data with Claude.
 
-What the command line does is here in the same words: `validate`, `load`, `render`, `plan`, `run` and `retry` a
-pipeline's file (`aplan`, `arun` and `aretry` are awaited); `runs`, `show`, `rows`, `failures`, `export` and `prune`
-what its store holds. `AnthropicLLM` is the model by itself. Each is imported when it is first used, because the SDK and
-instructor take a second to load.
+The functions have the names of the commands: `init`, `validate`, `load`, `render`, `plan`, `run` and `retry` for
+pipeline files (`aplan`, `arun` and `aretry` are the coroutines); `runs`, `show`, `rows`, `failures`, `export` and
+`prune` for past runs; `schema` and `simulate` for other tools. `AnthropicLLM` is the model without a pipeline. Each is
+imported when it is first used, because the SDK and instructor take a second to load.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline, load, validate
     from yamlgen.api.pipeline_views import render
     from yamlgen.api.preview import Preview
+    from yamlgen.api.project_files import init, schema
     from yamlgen.api.results import Result
+    from yamlgen.api.simulated_api import simulate
     from yamlgen.api.stored_run import Export, Run
     from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
     from yamlgen.events import RunForecast
@@ -44,6 +46,7 @@ _HOMES = {
     "arun": "yamlgen.api.commands",
     "export": "yamlgen.api.history",
     "failures": "yamlgen.api.history",
+    "init": "yamlgen.api.project_files",
     "load": "yamlgen.api.loading",
     "plan": "yamlgen.api.commands",
     "prune": "yamlgen.api.history",
@@ -52,7 +55,9 @@ _HOMES = {
     "rows": "yamlgen.api.history",
     "run": "yamlgen.api.commands",
     "runs": "yamlgen.api.history",
+    "schema": "yamlgen.api.project_files",
     "show": "yamlgen.api.history",
+    "simulate": "yamlgen.api.simulated_api",
     "validate": "yamlgen.api.loading",
 }
 
@@ -75,6 +80,7 @@ __all__ = [
     "arun",
     "export",
     "failures",
+    "init",
     "load",
     "plan",
     "prune",
@@ -83,7 +89,9 @@ __all__ = [
     "rows",
     "run",
     "runs",
+    "schema",
     "show",
+    "simulate",
     "validate",
 ]
 

@@ -12,6 +12,7 @@ from yamlgen.errors import Code, EnvironmentProblem, UsageError
 from yamlgen.option_names import by_surface
 from yamlgen.pipeline.json_schema import FILE_NAME, committed
 from yamlgen.suggestions import listing
+from yamlgen.value_objects import JSON
 
 SCHEMA_FILE: Final = FILE_NAME
 """The name of the schema next to a pipeline."""
@@ -27,6 +28,35 @@ _FOLDERS: Final = ("data", "schemas")
 def schema_text() -> str:
     """Return the JSON Schema of pipeline files."""
     return committed()
+
+
+def schema(*, write: str | Path | None = None) -> dict[str, JSON]:
+    """Return the JSON Schema of pipeline files, as `yamlgen schema` prints it.
+
+    Args:
+        write: also write it to this file, or to `pipeline.schema.json` in this folder.
+
+    Raises:
+        UsageError: the file exists, and is not a schema of yamlgen.
+        EnvironmentProblem: the file cannot be written.
+    """
+    if write is not None:
+        write_schema(Path(write))
+    found: dict[str, JSON] = json.loads(schema_text())
+    return found
+
+
+def init(folder: str | Path = ".") -> list[Path]:
+    """Create a small pipeline to start from, as `yamlgen init` does, and return its files.
+
+    Args:
+        folder: the folder for the files. Default: the current folder.
+
+    Raises:
+        UsageError: one of the files exists; nothing was written.
+        EnvironmentProblem: a file cannot be written.
+    """
+    return list(write_starter(Path(folder)))
 
 
 def write_schema(target: Path) -> Path:
