@@ -89,10 +89,10 @@ class _Commands(click.Group):
 
 def _manual(topic: str) -> str:
     """Return the line that a command's help ends with."""
-    return f"Manual: yamlgen docs {topic}"
+    return "Manual: yamlgen docs" if topic == "manual" else f"Manual: yamlgen docs {topic}"
 
 
-@click.command(cls=_Commands, epilog="Manual: yamlgen docs", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=_Commands, epilog=_manual("manual"), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="yamlgen", message="%(prog)s %(version)s")
 def group() -> None:
     """Make data with Claude: write a pipeline in YAML, validate it, and run it over every row."""

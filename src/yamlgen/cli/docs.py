@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from yamlgen.cli.messages import show_page
+from yamlgen.errors import UsageError
 from yamlgen.exit_codes import ExitCode
 from yamlgen.manual import page, topics
 
@@ -22,6 +23,10 @@ def command(topic: str, *, listed: bool) -> int:
         pages = topics()
         width = max(map(len, pages))
         show_page("".join(f"{name:{width}}  {title}\n" for name, title in pages.items()))
-    else:
-        show_page(page(topic))
+        return ExitCode.OK
+    try:
+        text = page(topic)
+    except UsageError as error:
+        raise click.UsageError(f"{error.message}; {error.hint}") from None
+    show_page(text)
     return ExitCode.OK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from yamlgen.cli.messages import show_page
+from yamlgen.errors import UsageError
 from yamlgen.exit_codes import ExitCode
 from yamlgen.manual import explanation
 
@@ -19,5 +20,9 @@ def command(codes: tuple[str, ...]) -> int:
     CODE is the code of a message, such as YG205; `yg205` and `205` work as well. `yamlgen docs errors` lists all
     codes.
     """
-    show_page("\n".join(dict.fromkeys(map(explanation, codes))))
+    try:
+        pages = dict.fromkeys(map(explanation, codes))
+    except UsageError as error:
+        raise click.UsageError(f"{error.message}; {error.hint}") from None
+    show_page("\n".join(pages))
     return ExitCode.OK

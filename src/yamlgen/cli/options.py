@@ -32,7 +32,7 @@ environment_option = click.option(
     callback=_environment,
     expose_value=False,
     is_eager=True,
-    help="Read environment variables from a file. Variables that are set already keep their values.",
+    help="Read environment variables that are unset or empty from a file.",
 )
 
 
