@@ -2,9 +2,10 @@
 
 The functions match the commands of the command line:
 
-- `validate`, `load`, `render`, `plan`, `run` and `retry` work on a pipeline file. `aplan`, `arun` and `aretry` are the
+- `init`, `validate`, `load`, `render`, `plan`, `run` and `retry` work on a pipeline file. `aplan`, `arun` and `aretry` are the
   async versions of `plan`, `run` and `retry`.
 - `runs`, `show`, `rows`, `failures` and `export` read the store of a pipeline. `prune` deletes old runs from it.
+- `schema` and `simulate` are for other tools.
 
 `AnthropicLLM` calls a model without a pipeline.
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline, load, validate
     from yamlgen.api.pipeline_views import render
     from yamlgen.api.preview import Preview
+    from yamlgen.api.project_files import init, schema
     from yamlgen.api.results import Result
+    from yamlgen.api.simulated_api import simulate
     from yamlgen.api.stored_run import Export, Run
     from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
     from yamlgen.events import RunForecast
@@ -49,6 +52,7 @@ _HOMES = {
     "arun": "yamlgen.api.commands",
     "export": "yamlgen.api.history",
     "failures": "yamlgen.api.history",
+    "init": "yamlgen.api.project_files",
     "load": "yamlgen.api.loading",
     "plan": "yamlgen.api.commands",
     "prune": "yamlgen.api.history",
@@ -57,7 +61,9 @@ _HOMES = {
     "rows": "yamlgen.api.history",
     "run": "yamlgen.api.commands",
     "runs": "yamlgen.api.history",
+    "schema": "yamlgen.api.project_files",
     "show": "yamlgen.api.history",
+    "simulate": "yamlgen.api.simulated_api",
     "validate": "yamlgen.api.loading",
 }
 
@@ -80,6 +86,7 @@ __all__ = [
     "arun",
     "export",
     "failures",
+    "init",
     "load",
     "plan",
     "prune",
@@ -88,7 +95,9 @@ __all__ = [
     "rows",
     "run",
     "runs",
+    "schema",
     "show",
+    "simulate",
     "validate",
 ]
 

@@ -1,4 +1,4 @@
-"""The manual: pages of Markdown, in the installed package or in `docs/` of a checkout."""
+"""The manual: pages of Markdown, which are part of the package, and are in `docs/` of a checkout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from yamlgen.errors import Code, UsageError
-from yamlgen.suggestions import suggestion
+from yamlgen.suggestions import nearest
 
 _HERE: Final = Path(__file__).parent
 
@@ -16,13 +16,13 @@ _CODE: Final = re.compile(r"(?:error\[|warning\[)?(?:yg)?(\d{3})\]?", re.IGNOREC
 
 
 def folder() -> Path:
-    """Return the folder of the pages, in an installed wheel or in a checkout."""
+    """Return the folder of the pages: in the installed package, or in a checkout."""
     installed = _HERE / "manual"
     return installed if installed.is_dir() else _HERE.parents[1] / "docs"
 
 
 def topics() -> dict[str, str]:
-    """Return the titles of the pages by topic, without the pages of the error codes."""
+    """Return the titles of the pages by topic, without the pages of error codes."""
     pages = {topic: path for topic, path in _pages().items() if not _is_code(topic)}
     return {topic: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for topic, path in pages.items()}
 
@@ -33,25 +33,31 @@ def page(topic: str) -> str:
     Raises:
         UsageError: there is no such page.
     """
-    path = _pages().get(topic)
+    path = _pages().get(topic) or _pages().get(topic.lower()) or _pages().get(_code(topic))
     if path is None:
-        hint = suggestion(topic, [each for each in _pages() if not _is_code(each)], "topics")
+        near = nearest(topic, [each for each in _pages() if not _is_code(each)])
+        hint = f"did you mean `{near}`?" if near else "`yamlgen docs --list` lists the topics"
         raise UsageError(f"the manual has no page `{topic}`", code=Code.UNKNOWN_KEY, hint=hint)
     return path.read_text(encoding="utf-8")
 
 
 def explanation(code: str) -> str:
-    """Return the page of an error code as Markdown. The code may have any form in which a message shows it.
+    """Return the page of an error code, as Markdown. `YG205`, `yg205`, `205` and `error[YG205]` are the same code.
 
     Raises:
         UsageError: there is no such code.
     """
-    found = _CODE.fullmatch(code.strip())
-    name = f"YG{found[1]}" if found else code
-    if name not in _pages():
+    name = _code(code)
+    if not _is_code(name) or name not in _pages():
         hint = "list all codes with `yamlgen docs errors`"
         raise UsageError(f"there is no error code `{code}`", code=Code.UNKNOWN_KEY, hint=hint)
     return page(name)
+
+
+def _code(text: str) -> str:
+    """Return a code in its usual form, and any other string itself."""
+    found = _CODE.fullmatch(text.strip())
+    return f"YG{found[1]}" if found else text
 
 
 def _is_code(topic: str) -> bool:
@@ -60,7 +66,7 @@ def _is_code(topic: str) -> bool:
 
 @cache
 def _pages() -> dict[str, Path]:
-    """Return every page by its topic: the name of its file, or of its folder for the index of a folder."""
+    """Return every page by its topic: the name of its file, or for the index of a folder, the name of the folder."""
     whole = folder()
     paths = sorted(whole.rglob("*.md"), key=lambda path: (len(path.relative_to(whole).parts), path))
     return {_topic(path, whole): path for path in paths}

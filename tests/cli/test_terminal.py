@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import pytest
 
+from yamlgen.cli.bars import wrapped
 from yamlgen.cli.display import LiveDisplay, PlainDisplay, choose
 
 ESCAPE = "\x1b"
@@ -23,9 +24,9 @@ WRONG = "version: 1\ninput: {rows: [{a: 1}]}\nsteps: {s: {model: m, promt: x}}\n
 def on_terminal(program, small):
     """Run `yamlgen` with a terminal as standard error, and return its exit code, its stdout and what the screen got."""
 
-    def run(*arguments, **variables):
+    def run(*arguments, width=120, resized=None, **variables):
         ours, theirs = os.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
         environment = {**os.environ, "TERM": "xterm-256color", **variables}
         process = subprocess.Popen(
             [program, *arguments], cwd=small, env=environment, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs
@@ -35,6 +36,8 @@ def on_terminal(program, small):
         with suppress(OSError):  # Linux says so when the other side is closed
             while part := os.read(ours, 65536):
                 screen += part
+                if resized and b"/8" in screen:
+                    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 40, resized, 0, 0))
         os.close(ours)
         out, _ = process.communicate(timeout=30)
         return process.returncode, out.decode(), screen.decode().replace("\r\n", "\n")
@@ -61,9 +64,42 @@ def test_bars_move_on_a_terminal(on_terminal):
     assert COLOUR.search(screen)
     shown = last_screen(screen)
     (bar,) = [line for line in shown if "8/8" in line]
-    assert re.fullmatch(r"note ━+ 8/8 +\d+\.\d/s +\d+ in +\d+ out +worth \$0\.\d{4} +\d:\d\d:\d\d", bar)
+    assert re.fullmatch(r"note ━+ 8/8 +\d+\.\d/s +\d+ in +\d+ out +\$0\.\d{4} \(simulated\) +\d:\d\d:\d\d", bar)
     assert any(line.startswith("small: 8 rows finished, 0 failed") for line in shown[shown.index(bar) :])
     assert screen.rindex("\x1b[?25h") > screen.rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize(
+    ("width", "bar"),
+    [
+        (80, r"note ━+ 8/8 \d failed \d+\.\d/s \d+ in +\d+ out +\$0\.\d{4} \(simulated\) \d:\d\d:\d\d"),
+        (60, r"note ━+ 8/8 \d failed \d+\.\d/s \d:\d\d:\d\d"),
+        (48, r"note ━+ 8/8 \d failed \d:\d\d:\d\d"),
+        (40, r"note 8/8 \d failed \d:\d\d:\d\d"),
+        (20, r"note 8/8 \d failed"),
+    ],
+)
+def test_a_narrow_terminal_gets_fewer_columns(width, bar, on_terminal):
+    """The tokens are left out first, then the rate, then the bar; no line of the bars wraps."""
+    _, _, screen = on_terminal("run", "small.yaml", "--simulate", "--fault", "refusal=0.4", width=width)
+    lines = [line for line in last_screen(screen) if re.match("note (━+ )?8/8", line)]
+    assert [line for line in lines if re.fullmatch(bar, line)], lines
+    assert max(map(len, lines)) <= width
+
+
+def test_a_resize_is_followed(on_terminal):
+    """Bars that were drawn for a wide terminal fit a narrow one as soon as it is narrow."""
+    words = ("run", "small.yaml", "--simulate", "--latency", "0.3", "--max-concurrency", "2")
+    _, _, screen = on_terminal(*words, width=120, resized=40)
+    assert re.search("note ━+ +0/8 ", ANY_CODE.sub("", screen))
+    assert [line for line in last_screen(screen) if re.fullmatch(r"note 8/8 +\d:\d\d:\d\d", line)]
+
+
+def test_wrapped_lines_are_counted():
+    """A narrower terminal makes two lines of one that is longer than it is wide."""
+    assert wrapped([80, 40, 41, 0], 40) == 2
+    assert wrapped([80, 40, 41, 0], 20) == 6
+    assert wrapped([], 10) == 0
 
 
 def test_failures_show_in_the_bars(on_terminal):
@@ -119,6 +155,6 @@ def test_a_long_run_says_a_line_now_and_then(call, monkeypatch):
     """Without a terminal, a line every few seconds tells rows, rate, tokens, cost, what is left, and the pace."""
     monkeypatch.setattr("yamlgen.cli.display._EVERY", 0.2)
     lines = call("run", "small.yaml", "--simulate", "--latency", "0.1", "--max-concurrency", "1").err.splitlines()
-    pattern = r"\d/8 rows, 0 failed, \d+\.\d/s, \d+ in, \d+ out(  worth <?\$0\.\d{4})?(, about \d+\.\d s left)?"
+    pattern = r"\d/8 rows, 0 failed, \d+\.\d/s, \d+ in, \d+ out(  <?\$0\.\d{4} \(simulated\))?(, about \d+\.\d s left)?"
     pattern += "; haiku-5-5: [01] in flight of 1"
     assert len([line for line in lines if re.fullmatch(pattern, line)]) >= 2

@@ -6,10 +6,23 @@ from pathlib import Path
 import pytest
 
 from yamlgen.cli.display import Display, LiveDisplay, PlainDisplay
-from yamlgen.cli.summary import failures, outlay, summary
-from yamlgen.events import ItemFailed, RequestRetried, RowFailed, RowFinished, RunStarted, StepFinished, StepSkipped
+from yamlgen.cli.summary import failures, foretold, outlay, pace_told, summary
+from yamlgen.events import (
+    AnswerReceived,
+    ItemFailed,
+    PaceChanged,
+    RequestRetried,
+    RowFailed,
+    RowFinished,
+    RunForecast,
+    RunStarted,
+    StepFinished,
+    StepForecast,
+    StepSkipped,
+)
 from yamlgen.output.files import output_paths
 from yamlgen.reports.report import Report
+from yamlgen.value_objects import Usage
 
 STARTED = RunStarted("r1", "p", ("facts", "line"), 5)
 ITEM = ItemFailed(1, "facts", 2, "YG503", "item 3: $.kind: bad")
@@ -27,7 +40,7 @@ def test_the_summary_tells_what_was_left_out():
     """Behind its table the summary says of each step how many rows it skipped, and how many items are null."""
     report = folded(*(StepSkipped(row, "line") for row in range(3)), ITEM, ITEM, StepSkipped(0, "facts"))
     told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False).splitlines()
-    assert "  facts: 1 skipped, 2 items failed, null in their lists" in told
+    assert "  facts: 1 skipped, 2 items failed and are null" in told
     assert "  line: 3 skipped" in told
 
 
@@ -35,7 +48,7 @@ def test_the_summary_tells_what_was_left_out():
 def test_the_headers_of_the_environment_are_named(kind, capsys):
     """At the start, unless nothing is to be said, or there are none."""
     kind().observe(replace(STARTED, headers=("x-gate", "x-team")))
-    assert capsys.readouterr().err == "every request carries ANTHROPIC_CUSTOM_HEADERS: x-gate, x-team\n"
+    assert capsys.readouterr().err == "headers of ANTHROPIC_CUSTOM_HEADERS in every request: x-gate, x-team\n"
     kind(quiet=True).observe(replace(STARTED, headers=("x-gate",)))
     kind().observe(STARTED)
     assert capsys.readouterr().err == ""
@@ -43,7 +56,7 @@ def test_the_headers_of_the_environment_are_named(kind, capsys):
 
 def test_one_item_is_one():
     """A single failed item is told in the singular."""
-    assert "  facts: 1 item failed, null in its list" in outlay(folded(ITEM))
+    assert "  facts: 1 item failed and is null" in outlay(folded(ITEM))
 
 
 def test_where_nothing_was_left_out_nothing_is_told():
@@ -73,7 +86,7 @@ def test_a_plain_line_tells_what_was_left_out(monkeypatch, capsys):
             display.observe(event)
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("0/5 rows, 0 failed, ")
-    assert line.endswith("; facts: 1 item failed, null in its list; line: 1 skipped")
+    assert line.endswith("; facts: 1 item failed and is null; line: 1 skipped")
 
 
 def test_a_verbose_run_tells_each_item(capsys):
@@ -92,19 +105,19 @@ def test_bars_advance_for_skipped_rows(last):
             display.observe(event)
         display.observe(last)
         display.observe(ITEM)
-    facts, line = display._progress.tasks
+    facts, line = display.bars.progress.tasks
     assert (line.completed, line.total) == (4, 5)
     skipped = 1 + isinstance(last, StepSkipped)
-    assert line.fields["note"].startswith(f"[red]1 failed[/red]  {skipped} skipped  ")
-    assert facts.fields["note"].startswith("1 item failed  ")
+    assert line.fields["counts"] == f"[red]1 failed[/red]  {skipped} skipped"
+    assert facts.fields["counts"] == "1 item failed"
 
 
 def test_the_summary_tells_of_a_step_that_lost_everything():
     """At once behind the counts, with the step, the most frequent reason, and how many items share it."""
     report = folded(ITEM, StepFinished(1, "facts", 1), RowFinished(1))
     told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False, simulation=None).splitlines()
-    assert told[1] == "  step `facts` lost every item of every row, 1 of 1 like this: YG503: item 3: $.kind: bad"
-    assert "  facts: all 1 item failed, null in its list" in told
+    assert told[1] == "  step `facts` lost every item of every row, 1 of 1 with this error: YG503: item 3: $.kind: bad"
+    assert "  facts: all 1 item failed and is null" in told
 
 
 def test_failures_are_named_by_the_ids_of_their_rows(capsys):
@@ -115,4 +128,31 @@ def test_failures_are_named_by_the_ids_of_their_rows(capsys):
     display = Display(verbose=True)
     for event in (STARTED, replace(failed[0], id=7), RequestRetried(3, "facts", "busy", 1.0, "r-4")):
         display.observe(event)
-    assert capsys.readouterr().err.splitlines() == ["row 7, facts: YG504: no", "row r-4, facts: busy, again in 1.0 s"]
+    assert capsys.readouterr().err.splitlines() == [
+        "row 7, facts: YG504: no",
+        "row r-4, facts: busy, retrying in 1.0 s",
+    ]
+
+
+def test_a_pace_line_names_the_aliases():
+    """The models of the pipeline that share a rate limit come before it, unless their ids name it already."""
+    pace = PaceChanged("haiku-5-5", 8, 8, 8, 0, 0.0, None, 0, 0, 0.0)
+    assert pace_told(pace) == "haiku-5-5: 8 in flight of 8"
+    assert pace_told(replace(pace, models=("writer", "judge"))) == "writer, judge (haiku-5-5): 8 in flight of 8"
+    assert pace_told(replace(pace, models=("claude-haiku-5-5",))) == "haiku-5-5: 8 in flight of 8"
+
+
+def test_simulated_dollars_are_marked():
+    """Wherever a simulated run shows dollars; those of a real run have no mark."""
+    answer = AnswerReceived(0, "facts", Usage(10, 5, 0, 0), 0.5, reused=False, seconds=1.0, reask=False)
+    started = replace(STARTED, simulated=True)
+    told = outlay(folded(started, answer, replace(answer, reused=True)))
+    assert "simulated cost" in told[0]
+    assert told[-1] == "  cost: $0.5000 (simulated); 1 answers from the store, saved $0.5000 (simulated)"
+    told = outlay(folded(answer))
+    assert told[-1] == "  paid: $0.5000"
+    assert not any("simulated" in line for line in told)
+    step = StepForecast("facts", 5, 0, 0, 5, 100, (5, 50), (0.1, 0.2), "guessed")
+    forecast = RunForecast("p", 5, (step,), None, {"seed": 0, "faults": {}})
+    assert foretold(forecast).endswith(", $0.1000 to $0.2000 (simulated)")
+    assert foretold(replace(forecast, simulation=None)).endswith(" out, $0.1000 to $0.2000")

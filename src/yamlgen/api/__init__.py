@@ -1,5 +1,5 @@
-"""The composition root: load a pipeline, plan it, run it, look at its runs. It wires the rooms together.
+"""The composition root, which connects the rooms: load, plan and run a pipeline, and read its past runs.
 
-What the command line can do is done here, so that Python users have the same machine: `commands` and `history` hold
-the functions that they call, in the words of the commands.
+The command line calls only this room, so Python users can do the same. Their functions are in `commands`, `loading`,
+`pipeline_views`, `project_files`, `simulated_api` and `history`, and use the words of the commands.
 """

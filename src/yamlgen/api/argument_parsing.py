@@ -1,6 +1,6 @@
-"""Arguments that come as texts, such as `-p name=value`: read as YAML, and checked with the pipeline that they are for.
+"""Arguments that are strings, such as `-p name=value`: parsed as YAML and checked together with the pipeline.
 
-Owns that all mistakes of a call, in its texts and in the file, are told at once.
+All errors, in the arguments and in the file, are reported at once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from yamlgen.value_objects import JSON
 
 
 def read_params(texts: Mapping[str, str]) -> tuple[dict[str, JSON], list[Diagnostic]]:
-    """The values of parameters, each text read as YAML, and what is wrong with those that cannot be read."""
+    """Return the parameters, each parsed as YAML, and the errors of those that cannot be parsed."""
     read = {name: read_value(name, text) for name, text in texts.items()}
     values = {name: value for name, (value, problem) in read.items() if problem is None}
     return values, [problem for _, problem in read.values() if problem is not None]
@@ -24,16 +24,16 @@ def read_params(texts: Mapping[str, str]) -> tuple[dict[str, JSON], list[Diagnos
 def load_with(
     path: Path, params: Mapping[str, str], overrides: Mapping[str, str], given_input: str | None
 ) -> tuple[Pipeline, dict[str, JSON]]:
-    """A pipeline without mistakes, and the values of its parameters.
+    """Return a valid pipeline, and the values of its parameters.
 
     Args:
-        path: its file.
-        params: the texts of its parameters, by name.
-        overrides: the texts to set, by dotted path.
-        given_input: where the rows come from instead.
+        path: the pipeline file.
+        params: its parameters by name, as strings.
+        overrides: values to override by dotted path, as strings.
+        given_input: the input, in place of the file's own.
 
     Raises:
-        InvalidPipeline: there are mistakes, in the file or in the call; all of them.
+        InvalidPipeline: the file or the arguments have errors; `.diagnostics` contains all of them.
     """
     values, unread = read_params(params)
     loaded, diagnostics = check(path, params=values, overrides=overrides, input=given_input, examine=False)

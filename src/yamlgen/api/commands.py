@@ -1,6 +1,6 @@
-"""What Python users call: `run`, `plan` and `retry` in the words of the command line, each as a coroutine first.
+"""The functions `run`, `plan` and `retry` for Python users, in the words of the command line, and their coroutines.
 
-Owns that every option is spelled out, for type checkers and `help()`; `RunOptions` says what each means to a run.
+Every option is spelled out, for type checkers and `help()`; `RunOptions` passes them on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
     *,
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
-    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+    input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
     output: str | Path | None = None,
     limit: int | None = None,
     fresh: bool = False,
@@ -47,44 +47,44 @@ async def arun(  # noqa: PLR0913 - the options of the command
     watched: bool = False,
     on_event: Emit | None = None,
 ) -> Result:
-    """Send every row through every step, and return the rows; its files are written as by the command line.
+    """Run a pipeline, write its files as the command line does, and return the rows.
 
-    What was answered before is taken out of the store and not sent again; what changed is. Each limit wins over its
-    namesake under `limits` in the file.
+    Requests that the store has an answer for are not sent again. Each limit overrides the key of the same name under
+    `limits` in the file.
 
     Args:
-        pipeline: a YAML file, or what `load` returned.
-        params: the values of its parameters.
-        overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; only with a file.
-        input: where the rows come from instead; only with a file.
-        output: where the rows are written instead; `-` prints them as JSON lines.
-        limit: only the first rows; the output is named after it.
-        fresh: take no answer out of the store: ask, and pay, again.
-        offline: send nothing: finish what the store answers, tell what is missing.
-        retry: the name of a run whose failed rows are asked again, and no others; `retry` takes over how it was asked.
-        confirm_above_usd: a run that may cost more US dollars does not begin without `yes`.
-        max_cost_usd: stop when so many US dollars are spent.
-        max_failures: stop when more rows failed or lost an item: a number, or such as `5%`.
-        max_unusable: stop when such a share of the first 50 paid rows of a step is of no use: such as `90%`, or `none`.
-        max_requests: stop when so many requests are sent.
-        max_pause: seconds to wait for an API that lets nothing through.
-        max_concurrency: at most so many requests at once; a ceiling below the pipeline's own.
-        yes: go on without being asked, whatever it may cost.
-        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
-        simulate: talk to the simulator: no key, no network, no cost.
-        latency: seconds that a simulated answer takes.
-        faults: rates of simulated faults, such as `rate_limit=0.1`.
-        seed: picks the simulated answers and faults.
-        watched: somebody sits at a terminal, who is told within seconds that nobody answers; otherwise a run waits for
-            that as long as `max_pause` says, if it is set.
-        on_event: told every event of the run.
+        pipeline: a pipeline file, or what `load` returned.
+        params: the parameters, by name.
+        overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
+        input: the input, in place of the file's own; not if `pipeline` is loaded.
+        output: the output, in place of the file's own; `-` prints the rows as JSON Lines.
+        limit: run only this many rows, into a separate file.
+        fresh: use no stored answers: send, and pay for, every request again.
+        offline: send nothing: use stored answers only, and report what is missing.
+        retry: the name of a run whose failed rows are retried, and no others; `retry` also reuses its options.
+        confirm_above_usd: do not start a run that may cost more US dollars, unless `yes` is set.
+        max_cost_usd: stop after this many US dollars.
+        max_failures: stop if more rows failed or lost an item: a number, or a percentage such as `5%`, after 50 rows.
+        max_unusable: stop if this share of the first 50 billed rows of a step is unusable: such as `90%`, or `none`.
+        max_requests: stop after this many requests, including retries.
+        max_pause: stop if the API accepts no request for this many seconds.
+        max_concurrency: the maximum of requests at once; it does not raise the limit of the pipeline.
+        yes: do not ask for confirmation, whatever the cost.
+        store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
+        simulate: use the simulated API: no key, no network, no cost.
+        latency: seconds by which each simulated answer is delayed.
+        faults: simulated faults by rate, such as `rate_limit=0.1`.
+        seed: selects the simulated answers and faults.
+        watched: somebody is at a terminal: an API that cannot be reached is reported within seconds. Otherwise the run
+            waits for it as long as `max_pause` allows, if it is set.
+        on_event: called with every event of the run.
 
     Returns:
-        The rows, the failures, the tokens and dollars that were paid, and the report.
+        The rows, the failures, the billed tokens and dollars, and the report.
 
     Raises:
-        InvalidPipeline: the file has mistakes; `.diagnostics` holds all of them with their places.
-        YamlgenError: nothing could be run, or the run ended early; what was finished is in the store.
+        InvalidPipeline: the file has errors; `.diagnostics` contains all of them with their places.
+        YamlgenError: the run could not start, or ended early; finished answers are in the store.
     """
     options = RunOptions(
         output=output,
@@ -115,7 +115,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
     *,
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
-    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+    input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
     limit: int | None = None,
     fresh: bool = False,
     store: str | Path | None = None,
@@ -124,28 +124,28 @@ async def aplan(  # noqa: PLR0913 - the options of the command
     faults: Sequence[str] = (),
     seed: int = 0,
 ) -> RunForecast:
-    """Reckon what a run would ask, and what that may cost. Nothing is sent, and no key is needed.
+    """Estimate the requests, tokens and cost of a run. Nothing is sent, and no API key is needed.
 
     Args:
-        pipeline: a YAML file, or what `load` returned.
-        params: the values of its parameters.
-        overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; only with a file.
-        input: where the rows come from instead; only with a file.
-        limit: only the first rows.
-        fresh: as if nothing were in the store.
-        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
-        simulate: for a run with the simulator.
-        latency: seconds that a simulated answer takes.
-        faults: rates of simulated faults, such as `rate_limit=0.1`.
-        seed: picks the simulated answers and faults.
+        pipeline: a pipeline file, or what `load` returned.
+        params: the parameters, by name.
+        overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
+        input: the input, in place of the file's own; not if `pipeline` is loaded.
+        limit: count only this many rows.
+        fresh: count every request, as if the store were empty.
+        store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
+        simulate: estimate a run with the simulator.
+        latency: seconds by which each simulated answer is delayed.
+        faults: simulated faults by rate, such as `rate_limit=0.1`.
+        seed: selects the simulated answers and faults.
 
     Returns:
-        For each step and in all: the rows, the answers in the store, the requests to send, their tokens, and their
-        cost in US dollars, the least and the most.
+        For each step and in total: the rows, the stored answers, the requests to send, their tokens, and the minimum
+        and maximum of their cost in US dollars.
 
     Raises:
-        InvalidPipeline: the file has mistakes; `.diagnostics` holds all of them with their places.
-        YamlgenError: the run could not begin.
+        InvalidPipeline: the file has errors; `.diagnostics` contains all of them with their places.
+        YamlgenError: the run could not start.
     """
     options = RunOptions(
         limit=limit,
@@ -163,7 +163,7 @@ async def aretry(  # noqa: PLR0913 - the options of the command
     pipeline: str | Path,
     run: str | None = None,
     *,
-    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+    input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
     confirm_above_usd: float | None = None,
     max_cost_usd: float | None = None,
     max_failures: int | str | None = None,
@@ -176,34 +176,34 @@ async def aretry(  # noqa: PLR0913 - the options of the command
     simulate: bool = False,
     on_event: Emit | None = None,
 ) -> Result | None:
-    """Ask again for the failed rows and items of a run, and for no others.
+    """Retry the failed rows and items of a run, and no others.
 
-    The run's parameters, overrides, input and output are taken over. What the other rows were answered comes out of the
-    store; the output is written when nothing else is missing.
+    The retry uses the parameters, overrides, input and output of the run. The answers of the other rows come from the
+    store. The output is written if no row lacks an answer.
 
     Args:
-        pipeline: a YAML file.
-        run: the name of a run, or its beginning; the last one, where none is named.
-        input: where the rows come from instead.
-        confirm_above_usd: a retry that may cost more US dollars does not begin without `yes`.
-        max_cost_usd: stop when so many US dollars are spent.
-        max_failures: stop when more rows failed or lost an item: a number, or such as `5%`.
-        max_unusable: stop when such a share of the first 50 paid rows of a step is of no use: such as `90%`, or `none`.
-        max_requests: stop when so many requests are sent.
-        max_pause: seconds to wait for an API that lets nothing through.
-        max_concurrency: at most so many requests at once.
-        yes: go on without being asked, whatever it may cost.
-        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
-        simulate: retry a simulated run, with its seed and its faults.
-        on_event: told every event of the retry.
+        pipeline: a pipeline file.
+        run: the name of a run, or its beginning. Default: the latest run.
+        input: the input, in place of that of the run.
+        confirm_above_usd: do not start a retry that may cost more US dollars, unless `yes` is set.
+        max_cost_usd: stop after this many US dollars.
+        max_failures: stop if more rows failed or lost an item: a number, or a percentage such as `5%`, after 50 rows.
+        max_unusable: stop if this share of the first 50 billed rows of a step is unusable: such as `90%`, or `none`.
+        max_requests: stop after this many requests, including retries.
+        max_pause: stop if the API accepts no request for this many seconds.
+        max_concurrency: the maximum of requests at once.
+        yes: do not ask for confirmation, whatever the cost.
+        store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
+        simulate: retry a simulated run, with its seed and faults.
+        on_event: called with every event of the retry.
 
     Returns:
-        What came of it, as of a run: all rows, not only those that were asked again; `None` where no row or item of the
-        run failed, so that there was nothing to ask.
+        The result, as of a run: all rows, not only those that were retried. `None` if no row or item of the run failed,
+        so that there was nothing to retry.
 
     Raises:
-        UsageError: there is no such run, or several; or its rows came from standard input.
-        YamlgenError: nothing could be run, or the retry ended early; what was finished is in the store.
+        UsageError: no run or several runs have this name; or the rows of the run came from standard input.
+        YamlgenError: the retry could not start, or ended early; finished answers are in the store.
     """
     path, folder = Path(pipeline), None if store is None else Path(store)
     given = None if input is None else str(input)

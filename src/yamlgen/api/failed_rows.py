@@ -1,4 +1,4 @@
-"""The failed rows of a run, to be asked again: which run is meant, and how it was asked for."""
+"""The failed rows of a run, for a retry: which run it is, and with which arguments it was started."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True)
 class RunArguments:
-    """How a run was asked for, so that it can be asked for again in the same way.
+    """The arguments of a run, with which a retry starts it again.
 
     Attributes:
-        options: those of `Options` that are taken over.
+        options: the fields of `RunOptions` that the retry reuses.
     """
 
     params: dict[str, JSON]
@@ -31,10 +31,10 @@ class RunArguments:
     options: dict[str, Any]
 
     def load(self, pipeline: Path) -> Pipeline:
-        """The pipeline as the run had it.
+        """Return the pipeline with the parameters, overrides and input of the run.
 
         Raises:
-            InvalidPipeline: its file does not fit what the run was asked with any more, or has other mistakes.
+            InvalidPipeline: the file does not accept these arguments any more, or has other errors.
         """
         loaded, diagnostics = check(
             pipeline, params=self.params, overrides=self.overrides, input=self.input, examine=False
@@ -46,13 +46,13 @@ class RunArguments:
 
 @dataclass(frozen=True)
 class RetryTarget:
-    """What a retry is about.
+    """A run to retry.
 
     Attributes:
         run: the name of the run.
-        any: whether a row of it failed, or an item.
-        repeat: how it was asked for.
-        others: whether the pipeline has runs of the other sort, too: simulated ones where paid ones are meant.
+        any: whether a row or an item of it failed.
+        repeat: its arguments.
+        others: whether the pipeline also has runs of the other sort: simulated ones, or ones that are not.
     """
 
     run: str
@@ -65,47 +65,50 @@ def failed_rows(
     pipeline: Path,
     run: str | None = None,
     *,
-    input: str | None = None,  # noqa: A002 - the word that the YAML has for it
+    input: str | None = None,  # noqa: A002 - the name of the YAML key
     store: Path | None = None,
     simulate: bool = False,
 ) -> RetryTarget:
-    """The failed rows of a run, or of the last one.
+    """Return the run to retry.
 
     Args:
-        pipeline: its file.
-        run: the name of the run, or its beginning.
-        input: where the rows come from instead.
-        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
-        simulate: a simulated run is meant.
+        pipeline: the pipeline file.
+        run: the name of the run, or its beginning. Default: the latest run.
+        input: the input, in place of that of the run.
+        store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
+        simulate: retry a simulated run.
 
     Raises:
-        UsageError: there is no such run, or several; or its rows came from standard input.
+        UsageError: no run or several runs have this name; or the rows of the run came from standard input.
         EnvironmentProblem: the store cannot be read, or is in use by another version.
     """
-    add, leave_out = f"add {option('simulate')}", f"leave {option('simulate')} out"
+    add, leave_out = f"add {option('simulate')}", f"remove {option('simulate')}"
     both = store_locations([pipeline], store)
     stores = [place for place in both if place.simulated is simulate]
     others = [place for place in both if place.simulated is not simulate]
     try:
         if not stores:
-            how, hint = ("", leave_out) if simulate else (" but simulated ones", add)
-            what = "simulated run" if simulate else "run"
-            raise UsageError(f"this pipeline has no {what}{how}", code=Code.NO_RUN, hint=hint)
+            how, hint = ("no simulated runs", leave_out) if simulate else ("only simulated runs", add)
+            raise UsageError(f"this pipeline has {how}", code=Code.NO_RUN, hint=hint)
         found, any_failed = find_failed(stores, run)
         again = repeat(found, input)
     except YamlgenError as error:
         if run is not None and error.code is Code.NO_RUN and others and has_run(others, run):
-            what, hint = ("no simulated run", leave_out) if simulate else ("a simulated run", add)
+            what, hint = ("not a simulated run", leave_out) if simulate else ("a simulated run", add)
             raise UsageError(f"`{run}` is {what}", code=Code.NO_RUN, hint=hint) from None
         raise
     return RetryTarget(found.name, any_failed, again, has_run(others, None))
 
 
 def find_failed(stores: Sequence[StoreLocation], name: str | None) -> tuple[RunEntry, bool]:
-    """A run to retry, by its name or the beginning of it, or the last one; and whether rows of it failed.
+    """Return a run to retry, and whether it has failures.
+
+    Args:
+        stores: the stores to search.
+        name: the name of the run, or its beginning. Default: the latest run.
 
     Raises:
-        UsageError: there is no such run, or several.
+        UsageError: no run or several runs have this name.
     """
     for place in stores:
         migrate(place)
@@ -115,14 +118,14 @@ def find_failed(stores: Sequence[StoreLocation], name: str | None) -> tuple[RunE
 
 
 def repeat(run: RunEntry, given: str | None = None) -> RunArguments:
-    """What a retry of a run has in common with it.
+    """Return the arguments of a run for its retry.
 
     Args:
         run: the run.
-        given: where its rows come from, in place of what the run says.
+        given: the input, in place of that of the run.
 
     Raises:
-        UsageError: its rows came from standard input, which cannot be read twice.
+        UsageError: the rows came from standard input, which cannot be read twice.
     """
     kept = run.about["options"]
     if given is None and kept["input"] == "-":
@@ -130,7 +133,7 @@ def repeat(run: RunEntry, given: str | None = None) -> RunArguments:
         raise UsageError(
             message,
             code=Code.MISSING_INPUT,
-            hint=f"give them again: {option('input', '-')}, or {option('input', 'PATH')}",
+            hint=f"provide them again: {option('input', '-')}, or {option('input', 'PATH')}",
         )
     options = {name: kept[name] for name in ("output", "limit")}
     if run.about["simulated"]:

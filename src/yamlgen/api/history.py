@@ -1,6 +1,6 @@
-"""The runs that stores hold: where the stores are, which run is meant, and what of them is shown, written and pruned.
+"""Past runs: find the stores and the runs in them, and show, export and prune them.
 
-Owns the functions that Python users call for past runs, in the words of `yamlgen runs`.
+Contains the functions for Python users, in the words of `yamlgen runs`.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ _UNITS: Final = {"m": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0}
 
 
 def store_locations(targets: Sequence[Path], store: Path | None = None) -> list[StoreLocation]:
-    """The stores of pipelines, or of all pipelines in folders; those of and below this folder where none is named.
+    """Return the stores of pipelines.
 
     Args:
-        targets: pipelines' files, or folders of them.
-        store: the folder of the stores, in place of `.yamlgen/` beside the pipelines.
+        targets: pipeline files, or folders of them. Default: the current folder and its subfolders.
+        store: the folder of the stores. Default: `.yamlgen/` next to each pipeline.
 
     Raises:
-        UsageError: there is none.
-        EnvironmentProblem: one may not be looked into.
+        UsageError: there is no store.
+        EnvironmentProblem: a folder cannot be read.
     """
     found: list[StoreLocation] = []
     unread: list[EnvironmentProblem] = []
@@ -75,15 +75,15 @@ def store_locations(targets: Sequence[Path], store: Path | None = None) -> list[
         raise unread[0]
     if not found:
         where = ", ".join(near(target) for target in targets) or near(store or Path())
-        message = f"there is no store of a run at {where}"
+        message = f"{where} has no store of past runs"
         hints = (neighbour(target, near(target)) for target in targets if not target.exists())
-        hint = next(hints, None) or f"name the pipeline, and {option('store', 'PATH')} if it has a store elsewhere"
+        hint = next(hints, None) or f"specify the pipeline, and {option('store', 'PATH')} if its store is elsewhere"
         raise UsageError(message, code=Code.NO_RUN, hint=hint)
     return found
 
 
 def list_runs(stores: Sequence[StoreLocation]) -> tuple[list[Run], list[YamlgenError]]:
-    """All runs of these stores, the oldest first, and what is wrong with the stores that cannot be read."""
+    """Return all runs of these stores, oldest first, and the errors of the stores that cannot be read."""
     found: list[Run] = []
     unread: list[YamlgenError] = []
     for place in stores:
@@ -92,30 +92,30 @@ def list_runs(stores: Sequence[StoreLocation]) -> tuple[list[Run], list[YamlgenE
                 found += [Run(place, entry) for entry in run_reader.runs()]
         except EnvironmentProblem as error:
             unread.append(error)
-    # A stable sort: of runs that began in one second the store knows the order.
+    # The sort is stable: the store has runs that began in the same second in their order.
     return sorted(found, key=lambda run: run.entry.started), unread
 
 
 def find_run(stores: Sequence[StoreLocation], name: str | None) -> Run:
-    """A run by its name or the beginning of it, or the last one, which is a simulated one only where no other is.
+    """Return a run by its name, or its beginning. Default: the latest run, which is simulated only if all are.
 
     Raises:
-        UsageError: there is no such run, or several.
+        UsageError: no run or several runs have this name.
     """
     known: list[tuple[str, str, StoreLocation]] = []
     for place in stores:
         with open_runs(place) as run_reader:
             known += [(started, found, place) for started, found in run_reader.names()]
     if name is None and any(not place.simulated for _, _, place in known):
-        known = [run for run in known if not run[2].simulated]  # a trial never stands for what was paid for
-    known.sort(key=lambda run: run[0])  # stable: of runs that began in one second the store knows the order
+        known = [run for run in known if not run[2].simulated]  # a simulated run never hides a real one
+    known.sort(key=lambda run: run[0])  # stable, as above
     matching = [run for run in known if name is None or run[1].startswith(name)]
     exact = [run for run in matching if run[1] == name]
     if not matching:
         message = f"there is no run `{name}`" if name else "there is no run yet"
         raise UsageError(message, code=Code.NO_RUN, hint=listing())
     if name and not exact and len(matching) > 1:
-        message = f"{len(matching)} runs begin with `{name}`"
+        message = f"the names of {len(matching)} runs begin with `{name}`"
         raise UsageError(message, code=Code.NO_RUN, hint=f"write more of its name; {listing()}")
     _, found, place = (exact or matching)[-1]
     with open_runs(place) as run_reader:
@@ -123,7 +123,7 @@ def find_run(stores: Sequence[StoreLocation], name: str | None) -> Run:
 
 
 def has_run(stores: Sequence[StoreLocation], name: str | None) -> bool:
-    """Whether stores that can be read hold a run of this name, or of one that begins so; any, where none is named."""
+    """Whether a readable store has a run whose name begins with `name`; without a name, whether it has any run."""
     known: list[str] = []
     for place in stores:
         with suppress(EnvironmentProblem), open_runs(place) as run_reader:
@@ -132,7 +132,7 @@ def has_run(stores: Sequence[StoreLocation], name: str | None) -> bool:
 
 
 def _old(runs: list[RunEntry], keep: int | None, older: timedelta | None) -> list[RunEntry]:
-    """The runs that go. A run that was stopped, or took only some rows, stands for no whole one before it."""
+    """Return the runs to delete. Only complete runs count for `keep`: not stopped ones, nor those with a row limit."""
     if keep == 0:
         return runs
     whole = [run for run in runs if run.status == "finished" and not run.about["limit"] and not run.missing]
@@ -143,7 +143,7 @@ def _old(runs: list[RunEntry], keep: int | None, older: timedelta | None) -> lis
         limit = (datetime.now(UTC) - older).isoformat(timespec="seconds")
         old = [run for run in old if run.started < limit]
     gone = {run.name for run in old}
-    for run in reversed(runs):  # a retry that stays keeps the run that it retried, which is older, and so on
+    for run in reversed(runs):  # a retry that is kept keeps the older run that it retried
         if run.retry and run.name not in gone:
             gone.discard(run.retry)
     return [run for run in old if run.name in gone]
@@ -156,16 +156,17 @@ def prune_runs(
     older: timedelta | None = None,
     confirm: Callable[[StoreLocation, Pruning], bool],
 ) -> list[tuple[StoreLocation, Pruning]]:
-    """Take old runs out of stores, and of their answers those that no kept run needs.
+    """Delete old runs from stores, and the answers that no other run needs.
 
     Args:
-        stores: where.
-        keep: how many of the newest whole runs stay in each, with all that came after them; 0 keeps nothing.
-        older: the age from which on runs go; the newest whole run stays, because the next one needs its answers.
-        confirm: asked for each store, once it is known what goes.
+        stores: the stores.
+        keep: how many of the latest complete runs each store keeps, with all runs after them; 0 keeps nothing.
+        older: the minimum age of runs to delete; the latest complete run is kept, because the next one needs its
+            answers.
+        confirm: called for each store with what is to be deleted; returns whether to delete it.
 
     Returns:
-        What went out of which store.
+        What was deleted from each store.
     """
     gone: list[tuple[StoreLocation, Pruning]] = []
     for place in stores:
@@ -181,27 +182,27 @@ def prune_runs(
 
 
 def age_of(text: str) -> timedelta:
-    """A time such as `30d`, `12h`, `4w` or `90m`.
+    """Parse an age such as `30d`, `12h`, `4w` or `90m`.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the string is not an age.
     """
     match = _AGE.fullmatch(text)
     if match is None:
-        raise UsageError(f"`{text}` is no age", code=Code.BAD_PARAM, hint="such as 30d, 12h, 4w")
+        raise UsageError(f"`{text}` is not an age", code=Code.BAD_PARAM, hint="write one such as 30d, 12h or 4w")
     return timedelta(days=int(match[1]) * _UNITS[match[2]])
 
 
 def runs(*where: str | Path, store: str | Path | None = None) -> list[Run]:
-    """The runs of pipelines, the oldest first, as `yamlgen runs ls` lists them.
+    """Return the runs of pipelines, oldest first, as `yamlgen runs ls` lists them.
 
     Args:
-        where: pipelines' files, or folders of them; this folder and the folders below it, where none is named.
-        store: the folder of the stores, in place of `.yamlgen/` beside the pipelines.
+        where: pipeline files, or folders of them. Default: the current folder and its subfolders.
+        store: the folder of the stores. Default: `.yamlgen/` next to each pipeline.
 
     Raises:
-        UsageError: there is no store of a run.
-        EnvironmentProblem: a store cannot be read; name the pipelines whose stores can.
+        UsageError: there is no store.
+        EnvironmentProblem: a store cannot be read; specify the pipelines whose stores can be read.
     """
     found, unread = list_runs(store_locations([Path(each) for each in where], _path(store)))
     if unread:
@@ -220,20 +221,20 @@ def show(
     row: str | int | None = None,
     store: str | Path | None = None,
 ) -> dict[str, JSON]:
-    """All that is known of a run, or of a row of it, as `yamlgen runs show --json` prints it.
+    """Return a run, or one of its rows, as `yamlgen runs show --json` prints it, without `version`.
 
     Args:
-        pipeline: its file, or a folder of pipelines; this folder and the folders below it, where none is named.
-        run: its name or the beginning of it; the last one, where none is named, a simulated one only if no other is.
-        row: a row's id, where the input has ids, or its number, from 1.
-        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
+        pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
+        run: the name of the run, or its beginning. Default: the latest run, which is simulated only if all are.
+        row: the id of a row, or its number, from 1.
+        store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
 
     Returns:
-        Of a run: `status`, `rows` (counts), `steps` with what they paid, `failures` in groups, parameters, models,
-        versions, the pipeline as it ran (`resolved`). Of a row: its `columns`, and each step with its requests.
+        For a run: `status`, `rows` (counts), `steps` with their cost, `failures` in groups, parameters, models,
+        versions, the pipeline as it ran (`resolved`). For a row: its `columns`, and each step with its requests.
 
     Raises:
-        UsageError: there is no such run, or several; or the run has no such row.
+        UsageError: no run or several runs have this name; or the run has no such row.
         EnvironmentProblem: the store cannot be read.
     """
     found = _find(pipeline, run, store)
@@ -243,17 +244,17 @@ def show(
 def rows(
     pipeline: str | Path | None = None, run: str | None = None, *, store: str | Path | None = None
 ) -> list[dict[str, JSON]]:
-    """The finished rows of a run in input order, also of one that did not come to its end.
+    """Return the finished rows of a run in input order, even if it was stopped or killed.
 
-    They are what `yamlgen runs export` prints: the row's columns, then the steps' outputs.
+    They are what `yamlgen runs export` prints: the columns of the input, then the outputs of the steps.
 
     Args:
-        pipeline: its file, or a folder of pipelines; this folder and the folders below it, where none is named.
-        run: its name or the beginning of it; the last one, where none is named, a simulated one only if no other is.
-        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
+        pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
+        run: the name of the run, or its beginning. Default: the latest run, which is simulated only if all are.
+        store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
 
     Raises:
-        UsageError: there is no such run, or several.
+        UsageError: no run or several runs have this name.
         EnvironmentProblem: the store cannot be read.
     """
     return values(_find(pipeline, run, store).lines())
@@ -262,18 +263,18 @@ def rows(
 def failures(
     pipeline: str | Path | None = None, run: str | None = None, *, store: str | Path | None = None
 ) -> list[dict[str, JSON]]:
-    """The rows of a run that failed, with the reason and what was sent, and the items that are null in other rows.
+    """Return the failed rows of a run, with their errors and requests, and the failed items that are null.
 
-    They are what `yamlgen runs failed --json` prints, in input order; what is about an item has `item`, from 1 among
-    those of its row, and `case`, its name.
+    They are what `yamlgen runs failed --json` prints, in input order. Only items have `item`, their position in the
+    row, from 1, and `case`, their name.
 
     Args:
-        pipeline: its file, or a folder of pipelines; this folder and the folders below it, where none is named.
-        run: its name or the beginning of it; the last one, where none is named, a simulated one only if no other is.
-        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
+        pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
+        run: the name of the run, or its beginning. Default: the latest run, which is simulated only if all are.
+        store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
 
     Raises:
-        UsageError: there is no such run, or several.
+        UsageError: no run or several runs have this name.
         EnvironmentProblem: the store cannot be read.
     """
     return values(_find(pipeline, run, store).failed_lines(items=True))
@@ -287,18 +288,18 @@ def export(
     failed: bool = False,
     store: str | Path | None = None,
 ) -> Export:
-    """Write the rows of a run to a file, also of one that did not come to its end; `rows` gives them as values.
+    """Write the rows of a run to a file, even if it was stopped or killed; `rows` returns them instead.
 
     Args:
-        pipeline: its file, or a folder of pipelines; this folder and the folders below it, where none is named.
-        run: its name or the beginning of it; the last one, where none is named, a simulated one only if no other is.
-        output: a `.jsonl`, `.json` or `.csv` file; its folder is made, and what it held before is replaced.
-        failed: the failed rows, as in the file of failed rows.
-        store: the folder of the store, in place of `.yamlgen/` beside the pipeline.
+        pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
+        run: the name of the run, or its beginning. Default: the latest run, which is simulated only if all are.
+        output: a `.jsonl`, `.json` or `.csv` file; its folder is created, and an existing file is replaced.
+        failed: write the failed rows, as in `*.failed.jsonl`.
+        store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
 
     Raises:
-        UsageError: there is no such run, or several; or `output` is not a file, or its ending tells no format.
-        EnvironmentProblem: the store cannot be read, or the disk refuses.
+        UsageError: no run or several runs have this name; or `output` is not a file, or has another extension.
+        EnvironmentProblem: the store cannot be read, or the file cannot be written.
     """
     return _find(pipeline, run, store).export(Path(output), failed=failed)
 
@@ -309,29 +310,29 @@ def prune(
     older: str | timedelta | None = None,
     store: str | Path | None = None,
 ) -> dict[Path, Pruning]:
-    """Drop old runs, and the answers and kept values of functions that no kept run needs; nobody is asked.
+    """Delete old runs, and the answers and stored values that no other run needs, without confirmation.
 
-    The newest whole run stays (one that finished, over all rows), unless all go with `keep=0`. What is dropped is paid
-    for again when a run needs it.
+    The latest complete run (finished, over all rows) is kept, unless everything is deleted with `keep=0`. A deleted
+    answer is paid for again if a later run needs it.
 
     Args:
-        where: pipelines' files, or folders of them; this folder and the folders below it, where none is named.
-        keep: how many of the newest whole runs stay in each store, with all that came after them.
-        older: the age from which on runs go, such as `30d`, `12h` or `4w`.
-        store: the folder of the stores, in place of `.yamlgen/` beside the pipelines.
+        where: pipeline files, or folders of them. Default: the current folder and its subfolders.
+        keep: how many of the latest complete runs each store keeps, with all runs after them.
+        older: the minimum age of runs to delete, such as `30d`, `12h` or `4w`.
+        store: the folder of the stores. Default: `.yamlgen/` next to each pipeline.
 
     Returns:
-        How many runs, rows and answers went out of which store, by its file; only those of which something went.
+        The numbers of deleted runs, rows and answers, by the file of the store; without stores that did not change.
 
     Raises:
-        UsageError: neither `keep` nor `older` is given, or one of them is wrong; or there is no store of a run.
-        EnvironmentProblem: a run is at work, or a store cannot be read or written.
+        UsageError: neither `keep` nor `older` is set, or one of them is wrong; or there is no store.
+        EnvironmentProblem: a run is in progress, or a store cannot be read or written.
     """
     if keep is None and older is None:
-        hint = f"{option('keep', 'N')} or {option('older', '30d')}"
-        raise UsageError("it is not said which runs go", code=Code.BAD_PARAM, hint=hint)
+        hint = f"set {option('keep', 'N')} or {option('older', '30d')}"
+        raise UsageError("`prune` needs to know which runs to delete", code=Code.BAD_PARAM, hint=hint)
     if keep is not None and keep < 0:
-        raise UsageError(f"keep is {keep!r}", code=Code.BAD_PARAM, hint="0 or more")
+        raise UsageError(f"`keep` is {keep!r}", code=Code.BAD_PARAM, hint="use 0 or more")
     age = age_of(older) if isinstance(older, str) else older
     stores = store_locations([Path(each) for each in where], _path(store))
     gone = prune_runs(stores, keep=keep, older=age, confirm=lambda _, __: True)

@@ -1,4 +1,4 @@
-"""A pipeline's file, read and checked: what every command begins with."""
+"""Read and check a pipeline file; every command begins with this."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from yamlgen.value_objects import JSON, Columns
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A pipeline's file, read, checked and compiled; its plan is bound to the parameters of a run.
+    """A pipeline file that was read, checked and compiled; `plan` binds it to parameters.
 
     Attributes:
-        path: the file; like every path made of it it is absolute, wherever the process goes meanwhile.
-        shown: the file as it was named.
-        overrides: what was set from outside, by dotted path.
-        input: where the rows come from instead, as it was given.
-        warnings: what is worth knowing, though it stops nothing.
+        path: the file; like every path derived from it, it is absolute, even if the process changes its folder.
+        shown: the file, as the caller wrote it.
+        overrides: the overridden values, by dotted path.
+        input: the input in place of the file's own, as the caller wrote it.
+        warnings: the warnings about the file.
     """
 
     path: Path
@@ -54,13 +54,13 @@ class Pipeline:
         return tuple(self.parsed.pipeline.steps)
 
     def plan(self, params: Mapping[str, JSON] | None = None) -> Plan:
-        """The plan of a run with these parameters.
+        """Return the plan of a run with these parameters.
 
         Raises:
-            InvalidPipeline: a parameter is missing, undeclared or wrong.
+            InvalidPipeline: a parameter is missing, undeclared or invalid.
         """
         compiled = self.compiled
-        if not compiled.is_current:  # a program may hold it for long
+        if not compiled.is_current:  # a program may keep it for a long time
             compiled = compile_pipeline(self.parsed, self.columns, partial(_column, self.parsed, []))
         plan, diagnostics = compiled.bound(params or {}, complete=True)
         if plan is None:
@@ -69,7 +69,7 @@ class Pipeline:
 
 
 def pipelines_in(path: Path) -> list[Path]:
-    """The pipelines' files in a folder, sorted; of what is no folder, itself."""
+    """Return the pipeline files in a folder, sorted; for anything else, the path itself."""
     if not is_folder(path):
         return [path]
     return sorted(child for child in path.iterdir() if child.suffix in (".yaml", ".yml") and child.is_file())
@@ -80,17 +80,17 @@ def check(
     *,
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, str] | None = None,
-    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+    input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
     examine: bool = True,
 ) -> tuple[Pipeline | None, tuple[Diagnostic, ...]]:
-    """Everything that is wrong with a pipeline's file, and the pipeline if nothing is.
+    """Check a pipeline file: return the pipeline, unless there are errors, and all diagnostics.
 
     Args:
-        path: the file.
-        params: the values of parameters, by name.
-        overrides: values to set, by dotted path.
-        input: where the rows come from instead.
-        examine: read the first rows as a run would, and tell what it would refuse.
+        path: the pipeline file.
+        params: the parameters, by name.
+        overrides: values to override, by dotted path.
+        input: the input, in place of the file's own.
+        examine: also read the first rows of the input, and report what a run would refuse.
     """
     shown, path = str(path), Path(path).absolute()
     given = None if input is None else str(input)
@@ -115,7 +115,7 @@ def check(
 
 
 def _refused(parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
-    """What a run would refuse in the first rows, unless it was told of the file already."""
+    """Return what a run would refuse in the first rows, unless a diagnostic reports it already."""
     at = parsed.document.mark(("input", "path" if head.source.rows_inline is None else "rows"))
     marks = {at, parsed.document.mark(("input", "id"))}
     if parsed.is_broken_within("input") or any(each.severity == "error" and each.mark in marks for each in told):
@@ -129,7 +129,7 @@ def _refused(parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) 
 
 
 def _failing(plan: Plan, parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
-    """What fails for every row, where nothing was told of it already."""
+    """Yield what fails for every row, unless a diagnostic reports it already."""
     for step, found in always_failing(plan, head.first(MOST_ROWS + 1)):
         at = found.mark if found.mark.file else parsed.document.mark(("steps", step.name), key=True)
         if not any(_is_within(each.mark, at) for each in told):
@@ -142,7 +142,7 @@ def _is_within(mark: Mark, other: Mark) -> bool:
 
 
 def _column(parsed: ParsedFile, odd: list[Diagnostic], at: DataPath, path: str, name: str) -> tuple[JSON, ...]:
-    """A column of a file that a step names; what is odd about the file is added to `odd`, once."""
+    """Return a column of a file that a step names; warnings about the file are added to `odd` once."""
     mark = parsed.document.mark(at, key=True)
 
     def tell(told: str) -> None:
@@ -156,17 +156,17 @@ def load(
     path: str | Path,
     *,
     overrides: Mapping[str, JSON] | None = None,
-    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+    input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
 ) -> Pipeline:
-    """Read and check a pipeline's file.
+    """Read and check a pipeline file.
 
     Args:
-        path: the YAML file.
-        overrides: values to set, by dotted path, as with `--set`; a text is read as YAML.
-        input: where the rows come from instead, as with `--input`.
+        path: the pipeline file.
+        overrides: values to override, by dotted path, as with `--set`; a string is parsed as YAML.
+        input: the input, in place of the file's own, as with `--input`.
 
     Raises:
-        InvalidPipeline: it has mistakes; `.diagnostics` holds all of them with their places.
+        InvalidPipeline: the file has errors; `.diagnostics` contains all of them with their places.
     """
     pipeline, diagnostics = check(path, overrides=_texts(overrides), input=input, examine=False)
     if pipeline is None:
@@ -175,16 +175,16 @@ def load(
 
 
 def loaded(pipeline: str | Path | Pipeline, overrides: Mapping[str, JSON] | None, given: str | Path | None) -> Pipeline:
-    """A pipeline that is given as its file, or as it was loaded.
+    """Return a pipeline that is passed as a path, or loaded already.
 
     Raises:
-        InvalidPipeline: the file has mistakes.
-        UsageError: it is loaded already, and was to be changed while it is read.
+        InvalidPipeline: the file has errors.
+        UsageError: the pipeline is loaded already, so that its overrides and input cannot be changed.
     """
     if not isinstance(pipeline, Pipeline):
         return load(pipeline, overrides=overrides, input=given)
     if overrides or given is not None:
-        message = "overrides and input change a pipeline while it is read"
+        message = "`overrides` and `input` cannot change a loaded pipeline"
         raise UsageError(message, code=Code.BAD_OVERRIDE, hint="pass them to `load`")
     return pipeline
 
@@ -192,21 +192,21 @@ def loaded(pipeline: str | Path | Pipeline, overrides: Mapping[str, JSON] | None
 def validate(
     path: str | Path, *, params: Mapping[str, JSON] | None = None, overrides: Mapping[str, JSON] | None = None
 ) -> list[Diagnostic]:
-    """Everything that can be known about a pipeline without a key: mistakes and warnings, in the order of its file.
+    """Check a pipeline, and return its errors and warnings in the order of the file. No API key is needed.
 
-    Unlike `load` it reads the first rows of the input as a run would, and tells what the run would refuse.
+    Unlike `load`, it also reads the first rows of the input, and reports what a run would refuse.
 
     Args:
-        path: the YAML file.
-        params: the values of its parameters, as far as they are known.
-        overrides: values to set, by dotted path, as with `--set`; a text is read as YAML.
+        path: the pipeline file.
+        params: the parameters that are known, by name.
+        overrides: values to override, by dotted path, as with `--set`; a string is parsed as YAML.
 
     Returns:
-        What was found, each with its place, and `severity` "error" or "warning".
+        The diagnostics, each with its place; `severity` is "error" or "warning".
     """
     return list(check(path, params=params, overrides=_texts(overrides))[1])
 
 
 def _texts(overrides: Mapping[str, JSON] | None) -> dict[str, str]:
-    """Overrides as the texts that stand for them."""
+    """Return overrides as YAML strings."""
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in (overrides or {}).items()}

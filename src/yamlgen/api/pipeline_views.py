@@ -1,4 +1,4 @@
-"""A pipeline as it is shown without running it: everything resolved, the graph of its steps, or a row's requests."""
+"""Views of a pipeline without a run: the resolved pipeline, the graph of its steps, or the requests of a row."""
 
 from __future__ import annotations
 
@@ -57,33 +57,33 @@ def render(
     *,
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
-    input: str | Path | None = None,  # noqa: A002 - the word that the YAML has for it
+    input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
     row: str | int | None = None,
     graph: Literal["text", "mermaid"] | None = None,
 ) -> dict[str, JSON] | str | list[Preview]:
-    """Show a pipeline resolved, or the graph of its steps, or the requests of one row. Nothing is sent.
+    """Return the resolved pipeline, the graph of its steps, or the requests of one row. Nothing is sent.
 
     Args:
-        pipeline: a YAML file, or what `load` returned.
-        params: the values of its parameters.
-        overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; only with a file.
-        input: where the rows come from instead; only with a file.
-        row: the requests of this row: its id, where the input has ids, or its number, from 1.
-        graph: the steps with their types and what needs what: as `text`, or as a flowchart for `mermaid`.
+        pipeline: a pipeline file, or what `load` returned.
+        params: the parameters, by name.
+        overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
+        input: the input, in place of the file's own; not if `pipeline` is loaded.
+        row: the id of a row, or its number, from 1, to return its requests.
+        graph: `text` or `mermaid`, to return the graph of the steps in this format.
 
     Returns:
-        Alone: the pipeline, with its parameters, settings, texts and schemas as a run would use them, as the mapping
-        that its file would be. With `graph`: a text. With `row`: each request that the row would send, step by step;
-        what depends on the output of another step is filled with one that the simulator makes up.
+        By default: the pipeline as a mapping, with parameters, settings, strings and schemas as a run would use them.
+        With `graph`: a string. With `row`: each request of the row, step by step; if a request needs the output of
+        another step, a simulated output is filled in.
 
     Raises:
-        InvalidPipeline: the file has mistakes; `.diagnostics` holds all of them with their places.
-        UsageError: the input has no such row; or `row` and `graph` are both given.
-        RowError: a template cannot be filled in for this row.
+        InvalidPipeline: the file has errors; `.diagnostics` contains all of them with their places.
+        UsageError: the input has no such row; or `row` and `graph` are both set.
+        RowError: a template fails for this row.
     """
     if graph is not None and (row is not None or graph not in _GRAPHS):
-        message = f"graph is {graph!r}" if row is None else "`graph` shows the steps, `row` the requests of a row"
-        hint = "`text` or `mermaid`" if row is None else "one at a time"
+        message = f"`graph` is {graph!r}" if row is None else "`graph` and `row` cannot be combined"
+        hint = "use `text` or `mermaid`" if row is None else "remove one of them"
         raise UsageError(message, code=Code.BAD_PARAM, hint=hint)
     found = loaded(pipeline, overrides, input)
     if row is not None:
@@ -95,7 +95,7 @@ def render(
 
 
 def _by_tool(plan: Plan) -> frozenset[str]:
-    """The variants that a run would ask by a tool, as far as the store tells."""
+    """Return the variants whose requests would use a tool, as far as the store shows."""
     if not os.path.exists(location_of(plan.file).database):  # noqa: PTH110 - never raises
         return frozenset()
     from yamlgen.api.preparation import asked_by_tool  # noqa: PLC0415 - loads the SDK

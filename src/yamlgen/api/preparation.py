@@ -1,4 +1,4 @@
-"""The plan of a run: what it will ask and what that may cost, before anything is sent."""
+"""Prepare a run: check and open everything, and estimate its requests and cost, before anything is sent."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ from yamlgen.store.run_session import StoreSession, locked_connection, open_runs
 from yamlgen.value_objects import JSON, Prompt
 
 FEW: Final = 100
-"""About how many rows tell what a run will ask when nothing was ever answered."""
+"""About how many rows the estimate looks at if the store has no answers."""
 
 SAMPLE: Final = 500
-"""About how many tell it when something was."""
+"""About how many rows the estimate looks at otherwise."""
 
 _ODD: Final = 2_654_435_761
-"""Knuth's multiplier: it spreads neighbours far apart."""
+"""Knuth's multiplier, which spreads neighbouring numbers."""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """A run that could begin: everything is opened and checked, nothing was sent.
+    """A run that is ready to start: everything is open and checked, and nothing was sent.
 
     Attributes:
-        plan: what will run, the options over it.
-        source: the input, readable, and held to what it was at first.
+        plan: the plan of the run, including its options.
+        source: the input; changes to it are noticed.
         rows: how many of its rows will run.
-        session: the store; until the run begins, it answers and keeps nothing.
-        provider: how those are reached that are asked.
-        simulation: what the answers of the simulator depend on; `None` where the API is asked.
-        price_functions: what answers cost, by the names of the plan's variants; `None` where it is not known.
-        connection: for writing to the store; `None` where it is only looked at.
+        session: the store; until the run starts, it is only read.
+        provider: the connection to the API or the simulator.
+        simulation: what simulated answers depend on; `None` if the run is not simulated.
+        price_functions: the prices, by the names of the plan's variants; `None` if a price is unknown.
+        connection: for writing to the store; `None` if it is only read.
     """
 
     plan: Plan
@@ -65,10 +65,10 @@ class Preparation:
     connection: sqlite3.Connection | None
 
     async def look_ahead(self, *, quick: bool) -> tuple[RunForecast, frozenset[str]]:
-        """What the run will ask, and those of its variants that are asked by a tool; nothing is sent for it.
+        """Return the forecast of the run, and the variants whose requests use a tool. Nothing is sent.
 
         Args:
-            quick: look at so few rows that nobody waits for it.
+            quick: look at a sample of the rows only, so that it takes no noticeable time.
         """
         run_reader, run_recorder = self.session.run_reader, self.session.run_recorder
         rows = self.source.rows(self.rows, self.plan.columns)
@@ -89,12 +89,12 @@ class Preparation:
 
 
 def asked_by_tool(models: Mapping[str, Model]) -> frozenset[str]:
-    """Those of the models that are asked by a tool, by name."""
+    """Return the names of the models whose requests use a tool."""
     return frozenset(name for name, model in models.items() if "tools" in model.request(Prompt(None, ())))
 
 
 def _spread(index: int) -> float:
-    """A number from 0 up to 1 that looks random: what repeats in an input must not meet what is looked at."""
+    """Return a pseudo-random number from 0 to 1, so that the sample does not follow a period of the input."""
     return (index * _ODD % 2**32) / 2**32
 
 
@@ -108,14 +108,14 @@ async def prepare(
     """Open what a run of `plan` needs, for as long as the context lasts.
 
     Args:
-        pipeline: as loaded.
-        plan: of it, the options over it.
+        pipeline: the loaded pipeline.
+        plan: its plan, including the options.
         options: how the run differs from the file.
-        holder: who keeps the store for itself, to write to it. Without, it is only looked at.
+        holder: the name of the run that locks the store to write to it. Default: the store is only read.
 
     Raises:
         EnvironmentProblem: there is no input, or the store is in use or cannot be read.
-        UsageError: the input is broken or empty, or a limit on cost meets a model without a price.
+        UsageError: the input is malformed or empty, or there is a limit on cost and a model without a price.
     """
     price_functions = {variant.name: price_function_of(variant.model, variant.price) for _, variant in plan.variants}
     _check_prices(plan, price_functions)
@@ -138,10 +138,10 @@ async def prepare(
 async def estimate(
     pipeline: Pipeline, *, params: Mapping[str, JSON] | None = None, options: RunOptions | None = None
 ) -> RunForecast:
-    """What a run would ask, and what that may cost, reckoned from every row. Nothing is sent, and no key is needed.
+    """Estimate the requests, tokens and cost of a run from every row. Nothing is sent, and no API key is needed.
 
     Raises:
-        YamlgenError: the run could not begin.
+        YamlgenError: the run could not start.
     """
     options = options or RunOptions()
     plan = options.over(pipeline.plan(params))
@@ -154,8 +154,8 @@ def _check_prices(plan: Plan, price_functions: Mapping[str, PriceFunction | None
     for step, variant in plan.variants:
         if plan.limits.max_cost_usd is not None and price_functions[variant.name] is None:
             named = f"`{variant.model}` (step `{step.name}`)"
-            message = f"`limits.max_cost_usd` is set, and nobody knows the price of {named}"
-            hint = "write it under the model: `price: {input: 1, output: 5}`, in US dollars for a million tokens"
+            message = f"`limits.max_cost_usd` is set, but the price of {named} is unknown"
+            hint = "set it under the model: `price: {input: 1, output: 5}`, in US dollars per million tokens"
             raise UsageError(message, code=Code.NO_PRICE, hint=hint)
 
 
@@ -165,9 +165,9 @@ def _reuse(options: RunOptions, place: StoreLocation) -> ReusePolicy:
     with open_runs(place) as run_reader:
         run = run_reader.run(options.retry)
         if options.simulation is not None and run.about.get("simulation") != options.simulation.about:
-            message = f"run {run.name} was answered by another simulator: nothing that it was told can be taken over"
-            command = f"`yamlgen run{options.simulation.options}` asks for all rows"
-            hint = by_surface(command=command, python="pass its `seed` and `faults`; of an older version, run it again")
+            message = f"run {run.name} was answered by another simulator, so its answers cannot be reused"
+            command = f"`yamlgen run{options.simulation.options}` runs all rows"
+            hint = by_surface(command=command, python="pass its `seed` and `faults`; after an update, run it again")
             raise UsageError(message, code=Code.NO_RUN, hint=hint)
         retried = run_reader.retried(run)
         return ReusePolicy(offline=options.offline, retry=tuple(run.number for run in retried))

@@ -1,4 +1,4 @@
-"""The requests of one row, without sending any."""
+"""The requests of one row, without sending them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Preview(NamedTuple):
     """One request of one row.
 
     Attributes:
-        case: which one it is, where the step makes several: `item 2`, `sample 1`.
-        made_up: the steps before it whose outputs the simulator invented.
+        case: the item, combination or sample, if the step makes several requests: `item 2`, `sample 1`.
+        made_up: the earlier steps whose outputs are simulated.
     """
 
     step: str
@@ -51,18 +51,17 @@ class Preview(NamedTuple):
 async def preview(
     pipeline: Pipeline, params: Mapping[str, JSON] | None, row: str | int, tell: Callable[[str], object] = bool
 ) -> list[Preview]:
-    """The requests of one row, without sending any.
+    """Return the requests of one row, without sending them.
 
     Args:
-        pipeline: as loaded.
-        params: the values of its parameters.
-        row: which row: its number, from 1, or as a text what `--row` takes: its id, where the input has ids, or else
-            its number.
-        tell: is told where a number could have been meant as an id, but is none.
+        pipeline: the loaded pipeline.
+        params: the parameters, by name.
+        row: the number of the row, from 1; or a string as `--row` takes it: the id of the row, or its number.
+        tell: called with a note if a number might have been meant as an id.
 
     Raises:
         UsageError: the input has no such row.
-        RowError: a template cannot be filled in for this row.
+        RowError: a template fails for this row.
     """
     plan = pipeline.plan(params)
     with buffered(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
@@ -74,9 +73,9 @@ async def preview(
 
 @asynccontextmanager
 async def as_asked(plan: Plan) -> AsyncIterator[Mapping[str, Model]]:
-    """The models as a run would ask them now: a schema that the API has refused is asked for by a tool.
+    """Yield the models as a run would use them now: if the API has refused a schema, a tool is used instead.
 
-    Without a store there are none, nor where the store or the environment cannot be used, which a run tells.
+    There are none without a store, or if the store or the environment is unusable, which a run would report.
     """
     place = location_of(plan.file)
     async with AsyncExitStack() as stack:
@@ -102,13 +101,13 @@ def _row(source: Source, plan: Plan, row: str | int, tell: Callable[[str], objec
                 if not has_names:
                     return each
     except YamlgenError:
-        if numbered is None:  # otherwise it is about a row that was not asked for
+        if numbered is None:  # otherwise another row is broken
             raise
     if numbered is not None:
         tell_apart(name, id_of(numbered.identity), tell)
         return numbered
     ids = (id_of(each.identity) for each in source.rows(columns=plan.columns))
-    hint = proposed(name, ids) if has_names else "rows count from 1"
+    hint = proposed(name, ids) if has_names else "row numbers start at 1"
     raise UsageError(f"{source.name()} has no row {id_name(name)}", code=Code.NO_ROWS, hint=hint)
 
 
@@ -120,7 +119,7 @@ class _RowRequests:
     row: InputRow
 
     async def make(self) -> list[Preview]:
-        """The requests, step by step; what depends on an answer is filled with one that is made up."""
+        """Return the requests, step by step; if one needs an answer, a simulated one is filled in."""
         made: list[Preview] = []
         outputs: dict[str, Answer] = {}
         invented: set[str] = set()

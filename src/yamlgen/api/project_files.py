@@ -1,4 +1,4 @@
-"""The files that yamlgen puts beside a user's own: a pipeline to start from, and the language's schema for editors."""
+"""The files that yamlgen creates for users: a pipeline to start from, and the JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -12,30 +12,64 @@ from yamlgen.errors import Code, EnvironmentProblem, UsageError
 from yamlgen.option_names import by_surface
 from yamlgen.pipeline.json_schema import FILE_NAME, committed
 from yamlgen.suggestions import listing
+from yamlgen.value_objects import JSON
 
 SCHEMA_FILE: Final = FILE_NAME
-"""The name under which pipelines look for the schema beside them."""
+"""The name of the schema next to a pipeline."""
+
+GIT_IGNORE: Final = ".gitignore"
+IGNORED: Final = (".yamlgen/", "out/", ".env")
+"""What the `.gitignore` of a new project lists: the store, the outputs and the file of keys."""
 
 _STARTER: Final = ("pipeline.yaml", "data/reviews.csv", "schemas/facts.json")
 _FOLDERS: Final = ("data", "schemas")
 
 
 def schema_text() -> str:
-    """The JSON Schema of the language."""
+    """Return the JSON Schema of pipeline files."""
     return committed()
 
 
-def write_schema(target: Path) -> Path:
-    """Write the schema to a file, or into a folder; the file.
+def schema(*, write: str | Path | None = None) -> dict[str, JSON]:
+    """Return the JSON Schema of pipeline files, as `yamlgen schema` prints it.
+
+    Args:
+        write: also write it to this file, or to `pipeline.schema.json` in this folder.
 
     Raises:
-        UsageError: a file is there that is no schema of ours.
-        EnvironmentProblem: it cannot be written.
+        UsageError: the file exists, and is not a schema of yamlgen.
+        EnvironmentProblem: the file cannot be written.
+    """
+    if write is not None:
+        write_schema(Path(write))
+    found: dict[str, JSON] = json.loads(schema_text())
+    return found
+
+
+def init(folder: str | Path = ".") -> list[Path]:
+    """Create a small pipeline to start from, as `yamlgen init` does, and return its files.
+
+    Args:
+        folder: the folder for the files. Default: the current folder.
+
+    Raises:
+        UsageError: one of the files exists; nothing was written.
+        EnvironmentProblem: a file cannot be written.
+    """
+    return list(write_starter(Path(folder)))
+
+
+def write_schema(target: Path) -> Path:
+    """Write the JSON Schema to a file, or into a folder, and return the file.
+
+    Raises:
+        UsageError: the file exists, and is not a schema of yamlgen.
+        EnvironmentProblem: the file cannot be written.
     """
     file = target / SCHEMA_FILE if target.is_dir() or not target.suffix else target
     if file.exists() and not _is_ours(file):
-        message = f"{file} is there already, and is no schema of yamlgen"
-        raise UsageError(message, code=Code.OUTPUT_PATH, hint=f"name a folder, or a file such as {SCHEMA_FILE}")
+        message = f"{file} exists, and is not a schema of yamlgen"
+        raise UsageError(message, code=Code.OUTPUT_PATH, hint=f"specify a folder, or a file such as {SCHEMA_FILE}")
     try:
         file.write_text(schema_text(), encoding="utf-8")
     except OSError as error:
@@ -45,7 +79,7 @@ def write_schema(target: Path) -> Path:
 
 
 def _is_ours(file: Path) -> bool:
-    """Whether a file may be written anew: it holds this schema, or that of another version."""
+    """Whether a file may be replaced: it is this schema, or that of another version."""
     try:
         found = json.loads(file.read_bytes())
     except (OSError, ValueError):
@@ -54,11 +88,13 @@ def _is_ours(file: Path) -> bool:
 
 
 def write_starter(folder: Path) -> Iterator[Path]:
-    """Write a small working pipeline, with its data and the schema, and give each file once it is there.
+    """Write a small working pipeline with its input, its schemas and a `.gitignore`, and yield each file.
+
+    An existing `.gitignore` is kept, and not yielded.
 
     Raises:
-        UsageError: one of them exists; nothing was written.
-        EnvironmentProblem: one cannot be written.
+        UsageError: another of the files exists; nothing was written.
+        EnvironmentProblem: a file cannot be written.
     """
     starter = files("yamlgen.api").joinpath("starter")
     texts = {name: starter.joinpath(name).read_text(encoding="utf-8") for name in _STARTER}
@@ -66,9 +102,11 @@ def write_starter(folder: Path) -> Iterator[Path]:
     taken = [str(folder / name) for name in texts if (folder / name).exists()]
     taken += [str(parent) for name in _FOLDERS if (parent := folder / name).exists() and not parent.is_dir()]
     if taken:
-        message = f"{listing(taken)} {'exists' if len(taken) == 1 else 'exist'} already; nothing was written"
-        hint = f"name another folder{by_surface(command=': `yamlgen init my-pipeline`', python='')}"
+        message = f"{listing(taken)} already {'exists' if len(taken) == 1 else 'exist'}; nothing was written"
+        hint = f"specify another folder{by_surface(command=': `yamlgen init my-pipeline`', python='')}"
         raise UsageError(message, code=Code.OUTPUT_PATH, hint=hint)
+    if not (folder / GIT_IGNORE).exists():
+        texts[GIT_IGNORE] = "".join(f"{each}\n" for each in IGNORED)
     for name, text in texts.items():
         path = folder / name
         try:

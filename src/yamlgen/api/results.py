@@ -1,4 +1,4 @@
-"""What comes of a run: its rows and its failures as values, and the report that everything said of it is made of."""
+"""The result of a run: its rows and failures as values, and its report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from yamlgen.data.row_identity import row_name
 from yamlgen.reports.report import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first
 from yamlgen.value_objects import JSON, Usage
 
-if TYPE_CHECKING:  # what lists runs need not wait for the formats
+if TYPE_CHECKING:  # a list of runs does not load the formats
     from yamlgen.output.files import OutputPaths as OutputPaths  # noqa: PLC0414
 
 __all__ = [
@@ -28,19 +28,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
-        rows: the finished rows in input order: the row's columns, then the steps' outputs.
-        failures: the rows that were set aside, as in the `failed` file.
-        failed_items: the items that are null in the lists of `rows` (`on_item_error: "null"`), each as in `failures`,
+        rows: the finished rows in input order: the columns of the input, then the outputs of the steps.
+        failures: the failed rows, as in `*.failed.jsonl`.
+        failed_items: the failed items that are null in `rows` (`on_item_error: "null"`), each as in `failures`,
             with `item`, from 1, and `case`, its name.
-        lost_steps: the steps that lost every item of every row, with their most frequent reason; the command line
-            ends with 1 for these, too.
-        usage: the tokens that this run has paid for, failed rows included; of a simulated run, those of its answers.
-        cost_usd: what they cost, or would have cost without the simulator; `None` where a price is not known.
-        report: counts and usage per step, paid and reused apart, failures in groups.
-        output: the file of the finished rows; `None` when they were printed.
+        lost_steps: the steps that lost every item of every row, with their most frequent error; on the command line,
+            the exit code is then 1.
+        usage: the billed tokens of this run, including those of failed rows; if it is simulated, those of its answers.
+        cost_usd: their cost, which is simulated if the run is; `None` if a price is unknown.
+        report: counts and usage for each step, what was paid apart from what was reused, and failures in groups.
+        output: the file of the finished rows; `None` if they were printed.
     """
 
     rows: list[dict[str, JSON]]

@@ -1,8 +1,7 @@
-"""A run, from its first look at the store to its files in place.
+"""A run, from the first look at the store to the finished files.
 
-Owns the order in which a run is made ready, begun and ended. What was paid for is in the store before anything else
-happens to it, so every way in which a run can end early leaves the same thing behind: a store from which the next
-run goes on.
+This module controls the order in which a run is prepared, started and ended. Every billed answer is stored before it is
+used. Therefore, however a run ends early, the next run continues from the store.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from yamlgen.api.json_version import versioned
 from yamlgen.api.loading import Pipeline
 from yamlgen.api.preparation import Preparation, prepare
 from yamlgen.api.run_options import RunOptions
@@ -49,16 +49,16 @@ from yamlgen.system_limits import in_thread
 from yamlgen.value_objects import JSON
 
 Confirm = Callable[[RunForecast], bool]
-"""Asks whether a run may cost what is forecast."""
+"""Returns whether a run may cost what the forecast says."""
 
 
-class _Unwanted(Exception):  # noqa: N818 - the user's wish, no error
-    """The files of a run that was cancelled are not put in place any more."""
+class _Unwanted(Exception):  # noqa: N818 - not an error
+    """The run was cancelled while its files were written."""
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that came to its end: its report, its files, and where the store has it."""
+    """A finished run: its report, its files, and its place in the store."""
 
     report: Report
     paths: OutputPaths
@@ -76,20 +76,20 @@ async def execute(
     confirm: Confirm | None = None,
     stdout: BinaryIO | None = None,
 ) -> FinishedRun:
-    """Run a pipeline to its end and leave its files.
+    """Run a pipeline, and write its files.
 
     Args:
-        pipeline: as loaded.
-        params: the values of its parameters.
-        options: what differs from the file.
-        emit: told every event.
+        pipeline: the loaded pipeline.
+        params: the parameters, by name.
+        options: how the run differs from the file.
+        emit: called with every event.
         cancellation: ends the run early when requested.
-        confirm: asked before a run that may cost more than `limits.confirm_above_usd`; without it such a run does
-            not begin.
-        stdout: where the rows of a run with the output `-` go; standard output, where none is given.
+        confirm: called before a run that may cost more than `limits.confirm_above_usd`; without it, such a run does
+            not start.
+        stdout: receives the rows if the output is `-`. Default: standard output.
 
     Raises:
-        YamlgenError: nothing could be run, or the run ended early; what was finished is in the store.
+        YamlgenError: the run could not start, or ended early; finished answers are in the store.
     """
     options, cancellation = options or RunOptions(), cancellation or Cancellation()
     plan = options.over(pipeline.plan(params))
@@ -97,9 +97,9 @@ async def execute(
     work = _RunExecution(pipeline, plan, options, name, cancellation, [] if emit is None else [emit], stdout)
     async with prepare(pipeline, plan, options, f"run {name}") as ready:
         asks = plan.limits.confirm_above_usd is not None and not options.yes
-        forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question is put by what all rows say
+        forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question needs the forecast of all rows
         if forecast.sends and not options.offline:
-            ready.provider.key()  # without one it ends here; a request that was not foretold asks for it again
+            ready.provider.key()  # without one it ends here; an unforeseen request checks again
         with work.made_ready(ready) as staging:
             for message in ready.source.told:
                 work.tell(RunWarned(message))
@@ -109,7 +109,7 @@ async def execute(
 
 
 class _RunExecution:
-    """One run on its way."""
+    """One run in progress."""
 
     def __init__(
         self,
@@ -140,19 +140,19 @@ class _RunExecution:
 
     @contextmanager
     def made_ready(self, ready: Preparation) -> Iterator[Staging]:
-        """Keep the files for this run alone, before anything is paid for."""
+        """Lock the output files for this run, before anything is billed."""
         self.paths.spare(path for path in (*self.pipeline.parsed.files(), ready.source.path) if path is not None)
         what = f"run {self.name} of {near(self.plan.file)}"
         with prepared(self.paths, to_stdout=self.to_stdout, what=what) as staging:
             yield staging
 
     async def go(self, ready: Preparation, by_tool: frozenset[str], staging: Staging) -> FinishedRun:
-        """Run every row, and put the files in place."""
+        """Run every row, and publish the files."""
         about = {**self._about(ready), **surroundings(self.plan.folder)}
         kept = {**about, "resolved": resolved(self.plan, by_tool), "options": self._options(), "rows": ready.rows}
         run_reader, clock, started = ready.session.run_reader, time.monotonic(), datetime.now(UTC)
         connection = ready.connection
-        assert connection is not None  # noqa: S101 - a run holds its store
+        assert connection is not None  # noqa: S101 - a run locks its store
         async with begin_run(ready.session, connection, self.name, kept, self.options.retry) as run:
             steps = tuple(step.name for step in self.plan.steps)
             headers, simulated = tuple(about["headers"]), self.options.simulate
@@ -164,7 +164,7 @@ class _RunExecution:
                 if error is None:
                     await self._verify(ready.source)
                     self.report.seconds = time.monotonic() - clock
-                    record = run_record(self.report, about, started)
+                    record = versioned(run_record(self.report, about, started))
                     await self._publish(run_reader.place, run.entry, record, staging)
                     await _whole(run.end("finished", record))
                     self.tell(RunFinished(None, self.report.seconds))
@@ -190,7 +190,7 @@ class _RunExecution:
         try:
             await engine.run(rows(), UnreadRows(ready.rows, rows))
             self.undone = engine.undone
-        except asyncio.CancelledError:  # in a hurry: a reader that does not read is not waited for
+        except asyncio.CancelledError:  # do not wait for a reader that does not read
             if printer is not None:
                 printer.leave()
                 printer = None
@@ -200,50 +200,50 @@ class _RunExecution:
                 await printer.close()
 
     def _unfinished(self, rows: int) -> YamlgenError | None:
-        """Why the run did not finish every row, if it did not."""
+        """Return why the run did not finish every row, if it did not."""
         report = self.report
         if report.missing:
-            what = "row has" if report.missing == 1 else "rows have"
-            message = f"{report.missing:,} {what} no answer in the store, and this run may not ask"
+            what = "row lacks" if report.missing == 1 else "rows lack"
+            message = f"{report.missing:,} {what} an answer in the store, and this run sends nothing"
             how = "" if self.options.simulation is None else self.options.simulation.options
-            command = f"`yamlgen runs failed {self.name}` lists them, `yamlgen run{how}` asks for them"
-            asks = by_surface(command=command, python=f"a call without {option('offline')} asks for them")
-            hint = f"{asks}; the previous output stays as it was"
+            command = f"`yamlgen runs failed {self.name}` lists them, `yamlgen run{how}` sends their requests"
+            sends = by_surface(command=command, python=f"a call without {option('offline')} sends their requests")
+            hint = f"{sends}; the previous output is unchanged"
             return Incomplete(message, code=Code.NOT_STORED, hint=hint)
         if report.finished + report.failed == rows and not self.undone:
             return None
         return self.budget.error or Interrupted(f"stopped: {self.cancellation.reason}", code=Code.STOPPED)
 
     async def _verify(self, source: Source) -> None:
-        """See that the output is made of the input as it is, in a thread, for it may be long."""
+        """Warn if the input changed during the run; in a thread, because it may be long."""
         warning = await in_thread(source.verify)
         if warning is not None:
             self.tell(RunWarned(warning))
 
     async def _stop(self, run: ActiveRun, message: str, clock: float) -> str:
-        """Note in the store that the run ended early, and say what is kept."""
+        """Record in the store that the run ended early, and return what is stored."""
         self.report.error, self.report.seconds = message, time.monotonic() - clock
-        with suppress(YamlgenError):  # a disk that refuses has been told already
+        with suppress(YamlgenError):  # a disk error was reported already
             await run.end("stopped", self.report.as_json())
         kept = self._kept()
         self.tell(RunFinished(message, self.report.seconds, kept))
         return kept
 
     def _kept(self) -> str:
-        """What an ended run leaves behind, as a sentence."""
+        """Return what a run that ended early has stored, as a phrase."""
         finished = self.report.finished
         if not (finished or self.report.paid.attempts):
-            return "no row was finished"
+            return "no row finished"
         rows = f"{finished:,} finished row{'' if finished == 1 else 's'}" if finished else "some answers"
         same = f"the same {by_surface(command='command', python='call')}"
         if self.options.fresh:
-            return f"{rows} kept in the store; without {option('fresh')} {same} takes these, and older answers, if any"
-        return f"{rows} kept in the store; {same} goes on from there"
+            return f"{rows} in the store; {same} without {option('fresh')} uses them, and older answers"
+        return f"{rows} in the store; {same} continues from there"
 
     async def _publish(self, place: StoreLocation, entry: RunEntry, record: dict[str, JSON], staging: Staging) -> None:
-        """Put the files in place, in a thread, so that a signal is heard; once they are, the run has finished.
+        """Write and publish the files, in a thread, so that signals are handled. Then the run has finished.
 
-        What there is to know of the rows as they are written is added to the record.
+        Warnings about the written rows are added to the record.
         """
         unwanted, known = threading.Event(), len(record["warnings"])
         try:
@@ -302,7 +302,7 @@ class _RunExecution:
         }
 
     def _options(self) -> dict[str, JSON]:
-        """What a retry needs to be asked in the same way."""
+        """Return the options that a retry reuses."""
         given, output = self.pipeline.input, self.options.output
         return {
             "input": given if given in (None, "-") else str(self.pipeline.source.path),
@@ -314,7 +314,7 @@ class _RunExecution:
 
 
 async def _whole(work: Coroutine[Any, Any, None], hurry: Callable[[], object] = bool) -> None:
-    """Await what must not be left half done: whoever cancels it is told to `hurry`, and waits all the same."""
+    """Await work that must not be interrupted: a cancellation calls `hurry`, and still waits for the end."""
     task = asyncio.ensure_future(work)
     while not task.done():
         try:
@@ -338,8 +338,8 @@ def _confirm(forecast: RunForecast, plan: Plan, options: RunOptions, confirm: Co
         return
     if confirm is None or not confirm(forecast):
         what = "the run" if not options.simulate else "without the simulator, the run"
-        told = "nobody knows what the run costs" if cost is None else f"{what} may cost ${cost[1]:.4g}"
-        message = f"{told}, and `limits.confirm_above_usd` is {most:g}"
+        costs = "the cost of the run is unknown" if cost is None else f"{what} may cost ${cost[1]:.4g}"
+        message = f"{costs}, and `limits.confirm_above_usd` is {most:g}"
         hint = f"nothing was sent; confirm it with {option('yes')}, or raise the limit"
         raise LimitReached(message, code=Code.NOT_CONFIRMED, hint=hint)
 
@@ -354,7 +354,7 @@ def _paths(plan: Plan, options: RunOptions) -> OutputPaths:
 
 @contextmanager
 def _opened_printer(place: StoreLocation, entry: RunEntry, stdout: BinaryIO | None) -> Iterator[Printer]:
-    """A printer to standard output that reads the store by itself; unbuffered, so that nothing is left at the end."""
+    """Yield a printer to standard output that reads the store; unbuffered, so that no row remains in a buffer."""
     stream = stdout or sys.stdout.buffer
     with open_runs(place) as run_reader:
         yield Printer(getattr(stream, "raw", stream), partial(compose_row, run_reader, entry))

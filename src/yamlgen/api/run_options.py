@@ -1,4 +1,4 @@
-"""How a run differs from what the pipeline's file says, and what follows from it for the plan and the store."""
+"""The options of a run, which override its pipeline file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LIMITS: Final = ("max_requests", "max_failures", "max_unusable", "max_cost_usd"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run differs from what the pipeline's file says; `yamlgen.run` takes each of these, and says what it is."""
+    """How a run differs from its pipeline file. The options are those of `yamlgen.run`, which documents them."""
 
     output: str | Path | None = None
     limit: int | None = None
@@ -44,37 +44,37 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool):
-            raise UsageError(f"seed is {self.seed!r}", code=Code.BAD_PARAM, hint="a whole number")
+            raise UsageError(f"`seed` is {self.seed!r}", code=Code.BAD_PARAM, hint="use an integer")
         if not self.simulate and (self.latency or self.faults or self.seed):
             names = by_surface(command="`--latency`, `--fault` and `--seed`", python="`latency`, `faults` and `seed`")
-            message = f"{names} go with {option('simulate')}"
-            raise UsageError(message, code=Code.BAD_PARAM, hint="they say how the simulator behaves")
+            message = f"{names} require {option('simulate')}"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="they control the simulator")
         for name, least in (("limit", 1), ("max_concurrency", 1), ("latency", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value < least):
-                raise UsageError(f"{name} is {value!r}", code=Code.BAD_PARAM, hint=f"{least} or more")
+                raise UsageError(f"`{name}` is {value!r}", code=Code.BAD_PARAM, hint=f"use {least} or more")
         if self.fresh and (self.offline or self.retry is not None):
             other = option("offline") if self.offline else "a retry"
-            message = f"{option('fresh')} takes nothing out of the store, and {other} needs what is there"
-            raise UsageError(message, code=Code.BAD_PARAM, hint="leave one of them out")
+            message = f"{option('fresh')} uses no stored answers, but {other} needs them"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="remove one of them")
         for name in _LIMITS:
             if getattr(self, name) is not None:
                 self._check_limit(name, getattr(self, name))
 
     def _check_limit(self, name: str, value: Any) -> None:
         try:
-            Limits.model_validate({name: str(value) if isinstance(value, bool) else value})  # pydantic takes True for 1
+            Limits.model_validate({name: str(value) if isinstance(value, bool) else value})  # pydantic takes True as 1
         except ValidationError:
             hint = str(Limits.model_fields[name].description)
-            raise UsageError(f"{name} is {value!r}", code=Code.BAD_PARAM, hint=hint) from None
+            raise UsageError(f"`{name}` is {value!r}", code=Code.BAD_PARAM, hint=hint) from None
 
     @property
     def simulation(self) -> SimulatorSettings | None:
-        """How the simulator behaves, if there is to be one."""
+        """The settings of the simulator, if the run is simulated."""
         return SimulatorSettings(self.latency, tuple(self.faults), self.seed) if self.simulate else None
 
     def over(self, plan: Plan) -> Plan:
-        """The plan with these limits over its own, and this ceiling under it."""
+        """Return the plan with these limits and this concurrency."""
         runtime = plan.runtime
         if self.max_concurrency is not None:
             runtime = runtime.model_copy(update={"concurrency": min(plan.concurrency, self.max_concurrency)})

@@ -1,4 +1,4 @@
-"""The simulated Messages API, served on this machine for other clients."""
+"""The simulated Messages API as a server on this machine, for other clients."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ async def simulated_api(
     """Serve the simulated API for as long as the context lasts.
 
     Args:
-        port: on which; 0 takes a free one.
-        latency: seconds that an answer takes.
-        faults: rates of faults, such as `rate_limit=0.1`.
-        seed: picks the answers and the faults.
+        port: the port to listen on; 0 picks a free one.
+        latency: seconds by which each answer is delayed.
+        faults: faults by rate, such as `rate_limit=0.1`.
+        seed: selects the answers and the faults.
 
     Yields:
-        The address, for `base_url` or ANTHROPIC_BASE_URL; any key will do.
+        The address, for `base_url` or ANTHROPIC_BASE_URL; any key is accepted.
 
     Raises:
-        UsageError: a fault has no such name or rate.
-        EnvironmentProblem: the port is taken.
+        UsageError: the name or the rate of a fault is invalid.
+        EnvironmentProblem: the port is in use.
     """
     simulator = Simulator(faults=Faults.parse(faults, seed=seed), latency=latency, seed=seed)
     base_url = await simulator.start(port=port)
@@ -34,3 +34,7 @@ async def simulated_api(
         yield base_url
     finally:
         await simulator.stop()
+
+
+simulate = simulated_api
+"""`yamlgen simulate` for Python: `async with yamlgen.simulate() as base_url`."""

@@ -1,4 +1,4 @@
-"""The lines of a file, as a message about one of them shows it."""
+"""The lines of a file, as messages show them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from yamlgen.parsing.source_map import LINE_END
 
 
 def source_lines(file: str) -> tuple[str, ...]:
-    """The lines of a file, with `*` in place of what may be a key, so that columns hold; none where it has none."""
+    """Return the lines of a file, with `*` for each character of possible API keys; none if it is unreadable."""
     try:
-        if not Path(file).is_file():  # a pipe or a device has no line to show, and would never end
+        if not Path(file).is_file():  # a pipe or a device may never end
             return ()
         with Path(file).open("rb") as opened:
             text = opened.read(1 << 21).decode("utf-8-sig", "replace")

@@ -1,4 +1,4 @@
-"""One run of a store, and all that can be asked of it: its rows, its failures, how it was made."""
+"""One run of a store: its rows, its failures and its record."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Export:
 
     Attributes:
         run: the run's name.
-        rows: how many rows are written.
+        rows: how many rows were written.
         output: the file.
-        failed_items: how many items in the lists of these rows failed, and are null.
-        warnings: what of the rows the format cannot hold, as sentences.
+        failed_items: how many items of these rows failed and are null.
+        warnings: what the format cannot represent, as sentences.
     """
 
     run: str
@@ -39,17 +39,17 @@ class Export:
     warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, JSON]:
-        """What was written, as plain JSON values."""
+        """Return the export as JSON values."""
         return {"run": self.run, "rows": self.rows, "output": str(self.output)}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run, and the store that holds it; whatever is asked of it is read from there.
+    """One run in a store, from which its methods read.
 
     Attributes:
         place: the store.
-        entry: its line there, as it was when the run was looked up.
+        entry: the run's entry in the store, as it was when the run was looked up.
     """
 
     place: StoreLocation
@@ -62,17 +62,17 @@ class Run:
 
     @property
     def name(self) -> str:
-        """How users call it; the beginning of it is enough where no other begins so."""
+        """Its name; commands also accept the beginning, if it is unique."""
         return self.entry.name
 
     @property
     def pipeline(self) -> str:
-        """The name of the pipeline's file."""
+        """The name of the pipeline file."""
         return self.place.name
 
     @property
     def simulated(self) -> bool:
-        """Whether the simulator answered."""
+        """Whether the run is simulated."""
         return self.place.simulated
 
     @property
@@ -82,27 +82,27 @@ class Run:
 
     @property
     def started(self) -> str:
-        """When it began: ISO 8601, UTC."""
+        """When it started: ISO 8601, UTC."""
         return self.entry.started
 
     @property
     def cost_usd(self) -> float | None:
-        """What it has paid until now, or would have paid without the simulator; `None` where a price is not known."""
+        """Its cost until now in US dollars, which is simulated if the run is; `None` if a price is unknown."""
         cost: float | None = self.entry.paid["cost_usd"]
         return cost
 
     @property
     def is_beside_pipeline(self) -> bool:
-        """Whether the store is in its usual folder, so that the pipeline's file is known by it."""
+        """Whether the store is in its default folder, next to the pipeline file."""
         return self.place.folder.name == FOLDER
 
     @property
     def home(self) -> Path:
-        """The folder of the pipeline, where the store is beside it; else that of the store."""
+        """The folder of the pipeline, if the store is next to it; otherwise the folder of the store."""
         return self.place.folder.parent if self.is_beside_pipeline else self.place.folder
 
     def as_json(self) -> dict[str, Any]:
-        """What a list of runs tells of it, as plain JSON values: times in ISO 8601, UTC; costs in US dollars."""
+        """Return its entry in a list of runs, as JSON values: times in ISO 8601, UTC; costs in US dollars."""
         entry, report = self.entry, self.entry.report or {}
         return {
             "store": str(self.place.database),
@@ -119,11 +119,11 @@ class Run:
         }
 
     def _counts(self) -> dict[str, JSON]:
-        """The rows by what became of them."""
+        """Return the numbers of rows by their result."""
         return {"finished": self.entry.finished, "failed": self.entry.failed, "missing": self.entry.missing}
 
     def describe(self) -> dict[str, JSON]:
-        """All that is known of it but its rows: how it was asked for, how it went, what it paid."""
+        """Return its record: options, counts, cost, and the pipeline as it ran; everything but the rows."""
         run, report = self.entry, self.entry.report or {}
         steps = report.get("steps")
         if not steps:
@@ -146,60 +146,60 @@ class Run:
         }
 
     def describe_row(self, name: str, tell: Callable[[str], object] = bool) -> dict[str, JSON]:
-        """All that is known of a row: its columns, and each step's request, attempts, value or error.
+        """Return a row: its columns, and each step's requests, attempts, value or error.
 
         Args:
-            name: the row's id, where the run's input has ids, or its number, from 1.
-            tell: is told where a number could have been meant as an id, but is none.
+            name: the id of the row, or its number, from 1.
+            tell: called with a note if a number might have been meant as an id.
 
         Raises:
-            UsageError: the run has no such row, or has not finished it.
+            UsageError: the run does not have this row, or has not finished it.
         """
         with open_runs(self.place) as run_reader:
             return describe_row(run_reader, self.entry, _find_row(run_reader, self.entry, name, tell))
 
     def lines(self) -> Iterator[bytes]:
-        """The finished rows as JSON lines, in input order."""
+        """Yield the finished rows as JSON Lines, in input order."""
         with open_runs(self.place) as run_reader:
             yield from compose_rows(run_reader, self.entry)
 
     def failed_lines(self, *, items: bool = False) -> Iterator[bytes]:
-        """The failed rows as JSON lines, in input order, as in the file of failed rows.
+        """Yield the failed rows as JSON Lines, in input order, as in `*.failed.jsonl`.
 
         Args:
-            items: whether a line follows for each item of a row that failed and is null: it has `item` and `case`.
+            items: also yield a line for each failed item that is null; only these lines have `item` and `case`.
         """
         with open_runs(self.place) as run_reader:
             yield from compose_failed(run_reader, self.entry, items=items)
 
     def array(self, *, failed: bool = False) -> Iterator[bytes]:
-        """The rows, or the failed ones, as one JSON array, piece by piece."""
-        from yamlgen.output.files import printed  # noqa: PLC0415 - a list of runs need not wait for it
+        """Yield the rows, or the failed rows, as one JSON array in parts."""
+        from yamlgen.output.files import printed  # noqa: PLC0415 - not needed to list runs
 
         yield from printed(self.failed_lines if failed else self.lines, as_array=True)
 
     def failures(self) -> Iterator[Failure]:
-        """Why each row failed, and why each item is null, in short and in input order."""
+        """Yield the error of each failed row and failed item, in input order."""
         with open_runs(self.place) as run_reader:
             yield from list_failures(run_reader, self.entry)
 
     def has_to_retry(self) -> bool:
-        """Whether a retry has anything to ask."""
+        """Whether there is anything to retry."""
         with open_runs(self.place) as run_reader:
             return run_reader.has_to_retry(self.entry)
 
     def export(self, output: Path, *, failed: bool = False) -> Export:
-        """Write the rows to a file in the format of its ending; also those of a run that did not come to its end.
+        """Write the rows to a file in the format of its extension, even if the run was stopped or killed.
 
         Args:
-            output: a `.jsonl`, `.json` or `.csv` file; its folder is made, and what it held before is replaced.
-            failed: the failed rows, as in the file of failed rows.
+            output: a `.jsonl`, `.json` or `.csv` file; its folder is created, and an existing file is replaced.
+            failed: write the failed rows, as in `*.failed.jsonl`.
 
         Raises:
-            UsageError: `output` is not a file, or its ending tells no format.
-            EnvironmentProblem: the disk refuses, or another run is writing there.
+            UsageError: `output` is not a file, or has another extension.
+            EnvironmentProblem: the file cannot be written, or another run is writing it.
         """
-        from yamlgen.output.files import write_rows  # noqa: PLC0415 - a list of runs need not wait for it
+        from yamlgen.output.files import write_rows  # noqa: PLC0415 - not needed to list runs
 
         run = self.entry
         with open_runs(self.place) as run_reader:
@@ -211,12 +211,12 @@ class Run:
 
 
 def values(lines: Iterator[bytes]) -> list[dict[str, JSON]]:
-    """The rows of JSON lines."""
+    """Parse JSON Lines."""
     return [json.loads(line) for line in lines]
 
 
 def _find_row(run_reader: RunReader, run: RunEntry, name: str, tell: Callable[[str], object]) -> int:
-    """The place, from 0, of a row of a run by its id or its number."""
+    """Return the position, from 0, of a row by its id or its number."""
     has_ids = run_reader.id_column(run) is not None
     for identity in identities(name) if has_ids else []:
         found = run_reader.find(run, identity)
@@ -228,5 +228,5 @@ def _find_row(run_reader: RunReader, run: RunEntry, name: str, tell: Callable[[s
         tell_apart(name, run_reader.id(run, row), tell)
         return row.number
     message = f"run {run.name} has no row {id_name(name)}, or has not finished it"
-    hint = proposed(name, run_reader.ids(run)) if has_ids else "rows count from 1"
+    hint = proposed(name, run_reader.ids(run)) if has_ids else "row numbers start at 1"
     raise UsageError(message, code=Code.NO_RUN, hint=hint)

@@ -1,6 +1,6 @@
-"""The command line: options, exit codes, how things are shown. The only room that knows click and rich.
+"""The command line: options, exit codes and output. Only this room imports click and rich.
 
-Commands are imported when they are called, so that `--help` and shell completion load nothing but click.
+A command is imported when it is called, so that `--help` and shell completion load only click.
 """
 
 from __future__ import annotations
@@ -18,27 +18,45 @@ from yamlgen.cli.terminal import guard
 from yamlgen.option_names import cli_option_names
 
 _COMMANDS: Final = {
-    "init": "Write a small pipeline to start from.",
-    "validate": "Tell everything that is wrong with pipelines.",
-    "render": "Show a pipeline resolved, or the requests of one row.",
-    "plan": "Show what a run would ask, and what that may cost.",
-    "run": "Send every row through every step, and write the rows.",
-    "retry": "Ask again for the failed rows of a run, and for no others.",
-    "runs": "List runs, show them, export their rows, prune them.",
-    "schema": "Print the JSON Schema of the language, for editors.",
-    "simulate": "Serve the simulated Messages API on this machine.",
+    "init": "Create a small pipeline to start from.",
+    "validate": "Check pipelines, and report every error.",
+    "render": "Show a resolved pipeline, its graph, or the requests of one row.",
+    "plan": "Estimate the requests, tokens and cost of a run.",
+    "run": "Run a pipeline, and write the rows.",
+    "retry": "Retry the failed rows of a run, and no others.",
+    "runs": "List, show, export and prune past runs.",
+    "schema": "Print the JSON Schema of pipeline files, for editors.",
+    "simulate": "Serve a simulated Messages API on this machine.",
     "docs": "Print a page of the manual.",
-    "explain": "Explain an error code.",
-    "completion": "Print the completion script of a shell.",
+    "explain": "Explain error codes.",
+    "completion": "Print the completion script for a shell.",
 }
 
 
+_PAGES: Final = {
+    "init": "tutorial",
+    "validate": "ci",
+    "render": "steps",
+    "plan": "cost",
+    "run": "answers",
+    "retry": "failures",
+    "runs": "store",
+    "runs failed": "failures",
+    "schema": "pipeline",
+    "simulate": "simulator",
+    "docs": "manual",
+    "explain": "errors",
+    "completion": "manual",
+}
+"""The page of the manual that each command's help ends with. Default: the page of its group."""
+
+
 _GARBAGE: Final = 50_000
-"""New objects between two looks for garbage."""
+"""New objects between two garbage collections."""
 
 
 class _Commands(click.Group):
-    """The commands by name, each imported from the module of its name when it is called."""
+    """The group of all commands; each is imported from the module of its name when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -47,6 +65,10 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = import_module(f"yamlgen.cli.{cmd_name}").command
+        command.epilog = _manual(_PAGES[cmd_name])
+        if isinstance(command, click.Group):
+            for name, below in command.commands.items():
+                below.epilog = _manual(_PAGES.get(f"{cmd_name} {name}", _PAGES[cmd_name]))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -59,24 +81,28 @@ class _Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from yamlgen.suggestions import suggestion  # noqa: PLC0415 - for a mistyped command only
+            from yamlgen.suggestions import suggestion  # noqa: PLC0415 - only for a mistyped command
 
             ctx.fail(f"no command `{args[0]}`; {suggestion(args[0], _COMMANDS, 'commands')}")
         return super().resolve_command(ctx, args)
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def _manual(topic: str) -> str:
+    """Return the line that a command's help ends with."""
+    return "Manual: yamlgen docs" if topic == "manual" else f"Manual: yamlgen docs {topic}"
+
+
+@click.command(cls=_Commands, epilog=_manual("manual"), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="yamlgen", message="%(prog)s %(version)s")
 def group() -> None:
-    """Make data with Claude: pipelines in YAML, checked before they cost anything, run with one command."""
+    """Make data with Claude: write a pipeline in YAML, validate it, and run it over every row."""
 
 
 def main() -> None:
-    """Run the command line, and end the process with its exit code."""
+    """Run the command line, and exit with its exit code."""
     _open_streams()
     guard()
-    # What is imported lives as long as the process: looking through it for garbage again and again takes longer than
-    # loading it, and looking through it once more at the end takes as long.
+    # Imported modules are never garbage. Collections that scan them take longer than importing them.
     gc.set_threshold(_GARBAGE)
     atexit.register(gc.freeze)
     try:
@@ -86,26 +112,27 @@ def main() -> None:
     except click.Abort:
         code = 130
     except click.ClickException as error:
-        from yamlgen.excerpts import brief  # noqa: PLC0415 - only where something went wrong
+        from yamlgen.excerpts import brief  # noqa: PLC0415 - only after an error
 
         vars(error)["message"] = brief(error.message)
         error.show()
         code = error.exit_code
     except Exception as error:
-        from yamlgen.cli.messages import show_error  # noqa: PLC0415 - only where something went wrong
+        from yamlgen.cli.messages import codes_in, show_error, show_explanation  # noqa: PLC0415 - only after an error
         from yamlgen.errors import YamlgenError  # noqa: PLC0415
         from yamlgen.system_limits import refusal_of  # noqa: PLC0415
 
-        told = error if isinstance(error, YamlgenError) else refusal_of(error)
-        if told is None:
+        known = error if isinstance(error, YamlgenError) else refusal_of(error)
+        if known is None:
             raise
-        show_error(told)
-        code = int(told.exit_code)
+        show_error(known)
+        show_explanation(codes_in(known))
+        code = int(known.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _open_streams() -> None:
-    """Stand-ins for the standard streams that the caller has closed, so that no file of ours takes their place."""
+    """Replace standard streams that the caller closed, so that no file that we open gets their descriptors."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we live
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the process ends

@@ -1,10 +1,11 @@
-"""`yamlgen docs`: the manual, at the terminal."""
+"""`yamlgen docs`: the manual at the terminal."""
 
 from __future__ import annotations
 
 import click
 
 from yamlgen.cli.messages import show_page
+from yamlgen.errors import UsageError
 from yamlgen.exit_codes import ExitCode
 from yamlgen.manual import page, topics
 
@@ -15,13 +16,17 @@ from yamlgen.manual import page, topics
 def command(topic: str, *, listed: bool) -> int:
     """Print a page of the manual.
 
-    TOPIC is the name of a page, such as tutorial, steps or run. Default: the index. At a terminal, the page is shown
-    in your pager. For an error code, see `yamlgen explain`.
+    TOPIC is the name of a page, such as tutorial, steps or cost. Default: the table of contents. At a terminal, the
+    page is shown in your pager. `yamlgen explain` shows the page of an error code.
     """
     if listed:
         pages = topics()
         width = max(map(len, pages))
         show_page("".join(f"{name:{width}}  {title}\n" for name, title in pages.items()))
-    else:
-        show_page(page(topic))
+        return ExitCode.OK
+    try:
+        text = page(topic)
+    except UsageError as error:
+        raise click.UsageError(f"{error.message}; {error.hint}") from None
+    show_page(text)
     return ExitCode.OK

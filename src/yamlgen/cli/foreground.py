@@ -1,7 +1,4 @@
-"""A run as the command line has it: the signals, the question, the summary and the exit code.
-
-`run` and `retry` differ in what they ask for; what happens around a run is the same, and is here.
-"""
+"""A run on the command line: signals, confirmation, summary and exit code; shared by `run` and `retry`."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,9 +15,10 @@ import click
 
 from yamlgen.cancellation import Cancellation
 from yamlgen.cli.display import Display, choose
-from yamlgen.cli.messages import as_json, echo, json_line, put, show, show_error
+from yamlgen.cli.messages import as_json, codes_in, echo, json_object, put, show, show_error, show_explanation
+from yamlgen.cli.next_command import after_finish, after_stop
 from yamlgen.cli.signal_handling import CODES, SignalHandler, interrupted
-from yamlgen.cli.summary import failures, foretold, outlay, summary
+from yamlgen.cli.summary import failures, foretold, next_lines, outlay, summary
 from yamlgen.errors import Code, InvalidPipeline, YamlgenError, anchored
 from yamlgen.events import Event, RunForecast, RunStarted
 from yamlgen.exit_codes import ExitCode
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _GARBAGE: Final = 20_000
-"""New objects between two looks for garbage during a run."""
+"""New objects between two garbage collections during a run."""
 
 
 @dataclass(frozen=True)
@@ -52,45 +50,48 @@ Prepare = Callable[[], tuple["Pipeline", dict[str, Any], "RunOptions"]]
 
 @anchored()
 def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
-    """Load, run and show; the exit code."""
+    """Load a pipeline, run it and show the result; return the exit code."""
     display: Display | None = None
     try:
         loaded, given, options = prepare()
         options = replace(options, watched=sys.stderr.isatty())
-        if not shown.quiet:  # that the input is missing or odd is for the run to say, which reads all of it
+        if not shown.quiet:  # the run itself reports a missing or malformed input
             show(each for each in loaded.warnings if each.code not in (Code.MISSING_INPUT, Code.BAD_INPUT))
         to_stdout = str(options.output) == "-"
         if to_stdout and shown.as_json:
-            message = "stdout holds the rows (-o -) or one summary (--output-format json), not both"
+            message = "stdout cannot contain both the rows (-o -) and the summary (--output-format json)"
             raise click.UsageError(message)
         display = choose(shown.progress, verbose=shown.verbose, quiet=shown.quiet, rows_shown=to_stdout)
         with SignalHandler() as interruptions:
             done = interruptions.wait(_run(loaded, given, options, display, interruptions))
     except YamlgenError as error:
-        return tell(error, json_out=shown.as_json, report=display.report if display else None)
+        report = display.report if display else None
+        commands = [] if shown.quiet else after_stop(error, report, sys.argv[1:])
+        return tell(error, json_out=shown.as_json, report=report, commands=commands)
     report, paths = done.report, done.paths
     simulation = options.simulation.about if options.simulation else None
     if shown.as_json:
         files = {"output": str(paths.rows), "failed": str(paths.failed), "run": str(paths.run)}
-        put(json_line({**report.as_json(), "simulated": options.simulate, "simulation": simulation, "files": files}))
+        put(json_object({**report.as_json(), "simulated": options.simulate, "simulation": simulation, "files": files}))
     elif not shown.quiet:
-        echo(summary(report, paths, to_stdout=to_stdout, simulation=simulation))
+        lines = next_lines(after_finish(loaded, options, report, sys.argv[1:]))
+        echo("\n".join([summary(report, paths, to_stdout=to_stdout, simulation=simulation), *lines]))
     return ExitCode.FAILED_ROWS if report.failed or report.lost_steps else ExitCode.OK
 
 
 async def _run(
     pipeline: Pipeline, params: dict[str, Any], options: RunOptions, display: Display, interruptions: SignalHandler
 ) -> FinishedRun:
-    """Run under the signals: once requests are sent, the first asks to stop, and the second cancels."""
+    """Run a pipeline with signal handling: the first signal requests a stop, the second cancels."""
     from yamlgen.api.run_execution import execute  # noqa: PLC0415 - loads the engine
 
-    gc.freeze()  # what is loaded by now is never garbage; so what is left is little, and looked through often
+    gc.freeze()  # loaded modules are never garbage; the rest is small, and is collected often
     gc.set_threshold(_GARBAGE, 2, 2)
     cancellation, task, received = Cancellation(), asyncio.current_task(), interruptions.received
 
     def stop(number: signal.Signals) -> None:
-        cancellation.request("Ctrl-C" if number is signal.SIGINT else "the process was asked to end")
-        display.say("stopping: what is in flight comes home first; Ctrl-C again cancels it")
+        cancellation.request("Ctrl-C" if number is signal.SIGINT else "SIGTERM")
+        display.say("stopping: waiting for the requests in flight; press Ctrl-C again to cancel them")
 
     def observe(event: Event) -> None:
         if isinstance(event, RunStarted) and task is not None:
@@ -99,7 +100,7 @@ async def _run(
 
     rows, confirm = sys.stdout.buffer, _asker(display)
     try:
-        with display, redirect_stdout(sys.stderr):  # what an author's function prints must not stand among the rows
+        with display, redirect_stdout(sys.stderr):  # a user's function must not print among the rows
             return await execute(
                 pipeline,
                 params=params,
@@ -122,14 +123,14 @@ async def _run(
 
 
 def _show_ended(display: Display) -> None:
-    """What a run that ended early did until then, and what it paid."""
+    """Show what a run that ended early did and cost until then."""
     if not display.quiet and display.report.run:
         for line in (*outlay(display.report), *failures(display.report)):
             echo(line)
 
 
 def _asker(display: Display) -> Callable[[RunForecast], bool] | None:
-    """How a person is asked; `None` where nobody sits."""
+    """Return a function that asks for confirmation; `None` without a terminal."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return None
 
@@ -137,23 +138,33 @@ def _asker(display: Display) -> Callable[[RunForecast], bool] | None:
         if display.quiet:
             echo(foretold(forecast))
         try:
-            return click.confirm("Go on?", default=False, err=True)
+            return click.confirm("Continue?", default=False, err=True)
         except click.Abort as abort:
-            echo()  # behind the question
-            if isinstance(abort.__context__, EOFError):  # Ctrl-D is no answer
+            echo()  # ends the line of the question
+            if isinstance(abort.__context__, EOFError):  # Ctrl-D means no
                 return False
             raise interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
 
     return ask
 
 
-def tell(error: YamlgenError, *, json_out: bool, report: Report | None = None) -> int:
-    """Show the error that ended a command, as text or as JSON, with what a run did until then; the exit code."""
+def tell(error: YamlgenError, *, json_out: bool, report: Report | None = None, commands: Sequence[str] = ()) -> int:
+    """Show the error that ended a command, and return the exit code.
+
+    Args:
+        error: the error.
+        json_out: print one JSON object to stdout, otherwise text to stderr.
+        report: what a run did until then; for JSON.
+        commands: the commands that continue the run; for text.
+    """
     if not json_out:
         show_error(error)
+        for line in next_lines(list(commands)):
+            echo(line)
+        show_explanation(codes_in(error))
     elif isinstance(error, InvalidPipeline):
         put(as_json(error.diagnostics))
     else:
-        told = {"code": str(error.code), "message": error.message, "hint": error.hint}
-        put(json_line({**(report.as_json() if report and report.run else {}), "error": told}))
+        described = {"code": str(error.code), "message": error.message, "hint": error.hint}
+        put(json_object({**(report.as_json() if report and report.run else {}), "error": described}))
     return int(error.exit_code)

@@ -1,25 +1,31 @@
-"""`yamlgen init`: a small working pipeline to start from, with its data and its schema."""
+"""`yamlgen init`: a small working pipeline to start from."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
-from yamlgen.api.project_files import write_starter
+from yamlgen.api.project_files import GIT_IGNORE, IGNORED, write_starter
 from yamlgen.cli.messages import echo
 from yamlgen.exit_codes import ExitCode
+from yamlgen.suggestions import listing
 
 
 @click.command("init")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path(), metavar="[DIR]")
 def command(folder: Path) -> int:
-    """Write a small pipeline to start from.
+    """Create a small pipeline to start from.
 
-    It goes into DIR (this folder, if none is named): a pipeline, rows to try it on, a schema, and the language's own
-    schema for your editor. Nothing is ever overwritten.
+    Writes a pipeline, its input rows, an output schema, the JSON Schema of pipeline files for your editor, and a
+    .gitignore into DIR. Default: the current folder. Existing files are never overwritten.
     """
-    for path in write_starter(folder):
+    paths = list(write_starter(folder))
+    for path in paths:
         echo(f"wrote {path}")
-    echo(f"\nnext: yamlgen run {folder / 'pipeline.yaml'} --simulate")
+    git_ignore = folder / GIT_IGNORE
+    if git_ignore not in paths:
+        echo(f"kept {git_ignore}, which exists; add {listing(IGNORED)} if they are missing")
+    echo(f"\nnext: yamlgen run {shlex.quote(str(folder / 'pipeline.yaml'))} --simulate")
     return ExitCode.OK

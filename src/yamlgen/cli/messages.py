@@ -1,17 +1,18 @@
-"""How errors and diagnostics are shown: fact, place with a snippet, fix; in colour on a terminal only."""
+"""How errors, diagnostics and JSON are printed: fact, place with a snippet, fix; in colour only at a terminal."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Final
 
 import click
 
+from yamlgen.api.json_version import versioned
 from yamlgen.canonical_json import encoded, one_line
 from yamlgen.cli.terminal import style, visible
 from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError
@@ -20,28 +21,29 @@ from yamlgen.value_objects import JSON
 
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 _WIDEST: Final = 160
+_MOST_CODES: Final = 3
 _BREAKS: Final = re.compile("[\x85\u2028\u2029]")
-"""What ends a line in YAML 1.1, and in YAML 1.2 does not."""
+"""Line breaks of YAML 1.1 that YAML 1.2 does not have."""
 
 _SPACES: Final = re.compile(r"[\t\n\r]")
 
 
 def echo(text: str = "") -> None:
-    """Say something about the data, on stderr."""
-    with suppress(OSError):  # nobody reads stderr any more; the rows still matter
-        click.echo(text, err=True, color=True)  # which `style` alone decides, so that nothing foreign is taken out
+    """Print a line to stderr."""
+    with suppress(OSError):  # stderr is closed; the rows still matter
+        click.echo(text, err=True, color=True)  # `style` alone decides on colours; click must not remove anything
 
 
 def safe(text: str) -> str:
-    """A text from anywhere as a part of a line: no keys, no line ends, and nothing that a terminal would obey."""
+    """Return a string that fits in a line: without API keys, line breaks and terminal control characters."""
     return visible(_SPACES.sub(" ", redact(text)))
 
 
 def put(text: str) -> None:
-    """Write data to stdout: as UTF-8, whatever the terminal's encoding, for it is JSON or YAML.
+    """Write data to stdout, always as UTF-8, because it is JSON or YAML.
 
     Raises:
-        EnvironmentProblem: it cannot be written; a reader that has gone is click's to end quietly.
+        EnvironmentProblem: stdout cannot be written; for a closed pipe, click ends the process silently.
     """
     try:
         sys.stdout.buffer.write(encoded(text))
@@ -54,7 +56,7 @@ def put(text: str) -> None:
 
 
 def show_page(text: str) -> None:
-    """Show a page of the manual: in the user's pager at a terminal, else as it is."""
+    """Show a page of the manual: in the user's pager at a terminal, otherwise on stdout."""
     if sys.stdin.isatty() and sys.stdout.isatty():
         click.echo_via_pager(text)
     else:
@@ -62,14 +64,31 @@ def show_page(text: str) -> None:
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:
-    """Show diagnostics as text."""
+    """Print diagnostics as text."""
     for diagnostic in diagnostics:
         echo(rendered(diagnostic))
         echo()
 
 
+def show_explanation(codes: Iterable[str]) -> None:
+    """Print the command that explains error codes: the first three distinct ones."""
+    first = list(dict.fromkeys(codes))[:_MOST_CODES]
+    if first:
+        echo(f"For an explanation: yamlgen explain {' '.join(first)}")
+
+
+def codes_of(diagnostics: Iterable[Diagnostic]) -> list[str]:
+    """Return the codes of diagnostics, those of errors first."""
+    return [str(each.code) for each in sorted(diagnostics, key=lambda each: each.severity != "error")]
+
+
+def codes_in(error: YamlgenError) -> list[str]:
+    """Return the codes that an error shows."""
+    return codes_of(error.diagnostics) if isinstance(error, InvalidPipeline) else [str(error.code)]
+
+
 def show_error(error: YamlgenError) -> None:
-    """Show the error that ended a command."""
+    """Print the error that ended a command, without the command that explains it."""
     if isinstance(error, InvalidPipeline):
         show(error.diagnostics)
         return
@@ -80,21 +99,26 @@ def show_error(error: YamlgenError) -> None:
 
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> str:
-    """Diagnostics as the line of JSON that `--output-format json` prints."""
-    return json_line({"diagnostics": [diagnostic.as_json() for diagnostic in diagnostics]})
+    """Return diagnostics as the line of JSON that `--output-format json` prints."""
+    return json_object({"diagnostics": [diagnostic.as_json() for diagnostic in diagnostics]})
+
+
+def json_object(value: Mapping[str, JSON]) -> str:
+    """Return the JSON object that a command prints, with its version."""
+    return json_line(versioned(value))
 
 
 def json_line(value: JSON, indent: int | None = None) -> str:
-    """A value as JSON for stdout, without a key in it."""
+    """Return a value as JSON for stdout, without API keys."""
     return redact(one_line(json.dumps(value, ensure_ascii=False, indent=indent))) + "\n"
 
 
 def as_yaml(data: dict[str, JSON]) -> str:
-    """Data as YAML that a person reads: texts of several lines as blocks, nothing sorted."""
-    import yaml  # noqa: PLC0415 - for this form only
+    """Return data as YAML for people: strings of several lines as blocks, keys in their order."""
+    import yaml  # noqa: PLC0415 - only for this format
 
     class Dumper(yaml.SafeDumper):
-        """Writes no anchors: each step stands for itself."""
+        """Writes no anchors, so that each step is complete."""
 
         def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
             return True
@@ -108,7 +132,7 @@ def as_yaml(data: dict[str, JSON]) -> str:
 
 
 def rendered(diagnostic: Diagnostic) -> str:
-    """A diagnostic as a person reads it, with the line it is about."""
+    """Return a diagnostic as text, with the line of its place."""
     mark = diagnostic.mark
     colour = _COLOURS[diagnostic.severity]
     head = style(f"{diagnostic.severity}[{diagnostic.code}]", fg=colour, bold=True)
@@ -132,7 +156,7 @@ def rendered(diagnostic: Diagnostic) -> str:
 
 
 def _snippet(source: str, column: int, end_column: int, *, secret: bool) -> tuple[str, int, int]:
-    """The line to show, and where its carets begin and how many there are; a long line is cut around them."""
+    """Return the line to show, the column of its carets and their number; a long line is cut around them."""
     start = min(column - 1, len(source))
     width = max(1, min(end_column - column, _WIDEST // 2))
     if secret:
@@ -144,7 +168,7 @@ def _snippet(source: str, column: int, end_column: int, *, secret: bool) -> tupl
 
 @cache
 def _lines(file: str) -> tuple[str, ...]:
-    from yamlgen.api.source_lines import source_lines  # noqa: PLC0415 - loads a part of the language, for mistakes only
+    from yamlgen.api.source_lines import source_lines  # noqa: PLC0415 - loads a part of the language, only for errors
 
     return source_lines(file)
 

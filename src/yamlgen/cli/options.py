@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their values are read."""
+"""Options that several commands share, and how their values are parsed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _environment(_: click.Context, __: click.Parameter, path: Path | None) -> None:
     if path is None:
         return
-    from dotenv import dotenv_values  # noqa: PLC0415 - for this option only
+    from dotenv import dotenv_values  # noqa: PLC0415 - only for this option
 
     try:
         provide(dotenv_values(path, interpolate=False, encoding="utf-8-sig"))
@@ -32,12 +32,12 @@ environment_option = click.option(
     callback=_environment,
     expose_value=False,
     is_eager=True,
-    help="Read environment variables from a file, for those that are unset or empty.",
+    help="Read environment variables that are unset or empty from a file.",
 )
 
 
 def pipeline_options(function: F) -> F:
-    """`-p`, `--set` and `--env-file`: what changes a pipeline without touching its file."""
+    """Add `-p`, `--set` and `--env-file`, which change a pipeline without editing its file."""
     function = click.option(
         "-p",
         "--param",
@@ -45,7 +45,7 @@ def pipeline_options(function: F) -> F:
         multiple=True,
         metavar="NAME=VALUE",
         callback=_pairs,
-        help="Give a parameter a value (read as YAML, then checked).",
+        help="Set a parameter. The value is read as YAML and checked.",
     )(function)
     function = click.option(
         "--set",
@@ -53,7 +53,7 @@ def pipeline_options(function: F) -> F:
         multiple=True,
         metavar="PATH=VALUE",
         callback=_pairs,
-        help="Set a value of the file, such as model=claude-haiku-5-5.",
+        help="Override a value of the file, such as model=claude-haiku-5-5.",
     )(function)
     return environment_option(function)
 
@@ -62,7 +62,8 @@ output_format = click.option(
     "--output-format",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="What goes to stdout: nothing but rows (text), or one JSON object.",
+    show_default=True,
+    help="With json, print one JSON object to stdout. Messages go to stderr.",
 )
 
 
@@ -70,71 +71,86 @@ store_option = click.option(
     "--store",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="PATH",
-    help="The folder of the store, in place of .yamlgen beside the pipeline.",
+    help="Use the store in this folder. Default: .yamlgen next to the pipeline.",
 )
 
-input_option = click.option("--input", "input_path", metavar="PATH|-", help="Read the rows from here instead.")
+input_option = click.option("--input", "input_path", metavar="PATH|-", help="Read the rows from this file; - is stdin.")
 
 
 def limit_options(function: F) -> F:
-    """What a run may spend: each wins over its namesake under `limits`."""
+    """Add the options for limits; each overrides the key of its name under `limits`."""
     for name, kind, text in _LIMITS:
         function = click.option(f"--{name}", type=kind, metavar="N%" if kind is _share else "N", help=text)(function)
-    return click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever the run may cost.")(function)
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation, whatever the cost.")(function)
 
 
-_PERCENT: Final = re.compile(r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%")  # as the language has it, which loads too slowly
+_PERCENT: Final = re.compile(r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%")  # as in the language, which loads slowly
 
 
 def _failures(text: str) -> int | str:
-    """A number of rows, or a percentage of them."""
+    """Parse a number of rows, or a percentage."""
     if re.fullmatch(r"[0-9]{1,15}", text):
         return int(text)
     if _PERCENT.fullmatch(text):
         return text
-    raise click.BadParameter(f"`{text}` is neither a number nor a percentage up to 100, such as 5%")
+    raise click.BadParameter(f"`{text}` is not a number or a percentage up to 100%, such as 5%")
 
 
 def _share(text: str) -> str:
-    """A percentage, or `none`."""
+    """Parse a percentage, or `none`."""
     if text == "none" or _PERCENT.fullmatch(text):
         return text
-    raise click.BadParameter(f"`{text}` is neither a percentage up to 100, such as 90%, nor `none`")
+    raise click.BadParameter(f"`{text}` is not a percentage up to 100%, such as 90%, or `none`")
 
 
 _LIMITS: tuple[tuple[str, Any, str], ...] = (
-    ("confirm-above-usd", click.FloatRange(min=0), "Ask before a run that may cost more than N dollars."),
-    ("max-cost-usd", click.FloatRange(min=0, min_open=True), "Stop when N dollars are spent."),
-    ("max-failures", _failures, "Stop when more rows than N failed or lost an item, or N%."),
-    ("max-unusable", _share, "Stop when N% of the first 50 paid rows of a step are of no use; or none."),
-    ("max-requests", click.IntRange(min=1), "Stop when N requests are sent."),
-    ("max-pause", click.FloatRange(0, 86400, min_open=True), "Wait N seconds for an API that lets nothing through."),
-    ("max-concurrency", click.IntRange(1, 1000), "At most N requests at once."),
+    ("confirm-above-usd", click.FloatRange(min=0), "Ask for confirmation if the run may cost more than N US dollars."),
+    ("max-cost-usd", click.FloatRange(min=0, min_open=True), "Stop after N US dollars."),
+    ("max-failures", _failures, "Stop if more than N rows failed or lost an item; N% counts after 50 rows."),
+    ("max-unusable", _share, "Stop if N% of the first 50 billed rows of a step are unusable; or none."),
+    ("max-requests", click.IntRange(min=1), "Stop after N requests, including retries."),
+    (
+        "max-pause",
+        click.FloatRange(0, 86400, min_open=True),
+        "Stop if the API accepts no request for N seconds.",
+    ),
+    ("max-concurrency", click.IntRange(1, 1000), "Send at most N requests at once."),
 )
 
 
 def display_options(function: F) -> F:
-    """How much of a run is said."""
+    """Add the options for how much of a run is shown."""
     function = click.option(
-        "--progress", type=click.Choice(["auto", "live", "plain", "none"]), default="auto", show_default=True
+        "--progress",
+        type=click.Choice(["auto", "live", "plain", "none"]),
+        default="auto",
+        show_default=True,
+        help="Show live bars, a plain line every few seconds, or nothing. auto: live at a terminal, otherwise plain.",
     )(function)
-    function = click.option("-v", "--verbose", is_flag=True, help="Say every retry and every failed row.")(function)
-    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")(function)
+    function = click.option("-v", "--verbose", is_flag=True, help="Print every retry and every failed row.")(function)
+    return click.option("-q", "--quiet", is_flag=True, help="Print errors only.")(function)
 
 
 def fault_options(function: F) -> F:
-    """`--latency`, `--fault` and `--seed`: how the simulated API behaves."""
-    function = click.option("--seed", default=0, show_default=True, help="Seed of answers and faults.")(function)
+    """Add `--latency`, `--fault` and `--seed`, which control the simulated API."""
+    function = click.option(
+        "--seed", default=0, show_default=True, metavar="N", help="Draw other simulated answers and faults."
+    )(function)
     function = click.option(
         "--fault",
         "faults",
         multiple=True,
         metavar="NAME=RATE",
-        help="A fault by rate, such as rate_limit=0.1. Names: rate_limit, overloaded, server_error, invalid_output, "
-        "refusal, truncate, blank, unreadable, disconnect, bad_request, hang, no_message.",
+        help="Let a share of the simulated requests fail, such as rate_limit=0.1. Faults: rate_limit, overloaded, "
+        "server_error, invalid_output, refusal, truncate, blank, unreadable, disconnect, bad_request, hang, "
+        "no_message.",
     )(function)
     return click.option(
-        "--latency", default=0.0, type=click.FloatRange(0, 600), help="Seconds that a simulated answer takes."
+        "--latency",
+        default=0.0,
+        type=click.FloatRange(0, 600),
+        metavar="SECONDS",
+        help="Delay each simulated answer.",
     )(function)
 
 
@@ -143,9 +159,9 @@ def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
     for value in values:
         name, equals, text = value.partition("=")
         if not equals or not name:
-            name = re.split(r"[:\s]", value)[0]  # no more of it: it may be a key
-            raise click.BadParameter(f"`{name}` is not {parameter.metavar}")
+            name = re.split(r"[:\s]", value)[0]  # no more of it, because it may be an API key
+            raise click.BadParameter(f"`{name}` is not of the form {parameter.metavar}")
         if name in pairs:
-            raise click.BadParameter(f"`{name}` is given twice")
+            raise click.BadParameter(f"`{name}` is set twice")
         pairs[name] = text
     return pairs

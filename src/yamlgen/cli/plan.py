@@ -1,4 +1,4 @@
-"""`yamlgen plan`: what a run would ask, and what that may cost."""
+"""`yamlgen plan`: the requests of a run, and what they may cost."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from yamlgen.cli.messages import echo, json_line, put, show
+from yamlgen.cli.messages import echo, json_object, put, show
 from yamlgen.cli.options import fault_options, input_option, output_format, pipeline_options, store_option
 from yamlgen.errors import Code, YamlgenError
 from yamlgen.exit_codes import ExitCode
 
 _TRIAL: Final = 20
-"""How many rows show what the others will take."""
+"""How many rows a trial needs for a narrow estimate."""
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 @click.argument("pipeline", type=click.Path(path_type=Path))
 @pipeline_options
 @input_option
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N rows.")
-@click.option("--fresh", is_flag=True, help="As if nothing were in the store.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Count only the first N rows.")
+@click.option("--fresh", is_flag=True, help="Count every request, as if the store were empty.")
 @store_option
-@click.option("--simulate", is_flag=True, help="For a run with the simulator.")
+@click.option("--simulate", is_flag=True, help="Estimate a run with the simulator.")
 @output_format
 @fault_options
 def command(
@@ -42,10 +42,10 @@ def command(
     output_format: str,
     **chosen: Any,
 ) -> int:
-    """Show what a run would ask, and what that may cost.
+    """Estimate the requests, tokens and cost of a run.
 
-    For each step: the rows, the answers that are in the store already, the requests to send, their tokens and their
-    cost. Nothing is sent, and no key is needed.
+    Shows for each step the rows, the answers in the store, the requests to send, their tokens and their cost. Nothing
+    is sent, and no API key is needed.
     """
     from yamlgen.api.argument_parsing import load_with  # noqa: PLC0415 - loads the language
     from yamlgen.api.run_options import RunOptions  # noqa: PLC0415
@@ -58,7 +58,7 @@ def command(
 
 
 def show_plan(prepare: Prepare, *, json_out: bool) -> int:
-    """Plan a run and show it; the exit code."""
+    """Estimate a run and show the estimate; return the exit code."""
     from yamlgen.api.preparation import estimate  # noqa: PLC0415 - loads the engine
     from yamlgen.cli.foreground import tell  # noqa: PLC0415
     from yamlgen.cli.signal_handling import SignalHandler  # noqa: PLC0415
@@ -71,7 +71,7 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     except YamlgenError as error:
         return tell(error, json_out=json_out)
     if json_out:
-        put(json_line(forecast.as_json()))
+        put(json_object(forecast.as_json()))
     else:
         how = options.simulation.options if options.simulation else ""
         trial = f"yamlgen run {shlex.quote(loaded.shown)} --limit {_TRIAL}{how}"
@@ -80,7 +80,7 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
 
 
 def _lines(forecast: RunForecast, trial: str) -> list[str]:
-    from yamlgen.cli.summary import column, dollars, foretold, table  # noqa: PLC0415 - only where text is shown
+    from yamlgen.cli.summary import column, dollars, foretold, table  # noqa: PLC0415 - only for text
 
     head = ["step", "rows", "in the store", "failed", "to send", "input tokens", "output tokens"]
     rows = [[*head, column(simulated=forecast.simulation is not None)]]
@@ -90,8 +90,9 @@ def _lines(forecast: RunForecast, trial: str) -> list[str]:
         cost = "unknown" if step.cost is None else f"{dollars(step.cost[0])} to {dollars(step.cost[1])}"
         cells = [f"{count:,}" for count in counts]
         rows.append([step.step, *cells, f"{least:,} to {most:,}", cost if step.requests else dollars(0)])
-    asked = [step for step in forecast.steps if step.requests]
-    told = ["  estimated:", *(f"    {step.step}: {step.how}" for step in asked)] if asked else []
-    told += ["  re-asks of invalid answers come on top"] if asked else []
-    told += [f"  a few rows make the estimate narrow: `{trial}`"] if any(not s.earlier_answers for s in asked) else []
-    return [foretold(forecast), *table(rows), *told, "  nothing was sent"]
+    sending = [step for step in forecast.steps if step.requests]
+    notes = ["  estimated:", *(f"    {step.step}: {step.how}" for step in sending)] if sending else []
+    notes += ["  re-asks of invalid answers are not included"] if sending else []
+    if any(not step.earlier_answers for step in sending):
+        notes.append(f"  for a narrower estimate, run a few rows first: `{trial}`")
+    return [foretold(forecast), *table(rows), *notes, "  nothing was sent"]

@@ -1,6 +1,6 @@
-"""`yamlgen render`: the pipeline with everything resolved, the graph of its steps, or the exact requests of one row.
+"""`yamlgen render`: the resolved pipeline, the graph of its steps, or the exact requests of one row.
 
-Owns that `--graph` may stand alone: click would take the pipeline behind it for its value.
+`--graph` works without a value: click alone would read the pipeline after it as its value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FORMS: Final = ("text", "mermaid")
 
 
 class _Render(click.Command):
-    """A command whose `--graph` takes a word, and never a file, for its value."""
+    """A command whose `--graph` never reads a file name as its value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         options = args[: args.index("--")] if "--" in args else args
@@ -31,7 +31,7 @@ class _Render(click.Command):
 
 
 def _is_file(word: str) -> bool:
-    """Whether a word behind `--graph` is a pipeline, and no form that may be misspelt."""
+    """Whether the word after `--graph` is a pipeline, and not a format, possibly misspelled."""
     return word not in _FORMS and (not word.isalpha() or Path(word).exists())
 
 
@@ -39,13 +39,13 @@ def _is_file(word: str) -> bool:
 @click.argument("pipeline", type=click.Path(path_type=Path))
 @pipeline_options
 @input_option
-@click.option("--row", metavar="ID|N", help="Show the requests of this row, by its `input.id` or its number, from 1.")
+@click.option("--row", metavar="ID|N", help="Show the requests of the row with this id, or number, from 1.")
 @click.option(
     "--graph",
     type=click.Choice(_FORMS),
     is_flag=False,
     flag_value=_FORMS[0],
-    help="Show the steps with their types and what needs what: as text, or as a Mermaid flowchart.",
+    help="Show the graph of steps: as text, or as a Mermaid flowchart.",
 )
 def command(
     *,
@@ -56,16 +56,15 @@ def command(
     row: str | None,
     graph: Literal["text", "mermaid"] | None,
 ) -> int:
-    """Show a pipeline resolved, or the requests of one row.
+    """Show a resolved pipeline, its graph, or the requests of one row.
 
-    Alone: the pipeline as YAML, with its parameters, settings, texts and schemas as a run would use them.
-    With --graph: each step with what it needs, reads and gives, in running order; --graph=mermaid draws the same.
-    With --row: the bodies of that row's requests as JSON, step by step. What is a row's id is taken for that; another
-    number is the row's place in the input. A step that needs the output of another
-    one is shown with an output that the simulator makes up. Nothing is sent; no key is needed, and none is shown.
+    Without options: the pipeline as YAML, with parameters, settings, strings and schemas as a run would use them.
+    With --graph: each step with its dependencies, inputs and outputs, in running order; --graph=mermaid draws it.
+    With --row: the bodies of the row's requests as JSON, step by step. If a step needs the output of another one, a
+    simulated output is filled in. Nothing is sent, no API key is needed, and none is shown.
     """
     if graph is not None and row is not None:
-        raise click.UsageError("--graph shows the steps, --row the requests of a row: one at a time")
+        raise click.UsageError("--graph and --row cannot be combined")
     from yamlgen.api.argument_parsing import load_with  # noqa: PLC0415 - loads the language
 
     loaded, given = load_with(pipeline, params, overrides, input_path)
@@ -78,10 +77,10 @@ def command(
         return ExitCode.OK
     from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
 
-    told: set[str] = set()
-    for step, case, body, made_up in asyncio.run(preview(loaded, given, row, lambda told: echo(safe(told)))):
-        if made_up and step not in told:
-            told.add(step)
-            echo(f"{step}: filled with made-up outputs of {', '.join(made_up)}")
+    noted: set[str] = set()
+    for step, case, body, made_up in asyncio.run(preview(loaded, given, row, lambda note: echo(safe(note)))):
+        if made_up and step not in noted:
+            noted.add(step)
+            echo(f"{step}: filled with simulated outputs of {', '.join(made_up)}")
         put(json_line({"step": step, **({"case": case} if case else {}), "request": body}, indent=2))
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""`yamlgen retry`: the failed rows of a run, asked again."""
+"""`yamlgen retry`: run the failed rows of a run again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from yamlgen.cli.messages import echo, json_line, put
+from yamlgen.cli.messages import echo, json_object, put
 from yamlgen.cli.options import (
     display_options,
     environment_option,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @input_option
 @limit_options
 @store_option
-@click.option("--simulate", is_flag=True, help="Retry a simulated run, with its seed and its faults.")
+@click.option("--simulate", is_flag=True, help="Retry a simulated run, with its seed and faults.")
 @display_options
 @output_format
 def command(  # noqa: PLR0913 - click passes its options by name
@@ -47,13 +47,13 @@ def command(  # noqa: PLR0913 - click passes its options by name
     store: Path | None,
     **chosen: Any,
 ) -> int:
-    """Ask again for the failed rows of a run, and for no others.
+    """Retry the failed rows of a run, and no others.
 
-    A row of which an item failed and is null (`on_item_error: "null"`) is asked again for that item.
+    Items that failed and are null (`on_item_error: "null"`) are retried, too.
 
-    RUN is the name of a run or its beginning; the last one where none is named, be it of paid runs or, with --simulate,
-    of simulated ones. The run's parameters, overrides, input and output are taken over. What the other rows were
-    answered comes out of the store; the output is written when nothing else is missing.
+    RUN is the name of a run, or its beginning. Default: the latest run that is not simulated; with --simulate, the
+    latest simulated run. The retry uses the parameters, overrides, input and output of the run. The answers of the
+    other rows come from the store. The output is written if no row lacks an answer.
     """
     from yamlgen.api.failed_rows import failed_rows  # noqa: PLC0415 - loads the store
     from yamlgen.api.run_options import RunOptions  # noqa: PLC0415
@@ -65,12 +65,12 @@ def command(  # noqa: PLR0913 - click passes its options by name
     except YamlgenError as error:
         return tell(error, json_out=json_out)
     if run is None and failed.others and not (simulate or quiet):
-        echo(f"run {failed.run} is meant; simulated runs are retried with `--simulate`")
+        echo(f"retrying run {failed.run}; to retry a simulated run, add `--simulate`")
     if not failed.any:
         if not quiet:
-            echo(f"run {failed.run} has no failed row or item: nothing to retry")
+            echo(f"run {failed.run} has no failed rows or items; there is nothing to retry")
         if json_out:
-            put(json_line({"run": failed.run, "rows": {"failed": 0}}))
+            put(json_object({"run": failed.run, "rows": {"failed": 0}}))
         return ExitCode.OK
     again = failed.repeat
 

@@ -1,4 +1,4 @@
-"""`yamlgen run`: the main job."""
+"""`yamlgen run`: run a pipeline."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 @click.argument("pipeline", type=click.Path(path_type=Path))
 @pipeline_options
 @input_option
-@click.option("-o", "--output", metavar="PATH|-", help="Write the rows here instead; - is stdout.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N rows; the output is named after it.")
-@click.option("--dry-run", is_flag=True, help="Send nothing: show what would be asked and cost, as `plan` does.")
-@click.option("--fresh", is_flag=True, help="Take no answer out of the store: ask, and pay, again.")
-@click.option("--offline", is_flag=True, help="Send nothing: finish what the store answers, tell what is missing.")
+@click.option("-o", "--output", metavar="PATH|-", help="Write the rows to this file; - is stdout.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Run only the first N rows, into a separate file."
+)
+@click.option("--dry-run", is_flag=True, help="Send nothing; estimate the run, as `plan` does.")
+@click.option("--fresh", is_flag=True, help="Use no stored answers: send, and pay for, every request again.")
+@click.option("--offline", is_flag=True, help="Send nothing; use stored answers only, and report what is missing.")
 @limit_options
 @store_option
-@click.option("--simulate", is_flag=True, help="Talk to the simulator: no key, no network, no cost.")
+@click.option("--simulate", is_flag=True, help="Use the simulated API: no key, no network, no cost.")
 @display_options
 @output_format
 @fault_options
@@ -50,13 +52,20 @@ def command(  # noqa: PLR0913 - click passes its options by name
     output_format: str,
     **chosen: Any,
 ) -> int:
-    """Send every row through every step, and write the rows.
+    """Run a pipeline, and write the rows.
 
-    What was answered before is taken out of the store and not sent again; what changed is. Ctrl-C once stops sending
-    and keeps what is in flight; twice cancels. Exit codes: 0 all good, 1 rows failed, or a step lost every item of
-    every row, 2 the pipeline or the call is wrong, 3 the environment is (no key, no input, no network, no disk), 4
-    stopped by a limit. An --offline run that lacks answers leaves the output as it was, and ends with 1.
-    """
+    Requests that the store has an answer for are not sent again. Press Ctrl-C once to stop: requests in flight
+    complete, and their answers are stored. Press it twice to end at once. Run again to continue.
+
+    \b
+    Exit codes:
+      0  every row finished
+      1  rows failed, or a step lost every item of every row, or
+         --offline lacked answers (the output is then unchanged)
+      2  the pipeline or the command is wrong
+      3  no key, no input, no network or no disk
+      4  a limit stopped the run, or it was not confirmed
+    """  # noqa: D301 - `\b` is the character by which click keeps the lines of a paragraph
     from yamlgen.api.argument_parsing import load_with  # noqa: PLC0415 - loads the language
     from yamlgen.api.run_options import RunOptions  # noqa: PLC0415
     from yamlgen.cli.foreground import DisplayOptions, run_shown  # noqa: PLC0415 - loads asyncio

@@ -1,4 +1,4 @@
-"""`yamlgen schema`: the JSON Schema of the language, for editors."""
+"""`yamlgen schema`: the JSON Schema of pipeline files, for editors."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from yamlgen.exit_codes import ExitCode
     is_flag=False,
     flag_value=Path(),
     type=click.Path(path_type=Path),
-    metavar="PATH",
-    help=f"Write it to a file, or into a folder as {SCHEMA_FILE}; into this one if none is named.",
+    metavar="[PATH]",
+    help=f"Write the schema to a file, or to {SCHEMA_FILE} in a folder. Default: the current folder.",
 )
 def command(target: Path | None) -> int:
-    """Print the JSON Schema of the language, for editors.
+    """Print the JSON Schema of pipeline files, for editors.
 
-    A pipeline whose first line is `# yaml-language-server: $schema=./pipeline.schema.json` is completed and checked
-    by every editor with the YAML language server, once the file stands beside it (`--write`).
+    Write the schema next to your pipeline (`--write`), and make
+    `# yaml-language-server: $schema=./pipeline.schema.json` the first line of the pipeline. Editors with the YAML
+    language server then complete and check its keys.
     """
     if target is None:
         put(schema_text())

@@ -1,9 +1,9 @@
-"""What Ctrl-C and SIGTERM do to a run: the first asks it to stop, the second ends it whatever it is busy with.
+"""Ctrl-C and SIGTERM during a run: the first requests a stop, the second ends the run, whatever it is doing.
 
-Python comes to a handler between two of its instructions and in the main thread alone, so a function that computes on
-without an end, or a loop that stands still, would hear no signal at all. So each handler is for one signal, and the
-kernel ends the process at the next, unless the event loop has shown by then that it still hears. (Code in C that takes
-the interpreter's lock only after that ends at the third, and so does one that is sent two different signals.)
+Python runs a handler between two instructions, and only in the main thread. A function that computes forever, or a
+blocked event loop, would never receive a signal. Therefore each handler serves one signal, and the kernel ends the
+process at the next, unless the event loop has shown that it still reacts. (C code that takes the interpreter's lock
+after that ends at the third signal, and so does a process that receives two different signals.)
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from yamlgen.errors import Code, YamlgenError
 from yamlgen.exit_codes import ExitCode
 
 CODES: Final = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
-"""The exit codes of a run that a signal has ended."""
+"""The exit codes of a run that a signal ended."""
 _TO_HEAR: Final = 2.0
-"""Seconds that the loop has to hear a signal."""
+"""Seconds for the event loop to react to a signal."""
 _TO_END: Final = 4.0
-"""Seconds that a run which has heard the second signal has to end."""
+"""Seconds for a run to end after it has reacted to the second signal."""
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 
 T = TypeVar("T")
@@ -34,10 +34,10 @@ _Handler = Callable[[int, FrameType | None], Any]
 
 
 class SignalHandler:
-    """The signals of one run, from before its first request until its end; on the main thread, as a context.
+    """Handles the signals of one run, from before its first request until its end; a context of the main thread.
 
     Raises:
-        YamlgenError: Ctrl-C before the run began, as when standard input never ends.
+        YamlgenError: Ctrl-C was pressed before the run began, for example while standard input was being read.
     """
 
     def __init__(self) -> None:
@@ -48,15 +48,15 @@ class SignalHandler:
         self._main: asyncio.Task[Any] | None = None
 
     def __enter__(self) -> Self:
-        """Let Ctrl-C end at once what comes before the run."""
+        """Let Ctrl-C end the preparation of the run at once."""
         self._before = {number: signal.getsignal(number) or signal.SIG_DFL for number in CODES}
-        _set_once(signal.SIGINT, self._interrupt)  # not Python's own: `asyncio.run` would replace it
+        _set_once(signal.SIGINT, self._interrupt)  # `asyncio.run` would replace Python's own handler
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the signals as they were."""
+        """Restore the previous handlers."""
         self._over.set()
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -64,7 +64,7 @@ class SignalHandler:
             raise interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """What a coroutine returns, in an event loop of its own."""
+        """Return what a coroutine returns, run in an event loop of its own."""
 
         async def whole() -> T:
             self._main = asyncio.current_task()
@@ -73,20 +73,20 @@ class SignalHandler:
         return asyncio.run(whole())
 
     def begin(self, stop: Callable[[signal.Signals], None], cancel: Callable[[], Any]) -> None:
-        """Hear the signals on this event loop from now on.
+        """Handle the signals on this event loop from now on.
 
         Args:
-            stop: called at the first.
-            cancel: called at the second.
+            stop: called at the first signal.
+            cancel: called at the second signal.
         """
         loop = asyncio.get_running_loop()
         is_watched = True
         try:
             threading.Thread(target=self._watch, name="yamlgen signals", daemon=True).start()
-        except RuntimeError:  # no more threads: then the kernel ends the process at the second signal
+        except RuntimeError:  # no more threads: the kernel then ends the process at the second signal
             is_watched = False
 
-        def hear(number: signal.Signals) -> None:  # in the loop's turn, where it has one
+        def hear(number: signal.Signals) -> None:  # called by the event loop
             self.received.append(number)
             if len(self.received) > 1:
                 self._heard[1].set()
@@ -102,22 +102,22 @@ class SignalHandler:
             _set_once(number, self._first)
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        """Ctrl-C before the run."""
+        """Handle Ctrl-C before the run."""
         try:
             task = asyncio.current_task()
         except RuntimeError:  # no loop is running
             raise KeyboardInterrupt from None
         if self._main is None or task is self._main:
             raise KeyboardInterrupt
-        # In a row's task, or in none, the exception would leave its traceback behind.
+        # In another task, or outside of tasks, the exception would print a traceback.
         self._main.get_loop().call_soon_threadsafe(self._main.cancel)
 
     def _first(self, _number: int, _frame: FrameType | None) -> None:
-        """The first signal, as soon as Python comes to it."""
+        """Handle the first signal, as soon as Python can."""
         self._note(0)
         with suppress(OSError):
             if sys.stderr.isatty():
-                os.write(2, _SHOW_CURSOR)  # a display that hides it may not come to an end
+                os.write(2, _SHOW_CURSOR)  # the live display that hides it may never end
 
     def _second(self, _number: int, _frame: FrameType | None) -> None:
         self._note(1)
@@ -128,33 +128,33 @@ class SignalHandler:
         self._sent[which].set()
 
     def _watch(self) -> None:
-        """Tell of a run that does not hear the first signal, and end the process if it does not end at the second."""
+        """Warn about a run that does not react to the first signal; end the process if it ignores the second."""
         self._sent[0].wait()
         if not self._heard[0].wait(_TO_HEAR):
-            _write("the run is busy and does not hear this: Ctrl-C again ends it, and what was finished is kept")
+            _write("the run is busy and does not react; press Ctrl-C again to end it (finished answers are stored)")
         self._sent[1].wait()
         if self._heard[1].wait(_TO_HEAR):
             self._over.wait(_TO_END)
         if not self._over.is_set():
-            _write("error[YG611]: cancelled\n  = what was finished is kept in the store")
+            _write("error[YG611]: cancelled\n  = finished answers are in the store")
             os._exit(CODES[self.received[0]])
 
 
 def _write(text: str) -> None:
-    """Write to standard error what the main thread cannot; at a terminal behind what stands on the line already."""
+    """Write to standard error from another thread; at a terminal, on a new line."""
     with suppress(OSError):
         os.write(2, f"{chr(10) if os.isatty(2) else ''}{text}\n".encode())
 
 
 def interrupted(message: str, hint: str, number: signal.Signals) -> YamlgenError:
-    """The error of a run that a signal has ended."""
+    """Return the error of a run that a signal ended."""
     return YamlgenError(message, code=Code.STOPPED, hint=hint).replace(exit_code=CODES[number])
 
 
 def _set_once(number: signal.Signals, handler: _Handler) -> None:
-    """Set a handler for one signal; the next has its default, and no Python is needed for that."""
+    """Set a handler for one signal; the kernel then restores the default."""
     signal.signal(number, handler)
-    import ctypes  # noqa: PLC0415 - for runs only
+    import ctypes  # noqa: PLC0415 - only for runs
 
     is_linux = sys.platform == "linux"
     mask, resets = (ctypes.c_byte * 128, 0x80000000) if is_linux else (ctypes.c_byte * 4, 0x4)

@@ -1,4 +1,4 @@
-"""What is said of a run before it and after it: its forecast, its summary, what it cost and what failed."""
+"""The forecast, the summary, the cost and the failures of a run, as lines of text."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 _HELD: Final = 0.05
 _LEAST: Final = 0.0001
+SIMULATED: Final = " (simulated)"
+"""Follows each amount of dollars that nobody pays."""
+
 _HEAD: Final = ["step", "rows", "failed", "answers", "re-asks", "retried", "input tokens", "output tokens"]
 
 
 def summary(
     report: Report, paths: OutputPaths, *, to_stdout: bool, simulation: Mapping[str, JSON] | None = None
 ) -> str:
-    """The last words of a run: counts, tokens, failures in groups, and where the files are."""
+    """Return the summary of a run: counts, tokens, failures in groups, and the files."""
     how = f" ({simulator(simulation)})" if simulation else ""
     failed = f"{report.failed} failed"
     failed = style(failed, fg="red") if report.failed else failed
@@ -36,22 +39,27 @@ def summary(
     lines.extend(failures(report))
     lines.extend(f"  warning  {safe(warning)}" for warning in report.warnings)
     where = "standard output" if to_stdout else near(paths.rows)
-    lines.append(f"  output  {where}" if report.finished else "  output  none: no row was finished")
+    lines.append(f"  output  {where}" if report.finished else "  output  none: no row finished")
     if report.failed:
         lines.append(f"  failed  {near(paths.failed)}")
     lines.append(f"  record  {near(paths.run)}")
     return "\n".join(lines)
 
 
+def next_lines(commands: list[str]) -> list[str]:
+    """Return the commands that continue from a run, as lines."""
+    return [f"{'next:' if number == 0 else '':6}{safe(each)}" for number, each in enumerate(commands)]
+
+
 def outlay(report: Report) -> list[str]:
-    """What each step did, and what the run paid, as lines."""
+    """Return what each step did, and what the run cost, as lines."""
     steps = [_step_row(name, step) for name, step in report.steps.items()]
     head = [*_HEAD, column(simulated=report.simulated), "stored"]
-    return [*table([head, *steps]), *(f"  {told}" for told in left_out(report)), _bill(report), *_pace_lines(report)]
+    return [*table([head, *steps]), *(f"  {each}" for each in left_out(report)), _bill(report), *_pace_lines(report)]
 
 
 def failures(report: Report) -> list[str]:
-    """The failures of a run in groups, as lines: those of rows, then those of items in rows that did not fail."""
+    """Return the failures of a run in groups, as lines: failed rows, then failed items of rows that did not fail."""
     rows = [_group_lines(group, group.step) for group in largest_first(report.groups)]
     items = [_group_lines(group, f"items of {group.step}") for group in largest_first(report.item_groups)]
     return [line for lines in rows + items for line in lines]
@@ -63,31 +71,31 @@ def _group_lines(group: FailureGroup, where: str) -> list[str]:
 
 
 def row_told(failed: RequestRetried | RowFailed | ItemFailed | Example) -> str:
-    """The name of a row, as it is shown."""
+    """Return the name of a row."""
     return safe(row_name(failed.row, failed.id))
 
 
 def _lost(step: LostStep) -> str:
-    """That a step has no value at all, and why, as a line."""
+    """Return the line about a step that lost every item, with the most frequent reason."""
     head = style(f"step `{step.step}` lost every item of every row", fg="red")
-    like = f"{step.reason.count:,} of {step.items:,} like this: {step.reason.code}"
+    like = f"{step.reason.count:,} of {step.items:,} with this error: {step.reason.code}"
     return f"  {head}, {like}: {safe(step.reason.examples[0].message)}"
 
 
 def left_out(report: Report) -> list[str]:
-    """What steps were not done for, and items that they have no value for, as phrases; none where there is neither."""
-    told = []
+    """Return how many rows each step skipped, and how many of its items failed; nothing for a step without either."""
+    phrases = []
     for name, step in report.steps.items():
-        whose = "its list" if step.failed_items == 1 else "their lists"
+        are = "is" if step.failed_items == 1 else "are"
         skipped = [f"{step.skipped:,} skipped"] if step.skipped else []
-        items = [f"{items_told(step)} failed, null in {whose}"] if step.failed_items else []
+        items = [f"{items_told(step)} failed and {are} null"] if step.failed_items else []
         if skipped or items:
-            told.append(f"{name}: {', '.join(skipped + items)}")
-    return told
+            phrases.append(f"{name}: {', '.join(skipped + items)}")
+    return phrases
 
 
 def items_told(step: StepCount) -> str:
-    """How many items of a step failed."""
+    """Return how many items of a step failed."""
     return f"{'all ' if step.is_lost else ''}{_many(step.failed_items, 'item')}"
 
 
@@ -100,27 +108,33 @@ def _step_row(name: str, step: StepCount) -> list[str]:
 
 
 def _bill(report: Report) -> str:
-    """What was paid now, and what would have been without the store."""
+    """Return what this run cost, and what the store saved."""
     paid, reused = report.paid, report.reused
     sent = sum(step.sent for step in report.steps.values())
-    told = "price unknown" if paid.cost_usd is None else dollars(paid.cost_usd)
-    told = f"nothing was paid: simulated, worth {told}" if report.simulated else f"paid: {told}"
+    cost = "price unknown" if paid.cost_usd is None else dollars(paid.cost_usd, simulated=report.simulated)
+    bill = f"{'cost' if report.simulated else 'paid'}: {cost}"
     if not paid.attempts:
-        told = f"{sent:,} sent, none answered" if sent else "nothing was sent"
+        bill = f"{sent:,} sent, none answered" if sent else "nothing was sent"
     if reused.attempts:
-        worth = "" if reused.cost_usd is None else f", worth {dollars(reused.cost_usd)}"
-        told += f"; {reused.attempts:,} answers from the store{worth}"
-    return f"  {told}"
+        saved = "" if reused.cost_usd is None else f", saved {dollars(reused.cost_usd, simulated=report.simulated)}"
+        bill += f"; {reused.attempts:,} answers from the store{saved}"
+    return f"  {bill}"
 
 
 def pace_told(pace: PaceChanged) -> str:
-    """How fast the API lets requests through now, in one line."""
-    told = [f"{pace.pool}: {pace.in_flight} in flight of {pace.limit}"]
+    """Return how fast the API accepts requests now, as one line."""
+    phrases = [f"{_pool(pace)}: {pace.in_flight} in flight of {pace.limit}"]
     if pace.waiting:
-        told.append(f"{pace.waiting} waiting for {'the API' if pace.closed else 'quota'}")
+        phrases.append(f"{pace.waiting} waiting for {'the API' if pace.closed else 'quota'}")
     if pace.closed:
-        told.append(f"closed for {pace.closed:.1f} s")
-    return ", ".join([*told, *_objections(pace), *([safe(pace.reason)] if pace.reason else [])])
+        phrases.append(f"paused for {pace.closed:.1f} s")
+    return ", ".join([*phrases, *_objections(pace), *([safe(pace.reason)] if pace.reason else [])])
+
+
+def _pool(pace: PaceChanged) -> str:
+    """Return the name of a rate limit, after the aliases of the models that share it."""
+    aliases = ", ".join(each for each in pace.models if pace.pool not in each)
+    return safe(f"{aliases} ({pace.pool})" if aliases else pace.pool)
 
 
 def _objections(pace: PaceChanged) -> list[str]:
@@ -129,41 +143,41 @@ def _objections(pace: PaceChanged) -> list[str]:
 
 
 def _pace_lines(report: Report) -> list[str]:
-    """How fast the API let requests through, as lines; none where it was never asked."""
+    """Return how fast the API accepted requests, as lines; none if nothing was sent."""
     lines = []
     for pace in report.pace.values():
-        held = [f"held for {time_told(pace.held)}"] if pace.held >= _HELD else []
-        told = ", ".join([f"up to {pace.most} in flight", *_objections(pace), *held])
-        lines.append(f"  {pace.pool}: {told}")
+        held = [f"waited {time_told(pace.held)}"] if pace.held >= _HELD else []
+        phrases = ", ".join([f"up to {pace.most} in flight", *_objections(pace), *held])
+        lines.append(f"  {_pool(pace)}: {phrases}")
     return lines
 
 
 def cost_told(bill: UsageTotal, *, simulated: bool) -> str:
-    """What a bill comes to, where that is known."""
-    told = "  worth " if simulated else "  "
-    return "" if not bill.attempts or bill.cost_usd is None else f"{told}{dollars(bill.cost_usd)}"
+    """Return what a bill amounts to; nothing if that is unknown."""
+    return "" if not bill.attempts or bill.cost_usd is None else f"  {dollars(bill.cost_usd, simulated=simulated)}"
 
 
-def dollars(amount: float) -> str:
-    """An amount of money, in cents where it is a dollar or more."""
+def dollars(amount: float, *, simulated: bool = False) -> str:
+    """Return an amount of US dollars: from one dollar in cents, below in hundredths of a cent."""
+    mark = SIMULATED if simulated else ""
     if amount and amount < _LEAST:
-        return f"<${_LEAST}"
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
+        return f"<${_LEAST}{mark}"
+    return f"${amount:,.2f}{mark}" if amount >= 1 or not amount else f"${amount:.4f}{mark}"
 
 
 def column(*, simulated: bool) -> str:
-    """The head of a column of dollars."""
-    return "worth" if simulated else "cost"
+    """Return the head of a column of dollars."""
+    return "simulated cost" if simulated else "cost"
 
 
 def simulator(simulation: Mapping[str, JSON]) -> str:
-    """Which simulator answers, in a few words."""
+    """Return which simulator answers."""
     seed = [f"seed {simulation['seed']}"] if simulation["seed"] else []
     return ", ".join(["simulated", *seed, *(f"{name}={rate}" for name, rate in simulation["faults"].items())])
 
 
 def foretold(forecast: RunForecast) -> str:
-    """What a run will ask, in one line."""
+    """Return the forecast of a run as one line."""
     about = "about " if forecast.sampled is not None else ""
     how = f" ({simulator(forecast.simulation)})" if forecast.simulation else ""
     stored = f"{about}{_many(forecast.stored, 'answer')} in the store"
@@ -171,13 +185,13 @@ def foretold(forecast: RunForecast) -> str:
     if not forecast.requests:
         if forecast.sampled is None:
             return f"{known}, nothing to send"
-        return f"{known}, little or nothing to send ({_many(forecast.sampled, 'row')} looked at)"
+        return f"{known}, little or nothing to send (estimated from {_many(forecast.sampled, 'row')})"
     least, most = (sum(step.output_tokens[end] for step in forecast.steps) for end in (0, 1))
     sent = shortened(sum(step.input_tokens for step in forecast.steps))
     tokens = f"{sent} tokens in, {shortened(least)} to {shortened(most)} out"
     cost = forecast.cost
     price = "cost unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
-    price = f"worth {price}" if cost is not None and forecast.simulation else price
+    price += SIMULATED if cost is not None and forecast.simulation else ""
     return f"{known}, {about}{_many(forecast.requests, 'request')} to send: {tokens}, {price}"
 
 
@@ -186,7 +200,7 @@ def _many(number: int, what: str) -> str:
 
 
 def table(rows: list[list[str]]) -> list[str]:
-    """The lines of a table: the first column to the left, the others to the right."""
+    """Return the lines of a table: the first column is aligned left, the others right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
 
     def line(row: list[str]) -> str:
@@ -197,7 +211,7 @@ def table(rows: list[list[str]]) -> list[str]:
 
 
 def shortened(number: float) -> str:
-    """A number in three or four characters."""
+    """Return a number in about four characters."""
     for size, letter in ((1_000_000, "M"), (1_000, "k")):
         if number >= size:
             return f"{number / size:.1f}{letter}"
@@ -205,7 +219,7 @@ def shortened(number: float) -> str:
 
 
 def time_told(seconds: float) -> str:
-    """A time, in the unit that suits it."""
+    """Return a duration in a suitable unit."""
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)

@@ -1,12 +1,12 @@
-"""What stands before a terminal: text goes there with nothing in it that the terminal obeys, or that nobody sees.
+"""A guard in front of the terminal: control characters and invisible characters are printed as JSON escapes.
 
-Names, answers, rows and the messages of others are written by strangers. An escape sequence in them could set the
-title, clear the screen or draw a line that was never said; a bidirectional control shows a text in another order than
-it has. So both standard streams, where they are terminals, are replaced by ones that write all of that as its JSON
-escape, whatever prints: a command, click, a traceback, a warning, an author's function. Pipes and files get the bytes.
+Names, answers, rows and error messages come from third parties. An escape sequence in them could set the title, clear
+the screen or fake a line; a bidirectional control character changes the order of a text. Therefore both standard
+streams, if they are terminals, are replaced by streams that escape all of that, whatever prints: a command, click, a
+traceback, a warning, a user's function. Pipes and files receive the bytes unchanged.
 
-What is ours takes one of two other ways: `style` colours a part of a text by a mark that no text can hold, and the
-live display draws on the stream beneath, while whatever else is printed goes through `above`.
+Our own output has two ways around the guard: `style` marks colours with a token that no input can contain, and the live
+display draws on the stream beneath, while everything else that is printed meanwhile goes through `above`.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ _UNSEEN: Final = (
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _JOINERS: Final = r"(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
-"""Emoji, Persian and the scripts of India are written with these; between other characters they only hide."""
+"""Zero-width joiners: emoji, Persian and Indic scripts need them; between ASCII characters they are only invisible."""
 
 _UNFIT: Final = re.compile(f"[{_OBEYED}{_UNSEEN}]|{_JOINERS}")
 _COLOURS: Final = {"red": 31, "yellow": 33, "blue": 34}
 _MARK: Final = f"\ufdd0{os.urandom(8).hex()}["
-"""Stands for the beginning of a colour's code; made anew by each process, so that no text can forge it."""
+"""Begins a colour code; random in each process, so that no input can forge it."""
 
 
 def visible(text: str) -> str:
-    """A text in which a terminal finds nothing to obey: what it would, and what nobody sees, as its JSON escape.
+    """Return a string with control characters and invisible characters as JSON escapes.
 
-    Line ends (LF) and tabs stay, and so does a text that was made visible before.
+    Line feeds and tabs are kept. A string that was escaped before does not change.
     """
     return _UNFIT.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def style(text: str, *, fg: str, bold: bool = False) -> str:
-    """A text for stderr, in colour where that is a terminal whose user wants colours."""
+    """Return a string for stderr, in colour if that is a terminal whose user wants colours."""
     if _guard_of(sys.stderr) is None or variable("NO_COLOR") or variable("TERM") == "dumb":
         return text
     return f"{_MARK}{_COLOURS[fg]}{';1' if bold else ''}m{text}{_MARK}0m"
 
 
 def guard() -> None:
-    """Stand before each standard stream that is a terminal, until the process ends."""
+    """Guard each standard stream that is a terminal, until the process ends."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream.isatty() and _guard_of(stream) is None:
@@ -71,14 +71,14 @@ def guard() -> None:
 
 
 def beneath(stream: TextIO) -> TextIO:
-    """The stream that a guarded one writes to, for text that was made visible before; another one as it is."""
+    """Return the stream beneath a guarded stream, for output that is escaped already; any other stream itself."""
     guarded = _guard_of(stream)
     return stream if guarded is None else guarded.beneath
 
 
 @contextmanager
 def above(stream: TextIO, say: Callable[[str], None]) -> Iterator[None]:
-    """Let `say` show what is printed to a guarded stream meanwhile: whole lines, visible, without the last line end."""
+    """Pass what is printed to a guarded stream to `say`: whole lines, escaped, without the last line feed."""
     guarded = _guard_of(stream)
     if guarded is None:
         yield
@@ -94,7 +94,7 @@ def above(stream: TextIO, say: Callable[[str], None]) -> Iterator[None]:
 
 
 class _Guard(io.BufferedIOBase):
-    """The bytes of a stream, made visible on their way to a terminal."""
+    """A stream that escapes the bytes on their way to a terminal."""
 
     def __init__(self, beneath: TextIO) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class _Guard(io.BufferedIOBase):
     def write(self, buffer: ReadableBuffer, /) -> int:
         data = bytes(buffer)
         text = visible(self._decoder.decode(data)).replace(_MARK, "\x1b[")
-        say = self.say  # which another thread may take away meanwhile
+        say = self.say  # another thread may reset it
         if say is not None:
             with self._lock:
                 whole, line_end, self._kept = (self._kept + text).rpartition("\n")
@@ -139,7 +139,7 @@ def _guard_of(stream: TextIO) -> _Guard | None:
 
 
 def _print_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """What the interpreter does, without its colours: they would be shown as what they are."""
-    import traceback  # noqa: PLC0415 - only where something went wrong
+    """Print an exception as the interpreter does, but without colours, which would be escaped."""
+    import traceback  # noqa: PLC0415 - only after an error
 
     traceback.print_exception(kind, error, trace)

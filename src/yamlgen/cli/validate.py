@@ -1,4 +1,4 @@
-"""`yamlgen validate`: everything that can be known about pipelines without a key."""
+"""`yamlgen validate`: check pipelines without an API key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from yamlgen.cli.messages import as_json, echo, put, show
+from yamlgen.cli.messages import as_json, codes_of, echo, put, show, show_explanation
 from yamlgen.cli.options import output_format, pipeline_options
 from yamlgen.exit_codes import ExitCode
 
@@ -16,10 +16,10 @@ from yamlgen.exit_codes import ExitCode
 @pipeline_options
 @output_format
 def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str, str], output_format: str) -> int:
-    """Tell everything that is wrong with pipelines.
+    """Check pipelines, and report every error.
 
-    Each PATH is a pipeline, or a folder whose .yaml files are. All mistakes of all files are told at once, each
-    with its place. Nothing is sent, and no key is needed. Exit code 1 when there is a mistake.
+    Each PATH is a pipeline, or a folder of .yaml files. All errors of all files are reported at once, each with its
+    place. Nothing is sent, and no API key is needed. The exit code is 1 if there is an error.
     """
     from yamlgen.api.argument_parsing import read_params  # noqa: PLC0415 - loads the language
     from yamlgen.api.loading import check, pipelines_in  # noqa: PLC0415
@@ -31,7 +31,7 @@ def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str
     for path in paths:
         inside = pipelines_in(path)
         if not inside:
-            raise click.BadParameter(f"the folder {path} holds no .yaml file")
+            raise click.BadParameter(f"the folder {path} contains no .yaml file")
         files.extend(inside)
     for path in files:
         pipeline, diagnostics = check(path, params=given, overrides=overrides)
@@ -47,6 +47,7 @@ def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str
         put(as_json(found))
     elif found:
         echo(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
+        show_explanation(codes_of(found))
     return ExitCode.FAILED_ROWS if errors else ExitCode.OK
 
 

@@ -1,1 +1,1 @@
-"""Folds over the event stream."""
+"""Reports that are computed from the events of a run."""

@@ -1,7 +1,7 @@
-"""The record of a run: how an output came to be, kept beside it as `*.run.json`.
+"""The record of a run, which is written next to its output as `*.run.json`.
 
-Owns what is looked up around a run (git, versions) and puts it together with the report. Every look is bounded in
-time and may fail without failing the run.
+It combines the report with the git commit and the versions of packages. Looking these up is limited in time, and may
+fail without an effect on the run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GIT_SECONDS: Final = 5
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that shape a request."""
+    """Return the versions of Python and of the packages that influence requests."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -34,7 +34,7 @@ def versions() -> dict[str, str]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """The commit of a folder and whether something in it differs, or `None` outside of git."""
+    """Return the git commit of a folder and whether it has changes, or `None` outside of git."""
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None
@@ -52,12 +52,12 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def surroundings(folder: Path) -> dict[str, JSON]:
-    """The git commit of a folder and the versions of what is installed."""
+    """Return the git commit of a folder and the versions of packages."""
     return {"git": git_state(folder), "versions": versions()}
 
 
 def run_record(report: Report, about: dict[str, JSON], started: datetime) -> dict[str, JSON]:
-    """Everything that tells how an output was made, without a key in it."""
+    """Return the record of a run, without API keys."""
     record = {
         **report.as_json(),
         **about,

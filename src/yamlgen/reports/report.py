@@ -1,7 +1,6 @@
-"""The report of a run: what came of it, as a fold over its events.
+"""The report of a run: counts, tokens and cost for each step, and failures in groups.
 
-Owns the counts, the tokens per step, and the failures in groups. A report made from a journal of events equals the
-one made live, because it knows nothing but events.
+It is computed from the events of the run alone, so a report of recorded events equals the live one.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from yamlgen.value_objects import JSON, Usage
 
 EXAMPLES: Final = 3
 _MOST_GROUPS: Final = 40
-"""Groups of failures that are told apart; the messages of a million rows may all differ."""
+"""The maximum number of groups; the messages of a million rows may all differ."""
 
 _LONGEST: Final = 300
 _DIGITS: Final = 9
@@ -41,7 +40,7 @@ _VARYING: Final = re.compile(r""" \(request \S+\)|\d+(\.\d+)?|"[^"]*"|'[^']*'"""
 
 @dataclass
 class UsageTotal:
-    """Answers, their tokens and their dollars; `unpriced` counts those whose price nobody knows."""
+    """Answers, with their tokens and cost; `unpriced` counts those whose price is unknown."""
 
     attempts: int = 0
     usage: Usage = field(default_factory=Usage)
@@ -49,7 +48,7 @@ class UsageTotal:
     unpriced: int = 0
 
     def add(self, usage: Usage, cost: float | None, *, attempts: int = 1) -> None:
-        """Put one answer on it, or a stream that broke off, which is no answer."""
+        """Add an answer; or, with `attempts=0`, a stream that broke off."""
         self.attempts += attempts
         self.usage += usage
         self.cost += cost or 0.0
@@ -65,29 +64,29 @@ class UsageTotal:
 
     @property
     def cost_usd(self) -> float | None:
-        """The dollars, or `None` where a price is missing."""
+        """The cost in US dollars, or `None` if a price is unknown."""
         return None if self.unpriced else round(self.cost, _DIGITS)
 
     def as_json(self) -> dict[str, Any]:
-        """The bill as plain JSON values."""
+        """Return the total as JSON values."""
         return {"attempts": self.attempts, "usage": asdict(self.usage), "cost_usd": self.cost_usd}
 
 
 @dataclass
 class StepCount:
-    """What one step did.
+    """The counts of one step.
 
     Attributes:
-        finished: rows that it has a value for.
-        skipped: rows that it was not done for.
-        failed: rows that failed at it.
-        items: how often it was done for the rows that it has a list for.
-        failed_items: items that are null in the values of rows which did not fail for it.
-        sent: requests sent, those that went out again included.
-        retried: requests that went out again.
-        reasks: paid answers to requests that showed the model what was wrong before.
-        paid: what was paid.
-        reused: what came for free.
+        finished: rows that have a value.
+        skipped: rows for which the step was skipped.
+        failed: rows that failed at the step.
+        items: items, combinations and samples of all rows.
+        failed_items: items that failed and are null, in rows that did not fail.
+        sent: requests sent, including retries.
+        retried: requests sent again after a failure.
+        reasks: billed answers to re-asks, which show the model the errors of its previous answer.
+        paid: the answers that this run paid for.
+        reused: the answers from the store.
     """
 
     finished: int = 0
@@ -103,35 +102,35 @@ class StepCount:
 
     @property
     def done(self) -> int:
-        """Rows that the step is through with, whatever came of them."""
+        """Rows that finished, were skipped or failed."""
         return self.finished + self.skipped + self.failed
 
     @property
     def is_lost(self) -> bool:
-        """Whether every item of every row is null; a step without an item has lost none."""
+        """Whether every item of every row failed and is null; false for a step without items."""
         return 0 < self.items == self.failed_items
 
     def as_json(self) -> dict[str, Any]:
-        """The counts as plain JSON values."""
+        """Return the counts as JSON values."""
         return {**vars(self), "paid": self.paid.as_json(), "reused": self.reused.as_json()}
 
 
 class Example(NamedTuple):
-    """One failure: the row's place, from 0, its id where the input has ids, and the message."""
+    """One failure: the position of the row, from 0, its id or null, and the message."""
 
     row: int
     id: JSON
     message: str
 
     def as_json(self) -> dict[str, Any]:
-        """The failure as plain JSON values; rows count from 1."""
+        """Return the failure as JSON values; row numbers start at 1."""
         known = {} if self.id is None else {"id": self.id}
         return {"row": self.row + 1, **known, "message": self.message}
 
 
 @dataclass
 class FailureGroup:
-    """Failures of one step that read alike but for numbers and quoted values; the first few rows as examples."""
+    """Failures of one step whose messages differ only in numbers and quoted values, with a few examples."""
 
     step: str
     code: str
@@ -139,27 +138,27 @@ class FailureGroup:
     examples: list[Example] = field(default_factory=list)
 
     def add(self, example: Example) -> None:
-        """Put one failure into it."""
+        """Add a failure."""
         self.count += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append(example._replace(message=example.message[:_LONGEST]))
 
     def as_json(self) -> dict[str, Any]:
-        """The group as plain JSON values; rows count from 1."""
+        """Return the group as JSON values; row numbers start at 1."""
         examples = [each.as_json() for each in self.examples]
         return {"step": self.step, "code": self.code, "count": self.count, "examples": examples}
 
 
 @dataclass(frozen=True, slots=True)
 class LostStep:
-    """A step that has no value for any item of any row: how many there were, and the reason that most of them share."""
+    """A step that lost every item of every row: the number of items, and the most frequent failure."""
 
     step: str
     items: int
     reason: FailureGroup
 
     def as_json(self) -> dict[str, Any]:
-        """The step as plain JSON values; `count` is how many items share the reason."""
+        """Return the step as JSON values; `count` is how many items have the most frequent failure."""
         reason = self.reason
         message = reason.examples[0].message
         return {"step": self.step, "items": self.items, "code": reason.code, "count": reason.count, "message": message}
@@ -170,16 +169,16 @@ _Groups: TypeAlias = dict[tuple[str, str, str], FailureGroup]
 
 @dataclass
 class Report:
-    """The state of a run so far. `observe` folds one event into it.
+    """The state of a run. `observe` adds one event.
 
     Attributes:
-        rows: how many the input has.
-        missing: rows that need a request which this run may not send.
-        groups: why rows failed, or what they were missing.
-        item_groups: why items are null in rows that did not fail for them.
-        pace: how fast the API lets requests through, the latest of each rate limit.
-        warnings: what the user should know, as sentences.
-        simulated: whether the simulator answered: then `paid` is what the API would have cost.
+        rows: the number of rows of the input.
+        missing: rows that lack an answer, because this run sends nothing.
+        groups: the failures of rows, and their missing answers.
+        item_groups: the failures of items that are null, in rows that did not fail.
+        pace: how fast the API accepts requests, by rate limit.
+        warnings: the warnings, as sentences.
+        simulated: whether the run is simulated; `paid` is then what the API would have charged.
     """
 
     run: str = ""
@@ -203,17 +202,17 @@ class Report:
 
     @property
     def paid(self) -> UsageTotal:
-        """What this run has paid for, failed rows included."""
+        """The answers that this run paid for, including those of failed rows."""
         return sum((step.paid for step in self.steps.values()), UsageTotal())
 
     @property
     def reused(self) -> UsageTotal:
-        """What came out of the store, and so was not paid for now."""
+        """The answers from the store, which this run did not pay for."""
         return sum((step.reused for step in self.steps.values()), UsageTotal())
 
     @property
     def lost_steps(self) -> list[LostStep]:
-        """The steps that have lost every item of every row, unless the run ended early."""
+        """The steps that lost every item of every row; none if the run ended early."""
         lost = {name: step.items for name, step in self.steps.items() if step.is_lost and self.error is None}
         return [LostStep(name, items, self._reason(name)) for name, items in lost.items()]
 
@@ -221,7 +220,7 @@ class Report:
         return next(group for group in largest_first(self.item_groups) if group.step == step)
 
     def observe(self, event: Event) -> None:
-        """Fold one event."""
+        """Add one event."""
         match event:
             case RunStarted():
                 self.run, self.pipeline, self.rows = event.run, event.pipeline, event.rows
@@ -267,7 +266,7 @@ class Report:
         _group(self.groups, event).add(_example(event))
 
     def as_json(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
+        """Return the report as JSON values."""
         return {
             "run": self.run,
             "pipeline": self.pipeline,
@@ -286,7 +285,7 @@ class Report:
 
 
 def _group(groups: _Groups, event: RowFailed | ItemFailed) -> FailureGroup:
-    """The group that a failure belongs to; there is one for the rest of a step once there are many."""
+    """Return the group of a failure; after the maximum number of groups, one for the rest of the step."""
     key = (event.step, event.code, _VARYING.sub("…", event.message)[:_LONGEST])
     if key not in groups and len(groups) >= _MOST_GROUPS:
         key = (event.step, event.code, "")
@@ -298,7 +297,7 @@ def _example(event: RowFailed | ItemFailed) -> Example:
 
 
 def largest_first(groups: _Groups) -> list[FailureGroup]:
-    """Groups of failures in the order in which they are told."""
+    """Return groups of failures, the largest first."""
     return sorted(groups.values(), key=lambda group: -group.count)
 
 

@@ -1,0 +1,81 @@
+"""The command that continues from a run, made of the words with which the run was started."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from yamlgen.errors import Code, YamlgenError
+from yamlgen.redaction import redact
+
+if TYPE_CHECKING:
+    from yamlgen.api.loading import Pipeline
+    from yamlgen.api.results import Report
+    from yamlgen.api.run_options import RunOptions
+
+_CONTINUED: Final = (Code.STOPPED, Code.LIMIT, Code.PAUSED_TOO_LONG)
+"""What ends a run that the same command continues."""
+
+_SIMULATION: Final = {"--simulate": 0, "--seed": 1, "--fault": 1, "--latency": 1}
+_LIMIT: Final = {"--limit": 1}
+_FRESH: Final = {"--fresh": 0}
+"""Options, with the number of words that follow each."""
+
+
+def after_finish(pipeline: Pipeline, options: RunOptions, report: Report, words: Sequence[str]) -> list[str]:
+    """Return the commands that continue from a finished run: none if it was a whole one that went well.
+
+    Args:
+        pipeline: the pipeline that ran.
+        options: the options of the run.
+        report: what came of it.
+        words: the words of the command line, without `yamlgen`.
+    """
+    if report.failed or report.lost_steps:
+        store = [] if options.store is None else ["--store", str(options.store)]
+        name = [report.run] if options.simulate else []  # by default, `runs` shows runs that are not simulated
+        failed = ["runs", "failed", pipeline.shown, *name, *store]
+        retry = ["retry", pipeline.shown, *(["--simulate"] if options.simulate else []), *store]
+        retry += ["--input", "-"] if pipeline.input == "-" else []
+        return [_command(failed), _command([*retry, *_values(words, "--env-file")])]
+    if words[:1] != ["run"] or not (options.simulate or options.limit):
+        return []
+    return [_command(_without(words, _SIMULATION if options.simulate else _LIMIT))]
+
+
+def after_stop(error: YamlgenError, report: Report | None, words: Sequence[str]) -> list[str]:
+    """Return the command that continues a run which ended early, if it can be continued."""
+    if report is None or not report.run or error.code not in _CONTINUED:
+        return []
+    return [_command(_without(words, _FRESH))]
+
+
+def _command(words: Iterable[str]) -> str:
+    return redact(shlex.join(["yamlgen", *words]))
+
+
+def _values(words: Sequence[str], option: str) -> list[str]:
+    """Return an option with its value, as often as it is among the words."""
+    found: list[str] = []
+    for word, value in zip(words, [*words[1:], ""], strict=True):
+        if word == option:
+            found += [word, value]
+        elif word.startswith(f"{option}="):
+            found.append(word)
+    return found
+
+
+def _without(words: Sequence[str], options: dict[str, int]) -> list[str]:
+    """Return the words without some options and their values."""
+    left: list[str] = []
+    skipped = 0
+    for word in words:
+        name = word.partition("=")[0]
+        if skipped:
+            skipped -= 1
+        elif name in options:
+            skipped = 0 if "=" in word else options[name]
+        else:
+            left.append(word)
+    return left

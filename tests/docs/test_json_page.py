@@ -1,0 +1,131 @@
+"""The page of the JSON outputs has every key that a command prints, with its type, and no other."""
+
+import json
+import re
+
+import pytest
+
+from manual_pages import DOCS
+
+PIPELINE = """\
+version: 1
+name: notes
+model: claude-haiku-5-5
+input: {rows: [{id: a, topic: tea}, {id: b, topic: rain}, {id: c, topic: ink}, {id: d, topic: fog}], id: id}
+steps:
+  titles: {prompt: "A title for {{ row.topic }}", samples: 3, on_item_error: "null"}
+  facts:
+    prompt: A fact about {{ row.topic }}
+    output: {schema: {type: object, additionalProperties: false, required: [n], properties: {n: {type: integer}}}}
+output: {path: out/notes.jsonl}
+"""
+FAULTS = ("--fault", "refusal=0.35", "--fault", "invalid_output=0.3", "--fault", "rate_limit=0.1")
+TYPES = {
+    "string": str,
+    "integer": int,
+    "number": int | float,
+    "boolean": bool,
+    "object": dict,
+    "list": list,
+    "null": type(None),
+    "any": object,
+}
+
+
+def table(title):
+    """The rows of a section's table: the type by key."""
+    text = (DOCS / "json.md").read_text(encoding="utf-8")
+    part = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)[1]
+    return dict(re.findall(r"^\| `(.*?)` \| (.*?) \|", part, re.MULTILINE))
+
+
+def pattern(key):
+    """What a key of the page stands for: `*` is any name."""
+    return re.compile(re.escape(key).replace(r"\*", r"[^.\[\]]+") + r"\Z")
+
+
+def above(key):
+    """The keys above a key of the page."""
+    return [key[: match.start()] for match in re.finditer(r"\.|\[\]", key)]
+
+
+def parts(value, is_open, key=""):
+    """Every part of a value with its key, down to the keys below which the page says nothing."""
+    yield key, value
+    if isinstance(value, dict) and not is_open(key):
+        for name, each in value.items():
+            yield from parts(each, is_open, f"{key}.{name}" if key else name)
+    if isinstance(value, list) and not is_open(key):
+        for each in value:
+            yield from parts(each, is_open, f"{key}[]")
+
+
+def check(title, values):
+    """Hold outputs against a section: each key is on it, with its type. The keys that none of them has."""
+    keys = table(title)
+    shapes = {pattern(key): (key, kind) for key, kind in keys.items()}
+    inner = [pattern(each) for key in keys for each in above(key)]
+    seen, wrong = set(), set()
+
+    def is_open(key):
+        return bool(key) and not any(each.match(key) for each in inner)
+
+    for value in values:
+        for key, part in parts(value, is_open):
+            known = [each for shape, each in shapes.items() if shape.match(key)]
+            if key and not known and not any(each.match(key) for each in inner):
+                wrong.add(f"{title}: `{key}` is not on the page")
+            for name, kinds in known:
+                seen.add(name)
+                if not isinstance(part, tuple(TYPES[kind] for kind in kinds.split(" or "))):
+                    wrong.add(f"{title}: `{key}` is {part!r}")
+    assert not wrong
+    return set(keys) - seen
+
+
+@pytest.fixture
+def outputs(tmp_path, monkeypatch, call):
+    """What the commands print of a pipeline whose rows and items fail in many ways: a list for each section."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.yaml").write_text(PIPELINE, encoding="utf-8")
+    (tmp_path / "wrong.yaml").write_text(PIPELINE.replace("row.topic", "row.topik"), encoding="utf-8")
+
+    def printed(*arguments):
+        told = call(*arguments)
+        return [json.loads(line) for line in told.out.splitlines()]
+
+    made = {"Diagnostics": printed("validate", "wrong.yaml", "--output-format", "json")}
+    made["An estimate"] = printed("plan", "notes.yaml", "--simulate", "--output-format", "json")
+    made["An estimate"] += printed("plan", "notes.yaml", "--output-format", "json")
+    run = ("run", "notes.yaml", "--simulate", *FAULTS, "--output-format", "json")
+    made["A run"] = printed(*run)
+    made["A run"] += printed(*run, "--fresh", "--max-failures", "0")
+    made["A list of runs"] = printed("runs", "ls", "--json")
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("out/*.run.json")]
+    made["The record of a run"] = printed("runs", "show", "--json") + records
+    made["One row"] = [row for each in "abcd" for row in printed("runs", "show", "notes.yaml", "--row", each, "--json")]
+    made["Failures"] = printed("runs", "failed", "notes.yaml", "--json")
+    return made
+
+
+CHANCE = {
+    "A run": {"lost_steps[]"},
+    "The record of a run": {"lost_steps[]"},
+    "One row": {"steps.*.attempts[].notes"},
+    "Failures": {"attempts[].notes"},
+}
+"""Documented keys that depend on chance."""
+
+
+def test_every_key_is_on_the_page(outputs):
+    """What the commands print is on the page with its type; everything else on the page depends on chance."""
+    assert all(outputs.values())
+    missing = {title: check(title, values) - CHANCE.get(title, set()) for title, values in outputs.items()}
+    assert not any(missing.values())
+
+
+def test_the_version_comes_first(outputs):
+    """Each object of a command begins with its version; lines of failures have none."""
+    for title, values in outputs.items():
+        for value in values:
+            assert (next(iter(value.items())) == ("version", 1)) is (title != "Failures")
