@@ -2,8 +2,8 @@
 
 The functions match the commands of the command line:
 
-- `init`, `validate`, `load`, `render`, `plan`, `run` and `retry` work on a pipeline file. `aplan`, `arun` and `aretry` are the
-  async versions of `plan`, `run` and `retry`.
+- `init`, `validate`, `load`, `render`, `plan`, `run` and `retry` work on a pipeline file. `aplan`, `arun` and `aretry`
+  are the async versions of `plan`, `run` and `retry`.
 - `runs`, `show`, `rows`, `failures` and `export` read the store of a pipeline. `prune` deletes old runs from it.
 - `schema` and `simulate` are for other tools.
 
