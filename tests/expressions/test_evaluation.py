@@ -206,12 +206,12 @@ def test_a_syntax_error_has_its_offset(source, at):
 @pytest.mark.parametrize(
     ("source", "marked", "message"),
     [
-        ("{{ row.a }}", "{{", "an expression stands without `{{`"),
-        ("row.a ~ {% if x %}", "{%", "an expression stands without `{%`"),
-        ("row.a +", "+", "the expression is not finished"),
-        ("row.a +  \n ", "+", "the expression is not finished"),
-        ("row.a = 1", "=", "the expression is over before `=`"),
-        ("row.a row.b | upper", "row.b", "the expression is over before `row.b`"),
+        ("{{ row.a }}", "{{", "an expression cannot contain `{{`"),
+        ("row.a ~ {% if x %}", "{%", "an expression cannot contain `{%`"),
+        ("row.a +", "+", "the expression is incomplete"),
+        ("row.a +  \n ", "+", "the expression is incomplete"),
+        ("row.a = 1", "=", "the expression ends before `=`"),
+        ("row.a row.b | upper", "row.b", "the expression ends before `row.b`"),
         ("row.a == 'x", "'", "this quote is never closed"),
     ],
 )

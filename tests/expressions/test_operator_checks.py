@@ -238,7 +238,7 @@ def of_csv(source):
         ("{{ row.name.length }}", "row.name.length", "`row.name | length`"),
         ("{{ row.name.toUpperCase() }}", "row.name.toUpperCase", "`row.name | upper`"),
         ("{{ row.name.items() }}", "row.name.items", None),
-        ("{{ row.name() }}", "row.name", "leave the parentheses out"),
+        ("{{ row.name() }}", "row.name", "remove the parentheses"),
         ("{{ row.tags.append('x') }}", "row.tags.append", None),
         ("{{ 5 in row.tags }}", "row.tags", '.split(";")'),
         ("{{ row.tags | dictsort }}", "row.tags", None),
@@ -300,14 +300,14 @@ def test_what_works_over_a_csv_is_not_refused(source):
 @pytest.mark.parametrize(
     ("source", "message", "way"),
     [
-        ("{{ v | sort }}", "a list of objects, which `sort` does not work on", 'sort(attribute="...")'),
-        ("{{ v | sum }}", "a list of objects, which `sum` does not work on", 'sum(attribute="...")'),
-        ("{{ t | map('round') | list }}", "a list of strings, which `map` does not work on", 't | map("float")'),
-        ("{{ t | select('gt', 2) | list }}", "a list of strings, which `select` does not work on", 't | map("float")'),
+        ("{{ v | sort }}", "a list of objects, which `sort` does not support", 'sort(attribute="...")'),
+        ("{{ v | sum }}", "a list of objects, which `sum` does not support", 'sum(attribute="...")'),
+        ("{{ t | map('round') | list }}", "a list of strings, which `map` does not support", 't | map("float")'),
+        ("{{ t | select('gt', 2) | list }}", "a list of strings, which `select` does not support", 't | map("float")'),
         ("{{ t + 'x' }}", "a list, not a string", '`t | join(", ")`'),
         ("{{ n + 'x' }}", "an integer, not a string", "`~`"),
-        ("{{ n | join }}", "an integer, and `join` takes a list", ""),
-        ("{{ t[n:n + 1].append(1) }}", "`append` would change the data", "make new data"),
+        ("{{ n | join }}", "an integer, but `join` expects a list", ""),
+        ("{{ t[n:n + 1].append(1) }}", "`append` would change the data", "build a new value"),
     ],
 )
 def test_what_is_wrong_of_a_list_is_told(source, message, way):

@@ -129,7 +129,10 @@ def test_the_same_plan_is_shown_the_same_in_every_process(form, tmp_path):
         ({"type": ["null", "string"]}, "string or null"),
         ({"anyOf": [{"type": "null"}, {"type": "integer"}]}, "integer or null"),
         ({"type": "array", "items": {"type": ["string", "null"]}}, "list of (string or null)"),
-        ({"type": "array", "items": {"properties": {"a": {"type": ["string", "null"]}}}}, "list of {a?: string or null}"),
+        (
+            {"type": "array", "items": {"properties": {"a": {"type": ["string", "null"]}}}},
+            "list of {a?: string or null}",
+        ),
         ({"type": "object"}, "object"),
         ({"properties": {"a": {"type": "string"}, "b": {}}, "required": ["a"]}, "{a: string, b?: anything}"),
         ({"enum": ["send", 2, None]}, '"send" or 2 or null'),

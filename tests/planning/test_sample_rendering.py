@@ -141,5 +141,5 @@ def test_a_column_whose_name_has_a_space_is_named_with_it(told, tmp_path):
     (tmp_path / "spaced.csv").write_text("id, text\n1, hello\n")
     ((_, place, message),) = told("spaced.csv", a=asked("{{ row.text }}"))
     assert place == "row.text"
-    assert message.endswith('| its name has white space: take it out of the header, or write `[" text"]`')
+    assert message.endswith('| its name contains white space: remove it from the header, or write `[" text"]`')
     assert told("spaced.csv", a=asked('{{ row[" text"] }}')) == []

@@ -97,7 +97,10 @@ def test_one_of_is_asked_for_as_any_of():
         (closed(a={"anyOf": [{"type": "string"}], "enum": ["x"]}), "enum"),
         (closed(a={"enum": [["x"]]}), "list or an object"),
         (closed(a={"type": "array"}), "do not share one schema"),
-        (closed(a={"type": "array", "items": {"type": "string"}, "prefixItems": [{"type": "null"}]}), "do not share one schema"),
+        (
+            closed(a={"type": "array", "items": {"type": "string"}, "prefixItems": [{"type": "null"}]}),
+            "do not share one schema",
+        ),
         ({"type": "object"}, "declares no properties"),
         ({"type": "object", "additionalProperties": {"type": "string"}}, "any name"),
         ({**closed(), "patternProperties": {"^a": {"type": "string"}}}, "any name"),

@@ -1,1 +1,1 @@
-"""Templates and expressions: what they may do, what they refer to, what their values can be."""
+"""Templates and expressions: rendering and evaluation in a sandbox, references, and static types."""

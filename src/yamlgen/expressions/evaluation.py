@@ -1,7 +1,9 @@
-"""Expressions: they stand under `when`, `for_each`, `check`, `values`, `args`, without braces, and give a JSON value.
+"""Evaluate expressions, which are written without braces under `when`, `for_each`, `check`, `values` and `args`.
 
-Owns the step from a Jinja expression to its value for a row, in the sandbox and with the budget of templates. Jinja's
-lazy sequences become lists here, and what JSON cannot hold sets the row aside, so that nothing else is ever passed on.
+Owns the evaluation of a Jinja expression for a row, in the sandbox and with the budget of templates. The result is
+always a JSON value: Jinja's lazy sequences become lists, and any value that JSON cannot represent fails the row.
+
+The messages of the errors here may be sent to the model, if a `check` fails with one: their words are part of requests.
 """
 
 from __future__ import annotations
@@ -24,29 +26,29 @@ from yamlgen.value_objects import JSON
 
 _DEEPEST: Final = 64
 MOST_BITS: Final = 1328
-"""Of an integer: 400 digits, as in a pipeline."""
+"""Maximum size of an integer: 400 digits, as in a pipeline."""
 _EACH: Final = 32
-"""What a value costs of the budget: a value is larger than a character."""
+"""The cost of a value in the budget, in characters."""
 
 _LONGEST: Final = 80
 
 
-class _NotJson(ValueError):  # noqa: N818 - a value, told where it is met
-    """A value that JSON cannot hold."""
+class _NotJson(ValueError):  # noqa: N818 - describes a value
+    """A value that JSON cannot represent."""
 
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> TemplateExpression:
-    with warnings.catch_warnings(), budget():  # of its own: Jinja computes constants here
-        warnings.simplefilter("ignore", SyntaxWarning)  # of Python, about constants that an author wrote
+    with warnings.catch_warnings(), budget():  # a separate budget: Jinja evaluates constants here
+        warnings.simplefilter("ignore", SyntaxWarning)  # Python's, about constants in the expression
         return sandbox().compile_expression(source, undefined_to_none=False)
 
 
 def evaluate(source: str, scope: Mapping[str, Any]) -> JSON:
-    """The value of an expression for one row.
+    """Return the value of an expression for one row.
 
     Raises:
-        RowError: a value is missing, the expression cannot be computed, or its value is none that JSON can hold.
+        RowError: a value is missing, the expression cannot be computed, or its value is not a JSON value.
     """
     try:
         with budget():
@@ -65,17 +67,17 @@ def _failed(source: str, error: Exception) -> RowError:
 
 
 def shown(source: str) -> str:
-    """An expression as messages quote it: on one line, and not too long."""
+    """Return an expression as messages quote it: on one line, and shortened."""
     text = " ".join(source.split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 @lru_cache(maxsize=4096)
 def parse_expression(source: str) -> nodes.Expr:
-    """The syntax tree of an expression, for reading; each node's `lineno` is its offset into `source`.
+    """Return the syntax tree of an expression for analysis; each node's `lineno` is its offset in `source`.
 
     Raises:
-        TemplateSyntaxError: `lineno` is the offset of what cannot be read.
+        TemplateSyntaxError: the expression is invalid; `lineno` is the offset of the error.
     """
     parser = Parser(reader(), source, state="variable")
     parsed = parser.parse_expression()
@@ -89,7 +91,7 @@ def _as_json(value: Any, depth: int) -> JSON:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Undefined):
-        value._fail_with_undefined_error()  # noqa: SLF001 - names what is missing; of some kinds nothing else raises
+        value._fail_with_undefined_error()  # noqa: SLF001 - raises for every kind of undefined value, and names it
     if depth > _DEEPEST:
         raise _NotJson("a value that is nested too deeply")
     if isinstance(value, str):

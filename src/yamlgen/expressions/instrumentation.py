@@ -1,7 +1,7 @@
-"""Where a template is counted: its filters and tests, and its syntax tree, rewritten.
+"""Count the work of a template: its filters and tests, and the operations that are added to its syntax tree.
 
-Owns the rewriting, so that turns of loops, macros, comparisons, slices and `~` are counted, which Jinja does in plain
-Python. Methods and the other operators are counted by the sandbox.
+Owns the rewriting of the syntax tree, which counts loop iterations, macros, comparisons, slices and `~`: Jinja executes
+these in plain Python. The sandbox counts methods and the other operators.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _COMPARED: Final = "a comparison"
 _SLICED: Final = "a slice"
 _WEIGHED: Final = "a value that is looked through"
 _NODE: Final = 16
-"""What a part of an expression costs each time that it is come to."""
+"""The cost of a syntax node each time it is executed."""
 
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "eq": operator.eq,
@@ -37,11 +37,11 @@ OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "in": lambda left, right: left in right,
     "notin": lambda left, right: left not in right,
 }
-"""What compares, by Jinja's names."""
+"""The comparison operators, by Jinja's names."""
 
 
 def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that counts what it does, and gives lists: what is lazy holds whether or not there is anything in it."""
+    """Wrap a filter: count its work, and return lists instead of iterators, which are true even if they are empty."""
     at = 1 if hasattr(function, "jinja_pass_arg") else 0
 
     @wraps(function)
@@ -49,7 +49,7 @@ def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         value, given = args[at], args[at + 1 :]
         if name == "indent" and not isinstance(value, str | Undefined):
             spend(weight(value))
-            value = str(value)  # Jinja would put a line break into a list, and the list is the row's own
+            value = str(value)  # Jinja would append a line break to a list, which belongs to the row
         if name == "join":
             value, cost = joined(kwargs.get("d", given[0] if given else ""), value)
             spend(cost)
@@ -62,7 +62,7 @@ def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def counted_test(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A test that counts what it does."""
+    """Wrap a test to count its work."""
     at = 1 if hasattr(function, "jinja_pass_arg") else 0
 
     @wraps(function)
@@ -74,32 +74,32 @@ def counted_test(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pass_context
-def _turn(context: Context, value: Any, cost: int) -> Any:  # noqa: ARG001 - so that it is never folded
+def _turn(context: Context, value: Any, cost: int) -> Any:  # noqa: ARG001 - prevents constant folding
     spend(cost)
     return value
 
 
 @pass_context
-def _weighed(context: Context, value: Any) -> Any:  # noqa: ARG001 - so that it is never folded
+def _weighed(context: Context, value: Any) -> Any:  # noqa: ARG001 - prevents constant folding
     spend(weight(value))
     return value
 
 
 @pass_context
-def _side_by_side(context: Context, parts: list[Any]) -> str:  # noqa: ARG001 - so that it is never folded
+def _side_by_side(context: Context, parts: list[Any]) -> str:  # noqa: ARG001 - prevents constant folding
     found, cost = joined("", parts)
     spend(cost)
     return "".join(map(str, found))
 
 
 @pass_context
-def _compare(context: Context, left: Any, how: str, right: Any) -> Any:  # noqa: ARG001 - so that it is never folded
+def _compare(context: Context, left: Any, how: str, right: Any) -> Any:  # noqa: ARG001 - prevents constant folding
     spend(compared(how, left, right))
     return OPERATORS[how](left, right)
 
 
 @pass_context
-def _slice(context: Context, value: Any, start: Any, stop: Any, step: Any) -> Any:  # noqa: ARG001 - so that it is never folded
+def _slice(context: Context, value: Any, start: Any, stop: Any, step: Any) -> Any:  # noqa: ARG001 - prevents constant folding
     part = slice(start, stop, step)
     if isinstance(value, str | bytes | list | tuple):
         make(VALUE + len(range(*part.indices(len(value)))))
@@ -113,14 +113,14 @@ COUNTERS: Final[Mapping[str, Callable[..., Any]]] = {
     _SLICED: _slice,
     _WEIGHED: _weighed,
 }
-"""Filters that a rewritten tree uses, under names that no author can write."""
+"""The filters of a rewritten tree, under names that are not valid in a template."""
 
 
 _Repeated = TypeVar("_Repeated", nodes.For, nodes.Macro, nodes.CallBlock)
 
 
 class InstrumentingTransformer(NodeTransformer):
-    """Rewrites a tree so that what Jinja leaves to plain Python is counted."""
+    """Rewrites a syntax tree to count the operations that Jinja executes in plain Python."""
 
     def _turned(self, node: _Repeated) -> _Repeated:
         parts = sum(_NODE for _ in node.find_all(nodes.Node))
@@ -130,7 +130,7 @@ class InstrumentingTransformer(NodeTransformer):
         return node
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - Jinja's name
-        """A loop: each turn, and each look at an `if` beside it."""
+        """Count each iteration of a loop, and each evaluation of its `if`."""
         parts = _NODE * sum(1 for _ in node.test.find_all(nodes.Node)) if node.test is not None else 0
         self._turned(node)
         if node.test is not None:
@@ -140,12 +140,12 @@ class InstrumentingTransformer(NodeTransformer):
     visit_Macro = visit_CallBlock = _turned  # noqa: N815 - Jinja's names
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - Jinja's name
-        """`a ~ b`."""
+        """Count `a ~ b`."""
         self.generic_visit(node)
         return _filter(_JOINED, nodes.List(node.nodes, lineno=node.lineno))
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802 - Jinja's name
-        """`a < b`; of `a < b < c`, which may end before `c`, each operand is weighed by itself."""
+        """Count `a < b`; in `a < b < c`, which may stop before `c`, each operand is counted separately."""
         self.generic_visit(node)
         if len(node.ops) == 1:
             return _filter(_COMPARED, node.expr, nodes.Const(node.ops[0].op), node.ops[0].expr)
@@ -155,7 +155,7 @@ class InstrumentingTransformer(NodeTransformer):
         return node
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802 - Jinja's name
-        """`a[1:2]`; other items are the sandbox's."""
+        """Count `a[1:2]`; the sandbox counts other subscripts."""
         self.generic_visit(node)
         if not isinstance(node.arg, nodes.Slice):
             return node
@@ -163,7 +163,7 @@ class InstrumentingTransformer(NodeTransformer):
         return _filter(_SLICED, node.node, *(nodes.Const(None) if bound is None else bound for bound in bounds))
 
     def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802 - Jinja's name
-        """`{a: b}`, which goes through its keys."""
+        """Count `{a: b}`, which hashes its keys."""
         self.generic_visit(node)
         for pair in node.items:
             if not isinstance(pair.key, nodes.Const):

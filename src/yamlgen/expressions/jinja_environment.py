@@ -1,8 +1,10 @@
-"""Templates: Jinja2 in an immutable sandbox, rendered for a row, and read statically before any row is run.
+"""Render templates with Jinja2 in an immutable sandbox, and parse them for static analysis.
 
-Owns what a template may do (no include, no import, no name that begins with `_`, nothing random), how a missing
-value is told, and which rows, parameters and steps a template refers to, each with its offset. A template is its
-source text: compiled ones are cached here, so that a plan stays a value.
+Owns what a template may do (no include, no import, no name that begins with `_`, nothing random), the messages about
+missing values, and syntax trees with offsets. A plan contains the source of a template; compiled templates are cached
+here.
+
+The messages of the errors here may be sent to the model, if a `check` fails with one: their words are part of requests.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from yamlgen.value_objects import JSON
 
 MAPPING_METHODS = frozenset({"items", "keys", "values", "get"})
 MOST_TEXT: Final = 1 << 22
-"""The most characters of a text that a template makes."""
+"""Maximum number of characters that a template renders."""
 
 _MOST_POWER = 64
 _MOST_INDENT = 16
@@ -45,7 +47,7 @@ _POSITION = re.compile(r" at (\d+)$")
 
 
 class _Missing(StrictUndefined):
-    """A missing value, told in the author's words."""
+    """A missing value, with an error message for authors."""
 
     __slots__ = ()
 
@@ -62,9 +64,9 @@ def _kind(value: object) -> str:
 
 
 def _to_json(value: JSON, indent: int | None = None) -> str:
-    """JSON as it is, not escaped for HTML, keys in their order."""
+    """Return a value as JSON, not escaped for HTML, with the keys in their order."""
     if isinstance(value, Undefined):
-        return str(value)  # which raises, and names what is missing
+        return str(value)  # raises, and names the missing value
     if isinstance(indent, int) and indent > _MOST_INDENT:
         raise OverflowError(f"an indent of {indent}")
     return json.dumps(value, ensure_ascii=False, indent=indent)
@@ -85,18 +87,18 @@ def _finalize(value: object) -> object:
 
 
 def _check_items(value: list[Any] | tuple[Any, ...]) -> None:
-    """A missing value in a list is missing, and is not printed as the word `Undefined`."""
+    """Raise for a missing value in a list, which would print as `Undefined`."""
     waiting: list[Any] = [value]
     while waiting:
         for item in waiting.pop():
             if isinstance(item, Undefined):
-                str(item)  # which raises, and names what is missing
+                str(item)  # raises, and names the missing value
             elif isinstance(item, list | tuple):
                 waiting.append(item)
 
 
 class _Formatter(SandboxedFormatter):
-    """`str.format`, whose every field is counted before it is made."""
+    """`str.format`, with each field counted before it is formatted."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         make(widths(format_spec))
@@ -110,11 +112,11 @@ class _Formatter(SandboxedFormatter):
 
 
 class _EscapeFormatter(_Formatter, SandboxedEscapeFormatter):
-    """The same of a text that is marked as HTML."""
+    """`str.format` for a string that is marked as HTML."""
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """The environment of every template: mapping keys win over methods, nothing depends on chance or takes forever."""
+    """The environment of templates: keys take precedence over methods, results are deterministic, work is limited."""
 
     intercepted_binops = frozenset(SandboxedEnvironment.default_binop_table)
     intercepted_unops = frozenset(SandboxedEnvironment.default_unop_table)
@@ -135,7 +137,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super()._generate(rewritten, *args, **kwargs)
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """A call, when what it would make is not too much; the views of a mapping are lists."""
+        """Call a function within the limits; the views of a mapping become lists."""
         spend(called(function, args, kwargs))
         if args and getattr(function, "__name__", "") == "join" and isinstance(function.__self__, str | bytes):
             parts, cost = joined(function.__self__, args[0])
@@ -145,7 +147,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return list(made) if isinstance(made, KeysView | ValuesView | ItemsView) else made
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-        """`text.format` and `text.format_map`, field by field."""
+        """Return `text.format` or `text.format_map` with each field counted."""
         if super().wrap_str_format(value) is None:
             return None
         text, is_map = value.__self__, value.__name__ == "format_map"
@@ -160,7 +162,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return format_
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """`left * right` and `left ** right`, up to a size that a prompt can hold."""
+        """Compute a binary operator within the limits of the result's size."""
         if operator == "**" and abs(right) > _MOST_POWER:
             raise OverflowError(f"an exponent of {right}")
         if operator == "*" and max(_times(left, right), _times(right, left)) > _MOST_REPEATED:
@@ -169,12 +171,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
-        """`-number`."""
+        """Compute `-number`."""
         spend(calculated("-", arg, 0))
         return super().call_unop(context, operator, arg)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`obj.attribute`: the key of a mapping, else one of its four methods."""
+        """Return `obj.attribute`: for a mapping, the value under a key, else one of its four methods."""
         if isinstance(obj, Mapping):
             if attribute in obj:
                 return obj[attribute]
@@ -183,7 +185,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """`obj[argument]`: of a mapping, its keys alone."""
+        """Return `obj[argument]`: for a mapping, only its keys."""
         if isinstance(obj, Mapping):
             if isinstance(argument, tuple):
                 spend(weight(argument))
@@ -195,7 +197,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 class _PlacesLexer(Lexer):
-    """A lexer whose line numbers are offsets into the source, so that every syntax node knows its place."""
+    """A lexer whose line numbers are offsets in the source, so that each syntax node has its place."""
 
     def tokeniter(
         self, source: str, name: str | None, filename: str | None = None, state: str | None = None
@@ -211,7 +213,7 @@ class _PlacesLexer(Lexer):
                 at = _POSITION.search(error.message or "")
                 message = (error.message or "")[: at.start()] if at else error.message
                 raise TemplateSyntaxError(message or "syntax error", int(at[1]) if at else position) from None
-            # Jinja strips white space only, so a token's text stands in the source at or after the last one.
+            # Jinja strips only white space, so each token is found in the source at or after the previous one.
             at_offset = source.find(value, position)
             position = (at_offset if at_offset >= 0 else position) + len(value)
             yield max(at_offset, 0), token, value
@@ -225,29 +227,29 @@ class _Reader(Sandbox):
 
 @lru_cache(maxsize=1)
 def sandbox() -> Sandbox:
-    """The environment that renders."""
+    """Return the environment that renders."""
     return Sandbox()
 
 
 def filters() -> list[str]:
-    """The filters that an author may use."""
+    """Return the filters that templates may use."""
     return [name for name in sandbox().filters if name not in COUNTERS]
 
 
 @lru_cache(maxsize=1)
 def reader() -> Sandbox:
-    """The environment that reads: the places of its syntax trees are offsets into the source."""
+    """Return the environment that parses: the places in its syntax trees are offsets in the source."""
     return _Reader()
 
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> Template:
-    with budget():  # of its own: Jinja computes constants here
-        return reader().from_string(source)  # its places tell which expression has failed
+    with budget():  # a separate budget: Jinja evaluates constants here
+        return reader().from_string(source)  # its places locate the expression that failed
 
 
 def render(source: str, scope: Mapping[str, Any]) -> str:
-    """The text of a template for one row.
+    """Render a template for one row.
 
     Raises:
         RowError: a value is missing, or an expression cannot be computed for this row.
@@ -263,7 +265,7 @@ def render(source: str, scope: Mapping[str, Any]) -> str:
 
 
 def _failed(source: str, error: Exception) -> RowError:
-    """The error of a template, with the expression in it that has failed."""
+    """Return the error of a template, with the expression that failed."""
     frames = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == "<template>"]
     at = min(frames[-1] if frames else 0, len(source))
     start, end = piece(source, at)
@@ -274,7 +276,7 @@ def _failed(source: str, error: Exception) -> RowError:
 
 
 def piece(source: str, at: int) -> tuple[int, int]:
-    """From where to where the expression or the statement stands that holds a place; from 0 where that is in none."""
+    """Return the range of the expression or statement around an offset; the whole source if there is none."""
     begun = max(source.rfind("{{", 0, at + 1), source.rfind("{%", 0, at + 1))
     closed = _CLOSED.search(source, at + 1)
     inner = source[begun + 2 : closed.start() if closed else len(source)] if begun >= 0 else ""
@@ -283,7 +285,7 @@ def piece(source: str, at: int) -> tuple[int, int]:
 
 
 def _first(parts: Iterator[str]) -> str:
-    """The whole text, or so much of it that it is seen to be too long."""
+    """Return the rendered text, cut off soon after it exceeds the maximum."""
     made, size = [], 0
     for part in parts:
         made.append(part)
@@ -295,9 +297,9 @@ def _first(parts: Iterator[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def parse(source: str) -> nodes.Template:
-    """The syntax tree of a template, for reading; each node's `lineno` is its offset into `source`.
+    """Return the syntax tree of a template for analysis; each node's `lineno` is its offset in `source`.
 
     Raises:
-        TemplateSyntaxError: `lineno` is the offset of what cannot be read.
+        TemplateSyntaxError: the template is invalid; `lineno` is the offset of the error.
     """
     return reader().parse(source)

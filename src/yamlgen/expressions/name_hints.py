@@ -1,6 +1,6 @@
-"""What an unknown name or member of an expression was probably meant to be.
+"""Hints for unknown names and members in expressions.
 
-Owns the hints about them: what other tools call them, and where the names live that stand alone.
+Owns the names that other tools use, and the hints about where a bare name belongs.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from yamlgen.suggestions import listing, nearest, suggestion
 _MEMBER: Final = re.compile(r"\.(\w+)")
 _COMPARED: Final = re.compile(r"(?:[=!]=|\bin|[\[,]|(?<!\brange)(?<=\w)\()\s*\Z")
 _COMPARES: Final = re.compile(r"\s*[=!]=")
-"""What stands before or behind a name that may be a text without its quotes."""
+"""The context before or after a name that may be a string without quotes."""
 
 _ROOTS: Final = {
     **dict.fromkeys(("input", "inputs", "record", "column", "columns"), "row"),
     **dict.fromkeys(("output", "outputs", "result", "results"), "steps"),
     **dict.fromkeys(("vars", "variables", "parameters", "args"), "params"),
 }
-"""What other tools call what a template is given."""
+"""The names of other tools for the values that a template receives."""
 
 _LITERALS: Final = {"null": "none", "nil": "none", "undefined": "none"}
 
 _ELSEWHERE: Final = {
-    "item": "in a step with `for_each`, behind its `when` and `for_each`",
-    "item_index": "in a step with `for_each`, behind its `when` and `for_each`",
-    "matrix": "in a step with `matrix`, behind its `when` and `for_each`",
+    "item": "in a step with `for_each`, except in its `when` and `for_each`",
+    "item_index": "in a step with `for_each`, except in its `when` and `for_each`",
+    "matrix": "in a step with `matrix`, except in its `when` and `for_each`",
     "output": "in the `check` of a step",
 }
 FILTERS: Final = {
@@ -62,21 +62,21 @@ _OF_DATES: Final = frozenset({"strftime", "isoformat", "date", "year", "month", 
 
 
 def meant(source: str, start: int, word: str, scope: Mapping[str, TypeView], names: Collection[str]) -> str | None:
-    """The hint for a bare name: perhaps the author left out where it lives, or the quotes around a text.
+    """Return the hint for an unknown bare name: it may lack its root, or be a string without quotes.
 
     Args:
         source: the expression or the template.
-        start: of the name in it.
-        word: the name, which is unknown.
-        scope: what is known at that place.
-        names: the roots of it.
+        start: the offset of the name.
+        word: the unknown name.
+        scope: the names that are known at that place.
+        names: the roots among them.
     """
-    if f"${{{{ {word}" in source:  # of another tool, such as GitHub's actions
+    if f"${{{{ {word}" in source:  # syntax of another tool, such as GitHub Actions
         return RAW
     if word in _ELSEWHERE:
-        return f"`{word}` is there {_ELSEWHERE[word]}"
+        return f"`{word}` is available only {_ELSEWHERE[word]}"
     if FILTERS.get(word, word) in set(filters()) - {"items"}:
-        return f"it is a filter here: `... | {FILTERS.get(word, word)}`"
+        return f"use the filter: `... | {FILTERS.get(word, word)}`"
     for holder in ("row", "params", "steps", "matrix"):
         members = getattr(scope.get(holder), "members", ())
         named = [each for each in (word, word.removeprefix(holder).lstrip("_")) if each in members]
@@ -92,14 +92,14 @@ def meant(source: str, start: int, word: str, scope: Mapping[str, TypeView], nam
     if near is None and (_COMPARED.search(source[:start]) or _COMPARES.match(source, start + len(word))):
         return quoted(word)
     near = near or _near(word, scope, names)
-    text = f"; a text is `\"'{word}'\"`" if source.strip() == word else ""
+    text = f"; a string is written `\"'{word}'\"`" if source.strip() == word else ""
     in_scope = f"in scope: {', '.join(f'`{name}`' for name in names)}"
     known = f"columns: {listing(map(column, columns), 8)}" if columns else f"a column is `row.{word}`"
     return f"did you mean `{near}`?" if near else f"{in_scope}; {known}{text}"
 
 
 def _near(word: str, scope: Mapping[str, TypeView], names: Collection[str]) -> str | None:
-    """What a bare name is near to: a root by another tool's name, or a member of one."""
+    """Return the name that a bare name is similar to: a root under another tool's name, or a member of a root."""
     root = _ROOTS.get(word.lower())
     if root == "steps" and "output" in names:
         return "output"
@@ -114,38 +114,38 @@ def _near(word: str, scope: Mapping[str, TypeView], names: Collection[str]) -> s
 
 
 def instead(path: Path, named: str, key: str, owner: TypeView) -> str | None:
-    """The hint for a member that a text or a list lacks, and values have elsewhere.
+    """Return the hint for a member that a string or a list does not have, but values in other tools have.
 
     Args:
-        path: of the text or list; empty where it is no reference.
-        named: it, as the template writes it.
+        path: the path of the string or list; empty if it is not a reference.
+        named: the string or list as the template writes it.
         key: the member.
-        owner: what is known of the text or list.
+        owner: the type of the string or list.
     """
     if owner.types() not in ({"string"}, {"array"}) or not path:
         return None
     if key in ("contains", "includes", "has"):
-        return f'`"..." in {named}` asks that'
+        return f'write `"..." in {named}`'
     if FILTERS.get(key, key) in filters():
-        return f"it is a filter here: `{named} | {FILTERS.get(key, key)}`" if key != "items" else None
+        return f"use the filter: `{named} | {FILTERS.get(key, key)}`" if key != "items" else None
     if owner.types() == {"array"}:
         return None
     if key in _OF_DATES:
-        return f"a date is text here: its year is `{named}[:4]`, and its month `{named}[5:7]`"
+        return f"a date is a string here: its year is `{named}[:4]`, and its month is `{named}[5:7]`"
     if key in _ANSWERS and path[:1] == ("steps",):
-        return f"the text is `{named}` itself"
+        return f"write `{named}` alone"
     near = get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75)
     if near:
         return f"did you mean `{near[0]}`?"
     is_answer = (path[:1], len(path)) in ((("steps",), 2), (("output",), 1))
-    return "an answer with fields has a schema, in its step: `output: {schema: ...}`" if is_answer else None
+    return "to get an answer with fields, set a schema in its step: `output: {schema: ...}`" if is_answer else None
 
 
 def quoted(text: str) -> str:
-    """The hint for a text without its quotes, which may stand in a text of YAML that has double ones."""
-    return f"a text stands in quotes: `'{text}'`"
+    """Return the hint for a string without quotes; single quotes are valid inside double-quoted YAML."""
+    return f"put a string in quotes: `'{text}'`"
 
 
 def column(name: str) -> str:
-    """A reference to a column."""
+    """Return a reference to a column."""
     return f"row.{name}" if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"

@@ -1,7 +1,7 @@
-"""Looking up what an expression refers to in the views of what is in scope.
+"""Resolve the names and members in an expression against the types in scope.
 
-Owns the names and their members: what is not there, what may be null, and what is known about null at a place of the
-source. A finding's place is a pair of offsets into the source.
+Owns the findings about unknown names, missing members and possible nulls, and the knowledge about null at each place of
+the source. The place of a finding is a pair of offsets in the source.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _QUESTIONS: Final = (nodes.If, nodes.CondExpr, nodes.And, nodes.Or, nodes.Test, 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mistake in a template, from `start` to `end` of its source."""
+    """One error or warning about a template, from `start` to `end` of its source."""
 
     code: Code
     message: str
@@ -50,31 +50,31 @@ class Finding:
     end: int
     hint: str | None = field(default=None, compare=False)
     path: tuple[str | int, ...] = ()
-    """The reference that was looked up, for findings about one."""
+    """The reference that the finding is about, if any."""
     near: bool = False
-    """Whether the hint names what was probably meant."""
+    """Whether the hint suggests a similar name."""
     is_warning: bool = False
-    """Whether it works all the same, if not as was probably meant."""
+    """Whether the template works, though probably not as intended."""
 
 
 @dataclass
 class UsedNames:
-    """What a template refers to. `columns` is `None` when it needs the row as a whole."""
+    """The names that a template refers to. `columns` is `None` if it uses the row as a whole."""
 
     steps: set[str] = field(default_factory=set)
     columns: set[str] | None = field(default_factory=set)
     params: set[str] = field(default_factory=set)
     axes: set[str] = field(default_factory=set)
     guarded: set[tuple[str | int, ...]] = field(default_factory=set)
-    """Paths that the template itself asks about: `is defined`, `default`."""
+    """Paths that the template guards with `is defined` or `default`."""
     nulls: set[tuple[str | int, ...]] = field(default_factory=set)
-    """Paths of which it asks whether they are null."""
+    """Paths that it tests for null."""
     tested: dict[tuple[str | int, ...], set[str]] = field(default_factory=dict)
-    """The tests that it puts paths to, by path."""
+    """The tests that it applies, by path."""
 
 
 def all_of(columns: Iterable[AbstractSet[str] | None]) -> frozenset[str] | None:
-    """The columns that several refer to; `None` when one of them needs the row as a whole."""
+    """Return the union of the columns of several templates; `None` if one of them uses the row as a whole."""
     each = list(columns)
     known = [one for one in each if one is not None]
     return frozenset().union(*known) if len(known) == len(each) else None
@@ -82,13 +82,13 @@ def all_of(columns: Iterable[AbstractSet[str] | None]) -> frozenset[str] | None:
 
 @dataclass
 class NameResolver:
-    """What is looked up in one source, with what was found until now.
+    """Resolves the names in one source and collects the findings.
 
     Args:
         source: the template or the expression.
-        names: what it sees.
+        names: the names in scope, with their types.
         solid: references that are known not to be null.
-        forks: references of which at least one is known not to be null.
+        forks: sets of references of which at least one is known not to be null.
     """
 
     source: str
@@ -101,10 +101,10 @@ class NameResolver:
     _null: frozenset[Path] = frozenset()
     _asking: bool = False
     _seen: dict[nodes.Node, TypeView] = field(default_factory=dict)
-    """What is known of each reference, at its place."""
+    """The type of each reference, at its place."""
 
     def guard(self, tree: nodes.Node) -> None:
-        """Note what the source asks about."""
+        """Record the references that the source guards or tests."""
         for node in (tree, *tree.find_all((nodes.Test, nodes.Filter))):
             is_test = isinstance(node, nodes.Test) and node.name in _GUARDS
             is_default = isinstance(node, nodes.Filter) and node.name in ("default", "d")
@@ -112,12 +112,12 @@ class NameResolver:
                 self.uses.guarded.add(path_of(node.node))  # type: ignore[attr-defined]  # both have one
             elif isinstance(node, nodes.Test):
                 self.uses.tested.setdefault(path_of(node.node), set()).add(node.name)
-        for node in (*(() if path_of(tree) else (tree,)), *tree.find_all(_QUESTIONS)):  # a value alone asks nothing
+        for node in (*(() if path_of(tree) else (tree,)), *tree.find_all(_QUESTIONS)):  # a bare reference tests nothing
             self.uses.nulls |= asked(node.test if isinstance(node, nodes.If | nodes.CondExpr) else node)
 
     @contextmanager
     def _where(self, node: nodes.Node | None, *, holds: bool) -> Iterator[None]:
-        """Walk on where an expression is known to hold, or not to."""
+        """Continue the walk where an expression is known to be true, or false."""
         before = self.solid, self._empty, self._null, self.forks
         self.solid |= not_null(node, holds=holds)
         self._empty |= empty(node, holds=holds)
@@ -130,7 +130,7 @@ class NameResolver:
 
     @contextmanager
     def _hidden(self, names: AbstractSet[str]) -> Iterator[None]:
-        """Walk where names stand for something else than what the template is given."""
+        """Continue the walk where local names hide those that the template receives."""
         before = self.names, self.solid
         self.names = {name: view for name, view in self.names.items() if name not in names}
         self.solid = frozenset(path for path in self.solid if path[0] not in names)
@@ -141,7 +141,7 @@ class NameResolver:
 
     @contextmanager
     def _lenient(self) -> Iterator[None]:
-        """Walk through what is asked about: what is missing there is no mistake."""
+        """Continue the walk through the operand of a guard, where a missing value is not an error."""
         before, self._asking = self._asking, True
         try:
             yield
@@ -149,7 +149,7 @@ class NameResolver:
             self._asking = before
 
     def _is_solid(self, path: Path) -> bool:
-        """Whether a reference is known not to be null: it was asked, or it is what is left of several."""
+        """Whether a reference is known not to be null: it was tested, or all its alternatives are null."""
         if path in self.solid:
             return True
         left = (fork - (self._empty if is_full else self._null) for fork, is_full in self.forks)
@@ -161,9 +161,9 @@ class NameResolver:
     def _bind(self, target: nodes.Node, view: TypeView, scope: dict[str, TypeView]) -> None:
         if isinstance(target, nodes.Name):
             if target.name in self.names:
-                message = f"`{target.name}` is the name of what the template is given"
+                message = f"`{target.name}` is a predefined name and cannot be assigned"
                 self._complain(
-                    Code.FORBIDDEN, message, target.lineno, target.lineno + len(target.name), "take another name"
+                    Code.FORBIDDEN, message, target.lineno, target.lineno + len(target.name), "use another name"
                 )
                 view = ANYTHING
             scope[target.name] = view
@@ -181,20 +181,20 @@ class NameResolver:
             return ANYTHING
 
     def _known_not_null(self, node: nodes.Node, view: TypeView) -> TypeView:
-        """The view without null; where it may be null, that is told."""
+        """Return the view without null, and report if the value may be null."""
         if view.null is None:
             return view
         if not self._asking:
             path, steps = path_of(node), [each for each in alternatives(node) if each[:1] == ("steps",)]
             if len(steps) > 1:
                 all_of_them = " or ".join(map(self._spelled, steps))
-                message = f"`{all_of_them}` may be null here: each of them may be"
-                hint = f"with `when: {all_of_them}` the step is skipped where all of them are null"
+                message = f"`{all_of_them}` may be null here: each of them may be null"
+                hint = f"add `when: {all_of_them}` to skip the step if all of them are null"
                 self._complain(Code.MAY_BE_NULL, message, *self._extent(node), hint)
                 return view.solid()
-            hint = "take null out first, as with `| reject('none')`, or give it a `default(..., true)`"
+            hint = "remove nulls first, as in `| reject('none')`, or replace them with `default(..., true)`"
             if path:
-                hint = f"ask first, as in `{self._named(node, view)} is not none and ...`"
+                hint = f"test for null first, as in `{self._named(node, view)} is not none and ...`"
             self._maybe_null(node, view, hint, path=path)
         return view.solid()
 
@@ -229,7 +229,7 @@ class NameResolver:
             self._complain(Code.UNKNOWN_FILTER, f"there is no {what} `{node.name}`", start, end, hint)
 
     def _found(self, name: str, start: int) -> tuple[int, int]:
-        """The offsets of a name, whose parts may stand apart, from `start` on: `trim . y` is `trim.y`."""
+        """Return the offsets of a name after `start`; its parts may be separated by spaces: `trim . y` is `trim.y`."""
         written = r"\s*\.\s*".join(map(re.escape, name.split(".")))
         found = re.compile(written).search(self.source, start)
         return found.span() if found else (start, start + 1)
@@ -237,7 +237,7 @@ class NameResolver:
     def _name(self, node: nodes.Name, scope: dict[str, TypeView], *, base: bool) -> TypeView:
         start, end = node.lineno, node.lineno + len(node.name)
         if node.name.startswith("_"):
-            self._complain(Code.FORBIDDEN, f"`{node.name}`: no name in a template begins with `_`", start, end)
+            self._complain(Code.FORBIDDEN, f"`{node.name}`: a name in a template cannot begin with `_`", start, end)
         elif node.name in scope:
             if node.name in self.names and not base:
                 self._whole(node)
@@ -245,7 +245,7 @@ class NameResolver:
         elif node.name not in sandbox().globals and not self._is_told(start):
             hint = meant(self.source, start, node.name, scope, self.names)
             text = _JOINED.match(self.source, start) if hint == quoted(node.name) else None
-            if text is not None and text[0] != node.name:  # a text with hyphens, which are read as signs
+            if text is not None and text[0] != node.name:  # a string with hyphens, which are read as minus signs
                 self._complain(
                     Code.UNKNOWN_NAME, f"`{text[0]}` is read as a subtraction", start, text.end(), quoted(text[0])
                 )
@@ -254,11 +254,11 @@ class NameResolver:
         return ANYTHING
 
     def _is_told(self, at: int) -> bool:
-        """Whether a place stands inside a text that was told to lack its quotes."""
+        """Whether a place is inside a string that was already reported as lacking quotes."""
         return any(each.code is Code.UNKNOWN_NAME and each.start < at < each.end for each in self.findings)
 
     def _whole(self, node: nodes.Node) -> None:
-        """A root is used as a whole: fine for a row, but which step is meant must be written."""
+        """Record the use of a root as a whole; for `steps` it is an error."""
         if not isinstance(node, nodes.Name):
             return
         if node.name == "row":
@@ -268,15 +268,16 @@ class NameResolver:
         elif node.name == "matrix":
             self.uses.axes.update(getattr(self.names["matrix"], "members", ()))
         elif node.name == "steps":
-            hint = "name the step, as in `steps.profile`"
-            self._complain(Code.UNKNOWN_STEP, "`steps` alone says not which step", node.lineno, node.lineno + 5, hint)
+            hint = "add the name of the step, as in `steps.profile`"
+            message = "`steps` cannot be used without the name of a step"
+            self._complain(Code.UNKNOWN_STEP, message, node.lineno, node.lineno + 5, hint)
 
     def _member(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: TypeView) -> TypeView:
-        """The member of a value that is there under a key."""
+        """Return the member of a value under a key, and report if it does not exist."""
         start, end = self._extent(node)
         if isinstance(node, nodes.Getattr) and str(key).startswith("_"):
-            message = f"`{key}`: no name in a template begins with `_`"
-            self._complain(Code.FORBIDDEN, message, start, end, f'a column is `row["{key}"]`')
+            message = f"`{key}`: a name in a template cannot begin with `_`"
+            self._complain(Code.FORBIDDEN, message, start, end, f'for a column, write `row["{key}"]`')
             return ANYTHING
         path = path_of(node)
         self._note(path)
@@ -288,7 +289,7 @@ class NameResolver:
                 spaced = next((name for name in absent.known if name.strip() == str(key)), None)
                 hint = suggestion(str(key), absent.known) or _UNDECLARED.get(absent.code)
                 if spaced is not None:
-                    hint = f'its name has white space: take it out of the header, or write `["{spaced}"]`'
+                    hint = f'its name contains white space: remove it from the header, or write `["{spaced}"]`'
                 hint = hint or instead(path_of(node.node), self._named(node.node, owner), str(key), owner)
                 near = nearest(str(key), absent.known) is not None
                 self.findings.append(Finding(absent.code, absent.message, start, end, hint, path, near))
@@ -307,7 +308,7 @@ class NameResolver:
                 self.uses.axes.add(str(member))
 
     def _extent(self, node: nodes.Node | None) -> tuple[int, int]:
-        """The offsets of a reference such as `steps.profile["age"]`, root to end."""
+        """Return the offsets of a reference such as `steps.profile["age"]`, from its root to its end."""
         if node is None:
             return 0, 1
         root = node

@@ -1,7 +1,7 @@
-"""What an expression proves about null: which references are not null where it holds, and where it does not.
+"""What an expression proves about null: the references that are not null if it is true, and if it is false.
 
-Owns the reading of the questions that authors ask: `steps.a`, `steps.a is not none`, `not steps.a`, joined by `and` and
-`or`. It only ever says what is certain; a question that it does not understand proves nothing.
+Owns the analysis of null tests: `steps.a`, `steps.a is not none`, `not steps.a`, combined with `and` and `or`. Only
+certain conclusions are drawn; an unknown kind of test proves nothing.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ Path: TypeAlias = tuple[str | int, ...]
 """A fixed reference such as `steps.profile["age"]`, from its root."""
 
 Forks: TypeAlias = frozenset[tuple[frozenset[Path], bool]]
-"""Sets of references of which one is there, and whether it is known not to be empty either."""
+"""Sets of references of which at least one is not null, each with whether that one is also known not to be empty."""
 
 _NOTHING: Final[frozenset[Path]] = frozenset()
 PRESENT: Final = frozenset(
     {"string", "mapping", "sequence", "iterable", "number", "integer", "float", "boolean", "true", "false"}
 )
-"""Tests that null does not pass."""
+"""Tests that are false for null."""
 
 
 def path_of(node: nodes.Node | None) -> Path:
-    """A reference as a path; empty for what is no fixed reference."""
+    """Return a reference as a path; empty if the node is not a fixed reference."""
     match node:
         case nodes.Name(name=name):
             return (name,)
@@ -39,24 +39,24 @@ def path_of(node: nodes.Node | None) -> Path:
 
 
 def not_null(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
-    """The references that are not null where an expression holds, or does not hold."""
+    """Return the references that are not null if an expression is true, or false."""
     return _proven(_not_null, node, holds=holds)
 
 
 def null(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
-    """The references that are null where an expression holds, or does not hold."""
+    """Return the references that are null if an expression is true, or false."""
     return _proven(_null, node, holds=holds)
 
 
 def empty(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
-    """The references that are null, or empty, where an expression holds, or does not hold."""
+    """Return the references that are null or empty if an expression is true, or false."""
     return _proven(_empty, node, holds=holds)
 
 
 def _proven(by_one: Callable[..., frozenset[Path]], node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
-    """What an expression proves, made of what each question in it does.
+    """Return what an expression proves, combined from the tests in it.
 
-    Where only one side is known to hold, or not to, what is proven is what either side would prove.
+    If it is only known that one of two sides is true (or false), the result is what both sides prove.
     """
     match node:
         case nodes.Not():
@@ -71,7 +71,7 @@ def _proven(by_one: Callable[..., frozenset[Path]], node: nodes.Node | None, *, 
 def _not_null(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:  # noqa: PLR0911 - a table
     match node:
         case nodes.Test(name="none") if not holds:
-            return _itself(node.node)  # a member of null is missing, which is not none
+            return _itself(node.node)  # a member of null is undefined, which is not none
         case nodes.Compare(ops=[nodes.Operand(op="eq", expr=nodes.Const(value=None))]) if not holds:
             return _only(node.expr)
         case _ if not holds:
@@ -102,7 +102,7 @@ def _empty(node: nodes.Node | None, *, holds: bool) -> frozenset[Path]:
 
 
 def forks(node: nodes.Node | None) -> Forks:
-    """Sets of references of which one at least is not null where an expression holds, and whether not empty either."""
+    """Return the sets of references of which at least one is not null if an expression is true."""
     if isinstance(node, nodes.And):
         return forks(node.left) | forks(node.right)
     found: Forks = frozenset()
@@ -113,7 +113,7 @@ def forks(node: nodes.Node | None) -> Forks:
 
 
 def _some(node: nodes.Node | None) -> list[Path]:
-    """The references of `a is not none or b`, any of which may be asked either way."""
+    """Return the references of `a is not none or b`; an empty one for any other node."""
     match node:
         case nodes.Or():
             return [*_some(node.left), *_some(node.right)]
@@ -124,14 +124,14 @@ def _some(node: nodes.Node | None) -> list[Path]:
 
 
 def alternatives(node: nodes.Node | None) -> list[Path]:
-    """The references of `a or b or c`; an empty one for what is none."""
+    """Return the references of `a or b or c`; an empty one for any other node."""
     if isinstance(node, nodes.Or):
         return [*alternatives(node.left), *alternatives(node.right)]
     return [path_of(node)]
 
 
 def asked(node: nodes.Node | None) -> frozenset[Path]:
-    """The references of which an expression asks whether they are null, or there at all."""
+    """Return the references that an expression tests for null or for existence."""
     match node:
         case nodes.And() | nodes.Or():
             return asked(node.left) | asked(node.right)
@@ -154,7 +154,7 @@ def _itself(node: nodes.Node | None) -> frozenset[Path]:
 
 
 def _only(node: nodes.Node | None) -> frozenset[Path]:
-    """A reference, and what it leads through: null has no members."""
+    """Return a reference and its prefixes, which are not null either because null has no members."""
     return _prefixes(path_of(node))
 
 

@@ -1,7 +1,7 @@
-"""What each operation of Jinja would cost, in characters handled, as its operands show it before it is done.
+"""Estimate the cost of each Jinja operation from its operands before it runs, in characters handled.
 
-Owns the figures for operators, filters, tests and methods. A figure follows what the operation does in the worst case;
-where that is its operands' weight, nothing is said of it here. tests/language/test_costs.py measures all of them.
+Owns the figures for operators, filters, tests and methods. A figure is the cost in the worst case. An operation that is
+not listed here costs the weight of its operands. tests/expressions/test_operation_costs.py measures all of them.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from markupsafe import Markup
 from yamlgen.expressions.render_limits import CALL, MOST_MADE, MOST_WORK, STEP, VALUE, make, spend, weight
 
 _COPIED: Final = 64
-"""How many characters are copied or compared in the time in which one is handled."""
+"""How many characters are copied or compared in the time that it takes to handle one."""
 _BITS: Final = 9000
 """How many pairs of bits are multiplied in that time."""
 _HASHES: Final = (1 << 61) - 1
-"""Integers from here on can have the same hash, so that a set of them is searched one by one."""
+"""Integers from here on can share a hash, so that a set of them is searched linearly."""
 _SHORT: Final = 2500
-"""In texts below this length Python looks for a part at each place anew."""
+"""In shorter strings, Python searches for a substring at each position separately."""
 
 _DIGITS: Final = re.compile(r"\d+")
 _DIVIDERS: Final = re.compile("[.,]")
-"""Of the parts of an attribute's name."""
+"""Separators in the name of an attribute."""
 _PADDING: Final = frozenset({"ljust", "rjust", "center", "zfill", "to_bytes"})
 _BACKWARDS: Final = frozenset({"rfind", "rindex", "rsplit", "rpartition"})
 _STRIPPING: Final = frozenset({"strip", "lstrip", "rstrip"})
 _SEARCHING: Final = frozenset({"find", "index", "count", "split", "partition", "replace"})
 _CODECS: Final = re.compile(r"(utf|ascii|latin|iso|cp|us_ascii|windows).*")
-"""Those that Python encodes in the time that it takes to copy."""
+"""Codecs that take no longer than a copy."""
 
 _KEPT: Final = frozenset({"default", "d", "length", "count", "first", "last", "attr"})
-"""Filters that look at no more than one item."""
+"""Filters that read at most one item."""
 _SHALLOW: Final = frozenset({"list", "reverse", "items", "batch", "slice"})
-"""Filters that do not look into items."""
+"""Filters that do not read the contents of items."""
 _EACH: Final = frozenset({"map", "select", "reject", "selectattr", "rejectattr", "min", "max", "sum", "urlencode"})
-"""Filters that call something for each item."""
+"""Filters that call a function for each item."""
 _SORTING: Final = frozenset({"sort", "unique", "groupby", "dictsort"})
 _SLOW: Final[Mapping[str, int]] = {"title": 16, "urlencode": 24, "striptags": 8, "wordcount": 4}
-"""Filters over texts that take longer for a character, and by how much."""
+"""Filters over strings that take longer for each character, and by which factor."""
 
 _PLAIN: Final = frozenset(
     {"boolean", "callable", "defined", "escaped", "false", "float", "integer", "iterable", "mapping", "none", "number"}
     | {"sameas", "sequence", "string", "true", "undefined"}
 )
-"""Tests that do not look into a value."""
+"""Tests that do not read the contents of a value."""
 _COMPARING: Final[Mapping[str, str]] = {"in": "in"} | dict.fromkeys(
     ("==", "eq", "equalto", "!=", "ne", ">", "gt", "greaterthan", ">=", "ge", "<", "lt", "lessthan", "<=", "le"), "eq"
 )
@@ -58,27 +58,27 @@ _DIVIDING: Final[Mapping[str, int]] = {"odd": 2, "even": 2, "divisibleby": 0}
 
 
 def _length(value: Any) -> int:
-    """How many items or characters a value has, if any."""
+    """Return the number of items or characters of a value; 0 if it has none."""
     return len(value) if hasattr(value, "__len__") and not isinstance(value, Undefined) else 0
 
 
 def _bits(value: object) -> int:
-    """How long a number is."""
+    """Return the length of a number in bits."""
     return value.bit_length() if isinstance(value, int) else 64
 
 
 def numbers(*values: object) -> int:
-    """The sum of what counts or widens among arguments."""
+    """Return the sum of the integers among arguments, which are counts or widths."""
     return sum(abs(value) for value in values if isinstance(value, int))
 
 
 def widths(template: str) -> int:
-    """The sum of the numbers in a format."""
+    """Return the sum of the numbers in a format string."""
     return sum(int(run) if len(run) < len(str(MOST_MADE)) + 1 else MOST_MADE + 1 for run in _DIGITS.findall(template))
 
 
 def _formatted(template: str, values: Any) -> int:
-    """What `template % values` costs."""
+    """Return the cost of `template % values`."""
     each = template.count("%")
     stars = numbers(*values) if "*" in template and isinstance(values, tuple) else 0
     make(widths(template) + stars)
@@ -86,14 +86,14 @@ def _formatted(template: str, values: Any) -> int:
 
 
 def _searched(text: Any, part: Any) -> int:
-    """What it costs to look for a part of a text."""
+    """Return the cost of a search for a substring."""
     size, short = len(text), min(_length(part), _SHORT)
     return VALUE + 4 * size + (size * short // 16 if size < _SHORT else short)
 
 
 def _replaced(text: str, args: tuple[Any, ...]) -> int:
-    """What `text.replace(old, new)` costs."""
-    if len(args) < 2:  # noqa: PLR2004 - an old and a new text
+    """Return the cost of `text.replace(old, new)`."""
+    if len(args) < 2:  # noqa: PLR2004 - `old` and `new`
         return 0
     old, new = args[:2]
     found = int(text.count(old)) if old else len(text) + 1
@@ -102,7 +102,7 @@ def _replaced(text: str, args: tuple[Any, ...]) -> int:
 
 
 def joined(between: Any, parts: Iterable[Any]) -> tuple[list[Any], int]:
-    """The parts of a join, as many as it may have, and what it costs."""
+    """Return the parts of a join, up to the limit, and its cost."""
     found: list[Any] = []
     total, each = VALUE, weight(between)
     for part in parts:
@@ -115,7 +115,7 @@ def joined(between: Any, parts: Iterable[Any]) -> tuple[list[Any], int]:
 
 
 def compared(operator: str, left: Any, right: Any) -> int:
-    """What `left operator right` costs, where it compares: containers as far as the smaller one goes."""
+    """Return the cost of a comparison; containers are compared up to the length of the smaller one."""
     if operator in ("in", "notin"):
         if isinstance(right, str | bytes):
             return _searched(right, left)
@@ -133,7 +133,7 @@ def compared(operator: str, left: Any, right: Any) -> int:
 
 
 def calculated(operator: str, left: Any, right: Any) -> int:
-    """What `left operator right` costs, where it makes something."""
+    """Return the cost of an arithmetic operation."""
     if operator == "%" and isinstance(left, str | bytes):
         return _formatted(left if isinstance(left, str) else left.decode("latin-1"), right)
     if operator == "+" and not isinstance(left, int | float):
@@ -153,7 +153,7 @@ def _argument(at: int, name: str, args: tuple[Any, ...], kwargs: Mapping[str, An
 
 
 def filtered(name: str, value: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:  # noqa: C901, PLR0911 - a table
-    """What a filter costs besides what is spent here, where a value has to be looked through to tell."""
+    """Return the cost of a filter, in addition to what is spent here for weighing the value."""
     given = (*args, *kwargs.values())
     count = _length(value)
     if name in _KEPT:
@@ -199,7 +199,7 @@ def filtered(name: str, value: Any, args: tuple[Any, ...], kwargs: Mapping[str, 
 
 
 def _summed(value: Any, start: Any) -> int:
-    """What a sum costs: each addition copies what is there until then."""
+    """Return the cost of a sum: each addition copies the intermediate result."""
     if not isinstance(start, int | float):
         return _length(value) * weight(value) // (4 * VALUE)
     most = max((_bits(item) for item in value if isinstance(item, int)), default=0) if _length(value) else 0
@@ -207,13 +207,13 @@ def _summed(value: Any, start: Any) -> int:
 
 
 def _firsts(pairs: Any) -> list[Any]:
-    """The keys that a mapping has when it is made of pairs."""
+    """Return the keys of a mapping that is built from pairs."""
     items = pairs if isinstance(pairs, list | tuple) else ()
     return [item[0] for item in items if isinstance(item, list | tuple) and item]
 
 
 def _collisions(value: Any) -> int:
-    """What a set or a mapping costs that holds integers of the same hash."""
+    """Return the cost of a set or a mapping with integers that share a hash."""
     large = sorted(item for item in value if isinstance(item, int) and abs(item) >= _HASHES) if _length(value) else []
     counts: dict[int, int] = {}
     for item in (item for item, after in pairwise([*large, None]) if item != after):
@@ -222,7 +222,7 @@ def _collisions(value: Any) -> int:
 
 
 def _wrapped(text: str, width: Any, given: tuple[Any, ...]) -> int:
-    """What `wordwrap` costs: for each word, for each line, and for a long word all of its rest for each line of it."""
+    """Return the cost of `wordwrap`: each word, each line, and for each line of a long word the rest of that word."""
     each: int = max(1, width) if isinstance(width, int) else 1
     words = text.split()
     longest = max(map(len, words), default=0)
@@ -232,7 +232,7 @@ def _wrapped(text: str, width: Any, given: tuple[Any, ...]) -> int:
 
 
 def _indented(value: Any, indent: int) -> int:
-    """What JSON with an indent costs: a line for each value, as far in as the value is deep."""
+    """Return the cost of indented JSON: a line for each value, indented by its depth."""
     cost, depth, level = 0, 0, [value]
     while level and cost <= MOST_WORK:
         depth += 1
@@ -248,7 +248,7 @@ def _indented(value: Any, indent: int) -> int:
 
 
 def tested(name: str, value: Any, args: tuple[Any, ...]) -> int:
-    """What a test costs."""
+    """Return the cost of a test."""
     if name in _PLAIN:
         return STEP
     if name in _COMPARING and args:
@@ -259,7 +259,7 @@ def tested(name: str, value: Any, args: tuple[Any, ...]) -> int:
 
 
 def called(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
-    """What a call costs."""
+    """Return the cost of a call."""
     if isinstance(function, Macro | LoopContext | BlockReference):
         return CALL
     given = (*args, *kwargs.values())
@@ -279,7 +279,7 @@ def called(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> i
 
 
 def _of_text(owner: str | bytes, name: str, given: tuple[Any, ...]) -> int:
-    """What a method of a text costs besides the weight of what it is given."""
+    """Return the cost of a string method, in addition to the weight of its arguments."""
     size, part = len(owner), max(map(_length, given), default=0)
     cost = 4 * size
     if name == "expandtabs":

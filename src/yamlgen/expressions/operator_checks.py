@@ -1,6 +1,6 @@
-"""What operators, filters and methods make of the values that an expression refers to, and which of them cannot work.
+"""Check the operators, filters and methods of an expression against the types of their operands.
 
-Owns the walk over an expression's syntax tree; what an operation gives is for `type_inference` to say.
+Owns the walk over the syntax tree of an expression; `type_inference` determines the type of each result.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
 _EQUAL: Final = frozenset({"eq", "ne"})
 _AMONG: Final = frozenset({"in", "notin"})
 _TESTING: Final = {"select": 0, "reject": 0, "selectattr": 1, "rejectattr": 1}
-"""Filters that take the name of a test, and as which argument."""
+"""Filters that take the name of a test, with the position of that argument."""
 
 _USE_ITEMS: Final = frozenset({"join", "sort", "min", "max", "sum"})
-"""Filters that do something with each item, which null does not bear."""
+"""Filters that operate on each item and fail on null."""
 
 
 class OperationChecker(TypeMismatchReporter):
-    """The walk over the expressions of one source."""
+    """Checks the expressions of one source."""
 
     def view(  # noqa: C901, PLR0911, PLR0912 - a table
         self, node: nodes.Node, scope: dict[str, TypeView], *, base: bool = False
     ) -> TypeView:
-        """The view of an expression's value; what it refers to is looked up and noted on the way."""
+        """Return the type of an expression's value; resolve and record its references on the way."""
         match node:
             case nodes.Name() | nodes.Getattr() | nodes.Getitem():
                 view = self._reference(node, scope, base=base)
@@ -94,13 +94,13 @@ class OperationChecker(TypeMismatchReporter):
         told = len(self.findings)
         self._check_arguments(node, sandbox().tests)
         if len(self.findings) > told:
-            return  # what stands behind the test is none of its arguments
+            return  # the text after the test is not an argument
         operands = [(node.node, view), *self._given(node, scope)]
         if len(self.findings) == before and not node.kwargs and not _is_spread(node):
             self._try(node.name, sample_evaluation.a_test(node.name), operands)
 
     def _given(self, node: nodes.Filter | nodes.Test | nodes.Call, scope: dict[str, TypeView]) -> list[Operand]:
-        """The arguments, those by name last."""
+        """Return the arguments, keyword arguments last."""
         for spread in (node.dyn_args, node.dyn_kwargs):
             if spread is not None:
                 self.view(spread, scope)
@@ -153,9 +153,9 @@ class OperationChecker(TypeMismatchReporter):
         start, end = self._extent(node)
         what = "data" if view is type_inference.DATA else spoken(view.types())
         message = f"{self._quoted(node, view)} is {what}, which cannot be called"
-        hint = "leave the parentheses out"
+        hint = "remove the parentheses"
         if isinstance(node, nodes.Getattr) and node.attr == "items":
-            hint = f"the name hides the method: `{self._spelled(path_of(node.node)) or '...'} | items` is the same"
+            hint = f"the key hides the method: write `{self._spelled(path_of(node.node)) or '...'} | items`"
         self._complain(Code.WRONG_KIND, message, start, end, hint)
 
     def _reference(self, node: nodes.Node, scope: dict[str, TypeView], *, base: bool) -> TypeView:
@@ -173,7 +173,7 @@ class OperationChecker(TypeMismatchReporter):
                 return ANYTHING
 
     def _part(self, node: nodes.Getitem, scope: dict[str, TypeView]) -> TypeView:
-        """`a[b]` and `a[b:c]`."""
+        """Return the type of `a[b]` or `a[b:c]`."""
         owner = self._operand(node.node, scope)
         if not isinstance(node.arg, nodes.Slice):
             key = self.view(node.arg, scope)
@@ -187,7 +187,7 @@ class OperationChecker(TypeMismatchReporter):
         return type_inference.sliced(owner) if is_fit else ANYTHING
 
     def _is_uncalled(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: TypeView) -> bool:
-        """Whether a method stands where a member was meant, or is not called; that is told."""
+        """Whether a member is the name of a method that is not called, which is reported."""
         kinds = owner.solid().types()
         if not kinds or "object" in kinds or not isinstance(key, str):
             return False
@@ -195,13 +195,13 @@ class OperationChecker(TypeMismatchReporter):
             return False
         start, end = self._extent(node)
         message = f"{self._quoted(node.node, owner)} has no `{key}`: it is {spoken(kinds)}"
-        hint = f"`{key}` is a method there: `.{key}()` calls it"
+        hint = f"`{key}` is a method: call it with `.{key}()`"
         self._complain(Code.UNKNOWN_FIELD, message, start, end, hint)
         self._note(path_of(node))
         return True
 
     def _choice(self, node: nodes.And | nodes.Or | nodes.CondExpr, scope: dict[str, TypeView]) -> TypeView:
-        """`a and b`, `a or b`, `a if c else b`: what is looked at second knows what the first has proven."""
+        """Return the type of `a and b`, `a or b` or `a if c else b`; the condition narrows the types that follow."""
         if isinstance(node, nodes.CondExpr):
             self.view(node.test, scope)
             with self._where(node.test, holds=True):
@@ -239,7 +239,7 @@ class OperationChecker(TypeMismatchReporter):
             left, view = operand.expr, other
 
     def _never(self, node: nodes.Node, view: TypeView, others: Sequence[nodes.Node], *, is_warning: bool) -> None:
-        """Tell of constants that are compared with a value which they can never be."""
+        """Report constants that a value is compared with, but can never be equal to."""
         if not path_of(node):
             return
         known, kinds = type_inference.values_of(view), view.types()
@@ -253,7 +253,7 @@ class OperationChecker(TypeMismatchReporter):
                 is_wrong = not type_inference.may_equal(kinds, type_inference.constant(value).types())
                 hint = f"it is {spoken(kinds)}"
                 if kinds == {"string"}:
-                    hint = f"it is text: compare it with {json.dumps(json.dumps(value))}"
+                    hint = f"it is a string: compare it with {json.dumps(json.dumps(value))}"
             if is_wrong:
                 start = constant.lineno
                 size = len(value) + 2 if isinstance(value, str) else len(str(value))
@@ -270,17 +270,17 @@ class OperationChecker(TypeMismatchReporter):
             self._repeated(operands)
         if operator == "mod" and _may_be_pattern(node.left, left) and not _is_number(right):
             return ANYTHING
-        also = "; to join texts, write `~`" if operator == "add" else ""
+        also = "; to join strings, write `~`" if operator == "add" else ""
         is_fit = self._try(None, sample_evaluation.an_operator(node), operands, also=also)
         return type_inference.arithmetic(operator, left, right) if is_fit else ANYTHING
 
     def _repeated(self, operands: Sequence[Operand]) -> None:
-        """Tell of a text that is repeated where it was probably meant to be multiplied."""
+        """Warn about a string that `*` repeats, if it was probably meant to be a number."""
         for (node, view), (_, other) in zip(operands, reversed(operands), strict=True):
             if path_of(node) and view.types() == {"string"} and _is_number(other) and "integer" in other.types():
                 named = self._named(node, view)
-                message = f"`{named}` is text, which `*` repeats"
-                hint = f"make a number of it: `({named} | int)`, or `| float`; to repeat it, write `({named} | string)`"
+                message = f"`{named}` is a string, which `*` repeats"
+                hint = f"convert it with `({named} | int)`, or `| float`; to repeat it, write `({named} | string)`"
                 self.findings.append(Finding(Code.WRONG_KIND, message, *self._extent(node), hint, is_warning=True))
 
     def _operand(self, node: nodes.Node, scope: dict[str, TypeView]) -> TypeView:
@@ -314,15 +314,15 @@ class OperationChecker(TypeMismatchReporter):
         return made if self._try(node.name, operation, [(node.node, view), *given]) else ANYTHING
 
     def _default(self, node: nodes.Filter, view: TypeView) -> TypeView:
-        """Tell of a `default` that is meant for null, and stands in for what is missing alone."""
+        """Report a `default` that was meant for null, but replaces only missing values."""
         if view.null is not None and not type_inference.replaces_null(node):
             given = "..." if not node.args or not isinstance(node.args[0], nodes.Const) else repr(node.args[0].value)
-            self._maybe_null(node.node, view, f"`default({given}, true)` stands in for null as well")
+            self._maybe_null(node.node, view, f"write `default({given}, true)`, which also replaces null")
             return view.solid()
         return view
 
     def _arguments(self, node: nodes.Filter, args: list[TypeView]) -> None:
-        """Tell of arguments that a filter does not take, and of names of filters and tests that there are not."""
+        """Report wrong arguments of a filter, and unknown names of filters and tests among them."""
         first = node.args[0] if node.args else None
         if node.name == "map" and isinstance(first, nodes.Const) and isinstance(first.value, str):
             self._named_in(first, filters(), "filter")
@@ -335,7 +335,7 @@ class OperationChecker(TypeMismatchReporter):
         self._check_arguments(node, sandbox().filters)
 
     def _check_arguments(self, node: nodes.Filter | nodes.Test, there: Mapping[str, Any]) -> None:
-        """Tell of arguments that a filter or a test does not take."""
+        """Report wrong arguments of a filter or a test."""
         function = there.get(node.name)
         if function is None or _is_spread(node):
             return
@@ -344,19 +344,19 @@ class OperationChecker(TypeMismatchReporter):
         try:
             inspect.signature(function).bind(*before, None, *node.args, **named)
         except TypeError as error:
-            message = f"`{node.name}` is not given what it takes: {error}"
-            hint = "join it by `and` or `or` with what follows" if isinstance(node, nodes.Test) and node.args else None
+            message = f"`{node.name}` has wrong arguments: {error}"
+            hint = "join it with `and` or `or` to what follows" if isinstance(node, nodes.Test) and node.args else None
             self._complain(Code.WRONG_ARGUMENT, message, *self._found(node.name, node.lineno), hint)
 
     def _named_in(self, node: nodes.Node, there: list[str], what: str) -> None:
-        """Tell of a filter or a test that is named by a text, and is none."""
+        """Report a string that should be the name of a filter or a test, but is not."""
         if isinstance(node, nodes.Const) and isinstance(node.value, str) and node.value not in there:
             start, hint = node.lineno, suggestion(node.value, there, f"{what}s")
             message = f"there is no {what} `{node.value}`"
             self._complain(Code.UNKNOWN_FILTER, message, start, start + len(node.value) + 2, hint)
 
     def _mapped(self, node: nodes.Filter, view: TypeView, args: list[TypeView]) -> TypeView:
-        """A filter, perhaps over a list, whose items it may look into."""
+        """Return the type of a filter's result, and report what it cannot do with the items of a list."""
         is_of_texts = node.name == "map" and view.types() in ({"object"}, {"string"})
         item = type_inference.item_of(view) if is_of_texts or view.types() == {"array"} else ANYTHING
         attribute, defaults = type_inference.attribute_of(node), any(pair.key == "default" for pair in node.kwargs)
@@ -365,7 +365,7 @@ class OperationChecker(TypeMismatchReporter):
         )
         uses = node.name in _USE_ITEMS or (mapped and mapped not in type_inference.NULL_SAFE)
         if item.null is not None and not defaults and (attribute is not None or uses):
-            hint = "take those out first: `| reject('none')`"
+            hint = "remove nulls first: `| reject('none')`"
             self._maybe_null(node.node, item, hint, what="an item of " + self._quoted(node.node, view))
         try:
             if attribute is not None and not defaults:
@@ -379,12 +379,12 @@ class OperationChecker(TypeMismatchReporter):
 
 
 def _is_spread(node: nodes.Filter | nodes.Test | nodes.Call) -> bool:
-    """Whether there are arguments that are not written out: `f(*a, **b)`."""
+    """Whether there are unpacked arguments: `f(*a, **b)`."""
     return node.dyn_args is not None or node.dyn_kwargs is not None
 
 
 def _is_there(path: Path, scope: Mapping[str, TypeView]) -> bool:
-    """Whether a reference is to a column that every row has, so that nothing stands in for it."""
+    """Whether a reference is to a column that every row has, so that a default has no effect."""
     root = scope.get(str(path[0])) if len(path) == 2 else None  # noqa: PLR2004 - the row and its column
     return isinstance(root, NamespaceView) and root.complete and path[1] in root.members
 
@@ -394,5 +394,5 @@ def _is_number(view: TypeView) -> bool:
 
 
 def _may_be_pattern(node: nodes.Node, view: TypeView) -> bool:
-    """Whether a value may be a text with places to fill in, as `%s`, which is not known yet."""
+    """Whether a value may be an unknown format string, such as one with `%s`."""
     return not isinstance(node, nodes.Literal) and (not view.types() or "string" in view.types())

@@ -1,6 +1,6 @@
-"""Which steps a source refers to: what it names, and what of that it reads in every row.
+"""The steps that a template or an expression refers to, and those that it reads in every row.
 
-A reference in a branch that is not taken is named only. What stands outside of all branches is read in every row.
+A reference outside of all branches is read in every row; a reference inside a branch may not be read.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class References:
     """The steps that a template or an expression refers to.
 
     Attributes:
-        named: their names.
-        always: those of them that it reads wherever it is filled in, whatever branches are taken.
-        paths: each reference, from `steps` to the last member that is written out.
+        named: the names of the steps.
+        always: the names of the steps that are read in every row, whichever branches are taken.
+        paths: each reference, from `steps` to its last fixed member.
     """
 
     named: frozenset[str] = frozenset()
@@ -31,10 +31,10 @@ class References:
 
 
 def references(source: str, *, is_expression: bool) -> References:
-    """The steps that a source refers to.
+    """Return the steps that a source refers to.
 
     Raises:
-        TemplateSyntaxError: it cannot be read.
+        TemplateSyntaxError: the source is invalid.
     """
     tree = parse_expression(source) if is_expression else parse(source)
     found = (path_of(node) for node in (tree, *tree.find_all((nodes.Getattr, nodes.Getitem))))
@@ -43,7 +43,7 @@ def references(source: str, *, is_expression: bool) -> References:
 
 
 def _always(node: nodes.Node | None) -> frozenset[str]:  # noqa: PLR0911 - a table
-    """The steps that a piece of syntax reads wherever it is reached, whatever branches are taken in it."""
+    """Return the steps that a node reads whenever it is reached, whichever branches are taken in it."""
     match node:
         case None | nodes.Macro():
             return frozenset()
@@ -52,7 +52,7 @@ def _always(node: nodes.Node | None) -> frozenset[str]:  # noqa: PLR0911 - a tab
         case nodes.CondExpr():
             return _always(node.test) | _always(node.expr1) & _always(node.expr2)
         case nodes.Compare():
-            return _always(node.expr) | _always(node.ops[0])  # `a < b < c` looks at `c` only where `a < b`
+            return _always(node.expr) | _always(node.ops[0])  # `a < b < c` reads `c` only if `a < b`
         case nodes.For():
             return _always(node.iter)
         case nodes.CallBlock():
@@ -73,7 +73,7 @@ def _each(many: Sequence[nodes.Node]) -> frozenset[str]:
 
 
 def _paths(node: nodes.Node) -> Iterator[Path]:
-    """The longest references to steps in a syntax tree; a method that is called is none of their members."""
+    """Yield the longest references to steps in a syntax tree, without the methods that are called on them."""
     path = path_of(node)
     if path[:1] == ("steps",) and len(path) > 1:
         yield path

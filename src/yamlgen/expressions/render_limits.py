@@ -1,7 +1,9 @@
-"""How much one template may do and make: counted while it is filled in, and refused before it is done.
+"""The limits on the work and the results of one template, counted before each operation runs.
 
-Owns the budget of a rendering and what a value weighs. Data nested many times into itself weighs what it would print.
-What each operation costs is for `costs` to say, and where it is counted for `counting`.
+Owns the budget of a rendering and the weight of a value. Data that contains the same value many times weighs as much as
+its printed form. `operation_costs` estimates the cost of each operation, `instrumentation` counts it.
+
+The messages of the errors here may be sent to the model, if a `check` fails with one: their words are part of requests.
 """
 
 from __future__ import annotations
@@ -14,22 +16,22 @@ from typing import Any, Final
 from jinja2.utils import Namespace
 
 MOST_MADE: Final = 1 << 23
-"""The most characters or values that one operation may make."""
+"""Maximum number of characters or values that one operation may produce."""
 MOST_WORK: Final = 1 << 26
-"""The most that one rendering may do, as the number of characters that are handled: about a second's work."""
+"""Maximum work of one rendering, in characters handled: about one second."""
 VALUE: Final = 32
-"""What a value costs besides its characters."""
+"""The cost of a value, in addition to its characters."""
 STEP: Final = 64
-"""What a turn of a loop costs, a filter, or an item in a filter."""
+"""The cost of a loop iteration, a filter, or an item in a filter."""
 CALL: Final = 256
-"""What a call costs."""
+"""The cost of a call."""
 
 _left: ContextVar[list[int] | None] = ContextVar("left", default=None)
 
 
 @contextmanager
 def budget() -> Iterator[list[int]]:
-    """One rendering, with the whole budget before it; gives what is left of it, as the only item of a list."""
+    """Start the budget of one rendering, and yield what is left of it, as the only item of a list."""
     left = [MOST_WORK]
     token = _left.set(left)
     try:
@@ -39,10 +41,10 @@ def budget() -> Iterator[list[int]]:
 
 
 def spend(cost: int) -> None:
-    """Count an operation.
+    """Count the cost of an operation.
 
     Raises:
-        OverflowError: it, or all until now, is more than a template may do.
+        OverflowError: the total cost exceeds the limit.
     """
     left = _left.get() or [MOST_WORK]
     left[0] -= cost
@@ -51,10 +53,10 @@ def spend(cost: int) -> None:
 
 
 def make(size: int) -> None:
-    """Count what an operation makes.
+    """Count the size of an operation's result.
 
     Raises:
-        OverflowError: it, or all until now, is more than a template may make.
+        OverflowError: the result, or the total cost, exceeds the limit.
     """
     if size > MOST_MADE:
         raise OverflowError(f"more than {MOST_MADE:,} characters or values would be made at once")
@@ -62,7 +64,7 @@ def make(size: int) -> None:
 
 
 def weight(value: Any, most: int = MOST_WORK) -> int:
-    """What it costs to go through a value, or to print it; not much more than `most`. Lazy ones weigh nothing."""
+    """Return the cost of traversing or printing a value, capped slightly above `most`; iterators weigh nothing."""
     total, waiting = VALUE, [value]
     while waiting and total <= most:
         part = waiting.pop()
@@ -84,5 +86,5 @@ def weight(value: Any, most: int = MOST_WORK) -> int:
         elif isinstance(part, range):
             total += VALUE * len(part)
         elif isinstance(part, Namespace):
-            waiting.append(part._Namespace__attrs)  # noqa: SLF001 - as it prints them
+            waiting.append(part._Namespace__attrs)  # noqa: SLF001 - it prints its attributes
     return total

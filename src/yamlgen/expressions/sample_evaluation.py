@@ -1,8 +1,8 @@
-"""Whether an operation can work on values of some types: tried on samples of them, in the sandbox that renders.
+"""Determine whether an operation can work on values of some types, by trying it on samples in the sandbox.
 
-Owns the samples, and which failures mean that the types do not fit. What other values of the same types might not meet
-(no such key, a division by zero, too large a result) means nothing. Nor does an empty text or list count, on which an
-operation may work because there is nothing to do.
+Owns the samples, and the decision which failures mean that the types do not fit. Failures that other values of the same
+types may avoid (a missing key, a division by zero, too large a result) do not count. Empty strings and lists are never
+samples, because many operations do nothing on them.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from yamlgen.expressions.render_limits import budget
 from yamlgen.expressions.static_types import Absent, ListLiteralView, NamespaceView, SchemaView, TypeView
 
 Operation: TypeAlias = Callable[..., Any]
-"""What is done with the operands' values, each an argument."""
+"""A function of the operands' values."""
 
 Operand: TypeAlias = tuple[nodes.Node, TypeView]
-"""A value as it is written, and what is known of it."""
+"""A syntax node and its type."""
 
 _MOST: Final = 400
-"""How many combinations of samples are tried; beyond, an operation is taken to work."""
+"""Maximum number of combinations of samples; if there are more, the operation is assumed to work."""
 _DEPTH: Final = 3
 _MEMBERS: Final = 6
-"""How many members of an object a sample has."""
+"""Maximum number of members of an object in a sample."""
 _LISTED: Final = 20
-"""How many values that are listed, or combinations of items, are samples."""
+"""Maximum number of listed values, or of combinations of items, that are used as samples."""
 
 _SCALARS: Final[Mapping[str, Sequence[Any]]] = {
     "integer": (3, 4),
@@ -54,11 +54,11 @@ _WANTED: Final[Mapping[str, Sequence[Any]]] = {
     "string": ("a", "12"),
     "object": ({"a": 1, "b": 2},),
 }
-"""What may have been meant in the place of a value that does not fit, the likeliest first."""
+"""Samples of the types that may have been meant instead of a wrong one, the likeliest first."""
 
 
 def failure(operation: Operation, operands: Sequence[Operand]) -> Exception | None:
-    """How an operation fails for all values of these types; `None` where it may work for some."""
+    """Return the error of an operation that fails for all values of these types; `None` if it may work for some."""
     is_all = all(_is_written(node) or _listed(view) for node, view in operands)
     unfit = (Exception,) if is_all else _UNFIT
     last: Exception | None = None
@@ -70,7 +70,7 @@ def failure(operation: Operation, operands: Sequence[Operand]) -> Exception | No
                 made = operation(*values)
             except unfit as error:
                 last = error
-            except Exception:  # noqa: BLE001 - another value of the type may be spared it
+            except Exception:  # noqa: BLE001 - another value of the type may avoid it
                 return None
             else:
                 if not _is_missing(made):
@@ -80,14 +80,14 @@ def failure(operation: Operation, operands: Sequence[Operand]) -> Exception | No
 
 
 def blamed(operation: Operation, operands: Sequence[Operand], first: int = 0) -> tuple[int, str] | None:
-    """The operand whose type is wrong, and the type with which the operation works; `None` where no one change helps.
+    """Return the index of the operand whose type is wrong, and the type with which the operation works.
 
-    A list of which the items alone are wrong is no such operand.
+    `None` if no change of one type helps, or if only the items of a list have the wrong type.
 
     Args:
-        operation: it fails for all values of the operands.
-        operands: each as it is written, and what is known of it.
-        first: the first of them that can be blamed.
+        operation: the operation, which fails for all values of the operands.
+        operands: the operands.
+        first: the index of the first operand that can be wrong.
     """
     values = [samples(node, view) for node, view in operands]
     places = sorted(
@@ -116,7 +116,7 @@ def _succeeds(operation: Operation, operands: Sequence[Sequence[Any]]) -> bool:
         for values in islice(product(*operands), _MOST):
             try:
                 made = operation(*values)
-            except Exception:  # noqa: BLE001, S112 - the next may work
+            except Exception:  # noqa: BLE001, S112 - the next values may work
                 continue
             if not _is_missing(made):
                 return True
@@ -124,19 +124,19 @@ def _succeeds(operation: Operation, operands: Sequence[Sequence[Any]]) -> bool:
 
 
 def _is_missing(made: Any) -> bool:
-    """Whether there is no such value, or a list of none."""
+    """Whether a result is undefined, or a list of undefined values."""
     if isinstance(made, list) and made:
         return all(isinstance(each, Undefined) for each in made)
     return isinstance(made, Undefined)
 
 
 def _is_written(node: nodes.Node) -> bool:
-    """Whether a value is written out, rather than looked up."""
+    """Whether a node is a literal."""
     return isinstance(node, nodes.Literal)
 
 
 def samples(node: nodes.Node, view: TypeView) -> Sequence[Any]:
-    """Values that an operand may have: itself, if it is written out, else some of each type that it may have."""
+    """Return sample values of an operand: its value if it is a literal, else some values of each possible type."""
     if isinstance(node, nodes.Literal):
         try:
             return [node.as_const(nodes.EvalContext(sandbox()))]
@@ -158,14 +158,14 @@ def _samples(view: TypeView, depth: int) -> list[Any]:
 
 
 def _schema(view: TypeView) -> Mapping[str, Any]:
-    """What a type says by itself; what it refers to is left out."""
+    """Return the schema of a type; references are not followed."""
     view = view.solid()
     schema = view.part.schema if isinstance(view, SchemaView) else None
     return schema if isinstance(schema, dict) else {}
 
 
 def _listed(view: TypeView) -> list[Any]:
-    """All values that there can be, where they are listed and few."""
+    """Return all possible values, if they are listed and few."""
     schema = _schema(view)
     listed = [schema["const"]] if "const" in schema else schema.get("enum", ())
     return list(listed) if len(listed) <= _LISTED else []
@@ -178,7 +178,7 @@ def _of_kind(kind: str, view: TypeView, depth: int) -> Sequence[Any]:
 
 
 def _lists(view: TypeView, depth: int) -> list[list[Any]]:
-    """Lists of two items of one type, for each type that items may have."""
+    """Return lists of two items of one type, for each type that items may have."""
     item = type_inference.item_of(view)
     if depth <= 0:
         return (
@@ -198,7 +198,7 @@ def _lists(view: TypeView, depth: int) -> list[list[Any]]:
 
 
 def _objects(view: TypeView, depth: int) -> list[dict[str, Any]]:
-    """Objects of the members that are known, with two values of each type that those may have."""
+    """Return objects with the known members, with two values of each type that a member may have."""
     schema = _schema(view)
     names = list(view.members if isinstance(view, NamespaceView) else schema.get("properties", ()))
     is_closed = depth > 0 and len(names) <= _MEMBERS and (isinstance(view, NamespaceView) or _is_closed(schema))
@@ -213,14 +213,14 @@ def _objects(view: TypeView, depth: int) -> list[dict[str, Any]]:
 
 
 def _is_closed(schema: Mapping[str, Any]) -> bool:
-    """Whether there are no members but those that a schema names itself."""
+    """Whether only the members that a schema declares itself are allowed."""
     return schema.get("additionalProperties") is False and schema.keys().isdisjoint(
         ("patternProperties", "$ref", "allOf", "anyOf", "oneOf")
     )
 
 
 class _PartialObject(dict[str, Any]):
-    """An object of which not all members are known: the others have one value."""
+    """An object with unknown members, which all have the same value."""
 
     def __init__(self, known: Mapping[str, Any], rest: Any) -> None:
         super().__init__({"a": rest, "b": rest, **known})
@@ -236,12 +236,12 @@ class _PartialObject(dict[str, Any]):
 
 
 def flat(operation: Operation, operands: Sequence[Operand], first: int = 0) -> tuple[Operation, list[Operand]]:
-    """The same operation on the items of its operands, as far as those are lists that are written out.
+    """Return the same operation as a function of the items of its list literals.
 
     Args:
-        operation: what is done with the operands.
-        operands: each as it is written, and what is known of it.
-        first: the first that is taken apart.
+        operation: the operation.
+        operands: the operands.
+        first: the index of the first operand that is split into items.
     """
     parts: list[Operand] = []
     shapes: list[tuple[type, int] | None] = []
@@ -266,7 +266,7 @@ def _context() -> Context:
 
 
 def a_filter(name: str, positional: int, names: Sequence[str]) -> Operation:
-    """A filter of so many arguments besides the value, and of these that are given by name."""
+    """Return the operation of a filter, with a number of positional arguments after the value, and named arguments."""
 
     def work(value: Any, *given: Any) -> Any:
         named = dict(zip(names, given[positional:], strict=True))
@@ -276,12 +276,12 @@ def a_filter(name: str, positional: int, names: Sequence[str]) -> Operation:
 
 
 def a_test(name: str) -> Operation:
-    """A test."""
+    """Return the operation of a test."""
     return lambda value, *given: sandbox().call_test(name, value, given, None, _context())
 
 
 def a_method(name: str, positional: int, names: Sequence[str]) -> Operation:
-    """A method of the first operand."""
+    """Return the operation of calling a method of the first operand."""
 
     def work(owner: Any, *given: Any) -> Any:
         method = getattr(owner, name) if isinstance(owner, Mapping) else sandbox().getattr(owner, name)
@@ -290,13 +290,13 @@ def a_method(name: str, positional: int, names: Sequence[str]) -> Operation:
         except ValueError as error:
             if name != "format":
                 raise
-            raise TypeError(str(error)) from None  # as of `{:.2f}`, which no text ever fits
+            raise TypeError(str(error)) from None  # such as for `{:.2f}`, which fails for every string
 
     return work
 
 
 def a_call(positional: int, names: Sequence[str]) -> Operation:
-    """A call of the first operand."""
+    """Return the operation of calling the first operand."""
 
     def work(function: Any, *given: Any) -> Any:
         named = dict(zip(names, given[positional:], strict=True))
@@ -306,25 +306,25 @@ def a_call(positional: int, names: Sequence[str]) -> Operation:
 
 
 def a_function(name: str, positional: int, names: Sequence[str]) -> Operation:
-    """A function that there is everywhere, as `range`."""
+    """Return the operation of calling a global function, such as `range`."""
 
     def work(*given: Any) -> Any:
         if positional and name in ("dict", "namespace") and isinstance(given[0], str):
-            raise TypeError("a text is no list of pairs")
+            raise TypeError("a string is not a list of pairs")
         return a_call(positional, names)(sandbox().globals[name], *given)
 
     return work
 
 
 def an_operator(node: nodes.BinExpr | nodes.UnaryExpr) -> Operation:
-    """`left + right` and the like, or `-number`."""
+    """Return the operation of a binary operator such as `left + right`, or of `-number`."""
     if isinstance(node, nodes.BinExpr):
         return lambda left, right: sandbox().call_binop(_context(), node.operator, left, right)
     return lambda value: sandbox().call_unop(_context(), node.operator, value)
 
 
 def item(owner: Any, key: Any) -> Any:
-    """`owner[key]`; a list or a text may be so long, and a mapping such, that it has it."""
+    """Compute `owner[key]`; every integer index and every string key may exist."""
     if isinstance(owner, Mapping) and not isinstance(key, str):
         return sandbox().undefined(obj=owner, name=key)
     if isinstance(owner, Mapping) or (isinstance(owner, str | list) and isinstance(key, int)):
@@ -333,25 +333,25 @@ def item(owner: Any, key: Any) -> Any:
 
 
 def part(owner: Any, *bounds: Any) -> Any:
-    """`owner[start:stop:step]`."""
+    """Compute `owner[start:stop:step]`."""
     if isinstance(owner, Mapping):
-        raise TypeError("a mapping has no order to take a part of")
+        raise TypeError("a mapping has no order to slice")
     return owner[slice(*bounds)]
 
 
 def apart(value: Any) -> None:
-    """`a, b = value`; how many there are depends on the value."""
+    """Try `a, b = value`; the number of items depends on the value."""
     iter(value)
 
 
 def each_apart(value: Any) -> None:
-    """`for a, b in value`; a letter of a text, or the name of a member, is not meant to be taken apart."""
+    """Try `for a, b in value`; unpacking the characters of a string or the keys of a mapping is an error."""
     if isinstance(value, str | Mapping):
-        raise TypeError("its items are texts")
+        raise TypeError("its items are strings")
     for each in value:
         apart(each)
 
 
 def key(value: Any) -> Any:
-    """A value as the key of a mapping."""
+    """Try a value as the key of a mapping."""
     return {value: None}

@@ -1,7 +1,7 @@
-"""What a template may find where it looks: the static types of row, params, steps and of outputs.
+"""The static types of the names in a template: row, params, steps and their members.
 
-Owns the walk down into a JSON Schema by keys: whether a value that the schema accepts can have such a member, and
-what is known of it. It answers "no" only when no accepted value can have it; what cannot be known is `ANYTHING`.
+Owns the lookup of members in a JSON Schema: whether a value that the schema accepts can have a member, and its type. A
+member is `Absent` only if no accepted value can have it; an unknown type is `ANYTHING`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from yamlgen.value_objects import JSON
 
 _MOST_REFS: Final = 32
 _MOST_PARTS: Final = 2000
-"""How many parts of a schema are looked at for one answer: unions of unions by reference double at each turn."""
+"""Maximum number of subschemas visited in one lookup: nested unions by reference double at each level."""
 
 _UNIONS: Final = ("anyOf", "oneOf")
 _LOOPED: Final = frozenset({"array", "object", "string"})
@@ -32,16 +32,16 @@ METHODS: Final[dict[str, tuple[type, ...]]] = {
     "number": (float, int),
     "boolean": (bool,),
 }
-"""What has the methods of a value that is no mapping, by its type."""
+"""The Python classes with the methods of a value, by its type; objects are not included."""
 
 
 def has_method(kinds: Collection[str], name: str) -> bool:
-    """Whether a value of one of these types, which are not those of mappings, has a method of this name."""
+    """Whether a value of one of these types, objects excluded, has a method of this name."""
     return not name.startswith("_") and any(hasattr(each, name) for kind in kinds for each in METHODS.get(kind, ()))
 
 
-class Absent(Exception):  # noqa: N818 - an answer: no value can have this member
-    """No such member: the sentence's subject, and the members that there are."""
+class Absent(Exception):  # noqa: N818 - not an error: no value can have this member
+    """No value can have this member; `known` lists the members that exist."""
 
     def __init__(self, code: Code, message: str, known: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -51,39 +51,39 @@ class Absent(Exception):  # noqa: N818 - an answer: no value can have this membe
 
 
 class TypeView(Protocol):
-    """What is known about a value before any row is run."""
+    """The static type of a value, known before any row runs."""
 
     @property
     def null(self) -> str | None:
-        """Why the value may be null, where yamlgen makes it so; a null that the author's schema allows has no why."""
+        """Why yamlgen may make the value null; `None` if it may not. A null in the author's schema has no reason."""
         ...
 
     def solid(self) -> TypeView:
-        """The same value, if it is not null for that reason."""
+        """Return the type without the null that has a reason."""
         ...
 
     def member(self, key: str | int) -> TypeView:
-        """The member under `key`, of the solid value.
+        """Return the type of the member under `key` of the solid value.
 
         Raises:
-            Absent: no value seen through this view has it.
+            Absent: no value of this type has the member.
         """
         ...
 
     def element(self) -> TypeView:
-        """What a loop over the solid value yields.
+        """Return the type of the items in a loop over the solid value.
 
         Raises:
-            Absent: the value cannot be looped over.
+            Absent: the value is not iterable.
         """
         ...
 
     def types(self) -> frozenset[str]:
-        """The types that the value may have, as JSON Schema calls them; empty when they are not known."""
+        """Return the JSON Schema types that the value may have; empty if they are unknown."""
         ...
 
     def type(self) -> Type:
-        """The type of the value, which stands alone."""
+        """Return the type as a self-contained `Type`."""
         ...
 
 
@@ -93,7 +93,7 @@ class _Anything:
     def solid(self) -> TypeView:
         return ANYTHING
 
-    def member(self, key: str | int) -> TypeView:  # noqa: ARG002 - whatever the key
+    def member(self, key: str | int) -> TypeView:  # noqa: ARG002 - any key
         return ANYTHING
 
     def element(self) -> TypeView:
@@ -111,10 +111,10 @@ ANYTHING: Final[TypeView] = _Anything()
 
 @dataclass(frozen=True, slots=True)
 class NamespaceView:
-    """A closed set of names: `params`, `steps`, or the columns of a CSV.
+    """A closed set of names: `params`, `steps`, or the columns of a CSV file.
 
     Attributes:
-        complete: whether each of them is there in every row.
+        complete: whether each name exists in every row.
     """
 
     code: Code
@@ -124,40 +124,40 @@ class NamespaceView:
 
     @property
     def null(self) -> str | None:
-        """It is never null."""
+        """Always `None`: a namespace is never null."""
         return None
 
     def solid(self) -> TypeView:
-        """The view itself."""
+        """Return the view itself."""
         return self
 
     def member(self, key: str | int) -> TypeView:
-        """The view under a name."""
+        """Return the type of a name."""
         if key in self.members:
             return self.members[str(key)]
         raise Absent(self.code, f"unknown {self.what} `{key}`", tuple(self.members))
 
     def element(self) -> TypeView:
-        """A loop over the mapping yields its keys."""
+        """Return the type of the names, which a loop yields."""
         return text_view(f"the {self.what}'s name")
 
     def types(self) -> frozenset[str]:
-        """It is an object."""
+        """Return `object`."""
         return frozenset({"object"})
 
     def type(self) -> Type:
-        """It is an object, of which more is not said."""
+        """Return the type of any object."""
         return Type({"type": "object"})
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaView:
-    """A value of which a JSON Schema is known.
+    """The static type of a value with a JSON Schema.
 
     Attributes:
-        part: its type, as a part of `root`.
-        root: where references start.
-        name: as messages name it.
+        part: the type, as a part of `root`.
+        root: the schema in which references are resolved.
+        name: the value's name in messages.
     """
 
     part: Type
@@ -166,39 +166,39 @@ class SchemaView:
 
     @classmethod
     def of(cls, known: Type, name: str) -> SchemaView:
-        """A value of this type, as messages name it."""
+        """Return the view of a self-contained type, with a name for messages."""
         return cls(known, known.schema, name)
 
     @property
     def null(self) -> str | None:
-        """The reason that its type knows."""
+        """Why the value may be null, from its type."""
         return self.part.why_null
 
     def solid(self) -> SchemaView:
-        """The value without the null that has a reason."""
+        """Return the view without the null that has a reason."""
         return SchemaView(self.part.solid(), self.root, self.name)
 
     def types(self) -> frozenset[str]:
-        """The types that the schema allows, null among them where it may be null."""
+        """Return the types that the schema allows, including null if the value may be null."""
         return _Kinds(self.root).of(self.part.schema, _MOST_REFS)
 
     def type(self) -> Type:
-        """The type, with what its schema refers to."""
+        """Return the type, with the definitions that its schema refers to."""
         return standing(self.part, self.root)
 
     def member(self, key: str | int) -> TypeView:
-        """The member that an accepted value may have under `key`."""
+        """Return the type of the member that an accepted value may have under `key`."""
         if isinstance(key, int):
             return self._found(lambda part, kinds: self._item(part, kinds, key))
         return self._found(lambda part, kinds: self._own(part, kinds, key))
 
     def element(self) -> TypeView:
-        """An item of the list; the keys of an object, the characters of a text."""
+        """Return the type of a list's items, an object's keys, or a string's characters."""
         return self._found(self._looped)
 
     @property
     def _shown(self) -> str:
-        """The value as messages name it; one that an expression makes has no name of its own."""
+        """The value as messages show it; the result of an expression is described instead of named."""
         if not self.name.startswith("the "):
             return f"`{self.name}`"
         made, item, rest = self.name.partition("[]")
@@ -223,14 +223,15 @@ class SchemaView:
                 return self._below(part.part("patternProperties", pattern), f".{key}")
         rest = part.schema.get("additionalProperties")
         if rest is False:
-            raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no `{key}` by its schema", tuple(properties))
+            raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no `{key}` in its schema", tuple(properties))
         return self._below(part.part("additionalProperties"), f".{key}") if isinstance(rest, dict) else ANYTHING
 
     def _item(self, part: Type, kinds: frozenset[str], index: int) -> TypeView:
         if kinds and not kinds & _LOOPED:
             raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no [{index}]: it is {spoken(kinds)}")
         if kinds == {"object"}:
-            raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} has no [{index}]: it is an object, its keys are text")
+            message = f"{self._shown} has no [{index}]: it is an object, and its keys are strings"
+            raise Absent(Code.UNKNOWN_FIELD, message)
         if kinds & _LOOPED == {"string"}:
             return self._below(_TEXT, f"[{index}]")
         first = part.branches("prefixItems")
@@ -240,37 +241,37 @@ class SchemaView:
 
     def _looped(self, part: Type, kinds: frozenset[str]) -> TypeView:
         if kinds and not kinds & _LOOPED:
-            raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} is no list: it is {spoken(kinds)}")
+            raise Absent(Code.UNKNOWN_FIELD, f"{self._shown} is not a list: it is {spoken(kinds)}")
         if kinds and "array" not in kinds:
             return self._below(_TEXT, "[]")
         return self._items(part, kinds, "[]") if kinds & _LOOPED == {"array"} else ANYTHING
 
     def _items(self, part: Type, kinds: frozenset[str], name: str) -> TypeView:
-        """What each item of a list is: what `items` says, as long as none of them has a schema of its own."""
+        """Return the type of each item of a list: that of `items`, unless `prefixItems` is used."""
         is_known = isinstance(part.schema.get("items"), dict) and "prefixItems" not in part.schema
         return self._below(part.part("items"), name) if is_known and "array" in kinds else ANYTHING
 
 
 @dataclass(frozen=True, slots=True)
 class ListLiteralView(SchemaView):
-    """A list that is written out, each item with what is known of it."""
+    """A list literal, with the type of each item."""
 
     items: tuple[TypeView, ...] = ()
 
 
 _Look = Callable[[Type, frozenset[str]], TypeView]
-"""What one part of a schema says by itself, of a value that has one of these types."""
+"""A lookup in one part of a schema, for a value that has one of these types."""
 
 
 class _Kinds:
-    """The types that schemas under one root allow, for as long as there are parts left to look at."""
+    """The types that schemas under one root allow, up to a maximum number of visited parts."""
 
     def __init__(self, root: JSON) -> None:
         self.root = root
         self.left = iter(range(_MOST_PARTS))
 
     def of(self, schema: JSON, depth: int) -> frozenset[str]:
-        """The types that `schema` allows; empty when they are not known."""
+        """Return the types that `schema` allows; empty if they are unknown."""
         if not isinstance(schema, dict) or depth <= 0 or next(self.left, None) is None:
             return _UNKNOWN
         kinds = _own_kinds(schema)
@@ -282,7 +283,7 @@ class _Kinds:
         return kinds
 
     def also(self, schema: Mapping[str, Any]) -> Iterator[JSON]:
-        """The schemas that hold together with this one."""
+        """Yield the schemas that apply together with this one."""
         if isinstance(schema.get("$ref"), str):
             yield referred(self.root, schema["$ref"])
         yield from schema.get("allOf", ())
@@ -290,17 +291,17 @@ class _Kinds:
 
 @dataclass(frozen=True, slots=True)
 class _MemberSearch:
-    """A look at every part that a schema is put together of."""
+    """A lookup in every part of a combined schema."""
 
     look: _Look
     kinds: _Kinds
     left: Iterator[int] = field(default_factory=lambda: iter(range(_MOST_PARTS)))
 
     def of(self, part: Type, kinds: frozenset[str], depth: int) -> TypeView:
-        """What is found first in `part`, or in a schema that holds with it, of a value of one of these types.
+        """Return the first result in `part`, or in a schema that applies with it, for a value of one of these types.
 
         Raises:
-            Absent: one of them says that there is no such thing.
+            Absent: one of the schemas excludes the member.
         """
         if not isinstance(part.schema, dict) or depth <= 0 or next(self.left, None) is None:
             return ANYTHING
@@ -328,12 +329,12 @@ class _MemberSearch:
 
 
 def text_view(name: str) -> TypeView:
-    """The view of a step without an output schema: text."""
+    """Return the view of a step without an output schema, which is a string."""
     return SchemaView.of(_TEXT, name)
 
 
 def _own_kinds(schema: Mapping[str, Any]) -> frozenset[str]:
-    """What a schema's own keywords say about the type."""
+    """Return the types that a schema's own keywords allow."""
     types = schema.get("type")
     kinds = frozenset([types] if isinstance(types, str) else types or ())
     for values in (schema.get("enum"), [schema["const"]] if "const" in schema else None):
@@ -343,7 +344,7 @@ def _own_kinds(schema: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _both(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
-    """The types of values that have one of each; an integer is a number too."""
+    """Return the intersection of two sets of types; "number" includes "integer"."""
     if not one or not other:
         return one or other
     both = with_integers(one) & with_integers(other)
@@ -351,5 +352,5 @@ def _both(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
 
 
 def _may_match(pattern: str, key: str) -> bool:
-    """Whether a property of this name falls under a pattern, by the engine that checks outputs, which cannot hang."""
+    """Whether a name may match a pattern; the validator of outputs decides, which cannot hang."""
     return not json_schema({"pattern": pattern}).errors(key)

@@ -1,7 +1,6 @@
-"""What Jinja says about a template that it cannot read, in an author's words and at the author's place.
+"""Explain the syntax errors of Jinja in an author's words, at their place in the source.
 
-Owns the step from its message to a fact and a fix. Jinja speaks of tokens and of what it was looking for; an author
-wrote braces, and one of them is missing or one too many.
+Owns the translation of Jinja's messages, which name tokens, into a fact and a fix.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from typing import Final
 
 from yamlgen.suggestions import nearest
 
-RAW: Final = "to write braces as they are, put them between {% raw %} and {% endraw %}"
-_COLUMN: Final = 'a name with a space or a sign stands in brackets: `row["First name"]`'
+RAW: Final = "to write literal braces, put them between {% raw %} and {% endraw %}"
+_COLUMN: Final = 'put a name that contains spaces or symbols in brackets: `row["First name"]`'
 _TAGS: Final = ("if", "elif", "else", "endif", "for", "endfor", "set", "endset", "macro", "endmacro", "raw", "endraw")
 _SIGNS: Final = {"!==": "!=", "&&": "and", "||": "or", "->": "."}
-"""Signs of other languages, and what they are here."""
+"""Operators of other languages, and their equivalents."""
 
 _TOKENS: Final = {
     "end of print statement": "`}}`",
@@ -26,7 +25,7 @@ _TOKENS: Final = {
     "name": "a name",
     "integer": "a number",
     "float": "a number",
-    "string": "a text",
+    "string": "a string",
 }
 _EXPECTED = re.compile(r"expected token '(.+?)', got '(.*)'", re.DOTALL)
 _UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
@@ -39,12 +38,12 @@ _CLOSING = re.compile(r"\}\}|%\}")
 
 
 def explain_expression(source: str, message: str, at: int) -> tuple[str, int, int, str | None]:
-    """The same of an expression, which stands without braces."""
+    """Return the fact, its range in `source`, and the fix, for an expression (which has no braces)."""
     braces = _OPENING.search(source)
     if braces:
         inner = source[braces.end() :].partition("}}")[0].strip() if braces[0] == "{{" else ""
-        hint = f"write it without braces: `{inner}`" if inner else "a condition is written `a if b else c`"
-        return f"an expression stands without `{braces[0]}`", braces.start(), braces.end(), hint
+        hint = f"write it without braces: `{inner}`" if inner else "write a condition as `a if b else c`"
+        return f"an expression cannot contain `{braces[0]}`", braces.start(), braces.end(), hint
     if not source.strip():
         return "the expression is empty", 0, 1, None
     opened = _open_bracket(source)
@@ -52,10 +51,10 @@ def explain_expression(source: str, message: str, at: int) -> tuple[str, int, in
         return f"`{source[opened]}` is never closed", opened, opened + 1, None
     if "end of template" in message:
         end = len(source.rstrip())
-        return "the expression is not finished", max(end - 1, 0), end, None
+        return "the expression is incomplete", max(end - 1, 0), end, None
     if message == "an expression ends here":
         rest = source[at:].split(None, 1)[0]
-        return f"the expression is over before `{rest}`", at, at + len(rest), _continued(source, rest, at)
+        return f"the expression ends before `{rest}`", at, at + len(rest), _continued(source, rest, at)
     fact, fix = _sentence(message, "the end")
     fix = _of_python(source, at) or fix
     if source.startswith("==", at - 2) and source[at : at + 1] == "=":
@@ -64,18 +63,18 @@ def explain_expression(source: str, message: str, at: int) -> tuple[str, int, in
 
 
 def _continued(source: str, rest: str, at: int) -> str:
-    """What would mend an expression that goes on where it is over."""
+    """Return the fix for text after the end of an expression."""
     if rest.startswith("="):
         return "to compare, write `==`"
     if other := _of_python(source, at):
         return other
     if re.search(r"row\.\w+\s+$", source[:at]) and re.fullmatch(r"[^\W\d]\w*", rest):
         return _COLUMN
-    return "join it by `and` and the like, or put a text into quotes"
+    return "join it with an operator such as `and`, or put a string in quotes"
 
 
 def _of_python(source: str, at: int) -> str | None:
-    """What would mend a word or a form of Python, or of another language of templates."""
+    """Return the fix for syntax of Python or of another template language."""
     word = re.compile(r"\w+").match(source, at)
     if word and word[0] in ("AND", "OR", "NOT", "IS", "IN"):
         return f"write `{word[0].lower()}`"
@@ -84,16 +83,16 @@ def _of_python(source: str, at: int) -> str | None:
             return f"write `{meant}`"
     before = re.search(r"\|\s*(\w+)\s+$", source[:at])
     if before and (word or source[at : at + 1] in ("'", '"')):
-        return f"what a filter is given stands in parentheses: `{before[1]}(...)`"
+        return f"put the arguments of a filter in parentheses: `{before[1]}(...)`"
     if source[at : at + 1] in ("'", '"') and re.search(r"\b[fF]$", source[:at]):
-        return 'join texts and values with `~`, as in `"No. " ~ row.number`'
+        return 'join strings and values with `~`, as in `"No. " ~ row.number`'
     if source[at : at + 1] == "?":
-        return "a choice is written `a if b else c`; what stands in for null, `a or b`"
+        return "write a condition as `a if b else c`, and a replacement for null as `a or b`"
     return None
 
 
 def _open_bracket(source: str) -> int | None:
-    """Where the last bracket stands that is never closed; texts in quotes aside."""
+    """Return the offset of the last bracket that is never closed; quoted strings are skipped."""
     opened: list[int] = []
     for match in _BRACKETS.finditer(source):
         if match[0] in "([{":
@@ -104,7 +103,7 @@ def _open_bracket(source: str) -> int | None:
 
 
 def explain(source: str, message: str, at: int) -> tuple[str, int, int, str | None]:
-    """The fact, its range in `source`, and the fix."""
+    """Return the fact, its range in `source`, and the fix, for a template."""
     begins = [match.start() for match in _OPENING.finditer(source, 0, at + 1)]
     begun = begins[-1] if begins else 0
     mark = "`}}`" if source.startswith("{{", begun) else "`%}`"
@@ -131,7 +130,7 @@ def explain(source: str, message: str, at: int) -> tuple[str, int, int, str | No
 
 
 def _opening(source: str, message: str, at: int) -> int:
-    """Where the block begins that the template's end leaves open."""
+    """Return the offset of the block that is still open at the end of the template."""
     block = _UNCLOSED.search(message)
     opened: list[int] = []
     for tag in _ANY_TAG.finditer(source):
@@ -164,19 +163,19 @@ def _sentence(message: str, mark: str) -> tuple[str, str | None]:
         found = character[1] or character[2]
         if found in "'\"":
             return "this quote is never closed", None
-        return f"`{found}` has no meaning in a template", "the operators are `and`, `or`, `not`, `==` and the like"
+        return f"`{found}` is not valid in a template", "use operators such as `and`, `or`, `not` and `==`"
     low = message.lower()
     if "expected an expression" in low or "tag name expected" in low or "unexpected 'end of" in low:
         return f"something is missing before {mark}", None
     if low == "unexpected '}'":
-        return "one brace is missing: an expression ends with `}}`", None
-    return f"the template cannot be read: {message[:1].lower()}{message[1:]}", None
+        return "a brace is missing: an expression ends with `}}`", None
+    return f"the template cannot be parsed: {message[:1].lower()}{message[1:]}", None
 
 
 def _wrong_tag(tag: str, message: str) -> tuple[str, str | None]:
     if block := _UNCLOSED.search(message):
-        return f"`{tag}` does not fit here", f"`{{% {block[1]} %}}` comes first: end it with `{{% end{block[1]} %}}`"
+        return f"`{tag}` is not allowed here", f"close `{{% {block[1]} %}}` first, with `{{% end{block[1]} %}}`"
     if tag in _TAGS:
-        return f"`{tag}` closes nothing", None
+        return f"`{tag}` has no opening tag", None
     near = nearest(tag, _TAGS)
     return f"there is no tag `{tag}`", f"did you mean `{near}`?" if near else "tags: `if`, `for`, `set`, `macro`, `raw`"

@@ -1,7 +1,7 @@
-"""What a template or an expression refers to, and whether it can be there: read from its syntax tree, never by running.
+"""Check the references in a template or an expression statically, without running it.
 
-Owns the walk over a template's statements (branches, loops, assignments), each of which changes what the expressions
-behind it see.
+Owns the walk over a template's statements (branches, loops, assignments), which change the scope and the types of the
+expressions that follow.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ _TAGS: Final = {nodes.Include: "include", nodes.Extends: "extends", nodes.Block:
 
 @dataclass(frozen=True, slots=True)
 class TemplateAnalysis:
-    """What was read of a source.
+    """The result of a static check.
 
     Attributes:
-        view: what is known of an expression's value; of a template it is text.
-        proves: the references that are not null where an expression holds.
-        forks: those of which at least one is not, where it holds.
-        holds: whether it always does: `steps.x is defined` asks about a step that may be null, and nothing else.
+        uses: the names that the source refers to.
+        findings: the errors and warnings.
+        view: the type of an expression's value; for a template, a string.
+        proves: the references that are not null if the expression is true.
+        forks: the sets of references of which at least one is not null if the expression is true.
+        holds: whether the expression is always true, as `steps.x is defined`, which only marks that `x` may be null.
     """
 
     uses: UsedNames
@@ -52,13 +54,13 @@ class TemplateAnalysis:
 def analyse_template(
     source: str, scope: Mapping[str, TypeView], solid: frozenset[Path] = frozenset(), forked: Forks = frozenset()
 ) -> TemplateAnalysis:
-    """What a template uses of `scope`, and every reference in it that cannot be.
+    """Check a template.
 
     Args:
         source: the template.
-        scope: what it sees.
+        scope: the names in scope, with their types.
         solid: references that are known not to be null.
-        forked: references of which at least one is known not to be null.
+        forked: sets of references of which at least one is known not to be null.
     """
     walk = _StatementChecker(source, dict(scope), solid, forked)
     try:
@@ -77,7 +79,7 @@ def analyse_template(
 def analyse_expression(
     source: str, scope: Mapping[str, TypeView], solid: frozenset[Path] = frozenset(), forked: Forks = frozenset()
 ) -> TemplateAnalysis:
-    """What an expression uses of `scope`, what its value is, and every reference in it that cannot be."""
+    """Check an expression; the arguments are those of `analyse_template`."""
     walk = OperationChecker(source, dict(scope), solid, forked)
     try:
         tree = parse_expression(source)
@@ -110,7 +112,7 @@ class _StatementChecker(OperationChecker):
     _question = "{{% if {} %}}"
 
     def body(self, node: nodes.Node, scope: dict[str, TypeView]) -> None:
-        """Walk a node's children in order; an assignment is seen by what follows it."""
+        """Check the children of a node in order; an assignment is in scope for the statements that follow it."""
         for child in node.iter_child_nodes():
             self._statement(child, scope)
 
@@ -119,7 +121,7 @@ class _StatementChecker(OperationChecker):
             case nodes.Include() | nodes.Import() | nodes.FromImport() | nodes.Extends() | nodes.Block():
                 tag = _TAGS.get(type(node), "import")
                 at = node.lineno
-                hint = "write the text here, or as `{file: ...}` of its own message"
+                hint = "write the text here, or use `{file: ...}` in a separate message"
                 self._complain(Code.FORBIDDEN, f"`{tag}` is not allowed in a template", at, at + len(tag), hint)
             case nodes.For():
                 self._loop(node, scope)
@@ -168,19 +170,19 @@ class _StatementChecker(OperationChecker):
     def _printed(self, node: nodes.Node, view: TypeView) -> None:
         if view.null is not None:
             name = self._named(node, view) if path_of(node) else "..."
-            self._maybe_null(node, view, f"it would print `None`: ask `{{% if {name} %}}` first")
+            self._maybe_null(node, view, f"it would print `None`: test it first with `{{% if {name} %}}`")
         elif "null" in view.types():
             self._prints_null(node, view)
         elif view.types() and view.types() <= {"array", "object"} and len(path_of(node)) > 1:
             start, end = self._extent(node)
-            message = f"{self._quoted(node, view)} is {spoken(view.types())}: it would be printed as Python writes it"
-            hint = f"`{self._named(node, view)} | tojson`, or `| join`"
+            message = f"{self._quoted(node, view)} is {spoken(view.types())}: it would be printed in Python syntax"
+            hint = f"write `{self._named(node, view)} | tojson`, or `| join`"
             self.findings.append(Finding(Code.WRONG_KIND, message, start, end, hint, is_warning=True))
 
     def _branches(self, node: nodes.If, scope: dict[str, TypeView]) -> None:
-        """An `if` with its `elif`s: each branch knows what the questions before it have proven.
+        """Check an `if` with its `elif`s; each condition narrows the types in the branches that follow.
 
-        What a branch assigns is seen behind it, and may be what it was, since another branch may have been taken.
+        A variable that a branch assigns has an unknown type after the `if`, because another branch may be taken.
         """
         scopes = []
         with ExitStack() as known:
@@ -218,7 +220,7 @@ class _StatementChecker(OperationChecker):
             self._statement(child, inner)
 
     def _value_of(self, over: nodes.Node) -> TypeView:
-        """What is known of the values in a loop over the names and the values of a row."""
+        """Return the type of the values in a loop over the names and values of a row."""
         match over:
             case (
                 nodes.Call(node=nodes.Getattr(node=nodes.Name(name="row"), attr="items"))
@@ -230,23 +232,23 @@ class _StatementChecker(OperationChecker):
         return ANYTHING
 
     def _taken_apart(self, node: nodes.For, over: TypeView) -> None:
-        """Tell of items that do not come in pairs or more: those of a mapping are its names."""
+        """Report a loop that unpacks items which are not lists, such as the keys of a mapping."""
         if failure(sample_evaluation.each_apart, [(node.iter, over)]) is None:
             return
         start, end = self._extent(node.iter)
         is_object = over.types() == {"object"}
-        what = "and a loop over it gives the names alone" if is_object else "not a list of lists"
+        what = "and a loop over it yields only the names" if is_object else "not a list of lists"
         quoted = self._quoted(node.iter, over) if path_of(node.iter) else "this"
-        hint = f"`{self._named(node.iter, over)}.items()` gives names and values" if is_object else None
+        hint = f"for names and values, write `{self._named(node.iter, over)}.items()`" if is_object else None
         self._complain(Code.WRONG_KIND, f"{quoted} is {spoken(over.types())}, {what}", start, end, hint)
 
     def _callee(self, node: nodes.Macro | nodes.CallBlock, scope: dict[str, TypeView]) -> None:
-        """A macro, or the block of a call; a parameter that is named like what the template is given hides it."""
+        """Check a macro or the block of a call; its parameters hide the names that the template receives."""
         inner = dict(scope) | dict.fromkeys(("caller", "varargs", "kwargs"), ANYTHING)
         parameters = {argument.name for argument in node.args}
         inner |= dict.fromkeys(parameters, ANYTHING)
         with self._hidden(parameters):
-            for default in node.defaults:  # one may refer to a parameter before it
+            for default in node.defaults:  # a default may refer to an earlier parameter
                 self.view(default, inner)
             for child in node.body:
                 self._statement(child, inner)

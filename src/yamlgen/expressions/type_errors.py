@@ -1,6 +1,6 @@
-"""Telling of what an operation cannot work on: which operand has the wrong type, what is wanted, and the way there.
+"""Messages about operands of the wrong type: which operand is wrong, the expected type, and how to convert it.
 
-Owns the words. Whether an operation works is for `trials` to find out, and which operations there are for `operations`.
+Owns the words. `sample_evaluation` determines whether an operation works, `operator_checks` finds the operations.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ _ASKED: Final[Mapping[str, frozenset[str]]] = {
     "sequence": frozenset({"array", "string", "object"}),
     "iterable": frozenset({"array", "string", "object"}),
 }
-"""Tests that ask for a type, and the types that pass them."""
+"""Tests for a type, and the types that pass them."""
 
 _LONGEST: Final = 200
-"""How much of a reason is told: it may quote a value."""
+"""Maximum length of a reason in a message: it may quote a value."""
 
 _BY_ATTRIBUTE: Final = frozenset({"sort", "min", "max", "unique", "sum"})
-"""Filters that can look at an attribute of their items instead."""
+"""Filters that accept an `attribute` of their items."""
 
 
 class TypeMismatchReporter(NameResolver):
-    """What is looked up, and what is told of values that do not fit."""
+    """Resolves names, and reports values of the wrong type."""
 
     _question: ClassVar[str] = "... if {} else ..."
-    """How the source asks about a reference."""
+    """How the source tests a reference for null, as a format string."""
 
     def _is_otherwise(self, node: nodes.Node, view: TypeView) -> bool:
-        """Whether the source asks of a value if it has another type than is known: then a part of it never runs."""
+        """Whether the source tests a value for another type than the known one, so that a part of it never runs."""
         kinds = view.types()
         asked = (_ASKED[test] for test in self.uses.tested.get(path_of(node), ()) if test in _ASKED)
         return bool(kinds) and any(each.isdisjoint(kinds) for each in asked)
@@ -61,18 +61,18 @@ class TypeMismatchReporter(NameResolver):
         whole: nodes.Node | None = None,
         also: str = "",
     ) -> bool:
-        """Tell of an operation that fails for all values of its operands.
+        """Report an operation that fails for all values of its operands.
 
         Args:
-            name: of a filter, a test or a function; `None` is an operator.
-            operation: it.
-            operands: each as it is written, and what is known of it.
-            first: the first of them that can be the wrong one.
-            whole: what stands where the operation does, if that is not the first operand.
-            also: what else the hint says of a number that is wanted.
+            name: the name of a filter, a test or a function; `None` for an operator.
+            operation: the operation.
+            operands: the operands.
+            first: the index of the first operand that can be wrong.
+            whole: the node at the place of the operation, if it is not the first operand.
+            also: an addition to the hint if a number is expected.
 
         Returns:
-            Whether it may work.
+            Whether the operation may work.
         """
         error = failure(operation, operands)
         if error is None or (self._asking and isinstance(error, UndefinedError)):
@@ -88,15 +88,15 @@ class TypeMismatchReporter(NameResolver):
         described, hint = f"{self._quoted(node, view) if path_of(node) else 'this'} is {spoken(view.types())}", None
         items = item_of(view).types() if view.types() == {"array"} else frozenset()
         if isinstance(error, SecurityError):
-            message, hint = f"`{name}` would change the data, which stays as it is", "make new data: `a + [b]`"
+            message, hint = f"`{name}` would change the data, which is read-only", "build a new value: `a + [b]`"
         elif len(items) == 1 and (len(operands) == 1 or items == {"string"}):
-            message = f"{described} of {PLURALS[min(items)]}, which `{name or 'this operator'}` does not work on"
+            message = f"{described} of {PLURALS[min(items)]}, which `{name or 'this operator'}` does not support"
             if items == {"object"} and name in _BY_ATTRIBUTE:
-                hint = f'say what of them is meant: `{name}(attribute="...")`'
+                hint = f'specify an attribute: `{name}(attribute="...")`'
             elif items == {"string"} and path_of(node):
-                hint = f'make numbers of them first: `{self._named(node, view)} | map("float")`'
+                hint = f'convert them to numbers first: `{self._named(node, view)} | map("float")`'
         elif name is None:
-            message = f"{described}, which this operator does not work on"
+            message = f"{described}, which this operator does not support"
         else:
             reason = (error.message if isinstance(error, TemplateError) else str(error)) or ""
             message = f"{described}, and `{name}` fails: {reason[:_LONGEST]}"
@@ -104,7 +104,7 @@ class TypeMismatchReporter(NameResolver):
         return False
 
     def _prints_null(self, node: nodes.Node | None, view: TypeView, *, is_joined: bool = False, hint: str = "") -> None:
-        """Warn of a column that becomes a part of a text, and is null in some of the rows that were read."""
+        """Warn about a column that becomes a part of a string, and is null in some of the rows that were read."""
         if not path_of(node):
             for part, way in _handed_on(node):
                 self._prints_null(part, self._seen.get(part, ANYTHING), hint=way or hint)
@@ -114,20 +114,21 @@ class TypeMismatchReporter(NameResolver):
             return
         named, item = self._named(node, view), item_of(view) if view.types() == {"array"} else ANYTHING
         if is_joined and "null" in item.types():
-            message = f"`{named}` prints `None` where an item of it is null"
-            hint = f"take those out first: `{named} | reject('none') | join(...)`"
+            message = f"`{named}` prints `None` for each null item"
+            hint = f"remove nulls first: `{named} | reject('none') | join(...)`"
         elif "null" not in view.types():
             return
         elif is_joined:
-            message, hint = f"`{named}` cannot be joined where it is null", f"`{named} | default([], true) | join(...)`"
+            message = f"`{named}` cannot be joined when it is null"
+            hint = f"write `{named} | default([], true) | join(...)`"
         else:
-            message, question = f"`{named}` prints `None` where it is null", self._question.format(named)
-            hint = hint or f'`{named} | default("...", true)` stands in for it; or ask first: `{question}`'
+            message, question = f"`{named}` prints `None` for each null", self._question.format(named)
+            hint = hint or f'replace null with `{named} | default("...", true)`, or test for null first: `{question}`'
         if not any(finding.message == message for finding in self.findings):
             self.findings.append(Finding(Code.MAY_BE_NULL, message, *self._extent(node), hint, is_warning=True))
 
     def _is_asked(self, node: nodes.Node, name: str) -> bool:
-        """Whether the source asks about a column: at this place, or anywhere, if it has another name here."""
+        """Whether the source tests a column for null: at this place, or anywhere if it has another name here."""
         path = path_of(node)
         if path[0] == "row":
             return self._is_solid(path)
@@ -137,37 +138,37 @@ class TypeMismatchReporter(NameResolver):
         )
 
     def _wrong_kind(self, node: nodes.Node, view: TypeView, wanted: str, name: str | None, also: str) -> None:
-        """Tell of a value that has another type than an operation works on."""
+        """Report a value whose type an operation does not support."""
         if isinstance(node, nodes.Filter) and node.name in ("default", "d"):
-            node = node.node or node  # what it stands in for is wrong already
+            node = node.node or node  # the value that it replaces already has the wrong type
         start, end = self._extent(node)
         quoted = self._quoted(node, view) if path_of(node) else "this"
-        takes = f"not {spoken([wanted])}" if name is None else f"and `{name}` takes {spoken([wanted])}"
+        takes = f"not {spoken([wanted])}" if name is None else f"but `{name}` expects {spoken([wanted])}"
         message = f"{quoted} is {spoken(view.types())}, {takes}"
         hint = self._way(node, view, wanted)
         self._complain(Code.WRONG_KIND, message, start, end, f"{hint}{also}" if hint and wanted == "number" else hint)
 
     def _way(self, node: nodes.Node, view: TypeView, wanted: str) -> str | None:
-        """How a value becomes one of another type."""
+        """Return the hint that converts a value to another type."""
         kinds = view.types()
         if not path_of(node):
             return None
         named = self._named(node, view)
         if wanted == "string" and "array" in kinds:
-            return f'`{named} | join(", ")` makes a text of it'
+            return f'convert it with `{named} | join(", ")`'
         if wanted == "string":
-            return f"make one of it: `({named} | string)`; `~` joins values of any types"
+            return f"convert it with `({named} | string)`; `~` joins values of any type"
         if kinds == {"string"}:
             return {
-                "number": f"make one of it: `({named} | int)`, or `| float` if it has decimals",
-                "integer": f"make one of it: `({named} | int)`",
-                "array": f'a text that holds several can be split: `{named}.split(";")`',
+                "number": f"convert it with `({named} | int)`, or `| float` if it has decimals",
+                "integer": f"convert it with `({named} | int)`",
+                "array": f'split a string that contains several values: `{named}.split(";")`',
             }.get(wanted)
         return None
 
 
 def _handed_on(node: nodes.Node | None) -> Iterator[tuple[nodes.Node, str]]:
-    """The parts of an expression of which one may be its value, or an item of it, each with what to do about null."""
+    """Yield the parts of an expression that may become its value or an item of it, each with the hint about null."""
     match node:
         case nodes.List() | nodes.Tuple():
             yield from ((item, "") for item in node.items)
@@ -177,4 +178,4 @@ def _handed_on(node: nodes.Node | None) -> Iterator[tuple[nodes.Node, str]]:
             yield from ((part, "") for part in (node.expr1, node.expr2) if part is not None)
         case nodes.Filter(name="default" | "d", node=nodes.Node() as given) if not replaces_null(node):
             said = "..." if not node.args or not isinstance(node.args[0], nodes.Const) else repr(node.args[0].value)
-            yield given, f"`default({said}, true)` stands in for null as well"
+            yield given, f"write `default({said}, true)`, which also replaces null"

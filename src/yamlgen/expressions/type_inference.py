@@ -1,7 +1,7 @@
-"""The static type of what an operator, a filter or a method gives, from the types of what it is given.
+"""Infer the type of the result of an operator, a filter or a method from the types of its operands.
 
-Owns the tables of what Jinja's operations are known to make. Soundness comes before precision: whatever depends on
-values, or is not listed here, is anything.
+Owns the tables of the result types of Jinja's operations. Soundness comes before precision: a result that depends on
+values, or is not listed here, is `ANYTHING`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from yamlgen.expressions.static_types import (
 )
 from yamlgen.schemas.types import Type, any_of, list_of, object_of, observed, union
 
-TEXT: Final = SchemaView.of(Type({"type": "string"}), "the text")
+TEXT: Final = SchemaView.of(Type({"type": "string"}), "the string")
 INTEGER: Final = SchemaView.of(Type({"type": "integer"}), "the number")
 BOOLEAN: Final = SchemaView.of(Type({"type": "boolean"}), "the condition")
 INTEGERS: Final = SchemaView.of(Type({"type": "array", "items": {"type": "integer"}}), "the list")
@@ -32,10 +32,10 @@ _NUMBER: Final = SchemaView.of(Type({"type": "number"}), "the number")
 _TEXTS: Final = SchemaView.of(Type({"type": "array", "items": {"type": "string"}}), "the list")
 
 DATA: Final = SchemaView.of(Type({"type": [*METHODS, "object", "null"]}), "the value")
-"""What is known of all data: that JSON can hold it."""
+"""The type of any JSON value."""
 
 LOOP: Final = SchemaView.of(Type({}), "loop")
-"""What a loop knows of itself; of its members see `of_loop`."""
+"""The type of the variable `loop`; for its members see `of_loop`."""
 
 _A_LIST: Final = SchemaView.of(Type({"type": "array"}), "the list")
 
@@ -44,7 +44,7 @@ _LIST: Final = frozenset({"array"})
 _STRING: Final = frozenset({"string"})
 
 NULL_SAFE: Final = frozenset({"default", "d", "tojson"})
-"""Filters that know what to do with null."""
+"""Filters that accept null."""
 
 TO_TEXT: Final = (
     *("upper", "lower", "title", "capitalize", "trim", "striptags", "string", "replace", "indent", "join"),
@@ -58,12 +58,12 @@ _FROM_LIST: Final = _KEEP_LIST | _ONE_ITEM | {"map", "sum"}
 
 
 def is_null_safe(node: nodes.Filter) -> bool:
-    """Whether a filter knows what to do with null."""
+    """Whether a filter accepts null."""
     return node.name in NULL_SAFE or (node.name in ("int", "float") and bool(node.args or node.kwargs))
 
 
 def constant(value: Any) -> TypeView:
-    """A value that stands in the expression itself."""
+    """Return the type of a constant in an expression."""
     return SchemaView.of(Type(observed([value])), "the value") if value is None or _is_plain(value) else ANYTHING
 
 
@@ -72,13 +72,13 @@ def _is_plain(value: Any) -> bool:
 
 
 def values_of(view: TypeView) -> list[Any] | None:
-    """All values that there can be, where they are listed."""
+    """Return all possible values, if the schema lists them."""
     known = view.solid().type().schema
     return [known["const"]] if "const" in known else known.get("enum")
 
 
 def sequence(items: Sequence[TypeView]) -> TypeView:
-    """A list that is written out."""
+    """Return the type of a list literal."""
     if not items:
         return SchemaView.of(Type({"type": "array", "maxItems": 0}), "the list")
     made = list_of(union(item.type() for item in items), len(items), len(items))
@@ -86,7 +86,7 @@ def sequence(items: Sequence[TypeView]) -> TypeView:
 
 
 def mapping(node: nodes.Dict, values: Sequence[TypeView]) -> TypeView:
-    """A mapping that is written out."""
+    """Return the type of a mapping literal."""
     keys = [pair.key.value if isinstance(pair.key, nodes.Const) else None for pair in node.items]
     if not all(isinstance(key, str) for key in keys):
         return ANYTHING
@@ -95,12 +95,12 @@ def mapping(node: nodes.Dict, values: Sequence[TypeView]) -> TypeView:
 
 
 def either(left: TypeView, right: TypeView) -> TypeView:
-    """One of two values."""
+    """Return the type of one of two values."""
     return SchemaView.of(union([left.type(), right.type()]), "the value")
 
 
 def truthy(view: TypeView) -> TypeView:
-    """A value of which it is known that it holds: it is not null."""
+    """Return the type of a value that is known to be true, and so not null."""
     made = view.solid().type()
     kinds, branches = made.schema.get("type"), made.branches()
     if isinstance(kinds, list) and "null" in kinds:
@@ -116,19 +116,19 @@ _CLASS: Final = {"integer": "n", "number": "n", "boolean": "n"}
 
 
 def may_equal(left: frozenset[str], right: frozenset[str]) -> bool:
-    """Whether values of these types can be equal; unknown ones may be anything."""
+    """Whether values of these types can be equal; unknown types can."""
     lefts, rights = ({_CLASS.get(kind, kind) for kind in kinds} for kinds in (left, right))
     return not lefts or not rights or not lefts.isdisjoint(rights)
 
 
 def negated(view: TypeView) -> TypeView:
-    """`-value`."""
+    """Return the type of `-value`."""
     kinds = view.types()
     return INTEGER if kinds == {"integer"} else _NUMBER if kinds and kinds <= _NUMBERS else ANYTHING
 
 
 def member_of(view: TypeView, key: str) -> TypeView:
-    """The member that stands in the way of a mapping's method of this name; anything where there is none for sure."""
+    """Return the type of the member that hides a mapping's method of this name; `ANYTHING` if none is certain."""
     view = view.solid()
     if isinstance(view, NamespaceView):
         return view.members.get(key, ANYTHING)
@@ -140,7 +140,7 @@ def member_of(view: TypeView, key: str) -> TypeView:
 
 
 def arithmetic(operator: str, left: TypeView, right: TypeView) -> TypeView:
-    """`left operator right`."""
+    """Return the type of `left operator right`."""
     kinds = (left.types(), right.types())
     if all(kind and kind <= _NUMBERS for kind in kinds):
         whole = operator in ("add", "sub", "mul") and all(kind == {"integer"} for kind in kinds)
@@ -163,7 +163,7 @@ def _list_of(item: Type, least: int = 0, most: int | None = None) -> TypeView:
 
 
 def item_of(view: TypeView) -> TypeView:
-    """What a loop over a list yields; anything where that is not known."""
+    """Return the type of a list's items; `ANYTHING` if it is unknown."""
     try:
         return view.element()
     except Absent:
@@ -171,19 +171,19 @@ def item_of(view: TypeView) -> TypeView:
 
 
 def sliced(owner: TypeView) -> TypeView:
-    """A part of a list or a text, as in `steps.a[:3]`."""
+    """Return the type of a slice of a list or a string, as in `steps.a[:3]`."""
     if owner.types() == _LIST:
         return _list_of(item_of(owner).type())
     return TEXT if owner.types() == _STRING else ANYTHING
 
 
 def indexed(owner: TypeView) -> TypeView:
-    """An item of a list at a place that is computed, as in `steps.a[item_index]`."""
+    """Return the type of a list's item at a computed index, as in `steps.a[item_index]`."""
     return item_of(owner) if owner.types() == _LIST else ANYTHING
 
 
 def filtered(node: nodes.Filter, view: TypeView, args: Sequence[TypeView]) -> TypeView:
-    """What a filter makes of a value."""
+    """Return the type of a filter's result."""
     name, kinds = node.name, view.types()
     if name in _MAKE:
         return _MAKE[name]
@@ -199,7 +199,7 @@ def filtered(node: nodes.Filter, view: TypeView, args: Sequence[TypeView]) -> Ty
 
 
 def _sequenced(name: str, kinds: frozenset[str]) -> TypeView:
-    """What a filter makes that walks over whatever it is given."""
+    """Return the result type of a filter that iterates over any value."""
     if name in ("items", "dictsort", "batch", "slice", "groupby"):
         return _A_LIST
     if name == "list" and kinds and kinds <= {"string", "object"}:
@@ -215,7 +215,7 @@ def _defaulted(node: nodes.Filter, view: TypeView, args: Sequence[TypeView]) -> 
 
 
 def replaces_null(node: nodes.Filter) -> bool:
-    """Whether a `default` stands in for null too: its second argument says so."""
+    """Whether a `default` also replaces null, which its second argument determines."""
     boolean = node.args[1] if len(node.args) > 1 else next((k.value for k in node.kwargs if k.key == "boolean"), None)
     return isinstance(boolean, nodes.Const) and bool(boolean.value)
 
@@ -248,11 +248,11 @@ def _mapped(node: nodes.Filter, item: TypeView) -> TypeView:
 
 
 def attribute_of(node: nodes.Filter) -> str | None:
-    """The attribute of the items that a filter looks at, where it is written out."""
+    """Return the attribute of the items that a filter reads, if it is a constant."""
     if node.name in ("selectattr", "rejectattr"):
         asks = [_value(arg) for arg in node.args]
         return None if {"defined", "undefined"} & set(asks[1:]) else next(map(str, asks), None)
-    if node.name == "map" and node.args:  # it names a filter, whose the attribute is
+    if node.name == "map" and node.args:  # it names a filter, which has the attribute
         return None
     given = next((pair.value for pair in node.kwargs if pair.key == "attribute"), None)
     value = _value(node.args[0] if node.name == "groupby" and node.args else given)
@@ -260,10 +260,10 @@ def attribute_of(node: nodes.Filter) -> str | None:
 
 
 def mapped_attribute(node: nodes.Filter, item: TypeView) -> TypeView:
-    """An item seen through the `attribute` of a filter.
+    """Return the type of the `attribute` of an item that a filter reads.
 
     Raises:
-        Absent: no item can have it.
+        Absent: no item can have the attribute.
     """
     attribute = attribute_of(node)
     if attribute is None:
@@ -278,7 +278,7 @@ def _value(node: nodes.Node | None) -> Any:
 
 
 def called(method: str, owner: TypeView) -> TypeView:
-    """What a method of a text or a mapping gives."""
+    """Return the result type of a method of a string or a mapping."""
     if owner.types() == _STRING:
         if method in ("split", "rsplit", "splitlines"):
             return _TEXTS
@@ -295,13 +295,13 @@ def called(method: str, owner: TypeView) -> TypeView:
 
 
 def of_loop(member: str) -> TypeView:
-    """A member of `loop`."""
+    """Return the type of a member of `loop`."""
     counts = ("index", "index0", "revindex", "revindex0", "length", "depth", "depth0")
     return INTEGER if member in counts else BOOLEAN if member in ("first", "last") else ANYTHING
 
 
 def parts(view: TypeView, count: int) -> Sequence[TypeView]:
-    """What so many names stand for that a value is taken apart into."""
+    """Return the types of the names that a value is unpacked into."""
     if isinstance(view, ListLiteralView) and len(view.items) == count:
         return view.items
     return [item_of(view) if view.types() == _LIST else ANYTHING] * count

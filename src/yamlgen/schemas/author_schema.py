@@ -134,7 +134,7 @@ class SchemaLoader(Loader):
     def file(self, reference: str, mark: Mark) -> JSONSchema | None:
         """Return the schema in a file that the pipeline names at `mark`, or report its errors and return `None`."""
         if _LEAVES.match(reference):
-            self.complain(Code.REMOTE_REFERENCE, f"the schema `{reference}` is a remote address", mark, SAVE)
+            self.complain(Code.REMOTE_REFERENCE, f"the schema `{reference}` is a URL", mark, SAVE)
             return None
         leaking = leak(self.folder, reference, self._name(reference))
         if leaking is not None:
@@ -227,7 +227,7 @@ class SchemaLoader(Loader):
         """Check one file's schema against draft 2020-12, and report its errors."""
         written = data.get("$schema", DIALECT) if isinstance(data, dict) else DIALECT
         if isinstance(written, str) and written.rstrip("#") != DIALECT:
-            message = f"the schema is written for {written}"
+            message = f"the schema uses the dialect {written}, which is not supported"
             self.complain(Code.BAD_SCHEMA, message, place.mark(("$schema",)), f"write {DIALECT}, or remove the key")
             return
         seen: set[tuple[Any, ...]] = set()

@@ -23,7 +23,7 @@ from yamlgen.schemas.keywords import subschemas
 from yamlgen.schemas.metaschemas import standard
 from yamlgen.value_objects import JSON
 
-SAVE: Final = "save the schema next to the pipeline and refer to the file: remote schemas are never fetched"
+SAVE: Final = "save the schema next to the pipeline and refer to that file: URLs are never fetched"
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Bundle:
                 own = self._standard(file, fragment)
             except LookupError:
                 return self._fail(Code.BAD_REFERENCE, f"the reference `{ref}` cannot be resolved", mark, None)
-            return own or self._fail(Code.REMOTE_REFERENCE, f"the reference `{ref}` is a remote address", mark, SAVE)
+            return own or self._fail(Code.REMOTE_REFERENCE, f"the reference `{ref}` is a URL", mark, SAVE)
         target = place.file.parent / file
         home = real(self.loader.folder)
         if not real(target).is_relative_to(home):
