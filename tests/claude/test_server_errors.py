@@ -32,7 +32,7 @@ OTHERWISE = {
 
 def reach_of_status(status):
     """How far a bare status reaches."""
-    return ErrorResponse(status).reach
+    return ErrorResponse(status).scope
 
 
 @pytest.mark.parametrize(("status", "code"), [key for key in ERROR_CLASSES if key[1]], ids=str)
@@ -40,9 +40,9 @@ def test_every_code_of_the_sdk_reaches_as_far_as_was_decided(status, code):
     """A code of the SDK's table ends the run, or reaches as far as its status: a new one does, too."""
     found = ErrorResponse(status, code=code)
     if found.stop is not None:
-        assert found.reach is ErrorScope.RUN
+        assert found.scope is ErrorScope.RUN
     else:
-        assert found.reach is OTHERWISE.get(code, reach_of_status(status))
+        assert found.scope is OTHERWISE.get(code, reach_of_status(status))
 
 
 @pytest.mark.skipif(len(ERROR_CLASSES) < 150, reason="an older SDK knows fewer codes")
