@@ -74,7 +74,8 @@ def test_nothing_follows_in_json_or_in_a_quiet_run(call):
     assert "next:" not in call("run", "small.yaml", "--simulate", "--fresh", "--max-requests", "3", "-q").err
 
 
-def test_a_retry_repeats_standard_input(small, call):
+@pytest.mark.usefixtures("small")
+def test_a_retry_repeats_standard_input(call):
     """The rows of a run from standard input have to be given again."""
     told = call("run", "small.yaml", "--simulate", "--fault", "refusal=1", "--input", "-", stdin=ROW.encode())
     _, retry = followed(told.err)
@@ -92,7 +93,9 @@ def test_words_are_left_out_with_their_values():
 def test_diagnostics_lead_to_their_explanation(small, call):
     """`validate` names its first three codes in a command that works, the errors before the warnings."""
     text = (small / "small.yaml").read_text()
-    (small / "small.yaml").write_text(text.replace("row.topic", "row.topik").replace("version: 1", "version: 1\nverzion: 2"))
+    (small / "small.yaml").write_text(
+        text.replace("row.topic", "row.topik").replace("version: 1", "version: 1\nverzion: 2")
+    )
     told = call("validate", "small.yaml", "small.yaml")
     *_, counts, last = told.err.splitlines()
     assert counts.endswith(" warnings")

@@ -52,7 +52,7 @@ def test_yaml_keeps_what_is_no_line_end(write, call):
     text = PIPELINE.format(input="rows.jsonl", ending="csv").replace("input", f"name: {json.dumps(BREAKS)}\ninput", 1)
     (folder / "p.yaml").write_text(text)
     (folder / "q.yaml").write_text(call("render", "p.yaml").out)
-    assert check(folder / "q.yaml")[0].draft.pipeline.name == BREAKS
+    assert check(folder / "q.yaml")[0].parsed.pipeline.name == BREAKS
 
 
 @pytest.mark.parametrize(

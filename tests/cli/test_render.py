@@ -17,7 +17,7 @@ def test_the_graph_is_text_wherever_the_option_stands(arguments, call, small):
     """`--graph` before the pipeline, behind it, and with its form, prints the same text on stdout."""
     told = call("render", *arguments)
     assert (told.code, told.err) == (0, "")
-    assert "  note        generate: claude-haiku-5-5\n    reads     topic\n    gives     text\n" in told.out
+    assert "  note        generate: claude-haiku-5-5\n    reads     topic\n    gives     string\n" in told.out
     assert (small / "small.yaml").exists()
 
 
@@ -50,7 +50,7 @@ def test_a_graph_of_a_row_is_a_usage_error(call):
     """`--graph` and `--row` ask for different things."""
     told = call("render", "small.yaml", "--graph", "--row", "1")
     assert (told.code, told.out) == (2, "")
-    assert "one at a time" in told.err
+    assert "cannot be combined" in told.err
 
 
 @pytest.mark.usefixtures("small")

@@ -128,7 +128,10 @@ def test_failures_are_named_by_the_ids_of_their_rows(capsys):
     display = Display(verbose=True)
     for event in (STARTED, replace(failed[0], id=7), RequestRetried(3, "facts", "busy", 1.0, "r-4")):
         display.observe(event)
-    assert capsys.readouterr().err.splitlines() == ["row 7, facts: YG504: no", "row r-4, facts: busy, retrying in 1.0 s"]
+    assert capsys.readouterr().err.splitlines() == [
+        "row 7, facts: YG504: no",
+        "row r-4, facts: busy, retrying in 1.0 s",
+    ]
 
 
 def test_a_pace_line_names_the_aliases():
