@@ -211,10 +211,8 @@ def test_a_full_disk_behind_stdout_is_told(program):
     """`yamlgen schema > file` on a full disk is exit 3 and a sentence."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([program, "schema"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (
-        3,
-        "error[YG610]: cannot write standard output: No space left on device\nFor an explanation: yamlgen explain YG610\n",
-    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("error[YG610]: cannot write standard output: No space left on device\n")
 
 
 @pytest.mark.usefixtures("small")
