@@ -227,7 +227,7 @@ def test_nothing_goes_around_the_guard_of_the_terminal():
             if room(module) and room(module)[0] == "cli" and isinstance(name, str) and name in around:
                 found.add((module, name))
     mine = {("yamlgen.cli.terminal", "beneath")}
-    assert found - mine == {("yamlgen.cli.display", "Console"), ("yamlgen.cli.display", "beneath")}
+    assert found - mine == {("yamlgen.cli.bars", "Console"), ("yamlgen.cli.bars", "beneath")}
 
 
 def test_only_three_rooms_reach_the_network():

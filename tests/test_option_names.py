@@ -267,7 +267,7 @@ def test_a_command_is_told_in_its_own_words(call):
     assert told.err.count("`--env-file .env`") == told.err.count("`--simulate`") == told.err.count("no API key") == 1
     told = call("run", "small.yaml", "--simulate", "--offline", "--output-format", "json")
     error = json.loads(told.out)["error"]
-    assert "`yamlgen run --simulate` asks for them" in error["hint"]
+    assert "`yamlgen run --simulate` sends their requests" in error["hint"]
     assert error["hint"] not in error["message"]
     Path("rows.jsonl").unlink()
     assert "`--input PATH`" in call("run", "small.yaml", "--simulate").err

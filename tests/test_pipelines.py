@@ -64,7 +64,7 @@ def simulated(name, folder, **options):
 def test_a_shipped_pipeline_is_right(path, call):
     """Each shipped pipeline validates without an error or a warning."""
     told = call("validate", path, "--output-format", "json")
-    assert (told.code, json.loads(told.out)) == (0, {"diagnostics": []})
+    assert (told.code, json.loads(told.out)["diagnostics"]) == (0, [])
 
 
 @pytest.mark.parametrize("name", [path.name for path in SHIPPED])

@@ -68,7 +68,7 @@ def test_an_aborted_run_keeps_what_is_finished(towns, monkeypatch, status, code)
 
     error, done, requests = asyncio.run(served(reply, work))
     assert error.code == code
-    assert re.search(r"; \d finished rows? .* in the store; the same call goes on from there$", error.hint)
+    assert re.search(r"; \d finished rows? stored; the same call continues from there$", error.hint)
     assert isinstance(events[-1], RunFinished)
     assert events[-1].error == error.message
     assert 0 < sum(isinstance(event, RowFinished) for event in events) < 5
@@ -158,7 +158,7 @@ def test_files_that_cannot_be_put_in_place_cost_no_row(towns):
     with pytest.raises(EnvironmentProblem) as caught:
         yamlgen.run(towns, simulate=True, on_event=lose)
     assert caught.value.code == Code.DISK
-    assert "5 finished rows kept in the store" in caught.value.hint
+    assert "5 finished rows stored" in caught.value.hint
     out.unlink()
     done = yamlgen.run(towns, simulate=True)
     assert (done.report.paid.attempts, done.report.reused.attempts) == (0, 10)

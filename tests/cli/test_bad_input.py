@@ -82,7 +82,7 @@ def test_a_bad_file_is_told_in_words(case, place, call):
     (place / "bad.yaml").write_bytes(content)
     told = call("validate", "bad.yaml")
     assert re.match(rf"error\[{code}\]: .+\n +--> bad.yaml", told.err)
-    assert told.err.endswith("\n1 error, 0 warnings\n")
+    assert told.err.endswith(f"\n1 error, 0 warnings\nFor an explanation: yamlgen explain {code}\n")
     assert max(map(len, told.err.splitlines())) < 200
     assert told.err.replace("\n", "").replace("\t", "").isprintable()
 
@@ -111,16 +111,16 @@ def test_a_file_that_cannot_be_read_is_told(name, call):
     """A pipeline that is not there, or is a folder, is one diagnostic without a snippet."""
     told = call("run", name, "--simulate")
     assert told.code == 2
-    assert re.fullmatch(
-        rf"error\[YG001\]: cannot read {name}: .+\n +--> {name}\n(  = it is a folder: .+\n)?\n", told.err
-    )
+    first, explanation = told.err.rsplit("\n\n", 1)
+    assert re.fullmatch(rf"error\[YG001\]: cannot read {name}: .+\n +--> {name}(\n  = it is a folder: .+)?", first)
+    assert explanation == "For an explanation: yamlgen explain YG001\n"
 
 
 def test_an_empty_folder_is_a_wrong_call(place, call):
     """`validate` of a folder without a pipeline says so."""
     told = call("validate", place / "taken")
     assert told.code == 2
-    assert "holds no .yaml file" in told.err
+    assert "contains no .yaml file" in told.err
 
 
 def test_all_mistakes_of_all_files_are_told_at_once(place, call):
@@ -136,7 +136,7 @@ def test_all_mistakes_of_all_files_are_told_at_once(place, call):
         ("a.yaml", "5"),
     ]
     assert "b.yml: ok (1 step)\n" in told.err
-    assert told.err.endswith("3 errors, 0 warnings\n")
+    assert told.err.endswith("3 errors, 0 warnings\nFor an explanation: yamlgen explain YG206 YG101\n")
 
 
 def test_warnings_do_not_change_the_exit_code(place, call):
@@ -146,7 +146,7 @@ def test_warnings_do_not_change_the_exit_code(place, call):
     told = call("validate", "warned.yaml")
     assert told.code == 0
     assert told.err.startswith("warning[YG305]: ")
-    assert told.err.endswith("warned.yaml: ok (1 step)\n0 errors, 1 warning\n")
+    assert "\nwarned.yaml: ok (1 step)\n0 errors, 1 warning\nFor an explanation: yamlgen explain YG305\n" in told.err
     ended, (found,) = told_as_json(call, "validate", "warned.yaml")
     assert (ended, found["severity"], found["line"]) == (0, "warning", 5)
     told = call("run", "warned.yaml", "--simulate", "--output-format", "json")

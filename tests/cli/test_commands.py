@@ -21,7 +21,7 @@ PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))
     [
         (["rnu"], "no command `rnu`; did you mean `run`?"),
         (["Validate"], "did you mean `validate`?"),
-        (["zzz"], "commands: `init`, `validate`, `render`, `plan`, `run`, `retry`, `runs`, `schema` and `simulate`"),
+        (["zzz"], "`runs`, `schema`, `simulate`, `docs`, `explain` and `completion`"),
         (["run", "a.yaml", "--simulat"], "--simulate"),
         (["run", "a.yaml", "--limt", "3"], "--limit"),
         (["run", "a.yaml", "--progress", "lively"], "plain"),
@@ -114,7 +114,7 @@ def test_a_row_says_what_is_made_up(call):
         shown.append(value)
         rest = rest.lstrip()[end:]
     assert [one["step"] for one in shown] == ["profile", "believable"]
-    assert told.err == "believable: filled with made-up outputs of profile\n"
+    assert told.err == "believable: filled with simulated outputs of profile\n"
 
 
 @pytest.mark.parametrize("row", ["4", "99999999999999999999"])
@@ -211,10 +211,8 @@ def test_a_full_disk_behind_stdout_is_told(program):
     """`yamlgen schema > file` on a full disk is exit 3 and a sentence."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([program, "schema"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (
-        3,
-        "error[YG610]: cannot write standard output: No space left on device\n",
-    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("error[YG610]: cannot write standard output: No space left on device\n")
 
 
 @pytest.mark.usefixtures("small")

@@ -3,12 +3,16 @@
 import os
 import shutil
 import subprocess
+import tomllib
+from pathlib import Path
 
 import click
 import pytest
 
 from yamlgen.cli import group
 from yamlgen.manual import folder, topics
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def commands(command=group, path=()):
@@ -124,3 +128,18 @@ def test_words_are_completed(words, completed, program):
     environment = {**os.environ, "_YAMLGEN_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": count}
     done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
     assert {line.partition(",")[2] for line in done.stdout.splitlines()} == completed
+
+
+def test_a_wheel_has_the_manual():
+    """The build puts the whole of `docs/` where an installed package looks for its pages."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert settings["force-include"] == {"docs": "yamlgen/manual"}
+    assert settings["packages"] == ["src/yamlgen"]
+    assert folder() == ROOT / "docs"
+
+
+def test_an_installed_package_reads_its_own_pages(tmp_path, monkeypatch):
+    """As in a wheel, where the pages are next to the modules."""
+    monkeypatch.setattr("yamlgen.manual._HERE", tmp_path)
+    (tmp_path / "manual").mkdir()
+    assert folder() == tmp_path / "manual"

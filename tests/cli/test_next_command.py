@@ -74,7 +74,8 @@ def test_nothing_follows_in_json_or_in_a_quiet_run(call):
     assert "next:" not in call("run", "small.yaml", "--simulate", "--fresh", "--max-requests", "3", "-q").err
 
 
-def test_a_retry_repeats_standard_input(small, call):
+@pytest.mark.usefixtures("small")
+def test_a_retry_repeats_standard_input(call):
     """The rows of a run from standard input have to be given again."""
     told = call("run", "small.yaml", "--simulate", "--fault", "refusal=1", "--input", "-", stdin=ROW.encode())
     _, retry = followed(told.err)

@@ -47,11 +47,11 @@ def test_parameters_are_read_as_yaml(call):
         (["-p", "size=0"], "the value of `size` does not match its schema: 0 is less than the minimum of 1"),
         (["-p", "language=12"], """-p 'language="12"'"""),
         (["-p", "language=[a"], "the value of `language` cannot be read"),
-        (["-p", "language"], "`language` is not NAME=VALUE"),
-        (["-p", "size=1", "-p", "size=2"], "`size` is given twice"),
+        (["-p", "language"], "`language` is not of the form NAME=VALUE"),
+        (["-p", "size=1", "-p", "size=2"], "`size` is set twice"),
         (["--set", "steps.letter.max_tokens=lots"], "must be an integer"),
         (["--set", "steps.letter.max_tokns=5"], "did you mean `max_tokens`?"),
-        (["--set", "steps.letter.max_tokens"], "is not PATH=VALUE"),
+        (["--set", "steps.letter.max_tokens"], "is not of the form PATH=VALUE"),
         (["--set", "steps.letter.prompt={{ row.x }}"], "--> --set steps.letter.prompt="),
     ],
 )
@@ -248,15 +248,15 @@ def test_faults_need_the_simulator(call):
     for command, *option in (("run", "--fault", "refusal=1"), ("run", "--latency", "1"), ("plan", "--seed", "1")):
         told = call(command, "small.yaml", *option)
         assert told.code == 2
-        assert "go with `--simulate`" in told.err
+        assert "require `--simulate`" in told.err
 
 
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
-        ("--max-unusable", "90", "`90` is neither a percentage up to 100, such as 90%, nor `none`"),
-        ("--max-unusable", "101%", "`101%` is neither a percentage up to 100, such as 90%, nor `none`"),
-        ("--max-failures", "101%", "`101%` is neither a number nor a percentage up to 100, such as 5%"),
+        ("--max-unusable", "90", "`90` is not a percentage up to 100%, such as 90%, or `none`"),
+        ("--max-unusable", "101%", "`101%` is not a percentage up to 100%, such as 90%, or `none`"),
+        ("--max-failures", "101%", "`101%` is not a number or a percentage up to 100%, such as 5%"),
     ],
 )
 def test_a_share_that_cannot_be(call, option, value, says):

@@ -47,8 +47,9 @@ def test_what_is_no_yes_sends_nothing(monkeypatch, answer, code, told):
     with pytest.raises(SystemExit) as ended:
         main()
     gc.unfreeze()
-    *_, fact, hint = screen.getvalue().decode().splitlines()
+    *_, fact, hint, explanation = screen.getvalue().decode().splitlines()
     assert ended.value.code == code
     assert told in fact
     assert hint.startswith("  = nothing was sent")
-    assert "Go on?" not in fact
+    assert "Continue?" not in fact
+    assert explanation.startswith("For an explanation: ")

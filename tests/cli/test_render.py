@@ -50,7 +50,7 @@ def test_a_graph_of_a_row_is_a_usage_error(call):
     """`--graph` and `--row` ask for different things."""
     told = call("render", "small.yaml", "--graph", "--row", "1")
     assert (told.code, told.out) == (2, "")
-    assert "one at a time" in told.err
+    assert "cannot be combined" in told.err
 
 
 @pytest.mark.usefixtures("small")

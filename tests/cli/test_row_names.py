@@ -57,7 +57,7 @@ def test_items_that_are_null_are_told_with_their_rows(call, half):
     assert len(lines) == count
     shown = r'row (Oslo|"New York"|7|4 \(x{59}…\)), item [12] of notes is null: YG504: the model refused'
     assert all(re.fullmatch(shown, line) for line in lines)
-    assert told.err == f"  = `yamlgen retry fan.yaml {name} --simulate` asks again\n"
+    assert told.err == f"  = to retry them: `yamlgen retry fan.yaml {name} --simulate`\n"
     records = [json.loads(line) for line in call("runs", "failed", name, "--json").out.splitlines()]
     assert [record["case"] for record in records] == [f"item {record['item']}" for record in records]
     assert all(record["request"]["messages"] and record["attempts"] for record in records)
@@ -75,8 +75,8 @@ def test_items_of_which_an_earlier_version_kept_nothing_are_counted(call, half):
         connection.execute("UPDATE result SET error = NULL")
     told = call("runs", "failed")
     assert (told.code, told.out) == (0, "")
-    assert told.err.startswith(f"{half[1]} items more failed and are null")
-    assert "asks again" not in told.err
+    assert told.err.startswith(f"{half[1]} more items failed and are null")
+    assert "yamlgen retry" not in told.err
 
 
 def test_a_row_tells_its_null_items(call, half):
@@ -97,9 +97,8 @@ def test_a_run_that_lost_every_item_ends_with_1(call):
     lost = [{"step": "notes", "items": 8, "code": "YG504", "count": 8, "message": "item 1: the model refused"}]
     first = call(*refuses)
     assert first.code == 1
-    assert (
-        "  step `notes` lost every item of every row, 8 of 8 like this: YG504: item 1: the model refused" in first.err
-    )
+    lost = "  step `notes` lost every item of every row, 8 of 8 with this error: YG504: item 1: the model refused\n"
+    assert lost in first.err
     for words in (refuses, ("retry", "fan.yaml", "--simulate")):
         again = call(*words, "--output-format", "json")
         assert (again.code, json.loads(again.out)["lost_steps"]) == (1, lost)
@@ -158,7 +157,7 @@ def test_without_ids_a_row_has_its_number(call):
     assert "id" not in json.loads(call("runs", "show", "--row", "3", "--json").out)
     for words in (["render", "fan.yaml"], ["runs", "show"]):
         told = call(*words, "--row", "Oslo")
-        assert (told.code, "rows count from 1" in told.err) == (2, True)
+        assert (told.code, "row numbers start at 1" in told.err) == (2, True)
 
 
 def test_a_broken_row_does_not_hide_one_before_it(call):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("small")
 FAILED = {"row", "steps", "step", "code", "message", "request", "attempts"}
 FORETOLD = (
     r"small \(simulated\): 8 rows, 0 answers in the store, 8 requests to send: "
-    r"\d+ tokens in, \d+ to [\d.]+k out, worth <?\$0\.\d{4} to \$0\.\d{4}"
+    r"\d+ tokens in, \d+ to [\d.]+k out, <?\$0\.\d{4} to \$0\.\d{4} \(simulated\)"
 )
 STRUCTURED = """\
 version: 1
@@ -49,12 +49,13 @@ def test_a_run_ends_with_a_summary(small, call):
     assert re.fullmatch(FORETOLD, first)
     assert re.fullmatch(r"small: 8 rows finished, 0 failed in \d+\.\d s \(simulated\)", lines[0])
     head = ["step", "rows", "failed", "answers", "re-asks", "retried"]
-    head += ["input tokens", "output tokens", "worth", "stored"]
+    head += ["input tokens", "output tokens", "simulated cost", "stored"]
     assert re.split(" {2,}", lines[1])[1:] == head
     assert re.fullmatch(r"  note +8 +0 +8 +0 +0 +[\d,]+ +[\d,]+ +\$0\.\d{4} +0", lines[2])
-    assert re.fullmatch(r"  nothing was paid: simulated, worth \$0\.\d{4}", lines[3])
+    assert re.fullmatch(r"  cost: \$0\.\d{4} \(simulated\)", lines[3])
     assert re.fullmatch(r"  haiku-5-5: up to [1-8] in flight", lines[4])
-    assert lines[5:] == ["  output  out/notes.simulated.jsonl", "  record  out/notes.simulated.run.json"]
+    assert lines[5:7] == ["  output  out/notes.simulated.jsonl", "  record  out/notes.simulated.run.json"]
+    assert lines[7:] == ["next: yamlgen run small.yaml"]
 
 
 def test_the_same_run_again_sends_nothing(small, call):
@@ -67,7 +68,7 @@ def test_the_same_run_again_sends_nothing(small, call):
     first, _, _, row, bill, *_ = told.err.splitlines()
     assert first == "small (simulated): 8 rows, 8 answers in the store, nothing to send"
     assert re.fullmatch(r"  note +8 +0 +0 +0 +0 +0 +0 +\$0\.00 +8", row)
-    assert re.fullmatch(r"  nothing was sent; 8 answers from the store, worth \$0\.\d{4}", bill)
+    assert re.fullmatch(r"  nothing was sent; 8 answers from the store, saved \$0\.\d{4} \(simulated\)", bill)
     assert output.read_bytes() == before
 
 
@@ -87,7 +88,7 @@ def test_a_limit_ends_a_run_and_the_next_goes_on(call):
     told = call(*slow, "--max-requests", "3")
     assert told.code == 4
     assert told.err.startswith("error[YG612]: stopped at `limits.max_requests`: 3 requests sent\n")
-    assert "3 finished rows kept in the store" in told.err
+    assert "3 finished rows stored" in told.err
     assert files("out") == []
     report = json.loads(call(*slow, "--output-format", "json", "--max-requests", "5").out)
     assert (report["paid"]["attempts"], report["reused"]["attempts"], report["rows"]["finished"]) == (5, 3, 8)
@@ -97,10 +98,10 @@ def test_a_run_that_a_limit_ends_shows_its_bill(call):
     """What was paid is shown before the error, as a table or beside `error` in JSON."""
     limited = ("run", "small.yaml", "--simulate", "--max-concurrency", "1", "--max-requests", "3")
     told = call(*limited)
-    _, head, row, bill, pace, error, hint = told.err.splitlines()
+    _, head, row, bill, pace, error, hint, *_ = told.err.splitlines()
     assert head.split()[:2] == ["step", "rows"]
     assert re.fullmatch(r"  note +3 +0 +3 +0 +0 .+", row)
-    assert re.fullmatch(r"  nothing was paid: simulated, worth <?\$0\.\d{4}", bill)
+    assert re.fullmatch(r"  cost: <?\$0\.\d{4} \(simulated\)", bill)
     assert pace == "  haiku-5-5: up to 1 in flight"
     assert error.startswith("error[YG612]: ")
     assert hint.startswith(
@@ -248,7 +249,7 @@ def test_json_and_rows_do_not_share_stdout(call):
     """`-o -` with `--output-format json` is a wrong call."""
     told = call("run", "small.yaml", "--simulate", "-o", "-", "--output-format", "json")
     assert told.code == 2
-    assert "not both" in told.err
+    assert "cannot contain both" in told.err
 
 
 def test_quiet_is_silent(call):
@@ -269,7 +270,7 @@ def test_verbose_tells_retries_and_failures(call):
     """`-v` says each retry and each failed row, with its row and step."""
     faults = ("--fault", "server_error=0.4", "--fault", "refusal=0.4")
     told = call("run", "small.yaml", "--simulate", "-v", *faults, "--set", "runtime.max_retries=1")
-    assert re.search(r"^row \d, note: .+, again in \d+\.\d s$", told.err, re.MULTILINE)
+    assert re.search(r"^row \d, note: .+, retrying in \d+\.\d s$", told.err, re.MULTILINE)
     assert re.search(r"^row \d, note: YG504: the model refused$", told.err, re.MULTILINE)
 
 
@@ -396,5 +397,5 @@ def test_an_input_that_changed_is_an_error_with_what_to_do(small, call):
     *_, last = (line for line in told.err.splitlines() if line.startswith("error"))
     assert last.startswith(error)
     assert "run again once nothing else writes to the input; the previous output is unchanged" in told.err
-    assert "8 finished rows kept in the store; the same command goes on from there" in told.err
+    assert "8 finished rows stored; the same command continues from there" in told.err
     assert files("out") == []

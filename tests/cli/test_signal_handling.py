@@ -107,7 +107,7 @@ def check_previous_is_whole():
 
 
 SLOW = ("--latency", "0.3", "--max-concurrency", "4", "--progress", "none", "-q")
-GO_ON = "finished rows kept in the store; the same command goes on from there"
+GO_ON = "finished rows stored; the same command continues from there"
 
 
 @pytest.mark.usefixtures("folder")
@@ -121,9 +121,10 @@ def test_ctrl_c_once_drains(start, call):
     kept = finished()
     assert 5 <= kept < 60
     assert said.splitlines() == [
-        "stopping: what is in flight comes home first; Ctrl-C again cancels it",
+        "stopping: waiting for the requests in flight; press Ctrl-C again to cancel them",
         "error[YG611]: stopped: Ctrl-C",
         f"  = {kept} {GO_ON}",
+        "For an explanation: yamlgen explain YG611",
     ]
     check_previous_is_whole()
     assert go_on(call) == (60 - kept, kept)
@@ -142,7 +143,7 @@ def test_ctrl_c_twice_cancels(start):
     assert time.monotonic() - started < 5
     assert process.returncode == 130
     assert "  48 sent, none answered\n" in said
-    assert said.endswith("\nerror[YG611]: cancelled: Ctrl-C\n  = no row was finished\n")
+    assert "\nerror[YG611]: cancelled: Ctrl-C\n  = no row finished\nnext: yamlgen run " in said
     check_previous_is_whole()
 
 
@@ -203,7 +204,7 @@ def test_a_request_to_end_is_143_and_one_json_object(start):
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 143
     error = json.loads(out)["error"]
-    assert (error["code"], error["message"]) == ("YG611", "stopped: the process was asked to end")
+    assert (error["code"], error["message"]) == ("YG611", "stopped: SIGTERM")
     assert error["hint"] == f"{finished()} {GO_ON}"
     check_previous_is_whole()
 

@@ -89,7 +89,7 @@ def test_the_right_example_is_right(page, folder, call):
     """The right example has no error and no warning."""
     (folder / "pipeline.yaml").write_text(completed(section(page, "Right")["yaml"]), encoding="utf-8")
     told = call("validate", "pipeline.yaml", "--output-format", "json")
-    assert json.loads(told.out) == {"diagnostics": []}
+    assert json.loads(told.out)["diagnostics"] == []
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if section(page, "Message")], ids=lambda page: page.stem)

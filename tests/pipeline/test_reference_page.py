@@ -61,7 +61,7 @@ def test_the_page_is_the_one_of_the_models():
 def test_an_example_is_right(text, example, call):
     """Each example validates without an error or a warning."""
     told = call("validate", example(text), "--output-format", "json")
-    assert (told.code, json.loads(told.out)) == (0, {"diagnostics": []})
+    assert (told.code, json.loads(told.out)["diagnostics"]) == (0, [])
 
 
 @pytest.mark.parametrize("text", EXAMPLES, ids=steps_of)

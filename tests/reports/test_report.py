@@ -69,8 +69,7 @@ def replayed(journal):
             fields["usage"] = Usage(**fields["usage"])
         if name == "RunForecast":
             continue
-        if "steps" in fields:
-            fields["steps"] = tuple(fields["steps"])
+        fields |= {key: tuple(fields[key]) for key in ("steps", "models") if key in fields}
         report.observe(getattr(events, name)(**fields))
     return report
 

@@ -81,7 +81,7 @@ def test_the_first_request_that_was_not_foreseen_needs_one(project, keyless, mon
     done = project.run()
     assert (done.code, done.error.code, done.asked) == (ExitCode.ENVIRONMENT, Code.NO_KEY, 0)
     assert done.report.run
-    assert "kept in the store" in done.error.hint
+    assert " stored; the same call" in done.error.hint
     monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key")
     done = project.run()
     assert (done.code, done.sent) == (0, {"facts": 1, "line": 1})

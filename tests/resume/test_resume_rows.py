@@ -207,7 +207,7 @@ def test_a_stopped_fresh_run_is_gone_on_with_by_a_plain_one(project):
     project.run()
     before = project.lines()
     stopped = project.run(fresh=True, stop_after=ALL + 2)
-    assert "without `fresh=True` the same call takes these" in stopped.error.hint
+    assert "the same call without `fresh=True` uses them" in stopped.error.hint
     assert project.lines() == before
     assert project.run().asked == 0
     after = project.lines()

@@ -115,7 +115,7 @@ def test_a_retry_after_a_stop_asks_the_failed_rows_alone(project):
     again = retry(project)
     assert (again.code, str(again.error.code), again.sent) == (ExitCode.FAILED_ROWS, Code.NOT_STORED, {"facts": 1})
     assert again.error.message.startswith("2 rows have no answer in the store")
-    assert "a call without `offline=True` asks for them; the previous output stays as it was" in again.error.hint
+    assert "a call without `offline=True` sends their requests; the previous output is unchanged" in again.error.hint
     assert project.files() == before
     assert project.run().sent == {"facts": 2}
 
@@ -300,7 +300,7 @@ class TestCommand:
         assert len(Path("out/notes.simulated.jsonl").read_text().splitlines()) == 8
         before = Path("out/notes.simulated.jsonl").read_bytes()
         told = call("retry", "small.yaml", "--simulate")
-        assert (told.code, "no failed row or item: nothing to retry" in told.err) == (0, True)
+        assert (told.code, "no failed rows or items; there is nothing to retry" in told.err) == (0, True)
         told = call("run", "small.yaml", *REFUSES, "--output-format", "json")
         assert (told.code, json.loads(told.out)["paid"]["attempts"]) == (0, 0)
         assert Path("out/notes.simulated.jsonl").read_bytes() == before

@@ -214,7 +214,7 @@ def test_an_unknown_price_is_asked_about(project):
     project.set("models.quick.id", "my-own-model")
     unconfirmed = project.run(confirm_above_usd=1_000_000)
     assert (unconfirmed.code, unconfirmed.asked) == (ExitCode.LIMIT, 0)
-    assert unconfirmed.error.message.startswith("nobody knows what the run costs")
+    assert unconfirmed.error.message.startswith("the cost of the run is unknown")
 
 
 @pytest.mark.parametrize("answer", [True, False])
@@ -256,7 +256,7 @@ class TestCommand:
         told = call("run", "small.yaml", "--simulate", "--max-requests", 5)
         assert told.code == 4
         assert "stopped at `limits.max_requests`: 5 requests sent" in told.err
-        assert "the same command goes on from there" in told.err
+        assert "the same command continues from there" in told.err
         told = call("run", "small.yaml", "--simulate", "--max-requests", 5, "--output-format", "json")
         assert (told.code, json.loads(told.out)["paid"]["attempts"]) == (0, 3)
 

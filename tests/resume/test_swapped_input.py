@@ -87,7 +87,7 @@ def test_a_swapped_input_ends_the_run_and_keeps_its_answers(big, at, swap):
     """The run ends with 3, what was answered is kept, and nothing is written; the next run pays for the rest alone."""
     done = swapped(big, at, swap)
     assert (done.code, done.error.code) == (ExitCode.ENVIRONMENT, Code.INPUT_CHANGED)
-    assert "kept in the store; the same call goes on from there" in done.error.hint
+    assert "stored; the same call continues from there" in done.error.hint
     assert big.files() == {"towns.jsonl": PREVIOUS.encode()}
     assert done.asked == COUNT if at == COUNT else done.asked < COUNT
     big.rows = list(NEW)

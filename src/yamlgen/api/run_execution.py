@@ -237,8 +237,8 @@ class _RunExecution:
         rows = f"{finished:,} finished row{'' if finished == 1 else 's'}" if finished else "some answers"
         same = f"the same {by_surface(command='command', python='call')}"
         if self.options.fresh:
-            return f"{rows} in the store; {same} without {option('fresh')} uses them, and older answers"
-        return f"{rows} in the store; {same} continues from there"
+            return f"{rows} stored; {same} without {option('fresh')} uses them, and older answers"
+        return f"{rows} stored; {same} continues from there"
 
     async def _publish(self, place: StoreLocation, entry: RunEntry, record: dict[str, JSON], staging: Staging) -> None:
         """Write and publish the files, in a thread, so that signals are handled. Then the run has finished.

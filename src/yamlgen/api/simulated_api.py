@@ -10,10 +10,10 @@ from yamlgen.simulator.server import Simulator
 
 
 @asynccontextmanager
-async def simulated_api(
+async def simulate(
     *, port: int = 0, latency: float = 0.0, faults: Sequence[str] = (), seed: int = 0
 ) -> AsyncIterator[str]:
-    """Serve the simulated API for as long as the context lasts.
+    """Serve the simulated API for as long as the context lasts: `async with yamlgen.simulate() as base_url`.
 
     Args:
         port: the port to listen on; 0 picks a free one.
@@ -34,7 +34,3 @@ async def simulated_api(
         yield base_url
     finally:
         await simulator.stop()
-
-
-simulate = simulated_api
-"""`yamlgen simulate` for Python: `async with yamlgen.simulate() as base_url`."""

@@ -32,10 +32,10 @@ def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> in
     If you point a yamlgen run to it, the answers are stored under its address only, whatever the seed and the faults,
     and the run prints a warning.
     """
-    from yamlgen.api.simulated_api import simulated_api  # noqa: PLC0415 - loads the server
+    from yamlgen.api.simulated_api import simulate  # noqa: PLC0415 - loads the server
 
     async def serve() -> None:
-        async with simulated_api(port=port, latency=latency, faults=faults, seed=seed) as base_url:
+        async with simulate(port=port, latency=latency, faults=faults, seed=seed) as base_url:
             echo(f"simulated Messages API on {base_url}")
             echo(f"  ANTHROPIC_BASE_URL={base_url} ANTHROPIC_API_KEY=any  (Ctrl-C stops it)")
             stopped = asyncio.Event()
