@@ -20,7 +20,7 @@ from anthropic import AsyncStream
 from yamlgen.claude.error_mapping import InvalidMessage, ServerError
 from yamlgen.claude.server_errors import MOST_READ, error_in_body, quotable, request_id_of, size_of
 from yamlgen.claude.streams import UNREAD, StreamedMessage
-from yamlgen.schemas.type_words import ANSWERS, described
+from yamlgen.schemas.type_words import VALUES, described
 from yamlgen.value_objects import JSON
 
 _DEEP: Final = 200
@@ -29,6 +29,9 @@ _DEEP: Final = 200
 _EVENTS: Final = re.compile(rb"(\xef\xbb\xbf)?\s*(event|data|id|retry)?:")
 _TYPE: Final = re.compile(r"[\w.+-]{1,40}/[\w.+-]{1,80}(?![\w.+-])")
 _A_MESSAGE: Final = re.compile(rb'"type"\s*:\s*"message"')
+_TYPES: Final = {**VALUES, "string": "a text"}
+"""The names of types in `fault_of`. Re-asks send them to the model, so a change would change the keys of answers."""
+
 _TOKENS: Final = re.compile(rb'"(\w+_tokens)"\s*:\s*(\d{1,16})(?![\d.eE])')
 
 
@@ -139,12 +142,12 @@ def fault_of(response: Mapping[str, JSON]) -> str | None:
         return f"the answer cannot be read: {response.get('broken', 'it is broken')}"
     content, reason = response.get("content"), response.get("stop_reason")
     if not isinstance(content, list):
-        return f"`content` is {described(content, ANSWERS)}, not a list"
+        return f"`content` is {described(content, _TYPES)}, not a list"
     if not isinstance(reason, str | None):
-        return f"`stop_reason` is {described(reason, ANSWERS)}, not a text"
+        return f"`stop_reason` is {described(reason, _TYPES)}, not a text"
     for number, block in enumerate(content):
         if not isinstance(block, dict) or not isinstance(block.get("type"), str):
             return f"`content[{number}]` is no block"
         if block["type"] == "text" and not isinstance(block.get("text"), str):
-            return f"`content[{number}].text` is {described(block.get('text'), ANSWERS)}, not a text"
+            return f"`content[{number}].text` is {described(block.get('text'), _TYPES)}, not a text"
     return None
