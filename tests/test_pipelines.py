@@ -64,7 +64,7 @@ def simulated(name, folder, **options):
 def test_a_shipped_pipeline_is_right(path, call):
     """Each shipped pipeline validates without an error or a warning."""
     told = call("validate", path, "--output-format", "json")
-    assert (told.code, json.loads(told.out)["diagnostics"]) == (0, [])
+    assert (told.code, json.loads(told.out)) == (0, {"version": 1, "diagnostics": []})
 
 
 @pytest.mark.parametrize("name", [path.name for path in SHIPPED])
@@ -299,7 +299,7 @@ def test_init_never_overwrites(taken, tmp_path, call):
     mine.write_text("mine", encoding="utf-8")
     told = call("init", tmp_path)
     assert told.code == 2
-    assert f"`{mine}` exists already; nothing was written" in told.err
+    assert f"`{mine}` already exists; nothing was written" in told.err
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
     assert mine.read_text(encoding="utf-8") == "mine"
 

@@ -97,8 +97,8 @@ def test_a_run_that_lost_every_item_ends_with_1(call):
     lost = [{"step": "notes", "items": 8, "code": "YG504", "count": 8, "message": "item 1: the model refused"}]
     first = call(*refuses)
     assert first.code == 1
-    lost = "  step `notes` lost every item of every row, 8 of 8 with this error: YG504: item 1: the model refused\n"
-    assert lost in first.err
+    line = "  step `notes` lost every item of every row, 8 of 8 with this error: YG504: item 1: the model refused\n"
+    assert line in first.err
     for words in (refuses, ("retry", "fan.yaml", "--simulate")):
         again = call(*words, "--output-format", "json")
         assert (again.code, json.loads(again.out)["lost_steps"]) == (1, lost)

@@ -72,9 +72,9 @@ def test_bars_move_on_a_terminal(on_terminal):
 @pytest.mark.parametrize(
     ("width", "bar"),
     [
-        (80, r"note ━+ 8/8 \d failed \d+\.\d/s \d+ in +\d+ out +\$0\.\d{4} \(simulated\) \d:\d\d:\d\d"),
+        (100, r"note ━+ 8/8 \d failed \d+\.\d/s \d+ in +\d+ out +<?\$0\.\d{4} \(simulated\) \d:\d\d:\d\d"),
         (60, r"note ━+ 8/8 \d failed \d+\.\d/s \d:\d\d:\d\d"),
-        (48, r"note ━+ 8/8 \d failed \d:\d\d:\d\d"),
+        (52, r"note ━+ 8/8 \d failed \d:\d\d:\d\d"),
         (40, r"note 8/8 \d failed \d:\d\d:\d\d"),
         (20, r"note 8/8 \d failed"),
     ],

@@ -233,7 +233,7 @@ def test_offline_tells_what_is_missing(project, monkeypatch):
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     offline = project.run(offline=True)
     assert (offline.code, offline.asked, str(offline.error.code)) == (ExitCode.FAILED_ROWS, 0, Code.NOT_STORED)
-    assert offline.error.message.startswith("2 rows have no answer in the store")
+    assert offline.error.message.startswith("2 rows lack an answer in the store")
     assert project.files() == before
 
 
@@ -245,7 +245,7 @@ def test_offline_a_failed_row_may_lack_an_answer(project):
     project.rows = [{"town": "Rome"}]
     project.set("steps.side", {"model": "quick", "prompt": "Aside on {{ row.town }}."})
     offline = project.run(offline=True)
-    assert offline.error.message.startswith("1 row has no answer in the store")
+    assert offline.error.message.startswith("1 row lacks an answer in the store")
     assert project.files() == before
     assert project.run().sent == {"side": 1}
 
@@ -255,7 +255,7 @@ def test_offline_on_nothing(project, monkeypatch):
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     offline = project.run(offline=True)
     assert (offline.code, offline.asked) == (ExitCode.FAILED_ROWS, 0)
-    assert offline.error.message.startswith(f"{ALL} rows have")
+    assert offline.error.message.startswith(f"{ALL} rows lack")
     assert project.files() == {}
 
 

@@ -114,7 +114,7 @@ def test_a_retry_after_a_stop_asks_the_failed_rows_alone(project):
     assert (str(stopped.error.code), stopped.sent) == (Code.STOPPED, {"facts": 2})
     again = retry(project)
     assert (again.code, str(again.error.code), again.sent) == (ExitCode.FAILED_ROWS, Code.NOT_STORED, {"facts": 1})
-    assert again.error.message.startswith("2 rows have no answer in the store")
+    assert again.error.message.startswith("2 rows lack an answer in the store")
     assert "a call without `offline=True` sends their requests; the previous output is unchanged" in again.error.hint
     assert project.files() == before
     assert project.run().sent == {"facts": 2}
@@ -331,7 +331,7 @@ class TestCommand:
         told = call("retry", "small.yaml", "1999", "--simulate")
         assert (told.code, Code.NO_RUN in told.err) == (2, True)
         told = call("retry", "small.yaml")
-        assert (told.code, "has no run but simulated ones\n  = add `--simulate`" in told.err) == (2, True)
+        assert (told.code, "has only simulated runs\n  = add `--simulate`" in told.err) == (2, True)
 
     def test_a_simulated_run_is_retried_as_one(self, call, monkeypatch):
         """Where there are paid runs, too, naming it without `--simulate` is told, and so is the contrary."""
@@ -344,9 +344,9 @@ class TestCommand:
         assert told.code == 2
         assert f"`{names[True]}` is a simulated run\n  = add `--simulate`" in told.err
         told = call("retry", "small.yaml", names[False], "--simulate")
-        assert f"`{names[False]}` is no simulated run\n  = leave `--simulate` out" in told.err
+        assert f"`{names[False]}` is not a simulated run\n  = remove `--simulate`" in told.err
         told = call("retry", "small.yaml")
-        assert (told.code, told.err.count("simulated runs are retried with `--simulate`")) == (0, 1)
+        assert (told.code, told.err.count("to retry a simulated run, add `--simulate`")) == (0, 1)
 
     def test_rows_of_standard_input_are_to_be_given_again(self, call, small):
         """What was read from a pipe cannot be read twice: a retry says so, and takes the rows again."""

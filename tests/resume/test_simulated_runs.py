@@ -248,7 +248,7 @@ class TestCommand:
         call("run", "small.yaml", "--simulate", "--limit", 1)
         paid, simulated = (run["run"] for run in json.loads(call("runs", "ls", "--json").out)["runs"])
         told = call("retry", "small.yaml", paid, "--simulate")
-        assert (told.code, f"`{paid}` is no simulated run\n" in told.err) == (2, True)
+        assert (told.code, f"`{paid}` is not a simulated run\n" in told.err) == (2, True)
         told = call("retry", "small.yaml", simulated)
         assert (told.code, f"`{simulated}` is a simulated run\n  = add `--simulate`" in told.err) == (2, True)
 
