@@ -114,7 +114,7 @@ def test_a_row_says_what_is_made_up(call):
         shown.append(value)
         rest = rest.lstrip()[end:]
     assert [one["step"] for one in shown] == ["profile", "believable"]
-    assert told.err == "believable: filled with simulated outputs of profile\n"
+    assert told.err == "believable: filled with made-up outputs of profile\n"
 
 
 @pytest.mark.parametrize("row", ["4", "99999999999999999999"])

@@ -62,8 +62,8 @@ def test_items_that_are_null_are_told_with_their_rows(call, half):
     assert [record["case"] for record in records] == [f"item {record['item']}" for record in records]
     assert all(record["request"]["messages"] and record["attempts"] for record in records)
     assert call("runs", "export", name, "--failed").out == ""
-    items = f"{count} item{'s' if count > 1 else ''}"
-    assert f"wrote 4 rows of simulated run {name} to a.json; {items} in their lists" in (
+    items = f"{count} item{'s failed and are' if count > 1 else ' failed and is'} null"
+    assert f"wrote 4 rows of simulated run {name} to a.json; {items}\n" in (
         call("runs", "export", name, "-o", "a.json").err
     )
 

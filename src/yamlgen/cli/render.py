@@ -81,6 +81,6 @@ def command(
     for step, case, body, made_up in asyncio.run(preview(loaded, given, row, lambda note: echo(safe(note)))):
         if made_up and step not in noted:
             noted.add(step)
-            echo(f"{step}: filled with simulated outputs of {', '.join(made_up)}")
+            echo(f"{step}: filled with made-up outputs of {', '.join(made_up)}")
         put(json_line({"step": step, **({"case": case} if case else {}), "request": body}, indent=2))
     return ExitCode.OK
