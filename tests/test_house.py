@@ -50,6 +50,7 @@ FLOORS = [
         "option_names",
         "suggestions",
         "manual",
+        "program_start",
     },
     {"model_capabilities"},
     {"parsing", "token_estimate"},

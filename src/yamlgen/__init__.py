@@ -101,7 +101,7 @@ __all__ = [
     "validate",
 ]
 
-import_module("yamlgen.steps.python")  # records the start time: modules loaded before it match their files
+import_module("yamlgen.program_start")
 
 
 if not TYPE_CHECKING:  # type checkers know the names above, and report unknown ones

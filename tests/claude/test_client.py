@@ -367,5 +367,5 @@ def test_an_address_with_a_query_or_a_fragment_is_refused_unsaid(monkeypatch, ad
     monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
     with pytest.raises(EnvironmentProblem) as caught:
         ClaudeProvider(Runtime()).address()
-    assert caught.value.message == f"ANTHROPIC_BASE_URL holds {what}"
+    assert caught.value.message == f"ANTHROPIC_BASE_URL contains {what}"
     assert "hunter2" not in caught.value.hint

@@ -56,8 +56,8 @@ def test_the_topics_are_listed(call):
     [
         (["docs", "tutoral"], "the manual has no page `tutoral`; did you mean `tutorial`?"),
         (["docs", "zzz"], "the manual has no page `zzz`; `yamlgen docs --list` lists the topics"),
-        (["explain", "YG998"], "there is no error code `YG998`; `yamlgen docs errors` lists all codes"),
-        (["explain", "YG205", "cost"], "there is no error code `cost`; `yamlgen docs errors` lists all codes"),
+        (["explain", "YG998"], "there is no error code `YG998`; list all codes with `yamlgen docs errors`"),
+        (["explain", "YG205", "cost"], "there is no error code `cost`; list all codes with `yamlgen docs errors`"),
         (["explain"], "Missing argument 'CODE...'"),
         (["completion", "csh"], "'csh' is not one of 'bash', 'zsh', 'fish'"),
     ],

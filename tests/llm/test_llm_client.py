@@ -75,17 +75,17 @@ def test_a_given_plain_http_address_needs_leave():
 @pytest.mark.parametrize("address", ["nonsense", "ftp://x.example", "https://", "http://[::1", "https://x:port", 7])
 def test_an_address_that_is_none_is_told(address):
     """At once, by the argument's own name."""
-    with pytest.raises(UsageError, match=r"`base_url` .* no address"):
+    with pytest.raises(UsageError, match=r"`base_url` .* not an address"):
         AnthropicLLM("m", base_url=address)
 
 
 @pytest.mark.parametrize("rest", ["?key=canary", "/v1?key=canary", "#canary", "/v1#canary?a"])
 def test_an_address_with_a_query_or_a_fragment_is_refused(monkeypatch, rest):
     """From the program and from the environment, and what may be a key in it is not repeated."""
-    with pytest.raises(UsageError, match=r"`base_url` holds a (query|fragment)") as given:
+    with pytest.raises(UsageError, match=r"`base_url` contains a (query|fragment)") as given:
         AnthropicLLM("m", base_url=f"https://gateway.example{rest}")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", f"https://gateway.example{rest}")
-    with pytest.raises(EnvironmentProblem, match=r"ANTHROPIC_BASE_URL holds a (query|fragment)") as found:
+    with pytest.raises(EnvironmentProblem, match=r"ANTHROPIC_BASE_URL contains a (query|fragment)") as found:
         AnthropicLLM("m")
     assert "canary" not in f"{given.value} {given.value.hint} {found.value} {found.value.hint}"
 

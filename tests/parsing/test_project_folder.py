@@ -60,7 +60,7 @@ def test_a_function_behind_a_link_out_of_the_folder_is_an_error(call, found):
     """A module has no other path, so it is to be copied, or imported."""
     (told,) = found(f's: {{kind: python, call: "{call}"}}')
     assert told.code is Code.OUTSIDE_FOLDER
-    assert "import the function in a module that stands there" in told.hint
+    assert "import the function in a module of the folder" in told.hint
 
 
 @pytest.mark.parametrize("kind", STEPS)

@@ -125,4 +125,4 @@ def test_no_table_breaks():
 def test_an_expression_is_called_one():
     """A text that is an expression is no mere text in the tables."""
     row = re.search(r"^\| \[`when`\].*$", PAGE, re.MULTILINE)[0]
-    assert row.startswith("| [`when`](#when) | an expression |")
+    assert row.startswith("| [`when`](#when) | expression |")

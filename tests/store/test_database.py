@@ -246,7 +246,7 @@ def test_pipelines_of_one_name_share_a_folder(small, call):
 def test_a_damaged_store_is_three_files(stored, call):
     """Who moves a damaged store away must move its log as well; the hint names all three."""
     stored.write_bytes(os.urandom(20_000))
-    hint = call("run", "small.yaml", "--simulate").err.splitlines()[-1]
+    hint = call("run", "small.yaml", "--simulate").err.splitlines()[-2]
     assert all(f"{stored.name}{ending}" in hint for ending in (",", "-wal", "-shm")), hint
 
 

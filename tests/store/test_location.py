@@ -32,7 +32,7 @@ def test_a_network_file_system_is_refused_with_a_way_out(kind, small, call, monk
     mounted(monkeypatch, tmp_path_factory.mktemp("proc"), (small, kind))
     told = call("run", "small.yaml", "--simulate")
     assert told.code == 3
-    error, hint = told.err.splitlines()
+    error, hint, _ = told.err.splitlines()
     assert (
         error == f"error[{Code.STORE_PLACE}]: the store cannot be in .yamlgen: it is on a network file system ({kind})"
     )

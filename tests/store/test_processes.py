@@ -51,7 +51,7 @@ def test_a_second_run_is_told_who_works(kill_scenario, folder):
     asked = kill_scenario.server.asked
     second = kill_scenario.run(folder)
     assert second.code == 3
-    error, hint = second.err.splitlines()
+    error, hint, _ = second.err.splitlines()
     since = json.loads((folder / ".yamlgen/towns.yaml.lock").read_text("utf-8"))["since"]
     assert error.startswith(BUSY)
     assert error.endswith(f"(process {life.pid}, since {since})")

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from yamlgen.parsing.project_folder import Stamp, stamp_of
-from yamlgen.steps.python import BEGAN
+from yamlgen.program_start import BEGAN
 from yamlgen.steps.python.dependencies import Dependencies, imported, parsed
 
 
