@@ -12,6 +12,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import struct
 import subprocess
 import sys
@@ -29,8 +30,9 @@ ROOT: Final = Path(__file__).parent.parent
 COLUMNS: Final = 100
 LINES: Final = 30
 COMMAND: Final = ("yamlgen", "run", "pipelines/marathon_runners.yaml", "--simulate")
-OPTIONS: Final = ("--latency", "0.4", "--max-concurrency", "8")
-"""What makes the run slow enough to be seen; left out of the picture."""
+LATENCY: Final = ("--latency", "0.4")
+CONCURRENCY: Final = "\nruntime: {concurrency: 8}\n"
+"""What makes the run slow enough to be seen; both are left out of the picture."""
 
 PAUSE: Final = 2.6
 """Seconds after the start at which the picture of the running display is taken."""
@@ -55,23 +57,26 @@ COLOURS: Final = {
 
 def main() -> None:
     """Run the command, and write the picture beside this file."""
-    with tempfile.TemporaryDirectory() as store:
-        running, ended = screens([*COMMAND, *OPTIONS, "--store", store, "-o", f"{store}/runners.jsonl"])
+    with tempfile.TemporaryDirectory() as folder:
+        left_out = shutil.ignore_patterns("out", ".yamlgen")
+        shutil.copytree(ROOT / "pipelines", Path(folder, "pipelines"), ignore=left_out)
+        with Path(folder, COMMAND[2]).open("a", encoding="utf-8") as pipeline:
+            pipeline.write(CONCURRENCY)
+        running, ended = screens([*COMMAND, *LATENCY], folder)
     prompt = [[("green", "$ "), ("default", " ".join(COMMAND))]]
-    summary = [line for line in ended if store not in "".join(text for _, text in line)]
-    while "finished" not in "".join(text for _, text in summary[0]):
-        del summary[0]
-    lines = [*prompt, *running, [], *summary]
+    while "finished" not in "".join(text for _, text in ended[0]):
+        del ended[0]
+    lines = [*prompt, *running, [], *ended]
     (ROOT / "docs" / "run.svg").write_text(svg(lines), encoding="utf-8")
 
 
-def screens(command: list[str]) -> tuple[list[list[tuple[str, str]]], list[list[tuple[str, str]]]]:
+def screens(command: list[str], folder: str) -> tuple[list[list[tuple[str, str]]], list[list[tuple[str, str]]]]:
     """The screen after `PAUSE` seconds, and at the end: lines of texts with their colours."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(LINES)}
     process = subprocess.Popen(  # noqa: S603 - our own command
-        command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, close_fds=True
+        command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, close_fds=True
     )
     os.close(theirs)
     screen = pyte.Screen(COLUMNS, LINES)

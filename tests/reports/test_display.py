@@ -142,6 +142,16 @@ def test_a_pace_line_names_the_aliases():
     assert pace_told(replace(pace, models=("claude-haiku-5-5",))) == "haiku-5-5: 8 in flight of 8"
 
 
+@pytest.mark.parametrize(("width", "head"), [(None, "failed"), (200, "failed"), (80, "answers")])
+def test_a_narrow_terminal_gets_no_columns_of_zeros(monkeypatch, width, head):
+    """Where the table of steps is wider than the terminal, columns in which all is zero are left out."""
+    monkeypatch.setattr("yamlgen.cli.summary.terminal_width", lambda: width)
+    answer = AnswerReceived(0, "facts", Usage(10, 5, 0, 0), 0.5, reused=False, seconds=1.0, reask=False)
+    told = outlay(folded(answer))
+    assert told[0].split()[2 if head == "failed" else 1] == head
+    assert width is None or len(told[0]) <= width
+
+
 def test_simulated_dollars_are_marked():
     """Wherever a simulated run shows dollars; those of a real run have no mark."""
     answer = AnswerReceived(0, "facts", Usage(10, 5, 0, 0), 0.5, reused=False, seconds=1.0, reask=False)

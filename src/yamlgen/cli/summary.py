@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from yamlgen.api.results import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first, row_name
 from yamlgen.cli.messages import safe
-from yamlgen.cli.terminal import style
+from yamlgen.cli.terminal import style, terminal_width
 from yamlgen.errors import near
 from yamlgen.events import ItemFailed, PaceChanged, RequestRetried, RowFailed, RunForecast
 
@@ -55,7 +55,12 @@ def outlay(report: Report) -> list[str]:
     """Return what each step did, and what the run cost, as lines."""
     steps = [_step_row(name, step) for name, step in report.steps.items()]
     head = [*_HEAD, column(simulated=report.simulated), "stored"]
-    return [*table([head, *steps]), *(f"  {each}" for each in left_out(report)), _bill(report), *_pace_lines(report)]
+    return [
+        *table(_fitting([head, *steps])),
+        *(f"  {each}" for each in left_out(report)),
+        _bill(report),
+        *_pace_lines(report),
+    ]
 
 
 def failures(report: Report) -> list[str]:
@@ -197,6 +202,15 @@ def foretold(forecast: RunForecast) -> str:
 
 def _many(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _fitting(rows: list[list[str]]) -> list[list[str]]:
+    """Return a table without its columns of zeros if it is wider than the terminal."""
+    width = terminal_width()
+    if width is None or len(table(rows)[0]) <= width:
+        return rows
+    kept = [column for column in range(len(rows[0])) if column == 0 or any(row[column] != "0" for row in rows[1:])]
+    return [[row[column] for column in kept] for row in rows]
 
 
 def table(rows: list[list[str]]) -> list[str]:

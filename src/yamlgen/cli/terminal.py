@@ -16,6 +16,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -55,6 +56,11 @@ def style(text: str, *, fg: str, bold: bool = False) -> str:
     if _guard_of(sys.stderr) is None or variable("NO_COLOR") or variable("TERM") == "dumb":
         return text
     return f"{_MARK}{_COLOURS[fg]}{';1' if bold else ''}m{text}{_MARK}0m"
+
+
+def terminal_width() -> int | None:
+    """Return how many columns the terminal of stderr has; `None` if stderr is not a terminal."""
+    return shutil.get_terminal_size().columns if sys.stderr.isatty() else None
 
 
 def guard() -> None:
