@@ -158,7 +158,7 @@ def test_simulated_dollars_are_marked():
     started = replace(STARTED, simulated=True)
     told = outlay(folded(started, answer, replace(answer, reused=True)))
     assert "simulated cost" in told[0]
-    assert told[-1] == "  cost: $0.5000 (simulated); 1 answers from the store, saved $0.5000 (simulated)"
+    assert told[-1] == "  cost: $0.5000 (simulated); 1 answer from the store, saved $0.5000 (simulated)"
     told = outlay(folded(answer))
     assert told[-1] == "  paid: $0.5000"
     assert not any("simulated" in line for line in told)

@@ -205,12 +205,14 @@ def prune_command(
     it deletes. A deleted answer is paid for again if a later run needs it.
     """
     from yamlgen.api.history import age_of, prune_runs, store_locations  # noqa: PLC0415 - loads the store
+    from yamlgen.cli.summary import counted  # noqa: PLC0415 - only for text
 
     if keep is None and older is None:
         raise click.UsageError("specify which runs to delete: --keep N or --older 30d")
 
     def confirm(place: StoreLocation, pruning: Pruning) -> bool:
-        what = f"{near(place.database)}: {pruning.runs} runs, {pruning.rows:,} rows, {pruning.answers:,} answers"
+        runs, rows = counted(pruning.runs, "run"), counted(pruning.rows, "row")
+        what = f"{near(place.database)}: {runs}, {rows}, {counted(pruning.answers, 'answer')}"
         if yes:
             return True
         if not (sys.stdin and sys.stdin.isatty()):
@@ -227,7 +229,7 @@ def prune_command(
         stores = {str(place.database): pruning for place, pruning in gone}
         put(json_object({"pruned": {name: asdict(pruning) for name, pruning in stores.items()}}))
     for place, pruning in gone:
-        echo(f"{near(place.database)}: deleted {pruning.runs} runs and {pruning.answers:,} answers")
+        echo(f"{near(place.database)}: deleted {counted(pruning.runs, 'run')} and {counted(pruning.answers, 'answer')}")
     if not gone:
         echo("nothing was deleted")
     return ExitCode.OK

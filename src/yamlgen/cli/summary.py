@@ -32,7 +32,7 @@ def summary(
     failed = f"{report.failed} failed"
     failed = style(failed, fg="red") if report.failed else failed
     lines = [
-        f"{report.pipeline}: {_many(report.finished, 'row')} finished, {failed} in {time_told(report.seconds)}{how}"
+        f"{report.pipeline}: {counted(report.finished, 'row')} finished, {failed} in {time_told(report.seconds)}{how}"
     ]
     lines.extend(map(_lost, report.lost_steps))
     lines.extend(outlay(report))
@@ -101,7 +101,7 @@ def left_out(report: Report) -> list[str]:
 
 def items_told(step: StepCount) -> str:
     """Return how many items of a step failed."""
-    return f"{'all ' if step.is_lost else ''}{_many(step.failed_items, 'item')}"
+    return f"{'all ' if step.is_lost else ''}{counted(step.failed_items, 'item')}"
 
 
 def _step_row(name: str, step: StepCount) -> list[str]:
@@ -122,7 +122,7 @@ def _bill(report: Report) -> str:
         bill = f"{sent:,} sent, none answered" if sent else "nothing was sent"
     if reused.attempts:
         saved = "" if reused.cost_usd is None else f", saved {dollars(reused.cost_usd, simulated=report.simulated)}"
-        bill += f"; {reused.attempts:,} answers from the store{saved}"
+        bill += f"; {counted(reused.attempts, 'answer')} from the store{saved}"
     return f"  {bill}"
 
 
@@ -144,7 +144,7 @@ def _pool(pace: PaceChanged) -> str:
 
 def _objections(pace: PaceChanged) -> list[str]:
     counts = ((pace.limited, "rate limit"), (pace.overloaded, "failure"))
-    return [_many(count, what) for count, what in counts if count]
+    return [counted(count, what) for count, what in counts if count]
 
 
 def _pace_lines(report: Report) -> list[str]:
@@ -185,22 +185,23 @@ def foretold(forecast: RunForecast) -> str:
     """Return the forecast of a run as one line."""
     about = "about " if forecast.sampled is not None else ""
     how = f" ({simulator(forecast.simulation)})" if forecast.simulation else ""
-    stored = f"{about}{_many(forecast.stored, 'answer')} in the store"
-    known = f"{forecast.pipeline}{how}: {_many(forecast.rows, 'row')}, {stored}"
+    stored = f"{about}{counted(forecast.stored, 'answer')} in the store"
+    known = f"{forecast.pipeline}{how}: {counted(forecast.rows, 'row')}, {stored}"
     if not forecast.requests:
         if forecast.sampled is None:
             return f"{known}, nothing to send"
-        return f"{known}, little or nothing to send (estimated from {_many(forecast.sampled, 'row')})"
+        return f"{known}, little or nothing to send (estimated from {counted(forecast.sampled, 'row')})"
     least, most = (sum(step.output_tokens[end] for step in forecast.steps) for end in (0, 1))
     sent = shortened(sum(step.input_tokens for step in forecast.steps))
     tokens = f"{sent} tokens in, {shortened(least)} to {shortened(most)} out"
     cost = forecast.cost
     price = "cost unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
     price += SIMULATED if cost is not None and forecast.simulation else ""
-    return f"{known}, {about}{_many(forecast.requests, 'request')} to send: {tokens}, {price}"
+    return f"{known}, {about}{counted(forecast.requests, 'request')} to send: {tokens}, {price}"
 
 
-def _many(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Return a number of things, as `1 row` or `2 rows`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
