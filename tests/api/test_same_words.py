@@ -288,7 +288,11 @@ def test_pruning_is_the_same(call):
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("chosen", "said"),
-    [({}, "which runs to delete"), ({"older": "soon"}, "`soon` is not an age"), ({"keep": -1}, "`keep` must be 0 or more, not -1")],
+    [
+        ({}, "which runs to delete"),
+        ({"older": "soon"}, "`soon` is not an age"),
+        ({"keep": -1}, "`keep` must be 0 or more, not -1"),
+    ],
 )
 def test_what_is_pruned_must_be_said(chosen, said):
     """Nothing goes by default, or by mistake."""
