@@ -288,7 +288,11 @@ def test_pruning_is_the_same(call):
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("chosen", "said"),
-    [({}, "which runs to delete"), ({"older": "soon"}, "`soon` is not an age"), ({"keep": -1}, "`keep` is -1")],
+    [
+        ({}, "which runs to delete"),
+        ({"older": "soon"}, "`soon` is not an age"),
+        ({"keep": -1}, "`keep` must be 0 or more, not -1"),
+    ],
 )
 def test_what_is_pruned_must_be_said(chosen, said):
     """Nothing goes by default, or by mistake."""
@@ -321,3 +325,19 @@ def test_texts_of_values_are_short():
     told = "{} rows, {} failed, $".format(*counts)
     assert repr(done).startswith(f"<Result of simulated run {run.name}: {told}")
     assert repr(yamlgen.AnthropicLLM(model="claude-haiku-5-5")) == "AnthropicLLM(model='claude-haiku-5-5')"
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"latency": -1}, "`latency` must be 0 or more, not -1"),
+        ({"limit": 0}, "`limit` must be 1 or more, not 0"),
+        ({"seed": "a"}, "`seed` must be an integer, not 'a'"),
+    ],
+)
+def test_a_bad_option_is_told_with_what_it_must_be(chosen, said):
+    """One sentence has the option, its range and the value."""
+    with pytest.raises(YamlgenError) as caught:
+        yamlgen.run("small.yaml", simulate=True, **chosen)
+    assert caught.value.message == said

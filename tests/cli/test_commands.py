@@ -188,13 +188,21 @@ def test_the_simulator_serves_and_ends(program, call):
         process.communicate()
 
 
-def test_a_fault_that_is_none_lists_those_there_are(call):
-    """An unknown fault or a rate that is none is exit 2 with the known names."""
-    for fault in ("fire=0.1", "refusal=2", "refusal"):
-        told = call("simulate", "--fault", fault)
-        assert told.code == 2
-        assert f"`{fault}` is no fault" in told.err
-        assert "rate_limit" in told.err
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("fire=0.1", "there is no fault `fire`\n  = faults: `rate_limit`, `overloaded`, "),
+        ("rate=1", "there is no fault `rate`\n  = did you mean `rate_limit`?\n"),
+        ("refusal=2", "the rate of the fault `refusal` must be a number from 0 to 1, not `2`\n"),
+        ("refusal=", "the rate of the fault `refusal` must be a number from 0 to 1, and it is missing\n"),
+        ("refusal", "the rate of the fault `refusal` must be a number from 0 to 1, and it is missing\n"),
+    ],
+)
+def test_a_fault_that_is_none(fault, said, call):
+    """An unknown fault is exit 2 with the nearest name or all names; a bad rate, with the range."""
+    told = call("simulate", "--fault", fault)
+    assert told.code == 2
+    assert said in told.err
 
 
 def test_a_pipe_that_closes_is_no_traceback(program):

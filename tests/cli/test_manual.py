@@ -35,12 +35,40 @@ def test_each_help_ends_with_its_page(words, call):
     assert call("docs", *([topic] if topic else [])).code == 0
 
 
+@pytest.mark.parametrize("words", [words for words, command in commands().items() if hasattr(command, "commands")])
+def test_no_short_help_is_cut(words, call):
+    """The list of a group's commands has a whole sentence for each."""
+    lines = call(*words, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(lines) >= 5
+    assert [line for line in lines if not line.endswith(".") or line.endswith("...")] == []
+
+
 def test_a_page_is_printed(call):
     """`docs TOPIC` prints the page as it is; without a topic, the table of contents."""
     told = call("docs", "cost")
     assert (told.code, told.out, told.err) == (0, (folder() / "guides" / "cost.md").read_text("utf-8"), "")
-    assert call("docs").out == (folder() / "README.md").read_text("utf-8")
+    use, _, contents = call("docs").out.partition("\n\n")
+    assert use == "To read a page: `yamlgen docs steps`. All pages: `yamlgen docs --list`."
+    assert contents == (folder() / "README.md").read_text("utf-8")
     assert call("docs", "Cost").out == told.out
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("guides/steps.md", "# Steps and fan-out"),
+        ("steps.md", "# Steps and fan-out"),
+        ("../guides/steps.md#fan-out", "# Steps and fan-out"),
+        ("guides/steps", "# Steps and fan-out"),
+        ("docs/tutorial.md", "# Tutorial: from an empty folder to checked rows"),
+        ("errors/YG205.md", "# YG205: Unknown field"),
+        ("errors/README.md", "# Error codes"),
+        ("README.md", "# The yamlgen manual"),
+    ],
+)
+def test_a_page_is_printed_by_its_path(path, title, call):
+    """As the index and the links of the pages show it."""
+    assert call("docs", path).out.splitlines()[0] == title
 
 
 def test_the_topics_are_listed(call):
@@ -49,12 +77,20 @@ def test_the_topics_are_listed(call):
     assert [line.split()[0] for line in lines] == list(topics())
     assert any(line.split(None, 1) == ["cost", "Cost and limits"] for line in lines)
     assert not any(line.startswith("YG") for line in lines)
+    order = ["manual", "tutorial", "answers", "troubleshooting", "best_of_three", "reference", "json", "errors"]
+    listed = [line.split()[0] for line in lines]
+    assert [topic for topic in listed if topic in {*order, "performance"}] == [*order, "performance"]
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["docs", "tutoral"], "the manual has no page `tutoral`; did you mean `tutorial`?"),
+        (["docs", "for_each"], "the manual has no page `for_each`; it is described in `steps` and `reference`"),
+        (["docs", "null"], "the manual has no page `null`; it is described in `templates`"),
+        (["docs", "models"], "the manual has no page `models`; it is described in `pipeline`, `reference` and `json`"),
+        (["docs", "cookbook/steps.md"], "no page `cookbook/steps.md`; `yamlgen docs --list` lists the topics"),
+        (["docs", ""], "the manual has no page ``; `yamlgen docs --list` lists the topics"),
         (["docs", "zzz"], "the manual has no page `zzz`; `yamlgen docs --list` lists the topics"),
         (["explain", "YG998"], "there is no error code `YG998`; list all codes with `yamlgen docs errors`"),
         (["explain", "YG205", "cost"], "there is no error code `cost`; list all codes with `yamlgen docs errors`"),

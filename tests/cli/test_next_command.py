@@ -1,8 +1,10 @@
 """What a command names last: the next command after a run, and the command that explains an error."""
 
 import json
+import re
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +58,19 @@ def test_a_simulated_run_leads_to_a_real_one(words, after, call):
     assert followed(call("run", "small.yaml", *words).err) == [["yamlgen", "run", "small.yaml", *after]]
 
 
+@pytest.mark.parametrize("command", [["plan"], ["run", "--dry-run"]], ids=" ".join)
+@pytest.mark.usefixtures("small")
+def test_a_plan_leads_to_a_trial_of_the_same_run(command, call):
+    """It has the values, the input and the store of the plan, in words that work as they are printed."""
+    Path("in.jsonl").write_text(ROW)
+    words = ["--set", "steps.note.max_tokens=99", "--input", "in.jsonl", "--store", "the store"]
+    told = call(*command, "small.yaml", *words, "--simulate", "--seed", "3")
+    trial = shlex.split(re.search("run a few rows first: `(.*)`", told.err + told.out)[1])
+    assert trial == ["yamlgen", "run", "small.yaml", *words, "--limit", "20", "--simulate", "--seed", "3"]
+    assert call(*trial[1:]).code == 0
+    assert "a few rows first" not in call(*command, "small.yaml", *words, "--simulate", "--seed", "3").err
+
+
 @pytest.mark.usefixtures("small")
 def test_a_stopped_run_leads_to_the_same_command(call):
     """A run that ended at a limit is continued by its own command, but without `--fresh`."""
@@ -87,6 +102,7 @@ def test_words_are_left_out_with_their_values():
     """In both forms in which click reads an option."""
     words = ["run", "a.yaml", "--seed", "3", "--simulate", "--fault=x=1", "--limit", "2"]
     assert _without(words, {"--seed": 1, "--simulate": 0, "--fault": 1}) == ["run", "a.yaml", "--limit", "2"]
+    assert _values(["-p", "a=1", "-pb=2", "--param=c=3", "--plan"], "-p") == ["-p", "a=1", "-pb=2"]
     assert _values(["--env-file", "a", "x", "--env-file=b"], "--env-file") == ["--env-file", "a", "--env-file=b"]
 
 

@@ -117,6 +117,19 @@ def test_a_pipeline_that_never_ran(call):
     assert not Path(".yamlgen").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("smal.yaml", "did you mean `small.yaml`?"), ("no/a.yaml", "write the path of a pipeline, or of a folder of ")],
+)
+@pytest.mark.usefixtures("small")
+def test_a_pipeline_that_is_not_there(name, hint, call):
+    """The file is missing, not its runs."""
+    for words in (("runs", "show"), ("runs", "ls"), ("runs", "export"), ("retry",)):
+        done = call(*words, name)
+        assert done.code == 2
+        assert done.err.startswith(f"error[YG617]: {name} does not exist\n  = {hint}")
+
+
 @pytest.mark.usefixtures("two")
 def test_a_run_is_shown_as_it_was(call):
     """`show` has what was asked for, what is installed, the git state, tokens, time, and the pipeline as it ran."""

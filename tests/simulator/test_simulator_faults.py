@@ -145,14 +145,20 @@ def test_without_faults_nothing_fails():
     assert {status for status, _, _ in send([asked(f"{index}") for index in range(50)])} == {200}
 
 
-@pytest.mark.parametrize(
-    "text", ["rate_limit", "rate_limit=", "rate_limit=2", "rate_limit=-1", "rate_limit=nan", "nope=0.1"]
-)
-def test_a_mistyped_fault_lists_the_names(text):
+@pytest.mark.parametrize("text", ["rate_limit", "rate_limit=", "rate_limit=2", "rate_limit=-1", "rate_limit=nan"])
+def test_a_bad_rate_is_told_with_the_range(text):
     """The error says what can be written."""
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match="the rate of the fault `rate_limit` must be a number from 0 to 1, ") as caught:
         Faults.parse([text])
-    assert "rate_limit, overloaded, server_error, bad_request, hang" in caught.value.hint
+    assert caught.value.hint == "write a rate such as `rate_limit=0.1`"
+
+
+def test_a_mistyped_fault_lists_the_names():
+    """The nearest name, or else all of them."""
+    for text, hint in (("nope=0.1", "faults: `rate_limit`, `overloaded`, "), ("rate=1", "did you mean `rate_limit`?")):
+        with pytest.raises(UsageError, match="there is no fault `") as caught:
+            Faults.parse([text])
+        assert caught.value.hint.startswith(hint)
 
 
 def test_faults_are_read_from_texts():

@@ -152,8 +152,16 @@ def test_requests_are_counted_by_path_and_status():
 def test_only_loopback_is_listened_on():
     """A server that takes any key stays on this machine."""
     for host in ("0.0.0.0", "192.168.1.1", "example.com", ""):  # noqa: S104 - refused, that is the test
-        with pytest.raises(UsageError, match="does not listen"):
+        with pytest.raises(UsageError, match="does not listen") as caught:
             asyncio.run(Simulator().start(host))
+        assert caught.value.hint == "use 127.0.0.1: the simulator accepts any key, so it only listens on this machine"
+
+
+@pytest.mark.parametrize(("latency", "shown"), [(-1, "-1"), (-0.5, "-0.5"), (float("inf"), "inf")])
+def test_a_latency_is_a_time(latency, shown):
+    """Neither negative nor endless."""
+    with pytest.raises(UsageError, match=f"the latency must be 0 or more seconds, not {shown}$"):
+        Simulator(latency=latency)
 
 
 def test_a_taken_port_is_an_error_of_the_environment():

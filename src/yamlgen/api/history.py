@@ -76,8 +76,10 @@ def store_locations(targets: Sequence[Path], store: Path | None = None) -> list[
     if not found:
         where = ", ".join(near(target) for target in targets) or near(store or Path())
         message = f"{where} has no store of past runs"
-        hints = (neighbour(target, near(target)) for target in targets if not target.exists())
-        hint = next(hints, None) or f"specify the pipeline, and {option('store', 'PATH')} if its store is elsewhere"
+        hint = f"specify the pipeline, and {option('store', 'PATH')} if its store is elsewhere"
+        for target in [each for each in targets if not each.exists()][:1]:
+            message = f"{near(target)} does not exist"
+            hint = neighbour(target, near(target)) or "write the path of a pipeline, or of a folder of pipelines"
         raise UsageError(message, code=Code.NO_RUN, hint=hint)
     return found
 
@@ -332,7 +334,7 @@ def prune(
         hint = f"set {option('keep', 'N')} or {option('older', '30d')}"
         raise UsageError("`prune` needs to know which runs to delete", code=Code.BAD_PARAM, hint=hint)
     if keep is not None and keep < 0:
-        raise UsageError(f"`keep` is {keep!r}", code=Code.BAD_PARAM, hint="use 0 or more")
+        raise UsageError(f"`keep` must be 0 or more, not {keep!r}", code=Code.BAD_PARAM)
     age = age_of(older) if isinstance(older, str) else older
     stores = store_locations([Path(each) for each in where], _path(store))
     gone = prune_runs(stores, keep=keep, older=age, confirm=lambda _, __: True)

@@ -44,7 +44,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool):
-            raise UsageError(f"`seed` is {self.seed!r}", code=Code.BAD_PARAM, hint="use an integer")
+            raise UsageError(f"`seed` must be an integer, not {self.seed!r}", code=Code.BAD_PARAM)
         if not self.simulate and (self.latency or self.faults or self.seed):
             names = by_surface(command="`--latency`, `--fault` and `--seed`", python="`latency`, `faults` and `seed`")
             message = f"{names} require {option('simulate')}"
@@ -52,7 +52,7 @@ class RunOptions:
         for name, least in (("limit", 1), ("max_concurrency", 1), ("latency", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value < least):
-                raise UsageError(f"`{name}` is {value!r}", code=Code.BAD_PARAM, hint=f"use {least} or more")
+                raise UsageError(f"`{name}` must be {least} or more, not {value!r}", code=Code.BAD_PARAM)
         if self.fresh and (self.offline or self.retry is not None):
             other = option("offline") if self.offline else "a retry"
             message = f"{option('fresh')} uses no stored answers, but {other} needs them"

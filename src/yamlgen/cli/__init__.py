@@ -38,7 +38,7 @@ _PAGES: Final = {
     "validate": "ci",
     "render": "steps",
     "plan": "cost",
-    "run": "answers",
+    "run": "command-line",
     "retry": "failures",
     "runs": "store",
     "runs failed": "failures",
@@ -46,7 +46,7 @@ _PAGES: Final = {
     "simulate": "simulator",
     "docs": "manual",
     "explain": "errors",
-    "completion": "manual",
+    "completion": "command-line",
 }
 """The page of the manual that each command's help ends with. Default: the page of its group."""
 

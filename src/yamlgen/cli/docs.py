@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from yamlgen.cli.messages import show_page
 from yamlgen.errors import UsageError
 from yamlgen.exit_codes import ExitCode
 from yamlgen.manual import page, topics
+
+_USE: Final = "To read a page: `yamlgen docs steps`. All pages: `yamlgen docs --list`."
 
 
 @click.command("docs")
@@ -28,5 +32,5 @@ def command(topic: str, *, listed: bool) -> int:
         text = page(topic)
     except UsageError as error:
         raise click.UsageError(f"{error.message}; {error.hint}") from None
-    show_page(text)
+    show_page(f"{_USE}\n\n{text}" if topic == "manual" else text)
     return ExitCode.OK

@@ -18,6 +18,10 @@ _CONTINUED: Final = (Code.STOPPED, Code.LIMIT, Code.PAUSED_TOO_LONG)
 """What ends a run that the same command continues."""
 
 _SIMULATION: Final = {"--simulate": 0, "--seed": 1, "--fault": 1, "--latency": 1}
+_REPEATED: Final = ("-p", "--param", "--set", "--input", "--store", "--env-file")
+_TRIAL: Final = ("--limit", "20")
+"""A trial over this many rows makes an estimate narrow."""
+
 _LIMIT: Final = {"--limit": 1}
 _FRESH: Final = {"--fresh": 0}
 """Options, with the number of words that follow each."""
@@ -51,17 +55,24 @@ def after_stop(error: YamlgenError, report: Report | None, words: Sequence[str])
     return [_command(_without(words, _FRESH))]
 
 
+def trial(pipeline: Pipeline, options: RunOptions, words: Sequence[str]) -> str:
+    """Return the command that runs a few rows of what was estimated, for a narrower estimate."""
+    repeated = [word for option in _REPEATED for word in _values(words, option)]
+    how = shlex.split(options.simulation.options) if options.simulation else []
+    return _command(["run", pipeline.shown, *repeated, *_TRIAL, *how])
+
+
 def _command(words: Iterable[str]) -> str:
     return redact(shlex.join(["yamlgen", *words]))
 
 
 def _values(words: Sequence[str], option: str) -> list[str]:
-    """Return an option with its value, as often as it is among the words."""
+    """Return an option with its value, as often as it is among the words: `-p a=1`, `-pa=1`, `--param=a=1`."""
     found: list[str] = []
     for word, value in zip(words, [*words[1:], ""], strict=True):
         if word == option:
             found += [word, value]
-        elif word.startswith(f"{option}="):
+        elif word.startswith(option if len(option) == len("-p") else f"{option}="):
             found.append(word)
     return found
 

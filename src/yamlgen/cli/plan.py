@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from yamlgen.cli.messages import echo, json_object, put, show
+from yamlgen.cli.next_command import trial
 from yamlgen.cli.options import fault_options, input_option, output_format, pipeline_options, store_option
 from yamlgen.errors import Code, YamlgenError
 from yamlgen.exit_codes import ExitCode
-
-_TRIAL: Final = 20
-"""How many rows a trial needs for a narrow estimate."""
 
 if TYPE_CHECKING:
     from yamlgen.api.loading import Pipeline
@@ -73,13 +71,11 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     if json_out:
         put(json_object(forecast.as_json()))
     else:
-        how = options.simulation.options if options.simulation else ""
-        trial = f"yamlgen run {shlex.quote(loaded.shown)} --limit {_TRIAL}{how}"
-        echo("\n".join(_lines(forecast, trial)))
+        echo("\n".join(_lines(forecast, trial(loaded, options, sys.argv[1:]))))
     return ExitCode.OK
 
 
-def _lines(forecast: RunForecast, trial: str) -> list[str]:
+def _lines(forecast: RunForecast, narrowing: str) -> list[str]:
     from yamlgen.cli.summary import column, dollars, foretold, table  # noqa: PLC0415 - only for text
 
     head = ["step", "rows", "in the store", "failed", "to send", "input tokens", "output tokens"]
@@ -94,5 +90,5 @@ def _lines(forecast: RunForecast, trial: str) -> list[str]:
     notes = ["  estimated:", *(f"    {step.step}: {step.how}" for step in sending)] if sending else []
     notes += ["  re-asks of invalid answers are not included"] if sending else []
     if any(not step.earlier_answers for step in sending):
-        notes.append(f"  for a narrower estimate, run a few rows first: `{trial}`")
+        notes.append(f"  for a narrower estimate, run a few rows first: `{narrowing}`")
     return [foretold(forecast), *table(rows), *notes, "  nothing was sent"]

@@ -63,7 +63,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
       1  rows failed, or a step lost every item of every row, or
          --offline lacked answers (the output is then unchanged)
       2  the pipeline or the command is wrong
-      3  no key, no input, no network or no disk
+      3  no key, no input, an unreachable API, a full disk
       4  a limit stopped the run, or it was not confirmed
     """  # noqa: D301 - `\b` is the character by which click keeps the lines of a paragraph
     from yamlgen.api.argument_parsing import load_with  # noqa: PLC0415 - loads the language

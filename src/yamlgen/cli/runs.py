@@ -31,7 +31,8 @@ def command() -> None:
     """List, show, export and prune past runs.
 
     PIPELINE is a pipeline file, or a folder of them. Default: the pipelines in the current folder and its subfolders.
-    RUN is the name of a run, or its beginning. Default: the latest run that is not simulated.
+    RUN is the name of a run, or its beginning. Default: the latest run that is not simulated; if there is none, the
+    latest simulated one.
     """
 
 
@@ -199,10 +200,11 @@ def _put_lines(lines: Iterable[bytes]) -> None:
 def prune_command(
     where: tuple[str, ...], keep: int | None, older: str | None, store: Path | None, *, yes: bool, json_out: bool
 ) -> int:
-    """Delete old runs, and the answers and stored values that no other run needs.
+    """Delete old runs, and what only they need.
 
-    The latest complete run (finished, over all rows) is kept, unless you delete everything with --keep 0. Asks before
-    it deletes. A deleted answer is paid for again if a later run needs it.
+    This includes the answers and stored values that no other run needs. The latest complete run (finished, over all
+    rows) is kept, unless you delete everything with --keep 0. Asks before it deletes. A deleted answer is paid for
+    again if a later run needs it.
     """
     from yamlgen.api.history import age_of, prune_runs, store_locations  # noqa: PLC0415 - loads the store
     from yamlgen.cli.summary import counted  # noqa: PLC0415 - only for text

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from yamlgen.errors import Code, UsageError
+from yamlgen.suggestions import suggestion
 
 NAMES = (
     "rate_limit",
@@ -58,16 +59,17 @@ class Faults:
         for text in texts:
             name, _, number = text.partition("=")
             name = name.strip()
+            if name not in NAMES:
+                hint = suggestion(name, NAMES, "faults")
+                raise UsageError(f"there is no fault `{name}`", code=Code.BAD_PARAM, hint=hint)
             try:
                 rate = float(number)
             except ValueError:
                 rate = -1.0
-            if name not in NAMES or not 0 <= rate <= 1:
-                raise UsageError(
-                    f"`{text}` is no fault",
-                    code=Code.BAD_PARAM,
-                    hint=f"write NAME=RATE, a rate from 0 to 1, a name of {', '.join(NAMES)}",
-                )
+            if not 0 <= rate <= 1:
+                but = f"not `{number.strip()}`" if number.strip() else "and it is missing"
+                message = f"the rate of the fault `{name}` must be a number from 0 to 1, {but}"
+                raise UsageError(message, code=Code.BAD_PARAM, hint=f"write a rate such as `{name}=0.1`")
             rates[name] = rate
         return cls({name: rates[name] for name in NAMES if rates.get(name)}, seed)
 

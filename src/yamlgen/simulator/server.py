@@ -62,7 +62,7 @@ class Simulator:
 
     def __init__(self, *, faults: Faults = NO_FAULTS, latency: float = 0.0, seed: int = 0, log: bool = False) -> None:
         if not 0 <= latency < float("inf"):
-            raise UsageError(f"a latency of {latency} seconds", code=Code.BAD_PARAM, hint="0 or more seconds")
+            raise UsageError(f"the latency must be 0 or more seconds, not {latency:g}", code=Code.BAD_PARAM)
         self.requests: Counter[tuple[str, int]] = Counter()
         self.url = ""
         self._faults = faults
@@ -224,7 +224,7 @@ def _check_loopback(host: str) -> None:
         raise UsageError(
             f"the simulator does not listen on `{host}`",
             code=Code.BAD_PARAM,
-            hint="it takes any key, so it stays on this machine: use 127.0.0.1",
+            hint="use 127.0.0.1: the simulator accepts any key, so it only listens on this machine",
         )
 
 
