@@ -220,12 +220,11 @@ class Source:
             with self.path.open("rb") as file:
                 yield file
         except FileNotFoundError as error:
-            hint = neighbour(self.path, self.name()) or (
-                "check the path: it is relative to the current directory"
-                if self.is_given
-                else f"create it, or choose another file with {option('input', 'PATH')}; paths are relative to the "
-                "pipeline's file"
-            )
+            other = f"choose another file with {option('input', 'PATH')}"
+            hint = f"create it, or {other}; paths are relative to the pipeline's file"
+            if self.is_given:
+                way = "check the path: it is relative to the current directory"
+                hint = neighbour(self.path, self.name()) or way
             raise EnvironmentProblem(
                 f"the input {self.name()} does not exist", code=Code.MISSING_INPUT, hint=hint
             ) from error
