@@ -214,6 +214,13 @@ def test_missing_file(tmp_path):
     assert caught.value.code == Code.MISSING_INPUT
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "data/no.jsonl" in caught.value.message
+    with pytest.raises(EnvironmentProblem) as caught:
+        Source(path=tmp_path / "no.jsonl", is_given=True).scan()
+    assert caught.value.hint == "check the path: it is relative to the current directory"
+    (tmp_path / "people.jsonl").touch()
+    with pytest.raises(EnvironmentProblem) as caught:
+        Source(path=tmp_path / "poeple.jsonl", shown="poeple.jsonl", is_given=True).scan()
+    assert caught.value.hint == "did you mean `people.jsonl`?"
 
 
 def test_folder_as_input(tmp_path):

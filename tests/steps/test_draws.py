@@ -162,7 +162,7 @@ OTHERWISE = {"otherwise": {"choices": ["y"]}}
             (
                 {"z": {"choices": ["u"]}, "a": many, "b": cases("1")},
                 (
-                    "b.cases! YG322 draw `b` needs `otherwise`: its cases cannot list every value of `a` | add"
+                    "b.cases! YG322 draw `b` needs `otherwise`: `a` has more values than its cases can list | add"
                     " `otherwise` next to `cases`"
                 ),
             )

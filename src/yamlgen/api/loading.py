@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -97,7 +98,7 @@ def check(
     parsed, diagnostics = read(path, shown, overrides, given)
     if parsed is None:
         return None, tuple(diagnostics)
-    source = source_of(parsed.pipeline.input, parsed.path, parsed.shown)
+    source = source_of(parsed.pipeline.input, parsed.path, parsed.shown, is_given=given is not None)
     head = read_head(source, MOST_ROWS + 1 if examine else PEEK)
     odd: list[Diagnostic] = []
     compiled = compile_pipeline(parsed, head.columns, partial(_column, parsed, odd))
@@ -125,6 +126,9 @@ def _refused(parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) 
     fault = head.fault(frozenset([*parsed.pipeline.steps, *parsed.pipeline.output.added]))
     if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
         return None
+    row = re.match(re.escape(head.source.name()) + r", row (\d+): ", fault.message)
+    if head.source.rows_inline is not None and row:
+        at = parsed.document.mark(("input", "rows", int(row[1]) - 1))
     return Diagnostic(fault.code, fault.message, at, fault.hint)
 
 

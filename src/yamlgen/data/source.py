@@ -26,6 +26,7 @@ from yamlgen.formats.format_table import ENDINGS, FORMATS, NAMES, STREAMED, form
 from yamlgen.formats.strict_json import brief
 from yamlgen.option_names import option
 from yamlgen.parsing.project_folder import unusable
+from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.pipeline.pipeline_model import Input
 from yamlgen.value_objects import InputRow, Row
 
@@ -41,6 +42,7 @@ class Source:
         delimiter: the separator of cells; `None`: the default of the format.
         id: the column with the id of each row, a unique string or number.
         shown: the name of the input in messages: its path as the user wrote it.
+        is_given: whether `path` comes from the caller, not from the pipeline.
         snapshot: the content of the file when it was scanned; every later reading is checked against it.
         told: warnings from the scan.
     """
@@ -51,6 +53,7 @@ class Source:
     delimiter: str | None = None
     id: str | None = None
     shown: str = ""
+    is_given: bool = False
     snapshot: Snapshot | None = None
     told: tuple[str, ...] = ()
 
@@ -219,6 +222,9 @@ class Source:
         except FileNotFoundError as error:
             other = f"choose another file with {option('input', 'PATH')}"
             hint = f"create it, or {other}; paths are relative to the pipeline's file"
+            if self.is_given:
+                way = "check the path: it is relative to the current directory"
+                hint = neighbour(self.path, self.name()) or way
             raise EnvironmentProblem(
                 f"the input {self.name()} does not exist", code=Code.MISSING_INPUT, hint=hint
             ) from error
@@ -261,13 +267,14 @@ def no_rows(source: Source) -> UsageError:
     return UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint=hint)
 
 
-def source_of(spec: Input, file: Path, shown: str) -> Source:
+def source_of(spec: Input, file: Path, shown: str, *, is_given: bool = False) -> Source:
     """Return the source for a pipeline's `input`.
 
     Args:
         spec: the input as written.
         file: the pipeline's file, which the input's path is relative to.
         shown: the pipeline's file as the user wrote it.
+        is_given: whether the path comes from the caller, not from the pipeline.
     """
     if spec.rows is not None:
         return Source(rows_inline=tuple(spec.rows), id=spec.id, shown=shown)
@@ -275,4 +282,5 @@ def source_of(spec: Input, file: Path, shown: str) -> Source:
         return Source(format=spec.format, delimiter=spec.delimiter, id=spec.id, shown="standard input")
     name = str(spec.path)
     named = near(Path(shown).parent / name)
-    return Source(path=file.parent / name, format=spec.format, delimiter=spec.delimiter, id=spec.id, shown=named)
+    path, form = file.parent / name, spec.format
+    return Source(path=path, format=form, delimiter=spec.delimiter, id=spec.id, shown=named, is_given=is_given)

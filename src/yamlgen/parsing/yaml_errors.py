@@ -58,6 +58,13 @@ _BLOCK: Final = re.compile(r"[|>][-+0-9]*[ \t]*(?:#.*)?[\r\n]+\Z")
 
 _ENTRY: Final = re.compile(r"[ \t]*(?:-[ \t]|[\w-]+:(?:[ \t]|$))", re.MULTILINE)
 _KEY_ALONE: Final = re.compile(r"[ \t]*(?:- +)?([\w-]+)(?::(\S)|(?=\s|$))")
+_VALUE: Final = re.compile(r"""[ ]*([\w-]+):[ ]+([^\s|>&*!#'"{\[][^#'"`]{0,40}?)\s*(?: #.*)?\Z""")
+_NAMES: Final = re.compile(r"[ ]*(?:steps|models|params|draws|properties):\s*(?:#.*)?\Z")
+"""The line above a list of names, each with a mapping below it."""
+_PARTS: Final = ("input:", "output:", "model:")
+_TOP: Final = (*_PARTS, "version:", "models:", "params:", "steps:", "limits:", "runtime:", "name:", "description:")
+_OTHER_QUOTES: Final = {'"': "single", "'": "double"}
+_ESCAPED: Final = {'"': r"\"", "'": "''"}
 _QUOTE: Final = re.compile(r"""(?<![\w\\])['"]|(?<!\\)['"](?!\w)""")
 
 
@@ -95,13 +102,20 @@ def _before(  # noqa: PLR0911 - one for each way to be wrong
             return tell(above, start, end, f"the `:` after the key `{alone[1]}` is missing", "write `key: value`")
         if other < depth and _ENTRY.match(lines[here]):
             message = "the indentation is off: this line is deeper than the value above it"
-            return replace(told, message=message, hint=f"indent this line and line {above + 1} equally")
+            way = _filled(lines, above, here) or f"indent this line and line {above + 1} equally"
+            return replace(told, message=message, hint=way)
     elif "indentation is off" in told.message:
         if other % 2 and not depth % 2:
             message = "the indentation is off: this line differs from the lines around it"
             return tell(above, 0, other, message, f"indent it like line {here + 1}")
-        if other < depth:
+        is_top = depth == 1 and lines[here].lstrip().startswith(_TOP)
+        if other < depth and not is_top:
             return replace(told, hint=f"{told.hint}; should line {above + 1} have the same indentation as this line?")
+        levels = (0,) if is_top else (depth - 1, depth + 1)
+        like = next((n for n in range(above, -1, -1) if lines[n].strip() and _depth(lines[n]) in levels), None)
+        if depth % 2 and like is not None:
+            level = f"{_depth(lines[like])} spaces" if _depth(lines[like]) else "no spaces"
+            return replace(told, hint=f"indent it like line {like + 1} ({level})")
     elif (
         "is missing here" in told.message
         and _ENTRY.match(lines[here])
@@ -116,6 +130,16 @@ def _before(  # noqa: PLR0911 - one for each way to be wrong
     return None
 
 
+def _filled(lines: list[str], above: int, here: int) -> str | None:
+    """Return the hint for keys below a key that already has a value, or `None` if they may belong next to it."""
+    key, outer = _VALUE.match(lines[above]), _depth(lines[above])
+    around = next((lines[n] for n in range(above - 1, -1, -1) if lines[n].strip() and _depth(lines[n]) < outer), "")
+    is_whole = not outer and lines[above].startswith(_PARTS) and not lines[here].lstrip().startswith(_TOP)
+    if key is None or not (is_whole or _NAMES.match(around)):
+        return None
+    return f"`{key[1]}` already has the value `{key[2]}`: remove it, to write keys below `{key[1]}`"
+
+
 def _depth(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
@@ -128,6 +152,9 @@ def _explain(source: SourceText, error: yaml.MarkedYAMLError) -> Diagnostic:
         message, hint = next(((fact, fix) for part, fact, fix in _SENTENCES if part in problem), _NO_YAML)
         if hint is None and source.position(began)[0] != source.position(at)[0]:
             hint = _BEGUN.format(line=source.position(began)[0])
+        quote, after = source.text[at - 1 : at], source.text[at : at + 1]
+        if "is missing here" in message and quote in _ESCAPED and after.isalnum():
+            hint = f"write a quote inside the string as `{_ESCAPED[quote]}`"
         found = at, message, hint
     at, message, hint = found
     template = _unquoted(source, at)
@@ -200,16 +227,28 @@ def _structure(source: SourceText, at: int, began: int, problem: str) -> _Found 
     if "could not find expected ':'" in problem:
         return began, "the `:` after this key is missing", "write `key: value`, or indent a string below its key"
     if text.startswith("...", at):
-        return at, "the document ends before it has a value", "remove the `...`"
+        return at, "`...` ends the document before its first key", "remove it"
     if "<document start>" in problem and _BLOCK.search(text, 0, at):
         return at, "a block string must be indented", _SPACES
     if "expected key" not in problem and "'-' indicator" not in problem:
         return None
+    if text[at - 1] in "\"'" and line.strip():
+        return at, "the string in quotes ends before this", _requoted(text[at - 1], source, at)
     if line.strip():
         return at, "the value ends before this", "put a string that contains quotes or brackets in other quotes"
     what = "list" if "'-'" in problem else "mapping"
     message = f"the indentation is off: this line does not belong to the {what} above"
     return at, message, f"the {what} began in line {source.position(began)[0]}"
+
+
+def _requoted(quote: str, source: SourceText, at: int) -> str:
+    """Return the hint for a string in quotes that contains the same quotes; libyaml stopped at `at`."""
+    line = LINE_END.split(source.text[source.line_start(at) :], maxsplit=1)[0]
+    key, other = re.match(r"[ ]*(?:- +)?([\w-]+): ", line), "'" if quote == '"' else '"'
+    block = f"as a block: `{key[1]}: |`" if key else "as a block, which begins with `|`"
+    if other in line:
+        return f"write the whole value {block}"
+    return f"write the whole value in {_OTHER_QUOTES[quote]} quotes, or {block}"
 
 
 def _unquoted(source: SourceText, at: int) -> int | None:

@@ -40,7 +40,7 @@ MOST_ALIASED: Final = 100_000
 IRREGULAR: Final = "save its content to a file, and write the path of that file"
 """The hint for a device, a pipe or a socket."""
 
-_DECIMAL_COMMA: Final = re.compile(r"[0-9],\Z")
+_DECIMAL_COMMA: Final = re.compile(r"([0-9]+),\Z")
 _MOST_DIGITS: Final = 400
 _LONGEST: Final = 20
 _QUOTE: Final = "put it in quotes if it is a string"
@@ -296,8 +296,10 @@ class _Composer(Collector):
         shown = LINE_END.split(self.source.text[key.start : key.end], maxsplit=1)[0]
         message = f"the key `{shown}` is not a string"
         hint = f'put it in quotes: "{shown}"' if key.kind == "scalar" else "use a string as the key"
-        if key.kind == "scalar" and _DECIMAL_COMMA.search(self.source.text, max(0, key.start - 20), key.start):
-            hint = "write a number with a decimal point, or put a string that contains a comma in quotes"
+        comma = _DECIMAL_COMMA.search(self.source.text, max(0, key.start - 20), key.start)
+        if key.kind == "scalar" and comma and shown.isdigit():
+            whole = f"{comma[1]},{shown}"
+            hint = f'if `{whole}` is a number, write `{comma[1]}.{shown}`; if it is a string, write `"{whole}"`'
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
             message, hint = f"`{{{shown}}}` {WITHOUT_QUOTES}", quoting(self.source.text, key.start - 1)
             key = replace(key, start=key.start - 1, end=key.end + 1)

@@ -99,7 +99,7 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             if is_below:
                 hint = f"indent it, if it belongs to `{meant}`"
             elif inner == "file" and meant in step.value:
-                hint = f"`{meant}` is already set: remove one of the two"
+                hint = f"remove it: `{meant}` is already set"
             if inner and (is_below or meant not in step.value):
                 step.value[meant] = replace(key, value=meant), _mapping(key, node, {inner: node})
             elif inner and step.value[meant][1].kind == "mapping" and inner not in step.value[meant][1].value:

@@ -61,11 +61,11 @@ class _Checker(Collector):
             elif format_of(path) is None and source.format is None:
                 self.unknown_format(source.path, "input")
             elif status(path) is None and path.is_symlink():
-                self.complain(
-                    Code.MISSING_INPUT, f"{shown} is a broken link", mark, "a run requires its file", warn=True
-                )
+                way = "create its file before you run the pipeline"
+                self.complain(Code.MISSING_INPUT, f"{shown} is a broken link", mark, way, warn=True)
             elif status(path) is None:
-                way = UNEXPANDED if unexpanded(source.path) else neighbour(path, shown) or "a run requires it"
+                create = "create it before you run the pipeline"
+                way = UNEXPANDED if unexpanded(source.path) else neighbour(path, shown) or create
                 self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, way, warn=True)
             elif is_socket(path):
                 self.complain(Code.MISSING_INPUT, f"{shown} is a socket", mark, "write the path of a file")

@@ -32,8 +32,10 @@ def set_value(document: Document, name: str, value: str, diagnostics: list[Diagn
     parts = name.split(".")
     if piece is None or problems or not all(parts):
         message = problems[0].message if problems else f"`{name}` is not a path of keys"
-        example = f"write `{override('model', 'claude-haiku-5-5')}`"
-        fix = (problems[0].hint if problems else None) or example
+        fix = problems[0].hint if problems else f"write `{override('model', 'claude-haiku-5-5')}`"
+        if problems and problems[0].code is Code.EMPTY:
+            empty = by_surface(command=f"'{name}=\"\"'", python=override(name, '""'))
+            fix = f"write a value after `=`; an empty string is `{empty}`"
         diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, fix))
         return document
     named = document.data.get(parts[0])

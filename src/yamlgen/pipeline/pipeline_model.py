@@ -221,7 +221,7 @@ class PipelineModel(FrozenModel):
     ```
     """
     models: dict[Name, ModelSettings] = Field(default_factory=dict)
-    """Models by alias, so that you change a model on one line.
+    """Your own names for models. To change a model, edit one line.
 
     If the file has `models`, a string under `model` must be one of its aliases, at the top and in a step. Otherwise,
     the string is a model id.
@@ -229,8 +229,9 @@ class PipelineModel(FrozenModel):
     model: Text | ModelSettings | None = None
     """The default model of all steps: an id, an alias of `models`, or settings.
 
-    A step without `model`, or whose `model` has settings but no `id`, inherits each key that it does not set. A step
-    whose `model` is a string or has an `id` inherits nothing, and neither does a matrix of models.
+    A step without `model`, or whose `model` has settings but no `id`, inherits each key that it does not set. If a
+    step's `model` is a string or has an `id`, the step inherits nothing. A step with a matrix of models inherits
+    nothing either.
 
     ```yaml
     model: {id: claude-haiku-5-5, max_tokens: 300}

@@ -42,9 +42,10 @@ This page is generated from the source, and the tests run every example.
 _DATED: Final = model_capabilities.DATED[0]
 _MODELS: Final = f"""\
 Models support different settings. `validate`, the requests of a run, its rate limits and the simulator use this table,
-which was last checked in {model_capabilities.CHECKED}. A model that is not in the table is used with safe defaults, and
-`validate` does not report it if `runtime.base_url` is a gateway. A dated id, such as `{_DATED}`, is
-treated as the model without the date. Defaults are in bold. An empty cell means that the value is not documented.
+which was last checked in {model_capabilities.CHECKED}. A model that is not in the table is used with safe defaults.
+`validate` reports it only if it looks like a Claude id, and never if `runtime.base_url` is a gateway. A dated id, such
+as `{_DATED}`, is treated as the model without the date. Defaults are in bold. An empty cell means that the value is
+not documented.
 
 - **thinks**: whether the model thinks by default, without `thinking`.
 - **forced tool**: whether a tool can be forced while the model does not think. Other models are instructed in words.

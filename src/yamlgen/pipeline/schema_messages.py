@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 
 _NOT_EMPTY: Final = frozenset({"minLength", "minItems", "minProperties"})
 _QUOTE_NULL: Final = 'write `"null"` in quotes: without quotes, YAML reads it as an empty value'
+_QUOTED: Final = {"null": '`"null"` (with the quotes)'}
+"""The words that YAML reads as another value unless they are in quotes."""
+_ADDED: Final = {
+    "version": "version: 1",
+    "input": "input: {path: rows.jsonl}",
+    "steps": "steps: {draft: {prompt: ...}}",
+    "output": "output: {path: out/rows.jsonl}",
+}
+"""What to add for a missing key of the pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +149,8 @@ def _explain(error: Any) -> Iterator[Deviation]:
         case "required":
             for key in rule:
                 if key not in value:
-                    yield Deviation(Code.MISSING_KEY, path, f"{where} needs `{key}`", wanted=(key,))
+                    hint = f"add `{_ADDED[key]}`" if not path and key in _ADDED else None
+                    yield Deviation(Code.MISSING_KEY, path, f"{where} needs `{key}`", hint, wanted=(key,))
         case "oneOf" if isinstance(value, dict):
             yield _one_of(path, rule, value, where)
         case "dependentRequired":
@@ -219,7 +229,7 @@ def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
     elif isinstance(value, str) and (said := meant(path, value)):
         hint = said
     elif near is not None:
-        hint = f"did you mean `{near}`?"
+        hint = f"did you mean {_QUOTED.get(near, f'`{near}`')}?"
     else:
         hint = f"write {_kinds(error.parent.validator_value if is_branch else [{'enum': words}])}"
     return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", hint)
@@ -334,7 +344,7 @@ def _kinds_of(branch: dict[str, Any]) -> list[str]:
         keys = ", ".join(f"{key}: ..." for key in part.get("required", ()))
         return [f"`{{{keys}}}`" if keys else KEYS["object"]]
     if "enum" in branch or "const" in branch:
-        return [f"`{choice}`" for choice in branch.get("enum", [branch.get("const")])]
+        return [_QUOTED.get(choice, f"`{choice}`") for choice in branch.get("enum", [branch.get("const")])]
     return [KEYS[branch["type"]]]
 
 

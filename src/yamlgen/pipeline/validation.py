@@ -263,7 +263,7 @@ def _settle_unknown(shape: ValidationResult, finding: Deviation, missing: Abstra
     beside = _SUGGESTED.fullmatch(finding.hint or "")
     is_set = shape.document.mark(finding.path, key=True).file != shape.document.file  # by `--set`, over another
     if beside and not is_set and beside[1] in shape.document.entries(parents):
-        finding = replace(finding, hint=f"`{beside[1]}` is already set: remove one of the two")
+        finding = replace(finding, hint=f"remove it: `{beside[1]}` is already set")
     is_text = " " in str(word) and shape.document.entries(parents)[word][1].unread
     if not is_text:  # otherwise it is a line of a string with another mistake
         shape.report(finding, finding.path, key=True)

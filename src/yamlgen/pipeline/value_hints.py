@@ -60,7 +60,7 @@ def meant(path: DataPath, value: JSON) -> str | None:
     return _MEANT.get(str(path[-1]), {}).get(str(value).lower()) if path else None
 
 
-def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:
+def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PLR0911 - a table
     """Return the hint for a value of the wrong type, or `None` if it is unclear what was meant.
 
     Args:
@@ -83,9 +83,19 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:
         return f"write {value} without quotes" if is_bare else f"write `{number[1]}`" if number else None
     if wanted == "boolean" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return f'write `true` or `false`: YAML 1.2 reads "{value}" as a string'
+    if isinstance(value, list) and path in (("input", "id"), ("input", "path"), ("output", "path"), ("model",)):
+        return _one_of(path, value)
     if wanted == "string" and isinstance(value, int | float):
         return f'put it in quotes: "{json.dumps(value)}"'
     return None
+
+
+def _one_of(path: DataPath, value: list[JSON]) -> str | None:
+    """Return the hint for a list where one string is allowed."""
+    if not value or not isinstance(value[0], str):
+        return None
+    what = "the name of one column" if path[-1] == "id" else "one id" if path[-1] == "model" else "the path of one file"
+    return f"write {what}: `{path[-1]}: {value[0]}`"
 
 
 def _of_step(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PLR0911 - a table

@@ -150,7 +150,8 @@ class SchemaLoader(Loader):
             message = f"`{reference}` is a type, but a string here is the path of a file"
             self.complain(Code.BAD_SCHEMA, message, mark, f"write `schema: {form}`")
             return None
-        loaded = self.read(self.folder / reference, reference, mark, inside=not is_way_out(reference))
+        is_inside = not is_way_out(reference)
+        loaded = self.read(self.folder / reference, reference, mark, inside=is_inside, beside="the pipeline file")
         return None if loaded is None else self._finish(*loaded)
 
     def _finish(self, data: JSON, place: SchemaPlace) -> JSONSchema | None:
@@ -201,13 +202,15 @@ class SchemaLoader(Loader):
     def _name(self, shown: str) -> str:
         return str(Path(self.shown) / shown) if self.shown else shown
 
-    def read(self, path: Path, shown: str, mark: Mark, *, inside: bool = True) -> tuple[JSON, SchemaPlace] | None:
+    def read(
+        self, path: Path, shown: str, mark: Mark, *, inside: bool = True, beside: str = "the file that names it"
+    ) -> tuple[JSON, SchemaPlace] | None:
         """Return the schema in a file, or report why it cannot be read (at `mark` or in the file) and return `None`."""
         place = real(path)
         if place in self.files:
             return self.files[place]
         name = self._name(shown)
-        absent = absence(path, name, "the file that names it")
+        absent = absence(path, name, beside)
         if absent is not None:
             self.complain(Code.MISSING_FILE, absent[0], mark, absent[1])
             return None
@@ -266,7 +269,7 @@ class SchemaLoader(Loader):
             elif near is None and value is None:
                 hint, is_torn = "quote a string that contains a comma inside `{...}`", True
             elif isinstance(part.get("required"), list) and key in part["required"] and "properties" in part:
-                hint = "indent it if it belongs under `properties`"
+                hint = f"if `{key}` is a field, indent it under `properties`"
             message = f"`{key}` is not a JSON Schema keyword and has no effect"
             self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
             self.unknown.append((place, path))

@@ -11,6 +11,8 @@ from yamlgen.suggestions import listing, nearest
 from yamlgen.value_objects import JSON
 
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
+_OPEN: Final = ("additionalProperties", "unevaluatedProperties", "unevaluatedItems")
+"""The keywords whose value is usually `true` or `false`."""
 _LISTS: Final = ("required", "enum", "examples", "allOf", "anyOf", "oneOf", "prefixItems")
 
 
@@ -38,6 +40,8 @@ def broken_rule(error: Any, data: JSON, path: tuple[Any, ...]) -> tuple[str, str
             "`type` lists null instead of the name of a type",
             'write "null" in quotes: without quotes, YAML reads it as a null value',
         )
+    if key in _OPEN and is_keyword and not isinstance(value, dict | bool):
+        return f"`{key}` must be `true`, `false` or a schema, not {_named(value)}", _boolean(value)
     where = f"`{key}`" if path else "the schema"
     wanted = getattr(error.kind, "types", ())
     types = [KEYS[each] for each in wanted if each in KEYS and (each, "object" in wanted) != ("boolean", True)]
@@ -53,6 +57,15 @@ def _type_meant(word: str) -> str:
     if word.lower() == "any":
         return "leave `type` out to allow any value"
     return f"did you mean `{near}`?" if near else f"types: {listing(_TYPES)}"
+
+
+def _boolean(value: JSON) -> str | None:
+    """Return the hint for what is neither a boolean nor a schema."""
+    if typed(value) is not None:
+        return f"write `{typed(value)}`"
+    word = {"no": "false", "off": "false", "yes": "true", "on": "true"}.get(str(value).lower())
+    word = word or nearest(str(value).lower(), ("true", "false"))
+    return None if word is None else f"write `{word}`"
 
 
 def _retyped(path: tuple[Any, ...], value: JSON) -> str | None:

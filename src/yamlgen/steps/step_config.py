@@ -66,10 +66,10 @@ class StepConfig(FrozenModel):
     """What happens when one item of `for_each`, `samples` or `matrix` fails: with `fail`, its row fails; with `"null"`
     (the quotes are required), the item is null in the list. Default: `fail`.
 
-    The answers of the other items are stored in both cases. A run reports how many items are null. It ends with exit
-    code 1 if a step loses every item of every row. `yamlgen runs failed` lists the failed items, `yamlgen retry`
-    retries them, and `limits.max_failures` counts their rows. See [`generate`: `samples`](#generate-samples) for an
-    example.
+    The answers of the other items are stored in both cases. A run reports how many items are null. A run in
+    which every item of a step failed, in all rows, ends with exit code 1. `yamlgen runs failed` lists the failed items,
+    `yamlgen retry` retries them, and `limits.max_failures` counts their rows. See
+    [`generate`: `samples`](#generate-samples) for an example.
     """
 
     def sources(self) -> Iterator[StepText]:

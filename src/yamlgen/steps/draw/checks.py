@@ -205,7 +205,7 @@ class _DrawCompiler:
         cases, at = rule.cases or {}, (*path, "cases")
         if values is None:
             if rule.otherwise is None:
-                message = f"{where} needs `otherwise`: its cases cannot list every value of `{name}`"
+                message = f"{where} needs `otherwise`: `{name}` has more values than its cases can list"
                 self.add(Code.BAD_DRAW, message, at, "add `otherwise` next to `cases`", key=True)
             return
         missing = [text for text, is_drawn in values.items() if is_drawn and text not in cases]

@@ -68,8 +68,8 @@ class Check(FrozenModel):
     model_config = ConfigDict(json_schema_extra={"required": ["expression"]})
 
     expression: Expression = ""
-    """The condition, as an expression over `output` and everything that the step's templates can read. It must be
-    true; an evaluation error counts as false."""
+    """The condition: an expression that can read `output` and everything that the step's templates can read. It must
+    be true; an evaluation error counts as false."""
     message: Text | None = None
     """The message that is sent to the model if the condition is false: a template over the same names."""
 
@@ -121,8 +121,8 @@ class Generate(Settings, StepConfig):
     messages: Annotated[list[Turn], Field(min_length=1)] | None = None
     """A whole conversation instead of `prompt`, for few-shot examples. The last message must be the user's."""
     output: StepOutput | None = None
-    """The schema of the answer, and how often an invalid answer is re-asked. Without a schema, the step's value is a
-    string that is not blank."""
+    """The schema of the answer, and how often an invalid answer is re-asked. Without a schema, the value is a
+    string; a blank answer is invalid."""
     check: Annotated[list[Expression | Check], Field(min_length=1)] | None = None
     """Conditions that an answer must meet in addition to its schema, as expressions over `output` and everything that
     the step's templates can read. If one is false, the answer is invalid and is sent back to the model, up to
