@@ -142,11 +142,7 @@ def instead(path: Path, named: str, key: str, owner: TypeView) -> str | None:
     if FILTERS.get(key, key) in filters():
         return f"use the filter: `{named} | {FILTERS.get(key, key)}`" if key != "items" else None
     if owner.types() == {"array"}:
-        if key in _FLATTEN:
-            return f"to join a list of lists, write `{named} | sum(start=[])`"
-        attribute = json.dumps(key, ensure_ascii=False)
-        is_of_items = _has_field(owner, key)
-        return f"write `{named} | map(attribute={attribute}) | list`, or use `for_each`" if is_of_items else None
+        return _of_list(named, key, owner)
     if key in _OF_DATES:
         return f"a date is a string here: its year is `{named}[:4]`, and its month is `{named}[5:7]`"
     if key in _ANSWERS and path[:1] == ("steps",):
@@ -158,6 +154,15 @@ def instead(path: Path, named: str, key: str, owner: TypeView) -> str | None:
     if is_answer and owner.solid().type().schema != {"type": "string"}:
         return f"{AS_A_WHOLE}: write `{named}`"
     return "to get an answer with fields, set a schema in its step: `output: {schema: ...}`" if is_answer else None
+
+
+def _of_list(named: str, key: str, owner: TypeView) -> str | None:
+    """Return the hint for a member that a list does not have, but its items or lists of other languages have."""
+    if key in _FLATTEN:
+        return f"to join a list of lists, write `{named} | sum(start=[])`"
+    attribute = json.dumps(key, ensure_ascii=False)
+    is_of_items = _has_field(owner, key)
+    return f"write `{named} | map(attribute={attribute}) | list`, or use `for_each`" if is_of_items else None
 
 
 def _has_field(owner: TypeView, key: str) -> bool:
