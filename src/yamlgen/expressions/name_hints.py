@@ -57,6 +57,7 @@ FILTERS: Final = {
     "upcase": "upper",
     "downcase": "lower",
 }
+_NO_SCHEMA: Final = "to get an answer with fields, set a schema in its step: `output: {schema: ...}`"
 AS_A_WHOLE: Final = "its schema describes a string"
 """How the hint about a member of an answer with the schema of a string begins."""
 
@@ -141,19 +142,22 @@ def instead(path: Path, named: str, key: str, owner: TypeView) -> str | None:
         return f'write `"..." in {named}`'
     if FILTERS.get(key, key) in filters():
         return f"use the filter: `{named} | {FILTERS.get(key, key)}`" if key != "items" else None
-    if owner.types() == {"array"}:
-        return _of_list(named, key, owner)
+    return _of_list(named, key, owner) if owner.types() == {"array"} else _of_string(path, named, key, owner)
+
+
+def _of_string(path: Path, named: str, key: str, owner: TypeView) -> str | None:
+    """Return the hint for a member that a string does not have."""
     if key in _OF_DATES:
         return f"a date is a string here: its year is `{named}[:4]`, and its month is `{named}[5:7]`"
     if key in _ANSWERS and path[:1] == ("steps",):
         return f"write `{named}` alone"
-    near = get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75)
-    if near:
+    if near := get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75):
         return f"did you mean `{near[0]}`?"
     is_answer = (path[:1], len(path)) in ((("steps",), 2), (("output",), 1))
-    if is_answer and owner.solid().type().schema != {"type": "string"}:
-        return f"{AS_A_WHOLE}: write `{named}`"
-    return "to get an answer with fields, set a schema in its step: `output: {schema: ...}`" if is_answer else None
+    if not is_answer:
+        return None
+    has_schema = owner.solid().type().schema != {"type": "string"}
+    return f"{AS_A_WHOLE}: write `{named}`" if has_schema else _NO_SCHEMA
 
 
 def _of_list(named: str, key: str, owner: TypeView) -> str | None:

@@ -88,15 +88,16 @@ class TypeMismatchReporter(NameResolver):
         found = blamed(work, parts, first)
         if found is not None:
             at, kind = found
-            is_ordering = kind == "string" and (operation in _ORDERING or name in _ORDERING_TESTS)
-            written = next(filter(None, (quoted_number(each) for each, _ in operands)), None) if is_ordering else None
-            if written is None:
+            written = ""
+            if kind == "string" and (operation in _ORDERING or name in _ORDERING_TESTS):
+                written = next(filter(None, (quoted_number(each) for each, _ in operands)), "")
+            if not written:
                 self._wrong_kind(*parts[at], kind, name, also)
             else:
                 wrong, kinds = self._quoted(*parts[at]), parts[at][1].types()
                 message = f"{wrong} is {spoken(kinds)}, but {json.dumps(written)} is a string"
-                hint = f"write {written.strip()} without quotes"
-                self._complain(Code.WRONG_KIND, message, *self._extent(parts[at][0]), hint)
+                way = f"write {written.strip()} without quotes"
+                self._complain(Code.WRONG_KIND, message, *self._extent(parts[at][0]), way)
             return False
         node, view = operands[0]
         start, end = self._extent(whole or node)
@@ -188,8 +189,8 @@ class TypeMismatchReporter(NameResolver):
 
 def quoted_number(node: nodes.Node) -> str | None:
     """Return the string literal that a node is, if it is a number in quotes."""
-    is_number = isinstance(node, nodes.Const) and isinstance(node.value, str) and _NUMBER.fullmatch(node.value)
-    return node.value if is_number else None
+    written = node.value if isinstance(node, nodes.Const) else None
+    return written if isinstance(written, str) and _NUMBER.fullmatch(written) else None
 
 
 def _handed_on(node: nodes.Node | None) -> Iterator[tuple[nodes.Node, str]]:
