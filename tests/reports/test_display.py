@@ -66,6 +66,14 @@ def test_where_nothing_was_left_out_nothing_is_told():
     assert failures(report) == []
 
 
+def test_a_missing_value_is_told_with_its_fix():
+    """Once, after the examples."""
+    lacking = [RowFailed(row, "line", "YG501", "there is no `colour` in the mapping (step `line`)") for row in (0, 1)]
+    *_, last, fix = failures(folded(*lacking))
+    assert last.startswith("      row 2: there is no `colour`")
+    assert fix.startswith("      = add `default(...)`")
+
+
 def test_why_items_failed_is_told():
     """The groups of items come after those of rows, with examples, and say that they are of items."""
     told = failures(folded(ITEM, ITEM, RowFailed(0, "line", "YG504", "refused")))

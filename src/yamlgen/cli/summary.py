@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from yamlgen.api.results import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first, row_name
 from yamlgen.cli.messages import safe
 from yamlgen.cli.terminal import style
-from yamlgen.errors import near
+from yamlgen.errors import LACKING, Code, near
 from yamlgen.events import ItemFailed, PaceChanged, RequestRetried, RowFailed, RunForecast
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def failures(report: Report) -> list[str]:
 
 def _group_lines(group: FailureGroup, where: str) -> list[str]:
     examples = (f"      {row_told(each)}: {safe(each.message)}" for each in group.examples)
-    return [f"  {group.count:,} x {group.code} in {where}:", *examples]
+    is_lacking = any(" in the mapping" in each.message for each in group.examples if group.code == Code.ROW_TEMPLATE)
+    return [f"  {group.count:,} x {group.code} in {where}:", *examples, *([f"      = {LACKING}"] if is_lacking else [])]
 
 
 def row_told(failed: RequestRetried | RowFailed | ItemFailed | Example) -> str:
