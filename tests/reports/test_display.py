@@ -164,3 +164,15 @@ def test_simulated_dollars_are_marked():
     forecast = RunForecast("p", 5, (step,), None, {"seed": 0, "faults": {}})
     assert foretold(forecast).endswith(", $0.1000 to $0.2000 (simulated)")
     assert foretold(replace(forecast, simulation=None)).endswith(" out, $0.1000 to $0.2000")
+
+
+@pytest.mark.parametrize(
+    ("least", "told"),
+    [(None, ", 5 requests to send"), (5, ", 5 requests to send"), (2, ", 2 to 5 requests"), (0, ", up to 5 requests")],
+)
+def test_a_maximum_of_requests_is_told_as_one(least, told):
+    """What depends on missing answers is a range, and no fact."""
+    step = StepForecast("facts", 5, 0, 0, 5, 100, (5, 50), (0.1, 0.2), "guessed", least_requests=least)
+    forecast = RunForecast("p", 5, (step,), None)
+    assert told in foretold(forecast)
+    assert "least_requests" not in forecast.as_json()["steps"]["facts"]

@@ -193,7 +193,16 @@ def foretold(forecast: RunForecast) -> str:
     cost = forecast.cost
     price = "cost unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
     price += SIMULATED if cost is not None and forecast.simulation else ""
-    return f"{known}, {about}{_many(forecast.requests, 'request')} to send: {tokens}, {price}"
+    s = "" if forecast.requests == 1 else "s"
+    requests = f"{about}{range_told(forecast.least_requests, forecast.requests)} request{s}"
+    return f"{known}, {requests} to send: {tokens}, {price}"
+
+
+def range_told(least: int | None, most: int) -> str:
+    """Return a range of numbers, which may be one number."""
+    if least is None or least >= most:
+        return f"{most:,}"
+    return f"{least:,} to {most:,}" if least else f"up to {most:,}"
 
 
 def _many(number: int, what: str) -> str:
