@@ -21,6 +21,9 @@ from yamlgen.exit_codes import ExitCode
 if TYPE_CHECKING:
     from yamlgen.value_objects import Attempt, SystemicFailure
 
+LACKING = "add `default(...)` for a value that a row may lack, or skip such rows with `when`"
+"""The fix of an error about a value that a row does not have."""
+
 E = TypeVar("E", bound="YamlgenError")
 
 

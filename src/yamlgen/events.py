@@ -28,6 +28,8 @@ class StepForecast:
         cost: the minimum and the maximum, in US dollars; `None` if the price of the model is unknown.
         how: how the estimate was made, as a phrase.
         earlier_answers: the number of earlier answers that the estimate uses; with several models, the smallest number.
+        least_requests: the minimum number of requests, of which `requests` is then the maximum; `None` if the number of
+            requests has no known maximum. Not in the JSON.
     """
 
     step: str
@@ -40,6 +42,7 @@ class StepForecast:
     cost: tuple[float, float] | None
     how: str
     earlier_answers: int = 0
+    least_requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,12 @@ class RunForecast:
     def requests(self) -> int:
         """The number of requests of all steps."""
         return sum(step.requests for step in self.steps)
+
+    @property
+    def least_requests(self) -> int | None:
+        """The minimum number of requests of all steps; `None` if `requests` is not their maximum."""
+        least = [step.least_requests for step in self.steps if step.requests]
+        return None if None in least else sum(each for each in least if each is not None)
 
     @property
     def sends(self) -> bool:
@@ -89,7 +98,7 @@ class RunForecast:
         steps: dict[str, JSON] = {}
         for step in self.steps:
             fields = asdict(step)
-            del fields["step"], fields["cost"]
+            del fields["step"], fields["cost"], fields["least_requests"]
             steps[step.step] = {**fields, "output_tokens": _span(step.output_tokens), "cost_usd": _span(step.cost)}
         return {
             "pipeline": self.pipeline,

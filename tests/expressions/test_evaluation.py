@@ -137,7 +137,8 @@ def test_a_missing_value_is_named(source, what):
     """A value that is not there sets the row aside, wherever it stands, and is told by its name."""
     with pytest.raises(RowError) as caught:
         evaluate(source, SCOPE)
-    assert str(caught.value) == f"`{source}` cannot be computed: {what}"
+    assert caught.value.message == f"`{source}` cannot be computed: {what}"
+    assert ("default(...)" in (caught.value.hint or "")) == what.endswith("mapping")
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_a_null_of_ours_has_a_reason_and_is_looked_through():
     assert it.solid().types() == {"array"}
     assert refusal(it.member, "city") == "`it` has no `city`: it is a list"
     element = view(nullable(Type(PLACE), "why")).element()
-    assert refusal(element.member, "city") == "`it[]` has no `city`: it is a string"
+    assert refusal(element.member, "city") == "an item of `it` has no `city`: it is a string"
 
 
 def test_a_null_of_the_author_has_no_reason():

@@ -66,6 +66,14 @@ def test_where_nothing_was_left_out_nothing_is_told():
     assert failures(report) == []
 
 
+def test_a_missing_value_is_told_with_its_fix():
+    """Once, after the examples."""
+    lacking = [RowFailed(row, "line", "YG501", "there is no `colour` in the mapping (step `line`)") for row in (0, 1)]
+    *_, last, fix = failures(folded(*lacking))
+    assert last.startswith("      row 2: there is no `colour`")
+    assert fix.startswith("      = add `default(...)`")
+
+
 def test_why_items_failed_is_told():
     """The groups of items come after those of rows, with examples, and say that they are of items."""
     told = failures(folded(ITEM, ITEM, RowFailed(0, "line", "YG504", "refused")))
@@ -166,3 +174,15 @@ def test_simulated_dollars_are_marked():
     forecast = RunForecast("p", 5, (step,), None, {"seed": 0, "faults": {}})
     assert foretold(forecast).endswith(", $0.1000 to $0.2000 (simulated)")
     assert foretold(replace(forecast, simulation=None)).endswith(" out, $0.1000 to $0.2000")
+
+
+@pytest.mark.parametrize(
+    ("least", "told"),
+    [(None, ", 5 requests to send"), (5, ", 5 requests to send"), (2, ", 2 to 5 requests"), (0, ", up to 5 requests")],
+)
+def test_a_maximum_of_requests_is_told_as_one(least, told):
+    """What depends on missing answers is a range, and no fact."""
+    step = StepForecast("facts", 5, 0, 0, 5, 100, (5, 50), (0.1, 0.2), "guessed", least_requests=least)
+    forecast = RunForecast("p", 5, (step,), None)
+    assert told in foretold(forecast)
+    assert "least_requests" not in forecast.as_json()["steps"]["facts"]

@@ -228,6 +228,7 @@ class TestWhen:
         lay_out(project, {"facts": facts, "line": ask("A line", when="'sea' not in steps.facts.tags")})
         forecast = project.plan()
         assert (step(forecast).requests, "if its `when` is true" in step(forecast).how) == (ALL, True)
+        assert (step(forecast).least_requests, forecast.least_requests) == (0, ALL)
         project.run()
         assert (step(project.plan()).requests, step(project.plan()).rows) == (0, 0)
 

@@ -85,6 +85,8 @@ def _lines(forecast: RunForecast, narrowing: str) -> list[str]:
         least, most = step.output_tokens
         cost = "unknown" if step.cost is None else f"{dollars(step.cost[0])} to {dollars(step.cost[1])}"
         cells = [f"{count:,}" for count in counts]
+        if step.least_requests is not None and step.least_requests < step.requests:
+            cells[3] = f"{step.least_requests:,} to {step.requests:,}"
         rows.append([step.step, *cells, f"{least:,} to {most:,}", cost if step.requests else dollars(0)])
     sending = [step for step in forecast.steps if step.requests]
     notes = ["  estimated:", *(f"    {step.step}: {step.how}" for step in sending)] if sending else []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from yamlgen.api.results import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first, row_name
 from yamlgen.cli.messages import safe
 from yamlgen.cli.terminal import style, terminal_width
-from yamlgen.errors import near
+from yamlgen.errors import LACKING, Code, near
 from yamlgen.events import ItemFailed, PaceChanged, RequestRetried, RowFailed, RunForecast
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def failures(report: Report) -> list[str]:
 
 def _group_lines(group: FailureGroup, where: str) -> list[str]:
     examples = (f"      {row_told(each)}: {safe(each.message)}" for each in group.examples)
-    return [f"  {group.count:,} x {group.code} in {where}:", *examples]
+    is_lacking = any(" in the mapping" in each.message for each in group.examples if group.code == Code.ROW_TEMPLATE)
+    return [f"  {group.count:,} x {group.code} in {where}:", *examples, *([f"      = {LACKING}"] if is_lacking else [])]
 
 
 def row_told(failed: RequestRetried | RowFailed | ItemFailed | Example) -> str:
@@ -197,7 +198,16 @@ def foretold(forecast: RunForecast) -> str:
     cost = forecast.cost
     price = "cost unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
     price += SIMULATED if cost is not None and forecast.simulation else ""
-    return f"{known}, {about}{counted(forecast.requests, 'request')} to send: {tokens}, {price}"
+    s = "" if forecast.requests == 1 else "s"
+    requests = f"{about}{range_told(forecast.least_requests, forecast.requests)} request{s}"
+    return f"{known}, {requests} to send: {tokens}, {price}"
+
+
+def range_told(least: int | None, most: int) -> str:
+    """Return a range of numbers, which may be one number."""
+    if least is None or least >= most:
+        return f"{most:,}"
+    return f"{least:,} to {most:,}" if least else f"up to {most:,}"
 
 
 def counted(number: int, what: str) -> str:

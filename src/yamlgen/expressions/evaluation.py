@@ -20,7 +20,7 @@ from jinja2.exceptions import TemplateError, TemplateSyntaxError
 from jinja2.parser import Parser
 
 from yamlgen.errors import Code, RowError
-from yamlgen.expressions.jinja_environment import reader, sandbox
+from yamlgen.expressions.jinja_environment import lacking, reader, sandbox
 from yamlgen.expressions.render_limits import STEP, budget, spend
 from yamlgen.value_objects import JSON
 
@@ -63,7 +63,7 @@ def _failed(source: str, error: Exception) -> RowError:
         message = f"`{shown(source)}` cannot be computed: {error.message}"
     elif isinstance(error, _NotJson):
         message = f"`{shown(source)}` gives {error}, which is no JSON value"
-    return RowError(message, code=Code.ROW_TEMPLATE, source=(source, 0))
+    return RowError(message, code=Code.ROW_TEMPLATE, hint=lacking(message), source=(source, 0))
 
 
 def shown(source: str) -> str:

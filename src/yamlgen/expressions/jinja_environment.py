@@ -28,7 +28,7 @@ from jinja2.sandbox import (
 )
 from markupsafe import Markup
 
-from yamlgen.errors import Code, RowError
+from yamlgen.errors import LACKING, Code, RowError
 from yamlgen.expressions.instrumentation import COUNTERS, InstrumentingTransformer, counted, counted_test
 from yamlgen.expressions.operation_costs import calculated, called, joined, widths
 from yamlgen.expressions.render_limits import STEP, budget, make, spend, weight
@@ -272,7 +272,13 @@ def _failed(source: str, error: Exception) -> RowError:
     inner = " ".join(source[start:end].split())
     what = f"`{inner[:_LONGEST]}{'...' if len(inner) > _LONGEST else ''}`" if start else "the template"
     told = error.message if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
-    return RowError(f"{what} cannot be filled in: {told}", code=Code.ROW_TEMPLATE, source=(source, at))
+    message = f"{what} cannot be filled in: {told}"
+    return RowError(message, code=Code.ROW_TEMPLATE, hint=lacking(message), source=(source, at))
+
+
+def lacking(message: str) -> str | None:
+    """Return the fix of an error in a template or an expression, if it is about a missing value."""
+    return LACKING if message.endswith(" in the mapping") else None
 
 
 def piece(source: str, at: int) -> tuple[int, int]:

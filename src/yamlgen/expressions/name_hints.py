@@ -13,7 +13,7 @@ from typing import Final
 
 from yamlgen.expressions.jinja_environment import filters
 from yamlgen.expressions.narrowing import Path
-from yamlgen.expressions.static_types import NamespaceView, TypeView
+from yamlgen.expressions.static_types import ANYTHING, Absent, NamespaceView, TypeView
 from yamlgen.expressions.syntax_errors import RAW
 from yamlgen.suggestions import listing, nearest, suggestion
 
@@ -57,6 +57,11 @@ FILTERS: Final = {
     "upcase": "upper",
     "downcase": "lower",
 }
+_NO_SCHEMA: Final = "to get an answer with fields, set a schema in its step: `output: {schema: ...}`"
+AS_A_WHOLE: Final = "its schema describes a string"
+"""How the hint about a member of an answer with the schema of a string begins."""
+
+_FLATTEN: Final = frozenset({"flatten", "flat", "concat"})
 _ANSWERS: Final = frozenset({"output", "text", "result", "content", "response", "answer", "value"})
 _OF_DATES: Final = frozenset({"strftime", "isoformat", "date", "year", "month", "day", "hour", "weekday", "timestamp"})
 
@@ -113,6 +118,15 @@ def _near(word: str, scope: Mapping[str, TypeView], names: Collection[str]) -> s
     return None
 
 
+def other_filter(name: str, known: Collection[str], what: str) -> str | None:
+    """Return the hint for an unknown filter or test, which may have the name of another tool."""
+    if name in _FLATTEN and what == "filter":
+        strings = "; to join strings, write `~`" if name == "concat" else ""
+        return f"to join a list of lists, write `| sum(start=[])`{strings}"
+    other = FILTERS.get(name)
+    return f"did you mean `{other}`?" if other in known else suggestion(name, known, f"{what}s")
+
+
 def instead(path: Path, named: str, key: str, owner: TypeView) -> str | None:
     """Return the hint for a member that a string or a list does not have, but values in other tools have.
 
@@ -128,17 +142,40 @@ def instead(path: Path, named: str, key: str, owner: TypeView) -> str | None:
         return f'write `"..." in {named}`'
     if FILTERS.get(key, key) in filters():
         return f"use the filter: `{named} | {FILTERS.get(key, key)}`" if key != "items" else None
-    if owner.types() == {"array"}:
-        return None
+    return _of_list(named, key, owner) if owner.types() == {"array"} else _of_string(path, named, key, owner)
+
+
+def _of_string(path: Path, named: str, key: str, owner: TypeView) -> str | None:
+    """Return the hint for a member that a string does not have."""
     if key in _OF_DATES:
         return f"a date is a string here: its year is `{named}[:4]`, and its month is `{named}[5:7]`"
     if key in _ANSWERS and path[:1] == ("steps",):
         return f"write `{named}` alone"
-    near = get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75)
-    if near:
+    if near := get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75):
         return f"did you mean `{near[0]}`?"
     is_answer = (path[:1], len(path)) in ((("steps",), 2), (("output",), 1))
-    return "to get an answer with fields, set a schema in its step: `output: {schema: ...}`" if is_answer else None
+    if not is_answer:
+        return None
+    has_schema = owner.solid().type().schema != {"type": "string"}
+    return f"{AS_A_WHOLE}: write `{named}`" if has_schema else _NO_SCHEMA
+
+
+def _of_list(named: str, key: str, owner: TypeView) -> str | None:
+    """Return the hint for a member that a list does not have, but its items or lists of other languages have."""
+    if key in _FLATTEN:
+        return f"to join a list of lists, write `{named} | sum(start=[])`"
+    attribute = json.dumps(key, ensure_ascii=False)
+    is_of_items = _has_field(owner, key)
+    return f"write `{named} | map(attribute={attribute}) | list`, or use `for_each`" if is_of_items else None
+
+
+def _has_field(owner: TypeView, key: str) -> bool:
+    """Whether the items of a list are objects with this field."""
+    try:
+        item = owner.solid().element().solid()
+        return item.types() == {"object"} and item.member(key) is not ANYTHING
+    except Absent:
+        return False
 
 
 def quoted(text: str) -> str:

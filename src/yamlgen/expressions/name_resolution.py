@@ -17,7 +17,7 @@ from jinja2 import nodes
 
 from yamlgen.errors import Code
 from yamlgen.expressions.jinja_environment import sandbox
-from yamlgen.expressions.name_hints import FILTERS, instead, meant, quoted
+from yamlgen.expressions.name_hints import AS_A_WHOLE, instead, meant, other_filter, quoted
 from yamlgen.expressions.narrowing import (
     Forks,
     Path,
@@ -223,9 +223,8 @@ class NameResolver:
 
     def _known(self, node: nodes.Filter | nodes.Test, there: Collection[str], what: str) -> None:
         if node.name not in there:
-            other = FILTERS.get(node.name)
-            hint = f"did you mean `{other}`?" if other in there else suggestion(node.name, there, f"{what}s")
             start, end = self._found(node.name, node.lineno)
+            hint = other_filter(node.name, there, what)
             self._complain(Code.UNKNOWN_FILTER, f"there is no {what} `{node.name}`", start, end, hint)
 
     def _found(self, name: str, start: int) -> tuple[int, int]:
@@ -281,6 +280,7 @@ class NameResolver:
             return ANYTHING
         path = path_of(node)
         self._note(path)
+        before = len(self.findings)
         owner = self._known_not_null(node.node, owner)
         try:
             return owner.solid().member(key)
@@ -292,6 +292,8 @@ class NameResolver:
                     hint = f'its name contains white space: remove it from the header, or write `["{spaced}"]`'
                 hint = hint or instead(path_of(node.node), self._named(node.node, owner), str(key), owner)
                 near = nearest(str(key), absent.known) is not None
+                if (hint or "").startswith(AS_A_WHOLE):
+                    del self.findings[before:]  # whether it may be null matters only without the member
                 self.findings.append(Finding(absent.code, absent.message, start, end, hint, path, near))
             return ANYTHING
 

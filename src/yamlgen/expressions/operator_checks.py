@@ -21,7 +21,7 @@ from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.narrowing import Path, alternatives, path_of
 from yamlgen.expressions.sample_evaluation import Operand
 from yamlgen.expressions.static_types import ANYTHING, Absent, NamespaceView, TypeView, has_method
-from yamlgen.expressions.type_errors import TypeMismatchReporter
+from yamlgen.expressions.type_errors import TypeMismatchReporter, quoted_number
 from yamlgen.schemas.type_words import spoken
 from yamlgen.suggestions import suggestion
 
@@ -251,7 +251,8 @@ class OperationChecker(TypeMismatchReporter):
                 is_wrong, hint = value not in known, suggestion(str(value), map(str, known), "it is one of")
             else:
                 is_wrong = not type_inference.may_equal(kinds, type_inference.constant(value).types())
-                hint = f"it is {spoken(kinds)}"
+                is_quoted = quoted_number(constant) is not None and kinds <= {"integer", "number", "null"}
+                hint = f"it is {spoken(kinds)}" + (f": write {value.strip()} without quotes" if is_quoted else "")
                 if kinds == {"string"}:
                     hint = f"it is a string: compare it with {json.dumps(json.dumps(value))}"
             if is_wrong:

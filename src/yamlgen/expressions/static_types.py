@@ -200,7 +200,8 @@ class SchemaView:
     def _shown(self) -> str:
         """The value as messages show it; the result of an expression is described instead of named."""
         if not self.name.startswith("the "):
-            return f"`{self.name}`"
+            is_item = self.name.endswith("[]")
+            return f"an item of `{self.name.removesuffix('[]')}`" if is_item else f"`{self.name}`"
         made, item, rest = self.name.partition("[]")
         return made if not item else f"an item of {made}" if not rest else f"`{rest.lstrip('.')}` of {made}"
 

@@ -33,6 +33,8 @@ _TAG = re.compile(r"unknown tag '(\w+)'")
 _CHARACTER = re.compile(r"unexpected char (?:'(.)'|\"(.)\")", re.DOTALL)
 _ANY_TAG = re.compile(r"\{%[-+]?\s*(end)?(\w+)")
 _BRACKETS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[()\[\]{}]""", re.DOTALL)
+_COMMA = re.compile(r"(?<![\w.])(\d+),(\d+(?:,\d+)*)\Z")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 _OPENING = re.compile(r"\{\{|\{%")
 _CLOSING = re.compile(r"\}\}|%\}")
 
@@ -70,6 +72,13 @@ def _continued(source: str, rest: str, at: int) -> str:
         return other
     if re.search(r"row\.\w+\s+$", source[:at]) and re.fullmatch(r"[^\W\d]\w*", rest):
         return _COLUMN
+    if number := _COMMA.search(source[: at + len(rest)]):
+        whole, decimals = number.groups()
+        point = f"`{whole}.{decimals.replace(',', '')}`"
+        if _THOUSANDS.fullmatch(number[0]):
+            decimal = f", or {point} with a decimal point" if number[0].count(",") == 1 else ""
+            return f"write a number without commas: `{number[0].replace(',', '')}`{decimal}"
+        return f"write a decimal number with a point: {point}"
     return "join it with an operator such as `and`, or put a string in quotes"
 
 
@@ -78,6 +87,9 @@ def _of_python(source: str, at: int) -> str | None:
     word = re.compile(r"\w+").match(source, at)
     if word and word[0] in ("AND", "OR", "NOT", "IS", "IN"):
         return f"write `{word[0].lower()}`"
+    begun = max((match.end() for match in _OPENING.finditer(source, 0, at)), default=0)
+    if word and word[0] in ("for", "async") and _open_bracket(source[begun:at]) is not None:
+        return "an expression has no `[... for ...]`: use `map(...)`, or `| sum(start=[])` to join lists"
     for sign, meant in _SIGNS.items():
         if source.startswith(sign, at) or source.startswith(sign, max(at - len(sign) + 1, 0)):
             return f"write `{meant}`"

@@ -5,6 +5,8 @@ Owns the words. `sample_evaluation` determines whether an operation works, `oper
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -12,6 +14,7 @@ from jinja2 import nodes
 from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 
 from yamlgen.errors import Code
+from yamlgen.expressions.instrumentation import OPERATORS
 from yamlgen.expressions.name_resolution import Finding, NameResolver
 from yamlgen.expressions.narrowing import path_of
 from yamlgen.expressions.sample_evaluation import Operand, Operation, blamed, failure, flat
@@ -35,6 +38,10 @@ _ASKED: Final[Mapping[str, frozenset[str]]] = {
 
 _LONGEST: Final = 200
 """Maximum length of a reason in a message: it may quote a value."""
+
+_ORDERING: Final = tuple(OPERATORS[name] for name in ("lt", "lteq", "gt", "gteq"))
+_ORDERING_TESTS: Final = frozenset({"lt", "lessthan", "le", "gt", "greaterthan", "ge"})
+_NUMBER: Final = re.compile(r"\s*-?\d+(?:\.\d+)?\s*", re.ASCII)
 
 _BY_ATTRIBUTE: Final = frozenset({"sort", "min", "max", "unique", "sum"})
 """Filters that accept an `attribute` of their items."""
@@ -81,7 +88,16 @@ class TypeMismatchReporter(NameResolver):
         found = blamed(work, parts, first)
         if found is not None:
             at, kind = found
-            self._wrong_kind(*parts[at], kind, name, also)
+            written = ""
+            if kind == "string" and (operation in _ORDERING or name in _ORDERING_TESTS):
+                written = next(filter(None, (quoted_number(each) for each, _ in operands)), "")
+            if not written:
+                self._wrong_kind(*parts[at], kind, name, also)
+            else:
+                wrong, kinds = self._quoted(*parts[at]), parts[at][1].types()
+                message = f"{wrong} is {spoken(kinds)}, but {json.dumps(written)} is a string"
+                way = f"write {written.strip()} without quotes"
+                self._complain(Code.WRONG_KIND, message, *self._extent(parts[at][0]), way)
             return False
         node, view = operands[0]
         start, end = self._extent(whole or node)
@@ -146,18 +162,22 @@ class TypeMismatchReporter(NameResolver):
         takes = f"not {spoken([wanted])}" if name is None else f"but `{name}` expects {spoken([wanted])}"
         message = f"{quoted} is {spoken(view.types())}, {takes}"
         hint = self._way(node, view, wanted)
-        self._complain(Code.WRONG_KIND, message, start, end, f"{hint}{also}" if hint and wanted == "number" else hint)
+        if hint and also and path_of(node):
+            hint += {"number": also, "string": "; `~` joins values of any type"}.get(wanted, "")
+        self._complain(Code.WRONG_KIND, message, start, end, hint)
 
     def _way(self, node: nodes.Node, view: TypeView, wanted: str) -> str | None:
         """Return the hint that converts a value to another type."""
-        kinds = view.types()
+        kinds, written = view.types(), quoted_number(node)
+        if written is not None and wanted in ("number", "integer"):
+            return f"write {written.strip()} without quotes"
         if not path_of(node):
             return None
         named = self._named(node, view)
         if wanted == "string" and "array" in kinds:
             return f'convert it with `{named} | join(", ")`'
         if wanted == "string":
-            return f"convert it with `({named} | string)`; `~` joins values of any type"
+            return f"convert it with `({named} | string)`"
         if kinds == {"string"}:
             return {
                 "number": f"convert it with `({named} | int)`, or `| float` if it has decimals",
@@ -165,6 +185,12 @@ class TypeMismatchReporter(NameResolver):
                 "array": f'split a string that contains several values: `{named}.split(";")`',
             }.get(wanted)
         return None
+
+
+def quoted_number(node: nodes.Node) -> str | None:
+    """Return the string literal that a node is, if it is a number in quotes."""
+    written = node.value if isinstance(node, nodes.Const) else None
+    return written if isinstance(written, str) and _NUMBER.fullmatch(written) else None
 
 
 def _handed_on(node: nodes.Node | None) -> Iterator[tuple[nodes.Node, str]]:

@@ -28,7 +28,7 @@ _NAMES: Final = frozenset(
 _UNKNOWN: Final = re.compile(r"(?:has no|unknown [a-z ]+) `([^`]+)`")
 """Finds the unknown name in a message."""
 
-_OWNER: Final = re.compile(r"(`(?:steps\.[^`]+|output)`) has no `[^`]+`: (it is .*)")
+_OWNER: Final = re.compile(r"((?:an item of )?`(?:steps\.[^`]+|output)`) has no `[^`]+`: (it is .*)")
 """Finds, in a message, the value whose members are unknown, and the reason."""
 
 _MOST: Final = 5

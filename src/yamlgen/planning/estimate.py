@@ -28,6 +28,8 @@ from yamlgen.value_objects import JSON, Charge, Usage
 MARGIN: Final = 0.3
 """The relative error of the estimated tokens of a request, if there are no earlier answers."""
 
+_MAXIMUM: Final = "the maximum of its list"
+
 _Span: TypeAlias = tuple[float, float]
 """The minimum and the maximum."""
 
@@ -228,11 +230,12 @@ class Forecaster:
     def _step(self, step: PlanStep, scale: float) -> StepForecast:
         count = self._counts[step.name]
         cases, guessed = _cases(step, count)
-        requests = read = least = most = 0
+        requests = fewest = read = least = most = 0
         cost: _Span | None = (0.0, 0.0)
         told: list[str] = []
         answers: list[int] = []
         share = cases / len(step.variants)  # each has the same number of combinations of the matrix
+        few = step.cases_per_item * step.least_items / len(step.variants) if guessed.endswith(_MAXIMUM) else share
         for asked in count.asked.values():
             unknown, sure = count.unknown * share, (count.unknown - count.doubtful) * share
             sent = round((asked.requests + unknown) * scale)
@@ -242,6 +245,7 @@ class Forecaster:
             if unknown:
                 tokens, each = asked.reckon(self.models[asked.variant.name].request(step.unfilled()))
             requests, read = requests + sent, read + round((asked.tokens + unknown * tokens) * scale)
+            fewest += round((asked.requests + (count.unknown - count.doubtful) * few) * scale)
             least += asked.output[0] * round((asked.requests + sure) * scale)
             most += asked.output[1] * sent
             if asked.price_function is None:
@@ -267,6 +271,7 @@ class Forecaster:
             cost=None if count.unknown and guessed.startswith("at least") else cost,
             how="; ".join(dict.fromkeys(told)),
             earlier_answers=min(answers, default=0),
+            least_requests=None if guessed.startswith("at least") else fewest,
         )
 
 
@@ -347,7 +352,7 @@ def _cases(step: PlanStep, count: _Count) -> tuple[float, str]:
         each = count.cases / count.known
         return each, f"with {each / once:.3g} items per row, as in the known rows"
     if step.most_items is not None:
-        return once * step.most_items, f"with {step.most_items} items per row, the maximum of its list"
+        return once * step.most_items, f"with {step.most_items} items per row, {_MAXIMUM}"
     least = max(1, step.least_items)
     unbounded = "the maximum length of its list is unknown (set `maxItems` in the schema)"
     return once * least, f"at least {least} per row: {unbounded}"

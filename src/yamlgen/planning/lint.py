@@ -113,7 +113,8 @@ class StepLinter:
         asking = {need: template for need in sorted(unasked) for template in self._asking(read, need)[:1]}
         for need, template in list(asking.items())[:1]:
             others = " or ".join(f"`steps.{each}`" for each in asking)
-            message = f"if {others} is skipped, step `{read.name}` is skipped too, so this test has no effect"
+            message = f"if {others} is skipped, step `{read.name}` is skipped too and its value is null: "
+            message += _without_effect(template, need)
             also = {name for each in asking for name in self._skipped_with(each)} & unasked & _always(read)
             yield _warning(
                 Code.MAY_BE_NULL, message, _mark_of(template, need), _done_with(read, need, asking.keys() | also)
@@ -257,6 +258,16 @@ def _mark_of(template: StepTemplate, step: str) -> Mark:
     """Return the place of the first reference to a step in a template."""
     start = max(template.source.find(f"steps.{step}"), 0)
     return template.mark(start, start + len(f"steps.{step}"))
+
+
+def _without_effect(template: StepTemplate, step: str) -> str:
+    """Return what has no effect in a template that tests a step for null, by the form of the test."""
+    tested = rf"\bsteps\.{re.escape(step)}\b(?:\.\w+)*"
+    if re.search(rf"{tested}\s+or\b", template.source):
+        return "the alternative after `or` is not used"
+    if re.search(rf"{tested}\s*\|\s*(?:default|d)\b", template.source):
+        return "the value of `default` is not used"
+    return "this test has no effect"
 
 
 def _done_with(read: DeclaredStep[Any], need: str, also: AbstractSet[str] = frozenset()) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from yamlgen.errors import Code, Diagnostic, Mark, RowError
+from yamlgen.errors import LACKING, Code, Diagnostic, Mark, RowError
 from yamlgen.expressions.jinja_environment import piece
 from yamlgen.planning.plan import Plan
 from yamlgen.steps.fan_out import Scope
@@ -23,7 +23,7 @@ _MOST_CASES: Final = 20
 _WAYS: Final = (
     ("'str'", "convert a string, such as every value of a CSV, to a number with `| int` or `| float`"),
     ("string formatting", "to join strings, use `~`; `%` fills placeholders such as `%s` in a string"),
-    ("", "add `default(...)` for a value that a row may lack, or skip such rows with `when`"),
+    ("", LACKING),
 )
 """A part of the message, and the fix; the first match is used."""
 
