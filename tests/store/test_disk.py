@@ -141,13 +141,23 @@ def test_a_store_that_is_taken_away(kill_scenario):
     folder = lay_out(kill_scenario.folder / "gone", kill_scenario.server.url)
     life = kill_scenario.start(folder)
     life.until("RowFinished", times=5)
-    (folder / ".yamlgen" / "towns.yaml.db").unlink()  # before its lock, whose loss would be told in other words
     shutil.rmtree(folder / ".yamlgen")
+    ended = life.wait()
+    first_missed = Code.DISK if "was moved or removed" in ended.err else Code.BUSY  # the database, or its lock
+    check_one_sentence(ended, first_missed)
+    check_previous(folder)
+    check_goes_on(kill_scenario, folder)
+
+
+def test_a_database_that_is_taken_away(kill_scenario):
+    """When the store's database is deleted during the run, but not its lock, the error says that it is gone."""
+    folder = lay_out(kill_scenario.folder / "without", kill_scenario.server.url)
+    life = kill_scenario.start(folder)
+    life.until("RowFinished", times=5)
+    (folder / ".yamlgen" / "towns.yaml.db").unlink()
     ended = life.wait()
     check_one_sentence(ended)
     assert "was moved or removed" in ended.err
-    check_previous(folder)
-    check_goes_on(kill_scenario, folder)
 
 
 class Failing(sqlite3.Connection):

@@ -36,6 +36,7 @@ def set_value(document: Document, name: str, value: str, diagnostics: list[Diagn
         if problems and problems[0].code is Code.EMPTY:
             empty = by_surface(command=f"'{name}=\"\"'", python=override(name, '""'))
             fix = f"write a value after `=`; an empty string is `{empty}`"
+        fix = fix or "write one value of YAML: a string that begins with a bracket needs quotes"
         diagnostics.append(Diagnostic(Code.BAD_OVERRIDE, f"cannot read {shown}: {message}", mark, fix))
         return document
     named = document.data.get(parts[0])
