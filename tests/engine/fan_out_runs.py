@@ -36,11 +36,11 @@ class FanOutRun(FakeRun):
         self.budget = Budget(Limits(**self.limits), self.cancellation)
         plan = replace(self.plan, runtime=self.plan.runtime.model_copy(update={"concurrency": self.concurrency}))
         async with self.models.open(plan, self.cancellation) as models:
-            executor = StepRunner(models, plan.folder, self.value_cache, self.width)
+            step_runner = StepRunner(models, plan.folder, self.value_cache, self.width)
             try:
-                await RowScheduler(plan, executor, self.sink, self.emit, self.cancellation).run(self.rows)
+                await RowScheduler(plan, step_runner, self.sink, self.emit, self.cancellation).run(self.rows)
             finally:
-                executor.close()
+                step_runner.close()
 
     @property
     def texts(self):

@@ -82,8 +82,8 @@ class Preparation:
                 for step, variant in self.plan.variants
             }
             counted = Forecaster(self.plan, models, past, self.price_functions, run_recorder.allows)
-            executor = StepRunner(models, value_cache=run_recorder)
-            await RowScheduler(self.plan, executor, counted, lambda _: None, Cancellation()).run(rows)
+            step_runner = StepRunner(models, value_cache=run_recorder)
+            await RowScheduler(self.plan, step_runner, counted, lambda _: None, Cancellation()).run(rows)
             forecast = replace(counted.forecast(self.rows), simulation=self.simulation)
             return forecast, asked_by_tool(models)
 

@@ -56,13 +56,13 @@ class LocalEngine:
             Exception: an error raised by a listener, which also ends the run.
         """
         async with self.provider.open(self.plan, self.cancellation, self.store, self._tell) as models:
-            executor = StepRunner(models, self.plan.folder, self.store, self.plan.concurrency)
-            scheduler = RowScheduler(self.plan, executor, self.store, self.emit, self.cancellation)
+            step_runner = StepRunner(models, self.plan.folder, self.store, self.plan.concurrency)
+            scheduler = RowScheduler(self.plan, step_runner, self.store, self.emit, self.cancellation)
             try:
                 await scheduler.run(rows, rest)
             finally:
                 self.undone = scheduler.undone
-                executor.close()
+                step_runner.close()
         if self._broken is not None:
             raise self._broken
 

@@ -46,14 +46,14 @@ class Engine(ABC):
 
     Attributes:
         plan: the plan.
-        executor: runs the steps.
+        step_runner: runs the steps.
         sink: receives finished rows; its calls return once the row is stored.
         emit: receives the events.
         cancellation: ends the run early.
     """
 
     plan: Plan
-    executor: StepRunner
+    step_runner: StepRunner
     sink: RowSink
     emit: Emit
     cancellation: Cancellation
@@ -183,7 +183,7 @@ class RowExecution(StepHooks):
             if is_skipped(step, scope, skipped) or not step.is_wanted(scope):
                 return _SKIPPED
             context = RequestContext(step.name, self.row.identity, _RequestEvents(self, step.name), self.row.index)
-            return await self.engine.executor.perform(step, scope, context, self)
+            return await self.engine.step_runner.perform(step, scope, context, self)
 
     def _fail(self, step: PlanStep, error: RowError) -> None:
         self.failures[step.name] = error

@@ -33,9 +33,6 @@ SCHEMAS: Final = {
 KEYS: Final = {**VALUES, "object": "a mapping"}
 """Types of values in the pipeline file."""
 
-ANSWERS: Final = VALUES
-"""Types of values in a response of the API."""
-
 PLURALS: Final = {
     "array": "lists",
     "boolean": "booleans",
