@@ -154,7 +154,7 @@ class PipelineProject:
 
     @property
     def path(self):
-        """The pipeline's file."""
+        """The pipeline file."""
         return self.folder / "towns.yaml"
 
     def set(self, path, value):

@@ -35,7 +35,7 @@ output: {path: out/story.jsonl}
 """
 TEXT = """\
 pipeline      story
-input         rows in the pipeline's file, id id
+input         rows in the pipeline file, id id
 
 level 1, in parallel
   draft       generate: model-a

@@ -70,7 +70,7 @@ class Made:
     params: dict = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
-        """Put it into a folder; the pipeline's file."""
+        """Put it into a folder; the pipeline file."""
         for name, text in self.files.items():
             (folder / name).write_text(text, encoding="utf-8")
         path = folder / "p.yaml"

@@ -100,7 +100,7 @@ def test_a_missing_file_is_told_where_it_is_named(tmp_path):
     assert found is None
     assert (said.code, said.mark) == (Code.MISSING_FILE, CALL)
     assert said.message == "pipes/lib/scoring.py does not exist"
-    assert said.hint == "write a path relative to the pipeline's file"
+    assert said.hint == "write a path relative to the pipeline file"
 
 
 def test_a_syntax_error_is_told_in_its_own_file(look):

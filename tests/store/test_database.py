@@ -231,7 +231,7 @@ def test_a_look_makes_nothing(tmp_path):
 
 
 def test_pipelines_of_one_name_share_a_folder(small, call):
-    """With `--store` the database is named by the pipeline's file and its whole path, so that two never meet."""
+    """With `--store` the database is named by the pipeline file and its whole path, so that two never meet."""
     (small / "other").mkdir()
     for name in ("small.yaml", "rows.jsonl"):
         (small / "other" / name).write_bytes((small / name).read_bytes())

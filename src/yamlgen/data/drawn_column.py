@@ -38,7 +38,7 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
         raise UsageError(f"cannot read {shown}: it has no known extension", code=Code.WRONG_VALUE, hint=_KNOWN)
     reading = ReadContext(shown, kind.delimiter(path), format_hint=_KNOWN)
     try:
-        if (absent := absence(path, shown, "the pipeline's file")) is not None:
+        if (absent := absence(path, shown, "the pipeline file")) is not None:
             raise EnvironmentProblem(absent[0], code=Code.MISSING_FILE, hint=absent[1])
         with path.open("rb") as file:
             rows = enumerate(kind.read(file, reading), start=1)

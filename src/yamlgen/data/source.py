@@ -221,7 +221,7 @@ class Source:
                 yield file
         except FileNotFoundError as error:
             other = f"choose another file with {option('input', 'PATH')}"
-            hint = f"create it, or {other}; paths are relative to the pipeline's file"
+            hint = f"create it, or {other}; paths are relative to the pipeline file"
             if self.is_given:
                 way = "check the path: it is relative to the current directory"
                 hint = neighbour(self.path, self.name()) or way
@@ -272,8 +272,8 @@ def source_of(spec: Input, file: Path, shown: str, *, is_given: bool = False) ->
 
     Args:
         spec: the input as written.
-        file: the pipeline's file, which the input's path is relative to.
-        shown: the pipeline's file as the user wrote it.
+        file: the pipeline file, which the input's path is relative to.
+        shown: the pipeline file as the user wrote it.
         is_given: whether the path comes from the caller, not from the pipeline.
     """
     if spec.rows is not None:

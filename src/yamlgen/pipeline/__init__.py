@@ -1,1 +1,1 @@
-"""The pipeline's file: the language as models, what deviates from it, and the file as it was read."""
+"""The pipeline file: the language as models, what deviates from it, and the file as it was read."""

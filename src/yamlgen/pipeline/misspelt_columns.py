@@ -21,7 +21,7 @@ def odd_columns(document: Document) -> Iterator[Diagnostic]:
     """Yield a warning for each column of inline rows that is probably misspelt.
 
     Args:
-        document: the pipeline's file.
+        document: the pipeline file.
     """
     source = document.data.get("input")
     rows = source.get("rows") if isinstance(source, dict) else None

@@ -25,7 +25,7 @@ class Plan:
     """A whole pipeline, ready to run.
 
     Attributes:
-        file: the pipeline's file.
+        file: the pipeline file.
         params: the values of all parameters.
         declared: the schemas of the parameters.
         models: the models, by alias.

@@ -40,10 +40,10 @@ def dependencies(file: StepFile, step: Python, function: Function) -> tuple[Depe
         mark = file.mark("reads", index)
         found = file.fitting(reference)
         if not found:
-            hint = "write the pattern relative to the pipeline's file"
+            hint = "write the pattern relative to the pipeline file"
             problems.append(Diagnostic(Code.MISSING_FILE, f"no file matches `{reference}`", mark, hint))
         for path in found:
-            absent = absence(*file.beside(path), "the pipeline's file")
+            absent = absence(*file.beside(path), "the pipeline file")
             stamp = stamp_of(folder / path)
             if absent is not None:
                 hint = f"write `{path.rstrip('/')}/*` for its files" if is_folder(folder / path) else absent[1]

@@ -79,7 +79,7 @@ def find(folder: Path, shown: str, call: str, mark: Mark) -> tuple[FoundFunction
     module, _, name = call.partition(":")
     relative = Path(*module.split(".")).with_suffix(".py")
     file, place = (folder / relative).absolute(), str(Path(shown) / relative)
-    absent = absence(file, place, "the pipeline's file")
+    absent = absence(file, place, "the pipeline file")
     if absent is not None:
         bare = module.removesuffix(".py")
         hint = absent[1] if bare == module else f"write `{bare}:{name}`, without `.py`"
