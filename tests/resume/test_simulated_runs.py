@@ -252,6 +252,20 @@ class TestCommand:
         told = call("retry", "small.yaml", simulated)
         assert (told.code, f"`{simulated}` is a simulated run\n  = add `--simulate`" in told.err) == (2, True)
 
+    def test_a_store_without_a_run_hides_no_runs_of_the_other_kind(self, call):
+        """A run that was refused, as it had no key, leaves a store without a run: a retry names the runs that exist."""
+        assert call("run", "small.yaml").code == 3
+        call("run", "small.yaml", "--simulate", "--limit", 1)
+        told = call("retry", "small.yaml")
+        assert (told.code, "this pipeline has only simulated runs\n  = add `--simulate`" in told.err) == (2, True)
+
+    def test_a_store_without_a_simulated_run_hides_no_other(self, call):
+        """The same for the retry of a simulated run, where there are only runs that are not simulated."""
+        call("run", "small.yaml", "--simulate", "--limit", 1)
+        Path(".yamlgen/small.yaml.simulated.db").rename(".yamlgen/small.yaml.db")  # as if it had not been simulated
+        told = call("retry", "small.yaml", "--simulate")
+        assert (told.code, "this pipeline has no simulated runs\n  = remove `--simulate`" in told.err) == (2, True)
+
 
 def test_a_simulator_that_a_run_was_pointed_to_is_told(single):
     """A run that finds a simulator at its address says so once; a simulated run, which has its own, does not."""

@@ -82,21 +82,21 @@ def failed_rows(
         UsageError: no run or several runs have this name; or the rows of the run came from standard input.
         EnvironmentProblem: the store cannot be read, or is in use by another version.
     """
-    add, leave_out = f"add {option('simulate')}", f"remove {option('simulate')}"
     both = store_locations([pipeline], store)
     stores = [place for place in both if place.simulated is simulate]
     others = [place for place in both if place.simulated is not simulate]
     try:
-        if not stores:
-            how, hint = ("no simulated runs", leave_out) if simulate else ("only simulated runs", add)
-            raise UsageError(f"this pipeline has {how}", code=Code.NO_RUN, hint=hint)
         found, any_failed = find_failed(stores, run)
         again = repeat(found, input)
     except YamlgenError as error:
-        if run is not None and error.code is Code.NO_RUN and others and has_run(others, run):
-            what, hint = ("not a simulated run", leave_out) if simulate else ("a simulated run", add)
-            raise UsageError(f"`{run}` is {what}", code=Code.NO_RUN, hint=hint) from None
-        raise
+        if error.code is not Code.NO_RUN or not others or not has_run(others, run):
+            raise
+        if run is None:
+            message = f"this pipeline has {'no simulated runs' if simulate else 'only simulated runs'}"
+        else:
+            message = f"`{run}` is {'not a simulated run' if simulate else 'a simulated run'}"
+        hint = f"{'remove' if simulate else 'add'} {option('simulate')}"
+        raise UsageError(message, code=Code.NO_RUN, hint=hint) from None
     return RetryTarget(found.name, any_failed, again, has_run(others, None))
 
 
