@@ -53,11 +53,16 @@ class Scopes:
     def __post_init__(self) -> None:
         self._solid = dict(self.steps or {})
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the known columns are those of all rows."""
+        return self.columns is None or self.columns.closed
+
     def row(self, *, sure: bool = False) -> TypeView:
         """Return the view of a row; with `sure`, only what is known of every row, not only of the first rows."""
         if self.columns is None:
             return ANYTHING
-        known = self.columns.closed or not sure
+        known = self.is_closed or not sure
         types = self.columns.types if known else {}
         members = {name: SchemaView.of(Type(types.get(name, {})), f"row.{name}") for name in self.columns.names}
         return NamespaceView(Code.UNKNOWN_COLUMN, "column", members, self.columns.complete) if known else ANYTHING

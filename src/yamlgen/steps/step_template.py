@@ -9,8 +9,26 @@ from yamlgen.errors import Mark
 from yamlgen.expressions.references import References
 from yamlgen.parsing.source_map import DataPath, Document, SourceText
 
-Role: TypeAlias = Literal["system", "user", "assistant", "message", "when", "for_each", "check", "value", "arg"]
-EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "value", "arg"})
+Role: TypeAlias = Literal[
+    "system",
+    "user",
+    "assistant",
+    "message",
+    "when",
+    "for_each",
+    "check",
+    "value",
+    "arg",
+    "where",
+    "unique",
+    "column",
+    "split_by",
+    "path",
+]
+EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "value", "arg", "where", "unique", "column", "split_by"})
+QUESTIONS: Final = frozenset({"when", "check", "where"})
+"""The roles of conditions."""
+
 SENT: Final[tuple[Role, ...]] = ("system", "user", "assistant")
 """The roles whose text is sent to a model."""
 

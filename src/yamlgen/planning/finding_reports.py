@@ -1,0 +1,192 @@
+"""Reports what is found in templates and expressions: for the steps, and for the outputs.
+
+A finding that follows from a mistake reported elsewhere is not reported again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from yamlgen.collector import Collector
+from yamlgen.errors import Code
+from yamlgen.expressions import type_inference
+from yamlgen.expressions.evaluation import shown
+from yamlgen.expressions.name_resolution import Finding
+from yamlgen.expressions.static_types import ANYTHING, TypeView
+from yamlgen.expressions.template_checks import TemplateAnalysis, analyse_expression, analyse_template
+from yamlgen.pipeline.parameters import Parameters
+from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.planning.scopes import Scopes
+from yamlgen.schemas.type_words import spoken
+from yamlgen.steps import fan_out
+from yamlgen.steps.step_template import QUESTIONS, StepTemplate
+
+_INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
+"""The value to write instead of null in a hint, by the role of the expression."""
+
+_DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD})
+"""The mistakes that follow from a name that is declared at the wrong place, which is reported there."""
+
+
+@dataclass
+class FindingReporter(Collector):
+    """Reports the findings in the templates of one pipeline.
+
+    Args:
+        parsed: the file.
+        params: its parameters.
+        scopes: the types of the steps.
+        in_ring: the steps that are in a cycle.
+    """
+
+    parsed: ParsedFile
+    params: Parameters
+    scopes: Scopes
+    in_ring: frozenset[str]
+
+    def read(
+        self,
+        template: StepTemplate,
+        seen: Mapping[str, TypeView],
+        certain: Mapping[str, TypeView],
+        when: TemplateAnalysis | None = None,
+    ) -> tuple[TemplateAnalysis, TemplateAnalysis]:
+        """Analyse a template, and report its mistakes.
+
+        Args:
+            template: the template.
+            seen: the names in scope, with their types.
+            certain: the same, without what only the first rows of the input show.
+            when: the condition that is true whenever the template is rendered.
+
+        Returns:
+            The analysis, and what of it is certain for all rows.
+        """
+        analysis = read_template(template, seen, when)
+        sure = analysis if certain is seen else read_template(template, certain, when)
+        for finding in causes(analysis.findings):
+            self.report(template, finding, when, is_guess=finding not in sure.findings)
+        if template.role in QUESTIONS:
+            self.check_question(template, analysis)
+        return analysis, sure
+
+    def item_view(
+        self, template: StepTemplate, analysis: TemplateAnalysis, sure: TemplateAnalysis
+    ) -> tuple[TypeView, tuple[int, int | None]]:
+        """Return the view of an item of `for_each`, with the known bounds of their number; report what is no list."""
+        view = sure.view.solid()
+        if analysis.findings or self.is_no_list(template, analysis, is_guess=not view.types()):
+            return ANYTHING, (0, None)
+        kind = view.type().schema
+        return type_inference.item_of(view), (kind.get("minItems", 0), kind.get("maxItems"))
+
+    def check_question(self, template: StepTemplate, analysis: TemplateAnalysis) -> None:
+        """Warn about a condition that is a string: it is true for any string, such as `no`, `false` and `0`."""
+        if analysis.view.null is None and analysis.view.types() == {"string"} and not analysis.findings:
+            source = shown(template.source)
+            message = f'`{source}` is a string, which is true unless it is empty: even `"no"` is true'
+            hint = "compare it with the expected string"
+            if re.fullmatch(r"[\w.]+", source):
+                hint = f'compare it, as in `{source} == "yes"`, or test that it is not empty: `{source} != ""`'
+            self.complain(Code.WRONG_KIND, message, template.mark(0, len(template.source)), hint, warn=True)
+
+    def is_no_list(self, template: StepTemplate, analysis: TemplateAnalysis, *, is_guess: bool) -> bool:
+        """Report a value of `for_each` that is not a list, or may not be one; return whether it was reported."""
+        mark, kinds, columns = (
+            template.mark(0, len(template.source)),
+            analysis.view.solid().types(),
+            analysis.uses.columns,
+        )
+        source = shown(template.source)
+        if analysis.view.null is not None:
+            message = f"`{source}` may be null here: {analysis.view.null}"
+            self.complain(Code.MAY_BE_NULL, message, mark, f"test for it with `when: {source}`")
+        elif not kinds and columns is not None and not columns and not self.is_untold(analysis, source):
+            message = f"`{source}` is not known to be a list"
+            hint = "declare the list in the step's `output.schema`, as `type: array` with `items`"
+            self.complain(Code.NOT_A_LIST, message, mark, hint)
+        elif kinds - {"array"}:
+            hints = {
+                frozenset({"array", "null"}): f"write `({source}) or []` for an empty list instead of null",
+                frozenset({"string"}): f'to split a string of several values, write `({source}).split(";")`',
+            }
+            where = " in the first rows" if is_guess else ""
+            message = f"expected a list, but this is {spoken(kinds)}{where}"
+            fix = hints.get(kinds)
+            if fix is not None and re.fullmatch(r"[\w.]+", source):
+                fix = fix.replace(f"({source})", source)
+            self.complain(Code.NOT_A_LIST, message, mark, fix, warn=is_guess)
+        else:
+            return False
+        return True
+
+    def is_untold(self, analysis: TemplateAnalysis, source: str) -> bool:
+        """Return whether the type of an expression is unknown because of a reported mistake."""
+        if self.scopes.steps is None and analysis.uses.steps:
+            return True
+        unsure = any(path[0] == "params" for path in self.parsed.broken) or self.params.is_doubtful
+        if self.scopes.steps is None and "steps" in source:
+            return True
+        return not analysis.uses.steps.isdisjoint(self.in_ring | self.scopes.unknown) or (unsure and "params" in source)
+
+    def is_misnamed(self, text: StepTemplate, finding: Finding) -> bool:
+        """Return whether a finding is in a name such as `steps.my-step`, which was reported where it is declared."""
+        for part, name in (path for path in self.parsed.broken if len(path) == 2):  # noqa: PLR2004 - a part, a name
+            for match in re.finditer(re.escape(f"{part}.{name}"), text.source):
+                if match.start() <= finding.start and finding.end <= match.end():
+                    return True
+        return False
+
+    def is_outside(self, text: StepTemplate, finding: Finding) -> bool:
+        """Return whether a finding is about items or labels whose key was reported at a wrong place."""
+        name = text.source[finding.start : finding.end]
+        key = fan_out.KEY_OF.get(name, "")
+        return finding.code is Code.UNKNOWN_NAME and bool(key) and self.parsed.is_stray(key)
+
+    def report(
+        self, text: StepTemplate, finding: Finding, when: TemplateAnalysis | None = None, *, is_guess: bool
+    ) -> None:
+        """Report a finding; one that only the first rows show is a warning."""
+        is_stray = finding.code in _DECLARED and finding.path and self.parsed.is_stray(finding.path[-1])
+        if is_stray or self.is_misnamed(text, finding) or self.is_outside(text, finding):
+            return
+        if finding.code is Code.UNKNOWN_FIELD and finding.path[:1] == ("steps",):
+            self.scopes.taken_apart.add(str(finding.path[1]))
+        if finding.code is Code.MAY_BE_NULL and when is not None and when.findings:
+            return  # what `when` tests is not known
+        mark = text.mark(finding.start, finding.end)
+        if is_guess and finding.code is Code.UNKNOWN_COLUMN:
+            message = f"none of the first rows has the column `{finding.path[-1]}`"
+            hint = finding.hint
+            if not finding.near:
+                hint = "a row without it fails; use `default` or `is defined` if it can be missing"
+            self.complain(finding.code, message, mark, hint, warn=True)
+        else:
+            where, hint = " in the first rows" if is_guess else "", finding.hint
+            if hint is not None and finding.path[:1] == ("output",):
+                hint = hint.replace("in its step", f"in step `{text.path[1]}`")
+            if finding.code is Code.MAY_BE_NULL and finding.path and text.role in _INSTEAD:
+                asked = text.source[finding.start : finding.end]
+                hint = f"test for null first, as in `... if {asked} is not none else {_INSTEAD[text.role]}`"
+            warn = is_guess or finding.is_warning
+            self.complain(finding.code, f"{finding.message}{where}", mark, hint, warn=warn)
+
+
+def causes(findings: list[Finding]) -> list[Finding]:
+    """Return findings without those that may follow from an unknown name, which may be a test for null."""
+    unknown = (Code.UNKNOWN_NAME, Code.UNKNOWN_STEP, Code.UNKNOWN_FILTER)
+    if all(finding.code not in unknown for finding in findings):
+        return findings
+    following = (Code.MAY_BE_NULL, Code.UNKNOWN_COLUMN)
+    return [each for each in findings if each.code not in following or each.near]
+
+
+def read_template(
+    template: StepTemplate, scope: Mapping[str, TypeView], when: TemplateAnalysis | None = None
+) -> TemplateAnalysis:
+    """Analyse a template, given that the step's `when` is true."""
+    known = (when.proves, when.forks) if when is not None else ()
+    return (analyse_expression if template.is_expression else analyse_template)(template.source, scope, *known)
