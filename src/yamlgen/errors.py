@@ -74,6 +74,7 @@ class Code(StrEnum):
     UNFILLED = "YG214"
     LOST_TEXT = "YG215"
     EQUAL_REQUESTS = "YG216"
+    UNNEEDED_STEP = "YG217"
 
     UNKNOWN_MODEL_ALIAS = "YG301"
     NO_MODEL = "YG302"

@@ -116,6 +116,19 @@ def _span(ends: tuple[float, float] | None) -> dict[str, float] | None:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputWritten:
+    """An output was written or printed.
+
+    Attributes:
+        output: its name; `output` if it has none.
+        counts: how many rows it has, and how many were rejected, duplicates, or failed and kept; rows by part.
+    """
+
+    output: str
+    counts: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """A run starts.
 
@@ -310,6 +323,7 @@ class RunFinished:
 Event: TypeAlias = (
     RunForecast
     | RunStarted
+    | OutputWritten
     | RequestSent
     | RequestRetried
     | AnswerReceived

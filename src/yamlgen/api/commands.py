@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from yamlgen.api.chosen_outputs import ChosenPaths
 from yamlgen.api.failed_rows import failed_rows
 from yamlgen.api.loading import Pipeline, loaded
 from yamlgen.api.preparation import estimate
@@ -16,6 +17,7 @@ from yamlgen.api.run_execution import execute
 from yamlgen.api.run_options import RunOptions
 from yamlgen.api.stored_run import Run, values
 from yamlgen.events import Emit, RunForecast
+from yamlgen.output.row_composer import outputs_of
 from yamlgen.sync_bridge import synchronous
 from yamlgen.value_objects import JSON
 
@@ -26,7 +28,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
-    output: str | Path | None = None,
+    output: ChosenPaths | None = None,
     limit: int | None = None,
     fresh: bool = False,
     offline: bool = False,
@@ -57,7 +59,8 @@ async def arun(  # noqa: PLR0913 - the options of the command
         params: the parameters, by name.
         overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
         input: the input, in place of the file's own; not if `pipeline` is loaded.
-        output: the output, in place of the file's own; `-` prints the rows as JSON Lines.
+        output: the output, in place of the file's own; `-` prints the rows as JSON Lines. If the pipeline has several
+            outputs, paths by name, such as `{"train": "out/train.jsonl"}`.
         limit: run only this many rows, into a separate file.
         fresh: use no stored answers: send, and pay for, every request again.
         offline: send nothing: use stored answers only, and report what is missing.
@@ -236,10 +239,11 @@ async def _run(
 ) -> Result:
     done = await execute(pipeline, params=params, options=options, emit=on_event)
     stored = Run(done.place, done.entry)
-    rows, failed = values(stored.lines()), values(stored.failed_lines(items=True))
+    first = outputs_of(done.entry)[0].name
+    rows, failed = values(stored.lines(first)), values(stored.failed_lines(items=True))
     failures = [each for each in failed if "item" not in each]
     items = [each for each in failed if "item" in each]
     lost = [step.as_json() for step in done.report.lost_steps]
     paid = done.report.paid
-    output = None if str(options.output) == "-" else done.paths.rows
+    output = None if done.paths.printed == first else done.paths.of(first)[0].path
     return Result(rows, failures, items, lost, paid.usage, paid.cost_usd, done.report, output)

@@ -135,7 +135,10 @@ def repeat(run: RunEntry, given: str | None = None) -> RunArguments:
             code=Code.MISSING_INPUT,
             hint=f"provide them again: {option('input', '-')}, or {option('input', 'PATH')}",
         )
-    options = {name: kept[name] for name in ("output", "limit")}
+    output = kept["output"]
+    if isinstance(output, dict):
+        output = output.get("", output) or None
+    options = {"output": output, "limit": kept["limit"]}
     if run.about["simulated"]:
         options |= {"simulate": True, "seed": kept["seed"], "faults": tuple(kept["faults"])}
     return RunArguments(

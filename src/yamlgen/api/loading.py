@@ -20,6 +20,7 @@ from yamlgen.planning.compiled_pipeline import CompiledPipeline, in_order
 from yamlgen.planning.compiler import compile_pipeline
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.sample_rendering import MOST_ROWS, always_failing
+from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.value_objects import JSON, Columns
 
 
@@ -53,6 +54,11 @@ class Pipeline:
     def steps(self) -> tuple[str, ...]:
         """The names of its steps, in file order."""
         return tuple(self.parsed.pipeline.steps)
+
+    @property
+    def outputs(self) -> tuple[OutputPlan, ...]:
+        """Its outputs, in file order."""
+        return () if self.compiled.plan is None else self.compiled.plan.outputs
 
     def plan(self, params: Mapping[str, JSON] | None = None) -> Plan:
         """Return the plan of a run with these parameters.
@@ -105,7 +111,7 @@ def check(
     plan, told = compiled.bound(params or {}, complete=False)
     at = parsed.document.mark(("input", "path"))
     odd += [Diagnostic(Code.BAD_INPUT, each, at, severity="warning") for each in head.anomalies]
-    refused = _refused(parsed, head, told) if examine else None
+    refused = _refused(parsed, head, told, compiled.taken) if examine else None
     more = dict.fromkeys([*odd, *([] if refused is None else [refused])])
     if examine and plan is not None and refused is None:
         more |= dict.fromkeys(_failing(plan, parsed, head, told))
@@ -115,7 +121,9 @@ def check(
     return Pipeline(path, shown, parsed, source, head.columns, dict(overrides or {}), given, found, compiled), found
 
 
-def _refused(parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Diagnostic | None:
+def _refused(
+    parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...], taken: frozenset[str]
+) -> Diagnostic | None:
     """Return what a run would refuse in the first rows, unless a diagnostic reports it already."""
     at = parsed.document.mark(("input", "path" if head.source.rows_inline is None else "rows"))
     marks = {at, parsed.document.mark(("input", "id"))}
@@ -123,7 +131,7 @@ def _refused(parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) 
         return None
     if head.source.rows_inline is not None and any(each.code is Code.BAD_NUMBER for each in told):
         return None
-    fault = head.fault(frozenset([*parsed.pipeline.steps, *parsed.pipeline.output.added]))
+    fault = head.fault(taken)
     if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
         return None
     row = re.match(re.escape(head.source.name()) + r", row (\d+): ", fault.message)

@@ -124,7 +124,7 @@ async def prepare(
         reached = open_provider(plan.runtime, options.simulation, sends=sends, watched=options.watched, retries=retries)
         provider = await stack.enter_async_context(reached)
         given = stack.enter_context(buffered(pipeline.source, getattr(sys.stdin, "buffer", None)))
-        source, rows = given.scan(frozenset([*(step.name for step in plan.steps), *plan.output.added]))
+        source, rows = given.scan(plan.taken)
         if rows == 0:
             raise no_rows(source)
         rows = rows if options.limit is None else min(rows, options.limit)

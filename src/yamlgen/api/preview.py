@@ -124,7 +124,7 @@ class _RowRequests:
         outputs: dict[str, Answer] = {}
         invented: set[str] = set()
         for step in self.plan.ordered():
-            with located_errors(step):
+            with located_errors(step.templates, f"step `{step.name}`"):
                 scope = self.plan.scope(self.row.row, {name: answer.value for name, answer in outputs.items()})
                 skipped = {name for name, answer in outputs.items() if answer.skipped}
                 if is_skipped(step, scope, skipped) or not step.is_wanted(scope):

@@ -12,6 +12,7 @@ from yamlgen.value_objects import JSON, Usage
 
 if TYPE_CHECKING:  # a list of runs does not load the formats
     from yamlgen.output.files import OutputPaths as OutputPaths  # noqa: PLC0414
+    from yamlgen.output.files import RowsFile as RowsFile  # noqa: PLC0414
 
 __all__ = [
     "Example",

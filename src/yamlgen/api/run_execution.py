@@ -7,19 +7,19 @@ used. Therefore, however a run ends early, the next run continues from the store
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from yamlgen.api.chosen_outputs import chosen_paths, find_output
 from yamlgen.api.json_version import versioned
 from yamlgen.api.loading import Pipeline
 from yamlgen.api.preparation import Preparation, prepare
@@ -31,19 +31,30 @@ from yamlgen.engine.local_engine import LocalEngine
 from yamlgen.engine.spending_limits import Budget
 from yamlgen.engine.trial_rows import UnreadRows
 from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, near
-from yamlgen.events import Emit, Event, RowFailed, RowFinished, RunFinished, RunForecast, RunStarted, RunWarned
+from yamlgen.events import (
+    Emit,
+    Event,
+    OutputWritten,
+    RowFailed,
+    RowFinished,
+    RunFinished,
+    RunForecast,
+    RunStarted,
+    RunWarned,
+)
 from yamlgen.option_names import by_surface, option
 from yamlgen.output.atomic_write import Staging
 from yamlgen.output.failure_records import compose_failed
-from yamlgen.output.files import OutputPaths, output_paths, prepared, publish
-from yamlgen.output.output_columns import added_columns, compose_row, compose_rows
+from yamlgen.output.files import OutputPaths, Written, composed, output_paths, prepared, publish
+from yamlgen.output.row_composer import OutputCounts, RowComposer, outputs_of
 from yamlgen.output.stdout_writer import Printer, PrinterThread
 from yamlgen.planning.expansion import resolved
 from yamlgen.planning.plan import Plan
 from yamlgen.reports.record_file import run_record, surroundings
 from yamlgen.reports.report import Report
+from yamlgen.shaping.output_plan import STEP
 from yamlgen.store.location import StoreLocation
-from yamlgen.store.run_reader import RunEntry, RunReader
+from yamlgen.store.run_reader import RunEntry
 from yamlgen.store.run_session import ActiveRun, begin_run, open_runs
 from yamlgen.system_limits import in_thread
 from yamlgen.value_objects import JSON
@@ -130,9 +141,11 @@ class _RunExecution:
         self.budget = Budget(plan.limits, cancellation)
         self.listeners: list[Emit] = [self.report.observe, self.budget.observe, *listeners]
         self.undone = False
-        self.to_stdout = str(options.output) == "-"
         self.stdout = stdout
-        self.paths = _paths(plan, options)
+        self.given = chosen_paths(plan.outputs, options.output)
+        simulated, limit = options.simulate, options.limit
+        self.paths = output_paths(plan.outputs, plan.folder, self.given, simulated=simulated, limit=limit)
+        self.counts: dict[str, OutputCounts] = {}
 
     def tell(self, event: Event) -> None:
         for listener in self.listeners:
@@ -141,9 +154,9 @@ class _RunExecution:
     @contextmanager
     def made_ready(self, ready: Preparation) -> Iterator[Staging]:
         """Lock the output files for this run, before anything is billed."""
-        self.paths.spare(path for path in (*self.pipeline.parsed.files(), ready.source.path) if path is not None)
+        self.paths.check(path for path in (*self.pipeline.parsed.files(), ready.source.path) if path is not None)
         what = f"run {self.name} of {near(self.plan.file)}"
-        with prepared(self.paths, to_stdout=self.to_stdout, what=what) as staging:
+        with prepared(self.paths, what=what) as staging:
             yield staging
 
     async def go(self, ready: Preparation, by_tool: frozenset[str], staging: Staging) -> FinishedRun:
@@ -182,8 +195,8 @@ class _RunExecution:
 
     async def _drive(self, ready: Preparation, entry: RunEntry) -> None:
         printer = None
-        if self.to_stdout:
-            printer = PrinterThread(partial(_opened_printer, ready.session.run_reader.place, entry, self.stdout))
+        if self.paths.printed is not None:
+            printer = PrinterThread(partial(self._opened_printer, ready.session.run_reader.place, entry))
             self.listeners.append(partial(_print, printer))
         rows = partial(ready.source.rows, ready.rows, self.plan.columns)
         engine = LocalEngine(self.plan, ready.provider, ready.session.run_recorder, self.tell, self.cancellation)
@@ -252,6 +265,9 @@ class _RunExecution:
             raise asyncio.CancelledError from None
         for message in record["warnings"][known:]:
             self.tell(RunWarned(message))
+        for output in self.plan.outputs:
+            if output.name in self.counts:
+                self.tell(OutputWritten(output.name or STEP, self.counts[output.name].as_json()))
 
     def _write(
         self,
@@ -262,23 +278,47 @@ class _RunExecution:
         unwanted: threading.Event,
     ) -> None:
         finished, failed = self.report.finished, self.report.failed
-        keep_rows = self.to_stdout or not (finished or not self.paths.rows.exists())
-        with open_runs(place) as run_reader:
 
-            def wanted(compose: Callable[[RunReader, RunEntry], Iterator[bytes]]) -> Iterator[bytes]:
-                for line in compose(run_reader, entry):
-                    if unwanted.is_set():
-                        raise _Unwanted
-                    yield line
+        def check() -> None:
+            if unwanted.is_set():
+                raise _Unwanted
 
+        def wanted(lines: Iterator[bytes]) -> Iterator[bytes]:
+            for line in lines:
+                check()
+                yield line
+
+        def recorded() -> dict[str, JSON]:
+            self.counts |= {composer.output.name: composer.counts for composer in composers}
+            outputs = (output for output in self.plan.outputs if output.name in self.counts)
+            record["outputs"] = {output.name or STEP: self.counts[output.name].as_json() for output in outputs}
+            return record
+
+        with open_runs(place) as run_reader, ExitStack() as stack:
+            composers = [RowComposer(run_reader, entry, output) for output in outputs_of(entry)]
+            rows: list[Written] = []
+            for composer in composers:
+                stack.enter_context(composer)
+                has_rows = finished or (failed and composer.output.config.failed == "keep")
+                files = [each for each in self.paths.of(composer.output.name) if has_rows or not each.path.exists()]
+                rows.append(stack.enter_context(composed(composer, files, check)))
             publish(
-                self.paths,
                 staging,
-                rows=None if keep_rows else lambda: wanted(compose_rows),
-                failed=(lambda: wanted(compose_failed)) if failed else None,
-                run=record,
+                self.paths,
+                rows=[each for written in rows for each in written],
+                failed=(lambda: wanted(compose_failed(run_reader, entry))) if failed else None,
+                record=recorded,
                 tell=record["warnings"].append,
             )
+
+    @contextmanager
+    def _opened_printer(self, place: StoreLocation, entry: RunEntry) -> Iterator[Printer]:
+        """Yield a printer to standard output that reads the store; unbuffered, so that no row remains in a buffer."""
+        stream = self.stdout or sys.stdout.buffer
+        output = find_output(outputs_of(entry), self.paths.printed)
+        with open_runs(place) as run_reader, RowComposer(run_reader, entry, output) as composer:
+            yield Printer(getattr(stream, "raw", stream), composer.line)
+            self.counts[output.name] = composer.counts
 
     def _about(self, ready: Preparation) -> dict[str, JSON]:
         plan = self.plan
@@ -292,21 +332,20 @@ class _RunExecution:
             "overrides": dict(self.pipeline.overrides),
             "models": {variant.name: variant.model for _, variant in plan.variants},
             "input": ready.source.name(),
-            "output": "-" if self.to_stdout else os.path.relpath(self.paths.rows, plan.folder),
+            "output": self.paths.names(plan.folder),
             "limit": self.options.limit,
             "headers": list(ready.provider.headers().names),
             "address": ready.provider.answerer(),
             "simulated": self.options.simulate,
             "simulation": ready.simulation,
-            **added_columns(plan.output),
         }
 
     def _options(self) -> dict[str, JSON]:
         """Return the options that a retry reuses."""
-        given, output = self.pipeline.input, self.options.output
+        given = self.pipeline.input
         return {
             "input": given if given in (None, "-") else str(self.pipeline.source.path),
-            "output": None if output is None else "-" if self.to_stdout else str(self.paths.rows),
+            "output": {name: path if path == "-" else str(Path(path).absolute()) for name, path in self.given.items()},
             "limit": self.options.limit,
             "faults": list(self.options.faults),
             "seed": self.options.seed,
@@ -342,19 +381,3 @@ def _confirm(forecast: RunForecast, plan: Plan, options: RunOptions, confirm: Co
         message = f"{costs}, and `limits.confirm_above_usd` is {most:g}"
         hint = f"nothing was sent; confirm it with {option('yes')}, or raise the limit"
         raise LimitReached(message, code=Code.NOT_CONFIRMED, hint=hint)
-
-
-def _paths(plan: Plan, options: RunOptions) -> OutputPaths:
-    if options.output is not None and str(options.output) != "-":
-        return output_paths(Path(options.output).absolute())
-    target = plan.folder / plan.output.path
-    to_stdout = options.output is not None
-    return output_paths(target, simulated=options.simulate, limit=options.limit, to_stdout=to_stdout)
-
-
-@contextmanager
-def _opened_printer(place: StoreLocation, entry: RunEntry, stdout: BinaryIO | None) -> Iterator[Printer]:
-    """Yield a printer to standard output that reads the store; unbuffered, so that no row remains in a buffer."""
-    stream = stdout or sys.stdout.buffer
-    with open_runs(place) as run_reader:
-        yield Printer(getattr(stream, "raw", stream), partial(compose_row, run_reader, entry))

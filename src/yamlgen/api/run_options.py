@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from yamlgen.api.chosen_outputs import ChosenPaths
 from yamlgen.errors import Code, UsageError
 from yamlgen.option_names import by_surface, option
 from yamlgen.pipeline.pipeline_model import Limits
@@ -22,7 +23,7 @@ _LIMITS: Final = ("max_requests", "max_failures", "max_unusable", "max_cost_usd"
 class RunOptions:
     """How a run differs from its pipeline file. The options are those of `yamlgen.run`, which documents them."""
 
-    output: str | Path | None = None
+    output: ChosenPaths | None = None
     limit: int | None = None
     simulate: bool = False
     max_concurrency: int | None = None

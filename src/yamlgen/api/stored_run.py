@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yamlgen.api.chosen_outputs import ChosenPaths, chosen_paths, find_output
 from yamlgen.data.row_identity import id_name, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.errors import Code, UsageError
 from yamlgen.output.failure_records import Failure, compose_failed, list_failures
-from yamlgen.output.output_columns import compose_rows
+from yamlgen.output.row_composer import RowComposer, outputs_of
 from yamlgen.output.row_detail import describe_row
 from yamlgen.store.location import FOLDER, StoreLocation
 from yamlgen.store.run_reader import RunEntry, RunReader
@@ -22,25 +24,26 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True)
 class Export:
-    """A file of a run's rows.
+    """The files of a run's rows.
 
     Attributes:
         run: the run's name.
         rows: how many rows were written.
-        output: the file.
+        outputs: the files.
         failed_items: how many items of these rows failed and are null.
         warnings: what the format cannot represent, as sentences.
     """
 
     run: str
     rows: int
-    output: Path
+    outputs: tuple[Path, ...]
     failed_items: int
     warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, JSON]:
         """Return the export as JSON values."""
-        return {"run": self.run, "rows": self.rows, "output": str(self.output)}
+        files = [str(path) for path in self.outputs]
+        return {"run": self.run, "rows": self.rows, "output": files[0] if len(files) == 1 else files}
 
 
 @dataclass(frozen=True)
@@ -158,10 +161,18 @@ class Run:
         with open_runs(self.place) as run_reader:
             return describe_row(run_reader, self.entry, _find_row(run_reader, self.entry, name, tell))
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield the finished rows as JSON Lines, in input order."""
-        with open_runs(self.place) as run_reader:
-            yield from compose_rows(run_reader, self.entry)
+    def lines(self, output: str | None = None) -> Iterator[bytes]:
+        """Yield the rows of an output as JSON Lines, in input order.
+
+        Args:
+            output: the name of the output; not needed if the pipeline has only one.
+
+        Raises:
+            UsageError: the run has no such output, or several and no name is given.
+        """
+        found = find_output(outputs_of(self.entry), output)
+        with open_runs(self.place) as run_reader, RowComposer(run_reader, self.entry, found) as composer:
+            yield from composer.lines()
 
     def failed_lines(self, *, items: bool = False) -> Iterator[bytes]:
         """Yield the failed rows as JSON Lines, in input order, as in `*.failed.jsonl`.
@@ -172,11 +183,11 @@ class Run:
         with open_runs(self.place) as run_reader:
             yield from compose_failed(run_reader, self.entry, items=items)
 
-    def array(self, *, failed: bool = False) -> Iterator[bytes]:
-        """Yield the rows, or the failed rows, as one JSON array in parts."""
+    def array(self, output: str | None = None, *, failed: bool = False) -> Iterator[bytes]:
+        """Yield the rows of an output, or the failed rows, as one JSON array in parts."""
         from yamlgen.output.files import printed  # noqa: PLC0415 - not needed to list runs
 
-        yield from printed(self.failed_lines if failed else self.lines, as_array=True)
+        yield from printed(self.failed_lines if failed else lambda: self.lines(output), as_array=True)
 
     def failures(self) -> Iterator[Failure]:
         """Yield the error of each failed row and failed item, in input order."""
@@ -188,26 +199,39 @@ class Run:
         with open_runs(self.place) as run_reader:
             return run_reader.has_to_retry(self.entry)
 
-    def export(self, output: Path, *, failed: bool = False) -> Export:
-        """Write the rows to a file in the format of its extension, even if the run was stopped or killed.
+    def export(self, output: ChosenPaths, *, failed: bool = False) -> Export:
+        """Write the rows to files in the formats of their extensions, even if the run was stopped or killed.
 
         Args:
-            output: a `.jsonl`, `.json` or `.csv` file; its folder is created, and an existing file is replaced.
+            output: a `.jsonl`, `.json` or `.csv` file; its folder is created, and an existing file is replaced. If the
+                pipeline has several outputs, `{"train": PATH}`. A split output is written as by the run.
             failed: write the failed rows, as in `*.failed.jsonl`.
 
         Raises:
-            UsageError: `output` is not a file, or has another extension.
-            EnvironmentProblem: the file cannot be written, or another run is writing it.
+            UsageError: a path is not a file, or has another extension; or the run has no such output.
+            EnvironmentProblem: a file cannot be written, or another run is writing it.
         """
-        from yamlgen.output.files import write_rows  # noqa: PLC0415 - not needed to list runs
+        from yamlgen.output.files import Written, composed, row_files, write_rows  # noqa: PLC0415 - not needed to list runs
 
         run = self.entry
-        with open_runs(self.place) as run_reader:
-            compose = compose_failed if failed else compose_rows
-            warnings = write_rows(output, lambda: compose(run_reader, run))
-            lost = 0 if failed else run_reader.nulls(run)
-        rows = run.failed + run.missing if failed else run.finished
-        return Export(run.name, rows, output, lost, tuple(warnings))
+        with open_runs(self.place) as run_reader, ExitStack() as stack:
+            if failed:
+                path = Path(str(output))
+                warnings = write_rows([(path, lambda: compose_failed(run_reader, run), None)])
+                return Export(run.name, run.failed + run.missing, (path,), 0, tuple(warnings))
+            composers: list[RowComposer] = []
+            written: list[Written] = []
+            files: list[Path] = []
+            outputs = outputs_of(run)
+            for name, target in chosen_paths(outputs, output).items():
+                composer = stack.enter_context(RowComposer(run_reader, run, find_output(outputs, name)))
+                into = row_files(composer.output, Path(target))
+                written.append(stack.enter_context(composed(composer, into)))
+                composers.append(composer)
+                files.extend(each.path for each in into)
+            warnings = write_rows([each for rows_of in written for each in rows_of])
+            rows = sum(composer.counts.rows for composer in composers)
+            return Export(run.name, rows, tuple(files), run_reader.nulls(run), tuple(warnings))
 
 
 def values(lines: Iterator[bytes]) -> list[dict[str, JSON]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from yamlgen.api.chosen_outputs import chosen_paths
 from yamlgen.cancellation import Cancellation
 from yamlgen.cli.display import Display, choose
 from yamlgen.cli.messages import as_json, codes_in, echo, json_object, put, show, show_error, show_explanation
@@ -57,7 +58,7 @@ def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
         options = replace(options, watched=sys.stderr.isatty())
         if not shown.quiet:  # the run itself reports a missing or malformed input
             show(each for each in loaded.warnings if each.code not in (Code.MISSING_INPUT, Code.BAD_INPUT))
-        to_stdout = str(options.output) == "-"
+        to_stdout = "-" in chosen_paths(loaded.outputs, options.output).values()
         if to_stdout and shown.as_json:
             message = "stdout cannot contain both the rows (-o -) and the summary (--output-format json)"
             raise click.UsageError(message)
@@ -71,11 +72,11 @@ def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
     report, paths = done.report, done.paths
     simulation = options.simulation.about if options.simulation else None
     if shown.as_json:
-        files = {"output": str(paths.rows), "failed": str(paths.failed), "run": str(paths.run)}
+        files = {"output": paths.names(), "failed": str(paths.failed), "run": str(paths.run)}
         put(json_object({**report.as_json(), "simulated": options.simulate, "simulation": simulation, "files": files}))
     elif not shown.quiet:
         lines = next_lines(after_finish(loaded, options, report, sys.argv[1:]))
-        echo("\n".join([summary(report, paths, to_stdout=to_stdout, simulation=simulation), *lines]))
+        echo("\n".join([summary(report, paths, simulation=simulation), *lines]))
     return ExitCode.FAILED_ROWS if report.failed or report.lost_steps else ExitCode.OK
 
 

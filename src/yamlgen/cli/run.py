@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 @click.argument("pipeline", type=click.Path(path_type=Path))
 @pipeline_options
 @input_option
-@click.option("-o", "--output", metavar="PATH|-", help="Write the rows to this file; - is stdout.")
+@click.option(
+    "-o",
+    "--output",
+    multiple=True,
+    metavar="[NAME=]PATH|-",
+    help="Write the rows to this file; - is stdout. NAME is needed if the pipeline has several outputs.",
+)
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Run only the first N rows, into a separate file."
 )
@@ -45,6 +51,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
     params: dict[str, str],
     overrides: dict[str, str],
     input_path: str | None,
+    output: tuple[str, ...],
     dry_run: bool,
     quiet: bool,
     verbose: bool,
@@ -72,7 +79,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
 
     def prepare() -> tuple[Pipeline, dict[str, Any], RunOptions]:
         loaded, given = load_with(pipeline, params, overrides, input_path)
-        return loaded, given, RunOptions(**chosen)
+        return loaded, given, RunOptions(output=output or None, **chosen)
 
     if dry_run:
         from yamlgen.cli.plan import show_plan  # noqa: PLC0415 - loads the engine

@@ -11,9 +11,9 @@ from yamlgen.errors import LACKING, Code, near
 from yamlgen.events import ItemFailed, PaceChanged, RequestRetried, RowFailed, RunForecast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from yamlgen.api.results import OutputPaths
+    from yamlgen.api.results import OutputPaths, RowsFile
     from yamlgen.value_objects import JSON
 
 _HELD: Final = 0.05
@@ -24,9 +24,7 @@ SIMULATED: Final = " (simulated)"
 _HEAD: Final = ["step", "rows", "failed", "answers", "re-asks", "retried", "input tokens", "output tokens"]
 
 
-def summary(
-    report: Report, paths: OutputPaths, *, to_stdout: bool, simulation: Mapping[str, JSON] | None = None
-) -> str:
+def summary(report: Report, paths: OutputPaths, *, simulation: Mapping[str, JSON] | None = None) -> str:
     """Return the summary of a run: counts, tokens, failures in groups, and the files."""
     how = f" ({simulator(simulation)})" if simulation else ""
     failed = f"{report.failed} failed"
@@ -38,12 +36,38 @@ def summary(
     lines.extend(outlay(report))
     lines.extend(failures(report))
     lines.extend(f"  warning  {safe(warning)}" for warning in report.warnings)
-    where = "standard output" if to_stdout else near(paths.rows)
-    lines.append(f"  output  {where}" if report.finished else "  output  none: no row finished")
+    lines.extend(_outputs(report, paths))
     if report.failed:
         lines.append(f"  failed  {near(paths.failed)}")
     lines.append(f"  record  {near(paths.run)}")
     return "\n".join(lines)
+
+
+def _outputs(report: Report, paths: OutputPaths) -> Iterator[str]:
+    """Yield where each output was written, and what it left out."""
+    if not report.finished and not any(counts["rows"] for counts in report.outputs.values()):
+        yield "  output  none: no row finished"
+        return
+    for name, counts in report.outputs.items():
+        files = paths.of(name) or paths.of("")
+        rows = [each for each in files if each.part is not None]
+        written = [near(each.path) for each in rows] or ["standard output"]
+        if len(rows) > 1:
+            written = [f"{near(each.path)} ({counted(counts['parts'].get(each.part, 0), 'row')})" for each in rows]
+        elif counts["rows"] != report.finished or len(report.outputs) > 1:
+            written.append(counted(counts["rows"], "row"))
+        yield f"  output  {', '.join([*written, *_dropped(counts, files)])}"
+
+
+def _dropped(counts: Mapping[str, JSON], files: Sequence[RowsFile]) -> Iterator[str]:
+    """Yield what an output left out, and which failed rows it kept."""
+    if counts["rejected"]:
+        kept = "".join(f" (see {near(each.path)})" for each in files if each.part is None)
+        yield f"{counted(counts['rejected'], 'row')} dropped by `where`{kept}"
+    if counts["duplicates"]:
+        yield f"{counted(counts['duplicates'], 'duplicate')} dropped by `unique`"
+    if counts["kept"]:
+        yield f"{counted(counts['kept'], 'failed row')} kept"
 
 
 def next_lines(commands: list[str]) -> list[str]:

@@ -45,7 +45,7 @@ class OccurrenceCounter:
             (times,) = run("SELECT times FROM seen WHERE digest = ?", (digest,)).fetchone()
             run("UPDATE seen SET times = times + 1 WHERE digest = ?", (digest,))
         except sqlite3.Error as error:
-            message = f"cannot keep track of the input's rows in a temporary file: {error}"
+            message = f"cannot keep track of the rows in a temporary file: {error}"
             hint = "free disk space for temporary files, or set `TMPDIR` to another folder"
             raise EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
         return int(times)

@@ -34,6 +34,7 @@ from yamlgen.planning.error_location import located_errors
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.skipping import is_skipped
 from yamlgen.row_result import Answer, RowResult
+from yamlgen.shaping.output_plan import STEP
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.value_objects import Attempt, InputRow, SystemicFailure, Usage
 
@@ -97,9 +98,20 @@ class RowExecution(StepHooks):
         """
         steps = self.engine.plan.steps
         errors = await (self._alone(steps[0]) if len(steps) == 1 else self._together(steps))
+        self._check_outputs()
         await self._keep()
         for error in errors:
             raise error
+
+    def _check_outputs(self) -> None:
+        """Fail the row if an output cannot be made from it."""
+        plan = self.engine.plan
+        if len(self.answers) < len(plan.steps):
+            return
+        try:
+            plan.check_outputs(self.row.row, {name: answer.value for name, answer in self.answers.items()})
+        except RowError as error:
+            self.failures[STEP] = error
 
     def begin(self) -> None:
         """Note that the row has sent a request."""
@@ -179,7 +191,7 @@ class RowExecution(StepHooks):
         outputs = {name: answer.value for name, answer in self.answers.items()}
         scope = self.engine.plan.scope(self.row.row, outputs)
         skipped = {name for name, answer in self.answers.items() if answer.skipped}
-        with located_errors(step):
+        with located_errors(step.templates, f"step `{step.name}`"):
             if is_skipped(step, scope, skipped) or not step.is_wanted(scope):
                 return _SKIPPED
             context = RequestContext(step.name, self.row.identity, _RequestEvents(self, step.name), self.row.index)
@@ -193,11 +205,11 @@ class RowExecution(StepHooks):
     async def _keep(self) -> None:
         """Add the row to the sink if it finished or failed."""
         steps = [step.name for step in self.engine.plan.steps]
-        finished = len(self.answers) == len(steps)
+        finished = len(self.answers) == len(steps) and not self.failures
         if not (finished or self.failures):
             return
         answers = {name: self.answers[name] for name in steps if name in self.answers}
-        failures = {name: self.failures[name] for name in steps if name in self.failures}
+        failures = {name: self.failures[name] for name in (*steps, STEP) if name in self.failures}
         await self.engine.sink.add(RowResult(self.row, answers, failures))
         if finished:
             self.engine.emit(RowFinished(self.row.index))

@@ -112,7 +112,7 @@ class StepRunner(RunResources):
     async def _one(self, step: PlanStep, case: Case, row: RowStep) -> Answer:
         if step.kind not in self._executors:
             self._executors[step.kind] = executor_of(step.kind, self)
-        with located_errors(step):
+        with located_errors(step.templates, f"step `{step.name}`"):
             return await self._executors[step.kind].perform(step, case, row)
 
 

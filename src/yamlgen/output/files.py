@@ -7,10 +7,14 @@ an output never contains half a run, and an interrupted run leaves the previous 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, Final, TypeAlias
 
 from yamlgen.canonical_json import encoded
 from yamlgen.errors import Code, UsageError, near
@@ -19,7 +23,31 @@ from yamlgen.formats.format import Format, Lines
 from yamlgen.formats.format_table import ENDINGS, FORMATS, STREAMED, format_of
 from yamlgen.option_names import option
 from yamlgen.output.atomic_write import Staging, target_of, writing
+from yamlgen.output.row_composer import REJECTED, RowComposer
+from yamlgen.shaping.file_names import failed_path, part_path, record_path, trial_path
+from yamlgen.shaping.output_config import CsvSettings
+from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.value_objects import JSON
+
+PRINTED: Final = "-"
+"""The path of an output that is printed."""
+
+Written: TypeAlias = Sequence[tuple[Path, Lines, CsvSettings | None]]
+"""Files of rows: the path, the rows, and how they are written as CSV."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowsFile:
+    """A file of rows.
+
+    Attributes:
+        output: the name of the output; empty for `output`.
+        part: the part of its split; empty without a split, `REJECTED` for the rows that `where` drops.
+    """
+
+    output: str
+    part: str | None
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,54 +55,106 @@ class OutputPaths:
     """The output files of a run.
 
     Attributes:
-        rows: the finished rows, in the format of its extension.
+        rows: the files of rows, in the formats of their extensions.
         failed: the failed rows, as JSONL; does not exist if none failed.
         run: the record of the run, as JSON.
+        printed: the name of the output that is printed instead of written; `None` if none is.
     """
 
-    rows: Path
+    rows: tuple[RowsFile, ...]
     failed: Path
     run: Path
+    printed: str | None = None
 
-    def spare(self, read: Iterable[Path]) -> None:
-        """Check that the outputs do not replace or remove a file that the run reads.
+    @property
+    def all(self) -> list[Path]:
+        """All files that the run may write."""
+        return [*(each.path for each in self.rows), self.failed, self.run]
+
+    def of(self, output: str) -> list[RowsFile]:
+        """Return the files of rows of one output."""
+        return [each for each in self.rows if each.output == output]
+
+    def names(self, folder: Path | None = None) -> JSON:
+        """Return the path of the rows, or a list of those of the parts; with several outputs, by name.
+
+        Args:
+            folder: the folder that the paths are relative to. Default: they are absolute.
+        """
+        found: dict[str, list[str]] = {} if self.printed is None else {self.printed: [PRINTED]}
+        for file in self.rows:
+            if file.part is not REJECTED:
+                path = str(file.path) if folder is None else os.path.relpath(file.path, folder)
+                found.setdefault(file.output, []).append(path)
+        made = {name: paths[0] if len(paths) == 1 else paths for name, paths in found.items()}
+        return made.get("", made)
+
+    def check(self, read: Iterable[Path]) -> None:
+        """Check that no two outputs are the same file, and that none replaces a file that the run reads.
 
         Raises:
             UsageError: one of the outputs would do so.
         """
-        kept = {target_of(path) for path in read}
-        for path in (self.rows, self.failed, self.run):
-            if target_of(path) in kept:
-                message = f"cannot write {near(path)}: the run reads it, and the output would replace it"
+        kept, seen = {target_of(path) for path in read}, set[Path]()
+        for path in self.all:
+            if target_of(path) in kept | seen:
+                what = "another output is written there" if target_of(path) in seen else "the run reads it"
+                message = f"cannot write {near(path)}: {what}, and the output would replace it"
                 hint = f"choose another output with {option('output', 'PATH')}"
                 raise UsageError(message, code=Code.OUTPUT_PATH, hint=hint)
+            seen.add(target_of(path))
 
 
 def output_paths(
-    path: Path, *, simulated: bool = False, limit: int | None = None, to_stdout: bool = False
+    outputs: Sequence[OutputPlan], folder: Path, given: Mapping[str, str], *, simulated: bool, limit: int | None
 ) -> OutputPaths:
-    """Return the files of a run that writes to `path`. Simulated, limited and printed runs have different file names.
+    """Return the files of a run. Simulated, limited and printed runs have different file names.
+
+    Args:
+        outputs: the outputs of the plan.
+        folder: the folder that their paths are relative to.
+        given: the paths in place of those in the pipeline, by the names of the outputs; `-` prints the rows.
+        simulated: whether the run is simulated.
+        limit: the maximum number of rows.
 
     Raises:
-        UsageError: `path` is a folder, or its extension is unknown.
+        UsageError: a path is a folder, or its extension is unknown.
     """
-    _format(path)
-    stem = path.stem + (".simulated" if simulated else "") + ("" if limit is None else f".limit-{limit}")
-    stem += ".stdout" if to_stdout else ""
-    return OutputPaths(
-        rows=path.with_name(stem + path.suffix),
-        failed=path.with_name(f"{stem}.failed.jsonl"),
-        run=path.with_name(f"{stem}.run.json"),
-    )
+    trial = (".simulated" if simulated else "") + ("" if limit is None else f".limit-{limit}")
+    printed = next((name for name, path in given.items() if path == PRINTED), None)
+    trial += "" if printed is None else ".stdout"
+    rows: list[RowsFile] = []
+    whole: list[Path] = []
+    for output in outputs:
+        written, config = given.get(output.name), output.config
+        if written is None or written == PRINTED:
+            path = trial_path(folder / config.path, trial)
+            rejected = None if config.rejected is None else trial_path(folder / config.rejected, trial)
+        else:
+            path = Path(written).absolute()
+            rejected = None if config.rejected is None else part_path(path, "rejected")
+        whole.append(path)
+        if written != PRINTED:
+            rows += row_files(output, path)
+        if rejected is not None:
+            rows.append(RowsFile(output.name, REJECTED, rejected))
+    for each in (*whole, *(file.path for file in rows)):
+        _format(each)
+    return OutputPaths(tuple(rows), failed_path(whole[0]), record_path(whole[0]), printed)
+
+
+def row_files(output: OutputPlan, path: Path) -> list[RowsFile]:
+    """Return the files of an output at `path`, without that of rejected rows."""
+    parts = [""] if output.config.split is None else output.config.split.parts
+    return [RowsFile(output.name, part, part_path(path, part)) for part in parts]
 
 
 @contextmanager
-def prepared(paths: OutputPaths, *, to_stdout: bool, what: str = "") -> Iterator[Staging]:
+def prepared(paths: OutputPaths, *, what: str = "") -> Iterator[Staging]:
     """Reserve the files of a run before any request is sent, and create their folder.
 
     Args:
         paths: the files.
-        to_stdout: whether the rows are printed, so that `paths.rows` is not used.
         what: a description of the writer, for the error of a second run.
 
     Yields:
@@ -84,62 +164,107 @@ def prepared(paths: OutputPaths, *, to_stdout: bool, what: str = "") -> Iterator
         UsageError: an output path is not a regular file.
         EnvironmentProblem: the folder cannot be created or written to, or another run is writing there.
     """
-    files = (paths.failed, paths.run) if to_stdout else (paths.rows, paths.failed, paths.run)
-    for path in files:
+    for path in paths.all:
         _check_place(path)
     with Staging(what) as staging:
-        for path in files:
+        for path in paths.all:
             staging.reserve(path)
         yield staging
 
 
+@contextmanager
+def composed(composer: RowComposer, files: Sequence[RowsFile], check: Callable[[], object] = bool) -> Iterator[Written]:
+    """Make the rows of an output for its files, for as long as the context lasts.
+
+    The rows of several files, and rows that take time to make, are first written to temporary files next to them, so
+    that they are made once.
+
+    Args:
+        composer: makes the rows.
+        files: the files that they are for.
+        check: called before each row; it may raise an error to stop.
+
+    Raises:
+        EnvironmentProblem: a temporary file cannot be written.
+    """
+    csv = composer.output.config.csv
+
+    def checked() -> Iterator[tuple[str | None, bytes]]:
+        for each in composer.parted():
+            check()
+            yield each
+
+    if composer.output.is_plain and len(files) == 1:
+        yield [(files[0].path, lambda: (line for _, line in checked()), csv)]
+        return
+    with ExitStack() as stack:
+        spools: dict[str | None, BinaryIO] = {}
+        for file in files:
+            with writing(file.path):
+                file.path.parent.mkdir(parents=True, exist_ok=True)
+                spools[file.part] = stack.enter_context(TemporaryFile(dir=file.path.parent))
+        paths = {file.part: file.path for file in files}
+        for part, line in checked():
+            if part in spools:
+                with writing(paths[part]):
+                    spools[part].write(line)
+        yield [(file.path, partial(_reread, spools[file.part], file.path), csv) for file in files]
+
+
+def _reread(spool: BinaryIO, path: Path) -> Iterator[bytes]:
+    with writing(path):
+        spool.seek(0)
+    yield from spool
+
+
 def publish(
-    paths: OutputPaths,
     staging: Staging,
+    paths: OutputPaths,
     *,
-    rows: Lines | None,
+    rows: Written,
     failed: Lines | None,
-    run: Mapping[str, JSON],
+    record: Callable[[], Mapping[str, JSON]],
     tell: Callable[[str], object] = bool,
 ) -> None:
     """Write the files of a run. If an error occurs while they are written, the previous files remain.
 
     Args:
-        paths: the files.
         staging: the reservation of the files.
-        rows: the finished rows; `None` leaves the previous file unchanged.
+        paths: the files.
+        rows: the rows for each file; a file without an entry is left unchanged.
         failed: the failed rows; `None` removes the previous file.
-        run: the record of the run; read after the rows are written.
+        record: returns the record of the run; called after the rows are written.
         tell: receives warnings about the written rows.
 
     Raises:
         EnvironmentProblem: a file cannot be written, or another run is writing it.
     """
-    if rows is not None:
-        staging.write(paths.rows, _exported(rows, paths.rows, tell))
+    for path, lines, csv in rows:
+        staging.write(path, _exported(lines, path, csv, tell))
     if failed is None:
         staging.remove(paths.failed)
     else:
         staging.write(paths.failed, failed())
-    staging.write(paths.run, [encoded(json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")])
+    staging.write(paths.run, [encoded(json.dumps(dict(record()), ensure_ascii=False, indent=2) + "\n")])
     staging.replace()
 
 
-def write_rows(path: Path, lines: Lines) -> Sequence[str]:
-    """Write one file of rows in the format of its extension, replacing it as a whole, and create its folder.
+def write_rows(rows: Written) -> Sequence[str]:
+    """Write files of rows in the formats of their extensions, replacing each as a whole, and create their folders.
 
     Returns:
         Warnings about the written rows, as sentences.
 
     Raises:
-        UsageError: `path` is not a file, or its extension is unknown.
-        EnvironmentProblem: the file cannot be written, or another run is writing it.
+        UsageError: a path is not a file, or its extension is unknown.
+        EnvironmentProblem: a file cannot be written, or another run is writing it.
     """
-    _format(path)
-    _check_place(path)
     warnings: list[str] = []
     with Staging("an export") as staging:
-        staging.write(path, _exported(lines, path, warnings.append))
+        for path, lines, csv in rows:
+            _format(path)
+            _check_place(path)
+            staging.write(path, _exported(lines, path, csv, warnings.append))
         staging.replace()
     return warnings
 
@@ -149,7 +274,8 @@ def printed(lines: Lines, *, as_array: bool) -> Iterable[bytes]:
     return (FORMATS["json"] if as_array else STREAMED).write(lines, Path(), bool)
 
 
-def _exported(lines: Lines, path: Path, tell: Callable[[str], object]) -> Iterator[bytes]:
+def _exported(lines: Lines, path: Path, csv: CsvSettings | None, tell: Callable[[str], object]) -> Iterator[bytes]:
+    del csv
     for chunk in _format(path).write(lines, path, tell):
         reach("during-export")
         yield chunk

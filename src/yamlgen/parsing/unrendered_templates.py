@@ -24,9 +24,11 @@ _TEMPLATE: Final = re.compile(
     r"|\{%[-+]?\s*(?:if|for|set)\s[^{}]*%\}"
 )
 _FILLED: Final = frozenset({"system", "prompt", "messages", "when", "for_each", "check", "values", "args"})
-_EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "expression", "values", "args"})
+_OUTPUT_EXPRESSIONS: Final = frozenset({"for_each", "where", "unique", "columns", "split"})
+_OUTPUT_PATHS: Final = frozenset({"path", "rejected"})
+_EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "expression", "values", "args"}) | _OUTPUT_EXPRESSIONS
 _TEXTS: Final = frozenset({"system", "prompt", "content", "message"})
-_PATHS: Final = frozenset({"path", "file", "schema", "reads", "call"})
+_PATHS: Final = frozenset({"path", "file", "schema", "reads", "call", "rejected"})
 _WRITTEN_OUT: Final = _PATHS | {"model", "id", "choices", "enum", "const", "matrix", "draws", "models"}
 _SET_FOR_A_RUN: Final = _PATHS | {"model", "id"}
 _PARAMETER: Final = re.compile(r"\{\{[-+]?\s*params\b")
@@ -63,6 +65,8 @@ def _template(text: str) -> str | None:
 
 def _set(path: DataPath, said: str) -> str | None:
     """Return the hint for a parameter in a value that a run can set with an option, or `None`."""
+    if _output_key(path) in _OUTPUT_PATHS and _PARAMETER.match(said):
+        return None
     if not _PARAMETER.match(said) or path[-1] not in _SET_FOR_A_RUN or not all(isinstance(key, str) for key in path):
         return None
     option = override(".".join(map(str, path)), "..." if path[-1] not in _PATHS else "PATH")
@@ -83,7 +87,9 @@ def way(path: DataPath, said: str = "") -> str | None:  # noqa: PLR0911 - a tabl
     if "draws" in path[2:3]:
         return "draw the name of a column, and write `row[steps.NAME.DRAW]` in a template"
     if path[-1] in _PATHS or "reads" in path[2:3]:
-        written = ".".join(map(str, path)) if path[0] in ("input", "output") else ""
+        if _output_key(path) in _OUTPUT_PATHS:
+            return "the path of an output can contain `{{ params.NAME }}` only; to write several files, use `split`"
+        written = ".".join(map(str, path)) if path[0] == "input" else ""
         fix = f", or set it for a run with `{override(written, 'PATH')}`" if written else ""
         return f"a path is the same for all rows: write the full path{fix}"
     if path[0] == "params":
@@ -102,7 +108,8 @@ def unexpanded(path: str) -> str | None:
 def quoting(text: str, at: int) -> str:
     """Return the hint for a template without quotes at an offset of a YAML text."""
     keys = _keys_above(text, at)
-    if len(keys) > 2 and _EXPRESSIONS & set(keys[2:]) and keys[-1] not in _TEXTS:  # noqa: PLR2004 - steps, a name
+    below = keys[1:] if keys[:1] == ["output"] else keys[2:]
+    if _EXPRESSIONS & set(below) and keys[-1] not in _TEXTS:
         return "write an expression without braces: `row.name`, not `{{ row.name }}`"
     fix = (_set(tuple(keys), text[at:]) or way(tuple(keys))) if _WRITTEN_OUT & set(keys) else None
     return fix or 'put the template in quotes: "{{ ... }}"'
@@ -140,12 +147,26 @@ def _is_filled(path: DataPath) -> bool:
     """Check whether the string at a path is a template, an expression or a comment."""
     if path[-1] == "description" and (len(path) == 1 or path[0] == "params" or path[0::2] == ("steps", "description")):
         return True
+    if _output_key(path) in _OUTPUT_EXPRESSIONS:
+        return True
     return path[0] == "steps" and bool(_FILLED & set(path[2:3])) and path[-1] != "file"
+
+
+def _is_filled_path(path: DataPath, text: str) -> bool:
+    """Check whether the string at a path is the path of an output with templates that read parameters only."""
+    found = [match[0] for match in _TEMPLATE.finditer(text)]
+    return _output_key(path) in _OUTPUT_PATHS and all(map(_PARAMETER.match, found))
+
+
+def _output_key(path: DataPath) -> str:
+    """Return the key of an output that a path is at or below; empty for other paths."""
+    at = {"output": 1, "outputs": 2}.get(str(path[0]), len(path)) if path else 0
+    return str(path[at]) if at < len(path) else ""
 
 
 def _texts(value: JSON, path: DataPath) -> Iterator[tuple[DataPath, str, bool]]:
     """Yield the strings and keys of a document that are not rendered, with their paths. Rows are skipped as data."""
-    if isinstance(value, str) and path and not _is_filled(path):
+    if isinstance(value, str) and path and not (_is_filled(path) or _is_filled_path(path, value)):
         yield path, value, False
     elif isinstance(value, list) and path != ("input", "rows"):
         for index, item in enumerate(value):

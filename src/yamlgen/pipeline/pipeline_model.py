@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from yamlgen.formats.format_table import FormatName
+from yamlgen.shaping.output_config import Output
 from yamlgen.steps.config_fields import MOST_CONCURRENCY, FrozenModel, ModelSettings, Name, Text
 from yamlgen.steps.step_kinds import Step
 
@@ -131,35 +132,6 @@ class Input(FrozenModel):
     """The rows themselves: a list of mappings from columns to values."""
 
 
-class Output(FrozenModel):
-    """The file of finished rows. The failed rows and the record of the run are written next to it.
-
-    An output row is the input row, followed by the values of all steps in the order of the file. In CSV, a value that
-    is not a string is written as JSON, and a NUL character as U+FFFD, with a warning. In JSON, U+0085, U+2028 and
-    U+2029 are escaped, because some readers treat them as line ends.
-
-    ```yaml
-    steps:
-      haiku: {model: claude-haiku-5-5, prompt: "A haiku about {{ row.topic }}."}
-    output:
-      path: out/haikus.csv
-      provenance: true
-    ```
-    """
-
-    model_config = ConfigDict(json_schema_extra={"required": ["path"]})
-
-    path: Text = ""
-    """The output file, relative to the pipeline file: .jsonl, .json or .csv."""
-    provenance: bool = False
-    """Add a column `provenance` to each row: which runs sent the requests, models, stop reasons, tokens and cost."""
-
-    @property
-    def added(self) -> tuple[str, ...]:
-        """The columns that are added to each row, after the values of the steps."""
-        return ("provenance",) if self.provenance else ()
-
-
 class PipelineModel(FrozenModel):
     """A pipeline reads rows, runs each row through every step, and writes the results.
 
@@ -193,7 +165,8 @@ class PipelineModel(FrozenModel):
     model_config = ConfigDict(
         title="yamlgen pipeline",
         json_schema_extra={
-            "required": ["version", "input", "steps", "output"],
+            "required": ["version", "input", "steps"],
+            "oneOf": [{"required": ["output"]}, {"required": ["outputs"]}],
             "patternProperties": {"^x-": {"description": "Ignored: a place for YAML anchors."}},
         },
     )
@@ -292,5 +265,31 @@ class PipelineModel(FrozenModel):
     ]
     ```
     """
-    output: Output = Field(default_factory=Output)
+    output: Output | None = None
     """The file of finished rows."""
+    outputs: Annotated[dict[Name, Output], Field(min_length=1)] | None = None
+    """Several outputs instead of `output`, by name, each with its own file and shape.
+
+    The failed rows file and the record of the run are named after the first output.
+
+    ```yaml
+    steps:
+      mood:
+        model: claude-haiku-5-5
+        prompt: "The mood of this review: {{ row.text }}"
+        output: {schema: {enum: [pleased, angry, unclear]}}
+    outputs:
+      labels:
+        path: out/labels.jsonl
+        where: steps.mood != "unclear"
+        columns: {text: row.text, label: steps.mood}
+      review:
+        path: out/review.csv
+        where: steps.mood == "unclear"
+    ```
+    """
+
+    @property
+    def named_outputs(self) -> dict[str, Output]:
+        """The outputs by name; the name of `output` is empty."""
+        return self.outputs or {"": self.output or Output()}

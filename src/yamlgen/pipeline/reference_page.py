@@ -172,7 +172,7 @@ class _Page:
     def _named(self, part: JSON, title: str) -> list[str]:
         """Return the models with several keys that this key refers to first, and place them under its title."""
         found = re.findall(r'"#/\$defs/(\w+)"', json.dumps(part))
-        new = [name for name in found if name not in self.titles and len(self.schemas[name]["properties"]) > 1]
+        new = [name for name in found if name not in self.titles and len(self.schemas[name].get("properties", ())) > 1]
         self.titles.update(dict.fromkeys(new, title))
         return new
 
@@ -238,6 +238,8 @@ class _Page:
         """Return a link to a model's section; for a model of one key, the key itself."""
         if name in self.titles:
             return _link(self.titles[name], _WORDS[many]["object"])
+        if "properties" not in self.schemas[name]:  # a column, which may contain columns
+            return ", ".join(_WORDS[many][kind] for kind in ("expression", "array")) + " or " + _WORDS[many]["object"]
         ((key, part),) = self.schemas[name]["properties"].items()
         return f"`{{{key}: {self._types(part, '')}}}`"
 

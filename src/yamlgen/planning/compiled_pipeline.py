@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from yamlgen.errors import Diagnostic
+from yamlgen.errors import Code, Diagnostic, RowError
 from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.secret_scan import without_secrets
 from yamlgen.pipeline.diagnostic_deduplication import each_once
@@ -28,6 +28,7 @@ class CompiledPipeline:
         plan: the plan, with the parameters' defaults; `None` if there is an error.
         parameters: the declared parameters.
         diagnostics: the mistakes, in the order in which they were found.
+        taken: the names of output columns that an input column must not have.
         files: the files that the pipeline refers to, directly or indirectly, each with its state when it was read.
     """
 
@@ -36,6 +37,7 @@ class CompiledPipeline:
     parameters: Parameters
     diagnostics: tuple[Diagnostic, ...]
     files: Mapping[Path, Stamp | None]
+    taken: frozenset[str] = frozenset()
 
     def bound(self, given: Mapping[str, JSON], *, complete: bool) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
         """Return the plan with the parameters of a run (`None` if there is an error), and all mistakes in order.
@@ -49,7 +51,13 @@ class CompiledPipeline:
         told = tuple(each_once(in_order(found, self.parsed.shown)))
         if self.plan is None or any(each.severity == "error" for each in told):
             return None, told
-        return replace(self.plan, params=run.values), told
+        if self.plan.declared.keys() - run.values.keys():
+            return replace(self.plan, params=run.values), told
+        try:
+            return self.plan.bound(run.values), told
+        except RowError as error:
+            mark = self.parsed.document.mark(next(output.at for output in self.plan.outputs))
+            return None, (*told, Diagnostic(Code.OUTPUT_PATH, error.message, mark, error.hint))
 
     @property
     def is_current(self) -> bool:

@@ -20,16 +20,18 @@ from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import unfilled
 from yamlgen.pipeline.csv_delimiter import parted
-from yamlgen.pipeline.input_output_checks import check_files
+from yamlgen.pipeline.input_checks import check_input
 from yamlgen.pipeline.misspelt_columns import odd_columns
 from yamlgen.pipeline.model_settings import check_model, check_runtime
 from yamlgen.pipeline.number_coercion import changed_numbers
+from yamlgen.pipeline.output_checks import check_outputs
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.template_sources import TextLoader
 from yamlgen.planning.compiled_pipeline import CompiledPipeline
 from yamlgen.planning.finding_reports import FindingReporter, read_template
 from yamlgen.planning.lint import StepLinter
+from yamlgen.planning.output_reader import OutputReader, unneeded_steps
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.scopes import Scopes
 from yamlgen.planning.step_builder import StepBuilder
@@ -38,6 +40,7 @@ from yamlgen.schemas.author_schema import JSONSchema, SchemaLoader
 from yamlgen.schemas.keywords import KEYWORDS
 from yamlgen.schemas.types import ANYTHING as ANY_TYPE
 from yamlgen.schemas.types import Type
+from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.steps import fan_out
 from yamlgen.steps.declaration import DeclaredStep
 from yamlgen.steps.step_config import StepConfig
@@ -68,6 +71,7 @@ class _Compiler(Collector):
     """The steps whose schema has mistakes, so that their type is unknown."""
     steps: dict[str, DeclaredStep[Any]] = field(default_factory=dict)
     rings: list[tuple[str, ...]] = field(default_factory=list)
+    outputs: list[OutputPlan] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         parsed = self.parsed
@@ -92,10 +96,12 @@ class _Compiler(Collector):
         self.reporter = FindingReporter(parsed, self.params, self.scopes, self.in_ring())
         self.report_cycles()
         self.read_steps()
+        self.read_outputs()
         self.check_lint()
         self.check_steps()
         self.assembly.forgive(self.scopes.unwrapped, self.scopes.taken_apart)
-        self.diagnostics.extend(check_files(parsed, self.columns))
+        self.diagnostics.extend(check_input(parsed, self.columns))
+        self.diagnostics.extend(check_outputs(parsed, self.columns, self.outputs, self.params.defaults))
         self.diagnostics.extend((*check_runtime(parsed), *check_model(parsed), *unfilled(parsed.document, self.files)))
         self.diagnostics.extend((*changed_numbers(parsed.document), *odd_columns(parsed.document)))
         for part in (self.params, self.loader, self.texts, self.assembly, self.reporter):
@@ -104,7 +110,8 @@ class _Compiler(Collector):
         unfilled_at = {each.mark: each for each in told if each.code is Code.UNFILLED}
         found = tuple(each for each in told if unfilled_at.get(each.mark, each) is each)
         plan = None if any(each.severity == "error" for each in found) else self.plan()
-        return CompiledPipeline(parsed, plan, self.params, found, self.files_read())
+        taken = frozenset[str]().union(*(output.taken for output in self.outputs)) if plan is not None else frozenset()
+        return CompiledPipeline(parsed, plan, self.params, found, self.files_read(), taken)
 
     def plan(self) -> Plan:
         """Return the plan of a pipeline without errors."""
@@ -119,7 +126,7 @@ class _Compiler(Collector):
             limits=parsed.pipeline.limits,
             input=parsed.pipeline.input,
             steps=tuple(step.plan_step(self.scopes.types[name]) for name, step in self.steps.items()),
-            output=parsed.pipeline.output,
+            outputs=tuple(self.outputs),
         )
 
     def files_read(self) -> dict[Path, Stamp | None]:
@@ -170,6 +177,15 @@ class _Compiler(Collector):
             else:
                 step.output = step.type_of(values) or step.output
             self.scopes.settle(step)
+
+    def read_outputs(self) -> None:
+        """Read the outputs, and report the steps that none of them needs."""
+        reader = OutputReader(self.parsed, self.columns, self.scopes, self.reporter)
+        self.outputs = [reader.read(name, config) for name, config in self.parsed.pipeline.named_outputs.items()]
+        is_broken = any(self.parsed.is_broken_within(part) for part in ("output", "outputs", "steps"))
+        if not (reader.unsure or is_broken):
+            needs = {name: step.needs for name, step in self.steps.items()}
+            self.diagnostics.extend(unneeded_steps(self.parsed, needs, self.outputs))
 
     def in_ring(self) -> frozenset[str]:
         """Return the steps that are in a cycle."""
@@ -227,14 +243,9 @@ class _Compiler(Collector):
         self.diagnostics.extend(dict.fromkeys(warning for read in self.steps.values() for warning in linter.of(read)))
 
     def check_steps(self) -> None:
-        parsed, document = self.parsed, self.parsed.document
-        for name in parsed.pipeline.steps:
-            if self.columns is not None and name in self.columns.names:
-                mark = document.mark(("steps", name), key=True)
-                message = f"step `{name}` has the same name as a column of the input"
-                hint = "rename the step: both would be written to the output under that name"
-                self.complain(Code.NAME_TAKEN, message, mark, hint)
-            self.diagnostics.extend(self.steps[name].check_texts())
+        """Check the templates of each step, after all of them were read."""
+        for step in self.steps.values():
+            self.diagnostics.extend(step.check_texts())
 
 
 def _referring(template: StepTemplate, analysis: TemplateAnalysis) -> StepTemplate:

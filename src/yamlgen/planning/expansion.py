@@ -8,6 +8,12 @@ from typing import Any
 from yamlgen.planning.plan import Plan
 
 
+def _outputs(plan: Plan) -> dict[str, Any]:
+    """Return the outputs, under the key with which the file declares them."""
+    written = {output.name: output.config.written() for output in plan.outputs}
+    return {"output": written[""]} if "" in written else {"outputs": written}
+
+
 def resolved(plan: Plan, by_tool: AbstractSet[str] = frozenset()) -> dict[str, Any]:
     """Return the pipeline with everything resolved, as the data of a valid pipeline.
 
@@ -28,5 +34,5 @@ def resolved(plan: Plan, by_tool: AbstractSet[str] = frozenset()) -> dict[str, A
         **({"limits": limits} if limits else {}),
         "input": plan.input.model_dump(exclude_none=True),
         "steps": {step.name: step.written(by_tool) for step in plan.steps},
-        "output": plan.output.model_dump(exclude_none=True),
+        **_outputs(plan),
     }

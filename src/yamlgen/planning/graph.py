@@ -19,6 +19,7 @@ from yamlgen.planning.plan import Plan
 from yamlgen.redaction import redact
 from yamlgen.schemas.type_words import BARE
 from yamlgen.schemas.types import kind_of, referred
+from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.value_objects import JSON
 
@@ -38,7 +39,10 @@ def as_text(plan: Plan) -> str:
             lines += _entry(f"  {step.name} ", _what(step))
             for word, value in _facts(step):
                 lines += _entry(f"    {word}", value)
-    return "\n".join([*lines, "", *_entry("output", _printable(plan.output.path)), ""])
+    lines.append("")
+    for output in plan.outputs:
+        lines += _entry(_output_name(output), _printable(output.config.path))
+    return "\n".join([*lines, ""])
 
 
 def as_mermaid(plan: Plan) -> str:
@@ -49,15 +53,27 @@ def as_mermaid(plan: Plan) -> str:
         opened, closed = step.shape
         facts = [f"{word} {value}" for word, value in _facts(step) if word != "needs"]
         lines.append(f"  step_{step.name}{opened}{_label(step.name, _what(step), *facts)}{closed}")
-    lines.append(f"  output[({_label(plan.output.path)})]")
+    for output in plan.outputs:
+        label = _label(*filter(None, (output.name, output.config.path)))
+        lines.append(f"  {_output_id(output)}[({label})]")
     for step in steps:
         lines += [] if step.needs else [f"  input --> step_{step.name}"]
         for name, references in _references(step).items():
             arrow = "-.->" if name in step.asks else "-->"
             lines.append(f"  step_{name} {arrow}|{_label(', '.join(references))}| step_{step.name}")
     needed = frozenset().union(*(step.needs for step in steps))
-    lines += [f"  step_{step.name} --> output" for step in steps if step.name not in needed]
+    for output in plan.outputs:
+        ends = output.needs if output.config.columns is not None else output.needs - needed
+        lines += [f"  step_{step.name} --> {_output_id(output)}" for step in steps if step.name in ends]
     return "\n".join([*lines, ""])
+
+
+def _output_name(output: OutputPlan) -> str:
+    return f"output {output.name}" if output.name else "output"
+
+
+def _output_id(output: OutputPlan) -> str:
+    return f"output_{output.name}" if output.name else "output"
 
 
 def _levels(plan: Plan) -> list[list[PlanStep]]:

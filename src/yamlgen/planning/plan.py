@@ -7,13 +7,15 @@ expressions are source text, and schemas are JSON text. What is compiled from th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yamlgen.expressions.name_resolution import all_of
-from yamlgen.pipeline.pipeline_model import Input, Limits, Output, Runtime
+from yamlgen.pipeline.pipeline_model import Input, Limits, Runtime
+from yamlgen.planning.error_location import located_errors
 from yamlgen.planning.step_order import ordered
 from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.steps.config_fields import MOST_CONCURRENCY, ModelSettings
 from yamlgen.steps.fan_out import Scope
 from yamlgen.steps.plan_step import PlanStep, Variant
@@ -30,6 +32,7 @@ class Plan:
         declared: the schemas of the parameters.
         models: the models, by alias.
         steps: the steps, in file order; their `needs` are the graph.
+        outputs: the outputs, in file order.
     """
 
     name: str
@@ -41,7 +44,7 @@ class Plan:
     limits: Limits
     input: Input
     steps: tuple[PlanStep, ...]
-    output: Output
+    outputs: tuple[OutputPlan, ...]
 
     def __repr__(self) -> str:
         count = len(self.steps)
@@ -78,6 +81,29 @@ class Plan:
                 reached.add(name)
                 waiting.extend(steps[name].needs)
         return all_of(steps[name].columns for name in reached)
+
+    def check_outputs(self, row: Row, values: Mapping[str, JSON]) -> None:
+        """Check that the output rows of a finished row can be made.
+
+        Raises:
+            RowError: an expression of an output fails, or an output row does not have its shape.
+        """
+        for output in self.outputs:
+            with located_errors(output.templates, f"`{output.key}`"):
+                output.check(self.scope(row, values))
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The names of output columns that an input column must not have."""
+        return frozenset[str]().union(*(output.taken for output in self.outputs))
+
+    def bound(self, params: Mapping[str, JSON]) -> Plan:
+        """Return the plan with these parameters, also in the paths of its outputs.
+
+        Raises:
+            RowError: a path cannot be rendered.
+        """
+        return replace(self, params=params, outputs=tuple(output.bound(params) for output in self.outputs))
 
     def scope(self, row: Row, outputs: Mapping[str, JSON]) -> Scope:
         """Return the names that templates can read in a row."""

@@ -15,6 +15,7 @@ from yamlgen.events import (
     AnswerReceived,
     Event,
     ItemFailed,
+    OutputWritten,
     PaceChanged,
     RequestRetried,
     RequestSent,
@@ -178,6 +179,7 @@ class Report:
         item_groups: the failures of items that are null, in rows that did not fail.
         pace: how fast the API accepts requests, by rate limit.
         warnings: the warnings, as sentences.
+        outputs: how many rows each output has, by its name: see `OutputWritten`.
         simulated: whether the run is simulated; `paid` is then what the API would have charged.
     """
 
@@ -192,6 +194,7 @@ class Report:
     item_groups: _Groups = field(default_factory=dict)
     pace: dict[str, PaceChanged] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    outputs: dict[str, Mapping[str, JSON]] = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
     simulated: bool = False
@@ -250,6 +253,8 @@ class Report:
                 self.finished += 1
             case RowFailed():
                 self._failed(event)
+            case OutputWritten():
+                self.outputs[event.output] = event.counts
             case RunWarned():
                 self.warnings.append(event.message)
             case RunFinished():
@@ -262,7 +267,8 @@ class Report:
             self.missing += 1
         else:
             self.failed += 1
-            self.steps[event.step].failed += 1
+            if event.step in self.steps:  # an output is none
+                self.steps[event.step].failed += 1
         _group(self.groups, event).add(_example(event))
 
     def as_json(self) -> dict[str, Any]:
@@ -278,6 +284,7 @@ class Report:
             "failures": [group.as_json() for group in largest_first(self.groups)],
             "failed_items": [group.as_json() for group in largest_first(self.item_groups)],
             "lost_steps": [step.as_json() for step in self.lost_steps],
+            "outputs": dict(self.outputs),
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
             "error": self.error,

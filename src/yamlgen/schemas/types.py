@@ -83,6 +83,15 @@ def list_of(item: Type, least: int = 0, most: int | None = None) -> Type:
     return definitions.under(made, instead=Type({"type": "array"}))
 
 
+def tuple_of(items: Sequence[Type]) -> Type:
+    """Return the type of lists with exactly these items, in this order."""
+    definitions = _LocalDefinitions()
+    taken = [definitions.take(item, "prefixItems", number) for number, item in enumerate(items)]
+    bounds = {"minItems": len(items), "maxItems": len(items)}
+    made = {"type": "array", "prefixItems": taken, **bounds} if items else {"type": "array", **bounds}
+    return definitions.under(made, instead=Type({"type": "array"}))
+
+
 def object_of(members: Mapping[str, Type]) -> Type:
     """Return the type of objects with exactly these members."""
     definitions = _LocalDefinitions()

@@ -117,12 +117,7 @@ class FanOut:
         if self.for_each is None:
             yield scope
             return
-        items = evaluate(self.for_each, scope)
-        if not isinstance(items, list):
-            raise _no_items(self.for_each, f"must be a list, not {described(items)}")
-        if len(items) > MOST_ITEMS:
-            raise _no_items(self.for_each, f"has {len(items):,} items, more than {MOST_ITEMS:,}")
-        for index, item in enumerate(items):
+        for index, item in enumerate(items_of(self.for_each, scope)):
             yield {**scope, "item": item, "item_index": index}
 
     def whole(self, values: Sequence[JSON]) -> JSON:
@@ -148,6 +143,20 @@ class FanOut:
         if self.samples is not None:
             parts.append(f"sample {case.sample + 1}")
         return ", ".join(parts)
+
+
+def items_of(source: str, scope: Scope) -> list[JSON]:
+    """Return the items of a `for_each`.
+
+    Raises:
+        RowError: its value is not a list, or the list is too long.
+    """
+    items = evaluate(source, scope)
+    if not isinstance(items, list):
+        raise _no_items(source, f"must be a list, not {described(items)}")
+    if len(items) > MOST_ITEMS:
+        raise _no_items(source, f"has {len(items):,} items, more than {MOST_ITEMS:,}")
+    return items
 
 
 def _no_items(source: str, given: str) -> RowError:

@@ -210,9 +210,14 @@ class RunReader(ResultReader):
         """Return whether the store contains any answer."""
         return bool(self._all("SELECT 1 FROM attempt LIMIT 1"))
 
-    def rows(self, run: RunEntry) -> Iterator[StoredRow]:
-        """Return the finished rows of a run, in input order."""
-        return self._rows(run, "row.status = 'finished'")
+    def rows(self, run: RunEntry, *, failed: bool = False) -> Iterator[StoredRow]:
+        """Return the finished rows of a run, in input order.
+
+        Args:
+            run: the run.
+            failed: whether to include the failed rows.
+        """
+        return self._rows(run, "row.status IN ('finished', 'failed')" if failed else "row.status = 'finished'")
 
     def failed(self, run: RunEntry, *, items: bool = False) -> Iterator[StoredRow]:
         """Return the rows of a run that failed or lack an answer, in input order.

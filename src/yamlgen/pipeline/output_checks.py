@@ -1,0 +1,208 @@
+"""Checks of the outputs of a pipeline: their files, the names of their columns, and keys that contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from yamlgen.collector import Collector
+from yamlgen.errors import Code, Diagnostic, RowError
+from yamlgen.formats.format_table import format_of
+from yamlgen.option_names import option
+from yamlgen.parsing.project_folder import is_folder, real, unusable
+from yamlgen.parsing.source_map import DataPath
+from yamlgen.parsing.unrendered_templates import unexpanded
+from yamlgen.pipeline.input_checks import unknown_format
+from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.shaping.file_names import failed_path, part_path, record_path
+from yamlgen.shaping.output_plan import ITEM, STEP, OutputPlan
+from yamlgen.suggestions import suggestion
+from yamlgen.value_objects import JSON, Columns
+
+_INEXACT = 1e-9
+"""The maximum difference of a sum of shares from 1: floats are inexact."""
+
+
+def check_outputs(
+    parsed: ParsedFile, columns: Columns | None, outputs: Sequence[OutputPlan], params: Mapping[str, JSON]
+) -> list[Diagnostic]:
+    """Return the diagnostics for the outputs.
+
+    Args:
+        parsed: the file.
+        columns: the known columns of the input; `None` if they are unknown.
+        outputs: the outputs.
+        params: the known values of the parameters, for the paths.
+    """
+    checker = _Checker(parsed, columns, params)
+    for output in outputs:
+        checker.check(output)
+    checker.check_step_name(outputs)
+    checker.check_collisions(outputs)
+    return checker.diagnostics
+
+
+def written_files(output: OutputPlan) -> Iterator[tuple[DataPath, str]]:
+    """Yield the key of each file of rows of an output, in the output, with the path of the file."""
+    config = output.config
+    if config.split is None:
+        yield ("path",), config.path
+    else:
+        at: DataPath = ("split",) if config.split.by is None else ("split", "into")
+        for part in config.split.parts:
+            yield (*at, part), str(part_path(Path(config.path), part))
+    if config.rejected is not None:
+        yield ("rejected",), config.rejected
+
+
+@dataclass
+class _Checker(Collector):
+    parsed: ParsedFile
+    columns: Columns | None
+    params: Mapping[str, JSON]
+
+    def check(self, output: OutputPlan) -> None:
+        """Check one output by itself."""
+        config = output.config
+        for key, written in (("path", config.path), ("rejected", config.rejected)):
+            if written and not self.parsed.is_broken(*output.at, key):
+                self.check_path((*output.at, key), written)
+        self.check_names(output)
+        self.check_keys(output)
+        self.check_split(output)
+
+    def rendered(self, written: str) -> str | None:
+        """Return a path with the known parameters; `None` if one is unknown."""
+        if "{" not in written:
+            return written
+        from yamlgen.expressions.jinja_environment import render  # noqa: PLC0415 - rarely needed
+
+        with suppress(RowError):
+            return render(written, {"params": self.params})
+        return None
+
+    def check_path(self, at: DataPath, written: str) -> None:
+        target = self.rendered(written)
+        if target is None:
+            return
+        path, shown = self.parsed.beside(target)
+        source = self.parsed.pipeline.input
+        mark, shell = self.parsed.document.mark(at), unexpanded(target)
+        if shell is not None:
+            way = f"write the full path, or let your shell expand it with {option('output', 'PATH')}"
+            self.complain(Code.OUTPUT_PATH, f"`{shell}` is not expanded: it is read as a folder name", mark, way)
+        elif no_path := unusable(path, shown):
+            self.complain(Code.OUTPUT_PATH, no_path, mark, "write the path of a file")
+        elif is_folder(path):
+            hint = "write the path of a file in it, such as rows.jsonl"
+            self.complain(Code.OUTPUT_PATH, f"{shown} is a folder", mark, hint)
+        elif format_of(path) is None:
+            self.diagnostics.append(unknown_format(target, mark))
+        elif source.path and real(path) == real(self.parsed.beside(source.path)[0]):
+            self.complain(Code.OUTPUT_PATH, "the output would replace the input", mark, "write another path")
+
+    def check_names(self, output: OutputPlan) -> None:
+        """Check that no two output columns have the same name, and that excluded columns exist."""
+        mark, config, names = (
+            self.parsed.document.mark,
+            output.config,
+            () if self.columns is None else self.columns.names,
+        )
+        steps = self.parsed.pipeline.steps
+        for name in config.added:
+            if name in (config.columns or ()):
+                message = f"`columns` defines the column that `{output.key}.{name}` adds"
+                self.complain(Code.NAME_TAKEN, message, mark((*output.at, "columns", name), key=True), "rename it")
+            elif config.columns is None and name in names and name not in output.excluded:
+                message = f"the column that `{output.key}.{name}` adds has the name of an input column"
+                hint = "rename the input column, or remove this key: both would be the same output column"
+                self.complain(Code.NAME_TAKEN, message, mark((*output.at, name), key=True), hint)
+            elif config.columns is None and name in output.step_columns:
+                message = f"step `{name}` has the name of the column that `{output.key}.{name}` adds"
+                hint = "rename it: both would be the same output column"
+                self.complain(Code.NAME_TAKEN, message, mark(("steps", name), key=True), hint)
+        if config.columns is not None:
+            return
+        for name in output.step_columns:
+            if name in names and name not in output.excluded:
+                message = f"step `{name}` has the same name as a column of the input"
+                hint = "rename the step: both would be written to the output under that name"
+                self.complain(Code.NAME_TAKEN, message, mark(("steps", name), key=True), hint)
+        if config.for_each is not None and ITEM in {*output.step_columns, *names} - output.excluded:
+            message = f"`{output.key}.for_each` adds a column `{ITEM}`, which exists already"
+            at = mark((*output.at, "for_each"), key=True)
+            self.complain(Code.NAME_TAKEN, message, at, "define the columns under `columns`")
+        self.check_excluded(output, steps)
+
+    def check_excluded(self, output: OutputPlan, steps: Mapping[str, object]) -> None:
+        """Check that each excluded column exists."""
+        for index, name in enumerate(output.config.exclude or ()):
+            at = self.parsed.document.mark((*output.at, "exclude", index))
+            step = name.removeprefix("steps.")
+            if step != name and step not in steps and not self.parsed.is_broken("steps", step):
+                hint = suggestion(step, steps, "steps")
+                self.complain(Code.UNKNOWN_STEP, f"unknown step `{step}`", at, hint)
+            elif step == name and self.columns is not None and name not in self.columns.names:
+                hint = f"write `steps.{name}` for the step" if name in steps else None
+                hint = hint or suggestion(name.removeprefix("row."), self.columns.names, "columns")
+                message = f"the input has no column `{name}`"
+                if not self.columns.closed:
+                    message = f"none of the first rows has the column `{name}`"
+                self.complain(
+                    Code.UNKNOWN_COLUMN, message, at, hint, warn=not self.columns.closed and name not in steps
+                )
+
+    def check_keys(self, output: OutputPlan) -> None:
+        """Check for keys that contradict each other, or have no effect."""
+        config, mark = output.config, self.parsed.document.mark
+        if config.columns is not None and config.exclude is not None:
+            hint = "remove `exclude`: `columns` lists what is written"
+            message = "`columns` and `exclude` cannot be combined"
+            self.complain(Code.CONFLICT, message, mark((*output.at, "exclude"), key=True), hint)
+        if config.csv is not None and not any(
+            path.lower().endswith((".csv", ".tsv")) for _, path in written_files(output)
+        ):
+            message = "`csv` has no effect: the output is not a CSV file"
+            hint = "change the extension of `path`, or remove `csv`"
+            self.complain(Code.CONFLICT, message, mark((*output.at, "csv"), key=True), hint, warn=True)
+
+    def check_split(self, output: OutputPlan) -> None:
+        """Check that the shares of a split sum to 1."""
+        split, at = output.config.split, (*output.at, "split")
+        if split is None or self.parsed.is_broken_within(*at):
+            return
+        mark = self.parsed.document.mark(at, key=True)
+        if not split.parts:
+            self.complain(Code.MISSING_KEY, "`split` has no parts", mark, "write `split: {train: 0.9, test: 0.1}`")
+            return
+        total = sum(split.parts.values())
+        if abs(total - 1) > _INEXACT:
+            message = f"the shares of `split` sum to {total:.6g}, not to 1"
+            self.complain(Code.WRONG_VALUE, message, mark, "change them so that their sum is 1")
+
+    def check_step_name(self, outputs: Sequence[OutputPlan]) -> None:
+        """Check that no step has the name under which an output's failures are reported."""
+        if STEP in self.parsed.pipeline.steps and not all(output.is_plain for output in outputs):
+            message = f"step `{STEP}` has the name under which failures of the output are reported"
+            self.complain(Code.NAME_TAKEN, message, self.parsed.document.mark(("steps", STEP), key=True), "rename it")
+
+    def check_collisions(self, outputs: Sequence[OutputPlan]) -> None:
+        """Check that no two files of the run have the same path."""
+        seen: dict[str, str] = {}
+        document = self.parsed.document
+        for number, output in enumerate(outputs):
+            files = [((*output.at, *at), path) for at, path in written_files(output) if path]
+            whole = Path(output.config.path or ".jsonl")
+            if number == 0:
+                files += [((*output.at, "path"), str(made)) for made in (failed_path(whole), record_path(whole))]
+            for at, written in files:
+                path = self.rendered(written)
+                if path is None or self.parsed.is_broken(*at):
+                    continue
+                target, key = str(real(self.parsed.beside(path)[0])), ".".join(map(str, at))
+                if target in seen:
+                    message = f"`{key}` and `{seen[target]}` are the same file, {path}"
+                    self.complain(Code.OUTPUT_PATH, message, document.mark(at), "write another path")
+                seen.setdefault(target, key)

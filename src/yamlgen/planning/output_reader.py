@@ -1,0 +1,168 @@
+"""The outputs of a pipeline: their expressions, read with the types of the steps, and the types of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from jinja2 import nodes
+from jinja2.exceptions import TemplateSyntaxError
+
+from yamlgen.errors import Code, Diagnostic
+from yamlgen.expressions.evaluation import parse_expression
+from yamlgen.expressions.name_resolution import UsedNames
+from yamlgen.expressions.static_types import ANYTHING, NamespaceView, TypeView
+from yamlgen.expressions.template_checks import TemplateAnalysis
+from yamlgen.expressions.type_inference import INTEGER
+from yamlgen.parsing.source_map import DataPath
+from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.planning.finding_reports import FindingReporter
+from yamlgen.planning.scopes import Scopes
+from yamlgen.schemas.author_schema import json_schema
+from yamlgen.schemas.types import Type, nullable, object_of, tuple_of
+from yamlgen.shaping.output_config import Output
+from yamlgen.shaping.output_plan import ITEM, OutputPlan
+from yamlgen.steps.step_template import StepTemplate
+from yamlgen.value_objects import Columns
+
+_KEPT: Final = "a failed row has null for what it lacks"
+
+
+@dataclass
+class OutputReader:
+    """Reads the outputs of one pipeline, after its steps.
+
+    Args:
+        parsed: the file.
+        columns: the known columns of the input; `None` if they are unknown.
+        scopes: the types of the steps.
+        reporter: reports the findings.
+    """
+
+    parsed: ParsedFile
+    columns: Columns | None
+    scopes: Scopes
+    reporter: FindingReporter
+    read_columns: dict[str, dict[DataPath, Type]] = field(default_factory=dict)
+    """For each output, the type of each expression of its columns, by its path in `columns`."""
+    uses: list[UsedNames] = field(default_factory=list)
+    unsure: bool = False
+    """Whether an expression could not be read, so that it is unknown which steps it needs."""
+
+    def read(self, name: str, config: Output) -> OutputPlan:
+        """Read one output, and report the mistakes in its expressions."""
+        made = OutputPlan(name=name, config=config, steps=tuple(self.parsed.pipeline.steps))
+        path = made.at
+        templates: list[StepTemplate] = []
+        item: TypeView | None = ANYTHING if self.parsed.is_broken(*path, "for_each") else None
+        items: tuple[int, int | None] = (0, None)
+        where: TemplateAnalysis | None = None
+        types = self.read_columns.setdefault(name, {})
+        for each in config.expressions():
+            template = StepTemplate(each.role, each.source, self.parsed.document, (*path, *each.path))
+            templates.append(template)
+            seen = self._scope(template, item)
+            certain = seen if self.scopes.is_closed else self._scope(template, item, sure=True)
+            analysis, sure = self.reporter.read(template, seen, certain, where)
+            self.uses.append(analysis.uses)
+            self.unsure |= any(finding.code is Code.TEMPLATE_SYNTAX for finding in analysis.findings)
+            if each.role == "for_each":
+                item, items = self.reporter.item_view(template, analysis, sure)
+            elif each.role == "where":
+                where = analysis
+            elif each.role == "column":
+                types[each.path[1:]] = _constant(each.source) or sure.view.type()
+        self._read_paths(config, path)
+        row = self._type(made, types, item)
+        return replace(made, templates=tuple(templates), items=items, type=json_schema(row.schema))
+
+    def _scope(self, template: StepTemplate, item: TypeView | None, *, sure: bool = False) -> Mapping[str, TypeView]:
+        """Return the names that an expression can read. A skipped step is null, not solid as in a step."""
+        steps = self.scopes.steps
+        seen: dict[str, TypeView] = {
+            "row": self.scopes.row(sure=sure),
+            "params": self.scopes.params,
+            "steps": ANYTHING if steps is None else NamespaceView(Code.UNKNOWN_STEP, "step", steps),
+        }
+        if item is not None and template.role not in ("for_each", "split_by"):
+            seen |= {ITEM: item, "item_index": INTEGER}
+        return seen
+
+    def _read_paths(self, config: Output, path: DataPath) -> None:
+        """Report the mistakes in the paths, which can read parameters."""
+        for key, written in (("path", config.path), ("rejected", config.rejected)):
+            if written and "{" in written and not self.parsed.is_broken(*path, key):
+                template = StepTemplate("path", written, self.parsed.document, (*path, key))
+                seen = {"params": self.scopes.params}
+                self.reporter.read(template, seen, seen)
+
+    def _type(self, output: OutputPlan, types: Mapping[DataPath, Type], item: TypeView | None) -> Type:
+        """Return the type of an output row."""
+        config = output.config
+        if config.columns is not None:
+            members = {name: self._column_type(config, value, (name,), types) for name, value in config.columns.items()}
+            is_open = False
+        else:
+            members, is_open = self._default_columns(output, item)
+        made = object_of({**members, **{name: Type({"type": "object"}) for name in config.added}})
+        if not is_open:
+            return made
+        return Type({key: value for key, value in made.schema.items() if key != "additionalProperties"}, made.nulls)
+
+    def _column_type(self, config: Output, column: Any, path: DataPath, types: Mapping[DataPath, Type]) -> Type:
+        if isinstance(column, str):
+            made = types.get(path, Type({}))
+            return nullable(made, _KEPT) if config.failed == "keep" else made
+        if isinstance(column, Mapping):
+            return object_of(
+                {key: self._column_type(config, value, (*path, key), types) for key, value in column.items()}
+            )
+        return tuple_of([self._column_type(config, value, (*path, at), types) for at, value in enumerate(column)])
+
+    def _default_columns(self, output: OutputPlan, item: TypeView | None) -> tuple[dict[str, Type], bool]:
+        """Return the types of the default columns, and whether a row may have other columns."""
+        columns = self.columns
+        is_whole = columns is not None and columns.closed and columns.complete
+        members: dict[str, Type] = {}
+        if columns is not None and is_whole:
+            members = {name: Type(columns.types.get(name, {})) for name in columns.names if name not in output.excluded}
+        made = {name: self.scopes.types.get(name, Type({})) for name in output.step_columns}
+        if output.config.for_each is not None:
+            made[ITEM] = Type({}) if item is None else item.type()
+        if output.config.failed == "keep":
+            made = {name: nullable(each, _KEPT) for name, each in made.items()}
+        return {**members, **made}, not is_whole
+
+
+def _constant(source: str) -> Type | None:
+    """Return the type of a constant string; `None` for other expressions."""
+    try:
+        tree = parse_expression(source)
+    except (TemplateSyntaxError, RecursionError, ValueError):
+        return None
+    if isinstance(tree, nodes.Const) and isinstance(tree.value, str):
+        return Type({"type": "string", "const": tree.value})
+    return None
+
+
+def unneeded_steps(
+    parsed: ParsedFile, needs: Mapping[str, frozenset[str]], outputs: list[OutputPlan]
+) -> list[Diagnostic]:
+    """Return a warning for each step that no output needs, directly or through another step."""
+    needed: set[str] = set()
+    waiting = [name for output in outputs for name in output.needs]
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting.extend(needs.get(name, ()))
+    found = []
+    for name, step in parsed.pipeline.steps.items():
+        if name not in needed and not parsed.is_broken("steps", name):
+            message = f"no output and no other step needs step `{name}`"
+            paid = ": its requests are paid for nothing" if step.models_named() else ""
+            hint = f"add it to `columns`, as in `{name}: steps.{name}`, or remove the step"
+            mark = parsed.document.mark(("steps", name), key=True)
+            found.append(Diagnostic(Code.UNNEEDED_STEP, message + paid, mark, hint, "warning"))
+    return found

@@ -1,0 +1,28 @@
+"""The names of the files of an output: its parts, the failed rows, the record of the run."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TypeVar
+
+PathT = TypeVar("PathT", bound=PurePath)
+
+
+def part_path(path: PathT, part: str) -> PathT:
+    """Return the file of one part: `out/en.train.jsonl` for `out/en.jsonl`; the path itself for the part ""."""
+    return path.with_name(f"{path.stem}.{part}{path.suffix}") if part else path
+
+
+def trial_path(path: PathT, suffix: str) -> PathT:
+    """Return the file of a run that must not replace `path`: `out/en.limit-5.jsonl`."""
+    return path.with_name(f"{path.stem}{suffix}{path.suffix}")
+
+
+def failed_path(path: PathT) -> PathT:
+    """Return the file of the failed rows next to an output."""
+    return path.with_name(f"{path.stem}.failed.jsonl")
+
+
+def record_path(path: PathT) -> PathT:
+    """Return the file of the record next to an output."""
+    return path.with_name(f"{path.stem}.run.json")

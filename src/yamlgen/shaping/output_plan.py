@@ -1,0 +1,271 @@
+"""An output of a plan: how it makes output rows of one row, as an immutable value that can be pickled.
+
+All expressions of an output row are evaluated as one list, which is several times faster than one by one. If the list
+cannot be computed, they are evaluated one by one, to find the one that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Final
+
+from jinja2 import nodes
+from jinja2.exceptions import TemplateSyntaxError
+
+from yamlgen.canonical_json import canonical, short_digest
+from yamlgen.errors import Code, RowError
+from yamlgen.expressions.evaluation import evaluate, parse_expression
+from yamlgen.expressions.jinja_environment import render
+from yamlgen.expressions.narrowing import path_of
+from yamlgen.expressions.references import references
+from yamlgen.parsing.source_map import DataPath
+from yamlgen.schemas.author_schema import JSONSchema, json_schema
+from yamlgen.shaping.output_config import Output, leaves
+from yamlgen.shaping.partition import part_of
+from yamlgen.steps.fan_out import Scope, items_of
+from yamlgen.steps.step_template import StepTemplate
+from yamlgen.value_objects import JSON
+
+STEP: Final = "output"
+"""The step at which a row fails because of an output."""
+
+ITEM: Final = "item"
+_ITEMS: Final = frozenset({ITEM, "item_index"})
+_STEPS: Final = "steps."
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRow:
+    """One output row of a row.
+
+    Attributes:
+        columns: the values of the columns; `None` for the default columns.
+        item: the item, if the output has items.
+        digest: the digest of the value of `unique`; `None` without `unique`.
+        is_rejected: whether `where` is false.
+    """
+
+    columns: dict[str, JSON] | None
+    item: JSON = None
+    digest: bytes | None = None
+    is_rejected: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputPlan:
+    """An output of a plan.
+
+    Attributes:
+        name: its name under `outputs`; empty for `output`.
+        config: its keys, as written.
+        steps: the names of all steps, in file order.
+        items: the minimum and maximum number of items of a row; the maximum is `None` if it is unknown.
+        type: a JSON Schema of its rows, as far as they are known before a run.
+        templates: its expressions, with their places.
+    """
+
+    name: str
+    config: Output
+    steps: tuple[str, ...]
+    items: tuple[int, int | None] = (0, None)
+    type: JSONSchema = field(default_factory=lambda: json_schema({"type": "object"}))
+    templates: tuple[StepTemplate, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        """Its key in the pipeline, for messages."""
+        return ".".join(map(str, self.at))
+
+    @property
+    def at(self) -> DataPath:
+        """Its path in the pipeline."""
+        return ("outputs", self.name) if self.name else ("output",)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether each finished row is one output row, so that it cannot fail."""
+        config = self.config
+        keys = (config.for_each, config.where, config.unique, config.columns, config.exclude, config.shape)
+        return all(key is None for key in keys) and (config.split is None or config.split.by is None)
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """The steps whose values its rows contain or depend on."""
+        used = frozenset[str]().union(*(self._steps_of(each.source) for each in self.config.expressions()))
+        return used if self.config.columns is not None else used | set(self.step_columns)
+
+    @cached_property
+    def step_columns(self) -> tuple[str, ...]:
+        """The steps that are default columns."""
+        listed = _step_of(self.config.for_each)
+        left = {name.removeprefix(_STEPS) for name in self.config.exclude or () if name.startswith(_STEPS)}
+        return tuple(name for name in self.steps if name != listed and name not in left)
+
+    @cached_property
+    def excluded(self) -> frozenset[str]:
+        """The input columns that are left out of the default columns."""
+        return frozenset(name for name in self.config.exclude or () if not name.startswith(_STEPS))
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The names of output columns that an input column must not have."""
+        own = self.config.added
+        if self.config.columns is None:
+            own = (*own, *self.step_columns, *([ITEM] if self.config.for_each is not None else []))
+        return frozenset(own) - self.excluded if self.config.columns is None else frozenset()
+
+    def bound(self, params: Mapping[str, JSON]) -> OutputPlan:
+        """Return the output with these parameters in its paths.
+
+        Raises:
+            RowError: a path cannot be rendered.
+        """
+        paths = {"path": self.config.path, "rejected": self.config.rejected}
+        made = {key: render(path, {"params": params}) for key, path in paths.items() if path and "{" in path}
+        return replace(self, config=self.config.model_copy(update=made)) if made else self
+
+    def rows(self, scope: Scope) -> Iterator[OutputRow]:
+        """Yield the output rows of a finished row; a rejected one has null for what cannot be computed.
+
+        Raises:
+            RowError: an expression fails, or an output row does not have the shape.
+        """
+        config = self.config
+        if config.for_each is None:
+            yield self._row(scope)
+            return
+        for index, item in enumerate(items_of(config.for_each, scope)):
+            try:
+                yield self._row({**scope, ITEM: item, "item_index": index})
+            except RowError as error:
+                raise error.replace(message=f"item {index + 1}: {error.message}") from None
+
+    def check(self, scope: Scope) -> None:
+        """Check that the output rows of a finished row can be made.
+
+        Raises:
+            RowError: an expression fails, or an output row does not have the shape.
+        """
+        if self.is_plain:
+            return
+        for row in self.rows(scope):
+            if self.config.shape is not None and not row.is_rejected:
+                self._check_shape(row, scope)
+        self.part(scope)
+
+    def failed_row(self, scope: Scope) -> OutputRow:
+        """Return the output row of a failed row: null for what it lacks.
+
+        Args:
+            scope: the names; `steps` contains the steps that finished.
+        """
+        return OutputRow(self._known(scope))
+
+    def part(self, scope: Scope, id: JSON = None, *, has_failed: bool = False) -> str:  # noqa: A002 - the YAML key
+        """Return the part that a row is in; empty without `split`.
+
+        Args:
+            scope: the names of the row.
+            id: the id of the row; `None` if its input has no ids.
+            has_failed: use null if `by` cannot be computed.
+
+        Raises:
+            RowError: `split.by` fails.
+        """
+        split = self.config.split
+        if split is None:
+            return ""
+        if split.by is None:
+            return part_of(split.parts, scope["row"] if id is None else id)
+        try:
+            return part_of(split.parts, evaluate(split.by, scope))
+        except RowError:
+            if not has_failed:
+                raise
+            return part_of(split.parts, None)
+
+    def _row(self, scope: Scope) -> OutputRow:
+        config = self.config
+        item = scope.get(ITEM)
+        if config.where is not None and not evaluate(config.where, scope):
+            return OutputRow(self._known(scope), item, is_rejected=True)
+        digest, values = None, self._evaluated(scope)
+        if config.unique is not None:
+            digest = short_digest(canonical(next(values)))
+        return OutputRow(None if config.columns is None else _filled(config.columns, values), item, digest)
+
+    def _evaluated(self, scope: Scope) -> Iterator[JSON]:
+        """Return the values of `unique`, if there is one, and of the columns."""
+        if not self._sources:
+            return iter(())
+        try:
+            return iter(evaluate(self._joined, scope))
+        except RowError:
+            return iter([evaluate(source, scope) for source in self._sources])
+
+    @cached_property
+    def _sources(self) -> Sequence[str]:
+        unique = [] if self.config.unique is None else [self.config.unique]
+        return (*unique, *(source for _, source in leaves(self.config.columns or {})))
+
+    @cached_property
+    def _joined(self) -> str:
+        return f"[{', '.join(f'({source})' for source in self._sources)}]"
+
+    def _known(self, scope: Scope) -> dict[str, JSON] | None:
+        """Return the columns, with null for those that cannot be computed."""
+        if self.config.columns is None:
+            return None
+        values = (self._or_null(source, scope) for _, source in leaves(self.config.columns))
+        known: dict[str, JSON] = _filled(self.config.columns, values)
+        return known
+
+    def _or_null(self, source: str, scope: Scope) -> JSON:
+        if not self._steps_of(source) <= scope["steps"].keys() or (ITEM not in scope and self._reads_item(source)):
+            return None
+        try:
+            return evaluate(source, scope)
+        except RowError:
+            return None
+
+    def _reads_item(self, source: str) -> bool:
+        return self.config.for_each is not None and bool(_names(source) & _ITEMS)
+
+    def _steps_of(self, source: str) -> AbstractSet[str]:
+        """Return the steps that an expression reads; all, if it reads `steps` as a whole."""
+        named = references(source, is_expression=True).named
+        return named or (frozenset(self.steps) if "steps" in _names(source) else named)
+
+    def _check_shape(self, row: OutputRow, scope: Scope) -> None:
+        errors = ()
+        if errors:
+            raise RowError(str(row) + str(scope), code=Code.INVALID_VALUE)
+
+
+def _step_of(source: str | None) -> str | None:
+    """Return the step whose value an expression is; `None` for another expression, or one that cannot be read."""
+    with suppress(TemplateSyntaxError, RecursionError, ValueError):
+        match path_of(parse_expression(source or "none")):
+            case ("steps", str(name)):
+                return name
+    return None
+
+
+def _names(source: str) -> frozenset[str]:
+    """Return the names that an expression reads."""
+    tree = parse_expression(source)
+    found = [tree] if isinstance(tree, nodes.Name) else []
+    return frozenset(node.name for node in (*found, *tree.find_all(nodes.Name)))
+
+
+def _filled(column: Any, values: Iterator[JSON]) -> Any:
+    """Return a column with each expression replaced by the next value."""
+    if isinstance(column, str):
+        return next(values)
+    if isinstance(column, Mapping):
+        return {key: _filled(value, values) for key, value in column.items()}
+    return [_filled(value, values) for value in column]
