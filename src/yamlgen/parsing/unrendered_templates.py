@@ -154,8 +154,12 @@ def _is_filled(path: DataPath) -> bool:
 
 def _is_filled_path(path: DataPath, text: str) -> bool:
     """Check whether the string at a path is the path of an output with templates that read parameters only."""
-    found = [match[0] for match in _TEMPLATE.finditer(text)]
-    return _output_key(path) in _OUTPUT_PATHS and all(map(_PARAMETER.match, found))
+    return _output_key(path) in _OUTPUT_PATHS and not unrendered(text)
+
+
+def unrendered(path: str) -> bool:
+    """Check whether the path of an output contains a template that reads something else than parameters."""
+    return not all(_PARAMETER.match(match[0]) for match in _TEMPLATE.finditer(path))
 
 
 def _output_key(path: DataPath) -> str:

@@ -193,16 +193,18 @@ class _Checker(Collector):
         seen: dict[str, str] = {}
         document = self.parsed.document
         for number, output in enumerate(outputs):
-            files = [((*output.at, *at), path) for at, path in written_files(output) if path]
+            at = (*output.at, "path")
             whole = Path(output.config.path or ".jsonl")
+            files = [((*output.at, *at), path, "") for at, path in written_files(output) if path]
             if number == 0:
-                files += [((*output.at, "path"), str(made)) for made in (failed_path(whole), record_path(whole))]
-            for at, written in files:
+                files.append((at, str(failed_path(whole)), "the failed rows file"))
+                files.append((at, str(record_path(whole)), "the record of the run"))
+            for at, written, what in files:
                 path = self.rendered(written)
                 if path is None or self.parsed.is_broken(*at):
                     continue
-                target, key = str(real(self.parsed.beside(path)[0])), ".".join(map(str, at))
+                target, key = str(real(self.parsed.beside(path)[0])), what or f"`{'.'.join(map(str, at))}`"
                 if target in seen:
-                    message = f"`{key}` and `{seen[target]}` are the same file, {path}"
+                    message = f"{key} and {seen[target]} are the same file, {path}"
                     self.complain(Code.OUTPUT_PATH, message, document.mark(at), "write another path")
                 seen.setdefault(target, key)

@@ -68,6 +68,9 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
         wanted: the required type, as JSON Schema names it; empty if several are allowed.
         value: the value.
     """
+    is_column = path[:2] == ("output", "columns") or (path[:1] == ("outputs",) and path[2:3] == ("columns",))
+    if is_column and isinstance(value, int | float | None):
+        return f'each column is an expression: write "{"none" if value is None else json.dumps(value)}" in quotes'
     if value is None:
         return "write a value, or remove the key"
     in_step = _of_step(path, wanted, value) if path[:1] == ("steps",) and len(path) >= _STEP else None

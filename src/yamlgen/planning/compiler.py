@@ -182,7 +182,7 @@ class _Compiler(Collector):
         """Read the outputs, and report the steps that none of them needs."""
         reader = OutputReader(self.parsed, self.columns, self.scopes, self.reporter)
         self.outputs = [reader.read(name, config) for name, config in self.parsed.pipeline.named_outputs.items()]
-        is_broken = any(self.parsed.is_broken_within(part) for part in ("output", "outputs", "steps"))
+        is_broken = any(self.parsed.is_broken(part) for part in ("output", "outputs", "steps"))
         if not (reader.unsure or is_broken):
             needs = {name: step.needs for name, step in self.steps.items()}
             self.diagnostics.extend(unneeded_steps(self.parsed, needs, self.outputs))

@@ -24,7 +24,7 @@ from yamlgen.schemas.type_words import spoken
 from yamlgen.steps import fan_out
 from yamlgen.steps.step_template import QUESTIONS, StepTemplate
 
-_INSTEAD: Final = {"for_each": "[]", "value": "none", "arg": "none"}
+_INSTEAD: Final = {"for_each": "[]", **dict.fromkeys(("value", "arg", "column", "unique", "split_by"), "none")}
 """The value to write instead of null in a hint, by the role of the expression."""
 
 _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD})
@@ -70,7 +70,7 @@ class FindingReporter(Collector):
         for finding in causes(analysis.findings):
             self.report(template, finding, when, is_guess=finding not in sure.findings)
         if template.role in QUESTIONS:
-            self.check_question(template, analysis)
+            self.check_question(template, analysis, is_guess=not sure.view.types())
         return analysis, sure
 
     def item_view(
@@ -83,15 +83,16 @@ class FindingReporter(Collector):
         kind = view.type().schema
         return type_inference.item_of(view), (kind.get("minItems", 0), kind.get("maxItems"))
 
-    def check_question(self, template: StepTemplate, analysis: TemplateAnalysis) -> None:
-        """Warn about a condition that is a string: it is true for any string, such as `no`, `false` and `0`."""
+    def check_question(self, template: StepTemplate, analysis: TemplateAnalysis, *, is_guess: bool) -> None:
+        """Report a condition that is a string: it is true for any string, such as `no`, `false` and `0`."""
         if analysis.view.null is None and analysis.view.types() == {"string"} and not analysis.findings:
             source = shown(template.source)
             message = f'`{source}` is a string, which is true unless it is empty: even `"no"` is true'
             hint = "compare it with the expected string"
             if re.fullmatch(r"[\w.]+", source):
                 hint = f'compare it, as in `{source} == "yes"`, or test that it is not empty: `{source} != ""`'
-            self.complain(Code.WRONG_KIND, message, template.mark(0, len(template.source)), hint, warn=True)
+            warn = template.role != "where" or is_guess
+            self.complain(Code.WRONG_KIND, message, template.mark(0, len(template.source)), hint, warn=warn)
 
     def is_no_list(self, template: StepTemplate, analysis: TemplateAnalysis, *, is_guess: bool) -> bool:
         """Report a value of `for_each` that is not a list, or may not be one; return whether it was reported."""

@@ -16,6 +16,7 @@ from yamlgen.expressions.static_types import ANYTHING, NamespaceView, TypeView
 from yamlgen.expressions.template_checks import TemplateAnalysis
 from yamlgen.expressions.type_inference import INTEGER
 from yamlgen.parsing.source_map import DataPath
+from yamlgen.parsing.unrendered_templates import unrendered
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.finding_reports import FindingReporter
 from yamlgen.planning.scopes import Scopes
@@ -48,7 +49,7 @@ class OutputReader:
     """For each output, the type of each expression of its columns, by its path in `columns`."""
     uses: list[UsedNames] = field(default_factory=list)
     unsure: bool = False
-    """Whether an expression could not be read, so that it is unknown which steps it needs."""
+    """Whether an expression has a mistake, so that it is unknown which steps it needs."""
 
     def read(self, name: str, config: Output) -> OutputPlan:
         """Read one output, and report the mistakes in its expressions."""
@@ -66,7 +67,7 @@ class OutputReader:
             certain = seen if self.scopes.is_closed else self._scope(template, item, sure=True)
             analysis, sure = self.reporter.read(template, seen, certain, where)
             self.uses.append(analysis.uses)
-            self.unsure |= any(finding.code is Code.TEMPLATE_SYNTAX for finding in analysis.findings)
+            self.unsure |= any(not finding.is_warning for finding in analysis.findings)
             if each.role == "for_each":
                 item, items = self.reporter.item_view(template, analysis, sure)
             elif each.role == "where":
@@ -74,6 +75,7 @@ class OutputReader:
             elif each.role == "column":
                 types[each.path[1:]] = _constant(each.source) or sure.view.type()
         self._read_paths(config, path)
+        self.unsure |= self.parsed.is_broken_within(*path)
         row = self._type(made, types, item)
         return replace(made, templates=tuple(templates), items=items, type=json_schema(row.schema))
 
@@ -92,7 +94,7 @@ class OutputReader:
     def _read_paths(self, config: Output, path: DataPath) -> None:
         """Report the mistakes in the paths, which can read parameters."""
         for key, written in (("path", config.path), ("rejected", config.rejected)):
-            if written and "{" in written and not self.parsed.is_broken(*path, key):
+            if written and "{" in written and not (self.parsed.is_broken(*path, key) or unrendered(written)):
                 template = StepTemplate("path", written, self.parsed.document, (*path, key))
                 seen = {"params": self.scopes.params}
                 self.reporter.read(template, seen, seen)
