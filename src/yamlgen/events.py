@@ -7,7 +7,7 @@ in the input, from 0. `id` is its id, if the input has ids. The event of an answ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
 from yamlgen.value_objects import JSON, Usage
@@ -52,6 +52,8 @@ class RunForecast:
     Attributes:
         sampled: the number of rows that the estimate is based on; `None` for all rows.
         simulation: the seed, faults and version of the simulator; `None` for a run that uses the API.
+        outputs: the minimum and the maximum number of rows of each output, if no row fails; the maximum is `None` if it
+            is unknown.
     """
 
     pipeline: str
@@ -59,6 +61,7 @@ class RunForecast:
     steps: tuple[StepForecast, ...]
     sampled: int | None
     simulation: Mapping[str, JSON] | None = None
+    outputs: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
 
     @property
     def requests(self) -> int:
@@ -108,6 +111,7 @@ class RunForecast:
             "stored": self.stored,
             "cost_usd": _span(self.cost),
             "steps": steps,
+            "outputs": {name: {"least": least, "most": most} for name, (least, most) in self.outputs.items()},
         }
 
 

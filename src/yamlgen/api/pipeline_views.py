@@ -72,7 +72,8 @@ def render(
         graph: `text` or `mermaid`, to return the graph of the steps in this format.
 
     Returns:
-        By default: the pipeline as a mapping, with parameters, settings, strings and schemas as a run would use them.
+        By default: the pipeline as a mapping, with parameters, settings, strings and schemas as a run would use them,
+        and the JSON Schema of the output rows under `x-output-type` (`x-output-types`, by name, for several outputs).
         With `graph`: a string. With `row`: each request of the row, step by step; if a request needs the output of
         another step, a simulated output is filled in.
 
@@ -91,7 +92,15 @@ def render(
 
         return wait_for(preview(found, params, row))
     plan = found.plan(params)
-    return resolved(plan, _by_tool(plan)) if graph is None else _GRAPHS[graph](plan)
+    if graph is not None:
+        return _GRAPHS[graph](plan)
+    return {**resolved(plan, _by_tool(plan)), **_row_types(plan)}
+
+
+def _row_types(plan: Plan) -> dict[str, JSON]:
+    """Return the JSON Schemas of the output rows, under a key that a pipeline may have."""
+    types = {output.name: output.type.value for output in plan.outputs}
+    return {"x-output-type": types[""]} if "" in types else {"x-output-types": types}
 
 
 def _by_tool(plan: Plan) -> frozenset[str]:

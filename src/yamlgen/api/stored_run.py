@@ -16,6 +16,7 @@ from yamlgen.errors import Code, UsageError
 from yamlgen.output.failure_records import Failure, compose_failed, list_failures
 from yamlgen.output.row_composer import RowComposer, outputs_of
 from yamlgen.output.row_detail import describe_row
+from yamlgen.shaping.output_plan import WHOLE
 from yamlgen.store.location import FOLDER, StoreLocation
 from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.run_session import open_runs
@@ -199,6 +200,14 @@ class Run:
         with open_runs(self.place) as run_reader:
             return run_reader.has_to_retry(self.entry)
 
+    def chosen(self, given: ChosenPaths, *, failed: bool = False) -> dict[str, str]:
+        """Return the paths that are chosen for the outputs of the run, by name; empty for its only output.
+
+        Raises:
+            UsageError: the run has no such output, or several and no name is given.
+        """
+        return chosen_paths([WHOLE] if failed else outputs_of(self.entry), given)
+
     def export(self, output: ChosenPaths, *, failed: bool = False) -> Export:
         """Write the rows to files in the formats of their extensions, even if the run was stopped or killed.
 
@@ -215,16 +224,17 @@ class Run:
 
         run = self.entry
         with open_runs(self.place) as run_reader, ExitStack() as stack:
+            chosen = self.chosen(output, failed=failed)
             if failed:
-                path = Path(str(output))
+                path = Path(*chosen.values())
                 warnings = write_rows([(path, lambda: compose_failed(run_reader, run), None)])
                 return Export(run.name, run.failed + run.missing, (path,), 0, tuple(warnings))
             composers: list[RowComposer] = []
             written: list[Written] = []
             files: list[Path] = []
-            outputs = outputs_of(run)
-            for name, target in chosen_paths(outputs, output).items():
-                composer = stack.enter_context(RowComposer(run_reader, run, find_output(outputs, name)))
+            outputs = {each.name: each for each in outputs_of(run)}
+            for name, target in chosen.items():
+                composer = stack.enter_context(RowComposer(run_reader, run, outputs[name]))
                 into = row_files(composer.output, Path(target))
                 written.append(stack.enter_context(composed(composer, into)))
                 composers.append(composer)

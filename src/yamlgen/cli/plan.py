@@ -93,4 +93,11 @@ def _lines(forecast: RunForecast, narrowing: str) -> list[str]:
     notes += ["  re-asks of invalid answers are not included"] if sending else []
     if any(not step.earlier_answers for step in sending):
         notes.append(f"  for a narrower estimate, run a few rows first: `{narrowing}`")
-    return [foretold(forecast), *table(rows), *notes, "  nothing was sent"]
+    return [foretold(forecast), *table(rows), *notes, *map(_rows_told, forecast.outputs.items()), "  nothing was sent"]
+
+
+def _rows_told(output: tuple[str, tuple[int, int | None]]) -> str:
+    """Return how many rows an output will have."""
+    name, (least, most) = output
+    told = f"{least:,}" if least == most else f"{least:,} to {most:,}" if most is not None else f"at least {least:,}"
+    return f"  {name}: {told} row{'' if most == 1 else 's'}, if no row fails"

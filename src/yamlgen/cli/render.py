@@ -58,7 +58,8 @@ def command(
 ) -> int:
     """Show a resolved pipeline, its graph, or the requests of one row.
 
-    Without options: the pipeline as YAML, with parameters, settings, strings and schemas as a run would use them.
+    Without options: the pipeline as YAML, with parameters, settings, strings and schemas as a run would use them. The
+    key x-output-type contains the JSON Schema of the output rows.
     With --graph: each step with its dependencies, inputs and outputs, in running order; --graph=mermaid draws it.
     With --row: the bodies of the row's requests as JSON, step by step. If a step needs the output of another one, a
     simulated output is filled in. Nothing is sent, no API key is needed, and none is shown.

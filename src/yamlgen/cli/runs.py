@@ -156,26 +156,38 @@ def _retry(run: Run) -> str:
 @command.command("export")
 @click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="The .jsonl, .json or .csv file. Default: stdout."
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="[NAME=]PATH|-",
+    help="The .jsonl, .json or .csv file. NAME is needed if there are several outputs. Default: stdout.",
 )
 @click.option("--failed", is_flag=True, help="Write the failed rows, as in *.failed.jsonl.")
 @_common
 def export_command(
-    which: tuple[str, ...], output: Path | None, store: Path | None, *, failed: bool, json_out: bool
+    which: tuple[str, ...], outputs: tuple[str, ...], store: Path | None, *, failed: bool, json_out: bool
 ) -> int:
-    """Write the rows of a run, even if it was stopped or killed.
+    """Write the rows of a run, even while it runs, or if it was stopped or killed.
 
     Without --output, they are printed as JSON Lines, or with --json as one JSON array.
     """
+    from yamlgen.cli.summary import counted  # noqa: PLC0415 - only for text
+
     run = _found(which, store)
-    if output is None:
-        lines = run.failed_lines() if failed else run.lines()
-        _put_lines(run.array(failed=failed) if json_out else lines)
+    chosen = run.chosen(outputs or ("-",), failed=failed)
+    printed = [name for name, path in chosen.items() if path == "-"]
+    if printed:
+        if len(chosen) > 1:
+            raise click.UsageError("rows are either printed or written to files: write `-o` once")
+        lines = run.failed_lines() if failed else run.lines(printed[0])
+        _put_lines(run.array(printed[0], failed=failed) if json_out else lines)
         return ExitCode.OK
-    done = run.export(output, failed=failed)
+    done = run.export(chosen, failed=failed)
     how, lost = "simulated run" if run.simulated else "run", done.failed_items
     items = f"; {lost:,} item{' failed and is' if lost == 1 else 's failed and are'} null" if lost else ""
-    echo(f"wrote {done.rows:,} rows of {how} {run.name} to {near(output)}{items}")
+    files = " and ".join(map(near, done.outputs))
+    echo(f"wrote {counted(done.rows, 'row')} of {how} {run.name} to {files}{items}")
     for warning in done.warnings:
         echo(f"  warning  {safe(warning)}")
     if json_out:

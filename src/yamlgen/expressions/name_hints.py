@@ -97,10 +97,10 @@ def meant(source: str, start: int, word: str, scope: Mapping[str, TypeView], nam
     if near is None and (_COMPARED.search(source[:start]) or _COMPARES.match(source, start + len(word))):
         return quoted(word)
     near = near or _near(word, scope, names)
-    text = f"; a string is written `\"'{word}'\"`" if source.strip() == word else ""
+    text = f"a string is written `\"'{word}'\"`; " if source.strip() == word else ""
     in_scope = f"in scope: {', '.join(f'`{name}`' for name in names)}"
     known = f"columns: {listing(map(column, columns), 8)}" if columns else f"a column is `row.{word}`"
-    return f"did you mean `{near}`?" if near else f"{in_scope}; {known}{text}"
+    return f"did you mean `{near}`?" if near else f"{text}{in_scope}; {known}"
 
 
 def _near(word: str, scope: Mapping[str, TypeView], names: Collection[str]) -> str | None:

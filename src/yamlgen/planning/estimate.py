@@ -21,6 +21,7 @@ from yamlgen.planning.lint import MANY
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.skipping import always_read, is_skipped
 from yamlgen.row_result import RowResult
+from yamlgen.shaping.output_plan import STEP
 from yamlgen.steps.plan_step import PlanStep, Variant
 from yamlgen.token_estimate import tokens_of
 from yamlgen.value_objects import JSON, Charge, Usage
@@ -225,7 +226,8 @@ class Forecaster:
         """Return the forecast for all `rows` of the input, extrapolated from the counted rows."""
         scale = rows / self.rows if self.rows else 0.0
         steps = tuple(self._step(step, scale) for step in self.plan.generating)
-        return RunForecast(self.plan.name, rows, steps, None if self.rows == rows else self.rows)
+        outputs = {output.name or STEP: output.count(rows) for output in self.plan.outputs}
+        return RunForecast(self.plan.name, rows, steps, None if self.rows == rows else self.rows, outputs=outputs)
 
     def _step(self, step: PlanStep, scale: float) -> StepForecast:
         count = self._counts[step.name]

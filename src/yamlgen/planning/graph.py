@@ -42,6 +42,8 @@ def as_text(plan: Plan) -> str:
     lines.append("")
     for output in plan.outputs:
         lines += _entry(_output_name(output), _printable(output.config.path))
+        for word, value in _output_facts(output):
+            lines += _entry(f"  {word}", value)
     return "\n".join([*lines, ""])
 
 
@@ -70,6 +72,23 @@ def as_mermaid(plan: Plan) -> str:
 
 def _output_name(output: OutputPlan) -> str:
     return f"output {output.name}" if output.name else "output"
+
+
+def _output_facts(output: OutputPlan) -> Iterator[tuple[str, str]]:
+    """Yield the facts about an output that is not plain, each as a word and its value."""
+    for word in ("for_each", "where", "unique", "shape"):
+        value = getattr(output.config, word)
+        if value is not None:
+            yield word, _printable(value)
+    if output.config.split is not None:
+        split = output.config.split
+        by = "" if split.by is None else f" by {split.by}"
+        yield (
+            "split",
+            _printable(", ".join(f"{part}: {share:g}" for part, share in split.parts.items()) + by),
+        )
+    if not output.is_plain:
+        yield "row", describe_type(output.type.value)
 
 
 def _output_id(output: OutputPlan) -> str:

@@ -75,6 +75,8 @@ class OutputReader:
             elif each.role == "column":
                 types[each.path[1:]] = _constant(each.source) or sure.view.type()
         self._read_paths(config, path)
+        if config.shape is not None:  # for the place in the error of a row
+            templates.append(StepTemplate("shape", config.shape, self.parsed.document, (*path, "shape")))
         self.unsure |= self.parsed.is_broken_within(*path)
         row = self._type(made, types, item)
         return replace(made, templates=tuple(templates), items=items, type=json_schema(row.schema))

@@ -24,6 +24,7 @@ from yamlgen.expressions.narrowing import path_of
 from yamlgen.expressions.references import references
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
+from yamlgen.schemas.trainer_formats import shape_errors
 from yamlgen.shaping.output_config import Output, leaves
 from yamlgen.shaping.partition import part_of
 from yamlgen.steps.fan_out import Scope, items_of
@@ -118,6 +119,14 @@ class OutputPlan:
             own = (*own, *self.step_columns, *([ITEM] if self.config.for_each is not None else []))
         return frozenset(own) - self.excluded if self.config.columns is None else frozenset()
 
+    def count(self, rows: int) -> tuple[int, int | None]:
+        """Return the minimum and the maximum number of output rows of `rows` rows, if no row fails."""
+        config = self.config
+        least, most = (1, 1) if config.for_each is None else self.items
+        if config.where is not None or config.unique is not None:
+            least = 0
+        return least * rows, None if most is None else most * rows
+
     def bound(self, params: Mapping[str, JSON]) -> OutputPlan:
         """Return the output with these parameters in its paths.
 
@@ -154,8 +163,9 @@ class OutputPlan:
             return
         for row in self.rows(scope):
             if self.config.shape is not None and not row.is_rejected:
-                self._check_shape(row, scope)
-        self.part(scope)
+                self._check_shape(self.config.shape, row, scope)
+        if self.config.split is not None and self.config.split.by is not None:
+            evaluate(self.config.split.by, scope)
 
     def failed_row(self, scope: Scope) -> OutputRow:
         """Return the output row of a failed row: null for what it lacks.
@@ -240,10 +250,22 @@ class OutputPlan:
         named = references(source, is_expression=True).named
         return named or (frozenset(self.steps) if "steps" in _names(source) else named)
 
-    def _check_shape(self, row: OutputRow, scope: Scope) -> None:
-        errors = ()
+    def _check_shape(self, shape: str, row: OutputRow, scope: Scope) -> None:
+        errors = shape_errors(shape, row.columns if row.columns is not None else self.default_columns(row.item, scope))
         if errors:
-            raise RowError(str(row) + str(scope), code=Code.INVALID_VALUE)
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            message = f"the output row does not have the shape `{shape}`: {errors[0]}{more}"
+            raise RowError(message, code=Code.INVALID_VALUE, source=(shape, 0))
+
+    def default_columns(self, item: JSON, scope: Scope) -> dict[str, JSON]:
+        """Return the default columns of an output row, without those that are added."""
+        columns = {name: value for name, value in scope["row"].items() if name not in self.excluded}
+        values = {name: scope["steps"].get(name) for name in self.step_columns}
+        return {**columns, **values, **({ITEM: item} if self.config.for_each is not None else {})}
+
+
+WHOLE: Final = OutputPlan(name="", config=Output(), steps=())
+"""The only output of a pipeline, where its keys do not matter."""
 
 
 def _step_of(source: str | None) -> str | None:

@@ -24,6 +24,7 @@ Role: TypeAlias = Literal[
     "column",
     "split_by",
     "path",
+    "shape",
 ]
 EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "value", "arg", "where", "unique", "column", "split_by"})
 QUESTIONS: Final = frozenset({"when", "check", "where"})
