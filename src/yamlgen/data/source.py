@@ -21,7 +21,7 @@ from yamlgen.data.occurrence_counter import OccurrenceCounter
 from yamlgen.data.row_identity import id_identity, row_identity
 from yamlgen.data.snapshot import Snapshot, changed, record
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, near
-from yamlgen.formats.format import AnomalyLog, Format, NumberedRow, ReadContext, Rows
+from yamlgen.formats.format import AnomalyLog, Format, NumberedRow, ReadContext, Rows, is_delimiter
 from yamlgen.formats.format_table import ENDINGS, FORMATS, NAMES, STREAMED, format_of
 from yamlgen.formats.strict_json import brief
 from yamlgen.option_names import option
@@ -152,7 +152,7 @@ class Source:
         """
         if self.delimiter is None:
             return self.kind().delimiter(self.path)
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
+        if not is_delimiter(self.delimiter):
             message = f"the delimiter {brief(self.delimiter)} is invalid"
             raise UsageError(message, code=Code.BAD_INPUT, hint='write one character, such as ",", ";" or "\\t"')
         return self.delimiter

@@ -10,8 +10,18 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 from typing import BinaryIO, Final
 
-from yamlgen.canonical_json import encoded
-from yamlgen.formats.format import Anomaly, AnomalyLog, Format, Lines, ReadContext, Rows, refused
+from yamlgen.canonical_json import storable
+from yamlgen.formats.format import (
+    UNCHANGED,
+    Anomaly,
+    AnomalyLog,
+    Format,
+    Lines,
+    ReadContext,
+    Rows,
+    WriteOptions,
+    refused,
+)
 from yamlgen.formats.utf8 import JOINED, MARK, nul, text_of
 from yamlgen.value_objects import JSON
 
@@ -24,6 +34,11 @@ _MARKED: Final = Anomaly("a byte order mark in the middle of the file stays part
 _SPACED: Final = re.compile(r'\s+"')
 _JSON: Final = re.compile(r'\{\s*"|\[\s*[{\[]|[\[{]\Z')
 _MARKUP: Final = re.compile(r"<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
+_FORMULA: Final = re.compile(r"(?![+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z)[=+\-@\t\r]")
+"""The beginning of a string that a spreadsheet executes as a formula, unless the string is a number."""
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_UNKNOWN: Final = "\ufffd"
 _PARTED: Final = frozenset(",;|\t")
 """Common delimiters."""
 
@@ -63,43 +78,74 @@ class Csv(Format):
         """Return a tab for `.tsv`, otherwise a comma."""
         return "\t" if path is not None and path.suffix.lower() == ".tsv" else ","
 
-    def write(self, rows: Lines, path: PurePath, tell: Callable[[str], object]) -> Iterator[bytes]:
+    def write(
+        self, rows: Lines, path: PurePath, tell: Callable[[str], object], options: WriteOptions = UNCHANGED
+    ) -> Iterator[bytes]:
         """Write CSV as in RFC 4180, but with LF line endings, in two passes: the header needs all columns of all rows.
 
-        Every reader accepts LF, and diffs show no `^M`. Many CSV readers end the cell or the file at a NUL, so it is
-        written as U+FFFD.
+        Every reader accepts LF, and diffs show no `^M`. Many CSV readers end the cell or the file at a NUL, and UTF-8
+        cannot encode a lone surrogate, so both are written as U+FFFD. In JSON inside a cell both are escapes.
         """
-        delimiter = self.delimiter(path)
         columns: dict[str, None] = {}
         for line in rows():
             columns.update(dict.fromkeys(json.loads(line)))
-        special = re.compile(f'[{re.escape(delimiter)}"\r\n\ufeff]')
-
-        nuls: Counter[int] = Counter()
-
-        def record(number: int, values: Iterable[JSON]) -> bytes:
-            cells = [_cell(value, special) for value in values]
-            text = delimiter.join(cells) if cells != [""] else '""'
-            if "\0" in text:
-                nuls[number] = text.count("\0")
-                text = text.replace("\0", "\ufffd")
-            return encoded(text + "\n")
-
+        table = _TableWriter(options.delimiter or self.delimiter(path), escapes=options.formulas == "escape")
         if columns:
-            yield record(0, columns)
+            yield table.record(0, columns)
         for number, line in enumerate(rows(), start=1):
             row = json.loads(line)
-            yield record(number, (row.get(column) for column in columns))
-        if nuls:
-            where = f"row {min(nuls):,} of the output" if min(nuls) else "the header"
-            tell(f"CSV cannot contain NUL characters: {nuls.total():,} became U+FFFD, the first in {where}")
+            yield table.record(number, (row.get(column) for column in columns))
+        for warning in table.warnings(columns):
+            tell(warning)
 
 
-def _cell(value: JSON, special: re.Pattern[str]) -> str:
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return '"' + text.replace('"', '""') + '"' if special.search(text) else text
+class _TableWriter:
+    """Makes records, and counts what CSV cannot contain."""
+
+    def __init__(self, delimiter: str, *, escapes: bool) -> None:
+        self._delimiter = delimiter
+        self._escapes = escapes
+        self._special = re.compile(f'[{re.escape(delimiter)}"\r\n{MARK}]')
+        self._lost: dict[str, tuple[int, int]] = {}
+
+    def record(self, number: int, values: Iterable[JSON]) -> bytes:
+        """Return the record of a row with this number; 0 is the header."""
+        cells = [self._cell(value) for value in values]
+        text = self._delimiter.join(cells) if cells != [""] else '""'
+        if "\0" in text:
+            self._count("NUL characters", number, text.count("\0"))
+            text = text.replace("\0", _UNKNOWN)
+        try:
+            return f"{text}\n".encode()
+        except UnicodeEncodeError:
+            text, count = _SURROGATE.subn(_UNKNOWN, text)
+            self._count("lone surrogates", number, count)
+            return f"{text}\n".encode()
+
+    def warnings(self, columns: Iterable[str]) -> Iterator[str]:
+        """Yield a warning for each kind of replaced character, and for columns that have the same name then."""
+        for what, (first, count) in self._lost.items():
+            where = f"row {first:,} of the output" if first else "the header"
+            yield f"CSV cannot contain {what}: {count:,} became U+FFFD, the first in {where}"
+        names = Counter(_SURROGATE.sub(_UNKNOWN, self._text(name)).replace("\0", _UNKNOWN) for name in columns)
+        for name, count in names.items():
+            if count > 1:
+                yield f"{count} columns of the output have the name `{name}` in CSV: rename them"
+
+    def _cell(self, value: JSON) -> str:
+        text = self._text(value)
+        return '"' + text.replace('"', '""') + '"' if self._special.search(text) else text
+
+    def _text(self, value: JSON) -> str:
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            return storable(json.dumps(value, ensure_ascii=False))
+        return f"'{value}" if self._escapes and _FORMULA.match(value) else value
+
+    def _count(self, what: str, number: int, count: int) -> None:
+        first, before = self._lost.get(what, (number, 0))
+        self._lost[what] = first, before + count
 
 
 def _evened(header: list[str], cells: list[str]) -> str:

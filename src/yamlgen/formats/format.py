@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import BinaryIO, Final, Protocol, TypeAlias
+from typing import BinaryIO, Final, Literal, Protocol, TypeAlias
 
 from yamlgen.errors import Code, UsageError
 from yamlgen.value_objects import JSON
@@ -72,6 +72,23 @@ class ReadContext:
     anomalies: AnomalyLog = field(default_factory=AnomalyLog)
 
 
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """The settings for one writing of a file. Formats without cells ignore them.
+
+    Attributes:
+        formulas: `escape` puts an apostrophe before strings that spreadsheets execute as formulas.
+        delimiter: the separator of cells, which `is_delimiter` accepts; `None`: the default of the extension.
+    """
+
+    formulas: Literal["keep", "escape"] = "keep"
+    delimiter: str | None = None
+
+
+UNCHANGED: Final = WriteOptions()
+"""The default settings."""
+
+
 class Format(Protocol):
     """A file format of rows. The defaults suit a format that keeps the types of values and reads row by row.
 
@@ -94,13 +111,16 @@ class Format(Protocol):
         """
 
     @abstractmethod
-    def write(self, rows: Lines, path: PurePath, tell: Callable[[str], object]) -> Iterable[bytes]:
+    def write(
+        self, rows: Lines, path: PurePath, tell: Callable[[str], object], options: WriteOptions = UNCHANGED
+    ) -> Iterable[bytes]:
         """Yield the content of a file at `path` in pieces.
 
         Args:
             rows: the rows; a format that must know all columns first reads them twice.
             path: the path of the file.
-            tell: called at the end with a warning about values that the format cannot represent.
+            tell: called at the end with each warning about values that the format cannot represent.
+            options: the settings.
         """
 
     def place(self, reading: ReadContext, line: int, number: int) -> str:  # noqa: ARG002 - for formats that count rows
@@ -125,6 +145,14 @@ class Format(Protocol):
 
 
 OBJECT: Final = 'write each row as an object: {"column": value}'
+
+
+def is_delimiter(text: str) -> bool:
+    """Check whether `text` can separate cells: one character that has no other meaning in CSV and is never replaced."""
+    return len(text) == 1 and text not in _NOT_DELIMITERS and not "\ud800" <= text <= "\udfff"
+
+
+_NOT_DELIMITERS: Final = '"\r\n\0\ufeff\ufffd'
 
 
 def refused(place: str, problem: str, hint: str | None = None, code: Code = Code.BAD_INPUT) -> UsageError:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import BinaryIO
 
 from yamlgen.errors import Code, UsageError
-from yamlgen.formats.format import OBJECT, Format, Lines, ReadContext, Rows, cut, refused
+from yamlgen.formats.format import OBJECT, UNCHANGED, Format, Lines, ReadContext, Rows, WriteOptions, cut, refused
 from yamlgen.formats.strict_json import brief, decode, gap_end
 from yamlgen.formats.utf8 import text_of
 
@@ -54,7 +54,13 @@ class JsonArray(Format):
         """Return the place with the row number, because a line may contain several rows."""
         return f"{reading.shown}:{line} (row {number})"
 
-    def write(self, rows: Lines, path: PurePath, tell: Callable[[str], object]) -> Iterator[bytes]:  # noqa: ARG002
+    def write(
+        self,
+        rows: Lines,
+        path: PurePath,  # noqa: ARG002
+        tell: Callable[[str], object],  # noqa: ARG002
+        options: WriteOptions = UNCHANGED,  # noqa: ARG002
+    ) -> Iterator[bytes]:
         """Write the array, with one row on each line."""
         before = b"[\n"
         for line in rows():

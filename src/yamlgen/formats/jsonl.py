@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import BinaryIO, Final
 
 from yamlgen.errors import Code
-from yamlgen.formats.format import OBJECT, Format, Lines, ReadContext, Rows, cut, refused
+from yamlgen.formats.format import OBJECT, UNCHANGED, Format, Lines, ReadContext, Rows, WriteOptions, cut, refused
 from yamlgen.formats.strict_json import decode, gap_end
 from yamlgen.formats.utf8 import text_of
 from yamlgen.option_names import override
@@ -42,7 +42,13 @@ class Jsonl(Format):
                 raise refused(f"{shown}:{line}", problem, hint, Code.NOT_AN_OBJECT)
             yield line, row
 
-    def write(self, rows: Lines, path: PurePath, tell: Callable[[str], object]) -> Iterable[bytes]:  # noqa: ARG002
+    def write(
+        self,
+        rows: Lines,
+        path: PurePath,  # noqa: ARG002
+        tell: Callable[[str], object],  # noqa: ARG002
+        options: WriteOptions = UNCHANGED,  # noqa: ARG002
+    ) -> Iterable[bytes]:
         """Return the lines unchanged."""
         return rows()
 
