@@ -74,6 +74,11 @@ def contradictions(schema: JSON) -> Iterator[Issue]:
             yield Issue(Code.BAD_SCHEMA, reason.path, fact, reason.hint, is_warning=not is_fatal)
 
 
+def is_empty(schema: JSON) -> bool:
+    """Check whether it is certain that no value satisfies a self-contained schema."""
+    return _EmptinessSearch(schema).reason([((), schema)]) is not None
+
+
 @dataclass
 class _EmptinessSearch:
     root: JSON
