@@ -97,6 +97,7 @@ class Code(StrEnum):
     BAD_DRAW = "YG322"
     BAD_MATRIX = "YG323"
     UNLISTED_FILE = "YG324"
+    WRONG_SHAPE = "YG325"
 
     UNDECLARED_PARAM = "YG401"
     BAD_PARAM = "YG402"

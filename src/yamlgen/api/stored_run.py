@@ -13,6 +13,7 @@ from yamlgen.api.chosen_outputs import ChosenPaths, chosen_paths, find_output
 from yamlgen.data.row_identity import id_name, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.errors import Code, UsageError
+from yamlgen.formats.format import UNCHANGED
 from yamlgen.output.failure_records import Failure, compose_failed, list_failures
 from yamlgen.output.row_composer import RowComposer, outputs_of
 from yamlgen.output.row_detail import describe_row
@@ -227,7 +228,7 @@ class Run:
             chosen = self.chosen(output, failed=failed)
             if failed:
                 path = Path(*chosen.values())
-                warnings = write_rows([(path, lambda: compose_failed(run_reader, run), None)])
+                warnings = write_rows([(path, lambda: compose_failed(run_reader, run), UNCHANGED)])
                 return Export(run.name, run.failed + run.missing, (path,), 0, tuple(warnings))
             composers: list[RowComposer] = []
             written: list[Written] = []

@@ -19,21 +19,20 @@ from typing import BinaryIO, Final, TypeAlias
 from yamlgen.canonical_json import encoded
 from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach
-from yamlgen.formats.format import Format, Lines
+from yamlgen.formats.format import UNCHANGED, Format, Lines, WriteOptions
 from yamlgen.formats.format_table import ENDINGS, FORMATS, STREAMED, format_of
 from yamlgen.option_names import option
 from yamlgen.output.atomic_write import Staging, target_of, writing
 from yamlgen.output.row_composer import REJECTED, RowComposer
 from yamlgen.shaping.file_names import failed_path, part_path, record_path, trial_path
-from yamlgen.shaping.output_config import CsvSettings
 from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.value_objects import JSON
 
 PRINTED: Final = "-"
 """The path of an output that is printed."""
 
-Written: TypeAlias = Sequence[tuple[Path, Lines, CsvSettings | None]]
-"""Files of rows: the path, the rows, and how they are written as CSV."""
+Written: TypeAlias = Sequence[tuple[Path, Lines, WriteOptions]]
+"""Files of rows: the path, the rows, and how they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +187,7 @@ def composed(composer: RowComposer, files: Sequence[RowsFile], check: Callable[[
         EnvironmentProblem: a temporary file cannot be written.
     """
     csv = composer.output.config.csv
+    options = UNCHANGED if csv is None else WriteOptions(csv.formulas, csv.delimiter)
 
     def checked() -> Iterator[tuple[str | None, bytes]]:
         for each in composer.parted():
@@ -195,7 +195,7 @@ def composed(composer: RowComposer, files: Sequence[RowsFile], check: Callable[[
             yield each
 
     if composer.output.is_plain and len(files) == 1:
-        yield [(files[0].path, lambda: (line for _, line in checked()), csv)]
+        yield [(files[0].path, lambda: (line for _, line in checked()), options)]
         return
     with ExitStack() as stack:
         spools: dict[str | None, BinaryIO] = {}
@@ -208,7 +208,7 @@ def composed(composer: RowComposer, files: Sequence[RowsFile], check: Callable[[
             if part in spools:
                 with writing(paths[part]):
                     spools[part].write(line)
-        yield [(file.path, partial(_reread, spools[file.part], file.path), csv) for file in files]
+        yield [(file.path, partial(_reread, spools[file.part], file.path), options) for file in files]
 
 
 def _reread(spool: BinaryIO, path: Path) -> Iterator[bytes]:
@@ -239,8 +239,8 @@ def publish(
     Raises:
         EnvironmentProblem: a file cannot be written, or another run is writing it.
     """
-    for path, lines, csv in rows:
-        staging.write(path, _exported(lines, path, csv, tell))
+    for path, lines, options in rows:
+        staging.write(path, _exported(lines, path, options, tell))
     if failed is None:
         staging.remove(paths.failed)
     else:
@@ -261,10 +261,10 @@ def write_rows(rows: Written) -> Sequence[str]:
     """
     warnings: list[str] = []
     with Staging("an export") as staging:
-        for path, lines, csv in rows:
+        for path, lines, options in rows:
             _format(path)
             _check_place(path)
-            staging.write(path, _exported(lines, path, csv, warnings.append))
+            staging.write(path, _exported(lines, path, options, warnings.append))
         staging.replace()
     return warnings
 
@@ -274,9 +274,8 @@ def printed(lines: Lines, *, as_array: bool) -> Iterable[bytes]:
     return (FORMATS["json"] if as_array else STREAMED).write(lines, Path(), bool)
 
 
-def _exported(lines: Lines, path: Path, csv: CsvSettings | None, tell: Callable[[str], object]) -> Iterator[bytes]:
-    del csv
-    for chunk in _format(path).write(lines, path, tell):
+def _exported(lines: Lines, path: Path, options: WriteOptions, tell: Callable[[str], object]) -> Iterator[bytes]:
+    for chunk in _format(path).write(lines, path, tell, options):
         reach("during-export")
         yield chunk
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, RowError
+from yamlgen.formats.format import is_delimiter
 from yamlgen.formats.format_table import format_of
 from yamlgen.option_names import option
 from yamlgen.parsing.project_folder import is_folder, real, unusable
@@ -69,6 +71,7 @@ class _Checker(Collector):
         for key, written in (("path", config.path), ("rejected", config.rejected)):
             if written and not self.parsed.is_broken(*output.at, key):
                 self.check_path((*output.at, key), written)
+        self.check_csv(output)
         self.check_names(output)
         self.check_keys(output)
         self.check_split(output)
@@ -154,19 +157,27 @@ class _Checker(Collector):
                     Code.UNKNOWN_COLUMN, message, at, hint, warn=not self.columns.closed and name not in steps
                 )
 
+    def check_csv(self, output: OutputPlan) -> None:
+        """Check that the delimiter can separate cells, and that the output is a CSV file."""
+        csv, at = output.config.csv, (*output.at, "csv")
+        if csv is None:
+            return
+        if csv.delimiter is not None and not is_delimiter(csv.delimiter):
+            mark = self.parsed.document.mark((*at, "delimiter"))
+            message = f"{json.dumps(csv.delimiter)} cannot separate the cells of a CSV file"
+            self.complain(Code.WRONG_VALUE, message, mark, 'write one character, such as ";" or "\\t"')
+        if not any(path.lower().endswith((".csv", ".tsv")) for _, path in written_files(output)):
+            message = "`csv` has no effect: the output is not a CSV file"
+            mark = self.parsed.document.mark(at, key=True)
+            self.complain(Code.CONFLICT, message, mark, "change the extension of `path`, or remove `csv`", warn=True)
+
     def check_keys(self, output: OutputPlan) -> None:
-        """Check for keys that contradict each other, or have no effect."""
+        """Check for keys that contradict each other."""
         config, mark = output.config, self.parsed.document.mark
         if config.columns is not None and config.exclude is not None:
             hint = "remove `exclude`: `columns` lists what is written"
             message = "`columns` and `exclude` cannot be combined"
             self.complain(Code.CONFLICT, message, mark((*output.at, "exclude"), key=True), hint)
-        if config.csv is not None and not any(
-            path.lower().endswith((".csv", ".tsv")) for _, path in written_files(output)
-        ):
-            message = "`csv` has no effect: the output is not a CSV file"
-            hint = "change the extension of `path`, or remove `csv`"
-            self.complain(Code.CONFLICT, message, mark((*output.at, "csv"), key=True), hint, warn=True)
 
     def check_split(self, output: OutputPlan) -> None:
         """Check that the shares of a split sum to 1."""

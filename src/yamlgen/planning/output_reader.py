@@ -21,6 +21,7 @@ from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.finding_reports import FindingReporter
 from yamlgen.planning.scopes import Scopes
 from yamlgen.schemas.author_schema import json_schema
+from yamlgen.schemas.trainer_columns import cannot_fit
 from yamlgen.schemas.types import Type, nullable, object_of, tuple_of
 from yamlgen.shaping.output_config import Output
 from yamlgen.shaping.output_plan import ITEM, OutputPlan
@@ -28,6 +29,12 @@ from yamlgen.steps.step_template import StepTemplate
 from yamlgen.value_objects import Columns
 
 _KEPT: Final = "a failed row has null for what it lacks"
+_SHAPES: Final = {
+    "chat": "write `messages: [{role: \"'user'\", content: ...}, {role: \"'assistant'\", content: ...}]`",
+    "instruction": "write `prompt` and `completion`, both as strings or both as lists of messages",
+    "preference": "write `prompt`, `chosen` and `rejected`, all as strings or all as lists of messages",
+}
+"""What a shape requires, as hints."""
 
 
 @dataclass
@@ -78,7 +85,14 @@ class OutputReader:
         if config.shape is not None:  # for the place in the error of a row
             templates.append(StepTemplate("shape", config.shape, self.parsed.document, (*path, "shape")))
         self.unsure |= self.parsed.is_broken_within(*path)
-        row = self._type(made, types, item)
+        members = self._members(made, types, item)
+        self._check_shape(made, members)
+        if config.failed == "keep" and config.columns is not None:
+            members = self._members(made, {at: nullable(each, _KEPT) for at, each in types.items()}, item)
+        elif config.failed == "keep":
+            known = () if self.columns is None else self.columns.names
+            members = {name: each if name in known else nullable(each, _KEPT) for name, each in members.items()}
+        row = self._type(made, members)
         return replace(made, templates=tuple(templates), items=items, type=json_schema(row.schema))
 
     def _scope(self, template: StepTemplate, item: TypeView | None, *, sure: bool = False) -> Mapping[str, TypeView]:
@@ -101,42 +115,55 @@ class OutputReader:
                 seen = {"params": self.scopes.params}
                 self.reporter.read(template, seen, seen)
 
-    def _type(self, output: OutputPlan, types: Mapping[DataPath, Type], item: TypeView | None) -> Type:
+    def _members(self, output: OutputPlan, types: Mapping[DataPath, Type], item: TypeView | None) -> dict[str, Type]:
+        """Return the types of the columns that every output row has, without those that are added."""
+        if output.config.columns is not None:
+            return {name: _column_type(value, (name,), types) for name, value in output.config.columns.items()}
+        columns = self.columns
+        members: dict[str, Type] = {}
+        if columns is not None and self._is_whole:
+            names = (name for name in columns.names if name not in output.excluded)
+            members = {name: Type(columns.types.get(name, {})) for name in names}
+        members |= {name: self.scopes.types.get(name, Type({})) for name in output.step_columns}
+        if output.config.for_each is not None:
+            members[ITEM] = Type({}) if item is None else item.type()
+        return members
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether every input row has exactly the known columns."""
+        return self.columns is not None and self.columns.closed and self.columns.complete
+
+    def _type(self, output: OutputPlan, members: Mapping[str, Type]) -> Type:
         """Return the type of an output row."""
         config = output.config
-        if config.columns is not None:
-            members = {name: self._column_type(config, value, (name,), types) for name, value in config.columns.items()}
-            is_open = False
-        else:
-            members, is_open = self._default_columns(output, item)
         made = object_of({**members, **{name: Type({"type": "object"}) for name in config.added}})
-        if not is_open:
+        if config.columns is not None or self._is_whole:
             return made
         return Type({key: value for key, value in made.schema.items() if key != "additionalProperties"}, made.nulls)
 
-    def _column_type(self, config: Output, column: Any, path: DataPath, types: Mapping[DataPath, Type]) -> Type:
-        if isinstance(column, str):
-            made = types.get(path, Type({}))
-            return nullable(made, _KEPT) if config.failed == "keep" else made
-        if isinstance(column, Mapping):
-            return object_of(
-                {key: self._column_type(config, value, (*path, key), types) for key, value in column.items()}
-            )
-        return tuple_of([self._column_type(config, value, (*path, at), types) for at, value in enumerate(column)])
+    def _check_shape(self, output: OutputPlan, members: Mapping[str, Type]) -> None:
+        """Report the columns because of which no output row can have the shape."""
+        shape, columns = output.config.shape, output.config.columns
+        if shape is None or self.parsed.is_broken_within(*output.at) or self.unsure:
+            return
+        for path, message in cannot_fit(shape, members, others=columns is None and not self._is_whole):
+            at: DataPath = (*output.at, "shape") if columns is None else (*output.at, "columns")
+            for key in path if columns is not None else ():
+                if self.parsed.document.node(at).child(key) is None:
+                    break
+                at = (*at, key)
+            mark = self.parsed.document.mark(at, key=at[-1] == "columns")
+            fact, _, fix = message.partition("; ")
+            self.reporter.complain(Code.WRONG_SHAPE, fact, mark, fix or _SHAPES[shape])
 
-    def _default_columns(self, output: OutputPlan, item: TypeView | None) -> tuple[dict[str, Type], bool]:
-        """Return the types of the default columns, and whether a row may have other columns."""
-        columns = self.columns
-        is_whole = columns is not None and columns.closed and columns.complete
-        members: dict[str, Type] = {}
-        if columns is not None and is_whole:
-            members = {name: Type(columns.types.get(name, {})) for name in columns.names if name not in output.excluded}
-        made = {name: self.scopes.types.get(name, Type({})) for name in output.step_columns}
-        if output.config.for_each is not None:
-            made[ITEM] = Type({}) if item is None else item.type()
-        if output.config.failed == "keep":
-            made = {name: nullable(each, _KEPT) for name, each in made.items()}
-        return {**members, **made}, not is_whole
+
+def _column_type(column: Any, path: DataPath, types: Mapping[DataPath, Type]) -> Type:
+    if isinstance(column, str):
+        return types.get(path, Type({}))
+    if isinstance(column, Mapping):
+        return object_of({key: _column_type(value, (*path, key), types) for key, value in column.items()})
+    return tuple_of([_column_type(value, (*path, at), types) for at, value in enumerate(column)])
 
 
 def _constant(source: str) -> Type | None:

@@ -87,8 +87,8 @@ def tuple_of(items: Sequence[Type]) -> Type:
     """Return the type of lists with exactly these items, in this order."""
     definitions = _LocalDefinitions()
     taken = [definitions.take(item, "prefixItems", number) for number, item in enumerate(items)]
-    bounds = {"minItems": len(items), "maxItems": len(items)}
-    made = {"type": "array", "prefixItems": taken, **bounds} if items else {"type": "array", **bounds}
+    made = {"type": "array", "items": False, "minItems": len(items), "maxItems": len(items)}
+    made |= {"prefixItems": taken} if items else {}
     return definitions.under(made, instead=Type({"type": "array"}))
 
 
