@@ -81,13 +81,13 @@ class Csv(Format):
     def write(
         self, rows: Lines, path: PurePath, tell: Callable[[str], object], options: WriteOptions = UNCHANGED
     ) -> Iterator[bytes]:
-        """Write CSV as in RFC 4180, but with LF line endings, in two passes: the header needs all columns of all rows.
+        """Write CSV as in RFC 4180, but with LF line endings, in two passes if the columns are unknown.
 
         Every reader accepts LF, and diffs show no `^M`. Many CSV readers end the cell or the file at a NUL, and UTF-8
         cannot encode a lone surrogate, so both are written as U+FFFD. In JSON inside a cell both are escapes.
         """
-        columns: dict[str, None] = {}
-        for line in rows():
+        columns = dict.fromkeys(options.columns)
+        for line in () if columns else rows():
             columns.update(dict.fromkeys(json.loads(line)))
         table = _TableWriter(options.delimiter or self.delimiter(path), escapes=options.formulas == "escape")
         if columns:

@@ -79,10 +79,12 @@ class WriteOptions:
     Attributes:
         formulas: `escape` puts an apostrophe before strings that spreadsheets execute as formulas.
         delimiter: the separator of cells, which `is_delimiter` accepts; `None`: the default of the extension.
+        columns: the columns that every row has, in order, if they are known; a format then needs not look for them.
     """
 
     formulas: Literal["keep", "escape"] = "keep"
     delimiter: str | None = None
+    columns: tuple[str, ...] = ()
 
 
 UNCHANGED: Final = WriteOptions()

@@ -19,12 +19,13 @@ from typing import BinaryIO, Final, TypeAlias
 from yamlgen.canonical_json import encoded
 from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach
-from yamlgen.formats.format import UNCHANGED, Format, Lines, WriteOptions
+from yamlgen.formats.format import Format, Lines, WriteOptions
 from yamlgen.formats.format_table import ENDINGS, FORMATS, STREAMED, format_of
 from yamlgen.option_names import option
 from yamlgen.output.atomic_write import Staging, target_of, writing
 from yamlgen.output.row_composer import REJECTED, RowComposer
 from yamlgen.shaping.file_names import failed_path, part_path, record_path, trial_path
+from yamlgen.shaping.output_config import CsvSettings
 from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.value_objects import JSON
 
@@ -186,8 +187,8 @@ def composed(composer: RowComposer, files: Sequence[RowsFile], check: Callable[[
     Raises:
         EnvironmentProblem: a temporary file cannot be written.
     """
-    csv = composer.output.config.csv
-    options = UNCHANGED if csv is None else WriteOptions(csv.formulas, csv.delimiter)
+    csv = composer.output.config.csv or CsvSettings()
+    options = WriteOptions(csv.formulas, csv.delimiter, composer.output.columns)
 
     def checked() -> Iterator[tuple[str | None, bytes]]:
         for each in composer.parted():

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from yamlgen.canonical_json import one_line
 from yamlgen.data.occurrence_counter import OccurrenceCounter
+from yamlgen.data.row_identity import id_identity
 from yamlgen.shaping.output_config import Output
 from yamlgen.shaping.output_plan import ITEM, OutputPlan, OutputRow
 from yamlgen.steps.fan_out import Scope
@@ -120,8 +121,8 @@ class RowComposer:
             yield "", self._line(row, OutputRow(None))
             return
         scope = self._scope(row)
-        id_ = None if self._id is None else scope["row"].get(self._id)
-        part = output.part(scope, id_, has_failed=has_failed)
+        identity = None if self._id is None else id_identity(scope["row"].get(self._id))
+        part = output.part(scope, identity, has_failed=has_failed)
         for made in [output.failed_row(scope)] if has_failed else output.rows(scope):
             if made.is_rejected:
                 self.counts.rejected += 1

@@ -18,7 +18,7 @@ from yamlgen.parsing.yaml_parser import compose
 from yamlgen.suggestions import suggestion
 from yamlgen.value_objects import JSON
 
-_NAMED = ("models", "steps", "params")
+_NAMED = ("models", "steps", "params", "outputs")
 """The parts with names that the author chooses: an unknown name is a mistake, not a new entry."""
 
 

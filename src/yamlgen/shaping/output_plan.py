@@ -137,6 +137,11 @@ class OutputPlan:
         made = {key: render(path, {"params": params}) for key, path in paths.items() if path and "{" in path}
         return replace(self, config=self.config.model_copy(update=made)) if made else self
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of each row, in order; empty if they depend on the rows."""
+        return () if self.config.columns is None else (*self.config.columns, *self.config.added)
+
     def rows(self, scope: Scope) -> Iterator[OutputRow]:
         """Yield the output rows of a finished row; a rejected one has null for what cannot be computed.
 
@@ -175,12 +180,12 @@ class OutputPlan:
         """
         return OutputRow(self._known(scope))
 
-    def part(self, scope: Scope, id: JSON = None, *, has_failed: bool = False) -> str:  # noqa: A002 - the YAML key
+    def part(self, scope: Scope, identity: str | None = None, *, has_failed: bool = False) -> str:
         """Return the part that a row is in; empty without `split`.
 
         Args:
             scope: the names of the row.
-            id: the id of the row; `None` if its input has no ids.
+            identity: the identity of the row; `None` if its input has no ids.
             has_failed: use null if `by` cannot be computed.
 
         Raises:
@@ -190,7 +195,7 @@ class OutputPlan:
         if split is None:
             return ""
         if split.by is None:
-            return part_of(split.parts, scope["row"] if id is None else id)
+            return part_of(split.parts, scope["row"] if identity is None else identity)
         try:
             return part_of(split.parts, evaluate(split.by, scope))
         except RowError:
