@@ -32,7 +32,8 @@ _CALLED: Final = {
 """Names that other tools use for a key, lowercase and without `-` and `_`."""
 
 _CALLED_HERE: Final = {
-    "values": ("expression", "expressions", "expr", "formula", "compute"),
+    "values": ("expressions", "compute"),
+    "value": ("expression", "expr", "formula"),
     "call": ("code", "function", "func", "file", "module", "script"),
     "reasks": ("retries", "retry", "maxretries", "attempts", "maxattempts"),
     "delimiter": ("sep", "separator", "delim"),
@@ -50,7 +51,7 @@ _OUT_OF_PLACE: Final = {
 }
 
 
-_RIVALS: Final = (("path", "rows"), ("prompt", "messages"))
+_RIVALS: Final = (("path", "rows"), ("prompt", "messages"), ("values", "value"))
 """Keys that exclude each other."""
 
 

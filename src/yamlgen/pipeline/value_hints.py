@@ -45,7 +45,7 @@ _NAMED: Final = {
     "models": "write each model under its name, as in `writer: {id: ...}`",
     "params": "write each parameter under its name, as in `language: {type: string}`",
 }
-_EXPRESSIONS: Final = ("for_each", "when")
+_EXPRESSIONS: Final = ("for_each", "when", "value")
 _STEP: Final = 3
 """The length of the path of a step's key."""
 
@@ -115,7 +115,9 @@ def _of_step(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: P
             case "matrix", [*_]:
                 return f"name the list, as in `{{tone: {_shown(value)}}}`; templates read it as `matrix.tone`"
             case "values", str():
-                return f"write each value under its name: `values: {{result: {_plainly(value)}}}`"
+                return f"for one expression, write `value: {_plainly(value)}`"
+            case "value", dict():
+                return "for several expressions, write them under `values`, each with its name"
     if wanted == "string" and (key in _EXPRESSIONS or path[2:-1] in (("values",), ("args",))):
         is_short = isinstance(value, list | dict) and "'" not in _shown(value) and _shown(value) != "..."
         return f"write it as an expression, in quotes: `{key}: '{_shown(value)}'`" if is_short else None

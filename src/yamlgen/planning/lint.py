@@ -21,7 +21,7 @@ from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.jinja_environment import reader
 from yamlgen.expressions.name_hints import column
-from yamlgen.expressions.static_types import SchemaView, TypeView
+from yamlgen.expressions.static_types import TypeView
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.scopes import Scopes
 from yamlgen.planning.skipping import read_always
@@ -123,7 +123,7 @@ class StepLinter:
 
     def _asking(self, read: DeclaredStep[Any], need: str) -> list[StepTemplate]:
         """Return the templates of a step that test whether another was skipped, not whether its list is empty."""
-        made, other = SchemaView.of(self.scopes.types[need], need).solid(), self.steps[need].step
+        made, other = self.scopes.not_skipped(need), self.steps[need].step
         may_be_null = not made.types() or "null" in made.types()
         if "array" in made.types() or (may_be_null and other.when is None):
             return []

@@ -48,7 +48,7 @@ class Scopes:
     taken_apart: set[str] = field(default_factory=set)
     """The steps to whose unknown members templates refer, which is reported there."""
     _solid: dict[str, TypeView] = field(init=False)
-    """The views of the steps as not null: how a step sees the steps that its `when` does not refer to."""
+    """The views of the steps as not skipped: how a step sees the steps that its `when` does not refer to."""
 
     def __post_init__(self) -> None:
         self._solid = dict(self.steps or {})
@@ -92,6 +92,10 @@ class Scopes:
         asked = {name: self.steps[name] for name in self.steps.keys() & read.asks}
         return NamespaceView(Code.UNKNOWN_STEP, "step", self._solid | asked)
 
+    def not_skipped(self, name: str) -> TypeView:
+        """Return the view of a step in the rows in which it is not skipped."""
+        return self._solid[name]
+
     def doubt(self, read: DeclaredStep[Any]) -> None:
         """Treat a step as unknown if it refers to items that it does not have, or to members of a string."""
         for template, analysis in read.templates:
@@ -115,14 +119,15 @@ class Scopes:
         made = fan_out.list_type(read.output, read.step, read.items)
         if is_wrapped_anyhow or (read.output == ANY_TYPE and read.name in self.unknown):
             made = ANY_TYPE
+        ran = made
         why = None if self.is_broken("steps", read.name, "when") else self._why_null(read)
         if why is not None:
             made = nullable(made, why)
             self.nulls[read.name] = f"`{read.name}` {'has a `when`' if why == _WHEN else 'may be skipped'}"
         self.types[read.name] = made
         if self.steps is not None:
-            view = self.steps[read.name] = SchemaView.of(made, f"steps.{read.name}")
-            self._solid[read.name] = view.solid()
+            self.steps[read.name] = SchemaView.of(made, f"steps.{read.name}")
+            self._solid[read.name] = SchemaView.of(ran, f"steps.{read.name}")
 
     def _why_null(self, read: DeclaredStep[Any]) -> str | None:
         if read.step.when is not None and not any(analysis.holds for _, analysis in read.of("when")):

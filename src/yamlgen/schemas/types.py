@@ -40,7 +40,12 @@ class Type:
     @property
     def why_null(self) -> str | None:
         """Why the value itself may be null, also in nested unions; `None` if no reason is known."""
-        return next((why for at, why in self.nulls.items() if set(at[::2]) == {"anyOf"} and len(at) % 2 == 0), None)
+        return next((why for at, why in self.nulls.items() if self.is_own_null(at)), None)
+
+    @staticmethod
+    def is_own_null(at: DataPath) -> bool:
+        """Return whether a null at this place of the schema is the value itself, not a part of it."""
+        return set(at[::2]) == {"anyOf"} and len(at) % 2 == 0
 
     def branches(self, word: str = "anyOf") -> list[Type]:
         """Return the parts of a union."""

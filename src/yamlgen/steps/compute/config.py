@@ -14,7 +14,7 @@ from yamlgen.steps.step_config import Expression, StepConfig, StepText, TypedOut
 class Compute(StepConfig):
     """Values that are calculated by expressions, without a model.
 
-    An expression cannot read the other values of its own step.
+    Write either `values` or `value`. An expression cannot read the other values of its own step.
 
     ```yaml
     steps:
@@ -27,22 +27,35 @@ class Compute(StepConfig):
         values:
           label: '"good" if steps.score >= 7 else "bad"'
           words: row.text.split() | length
+      sentences:
+        kind: compute
+        value: row.text.split(". ")
+      translation:
+        for_each: steps.sentences
+        model: claude-haiku-5-5
+        prompt: "Translate into English: {{ item }}"
     ```
     """
 
-    model_config = ConfigDict(json_schema_extra={"required": ["kind", "values"]})
+    model_config = ConfigDict(
+        json_schema_extra={"required": ["kind"], "oneOf": [{"required": ["values"]}, {"required": ["value"]}]},
+    )
 
     does: ClassVar[str] = "evaluates expressions"
-    gives: ClassVar[str] = "an object with one value for each expression"
+    gives: ClassVar[str] = "the value of `value`, or an object with one value for each expression of `values`"
 
     kind: Literal["compute"] = "compute"
     """The kind of the step: `compute` evaluates expressions."""
-    values: Annotated[dict[Name, Expression], Field(min_length=1)] = Field(default_factory=dict)
+    values: Annotated[dict[Name, Expression], Field(min_length=1)] | None = None
     """The expressions, by name. The step's value is an object with one value for each of them."""
+    value: Expression | None = None
+    """One expression instead of `values`. Its value, such as a string, a number or a list, is the step's value."""
     output: TypedOutput | None = None
     """The schema of the value. A row with an invalid value fails. Later steps take their types from the schema."""
 
     def sources(self) -> Iterator[StepText]:
         """Yield its expressions."""
         yield from super().sources()
-        yield from (StepText("value", source, ("values", name), name) for name, source in self.values.items())
+        yield StepText("value", self.value, ("value",))
+        for name, source in (self.values or {}).items():
+            yield StepText("value", source, ("values", name), name)

@@ -14,7 +14,7 @@ class ComputeExecutor(StepExecutor[ComputeStep]):
     """Evaluates expressions."""
 
     async def perform(self, step: ComputeStep, case: Case, row: RowStep) -> Answer:
-        """Return the values of its expressions, by name."""
+        """Return the value of its expression, or the values of its expressions, by name."""
         del row
         return Answer(checked(step.fill(case.scope), step.schema))
 

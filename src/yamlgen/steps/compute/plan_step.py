@@ -15,15 +15,19 @@ from yamlgen.value_objects import JSON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComputeStep(PlanStep):
-    """A step of expressions, by name; its value is an object of their values."""
+    """A step of one expression, whose value is the step's; or of several, by name, whose values are in an object."""
 
     kind: ClassVar[str] = "compute"
-    values: Mapping[str, str]
+    value: str | None = None
+    values: Mapping[str, str] | None = None
 
-    def fill(self, scope: Scope) -> dict[str, JSON]:
-        """Return the values of its expressions."""
-        return {name: evaluate(source, scope) for name, source in self.values.items()}
+    def fill(self, scope: Scope) -> JSON:
+        """Return the value of its expression, or the values of its expressions, by name."""
+        if self.value is not None:
+            return evaluate(self.value, scope)
+        return {name: evaluate(source, scope) for name, source in (self.values or {}).items()}
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Return its expressions and the schema of its value."""
-        return {"values": dict(self.values), **PlanStep.own_keys(self, by_tool)}
+        own = {"values": dict(self.values or {})} if self.value is None else {"value": self.value}
+        return {**own, **PlanStep.own_keys(self, by_tool)}
