@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from yamlgen.collector import Collector
 from yamlgen.errors import Code, Mark
+from yamlgen.expressions.verbatim_text import template_of
 from yamlgen.parsing.project_folder import is_way_out, leak, status
 from yamlgen.parsing.secret_scan import find_secrets
 from yamlgen.parsing.source_map import DataPath, SourceText
@@ -38,7 +39,13 @@ class TextLoader(Collector):
         if content.file not in self.files:
             self.files[content.file] = self._read(content.file, document.mark((*path, "file")))
         text = self.files[content.file]
-        return None if text is None else StepTemplate(source.role, text.text, document, path, text, source.name)
+        if text is None:
+            return None
+        if not content.template:
+            verbatim = template_of(text.text)
+            return StepTemplate(source.role, verbatim, document, path, text, source.name, is_verbatim=True)
+        text = SourceText(text.file, text.text.replace("\r\n", "\n"))
+        return StepTemplate(source.role, text.text, document, path, text, source.name)
 
     def _read(self, reference: str, mark: Mark) -> SourceText | None:
         path, shown = self.parsed.beside(reference)
@@ -59,7 +66,6 @@ class TextLoader(Collector):
         self.diagnostics.extend(problems)
         if text is None:
             return None
-        text = SourceText(shown, text.text.replace("\r\n", "\n"))
         self.diagnostics.extend(find_secrets(text))
         if not text.text.strip():
             self.complain(Code.WRONG_VALUE, f"{shown} is empty", mark, "write the prompt into it")

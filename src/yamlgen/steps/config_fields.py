@@ -32,12 +32,30 @@ class FrozenModel(BaseModel):
 
 
 class FileText(FrozenModel):
-    """A text in a file of its own."""
+    """A text in a file of its own.
+
+    `few_shot.md`:
+
+    ```md
+    Templates of our shop look like this: Dear {{ customer }}, thank you for {{ order }}.
+    ```
+
+    ```yaml
+    steps:
+      letter:
+        model: claude-haiku-5-5
+        system: {file: few_shot.md, template: false}
+        prompt: Write such a template for a customer who complains about {{ row.topic }}.
+    ```
+    """
 
     model_config = ConfigDict(json_schema_extra={"required": ["file"]})
 
     file: Text = ""
     """Path of the text file, relative to this file. Its content is a template, like an inline template."""
+    template: bool = True
+    """Whether the content is a template. With `false`, it is sent exactly as it is: braces have no meaning, and a line
+    break at the end is kept. Default: true."""
 
 
 class Thinking(FrozenModel):

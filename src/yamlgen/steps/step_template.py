@@ -49,6 +49,7 @@ class StepTemplate:
 
     Attributes:
         name: the name of a value or an argument; the number of a check or its message.
+        is_verbatim: whether the source prints a text that must not change, so that it is not what the file contains.
         references: the steps that it refers to; empty until it was read.
     """
 
@@ -58,6 +59,7 @@ class StepTemplate:
     path: DataPath
     file: SourceText | None = None
     name: str = ""
+    is_verbatim: bool = False
     references: References = field(default=References(), compare=False)
 
     @property
@@ -66,5 +68,7 @@ class StepTemplate:
         return self.role in EXPRESSIONS
 
     def mark(self, start: int, end: int) -> Mark:
-        """Return the place of `source[start:end]`."""
+        """Return the place of `source[start:end]`; for a verbatim text, the place that names its file."""
+        if self.is_verbatim:
+            return self.document.mark((*self.path, "file"))
         return self.file.mark(start, end) if self.file else self.document.within(self.path, start, end)

@@ -101,6 +101,8 @@ def check(
             length = len(said[-1].source)
             message = "a prefill ends with white space, which the API refuses"
             hint = "remove the white space; in YAML, `|-` removes the last line break"
+            if said[-1].is_verbatim:
+                hint = "remove the white space at the end of the file, or `template: false`, which keeps it"
             yield Diagnostic(Code.WRONG_VALUE, message, said[-1].mark(length - 1, length), hint)
         yield from _prefill_faults(file, step, len(step.messages) - 1, variants)
 
