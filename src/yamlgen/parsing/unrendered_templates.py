@@ -26,7 +26,9 @@ _TEMPLATE: Final = re.compile(
 _FILLED: Final = frozenset({"system", "prompt", "messages", "when", "for_each", "check", "values", "value", "args"})
 _OUTPUT_EXPRESSIONS: Final = frozenset({"for_each", "where", "unique", "columns", "split"})
 _OUTPUT_PATHS: Final = frozenset({"path", "rejected"})
-_EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "expression", "values", "value", "args"}) | _OUTPUT_EXPRESSIONS
+_EXPRESSIONS: Final = (
+    frozenset({"when", "for_each", "check", "expression", "values", "value", "args", "from"}) | _OUTPUT_EXPRESSIONS
+)
 _TEXTS: Final = frozenset({"system", "prompt", "content", "message"})
 _PATHS: Final = frozenset({"path", "file", "schema", "reads", "call", "rejected"})
 _WRITTEN_OUT: Final = _PATHS | {"model", "id", "choices", "enum", "const", "matrix", "draws", "models"}

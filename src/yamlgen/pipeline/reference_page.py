@@ -201,6 +201,9 @@ class _Page:
         if "anyOf" in part:
             for each in part["anyOf"]:
                 yield from self._alternatives(each, text, many=many) if each != {"type": "null"} else ()
+        elif "then" in part:
+            said = [one for each in ("else", "then") for one in self._alternatives(part[each], text, many=many)]
+            yield from (one for index, one in enumerate(said) if not any(one in other for other in said[:index]))
         elif "enum" in part or "const" in part:
             yield from (f"`{value}`" for value in part.get("enum", [part.get("const")]))
         else:
@@ -241,7 +244,7 @@ class _Page:
         if "properties" not in self.schemas[name]:  # a column, which may contain columns
             return ", ".join(_WORDS[many][kind] for kind in ("expression", "array")) + " or " + _WORDS[many]["object"]
         ((key, part),) = self.schemas[name]["properties"].items()
-        return f"`{{{key}: {self._types(part, '')}}}`"
+        return f"`{{{key}: {self._types(part, _text_of(_model_named(name), key))}}}`"
 
 
 def _bounds(part: Mapping[str, Any]) -> str:

@@ -364,7 +364,7 @@ def _drop(shape: ValidationResult, path: DataPath) -> None:
     """Remove the nearest mapping entry around `path` from the document.
 
     A misspelt kind of step is read as the correct one, so that the other keys are checked; a step of an unknown kind is
-    removed as a whole.
+    removed as a whole, and so are messages with a wrong `from`.
     """
     if len(path) == 3 and path[0] == "steps" and path[2] == "kind":  # noqa: PLR2004 - steps, a name, its kind
         step = shape.document.entries(path[:2])
@@ -374,6 +374,8 @@ def _drop(shape: ValidationResult, path: DataPath) -> None:
             step["kind"] = (key, replace(node, kind="scalar", value=meant))
             return
         path = path[:2]
+    if path[-1:] == ("from",):  # without it, the rest would be read as a message
+        path = path[:-1]
     while path:
         parent = shape.document.root.get(*path[:-1])
         if parent is not None and parent.kind == "mapping":

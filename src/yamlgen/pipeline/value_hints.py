@@ -45,7 +45,7 @@ _NAMED: Final = {
     "models": "write each model under its name, as in `writer: {id: ...}`",
     "params": "write each parameter under its name, as in `language: {type: string}`",
 }
-_EXPRESSIONS: Final = ("for_each", "when", "value")
+_EXPRESSIONS: Final = ("for_each", "when", "value", "from")
 _STEP: Final = 3
 """The length of the path of a step's key."""
 
@@ -109,7 +109,8 @@ def _of_step(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: P
             case "prompt" | "system", [*_]:
                 return "for several messages, use `messages: [{role: user, content: ...}]`"
             case "messages", str():
-                return "for one string, use `prompt`"
+                is_read = re.match(r"(?:row|steps|item)[.\[]", value)
+                return f"write `messages: {{from: {_plainly(value)}}}`" if is_read else "for one string, use `prompt`"
             case "check", dict():
                 return "write it as a list: `check: [{expression: ..., message: ...}]`"
             case "matrix", [*_]:
@@ -156,7 +157,7 @@ def _as_list(path: DataPath, value: JSON) -> str | None:
         is_path = isinstance(value, str)
         return f"for a file, write `path: {value}`" if is_path else "write it as a list: `rows: [{...}]`"
     if isinstance(value, dict) and path[-1] == "messages":
-        return "write it as a list: `messages: [{role: user, content: ...}]`"
+        return "write it as a list: `messages: [{role: user, content: ...}]`, or `{from: ...}` for those of a column"
     is_plain = isinstance(value, str) and value and "\n" not in value
     return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]" if is_plain else None
 

@@ -218,6 +218,8 @@ class _Compiler(Collector):
                 when = analysis
             elif template.role == "for_each":
                 item, read.items = self.reporter.item_view(template, analysis, sure)
+            elif template.role == "turns":
+                self.reporter.check_turns(template, analysis, sure)
             elif template.role == "value":
                 values[template.name] = sure.view
         return values

@@ -19,6 +19,7 @@ from yamlgen.expressions.static_types import ANYTHING, TypeView
 from yamlgen.expressions.template_checks import TemplateAnalysis, analyse_expression, analyse_template
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.planning.conversation_types import list_hints, message_faults
 from yamlgen.planning.scopes import Scopes
 from yamlgen.schemas.type_words import spoken
 from yamlgen.steps import fan_out
@@ -94,8 +95,14 @@ class FindingReporter(Collector):
             warn = template.role != "where" or is_guess
             self.complain(Code.WRONG_KIND, message, template.mark(0, len(template.source)), hint, warn=warn)
 
+    def check_turns(self, template: StepTemplate, analysis: TemplateAnalysis, sure: TemplateAnalysis) -> None:
+        """Report the messages of a conversation that are not a list, or not messages."""
+        is_guess = not sure.view.solid().types()
+        if not analysis.findings and not self.is_no_list(template, analysis, is_guess=is_guess):
+            self.diagnostics.extend(message_faults(template, sure.view.solid()))
+
     def is_no_list(self, template: StepTemplate, analysis: TemplateAnalysis, *, is_guess: bool) -> bool:
-        """Report a value of `for_each` that is not a list, or may not be one; return whether it was reported."""
+        """Report a value that is not a list, or may not be one, where a list is needed; return whether it was."""
         mark, kinds, columns = (
             template.mark(0, len(template.source)),
             analysis.view.solid().types(),
@@ -110,10 +117,7 @@ class FindingReporter(Collector):
             hint = "declare the list in the step's `output.schema`, as `type: array` with `items`"
             self.complain(Code.NOT_A_LIST, message, mark, hint)
         elif kinds - {"array"}:
-            hints = {
-                frozenset({"array", "null"}): f"write `({source}) or []` for an empty list instead of null",
-                frozenset({"string"}): f'to split a string of several values, write `({source}).split(";")`',
-            }
+            hints = list_hints(template.role, source)
             where = " in the first rows" if is_guess else ""
             message = f"expected a list, but this is {spoken(kinds)}{where}"
             fix = hints.get(kinds)

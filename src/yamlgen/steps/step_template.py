@@ -13,6 +13,7 @@ Role: TypeAlias = Literal[
     "system",
     "user",
     "assistant",
+    "turns",
     "message",
     "when",
     "for_each",
@@ -26,14 +27,16 @@ Role: TypeAlias = Literal[
     "path",
     "shape",
 ]
-EXPRESSIONS: Final = frozenset({"when", "for_each", "check", "value", "arg", "where", "unique", "column", "split_by"})
+EXPRESSIONS: Final = frozenset(
+    {"turns", "when", "for_each", "check", "value", "arg", "where", "unique", "column", "split_by"}
+)
 QUESTIONS: Final = frozenset({"when", "check", "where"})
 """The roles of conditions."""
 
 SENT: Final[tuple[Role, ...]] = ("system", "user", "assistant")
-"""The roles whose text is sent to a model."""
+"""The roles whose text is sent to a model; `turns` are messages that a row or a step contains."""
 
-FILLED: Final[tuple[Role, ...]] = (*SENT, "value", "arg")
+FILLED: Final[tuple[Role, ...]] = (*SENT, "turns", "value", "arg")
 """The roles that are rendered for each case, before a request is sent."""
 
 EARLY: Final = frozenset({"when", "for_each"})

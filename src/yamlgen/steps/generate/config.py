@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
@@ -21,6 +21,27 @@ class Turn(FrozenModel):
     """The author of the message."""
     content: Text | FileText = ""
     """The text of the message: a template, or `{file: path}`."""
+
+
+class Conversation(FrozenModel):
+    """The messages of a conversation, out of a column or a step."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["from"]})
+
+    from_: Expression = Field("", alias="from")
+    """An expression that returns a list of messages, each an object with `role` and `content`."""
+
+
+def _by_from(schema: dict[str, Any]) -> None:
+    """Choose by the key `from`, because for a union a validator only reports that no alternative matches."""
+    other, taken = schema.pop("anyOf")
+    schema.update({"if": {"type": "object", "required": ["from"]}, "then": taken, "else": other})
+
+
+Turns: TypeAlias = Annotated[
+    list[Annotated[Turn | Conversation, Field(json_schema_extra=_by_from)]], Field(min_length=1)
+]
+"""The messages of a conversation, in their order."""
 
 
 class StepOutput(FrozenModel):
@@ -118,8 +139,34 @@ class Generate(Settings, StepConfig):
     """The system prompt: a template, or `{file: path}`."""
     prompt: Text | FileText | None = None
     """The user's message: a template, or `{file: path}`."""
-    messages: Annotated[list[Turn], Field(min_length=1)] | None = None
-    """A whole conversation instead of `prompt`, for few-shot examples. The last message must be the user's."""
+    messages: Annotated[Turns | Conversation, Field(json_schema_extra=_by_from)] | None = None
+    """A whole conversation instead of `prompt`: a list of messages, or `{from: EXPRESSION}` for the messages in a
+    column or a step. The last message must be the user's.
+
+    The expression returns a list of objects with `role` and `content`. Other keys are not sent. The first of them can
+    have the role `system`: it is the system prompt, if the step has no `system`. The roles of the others are `user` and
+    `assistant`, in turn, beginning with `user`, and each `content` is a string. A row with another conversation fails,
+    and nothing is sent for it. The content is sent as it is: it is not a template.
+
+    `{from: EXPRESSION}` can be an entry of a list too, before or after other messages:
+
+    ```yaml
+    input:
+      rows:
+        - chat:
+            - {role: system, content: You sell kettles.}
+            - {role: user, content: Which one is quiet?}
+            - {role: assistant, content: The glass one.}
+    steps:
+      question:
+        model: claude-haiku-5-5
+        messages:
+          - from: row.chat
+          - {role: user, content: "How much is it, in {{ params.currency }}?"}
+    params:
+      currency: {enum: [euros, pounds], default: euros}
+    ```
+    """
     output: StepOutput | None = None
     """The schema of the answer, and how often an invalid answer is re-asked. Without a schema, the value is a
     string; a blank answer is invalid."""
@@ -185,8 +232,11 @@ class Generate(Settings, StepConfig):
         yield from super().sources()
         yield StepText("system", self.system, ("system",))
         yield StepText("user", self.prompt, ("prompt",))
-        for index, turn in enumerate(self.messages or ()):
-            yield StepText(turn.role, turn.content, ("messages", index, "content"))
+        for at, turn in self.turns().items():
+            if isinstance(turn, Conversation):
+                yield StepText("turns", turn.from_, (*at, "from"))
+            else:
+                yield StepText(turn.role, turn.content, (*at, "content"))
         for index, check in enumerate(self.check or ()):
             at = ("check", index)
             if isinstance(check, str):
@@ -194,6 +244,12 @@ class Generate(Settings, StepConfig):
             else:
                 yield StepText("check", check.expression, (*at, "expression"), str(index))
                 yield StepText("message", check.message, (*at, "message"), str(index))
+
+    def turns(self) -> Mapping[DataPath, Turn | Conversation]:
+        """Return the entries of its messages, by their paths in the step."""
+        if isinstance(self.messages, Conversation):
+            return {("messages",): self.messages}
+        return {("messages", index): turn for index, turn in enumerate(self.messages or ())}
 
     def models_named(self) -> Mapping[DataPath, Any]:
         """Return its model, or the models of its matrix."""

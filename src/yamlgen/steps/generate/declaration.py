@@ -16,10 +16,10 @@ from yamlgen.steps.declaration import TEXT, DeclaredStep
 from yamlgen.steps.fan_out import combinations
 from yamlgen.steps.generate import prompt_checks
 from yamlgen.steps.generate.config import Generate, StepOutput
-from yamlgen.steps.generate.conversation import TemplateMessage
+from yamlgen.steps.generate.conversation import TakenMessages, TemplateMessage
 from yamlgen.steps.generate.plan_step import GenerateStep, PlanCheck
 from yamlgen.steps.plan_step import Variant
-from yamlgen.steps.step_template import SENT
+from yamlgen.steps.step_template import SENT, StepTemplate
 
 _MODEL: Final = "model"
 
@@ -51,14 +51,14 @@ class DeclaredGenerate(DeclaredStep[Generate]):
     def own_fields(self) -> dict[str, Any]:
         """Return its models, its messages and its checks."""
         step = self.step
-        texts = [template for template, _ in self.of(*SENT)]
+        texts = [template for template, _ in self.of(*SENT, "turns")]
         told = {template.name: template.source for template, _ in self.of("message")}
         return {
             "own": Settings.model_validate({key: getattr(step, key) for key in Settings.model_fields}),
             "variants": tuple(self.variants),
             "asked": self._asked(),
             "system": next((text.source for text in texts if text.role == "system"), None),
-            "messages": tuple(TemplateMessage(text.role, text.source) for text in texts if text.role != "system"),  # type: ignore[arg-type]  # a turn's
+            "messages": tuple(_message(text) for text in texts if text.role != "system"),
             "checks": tuple(PlanCheck(each.source, told.get(each.name)) for each, _ in self.of("check")),
         }
 
@@ -125,6 +125,13 @@ class DeclaredGenerate(DeclaredStep[Generate]):
             except native_output_schema.NotExpressible as unfit:
                 message = f"native output cannot express the schema: {unfit}"
                 yield Diagnostic(Code.SETTING_REFUSED, message, mark, hint)
+
+
+def _message(text: StepTemplate) -> TemplateMessage | TakenMessages:
+    """Return a message of the plan, or the messages that an expression returns."""
+    if text.role == "turns":
+        return TakenMessages(text.source)
+    return TemplateMessage("assistant" if text.role == "assistant" else "user", text.source)
 
 
 DECLARED: Final = DeclaredGenerate

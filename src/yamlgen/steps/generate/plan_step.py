@@ -14,9 +14,9 @@ from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.config_fields import Settings
 from yamlgen.steps.fan_out import Case, Scope
-from yamlgen.steps.generate.conversation import TemplateMessage
+from yamlgen.steps.generate.conversation import TakenMessages, TemplateMessage, prompt_of
 from yamlgen.steps.plan_step import PlanStep, Variant
-from yamlgen.value_objects import JSON, Message, Prompt
+from yamlgen.value_objects import JSON, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class GenerateStep(PlanStep):
     own: Settings
     asked: tuple[int, ...] = (0,)
     system: str | None
-    messages: tuple[TemplateMessage, ...]
+    messages: tuple[TemplateMessage | TakenMessages, ...]
     checks: tuple[PlanCheck, ...] = ()
 
     def variant(self, case: Case) -> Variant:
@@ -55,10 +55,10 @@ class GenerateStep(PlanStep):
         """Render the step's templates.
 
         Raises:
-            RowError: a value that a template needs is missing in this row, or a message is blank.
+            RowError: a value that a template needs is missing in this row, or a message cannot be sent.
         """
         system = None if self.system is None else render(self.system, scope)
-        return Prompt(system, tuple(turn.filled(scope, self.name) for turn in self.messages))
+        return prompt_of(system, self.messages, scope, self.name)
 
     def errors(self, output: JSON, scope: Scope) -> tuple[str, ...]:
         """Return the messages of the checks that an output fails; a check whose evaluation fails is one of them."""
@@ -72,7 +72,7 @@ class GenerateStep(PlanStep):
 
     def unfilled(self) -> Prompt:
         """Return its templates as written."""
-        return Prompt(self.system, tuple(Message(turn.role, turn.content) for turn in self.messages))
+        return Prompt(self.system, tuple(turn.unfilled() for turn in self.messages))
 
     def requests(self, scope: Scope, models: Mapping[str, Model]) -> Iterator[tuple[Case, dict[str, JSON]]]:
         """Yield the first request of each case."""
@@ -113,7 +113,7 @@ class GenerateStep(PlanStep):
             made["matrix"] = self.axes
         if self.system is not None:
             made["system"] = self.system
-        made["messages"] = [{"role": turn.role, "content": turn.content} for turn in self.messages]
+        made["messages"] = [turn.written() for turn in self.messages]
         asked = {} if self.schema is None else {"schema": self.schema.value, "mode": self._mode(self.schema, by_tool)}
         made["output"] = {**asked, "reasks": first.reasks}
         if self.checks:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from jinja2 import nodes
@@ -16,7 +17,7 @@ from jinja2.exceptions import TemplateError
 from yamlgen import model_capabilities
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.expressions.jinja_environment import parse
-from yamlgen.steps.generate.config import Generate
+from yamlgen.steps.generate.config import Generate, Turn
 from yamlgen.steps.plan_step import Variant
 from yamlgen.steps.step_file import StepFile
 from yamlgen.steps.step_template import StepTemplate
@@ -88,14 +89,20 @@ def check(
             hint = "write a text, or remove the key"
             yield Diagnostic(Code.WRONG_VALUE, "this text is blank for every row, which the API refuses", mark, hint)
     yield from _too_long(said, known, variants)
-    if not step.messages or file.is_broken("messages"):
+    turns = list(step.turns().values())
+    if not turns or file.is_broken("messages"):
         return
-    if step.messages[0].role != "user":
+    roles = [turn.role if isinstance(turn, Turn) else None for turn in turns]
+    if roles[0] == "assistant":
         mark = file.mark("messages", 0, "role")
         hint = "add a message with `role: user` before it"
         yield Diagnostic(Code.WRONG_VALUE, "the first message of a conversation must be the user's", mark, hint)
     is_whole = not file.is_broken_within("messages")
-    if step.messages[-1].role == "assistant" and len(step.messages) > 1 and is_whole:
+    for index, (one, other) in enumerate(pairwise(roles), 1) if None in roles and is_whole else ():
+        if one is not None and one == other:
+            message = f"the message before it has the role `{one}` too: next to `from`, the roles must alternate"
+            yield Diagnostic(Code.WRONG_VALUE, message, file.mark("messages", index, "role"), "join the two messages")
+    if roles[-1] == "assistant" and len(roles) > 1 and is_whole:
         end = known[-1] if said and said[-1].role == "assistant" else None
         if end is not None and end.ends and not end.is_blank and end.parts[-1] != end.parts[-1].rstrip():
             length = len(said[-1].source)
@@ -104,7 +111,7 @@ def check(
             if said[-1].is_verbatim:
                 hint = "remove the white space at the end of the file, or `template: false`, which keeps it"
             yield Diagnostic(Code.WRONG_VALUE, message, said[-1].mark(length - 1, length), hint)
-        yield from _prefill_faults(file, step, len(step.messages) - 1, variants)
+        yield from _prefill_faults(file, step, len(roles) - 1, variants)
 
 
 def _prefill_faults(file: StepFile, step: Generate, last: int, variants: Sequence[Variant]) -> Iterator[Diagnostic]:
