@@ -248,15 +248,16 @@ class StepSkipped:
 
 @dataclass(frozen=True, slots=True)
 class ItemFailed:
-    """An item of a step failed for a row, and is null in its list (`on_item_error: "null"`).
+    """An item of a step failed for a row, and is null in its list (`on_item_error: null`).
 
-    `case` is its position, from 0, among all cases of the step for this row: items, combinations and samples. `useless`
+    `case` is its position, from 0, among all cases of the step for this row: items, combinations and samples. It is
+    `None` if the step itself failed and is null (`on_error: null`); `StepFinished` follows. `useless`
     means that a billed answer was unusable: cut off, empty, unreadable, or invalid under the schema.
     """
 
     row: int
     step: str
-    case: int
+    case: int | None
     code: str
     message: str
     useless: bool = False

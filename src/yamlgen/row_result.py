@@ -11,10 +11,13 @@ from yamlgen.value_objects import JSON, Attempt, InputRow, Usage
 
 @dataclass(frozen=True, slots=True)
 class FailedItem:
-    """An item of a step that failed and is null: its position in the row, from 0, its name in messages, its error."""
+    """An item of a step that failed and is null: its position in the row, from 0, its name in messages, its error.
 
-    case: int
-    name: str
+    Position and name are `None` if the step itself failed and is null.
+    """
+
+    case: int | None
+    name: str | None
     error: RowError
 
 
@@ -27,6 +30,7 @@ class Answer:
         skipped: whether the step was skipped, because its `when` was false. Then the value is null.
         items: the number of items; 0 if the value is not a list.
         lost: the items that failed and are null, if the step allows null items.
+        failure: the error of a step that failed and is null (`on_error: null`).
     """
 
     value: JSON
@@ -35,6 +39,12 @@ class Answer:
     skipped: bool = False
     items: int = 0
     lost: tuple[FailedItem, ...] = ()
+    failure: RowError | None = None
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the step was skipped or failed: a step that reads it is then skipped, too."""
+        return self.skipped or self.failure is not None
 
     @property
     def usage(self) -> Usage:

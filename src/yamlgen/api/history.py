@@ -265,10 +265,10 @@ def rows(
 def failures(
     pipeline: str | Path | None = None, run: str | None = None, *, store: str | Path | None = None
 ) -> list[dict[str, JSON]]:
-    """Return the failed rows of a run, with their errors and requests, and the failed items that are null.
+    """Return the failed rows of a run, with their errors and requests, and the failed items and steps that are null.
 
-    They are what `yamlgen runs failed --json` prints, in input order. Only items have `item`, their position in the
-    row, from 1, and `case`, their name.
+    They are what `yamlgen runs failed --json` prints, in input order. Only items and steps that are null have `item`,
+    the position of the item in the row, from 1, and `case`, its name; both are null for a step.
 
     Args:
         pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.

@@ -16,7 +16,7 @@ from yamlgen.data.row_identity import id_name, id_of, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.data.source import Source
 from yamlgen.engine.step_runner import StepRunner
-from yamlgen.errors import Code, UsageError, YamlgenError
+from yamlgen.errors import Code, RowError, UsageError, YamlgenError
 from yamlgen.interfaces import UNOBSERVED, Model
 from yamlgen.planning.error_location import located_errors
 from yamlgen.planning.plan import Plan
@@ -68,7 +68,7 @@ async def preview(
         found = _row(source, plan, row, tell)
     simulated = open_provider(plan.runtime, SimulatorSettings())
     async with simulated as provider, provider.open(plan, Cancellation()) as models, as_asked(plan) as asked:
-        return await _RowRequests(plan, models, {**models, **asked}, found).make()
+        return await _RowRequests(plan, models, {**models, **asked}, found, tell).make()
 
 
 @asynccontextmanager
@@ -117,6 +117,7 @@ class _RowRequests:
     models: Mapping[str, Model]
     asked: Mapping[str, Model]
     row: InputRow
+    tell: Callable[[str], object]
 
     async def make(self) -> list[Preview]:
         """Return the requests, step by step; if one needs an answer, a simulated one is filled in."""
@@ -124,19 +125,25 @@ class _RowRequests:
         outputs: dict[str, Answer] = {}
         invented: set[str] = set()
         for step in self.plan.ordered():
-            with located_errors(step.templates, f"step `{step.name}`"):
-                scope = self.plan.scope(self.row.row, {name: answer.value for name, answer in outputs.items()})
-                skipped = {name for name, answer in outputs.items() if answer.skipped}
-                if is_skipped(step, scope, skipped) or not step.is_wanted(scope):
-                    outputs[step.name] = Answer(None, skipped=True)
-                    continue
-                seen = tuple(sorted(step.needs & invented))
-                for case, request in step.requests(scope, self.asked):
-                    made.append(Preview(step.name, step.spoken(case), request, seen))
-                if step.is_outside or seen:
-                    invented.add(step.name)
-                if any(step.name in other.needs for other in self.plan.steps):
-                    outputs[step.name] = await self._value(step, scope)
+            scope = self.plan.scope(self.row.row, {name: answer.value for name, answer in outputs.items()})
+            absent = {name for name, answer in outputs.items() if answer.is_absent}
+            seen = tuple(sorted(step.needs & invented))
+            try:
+                with located_errors(step.templates, f"step `{step.name}`"):
+                    if is_skipped(step, scope, absent) or not step.is_wanted(scope):
+                        outputs[step.name] = Answer(None, skipped=True)
+                        continue
+                    for case, request in step.requests(scope, self.asked):
+                        made.append(Preview(step.name, step.spoken(case), request, seen))
+                    if any(step.name in other.needs for other in self.plan.steps):
+                        outputs[step.name] = await self._value(step, scope)
+            except RowError as error:
+                if not step.null_if_failed:
+                    raise
+                self.tell(f"step `{step.name}` fails for this row, and is null: {error.message}")
+                outputs[step.name] = Answer(None, failure=error)
+            if step.is_outside or seen:
+                invented.add(step.name)
         return made
 
     async def _value(self, step: PlanStep, scope: Mapping[str, JSON]) -> Answer:

@@ -34,10 +34,10 @@ class Result:
     Attributes:
         rows: the finished rows in input order: the columns of the input, then the outputs of the steps.
         failures: the failed rows, as in `*.failed.jsonl`.
-        failed_items: the failed items that are null in `rows` (`on_item_error: "null"`), each as in `failures`,
-            with `item`, from 1, and `case`, its name.
-        lost_steps: the steps that lost every item of every row, with their most frequent error; on the command line,
-            the exit code is then 1.
+        failed_items: the failed items and steps that are null in `rows` (`on_item_error: null`, `on_error: null`),
+            each as in `failures`, with `item`, from 1, and `case`, its name; both are null for a step.
+        lost_steps: the steps that lost every item of every row, or failed in every row, with their most frequent error;
+            on the command line, the exit code is then 1.
         usage: the billed tokens of this run, including those of failed rows; if it is simulated, those of its answers.
         cost_usd: their cost, which is simulated if the run is; `None` if a price is unknown.
         report: counts and usage for each step, what was paid apart from what was reused, and failures in groups.

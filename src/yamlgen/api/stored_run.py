@@ -34,6 +34,7 @@ class Export:
         outputs: the files.
         failed_items: how many items of these rows failed and are null.
         warnings: what the format cannot represent, as sentences.
+        null_steps: how many steps of these rows failed and are null.
     """
 
     run: str
@@ -41,6 +42,7 @@ class Export:
     outputs: tuple[Path, ...]
     failed_items: int
     warnings: tuple[str, ...]
+    null_steps: int = 0
 
     def as_json(self) -> dict[str, JSON]:
         """Return the export as JSON values."""
@@ -180,7 +182,7 @@ class Run:
         """Yield the failed rows as JSON Lines, in input order, as in `*.failed.jsonl`.
 
         Args:
-            items: also yield a line for each failed item that is null; only these lines have `item` and `case`.
+            items: also yield a line for each failed item or step that is null; only these have `item` and `case`.
         """
         with open_runs(self.place) as run_reader:
             yield from compose_failed(run_reader, self.entry, items=items)
@@ -192,7 +194,7 @@ class Run:
         yield from printed(self.failed_lines if failed else lambda: self.lines(output), as_array=True)
 
     def failures(self) -> Iterator[Failure]:
-        """Yield the error of each failed row and failed item, in input order."""
+        """Yield the error of each failed row, and of each item or step that is null, in input order."""
         with open_runs(self.place) as run_reader:
             yield from list_failures(run_reader, self.entry)
 
@@ -242,7 +244,8 @@ class Run:
                 files.extend(each.path for each in into)
             warnings = write_rows([each for rows_of in written for each in rows_of])
             rows = sum(composer.counts.rows for composer in composers)
-            return Export(run.name, rows, tuple(files), run_reader.nulls(run), tuple(warnings))
+            items, steps = run_reader.nulls(run)
+            return Export(run.name, rows, tuple(files), items, tuple(warnings), steps)
 
 
 def values(lines: Iterator[bytes]) -> list[dict[str, JSON]]:

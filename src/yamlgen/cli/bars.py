@@ -80,8 +80,9 @@ class Bars:
     def _fields(self, count: StepCount) -> dict[str, Any]:
         failed = [f"[red]{count.failed} failed[/red]"] if count.failed else []
         skipped = [f"{count.skipped:,} skipped"] if count.skipped else []
-        items = f"{items_told(count)} failed"
-        lost = [f"[red]{items}[/red]" if count.is_lost else items] if count.failed_items else []
+        lost = [f"{count.null_rows:,} null"] if count.null_rows else []
+        lost += [f"{items_told(count)} failed"] if count.failed_items else []
+        lost = [f"[red]{each}[/red]" for each in lost] if count.is_lost else lost
         usage = count.paid.usage
         spent = cost_told(count.paid, simulated=self._report.simulated)
         reused = f"  {count.reused.attempts:,} stored" if count.reused.attempts else ""

@@ -49,7 +49,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
 ) -> int:
     """Retry the failed rows of a run, and no others.
 
-    Items that failed and are null (`on_item_error: "null"`) are retried, too.
+    Steps and items that failed and are null (`on_error: null`, `on_item_error: null`) are retried, too.
 
     RUN is the name of a run, or its beginning. Default: the latest run that is not simulated; with --simulate, the
     latest simulated run. The retry uses the parameters, overrides, input and output of the run. The answers of the

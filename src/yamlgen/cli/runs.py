@@ -107,7 +107,7 @@ def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *,
     """Show a run, or one of its rows.
 
     Shows the options of the run, its counts and costs, and the pipeline as it ran. With --row: the requests of the row,
-    every answer with its validation errors, and the items that are null. It also works during a run.
+    every answer with its validation errors, and the failed items that are null. It also works during a run.
     """
     run = _found(which, store)
     shown = run.describe() if row is None else run.describe_row(row, lambda note: echo(safe(note)))
@@ -119,10 +119,11 @@ def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *,
 @click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
 @_common
 def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool) -> int:
-    """List the failed rows and failed items of a run, with their errors.
+    """List the failed rows, null steps and failed items of a run, with their errors.
 
-    With --json: one object on each line, for each failed row as in *.failed.jsonl, and for each item that failed and is
-    null (`on_item_error: "null"`). Only items have `item`, their position in the row, from 1, and `case`, their name.
+    With --json: one object on each line, for each failed row as in *.failed.jsonl, and for each item or step that
+    failed and is null (`on_item_error: null`, `on_error: null`). Only these have `item`, the position of the item in
+    the row, from 1, and `case`, its name; both are null for a step.
     """
     from yamlgen.api.results import row_name  # noqa: PLC0415 - loads SQLite
 
@@ -132,10 +133,11 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
         return ExitCode.OK
     found, unkept = False, run.entry.failed_items if run.status == "finished" else 0
     for each in run.failures():
-        what = each.step if each.item is None else f"{each.item or 'an item'} of {each.step} is null"
+        what = each.step if each.item is None else f"{each.item or 'an item'} of {each.step}"
+        what += " is null" if each.is_null else ""
         line = f"{row_name(each.number, each.id)}, {what}: {each.code}: {each.message}"
         put(f"{safe(brief(line))}\n")
-        found, unkept = True, unkept - (each.item is not None)
+        found, unkept = True, unkept - each.is_null
     if unkept > 0:
         echo(f"{unkept:,} more items failed and are null; the earlier version that made the run did not store which")
     elif not found:
@@ -184,15 +186,19 @@ def export_command(
         _put_lines(run.array(printed[0], failed=failed) if json_out else lines)
         return ExitCode.OK
     done = run.export(chosen, failed=failed)
-    how, lost = "simulated run" if run.simulated else "run", done.failed_items
-    items = f"; {lost:,} item{' failed and is' if lost == 1 else 's failed and are'} null" if lost else ""
+    how = "simulated run" if run.simulated else "run"
+    lost = [_lost(done.null_steps, "step"), _lost(done.failed_items, "item")]
     files = " and ".join(map(near, done.outputs))
-    echo(f"wrote {counted(done.rows, 'row')} of {how} {run.name} to {files}{items}")
+    echo(f"wrote {counted(done.rows, 'row')} of {how} {run.name} to {files}{''.join(lost)}")
     for warning in done.warnings:
         echo(f"  warning  {safe(warning)}")
     if json_out:
         put(json_object(done.as_json()))
     return ExitCode.OK
+
+
+def _lost(number: int, what: str) -> str:
+    return f"; {number:,} {what}{' failed and is' if number == 1 else 's failed and are'} null" if number else ""
 
 
 def _put_lines(lines: Iterable[bytes]) -> None:

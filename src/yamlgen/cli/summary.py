@@ -88,10 +88,13 @@ def outlay(report: Report) -> list[str]:
 
 
 def failures(report: Report) -> list[str]:
-    """Return the failures of a run in groups, as lines: failed rows, then failed items of rows that did not fail."""
+    """Return the failures of a run in groups, as lines: failed rows, then failed items and steps that are null."""
     rows = [_group_lines(group, group.step) for group in largest_first(report.groups)]
-    items = [_group_lines(group, f"items of {group.step}") for group in largest_first(report.item_groups)]
-    return [line for lines in rows + items for line in lines]
+    nulls = [
+        _group_lines(group, f"items of {group.step}" if group.is_item else f"{group.step}, which is null")
+        for group in largest_first(report.item_groups)
+    ]
+    return [line for lines in rows + nulls for line in lines]
 
 
 def _group_lines(group: FailureGroup, where: str) -> list[str]:
@@ -106,21 +109,23 @@ def row_told(failed: RequestRetried | RowFailed | ItemFailed | Example) -> str:
 
 
 def _lost(step: LostStep) -> str:
-    """Return the line about a step that lost every item, with the most frequent reason."""
-    head = style(f"step `{step.step}` lost every item of every row", fg="red")
+    """Return the line about a step that lost every item, or failed in every row, with the most frequent reason."""
+    what = "lost every item of every row" if step.has_items else "failed in every row"
+    head = style(f"step `{step.step}` {what}", fg="red")
     like = f"{step.reason.count:,} of {step.items:,} with this error: {step.reason.code}"
     return f"  {head}, {like}: {safe(step.reason.examples[0].message)}"
 
 
 def left_out(report: Report) -> list[str]:
-    """Return how many rows each step skipped, and how many of its items failed; nothing for a step without either."""
+    """Return how many rows each step skipped, and how many of its rows and items are null; nothing if none are."""
     phrases = []
     for name, step in report.steps.items():
         are = "is" if step.failed_items == 1 else "are"
         skipped = [f"{step.skipped:,} skipped"] if step.skipped else []
         items = [f"{items_told(step)} failed and {are} null"] if step.failed_items else []
-        if skipped or items:
-            phrases.append(f"{name}: {', '.join(skipped + items)}")
+        rows = [f"failed and is null in {counted(step.null_rows, 'row')}"] if step.null_rows else []
+        if skipped or rows or items:
+            phrases.append(f"{name}: {', '.join(skipped + rows + items)}")
     return phrases
 
 

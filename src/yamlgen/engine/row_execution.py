@@ -127,8 +127,8 @@ class RowExecution(StepHooks):
         """End the run because of an error in an item of a step."""
         self.engine.stop(error)
 
-    def lose(self, step: str, case: int, error: RowError) -> None:
-        """Report that an item of a step failed and is null."""
+    def lose(self, step: str, case: int | None, error: RowError) -> None:
+        """Report that an item of a step failed and is null; with `None`, the step itself."""
         useless, known = error.is_useless, id_of(self.row.identity)
         self.engine.emit(ItemFailed(self.row.index, step, case, str(error.code), error.message, useless, known))
 
@@ -183,23 +183,30 @@ class RowExecution(StepHooks):
             message = f"{type(error).__name__}: {error}"
             self._fail(step, RowError(message, code=Code.INTERNAL, hint="please report this"))
         else:
-            self.answers[step.name] = answer
-            row, name = self.row.index, step.name
-            engine.emit(StepSkipped(row, name) if answer.skipped else StepFinished(row, name, answer.items))
+            self._complete(step, answer)
+
+    def _complete(self, step: PlanStep, answer: Answer) -> None:
+        self.answers[step.name] = answer
+        row, name = self.row.index, step.name
+        self.engine.emit(StepSkipped(row, name) if answer.skipped else StepFinished(row, name, answer.items))
 
     async def _answer(self, step: PlanStep) -> Answer:
         outputs = {name: answer.value for name, answer in self.answers.items()}
         scope = self.engine.plan.scope(self.row.row, outputs)
-        skipped = {name for name, answer in self.answers.items() if answer.skipped}
+        absent = {name for name, answer in self.answers.items() if answer.is_absent}
         with located_errors(step.templates, f"step `{step.name}`"):
-            if is_skipped(step, scope, skipped) or not step.is_wanted(scope):
+            if is_skipped(step, scope, absent) or not step.is_wanted(scope):
                 return _SKIPPED
             context = RequestContext(step.name, self.row.identity, _RequestEvents(self, step.name), self.row.index)
             return await self.engine.step_runner.perform(step, scope, context, self)
 
     def _fail(self, step: PlanStep, error: RowError) -> None:
-        self.failures[step.name] = error
-        self.engine.emit(StepFailed(self.row.index, step.name, str(error.code), error.message, error.is_useless))
+        if step.null_if_failed and error.code is not Code.NOT_STORED:
+            self.lose(step.name, None, error)
+            self._complete(step, Answer(None, error.attempts, error.key, failure=error))
+        else:
+            self.failures[step.name] = error
+            self.engine.emit(StepFailed(self.row.index, step.name, str(error.code), error.message, error.is_useless))
         self.doubt(error)
 
     async def _keep(self) -> None:

@@ -41,7 +41,7 @@ class Budget:
 
     Attributes:
         error: the limit that was reached; `None` if none was.
-        lost: whether a row lost an item; it then counts as failed.
+        lost: what rows lost that then count as failed: `an item`, `a step`.
         simulated: whether the simulator answers, so that nothing is spent.
     """
 
@@ -52,7 +52,7 @@ class Budget:
     cost: float = 0.0
     done: int = 0
     failed: int = 0
-    lost: bool = False
+    lost: set[str] = field(default_factory=set)
     simulated: bool = False
     _useful: UnusableAnswerLimit = field(init=False)
     _asked: dict[int, bool] = field(default_factory=dict)  # rows in progress, and whether they have failed
@@ -85,7 +85,8 @@ class Budget:
                 # Counted before the row is on disk, so that no request is sent meanwhile. A row that was answered from
                 # the store is not in `_asked`: it costs nothing, so its failures do not count.
                 self._asked[event.row] = True
-                self.lost |= isinstance(event, ItemFailed)
+                if isinstance(event, ItemFailed):
+                    self.lost.add("a step" if event.case is None else "an item")
                 self.done += 1
                 self.failed += 1
                 self._judge_failures()
@@ -106,7 +107,7 @@ class Budget:
                 self._reach(f"{share:.1f}% of {self.done:,} {self._failed()}, more than {most}", "max_failures")
 
     def _failed(self) -> str:
-        return "rows failed or lost an item" if self.lost else "rows failed"
+        return f"rows failed or lost {' or '.join(sorted(self.lost))}" if self.lost else "rows failed"
 
     def _reach(self, what: str, limit: str) -> None:
         self._stop(

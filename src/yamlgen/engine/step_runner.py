@@ -38,8 +38,8 @@ class StepHooks:
     def begin(self) -> None:
         """Note that the row has begun something that takes time."""
 
-    def lose(self, step: str, case: int, error: RowError) -> None:
-        """Note that a case of a step failed and is null."""
+    def lose(self, step: str, case: int | None, error: RowError) -> None:
+        """Note that a case of a step failed and is null; with `None`, the step itself."""
 
     def doubt(self, error: RowError) -> None:
         """Note that a case failed, possibly with an error that all rows share."""

@@ -30,7 +30,7 @@ _MENDS: Final = {
 
 @dataclass
 class _Row:
-    """A row in progress at a step: its billed requests, and its unusable items."""
+    """A row in progress at a step: its billed requests, and its unusable items; all of them if the step is null."""
 
     asked: int = 0
     lost: int = 0
@@ -80,7 +80,8 @@ class UnusableAnswerLimit:
             case AnswerReceived(reused=False):
                 step.rows.setdefault(event.row, _Row()).asked += not event.reask
             case ItemFailed(useless=True) if event.row in step.rows:
-                step.rows[event.row].lost += 1
+                row = step.rows[event.row]
+                row.lost += 1 if event.case is not None else row.asked
                 step.note(event.code, event.message)
             case StepFailed() if event.row in step.rows:
                 if event.useless:

@@ -1,4 +1,4 @@
-"""The failures of a run: the records of the failed rows file, and those of failed items that are null."""
+"""The failures of a run: the records of the failed rows file, and those of failed items and steps that are null."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _ERROR_KEYS: Final = ("code", "message", "request_id", "request", "items")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A short description of a failed row, or of a failed item that is null.
+    """A short description of a failed row, or of a failed item or step that is null.
 
     Attributes:
         number: the position of the row, from 0.
         id: the id of the row; `None` if its input has no ids.
-        item: the name of the item; `None` if the row failed.
+        item: the name of the item; `None` if the row failed, or the step is null.
+        is_null: whether the item or the step is null, and the row did not fail because of it.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Failure:
     code: str
     message: str
     item: str | None = None
+    is_null: bool = False
 
 
 def compose_failed(run_reader: RunReader, run: RunEntry, *, items: bool = False) -> Iterator[bytes]:
@@ -39,17 +41,17 @@ def compose_failed(run_reader: RunReader, run: RunEntry, *, items: bool = False)
     Args:
         run_reader: the store of the run.
         run: the run.
-        items: whether to add a line for each failed item that is null, with the keys `item` and `case`.
+        items: whether to add a line for each failed item or step that is null, with the keys `item` and `case`.
     """
     for row in run_reader.failed(run, items=items):
         if row.status != "finished":
             yield _line(_failed_row(run_reader, row))
         if items:
-            yield from map(_line, _null_items(run_reader, row))
+            yield from map(_line, _nulls(run_reader, row))
 
 
 def list_failures(run_reader: RunReader, run: RunEntry) -> Iterator[Failure]:
-    """Return why each row failed or which answer it lacks, and why each null item failed, in input order."""
+    """Return why each row failed or which answer it lacks, and why each null item or step failed, in input order."""
     for row in run_reader.failed(run, items=True):
         known = run_reader.id(run, row)
         errors = ((each.step, run_reader.error(each)) for each in row.results)
@@ -59,7 +61,8 @@ def list_failures(run_reader: RunReader, run: RunEntry) -> Iterator[Failure]:
         for each in row.results:
             for item in run_reader.lost(each):
                 name, message = item["case"], item["message"]
-                yield Failure(row.number, known, each.step, item["code"], message.removeprefix(f"{name}: "), name)
+                message = message if name is None else message.removeprefix(f"{name}: ")
+                yield Failure(row.number, known, each.step, item["code"], message, name, is_null=True)
 
 
 def _line(record: dict[str, JSON]) -> bytes:
@@ -81,11 +84,11 @@ def _failed_row(run_reader: RunReader, row: StoredRow) -> dict[str, JSON]:
     return {**record, "also": others} if others else record
 
 
-def _null_items(run_reader: RunReader, row: StoredRow) -> Iterator[dict[str, JSON]]:
+def _nulls(run_reader: RunReader, row: StoredRow) -> Iterator[dict[str, JSON]]:
     for each in row.results:
         for item in run_reader.lost(each):
             which = {key: item[key] for key in ("item", "case")}
-            own = [attempt for attempt in run_reader.attempts(each) if attempt.case == item["case"]]
+            own = [attempt for attempt in run_reader.attempts(each) if item["case"] in (None, attempt.case)]
             record = {"step": each.step, **which, **_error(item), "attempts": _attempts(run_reader, own)}
             yield {"row": run_reader.columns(row), **record}
 

@@ -205,7 +205,8 @@ class _Page:
             said = [one for each in ("else", "then") for one in self._alternatives(part[each], text, many=many)]
             yield from (one for index, one in enumerate(said) if not any(one in other for other in said[:index]))
         elif "enum" in part or "const" in part:
-            yield from (f"`{value}`" for value in part.get("enum", [part.get("const")]))
+            words = ("null" if value is None else value for value in part.get("enum", [part.get("const")]))
+            yield from (f"`{word}`" for word in dict.fromkeys(words))
         else:
             yield self._type(part, text, many=many)
 

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 _NOT_EMPTY: Final = frozenset({"minLength", "minItems", "minProperties"})
-_QUOTE_NULL: Final = 'write `"null"` in quotes: without quotes, YAML reads it as an empty value'
-_QUOTED: Final = {"null": '`"null"` (with the quotes)'}
-"""The words that YAML reads as another value unless they are in quotes."""
 _ADDED: Final = {
     "version": "version: 1",
     "input": "input: {path: rows.jsonl}",
@@ -219,17 +216,15 @@ def _alone(path: DataPath, rule: dict[str, list[str]], value: JSON) -> Iterator[
 
 def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
     value, rule = error.instance, error.validator_value
-    words = [str(choice) for choice in (rule if error.validator == "enum" else [rule])]
+    words = list(map(_word, rule if error.validator == "enum" else [rule]))
     near = nearest(str(value), words)
-    if value is None and "null" in words:
-        return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", _QUOTE_NULL)
     is_branch = error.parent is not None and error.parent.validator == "anyOf" and not error.path
     if isinstance(value, str) and value in words:
         hint = f"write {value} without quotes"
     elif isinstance(value, str) and (said := meant(path, value)):
         hint = said
     elif near is not None:
-        hint = f"did you mean {_QUOTED.get(near, f'`{near}`')}?"
+        hint = f"did you mean `{near}`?"
     else:
         hint = f"write {_kinds(error.parent.validator_value if is_branch else [{'enum': words}])}"
     return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", hint)
@@ -344,8 +339,13 @@ def _kinds_of(branch: dict[str, Any]) -> list[str]:
         keys = ", ".join(f"{key}: ..." for key in part.get("required", ()))
         return [f"`{{{keys}}}`" if keys else KEYS["object"]]
     if "enum" in branch or "const" in branch:
-        return [_QUOTED.get(choice, f"`{choice}`") for choice in branch.get("enum", [branch.get("const")])]
+        return [f"`{_word(choice)}`" for choice in branch.get("enum", [branch.get("const")])]
     return [KEYS[branch["type"]]]
+
+
+def _word(choice: JSON) -> str:
+    """Return a value that a key accepts, as it is written."""
+    return "null" if choice is None else str(choice)
 
 
 def _shown(value: JSON) -> str:

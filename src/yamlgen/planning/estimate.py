@@ -173,15 +173,16 @@ class Forecaster:
         coming = _Coming(outcome, self.plan)
         keys: set[bytes] = set()
         for step in self._ordered:
-            error = outcome.failures.get(step.name)
+            answer = outcome.answers.get(step.name)
+            error = outcome.failures.get(step.name) if answer is None else answer.failure
             is_missing = error is not None and error.code is Code.NOT_STORED
             if not step.variants:
                 if is_missing or (error is None and coming.has(step)):
                     coming.missing.add(step.name)
                     coming.uncalled |= {step.name} if is_missing or coming.uncalled & step.needs else set()
                 continue
-            count, answer = self._counts[step.name], outcome.answers.get(step.name)
-            if answer is not None:
+            count = self._counts[step.name]
+            if answer is not None and error is None:
                 count.rows += not answer.skipped
                 if not answer.skipped:
                     self._count_known(count, step.cases_of(answer.value), 0)
@@ -189,7 +190,7 @@ class Forecaster:
                 if is_missing and not self.allows(outcome.row.identity):
                     continue
                 count.rows += 1
-                count.failed += not is_missing and any(map(_is_final, error.parts or (error,)))
+                count.failed += answer is None and not is_missing and any(map(_is_final, error.parts or (error,)))
                 sent = self._count_missing(step, error, keys)
                 stored = sum(not attempt.errors for attempt in error.attempts)  # the attempts with a valid answer
                 stored += sum(_is_answered(part) for part in error.parts or (error,))
@@ -327,7 +328,7 @@ class _Coming:
 
     def _hidden(self, step: PlanStep) -> set[str]:
         """Return the skipped steps with which a step is skipped if it reads them."""
-        skipped = self.skipped | {name for name, answer in self.outcome.answers.items() if answer.skipped}
+        skipped = self.skipped | {name for name, answer in self.outcome.answers.items() if answer.is_absent}
         return skipped & (step.needs - step.asks)
 
     def knows(self, step: PlanStep) -> bool:

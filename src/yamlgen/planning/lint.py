@@ -113,7 +113,9 @@ class StepLinter:
         asking = {need: template for need in sorted(unasked) for template in self._asking(read, need)[:1]}
         for need, template in list(asking.items())[:1]:
             others = " or ".join(f"`steps.{each}`" for each in asking)
-            message = f"if {others} is skipped, step `{read.name}` is skipped too and its value is null: "
+            message = (
+                f"if {others} {self._is_absent(*asking)}, step `{read.name}` is skipped too and its value is null: "
+            )
             message += _without_effect(template, need)
             also = {name for each in asking for name in self._skipped_with(each)} & unasked & _always(read)
             yield _warning(
@@ -144,10 +146,17 @@ class StepLinter:
             template = next((each for each in filled if need in each.references.named), None)
             if asked is not None and template is not None:
                 message = (
-                    f"step `{read.name}` also reads `steps.{need}` and is skipped with it: "
+                    f"step `{read.name}` also reads `steps.{need}` and is skipped {self._with_it(need)}: "
                     f"testing `steps.{asked}` is not enough"
                 )
                 yield _warning(Code.MAY_BE_NULL, message, _mark_of(template, need), _done_with(read, need))
+
+    def _is_absent(self, *names: str) -> str:
+        """Return how messages say that one of these steps is null."""
+        return "is null" if any(self.steps[name].step.null_if_failed for name in names) else "is skipped"
+
+    def _with_it(self, name: str) -> str:
+        return "if it is null" if self.steps[name].step.null_if_failed else "with it"
 
     def _skipped_with(self, name: str) -> frozenset[str]:
         """Return the steps that may be null and with which a step is skipped, directly or indirectly."""
@@ -165,7 +174,8 @@ class StepLinter:
         for template, _ in read.of("check", "message"):
             late = template.references.named - template.references.always
             for need in sorted(late & (read.needs - read.asks) & self.scopes.nulls.keys()):
-                message = f"if `steps.{need}` is skipped, step `{read.name}` is skipped too, whichever branch is taken"
+                absent = f"`steps.{need}` {self._is_absent(need)}"
+                message = f"if {absent}, step `{read.name}` is skipped too, whichever branch is taken"
                 yield _warning(Code.MAY_BE_NULL, message, _mark_of(template, need), _done_with(read, need))
 
     def _placeholders(self, read: DeclaredStep[Any]) -> Iterator[Diagnostic]:

@@ -1,8 +1,8 @@
 """The names that a step's templates and expressions can read, and the type of its value.
 
 Owns the views of `row`, `params`, `steps`, `item`, `matrix` and `output`, step by step in the order of execution, and
-the rule of null: a step may be null because of its own `when`, or because of the `when` of a step that it needs and
-that its own `when` does not refer to.
+the rule of null: a step may be null because of its own `when` or `on_error`, or because a step may be null that it
+needs and that its own `when` does not refer to.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from yamlgen.steps.step_template import EARLY, LATE, StepTemplate
 from yamlgen.value_objects import Columns
 
 _WHEN: Final = "it has a `when`"
+_ON_ERROR: Final = "it is null if it fails (`on_error: null`)"
+_SHORT: Final = {_WHEN: "has a `when`", _ON_ERROR: "is null if it fails"}
+"""Why a step may be null by itself, and how the reason reads for a step that needs it."""
 
 
 @dataclass
@@ -110,7 +113,9 @@ class Scopes:
 
     def settle(self, read: DeclaredStep[Any]) -> None:
         """Set the type of a step's value from the type of one output, for the steps after it."""
-        is_wrapped_anyhow = any(self.is_broken("steps", read.name, key) for key in ("kind", "when", *fan_out.KEYS))
+        is_wrapped_anyhow = any(
+            self.is_broken("steps", read.name, key) for key in ("kind", "when", "on_error", *fan_out.KEYS)
+        )
         is_wrapped_anyhow = is_wrapped_anyhow or read.name in self.unwrapped
         if is_wrapped_anyhow:
             self.unknown.add(read.name)
@@ -123,7 +128,7 @@ class Scopes:
         why = None if self.is_broken("steps", read.name, "when") else self._why_null(read)
         if why is not None:
             made = nullable(made, why)
-            self.nulls[read.name] = f"`{read.name}` {'has a `when`' if why == _WHEN else 'may be skipped'}"
+            self.nulls[read.name] = f"`{read.name}` {_SHORT.get(why, 'may be skipped')}"
         self.types[read.name] = made
         if self.steps is not None:
             self.steps[read.name] = SchemaView.of(made, f"steps.{read.name}")
@@ -132,5 +137,7 @@ class Scopes:
     def _why_null(self, read: DeclaredStep[Any]) -> str | None:
         if read.step.when is not None and not any(analysis.holds for _, analysis in read.of("when")):
             return _WHEN
+        if read.step.null_if_failed:
+            return _ON_ERROR
         unasked = sorted((read.needs - read.asks) & self.nulls.keys())
         return f"it needs `steps.{unasked[0]}`, and {self.nulls[unasked[0]]}" if unasked else None

@@ -1,4 +1,6 @@
-"""Whether a step is skipped because other steps were: this depends on what it reads in that row.
+"""Whether a step is skipped because others are absent: this depends on what it reads in that row.
+
+A step is absent if it was skipped, or if it failed and is null (`on_error: null`).
 
 Owns the difference between the steps that a source names and those that it reads. A reference in a branch that is not
 taken is named, but not read. A reference outside all branches is read in every row. For the others, the sources are
@@ -21,9 +23,9 @@ from yamlgen.steps.step_template import FILLED, StepTemplate
 from yamlgen.value_objects import JSON
 
 
-def is_skipped(step: PlanStep, scope: Scope, skipped: AbstractSet[str]) -> bool:
-    """Return whether the step is skipped with others: it reads one of them, and its `when` does not refer to it."""
-    hidden = (step.needs - step.asks) & skipped
+def is_skipped(step: PlanStep, scope: Scope, absent: AbstractSet[str]) -> bool:
+    """Return whether the step is skipped: it reads an absent step, and its `when` does not refer to that step."""
+    hidden = (step.needs - step.asks) & absent
     if not hidden or hidden & always_read(step):
         return bool(hidden)
     seen = _NotedReads(scope["steps"])

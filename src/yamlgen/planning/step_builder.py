@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Diagnostic, Mark
+from yamlgen.errors import Code, Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.model_settings import price_of, resolve
 from yamlgen.pipeline.parsed_file import ParsedFile
@@ -101,9 +101,18 @@ class StepBuilder(Collector):
     def declare(self, name: str, step: StepConfig) -> DeclaredStep[Any]:
         """Return a declared step, and add the mistakes in its own keys to `diagnostics`."""
         declared = declare(name, step, _FileOfStep(self.parsed, name, self.schemas, self.column))
+        self.diagnostics.extend(self._unfinished(name))
         self.diagnostics.extend(fan_out.check(name, step, declared.file))
         self.diagnostics.extend(declared.check())
         return declared
+
+    def _unfinished(self, name: str) -> Iterator[Diagnostic]:
+        """Report a key that accepts null, but has nothing after its colon: YAML reads this as null, too."""
+        for key in ("on_item_error", "on_error"):
+            node = self.parsed.document.root.get("steps", name, key)
+            if node is not None and node.value is None and node.start == node.end and not node.alias:
+                message = f"`{key}` of step `{name}` has no value"
+                yield Diagnostic(Code.WRONG_VALUE, message, node.mark, "write `fail` or `null`")
 
     def forgive(self, unwrapped: AbstractSet[str], taken_apart: AbstractSet[str]) -> None:
         """Drop reports that steps have no items or no schema, since their references were already reported."""

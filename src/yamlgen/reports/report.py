@@ -78,11 +78,12 @@ class StepCount:
     """The counts of one step.
 
     Attributes:
-        finished: rows that have a value.
+        finished: rows for which it finished, including those in which it failed and is null.
         skipped: rows for which the step was skipped.
         failed: rows that failed at the step.
         items: items, combinations and samples of all rows.
         failed_items: items that failed and are null, in rows that did not fail.
+        null_rows: rows in which the step failed and is null (`on_error: null`).
         sent: requests sent, including retries.
         retried: requests sent again after a failure.
         reasks: billed answers to re-asks, which show the model the errors of its previous answer.
@@ -95,6 +96,7 @@ class StepCount:
     failed: int = 0
     items: int = 0
     failed_items: int = 0
+    null_rows: int = 0
     sent: int = 0
     retried: int = 0
     reasks: int = 0
@@ -108,8 +110,10 @@ class StepCount:
 
     @property
     def is_lost(self) -> bool:
-        """Whether every item of every row failed and is null; false for a step without items."""
-        return 0 < self.items == self.failed_items
+        """Whether all that it made for all rows is null because it failed: every item, and every row that has none."""
+        if self.items or self.failed_items:
+            return 0 < self.items == self.failed_items
+        return 0 < self.finished == self.null_rows
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts as JSON values."""
@@ -131,12 +135,17 @@ class Example(NamedTuple):
 
 @dataclass
 class FailureGroup:
-    """Failures of one step whose messages differ only in numbers and quoted values, with a few examples."""
+    """Failures of one step whose messages differ only in numbers and quoted values, with a few examples.
+
+    Attributes:
+        is_item: whether they are failures of items that are null.
+    """
 
     step: str
     code: str
     count: int = 0
     examples: list[Example] = field(default_factory=list)
+    is_item: bool = False
 
     def add(self, example: Example) -> None:
         """Add a failure."""
@@ -152,14 +161,20 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class LostStep:
-    """A step that lost every item of every row: the number of items, and the most frequent failure."""
+    """A step that lost every item of every row: the number of items, and the most frequent failure.
+
+    Attributes:
+        items: its items that are null, and its rows in which the step itself is null.
+        has_items: whether there are any items among them.
+    """
 
     step: str
     items: int
     reason: FailureGroup
+    has_items: bool = True
 
     def as_json(self) -> dict[str, Any]:
-        """Return the step as JSON values; `count` is how many items have the most frequent failure."""
+        """Return the step as JSON values; `count` is how many items or rows have the most frequent failure."""
         reason = self.reason
         message = reason.examples[0].message
         return {"step": self.step, "items": self.items, "code": reason.code, "count": reason.count, "message": message}
@@ -176,7 +191,7 @@ class Report:
         rows: the number of rows of the input.
         missing: rows that lack an answer, because this run sends nothing.
         groups: the failures of rows, and their missing answers.
-        item_groups: the failures of items that are null, in rows that did not fail.
+        item_groups: the failures of items and steps that are null, in rows that did not fail because of them.
         pace: how fast the API accepts requests, by rate limit.
         warnings: the warnings, as sentences.
         outputs: how many rows each output has, by its name: see `OutputWritten`.
@@ -215,9 +230,12 @@ class Report:
 
     @property
     def lost_steps(self) -> list[LostStep]:
-        """The steps that lost every item of every row; none if the run ended early."""
-        lost = {name: step.items for name, step in self.steps.items() if step.is_lost and self.error is None}
-        return [LostStep(name, items, self._reason(name)) for name, items in lost.items()]
+        """The steps that lost every item of every row, or failed in every row; none if the run ended early."""
+        lost = {name: step for name, step in self.steps.items() if step.is_lost and self.error is None}
+        return [
+            LostStep(name, step.failed_items + step.null_rows, self._reason(name), step.failed_items > 0)
+            for name, step in lost.items()
+        ]
 
     def _reason(self, step: str) -> FailureGroup:
         return next(group for group in largest_first(self.item_groups) if group.step == step)
@@ -247,7 +265,8 @@ class Report:
             case StepSkipped():
                 self.steps[event.step].skipped += 1
             case ItemFailed():
-                self.steps[event.step].failed_items += 1
+                self.steps[event.step].failed_items += event.case is not None
+                self.steps[event.step].null_rows += event.case is None
                 _group(self.item_groups, event).add(_example(event))
             case RowFinished():
                 self.finished += 1
@@ -296,7 +315,8 @@ def _group(groups: _Groups, event: RowFailed | ItemFailed) -> FailureGroup:
     key = (event.step, event.code, _VARYING.sub("…", event.message)[:_LONGEST])
     if key not in groups and len(groups) >= _MOST_GROUPS:
         key = (event.step, event.code, "")
-    return groups.setdefault(key, FailureGroup(event.step, event.code))
+    is_item = isinstance(event, ItemFailed) and event.case is not None
+    return groups.setdefault(key, FailureGroup(event.step, event.code, is_item=is_item))
 
 
 def _example(event: RowFailed | ItemFailed) -> Example:

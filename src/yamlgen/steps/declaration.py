@@ -109,6 +109,7 @@ class DeclaredStep(Generic[FieldsT]):
             asks=self.asks,
             columns=self.columns,
             when=self.step.when,
+            null_if_failed=self.step.null_if_failed,
             templates=tuple(template for template, _ in self.templates),
             schema=self.file.schema,
             **fan_out.planned(self.step, self.items),

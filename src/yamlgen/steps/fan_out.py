@@ -223,7 +223,7 @@ def planned(step: StepConfig, items: tuple[int, int | None]) -> dict[str, Any]:
         "most_items": items[1],
         "matrix": combinations(step),
         "samples": samples_of(step),
-        "null_items": step.on_item_error == "null",
+        "null_items": step.null_items,
     }
 
 
@@ -236,8 +236,8 @@ def list_type(made: Type, step: StepConfig, items: tuple[int, int | None]) -> Ty
         items: the known minimum and maximum number of items of its `for_each`.
     """
     axes, samples = matrix_of(step), samples_of(step)
-    if step.on_item_error == "null":
-        made = nullable(made, 'a failed item is null (`on_item_error: "null"`)')
+    if step.null_items:
+        made = nullable(made, "a failed item is null (`on_item_error: null`)")
     if samples is not None:
         made = list_of(made, samples, samples)
     if axes:
@@ -257,7 +257,7 @@ def axis_type(values: list[JSON]) -> Type:
 def check(name: str, step: StepConfig, file: StepFile) -> Iterator[Diagnostic]:
     """Check the fan-out keys of a step."""
     axes, samples = matrix_of(step), samples_of(step)
-    if step.on_item_error == "null" and not is_listed(step) and not any(map(file.is_broken, KEYS)):
+    if step.null_items and not is_listed(step) and not any(map(file.is_broken, KEYS)):
         message = f"`on_item_error` has no effect: step `{name}` has no items"
         hint = "add `for_each`, `samples` or `matrix`, or remove `on_item_error`"
         yield Diagnostic(Code.CONFLICT, message, file.mark("on_item_error", key=True), hint)

@@ -70,6 +70,7 @@ class PlanStep(FanOut):
         asks: the steps that its own `when` refers to, so that it can run even if they were skipped.
         columns: the columns that it refers to; `None` if it needs the whole row.
         when: the condition; if it is false, the step is skipped.
+        null_if_failed: whether the step is null for a row for which it fails, and the row continues.
         templates: its templates and expressions, with their places.
         schema: the author's schema of an output; `None` without a schema.
         variants: the models that it uses.
@@ -85,6 +86,7 @@ class PlanStep(FanOut):
     asks: frozenset[str] = frozenset()
     columns: frozenset[str] | None = frozenset()
     when: str | None = None
+    null_if_failed: bool = False
     templates: tuple[StepTemplate, ...] = field(default=(), repr=False, compare=False)
     schema: JSONSchema | None = None
     variants: tuple[Variant, ...] = ()
@@ -159,7 +161,9 @@ class PlanStep(FanOut):
         if self.samples is not None:
             made["samples"] = self.samples
         if self.null_items:
-            made["on_item_error"] = "null"
+            made["on_item_error"] = None
+        if self.null_if_failed:
+            made["on_error"] = None
         return made
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from yamlgen.steps.step_template import Role
 Expression: TypeAlias = Text
 """A Jinja expression, without braces around it."""
 
+OnFailure: TypeAlias = Literal["fail", None, "null"]  # noqa: PYI061 - lists null as a word in the JSON Schema
+"""What happens when a step, or an item of it, fails. Null may be quoted."""
+
 
 class StepText(NamedTuple):
     """A template or an expression of a step, as written.
@@ -62,14 +65,25 @@ class StepConfig(FrozenModel):
     empty list. A row can have at most 100,000 items. Set `maxItems` in the schema of the list, so that `yamlgen plan`
     can calculate the maximum cost. See [`steps`](#steps) for an example.
     """
-    on_item_error: Literal["fail", "null"] = "fail"
-    """What happens when one item of `for_each`, `samples` or `matrix` fails: with `fail`, its row fails; with `"null"`
-    (the quotes are required), the item is null in the list. Default: `fail`.
+    on_item_error: OnFailure = "fail"
+    """What happens when one item of `for_each`, `samples` or `matrix` fails: with `fail`, the step fails; with `null`,
+    the item is null in the list. Default: `fail`.
 
     The answers of the other items are stored in both cases. A run reports how many items are null. A run in
     which every item of a step failed, in all rows, ends with exit code 1. `yamlgen runs failed` lists the failed items,
     `yamlgen retry` retries them, and `limits.max_failures` counts their rows. See
     [`generate`: `samples`](#generate-samples) for an example.
+    """
+    on_error: OnFailure = "fail"
+    """What happens when the step fails for a row: with `fail`, the row fails; with `null`, the step is null and the row
+    continues. Default: `fail`.
+
+    A step fails when its request fails after all retries and re-asks, when an expression fails, or when one of its
+    items fails under `on_item_error: fail`. A step that reads a null step is skipped, unless its own `when` tests for
+    null: see [Null](guides/templates.md#null). The row is written to the output, not to the failed rows file. A run
+    reports in how many rows the step is null. A run in which the step failed in every row ends with exit code 1.
+    `yamlgen runs failed` lists the null steps, `yamlgen retry` retries them, and `limits.max_failures` counts their
+    rows. See [When something fails](guides/failures.md#one-step-of-a-row) for an example.
     """
 
     def sources(self) -> Iterator[StepText]:
@@ -91,6 +105,16 @@ class StepConfig(FrozenModel):
         Each is an alias, an id or settings (as written, if it is in a matrix); `None` means the pipeline's own model.
         """
         return {}
+
+    @property
+    def null_items(self) -> bool:
+        """Whether a failed item is null."""
+        return self.on_item_error != "fail"
+
+    @property
+    def null_if_failed(self) -> bool:
+        """Whether the step is null for a row for which it fails."""
+        return self.on_error != "fail"
 
     def schema_written(self) -> str | dict[str, Any] | None:
         """Return the value of `output.schema`; `None` if the step, or its kind, has no schema."""

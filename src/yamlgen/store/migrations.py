@@ -153,6 +153,6 @@ TO_RETRY: Final = """
         SELECT 1 FROM json_each(row.results) AS own JOIN failed_request AS lost ON lost.result = own.value
     ))
 """
-"""The rows that `retry` retries: failed rows, and rows with an item that failed and is null."""
+"""The rows that `retry` retries: failed rows, and rows with an item or a step that failed and is null."""
 
 VERSION: Final = len(SCRIPTS)

@@ -44,12 +44,15 @@ _ROWS: Final = """
 _ANY_FAILED: Final = f"(row.status <> 'finished' OR {TO_RETRY})"
 
 
-_LOST_ITEMS: Final = """
-    SELECT count(*) FROM row JOIN json_each(row.results) AS own
+_LOST: Final = """
+    SELECT count(*) FILTER (WHERE result.value <> 'null'),
+           count(DISTINCT own.value || ' ' || row.number) FILTER (WHERE result.value = 'null')
+    FROM row JOIN json_each(row.results) AS own
     JOIN result ON result.id = own.value AND result.status = 'finished'
     JOIN failed_request AS lost ON lost.result = result.id
     WHERE row.run = ?
 """
+"""The number of null items, and of null steps. A null step counts once, even if several of its items failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class RunEntry:
         finished: the number of finished rows.
         failed: the number of failed rows.
         missing: the number of rows that lack an answer whose request the run was not allowed to send.
-        failed_items: the number of items that failed and are null in their lists.
+        failed_items: the number of items and steps that failed and are null.
         paid: its billed answers until now: attempts, usage, cost.
     """
 
@@ -171,8 +174,9 @@ class RunReader(ResultReader):
 
     def _lost_items(self, run: int, report: dict[str, JSON] | None) -> int:
         if report is None:
-            return int(self._one(_LOST_ITEMS, run)[0])
-        return sum(step.get("failed_items", 0) for step in report.get("steps", {}).values())
+            return sum(self._one(_LOST, run))
+        counts = report.get("steps", {}).values()
+        return sum(step.get("failed_items", 0) + step.get("null_rows", 0) for step in counts)
 
     def paid(self, run: int) -> dict[str, dict[str, JSON]]:
         """Return the billed answers of a run until now, by step: attempts, usage, cost."""
@@ -224,7 +228,7 @@ class RunReader(ResultReader):
 
         Args:
             run: the run.
-            items: whether to include finished rows with items that failed and are null.
+            items: whether to include finished rows with items or steps that failed and are null.
         """
         return self._rows(run, _ANY_FAILED if items else "row.status <> 'finished'")
 
@@ -237,9 +241,10 @@ class RunReader(ResultReader):
         for row in self._each(f"{_ROWS} AND {which} ORDER BY row.number", run.number):
             yield self._row(*row)
 
-    def nulls(self, run: RunEntry) -> int:
-        """Return the number of items that failed and are null, in the finished rows of a run."""
-        return int(self._one(f"{_LOST_ITEMS} AND row.status = 'finished'", run.number)[0])
+    def nulls(self, run: RunEntry) -> tuple[int, int]:
+        """Return how many items and how many steps failed and are null, in the finished rows of a run."""
+        items, steps = self._one(f"{_LOST} AND row.status = 'finished'", run.number)
+        return items, steps
 
     def id_column(self, run: RunEntry) -> str | None:
         """Return the column of the row ids (`input.id`), if the run's input has one."""

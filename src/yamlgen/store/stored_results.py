@@ -34,7 +34,7 @@ class StoredResult:
         number: its number in the store.
         status: `finished`, `skipped` or `failed`.
         value: the value as JSON; `None` if the step failed.
-        error: the error if it failed, or the items of the value that failed and are null; compressed JSON.
+        error: the error if it failed, or why it is null, or the items that failed and are null; compressed JSON.
         attempts: the attempts as JSON: for each its number, validation errors, case, and notes.
     """
 
@@ -155,7 +155,10 @@ class ResultReader:
         return found
 
     def lost(self, result: StoredResult) -> list[dict[str, JSON]]:
-        """Return the failed items that are null in the value of a step: `item` (from 1), `case` (its name), error."""
+        """Return the failed items that are null in the value of a step: `item` (from 1), `case` (its name), error.
+
+        If the step itself failed and is null, `item` and `case` are null.
+        """
         if result.status == "failed":
             return []
         if result.error is not None:

@@ -49,8 +49,10 @@ def result_of(step: str, made: Answer | RowError) -> StepResult:
     attempts = text_of([_noted(attempt) for attempt in made.attempts])
     if isinstance(made, Answer):
         status, value, code = "skipped" if made.skipped else "finished", text_of(made.value), None
-        error = packed(_lost(made.lost)) if made.lost else None
-        failed = _failed_requests(tuple(item.error for item in made.lost), of_nulls=True)
+        lost = made.lost if made.failure is None else (FailedItem(None, None, made.failure),)
+        error = packed(_lost(lost)) if lost else None
+        parts = (part for item in lost for part in item.error.parts or (item.error,))
+        failed = _failed_requests(tuple(parts), of_nulls=True)
     else:
         status, value, code, error = "failed", None, str(made.code), packed(_error_json(made))
         failed = _failed_requests(made.parts or (made,))
@@ -91,14 +93,24 @@ def _request(error: RowError) -> dict[str, JSON]:
 
 
 def _lost(items: tuple[FailedItem, ...]) -> dict[str, JSON]:
-    """Return the items of a finished result that failed and are null, as JSON. They are numbered from 1."""
-    return {"items": [{"item": each.case + 1, "case": each.name, **_error_json(each.error)} for each in items]}
+    """Return the items of a finished result that failed and are null, as JSON. They are numbered from 1.
+
+    If the step itself failed and is null, it is listed as one item, whose number and name are null.
+    """
+    numbers = (None if each.case is None else each.case + 1 for each in items)
+    return {
+        "items": [
+            {"item": number, "case": each.name, **_error_json(each.error)}
+            for number, each in zip(numbers, items, strict=True)
+        ]
+    }
 
 
 def _failed_requests(errors: tuple[RowError, ...], *, of_nulls: bool = False) -> list[tuple[bytes, str, int]]:
     """Return the failed requests.
 
-    Null items are included even if they made no request, because a retry finds their rows through these entries.
+    Null items and steps are included even if they made no request, because a retry finds their rows through these
+    entries.
     """
     return [
         (each.key, str(each.code), max((attempt.number for attempt in each.attempts), default=0))

@@ -201,7 +201,7 @@ class Generate(Settings, StepConfig):
         prompt: "How angry is this customer, from 1 to 5? {{ row.text }}"
         output: {schema: {type: integer, minimum: 1, maximum: 5}}
         samples: 5
-        on_item_error: "null"
+        on_item_error: null
       anger:
         kind: compute
         when: steps.votes | reject("none") | list | length > 2
