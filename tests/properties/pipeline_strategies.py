@@ -188,7 +188,7 @@ class Maker:
         """The shape of a step's value, from that of one output."""
         many = [key for key in ("for_each", "samples", "matrix") if key in step]
         if many and draw(st.integers(0, 2)) == 0:
-            step["on_item_error"] = "null"
+            step["on_item_error"] = draw(st.sampled_from([None, "null"]))
             output = replace(output, null=True)
         if "samples" in step:
             output = Shape("array", output)
@@ -199,7 +199,10 @@ class Maker:
             output = Shape("array", output)
         asked = [name for name, shape in self.shapes.items() if shape.null and self._mentions(step, name)]
         own = step.get("when", "")
-        return replace(output, null="when" in step or any(f"steps.{name}" not in own for name in asked))
+        if draw(st.integers(0, 3)) == 0:
+            step["on_error"] = draw(st.sampled_from([None, "null"]))
+        null = "when" in step or "on_error" in step
+        return replace(output, null=null or any(f"steps.{name}" not in own for name in asked))
 
     def _mentions(self, step, name):
         return f"steps.{name}" in json.dumps(step)

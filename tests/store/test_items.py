@@ -255,5 +255,8 @@ class TestNulls:
         hand_made_store.run("again", finish, hand_made_store.retry("first"))
         with open_runs(hand_made_store.place) as run_reader:
             runs = [run_reader.run(name) for name in ("first", "again")]
-            assert [(run_reader.has_to_retry(run), run_reader.nulls(run)) for run in runs] == [(True, 1), (False, 0)]
+            assert [(run_reader.has_to_retry(run), run_reader.nulls(run)) for run in runs] == [
+                (True, (1, 0)),
+                (False, (0, 0)),
+            ]
         assert self.told(hand_made_store, "again") == []
