@@ -57,7 +57,7 @@ def simulated(name, folder, **options):
     """The rows of a shipped pipeline, run on the simulator."""
     result = yamlgen.run(folder / f"{name}.yaml", simulate=True, **options)
     assert not result.failures
-    return result.rows
+    return result.rows()
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -241,7 +241,7 @@ def test_a_date_that_is_none_sets_its_row_aside(launched, copied):
     text = missions.read_text(encoding="utf-8")
     missions.write_text(text.replace("7,Gus Grissom,21 July 1961", f"7,Gus Grissom,{launched}"), encoding="utf-8")
     result = yamlgen.run(copied / "enrich_with_python.yaml", simulate=True, limit=3)
-    assert len(result.rows) == 2
+    assert len(result.rows()) == 2
     (failed,) = result.failures
     assert f"{launched!r} is no date such as '16 July 1969'" in failed["message"]
 

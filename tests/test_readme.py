@@ -94,7 +94,7 @@ def test_the_call_from_python_works(place, capsys):
     exec(blocks("python")[0], scope)  # noqa: S102 - our own README
     result = scope["result"]
     said = capsys.readouterr().out
-    assert said == f"{result.rows[0]['greeting']} [] {result.usage.output_tokens} {result.cost_usd}\n"
+    assert said == f"{result.rows()[0]['greeting']} [] {result.usage.output_tokens} {result.cost_usd}\n"
     assert result.usage.output_tokens > 0
     assert result.cost_usd > 0
     assert (place / "pipelines/out/hello.simulated.jsonl").exists()

@@ -23,9 +23,9 @@ def towns(tmp_path, monkeypatch):
 def test_a_run_returns_its_rows(towns):
     """Rows in input order, the columns first, the steps after them, and what it took."""
     done = yamlgen.run(towns, simulate=True)
-    assert [row["town"] for row in done.rows] == TOWNS
-    assert all(list(row) == ["id", "town", "facts", "line"] for row in done.rows)
-    assert all(1 <= row["facts"]["score"] <= 5 for row in done.rows)
+    assert [row["town"] for row in done.rows()] == TOWNS
+    assert all(list(row) == ["id", "town", "facts", "line"] for row in done.rows())
+    assert all(1 <= row["facts"]["score"] <= 5 for row in done.rows())
     assert done.failures == []
     assert done.usage.output_tokens > 0
     assert done.report.finished == 5
@@ -36,7 +36,7 @@ def test_a_run_leaves_the_files_of_the_command_line(towns):
     done = yamlgen.run(towns, simulate=True)
     assert files(towns.parent / "out") == ["towns.simulated.jsonl", "towns.simulated.run.json"]
     assert done.output == towns.parent / "out" / "towns.simulated.jsonl"
-    assert lines(done.output) == done.rows
+    assert lines(done.output) == done.rows()
 
 
 def test_a_simulated_run_is_the_same_every_time(towns):
@@ -52,7 +52,7 @@ def test_a_loaded_pipeline_runs_with_parameters(towns):
     """`load` once, run with what the parameters ask for."""
     pipeline = yamlgen.load(towns)
     done = yamlgen.run(pipeline, params={"tone": "dry"}, simulate=True)
-    assert len(done.rows) == 5
+    assert len(done.rows()) == 5
     assert json.loads((towns.parent / "out" / "towns.simulated.run.json").read_text())["params"] == {"tone": "dry"}
 
 
@@ -62,13 +62,13 @@ def test_a_run_works_inside_a_running_loop(towns):
     async def main():
         return yamlgen.run(towns, simulate=True)
 
-    assert len(asyncio.run(main()).rows) == 5
+    assert len(asyncio.run(main()).rows()) == 5
 
 
 def test_arun_is_awaited(towns):
     """Asynchronous code awaits the same."""
     done = asyncio.run(yamlgen.arun(str(towns), simulate=True))
-    assert len(done.rows) == 5
+    assert len(done.rows()) == 5
 
 
 def test_two_runs_side_by_side(towns):
@@ -81,7 +81,7 @@ def test_two_runs_side_by_side(towns):
             yamlgen.arun(towns, simulate=True, limit=2), yamlgen.arun(other, simulate=True, limit=3)
         )
 
-    assert [len(done.rows) for done in asyncio.run(main())] == [2, 3]
+    assert [len(done.rows()) for done in asyncio.run(main())] == [2, 3]
 
 
 def test_one_pipeline_runs_once_at_a_time(towns):
@@ -93,7 +93,7 @@ def test_one_pipeline_runs_once_at_a_time(towns):
         )
 
     first, second = asyncio.run(main())
-    assert len(first.rows) == 2
+    assert len(first.rows()) == 2
     assert second.code == Code.BUSY
     assert first.report.run in second.message
     assert files(towns.parent / "out") == ["towns.simulated.limit-2.jsonl", "towns.simulated.limit-2.run.json"]
@@ -102,7 +102,7 @@ def test_one_pipeline_runs_once_at_a_time(towns):
 def test_a_limit_has_a_name_of_its_own(towns):
     """A trial never replaces a paid output."""
     done = yamlgen.run(towns, simulate=True, limit=2)
-    assert len(done.rows) == 2
+    assert len(done.rows()) == 2
     assert files(towns.parent / "out") == ["towns.simulated.limit-2.jsonl", "towns.simulated.limit-2.run.json"]
     assert done.report.rows == 2
 
@@ -111,7 +111,7 @@ def test_another_output_is_taken_as_it_is(towns, tmp_path):
     """What the caller names is the name, in the working directory."""
     done = yamlgen.run(towns, simulate=True, output="mine.json")
     assert done.output.resolve() == tmp_path / "mine.json"
-    assert json.loads(done.output.read_text()) == done.rows
+    assert json.loads(done.output.read_text()) == done.rows()
 
 
 def test_events_are_told_in_order(towns):
@@ -132,8 +132,8 @@ def test_failed_rows_are_returned_and_written(towns):
     """A refusing simulator: the failures are what stands in the `failed` file, and the tokens are counted."""
     done = yamlgen.run(towns, simulate=True, faults=("refusal=0.3",), seed=2)
     assert done.failures
-    assert done.rows
-    assert len(done.rows) + len(done.failures) == 5
+    assert done.rows()
+    assert len(done.rows()) + len(done.failures) == 5
     assert lines(towns.parent / "out" / "towns.simulated.failed.jsonl") == done.failures
     assert {failure["code"] for failure in done.failures} == {"YG504"}
     assert all(failure["attempts"][0]["usage"]["input_tokens"] for failure in done.failures)
@@ -152,13 +152,13 @@ def test_the_failed_file_goes_when_nothing_failed(towns):
 def test_faults_that_pass_cost_no_row(towns, fault):
     """Through limits, overload, faults of the server and cut connections every row comes home."""
     done = yamlgen.run(towns, simulate=True, faults=(f"{fault}=0.2",), seed=1)
-    assert len(done.rows) == 5
+    assert len(done.rows()) == 5
 
 
 def test_invalid_outputs_are_asked_again(towns):
     """Some answers need a second try; what the runner accepts has the schema's blessing."""
     done = yamlgen.run(towns, simulate=True, faults=("invalid_output=0.4",), seed=1)
-    assert all(1 <= row["facts"]["score"] <= 5 for row in done.rows)
+    assert all(1 <= row["facts"]["score"] <= 5 for row in done.rows())
     assert done.report.steps["facts"].paid.attempts > 5
 
 

@@ -73,7 +73,7 @@ def test_an_aborted_run_keeps_what_is_finished(towns, monkeypatch, status, code)
     assert events[-1].error == error.message
     assert 0 < sum(isinstance(event, RowFinished) for event in events) < 5
     assert [row["town"] for row in lines(out / "towns.jsonl")] == TOWNS
-    assert lines(out / "towns.jsonl") == done.rows
+    assert lines(out / "towns.jsonl") == done.rows()
     assert (done.report.reused.attempts, done.report.paid.attempts) == (8, 2)
     assert requests == rejected[0] + 2
 
@@ -177,7 +177,7 @@ def test_the_same_request_of_a_row_is_paid_once(towns, monkeypatch):
         return await yamlgen.arun(towns), len(server.bodies)
 
     done, requests = asyncio.run(served(answers, work))
-    assert all(row["one"] == row["two"] for row in done.rows)
+    assert all(row["one"] == row["two"] for row in done.rows())
     assert requests == done.report.paid.attempts == done.report.reused.attempts == 5
 
 
@@ -214,7 +214,7 @@ def test_wrong_parameters_stop_before_anything(towns, params):
 
 def test_overrides_go_with_a_file(towns):
     """`overrides` set scalars of the file; a pipeline that was loaded has been read already."""
-    assert yamlgen.run(towns, simulate=True, overrides={"steps.line.max_tokens": "500"}).rows
+    assert yamlgen.run(towns, simulate=True, overrides={"steps.line.max_tokens": "500"}).rows()
     with pytest.raises(UsageError):
         yamlgen.run(yamlgen.load(towns), simulate=True, overrides={"name": "x"})
 

@@ -18,7 +18,7 @@ def test_init_writes_a_pipeline_that_runs(tmp_path):
     paths = yamlgen.init(tmp_path)
     assert paths == [tmp_path / name for name in FILES]
     assert (tmp_path / ".gitignore").read_text("utf-8") == ".yamlgen/\nout/\n.env\n"
-    assert yamlgen.run(tmp_path / "pipeline.yaml", simulate=True).rows
+    assert yamlgen.run(tmp_path / "pipeline.yaml", simulate=True).rows()
     with pytest.raises(UsageError, match=r"already exist; nothing was written \(specify another folder\)"):
         yamlgen.init(tmp_path)
 

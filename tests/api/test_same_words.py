@@ -36,8 +36,8 @@ WORDS = {
 TERMINAL = {"quiet", "verbose", "progress", "output_format", "json_out", "dry_run", "env_file"}
 """Options that say how something is shown, or asked, or where the environment is from."""
 
-PYTHON = {"on_event", "watched"}
-"""Arguments that stand for the terminal."""
+PYTHON = {"on_event", "watched", "rows"}
+"""Arguments that stand for the terminal, or take values that only Python has."""
 
 OTHERWISE = {"input_path": "input", "paths": "path", "target": "write"}
 
@@ -77,7 +77,7 @@ async def main() -> Result:
 asyncio.run(main())
 yamlgen.run("p.yaml", limit="three")
 yamlgen.run("p.yaml", max_cost=1)
-yamlgen.retry("p.yaml").rows
+yamlgen.retry("p.yaml").rows()
 yamlgen.render("p.yaml", row=1, graph="text")
 yamlgen.plan("p.yaml", output="x")
 yamlgen.nothing
@@ -123,7 +123,7 @@ def test_a_function_takes_what_its_command_takes(words):
 def test_a_run_takes_every_option_there_is():
     """`RunOptions` and the signature of `run` name the same options, with the same defaults."""
     given = inspect.signature(yamlgen.run).parameters
-    of_the_file = {"pipeline", "params", "overrides", "input", "on_event"}
+    of_the_file = {"pipeline", "params", "overrides", "input", "rows", "on_event"}
     assert {name: each.default for name, each in given.items() if name not in of_the_file} == {
         each.name: each.default for each in fields(RunOptions)
     }
@@ -225,7 +225,7 @@ def test_past_runs_are_told_the_same(call):
         told = json.loads(call("runs", "export", "small.yaml", *which, "--json").out)
         assert yamlgen.rows("small.yaml", *which) == told
     assert yamlgen.failures("small.yaml") == last.failures
-    assert yamlgen.rows(run=first.report.run) == first.rows
+    assert yamlgen.rows(run=first.report.run) == first.rows()
     assert yamlgen.show(row=2) == unversioned(call("runs", "show", "--row", "2", "--json").out)
 
 
@@ -316,7 +316,7 @@ def test_texts_of_values_are_short():
     """What a notebook shows of a value is one line."""
     done = yamlgen.run("small.yaml", **FAILING)
     pipeline, (run,) = yamlgen.load("small.yaml"), yamlgen.runs("small.yaml")
-    counts = (len(done.rows), len(done.failures))
+    counts = (len(done.rows()), len(done.failures))
     assert repr(pipeline) == "<Pipeline small.yaml: 1 step>"
     assert repr(pipeline.plan()) == "<Plan of small: 1 step>"
     assert repr(done.report) == "<Report of small: {} of 8 rows finished, {} failed>".format(*counts)

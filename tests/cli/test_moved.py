@@ -132,6 +132,6 @@ def test_a_loaded_pipeline_is_run_from_another_folder(moved_folder, monkeypatch)
     loaded = yamlgen.load("flow/moving.yaml", input="mine.jsonl")
     (moved_folder / "other").mkdir()
     monkeypatch.chdir(moved_folder / "other")
-    assert [row["n"] for row in yamlgen.run(loaded, simulate=True).rows] == [1]
+    assert [row["n"] for row in yamlgen.run(loaded, simulate=True).rows()] == [1]
     assert files(moved_folder / "flow/out") == ["notes.simulated.jsonl", "notes.simulated.run.json"]
     assert not files(moved_folder / "other")

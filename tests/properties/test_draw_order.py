@@ -95,5 +95,5 @@ def test_two_processes_draw_the_same(tmp_path, program, ids):
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
     command = [program, "run", str(path), "--simulate", "-o", "-", "-q"]
     there = subprocess.run(command, capture_output=True, check=True, env=environment).stdout
-    here = yamlgen.run(path, simulate=True, fresh=True).rows
+    here = yamlgen.run(path, simulate=True, fresh=True).rows()
     assert [json.loads(line) for line in there.splitlines()] == here

@@ -59,7 +59,7 @@ def test_any_plan_that_compiles_runs(made, of):
         first = Ran(done, of)
         report, result = first.result.report, first.result
         assert report.finished + report.failed == len(done.rows())
-        assert (report.finished, report.failed) == (len(result.rows), len(result.failures))
+        assert (report.finished, report.failed) == (len(result.rows()), len(result.failures))
         assert not [failure for failure in result.failures if failure["code"] == Code.INTERNAL]
         if not any(step.kind == "python" for step in done.plan.steps):  # what one would return is not known before
             assert foreseen(done, of) == 0
@@ -72,7 +72,7 @@ def test_any_plan_that_compiles_runs(made, of):
 def test_the_output_of_any_plan_satisfies_its_types(made):
     """Property: what stands in the output, after the store and the files, is of the types that the plan has."""
     with compiled(made) as done:
-        for row in Ran(done, ()).result.rows:
+        for row in Ran(done, ()).result.rows():
             for step in done.plan.steps:
                 assert step.type.errors(row[step.name]) == (), step.name
 

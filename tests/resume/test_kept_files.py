@@ -146,7 +146,8 @@ class TestSiblings:
         for between in (edit, ""):
             script = (
                 f"import sys, yamlgen; sys.dont_write_bytecode = True; sys.path.insert(0, '.'); {between}"
-                f"made = yamlgen.run({project.path.name!r}, simulate=True).rows; print([row['score'] for row in made])"
+                f"made = yamlgen.run({project.path.name!r}, simulate=True).rows(); "
+                "print([row['score'] for row in made])"
             )
             told = subprocess.run(
                 [sys.executable, "-c", script],

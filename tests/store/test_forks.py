@@ -284,7 +284,7 @@ def test_two_runs_in_one_process(tmp_path, monkeypatch):
     finally:
         (tmp_path / "told").touch()
         first.join(DEADLINE)
-    assert [row["made"] for row in yamlgen.run("pool.yaml").rows] == [1, 2]
+    assert [row["made"] for row in yamlgen.run("pool.yaml").rows()] == [1, 2]
 
 
 def test_a_child_is_told_of_its_parent(tmp_path):

@@ -5,7 +5,7 @@ Every option is spelled out, for type checkers and `help()`; `RunOptions` passes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from yamlgen.api.chosen_outputs import ChosenPaths
@@ -28,6 +28,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
+    rows: Iterable[Mapping[str, JSON]] | None = None,
     output: ChosenPaths | None = None,
     limit: int | None = None,
     fresh: bool = False,
@@ -49,7 +50,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
     watched: bool = False,
     on_event: Emit | None = None,
 ) -> Result:
-    """Run a pipeline, write its files as the command line does, and return the rows.
+    """Run a pipeline, write its files as the command line does, and return the result.
 
     Requests that the store has an answer for are not sent again. Each limit overrides the key of the same name under
     `limits` in the file.
@@ -59,6 +60,8 @@ async def arun(  # noqa: PLR0913 - the options of the command
         params: the parameters, by name.
         overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
         input: the input, in place of the file's own; not if `pipeline` is loaded.
+        rows: the rows, as mappings, in place of the file's own input; not if `pipeline` is loaded. They are read once,
+            and copied. A value that JSON cannot represent is an error.
         output: the output, in place of the file's own; `-` prints the rows as JSON Lines. If the pipeline has several
             outputs, paths by name, such as `{"train": "out/train.jsonl"}`.
         limit: run only this many rows, into a separate file.
@@ -83,7 +86,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
         on_event: called with every event of the run.
 
     Returns:
-        The rows, the failures, the billed tokens and dollars, and the report.
+        The failures, the billed tokens and dollars, and the report; its method `rows` returns the finished rows.
 
     Raises:
         InvalidPipeline: the file has errors; `.diagnostics` contains all of them with their places.
@@ -110,7 +113,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
         seed=seed,
         watched=watched,
     )
-    return await _run(loaded(pipeline, overrides, input), params, options, on_event)
+    return await _run(loaded(pipeline, overrides, input, rows), params, options, on_event)
 
 
 async def aplan(  # noqa: PLR0913 - the options of the command
@@ -119,6 +122,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
+    rows: Iterable[Mapping[str, JSON]] | None = None,
     limit: int | None = None,
     fresh: bool = False,
     store: str | Path | None = None,
@@ -134,6 +138,8 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         params: the parameters, by name.
         overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
         input: the input, in place of the file's own; not if `pipeline` is loaded.
+        rows: the rows, as mappings, in place of the file's own input; not if `pipeline` is loaded. They are read once,
+            and copied. A value that JSON cannot represent is an error.
         limit: count only this many rows.
         fresh: count every request, as if the store were empty.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
@@ -159,7 +165,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         faults=faults,
         seed=seed,
     )
-    return await estimate(loaded(pipeline, overrides, input), params=params, options=options)
+    return await estimate(loaded(pipeline, overrides, input, rows), params=params, options=options)
 
 
 async def aretry(  # noqa: PLR0913 - the options of the command
@@ -167,6 +173,7 @@ async def aretry(  # noqa: PLR0913 - the options of the command
     run: str | None = None,
     *,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
+    rows: Iterable[Mapping[str, JSON]] | None = None,
     confirm_above_usd: float | None = None,
     max_cost_usd: float | None = None,
     max_failures: int | str | None = None,
@@ -188,6 +195,7 @@ async def aretry(  # noqa: PLR0913 - the options of the command
         pipeline: a pipeline file.
         run: the name of a run, or its beginning. Default: the latest run.
         input: the input, in place of that of the run.
+        rows: the rows, as mappings, in place of the input of the run. They are read once, and copied.
         confirm_above_usd: do not start a retry that may cost more US dollars, unless `yes` is set.
         max_cost_usd: stop after this many US dollars.
         max_failures: stop if more rows failed or lost an item: a number, or a percentage such as `5%`, after 50 rows.
@@ -205,12 +213,13 @@ async def aretry(  # noqa: PLR0913 - the options of the command
         so that there was nothing to retry.
 
     Raises:
-        UsageError: no run or several runs have this name; or the rows of the run came from standard input.
+        UsageError: no run or several runs have this name; or the rows of the run came from standard input or from
+            Python, and neither `input` nor `rows` is set; or a value of `rows` is not a row.
         YamlgenError: the retry could not start, or ended early; finished answers are in the store.
     """
     path, folder = Path(pipeline), None if store is None else Path(store)
     given = None if input is None else str(input)
-    failed = failed_rows(path, run, input=given, store=folder, simulate=simulate)
+    failed = failed_rows(path, run, input=given, rows=rows, store=folder, simulate=simulate)
     if not failed.any:
         return None
     again = failed.repeat
@@ -240,10 +249,10 @@ async def _run(
     done = await execute(pipeline, params=params, options=options, emit=on_event)
     stored = Run(done.place, done.entry)
     first = outputs_of(done.entry)[0].name
-    rows, failed = values(stored.lines(first)), values(stored.failed_lines(items=True))
+    failed = values(stored.failed_lines(items=True))
     failures = [each for each in failed if "item" not in each]
     items = [each for each in failed if "item" in each]
     lost = [step.as_json() for step in done.report.lost_steps]
     paid = done.report.paid
     output = None if done.paths.printed == first else done.paths.of(first)[0].path
-    return Result(rows, failures, items, lost, paid.usage, paid.cost_usd, done.report, output)
+    return Result(failures, items, lost, paid.usage, paid.cost_usd, done.report, output, stored)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yamlgen.api.history import find_run, has_run, store_locations
-from yamlgen.api.loading import Pipeline, check
+from yamlgen.api.loading import Pipeline, check, refuse_both
+from yamlgen.data.given_rows import SHOWN as FROM_PYTHON
 from yamlgen.errors import Code, InvalidPipeline, UsageError, YamlgenError
-from yamlgen.option_names import option
+from yamlgen.option_names import by_surface, option
 from yamlgen.store.location import StoreLocation
 from yamlgen.store.run_reader import RunEntry
 from yamlgen.store.run_session import migrate, open_runs
@@ -23,21 +24,24 @@ class RunArguments:
 
     Attributes:
         options: the fields of `RunOptions` that the retry reuses.
+        rows: the rows of a Python caller, in place of the input.
     """
 
     params: dict[str, JSON]
     overrides: dict[str, str]
     input: str | None
     options: dict[str, Any]
+    rows: Iterable[Mapping[str, JSON]] | None = None
 
     def load(self, pipeline: Path) -> Pipeline:
         """Return the pipeline with the parameters, overrides and input of the run.
 
         Raises:
             InvalidPipeline: the file does not accept these arguments any more, or has other errors.
+            UsageError: a value of `rows` is not a row.
         """
         loaded, diagnostics = check(
-            pipeline, params=self.params, overrides=self.overrides, input=self.input, examine=False
+            pipeline, params=self.params, overrides=self.overrides, input=self.input, rows=self.rows, examine=False
         )
         if loaded is None:
             raise InvalidPipeline(diagnostics)
@@ -66,6 +70,7 @@ def failed_rows(
     run: str | None = None,
     *,
     input: str | None = None,  # noqa: A002 - the name of the YAML key
+    rows: Iterable[Mapping[str, JSON]] | None = None,
     store: Path | None = None,
     simulate: bool = False,
 ) -> RetryTarget:
@@ -75,11 +80,13 @@ def failed_rows(
         pipeline: the pipeline file.
         run: the name of the run, or its beginning. Default: the latest run.
         input: the input, in place of that of the run.
+        rows: the rows of a Python caller, in place of the input of the run.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
         simulate: retry a simulated run.
 
     Raises:
-        UsageError: no run or several runs have this name; or the rows of the run came from standard input.
+        UsageError: no run or several runs have this name; or the rows of the run came from standard input or from
+            Python, and are not given again.
         EnvironmentProblem: the store cannot be read, or is in use by another version.
     """
     both = store_locations([pipeline], store)
@@ -87,7 +94,7 @@ def failed_rows(
     others = [place for place in both if place.simulated is not simulate]
     try:
         found, any_failed = find_failed(stores, run)
-        again = repeat(found, input)
+        again = repeat(found, input, rows)
     except YamlgenError as error:
         if error.code is not Code.NO_RUN or not others or not has_run(others, run):
             raise
@@ -117,18 +124,27 @@ def find_failed(stores: Sequence[StoreLocation], name: str | None) -> tuple[RunE
         return found.entry, run_reader.has_to_retry(found.entry)
 
 
-def repeat(run: RunEntry, given: str | None = None) -> RunArguments:
+def repeat(run: RunEntry, given: str | None = None, rows: Iterable[Mapping[str, JSON]] | None = None) -> RunArguments:
     """Return the arguments of a run for its retry.
 
     Args:
         run: the run.
         given: the input, in place of that of the run.
+        rows: the rows of a Python caller, in place of the input of the run.
 
     Raises:
-        UsageError: the rows came from standard input, which cannot be read twice.
+        UsageError: the rows came from standard input, which cannot be read twice, or from Python; or both `given` and
+            `rows` are set.
     """
+    refuse_both(given, rows)
     kept = run.about["options"]
-    if given is None and kept["input"] == "-":
+    again = given is not None or rows is not None
+    if not again and kept["input"] == FROM_PYTHON:
+        message = f"run {run.name} got its rows from a Python program"
+        command = f"retry it from Python, with `rows`; or write its rows to a file: {option('input', 'PATH')}"
+        hint = by_surface(command=command, python="pass them again as `rows`")
+        raise UsageError(message, code=Code.MISSING_INPUT, hint=hint)
+    if not again and kept["input"] == "-":
         message = f"run {run.name} read its rows from standard input"
         raise UsageError(
             message,
@@ -144,6 +160,7 @@ def repeat(run: RunEntry, given: str | None = None) -> RunArguments:
     return RunArguments(
         run.about["params"],
         run.about["overrides"],
-        given or kept["input"],
+        None if rows is not None else given or kept["input"],
         {**options, "retry": run.name},
+        rows,
     )

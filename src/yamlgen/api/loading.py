@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -88,6 +88,7 @@ def check(
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, str] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
+    rows: Iterable[Mapping[str, JSON]] | None = None,
     examine: bool = True,
 ) -> tuple[Pipeline | None, tuple[Diagnostic, ...]]:
     """Check a pipeline file: return the pipeline, unless there are errors, and all diagnostics.
@@ -97,14 +98,19 @@ def check(
         params: the parameters, by name.
         overrides: values to override, by dotted path.
         input: the input, in place of the file's own.
+        rows: the rows of a Python caller, in place of the file's input.
         examine: also read the first rows of the input, and report what a run would refuse.
+
+    Raises:
+        UsageError: a value of `rows` is not a row; or both `input` and `rows` are set.
     """
+    refuse_both(input, rows)
     shown, path = str(path), Path(path).absolute()
     given = None if input is None else str(input)
-    parsed, diagnostics = read(path, shown, overrides, given)
+    parsed, diagnostics = read(path, shown, overrides, given, rows_given=rows is not None)
     if parsed is None:
         return None, tuple(diagnostics)
-    source = source_of(parsed.pipeline.input, parsed.path, parsed.shown, is_given=given is not None)
+    source = source_of(parsed.pipeline.input, parsed.path, parsed.shown, is_given=given is not None, rows=rows)
     head = read_head(source, MOST_ROWS + 1 if examine else PEEK)
     odd: list[Diagnostic] = []
     compiled = compile_pipeline(parsed, head.columns, partial(_column, parsed, odd))
@@ -121,21 +127,33 @@ def check(
     return Pipeline(path, shown, parsed, source, head.columns, dict(overrides or {}), given, found, compiled), found
 
 
+def refuse_both(given: str | Path | None, rows: Iterable[Mapping[str, JSON]] | None) -> None:
+    """Refuse two inputs in place of the file's own.
+
+    Raises:
+        UsageError: there are both a path and rows.
+    """
+    if given is not None and rows is not None:
+        message = "`input` and `rows` cannot be combined: each replaces the input of the file"
+        raise UsageError(message, code=Code.BAD_PARAM, hint="remove one of them")
+
+
 def _refused(
     parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...], taken: frozenset[str]
 ) -> Diagnostic | None:
     """Return what a run would refuse in the first rows, unless a diagnostic reports it already."""
-    at = parsed.document.mark(("input", "path" if head.source.rows_inline is None else "rows"))
+    in_file = parsed.pipeline.input.rows is not None
+    at = parsed.document.mark(("input", "rows" if in_file else "path"))
     marks = {at, parsed.document.mark(("input", "id"))}
     if parsed.is_broken_within("input") or any(each.severity == "error" and each.mark in marks for each in told):
         return None
-    if head.source.rows_inline is not None and any(each.code is Code.BAD_NUMBER for each in told):
+    if in_file and any(each.code is Code.BAD_NUMBER for each in told):
         return None
     fault = head.fault(taken)
     if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
         return None
     row = re.match(re.escape(head.source.name()) + r", row (\d+): ", fault.message)
-    if head.source.rows_inline is not None and row:
+    if in_file and row:
         at = parsed.document.mark(("input", "rows", int(row[1]) - 1))
     return Diagnostic(fault.code, fault.message, at, fault.hint)
 
@@ -169,6 +187,7 @@ def load(
     *,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
+    rows: Iterable[Mapping[str, JSON]] | None = None,
 ) -> Pipeline:
     """Read and check a pipeline file.
 
@@ -176,27 +195,35 @@ def load(
         path: the pipeline file.
         overrides: values to override, by dotted path, as with `--set`; a string is parsed as YAML.
         input: the input, in place of the file's own, as with `--input`.
+        rows: the rows, as mappings, in place of the file's own input. They are read once, and copied.
 
     Raises:
         InvalidPipeline: the file has errors; `.diagnostics` contains all of them with their places.
+        UsageError: a value of `rows` is not a row; or both `input` and `rows` are set.
     """
-    pipeline, diagnostics = check(path, overrides=_texts(overrides), input=input, examine=False)
+    pipeline, diagnostics = check(path, overrides=_texts(overrides), input=input, rows=rows, examine=False)
     if pipeline is None:
         raise InvalidPipeline(diagnostics)
     return pipeline
 
 
-def loaded(pipeline: str | Path | Pipeline, overrides: Mapping[str, JSON] | None, given: str | Path | None) -> Pipeline:
+def loaded(
+    pipeline: str | Path | Pipeline,
+    overrides: Mapping[str, JSON] | None,
+    given: str | Path | None,
+    rows: Iterable[Mapping[str, JSON]] | None,
+) -> Pipeline:
     """Return a pipeline that is passed as a path, or loaded already.
 
     Raises:
         InvalidPipeline: the file has errors.
-        UsageError: the pipeline is loaded already, so that its overrides and input cannot be changed.
+        UsageError: a value of `rows` is not a row; or both `given` and `rows` are set; or the pipeline is loaded
+            already, so that its overrides, input and rows cannot be changed.
     """
     if not isinstance(pipeline, Pipeline):
-        return load(pipeline, overrides=overrides, input=given)
-    if overrides or given is not None:
-        message = "`overrides` and `input` cannot change a loaded pipeline"
+        return load(pipeline, overrides=overrides, input=given, rows=rows)
+    if overrides or given is not None or rows is not None:
+        message = "`overrides`, `input` and `rows` cannot change a loaded pipeline"
         raise UsageError(message, code=Code.BAD_OVERRIDE, hint="pass them to `load`")
     return pipeline
 

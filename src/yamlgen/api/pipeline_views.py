@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, overload
 
@@ -29,6 +29,7 @@ def render(
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,
+    rows: Iterable[Mapping[str, JSON]] | None = None,
     row: None = None,
     graph: None = None,
 ) -> dict[str, JSON]: ...
@@ -39,6 +40,7 @@ def render(
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,
+    rows: Iterable[Mapping[str, JSON]] | None = None,
     row: None = None,
     graph: Literal["text", "mermaid"],
 ) -> str: ...
@@ -49,6 +51,7 @@ def render(
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,
+    rows: Iterable[Mapping[str, JSON]] | None = None,
     row: str | int,
     graph: None = None,
 ) -> list[Preview]: ...
@@ -58,6 +61,7 @@ def render(
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
+    rows: Iterable[Mapping[str, JSON]] | None = None,
     row: str | int | None = None,
     graph: Literal["text", "mermaid"] | None = None,
 ) -> dict[str, JSON] | str | list[Preview]:
@@ -68,6 +72,8 @@ def render(
         params: the parameters, by name.
         overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
         input: the input, in place of the file's own; not if `pipeline` is loaded.
+        rows: the rows, as mappings, in place of the file's own input; not if `pipeline` is loaded. They are read once,
+            and copied. A value that JSON cannot represent is an error.
         row: the id of a row, or its number, from 1, to return its requests.
         graph: `text` or `mermaid`, to return the graph of the steps in this format.
 
@@ -86,7 +92,7 @@ def render(
         message = f"`graph` is {graph!r}" if row is None else "`graph` and `row` cannot be combined"
         hint = "use `text` or `mermaid`" if row is None else "remove one of them"
         raise UsageError(message, code=Code.BAD_PARAM, hint=hint)
-    found = loaded(pipeline, overrides, input)
+    found = loaded(pipeline, overrides, input, rows)
     if row is not None:
         from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
 

@@ -108,7 +108,8 @@ def _row(source: Source, plan: Plan, row: str | int, tell: Callable[[str], objec
         return numbered
     ids = (id_of(each.identity) for each in source.rows(columns=plan.columns))
     hint = proposed(name, ids) if has_names else "row numbers start at 1"
-    raise UsageError(f"{source.name()} has no row {id_name(name)}", code=Code.NO_ROWS, hint=hint)
+    has = "have" if source.is_from_python else "has"
+    raise UsageError(f"{source.name()} {has} no row {id_name(name)}", code=Code.NO_ROWS, hint=hint)
 
 
 @dataclass

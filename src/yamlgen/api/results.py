@@ -1,16 +1,24 @@
-"""The result of a run: its rows and failures as values, and its report."""
+"""The result of a run: its rows and failures as values, and its report.
+
+The rows stay in the store until they are asked for: a run of a million rows does not have them in memory.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from yamlgen.data.row_identity import row_name
+from yamlgen.errors import Code, UsageError
 from yamlgen.reports.report import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first
 from yamlgen.value_objects import JSON, Usage
 
-if TYPE_CHECKING:  # a list of runs does not load the formats
+if TYPE_CHECKING:  # a list of runs does not load the formats, and a summary not the store
+    from yamlgen.api.stored_run import Run
     from yamlgen.output.files import OutputPaths as OutputPaths  # noqa: PLC0414
     from yamlgen.output.files import RowsFile as RowsFile  # noqa: PLC0414
 
@@ -27,14 +35,19 @@ __all__ = [
 ]
 
 
+_EXACT: Final = 2**53
+"""The largest integer up to which a float is exact."""
+_LARGEST: Final = 2**63
+"""The size of the integers of a pandas column."""
+
+
 @dataclass(frozen=True)
 class Result:
-    """The result of a run.
+    """The result of a run. `rows` and `to_pandas` return its finished rows.
 
     Attributes:
-        rows: the finished rows in input order: the columns of the input, then the outputs of the steps.
         failures: the failed rows, as in `*.failed.jsonl`.
-        failed_items: the failed items and steps that are null in `rows` (`on_item_error: null`, `on_error: null`),
+        failed_items: the failed items and steps that are null in the rows (`on_item_error: null`, `on_error: null`),
             each as in `failures`, with `item`, from 1, and `case`, its name; both are null for a step.
         lost_steps: the steps that lost every item of every row, or failed in every row, with their most frequent error;
             on the command line, the exit code is then 1.
@@ -44,7 +57,6 @@ class Result:
         output: the file of the finished rows; `None` if they were printed.
     """
 
-    rows: list[dict[str, JSON]]
     failures: list[dict[str, JSON]]
     failed_items: list[dict[str, JSON]]
     lost_steps: list[dict[str, JSON]]
@@ -52,8 +64,67 @@ class Result:
     cost_usd: float | None
     report: Report
     output: Path | None
+    _run: Run = field(repr=False)
+
+    def rows(self, output: str | None = None) -> list[dict[str, JSON]]:
+        """Return the finished rows in input order: the columns of the input, then the outputs of the steps.
+
+        They are read from the store in each call, and not kept. Later runs do not change them.
+
+        Args:
+            output: the name of an output; required if the pipeline has several.
+
+        Raises:
+            UsageError: the pipeline has no such output, or several and no name is given; or the run was deleted from the store.
+            EnvironmentProblem: the store was deleted or cannot be read.
+        """
+        return list(self._read(output))
+
+    def to_pandas(self, output: str | None = None) -> Any:
+        """Return the finished rows as a pandas DataFrame: a column for each column and step, in input order.
+
+        Lists and mappings stay Python objects. A column of integers that lacks some has the type `Int64`, so that the
+        others stay integers. pandas must be installed.
+
+        Args:
+            output: the name of an output, if the pipeline has several.
+
+        Raises:
+            UsageError: pandas is not installed; or as in `rows`.
+            EnvironmentProblem: the store was deleted or cannot be read.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ImportError as error:
+            message = f"`to_pandas` needs pandas, which cannot be imported: {error}"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="pip install pandas") from error
+        columns: dict[str, list[JSON]] = {}
+        number = 0
+        for number, row in enumerate(self._read(output), start=1):
+            for name, value in row.items():
+                column = columns.setdefault(name, [])
+                column.extend([None] * (number - 1 - len(column)))
+                column.append(value)
+        for column in columns.values():
+            column.extend([None] * (number - len(column)))
+        return pandas.DataFrame({name: _series(pandas, column) for name, column in columns.items()})
+
+    def _read(self, output: str | None) -> Iterator[dict[str, JSON]]:
+        """Yield the finished rows of an output."""
+        return map(json.loads, self._run.lines(output))
 
     def __repr__(self) -> str:
         how, run = "simulated run" if self.report.simulated else "run", self.report.run
         cost = "price unknown" if self.cost_usd is None else f"${self.cost_usd:.4g}"
-        return f"<Result of {how} {run}: {len(self.rows):,} rows, {len(self.failures):,} failed, {cost}>"
+        return f"<Result of {how} {run}: {self.report.finished:,} rows, {len(self.failures):,} failed, {cost}>"
+
+
+def _series(pandas: Any, values: list[JSON]) -> Any:
+    """Return a column with the type that pandas infers, unless it would change an integer."""
+    kinds, plain = set(map(type, values)), pandas.Series(values, dtype=object)
+    if int in kinds and kinds <= {int, float, type(None)}:
+        if kinds == {int, type(None)} and all(value is None or -_LARGEST <= value < _LARGEST for value in values):
+            return plain.astype("Int64")
+        if kinds != {int} and any(isinstance(value, int) and abs(value) > _EXACT for value in values):
+            return plain
+    return plain.infer_objects()

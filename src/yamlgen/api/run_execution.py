@@ -342,9 +342,13 @@ class _RunExecution:
 
     def _options(self) -> dict[str, JSON]:
         """Return the options that a retry reuses."""
-        given = self.pipeline.input
+        given, source = self.pipeline.input, self.pipeline.source
+        if source.is_from_python:
+            given = source.name()
+        elif given not in (None, "-"):
+            given = str(source.path)
         return {
-            "input": given if given in (None, "-") else str(self.pipeline.source.path),
+            "input": given,
             "output": {name: path if path == "-" else str(Path(path).absolute()) for name, path in self.given.items()},
             "limit": self.options.limit,
             "faults": list(self.options.faults),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from yamlgen.api.chosen_outputs import ChosenPaths, chosen_paths, find_output
 from yamlgen.data.row_identity import id_name, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
-from yamlgen.errors import Code, UsageError
+from yamlgen.errors import Code, EnvironmentProblem, UsageError, near
 from yamlgen.formats.format import UNCHANGED
 from yamlgen.output.failure_records import Failure, compose_failed, list_failures
 from yamlgen.output.row_composer import RowComposer, outputs_of
@@ -134,7 +134,7 @@ class Run:
         run, report = self.entry, self.entry.report or {}
         steps = report.get("steps")
         if not steps:
-            with open_runs(self.place) as run_reader:
+            with self._opened() as run_reader:
                 steps = {step: {"paid": paid} for step, paid in run_reader.paid(run.number).items()}
         about = {key: value for key, value in run.about.items() if key != "options"}
         return {
@@ -162,7 +162,7 @@ class Run:
         Raises:
             UsageError: the run does not have this row, or has not finished it.
         """
-        with open_runs(self.place) as run_reader:
+        with self._opened() as run_reader:
             return describe_row(run_reader, self.entry, _find_row(run_reader, self.entry, name, tell))
 
     def lines(self, output: str | None = None) -> Iterator[bytes]:
@@ -175,7 +175,7 @@ class Run:
             UsageError: the run has no such output, or several and no name is given.
         """
         found = find_output(outputs_of(self.entry), output)
-        with open_runs(self.place) as run_reader, RowComposer(run_reader, self.entry, found) as composer:
+        with self._opened() as run_reader, RowComposer(run_reader, self.entry, found) as composer:
             yield from composer.lines()
 
     def failed_lines(self, *, items: bool = False) -> Iterator[bytes]:
@@ -184,7 +184,7 @@ class Run:
         Args:
             items: also yield a line for each failed item or step that is null; only these have `item` and `case`.
         """
-        with open_runs(self.place) as run_reader:
+        with self._opened() as run_reader:
             yield from compose_failed(run_reader, self.entry, items=items)
 
     def array(self, output: str | None = None, *, failed: bool = False) -> Iterator[bytes]:
@@ -195,12 +195,12 @@ class Run:
 
     def failures(self) -> Iterator[Failure]:
         """Yield the error of each failed row, and of each item or step that is null, in input order."""
-        with open_runs(self.place) as run_reader:
+        with self._opened() as run_reader:
             yield from list_failures(run_reader, self.entry)
 
     def has_to_retry(self) -> bool:
         """Whether there is anything to retry."""
-        with open_runs(self.place) as run_reader:
+        with self._opened() as run_reader:
             return run_reader.has_to_retry(self.entry)
 
     def chosen(self, given: ChosenPaths, *, failed: bool = False) -> dict[str, str]:
@@ -226,7 +226,7 @@ class Run:
         from yamlgen.output.files import Written, composed, row_files, write_rows  # noqa: PLC0415 - not needed to list runs
 
         run = self.entry
-        with open_runs(self.place) as run_reader, ExitStack() as stack:
+        with self._opened() as run_reader, ExitStack() as stack:
             chosen = self.chosen(output, failed=failed)
             if failed:
                 path = Path(*chosen.values())
@@ -246,6 +246,19 @@ class Run:
             rows = sum(composer.counts.rows for composer in composers)
             items, steps = run_reader.nulls(run)
             return Export(run.name, rows, tuple(files), items, tuple(warnings), steps)
+
+    @contextmanager
+    def _opened(self) -> Iterator[RunReader]:
+        """Open the store. A program may keep a run for a long time, and the store may lose it meanwhile."""
+        hint = "read the output file of the run, or run the pipeline again"
+        if not self.place.exists:
+            message = f"the store {near(self.place.database)} of run {self.name} no longer exists"
+            raise EnvironmentProblem(message, code=Code.NO_RUN, hint=hint)
+        with open_runs(self.place) as run_reader:
+            if all(name != self.name for _, name in run_reader.names()):
+                message = f"run {self.name} is no longer in the store: it was deleted"
+                raise UsageError(message, code=Code.NO_RUN, hint=hint)
+            yield run_reader
 
 
 def values(lines: Iterator[bytes]) -> list[dict[str, JSON]]:

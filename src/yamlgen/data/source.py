@@ -8,7 +8,7 @@ grow with the input. The file is read again only to find the first row of a dupl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from yamlgen.canonical_json import short_digest
+from yamlgen.data.given_rows import SHOWN, copied
 from yamlgen.data.inline_rows import inline_rows
 from yamlgen.data.occurrence_counter import OccurrenceCounter
 from yamlgen.data.row_identity import id_identity, row_identity
@@ -28,7 +29,7 @@ from yamlgen.option_names import option
 from yamlgen.parsing.project_folder import unusable
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.pipeline.pipeline_model import Input
-from yamlgen.value_objects import InputRow, Row
+from yamlgen.value_objects import JSON, InputRow, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,13 @@ class Source:
     """The source of rows: a picklable value without an open file.
 
     Attributes:
-        rows_inline: the rows written in the pipeline.
+        rows_inline: the rows written in the pipeline, or given by a Python caller.
         path: the file; if `path` and `rows_inline` are `None`, standard input, which `buffered` makes readable.
         format: the name of the format; `None`: by the path's extension, JSONL for standard input.
         delimiter: the separator of cells; `None`: the default of the format.
         id: the column with the id of each row, a unique string or number.
         shown: the name of the input in messages: its path as the user wrote it.
-        is_given: whether `path` comes from the caller, not from the pipeline.
+        is_given: whether the path or the rows come from the caller, not from the pipeline.
         snapshot: the content of the file when it was scanned; every later reading is checked against it.
         told: warnings from the scan.
     """
@@ -56,6 +57,11 @@ class Source:
     is_given: bool = False
     snapshot: Snapshot | None = None
     told: tuple[str, ...] = ()
+
+    @property
+    def is_from_python(self) -> bool:
+        """Whether a Python caller gave the rows."""
+        return self.rows_inline is not None and self.is_given
 
     def scan(self, taken: frozenset[str] = frozenset()) -> tuple[Source, int]:
         """Read and check everything once, and count the rows. An empty input is not an error here.
@@ -172,7 +178,8 @@ class Source:
             odd: collects anomalies.
         """
         if self.rows_inline is not None:
-            yield from inline_rows(self.rows_inline, self.name())
+            is_checked = self.is_from_python
+            yield from enumerate(self.rows_inline, 1) if is_checked else inline_rows(self.rows_inline, self.name())
             return
         self.kind()
         with self._file(keep) as file:
@@ -263,11 +270,15 @@ class Source:
 
 def no_rows(source: Source) -> UsageError:
     """Return the error for an empty input."""
+    if source.is_from_python:
+        return UsageError("`rows` is empty", code=Code.NO_ROWS, hint="pass at least one row")
     hint = f"add at least one row, or choose another input with {option('input', 'PATH')}"
     return UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint=hint)
 
 
-def source_of(spec: Input, file: Path, shown: str, *, is_given: bool = False) -> Source:
+def source_of(
+    spec: Input, file: Path, shown: str, *, is_given: bool = False, rows: Iterable[Mapping[str, JSON]] | None = None
+) -> Source:
     """Return the source for a pipeline's `input`.
 
     Args:
@@ -275,7 +286,13 @@ def source_of(spec: Input, file: Path, shown: str, *, is_given: bool = False) ->
         file: the pipeline file, which the input's path is relative to.
         shown: the pipeline file as the user wrote it.
         is_given: whether the path comes from the caller, not from the pipeline.
+        rows: the rows of a Python caller, in place of the input; they are copied.
+
+    Raises:
+        UsageError: a value of `rows` is not a row.
     """
+    if rows is not None:
+        return Source(rows_inline=copied(rows), id=spec.id, shown=SHOWN, is_given=True)
     if spec.rows is not None:
         return Source(rows_inline=tuple(spec.rows), id=spec.id, shown=shown)
     if spec.path in (None, "-"):

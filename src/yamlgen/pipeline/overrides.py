@@ -80,9 +80,9 @@ def set_input(document: Document, path: str) -> Document:
     """Return the document with the rows of `--input path`, which is relative to the current directory."""
     shown = by_surface(command=f"--input {path}", python=f"input={path!r}")
     source = SourceText(shown, shown)
-    written = document.data.get("input")
-    if not isinstance(written, dict):
-        written = {}
+    written = document.data.get("input", {})
+    if not isinstance(written, dict):  # an error, which is reported at its place
+        return document
     where = path if path == "-" else str(Path(path).absolute())
     known = format_of(Path(path))
     kept = written.get("format") if path == "-" or known is None or known.name == _format(written) else None
@@ -95,8 +95,22 @@ def set_input(document: Document, path: str) -> Document:
     document = document.override(["input", "path"], scalar(where), shown)
     if kept is not None:
         document = document.override(["input", "format"], scalar(kept), shown)
+    return _without(document, {"rows"} if kept else {"rows", "format"})
+
+
+def set_rows(document: Document) -> Document:
+    """Return the document for rows that a Python caller gives: nothing of its input but the `id` applies to them."""
+    if not isinstance(document.data.get("input", {}), dict):  # as above
+        return document
+    shown = "rows=[...]"
+    outside = Node("scalar", "-", SourceText(shown, shown), 0, len(shown))
+    return _without(document.override(["input", "path"], outside, shown), {"rows", "format", "delimiter"})
+
+
+def _without(document: Document, keys: set[str]) -> Document:
+    """Return the document without these keys of its input."""
     key, node = document.root.value["input"]
-    left = {name: pair for name, pair in node.value.items() if name != "rows" and (kept or name != "format")}
+    left = {name: pair for name, pair in node.value.items() if name not in keys}
     root = replace(document.root, value={**document.root.value, "input": (key, replace(node, value=left))})
     return Document(document.source, root)
 

@@ -20,7 +20,7 @@ from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets
 from yamlgen.parsing.source_map import DataPath, Document, SourceText
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.parsing.yaml_parser import read as read_text
-from yamlgen.pipeline.overrides import set_input, set_value
+from yamlgen.pipeline.overrides import set_input, set_rows, set_value
 from yamlgen.pipeline.pipeline_model import PipelineModel
 from yamlgen.pipeline.validation import ValidationResult, check, refuse
 
@@ -38,6 +38,7 @@ class ParsedFile:
         broken: the paths that were removed; nothing more is reported about them.
         mended: the places of keys that were read as others, and of their values; nothing more is reported there.
         texts: the source texts: the file and the overrides.
+        rows_given: whether a Python caller gives the rows, in place of the file's input.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class ParsedFile:
     broken: frozenset[DataPath]
     mended: frozenset[Mark] = frozenset()
     texts: tuple[SourceText, ...] = ()
+    rows_given: bool = False
 
     def is_broken(self, *path: str | int) -> bool:
         """Check whether the value at `path` was removed because it, or a value that contains it, is wrong."""
@@ -96,7 +98,12 @@ class ParsedFile:
 
 
 def read(
-    path: Path, shown: str, overrides: Mapping[str, str] | None = None, rows: str | None = None
+    path: Path,
+    shown: str,
+    overrides: Mapping[str, str] | None = None,
+    rows: str | None = None,
+    *,
+    rows_given: bool = False,
 ) -> tuple[ParsedFile | None, list[Diagnostic]]:
     """Parse a pipeline file.
 
@@ -105,6 +112,7 @@ def read(
         shown: the file's path as the user wrote it.
         overrides: values to set, by dotted path, as with `--set`.
         rows: the path of the rows to use instead, as with `--input`.
+        rows_given: whether a Python caller gives the rows.
 
     Returns:
         The parsed file, or `None` if nothing of it can be read, and the diagnostics.
@@ -121,12 +129,15 @@ def read(
         document = set_value(document, name, value, diagnostics)
     if rows is not None:
         document = set_input(document, rows)
+    if rows_given:
+        document = set_rows(document)
     shape = check(document, is_whole=not diagnostics)
     diagnostics = without_secrets([*diagnostics, *shape.diagnostics], texts)
     pipeline = _constructed(shape, diagnostics)
     broken = frozenset(shape.broken)
     mended = frozenset(shape.mended)
-    return ParsedFile(path, shown, shape.document, pipeline, tuple(diagnostics), broken, mended, texts), diagnostics
+    parsed = ParsedFile(path, shown, shape.document, pipeline, tuple(diagnostics), broken, mended, texts, rows_given)
+    return parsed, diagnostics
 
 
 def _constructed(shape: ValidationResult, diagnostics: list[Diagnostic]) -> PipelineModel:

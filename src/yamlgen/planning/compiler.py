@@ -127,6 +127,7 @@ class _Compiler(Collector):
             input=parsed.pipeline.input,
             steps=tuple(step.plan_step(self.scopes.types[name]) for name, step in self.steps.items()),
             outputs=tuple(self.outputs),
+            rows_given=parsed.rows_given,
         )
 
     def files_read(self) -> dict[Path, Stamp | None]:

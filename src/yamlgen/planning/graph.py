@@ -105,7 +105,8 @@ def _levels(plan: Plan) -> list[list[PlanStep]]:
 
 def _input(plan: Plan) -> str:
     given = plan.input
-    name = {None: "rows in the pipeline file", "-": "standard input"}.get(given.path) or _printable(given.path or "")
+    outside = "rows from Python" if plan.rows_given else "standard input"
+    name = {None: "rows in the pipeline file", "-": outside}.get(given.path) or _printable(given.path or "")
     return name if given.id is None else f"{name}, id {_printable(given.id)}"
 
 

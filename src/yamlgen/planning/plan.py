@@ -33,6 +33,7 @@ class Plan:
         models: the models, by alias.
         steps: the steps, in file order; their `needs` are the graph.
         outputs: the outputs, in file order.
+        rows_given: whether a Python caller gives the rows, in place of the input of the file.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Plan:
     input: Input
     steps: tuple[PlanStep, ...]
     outputs: tuple[OutputPlan, ...]
+    rows_given: bool = False
 
     def __repr__(self) -> str:
         count = len(self.steps)
