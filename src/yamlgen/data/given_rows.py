@@ -82,10 +82,10 @@ def _deep(row: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> JSON:
-    if value is None or isinstance(value, bool):
+    if type(value) is str or value is None or isinstance(value, bool):  # the most frequent first
         return value
     if isinstance(value, str):
-        return value if type(value) is str else str.__str__(value)
+        return str.__str__(value)
     if isinstance(value, int):
         if value.bit_length() > _MOST_BITS:
             raise _NotJSONValueError("an integer of thousands of digits", "pass it as a string")
@@ -95,10 +95,10 @@ def _plain(value: Any) -> JSON:
             what = "NaN" if math.isnan(value) else "an infinite number"
             raise _NotJSONValueError(what, "pass None for a missing value")
         return float.__float__(value)
-    if isinstance(value, Mapping):
-        return _object(value)
     if isinstance(value, list | tuple):
         return _list(value)
+    if isinstance(value, Mapping):
+        return _object(value)
     raise _NotJSONValueError(_named(value), _conversion(value))
 
 
