@@ -73,10 +73,12 @@ def test_a_plan_leads_to_a_trial_of_the_same_run(command, call):
 
 @pytest.mark.usefixtures("small")
 def test_a_stopped_run_leads_to_the_same_command(call):
-    """A run that ended at a limit is continued by its own command, but without `--fresh`."""
+    """A run that ended at a limit is continued by its own command, but without `--fresh`; its rows can be had now."""
     told = call("run", "small.yaml", "--simulate", "--fresh", "--max-requests", "3")
     assert told.code == 4
-    assert followed(told.err) == [["yamlgen", "run", "small.yaml", "--simulate", "--max-requests", "3"]]
+    again, export = followed(told.err)
+    assert again == ["yamlgen", "run", "small.yaml", "--simulate", "--max-requests", "3"]
+    assert call(*export[1:]).out.count("\n") == 3
     assert told.err.endswith("\nFor an explanation: yamlgen explain YG612\n")
 
 

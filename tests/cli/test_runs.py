@@ -8,9 +8,13 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+import yamlgen
+from yamlgen.errors import YamlgenError
 
 STRICT = """\
 version: 1
@@ -316,3 +320,30 @@ def test_a_run_is_looked_at_while_it_goes_on(call):
         assert "the store of this pipeline is in use by" in refused.err
         going.kill()
     assert told(call, "ls")["runs"][0]["status"] == "killed"
+
+
+@pytest.mark.usefixtures("small")
+def test_finished_rows_can_be_had_while_the_run_goes_on(call):
+    """Whole rows in input order, printed, as files and in Python; the run is not disturbed, and writes all of them."""
+    command = [str(Path(sys.executable).with_name("yamlgen")), "run", "small.yaml", "--simulate", "--latency", "0.4"]
+    with subprocess.Popen([*command, "--max-concurrency", "1", "-q"], stderr=subprocess.PIPE) as going:
+        deadline = time.monotonic() + 20
+        early = []
+        while not early and time.monotonic() < deadline:
+            time.sleep(0.05)
+            with suppress(YamlgenError):
+                early = yamlgen.rows("small.yaml")
+        assert 0 < len(early) < 8
+        for name in ("part.jsonl", "part.csv"):
+            assert call("runs", "export", "small.yaml", "-o", name).err.startswith("wrote ")
+        later = [json.loads(line) for line in call("runs", "export", "small.yaml").out.splitlines()]
+        assert going.poll() is None
+        assert not Path("out/notes.simulated.jsonl").exists()
+        assert going.wait(timeout=60) == 0
+    whole = [json.loads(line) for line in Path("out/notes.simulated.jsonl").read_text("utf-8").splitlines()]
+    written = [json.loads(line) for line in Path("part.jsonl").read_text("utf-8").splitlines()]
+    for part in (early, written, later):
+        assert part == whole[: len(part)]
+    table = Path("part.csv").read_text("utf-8")
+    assert table.startswith("id,topic,note\n1,town 1,")
+    assert len(early) <= len(written) <= len(later) < len(whole) == 8

@@ -67,7 +67,7 @@ def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
             done = interruptions.wait(_run(loaded, given, options, display, interruptions))
     except YamlgenError as error:
         report = display.report if display else None
-        commands = [] if shown.quiet else after_stop(error, report, sys.argv[1:])
+        commands = after_stop(error, report, sys.argv[1:], loaded, options) if display and not shown.quiet else []
         return tell(error, json_out=shown.as_json, report=report, commands=commands)
     report, paths = done.report, done.paths
     simulation = options.simulation.about if options.simulation else None

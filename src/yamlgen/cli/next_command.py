@@ -37,10 +37,8 @@ def after_finish(pipeline: Pipeline, options: RunOptions, report: Report, words:
         words: the words of the command line, without `yamlgen`.
     """
     if report.failed or report.lost_steps:
-        store = [] if options.store is None else ["--store", str(options.store)]
-        name = [report.run] if options.simulate else []  # by default, `runs` shows runs that are not simulated
-        failed = ["runs", "failed", pipeline.shown, *name, *store]
-        retry = ["retry", pipeline.shown, *(["--simulate"] if options.simulate else []), *store]
+        failed = ["runs", "failed", pipeline.shown, *_named(options, report)]
+        retry = ["retry", pipeline.shown, *(["--simulate"] if options.simulate else []), *_store(options)]
         retry += ["--input", "-"] if pipeline.input == "-" else []
         return [_command(failed), _command([*retry, *_values(words, "--env-file")])]
     if words[:1] != ["run"] or not (options.simulate or options.limit):
@@ -48,11 +46,22 @@ def after_finish(pipeline: Pipeline, options: RunOptions, report: Report, words:
     return [_command(_without(words, _SIMULATION if options.simulate else _LIMIT))]
 
 
-def after_stop(error: YamlgenError, report: Report | None, words: Sequence[str]) -> list[str]:
-    """Return the command that continues a run which ended early, if it can be continued."""
+def after_stop(
+    error: YamlgenError, report: Report | None, words: Sequence[str], pipeline: Pipeline, options: RunOptions
+) -> list[str]:
+    """Return the command that continues a run which ended early, if it can be, and one that prints its finished rows.
+
+    Args:
+        error: why it ended.
+        report: what it did until then.
+        words: the words of the command line, without `yamlgen`.
+        pipeline: the pipeline that ran.
+        options: the options of the run.
+    """
     if report is None or not report.run or error.code not in _CONTINUED:
         return []
-    return [_command(_without(words, _FRESH))]
+    export = ["runs", "export", pipeline.shown, *_named(options, report)]
+    return [_command(_without(words, _FRESH)), *([_command(export)] if report.finished else [])]
 
 
 def trial(pipeline: Pipeline, options: RunOptions, words: Sequence[str]) -> str:
@@ -60,6 +69,15 @@ def trial(pipeline: Pipeline, options: RunOptions, words: Sequence[str]) -> str:
     repeated = [word for option in _REPEATED for word in _values(words, option)]
     how = shlex.split(options.simulation.options) if options.simulation else []
     return _command(["run", pipeline.shown, *repeated, *_TRIAL, *how])
+
+
+def _named(options: RunOptions, report: Report) -> list[str]:
+    """Return the words with which `runs` finds a run. By default, it shows runs that are not simulated."""
+    return [*([report.run] if options.simulate else []), *_store(options)]
+
+
+def _store(options: RunOptions) -> list[str]:
+    return [] if options.store is None else ["--store", str(options.store)]
 
 
 def _command(words: Iterable[str]) -> str:
