@@ -75,7 +75,8 @@ class Result:
             output: the name of an output; required if the pipeline has several.
 
         Raises:
-            UsageError: the pipeline has no such output, or several and no name is given; or the run was deleted from the store.
+            UsageError: the pipeline has no such output, or several and no name is given; or the run was deleted from
+                the store.
             EnvironmentProblem: the store was deleted or cannot be read.
         """
         return list(self._read(output))
