@@ -10,7 +10,7 @@ from pathlib import Path
 
 from yamlgen.cancellation import Cancellation
 from yamlgen.engine.local_engine import LocalEngine
-from yamlgen.output.output_columns import compose_rows
+from yamlgen.output.row_composer import RowComposer
 from yamlgen.store.location import location_of
 from yamlgen.store.run_recorder import ReusePolicy
 from yamlgen.store.run_session import begin_run, locked_connection, open_session
@@ -23,7 +23,8 @@ async def lines(packed, store):
     with locked_connection(place, "a test") as connection, open_session(place, ReusePolicy()) as session:
         async with begin_run(session, connection, "packed", {}) as run:
             await LocalEngine(plan, provider, session.run_recorder, lambda _: None, Cancellation()).run(rows)
-        return b"".join(compose_rows(session.run_reader, run.entry))
+        with RowComposer(session.run_reader, run.entry, *plan.outputs) as composer:
+            return b"".join(composer.lines())
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ JSON_VALUES = st.recursive(
 
 def write(path: Path, rows) -> None:
     """Write `rows` to `path`, as a run does."""
-    write_rows(path, lambda: map(json_line, rows))
+    write_rows([(path, lambda: map(json_line, rows), None)])
 
 
 def read(path: Path) -> list:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from hand_made_output import paths_at
 from output_schemas import json_line
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
 from yamlgen.exit_codes import ExitCode
 from yamlgen.output.atomic_write import Staging
-from yamlgen.output.files import OutputPaths, output_paths, prepared, publish, write_rows
+from yamlgen.output.files import OutputPaths, RowsFile, prepared, publish, write_rows
 
 RUN = {"run": "r1"}
 
@@ -29,22 +30,29 @@ def lines(records):
 
 def written(path: Path, records, failed=()) -> str:
     """The text of an output after a whole run with these finished and failed rows."""
-    paths = output_paths(path)
-    with prepared(paths, to_stdout=False) as staging:
-        publish(paths, staging, rows=lines(records), failed=lines(failed) if failed else None, run=RUN)
+    paths = paths_at(path)
+    with prepared(paths) as staging:
+        rows = [(path, lines(records), None)]
+        publish(staging, paths, rows=rows, failed=lines(failed) if failed else None, record=lambda: RUN)
     return path.read_bytes().decode()
 
 
-def prepare(paths, *, to_stdout=False) -> None:
+def prepare(paths) -> None:
     """See that files can be written."""
-    with prepared(paths, to_stdout=to_stdout):
+    with prepared(paths):
         pass
 
 
-def put(paths, **files) -> None:
-    """Put files in place."""
+def export(path, rows):
+    """What is told of an export of these rows to one file."""
+    return write_rows([(path, rows, None)])
+
+
+def put(paths, *, rows, failed, run) -> None:
+    """Put files in place; without rows, the file of before stays."""
+    files = [] if rows is None else [(file.path, rows, None) for file in paths.rows]
     with Staging() as staging:
-        publish(paths, staging, **files)
+        publish(staging, paths, rows=files, failed=failed, record=lambda: run)
 
 
 def names(folder: Path) -> set[str]:
@@ -57,8 +65,9 @@ def program(code: str, path: Path, **environment) -> subprocess.CompletedProcess
     script = """
         import json, resource, signal, sys
         from pathlib import Path
+        from hand_made_output import paths_at
         from yamlgen.canonical_json import encoded
-        from yamlgen.output.files import output_paths, publish
+        from yamlgen.output.files import publish
         from yamlgen.output.atomic_write import Staging
         from yamlgen.errors import EnvironmentProblem
 
@@ -66,15 +75,16 @@ def program(code: str, path: Path, **environment) -> subprocess.CompletedProcess
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-        def put(paths, **files):
+        def put(paths, *, rows, failed, run):
             with Staging() as staging:
-                publish(paths, staging, **files)
+                publish(staging, paths, rows=[(paths.rows[0].path, rows, None)], failed=failed, record=lambda: run)
 
         def lines(*records):
             return lambda: (encoded(json.dumps(record) + '\\n') for record in records)
 
-        paths = output_paths(Path(sys.argv[1]))
+        paths = paths_at(sys.argv[1])
     """
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     command = [sys.executable, "-c", textwrap.dedent(script) + textwrap.dedent(code), str(path)]
     return subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | environment)
 
@@ -92,15 +102,19 @@ def program(code: str, path: Path, **environment) -> subprocess.CompletedProcess
 def test_names_of_the_files(settings, stem):
     """A simulated, limited or printed run has names of its own; what stands beside the rows is always JSON."""
     out = Path("out")
-    assert output_paths(out / "runners.csv", **settings) == OutputPaths(
-        rows=out / f"{stem}.csv", failed=out / f"{stem}.failed.jsonl", run=out / f"{stem}.run.json"
+    printed = settings.get("to_stdout", False)
+    assert paths_at(out / "runners.csv", **settings) == OutputPaths(
+        rows=() if printed else (RowsFile("", "", out / f"{stem}.csv"),),
+        failed=out / f"{stem}.failed.jsonl",
+        run=out / f"{stem}.run.json",
+        printed="" if printed else None,
     )
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows", ".jsonl"])
 def test_unknown_ending(name):
     """An ending that tells no format is refused with those that do."""
-    for call in (output_paths, lambda path: write_rows(path, lines([]))):
+    for call in (paths_at, lambda path: export(path, lines([]))):
         with pytest.raises(UsageError) as caught:
             call(Path(name))
         assert caught.value.code == Code.UNKNOWN_FORMAT
@@ -109,11 +123,11 @@ def test_unknown_ending(name):
 
 def test_what_is_read_is_spared(tmp_path):
     """An output that would replace or remove a file that the run reads is refused, through links too."""
-    paths = output_paths(tmp_path / "a.jsonl")
+    paths = paths_at(tmp_path / "a.jsonl")
     (tmp_path / "link").symlink_to("a.failed.jsonl")
-    paths.spare([tmp_path / "b.jsonl"])
+    paths.check([tmp_path / "b.jsonl"])
     with pytest.raises(UsageError, match="the run reads it") as caught:
-        paths.spare([tmp_path / "link"])
+        paths.check([tmp_path / "link"])
     assert caught.value.code == Code.OUTPUT_PATH
 
 
@@ -153,7 +167,7 @@ def test_lone_surrogate(tmp_path):
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
 def test_one_file_of_rows(tmp_path, name):
     """An export is one file in the format of its ending, with its folder, and the same bytes as a run's output."""
-    write_rows(tmp_path / "new" / name, lines([{"a": 1}, {"b": 2}]))
+    export(tmp_path / "new" / name, lines([{"a": 1}, {"b": 2}]))
     assert (tmp_path / "new" / name).read_text() == written(tmp_path / name, [{"a": 1}, {"b": 2}])
     assert names(tmp_path / "new") == {name}
 
@@ -177,7 +191,7 @@ def test_failed_rows_have_their_file(tmp_path):
 def test_rows_of_before_stay(tmp_path):
     """A run without rows of its own leaves those of before alone."""
     written(tmp_path / "a.jsonl", [{"old": 1}])
-    put(output_paths(tmp_path / "a.jsonl"), rows=None, failed=lines([{"step": "x"}]), run={"run": "r2"})
+    put(paths_at(tmp_path / "a.jsonl"), rows=None, failed=lines([{"step": "x"}]), run={"run": "r2"})
     assert (tmp_path / "a.jsonl").read_text() == '{"old": 1}\n'
     assert names(tmp_path) == {"a.jsonl", "a.failed.jsonl", "a.run.json"}
     assert json.loads((tmp_path / "a.run.json").read_text()) == {"run": "r2"}
@@ -197,10 +211,10 @@ def test_output_path_is_a_pipe(tmp_path):
     """A pipe is refused, for a file would take its place; not by a run that prints its rows."""
     os.mkfifo(tmp_path / "a.jsonl")
     with pytest.raises(UsageError, match="not a regular file"):
-        write_rows(tmp_path / "a.jsonl", lines([]))
+        export(tmp_path / "a.jsonl", lines([]))
     with pytest.raises(UsageError, match="not a regular file"):
-        prepare(output_paths(tmp_path / "a.jsonl"), to_stdout=False)
-    prepare(output_paths(tmp_path / "a.jsonl"), to_stdout=True)
+        prepare(paths_at(tmp_path / "a.jsonl"))
+    prepare(paths_at(tmp_path / "a.jsonl", to_stdout=True))
     assert names(tmp_path) == {"a.jsonl"}
 
 
@@ -208,7 +222,7 @@ def test_folder_that_cannot_be_made(tmp_path):
     """A parent that is a file is a problem of the disk, told with the path and the reason."""
     (tmp_path / "out").write_text("")
     with pytest.raises(EnvironmentProblem, match=r"out/a\.jsonl: ") as caught:
-        prepare(output_paths(tmp_path / "out" / "a.jsonl"), to_stdout=False)
+        prepare(paths_at(tmp_path / "out" / "a.jsonl"))
     assert caught.value.code == Code.DISK
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
@@ -218,14 +232,14 @@ def test_folder_that_is_not_writable(tmp_path):
     """A folder in which no file can be created is refused before anything is paid for."""
     tmp_path.chmod(0o500)
     with pytest.raises(EnvironmentProblem, match="Permission denied") as caught:
-        prepare(output_paths(tmp_path / "a.jsonl"), to_stdout=False)
+        prepare(paths_at(tmp_path / "a.jsonl"))
     assert caught.value.hint == "choose a writable file with `output=PATH`"
 
 
 def test_name_without_room_for_a_temporary_one(tmp_path):
     """What the folder refuses for another reason is told as early: a name that is too long beside its output."""
     with pytest.raises(EnvironmentProblem, match="File name too long"):
-        prepare(output_paths(tmp_path / ("a" * 240 + ".jsonl")), to_stdout=False)
+        prepare(paths_at(tmp_path / ("a" * 240 + ".jsonl")))
     assert names(tmp_path) == set()
 
 
@@ -262,7 +276,7 @@ def test_rows_that_break_off(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        put(output_paths(tmp_path / "a.jsonl"), rows=broken, failed=None, run=RUN)
+        put(paths_at(tmp_path / "a.jsonl"), rows=broken, failed=None, run=RUN)
     assert (tmp_path / "a.jsonl").read_text() == '{"old": 1}\n'
     assert names(tmp_path) == {"a.jsonl", "a.run.json"}
 
@@ -294,7 +308,7 @@ def test_killed_run(tmp_path, failpoint, rows, left):
 def test_leftover_is_emptied(tmp_path):
     """A longer temporary file of a killed run adds nothing to the output."""
     (tmp_path / ".a.jsonl.yamlgen-tmp").write_text("left over\n" * 100)
-    write_rows(tmp_path / "a.jsonl", lines([{"a": 1}]))
+    export(tmp_path / "a.jsonl", lines([{"a": 1}]))
     assert (tmp_path / "a.jsonl").read_text() == '{"a": 1}\n'
     assert names(tmp_path) == {"a.jsonl"}
 
@@ -304,17 +318,18 @@ def test_link_in_place_of_the_temporary_file(tmp_path):
     (tmp_path / "precious").write_text("kept")
     (tmp_path / ".a.jsonl.yamlgen-tmp").symlink_to("precious")
     with pytest.raises(EnvironmentProblem):
-        write_rows(tmp_path / "a.jsonl", lines([{"a": 1}]))
+        export(tmp_path / "a.jsonl", lines([{"a": 1}]))
     assert (tmp_path / "precious").read_text() == "kept"
 
 
 def test_second_writer(tmp_path):
     """Of two runs that write the same output the second is told so, and the first is not disturbed."""
-    paths = output_paths(tmp_path / "a.jsonl")
+    path = tmp_path / "a.jsonl"
+    paths = paths_at(path)
 
     def rows():
         yield json_line({"first": 1})
-        for second in (lambda: prepare(paths, to_stdout=False), lambda: write_rows(paths.rows, lines([{"second": 1}]))):
+        for second in (lambda: prepare(paths), lambda: export(path, lines([{"second": 1}]))):
             with pytest.raises(EnvironmentProblem, match=r"a\.jsonl: another run is writing it") as caught:
                 second()
             assert caught.value.code == Code.BUSY
@@ -322,7 +337,7 @@ def test_second_writer(tmp_path):
         yield json_line({"first": 2})
 
     put(paths, rows=rows, failed=None, run=RUN)
-    assert paths.rows.read_text() == '{"first": 1}\n{"first": 2}\n'
+    assert path.read_text() == '{"first": 1}\n{"first": 2}\n'
     assert names(tmp_path) == {"a.jsonl", "a.run.json"}
 
 
@@ -338,7 +353,7 @@ def test_temporary_file_that_moves_while_it_is_locked(tmp_path, monkeypatch):
         lock(descriptor, how)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    write_rows(tmp_path / "a.jsonl", lines([{"a": 1}]))
+    export(tmp_path / "a.jsonl", lines([{"a": 1}]))
     assert (tmp_path / "other").read_text() == "of another run"
     assert (tmp_path / "a.jsonl").read_text() == '{"a": 1}\n'
 
@@ -388,9 +403,9 @@ def test_link_stays_a_link(tmp_path, exists):
 def test_a_nul_is_replaced_in_csv_and_told(tmp_path):
     """What ends a text for many readers of CSV becomes U+FFFD, with how many and where; JSON holds it."""
     records = [{"a": "x"}, {"a": "\0y\0", "n": ["\0"]}, {"a": "\0"}]
-    told = write_rows(tmp_path / "a.csv", lines(records))
+    told = export(tmp_path / "a.csv", lines(records))
     assert (tmp_path / "a.csv").read_text() == 'a,n\nx,\n\ufffdy\ufffd,"[""\\u0000""]"\n\ufffd,\n'
     assert told == ["CSV cannot contain NUL characters: 3 became U+FFFD, the first in row 2 of the output"]
-    assert write_rows(tmp_path / "b.csv", lines([{"a\0": 1}]))[0].endswith("the first in the header")
-    assert write_rows(tmp_path / "a.jsonl", lines(records)) == []
-    assert write_rows(tmp_path / "c.csv", lines(records[:1])) == []
+    assert export(tmp_path / "b.csv", lines([{"a\0": 1}]))[0].endswith("the first in the header")
+    assert export(tmp_path / "a.jsonl", lines(records)) == []
+    assert export(tmp_path / "c.csv", lines(records[:1])) == []

@@ -1,10 +1,10 @@
 """What people are told of steps that were skipped, and of items that failed in rows that did not."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from hand_made_output import paths_at
 from yamlgen.cli.display import Display, LiveDisplay, PlainDisplay
 from yamlgen.cli.summary import failures, foretold, outlay, pace_told, summary
 from yamlgen.events import (
@@ -20,7 +20,6 @@ from yamlgen.events import (
     StepForecast,
     StepSkipped,
 )
-from yamlgen.output.files import output_paths
 from yamlgen.reports.report import Report
 from yamlgen.value_objects import Usage
 
@@ -39,7 +38,7 @@ def folded(*events):
 def test_the_summary_tells_what_was_left_out():
     """Behind its table the summary says of each step how many rows it skipped, and how many items are null."""
     report = folded(*(StepSkipped(row, "line") for row in range(3)), ITEM, ITEM, StepSkipped(0, "facts"))
-    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False).splitlines()
+    told = summary(report, paths_at("out.jsonl")).splitlines()
     assert "  facts: 1 skipped, 2 items failed and are null" in told
     assert "  line: 3 skipped" in told
 
@@ -123,7 +122,7 @@ def test_bars_advance_for_skipped_rows(last):
 def test_the_summary_tells_of_a_step_that_lost_everything():
     """At once behind the counts, with the step, the most frequent reason, and how many items share it."""
     report = folded(ITEM, StepFinished(1, "facts", 1), RowFinished(1))
-    told = summary(report, output_paths(Path("out.jsonl")), to_stdout=False, simulation=None).splitlines()
+    told = summary(report, paths_at("out.jsonl"), simulation=None).splitlines()
     assert told[1] == "  step `facts` lost every item of every row, 1 of 1 with this error: YG503: item 3: $.kind: bad"
     assert "  facts: all 1 item failed and is null" in told
 

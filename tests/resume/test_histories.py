@@ -10,6 +10,7 @@ import os
 import sqlite3
 import tempfile
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from yamlgen.api.loading import load
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code
 from yamlgen.output.failure_records import compose_failed
-from yamlgen.output.output_columns import compose_rows
+from yamlgen.output.row_composer import RowComposer, outputs_of
 from yamlgen.store.location import location_of
 from yamlgen.store.run_session import open_runs
 
@@ -253,8 +254,10 @@ class Histories(RuleBasedStateMachine):
         """The rows of a run as its store has them, and its failed ones."""
         with open_runs(place) as run_reader:
             entry = run_reader.run(done.report.run)
-            entry.about["provenance"] = False
-            return list(compose_rows(run_reader, entry)), list(compose_failed(run_reader, entry))
+            (output,) = outputs_of(entry)
+            output = replace(output, config=output.config.model_copy(update={"provenance": False}))
+            with RowComposer(run_reader, entry, output) as composer:
+                return list(composer.lines()), list(compose_failed(run_reader, entry))
 
     def completed(self, done, asked):
         """A run came to the end that a run from nothing comes to; another one sends nothing and writes the same."""

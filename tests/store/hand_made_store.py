@@ -5,10 +5,11 @@ import json
 import sqlite3
 from contextlib import closing
 
+from hand_made_output import plain_output
 from yamlgen.errors import RowError
 from yamlgen.interfaces import UNOBSERVED, RequestContext
 from yamlgen.output.failure_records import compose_failed
-from yamlgen.output.output_columns import compose_rows
+from yamlgen.output.row_composer import RowComposer
 from yamlgen.output.row_detail import describe_row
 from yamlgen.reports.report import Report
 from yamlgen.row_result import Answer, RowResult
@@ -56,7 +57,10 @@ class HandMadeStore:
     def rows(self, run):
         """The rows that an output of a run has."""
         with open_runs(self.place) as run_reader:
-            return [json.loads(line) for line in compose_rows(run_reader, run_reader.run(run))]
+            entry = run_reader.run(run)
+            steps = dict.fromkeys(result.step for row in run_reader.rows(entry) for result in row.results)
+            with RowComposer(run_reader, entry, plain_output(steps=steps)) as composer:
+                return [json.loads(line) for line in composer.lines()]
 
     def failed(self, run, *, items=False):
         """The records of what failed in a run."""
