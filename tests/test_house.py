@@ -58,6 +58,7 @@ FLOORS = [
     {"schemas"},
     {"expressions"},
     {"steps"},
+    {"shaping"},
     {"pipeline"},
     {"planning"},
     {"simulator", "pacing"},
