@@ -1,1 +1,1 @@
-"""The output: `output_columns` and `failure_records` compose rows, `files` and `stdout_writer` write them."""
+"""The output: `row_composer` and `failure_records` compose rows, `files` and `stdout_writer` write them."""

@@ -18,13 +18,13 @@ from yamlgen.value_objects import Columns
 
 def check_input(parsed: ParsedFile, columns: Columns | None) -> list[Diagnostic]:
     """Return the diagnostics for the input."""
-    checker = _Checker(parsed, columns)
+    checker = _InputChecker(parsed, columns)
     checker.check()
     return checker.diagnostics
 
 
 @dataclass
-class _Checker(Collector):
+class _InputChecker(Collector):
     parsed: ParsedFile
     columns: Columns | None
 

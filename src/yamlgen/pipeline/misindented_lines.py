@@ -98,7 +98,10 @@ def _stray_keys(strays: RemainingDeviations) -> None:
     headless = False
     lacking = {each.path: each.wanted for each in strays.findings if each.code is Code.MISSING_KEY}
     missing = {
-        key for each in strays.findings if not each.path and each.code is Code.MISSING_KEY for key in each.wanted
+        key
+        for each in strays.findings
+        if not each.path and each.code is Code.MISSING_KEY
+        for key in (*each.wanted, *each.instead)
     }
     for finding in strays.findings:
         path: DataPath = finding.path[:_WHERE]
@@ -223,7 +226,7 @@ def _elsewhere(strays: RemainingDeviations) -> None:
             strays.gone.update(each.path for each in others if each.path != there)
             strays.broken.add(finding.path)
     for finding in [each for each in strays.findings if each.code is Code.MISSING_KEY]:
-        found = unknown & set(finding.wanted)
+        found = unknown & {*finding.wanted, *finding.instead}
         if found:
             strays.leave_out([finding])
             strays.broken.update((*finding.path, key) for key in finding.wanted)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, RowError
+from yamlgen.expressions.jinja_environment import render
 from yamlgen.formats.format import is_delimiter
 from yamlgen.formats.format_table import format_of
 from yamlgen.option_names import option
@@ -38,7 +39,7 @@ def check_outputs(
         outputs: the outputs.
         params: the known values of the parameters, for the paths.
     """
-    checker = _Checker(parsed, columns, params)
+    checker = _OutputChecker(parsed, columns, params)
     for output in outputs:
         checker.check(output)
     checker.check_step_name(outputs)
@@ -60,7 +61,7 @@ def written_files(output: OutputPlan) -> Iterator[tuple[DataPath, str]]:
 
 
 @dataclass
-class _Checker(Collector):
+class _OutputChecker(Collector):
     parsed: ParsedFile
     columns: Columns | None
     params: Mapping[str, JSON]
@@ -80,8 +81,6 @@ class _Checker(Collector):
         """Return a path with the known parameters; `None` if one is unknown."""
         if "{" not in written:
             return written
-        from yamlgen.expressions.jinja_environment import render  # noqa: PLC0415 - rarely needed
-
         with suppress(RowError):
             return render(written, {"params": self.params})
         return None

@@ -45,6 +45,7 @@ class Deviation(Issue):
 
     Attributes:
         wanted: the keys that would fix it, known or missing.
+        instead: for a missing key, the keys that may be set instead of it.
         is_empty: whether the value is empty.
         parts: for an unknown key, the schemas of the known keys.
         type: the type that is required.
@@ -54,6 +55,7 @@ class Deviation(Issue):
     """
 
     wanted: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
     is_empty: bool = False
     parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
     type: str = ""
@@ -71,8 +73,9 @@ def language() -> dict[str, Any]:
 
 def deviations(data: JSON) -> Iterator[Deviation]:
     """Yield each rule of the language that `data` breaks."""
-    for error in _errors(data, language()):
-        yield from _explain(error)
+    errors = _errors(data, language())
+    for error in sorted(errors, key=lambda each: each.validator == "oneOf" and not each.absolute_path):
+        yield from _explain(error)  # a missing `output` is last, as in a file
 
 
 def fits(value: JSON, part: Mapping[str, Any], *, keys: bool = False, members: bool = False) -> bool:
@@ -199,6 +202,12 @@ def _one_of(path: DataPath, rule: list[Any], value: JSON, where: str) -> Deviati
     if given:
         message = f"{where} has {listing(given)}, but only one of them is allowed"
         return Deviation(Code.CONFLICT, path, message, "remove one", given)
+    if not path:
+        first, *others = choices
+        hint = f"add `{_ADDED[first]}`"
+        return Deviation(
+            Code.MISSING_KEY, path, f"{where} needs `{first}`", hint, wanted=(first,), instead=tuple(others)
+        )
     needed = _either(f"`{choice}`" for choice in choices)
     return Deviation(Code.MISSING_KEY, path, f"{where} needs {needed}", wanted=choices)
 

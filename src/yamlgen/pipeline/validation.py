@@ -211,11 +211,11 @@ def _settle(shape: ValidationResult, finding: Deviation, missing: AbstractSet[st
         _drop(shape, path)
         return
     if finding.code is Code.MISSING_KEY:
-        present = shape.document.entries(path)
-        is_known = any((*path, key) in broken or key in present for key in finding.wanted)
-        if not is_known and not any(shape.document.is_unread((*path, key)) for key in finding.wanted):
+        present, wanted = shape.document.entries(path), (*finding.wanted, *finding.instead)
+        is_known = any((*path, key) in broken or key in present for key in wanted)
+        if not is_known and not any(shape.document.is_unread((*path, key)) for key in wanted):
             shape.report(finding, path, key=True)
-        if not any(key in present for key in finding.wanted):  # a misspelt one may have been repaired
+        if not any(key in present for key in wanted):  # a misspelt one may have been repaired
             broken.update((*path, key) for key in finding.wanted)
         return
     if (
