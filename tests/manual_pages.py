@@ -19,7 +19,7 @@ _REST = {
 }
 """What an example leaves out of a pipeline file."""
 
-_TOP = {*_REST, "name", "params", "models", "model", "runtime", "limits", "steps"}
+_TOP = {*_REST, "outputs", "name", "params", "models", "model", "runtime", "limits", "steps"}
 
 
 @dataclass(frozen=True)
@@ -72,4 +72,6 @@ def completed(example: str) -> str | None:
     step = {"prompt": "A haiku about {{ row.topic }}."}
     rest = {**_REST, "steps": {"haiku": step if "model" in given else {"model": model, **step}}}
     left_out = {key: value for key, value in rest.items() if key not in given}
+    if "outputs" in given:
+        left_out.pop("output", None)
     return example + (yaml.safe_dump(left_out, sort_keys=False) if left_out else "")

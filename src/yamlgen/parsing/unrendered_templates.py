@@ -34,6 +34,7 @@ _PATHS: Final = frozenset({"path", "file", "schema", "reads", "call", "rejected"
 _WRITTEN_OUT: Final = _PATHS | {"model", "id", "choices", "enum", "const", "matrix", "draws", "models"}
 _SET_FOR_A_RUN: Final = _PATHS | {"model", "id"}
 _PARAMETER: Final = re.compile(r"\{\{[-+]?\s*params\b")
+_PARAMETERS: Final = re.compile(r"\{\{[-+]?\s*params\b[^{}]*\}\}")
 _COLUMN: Final = re.compile(r"\{\{[-+]?\s*row\.(\w+)\s*[-+]?\}\}$")
 _TOKEN: Final = re.compile(r"""([\w-]+)\s*:(?=\s|$)|[\[\]{},]|"(?:[^"\\]|\\.)*"|'[^']*'""")
 _SHELL: Final = re.compile(r"~[\w.-]*(?=/)|\$\w+(?=/)|\$\{\w+\}")
@@ -48,7 +49,7 @@ def unfilled(document: Document, files: Mapping[DataPath, JSON]) -> Iterator[Dia
         files: the schemas in files, by the path of the key that refers to the file.
     """
     for path, text, is_key in _texts(document.data, ()):
-        said = _template(text)
+        said = _template(_PARAMETERS.sub("", text) if _output_key(path) in _OUTPUT_PATHS else text)
         if said is not None:
             mark = document.mark(path, key=is_key)
             yield Diagnostic(Code.UNFILLED, f"`{said}` is not rendered here", mark, _set(path, said) or way(path, said))
@@ -154,7 +155,7 @@ def _is_filled(path: DataPath) -> bool:
     return path[0] == "steps" and bool(_FILLED & set(path[2:3])) and path[-1] != "file"
 
 
-def _is_filled_path(path: DataPath, text: str) -> bool:
+def is_filled_path(path: DataPath, text: str) -> bool:
     """Check whether the string at a path is the path of an output with templates that read parameters only."""
     return _output_key(path) in _OUTPUT_PATHS and not unrendered(text)
 
@@ -172,7 +173,7 @@ def _output_key(path: DataPath) -> str:
 
 def _texts(value: JSON, path: DataPath) -> Iterator[tuple[DataPath, str, bool]]:
     """Yield the strings and keys of a document that are not rendered, with their paths. Rows are skipped as data."""
-    if isinstance(value, str) and path and not (_is_filled(path) or _is_filled_path(path, value)):
+    if isinstance(value, str) and path and not (_is_filled(path) or is_filled_path(path, value)):
         yield path, value, False
     elif isinstance(value, list) and path != ("input", "rows"):
         for index, item in enumerate(value):

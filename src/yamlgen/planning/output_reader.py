@@ -16,7 +16,7 @@ from yamlgen.expressions.static_types import ANYTHING, NamespaceView, TypeView
 from yamlgen.expressions.template_checks import TemplateAnalysis
 from yamlgen.expressions.type_inference import INTEGER
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.parsing.unrendered_templates import unrendered
+from yamlgen.parsing.unrendered_templates import is_filled_path
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.finding_reports import FindingReporter
 from yamlgen.planning.scopes import Scopes
@@ -108,10 +108,11 @@ class OutputReader:
         return seen
 
     def _read_paths(self, config: Output, path: DataPath) -> None:
-        """Report the mistakes in the paths, which can read parameters."""
+        """Report the mistakes in the paths, which can read parameters; other templates are reported as unrendered."""
         for key, written in (("path", config.path), ("rejected", config.rejected)):
-            if written and "{" in written and not (self.parsed.is_broken(*path, key) or unrendered(written)):
-                template = StepTemplate("path", written, self.parsed.document, (*path, key))
+            at = (*path, key)
+            if written and "{" in written and is_filled_path(at, written) and not self.parsed.is_broken(*at):
+                template = StepTemplate("path", written, self.parsed.document, at)
                 seen = {"params": self.scopes.params}
                 self.reporter.read(template, seen, seen)
 
