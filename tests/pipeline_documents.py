@@ -2,6 +2,7 @@
 
 import json
 import string
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -45,8 +46,7 @@ _PATTERNS = {
 def accepted(schema: dict[str, Any] = SCHEMA) -> st.SearchStrategy[Any]:
     """Values that a part of the language's schema accepts."""
     if "$ref" in schema:
-        part = SCHEMA["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-        return st.deferred(lambda: accepted(part))
+        return _defined(schema["$ref"].rsplit("/", 1)[1])
     if "anyOf" in schema:
         return st.one_of([accepted(branch) for branch in schema["anyOf"]])
     if "const" in schema:
@@ -57,6 +57,12 @@ def accepted(schema: dict[str, Any] = SCHEMA) -> st.SearchStrategy[Any]:
         return st.one_of([accepted(rule["then"]) for rule in schema["allOf"]])
     made = _TYPED.get(schema.get("type"))
     return json_values if made is None else made(schema)
+
+
+@cache  # a column contains columns
+def _defined(name: str) -> st.SearchStrategy[Any]:
+    """Values that a definition of the language's schema accepts."""
+    return st.deferred(lambda: accepted(SCHEMA["$defs"][name]))
 
 
 def _number(schema: dict[str, Any]) -> st.SearchStrategy[float]:

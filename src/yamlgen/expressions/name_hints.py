@@ -100,9 +100,8 @@ def meant(source: str, start: int, word: str, scope: Mapping[str, TypeView], nam
     text = f"a string is written `\"'{word}'\"`; " if source.strip() == word else ""
     in_scope = f"in scope: {', '.join(f'`{name}`' for name in names)}"
     known = f"columns: {listing(map(column, columns), 8)}" if columns else f"a column is `row.{word}`"
-    if near is None and row is None:  # the path of an output
-        return in_scope
-    return f"did you mean `{near}`?" if near else f"{text}{in_scope}; {known}"
+    rest = "" if row is None else f"; {known}"  # without rows: the path of an output
+    return f"did you mean `{near}`?" if near else f"{text}{in_scope}{rest}"
 
 
 def _near(word: str, scope: Mapping[str, TypeView], names: Collection[str]) -> str | None:
