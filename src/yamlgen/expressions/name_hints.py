@@ -32,8 +32,8 @@ _ROOTS: Final = {
 _LITERALS: Final = {"null": "none", "nil": "none", "undefined": "none"}
 
 _ELSEWHERE: Final = {
-    "item": "with `for_each`, except in its `when`, `for_each` and `split`",
-    "item_index": "with `for_each`, except in its `when`, `for_each` and `split`",
+    "item": "in a step or output with `for_each`, except in its `when`, `for_each` and `split`",
+    "item_index": "in a step or output with `for_each`, except in its `when`, `for_each` and `split`",
     "matrix": "in a step with `matrix`, except in its `when` and `for_each`",
     "output": "in the `check` of a step",
 }

@@ -31,6 +31,9 @@ _UNKNOWN: Final = re.compile(r"(?:has no|unknown [a-z ]+) `([^`]+)`")
 _OWNER: Final = re.compile(r"((?:an item of )?`(?:steps\.[^`]+|output)`) has no `[^`]+`: (it is .*)")
 """Finds, in a message, the value whose members are unknown, and the reason."""
 
+_ELSEWHERE: Final = re.compile(r" in a step (?:or output )?(.*)")
+"""Finds, in a hint, where a name is available."""
+
 _MOST: Final = 5
 """The maximum number of other lines that a hint lists."""
 
@@ -49,14 +52,14 @@ def each_once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         ):
             name = _UNKNOWN.search(told.message)
             is_near = name is not None and (told.hint or "").startswith("did you mean")
-            owner, of_items = _OWNER.fullmatch(told.message), (told.hint or "").partition(" in a step ")[2]
+            owner, of_items = _OWNER.fullmatch(told.message), _ELSEWHERE.search(told.hint or "")
             key = (told.severity, told.code, name[1], told.hint) if name and is_near else key[:3]
             if owner and owner[2] == "it is a string" and owner[1] != "`output`":
                 # all of them report that this step has no schema
                 key = (told.severity, told.code, *owner.groups())
             elif owner and not is_near:
                 key = (told.severity, told.code, *owner.groups(), told.hint)
-            key = (told.severity, told.code, of_items) if of_items else key
+            key = (told.severity, told.code, of_items[1]) if of_items else key
             is_undeclared = told.code in (Code.UNKNOWN_PARAM, Code.SAMPLING_REFUSED) and not is_near
             is_undeclared = is_undeclared or (told.code is Code.UNKNOWN_MODEL_ALIAS and told.hint is None)
             key = (told.severity, told.code, told.hint) if is_undeclared else key
