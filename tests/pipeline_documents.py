@@ -55,6 +55,8 @@ def accepted(schema: dict[str, Any] = SCHEMA) -> st.SearchStrategy[Any]:
         return st.sampled_from(schema["enum"])
     if "allOf" in schema:  # the kinds of a step
         return st.one_of([accepted(rule["then"]) for rule in schema["allOf"]])
+    if "then" in schema:  # by a key of the value
+        return st.one_of([accepted(schema[branch]) for branch in ("else", "then")])
     made = _TYPED.get(schema.get("type"))
     return json_values if made is None else made(schema)
 

@@ -10,6 +10,7 @@ import yaml
 from yamlgen.pipeline import pipeline_model
 from yamlgen.pipeline.reference_page import ROW, _link, committed, generate
 from yamlgen.steps import config_fields, step_config
+from yamlgen.steps.generate.config import MessagesFrom
 from yamlgen.steps.step_kinds import KINDS
 
 PAGE = committed()
@@ -109,7 +110,7 @@ def test_every_key_of_the_language_is_in_a_table():
         *(sys.modules[each.fields.__module__] for each in KINDS.values()),
     ]
     classes = [each for room in rooms for each in vars(room).values() if isinstance(each, type)]
-    inline = {config_fields.Thinking}  # a mapping of one key, which stands where it is used
+    inline = {config_fields.Thinking, MessagesFrom}  # which stand where they are used
     for model in classes:
         if issubclass(model, config_fields.FrozenModel) and model not in inline:
             assert {each.alias or name for name, each in model.model_fields.items()} <= told

@@ -58,7 +58,7 @@ def exits(value=None):
     raise SystemExit(3)
 '''
 
-MODELS = ("claude-haiku-5-5", "claude-opus-5-5", "claude-sonnet-4", "gateway/own")
+MODELS = ("claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5", "gateway/own")
 
 
 @dataclass
@@ -230,6 +230,9 @@ class Maker:
                 {"role": "assistant", "content": "Yes."},
                 {"role": "user", "content": draw(templates(scope))},
             ]
+            if draw(st.booleans()):
+                turn = f'{{"role": "user", "content": {draw(expressions(scope, "string"))}}}'
+                step["messages"][2] = {"from": f"[{turn}]"}
         else:
             step["prompt"] = draw(templates(scope))
         shape = TEXT
@@ -261,6 +264,9 @@ class Maker:
         if draw(st.integers(0, 5)) == 0:
             step["output"] = {"schema": {"type": "object", "required": list(values), "minProperties": 1}}
             members = [(name, ANY) for name, _ in members]
+        elif len(values) == 1 and draw(st.booleans()):
+            ((_, step["value"]),) = step.pop("values").items()
+            return members[0][1]
         return Shape("object", members=tuple(members))
 
     def _python(self, draw, step, scope):

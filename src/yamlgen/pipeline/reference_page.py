@@ -277,7 +277,8 @@ def _models_below(model: type[config_fields.FrozenModel]) -> Iterator[type[confi
 
 def _text_of(model: type[config_fields.FrozenModel], key: str) -> str:
     """Return `Expression` if a field's strings are expressions, else the empty string."""
-    written = (vars(each).get("__annotations__", {}).get(key) for each in model.__mro__)
+    each = (vars(part).get("__annotations__", {}) for part in model.__mro__)
+    written = (notes.get(key) or notes.get(f"{key}_") for notes in each)
     return "Expression" if "Expression" in str(next(filter(None, written), "")) else ""
 
 

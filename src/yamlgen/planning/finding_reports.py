@@ -96,9 +96,11 @@ class FindingReporter(Collector):
             self.complain(Code.WRONG_KIND, message, template.mark(0, len(template.source)), hint, warn=warn)
 
     def check_turns(self, template: StepTemplate, analysis: TemplateAnalysis, sure: TemplateAnalysis) -> None:
-        """Report the messages of a conversation that are not a list, or not messages."""
+        """Report the messages of a conversation that are not a list, or not messages, as far as their type is known."""
         is_guess = not sure.view.solid().types()
-        if not analysis.findings and not self.is_no_list(template, analysis, is_guess=is_guess):
+        if not analysis.view.types() or analysis.findings:
+            return
+        if not self.is_no_list(template, analysis, is_guess=is_guess):
             self.diagnostics.extend(message_faults(template, sure.view.solid()))
 
     def is_no_list(self, template: StepTemplate, analysis: TemplateAnalysis, *, is_guess: bool) -> bool:

@@ -23,7 +23,7 @@ class Turn(FrozenModel):
     """The text of the message: a template, or `{file: path}`."""
 
 
-class Conversation(FrozenModel):
+class MessagesFrom(FrozenModel):
     """The messages of a conversation, out of a column or a step."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["from"]})
@@ -39,7 +39,7 @@ def _by_from(schema: dict[str, Any]) -> None:
 
 
 Turns: TypeAlias = Annotated[
-    list[Annotated[Turn | Conversation, Field(json_schema_extra=_by_from)]], Field(min_length=1)
+    list[Annotated[Turn | MessagesFrom, Field(json_schema_extra=_by_from)]], Field(min_length=1)
 ]
 """The messages of a conversation, in their order."""
 
@@ -139,7 +139,7 @@ class Generate(Settings, StepConfig):
     """The system prompt: a template, or `{file: path}`."""
     prompt: Text | FileText | None = None
     """The user's message: a template, or `{file: path}`."""
-    messages: Annotated[Turns | Conversation, Field(json_schema_extra=_by_from)] | None = None
+    messages: Annotated[Turns | MessagesFrom, Field(json_schema_extra=_by_from)] | None = None
     """A whole conversation instead of `prompt`: a list of messages, or `{from: EXPRESSION}` for the messages in a
     column or a step. The last message must be the user's.
 
@@ -155,7 +155,7 @@ class Generate(Settings, StepConfig):
       rows:
         - chat:
             - {role: system, content: You sell kettles.}
-            - {role: user, content: Which one is quiet?}
+            - {role: user, content: "Which one is quiet?"}
             - {role: assistant, content: The glass one.}
     steps:
       question:
@@ -233,7 +233,7 @@ class Generate(Settings, StepConfig):
         yield StepText("system", self.system, ("system",))
         yield StepText("user", self.prompt, ("prompt",))
         for at, turn in self.turns().items():
-            if isinstance(turn, Conversation):
+            if isinstance(turn, MessagesFrom):
                 yield StepText("turns", turn.from_, (*at, "from"))
             else:
                 yield StepText(turn.role, turn.content, (*at, "content"))
@@ -245,9 +245,9 @@ class Generate(Settings, StepConfig):
                 yield StepText("check", check.expression, (*at, "expression"), str(index))
                 yield StepText("message", check.message, (*at, "message"), str(index))
 
-    def turns(self) -> Mapping[DataPath, Turn | Conversation]:
+    def turns(self) -> Mapping[DataPath, Turn | MessagesFrom]:
         """Return the entries of its messages, by their paths in the step."""
-        if isinstance(self.messages, Conversation):
+        if isinstance(self.messages, MessagesFrom):
             return {("messages",): self.messages}
         return {("messages", index): turn for index, turn in enumerate(self.messages or ())}
 

@@ -108,7 +108,7 @@ class TakenMessages:
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class _PlacedMessage:
     """A message, and its origin.
 
     Attributes:
@@ -135,10 +135,10 @@ def prompt_of(
     Raises:
         RowError: a value is missing in this row, or the conversation cannot be sent.
     """
-    turns: list[_Turn] = []
+    turns: list[_PlacedMessage] = []
     for index, part in enumerate(parts):
         if isinstance(part, TemplateMessage):
-            turns.append(_Turn(part.filled(scope, step), None, f"`messages[{index}]`"))
+            turns.append(_PlacedMessage(part.filled(scope, step), None, f"`messages[{index}]`"))
             continue
         taken = part.taken(scope)
         if taken and taken[0][0] == "system" and not index:
@@ -161,7 +161,7 @@ def _system(part: TakenMessages, content: str, own: str | None, step: str) -> st
     return content if content.strip() else own
 
 
-def _turns(part: TakenMessages, taken: Sequence[tuple[str, str]], before: int) -> Iterator[_Turn]:
+def _turns(part: TakenMessages, taken: Sequence[tuple[str, str]], before: int) -> Iterator[_PlacedMessage]:
     """Yield the messages of a row; `before` is the number of those that are left out at the beginning."""
     for index, (role, content) in enumerate(taken, before):
         if role == "system":
@@ -171,10 +171,10 @@ def _turns(part: TakenMessages, taken: Sequence[tuple[str, str]], before: int) -
             raise part.error(message, "join it with the first message, or leave it out")
         if not content.strip():
             raise part.error(f"{part.named(index)} is blank", _BLANK)
-        yield _Turn(Message("assistant" if role == "assistant" else "user", content), part, part.named(index))
+        yield _PlacedMessage(Message("assistant" if role == "assistant" else "user", content), part, part.named(index))
 
 
-def _check_order(turns: Sequence[_Turn], source: TakenMessages, step: str) -> None:
+def _check_order(turns: Sequence[_PlacedMessage], source: TakenMessages, step: str) -> None:
     """Check that the turns begin and end with the user's, and alternate; the last one may be written otherwise.
 
     Raises:
