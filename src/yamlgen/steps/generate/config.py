@@ -144,9 +144,9 @@ class Generate(Settings, StepConfig):
     column or a step. The last message must be the user's.
 
     The expression returns a list of objects with `role` and `content`. Other keys are not sent. The first of them can
-    have the role `system`: it is the system prompt, if the step has no `system`. The roles of the others are `user` and
-    `assistant`, in turn, beginning with `user`, and each `content` is a string. A row with another conversation fails,
-    and nothing is sent for it. The content is sent as it is: it is not a template.
+    have the role `system`: it is the system prompt, if the step has no `system`. The other roles alternate between
+    `user` and `assistant`, beginning with `user`. Each `content` is a string. A row whose messages do not follow these
+    rules fails, and nothing is sent for it. The content is not a template: it is sent as it is.
 
     `{from: EXPRESSION}` can be an entry of a list too, before or after other messages:
 
