@@ -58,7 +58,7 @@ def exits(value=None):
     raise SystemExit(3)
 '''
 
-MODELS = ("claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5", "gateway/own")
+MODELS = ("claude-haiku-5-5", "claude-opus-5-5", "claude-sonnet-4-6", "gateway/own")
 
 
 @dataclass

@@ -326,6 +326,32 @@ def test_a_step_that_lost_every_item_of_every_row_is_told():
     assert report.as_json()["lost_steps"] == [lost]
 
 
+NULL = [ItemFailed(0, "one", None, "YG504", "no"), made(0, 0)]
+"""A step that failed for a row and is null."""
+
+
+@pytest.mark.parametrize(
+    ("parts", "lost"),
+    [
+        ([*NULL, StepSkipped(1, "one")], [1]),
+        ([*NULL, made(1, 0)], []),
+        ([*NULL, item(1, "no"), made(1, 1)], [2]),
+        ([*NULL, item(1, "no"), made(1, 2)], []),
+        ([*NULL, RunFinished("stopped", 1.0)], []),
+    ],
+    ids=["others skipped", "another row has a value", "the others lost their items", "an item has a value", "ended"],
+)
+def test_a_step_that_is_null_in_every_row_is_lost(parts, lost):
+    """With how many rows and items are null; a null step is no item."""
+    report = folded(*parts)
+    told = report.as_json()
+    assert [step["items"] for step in told["lost_steps"]] == lost
+    assert (report.steps["one"].null_rows, report.steps["one"].failed) == (1, 0)
+    assert told["failed_items"][0] == {
+        "step": "one", "code": "YG504", "count": 1, "examples": [{"row": 1, "message": "no"}]
+    }  # fmt: skip
+
+
 def test_failures_name_the_id_of_their_row():
     """Where the input has ids; the number stays beside it."""
     parts = [RowFailed(4, "one", "YG503", "no", "r-5"), ItemFailed(5, "one", 0, "YG503", "no", id=6)]

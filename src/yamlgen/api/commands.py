@@ -70,7 +70,8 @@ async def arun(  # noqa: PLR0913 - the options of the command
         retry: the name of a run whose failed rows are retried, and no others; `retry` also reuses its options.
         confirm_above_usd: do not start a run that may cost more US dollars, unless `yes` is set.
         max_cost_usd: stop after this many US dollars.
-        max_failures: stop if more rows failed or lost an item: a number, or a percentage such as `5%`, after 50 rows.
+        max_failures: stop if more rows failed, or lost a step or an item: a number, or a percentage such as `5%`, after
+            50 rows.
         max_unusable: stop if this share of the first 50 billed rows of a step is unusable: such as `90%`, or `none`.
         max_requests: stop after this many requests, including retries.
         max_pause: stop if the API accepts no request for this many seconds.
@@ -198,7 +199,8 @@ async def aretry(  # noqa: PLR0913 - the options of the command
         rows: the rows, as mappings, in place of the input of the run. They are read once, and copied.
         confirm_above_usd: do not start a retry that may cost more US dollars, unless `yes` is set.
         max_cost_usd: stop after this many US dollars.
-        max_failures: stop if more rows failed or lost an item: a number, or a percentage such as `5%`, after 50 rows.
+        max_failures: stop if more rows failed, or lost a step or an item: a number, or a percentage such as `5%`, after
+            50 rows.
         max_unusable: stop if this share of the first 50 billed rows of a step is unusable: such as `90%`, or `none`.
         max_requests: stop after this many requests, including retries.
         max_pause: stop if the API accepts no request for this many seconds.

@@ -106,7 +106,7 @@ def _share(text: str) -> str:
 _LIMITS: tuple[tuple[str, Any, str], ...] = (
     ("confirm-above-usd", click.FloatRange(min=0), "Ask for confirmation if the run may cost more than N US dollars."),
     ("max-cost-usd", click.FloatRange(min=0, min_open=True), "Stop after N US dollars."),
-    ("max-failures", _failures, "Stop if more than N rows failed or lost an item; N% counts after 50 rows."),
+    ("max-failures", _failures, "Stop if more than N rows failed, or lost a step or an item; N% counts after 50 rows."),
     ("max-unusable", _share, "Stop if N% of the first 50 billed rows of a step are unusable; or none."),
     ("max-requests", click.IntRange(min=1), "Stop after N requests, including retries."),
     (

@@ -67,7 +67,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
     \b
     Exit codes:
       0  every row finished
-      1  rows failed, or a step lost every item of every row, or
+      1  rows failed, or a step failed or lost every item in every row, or
          --offline lacked answers (the output is then unchanged)
       2  the pipeline or the command is wrong
       3  no key, no input, an unreachable API, a full disk

@@ -70,8 +70,9 @@ class Limits(FrozenModel):
     max_requests: int | None = Field(None, ge=1)
     """Maximum number of requests that a run sends, including retries. The run stops before it sends another."""
     max_failures: Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(pattern=PERCENT)] | None = None
-    """Maximum number of rows that may fail or lose an item: a count, or a percentage such as `5%`. A percentage is of
-    the rows that are done, and applies after 50 rows. Rows for which the run sends no request do not count."""
+    """Maximum number of rows that may fail, or lose a step or an item: a count, or a percentage such as `5%`. A
+    percentage is of the rows that are done, and applies after 50 rows. Rows for which the run sends no request do not
+    count."""
     max_cost_usd: float | None = Field(None, gt=0)
     """Maximum cost of a run in US dollars. The price of each model must be known: see `price` under a model."""
     confirm_above_usd: float | None = Field(None, ge=0)
