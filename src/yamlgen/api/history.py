@@ -246,7 +246,7 @@ def show(
 def rows(
     pipeline: str | Path | None = None, run: str | None = None, *, store: str | Path | None = None
 ) -> list[dict[str, JSON]]:
-    """Return the finished rows of a run in input order, even if it was stopped or killed.
+    """Return the finished rows of a run in input order, even while it runs or if it was stopped or killed.
 
     They are what `yamlgen runs export` prints: the columns of the input, then the outputs of the steps.
 
@@ -290,7 +290,9 @@ def export(
     failed: bool = False,
     store: str | Path | None = None,
 ) -> Export:
-    """Write the rows of a run to a file, even if it was stopped or killed; `rows` returns them instead.
+    """Write the finished rows of a run to a file, even while it runs or if it was stopped or killed.
+
+    `rows` returns them instead.
 
     Args:
         pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
