@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import yamlgen
-from yamlgen.errors import Code, InvalidPipeline, UsageError
+from yamlgen.errors import Code, InvalidPipeline, UsageError, YamlgenError
 from yamlgen.events import RunStarted
 
 ROWS = [{"id": number, "topic": f"town {number}"} for number in range(1, 9)]
@@ -70,6 +70,16 @@ def test_a_second_run_sends_nothing():
     assert yamlgen.run("small.yaml", rows=ROWS[1:4], simulate=True).report.paid.attempts == 1
     changed = [{**ROWS[0], "topic": "a lake"}, *ROWS[1:3]]
     assert yamlgen.run("small.yaml", rows=changed, simulate=True).report.paid.attempts == 1
+
+
+@pytest.mark.usefixtures("small")
+def test_a_run_that_stopped_continues():
+    """The same call with the same rows, in any order, sends what is left."""
+    with pytest.raises(YamlgenError, match="3 finished rows stored"):
+        yamlgen.run("small.yaml", rows=ROWS, simulate=True, max_requests=3)
+    again = yamlgen.run("small.yaml", rows=ROWS[::-1], simulate=True)
+    assert (again.report.paid.attempts, again.report.reused.attempts) == (5, 3)
+    assert [row["id"] for row in again.rows()] == list(range(8, 0, -1))
 
 
 @pytest.mark.usefixtures("small")

@@ -60,6 +60,8 @@ chart: str = yamlgen.render(pipeline, graph="mermaid")
 requests: list[Preview] = yamlgen.render("p.yaml", row="r-1")
 least, most = forecast.cost or (0.0, 0.0)
 result: Result = yamlgen.run("p.yaml", limit=3, max_cost_usd=1.5, on_event=print)
+rows: list[dict[str, object]] = yamlgen.run(pipeline, rows=[{"topic": "a", "n": 1}]).rows()
+table = result.to_pandas()
 again: Result | None = yamlgen.retry(Path("p.yaml"), max_failures="5%")
 found: list[Run] = yamlgen.runs("p.yaml", "other.yaml")
 names = [run.name + run.status for run in found]
