@@ -212,7 +212,7 @@ class Run:
         return chosen_paths([WHOLE] if failed else outputs_of(self.entry), given)
 
     def export(self, output: ChosenPaths, *, failed: bool = False) -> Export:
-        """Write the rows to files in the formats of their extensions, even while it runs, or if it was stopped or killed.
+        """Write the rows to files in the formats of their extensions, while the run continues or after it ended.
 
         Args:
             output: a `.jsonl`, `.json` or `.csv` file; its folder is created, and an existing file is replaced. If the
