@@ -1,4 +1,4 @@
-"""An output by hand: its files, and its rows, without a pipeline."""
+"""An output by hand, without a pipeline, and the files of a run that writes it."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from yamlgen.shaping.output_config import Output
 from yamlgen.shaping.output_plan import OutputPlan
 
 
-def plain_output(path="rows.jsonl", steps=()) -> OutputPlan:
-    """An output that has nothing but a path, of a pipeline with these steps."""
-    return OutputPlan(name="", config=Output(path=str(path)), steps=tuple(steps))
+def plain_output(path) -> OutputPlan:
+    """An output that has nothing but a path."""
+    return OutputPlan(name="", config=Output(path=str(path)), steps=())
 
 
 def paths_at(path, *, simulated=False, limit=None, to_stdout=False) -> OutputPaths:

@@ -46,6 +46,8 @@ def example(folder):
         whole = {"version": 1, "input": {"rows": [ROW]}, "output": {"path": "out.jsonl"}}
         given = yaml.safe_load(text)
         left_out = {key: value for key, value in whole.items() if key not in given}
+        if "outputs" in given:
+            left_out.pop("output", None)
         path = folder / "example.yaml"
         path.write_text(f"{yaml.safe_dump(left_out) if left_out else ''}{text}", encoding="utf-8")
         return path

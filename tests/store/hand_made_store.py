@@ -4,12 +4,12 @@ import asyncio
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
-from hand_made_output import plain_output
 from yamlgen.errors import RowError
 from yamlgen.interfaces import UNOBSERVED, RequestContext
 from yamlgen.output.failure_records import compose_failed
-from yamlgen.output.row_composer import RowComposer
+from yamlgen.output.row_composer import RowComposer, outputs_of
 from yamlgen.output.row_detail import describe_row
 from yamlgen.reports.report import Report
 from yamlgen.row_result import Answer, RowResult
@@ -59,7 +59,8 @@ class HandMadeStore:
         with open_runs(self.place) as run_reader:
             entry = run_reader.run(run)
             steps = dict.fromkeys(result.step for row in run_reader.rows(entry) for result in row.results)
-            with RowComposer(run_reader, entry, plain_output(steps=steps)) as composer:
+            (output,) = outputs_of(entry)
+            with RowComposer(run_reader, entry, replace(output, steps=tuple(steps))) as composer:
                 return [json.loads(line) for line in composer.lines()]
 
     def failed(self, run, *, items=False):

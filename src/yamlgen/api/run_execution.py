@@ -338,6 +338,7 @@ class _RunExecution:
             "address": ready.provider.answerer(),
             "simulated": self.options.simulate,
             "simulation": ready.simulation,
+            "provenance": any(output.config.provenance for output in plan.outputs),
         }
 
     def _options(self) -> dict[str, JSON]:

@@ -177,8 +177,9 @@ class Output(FrozenModel):
     """Add a column `provenance` to each row: which runs sent the requests, models, stop reasons, tokens and cost."""
 
     def written(self) -> dict[str, Any]:
-        """Return the output as a file would declare it; keys with their defaults are left out."""
+        """Return the output as a file would declare it; keys with their defaults are left out, but `provenance`."""
         made = self.model_dump(exclude_none=True, exclude_defaults=True)
+        made["provenance"] = self.provenance
         if self.split is not None and self.split.by is None:
             made["split"] = dict(self.split.parts)
         return made
