@@ -47,8 +47,8 @@ def test_a_second_ctrl_c_stops_the_export(call, before, monkeypatch):
     """Two Ctrl-C while the rows are written: 130, the previous output as it was, nothing beside it."""
     rows = RunReader.rows
 
-    def slow(self, entry):
-        for number, line in enumerate(rows(self, entry)):
+    def slow(self, entry, **kept):
+        for number, line in enumerate(rows(self, entry, **kept)):
             interrupt(2 if number == 3 else 0)
             yield line
 
