@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import yamlgen
+from yamlgen.schemas.trainer_formats import shape_errors
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "pipelines").glob("*.yaml"))
@@ -40,8 +41,11 @@ def check_outputs(loaded, output):
     plan, rows = loaded.plan(), rows_of(output)
     expected = [dict(given.row) for given in loaded.source.rows()]
     assert [{name: row[name] for name in expected[0]} for row in rows] == expected
+    (whole,) = plan.outputs
     types = {
-        step.name: (step.type, Draft202012Validator(step.type.value, format_checker=FORMATS)) for step in plan.steps
+        step.name: (step.type, Draft202012Validator(step.type.value, format_checker=FORMATS))
+        for step in plan.steps
+        if step.name in whole.step_columns
     }
     for row in rows:
         assert row.keys() == expected[0].keys() | types.keys()
@@ -51,6 +55,19 @@ def check_outputs(loaded, output):
             assert value != ""
             assert not ours.errors(value)
             assert not list(other.iter_errors(value))
+
+
+def check_shaped(loaded, outputs):
+    """Every row is of its output's type and shape, by our validator and by another, and each part has rows."""
+    (shaped,) = loaded.plan().outputs
+    other = Draft202012Validator(shaped.type.value, format_checker=FORMATS)
+    for output in outputs:
+        rows = rows_of(output)
+        assert rows
+        for row in rows:
+            assert not shaped.type.errors(row)
+            assert not list(other.iter_errors(row))
+            assert shaped.config.shape is None or not shape_errors(shaped.config.shape, row)
 
 
 def simulated(name, folder, **options):
@@ -73,17 +90,36 @@ def test_a_shipped_pipeline_runs(name, copied, call):
     told = call("run", copied / name, "--simulate", "--output-format", "json")
     assert told.code == 0, told.err
     report = json.loads(told.out)
-    output = Path(report["files"]["output"])
-    assert ".simulated." in output.name
-    check_outputs(yamlgen.load(copied / name), output)
+    loaded = yamlgen.load(copied / name)
+    (planned,) = loaded.plan().outputs
+    written = report["files"]["output"]
+    outputs = [Path(path) for path in (written if planned.config.split else [written])]
+    assert all(".simulated." in output.name for output in outputs)
+    if planned.config.columns is None:
+        check_outputs(loaded, *outputs)
+    else:
+        check_shaped(loaded, outputs)
     assert report["rows"]["failed"] == 0
-    assert sorted(path.name for path in output.parent.iterdir()) == [
-        f"{output.stem}{output.suffix}",
-        f"{output.stem}.run.json",
-    ]
-    record = json.loads(Path(report["files"]["run"]).read_text(encoding="utf-8"))
+    run = Path(report["files"]["run"])
+    others = [path.name for path in run.parent.iterdir() if path not in {run, *outputs}]
+    assert len(others) == (planned.config.rejected is not None)
+    assert all(".rejected." in name for name in others)
+    record = json.loads(run.read_text(encoding="utf-8"))
     assert record["simulated"] is True
     assert record["rows"] == report["rows"]
+
+
+@pytest.mark.parametrize("name", [path.name for path in SHIPPED])
+def test_a_shipped_pipeline_pays_once(name, copied, call):
+    """A second run of a shipped pipeline sends nothing, and writes the same rows."""
+    written = []
+    for _ in range(2):
+        told = call("run", copied / name, "--simulate", "--output-format", "json")
+        report = json.loads(told.out)
+        written.append({path.name: path.read_bytes() for path in (copied / "out").iterdir()})
+    assert report["paid"]["attempts"] == 0
+    (run,) = [file for file in written[0] if file.endswith(".run.json")]
+    assert written[0] | {run: b""} == written[1] | {run: b""}
 
 
 def test_the_marathons_are_real_data():
@@ -145,6 +181,78 @@ def test_of_a_tie_the_earliest_draft_wins(copied):
     for row in simulated("best_of_three", copied):
         first, _, last = row["draft"]
         assert row["winner"] == {"draft": 1, "chosen": first, "rejected": last, "margin": 0}
+
+
+def whole_rows(name, folder):
+    """The rows of a shipped pipeline with the values of all its steps, whatever its output keeps of them."""
+    text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
+    steps, _, _ = text.partition("\noutput:")
+    (folder / f"{name}_whole.yaml").write_text(f"{steps}\noutput: {{path: out/whole.jsonl}}\n", encoding="utf-8")
+    return simulated(f"{name}_whole", folder)
+
+
+def test_pairs_have_a_clear_margin(copied):
+    """`preferences`: a pair is the best and the worst answer to a prompt; without a clear margin it is dropped."""
+    pairs = {row["status"]: row for row in simulated("preferences", copied)}
+    whole = whole_rows("preferences", copied)
+    assert 0 < len(pairs) < len(whole)
+    for row in whole:
+        scores = [2 * verdict["correct"] + verdict["useful"] for verdict in row["verdict"]]
+        best, worst = scores.index(max(scores)), scores.index(min(scores))
+        is_clear = max(scores) - min(scores) >= 4 and row["verdict"][best]["correct"] >= 4
+        assert (row["status"] in pairs) == is_clear
+        if is_clear:
+            pair = pairs[row["status"]]
+            assert pair["prompt"] == [{"role": "user", "content": row["question"]}]
+            assert pair["chosen"] == [{"role": "assistant", "content": row["answers"][best]}]
+            assert pair["rejected"] == [{"role": "assistant", "content": row["answers"][worst]}]
+            assert pair["scores"] == [max(scores), min(scores)]
+
+
+def test_the_judge_is_blind(copied, call):
+    """`preferences`: a request to the judge has one answer, and neither its number nor its model."""
+    call("run", copied / "preferences.yaml", "--simulate", "--limit", 1, "-q")
+    told = call("render", copied / "preferences.yaml", "--row", "201").out
+    requests, at = [], 0
+    while told[at:].strip():
+        made, at = json.JSONDecoder().raw_decode(told, at + len(told[at:]) - len(told[at:].lstrip()))
+        requests.append(made)
+    judged = [json.dumps(made["request"]["messages"]) for made in requests if made["step"] == "verdict"]
+    assert len(judged) == 4
+    for text in judged:
+        assert text.count("<answer>") == 1
+        assert not re.search(r"sample|candidate|haiku|answer [0-9]", text)
+
+
+def test_chats_are_grounded_and_parts_do_not_share_an_entry(copied):
+    """`chat_from_faq`: what the judge finds ungrounded is in the rejected file alone; an entry is in one part."""
+    rows = simulated("chat_from_faq", copied)
+    assert all(row["grounded"] >= 4 for row in rows)
+    files = {path.name.split(".")[-2]: rows_of(path) for path in (copied / "out").glob("chat_from_faq*.jsonl")}
+    rejected = rows_of(copied / "out" / "chat_from_faq.rejected.simulated.jsonl")
+    assert {row["grounded"] for row in rejected} >= {1, 2, 3}
+    assert len(rejected) + len(rows) == 4 * len(rows_of(copied / "data/civics_faq.jsonl"))
+    train, test = ({row["id"].partition("-")[0] for row in files[part]} for part in ("train", "test"))
+    assert train
+    assert test
+    assert not train & test
+
+
+def test_a_question_is_written_once(copied):
+    """`chat_from_faq`: of chats with the same question, however it is spelled, the first is written."""
+    schema = copied / "schemas/faq_exchanges.json"
+    exchanges = json.loads(schema.read_text(encoding="utf-8"))
+    exchanges["items"]["properties"]["question"] = {"enum": ["What is it? ", "what IS it?"]}
+    schema.write_text(json.dumps(exchanges), encoding="utf-8")
+    assert len(simulated("chat_from_faq", copied)) == 1
+
+
+def test_another_system_message_sends_nothing(copied):
+    """`chat_from_faq`: the system message of the chats is in the output alone, so another one is free."""
+    simulated("chat_from_faq", copied)
+    result = yamlgen.run(copied / "chat_from_faq.yaml", simulate=True, params={"assistant": "Be brief."})
+    assert {row["messages"][0]["content"] for row in result.rows} == {"Be brief."}
+    assert result.usage.output_tokens == 0
 
 
 def test_draws_do_not_depend_on_the_order_of_rows(copied):

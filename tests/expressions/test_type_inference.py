@@ -50,6 +50,8 @@ KNOWN = scope(
     {
         "person": PERSON,
         "people": listed(PERSON),
+        "pages": {**listed({**listed(PERSON), "minItems": 1, "maxItems": 4}), "minItems": 2, "maxItems": 3},
+        "drafts": listed({"type": "object", "properties": {"output": listed(TEXT)}, "required": ["output"]}),
         "some": list_of(nullable(Type(PERSON), WHY)),
         "maybe": nullable(Type(TEXT), WHY),
         "free": {},
@@ -106,6 +108,10 @@ def inferred(source):
         ("steps.people | map(attribute='age')", listed(INTEGER)),
         ("steps.people | map(attribute='age') | list | sum", INTEGER),
         ("steps.people | sum(attribute='age')", INTEGER),
+        ("steps.pages | sum(start=[])", {**listed(PERSON), "minItems": 2, "maxItems": 12}),
+        ("steps.drafts | sum(attribute='output', start=[])", listed(TEXT)),
+        ("steps.drafts | map(attribute='output') | sum(start=[])", listed(TEXT)),
+        ("steps.pages | sum(start=[row.text])", {}),
         ("steps.people | selectattr('age', 'gt', 3) | list", listed(PERSON)),
         ("steps.some | reject('none') | list", listed(PERSON)),
         ("steps.some | select | list", listed(PERSON)),
@@ -234,7 +240,7 @@ FILTERS = """
     map(attribute='x') map(attribute='0') map(attribute='x.y') map(attribute='x',default=1) select('none')
     reject('none') select('string') select('odd') selectattr('x') rejectattr('x') selectattr('x','none')
     rejectattr('x','equalto',1) sum(attribute='x') sum(start=1) sort(attribute='x') unique(attribute='x')
-    min(attribute='x') max(attribute='y') join('-') join(',',attribute='x') replace('a','b') truncate(3) round(1)
+    sum(start=[]) sum(attribute='x',start=[]) min(attribute='x') max(attribute='y') join('-') join(',',attribute='x') replace('a','b') truncate(3) round(1)
     round(0,'ceil') int(5) int(default='x') float(none) default default(1) default('z',true) default(none)
     default('z',boolean=true) default(default_value=3) map('first') map('default','q') map('default',1,true)
     map('join') map('round') format(1) tojson(indent=2) sort(reverse=true) safe

@@ -129,6 +129,8 @@ def test_the_same_plan_is_shown_the_same_in_every_process(form, tmp_path):
         ({"type": ["null", "string"]}, "string or null"),
         ({"anyOf": [{"type": "null"}, {"type": "integer"}]}, "integer or null"),
         ({"type": "array", "items": {"type": ["string", "null"]}}, "list of (string or null)"),
+        ({"type": "array", "prefixItems": [{"type": "string"}, {"const": 1}], "items": False}, "[string, 1]"),
+        ({"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": "integer"}}, "[string, ...]"),
         (
             {"type": "array", "items": {"properties": {"a": {"type": ["string", "null"]}}}},
             "list of {a?: string or null}",

@@ -6,6 +6,7 @@ values, or is not listed here, is `ANYTHING`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -235,7 +236,22 @@ def _from_list(node: nodes.Filter, view: TypeView) -> TypeView:
         summed = mapped_attribute(node, item)
         kinds = summed.types()
         return INTEGER if kinds == {"integer"} else _NUMBER if kinds and kinds <= _NUMBERS else ANYTHING
-    return ANYTHING
+    return _joined(node, view) if name == "sum" else ANYTHING
+
+
+def _joined(node: nodes.Filter, view: TypeView) -> TypeView:
+    """Return the type of a list of lists as one list, as `sum(start=[])` makes it."""
+    start = next((pair.value for pair in node.kwargs if pair.key == "start"), None)
+    if node.args or not isinstance(start, nodes.List) or start.items:
+        return ANYTHING
+    attributes = [pair for pair in node.kwargs if pair.key == "attribute"]
+    inner = mapped_attribute(node, item_of(view)) if attributes else item_of(view)
+    if inner.types() != _LIST:
+        return ANYTHING
+    lists, items = view.type().schema, inner.type().schema
+    most = lists.get("maxItems"), items.get("maxItems")
+    least = lists.get("minItems", 0) * items.get("minItems", 0)
+    return _list_of(item_of(inner).type(), least, None if None in most else math.prod(most))
 
 
 def _mapped(node: nodes.Filter, item: TypeView) -> TypeView:

@@ -181,6 +181,9 @@ class _Speaker:
 
     def _kind(self, kind: str, schema: Mapping[str, Any], depth: int) -> str:
         members, needed = schema.get("properties"), schema.get("required", ())
+        if kind == "array" and "prefixItems" in schema:
+            each = [self.say(item, depth) for item in schema["prefixItems"]]
+            return f"[{', '.join([*each, *([] if schema.get('items') is False else ['...'])])}]"
         if kind == "array" and "items" in schema:
             item = self.say(schema["items"], depth)
             return f"list of ({item})" if " or " in _INSIDE.sub("", item) else f"list of {item}"
