@@ -278,18 +278,19 @@ def test_draws_make_the_questions_diverse(copied):
     assert {row["angle"]["form"] for row in rows} == {"fact", "comparison", "reason", "mistake"}
     assert len({row["angle"]["reader"] for row in rows}) > len(readers) / 2
     assert {row["angle"]["turns"] for row in rows} == {1, 2}
+    whole = {row["name"]: row for row in whole_rows("diverse_questions", copied)}
     for row in rows:
-        angle, exchanges = row["angle"], [row["first"], row["second"]][: row["angle"]["turns"]]
+        angle, exchanges = row["angle"], [whole[row["name"]][step] for step in ("first", "second")]
         assert angle["reader"] in readers
         assert angle["sentences"] <= (2 if angle["form"] == "fact" else 5)
-        assert (row["second"] is None) == (angle["turns"] == 1)
-        said = [(message["role"], message["content"]) for message in row["chat"]["messages"]]
+        assert (exchanges[1] is None) == (angle["turns"] == 1)
+        said = [(message["role"], message["content"]) for message in row["messages"]]
         assert said == [
             turn
-            for exchange in exchanges
+            for exchange in exchanges[: angle["turns"]]
             for turn in (("user", exchange["question"]), ("assistant", exchange["answer"]))
         ]
-        assert all(exchange["question"].endswith("?") for exchange in exchanges)
+        assert all(content.endswith("?") for role, content in said if role == "user")
 
 
 def test_a_question_that_speaks_of_the_facts_is_refused(copied):
