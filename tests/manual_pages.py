@@ -20,17 +20,23 @@ _REST = {
 """What an example leaves out of a pipeline file."""
 
 _TOP = {*_REST, "outputs", "name", "params", "models", "model", "runtime", "limits", "steps"}
+_OUTPUTS = {"output", "outputs"}
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: the page that it is on, its line there, its language, its text, and the line of prose above."""
+    """A fenced block: the page that it is on, its line there, its language, its text, and the line of prose above.
+
+    Attributes:
+        whole: the last example above it that is a whole pipeline file; empty if there is none.
+    """
 
     page: Path
     line: int
     language: str
     text: str
     above: str
+    whole: str = ""
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
@@ -44,11 +50,13 @@ def pages() -> list[Path]:
 def blocks(page: Path, language: str) -> list[Block]:
     """Return the code blocks of a page in one language."""
     text = page.read_text(encoding="utf-8")
-    found = []
+    found, whole = [], ""
     for match in _BLOCK.finditer(text):
         above = text[: match.start()].rstrip().rpartition("\n")[2]
         if match[2] == language:
-            found.append(Block(page, text.count("\n", 0, match.start()) + 1, language, match[3], above))
+            found.append(Block(page, text.count("\n", 0, match.start()) + 1, language, match[3], above, whole))
+        if match[3].startswith("version:"):
+            whole = match[3]
     return found
 
 
@@ -57,14 +65,18 @@ def prose(page: Path) -> str:
     return _BLOCK.sub("", page.read_text(encoding="utf-8"))
 
 
-def completed(example: str) -> str | None:
+def completed(example: str, whole: str = "") -> str | None:
     """An example as a whole pipeline file; None where it is none: a comment alone, or a file of another tool.
 
-    An example is whole top-level keys, of which the rest is filled in, or the keys of one step.
+    An example is whole top-level keys, of which the rest is filled in, or the keys of one step. An example of outputs
+    alone is an output of `whole`, the pipeline above it, if there is one.
     """
     given = yaml.safe_load(example)
     if not isinstance(given, dict) or True in given:
         return None
+    if whole and given.keys() <= _OUTPUTS:
+        rest = {key: value for key, value in yaml.safe_load(whole).items() if key not in _OUTPUTS}
+        return example + yaml.safe_dump(rest, sort_keys=False)
     model = next(iter(given.get("models", ())), "claude-haiku-5-5")
     if not any(key in _TOP or str(key).startswith("x-") for key in given):
         given = {"steps": {"answer": {"model": model, "prompt": "About {{ row.topic }}.", **given}}}

@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("block", EXAMPLES, ids=str)
 def test_an_example_validates(block, folder, call):
     """Each YAML example, completed where it leaves keys out, has neither an error nor a warning."""
-    (folder / "example.yaml").write_text(completed(block.text), encoding="utf-8")
+    (folder / "example.yaml").write_text(completed(block.text, block.whole), encoding="utf-8")
     told = call("validate", "example.yaml")
     assert told.code == 0, told.err
     assert told.err.startswith("example.yaml: ok"), told.err

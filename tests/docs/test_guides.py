@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from manual_pages import DOCS, ROOT, blocks
+from manual_pages import DOCS, ROOT, blocks, completed
 from threaded_simulator import CountingSimulator, serving
 
 STEPS = DOCS / "guides" / "steps.md"
+OUTPUT = DOCS / "guides" / "outputs.md"
+OUTPUTS = [
+    (completed(example.text, example.whole), shown.text)
+    for example in blocks(OUTPUT, "yaml")
+    for shown in blocks(OUTPUT, "json")
+    if shown.line == example.line + example.text.count("\n") + 3
+]
 PYTHON = [block.text for block in blocks(DOCS / "guides" / "python.md", "python")]
 
 
@@ -34,6 +41,35 @@ def test_the_complete_example_of_steps_runs(place, call):
         assert len(row["title"]) == 3
         assert (row["advice"] is None) == (row["reader"]["level"] != "first-timer")
         assert row["guide"]["text"] == "\n\n".join(row["section"])
+
+
+def form(value):
+    """The names in a value, in order; the first item stands for a list."""
+    if isinstance(value, dict):
+        return [(name, form(each)) for name, each in value.items()]
+    return [form(value[0])] if isinstance(value, list) else type(value)
+
+
+@pytest.mark.parametrize(("example", "shown"), OUTPUTS)
+def test_the_outputs_have_the_columns_that_are_shown(example, shown, place, call):
+    """The rows that the guide shows under an output have the names of the rows that it writes, in their order."""
+    (place / "guide.yaml").write_text(example, encoding="utf-8")
+    told = call("run", "guide.yaml", "--simulate", "-q", "-o", "-")
+    assert told.code == 0, told.err
+    written = {str(form(json.loads(line))) for line in told.out.splitlines()}
+    assert {str(form(json.loads(line))) for line in shown.splitlines()} == written
+
+
+def test_the_outputs_are_written_to_the_files_that_are_named(place, call):
+    """The last output of the guide is two outputs, whose files and records are where the page says."""
+    example = next(block for block in blocks(OUTPUT, "yaml") if block.text.startswith("outputs:"))
+    (place / "guide.yaml").write_text(completed(example.text, example.whole), encoding="utf-8")
+    told = call("run", "guide.yaml", "--simulate", "-q", "--seed", "3", "-o", "review=elsewhere.csv")
+    assert told.code == 0, told.err
+    assert {path.name for path in Path("out").iterdir()} == {"en.simulated.jsonl", "en.simulated.run.json"}
+    header, *rows = Path("elsewhere.csv").read_text(encoding="utf-8").splitlines()
+    assert header == "id;question;answer;score;keep"
+    assert rows
 
 
 def run_block(code):

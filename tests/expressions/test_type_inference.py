@@ -240,7 +240,8 @@ FILTERS = """
     map(attribute='x') map(attribute='0') map(attribute='x.y') map(attribute='x',default=1) select('none')
     reject('none') select('string') select('odd') selectattr('x') rejectattr('x') selectattr('x','none')
     rejectattr('x','equalto',1) sum(attribute='x') sum(start=1) sort(attribute='x') unique(attribute='x')
-    sum(start=[]) sum(attribute='x',start=[]) min(attribute='x') max(attribute='y') join('-') join(',',attribute='x') replace('a','b') truncate(3) round(1)
+    sum(start=[]) sum(attribute='x',start=[])
+    min(attribute='x') max(attribute='y') join('-') join(',',attribute='x') replace('a','b') truncate(3) round(1)
     round(0,'ceil') int(5) int(default='x') float(none) default default(1) default('z',true) default(none)
     default('z',boolean=true) default(default_value=3) map('first') map('default','q') map('default',1,true)
     map('join') map('round') format(1) tojson(indent=2) sort(reverse=true) safe
