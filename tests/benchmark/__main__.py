@@ -2,7 +2,7 @@
 
 Whole processes, in fresh folders below TMPDIR (which should be on a disk, as a store is), against servers in processes
 of their own. What is compared runs in turn, and the median of the ratios is told. Without names everything is measured
-but `memory`, which takes ten minutes: name it, or say `--all`.
+but `memory` and `outputs`, which take ten minutes each: name them, or say `--all`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 from kept import measure_memory, measure_rerun, measure_share
 from limits import measure_hang, measure_quota, measure_rates, measure_squall, measure_storm
 from retries import measure_retries
+from shaped import measure_outputs
 from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
 from start import measure_simulator, measure_start
 from swaps import measure_swaps
@@ -37,9 +38,10 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "simulator": measure_simulator,
     "share": measure_share,
     "rerun": measure_rerun,
+    "outputs": measure_outputs,
     "memory": measure_memory,
 }
-_LONG: Final = "memory"
+_LONG: Final = ("memory", "outputs")
 
 
 def main() -> None:
@@ -47,11 +49,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python tests/benchmark", description="Measure yamlgen on this machine.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(WORKS)}")
     parser.add_argument("--pairs", type=int, default=5, help="how often what is compared runs in turn (5)")
-    parser.add_argument("--all", action="store_true", help=f"{_LONG} as well, which takes ten minutes")
+    parser.add_argument("--all", action="store_true", help=f"{' and '.join(_LONG)} as well: ten minutes each")
     given = parser.parse_args()
     if unknown := sorted(set(given.names) - set(WORKS)):
         parser.error(f"no work is called {', '.join(unknown)}")
-    names = given.names or [name for name in WORKS if given.all or name != _LONG]
+    names = given.names or [name for name in WORKS if given.all or name not in _LONG]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     print(heading(), flush=True)
     for name in names:

@@ -41,7 +41,10 @@ class _NotJson(ValueError):  # noqa: N818 - describes a value
 def _compiled(source: str) -> TemplateExpression:
     with warnings.catch_warnings(), budget():  # a separate budget: Jinja evaluates constants here
         warnings.simplefilter("ignore", SyntaxWarning)  # Python's, about constants in the expression
-        return sandbox().compile_expression(source, undefined_to_none=False)
+        made = sandbox().compile_expression(source, undefined_to_none=False)
+    template = made._template  # noqa: SLF001 - each evaluation copies its globals, which takes long if they are a chain
+    template.globals = dict(template.globals)
+    return made
 
 
 def evaluate(source: str, scope: Mapping[str, Any]) -> JSON:
@@ -87,6 +90,8 @@ def parse_expression(source: str) -> nodes.Expr:
 
 
 def _as_json(value: Any, depth: int) -> JSON:
+    if type(value) is str and depth <= _DEEPEST:  # most values are
+        return _text(value, _EACH)
     spend(_EACH)
     if value is None or isinstance(value, bool):
         return value
@@ -118,8 +123,10 @@ def _key(key: Any) -> str:
     return _text(str(key))
 
 
-def _text(text: str) -> str:
-    spend(len(text))
+def _text(text: str, more: int = 0) -> str:
+    spend(len(text) + more)
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -126,7 +126,8 @@ class RowComposer:
         for made in [output.failed_row(scope)] if has_failed else output.rows(scope):
             if made.is_rejected:
                 self.counts.rejected += 1
-                yield REJECTED, self._line(row, made)
+                if output.config.rejected is not None:
+                    yield REJECTED, self._line(row, made)
             elif made.digest is not None and self._count(made.digest):
                 self.counts.duplicates += 1
             else:
@@ -143,8 +144,7 @@ class RowComposer:
 
     def _scope(self, row: StoredRow) -> Scope:
         """Return the names that the expressions of an output can read in a row."""
-        needed = [each for each in row.results if _is_done(each) and each.step in self.output.needs]
-        values = {each.step: self._run_reader.value(each) for each in needed}
+        values = self._run_reader.values(row, self.output.needs)
         return {"row": self._run_reader.columns(row), "params": self._params, "steps": values}
 
     def _line(self, row: StoredRow, made: OutputRow) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from jinja2 import nodes
@@ -207,7 +207,7 @@ class OutputPlan:
         config = self.config
         item = scope.get(ITEM)
         if config.where is not None and not evaluate(config.where, scope):
-            return OutputRow(self._known(scope), item, is_rejected=True)
+            return OutputRow(self._known(scope) if config.rejected is not None else None, item, is_rejected=True)
         digest, values = None, self._evaluated(scope)
         if config.unique is not None:
             digest = short_digest(canonical(next(values)))
@@ -248,12 +248,12 @@ class OutputPlan:
             return None
 
     def _reads_item(self, source: str) -> bool:
-        return self.config.for_each is not None and bool(_names(source) & _ITEMS)
+        return self.config.for_each is not None and bool(_read_by(source)[1] & _ITEMS)
 
     def _steps_of(self, source: str) -> AbstractSet[str]:
         """Return the steps that an expression reads; all, if it reads `steps` as a whole."""
-        named = references(source, is_expression=True).named
-        return named or (frozenset(self.steps) if "steps" in _names(source) else named)
+        named, names = _read_by(source)
+        return named or (frozenset(self.steps) if "steps" in names else named)
 
     def _check_shape(self, shape: str, row: OutputRow, scope: Scope) -> None:
         errors = shape_errors(shape, row.columns if row.columns is not None else self.default_columns(row.item, scope))
@@ -282,11 +282,13 @@ def _step_of(source: str | None) -> str | None:
     return None
 
 
-def _names(source: str) -> frozenset[str]:
-    """Return the names that an expression reads."""
+@lru_cache(maxsize=4096)
+def _read_by(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the steps and the names that an expression reads."""
     tree = parse_expression(source)
     found = [tree] if isinstance(tree, nodes.Name) else []
-    return frozenset(node.name for node in (*found, *tree.find_all(nodes.Name)))
+    names = frozenset(node.name for node in (*found, *tree.find_all(nodes.Name)))
+    return references(source, is_expression=True).named, names
 
 
 def _filled(column: Any, values: Iterator[JSON]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,10 +107,11 @@ class ResultReader:
 
     def __init__(self, connection: sqlite3.Connection, place: StoreLocation) -> None:
         self._connection = connection
+        self._path = place.database
         self.place = place
 
     def _all(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with mapped(self.place.database):
+        with mapped(self._path):
             return self._connection.execute(query, values).fetchall()
 
     def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
@@ -119,19 +121,19 @@ class ResultReader:
         return found[0]
 
     def _incomplete(self) -> EnvironmentProblem:
-        return damaged(self.place.database, "a record that other records refer to is missing")
+        return damaged(self._path, "a record that other records refer to is missing")
 
     def _each(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        with mapped(self.place.database):
+        with mapped(self._path):
             yield from self._connection.execute(query, values)
 
     def _read(self, unpack: Callable[[Any], JSON], data: Any) -> JSON:
         """Decode a stored value; if it cannot be decoded, raise the error that the store is damaged."""
-        with mapped(self.place.database):
+        with mapped(self._path):
             return unpack(data)
 
     def _row(self, number: int, status: str, source: str, results: str) -> StoredRow:
-        with mapped(self.place.database):
+        with mapped(self._path):
             find = self._connection.execute
             found = [find(_RESULT, (each,)).fetchone() for each in json.loads(results)]
         if None in found:
@@ -146,6 +148,12 @@ class ResultReader:
     def value(self, result: StoredResult) -> JSON:
         """Return the value of a step; null if it failed."""
         return None if result.value is None else self._read(json.loads, result.value)
+
+    def values(self, row: StoredRow, steps: AbstractSet[str]) -> dict[str, JSON]:
+        """Return the values of these steps that a row has, by step; null for a skipped step."""
+        with mapped(self._path):
+            known = [each for each in row.results if each.status != "failed" and each.step in steps]
+            return {each.step: json.loads(each.value or "null") for each in known}
 
     def error(self, result: StoredResult) -> dict[str, JSON] | None:
         """Return the error of a step (code, message, hint, request); `None` if it did not fail."""
