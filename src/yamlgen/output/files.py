@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,14 +95,7 @@ class OutputPaths:
         Raises:
             UsageError: one of the outputs would do so.
         """
-        kept, seen = {target_of(path) for path in read}, set[Path]()
-        for path in self.all:
-            if target_of(path) in kept | seen:
-                what = "another output is written there" if target_of(path) in seen else "the run reads it"
-                message = f"cannot write {near(path)}: {what}, and the output would replace it"
-                hint = f"choose another output with {option('output', 'PATH')}"
-                raise UsageError(message, code=Code.OUTPUT_PATH, hint=hint)
-            seen.add(target_of(path))
+        _check_distinct(self.all, read)
 
 
 def output_paths(
@@ -141,6 +134,17 @@ def output_paths(
     for each in (*whole, *(file.path for file in rows)):
         _format(each)
     return OutputPaths(tuple(rows), failed_path(whole[0]), record_path(whole[0]), printed)
+
+
+def _check_distinct(paths: Iterable[Path], read: Iterable[Path] = ()) -> None:
+    kept, seen = {target_of(path) for path in read}, set[Path]()
+    for path in paths:
+        if target_of(path) in kept | seen:
+            what = "another output is written there" if target_of(path) in seen else "the run reads it"
+            message = f"cannot write {near(path)}: {what}, and the output would replace it"
+            hint = f"choose another output with {option('output', 'PATH')}"
+            raise UsageError(message, code=Code.OUTPUT_PATH, hint=hint)
+        seen.add(target_of(path))
 
 
 def row_files(output: OutputPlan, path: Path) -> list[RowsFile]:
@@ -203,13 +207,19 @@ def composed(composer: RowComposer, files: Sequence[RowsFile], check: Callable[[
         for file in files:
             with writing(file.path):
                 file.path.parent.mkdir(parents=True, exist_ok=True)
-                spools[file.part] = stack.enter_context(TemporaryFile(dir=file.path.parent))
+                spools[file.part] = TemporaryFile(dir=file.path.parent)  # noqa: SIM115 - closed by the stack
+            stack.callback(_discard, spools[file.part])
         paths = {file.part: file.path for file in files}
         for part, line in checked():
             if part in spools:
                 with writing(paths[part]):
                     spools[part].write(line)
         yield [(file.path, partial(_reread, spools[file.part], file.path), options) for file in files]
+
+
+def _discard(spool: BinaryIO) -> None:
+    with suppress(OSError):  # closing writes what the disk had no room for: that was reported
+        spool.close()
 
 
 def _reread(spool: BinaryIO, path: Path) -> Iterator[bytes]:
@@ -257,9 +267,10 @@ def write_rows(rows: Written) -> Sequence[str]:
         Warnings about the written rows, as sentences.
 
     Raises:
-        UsageError: a path is not a file, or its extension is unknown.
+        UsageError: a path is not a file, or its extension is unknown; or two files have the same path.
         EnvironmentProblem: a file cannot be written, or another run is writing it.
     """
+    _check_distinct(path for path, _, _ in rows)
     warnings: list[str] = []
     with Staging("an export") as staging:
         for path, lines, options in rows:
