@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from yamlgen.api.chosen_outputs import ChosenPaths
 from yamlgen.api.stored_run import Export, Run, values
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.option_names import option
@@ -244,22 +245,27 @@ def show(
 
 
 def rows(
-    pipeline: str | Path | None = None, run: str | None = None, *, store: str | Path | None = None
+    pipeline: str | Path | None = None,
+    run: str | None = None,
+    *,
+    output: str | None = None,
+    store: str | Path | None = None,
 ) -> list[dict[str, JSON]]:
     """Return the finished rows of a run in input order, even while it runs or if it was stopped or killed.
 
-    They are what `yamlgen runs export` prints: the columns of the input, then the outputs of the steps.
+    They are what `yamlgen runs export` prints: by default the columns of the input, then the outputs of the steps.
 
     Args:
         pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
         run: the name of the run, or its beginning. Default: the latest run, which is simulated only if all are.
+        output: the name of the output; needed if the pipeline has several.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
 
     Raises:
-        UsageError: no run or several runs have this name.
+        UsageError: no run or several runs have this name; or the run has no such output.
         EnvironmentProblem: the store cannot be read.
     """
-    return values(_find(pipeline, run, store).lines())
+    return values(_find(pipeline, run, store).lines(output))
 
 
 def failures(
@@ -286,7 +292,7 @@ def export(
     pipeline: str | Path | None = None,
     run: str | None = None,
     *,
-    output: str | Path,
+    output: ChosenPaths,
     failed: bool = False,
     store: str | Path | None = None,
 ) -> Export:
@@ -297,7 +303,8 @@ def export(
     Args:
         pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
         run: the name of the run, or its beginning. Default: the latest run, which is simulated only if all are.
-        output: a `.jsonl`, `.json` or `.csv` file; its folder is created, and an existing file is replaced.
+        output: a `.jsonl`, `.json` or `.csv` file; its folder is created, and an existing file is replaced. If the
+            pipeline has several outputs, `{"train": PATH}`.
         failed: write the failed rows, as in `*.failed.jsonl`.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
 
@@ -305,7 +312,7 @@ def export(
         UsageError: no run or several runs have this name; or `output` is not a file, or has another extension.
         EnvironmentProblem: the store cannot be read, or the file cannot be written.
     """
-    return _find(pipeline, run, store).export(Path(output), failed=failed)
+    return _find(pipeline, run, store).export(output, failed=failed)
 
 
 def prune(
