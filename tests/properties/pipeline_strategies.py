@@ -63,11 +63,12 @@ MODELS = ("claude-haiku-5-5", "claude-opus-5-5", "claude-sonnet-4-6", "gateway/o
 
 @dataclass
 class Made:
-    """A pipeline as data, with the files beside it and the values of its parameters."""
+    """A pipeline as data, with the files beside it, the values of its parameters, and what an output may refer to."""
 
     document: dict
     files: dict[str, str]
     params: dict = field(default_factory=dict)
+    scope: Scope = field(default_factory=Scope)
 
     def write(self, folder: Path) -> Path:
         """Put it into a folder; the pipeline file."""
@@ -104,7 +105,7 @@ _COLUMNS = {
 
 
 @st.composite
-def _list_source(draw, scope: Scope):
+def list_sources(draw, scope: Scope):
     """The expression of a `for_each`, and the shape of its items."""
     lists = scope.having("array", null=False)
     lists = [(source, shape) for source, shape in lists if not shape.absent]
@@ -155,7 +156,7 @@ class Maker:
             scope.add(f"steps.{other}", replace(shape, null=null))
         used = len(scope.atoms)
         if draw(st.integers(0, 2)) == 0:
-            source, item = draw(_list_source(scope))
+            source, item = draw(list_sources(scope))
             step["for_each"] = source
             scope.add("item", item)
             scope.add("item_index", INTEGER)
@@ -371,7 +372,9 @@ def pipelines(draw, kinds: tuple[str, ...] = KINDS, most: int = 6):
         "steps": {name: maker.steps[name] for name in order},
         "output": {"path": "out.jsonl", "provenance": draw(st.booleans())},
     }
-    return Made(document, files, given)
+    for name, shape in maker.shapes.items():
+        base.add(f"steps.{name}", shape)
+    return Made(document, files, given, base)
 
 
 _PARAMS = {
