@@ -20,7 +20,7 @@ from yamlgen.parsing.secret_scan import kind_of
 from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.pipeline.json_schema import committed
 from yamlgen.pipeline.misplaced_keys import called_here, home, key_of
-from yamlgen.pipeline.value_hints import FIXES, meant, retyped
+from yamlgen.pipeline.value_hints import FIXES, FIXES_OF_OUTPUTS, meant, retyped
 from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.config_fields import NAME
 from yamlgen.suggestions import listing, nearest, suggestion
@@ -160,7 +160,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
                 Code.WRONG_TYPE,
                 path,
                 f"{where} must be {KEYS[rule]}, not {_shown(value)}",
-                retyped(path, rule, value),
+                retyped(path, rule, value) or _fix(path),
                 type=rule,
             )
         case "anyOf":
@@ -193,6 +193,8 @@ def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
 
 
 def _fix(path: DataPath) -> str | None:
+    if path[:1] in (("output",), ("outputs",)) and path[-1] in FIXES_OF_OUTPUTS:
+        return FIXES_OF_OUTPUTS[str(path[-1])]
     return FIXES.get(str(path[-1])) if path else None
 
 

@@ -22,6 +22,11 @@ FIXES: Final = {
     "delimiter": r'write one character, as in `delimiter: ";"`; for a tab, write `"\t"`',
     "call": "write `module:function`, for a function in the file `module.py` next to the pipeline",
 }
+FIXES_OF_OUTPUTS: Final = {
+    "columns": "write each column as a name with an expression, as in `columns: {text: row.text}`",
+    "exclude": "list the columns to leave out, as in `exclude: [id, steps.draft]`",
+    "split": "write each part with its share, as in `split: {train: 0.9, test: 0.1}`",
+}
 _GENERATE: Final = "write `generate`, or remove `kind`"
 _MEANT: Final = {
     "thinking": {"enabled": "write `adaptive`, or a budget: `{budget_tokens: 2048}`"},
@@ -52,6 +57,7 @@ _STEP: Final = 3
 _LONGEST: Final = 60
 _SAFE: Final = re.compile(r"\w[\w.+* ~|()/-]*")
 _PATH: Final = re.compile(r"\S+\.\w{1,8}")
+_SHARE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _UNIT: Final = re.compile(r"[$€]?\s*(\d+(?:\.\d+)?)\s*(?:s|sec|seconds?|usd|dollars?|\$|€|tokens?)?", re.IGNORECASE)
 
 
@@ -80,6 +86,8 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
         return _as_mapping(path, value)
     if wanted == "array":
         return _as_list(path, value)
+    if wanted == "number" and isinstance(value, str) and (share := _SHARE.fullmatch(value)):
+        return f"write `{float(share[1]) / 100:g}`"
     if wanted in ("integer", "number") and isinstance(value, str):
         number = _UNIT.fullmatch(value.strip())
         is_bare = value.replace(".", "", 1).isdigit()
