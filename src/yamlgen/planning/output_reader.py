@@ -29,6 +29,9 @@ from yamlgen.steps.step_template import StepTemplate
 from yamlgen.value_objects import Columns
 
 _KEPT: Final = "a failed row has null for what it lacks"
+_HIDING: Final = frozenset({Code.TEMPLATE_SYNTAX, Code.UNKNOWN_NAME, Code.UNKNOWN_STEP})
+"""The mistakes that hide which steps an expression needs."""
+
 _SHAPES: Final = {
     "chat": "write `messages: [{role: \"'user'\", content: ...}, {role: \"'assistant'\", content: ...}]`",
     "instruction": "write `prompt` and `completion`, both as strings or both as lists of messages",
@@ -56,7 +59,7 @@ class OutputReader:
     """For each output, the type of each expression of its columns, by its path in `columns`."""
     uses: list[UsedNames] = field(default_factory=list)
     unsure: bool = False
-    """Whether an expression has a mistake, so that it is unknown which steps it needs."""
+    """Whether a mistake hides which steps an output needs."""
 
     def read(self, name: str, config: Output) -> OutputPlan:
         """Read one output, and report the mistakes in its expressions."""
@@ -74,7 +77,7 @@ class OutputReader:
             certain = seen if self.scopes.is_closed else self._scope(template, item, sure=True)
             analysis, sure = self.reporter.read(template, seen, certain, where)
             self.uses.append(analysis.uses)
-            self.unsure |= any(not finding.is_warning for finding in analysis.findings)
+            self.unsure |= any(finding.code in _HIDING for finding in analysis.findings)
             if each.role == "for_each":
                 item, items = self.reporter.item_view(template, analysis, sure)
             elif each.role == "where":
