@@ -111,7 +111,7 @@ class RunForecast:
             "stored": self.stored,
             "cost_usd": _span(self.cost),
             "steps": steps,
-            "outputs": {name: {"least": least, "most": most} for name, (least, most) in self.outputs.items()},
+            "outputs": {name: {"rows": {"least": rows[0], "most": rows[1]}} for name, rows in self.outputs.items()},
         }
 
 

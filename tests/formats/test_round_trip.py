@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from output_schemas import json_line
 from yamlgen.data.source import Source
 from yamlgen.errors import UsageError
+from yamlgen.formats.format import UNCHANGED
 from yamlgen.output.files import write_rows
 
 JSON_VALUES = st.recursive(
@@ -21,7 +22,7 @@ JSON_VALUES = st.recursive(
 
 def write(path: Path, rows) -> None:
     """Write `rows` to `path`, as a run does."""
-    write_rows([(path, lambda: map(json_line, rows), None)])
+    write_rows([(path, lambda: map(json_line, rows), UNCHANGED)])
 
 
 def read(path: Path) -> list:

@@ -17,6 +17,7 @@ from hand_made_output import paths_at
 from output_schemas import json_line
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
 from yamlgen.exit_codes import ExitCode
+from yamlgen.formats.format import UNCHANGED
 from yamlgen.output.atomic_write import Staging
 from yamlgen.output.files import OutputPaths, RowsFile, prepared, publish, write_rows
 
@@ -32,7 +33,7 @@ def written(path: Path, records, failed=()) -> str:
     """The text of an output after a whole run with these finished and failed rows."""
     paths = paths_at(path)
     with prepared(paths) as staging:
-        rows = [(path, lines(records), None)]
+        rows = [(path, lines(records), UNCHANGED)]
         publish(staging, paths, rows=rows, failed=lines(failed) if failed else None, record=lambda: RUN)
     return path.read_bytes().decode()
 
@@ -45,7 +46,7 @@ def prepare(paths) -> None:
 
 def export(path, rows):
     """What is told of an export of these rows to one file."""
-    return write_rows([(path, rows, None)])
+    return write_rows([(path, rows, UNCHANGED)])
 
 
 def put(paths, *, rows, failed, run) -> None:
@@ -67,6 +68,7 @@ def program(code: str, path: Path, **environment) -> subprocess.CompletedProcess
         from pathlib import Path
         from hand_made_output import paths_at
         from yamlgen.canonical_json import encoded
+        from yamlgen.formats.format import UNCHANGED
         from yamlgen.output.files import publish
         from yamlgen.output.atomic_write import Staging
         from yamlgen.errors import EnvironmentProblem
@@ -77,7 +79,7 @@ def program(code: str, path: Path, **environment) -> subprocess.CompletedProcess
 
         def put(paths, *, rows, failed, run):
             with Staging() as staging:
-                publish(staging, paths, rows=[(paths.rows[0].path, rows, None)], failed=failed, record=lambda: run)
+                publish(staging, paths, rows=[(paths.rows[0].path, rows, UNCHANGED)], failed=failed, record=lambda: run)
 
         def lines(*records):
             return lambda: (encoded(json.dumps(record) + '\\n') for record in records)

@@ -8,6 +8,7 @@ import pytest
 
 from hand_made_output import paths_at
 from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.formats.format import UNCHANGED
 from yamlgen.output.files import prepared, publish
 
 OTHER = """\
@@ -67,7 +68,7 @@ def test_a_reservation_that_was_removed_is_made_anew(tmp_path):
     """Somebody clears up: the run has its files all the same, unless another has taken them."""
     path = tmp_path / "out/a.jsonl"
     folder, paths = path.parent, paths_at(path)
-    files = {"rows": [(path, lambda: iter([b"{}\n"]), None)], "failed": None, "record": dict}
+    files = {"rows": [(path, lambda: iter([b"{}\n"]), UNCHANGED)], "failed": None, "record": dict}
     with prepared(paths) as staging:
         for file in folder.iterdir():
             file.unlink()
