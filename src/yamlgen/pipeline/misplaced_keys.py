@@ -64,6 +64,8 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
         key: the key, unknown in this mapping.
         known: the keys that this mapping may have.
     """
+    if path[:1] == ("outputs",) and len(path) == 2:  # noqa: PLR2004 - an output by name
+        path = ("output",)
     if (*path, key) == ("input", "limit"):
         return f"to run fewer rows, use {option('limit', 'N')}"
     if path in (("input",), ("output",)) and (path[0], key) in _OUT_OF_PLACE:

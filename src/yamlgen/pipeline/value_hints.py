@@ -49,6 +49,8 @@ _NAMED: Final = {
     "steps": "write each step under its name, as in `draft: {prompt: ...}`",
     "models": "write each model under its name, as in `writer: {id: ...}`",
     "params": "write each parameter under its name, as in `language: {type: string}`",
+    "columns": "write each column under its name, as in `text: row.text`",
+    "outputs": "write each output under its name, as in `train: {path: out/train.jsonl}`",
 }
 _EXPRESSIONS: Final = ("for_each", "when", "value", "from")
 _STEP: Final = 3
@@ -94,7 +96,10 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
         return f"write {value} without quotes" if is_bare else f"write `{number[1]}`" if number else None
     if wanted == "boolean" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return f'write `true` or `false`: YAML 1.2 reads "{value}" as a string'
-    if isinstance(value, list) and path in (("input", "id"), ("input", "path"), ("output", "path"), ("model",)):
+    if not wanted and "columns" in path[1:3] and isinstance(value, int | float):
+        return f'put it in quotes: "{json.dumps(value)}"'
+    is_path = path in (("input", "path"), ("output", "path")) or path[0::2] == ("outputs", "path")
+    if isinstance(value, list) and (is_path or path in (("input", "id"), ("model",))):
         return _one_of(path, value)
     if wanted == "string" and isinstance(value, int | float):
         return f'put it in quotes: "{json.dumps(value)}"'
@@ -142,8 +147,10 @@ def _as_mapping(path: DataPath, value: JSON) -> str | None:
     if key == "input" and isinstance(value, list):
         is_rows = bool(value) and all(isinstance(row, dict) for row in value)
         return "write the list under `rows`: `rows: [...]`" if is_rows else "write `path: ...` below it, for one file"
-    if isinstance(value, list) and len(path) == 1:
+    if isinstance(value, list) and (len(path) == 1 or key == "columns"):
         return _NAMED.get(key)
+    if path[:1] == ("outputs",) and len(path) == 2 and isinstance(value, str):  # noqa: PLR2004 - an output by name
+        path, key = ("output",), "output"
     if key in ("input", "output") and isinstance(value, str):
         if len(path) == 1:
             named = value if _PATH.fullmatch(value) or key == "input" else f"out/{value}.jsonl"
