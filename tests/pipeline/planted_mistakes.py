@@ -60,6 +60,10 @@ NAMED = [("steps", "*"), ("params", "*"), ("models", "*"), ("steps", "*", "draws
 """Where an author's names are declared."""
 
 
+TRAINED = {"messages", "prompt", "completion", "chosen", "rejected", "role", "content"}
+"""The columns and keys that the shape of an output demands."""
+
+
 def mistakes(text: str, suffix: str = ".yaml") -> Iterator[Mistake]:
     """Each mistake of each place of a file, the same ones every time: of a pipeline, a JSON Schema or a prompt."""
     ground = Ground(text, random.Random(text))  # noqa: S311 - the same mistakes every time
@@ -103,6 +107,8 @@ class _Planter:
         if _is_data(path) or (_in_schema(path) and path[-1] == "properties" and not self.is_field_used(path[1], name)):
             return
         if path[-1:] in (("values",), ("args",), ("cases",), ("matrix",)) and not self.is_field_used(path[1], name):
+            return
+        if _is_own_name(path, name):
             return
         is_free = any(part in path for part in ("values", "args", "cases", "matrix", "draws"))
         for how, new in self.ground.typos(name):
@@ -294,6 +300,16 @@ def _in_schema(path: tuple) -> bool:
     return (path[:1] == ("steps",) and path[2:4] == ("output", "schema") and len(path) > 3) or (
         path[:1] == ("params",) and len(path) > 1
     )
+
+
+def _is_own_name(path: tuple, name: str) -> bool:
+    """Whether a key is a name of an output that is the author's alone: of an output, a column or a part."""
+    if path == ("outputs",):
+        return True
+    at = path[1:] if path[:1] == ("output",) else path[2:] if path[:1] == ("outputs",) else ()
+    if at[:1] == ("split",):
+        return name not in ("by", "into")
+    return at[:1] == ("columns",) and name not in TRAINED
 
 
 def _is_data(path: tuple) -> bool:

@@ -62,6 +62,21 @@ WRONG = {
         {"prompt": TEXT, "answer": TEXT},
         [(("completion",), "`completion` is missing; `shape: instruction` requires this column")],
     ),
+    "all columns": (
+        "preference",
+        {"text": TEXT},
+        [
+            (
+                ("prompt",),
+                "`prompt`, `chosen` and `rejected` are missing; `shape: preference` requires these columns",
+            )
+        ],
+    ),
+    "a mistyped key": (
+        "chat",
+        {"messages": tuple_of(said("user"), object_of({"roel": const("assistant"), "content": TEXT}))},
+        [(("messages", 1, "roel"), "`messages[1].roel` is not a key of a message; did you mean `role`?")],
+    ),
     "a string": ("chat", {"messages": TEXT}, [(("messages",), "`messages` must be a list of messages, not a string")]),
     "neither form": (
         "instruction",

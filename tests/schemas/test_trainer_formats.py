@@ -138,11 +138,13 @@ NOT_CHAT = {
     "ShareGPT": (
         {"messages": [ASK, {"from": "gpt", "value": "x"}]},
         [
-            "`messages[1].role` is missing",
-            "`messages[1].content` is missing",
             "`messages[1].from` is not a key of a message; did you mean `role`?",
             "`messages[1].value` is not a key of a message; did you mean `content`?",
         ],
+    ),
+    "a mistyped key": (
+        {"messages": [{"roel": "user", "content": "x"}, ANSWER]},
+        ["`messages[0].roel` is not a key of a message; did you mean `role`?"],
     ),
     "another name of a role": (
         {"messages": [{**ASK, "role": "human"}, ANSWER]},

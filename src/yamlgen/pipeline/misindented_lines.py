@@ -53,7 +53,7 @@ class RemainingDeviations:
 def sort_out(document: Document, findings: list[Deviation]) -> RemainingDeviations:
     """Return the deviations to report."""
     strays = RemainingDeviations(document, findings)
-    for look in (_echoes, _beheaded, _stray_keys, _outdented, _of_another_kind, _elsewhere, _none_known, _swallowed):
+    for look in (_echoes, _one_or_several, _beheaded, _stray_keys, _outdented, _of_another_kind, _elsewhere, _none_known, _swallowed):
         look(strays)
     return strays
 
@@ -64,14 +64,43 @@ def _echoes(strays: RemainingDeviations) -> None:
     strays.leave_out(each for each in strays.findings if each.code is Code.MISSING_KEY and each.path in alone)
 
 
+def _one_or_several(strays: RemainingDeviations) -> None:
+    """Find `outputs` with the keys of one output, and `output` with several outputs by name."""
+    one, several = strays.document.entries(("output",)), strays.document.entries(("outputs",))
+    if "path" in several and several.keys() <= _keys_of_part("output") and several["path"][1].kind == "scalar":
+        message = "`outputs` contains outputs by name, but `path` is a key of one output"
+        _rename_part(strays, "outputs", message, "write `output`, or a name above its keys, such as `train:`")
+    elif one and all(_is_output(strays, ("output", name)) for name in one):
+        message = f"`output` is one output, but {listing(one)} {'is an output' if len(one) == 1 else 'are outputs'}"
+        _rename_part(strays, "output", message, "write `outputs`")
+
+
+def _rename_part(strays: RemainingDeviations, part: str, message: str, hint: str) -> None:
+    below = strays.below((part,))
+    if below:
+        strays.leave_out(below)
+        strays.findings.append(_stray(below[0], (part,), message, hint))
+        strays.broken.update({("output",), ("outputs",)} - {(part,)})
+
+
+def _is_output(strays: RemainingDeviations, path: DataPath) -> bool:
+    return path[1] not in _keys_of_part("output") and "path" in strays.document.entries(path)
+
+
+def _keys_of_part(part: str) -> set[str]:
+    """Return the keys of a part of the file, such as `input`."""
+    schema: dict[str, Any] = language()["properties"].get(part, {})
+    known = language()["$defs"].get(schema.get("$ref", "").rpartition("/")[2], schema).get("properties", {})
+    return set(known)
+
+
 def _beheaded(strays: RemainingDeviations) -> None:
     """Find parts whose heading is missing, so that their entries are in the part above."""
     for finding in list(strays.findings):
         if finding.code is not Code.MISSING_KEY or finding.path or len(finding.wanted) != 1:
             continue
         (part,) = finding.wanted
-        schema: dict[str, Any] = language()["properties"].get(part, {})
-        known = language()["$defs"].get(schema.get("$ref", "").rpartition("/")[2], schema).get("properties", {})
+        known = _keys_of_part(part)
         owned = [
             each.path
             for each in strays.findings
@@ -80,6 +109,8 @@ def _beheaded(strays: RemainingDeviations) -> None:
         ]
         if owned and len({path[0] for path in owned}) == 1:
             line = strays.document.mark(owned[0], key=True).line
+            siblings = (each.path[:_WHERE] for each in strays.below(owned[0][:1]))
+            owned += {path for path in siblings if path[1:] and path[1] in known} - {*owned}  # these look like steps
             hint = f"is `{part}:` missing above line {line}?"
             others = [each for path in owned for each in strays.below(path)]
             strays.leave_out([finding, *others])

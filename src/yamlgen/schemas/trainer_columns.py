@@ -63,10 +63,9 @@ def cannot_fit(shape: str, columns: Mapping[str, Type], *, others: bool = False)
     """
     found: list[_Flaw] = []
     forms: dict[str, list[str]] = {}
+    missing = [] if others else [column for column in RULES[shape] if column not in columns]
     for column, rules in RULES[shape].items():
         if column not in columns:
-            if not others:
-                found.append(((column,), f"{MISSING}; `shape: {shape}` requires this column"))
             continue
         known = columns[column]
         if _no(known, {}):
@@ -80,7 +79,12 @@ def cannot_fit(shape: str, columns: Mapping[str, Type], *, others: bool = False)
     pairs = [(one, other) for one in forms for other in forms if not {*forms[one]} & {*forms[other]}]
     for one, other in pairs[:1]:
         found.append(((other,), two_forms(forms[other][0], one, forms[one][0])))
-    return [(path, f"`{_written(path)}` {fact}") for path, fact in found]
+    said = [(path, f"`{_written(path)}` {fact}") for path, fact in found]
+    if missing:
+        are = "is missing" if missing[1:] == [] else "are missing"
+        these = "this column" if missing[1:] == [] else "these columns"
+        said.insert(0, ((missing[0],), f"{listing(missing)} {are}; `shape: {shape}` requires {these}"))
+    return said
 
 
 def _written(path: DataPath) -> str:
@@ -216,7 +220,10 @@ def _message_flaws(item: Type, at: DataPath, first: Sequence[str] | None) -> lis
     schema = item.schema if isinstance(item.schema, dict) else {}
     const = schema.get("const")
     names = [*schema.get("required", ()), *(const if isinstance(const, dict) else ())]
-    return [*found, *(((*at, name), unknown_key(name)) for name in names if name not in KEYS)]
+    unknown = [((*at, name), unknown_key(name)) for name in names if name not in KEYS]
+    if unknown:  # a key that is missing has probably the wrong name
+        found = [flaw for flaw in found if flaw[1] != MISSING]
+    return [*found, *unknown]
 
 
 def _with(**members: JSON) -> dict[str, Any]:

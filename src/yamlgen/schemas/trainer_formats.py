@@ -187,7 +187,10 @@ def _check_messages(column: str, messages: list[JSON], rules: MessageRules, foun
             continue
         role = message.get("role")
         if role not in ROLES or message.keys() != _USUAL or not isinstance(message["content"], str):
-            found += (f"`{column}[{index}].{key}` {fact}" for key, fact in _flaws(message))
+            flaws = [*_flaws(message)]
+            if not message.keys() <= {*KEYS}:  # a key that is missing has probably the wrong name
+                flaws = [flaw for flaw in flaws if flaw[1] != MISSING]
+            found += (f"`{column}[{index}].{key}` {fact}" for key, fact in flaws)
         if index and role in INSTRUCTORS:
             found.append(f"`{column}[{index}].role` {misplaced(role)}")
     roles = [message.get("role") if isinstance(message, dict) else None for message in messages]

@@ -10,19 +10,24 @@ PathT = TypeVar("PathT", bound=PurePath)
 
 def part_path(path: PathT, part: str) -> PathT:
     """Return the file of one part: `out/en.train.jsonl` for `out/en.jsonl`; the path itself for the part ""."""
-    return path.with_name(f"{path.stem}.{part}{path.suffix}") if part else path
+    return _beside(path, f"{path.stem}.{part}{path.suffix}") if part else path
 
 
 def trial_path(path: PathT, suffix: str) -> PathT:
     """Return the file of a run that must not replace `path`: `out/en.limit-5.jsonl`."""
-    return path.with_name(f"{path.stem}{suffix}{path.suffix}")
+    return _beside(path, f"{path.stem}{suffix}{path.suffix}")
 
 
 def failed_path(path: PathT) -> PathT:
     """Return the file of the failed rows next to an output."""
-    return path.with_name(f"{path.stem}.failed.jsonl")
+    return _beside(path, f"{path.stem}.failed.jsonl")
 
 
 def record_path(path: PathT) -> PathT:
     """Return the file of the record next to an output."""
-    return path.with_name(f"{path.stem}.run.json")
+    return _beside(path, f"{path.stem}.run.json")
+
+
+def _beside(path: PathT, name: str) -> PathT:
+    """Return the file of a name next to `path`, or in it, if it is a folder such as `.`, which has no name."""
+    return path.with_name(name) if path.name else path / name
