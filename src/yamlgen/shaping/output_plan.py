@@ -16,7 +16,7 @@ from typing import Any, Final
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 
-from yamlgen.canonical_json import canonical, short_digest
+from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import evaluate, parse_expression
 from yamlgen.expressions.jinja_environment import render
@@ -26,7 +26,7 @@ from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
 from yamlgen.schemas.trainer_formats import shape_errors
 from yamlgen.shaping.output_config import Output, leaves
-from yamlgen.shaping.partition import part_of
+from yamlgen.shaping.partition import equal_bytes, part_of
 from yamlgen.steps.fan_out import Scope, items_of
 from yamlgen.steps.step_template import StepTemplate
 from yamlgen.value_objects import JSON
@@ -210,7 +210,7 @@ class OutputPlan:
             return OutputRow(self._known(scope) if config.rejected is not None else None, item, is_rejected=True)
         digest, values = None, self._evaluated(scope)
         if config.unique is not None:
-            digest = short_digest(canonical(next(values)))
+            digest = short_digest(equal_bytes(next(values)))
         return OutputRow(None if config.columns is None else _filled(config.columns, values), item, digest)
 
     def _evaluated(self, scope: Scope) -> Iterator[JSON]:

@@ -12,6 +12,20 @@ _BYTES: Final = 7
 """56 bits, which a float with 53 bits of precision holds almost exactly."""
 
 
+def equal_bytes(value: JSON) -> bytes:
+    """Return bytes that are the same for equal values: 4 and 4.0 are equal, as in JSON."""
+    return canonical(value if isinstance(value, str | int | None) else _plain(value))
+
+
+def _plain(value: JSON) -> JSON:
+    """Return a value with integers in place of floats that are whole."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return {key: _plain(member) for key, member in value.items()} if isinstance(value, dict) else value
+
+
 def part_of(parts: dict[str, float], value: JSON) -> str:
     """Return the part of rows with this value; parts are chosen as often as their shares say.
 
@@ -19,7 +33,7 @@ def part_of(parts: dict[str, float], value: JSON) -> str:
         parts: the shares of the parts, which sum to 1.
         value: what the part depends on.
     """
-    hashed = hashlib.sha256(b"split" + canonical(value)).digest()[:_BYTES]
+    hashed = hashlib.sha256(b"split" + equal_bytes(value)).digest()[:_BYTES]
     point = int.from_bytes(hashed) / (1 << 8 * _BYTES)
     for name, share in parts.items():
         if point < share:
