@@ -24,6 +24,7 @@ from yamlgen.formats.format_table import ENDINGS, FORMATS, STREAMED, format_of
 from yamlgen.option_names import option
 from yamlgen.output.atomic_write import Staging, target_of, writing
 from yamlgen.output.row_composer import REJECTED, RowComposer
+from yamlgen.parsing.project_folder import unusable
 from yamlgen.shaping.file_names import failed_path, part_path, record_path, trial_path
 from yamlgen.shaping.output_config import CsvSettings
 from yamlgen.shaping.output_plan import OutputPlan
@@ -189,10 +190,13 @@ def composed(composer: RowComposer, files: Sequence[RowsFile], check: Callable[[
         check: called before each row; it may raise an error to stop.
 
     Raises:
+        UsageError: a path is not a file, or its extension is unknown.
         EnvironmentProblem: a temporary file cannot be written.
     """
     csv = composer.output.config.csv or CsvSettings()
     options = WriteOptions(csv.formulas, csv.delimiter, composer.output.columns)
+    for file in files:
+        _format(file.path)
 
     def checked() -> Iterator[tuple[str | None, bytes]]:
         for each in composer.parted():
@@ -270,6 +274,8 @@ def write_rows(rows: Written) -> Sequence[str]:
         UsageError: a path is not a file, or its extension is unknown; or two files have the same path.
         EnvironmentProblem: a file cannot be written, or another run is writing it.
     """
+    for path, _, _ in rows:
+        _format(path)
     _check_distinct(path for path, _, _ in rows)
     warnings: list[str] = []
     with Staging("an export") as staging:
@@ -293,6 +299,8 @@ def _exported(lines: Lines, path: Path, options: WriteOptions, tell: Callable[[s
 
 
 def _format(path: Path) -> Format:
+    if no_path := unusable(path, str(path)):
+        raise UsageError(f"cannot write the output: {no_path}", code=Code.OUTPUT_PATH, hint="write the path of a file")
     if path.is_dir():
         hint = f"specify a file in it, such as {near(path / 'rows.jsonl')}"
         raise UsageError(f"cannot write {near(path)}: it is a folder", code=Code.OUTPUT_PATH, hint=hint)
