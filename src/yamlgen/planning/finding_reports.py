@@ -113,7 +113,11 @@ class FindingReporter(Collector):
         source = shown(template.source)
         if analysis.view.null is not None:
             message = f"`{source}` may be null here: {analysis.view.null}"
-            self.complain(Code.MAY_BE_NULL, message, mark, f"test for it with `when: {source}`")
+            is_step = template.path[0] == "steps"
+            hint = f"test for it with `when: {source}`" if is_step else f"write `({source}) or []` for no items"
+            if re.fullmatch(r"[\w.]+", source):
+                hint = hint.replace(f"({source})", source)
+            self.complain(Code.MAY_BE_NULL, message, mark, hint)
         elif not kinds and columns is not None and not columns and not self.is_untold(analysis, source):
             message = f"`{source}` is not known to be a list"
             hint = "declare the list in the step's `output.schema`, as `type: array` with `items`"
