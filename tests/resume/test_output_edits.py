@@ -133,6 +133,9 @@ def test_a_trial_of_a_few_rows_leaves_the_parts_of_the_whole(project):
     after = project.files()
     assert {name: after[name] for name in before} == before
     assert sorted(after.keys() - before.keys()) == ["no.limit-3.jsonl", "t.limit-3.a.jsonl", "t.limit-3.b.jsonl"]
+    record = json.loads((project.folder / "out/t.limit-3.run.json").read_text())
+    parts = {part: after[f"t.limit-3.{part}.jsonl"].count(b"\n") for part in ("a", "b")}
+    assert record["outputs"]["output"]["parts"] == parts
     trial = after["t.limit-3.a.jsonl"] + after["t.limit-3.b.jsonl"]
     assert len(trial.splitlines()) == 2
     assert all(line in before["t.a.jsonl"] + before["t.b.jsonl"] for line in trial.splitlines())

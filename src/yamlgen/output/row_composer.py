@@ -34,7 +34,7 @@ class OutputCounts:
         rejected: the rows for which `where` is false.
         duplicates: the rows that `unique` drops.
         kept: the failed rows among `rows`.
-        parts: the rows of each part of a split.
+        parts: the rows of each part of a split, also of an empty part.
     """
 
     rows: int = 0
@@ -76,13 +76,17 @@ class RowComposer:
         self._params: JSON = run.about.get("params", {})
         self._id = run_reader.id_column(run)
         self._seen: OccurrenceCounter | None = None
-        self.counts = OutputCounts()
+        self.counts = self._begun()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._forget()
+
+    def _begun(self) -> OutputCounts:
+        split = self.output.config.split
+        return OutputCounts(parts=Counter(dict.fromkeys(split.parts if split else (), 0)))
 
     def _forget(self) -> None:
         if self._seen is not None:
@@ -96,7 +100,7 @@ class RowComposer:
     def parted(self) -> Iterator[tuple[str | None, bytes]]:
         """Yield all rows, each with its part: empty without a split, `REJECTED` for a row that `where` drops."""
         self._forget()
-        self.counts = OutputCounts()
+        self.counts = self._begun()
         for row in self._run_reader.rows(self._run, failed=self.output.config.failed == "keep"):
             yield from self.compose(row)
 
