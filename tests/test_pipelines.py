@@ -251,7 +251,7 @@ def test_another_system_message_sends_nothing(copied):
     """`chat_from_faq`: the system message of the chats is in the output alone, so another one is free."""
     simulated("chat_from_faq", copied)
     result = yamlgen.run(copied / "chat_from_faq.yaml", simulate=True, params={"assistant": "Be brief."})
-    assert {row["messages"][0]["content"] for row in result.rows} == {"Be brief."}
+    assert {row["messages"][0]["content"] for row in result.rows()} == {"Be brief."}
     assert result.usage.output_tokens == 0
 
 

@@ -58,7 +58,7 @@ def test_the_only_output_has_no_name():
     """A name that the pipeline does not have is not passed over."""
     done = yamlgen.run("small.yaml", simulate=True)
     for read in (done.rows, done.to_pandas):
-        with pytest.raises(UsageError, match="no output with the name `train`"):
+        with pytest.raises(UsageError, match="no output `train`"):
             read("train")
 
 

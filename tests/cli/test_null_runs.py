@@ -83,7 +83,7 @@ def test_python_is_told_the_same():
     done = yamlgen.run("notes.yaml", simulate=True, faults=("refusal=0.5",), yes=True)
     nulls = [each for each in done.failed_items if each["case"] is None]
     assert len(nulls) == sum(step.null_rows for step in done.report.steps.values())
-    assert len(done.rows) + len(done.failures) == len(KEYS)
+    assert len(done.rows()) + len(done.failures) == len(KEYS)
 
 
 def test_a_run_in_which_a_step_failed_in_every_row_ends_with_1(call):

@@ -180,7 +180,7 @@ def test_what_an_older_version_stored_is_exported(project):
     """A run from before outputs had keys: its rows have all columns, and `provenance` where it was asked for."""
     import yamlgen  # noqa: PLC0415 - loads the SDK
 
-    project.set("output.provenance", True)
+    project.set("output.provenance", True)  # noqa: FBT003 - a value of the file
     project.run()
     before = yamlgen.rows(project.path)
     assert list(before[0]) == ["town", "facts", "line", "provenance"]

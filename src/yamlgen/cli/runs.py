@@ -160,7 +160,6 @@ def _retry(run: Run) -> str:
 @click.option(
     "-o",
     "--output",
-    "outputs",
     multiple=True,
     metavar="[NAME=]PATH|-",
     help="The .jsonl, .json or .csv file. NAME is needed if there are several outputs. Default: stdout.",
@@ -168,16 +167,16 @@ def _retry(run: Run) -> str:
 @click.option("--failed", is_flag=True, help="Write the failed rows, as in *.failed.jsonl.")
 @_common
 def export_command(
-    which: tuple[str, ...], outputs: tuple[str, ...], store: Path | None, *, failed: bool, json_out: bool
+    which: tuple[str, ...], output: tuple[str, ...], store: Path | None, *, failed: bool, json_out: bool
 ) -> int:
-    """Write the rows of a run, even while it runs, or if it was stopped or killed.
+    """Write the rows of a run, even while it runs.
 
-    Without --output, they are printed as JSON Lines, or with --json as one JSON array.
+    It also works after a run was stopped or killed. Without --output, they are printed as JSON Lines, or with --json as one JSON array.
     """
     from yamlgen.cli.summary import counted  # noqa: PLC0415 - only for text
 
     run = _found(which, store)
-    chosen = run.chosen(outputs or ("-",), failed=failed)
+    chosen = run.chosen(output or ("-",), failed=failed)
     printed = [name for name, path in chosen.items() if path == "-"]
     if printed:
         if len(chosen) > 1:

@@ -53,7 +53,17 @@ class RemainingDeviations:
 def sort_out(document: Document, findings: list[Deviation]) -> RemainingDeviations:
     """Return the deviations to report."""
     strays = RemainingDeviations(document, findings)
-    for look in (_echoes, _one_or_several, _beheaded, _stray_keys, _outdented, _of_another_kind, _elsewhere, _none_known, _swallowed):
+    for look in (
+        _echoes,
+        _one_or_several,
+        _beheaded,
+        _stray_keys,
+        _outdented,
+        _of_another_kind,
+        _elsewhere,
+        _none_known,
+        _swallowed,
+    ):
         look(strays)
     return strays
 
