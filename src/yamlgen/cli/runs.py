@@ -171,7 +171,8 @@ def export_command(
 ) -> int:
     """Write the rows of a run, even while it runs.
 
-    It also works after a run was stopped or killed. Without --output, they are printed as JSON Lines, or with --json as one JSON array.
+    It also works after a run was stopped or killed. Without --output, they are printed as JSON Lines, or with --json
+    as one JSON array.
     """
     from yamlgen.cli.summary import counted  # noqa: PLC0415 - only for text
 
