@@ -119,7 +119,7 @@ def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *,
 @click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
 @_common
 def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool) -> int:
-    """List the failed rows, null steps and failed items of a run, with their errors.
+    """List what failed in a run: rows, steps and items.
 
     With --json: one object on each line, for each failed row as in *.failed.jsonl, and for each item or step that
     failed and is null (`on_item_error: null`, `on_error: null`). Only these have `item`, the position of the item in
