@@ -104,11 +104,13 @@ class _Planter:
         if is_name and not self.is_used(path[-1], path[1] if path[1:] else name, name):
             return
         kind = "name" if is_name else "keyword" if _in_schema(path) else "key"
-        if _is_data(path) or (_in_schema(path) and path[-1] == "properties" and not self.is_field_used(path[1], name)):
+        if (
+            _is_data(path)
+            or _is_own_name(path, name)
+            or (_in_schema(path) and path[-1] == "properties" and not self.is_field_used(path[1], name))
+        ):
             return
         if path[-1:] in (("values",), ("args",), ("cases",), ("matrix",)) and not self.is_field_used(path[1], name):
-            return
-        if _is_own_name(path, name):
             return
         is_free = any(part in path for part in ("values", "args", "cases", "matrix", "draws"))
         for how, new in self.ground.typos(name):
@@ -302,11 +304,16 @@ def _in_schema(path: tuple) -> bool:
     )
 
 
+def _in_output(path: tuple) -> tuple:
+    """The rest of a path below an output; empty elsewhere."""
+    return path[1:] if path[:1] == ("output",) else path[2:] if path[:1] == ("outputs",) else ()
+
+
 def _is_own_name(path: tuple, name: str) -> bool:
     """Whether a key is a name of an output that is the author's alone: of an output, a column or a part."""
     if path == ("outputs",):
         return True
-    at = path[1:] if path[:1] == ("output",) else path[2:] if path[:1] == ("outputs",) else ()
+    at = _in_output(path)
     if at[:1] == ("split",):
         return name not in ("by", "into")
     return at[:1] == ("columns",) and name not in TRAINED
@@ -327,6 +334,8 @@ def _is_template(path: tuple) -> bool:
 
 def _is_expression(path: tuple) -> bool:
     words = [part for part in path if isinstance(part, str)]
+    if (at := _in_output(path)) and (at[0] in ("for_each", "where", "unique", "columns") or at == ("split", "by")):
+        return True
     if path[:1] != ("steps",) or _in_schema(path):
         return False
     is_one = words[2:] in (["when"], ["for_each"], ["check"], ["check", "expression"])

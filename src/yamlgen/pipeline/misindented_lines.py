@@ -111,16 +111,16 @@ def _beheaded(strays: RemainingDeviations) -> None:
             continue
         (part,) = finding.wanted
         known = _keys_of_part(part)
-        owned = [
+        owned: list[DataPath] = [
             each.path
             for each in strays.findings
             if len(each.path) == _WHERE and each.code in (Code.UNKNOWN_KEY, Code.WRONG_TYPE)
             if each.path[1] in known or (part == "steps" and _is_step(strays, each.path))
         ]
         if owned and len({path[0] for path in owned}) == 1:
-            line = strays.document.mark(owned[0], key=True).line
-            siblings = (each.path[:_WHERE] for each in strays.below(owned[0][:1]))
-            owned += {path for path in siblings if path[1:] and path[1] in known} - {*owned}  # these look like steps
+            line = min(strays.document.mark(path, key=True).line for path in owned)
+            siblings = dict.fromkeys(each.path[:_WHERE] for each in strays.below(owned[0][:1]) if len(each.path) > 1)
+            owned += [path for path in siblings if path[1] in known and path not in owned]  # these look like steps
             hint = f"is `{part}:` missing above line {line}?"
             others = [each for path in owned for each in strays.below(path)]
             strays.leave_out([finding, *others])
