@@ -193,8 +193,9 @@ def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
 
 
 def _fix(path: DataPath) -> str | None:
-    if path[:1] in (("output",), ("outputs",)) and path[-1] in FIXES_OF_OUTPUTS:
-        return FIXES_OF_OUTPUTS[str(path[-1])]
+    match path:
+        case ("output", key) | ("outputs", _, key) if key in FIXES_OF_OUTPUTS:
+            return FIXES_OF_OUTPUTS[str(key)]
     return FIXES.get(str(path[-1])) if path else None
 
 
