@@ -184,8 +184,8 @@ class _Compiler(Collector):
         reader = OutputReader(self.parsed, self.columns, self.scopes, self.reporter)
         self.outputs = [reader.read(name, config) for name, config in self.parsed.pipeline.named_outputs.items()]
         is_broken = any(self.parsed.is_broken(part) for part in ("output", "outputs", "steps"))
-        told = (*self.parsed.diagnostics, *self.reporter.diagnostics)
-        is_broken |= any(each.severity == "error" for each in told)  # the fix may need the step
+        is_broken |= any(each.severity == "error" for each in self.parsed.diagnostics)
+        is_broken |= any(each.code is Code.WRONG_SHAPE for each in self.reporter.diagnostics)  # a column may be missing
         if not (reader.unsure or is_broken):
             needs = {name: step.needs for name, step in self.steps.items()}
             self.diagnostics.extend(unneeded_steps(self.parsed, needs, self.outputs))
