@@ -72,7 +72,8 @@ def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
     report, paths = done.report, done.paths
     simulation = options.simulation.about if options.simulation else None
     if shown.as_json:
-        files = {"output": paths.names(), "failed": str(paths.failed), "run": str(paths.run)}
+        files = {"output": paths.names(), "rejected": paths.rejected()}
+        files |= {"failed": str(paths.failed), "run": str(paths.run)}
         put(json_object({**report.as_json(), "simulated": options.simulate, "simulation": simulation, "files": files}))
     elif not shown.quiet:
         lines = next_lines(after_finish(loaded, options, report, sys.argv[1:]))

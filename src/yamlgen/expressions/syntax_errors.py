@@ -45,6 +45,8 @@ def explain_expression(source: str, message: str, at: int) -> tuple[str, int, in
     if braces:
         inner = source[braces.end() :].partition("}}")[0].strip() if braces[0] == "{{" else ""
         hint = f"write it without braces: `{inner}`" if inner else "write a condition as `a if b else c`"
+        if inner and source.strip() != f"{{{{{source[braces.end() :].partition('}}')[0]}}}}}":
+            hint = f"write it without braces, and join it to strings with `~`: `'...' ~ {inner}`"
         return f"an expression cannot contain `{braces[0]}`", braces.start(), braces.end(), hint
     if not source.strip():
         return "the expression is empty", 0, 1, None

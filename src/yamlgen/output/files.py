@@ -90,6 +90,11 @@ class OutputPaths:
         made = {name: paths[0] if len(paths) == 1 else paths for name, paths in found.items()}
         return made.get("", made)
 
+    def rejected(self) -> JSON:
+        """Return the path of the rejected rows, or those of several outputs by name; `None` if there are none."""
+        made = {file.output: str(file.path) for file in self.rows if file.part is REJECTED}
+        return made.get("", made or None)
+
     def check(self, read: Iterable[Path]) -> None:
         """Check that no two outputs are the same file, and that none replaces a file that the run reads.
 

@@ -37,6 +37,14 @@ _CALLED_HERE: Final = {
     "call": ("code", "function", "func", "file", "module", "script"),
     "reasks": ("retries", "retry", "maxretries", "attempts", "maxattempts"),
     "delimiter": ("sep", "separator", "delim"),
+    "where": ("filter", "if", "when", "condition", "select", "keep"),
+    "unique": ("dedup", "deduplicate", "distinct", "uniqueby"),
+    "columns": ("fields", "select", "map", "schema", "row"),
+    "exclude": ("drop", "omit", "hide", "without", "remove"),
+    "for_each": ("explode", "unnest", "unfold", "flatten"),
+    "shape": ("template", "trainer", "style"),
+    "split": ("splits", "partition", "parts"),
+    "rejected": ("rejects", "dropped", "discarded"),
     "path": ("file", "filename", "filepath", "source", "src", "csv", "jsonl", "url"),
 }
 """Names that other tools use for a key, valid only where that key is allowed."""

@@ -145,6 +145,8 @@ class _OutputChecker(Collector):
             step = name.removeprefix("steps.")
             if step != name and step not in steps and not self.parsed.is_broken("steps", step):
                 hint = suggestion(step, steps, "steps")
+                if step.partition(".")[0] in steps:
+                    hint = "only a whole step can be excluded: to write a part of it, use `columns`"
                 self.complain(Code.UNKNOWN_STEP, f"unknown step `{step}`", at, hint)
             elif step == name and self.columns is not None and name not in self.columns.names:
                 hint = f"write `steps.{name}` for the step" if name in steps else None
