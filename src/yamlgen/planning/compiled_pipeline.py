@@ -56,8 +56,16 @@ class CompiledPipeline:
         try:
             return self.plan.bound(run.values), told
         except RowError as error:
-            mark = self.parsed.document.mark(next(output.at for output in self.plan.outputs))
-            return None, (*told, Diagnostic(Code.OUTPUT_PATH, error.message, mark, error.hint))
+            return None, (*told, self._unbound(self.plan, error))
+
+    def _unbound(self, plan: Plan, error: RowError) -> Diagnostic:
+        """Return the diagnostic of a path that cannot be rendered, at that path."""
+        source, _ = error.source or ("", 0)
+        keys = [(output, key) for output in plan.outputs for key in ("path", "rejected")]
+        found = ((*output.at, key) for output, key in keys if getattr(output.config, key) == source)
+        at = next(found, plan.outputs[0].at)
+        hint = "set the parameter to a value that the path can contain"
+        return Diagnostic(Code.OUTPUT_PATH, error.message, self.parsed.document.mark(at), hint)
 
     @property
     def is_current(self) -> bool:
