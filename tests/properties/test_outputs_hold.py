@@ -2,6 +2,7 @@
 
 import json
 
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from output_strategies import shaped
@@ -9,9 +10,10 @@ from pipeline_strategies import pipelines
 from plan_runs import compiled
 
 import yamlgen
-from yamlgen.api.loading import check
+from yamlgen.api.loading import check, load
 from yamlgen.errors import Code
 from yamlgen.output.files import row_files
+from yamlgen.planning.expansion import resolved
 
 
 def ran(done):
@@ -54,6 +56,16 @@ def test_no_output_ends_in_an_internal_error(made):
             exported = yamlgen.export(done.path, output={output.name: target} if output.name else target)
             parts = {path.name.replace("exported", "out.simulated"): path.read_bytes() for path in exported.outputs}
             assert exported.rows == 0 or output.name or parts.items() <= files[0].items()
+
+
+@given(shaped(endings=("jsonl", "json", "csv")))
+def test_an_output_that_is_written_out_is_the_same(made):
+    """Property: the resolved pipeline compiles, and has the same outputs."""
+    with compiled(made) as done:
+        path = done.path.with_name("resolved.yaml")
+        path.write_text(yaml.safe_dump(resolved(done.plan), allow_unicode=True, sort_keys=False), encoding="utf-8")
+        again = load(path).plan().outputs
+        assert [(each.name, each.config) for each in again] == [(each.name, each.config) for each in done.plan.outputs]
 
 
 WORDS = st.sampled_from(["", "item", "row.id", "steps.s0", "1 +", "{{ x }}"])
