@@ -289,7 +289,8 @@ class _RunExecution:
                 yield line
 
         def recorded() -> dict[str, JSON]:
-            self.counts |= {composer.output.name: composer.counts for composer in composers}
+            for composer in composers:
+                self.counts.setdefault(composer.output.name, composer.counts)
             outputs = (output for output in self.plan.outputs if output.name in self.counts)
             record["outputs"] = {output.name or STEP: self.counts[output.name].as_json() for output in outputs}
             return record
@@ -301,7 +302,8 @@ class _RunExecution:
                 stack.enter_context(composer)
                 has_rows = finished or (failed and composer.output.config.failed == "keep")
                 files = [each for each in self.paths.of(composer.output.name) if has_rows or not each.path.exists()]
-                rows.append(stack.enter_context(composed(composer, files, check)))
+                if files:
+                    rows.append(stack.enter_context(composed(composer, files, check)))
             publish(
                 staging,
                 self.paths,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from jinja2 import nodes
@@ -11,7 +11,6 @@ from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.errors import Code, Diagnostic
 from yamlgen.expressions.evaluation import parse_expression
-from yamlgen.expressions.name_resolution import UsedNames
 from yamlgen.expressions.static_types import ANYTHING, NamespaceView, TypeView
 from yamlgen.expressions.template_checks import TemplateAnalysis
 from yamlgen.expressions.type_inference import INTEGER
@@ -55,9 +54,6 @@ class OutputReader:
     columns: Columns | None
     scopes: Scopes
     reporter: FindingReporter
-    read_columns: dict[str, dict[DataPath, Type]] = field(default_factory=dict)
-    """For each output, the type of each expression of its columns, by its path in `columns`."""
-    uses: list[UsedNames] = field(default_factory=list)
     unsure: bool = False
     """Whether a mistake hides which steps an output needs."""
 
@@ -69,14 +65,13 @@ class OutputReader:
         item: TypeView | None = ANYTHING if self.parsed.is_broken(*path, "for_each") else None
         items: tuple[int, int | None] = (0, None)
         where: TemplateAnalysis | None = None
-        types = self.read_columns.setdefault(name, {})
+        types: dict[DataPath, Type] = {}
         for each in config.expressions():
             template = StepTemplate(each.role, each.source, self.parsed.document, (*path, *each.path))
             templates.append(template)
             seen = self._scope(template, item)
             certain = seen if self.scopes.is_closed else self._scope(template, item, sure=True)
             analysis, sure = self.reporter.read(template, seen, certain, where)
-            self.uses.append(analysis.uses)
             self.unsure |= any(finding.code in _HIDING for finding in analysis.findings)
             if each.role == "for_each":
                 item, items = self.reporter.item_view(template, analysis, sure)

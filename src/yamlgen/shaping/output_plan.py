@@ -114,10 +114,10 @@ class OutputPlan:
     @property
     def taken(self) -> frozenset[str]:
         """The names of output columns that an input column must not have."""
-        own = self.config.added
-        if self.config.columns is None:
-            own = (*own, *self.step_columns, *([ITEM] if self.config.for_each is not None else []))
-        return frozenset(own) - self.excluded if self.config.columns is None else frozenset()
+        if self.config.columns is not None:
+            return frozenset()
+        item = () if self.config.for_each is None else (ITEM,)
+        return frozenset({*self.step_columns, *item, *self.config.added}) - self.excluded
 
     def count(self, rows: int) -> tuple[int, int | None]:
         """Return the minimum and the maximum number of output rows of `rows` rows, if no row fails."""
