@@ -50,7 +50,7 @@ def test_full_disk():
             print(error.code, "TMPDIR" in error.hint, error)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, capture_output=True, text=True)
-    assert done.stdout.startswith(f"{Code.DISK} True cannot keep track of the input's rows in a temporary file: disk ")
+    assert done.stdout.startswith(f"{Code.DISK} True cannot keep track of the rows in a temporary file: disk ")
 
 
 def test_closed():
