@@ -42,20 +42,26 @@ def _compiled(source: str) -> TemplateExpression:
     with warnings.catch_warnings(), budget():  # a separate budget: Jinja evaluates constants here
         warnings.simplefilter("ignore", SyntaxWarning)  # Python's, about constants in the expression
         made = sandbox().compile_expression(source, undefined_to_none=False)
-    template = made._template  # noqa: SLF001 - each evaluation copies its globals, which takes long if they are a chain
-    template.globals = dict(template.globals)
+    template = getattr(made, "_template", None)  # each evaluation copies its globals: slow if they are a chain of dicts
+    if template is not None:
+        template.globals = dict(template.globals)
     return made
 
 
-def evaluate(source: str, scope: Mapping[str, Any]) -> JSON:
+def evaluate(source: str, scope: Mapping[str, Any], *, is_written: bool = False) -> JSON:
     """Return the value of an expression for one row.
+
+    Args:
+        source: the expression.
+        scope: the names that it can read.
+        is_written: whether the value is only written to an output, which may contain half of a surrogate pair.
 
     Raises:
         RowError: a value is missing, the expression cannot be computed, or its value is not a JSON value.
     """
     try:
         with budget():
-            return _as_json(_compiled(source)(scope), 0)
+            return _as_json(_compiled(source)(scope), 0, is_written=is_written)
     except Exception as error:  # noqa: BLE001 - an expression may fail in any way that its values allow
         raise _failed(source, error) from None
 
@@ -89,9 +95,9 @@ def parse_expression(source: str) -> nodes.Expr:
     return parsed
 
 
-def _as_json(value: Any, depth: int) -> JSON:
+def _as_json(value: Any, depth: int, *, is_written: bool) -> JSON:
     if type(value) is str and depth <= _DEEPEST:  # most values are
-        return _text(value, _EACH)
+        return _text(value, _EACH, is_written=is_written)
     spend(_EACH)
     if value is None or isinstance(value, bool):
         return value
@@ -100,7 +106,7 @@ def _as_json(value: Any, depth: int) -> JSON:
     if depth > _DEEPEST:
         raise _NotJson("a value that is nested too deeply")
     if isinstance(value, str):
-        return _text(str(value))
+        return _text(str(value), is_written=is_written)
     if isinstance(value, int):
         if value.bit_length() > MOST_BITS:
             raise _NotJson("an integer of more than 400 digits")
@@ -110,22 +116,25 @@ def _as_json(value: Any, depth: int) -> JSON:
             raise _NotJson(f"{value}")
         return float(value)
     if isinstance(value, Mapping):
-        return {_key(key): _as_json(member, depth + 1) for key, member in value.items()}
+        return {
+            _key(key, is_written=is_written): _as_json(member, depth + 1, is_written=is_written)
+            for key, member in value.items()
+        }
     if isinstance(value, list | tuple | range | Iterator):
         spend(STEP)
-        return [_as_json(item, depth + 1) for item in value]
+        return [_as_json(item, depth + 1, is_written=is_written) for item in value]
     raise _NotJson(f"a value of the type `{type(value).__name__}`")
 
 
-def _key(key: Any) -> str:
+def _key(key: Any, *, is_written: bool) -> str:
     if not isinstance(key, str):
         raise _NotJson(f"a mapping with the key {key!r}, which is no text")
-    return _text(str(key))
+    return _text(str(key), is_written=is_written)
 
 
-def _text(text: str, more: int = 0) -> str:
+def _text(text: str, more: int = 0, *, is_written: bool) -> str:
     spend(len(text) + more)
-    if text.isascii():
+    if is_written or text.isascii():
         return text
     try:
         text.encode()

@@ -39,13 +39,18 @@ _OPENING = re.compile(r"\{\{|\{%")
 _CLOSING = re.compile(r"\}\}|%\}")
 
 
+_OPERATOR: Final = re.compile(r"[=<>|+*/~%'\"()]|\b(?:and|or|not|in|is|if)\b")
+"""Shows that the text around a placeholder is an expression, and not words."""
+
+
 def explain_expression(source: str, message: str, at: int) -> tuple[str, int, int, str | None]:
     """Return the fact, its range in `source`, and the fix, for an expression (which has no braces)."""
     braces = _OPENING.search(source)
     if braces:
         inner = source[braces.end() :].partition("}}")[0].strip() if braces[0] == "{{" else ""
         hint = f"write it without braces: `{inner}`" if inner else "write a condition as `a if b else c`"
-        if inner and source.strip() != f"{{{{{source[braces.end() :].partition('}}')[0]}}}}}":
+        rest = source[: braces.start()] + source.partition("}}")[2]
+        if inner and rest.strip() and not _OPERATOR.search(rest):
             hint = f"write it without braces, and join it to strings with `~`: `'...' ~ {inner}`"
         return f"an expression cannot contain `{braces[0]}`", braces.start(), braces.end(), hint
     if not source.strip():

@@ -38,6 +38,9 @@ DATA: Final = SchemaView.of(Type({"type": [*METHODS, "object", "null"]}), "the v
 LOOP: Final = SchemaView.of(Type({}), "loop")
 """The type of the variable `loop`; for its members see `of_loop`."""
 
+_EMPTY: Final = {"type": "array", "maxItems": 0}
+"""The type of an empty list."""
+
 _A_LIST: Final = SchemaView.of(Type({"type": "array"}), "the list")
 
 _NUMBERS: Final = frozenset({"integer", "number"})
@@ -81,7 +84,7 @@ def values_of(view: TypeView) -> list[Any] | None:
 def sequence(items: Sequence[TypeView]) -> TypeView:
     """Return the type of a list literal."""
     if not items:
-        return SchemaView.of(Type({"type": "array", "maxItems": 0}), "the list")
+        return SchemaView.of(Type(_EMPTY), "the list")
     made = list_of(union(item.type() for item in items), len(items), len(items))
     return ListLiteralView(made, made.schema, "the list", tuple(items))
 
@@ -97,6 +100,10 @@ def mapping(node: nodes.Dict, values: Sequence[TypeView]) -> TypeView:
 
 def either(left: TypeView, right: TypeView) -> TypeView:
     """Return the type of one of two values."""
+    known = left.type()
+    if right.type().schema == _EMPTY and known.schema.get("type") == "array":  # as in `steps.x or []`
+        bare = {key: value for key, value in known.schema.items() if key != "minItems"}
+        return SchemaView.of(Type(bare, known.nulls), "the list")
     return SchemaView.of(union([left.type(), right.type()]), "the value")
 
 

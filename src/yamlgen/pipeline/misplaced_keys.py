@@ -39,7 +39,7 @@ _CALLED_HERE: Final = {
     "delimiter": ("sep", "separator", "delim"),
     "where": ("filter", "if", "when", "condition", "select", "keep"),
     "unique": ("dedup", "deduplicate", "distinct", "uniqueby"),
-    "columns": ("fields", "select", "map", "schema", "row"),
+    "columns": ("fields", "select", "map", "row"),
     "exclude": ("drop", "omit", "hide", "without", "remove"),
     "for_each": ("explode", "unnest", "unfold", "flatten"),
     "shape": ("template", "trainer", "style"),

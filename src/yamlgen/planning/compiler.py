@@ -187,8 +187,7 @@ class _Compiler(Collector):
         is_broken |= any(each.severity == "error" for each in self.parsed.diagnostics)
         is_broken |= any(each.code is Code.WRONG_SHAPE for each in self.reporter.diagnostics)  # a column may be missing
         if not (reader.unsure or is_broken):
-            needs = {name: step.needs for name, step in self.steps.items()}
-            self.diagnostics.extend(unneeded_steps(self.parsed, needs, self.outputs))
+            self.diagnostics.extend(unneeded_steps(self.parsed, self.steps, self.outputs))
 
     def in_ring(self) -> frozenset[str]:
         """Return the steps that are in a cycle."""

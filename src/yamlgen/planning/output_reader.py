@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -24,7 +24,9 @@ from yamlgen.schemas.trainer_columns import cannot_fit
 from yamlgen.schemas.types import Type, nullable, object_of, tuple_of
 from yamlgen.shaping.output_config import Output
 from yamlgen.shaping.output_plan import ITEM, OutputPlan
+from yamlgen.steps.declaration import DeclaredStep
 from yamlgen.steps.step_template import StepTemplate
+from yamlgen.suggestions import listing
 from yamlgen.value_objects import Columns
 
 _KEPT: Final = "a failed row has null for what it lacks"
@@ -115,38 +117,41 @@ class OutputReader:
                 self.reporter.read(template, seen, seen)
 
     def _members(self, output: OutputPlan, types: Mapping[DataPath, Type], item: TypeView | None) -> dict[str, Type]:
-        """Return the types of the columns that every output row has, without those that are added."""
+        """Return the types of the known columns of an output, without those that are added."""
         if output.config.columns is not None:
             return {name: _column_type(value, (name,), types) for name, value in output.config.columns.items()}
-        columns = self.columns
         members: dict[str, Type] = {}
-        if columns is not None and self._is_whole:
-            names = (name for name in columns.names if name not in output.excluded)
-            members = {name: Type(columns.types.get(name, {})) for name in names}
+        if self._is_closed and self.columns is not None:
+            names = (name for name in self.columns.names if name not in output.excluded)
+            members = {name: Type(self.columns.types.get(name, {})) for name in names}
         members |= {name: self.scopes.types.get(name, Type({})) for name in output.step_columns}
         if output.config.for_each is not None:
             members[ITEM] = Type({}) if item is None else item.type()
         return members
 
     @property
-    def _is_whole(self) -> bool:
-        """Whether every input row has exactly the known columns."""
-        return self.columns is not None and self.columns.closed and self.columns.complete
+    def _is_closed(self) -> bool:
+        """Whether no input row can have other columns than the known ones."""
+        return self.columns is not None and self.columns.closed
 
     def _type(self, output: OutputPlan, members: Mapping[str, Type]) -> Type:
-        """Return the type of an output row."""
-        config = output.config
+        """Return the type of an output row. A column that some input rows lack is not required."""
+        config, columns = output.config, self.columns
         made = object_of({**members, **{name: Type({"type": "object"}) for name in config.added}})
-        if config.columns is not None or self._is_whole:
+        if config.columns is not None:
             return made
-        return Type({key: value for key, value in made.schema.items() if key != "additionalProperties"}, made.nulls)
+        optional = () if columns is None or columns.complete else columns.names
+        schema = {**made.schema, "required": [name for name in made.schema["required"] if name not in optional]}
+        if not self._is_closed:
+            del schema["additionalProperties"]
+        return Type(schema, made.nulls)
 
     def _check_shape(self, output: OutputPlan, members: Mapping[str, Type]) -> None:
         """Report the columns because of which no output row can have the shape."""
         shape, columns = output.config.shape, output.config.columns
         if shape is None or self.parsed.is_broken_within(*output.at) or self.unsure:
             return
-        for path, message in cannot_fit(shape, members, others=columns is None and not self._is_whole):
+        for path, message in cannot_fit(shape, members, others=columns is None and not self._is_closed):
             at: DataPath = (*output.at, "shape") if columns is None else (*output.at, "columns")
             for key in path if columns is not None else ():
                 if self.parsed.document.node(at).child(key) is None:
@@ -177,22 +182,39 @@ def _constant(source: str) -> Type | None:
 
 
 def unneeded_steps(
-    parsed: ParsedFile, needs: Mapping[str, frozenset[str]], outputs: list[OutputPlan]
+    parsed: ParsedFile, steps: Mapping[str, DeclaredStep[Any]], outputs: Sequence[OutputPlan]
 ) -> list[Diagnostic]:
-    """Return a warning for each step that no output needs, directly or through another step."""
-    needed: set[str] = set()
-    waiting = [name for output in outputs for name in output.needs]
+    """Return a warning for each step that no output and no other step needs, with the requests that are in vain.
+
+    A step that calls a function may be there for what the function does.
+    """
+    needed = _with_needs(steps, (name for output in outputs for name in output.needs))
+    found = []
+    for name, step in steps.items():
+        sends = bool(step.step.models_named())
+        is_read = any(name in other.needs for other in steps.values())
+        if name in needed or is_read or parsed.is_broken("steps", name) or (step.planned.is_outside and not sends):
+            continue
+        vain = [
+            each for each in steps if each in _with_needs(steps, [name]) - needed and steps[each].step.models_named()
+        ]
+        whose = "its requests" if vain == [name] else f"the requests of {listing(vain)}"
+        message = f"no output and no other step needs step `{name}`{f': {whose} are paid for nothing' if vain else ''}"
+        hint = f"add it to `columns`, as in `{name}: steps.{name}`, or remove the step"
+        if all(output.config.columns is None for output in outputs):
+            hint = "remove it from `exclude`, or remove the step"
+        mark = parsed.document.mark(("steps", name), key=True)
+        found.append(Diagnostic(Code.UNNEEDED_STEP, message, mark, hint, "warning"))
+    return found
+
+
+def _with_needs(steps: Mapping[str, DeclaredStep[Any]], names: Iterable[str]) -> set[str]:
+    """Return steps with all steps that they need, directly or through other steps."""
+    found: set[str] = set()
+    waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name not in needed:
-            needed.add(name)
-            waiting.extend(needs.get(name, ()))
-    found = []
-    for name, step in parsed.pipeline.steps.items():
-        if name not in needed and not parsed.is_broken("steps", name):
-            message = f"no output and no other step needs step `{name}`"
-            paid = ": its requests are paid for nothing" if step.models_named() else ""
-            hint = f"add it to `columns`, as in `{name}: steps.{name}`, or remove the step"
-            mark = parsed.document.mark(("steps", name), key=True)
-            found.append(Diagnostic(Code.UNNEEDED_STEP, message + paid, mark, hint, "warning"))
+        if name in steps and name not in found:
+            found.add(name)
+            waiting.extend(steps[name].needs)
     return found

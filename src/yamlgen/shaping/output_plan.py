@@ -6,9 +6,10 @@ cannot be computed, they are evaluated one by one, to find the one that fails.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, Final
@@ -18,7 +19,7 @@ from jinja2.exceptions import TemplateSyntaxError
 
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code, RowError
-from yamlgen.expressions.evaluation import evaluate, parse_expression
+from yamlgen.expressions.evaluation import evaluate, parse_expression, shown
 from yamlgen.expressions.jinja_environment import render
 from yamlgen.expressions.narrowing import path_of
 from yamlgen.expressions.references import references
@@ -134,7 +135,8 @@ class OutputPlan:
             RowError: a path cannot be rendered.
         """
         paths = {"path": self.config.path, "rejected": self.config.rejected}
-        made = {key: render(path, {"params": params}) for key, path in paths.items() if path and "{" in path}
+        words = {name: json.dumps(value) if isinstance(value, bool) else value for name, value in params.items()}
+        made = {key: render(path, {"params": words}) for key, path in paths.items() if path and "{" in path}
         return replace(self, config=self.config.model_copy(update=made)) if made else self
 
     @property
@@ -152,11 +154,10 @@ class OutputPlan:
         if config.for_each is None:
             yield self._row(scope)
             return
-        for index, item in enumerate(items_of(config.for_each, scope)):
-            try:
-                yield self._row({**scope, ITEM: item, "item_index": index})
-            except RowError as error:
-                raise error.replace(message=f"item {index + 1}: {error.message}") from None
+        for index, item in enumerate(items_of(config.for_each, scope, is_written=True)):
+            with _named(index):
+                made = self._row({**scope, ITEM: item, "item_index": index})
+            yield made
 
     def check(self, scope: Scope) -> None:
         """Check that the output rows of a finished row can be made.
@@ -166,11 +167,12 @@ class OutputPlan:
         """
         if self.is_plain:
             return
-        for row in self.rows(scope):
+        for index, row in enumerate(self.rows(scope)):
             if self.config.shape is not None and not row.is_rejected:
-                self._check_shape(self.config.shape, row, scope)
+                with _named(None if self.config.for_each is None else index):
+                    self._check_shape(self.config.shape, row, scope)
         if self.config.split is not None and self.config.split.by is not None:
-            evaluate(self.config.split.by, scope)
+            _value(self.config.split.by, scope)
 
     def failed_row(self, scope: Scope) -> OutputRow:
         """Return the output row of a failed row: null for what it lacks.
@@ -197,7 +199,7 @@ class OutputPlan:
         if split.by is None:
             return part_of(split.parts, scope["row"] if identity is None else identity)
         try:
-            return part_of(split.parts, evaluate(split.by, scope))
+            return part_of(split.parts, _value(split.by, scope))
         except RowError:
             if not has_failed:
                 raise
@@ -206,7 +208,7 @@ class OutputPlan:
     def _row(self, scope: Scope) -> OutputRow:
         config = self.config
         item = scope.get(ITEM)
-        if config.where is not None and not evaluate(config.where, scope):
+        if config.where is not None and not _holds(config.where, scope):
             return OutputRow(self._known(scope) if config.rejected is not None else None, item, is_rejected=True)
         digest, values = None, self._evaluated(scope)
         if config.unique is not None:
@@ -218,9 +220,9 @@ class OutputPlan:
         if not self._sources:
             return iter(())
         try:
-            return iter(evaluate(self._joined, scope))
+            return iter(_value(self._joined, scope))
         except RowError:
-            return iter([evaluate(source, scope) for source in self._sources])
+            return iter([_value(source, scope) for source in self._sources])
 
     @cached_property
     def _sources(self) -> Sequence[str]:
@@ -243,7 +245,7 @@ class OutputPlan:
         if not self._steps_of(source) <= scope["steps"].keys() or (ITEM not in scope and self._reads_item(source)):
             return None
         try:
-            return evaluate(source, scope)
+            return _value(source, scope)
         except RowError:
             return None
 
@@ -276,10 +278,42 @@ WHOLE: Final = OutputPlan(name="", config=Output(), steps=())
 def _step_of(source: str | None) -> str | None:
     """Return the step whose value an expression is; `None` for another expression, or one that cannot be read."""
     with suppress(TemplateSyntaxError, RecursionError, ValueError):
-        match path_of(parse_expression(source or "none")):
+        tree = parse_expression(source or "none")
+        if isinstance(tree, nodes.Or) and tree.right == nodes.List([]):  # a list that may be null
+            tree = tree.left
+        match path_of(tree):
             case ("steps", str(name)):
                 return name
     return None
+
+
+@contextmanager
+def _named(index: int | None) -> Iterator[None]:
+    """Name the item, from 0, in the error of a row; nothing if there are no items."""
+    try:
+        yield
+    except RowError as error:
+        if index is None:
+            raise
+        raise error.replace(message=f"item {index + 1}: {error.message}") from None
+
+
+def _value(source: str, scope: Scope) -> JSON:
+    return evaluate(source, scope, is_written=True)
+
+
+def _holds(source: str, scope: Scope) -> bool:
+    """Return whether a condition is true.
+
+    Raises:
+        RowError: the condition fails, or is a string: `no` and `false` would be true.
+    """
+    value = _value(source, scope)
+    if isinstance(value, str):
+        message = f"`where: {shown(source)}` is the string {json.dumps(value, ensure_ascii=False)}, not a condition"
+        hint = f'compare it, as in `{shown(source)} == "yes"`'
+        raise RowError(message, code=Code.ROW_TEMPLATE, hint=hint, source=(source, 0))
+    return bool(value)
 
 
 @lru_cache(maxsize=4096)

@@ -145,13 +145,13 @@ class FanOut:
         return ", ".join(parts)
 
 
-def items_of(source: str, scope: Scope) -> list[JSON]:
-    """Return the items of a `for_each`.
+def items_of(source: str, scope: Scope, *, is_written: bool = False) -> list[JSON]:
+    """Return the items of a `for_each`; the arguments are those of `evaluate`.
 
     Raises:
         RowError: its value is not a list, or the list is too long.
     """
-    items = evaluate(source, scope)
+    items = evaluate(source, scope, is_written=is_written)
     if not isinstance(items, list):
         raise _no_items(source, f"must be a list, not {described(items)}")
     if len(items) > MOST_ITEMS:
